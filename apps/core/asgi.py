@@ -1,0 +1,82 @@
+"""What stands between the server and Django."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.exception import convert_exception_to_response
+from django.utils.module_loading import import_string
+
+from apps.core.errors import PayloadTooLarge
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ApiHandler(ASGIHandler):
+    """Django with the few middlewares that the API needs: no session, CSRF or messages."""
+
+    def load_middleware(self, is_async: bool = True) -> None:
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        handler = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
+        for name in reversed(settings.API_MIDDLEWARE):
+            handler = convert_exception_to_response(import_string(name)(handler))
+        self._middleware_chain = handler
+
+
+def by_prefix(prefix: str, application: Application, *, otherwise: Application) -> Application:
+    """Send addresses that begin with the prefix to one application, the rest to another."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = application if scope["path"].startswith(prefix) else otherwise
+        await chosen(scope, receive, send)
+
+    return choose
+
+
+def limit_body(application: Application) -> Application:
+    """Answer 413 to a body over the limit of the settings, before it fills memory or disk."""
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        most = settings.API_MAX_BODY_BYTES
+        if _announced(scope) > most:
+            await _refuse(send)
+            return
+        taken = 0
+        refused = False
+
+        async def counted() -> Mapping[str, Any]:
+            nonlocal taken, refused
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most and not refused:
+                refused = True
+                await _refuse(send)
+            return {"type": "http.disconnect"} if refused else message
+
+        await application(scope, counted, send)
+
+    return limited
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+async def _refuse(send: Send) -> None:
+    error = PayloadTooLarge()
+    body = json.dumps(error.body()).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

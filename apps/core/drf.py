@@ -1,0 +1,100 @@
+"""How Django REST framework speaks: strict fields, and every error in the one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions, serializers
+from rest_framework.response import Response
+
+from apps.core import errors
+from apps.core.logging import get_logger
+
+log = get_logger(__name__)
+
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+
+
+def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """Any exception of a view as a response in the one error shape."""
+    error = as_api_error(exception)
+    if error.status >= 500:
+        log.error("request_failed", code=error.code, exc_info=exception)
+    headers = {**getattr(context["request"], "answer_headers", {}), **error.headers()}
+    return Response(error.body(), status=error.status, headers=headers)
+
+
+def as_api_error(exception: Exception) -> errors.ApiError:
+    """The error to tell a caller of. What we did not foresee is an INTERNAL_ERROR."""
+    match exception:
+        case errors.ApiError():
+            return exception
+        case exceptions.ParseError():
+            return errors.ValidationFailed(sentence="The body is not valid JSON.")
+        case exceptions.ValidationError():
+            return errors.ValidationFailed(field_details(exception.detail))
+        case exceptions.UnsupportedMediaType():
+            return errors.UnsupportedMediaType()
+        case exceptions.NotFound():
+            return errors.NotFound()
+        case _ if isinstance(exception, DATABASE_AWAY):
+            return errors.ServiceUnavailable()
+        case _:
+            return errors.InternalError()
+
+
+def field_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """DRF's nested error detail as one flat object: `metadata.source` → sentences."""
+    if isinstance(detail, Mapping):
+        flat: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            flat |= field_details(inner, f"{prefix}.{name}" if prefix else str(name))
+        return flat
+    sentences = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(sentence) for sentence in sentences]}
+
+
+class StrictCharField(serializers.CharField):
+    """Text, and nothing that could be made into text."""
+
+    default_error_messages = {"invalid": "This must be a string."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """True or false, and nothing that could be read as either."""
+
+    default_error_messages = {"invalid": "This must be true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know, so that a typing mistake is not passed over."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        names = list(data) if isinstance(data, Mapping) else []
+        problems: dict[str, Any] = {
+            str(name)[:64]: ["This field is not known here."]
+            for name in names
+            if name not in self.fields
+        }
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not isinstance(error.detail, dict):
+                raise
+            problems |= error.detail
+        if problems:
+            raise serializers.ValidationError(dict(list(problems.items())[:20]))
+        return value

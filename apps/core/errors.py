@@ -1,0 +1,150 @@
+"""Every error that a caller can meet, as one tree. Apps add their own leaves.
+
+    ApiError                     status  code
+    ├── ValidationFailed         400     VALIDATION_ERROR      details name each field
+    ├── Unauthenticated          401     MISSING_AUTH_HEADER, INVALID_API_KEY
+    ├── PaymentRequired          402     INSUFFICIENT_CREDITS
+    ├── Forbidden                403     SCOPE_MISSING
+    ├── NotFound                 404     NOT_FOUND, CHATBOT_NOT_FOUND, …
+    ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
+    ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH
+    ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
+    ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE
+    ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   retryAfter in the body too
+    ├── InternalError            500     INTERNAL_ERROR
+    ├── BadGateway               502     MODEL_ERROR
+    ├── ServiceUnavailable       503     SERVICE_UNAVAILABLE, MODEL_UNAVAILABLE
+    └── GatewayTimeout           504     MODEL_TIMEOUT
+
+An error is raised anywhere and turned into the wire in one place an edge: `body()` and
+`headers()` give the same shape to all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+Details = Mapping[str, Sequence[str]]
+
+
+class ApiError(Exception):
+    """An error with a status, a code and a sentence that a caller may read."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    sentence: ClassVar[str] = "Something went wrong on our side. Quote the request id to support."
+    retry_after: int | None = None
+
+    def __init__(self, sentence: str | None = None) -> None:
+        self.error = sentence or self.sentence
+        super().__init__(self.error)
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object of this error."""
+        return {"success": False, "error": self.error, "code": self.code}
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to this error."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+class ValidationFailed(ApiError):
+    """The request is not of the form that the endpoint takes. `details`: field → sentences."""
+
+    status = 400
+    code = "VALIDATION_ERROR"
+    sentence = "The request is not valid. See details."
+
+    def __init__(self, details: Details | None = None, sentence: str | None = None) -> None:
+        super().__init__(sentence)
+        self.details: Details = details or {}
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "details": {k: list(v) for k, v in self.details.items()}}
+
+
+class Unauthenticated(ApiError):
+    status = 401
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="Parley"'}
+
+
+class PaymentRequired(ApiError):
+    status = 402
+
+
+class Forbidden(ApiError):
+    status = 403
+
+
+class NotFound(ApiError):
+    status = 404
+    code = "NOT_FOUND"
+    sentence = "There is nothing at this address."
+
+
+class MethodNotAllowed(ApiError):
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+    sentence = "This address does not take that method."
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.allowed = allowed
+
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allowed)} if self.allowed else {}
+
+
+class Conflict(ApiError):
+    status = 409
+
+
+class PayloadTooLarge(ApiError):
+    status = 413
+    code = "PAYLOAD_TOO_LARGE"
+    sentence = "The request body is too large."
+
+
+class UnsupportedMediaType(ApiError):
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    sentence = "Send the body as JSON, with the header Content-Type: application/json."
+
+
+class TooManyRequests(ApiError):
+    """Raised with the whole seconds, at least 1, after which another try may pass."""
+
+    status = 429
+    code = "RATE_LIMIT_EXCEEDED"
+    sentence = "Rate limit exceeded. Please wait before sending another message."
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = max(1, retry_after)
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "retryAfter": self.retry_after}
+
+
+class InternalError(ApiError):
+    """A fault of ours. The traceback is in the log under the request id, never on the wire."""
+
+
+class BadGateway(ApiError):
+    status = 502
+
+
+class ServiceUnavailable(ApiError):
+    """A part that this call needs is away, or the process is shutting down."""
+
+    status = 503
+    code = "SERVICE_UNAVAILABLE"
+    sentence = "The service is not available at the moment. Try again shortly."
+    retry_after = 5
+
+
+class GatewayTimeout(ApiError):
+    status = 504

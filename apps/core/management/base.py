@@ -1,0 +1,46 @@
+"""The shape of the operators' commands: words for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.core.errors import ApiError
+
+
+class OperatorCommand(BaseCommand):
+    """A command whose `run` returns a mapping, printed as lines or, with --json, as one object.
+
+    Whatever `run` raises as ApiError, ValidationError or ValueError becomes one sentence on
+    standard error and exit code 1.
+    """
+
+    requires_system_checks: list[str] = []
+    run: Callable[..., Mapping[str, Any]]
+    """Does the work with the options as keyword arguments; returns what to print."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object alone")
+        self.add_options(parser)
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add the command's own arguments."""
+
+    def handle(self, **options: Any) -> None:
+        try:
+            result = self.run(**options)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except (ApiError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(result, default=str))
+        else:
+            width = max(map(len, result), default=0)
+            for name, value in result.items():
+                self.stdout.write(f"{name:<{width}}  {value}")

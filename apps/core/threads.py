@@ -1,0 +1,75 @@
+"""The way from async code to the ORM: a few kept threads, each with a kept connection.
+
+Django's own bridge makes and joins a thread for each request under ASGI, and opens a connection
+in it. The chat engine speaks to the database in three short steps per turn, so it keeps its
+threads and their connections instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_IDLE_SECONDS = 1.0
+_kept = threading.local()
+
+
+@functools.cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=settings.DB_THREADS, thread_name_prefix="db")
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that uses the ORM in a kept thread; wait for it without blocking the loop.
+
+    A function that has begun runs to its end even if the waiter is cancelled.
+    """
+    call = functools.partial(_run, functools.partial(function, *args, **kwargs))
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_executor(), context.run, call)
+
+
+def _run(call: Callable[[], T]) -> T:
+    if time.monotonic() - getattr(_kept, "used_at", 0.0) > _IDLE_SECONDS:
+        _close_dead_connections()
+    try:
+        return call()
+    finally:
+        _kept.used_at = time.monotonic()
+        for connection in connections.all(initialized_only=True):
+            if connection.errors_occurred:
+                connection.close()
+
+
+def _close_dead_connections() -> None:
+    """After a pause the server may have gone or been restarted: find out before it matters."""
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
+
+
+def close_threads() -> None:
+    """End the kept threads and give their connections back, at shutdown."""
+    executor = _executor()
+    barrier = threading.Barrier(executor._max_workers)
+
+    def close() -> None:
+        connections.close_all()
+        barrier.wait(timeout=5)  # holds each thread here, so that every one of them comes by
+
+    for _ in range(executor._max_workers):
+        executor.submit(close)
+    executor.shutdown(wait=True)
+    _executor.cache_clear()

@@ -1,0 +1,1 @@
+"""Settings by place: `local` for one machine, `test` for the suite, `production` for customers."""

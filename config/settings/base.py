@@ -1,0 +1,164 @@
+"""What every place shares. Values that differ by place come from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from apps.core.logging import configure_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+env = environ.Env()
+
+# Who we are
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "adrf",
+    "ninja",
+    "apps.core",
+    "apps.accounts",
+    "apps.workspaces",
+    "apps.api_keys",
+    "apps.credits",
+    "apps.llm",
+    "apps.chatbots",
+    "apps.conversations",
+    "apps.chat",
+    "apps.dashboard",
+]
+
+MIDDLEWARE = [
+    "apps.core.middleware.request_id",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
+API_MIDDLEWARE = ["apps.core.middleware.request_id"]
+API_MAX_BODY_BYTES = 1024 * 1024
+APPEND_SLASH = False
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# PostgreSQL: the truth for money and text
+
+DB_THREADS = env.int("DB_THREADS", default=8)
+"""Threads, and so connections, that a web process keeps for the chat engine's statements."""
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's database entry for one PostgreSQL address, with a bounded pool."""
+    return {
+        **env.db_url_config(url),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": DB_THREADS + 16, "timeout": 10}},
+    }
+
+
+# Redis: what may be lost
+
+
+def redis_settings(url: str) -> dict[str, Any]:
+    """Everything that follows from one Redis address."""
+    return {
+        "REDIS_URL": url,
+        "CELERY_BROKER_URL": url,
+        "CHANNEL_LAYERS": {
+            "default": {
+                "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                "CONFIG": {"hosts": [url]},
+            }
+        },
+    }
+
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {
+    "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+}
+
+# The way of a turn (seconds)
+
+MODEL_CONNECT_TIMEOUT = env.float("MODEL_CONNECT_TIMEOUT", default=5.0)
+MODEL_FIRST_TOKEN_TIMEOUT = env.float("MODEL_FIRST_TOKEN_TIMEOUT", default=60.0)
+MODEL_BETWEEN_TOKENS_TIMEOUT = env.float("MODEL_BETWEEN_TOKENS_TIMEOUT", default=30.0)
+MODEL_TOTAL_TIMEOUT = env.float("MODEL_TOTAL_TIMEOUT", default=300.0)
+TURN_HEARTBEAT_SECONDS = env.float("TURN_HEARTBEAT_SECONDS", default=5.0)
+TURN_ABANDONED_AFTER_SECONDS = env.float("TURN_ABANDONED_AFTER_SECONDS", default=15.0)
+TURN_DRAIN_SECONDS = env.float("TURN_DRAIN_SECONDS", default=50.0)
+STREAM_START_SECONDS = env.float("STREAM_START_SECONDS", default=2.0)
+STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
+IDEMPOTENCY_KEY_HOURS = 24
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "apps.core.drf.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+UNFOLD = {"SITE_TITLE": "Parley", "SITE_HEADER": "Parley", "SITE_SYMBOL": "forum"}
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOGGING_CONFIG = None
+configure_logging(style=LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))

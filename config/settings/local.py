@@ -1,0 +1,18 @@
+"""One machine: the services that `make demo` runs, or those that the environment names."""
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import BASE_DIR, database, env, redis_settings
+
+SERVICES = BASE_DIR / ".local" / "services.env"
+if SERVICES.is_file():
+    env.read_env(SERVICES)
+
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY", default="local-only-" + "parley" * 8)
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+DATABASES = {
+    "default": database(env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"))
+}
+globals().update(redis_settings(env.str("REDIS_URL", default="redis://127.0.0.1:6479/0")))

@@ -1,0 +1,52 @@
+"""Customers' machines. Starts only when every secret and address is given and strong.
+
+Environment: SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL and REDIS_URL are required;
+CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, DB_THREADS, LOG_LEVEL and the time-outs of
+`config.settings.base` are optional.
+"""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import database, env, redis_settings
+
+
+def strong(secret: str) -> str:
+    """The secret itself, or ImproperlyConfigured with what to do."""
+    if len(secret) < 50 or len(set(secret)) < 12 or secret.startswith(("django-insecure", "local")):
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing or weak: give at least 50 random characters, for example "
+            'from python3 -c "import secrets; print(secrets.token_urlsafe(64))"'
+        )
+    return secret
+
+
+def required(name: str) -> str:
+    """The value of an environment variable, or ImproperlyConfigured naming it."""
+    value = str(env.str(name, default=""))
+    if not value:
+        raise ImproperlyConfigured(f"{name} is missing: production starts only with it set.")
+    return value
+
+
+DEBUG = False
+SECRET_KEY = strong(env.str("SECRET_KEY", default=""))
+ALLOWED_HOSTS = [host.strip() for host in required("ALLOWED_HOSTS").split(",")]
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DATABASES = {"default": database(required("DATABASE_URL"))}
+globals().update(redis_settings(required("REDIS_URL")))
+
+SECURE_SSL_REDIRECT = True
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+if env.bool("TRUST_PROXY_TLS", default=True):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}

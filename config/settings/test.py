@@ -1,0 +1,28 @@
+"""The test suite: real PostgreSQL and Valkey, quick hashing and short waits."""
+
+from urllib.parse import urlsplit
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import database, env, redis_settings
+
+DEBUG = False
+SECRET_KEY = "only-for-tests-" + "0123456789" * 4
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+DATABASES = {
+    "default": database(env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"))
+}
+# Each process of a parallel run has a database of Redis to itself, from 1 on.
+WORKER = int(env.str("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw"))
+REDIS = urlsplit(env.str("REDIS_URL", default="redis://127.0.0.1:6479/0"))
+if "PYTEST_XDIST_WORKER" in env.ENVIRON:
+    REDIS = REDIS._replace(path=f"/{WORKER + 1}")
+globals().update(redis_settings(REDIS.geturl()))
+
+MODEL_FIRST_TOKEN_TIMEOUT = 3.0
+TURN_HEARTBEAT_SECONDS = 0.5
+TURN_ABANDONED_AFTER_SECONDS = 2.0
+STREAM_START_SECONDS = 1.0
+STREAM_HEARTBEAT_SECONDS = 0.5

@@ -1,0 +1,1 @@
+"""The tenant: workspaces and who belongs to them."""

@@ -1,0 +1,1 @@
+"""Issue, verify and revoke the keys with which programs call Parley."""

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.api_keys.models import ApiKey
+from apps.api_keys.services import revoke_key
+from apps.core.admin import HistoryAdmin
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(HistoryAdmin):
+    """Keys are issued by their owners; staff see them and can end them."""
+
+    list_display = ["name", "workspace", "shown", "scopes", "last_used_at", "revoked_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["revoked_at", "created_at"]
+    search_fields = ["name", "workspace__slug", "=id", "=last4"]
+    exclude = ["digest"]
+    readonly_fields = ["id", "shown", "revoked_at", "last_used_at", "created_at"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        for key in keys:
+            revoke_key(key=key)
+        self.message_user(request, f"Revoked {len(keys)} API keys. They are refused from now on.")
+
+    def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("api_keys.change_apikey")

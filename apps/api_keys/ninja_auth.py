@@ -1,0 +1,36 @@
+"""How django-ninja's operations know their caller."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.security.base import AuthBase
+
+from apps.api_keys.models import Scope
+from apps.api_keys.queries import Caller, caller_of, secret_in
+from apps.api_keys.services import touch_key
+
+
+class ApiKeyAuth(AuthBase):
+    """A key with this scope. Raises MissingAuthHeader, InvalidApiKey or ScopeMissing."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        caller = caller_of(secret_in(request.headers.get("Authorization")))
+        if caller.is_due_for_touch(timezone.now()):
+            touch_key(api_key_id=caller.api_key_id)
+        caller.require(self.scope)
+        return caller
+
+
+def caller_in(request: HttpRequest) -> Caller:
+    """The caller that ApiKeyAuth let in."""
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Plans, accounts and the ledger: hold, then charge or release."""

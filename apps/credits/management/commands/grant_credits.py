@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from apps.core.management.base import OperatorCommand
+from apps.credits.services import grant
+from apps.workspaces.queries import workspace_by_slug
+
+
+class Command(OperatorCommand):
+    help = "Give a workspace credits, with a ledger entry that says why."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("workspace", help="the workspace's slug")
+        parser.add_argument("credits", type=int, metavar="N")
+        parser.add_argument("--reason", required=True, metavar="T")
+
+    def run(self, *, workspace: str, credits: int, reason: str, **_: Any) -> dict[str, Any]:
+        found = workspace_by_slug(workspace)
+        entry = grant(workspace_id=found.id, credits=credits, reason=reason)
+        return {"workspace": found.slug, "balance": entry.balance_after, "entry": entry.id}

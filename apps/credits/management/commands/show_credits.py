@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from apps.core.management.base import OperatorCommand
+from apps.credits.queries import balance_of, ledger_sum
+from apps.workspaces.queries import workspace_by_slug
+
+
+class Command(OperatorCommand):
+    help = "Show a workspace's credits: the balance, what is held, and the sum of the ledger."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("workspace", help="the workspace's slug")
+
+    def run(self, *, workspace: str, **_: Any) -> dict[str, Any]:
+        found = workspace_by_slug(workspace)
+        credits = balance_of(found.id)
+        return {
+            "workspace": found.slug,
+            "balance": credits.balance,
+            "held": credits.held,
+            "ledger_sum": ledger_sum(found.id),
+        }

@@ -1,0 +1,23 @@
+"""What a reply costs. Whole credits, rounded up, never more than was held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Credits per reply, plus credits per 1,000 tokens read and written."""
+
+    per_reply: int
+    per_1k_input: int = 0
+    per_1k_output: int = 0
+
+    def of(self, *, input_tokens: int, output_tokens: int) -> int:
+        """The price of one reply in whole credits.
+
+        The two token parts are added before rounding up, once: 1 input and 1 output token at one
+        credit per 1,000 each cost one credit together, not two.
+        """
+        thousandths = input_tokens * self.per_1k_input + output_tokens * self.per_1k_output
+        return self.per_reply + -(-thousandths // 1000)

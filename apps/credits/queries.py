@@ -1,0 +1,40 @@
+"""Reads of credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from apps.credits.models import Account, LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A workspace's credits: all of them, and the part that running turns hold."""
+
+    balance: int
+    held: int
+
+
+def balance_of(workspace_id: str) -> Balance:
+    """The workspace's credits; nothing where no account has been opened yet."""
+    row = Account.objects.filter(pk=workspace_id).values_list("balance", "held").first()
+    return Balance(*row) if row else Balance(0, 0)
+
+
+def ledger_sum(workspace_id: str) -> int:
+    """The sum of the workspace's ledger, which its balance must equal."""
+    total = LedgerEntry.objects.filter(workspace_id=workspace_id).aggregate(sum=Sum("amount"))
+    return int(total["sum"] or 0)
+
+
+def balance_after_turn(workspace_id: str, turn_id: str) -> int:
+    """The balance that a settled turn left: after its charge, or today's if it cost nothing."""
+    after = (
+        LedgerEntry.objects.filter(workspace_id=workspace_id, turn_id=turn_id)
+        .order_by("created_at")
+        .values_list("balance_after", flat=True)
+        .first()
+    )
+    return balance_of(workspace_id).balance if after is None else after

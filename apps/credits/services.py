@@ -1,0 +1,122 @@
+"""Every way in which credits move.
+
+Balance and held change in one place, `_move`: a single conditional UPDATE that either keeps
+`0 ≤ held ≤ balance` or touches nothing. Whatever changes the balance writes its ledger entry in
+the same transaction.
+
+    grant, adjust   balance ± n                entry
+    hold            held + n                   —       when a turn opens
+    charge          held − h, balance − c      entry   when it settles; c ≤ h
+    release         held − h                   —       when it settles unpaid
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from apps.accounts.models import User
+from apps.credits.errors import InsufficientCredits
+from apps.credits.models import GIVES, Account, EntryKind, LedgerEntry
+from apps.credits.queries import Balance
+
+_MOVE = """
+UPDATE credits_account SET balance = balance + %(balance)s, held = held + %(held)s
+WHERE workspace_id = %(workspace)s
+  AND held + %(held)s BETWEEN 0 AND balance + %(balance)s
+RETURNING balance, held
+"""
+
+
+@transaction.atomic
+def grant(
+    *,
+    workspace_id: str,
+    credits: int,
+    reason: str,
+    kind: EntryKind = EntryKind.GRANT,
+    created_by: User | None = None,
+) -> LedgerEntry:
+    """Give credits (at least 1), opening the account if there is none. Raises ValueError."""
+    if credits < 1:
+        raise ValueError("Give at least 1 credit.")
+    if kind not in GIVES:
+        raise ValueError(f"An entry of the kind {kind} does not give credits.")
+    open_account(workspace_id=workspace_id)
+    return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
+
+
+@transaction.atomic
+def adjust(
+    *, workspace_id: str, credits: int, reason: str, created_by: User | None = None
+) -> LedgerEntry:
+    """Give or (negative) take credits to put something right.
+
+    Raises ValueError for 0 and InsufficientCredits where more would be taken than is free.
+    """
+    if credits == 0:
+        raise ValueError("An adjustment of 0 credits changes nothing.")
+    open_account(workspace_id=workspace_id)
+    kind = EntryKind.ADJUSTMENT
+    return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
+
+
+def hold(*, workspace_id: str, credits: int) -> None:
+    """Set credits aside for a turn. Raises InsufficientCredits, having changed nothing."""
+    if credits:
+        _move(workspace_id, held=credits)
+
+
+def release(*, workspace_id: str, credits: int) -> None:
+    """Give back what a turn held."""
+    if credits:
+        _move(workspace_id, held=-credits)
+
+
+@transaction.atomic
+def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> LedgerEntry | None:
+    """Take a settled turn's price out of what it held and give back the rest.
+
+    A price above the hold is a promise broken by us, so the hold is the most that is taken.
+    Returns the entry, or None for a turn that cost nothing.
+    """
+    taken = min(credits, held)
+    if taken == 0:
+        release(workspace_id=workspace_id, credits=held)
+        return None
+    return _post(workspace_id, EntryKind.CHARGE, -taken, held=-held, turn_id=turn_id)
+
+
+def open_account(*, workspace_id: str) -> Account:
+    """The workspace's account, made at its first use."""
+    return Account.objects.get_or_create(workspace_id=workspace_id)[0]
+
+
+def _post(
+    workspace_id: str,
+    kind: EntryKind,
+    amount: int,
+    *,
+    held: int = 0,
+    reason: str = "",
+    turn_id: str | None = None,
+    created_by: User | None = None,
+) -> LedgerEntry:
+    after = _move(workspace_id, balance=amount, held=held)
+    return LedgerEntry.objects.create(
+        workspace_id=workspace_id,
+        kind=kind,
+        amount=amount,
+        balance_after=after.balance,
+        turn_id=turn_id,
+        reason=reason,
+        created_by=created_by,
+    )
+
+
+def _move(workspace_id: str, *, balance: int = 0, held: int = 0) -> Balance:
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, {"workspace": workspace_id, "balance": balance, "held": held})
+        row = cursor.fetchone()
+    if row is None:
+        raise InsufficientCredits
+    return Balance(*row)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from apps.core.errors import Conflict, NotFound
+
+
+class ConversationNotFound(NotFound):
+    """Absent, of another chatbot, or another workspace's: the same answer."""
+
+    code = "CONVERSATION_NOT_FOUND"
+    sentence = "Conversation not found or access denied"
+
+
+class ConversationBusy(Conflict):
+    """One turn at a time runs in a conversation. PostgreSQL keeps it so."""
+
+    code = "CONVERSATION_BUSY"
+    sentence = "A reply is still being written in this conversation. Wait for it, or stop it."
+
+
+class IdempotencyMismatch(Conflict):
+    code = "IDEMPOTENCY_MISMATCH"
+    sentence = "This Idempotency-Key was used with another request. Use a new key."
+
+
+class TurnNotRunning(Exception):
+    """The turn has settled already; nothing was changed."""

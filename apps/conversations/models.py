@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from apps.api_keys.models import ApiKey
+from apps.chatbots.models import Chatbot
+from apps.core.ids import LENGTH, IdField, new_id
+from apps.credits.prices import Price
+from apps.workspaces.models import Workspace
+
+# Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign
+# keys marked db_constraint=False are real ones, made in the first migration over both columns,
+# (workspace, id).
+
+
+class Conversation(models.Model):
+    """A thread of messages with one chatbot."""
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="conversations")
+    chatbot = models.ForeignKey(
+        Chatbot, on_delete=models.PROTECT, related_name="conversations", db_constraint=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_message_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["workspace", "-last_message_at", "-id"], name="conversations_newest"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="conversations_in_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class TurnStatus(models.TextChoices):
+    """running, then one of the others for ever."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class Turn(models.Model):
+    """One paid exchange: a user message in, an assistant message out.
+
+    The price is the one of the moment it opened. `text_so_far` is what the last heartbeat saved;
+    it is empty once the turn has settled, because the message holds the text then.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="turns")
+    chatbot = models.ForeignKey(Chatbot, on_delete=models.PROTECT, db_constraint=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.PROTECT, related_name="turns", db_constraint=False
+    )
+    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True)
+    status = models.CharField(max_length=9, choices=TurnStatus, default=TurnStatus.RUNNING)
+    message_id = models.CharField(max_length=LENGTH, default=new_id, db_collation="C")
+    model_name = models.CharField(max_length=120)
+    credits_per_reply = models.PositiveIntegerField()
+    credits_per_1k_input = models.PositiveIntegerField()
+    credits_per_1k_output = models.PositiveIntegerField()
+    credits_held = models.PositiveBigIntegerField()
+    credits_charged = models.PositiveBigIntegerField(default=0)
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    text_so_far = models.TextField(blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
+    request_digest = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=40)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    heartbeat_at = models.DateTimeField(db_default=Now(), editable=False)
+    first_token_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="conversations_turn_newest"
+            ),
+            models.Index(
+                fields=["heartbeat_at"],
+                name="conversations_turn_running",
+                condition=Q(status=TurnStatus.RUNNING),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                "conversation",
+                condition=Q(status=TurnStatus.RUNNING),
+                name="conversations_one_running_turn",
+            ),
+            models.UniqueConstraint(
+                "workspace", "idempotency_key", name="conversations_one_turn_a_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TurnStatus.values), name="conversations_turn_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=TurnStatus.RUNNING, settled_at__isnull=True)
+                | (~Q(status=TurnStatus.RUNNING) & Q(settled_at__isnull=False)),
+                name="conversations_turn_settled_once_not_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_charged__lte=F("credits_held")),
+                name="conversations_turn_charge_within_hold",
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_charged=0)
+                | Q(status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]),
+                name="conversations_turn_charged_only_for_an_answer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def price(self) -> Price:
+        """The price agreed when the turn opened."""
+        return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)
+
+
+class Role(models.TextChoices):
+    """Who says a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Message(models.Model):
+    """One line of a conversation. `metadata` is the caller's and is shown to nobody else."""
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="messages")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.PROTECT, related_name="messages", db_constraint=False
+    )
+    turn = models.ForeignKey(Turn, on_delete=models.PROTECT, related_name="messages")
+    role = models.CharField(max_length=9, choices=Role)
+    text = models.TextField()
+    metadata = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["conversation", "created_at", "id"], name="conversations_messages")
+        ]
+        constraints = [
+            models.UniqueConstraint("turn", "role", name="conversations_one_message_a_role"),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="conversations_message_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.id}"

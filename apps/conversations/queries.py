@@ -1,0 +1,75 @@
+"""Reads of conversations, messages and turns. Each takes its workspace."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from apps.conversations.errors import ConversationNotFound
+from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.core.errors import ValidationFailed
+
+# Whole exchanges: the turns that left an answer which the model may be shown again.
+ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
+
+
+def conversation_with(
+    workspace_id: str, conversation_id: str, *, chatbot_id: str | None = None
+) -> Conversation:
+    """The workspace's conversation (with this chatbot). Raises ConversationNotFound."""
+    found = Conversation.objects.filter(workspace_id=workspace_id, id=conversation_id)
+    if chatbot_id is not None:
+        found = found.filter(chatbot_id=chatbot_id)
+    conversation = found.first()
+    if conversation is None:
+        raise ConversationNotFound
+    return conversation
+
+
+def messages_of(conversation: Conversation) -> QuerySet[Message]:
+    """A conversation's messages, oldest first."""
+    return Message.objects.filter(
+        workspace_id=conversation.workspace_id, conversation=conversation
+    ).order_by("created_at", "id")
+
+
+def messages_after(
+    conversation: Conversation, *, cursor: str | None, limit: int
+) -> tuple[list[Message], str | None]:
+    """A page of a conversation, oldest first, and the cursor of the next page if there is one.
+
+    A cursor is the id of the last message seen. Raises ValidationFailed for any other text.
+    """
+    found = messages_of(conversation)
+    if cursor is not None:
+        seen = found.filter(id=cursor).first()
+        if seen is None:
+            raise ValidationFailed({"cursor": ["This is not a cursor of this list."]})
+        found = found.filter(created_at__gte=seen.created_at).exclude(
+            created_at=seen.created_at, id__lte=seen.id
+        )
+    page = list(found[: limit + 1])
+    return page[:limit], page[limit - 1].id if len(page) > limit else None
+
+
+def history_of(conversation: Conversation, *, limit: int) -> list[Message]:
+    """The newest `limit` messages of whole exchanges, oldest first, beginning with a user's."""
+    if limit == 0:
+        return []
+    newest = (
+        messages_of(conversation)
+        .filter(turn__status__in=ANSWERED)
+        .filter(turn__finish_reason__gt="")
+        .order_by("-created_at", "-id")[:limit]
+    )
+    history = list(reversed(newest))
+    while history and history[0].role != "user":
+        history.pop(0)
+    return history
+
+
+def answer_of(turn: Turn) -> str:
+    """The text of a settled turn's answer; empty where it has none."""
+    text = Message.objects.filter(
+        workspace_id=turn.workspace_id, turn=turn, id=turn.message_id
+    ).values_list("text", flat=True)
+    return text.first() or ""

@@ -1,0 +1,1 @@
+"""Talking to language models: one protocol, one small file per kind of provider."""

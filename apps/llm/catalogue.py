@@ -1,0 +1,108 @@
+"""From a litellm model id to the provider that serves it.
+
+litellm knows names, addresses and key variables of a hundred providers, but takes seconds and
+180 MB to import. So ids that explain themselves are resolved here, and for the rest litellm is
+asked once, in a process of its own, when the catalogue entry is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.llm.errors import UnknownModel
+from apps.llm.providers.sandbox import SANDBOX_MODELS
+from apps.llm.types import ProviderKind
+
+LOOKUP_SECONDS = 60.0
+
+OWN_SERVER_PREFIXES = (
+    "custom_openai",
+    "docker_model_runner",
+    "hosted_vllm",
+    "litellm_proxy",
+    "llamafile",
+    "lm_studio",
+    "openai",
+    "openai_like",
+    "xinference",
+)
+"""litellm's names for "a server with OpenAI's wire at an address of yours"."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """How to call a model: the like-named fields of a `ModelRequest`, and what is known of it.
+
+    `context_tokens` (prompt and answer) and `max_output_tokens` are None when nobody says.
+    """
+
+    provider: ProviderKind
+    model: str
+    api_base: str = ""
+    api_key_env: str = ""
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    supports_streaming: bool = True
+
+
+def resolve(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> ResolvedModel:
+    """Find out how to call a model.
+
+    Takes no time for sandbox models and own servers, about 10 s for the rest. `api_key_env` is
+    kept when given. Otherwise it is the provider's usual variable, but only with the provider's
+    usual address: a key never goes to another one unasked.
+
+    Raises: UnknownModel, with a sentence for whoever typed the id.
+    """
+    litellm_id, api_base = litellm_id.strip(), api_base.strip().rstrip("/")
+    if api_base and not api_base.startswith(("http://", "https://")):
+        raise UnknownModel(f"the api base must begin with http:// or https://, not {api_base!r}")
+    prefix, _, name = litellm_id.partition("/")
+    if prefix == "sandbox":
+        return _sandbox_model(litellm_id)
+    if prefix in OWN_SERVER_PREFIXES and name and api_base:
+        return ResolvedModel("openai-wire", name, api_base, api_key_env)
+    if prefix in OWN_SERVER_PREFIXES and name and prefix != "openai":
+        raise UnknownModel(f"{litellm_id} is a server of your own: give its address as api base")
+    return _looked_up(litellm_id, api_base, api_key_env)
+
+
+def _sandbox_model(litellm_id: str) -> ResolvedModel:
+    if litellm_id not in SANDBOX_MODELS:
+        known = ", ".join(SANDBOX_MODELS)
+        raise UnknownModel(f"there is no sandbox model {litellm_id!r}; there are {known}")
+    return ResolvedModel("sandbox", litellm_id)
+
+
+def _looked_up(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
+    question = {"id": litellm_id, "api_base": api_base, "api_key_env": api_key_env}
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "apps.llm.catalogue_lookup"],
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            cwd=_ROOT,
+            # No keys: the lookup needs none, and litellm names a variable only while it is empty.
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            timeout=LOOKUP_SECONDS,
+            check=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnknownModel(
+            f"{litellm_id} could not be looked up within {LOOKUP_SECONDS:g} s; try again"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        raise UnknownModel(f"looking up {litellm_id} failed: {error.stderr[-500:]}") from None
+    answer = json.loads(process.stdout)
+    if "unknown" in answer:
+        raise UnknownModel(answer["unknown"])
+    return ResolvedModel(**answer)

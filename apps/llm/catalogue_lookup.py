@@ -1,0 +1,107 @@
+"""Asks litellm about one model. A program for `apps.llm.catalogue`, which says why.
+
+    echo '{"id": "groq/llama-3.1-8b-instant"}' | python -m apps.llm.catalogue_lookup
+
+prints the fields of a `ResolvedModel`, or {"unknown": sentence}.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+PLAIN_WIRE = {
+    "cerebras": "",
+    "deepinfra": "",
+    "deepseek": "",
+    "fireworks_ai": "",
+    "groq": "",
+    "mistral": "",
+    "moonshot": "",
+    "nebius": "",
+    "novita": "",
+    "nvidia_nim": "",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "perplexity": "",
+    "sambanova": "",
+    "together_ai": "",
+    "xai": "",
+}
+"""Providers whose wire is OpenAI's, with nothing of their own in requests, and their address
+where litellm leaves it to OpenAI's client. The other providers that litellm calls compatible
+need some rewriting or a sign-in of their own, and stay with litellm."""
+
+
+def look_up(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
+    """What litellm knows about `question["id"]`, as the fields of a `ResolvedModel`."""
+    litellm_id = question["id"]
+    given_base, given_variable = question.get("api_base", ""), question.get("api_key_env", "")
+    try:
+        name, provider, _key, usual_base = litellm.get_llm_provider(litellm_id)
+    except litellm.exceptions.BadRequestError:
+        return {"unknown": _unknown(litellm_id)}
+    info = _info(litellm, litellm_id)
+    mode = info.get("mode") or "chat"
+    if mode not in ("chat", "completion", "responses"):
+        return {"unknown": f"{litellm_id} is a model for {mode}, not for chat"}
+    streams = info.get("supports_native_streaming") is not False
+    variable = _variable(litellm, litellm_id)
+    base = usual_base or PLAIN_WIRE.get(provider)
+    plain = provider in PLAIN_WIRE and mode == "chat" and streams and _sent_as_is(provider, name)
+    if plain and not variable:
+        variable = f"{provider.upper()}_API_KEY"  # litellm reads it, but forgets to name it
+    return {
+        "provider": "openai-wire" if plain else "litellm",
+        "model": name if plain else litellm_id,
+        "api_base": given_base or (base if plain else ""),
+        "api_key_env": given_variable or ("" if given_base else variable),
+        "context_tokens": info.get("max_input_tokens"),
+        "max_output_tokens": info.get("max_output_tokens"),
+        "supports_streaming": streams,
+    }
+
+
+def _sent_as_is(provider: str, name: str) -> bool:
+    # litellm completes the short names of Fireworks before it sends them.
+    return provider != "fireworks_ai" or name.startswith("accounts/")
+
+
+def _info(litellm: Any, litellm_id: str) -> dict[str, Any]:
+    try:
+        return dict(litellm.get_model_info(litellm_id))
+    except litellm.exceptions.ModelNotMappedError:
+        return {}  # a known provider, and a model that is newer than this litellm
+
+
+def _variable(litellm: Any, litellm_id: str) -> str:
+    """The one variable that holds the provider's key; "" when it signs in otherwise."""
+    wanted = litellm.validate_environment(litellm_id)["missing_keys"]
+    keys = [variable for variable in wanted if variable.endswith("_API_KEY")]
+    return keys[-1] if keys else ""
+
+
+def _unknown(litellm_id: str) -> str:
+    return (
+        f"litellm knows no model {litellm_id!r}. Ids begin with a provider, as in "
+        "anthropic/claude-sonnet-4-5; for a server of your own, write openai/ and the model's "
+        "name there, and give the server's address as api base"
+    )
+
+
+def main() -> None:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
+    with redirect_stdout(sys.stderr):  # litellm prints hints; ours is the only output
+        litellm: Any = importlib.import_module("litellm")
+        litellm.suppress_debug_info = True
+        answer = look_up(litellm, json.load(sys.stdin))
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

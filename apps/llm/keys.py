@@ -1,0 +1,20 @@
+"""The keys of model providers. They live in the environment, never in the database."""
+
+from __future__ import annotations
+
+import os
+
+from apps.llm.errors import ModelUnavailable
+
+
+def read_key(variable: str) -> str:
+    """The key in an environment variable, read anew at each call; "" when none is named.
+
+    Raises: ModelUnavailable when the variable is named but empty.
+    """
+    if not variable:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ModelUnavailable(f"the environment variable {variable} holds no key")
+    return key

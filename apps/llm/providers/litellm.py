@@ -1,0 +1,162 @@
+"""Every other provider, through litellm: Anthropic, Gemini, Bedrock, and a hundred more.
+
+litellm takes about 10 seconds and 180 MB to import, so only a process that calls such a model
+imports it: at its first call, or earlier in `apps.llm.services.warm`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
+from apps.llm.keys import read_key
+from apps.llm.refusals import plain_code, read_retry_after, refusal
+from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
+
+_FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
+_KEY_DEMANDED = ("openai/", "custom_openai/", "hosted_vllm/", "llamafile/", "lm_studio/")
+"""litellm calls these through OpenAI's client, which refuses to start without a key."""
+
+_NO_KEY = "none"
+_loaded = threading.Event()
+_NO_CONNECTION = {"APIConnectionError", "RemoteProtocolError", "ConnectError"}
+
+
+async def load() -> Any:
+    """The litellm module, imported in a thread the first time. May be called again."""
+    return await asyncio.to_thread(_import)
+
+
+async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+    """Ask any model that litellm knows; `request.model` is its litellm id.
+
+    Where the provider cannot stream, the answer is one delta. litellm does not tell a short
+    answer from one whose connection was closed in good order before its end.
+
+    Raises: ModelError, ModelUnavailable.
+    """
+    litellm = await load()
+    arguments = _arguments(request)
+    arrived = False
+    try:
+        answer = await litellm.acompletion(**arguments)
+        if not request.supports_streaming:
+            for event in _events(answer, "message"):
+                yield event
+            return
+        try:
+            async for chunk in answer:
+                for event in _events(chunk, "delta"):
+                    arrived = True
+                    yield event
+        finally:
+            await answer.aclose()
+    except Exception as error:
+        failure = _failure(request, error, arrived=arrived)
+        if failure is None:
+            raise
+        # litellm's own text quotes what the provider said, so the chain ends here.
+        raise failure from None
+
+
+async def aclose() -> None:
+    """Close the connections that litellm keeps."""
+    if _loaded.is_set():
+        await importlib.import_module("litellm").close_litellm_async_clients()
+
+
+def _import() -> Any:
+    # Prices and names come from the package: nothing is fetched, and no .env file is read.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    litellm: Any = importlib.import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.turn_off_message_logging = True
+    litellm.drop_params = True
+    for name in _LOGGERS:
+        # At DEBUG and INFO they print requests, keys included; at ERROR, providers' sentences.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _loaded.set()
+    return litellm
+
+
+def _arguments(request: ModelRequest) -> dict[str, Any]:
+    timeouts = request.timeouts
+    httpx = importlib.import_module("httpx")
+    optional = {
+        "api_base": request.api_base or None,
+        "api_key": _key(request),
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "user": request.user or None,
+        "stream_options": {"include_usage": True} if request.supports_streaming else None,
+    }
+    return {
+        "model": request.model,
+        "messages": [{"role": line.role, "content": line.content} for line in request.messages],
+        "stream": request.supports_streaming,
+        "timeout": httpx.Timeout(timeouts.total, connect=timeouts.connect),
+        "num_retries": 0,
+        "max_retries": 0,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _key(request: ModelRequest) -> str | None:
+    """The key; None lets litellm look for the provider's usual variables, such as AWS's."""
+    if key := read_key(request.api_key_env):
+        return key
+    return _NO_KEY if request.api_base and request.model.startswith(_KEY_DEMANDED) else None
+
+
+def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
+    """The events of a chunk or of a whole answer; its text is in `part` of a choice."""
+    for choice in answer.choices[:1]:
+        message = getattr(choice, part)
+        text = getattr(message, "content", None) or ""
+        if text or getattr(message, "reasoning_content", None):
+            yield TextDelta(text)
+        if choice.finish_reason:
+            yield Finish(_FINISHES.get(choice.finish_reason, "stop"))
+    if usage := getattr(answer, "usage", None):
+        yield Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+
+
+def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> ModelFailure | None:
+    """What litellm's error means; None for errors that are not litellm's. `arrived`: a part of
+    the answer came before it."""
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return None
+    causes = list(_causes(error))
+    if any(isinstance(cause, OSError) or _name(cause) in _NO_CONNECTION for cause in causes):
+        if arrived:
+            return ModelError(f"{request.model}: the answer broke off", retryable=True)
+        return ModelUnavailable(f"{request.model}: no connection to the provider", retryable=True)
+    codes = (plain_code(getattr(cause, "code", None)) for cause in causes)
+    code = next(filter(None, codes), None)
+    if _name(error) == "ContextWindowExceededError":
+        code = "context_length_exceeded"
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    named = {name.title(): value for name, value in headers.items()}
+    return refusal(request, status, code=code, retry_after=read_retry_after(named))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those it came from. litellm calls a lost connection a 500, and keeps the
+    provider's code, only there."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

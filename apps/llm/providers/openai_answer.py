@@ -1,0 +1,181 @@
+"""What an OpenAI-compatible server answers: bytes in, model events out. Does no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from apps.llm.errors import ModelError, ModelFailure
+from apps.llm.refusals import plain_code, refusal
+from apps.llm.sse import EventReader, EventTooLong
+from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
+
+_FINISHES: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+}
+_BREAKS = {"error", "abort", "insufficient_system_resource"}
+_REASONING = ("reasoning_content", "reasoning")
+
+
+class StreamedAnswer:
+    """Reads a streamed answer, in pieces of any size, cut anywhere.
+
+    Text that arrives together leaves together, as one delta: a reader that falls behind its
+    model catches up with fewer, longer deltas.
+
+    `failure` is set once the server reported one, or sent what cannot be read; the events before
+    it are still returned. `complete`: the answer is whole. `over`: nothing more is to be read.
+    """
+
+    __slots__ = ("_request", "_sse", "complete", "failure", "over")
+
+    def __init__(self, request: ModelRequest) -> None:
+        self._request = request
+        self._sse = EventReader()
+        self.complete = False
+        self.over = False
+        self.failure: ModelFailure | None = None
+
+    def feed(self, piece: bytes) -> list[ModelEvent]:
+        """The events in this piece."""
+        try:
+            payloads = self._sse.feed(piece)
+        except EventTooLong as error:
+            self.failure = ModelError(f"{self._request.model}: {error}")
+            return []
+        return self._joined(payloads)
+
+    def finish(self) -> list[ModelEvent]:
+        """The events that the end of the connection completes."""
+        events = self._joined(self._sse.finish())
+        if not self.complete:
+            # Half an event is a clearer sign of a cut than of a broken server.
+            self.failure = ModelError(
+                f"{self._request.model}: the answer was cut before its end", retryable=True
+            )
+        self.over = True
+        return events
+
+    def _joined(self, payloads: Iterable[bytes]) -> list[ModelEvent]:
+        texts: list[str] = []
+        others: list[ModelEvent] = []
+        alive = False
+        try:
+            for event in self._events(payloads):
+                if isinstance(event, TextDelta):
+                    alive = True
+                    texts.append(event.text)
+                else:
+                    others.append(event)
+        except ModelFailure as failure:
+            self.failure = failure
+        return [TextDelta("".join(texts)), *others] if alive else others
+
+    def _events(self, payloads: Iterable[bytes]) -> Iterator[ModelEvent]:
+        for payload in payloads:
+            if payload == b"[DONE]":
+                self.complete = self.over = True
+                return
+            chunk = _parsed(self._request, payload)
+            for event in _chunk_events(self._request, chunk, "delta"):
+                if isinstance(event, Finish):
+                    self.complete = True
+                yield event
+
+
+def read_whole_answer(request: ModelRequest, body: bytes) -> list[ModelEvent]:
+    """The events of an answer that came in one piece.
+
+    Raises: ModelFailure.
+    """
+    chunk = _parsed(request, body)
+    if not chunk.get("choices"):
+        _raise_reported(request, chunk)
+        raise ModelError(f"{request.model}: the answer has no choices")
+    return list(_chunk_events(request, chunk, "message"))
+
+
+def error_code(body: bytes) -> str:
+    """The code or type in an error body; "" when there is none."""
+    error = error_object(body)
+    return next((error[name] for name in ("code", "type") if isinstance(error.get(name), str)), "")
+
+
+def error_object(body: bytes) -> dict[str, Any]:
+    """The `error` of an error body, or the whole body where the server does not wrap it; {} when
+    it is not JSON."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    error = parsed.get("error")
+    return error if isinstance(error, dict) else parsed
+
+
+def _parsed(request: ModelRequest, payload: bytes) -> dict[str, Any]:
+    try:
+        chunk = json.loads(payload.decode("utf-8", "replace"))
+    except ValueError:
+        chunk = None
+    if not isinstance(chunk, dict):
+        raise ModelError(f"{request.model}: the provider sent what is no JSON object")
+    return chunk
+
+
+def _chunk_events(request: ModelRequest, chunk: dict[str, Any], part: str) -> Iterator[ModelEvent]:
+    """The events of one chunk, or of a whole answer; its text is in `part` of a choice."""
+    if "error" in chunk:
+        _raise_reported(request, chunk)
+    choices = chunk.get("choices")
+    if choices and (choice := choices[0]).get("index", 0) == 0:
+        message = choice.get(part) or {}
+        text = _text(message.get("content"))
+        if text or any(message.get(name) for name in _REASONING):
+            yield TextDelta(text)
+        if reason := choice.get("finish_reason"):
+            yield _finish(request, reason)
+    if usage := _usage(chunk.get("usage")):
+        yield usage
+
+
+def _text(content: object) -> str:
+    """The text of a content, which is a string, null, or a list of typed parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def _finish(request: ModelRequest, reason: object) -> Finish:
+    if reason in _BREAKS:
+        raise ModelError(f"{request.model}: the provider gave up ({reason})", retryable=True)
+    return Finish(_FINISHES.get(str(reason), "stop"))
+
+
+def _usage(report: object) -> Usage | None:
+    if not isinstance(report, dict):
+        return None
+    counts = (report.get("prompt_tokens"), report.get("completion_tokens"))
+    match counts:
+        case (int(prompt), int(completion)) if prompt >= 0 and completion >= 0:
+            return Usage(prompt, completion)
+    return None
+
+
+def _raise_reported(request: ModelRequest, chunk: dict[str, Any]) -> None:
+    """Raise what an `error` object inside a good status says; null and {} say nothing."""
+    error = chunk.get("error")
+    if not error:
+        return
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) or (isinstance(code, str) and code.isdecimal()):
+        raise refusal(request, int(code))
+    named = f" ({plain_code(code)})" if plain_code(code) else ""
+    raise ModelError(f"{request.model}: the provider reported an error{named}")

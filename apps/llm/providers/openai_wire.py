@@ -1,0 +1,207 @@
+"""Any server that speaks OpenAI's chat completions, read straight from the socket: OpenAI itself,
+vLLM, llama.cpp, and most hosted providers.
+
+Measured through `apps.llm.services.stream`, a chunk costs 0.07 ms of CPU, and 0.02 ms when many
+arrive together; litellm takes 0.9 to 1 ms for the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Set
+from contextlib import aclosing, closing, suppress
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from apps.llm.errors import ModelError, ModelUnavailable
+from apps.llm.keys import read_key
+from apps.llm.providers.openai_answer import (
+    StreamedAnswer,
+    error_code,
+    error_object,
+    read_whole_answer,
+)
+from apps.llm.refusals import read_retry_after, refusal
+from apps.llm.types import ModelEvent, ModelRequest
+
+MOST_CONNECTIONS = 1000
+"""Connections of one process. Each running turn holds one; more turns wait for `connect`."""
+
+MOST_ERROR_BYTES = 64 * 1024
+MOST_ANSWER_BYTES = 8 * 1024 * 1024
+LAST_BYTES_SECONDS = 0.1
+"""How long a finished answer waits for the end of its HTTP body, to keep the connection."""
+
+_NOT_TAKEN = ("support", "permitted", "unknown", "unrecognized")
+
+_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+_refused: dict[tuple[str, str], frozenset[str]] = {}
+"""Fields that a server has refused for a model, so that only its first turn asks twice."""
+
+
+async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+    """POST to `{api_base}/chat/completions` and read the answer as it comes.
+
+    Raises: ModelError, ModelUnavailable.
+    """
+    arrived = False
+    try:
+        # Closing the response closes its connection, unless the answer was read to its end.
+        with closing(await _ask(request)) as response:
+            async with aclosing(_read(request, response)) as events:
+                async for event in events:
+                    arrived = True
+                    yield event
+    except (aiohttp.ClientSSLError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        raise ModelError(f"{request.model}: {_name(error)} at {request.api_base}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        # The errors' own texts may quote headers, so only their names go on.
+        if arrived:
+            raise ModelError(
+                f"{request.model}: the answer broke off ({_name(error)})", retryable=True
+            ) from None
+        raise ModelUnavailable(
+            f"{request.model}: no connection to {request.api_base} ({_name(error)})",
+            retryable=True,
+        ) from None
+
+
+async def aclose() -> None:
+    """Close this event loop's connections."""
+    if session := _sessions.pop(asyncio.get_running_loop(), None):
+        await session.close()
+
+
+async def _ask(request: ModelRequest) -> aiohttp.ClientResponse:
+    """The response with the answer, asked for again without the fields that the server refuses."""
+    place = (request.api_base, request.model)
+    while True:
+        refused = _refused.get(place, frozenset())
+        body = _body(request, refused)
+        response = await _post(request, body)
+        if response.status == HTTPStatus.OK:
+            return response
+        with closing(response):
+            error_body = await _read_at_most(response, MOST_ERROR_BYTES)
+        more_refused = _newly_refused(response.status, error_body, body) - refused
+        if not more_refused:
+            raise refusal(
+                request,
+                response.status,
+                code=error_code(error_body),
+                retry_after=read_retry_after(response.headers),
+            )
+        _refused[place] = refused | more_refused
+
+
+async def _post(request: ModelRequest, body: dict[str, Any]) -> aiohttp.ClientResponse:
+    headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
+    if key := read_key(request.api_key_env):
+        headers["Authorization"] = f"Bearer {key}"
+    return await _session().post(
+        f"{request.api_base.rstrip('/')}/chat/completions",
+        data=json.dumps(body, separators=(",", ":")).encode(),
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(connect=request.timeouts.connect),
+        allow_redirects=False,
+    )
+
+
+def _session() -> aiohttp.ClientSession:
+    loop = asyncio.get_running_loop()
+    if loop not in _sessions:
+        for closed in [other for other in _sessions if other.is_closed()]:
+            del _sessions[closed]
+        _sessions[loop] = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=30),
+            # Compressed events would wait in the compressor for more of them.
+            headers={"Accept-Encoding": "identity", "User-Agent": "Parley"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+    return _sessions[loop]
+
+
+def _body(request: ModelRequest, refused: Set[str]) -> dict[str, Any]:
+    # OpenAI's reasoning models know the limit by its newer name alone, other servers by the older.
+    limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
+    optional: dict[str, Any] = {
+        "temperature": request.temperature,
+        limit: request.max_tokens,
+        "user": request.user or None,
+        "stream_options": {"include_usage": True} if request.supports_streaming else None,
+    }
+    return {
+        "model": request.model,
+        "messages": [{"role": line.role, "content": line.content} for line in request.messages],
+        "stream": request.supports_streaming,
+        **{
+            name: value
+            for name, value in optional.items()
+            if value is not None and name not in refused
+        },
+    }
+
+
+def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> frozenset[str]:
+    """The optional fields of `body` that the server says it cannot take."""
+    if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return frozenset()
+    error = error_object(error_body)
+    said = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
+    names = {"stream_options"}
+    if "max_completion_tokens" in said:
+        names.add("max_tokens")
+    if any(word in said.lower() for word in _NOT_TAKEN):
+        names |= {"temperature", "user"}
+    return frozenset(name for name in names if name in body and name in said)
+
+
+async def _read(
+    request: ModelRequest, response: aiohttp.ClientResponse
+) -> AsyncGenerator[ModelEvent, None]:
+    if response.content_type == "application/json":
+        for event in read_whole_answer(request, await _read_at_most(response, MOST_ANSWER_BYTES)):
+            yield event
+        return
+    if response.content_type == "text/html":
+        raise ModelError(
+            f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
+        )
+    answer = StreamedAnswer(request)
+    while not answer.over:
+        try:
+            piece = await response.content.readany()
+        except (aiohttp.ClientError, OSError):
+            if answer.complete:
+                return
+            raise
+        for event in answer.feed(piece) if piece else answer.finish():
+            yield event
+        if answer.failure is not None:
+            raise answer.failure
+    await _read_last_bytes(response.content)
+
+
+async def _read_last_bytes(content: aiohttp.StreamReader) -> None:
+    """Read the few bytes after `[DONE]`, so that the connection can serve the next turn."""
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(LAST_BYTES_SECONDS):
+            while not content.at_eof():
+                await content.readany()
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, cut at `most` bytes."""
+    body = bytearray()
+    while len(body) < most and (piece := await response.content.readany()):
+        body += piece
+    return bytes(body[:most])
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

@@ -1,0 +1,60 @@
+"""Counting tokens without a tokenizer: an estimate, and a bound that is never too low.
+
+Every model cuts text in its own way, and loading its tokenizer would cost more memory and time
+than the answer is worth. Two rules are enough:
+
+- The estimate: 4 bytes of UTF-8 a token. It fits English (4 letters a token), and since other
+  scripts take 2 to 4 bytes a letter, it stays within about a factor of two for them too.
+- The bound: one byte of UTF-8 a token. Today's tokenizers work on bytes, or fall back to bytes
+  for what they do not know, so none makes more tokens than there are bytes. Some normalise the
+  text first (NFC, NFKC), which can lengthen it; the bound takes the longest form.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from apps.llm.types import ChatMessage
+
+BYTES_PER_TOKEN = 4
+"""UTF-8 bytes in an average token of English."""
+
+USUAL_MESSAGE_TOKENS = 4
+"""What a chat template usually adds to a message: begin, role, line break, end."""
+
+MOST_MESSAGE_TOKENS = 16
+"""The most a known chat template adds to a message, rounded up with room to spare."""
+
+MOST_PROMPT_TOKENS = 128
+"""The most a known chat template adds to a prompt: the default system text of some model
+families (up to about 70 tokens), begin-of-text, and the opening of the answer."""
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a text is; 0 only for an empty one."""
+    return -(-_bytes(text) // BYTES_PER_TOKEN)
+
+
+def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
+    """About how many tokens a prompt is, chat template included. Used to cut a history to a
+    model's context, and to bill a provider that reports no usage."""
+    return sum(estimate_tokens(message.content) + USUAL_MESSAGE_TOKENS for message in messages)
+
+
+def most_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
+    """The most tokens that a provider can count for a prompt: what a hold must cover."""
+    return MOST_PROMPT_TOKENS + sum(
+        _longest_form_bytes(message.content) + MOST_MESSAGE_TOKENS for message in messages
+    )
+
+
+def _longest_form_bytes(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
+    return max(_bytes(form) for form in forms)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,252 @@
+"""The litellm provider, against the fake server. Importing litellm takes about 10 seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from apps.llm import services
+from apps.llm.catalogue_lookup import look_up
+from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
+from apps.llm.providers import litellm as provider
+from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
+from tests.llm.asking import ask, wire_request
+from tests.llm.upstream import Script, Upstream, answer, chunk, whole
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm"),
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
+]
+
+
+@pytest.fixture(autouse=True)
+async def _warm() -> None:
+    await services.warm({"litellm"})
+
+
+def litellm_request(upstream: Upstream, **changes: object) -> ModelRequest:
+    return wire_request(upstream, provider="litellm", model="openai/tiny", **changes)
+
+
+async def test_stream_gives_text_usage_and_finish(upstream: Upstream) -> None:
+    outcome = await ask(litellm_request(upstream))
+
+    assert outcome.failure is None
+    assert outcome.text == "Hello world"
+    assert outcome.usage == Usage(7, 2)
+    assert outcome.finish == Finish("stop")
+
+
+async def test_settings_and_key_arrive(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_MODEL_KEY", "a-key")
+
+    await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY"))
+
+    (seen,) = upstream.requests
+    assert seen.headers["Authorization"] == "Bearer a-key"
+    assert (seen.body["model"], seen.body["temperature"]) == ("tiny", 0.5)
+    assert seen.body["max_tokens"] == 100
+
+
+async def test_missing_key_is_said_by_the_name_of_its_variable(upstream: Upstream) -> None:
+    failure = (await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY_UNSET"))).failure
+
+    assert isinstance(failure, ModelUnavailable)
+    assert "TEST_MODEL_KEY_UNSET" in failure.detail
+
+
+async def test_model_that_cannot_stream(upstream: Upstream) -> None:
+    message = {"role": "assistant", "content": "Hello world"}
+    upstream.play(
+        whole(
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "tiny",
+                "choices": [{"index": 0, "message": message, "finish_reason": "length"}],
+                "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+            }
+        )
+    )
+
+    outcome = await ask(litellm_request(upstream, supports_streaming=False))
+
+    assert not upstream.requests[0].body.get("stream")
+    assert outcome.deltas == ["Hello world"]
+    assert outcome.usage == Usage(5, 2)
+    assert outcome.finish == Finish("length")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, ModelError, False),
+        (401, ModelError, False),
+        (404, ModelError, False),
+        (429, ModelUnavailable, True),
+        (500, ModelError, True),
+        (503, ModelUnavailable, True),
+    ],
+)
+async def test_litellm_errors_become_ours(
+    upstream: Upstream, status: int, kind: type[ModelFailure], retryable: bool
+) -> None:
+    upstream.play(whole({"error": {"message": "Greet me."}}, status=status, Retry_After="60"))
+
+    failure = (await ask(litellm_request(upstream))).failure
+
+    assert type(failure) is kind
+    assert (failure.retryable, failure.retry_after) == (retryable, 60.0 if retryable else None)
+    assert str(status) in failure.detail
+    assert "Greet" not in failure.detail
+    assert len(upstream.requests) == 1
+
+
+async def test_only_our_own_rule_retries(upstream: Upstream) -> None:
+    upstream.play(whole({}, status=503, Retry_After="0.01"))
+
+    await ask(litellm_request(upstream))
+
+    assert len(upstream.requests) == 3
+
+
+async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: Upstream) -> None:
+    base = f"http://127.0.0.1:{unused_tcp_port}/v1"
+
+    failure = (await ask(litellm_request(upstream, api_base=base))).failure
+
+    assert isinstance(failure, ModelUnavailable)
+    assert failure.retryable
+
+
+async def test_cut_answer_is_a_failure(upstream: Upstream) -> None:
+    upstream.stream(chunk("Hello"), ending="cut")
+
+    outcome = await ask(litellm_request(upstream))
+
+    assert outcome.text == "Hello"
+    assert type(outcome.failure) is ModelError
+
+
+async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
+    upstream.play(whole({"error": {"code": "insufficient_quota"}}, status=429))
+
+    failure = (await ask(litellm_request(upstream))).failure
+
+    assert isinstance(failure, ModelUnavailable)
+    assert not failure.retryable
+    assert len(upstream.requests) == 1
+
+
+async def test_cancellation_closes_the_connection(upstream: Upstream) -> None:
+    upstream.stream(chunk("Hello"), ending="hang")
+    task = asyncio.create_task(ask(litellm_request(upstream)))
+    while not upstream.requests:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await upstream.wait_for_close(1.0)
+
+
+async def test_closing_the_stream_early_closes_the_connection(upstream: Upstream) -> None:
+    upstream.stream(*answer(*"abc"), pace=0.05, ending="hang")
+    events = services.stream(litellm_request(upstream))
+
+    await anext(events)
+    await events.aclose()
+
+    await upstream.wait_for_close(1.0)
+
+
+async def test_time_out_closes_the_connection(upstream: Upstream) -> None:
+    upstream.play(Script(before=30))
+    timeouts = Timeouts(connect=1, first_token=0.3, between_tokens=1, total=5)
+
+    failure = (await ask(litellm_request(upstream, timeouts=timeouts))).failure
+
+    assert failure is not None
+    assert failure.detail == "no first token within 0.3 s"
+    await upstream.wait_for_close(1.0)
+
+
+async def test_nothing_is_printed_or_logged(
+    upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TEST_MODEL_KEY", "a-very-secret-key")
+    upstream.play(whole({"error": {"message": "no"}}, status=400), Script())
+
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY"))
+
+    written = caplog.text + "".join(capfd.readouterr())
+    assert "a-very-secret-key" not in written
+    assert "Greet me." not in written
+
+
+@pytest.mark.parametrize(
+    ("litellm_id", "expected"),
+    [
+        (
+            "groq/llama-3.1-8b-instant",
+            ("openai-wire", "llama-3.1-8b-instant", "https://api.groq.com/openai/v1"),
+        ),
+        (
+            "openrouter/openai/gpt-4o",
+            ("openai-wire", "openai/gpt-4o", "https://openrouter.ai/api/v1"),
+        ),
+        (
+            "mistral/mistral-small-latest",
+            ("openai-wire", "mistral-small-latest", "https://api.mistral.ai/v1"),
+        ),
+        ("anthropic/claude-sonnet-4-5", ("litellm", "anthropic/claude-sonnet-4-5", "")),
+        ("gemini/gemini-2.0-flash", ("litellm", "gemini/gemini-2.0-flash", "")),
+        ("o1-pro", ("litellm", "o1-pro", "")),
+    ],
+)
+async def test_lookup_finds_provider_name_and_address(
+    litellm_id: str, expected: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await _look_up(monkeypatch, id=litellm_id)
+
+    assert (found["provider"], found["model"], found["api_base"]) == expected
+    assert found["api_key_env"].endswith("_API_KEY")
+
+
+async def test_lookup_keeps_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await _look_up(
+        monkeypatch, id="groq/x", api_base="http://127.0.0.1:1/v1", api_key_env="MINE"
+    )
+
+    assert (found["api_base"], found["api_key_env"]) == ("http://127.0.0.1:1/v1", "MINE")
+
+
+async def test_lookup_gives_no_usual_key_to_an_unusual_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = await _look_up(monkeypatch, id="groq/x", api_base="http://127.0.0.1:1/v1")
+
+    assert found["api_key_env"] == ""
+
+
+async def test_lookup_refuses_models_that_do_not_chat(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await _look_up(monkeypatch, id="text-embedding-3-small")
+
+    assert found == {"unknown": "text-embedding-3-small is a model for embedding, not for chat"}
+
+
+async def _look_up(monkeypatch: pytest.MonkeyPatch, **question: str) -> dict[str, Any]:
+    for name in ("OPENAI", "GROQ", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI"):
+        monkeypatch.delenv(f"{name}_API_KEY", raising=False)
+    return look_up(await provider.load(), question)

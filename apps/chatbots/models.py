@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.core.ids import IdField
+from apps.credits.prices import Price
+from apps.workspaces.models import Workspace
+
+OWN_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"
+key_variable = RegexValidator(
+    rf"^(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]*$",
+    "Name the environment variable that holds the provider's key, such as OPENAI_API_KEY.",
+)
+# Django's own URL check refuses host names without a dot, which private networks are full of.
+http_address = RegexValidator(r"^https?://[^\s/]+", "Give an address that begins with http(s)://.")
+
+DEFAULT_PROMPT = "You are a helpful assistant. Answer briefly and truthfully."
+
+
+class LanguageModel(models.Model):
+    """A catalogue entry, managed by staff: what a chatbot can speak through, and its price.
+
+    `litellm_model` is the name that staff gave; `provider` and `provider_model` are what
+    `apps.llm.catalogue` made of it: which of our readers speaks to it, under which id.
+    """
+
+    id = IdField()
+    name = models.CharField(
+        max_length=120,
+        unique=True,
+        help_text="The public name.",
+        error_messages={"unique": "A language model with this name exists."},
+    )
+    description = models.CharField(max_length=500, blank=True)
+    litellm_model = models.CharField(max_length=200, help_text="The litellm model id.")
+    provider = models.CharField(max_length=20, editable=False)
+    provider_model = models.CharField(max_length=200, editable=False)
+    api_base = models.CharField(
+        max_length=300,
+        blank=True,
+        validators=[http_address],
+        help_text="Where the provider's API answers, such as http://10.0.0.5:8000/v1.",
+    )
+    api_key_env = models.CharField(
+        max_length=80,
+        blank=True,
+        validators=[key_variable],
+        help_text="The name of the environment variable with the provider's key.",
+    )
+    credits_per_reply = models.PositiveIntegerField(default=0)
+    credits_per_1k_input = models.PositiveIntegerField(default=0)
+    credits_per_1k_output = models.PositiveIntegerField(default=0)
+    context_tokens = models.PositiveIntegerField(
+        default=8192, help_text="The most that prompt and reply may be together."
+    )
+    supports_streaming = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def price(self) -> Price:
+        """What a reply costs now."""
+        return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)
+
+
+class Chatbot(models.Model):
+    """What a workspace's owner configures and an integrator calls."""
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="chatbots")
+    name = models.CharField(max_length=120)
+    language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT)
+    system_prompt = models.TextField(max_length=32_000, default=DEFAULT_PROMPT, blank=True)
+    temperature = models.FloatField(
+        default=0.7, validators=[MinValueValidator(0), MaxValueValidator(2)]
+    )
+    max_reply_tokens = models.PositiveIntegerField(
+        default=512, validators=[MinValueValidator(1), MaxValueValidator(100_000)]
+    )
+    history_limit = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MaxValueValidator(200)],
+        help_text="How many earlier messages of the conversation the model is shown.",
+    )
+    rate_limit_requests = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+    )
+    rate_limit_window_seconds = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
+    )
+    stream_by_default = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            # What a row of another app must name to point here, so that it stays in its workspace.
+            models.UniqueConstraint("workspace", "id", name="chatbots_chatbot_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(rate_limit_requests__range=(1, 10_000))
+                & Q(rate_limit_window_seconds__range=(1, 86_400)),
+                name="chatbots_rate_limit_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_reply_tokens__range=(1, 100_000)),
+                name="chatbots_max_reply_tokens_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(temperature__range=(0.0, 2.0)), name="chatbots_temperature_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,36 @@
+"""Reads of chatbots and of the catalogue."""
+
+from __future__ import annotations
+
+from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.models import Chatbot, LanguageModel
+
+
+def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
+    """The workspace's active chatbot, with its language model. Raises ChatbotNotFound.
+
+    One look-up whether the chatbot is absent, inactive or another workspace's.
+    """
+    chatbot = (
+        Chatbot.objects.select_related("language_model")
+        .filter(workspace_id=workspace_id, id=chatbot_id, is_active=True)
+        .first()
+    )
+    if chatbot is None:
+        raise ChatbotNotFound
+    return chatbot
+
+
+def active_language_model(name: str) -> LanguageModel:
+    """The catalogue's entry of this name. Raises ValueError where there is none to choose."""
+    model = LanguageModel.objects.filter(name=name, is_active=True).first()
+    if model is None:
+        raise ValueError(f"There is no active language model {name!r}. Add it with add_model.")
+    return model
+
+
+def providers_in_use() -> set[str]:
+    """The kinds of provider that the catalogue's active entries need."""
+    return set(
+        LanguageModel.objects.filter(is_active=True).values_list("provider", flat=True).distinct()
+    )

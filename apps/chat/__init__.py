@@ -1,0 +1,1 @@
+"""The engine that runs a turn, and its edges: DRF, SSE, Channels."""

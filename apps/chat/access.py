@@ -1,0 +1,23 @@
+"""From what a request shows to what it may use."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from apps.api_keys.models import Scope
+from apps.api_keys.queries import Caller, caller_of, secret_in
+from apps.api_keys.services import touch_key
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import active_chatbot
+
+
+def chatbot_for(authorization: str | None, chatbot_id: str) -> tuple[Caller, Chatbot]:
+    """The caller of this Authorization header and the chatbot that it may talk to.
+
+    Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
+    """
+    caller = caller_of(secret_in(authorization))
+    if caller.is_due_for_touch(timezone.now()):
+        touch_key(api_key_id=caller.api_key_id)
+    caller.require(Scope.CHAT)
+    return caller, active_chatbot(caller.workspace_id, chatbot_id)

@@ -1,0 +1,59 @@
+"""What the chat endpoint adds to the tree of `apps.core.errors`."""
+
+from __future__ import annotations
+
+from apps.core.errors import (
+    ApiError,
+    BadGateway,
+    GatewayTimeout,
+    InternalError,
+    ServiceUnavailable,
+)
+from apps.llm import errors as llm
+
+
+class ModelError(BadGateway):
+    code = "MODEL_ERROR"
+    sentence = "The language model failed to answer. Nothing was charged."
+
+
+class ModelUnavailable(ServiceUnavailable):
+    code = "MODEL_UNAVAILABLE"
+    sentence = "The language model is not available at the moment. Nothing was charged."
+
+
+class ModelTimeout(GatewayTimeout):
+    code = "MODEL_TIMEOUT"
+    sentence = "The language model took too long to answer. Nothing was charged."
+
+
+class TurnAbandoned(ServiceUnavailable):
+    """The process that ran the turn died, or lost the database for too long."""
+
+    code = "TURN_ABANDONED"
+    sentence = "The reply was cut short by a fault on our side. Nothing was charged."
+
+
+_BY_CODE: dict[str, type[ApiError]] = {
+    error.code: error
+    for error in (ModelError, ModelUnavailable, ModelTimeout, TurnAbandoned, InternalError)
+}
+
+
+def of_model(failure: llm.ModelFailure) -> ApiError:
+    """What to tell a caller of a model's failure."""
+    match failure:
+        case llm.ModelTimeout():
+            return ModelTimeout()
+        case llm.ModelUnavailable():
+            error = ModelUnavailable()
+            if failure.retry_after:
+                error.retry_after = max(1, round(failure.retry_after))
+            return error
+        case _:
+            return ModelError()
+
+
+def of_code(code: str) -> ApiError:
+    """The error under which a turn was settled, to be told once more."""
+    return _BY_CODE.get(code, InternalError)()

@@ -1,0 +1,61 @@
+"""What happens in a turn, in order: started, text, then ended or failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from apps.core.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The turn is committed: its ids will not change."""
+
+    conversation_id: str
+    message_id: str
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer is committed and paid for."""
+
+    response: str
+    conversation_id: str
+    message_id: str
+    turn_id: str
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    charged: int
+    balance: int
+
+    def data(self) -> dict[str, Any]:
+        """The object that a caller gets, as JSON and in the last frame of a stream."""
+        return {
+            "response": self.response,
+            "conversationId": self.conversation_id,
+            "messageId": self.message_id,
+            "turnId": self.turn_id,
+            "finishReason": self.finish_reason,
+            "usage": {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens},
+            "credits": {"charged": self.charged, "balance": self.balance},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There will be no more text, and nothing was charged."""
+
+    error: ApiError
+
+
+TurnEvent = Started | Delta | Ended | Failed

@@ -1,0 +1,75 @@
+"""What a web process does before its first request and when it is asked to stop.
+
+Left alone, the server closes its door at SIGTERM and a caller meets a refused connection. So the
+process takes the signal itself: it answers new chats with 503 and Retry-After, says so on
+/readyz, lets its turns end, and only then hands the stop to the server, as SIGINT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from apps.chat.running import running_turns
+from apps.chatbots.queries import providers_in_use
+from apps.core.logging import get_logger
+from apps.core.process import process
+from apps.core.redis import close_redis
+from apps.core.threads import close_threads, in_thread
+from apps.llm import services as llm
+
+log = get_logger(__name__)
+
+Message = dict[str, Any]
+
+
+async def lifespan(
+    scope: Message,
+    receive: Callable[[], Awaitable[Message]],
+    send: Callable[[Message], Awaitable[None]],
+) -> None:
+    """The ASGI lifespan protocol."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await _start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await _stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _start() -> None:
+    """Warm what the catalogue needs. A process that cannot yet reach the database starts too."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_stop)
+    try:
+        await llm.warm(await in_thread(providers_in_use))
+    except Exception as error:
+        log.warning("not_warm", reason=type(error).__name__)
+
+
+def _begin_to_stop() -> None:
+    if not process.is_stopping:
+        process.is_stopping = True
+        _stopping.append(asyncio.get_running_loop().create_task(_drain_then_hand_over()))
+
+
+_stopping: list[asyncio.Task[None]] = []
+
+
+async def _drain_then_hand_over() -> None:
+    await running_turns.drain()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+async def _stop() -> None:
+    """After the server's last response: wait for turns whose callers have left, then let go."""
+    process.is_stopping = True
+    await running_turns.drain()
+    await llm.aclose_clients()
+    await close_redis()
+    close_threads()

@@ -1,0 +1,69 @@
+"""What the model is shown: the system prompt, as much history as fits, the new message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from django.conf import settings
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Message
+from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
+from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
+
+
+def prompt(chatbot: Chatbot, history: Sequence[Message], text: str) -> tuple[ChatMessage, ...]:
+    """The messages for the model. History is cut oldest first, in whole exchanges, so that
+    prompt and reply fit the model's context by our estimate of its tokens."""
+    system = [ChatMessage("system", chatbot.system_prompt)] if chatbot.system_prompt else []
+    question = ChatMessage("user", text)
+    room = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
+    room -= estimate_prompt_tokens([*system, question])
+    earlier = [
+        ChatMessage("user" if message.role == "user" else "assistant", message.text)
+        for message in history
+    ]
+    return (*system, *_newest_that_fit(earlier, room), question)
+
+
+def _newest_that_fit(earlier: Sequence[ChatMessage], room: int) -> Sequence[ChatMessage]:
+    first = len(earlier)
+    for at in range(len(earlier) - 1, -1, -1):
+        room -= estimate_prompt_tokens([earlier[at]])
+        if room < 0:
+            break
+        if earlier[at].role == "user":
+            first = at
+    return earlier[first:]
+
+
+def most_it_can_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
+    """The credits to hold: the price if every byte of the prompt were a token and the reply took
+    all the tokens it may."""
+    model = chatbot.language_model
+    return model.price.of(
+        input_tokens=min(most_prompt_tokens(messages), model.context_tokens),
+        output_tokens=chatbot.max_reply_tokens,
+    )
+
+
+def model_request(chatbot: Chatbot, messages: tuple[ChatMessage, ...]) -> ModelRequest:
+    """The question to put to the model."""
+    model = chatbot.language_model
+    return ModelRequest(
+        provider=cast(ProviderKind, model.provider),
+        model=model.provider_model,
+        messages=messages,
+        temperature=chatbot.temperature,
+        max_tokens=chatbot.max_reply_tokens,
+        api_base=model.api_base,
+        api_key_env=model.api_key_env,
+        timeouts=Timeouts(
+            connect=settings.MODEL_CONNECT_TIMEOUT,
+            first_token=settings.MODEL_FIRST_TOKEN_TIMEOUT,
+            between_tokens=settings.MODEL_BETWEEN_TOKENS_TIMEOUT,
+            total=settings.MODEL_TOTAL_TIMEOUT,
+        ),
+        supports_streaming=model.supports_streaming,
+    )

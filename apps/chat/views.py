@@ -1,0 +1,134 @@
+"""The chat endpoint: parse, call the engine, format. No rule lives here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import structlog
+from adrf.views import APIView
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.chat import rate_limit, sse
+from apps.chat.access import chatbot_for
+from apps.chat.engine import ChatRequest, begin
+from apps.chat.events import Failed
+from apps.chat.serializers import ChatSerializer
+from apps.chat.turn_log import TurnLog
+from apps.chatbots.models import Chatbot
+from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
+from apps.core.middleware import request_id_of
+from apps.core.threads import in_thread
+
+IDEMPOTENCY_KEY_LENGTH = 255
+
+
+class AnyAccept(BaseContentNegotiation):
+    """Answer in JSON or SSE as the body asks, whatever the Accept header says."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        media_type = request.content_type.partition(";")[0].strip().lower()
+        return next((p for p in parsers if p.media_type == media_type), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> Any:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class ChatView(APIView):  # type: ignore[misc]
+    """POST a message, get the answer as JSON or as a stream of server-sent events."""
+
+    content_negotiation_class = AnyAccept
+    http_method_names = ["post"]
+    default_response_headers: dict[str, str] = {}
+
+    async def post(self, request: Request, chatbot_id: str) -> HttpResponseBase:
+        caller, chatbot = await in_thread(
+            chatbot_for, request.headers.get("Authorization"), chatbot_id
+        )
+        structlog.contextvars.bind_contextvars(workspace_id=caller.workspace_id)
+        body, idempotency_key = await self._parse(request, chatbot)
+        window = await rate_limit.admit(chatbot, idempotency_key=idempotency_key)
+        headers = self._show(request, window)
+        if not window.admitted:
+            raise TooManyRequests(window.retry_after)
+        log = await begin(
+            ChatRequest(
+                workspace_id=caller.workspace_id,
+                chatbot=chatbot,
+                message=body["message"],
+                request_id=request_id_of(request._request),
+                conversation_id=body.get("conversationId"),
+                metadata=body.get("metadata"),
+                stream=body["stream"],
+                idempotency_key=idempotency_key,
+                api_key_id=caller.api_key_id,
+            )
+        )
+        streams = chatbot.stream_by_default if body["stream"] is None else body["stream"]
+        return await (stream_answer if streams else json_answer)(log, headers)
+
+    async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[dict[str, Any], str | None]:
+        """The body and the idempotency key. A refusal shows the limit, but takes no place in it."""
+        try:
+            serializer = ChatSerializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            key = _idempotency_key(request.headers.get("Idempotency-Key"))
+        except Exception:
+            self._show(request, await rate_limit.look(chatbot))
+            raise
+        return serializer.validated_data, key
+
+    def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
+        request.answer_headers = window.headers()  # type: ignore[attr-defined]
+        return window.headers()
+
+    def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
+        raise MethodNotAllowed(self.allowed_methods)
+
+
+def _idempotency_key(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not 1 <= len(value) <= IDEMPOTENCY_KEY_LENGTH or not value.isprintable():
+        problem = "This must be 1 to 255 printable characters."
+        raise ValidationFailed({"Idempotency-Key": [problem]})
+    return value
+
+
+async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
+    """The whole answer as one JSON object. Raises the error under which the turn failed."""
+    outcome = await log.outcome()
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return Response({"success": True, "data": outcome.data()}, headers=headers)
+
+
+async def stream_answer(log: TurnLog, headers: dict[str, str]) -> StreamingHttpResponse:
+    """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
+    first = await log.second(within=settings.STREAM_START_SECONDS)
+    if isinstance(first, Failed):
+        raise first.error
+    return StreamingHttpResponse(
+        _frames(log),
+        content_type="text/event-stream; charset=utf-8",
+        headers={**sse.HEADERS, **headers},
+    )
+
+
+async def _frames(log: TurnLog) -> AsyncIterator[bytes]:
+    number = 0
+    async for events in log.follow(idle=settings.STREAM_HEARTBEAT_SECONDS):
+        frames = []
+        for event in events:
+            number += 1
+            frames.append(sse.frame(number, event))
+        yield b"".join(frames) or sse.HEARTBEAT
+    yield sse.DONE

@@ -1,0 +1,113 @@
+"""The demo workspace: made once, found again, and told in one object."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.api_keys.errors import InvalidApiKey
+from apps.api_keys.models import Scope
+from apps.api_keys.queries import caller_of
+from apps.api_keys.services import issue_key
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.credits.queries import balance_of
+from apps.credits.services import grant
+from apps.workspaces.models import Workspace
+from apps.workspaces.services import create_workspace
+
+SLUG = "demo"
+OWNER = "owner@demo.example"
+STAFF = "staff@demo.example"
+CREDITS = 10_000
+MODEL = "SmolLM2 135M"
+PROMPT = (
+    "You are the assistant of Parley, a platform for chatbots. "
+    "Answer in one or two short, friendly sentences."
+)
+
+
+@transaction.atomic
+def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -> dict[str, Any]:
+    """Make or mend the demo workspace; return where it is and how to get in.
+
+    `previous` is what the last run returned: passwords and key in it are kept if they still work.
+    """
+    owner, owner_password = _person(OWNER, previous.get("owner_password"))
+    _, staff_password = _person(
+        STAFF, previous.get("staff_password"), is_staff=True, is_superuser=True
+    )
+    workspace = Workspace.objects.filter(slug=SLUG).first()
+    workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
+    if balance_of(workspace.id).balance < CREDITS // 10:
+        grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
+    chatbot = _chatbot(workspace, _model(model_api_base))
+    return {
+        "base_url": base_url,
+        "workspace": workspace.slug,
+        "owner_email": OWNER,
+        "owner_password": owner_password,
+        "staff_email": STAFF,
+        "staff_password": staff_password,
+        "chatbot_id": chatbot.id,
+        "api_key": _key(workspace, previous.get("api_key")),
+    }
+
+
+def _person(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user = User.objects.filter(email__iexact=email).first()
+    if user is not None and password and user.check_password(password):
+        return user, password
+    password = secrets.token_urlsafe(12)
+    if user is None:
+        return User.objects.create_user(email, password, **fields), password
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user, password
+
+
+def _model(api_base: str) -> LanguageModel:
+    """The local model where it answers now; without one, the sandbox's echo."""
+    if not api_base:
+        return LanguageModel.objects.get(name="sandbox/echo")
+    model = LanguageModel.objects.filter(name=MODEL).first()
+    if model is None:
+        return add_model(
+            name=MODEL,
+            litellm_model="openai/smollm2",
+            api_base=api_base,
+            credits_per_reply=1,
+            context_tokens=2048,
+            description="A small language model that runs on this machine.",
+        )
+    model.api_base = api_base
+    return save_model(model=model)
+
+
+def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
+    chatbot = Chatbot.objects.filter(workspace=workspace).order_by("created_at").first()
+    if chatbot is None:
+        return create_chatbot(
+            workspace=workspace,
+            name="Assistant",
+            language_model=model,
+            system_prompt=PROMPT,
+            max_reply_tokens=200,
+            temperature=0.3,
+        )
+    if chatbot.language_model_id != model.id:
+        chatbot.language_model = model
+        chatbot.save(update_fields=["language_model"])
+    return chatbot
+
+
+def _key(workspace: Workspace, secret: str | None) -> str:
+    try:
+        if secret and caller_of(secret).workspace_id == workspace.id:
+            return secret
+    except InvalidApiKey:
+        pass
+    return issue_key(workspace=workspace, name="Demo", scopes=Scope.values)[1]

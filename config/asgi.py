@@ -1,0 +1,23 @@
+"""The web application: HTTP by Django, WebSockets by Channels, start and stop by us."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+
+# Django must be set up before anything that touches models is imported.
+pages = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from apps.chat.lifespan import lifespan  # noqa: E402
+from apps.core.asgi import ApiHandler, by_prefix, limit_body  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "lifespan": lifespan,
+        "http": by_prefix("/api/", limit_body(ApiHandler()), otherwise=pages),
+        "websocket": URLRouter([]),
+    }
+)

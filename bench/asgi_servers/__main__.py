@@ -1,0 +1,107 @@
+"""The command line; see the package's docstring."""
+
+import argparse
+import asyncio
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from bench.asgi_servers import __doc__ as usage
+from bench.asgi_servers import behaviour
+from bench.asgi_servers.servers import FLAVOURS, Flavour, serving
+from bench.asgi_servers.speed import MEASURES, Figures
+
+DISCONNECTS = {
+    "streaming": ("/sse?count=400&interval=0.028", 1.0),
+    "stream without chunks": ("/sse?count=3&interval=30", 1.0),
+    "before the first byte": ("/slow?seconds=30", 1.0),
+}
+
+
+async def run_speed(flavours: list[Flavour], *, python: str, rounds: int) -> dict[str, Any]:
+    """Medians over interleaved rounds, each with its ratio to the first server's."""
+    found: dict[str, list[Figures]] = {flavour.name: [] for flavour in flavours}
+    for number in range(rounds):
+        for flavour in flavours if number % 2 == 0 else reversed(flavours):
+            figures: Figures = {}
+            async with serving(flavour, python=python) as server:
+                for measure in MEASURES:
+                    figures |= await measure(server)
+            found[flavour.name].append(figures)
+            print(f"round {number + 1} {flavour.name}", flush=True)
+    return {name: summary(rounds_, found[flavours[0].name]) for name, rounds_ in found.items()}
+
+
+def summary(rounds: list[Figures], base: list[Figures]) -> dict[str, str]:
+    """Each figure's median, range, and median ratio to the base within the same round."""
+    lines = {}
+    for key in rounds[0]:
+        values = [one[key] for one in rounds]
+        ratio = statistics.median(
+            one[key] / other[key] for one, other in zip(rounds, base, strict=True)
+        )
+        lines[key] = (
+            f"{statistics.median(values):9.3f}  [{min(values):.3f}-{max(values):.3f}]  x{ratio:.2f}"
+        )
+    return lines
+
+
+async def run_behaviour(flavour: Flavour, *, python: str) -> dict[str, Any]:
+    """Every check on one server."""
+    report: dict[str, Any] = {}
+    async with serving(flavour, python=python) as server:
+        for name, (path, after) in DISCONNECTS.items():
+            report[f"client leaves: {name}"] = await behaviour.check_disconnect(server, path, after)
+    for stop in behaviour.stops(flavour):
+        report[f"stop: {stop.name}"] = await behaviour.check_stop(flavour, stop, python=python)
+    if flavour.workers:
+        report["workers"] = await behaviour.check_workers(flavour, python=python, extra=())
+    if flavour.module == "granian":
+        respawn = ("--respawn-failed-workers",)
+        report["workers, respawn"] = await behaviour.check_workers(
+            flavour, python=python, extra=respawn
+        )
+        report["backpressure"] = await behaviour.check_backpressure(flavour, python=python)
+    return report
+
+
+async def run(options: argparse.Namespace) -> dict[str, Any]:
+    flavours = [one for one in FLAVOURS if options.server in one.name]
+    report: dict[str, Any] = {}
+    if options.only != "BEHAVIOUR":
+        report["speed"] = await run_speed(flavours, python=options.python, rounds=options.rounds)
+        show(report["speed"])
+    if options.only != "SPEED":
+        for flavour in flavours:
+            report[flavour.name] = await run_behaviour(flavour, python=options.python)
+            show({flavour.name: report[flavour.name]})
+    return report
+
+
+def show(report: dict[str, Any]) -> None:
+    for name, parts in report.items():
+        print(f"\n{name}")
+        for key, value in parts.items():
+            print(f"  {key:32} {value}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.asgi_servers",
+        description=usage,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--python", required=True, help="the Python that holds the servers")
+    parser.add_argument("--rounds", type=int, default=5, choices=range(1, 21))
+    parser.add_argument("--only", choices=["SPEED", "BEHAVIOUR"])
+    parser.add_argument("--server", default="", help="only servers whose name contains this")
+    parser.add_argument("--json", type=Path, help="write the whole report here")
+    options = parser.parse_args()
+    report = asyncio.run(run(options))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

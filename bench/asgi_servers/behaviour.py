@@ -1,0 +1,211 @@
+"""The checks that are not about speed: leaving clients, stopping, several workers."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from bench.asgi_servers.servers import Flavour, Running, serving
+from bench.asgi_servers.speed import IDLE_STREAMS, percentile, session
+
+STREAMS = 20
+Report = dict[str, Any]
+
+
+async def check_disconnect(server: Running, path: str, after: float) -> Report:
+    """How views end, and how soon, once their clients have gone."""
+    seen = len(server.events("ended"))
+    async with session() as client:
+
+        async def open_and_leave() -> float:
+            task = asyncio.create_task(read_some(client, server.base + path))
+            await asyncio.sleep(after)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return time.monotonic()
+
+        left = min(await asyncio.gather(*(open_and_leave() for _ in range(STREAMS))))
+        ended = (await server.wait_for("ended", seen + STREAMS, 8))[seen:]
+    took = [(one["at"] - left) * 1000 for one in ended] or [float("nan")]
+    return {
+        "ended": f"{len(ended)}/{STREAMS}",
+        "how": dict(Counter(one["how"] for one in ended)),
+        "ms p50": round(percentile(took, 0.5), 1),
+        "ms max": round(max(took), 1),
+    }
+
+
+async def read_some(client: aiohttp.ClientSession, url: str) -> None:
+    """Read until cancelled; aiohttp then closes the connection."""
+    async with client.get(url) as answer:
+        async for _ in answer.content:
+            pass
+
+
+@dataclass
+class Stop:
+    """What a stopping server is doing when SIGTERM comes."""
+
+    name: str
+    count: int
+    extra: tuple[str, ...] = ()
+    sockets: int = 0
+    whole_group: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+    probes: list[tuple[float, str, str]] = field(default_factory=list)
+
+
+async def check_stop(flavour: Flavour, stop: Stop, *, python: str) -> Report:
+    """Send SIGTERM with streams in flight; tell what ended whole and in which order."""
+    async with (
+        serving(flavour, python=python, extra=stop.extra, env=stop.env) as server,
+        session() as client,
+    ):
+        url = f"{server.base}/sse?count={stop.count}&interval=0.03"
+        streams = [asyncio.create_task(ends_whole(client, url)) for _ in range(STREAMS)]
+        sockets = [await client.ws_connect(f"{server.base}/ws") for _ in range(stop.sockets)]
+        kept = session()
+        await probe(kept, server.base)
+        await asyncio.sleep(1)
+        server.tree()
+        at = time.monotonic()
+        if stop.whole_group:
+            os.killpg(server.process.pid, signal.SIGTERM)
+        else:
+            server.process.send_signal(signal.SIGTERM)
+        prober = asyncio.create_task(keep_probing(stop, server, kept, at))
+        exited = await server.wait_exit(20)
+        whole = sum(await asyncio.gather(*streams)) if exited else -1
+        prober.cancel()
+        await asyncio.gather(prober, return_exceptions=True)
+        for ws in sockets:
+            await ws.close()
+        await kept.close()
+        return stop_report(server, stop, at, exited, whole)
+
+
+async def ends_whole(client: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with client.get(url) as answer:
+            return (await answer.read()).endswith(b"data: [DONE]\n\n")
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
+async def keep_probing(stop: Stop, server: Running, kept: aiohttp.ClientSession, at: float) -> None:
+    """Ask on a kept and on a new connection, every tenth of a second."""
+    while True:
+        before = (time.monotonic() - at) * 1000
+        async with session() as fresh:
+            stop.probes.append((before, "new", await probe(fresh, server.base)))
+        stop.probes.append((before, "kept", await probe(kept, server.base)))
+        await asyncio.sleep(0.1)
+
+
+async def probe(client: aiohttp.ClientSession, base: str) -> str:
+    """The outcome of one small request, in a word."""
+    try:
+        limit = aiohttp.ClientTimeout(total=0.5)
+        async with client.get(f"{base}/json", timeout=limit) as answer:
+            await answer.read()
+            return str(answer.status)
+    except TimeoutError:
+        return "hangs"
+    except aiohttp.ClientConnectorError:
+        return "refused"
+    except (aiohttp.ClientError, OSError):
+        return "dropped"
+
+
+def stop_report(server: Running, stop: Stop, at: float, exited: float | None, whole: int) -> Report:
+    def after(kind: str, pick: Any = min) -> int | None:
+        times = [one["at"] for one in server.events(kind)]
+        return round((pick(times) - at) * 1000) if times else None
+
+    outcomes = {
+        kind: dict(Counter(found for _, which, found in stop.probes if which == kind))
+        for kind in ("new", "kept")
+    }
+    return {
+        "whole": f"{whole}/{STREAMS}",
+        "how": dict(Counter(one["how"] for one in server.events("ended"))),
+        "ms to own handler": after("sigterm"),
+        "ms to last stream's end": after("ended", max),
+        "ms to lifespan.shutdown": after("lifespan.shutdown", max),
+        "streams ended after their worker's lifespan.shutdown": ended_after_shutdown(server),
+        "ms to exit": round((exited - at) * 1000) if exited else None,
+        "exit code": server.process.returncode,
+        "requests while draining": outcomes,
+    }
+
+
+def ended_after_shutdown(server: Running) -> int:
+    """How many streams a worker was still sending when it was told to shut down."""
+    told = {one["pid"]: one["at"] for one in server.events("lifespan.shutdown")}
+    return sum(one["at"] > told.get(one["pid"], one["at"]) for one in server.events("ended"))
+
+
+def stops(flavour: Flavour) -> list[Stop]:
+    """The stops to try. 100 chunks outlast SIGTERM by 2 s, 400 by 11 s."""
+    limit = (flavour.stop_option, "3") if flavour.stop_option else ()
+    long = (flavour.stop_option, "8") if flavour.stop_option else ()
+    found = [Stop("default", 100), Stop("whole group", 100, whole_group=True)]
+    if flavour.stop_option:
+        found += [
+            Stop("limit 8 s", 100, long),
+            Stop("limit 3 s, longer streams", 400, limit),
+            Stop("own drain first, limit 8 s", 100, long, env={"BENCH_DRAIN_FIRST": "1"}),
+            Stop("idle WebSockets, limit 8 s", 100, long, sockets=3),
+        ]
+    if flavour.workers:
+        two = (*long, "--workers", "2")
+        found += [
+            Stop("two workers, limit 8 s", 100, two),
+            Stop("two workers, own drain first", 100, two, env={"BENCH_DRAIN_FIRST": "1"}),
+        ]
+    return found
+
+
+async def check_workers(flavour: Flavour, *, python: str, extra: tuple[str, ...]) -> Report:
+    """Who answers with two workers, and what the loss of one does."""
+    extra = ("--workers", "2", *extra)
+    async with serving(flavour, python=python, extra=extra) as server, session() as client:
+        await server.wait_for("lifespan.startup", 2, 10)
+        answers = [await fresh_pid(server) for _ in range(100)]
+        url = f"{server.base}/sse?count=2&interval=0.5"
+        streams = await asyncio.gather(*(client.get(url) for _ in range(IDLE_STREAMS)))
+        held = Counter(answer.headers["X-Pid"] for answer in streams)
+        await asyncio.gather(*(answer.read() for answer in streams))
+        server.tree()
+        os.kill(answers[0], signal.SIGKILL)
+        await asyncio.sleep(6)
+        async with session() as last:
+            outcome = await probe(last, server.base)
+        return {
+            "new connections": sorted(Counter(answers).values()),
+            "streams": sorted(held.values()),
+            "6 s after kill -9 of one": f"{outcome}, {len(server.tree()) - 1} children",
+        }
+
+
+async def fresh_pid(server: Running) -> int:
+    async with session() as client, client.get(f"{server.base}/json") as answer:
+        return int((await answer.json())["pid"])
+
+
+async def check_backpressure(flavour: Flavour, *, python: str) -> Report:
+    """Whether open streams use up granian's --backpressure."""
+    extra = ("--backpressure", "4")
+    async with serving(flavour, python=python, extra=extra) as server, session() as client:
+        url = f"{server.base}/sse?count=2&interval=3"
+        streams = [asyncio.create_task(ends_whole(client, url)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        async with session() as fifth:
+            meanwhile = await probe(fifth, server.base)
+        await asyncio.gather(*streams)
+        return {"a request beside 4 streams at --backpressure 4": meanwhile}

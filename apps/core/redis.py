@@ -20,7 +20,7 @@ def redis_client() -> redis.Redis:
     client = _clients.get(loop)
     if client is None:
         client = _clients[loop] = redis.Redis.from_url(
-            settings.REDIS_URL,  # type: ignore[misc]
+            settings.REDIS_URL,
             socket_timeout=0.5,
             socket_connect_timeout=0.25,
             retry=None,

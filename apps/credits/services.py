@@ -19,6 +19,9 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.models import GIVES, Account, EntryKind, LedgerEntry
 from apps.credits.queries import Balance
 
+MOST = 10**12
+"""Credits that one grant or adjustment may move, so that no balance outgrows its column."""
+
 _MOVE = """
 UPDATE credits_account SET balance = balance + %(balance)s, held = held + %(held)s
 WHERE workspace_id = %(workspace)s
@@ -41,6 +44,7 @@ def grant(
         raise ValueError("Give at least 1 credit.")
     if kind not in GIVES:
         raise ValueError(f"An entry of the kind {kind} does not give credits.")
+    _check(credits, reason)
     open_account(workspace_id=workspace_id)
     return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
 
@@ -51,13 +55,21 @@ def adjust(
 ) -> LedgerEntry:
     """Give or (negative) take credits to put something right.
 
-    Raises ValueError for 0 and InsufficientCredits where more would be taken than is free.
+    Raises ValueError for 0 or too many, and InsufficientCredits where more would be taken than is free.
     """
     if credits == 0:
         raise ValueError("An adjustment of 0 credits changes nothing.")
+    _check(credits, reason)
     open_account(workspace_id=workspace_id)
     kind = EntryKind.ADJUSTMENT
     return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
+
+
+def _check(credits: int, reason: str) -> None:
+    if abs(credits) > MOST:
+        raise ValueError(f"Move at most {MOST:,} credits at a time.")
+    if len(reason) > 500:
+        raise ValueError("Give a reason of at most 500 characters.")
 
 
 def hold(*, workspace_id: str, credits: int) -> None:

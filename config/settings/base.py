@@ -111,6 +111,9 @@ def database(url: str) -> dict[str, Any]:
 
 # Redis: what may be lost
 
+REDIS_URL: str
+"""Set by each place, with all that follows from it, by `redis_settings`."""
+
 
 def redis_settings(url: str) -> dict[str, Any]:
     """Everything that follows from one Redis address."""

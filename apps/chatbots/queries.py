@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot, LanguageModel
+from apps.llm.types import ProviderKind
 
 
 def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
@@ -29,8 +32,7 @@ def active_language_model(name: str) -> LanguageModel:
     return model
 
 
-def providers_in_use() -> set[str]:
+def providers_in_use() -> set[ProviderKind]:
     """The kinds of provider that the catalogue's active entries need."""
-    return set(
-        LanguageModel.objects.filter(is_active=True).values_list("provider", flat=True).distinct()
-    )
+    kinds = LanguageModel.objects.filter(is_active=True).values_list("provider", flat=True)
+    return cast("set[ProviderKind]", set(kinds.distinct()))

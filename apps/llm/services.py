@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import AsyncGenerator, Mapping, Set
 from contextlib import aclosing
+from importlib import import_module
+from typing import cast
 
 import structlog
 
 from apps.llm.errors import ModelError, ModelFailure
 from apps.llm.limits import Limits
-from apps.llm.providers import litellm, openai_wire, sandbox
 from apps.llm.retries import with_retries
 from apps.llm.text import FitText
 from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
@@ -24,11 +26,12 @@ from apps.llm.types import (
     Usage,
 )
 
-PROVIDERS: Mapping[ProviderKind, Provider] = {
-    "sandbox": sandbox,
-    "openai-wire": openai_wire,
-    "litellm": litellm,
+PROVIDERS: Mapping[ProviderKind, str] = {
+    "sandbox": "apps.llm.providers.sandbox",
+    "openai-wire": "apps.llm.providers.openai_wire",
+    "litellm": "apps.llm.providers.litellm",
 }
+"""Modules, each imported with its client when a turn, or `warm`, needs it: a command needs none."""
 
 logger = structlog.get_logger(__name__)
 
@@ -69,7 +72,7 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
 async def _ask(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
     """The provider's own events; anything it raises is a `ModelFailure`."""
     try:
-        async with aclosing(PROVIDERS[request.provider].stream(request)) as events:
+        async with aclosing(_provider(request.provider).stream(request)) as events:
             async for event in events:
                 yield event
     except ModelFailure:
@@ -94,14 +97,22 @@ def _estimated_usage(request: ModelRequest, answer: str) -> Usage:
 async def aclose_clients() -> None:
     """Close the connections that providers keep on this event loop. For shutdown; calls may
     follow, and open new ones."""
-    await openai_wire.aclose()
-    await litellm.aclose()
+    for module in PROVIDERS.values():
+        aclose = getattr(sys.modules.get(module), "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
-async def warm(providers: Set[str]) -> None:
+async def warm(providers: Set[ProviderKind]) -> None:
     """Prepare the kinds of provider that a catalogue uses, so that no turn waits for it.
 
     Importing litellm takes about 10 seconds, in a thread. May be called again.
     """
-    if "litellm" in providers:
-        await litellm.load()
+    for kind in providers & PROVIDERS.keys():
+        load = getattr(_provider(kind), "load", None)
+        if load is not None:
+            await load()
+
+
+def _provider(kind: ProviderKind) -> Provider:
+    return cast(Provider, import_module(PROVIDERS[kind]))

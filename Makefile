@@ -1,0 +1,36 @@
+# Every target is one program that ends with its make: see local/bootstrap.py.
+
+PARLEY_PYTHON ?= python3
+PYTHON ?= $(PARLEY_PYTHON)
+
+.PHONY: help demo test check bench reset clean
+
+help:
+	@printf '%s\n' \
+	  'make demo    start Parley here, with its own PostgreSQL, Valkey and language model' \
+	  '             PORT=8000 WORKERS=2 choose the address and the number of web processes' \
+	  'make test    the whole test suite on throwaway servers; ARGS="-k chat -n 0" for pytest' \
+	  'make check   lint, types, import contracts, migrations, deployment settings' \
+	  'make bench   the benchmarks on throwaway servers' \
+	  'make reset   remove the data of the demo' \
+	  'make clean   remove the virtual environment and caches' \
+	  '' \
+	  'PYTHON=/path/to/python3 chooses the Python (3.11 or newer) that .venv is made with.'
+
+demo:
+	@exec "$(PYTHON)" local/bootstrap.py demo
+
+test:
+	@exec "$(PYTHON)" local/bootstrap.py test $(ARGS)
+
+check:
+	@exec "$(PYTHON)" local/bootstrap.py check
+
+bench:
+	@exec "$(PYTHON)" local/bootstrap.py run -- python -m bench $(ARGS)
+
+reset:
+	@exec "$(PYTHON)" local/bootstrap.py reset
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

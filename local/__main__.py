@@ -1,0 +1,60 @@
+"""`python -m local COMMAND`, inside the virtual environment.
+
+demo             everything on this machine, until Ctrl-C (PORT=, WORKERS=)
+test [ARGS]      pytest on throwaway servers
+run -- CMD …     any command on throwaway servers
+check            lint, types, import contracts, migrations, deployment settings
+reset            remove the demo's data
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from local import checks, demo, descendants, terminal, testing
+from local.errors import ChildFailed, LocalError
+from local.interrupts import Interrupts, StopRequested
+from local.terminal import Screen
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    command, *rest = arguments or [""]
+    screen = terminal.screen_for(command)
+    interrupts = Interrupts()
+    interrupts.install()
+    descendants.adopt()
+    try:
+        return _run(command, rest, screen, interrupts)
+    except StopRequested as stop:
+        screen.line(f"Stopped by {stop}.")
+        return stop.exit_code
+    except LocalError as error:
+        if isinstance(error, ChildFailed) and error.tail:
+            screen.line(screen.dim(error.tail))
+        screen.line(f"{screen.paint('Failed:', '31')} {error}")
+        return 1
+    finally:
+        descendants.end_adopted()
+
+
+def _run(command: str, rest: list[str], screen: Screen, interrupts: Interrupts) -> int:
+    match command, rest:
+        case "demo", []:
+            return demo.run(screen, interrupts)
+        case "test", _:
+            return testing.run(testing.test_command(rest), screen, interrupts)
+        case "run", ["--", _, *_]:
+            return testing.run(rest[1:], screen, interrupts)
+        case "check", []:
+            return checks.run(screen, interrupts)
+        case "reset", []:
+            return demo.reset(screen)
+        case _:
+            screen.line((__doc__ or "").strip())
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""Makes the virtual environment, then becomes `.venv/bin/python -m local COMMAND`.
+
+Run by the system's Python, from any folder: `python3 local/bootstrap.py demo`. Any Python 3 can
+read this file; one that is too old looks for a newer one, or says what to install.
+"""
+
+import os
+import shutil
+import sys
+
+NEEDED = (3, 11)
+KNOWN = ("python3.11", "python3.12", "python3.13", "python3.14")
+PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+
+
+def main():  # type: () -> None
+    """Never returns normally: it becomes another program or exits."""
+    if sys.version_info < NEEDED:
+        become_newer_python()
+    sys.path[0] = PROJECT
+    from local import install
+
+    install.become(sys.argv[1:])
+
+
+def become_newer_python():  # type: () -> None
+    """Start again under a newer Python of this machine, if there is one."""
+    for name in KNOWN:
+        path = shutil.which(name)
+        if path:
+            os.execv(path, [path, os.path.abspath(__file__), *sys.argv[1:]])  # noqa: PTH100, S606
+    sys.exit(
+        "Parley needs Python 3.11 or newer; {} is {}.{}. Install a newer one (Debian, Ubuntu: "
+        "apt install python3.11 python3.11-venv), or name one: make demo PYTHON=/path/to/python3"
+        "".format(sys.executable, *sys.version_info[:2])
+    )
+
+
+if __name__ == "__main__":
+    main()

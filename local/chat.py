@@ -1,0 +1,104 @@
+"""Chatting with a running Parley over HTTP, as an integrator's first program would."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+from local.errors import LocalError
+
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One chatbot's address and the key that may talk to it."""
+
+    base_url: str
+    chatbot_id: str
+    api_key: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.base_url}/api/v1/chatbots/{self.chatbot_id}/chat"
+
+
+def ask(endpoint: Endpoint, message: str) -> str:
+    """One JSON exchange; returns the answer's text. Raises LocalError with what came back."""
+    with _post(endpoint, {"message": message, "stream": False}) as answer:
+        body = answer.read()
+    try:
+        return str(json.loads(body)["data"]["response"])
+    except (ValueError, KeyError, TypeError):
+        raise LocalError(f"The chat's answer is not as documented: {_shown(body)}") from None
+
+
+def stream(endpoint: Endpoint, message: str) -> Iterator[str]:
+    """One streamed exchange; yields the answer's text piece by piece, as it comes."""
+    with _post(endpoint, {"message": message, "stream": True}) as answer:
+        ended = False
+        for event in _events(answer):
+            if event["type"] == "message.delta":
+                yield str(event["delta"])
+            elif event["type"] == "error":
+                raise LocalError(f"The chat failed while it streamed: {json.dumps(event)}")
+            ended = ended or event["type"] == "message.end"
+    if not ended:
+        raise LocalError("The stream ended before its message.end.")
+
+
+@contextmanager
+def _post(endpoint: Endpoint, body: dict[str, Any]) -> Iterator[HTTPResponse]:
+    request = urllib.request.Request(  # noqa: S310
+        endpoint.url,
+        data=json.dumps(body).encode(),
+        headers={
+            "Authorization": f"Bearer {endpoint.api_key}",
+            "Content-Type": "application/json",
+        },
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            yield answer
+    except urllib.error.HTTPError as error:
+        raise LocalError(f"The chat was answered {error.code}: {_shown(error.read())}") from None
+    except OSError as error:
+        raise LocalError(f"The chat was not answered: {error}") from None
+
+
+def _events(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The JSON objects of an event stream's data lines, up to its [DONE]."""
+    end = time.monotonic() + TIMEOUT_SECONDS
+    for line in answer:
+        if time.monotonic() > end:  # heartbeats keep the socket's own limit from passing
+            raise LocalError(f"The stream did not end within {TIMEOUT_SECONDS:.0f} s.")
+        if not line.startswith(b"data:"):
+            continue
+        text = line.removeprefix(b"data:").strip()
+        if text == b"[DONE]":
+            return
+        yield json.loads(text)
+
+
+def _shown(body: bytes) -> str:
+    return body[:600].decode(errors="replace")
+
+
+def curl_lines(endpoint: Endpoint) -> tuple[str, str]:
+    """Ready-made commands for a shell: one JSON exchange and one streamed."""
+    head = (
+        f"curl -X POST {endpoint.url} \\\n"
+        f'  -H "Authorization: Bearer {endpoint.api_key}" \\\n'
+        f'  -H "Content-Type: application/json" \\\n'
+    )
+    return (
+        head + """  -d '{"message": "Hello, how can you help me?"}'""",
+        head + """  -d '{"message": "Hello!", "stream": true}' --no-buffer""",
+    )

@@ -1,0 +1,62 @@
+"""`make check`: everything that is wrong with the code and can be found without running it."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from local import testing, web
+from local.errors import ChildFailed
+from local.interrupts import Interrupts
+from local.supervisor import Program
+from local.terminal import Screen
+
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One program that must succeed; `env` is added to the environment."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def _module(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", name, *arguments]
+
+
+def all_checks() -> list[Check]:
+    production = {
+        "DJANGO_SETTINGS_MODULE": "config.settings.production",
+        "SECRET_KEY": secrets.token_urlsafe(64),
+        "ALLOWED_HOSTS": "parley.example",
+    }
+    deploy = ("check", "--deploy", "--fail-level", "WARNING")
+    return [
+        Check("lint", _module("ruff", "check", ".")),
+        Check("format", _module("ruff", "format", "--check", ".")),
+        Check("imports", [sys.executable, "-c", LINT_IMPORTS]),
+        Check("types", _module("mypy")),
+        Check("migrations", web.manage_command("makemigrations", "--check", "--dry-run")),
+        Check("deployment", web.manage_command(*deploy), production),
+    ]
+
+
+def run(screen: Screen, interrupts: Interrupts) -> int:
+    """Run every check, show the output of those that fail; 1 if any did."""
+    failed: list[str] = []
+    with testing.throwaway(screen, interrupts) as (supervisor, environment):
+        for check in all_checks():
+            program = Program(check.name, check.command, env={**environment, **check.env})
+            try:
+                with screen.step(check.name):
+                    supervisor.run(program)
+            except ChildFailed:
+                failed.append(check.name)
+                screen.line(supervisor.output(check.name).rstrip())
+    screen.line(f"Failed: {', '.join(failed)}" if failed else "Every check passed.")
+    return 1 if failed else 0

@@ -1,0 +1,246 @@
+"""`make demo`: Parley with all its servers on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import chat, model, ports, postgres, processes, services, state, web
+from local.errors import AlreadyRunning, LocalError, PortTaken
+from local.interrupts import Interrupts, StopRequested
+from local.supervisor import Child, Program, Supervisor
+from local.terminal import Screen
+
+SETTINGS = "config.settings.local"
+QUESTIONS = ("Hello, how can you help me?", "What can a kind robot do for a child?")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`port=None` means the preferred one or the next that is free."""
+
+    port: int | None
+    workers: int
+
+
+def options_from_environment() -> Options:
+    """PORT and WORKERS, which make passes on from its command line."""
+    port, workers = (os.environ.get(name, "").strip() for name in ("PORT", "WORKERS"))
+    options = Options(
+        port=_number("PORT", port) if port else None,
+        workers=_number("WORKERS", workers) if workers else 1,
+    )
+    if not 1 <= options.workers <= 64:
+        raise LocalError("WORKERS must be from 1 to 64.")
+    return options
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise LocalError(f"{name} must be a whole number, not “{text}”.")
+    return int(text)
+
+
+def run(screen: Screen, interrupts: Interrupts) -> int:
+    """Start the demo and stay until a signal; returns the exit code.
+
+    A signal while it starts is not a success (StopRequested); one while it is up is (0).
+    """
+    options = options_from_environment()
+    folder, lock = _take_folder()
+    _end_orphans(folder, screen)
+    supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
+    state.turn_logs(folder)
+    demo = _Demo(folder, supervisor, screen)
+    try:
+        url = demo.start(options)
+        lock.note(url)
+        return _stay(supervisor, screen)
+    finally:
+        with screen.step("Stopping", "Ctrl-C again: at once"):
+            supervisor.stop()
+        state.remove_services(folder)
+        lock.release()
+
+
+def _take_folder() -> tuple[Path, state.FolderLock]:
+    folder = state.open_state()
+    lock = state.FolderLock(folder)
+    try:
+        lock.take()
+    except AlreadyRunning as running:
+        raise LocalError(f"The demo of this folder runs already: {running}") from None
+    return folder, lock
+
+
+def _end_orphans(folder: Path, screen: Screen) -> None:
+    records = folder / "run"
+    if processes.load(records):
+        with screen.step("Left by a killed run") as step:
+            ended = processes.end_orphans(records, home=state.PROJECT)
+            step.detail = f"ended {', '.join(ended)}" if ended else "nothing"
+
+
+def _stay(supervisor: Supervisor, screen: Screen) -> int:
+    try:
+        supervisor.watch(
+            restarted=lambda name: screen.line(
+                f"{name} ended and was started again: {supervisor.log_path(name)}"
+            )
+        )
+    except StopRequested:
+        screen.line()
+    return 0
+
+
+@dataclass(frozen=True)
+class _Demo:
+    """The steps of one start."""
+
+    folder: Path
+    supervisor: Supervisor
+    screen: Screen
+
+    def start(self, options: Options) -> str:
+        """Start everything, chat twice, say where it is; returns the address.
+
+        Raises LocalError when a part fails.
+        """
+        port = _web_port(options)
+        url = web.base_url(port)
+        env = self._start_servers()
+        api_base = os.environ.get("PARLEY_MODEL_API_BASE")
+        loading = None if api_base else self._launch_model()
+        self._manage("Database tables", env, "migrate", "--no-input")
+        model_base = api_base or self._wait_for_model(loading)
+        seeded = self._seed(env, url, model_base)
+        self._start_parley(port, options.workers, env)
+        endpoint = chat.Endpoint(url, seeded["chatbot_id"], seeded["api_key"])
+        try:
+            self._chat(endpoint)
+        except LocalError:
+            self.supervisor.mend()  # a lost server is the better explanation
+            raise
+        self._explain(seeded, endpoint)
+        return url
+
+    def _start_servers(self) -> dict[str, str]:
+        """Start the database and Redis, and tell every `manage.py` of this folder about them."""
+        kept = state.kept_secrets(self.folder)
+        around = services.Surroundings(
+            home=self.folder,
+            elsewhere=state.data_elsewhere(),
+            ports=ports.free_ports,
+            durable=True,
+            postgres_password=kept.postgres_password,
+            valkey_password=kept.valkey_password,
+        )
+        shared = services.start(self.supervisor, self.screen, around)
+        shared["SECRET_KEY"] = os.environ.get("SECRET_KEY") or kept.secret_key
+        state.write_services(self.folder, shared)
+        return {**os.environ, **shared, "DJANGO_SETTINGS_MODULE": SETTINGS}
+
+    def _launch_model(self) -> tuple[Child, int]:
+        """Let the model load while the database is prepared."""
+        port = next(ports.free_ports(model.PREFERRED_PORT))
+        return self.supervisor.launch(model.service(port)), port
+
+    def _wait_for_model(self, loading: tuple[Child, int] | None) -> str:
+        assert loading is not None  # noqa: S101
+        child, port = loading
+        with self.screen.step("Language model", "loading") as step:
+            try:
+                self.supervisor.wait_ready(child)
+            except PortTaken:
+                port = services.start_on_free_port(
+                    self.supervisor, ports.free_ports(port + 1), model.service
+                )
+            step.detail = f"{ports.HOST}:{port}"
+        return model.api_base(port)
+
+    def _manage(self, title: str, env: Mapping[str, str], *arguments: str) -> str:
+        with self.screen.step(title):
+            return self.supervisor.run(
+                Program(arguments[0], command=web.manage_command(*arguments), env=env)
+            )
+
+    def _seed(self, env: Mapping[str, str], url: str, model_base: str) -> dict[str, str]:
+        """Make or find the demo's workspace; the last run's key and passwords stay valid."""
+        path = self.folder / "demo.json"
+        previous = ["--previous", str(path)] if path.exists() else []
+        arguments = ["--json", "--base-url", url, "--model-api-base", model_base, *previous]
+        output = self._manage("Demo workspace", env, "seed_demo", *arguments)
+        seeded: dict[str, Any] = json.loads(output)
+        state.write_private(path, json.dumps(seeded, indent=2) + "\n")
+        return {name: str(value) for name, value in seeded.items()}
+
+    def _start_parley(self, port: int, workers: int, env: Mapping[str, str]) -> None:
+        """Start web and worker together and wait for both."""
+        worker = self.supervisor.launch(
+            web.worker(
+                self.folder / "worker-schedule", lambda: self.supervisor.output("worker"), env
+            )
+        )
+        server = self.supervisor.launch(web.web(port, workers, env))
+        count = "1 process" if workers == 1 else f"{workers} processes"
+        with self.screen.step("Web", f"{ports.HOST}:{port}, {count}"):
+            self.supervisor.wait_ready(server)
+        with self.screen.step("Worker"):
+            self.supervisor.wait_ready(worker)
+
+    def _chat(self, endpoint: chat.Endpoint) -> None:
+        """One JSON exchange and one streamed, as a customer's program would have them."""
+        show = self.screen
+        asked, streamed = QUESTIONS
+        show.line()
+        show.line(f"{show.bold('You ')}    {asked}")
+        show.line(f"{show.bold('Chatbot')} {chat.ask(endpoint, asked).strip()}")
+        show.line()
+        show.line(f"{show.bold('You ')}    {streamed} {show.dim('(streamed)')}")
+        show.write(f"{show.bold('Chatbot')} ")
+        try:
+            for piece in chat.stream(endpoint, streamed):
+                show.write(piece)
+        finally:
+            show.line()
+
+    def _explain(self, seeded: Mapping[str, str], endpoint: chat.Endpoint) -> None:
+        url = endpoint.base_url
+        owner = f"{seeded['owner_email']}  {seeded['owner_password']}"
+        staff = f"{seeded['staff_email']}  {seeded['staff_password']}"
+        rows = [(f"{url}/", "Dashboard", owner), (f"{url}/admin/", "Staff admin", staff)]
+        self.screen.line()
+        for address, title, login in rows:
+            self.screen.line(f"{self.screen.bold(title):<12} {address:<30} {login}")
+        for curl in chat.curl_lines(endpoint):
+            self.screen.line(f"\n{curl}")
+        logs = self.supervisor.logs.relative_to(state.PROJECT)
+        self.screen.line(f"\nLogs are in {logs}/. Ctrl-C stops everything.")
+
+
+def _web_port(options: Options) -> int:
+    if options.port is not None:
+        return ports.chosen_port(options.port)
+    return next(ports.free_ports(web.PREFERRED_PORT))
+
+
+def reset(screen: Screen) -> int:
+    """`make reset`: remove the demo's data and secrets. Refuses while the demo runs."""
+    if not state.STATE.exists():
+        screen.line("There is nothing to remove.")
+        return 0
+    folder, lock = _take_folder()
+    _end_orphans(folder, screen)
+    home = folder / "postgres"
+    postgres.end_leftover(home / "data")
+    if home.is_symlink():
+        shutil.rmtree(home.readlink(), ignore_errors=True)
+    shutil.rmtree(folder)
+    lock.release()
+    screen.line(f"Removed {folder}.")
+    return 0

@@ -1,0 +1,70 @@
+"""A command in the foreground, with our terminal, while the supervisor keeps its servers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from local import descendants, processes
+from local.interrupts import StopRequested
+from local.supervisor import Supervisor
+
+STOP_SECONDS = 20.0
+WAIT_SECONDS = 0.05
+NAME = "command"
+
+
+def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run the command to its end and return its exit code, as a shell would give it.
+
+    At a terminal it stays in our process group, so that Ctrl-C and a debugger's prompt work as if
+    it had been started by hand. Otherwise it leads a group of its own and gets our signals.
+    """
+    at_terminal = _at_terminal()
+    with supervisor.interrupts.held():
+        process = subprocess.Popen(
+            list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not at_terminal
+        )
+        entry = processes.record(
+            NAME, process.pid, own_group=not at_terminal, stop_signal=signal.SIGINT
+        )
+        path = processes.save(supervisor.records, entry)
+    try:
+        code = _wait(process, supervisor)
+    except StopRequested as stop:
+        supervisor.interrupts.stopping()
+        if not (at_terminal and stop.signum == signal.SIGINT):
+            processes.send(process.pid, signal.SIGINT)
+        _wait_or_kill(process)
+        raise
+    finally:
+        if not at_terminal:
+            processes.kill_group(process.pid)
+        path.unlink(missing_ok=True)
+    return code if code >= 0 else 128 - code
+
+
+def _wait(process: subprocess.Popen[bytes], supervisor: Supervisor) -> int:
+    while (code := process.poll()) is None:
+        descendants.bury([process.pid, *supervisor.pids()])
+        time.sleep(WAIT_SECONDS)
+    return code
+
+
+def _at_terminal() -> bool:
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except (subprocess.TimeoutExpired, StopRequested):
+        process.kill()
+        process.wait()

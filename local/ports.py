@@ -1,0 +1,54 @@
+"""Free ports on the loopback address."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterator
+
+from local.errors import LocalError
+
+HOST = "127.0.0.1"
+# Below the range that systems hand to outgoing connections, so that none takes the port first.
+ANY_FIRST, ANY_LAST = 20_000, 32_000
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port now."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((HOST, port))
+        except OSError:
+            return False
+    with socket.socket() as client:
+        client.settimeout(0.5)
+        return client.connect_ex((HOST, port)) != 0
+
+
+def free_ports(first: int) -> Iterator[int]:
+    """The preferred port if it is free, then the free ones after it."""
+    yield from (port for port in range(first, min(first + 200, 65_536)) if is_free(port))
+    raise LocalError(f"No free port between {first} and {first + 199}.")
+
+
+def any_free_ports() -> Iterator[int]:
+    """Free ports without a preference, so that runs at the same time rarely meet."""
+    while True:
+        port = random.randrange(ANY_FIRST, ANY_LAST)  # noqa: S311
+        if is_free(port):
+            yield port
+
+
+def chosen_port(port: int) -> int:
+    """A port that a person asked for: this one or none."""
+    if not 1 <= port <= 65_535:
+        raise LocalError(f"PORT={port} is not a port: choose one from 1 to 65535.")
+    if port < 1024 and not is_free(port):
+        raise LocalError(f"Port {port} cannot be used here. Choose another: make demo PORT=8000")
+    if not is_free(port):
+        raise LocalError(
+            f"Port {port} is taken by another program. Stop it, or choose another port: "
+            f"make demo PORT={next(free_ports(port + 1))}"
+        )
+    return port

@@ -1,0 +1,113 @@
+"""The database and the Redis that a command needs: embedded, or the environment's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import postgres, processes, valkey
+from local.errors import ChildFailed, PortTaken
+from local.supervisor import Service, Supervisor
+from local.terminal import Screen
+
+ATTEMPTS = 5
+BACKENDS_LEFT = "is still in use"
+BACKENDS_SECONDS = 10.0
+
+Ports = Callable[[int], Iterator[int]]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where embedded servers live and how they choose ports.
+
+    `ports(preferred)` yields candidates. `elsewhere` is used for PostgreSQL's data when its user
+    cannot reach `home`.
+    """
+
+    home: Path
+    elsewhere: Path
+    ports: Ports
+    durable: bool
+    postgres_password: str
+    valkey_password: str
+
+
+def start(supervisor: Supervisor, screen: Screen, surroundings: Surroundings) -> dict[str, str]:
+    """Start what the environment does not name; returns DATABASE_URL and REDIS_URL."""
+    return {
+        "DATABASE_URL": os.environ.get("DATABASE_URL")
+        or _start_postgres(supervisor, screen, surroundings),
+        "REDIS_URL": os.environ.get("REDIS_URL") or _start_valkey(supervisor, screen, surroundings),
+    }
+
+
+def _start_postgres(supervisor: Supervisor, screen: Screen, around: Surroundings) -> str:
+    with screen.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
+        cluster = postgres.place(
+            around.home / "postgres",
+            elsewhere=around.elsewhere,
+            password=around.postgres_password,
+            durable=around.durable,
+        )
+        postgres.end_leftover(cluster.data)
+        postgres.initialise(supervisor, cluster)
+        step.detail = "starting"
+        port = start_on_free_port(
+            supervisor,
+            around.ports(postgres.PREFERRED_PORT),
+            lambda port: postgres.service(cluster, port),
+        )
+        step.detail = f"127.0.0.1:{port}"
+    return cluster.url(port)
+
+
+def _start_valkey(supervisor: Supervisor, screen: Screen, around: Surroundings) -> str:
+    with screen.step(f"Valkey {valkey.version()}", "starting") as step:
+        home = around.home / "valkey"
+        home.mkdir(mode=0o700, exist_ok=True)
+        cache = valkey.Cache(home, around.valkey_password)
+        port = start_on_free_port(
+            supervisor,
+            around.ports(valkey.PREFERRED_PORT),
+            lambda port: valkey.service(cache, port),
+        )
+        step.detail = f"127.0.0.1:{port}"
+    return cache.url(port)
+
+
+def start_on_free_port(
+    supervisor: Supervisor, ports: Iterator[int], service: Callable[[int], Service]
+) -> int:
+    """Start a service on the first port that it gets, and return that port.
+
+    A port that looked free may be taken a moment later; then the next one is tried.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        port = next(ports)
+        try:
+            _start_after_backends(supervisor, service(port))
+        except PortTaken:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            return port
+    raise AssertionError("the last attempt returned or raised")
+
+
+def _start_after_backends(supervisor: Supervisor, service: Service) -> None:
+    """Start a service; give the last processes of a killed server time to leave its memory."""
+
+    def started() -> bool:
+        try:
+            supervisor.start(service)
+        except ChildFailed as failure:
+            if BACKENDS_LEFT not in failure.tail:
+                raise
+            return False
+        return True
+
+    if not processes.wait_until(started, BACKENDS_SECONDS):
+        supervisor.start(service)

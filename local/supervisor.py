@@ -1,0 +1,237 @@
+"""A supervisor that owns its children: starts them, waits for them, watches them, ends them.
+
+Every service is a direct child in a session of its own, so a Ctrl-C at the terminal reaches only
+the supervisor, which then stops the services in reverse order. Every child is on record in the
+run's folder, so a later run can end what a killed supervisor left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import descendants, processes
+from local.accounts import Account
+from local.errors import ChildFailed, PortTaken
+from local.interrupts import Interrupts, StopRequested
+
+WATCH_SECONDS = 0.2
+RESTART_WINDOW_SECONDS = 60.0
+TAIL_LINES = 15
+START_MARK = "--- started "
+IN_USE = ("address already in use", "couldn't bind")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command line and the surroundings that it runs in. `env=None` means our own."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    account: Account | None = None
+    stdin: bytes = b""
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 15.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A program that stays up. `restarts`: how often a minute it may die and be started again."""
+
+    program: Program
+    ready: Callable[[], bool]
+    start_seconds: float = 60.0
+    restarts: int = 0
+
+
+@dataclass
+class Child:
+    """A running program; `service` unless it is one that is meant to end."""
+
+    program: Program
+    process: subprocess.Popen[bytes]
+    service: Service | None = None
+    deaths: deque[float] = field(default_factory=deque)
+
+
+class Supervisor:
+    """Owns the children of one run.
+
+    `home` is the run's folder: records are kept in `home/run`, output in `home/logs`.
+    """
+
+    def __init__(self, *, home: Path, cwd: Path, interrupts: Interrupts) -> None:
+        self.cwd = cwd
+        self.logs = home / "logs"
+        self.records = home / "run"
+        self.interrupts = interrupts
+        self.children: list[Child] = []
+        for folder in (self.logs, self.records):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def start(self, service: Service) -> None:
+        """Start a service and return when it is ready.
+
+        Raises ChildFailed when it ends or is not ready in time, PortTaken when it could not
+        listen; it is not running then.
+        """
+        self.wait_ready(self.launch(service))
+
+    def launch(self, service: Service) -> Child:
+        """Start a service without waiting, so that several can get ready at once."""
+        return self._spawn(service.program, service)
+
+    def wait_ready(self, child: Child) -> None:
+        """Wait for a launched service; raises as `start` does."""
+        service, name = child.service, child.program.name
+        assert service is not None  # noqa: S101
+        end = time.monotonic() + service.start_seconds
+        while child.process.poll() is None and time.monotonic() < end:
+            if service.ready():
+                return
+            time.sleep(processes.POLL_SECONDS)
+        if child.process.poll() is None:
+            what = f"was not ready after {service.start_seconds:.0f} s"
+        else:
+            what = _ended(child.process)
+        self._end(child)
+        raise self._failure(name, what)
+
+    def run(self, program: Program) -> str:
+        """Run a program to its end and return its standard output; the rest goes to its log.
+
+        Raises ChildFailed when it does not succeed; its output is in its log then.
+        """
+        child = self._spawn(program, stdout=subprocess.PIPE)
+        try:
+            output, _ = child.process.communicate()
+        finally:
+            self._end(child)
+        text = output.decode(errors="replace")
+        if child.process.returncode != 0:
+            with self.log_path(program.name).open("a") as log:
+                log.write(text)
+            raise self._failure(program.name, _ended(child.process))
+        return text
+
+    def watch(self, restarted: Callable[[str], None]) -> None:
+        """Stay until a signal comes (StopRequested) or a child is lost (ChildFailed)."""
+        while True:
+            for name in self.mend():
+                restarted(name)
+            descendants.bury(self.pids())
+            time.sleep(WATCH_SECONDS)
+
+    def mend(self) -> list[str]:
+        """Start again what has died and may; returns the names. Raises ChildFailed for others."""
+        dead = [child for child in self.children if child.process.poll() is not None]
+        for child in dead:
+            self._restart(child)
+        return [child.program.name for child in dead]
+
+    def stop(self) -> None:
+        """Stop every child, last started first. A second Ctrl-C kills what is left at once."""
+        self.interrupts.stopping()
+        try:
+            while self.children:
+                self._end(self.children[-1])
+        except StopRequested:
+            for child in self.children:
+                processes.kill_group(child.process.pid)
+            while self.children:
+                self._end(self.children[-1])
+
+    def pids(self) -> list[int]:
+        return [child.process.pid for child in self.children]
+
+    def output(self, name: str) -> str:
+        """What the program of this name has written to its log since its latest start."""
+        text = self.log_path(name).read_text(errors="replace").rpartition(START_MARK)[2]
+        return text.partition("\n")[2]
+
+    def log_path(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def _spawn(
+        self, program: Program, service: Service | None = None, stdout: int | None = None
+    ) -> Child:
+        with self.interrupts.held():
+            child = Child(program, self._popen(program, stdout), service)
+            self.children.append(child)
+        self._feed(child)
+        return child
+
+    def _popen(self, program: Program, stdout: int | None = None) -> subprocess.Popen[bytes]:
+        account = program.account
+        with self.log_path(program.name).open("ab") as log:
+            log.write(f"{START_MARK}{time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
+            log.flush()
+            process = subprocess.Popen(
+                list(program.command),
+                env=None if program.env is None else dict(program.env),
+                cwd=program.cwd or self.cwd,
+                stdin=subprocess.PIPE if program.stdin else subprocess.DEVNULL,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            )
+        stop = int(program.stop_signal)
+        processes.save(self.records, processes.record(program.name, process.pid, stop_signal=stop))
+        return process
+
+    @staticmethod
+    def _feed(child: Child) -> None:
+        pipe, child.process.stdin = child.process.stdin, None
+        if pipe is not None:
+            # A program that ends before it reads is noticed by whoever waits for it.
+            with contextlib.suppress(BrokenPipeError), pipe:
+                pipe.write(child.program.stdin)
+
+    def _restart(self, child: Child) -> None:
+        now = time.monotonic()
+        while child.deaths and now - child.deaths[0] > RESTART_WINDOW_SECONDS:
+            child.deaths.popleft()
+        child.deaths.append(now)
+        processes.kill_group(child.process.pid)
+        allowed = child.service.restarts if child.service else 0
+        if len(child.deaths) > allowed:
+            self._forget(child)
+            raise self._failure(child.program.name, _ended(child.process))
+        with self.interrupts.held():
+            child.process = self._popen(child.program)
+        self._feed(child)
+
+    def _end(self, child: Child) -> None:
+        """Stop one child, gently and then not, with what is left of its group."""
+        if child.process.poll() is None:
+            processes.send(child.process.pid, child.program.stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(timeout=child.program.stop_seconds)
+        processes.kill_group(child.process.pid)
+        child.process.wait()
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
+        (self.records / f"{child.program.name}.json").unlink(missing_ok=True)
+        self.children.remove(child)
+
+    def _failure(self, name: str, what: str) -> ChildFailed:
+        tail = "\n".join(self.output(name).splitlines()[-TAIL_LINES:])
+        kind = PortTaken if any(words in tail.lower() for words in IN_USE) else ChildFailed
+        return kind(f"{name} {what}. Its log: {self.log_path(name)}", tail)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

@@ -1,0 +1,107 @@
+"""What a person sees: one line per step, with its outcome and how long it took."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+TITLE_WIDTH = 24
+DETAIL_WIDTH = 30
+STILL_RUNNING_SECONDS = 20.0
+FRAME_SECONDS = 0.1
+RUN_ANOTHER = {"test", "run"}
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+class Screen:
+    """Writes to a terminal, where the running step's line moves, or to a plain stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.moving = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.colour = self.moving and not os.environ.get("NO_COLOR")
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def bold(self, text: str) -> str:
+        return self.paint(text, "1")
+
+    def dim(self, text: str) -> str:
+        return self.paint(text, "2")
+
+    def line(self, text: str = "") -> None:
+        self.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (BrokenPipeError, OSError):
+            # The reader has gone (a closed terminal, `| head`): keep working without it.
+            self.stream = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+    def step(self, title: str, detail: str = "") -> Step:
+        """Use as a context: the line ends in ✓, or in ✗ when the body raises."""
+        return Step(self, title, detail)
+
+
+class Step:
+    """One running step. `detail` may be changed at any time from the body."""
+
+    def __init__(self, screen: Screen, title: str, detail: str) -> None:
+        self.title = title
+        self.detail = detail
+        self._screen = screen
+        self._began = time.monotonic()
+        self._done = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def __enter__(self) -> Step:
+        self._ticker.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._ticker.join()
+        mark = self._screen.paint("✓", "32") if kind is None else self._screen.paint("✗", "31")
+        self._screen.write(f"{self._erase()}{self._render(mark)}\n")
+
+    def _tick(self) -> None:
+        if self._screen.moving:
+            frame = 0
+            while not self._done.wait(FRAME_SECONDS):
+                mark = self._screen.paint(SPINNER[frame % len(SPINNER)], "36")
+                self._screen.write(f"{self._erase()}{self._render(mark)}")
+                frame += 1
+        else:
+            while not self._done.wait(STILL_RUNNING_SECONDS):
+                self._screen.write(f"{self._render('…')}\n")
+
+    def _erase(self) -> str:
+        return "\r\x1b[2K" if self._screen.moving else ""
+
+    def _render(self, mark: str) -> str:
+        took = self._screen.dim(f"{self.seconds:5.1f} s")
+        detail = self.detail[:DETAIL_WIDTH]
+        return f"{mark} {self.title:<{TITLE_WIDTH}} {detail:<{DETAIL_WIDTH}} {took}"
+
+
+def screen_for(command: str) -> Screen:
+    """Standard output; but commands that run another program leave that to the program."""
+    return Screen(sys.stderr if command in RUN_ANOTHER else sys.stdout)

@@ -1,0 +1,110 @@
+"""Commands on throwaway servers: `make test`, `make bench`, and `python -m local run -- CMD`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from local import accounts, foreground, ports, postgres, processes, services, state
+from local.errors import AlreadyRunning, LocalError
+from local.interrupts import Interrupts
+from local.supervisor import Supervisor
+from local.terminal import Screen
+
+PREFIX = "parley-run-"
+DRAFT_PREFIX = ".parley-run-"
+TEST_SETTINGS = "config.settings.test"
+
+Environment = Mapping[str, str]
+
+
+def test_command(arguments: Sequence[str]) -> list[str]:
+    """pytest on two processes, unless the arguments say otherwise."""
+    given = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
+    return [sys.executable, "-m", "pytest", *([] if given else ["-n", "2"]), *arguments]
+
+
+def run(command: Sequence[str], screen: Screen, interrupts: Interrupts) -> int:
+    """Run a command with its own PostgreSQL and Valkey; returns its exit code."""
+    with throwaway(screen, interrupts) as (supervisor, environment):
+        return foreground.run(supervisor, command, environment)
+
+
+@contextmanager
+def throwaway(screen: Screen, interrupts: Interrupts) -> Iterator[tuple[Supervisor, Environment]]:
+    """A supervisor with fresh servers, and the environment that names them.
+
+    Servers and folder are gone afterwards. What earlier, killed runs left is removed first.
+    """
+    base = _temporary_base()
+    remove_leftovers(base)
+    folder, lock = _new_folder(base)
+    try:
+        supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
+        try:
+            yield supervisor, _environment(services.start(supervisor, screen, _around(folder)))
+        finally:
+            supervisor.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _environment(addresses: Environment) -> Environment:
+    """The servers' addresses, the test settings, and `python` meaning this one."""
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE") or TEST_SETTINGS
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": settings, "PATH": path}
+
+
+def _around(folder: Path) -> services.Surroundings:
+    made = state.new_secrets()
+    return services.Surroundings(
+        home=folder,
+        elsewhere=folder / "postgres-elsewhere",
+        ports=lambda preferred: ports.any_free_ports(),
+        durable=False,
+        postgres_password=made.postgres_password,
+        valkey_password=made.valkey_password,
+    )
+
+
+def _temporary_base() -> Path:
+    """The first temporary folder that the servers' user can enter."""
+    account = accounts.account_for_servers()
+    for candidate in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108
+        if candidate.is_dir() and accounts.can_reach(account, candidate):
+            return candidate
+    raise LocalError("No temporary folder that PostgreSQL's user can enter. Set TMPDIR to one.")
+
+
+def _new_folder(base: Path) -> tuple[Path, state.FolderLock]:
+    """A folder that is locked from the moment it can be found."""
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=base))
+    state.open_state(draft)
+    lock = state.FolderLock(draft)
+    lock.take()
+    return draft.rename(base / draft.name.removeprefix(".")), lock
+
+
+def remove_leftovers(base: Path) -> list[str]:
+    """End and remove what killed runs of this user left in `base`; returns what had to be ended."""
+    ended: list[str] = []
+    for folder in base.glob(f"{PREFIX}*"):
+        if not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+            continue
+        lock = state.FolderLock(folder)
+        try:
+            lock.take()
+        except AlreadyRunning:
+            continue
+        ended += processes.end_orphans(folder / "run", home=state.PROJECT)
+        postgres.end_leftover(folder / "postgres" / "data")
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+    return ended

@@ -1,0 +1,76 @@
+"""The command lines of Parley's own processes: the one place that names servers and options."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local.ports import HOST
+from local.supervisor import Program, Service
+
+PREFERRED_PORT = 8000
+DRAIN_SECONDS = 10
+"""How long a stopping process waits for running turns on one machine; production waits longer."""
+
+
+def base_url(port: int) -> str:
+    return f"http://{HOST}:{port}"
+
+
+def web_command(port: int, workers: int) -> list[str]:
+    """The web server: `workers` processes behind one port."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1"),
+        *("--runtime-mode", "mt", "--loop", "uvloop", "--no-access-log"),
+        *("--host", HOST, "--port", str(port), "--workers", str(workers)),
+        *("--backlog", "2048", "--backpressure", "1024"),
+        *("--respawn-failed-workers", "--workers-kill-timeout", str(DRAIN_SECONDS + 2)),
+        "config.asgi:application",
+    ]
+
+
+def worker_command(schedule: Path) -> list[str]:
+    """The job worker, with the clock that sends scheduled jobs. `schedule`: the clock's file."""
+    return [
+        *(sys.executable, "-m", "celery", "--app", "config", "worker", "--loglevel", "INFO"),
+        *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "1"),
+        *("--without-gossip", "--without-mingle"),
+    ]
+
+
+def manage_command(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
+
+
+def web(port: int, workers: int, env: Mapping[str, str]) -> Service:
+    """The web server as a service; ready when it says so itself."""
+    return Service(
+        Program(
+            name="web",
+            command=web_command(port, workers),
+            env={"TURN_DRAIN_SECONDS": str(DRAIN_SECONDS), **env},
+            stop_seconds=DRAIN_SECONDS + 5.0,
+        ),
+        ready=lambda: _is_ready(base_url(port)),
+        restarts=3,
+    )
+
+
+def worker(schedule: Path, output: Callable[[], str], env: Mapping[str, str]) -> Service:
+    """The job worker as a service; ready when its output says that it is."""
+    return Service(
+        Program(name="worker", command=worker_command(schedule), env=env),
+        ready=lambda: " ready." in output(),
+        restarts=3,
+    )
+
+
+def _is_ready(base: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{base}/readyz", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,36 @@
+"""What the servers' wheels hold, found without importing them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+
+from local.errors import LocalError
+
+
+def version(distribution: str) -> str:
+    """The version of a wheel, which is the version of the server in it."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise _missing(distribution) from None
+
+
+def major_version(distribution: str) -> str:
+    return version(distribution).partition(".")[0]
+
+
+def folder(distribution: str) -> Path:
+    """Where the wheel's package lies."""
+    spec = importlib.util.find_spec(distribution.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise _missing(distribution)
+    return Path(spec.origin).parent
+
+
+def _missing(distribution: str) -> LocalError:
+    return LocalError(
+        f"The package {distribution} is not installed here. `make` installs it: use make demo or "
+        "make test. To use servers of your own, set DATABASE_URL and REDIS_URL."
+    )

@@ -1,0 +1,41 @@
+"""Taken ports are avoided; a port that someone asked for is that one or none."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from local import ports
+from local.errors import LocalError
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server((ports.HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_taken_port_is_skipped(taken: int) -> None:
+    assert next(ports.free_ports(taken)) > taken
+
+
+def test_a_port_taken_on_every_address_is_skipped() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104
+        assert not ports.is_free(server.getsockname()[1])
+
+
+def test_a_chosen_port_that_is_taken_is_refused_with_another(taken: int) -> None:
+    with pytest.raises(LocalError, match=rf"Port {taken} is taken .* make demo PORT=\d+"):
+        ports.chosen_port(taken)
+
+
+def test_a_chosen_port_must_be_a_port() -> None:
+    with pytest.raises(LocalError, match="PORT=70000 is not a port"):
+        ports.chosen_port(70_000)
+
+
+def test_any_free_ports_are_below_those_of_outgoing_connections() -> None:
+    port = next(ports.any_free_ports())
+    assert ports.ANY_FIRST <= port < ports.ANY_LAST

@@ -95,7 +95,7 @@ def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
             name="Assistant",
             language_model=model,
             system_prompt=PROMPT,
-            max_reply_tokens=200,
+            max_reply_tokens=120,
             temperature=0.3,
         )
     if chatbot.language_model_id != model.id:

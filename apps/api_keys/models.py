@@ -36,10 +36,11 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         constraints = [
+            models.UniqueConstraint("workspace", "id", name="api_keys_key_in_workspace"),
             models.CheckConstraint(
                 condition=models.Q(scopes__contained_by=Scope.values, scopes__len__gt=0),
                 name="api_keys_scopes_known",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,8 +7,10 @@ from django.utils import timezone
 from apps.api_keys.models import Scope
 from apps.api_keys.queries import Caller, caller_of, secret_in
 from apps.api_keys.services import touch_key
+from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbot
+from apps.core.ids import is_id
 
 
 def chatbot_for(authorization: str | None, chatbot_id: str) -> tuple[Caller, Chatbot]:
@@ -20,4 +22,6 @@ def chatbot_for(authorization: str | None, chatbot_id: str) -> tuple[Caller, Cha
     if caller.is_due_for_touch(timezone.now()):
         touch_key(api_key_id=caller.api_key_id)
     caller.require(Scope.CHAT)
+    if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
+        raise ChatbotNotFound
     return caller, active_chatbot(caller.workspace_id, chatbot_id)

@@ -78,7 +78,7 @@ class ChatView(APIView):  # type: ignore[misc]
     async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[dict[str, Any], str | None]:
         """The body and the idempotency key. A refusal shows the limit, but takes no place in it."""
         try:
-            serializer = ChatSerializer(data=request.data)
+            serializer = ChatSerializer(data=_data(request))
             serializer.is_valid(raise_exception=True)
             key = _idempotency_key(request.headers.get("Idempotency-Key"))
         except Exception:
@@ -92,6 +92,13 @@ class ChatView(APIView):  # type: ignore[misc]
 
     def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
         raise MethodNotAllowed(self.allowed_methods)
+
+
+def _data(request: Request) -> Any:
+    try:
+        return request.data
+    except RecursionError:
+        raise ValidationFailed(sentence="The body is nested too deep.") from None
 
 
 def _idempotency_key(value: str | None) -> str | None:

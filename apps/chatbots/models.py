@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -11,12 +12,13 @@ from apps.workspaces.models import Workspace
 
 OWN_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"
 key_variable = RegexValidator(
-    rf"^(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]*$",
+    rf"^(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]*\Z",
     "Name the environment variable that holds the provider's key, such as OPENAI_API_KEY.",
 )
 # Django's own URL check refuses host names without a dot, which private networks are full of.
 http_address = RegexValidator(r"^https?://[^\s/]+", "Give an address that begins with http(s)://.")
 
+MAX_PROMPT = 32_000
 DEFAULT_PROMPT = "You are a helpful assistant. Answer briefly and truthfully."
 
 
@@ -79,7 +81,7 @@ class Chatbot(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="chatbots")
     name = models.CharField(max_length=120)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT)
-    system_prompt = models.TextField(max_length=32_000, default=DEFAULT_PROMPT, blank=True)
+    system_prompt = models.TextField(max_length=MAX_PROMPT, default=DEFAULT_PROMPT, blank=True)
     temperature = models.FloatField(
         default=0.7, validators=[MinValueValidator(0), MaxValueValidator(2)]
     )
@@ -121,3 +123,8 @@ class Chatbot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        # Django checks the length of a TextField in forms alone.
+        if len(self.system_prompt) > MAX_PROMPT:
+            raise ValidationError({"system_prompt": f"Give at most {MAX_PROMPT:,} characters."})

@@ -63,7 +63,9 @@ class Turn(models.Model):
     conversation = models.ForeignKey(
         Conversation, on_delete=models.PROTECT, related_name="turns", db_constraint=False
     )
-    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, blank=True)
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, db_constraint=False
+    )
     status = models.CharField(max_length=9, choices=TurnStatus, default=TurnStatus.RUNNING)
     message_id = models.CharField(max_length=LENGTH, default=new_id, db_collation="C")
     model_name = models.CharField(max_length=120)
@@ -97,6 +99,7 @@ class Turn(models.Model):
             ),
         ]
         constraints = [
+            models.UniqueConstraint("workspace", "id", name="conversations_turn_in_workspace"),
             models.UniqueConstraint(
                 "conversation",
                 condition=Q(status=TurnStatus.RUNNING),
@@ -148,7 +151,9 @@ class Message(models.Model):
     conversation = models.ForeignKey(
         Conversation, on_delete=models.PROTECT, related_name="messages", db_constraint=False
     )
-    turn = models.ForeignKey(Turn, on_delete=models.PROTECT, related_name="messages")
+    turn = models.ForeignKey(
+        Turn, on_delete=models.PROTECT, related_name="messages", db_constraint=False
+    )
     role = models.CharField(max_length=9, choices=Role)
     text = models.TextField()
     metadata = models.JSONField(null=True, blank=True)

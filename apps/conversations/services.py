@@ -1,6 +1,6 @@
 """The turn in the database: open it, keep it alive, settle it. Each is one short transaction.
 
-    open_turn       credits held, turn running, user message
+    open_turn       turn running, user message, credits held
     save_progress   heartbeat and the text so far, of many turns at once
     settle_turn     final state, assistant message, hold charged or released
     sweep_turns     the same for turns whose process died
@@ -112,7 +112,6 @@ def _turn_under_key(new: NewTurn) -> Turn | None:
 def _insert(new: NewTurn) -> Turn:
     try:
         with transaction.atomic():
-            hold(workspace_id=new.workspace_id, credits=new.credits)
             conversation = _conversation(new)
             turn = _running_turn(new, conversation)
             Message.objects.create(
@@ -123,6 +122,9 @@ def _insert(new: NewTurn) -> Turn:
                 text=new.text,
                 metadata=new.metadata,
             )
+            # The account last, as when a turn settles: a fixed order of locks knows no deadlock,
+            # and the row that all of a workspace's turns share is locked for the shortest time.
+            hold(workspace_id=new.workspace_id, credits=new.credits)
             return turn
     except IntegrityError as error:
         match _constraint(error):

@@ -12,6 +12,10 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.utils.module_loading import import_string
 
 from apps.core.errors import PayloadTooLarge
+from apps.core.logging import get_logger
+from apps.core.middleware import new_request_id
+
+log = get_logger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -48,7 +52,7 @@ def limit_body(application: Application) -> Application:
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         most = settings.API_MAX_BODY_BYTES
         if _announced(scope) > most:
-            await _refuse(send)
+            await _refuse(scope, send)
             return
         taken = 0
         refused = False
@@ -59,7 +63,7 @@ def limit_body(application: Application) -> Application:
             taken += len(message.get("body", b""))
             if taken > most and not refused:
                 refused = True
-                await _refuse(send)
+                await _refuse(scope, send)
             return {"type": "http.disconnect"} if refused else message
 
         await application(scope, counted, send)
@@ -74,9 +78,20 @@ def _announced(scope: Scope) -> int:
     return 0
 
 
-async def _refuse(send: Send) -> None:
-    error = PayloadTooLarge()
+async def _refuse(scope: Scope, send: Send) -> None:
+    error, request_id = PayloadTooLarge(), new_request_id()
     body = json.dumps(error.body()).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+    ]
+    log.info(
+        "request",
+        request_id=request_id,
+        method=scope["method"],
+        path=scope["path"],
+        status=error.status,
+    )
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

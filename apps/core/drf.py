@@ -79,13 +79,23 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
+def _showable(name: object) -> str:
+    """The beginning of a field's name, with nothing in it that could not be sent back."""
+    return str(name)[:64].encode("utf-8", "replace").decode()
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know, so that a typing mistake is not passed over."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError({"body": ["Send a JSON object."]})
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         names = list(data) if isinstance(data, Mapping) else []
         problems: dict[str, Any] = {
-            str(name)[:64]: ["This field is not known here."]
+            _showable(name): ["This field is not known here."]
             for name in names
             if name not in self.fields
         }

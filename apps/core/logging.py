@@ -15,7 +15,11 @@ from typing import Any
 import structlog
 
 _KEY = re.compile(r"sk-workspace_[0-9A-Za-z]+")
-_ROW = re.compile(r"^(DETAIL|CONTEXT|QUERY|STATEMENT|HINT): .*$", re.MULTILINE)
+# A quoted row may have lines of its own: all is cut up to the next exception of the traceback.
+_ROW = re.compile(
+    r"^(DETAIL|CONTEXT|QUERY|STATEMENT|HINT): .*?(?=\n\n(?:The above|During handling of)|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def redact(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -40,8 +40,13 @@ def request_id(get_response: Any) -> Any:
     return respond
 
 
+def new_request_id() -> str:
+    """An id for one request: `req_` and 24 hexadecimal digits."""
+    return f"req_{secrets.token_hex(12)}"
+
+
 def _begin(request: HttpRequest) -> float:
-    request.request_id = f"req_{secrets.token_hex(12)}"  # type: ignore[attr-defined]
+    request.request_id = new_request_id()  # type: ignore[attr-defined]
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id_of(request))
     return time.perf_counter()

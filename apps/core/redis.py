@@ -13,18 +13,30 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDic
 PREFIX = "parley:"
 """Before every key of ours, so that a shared server stays readable."""
 
+_CONNECTIONS = 32
+# A burst waits its turn for a connection. The other kind of pool refuses what is over its size,
+# which would look like Redis being away.
+
+_CONNECT_SECONDS = 1.0
+_ANSWER_SECONDS = 2.0
+_WAIT_SECONDS = 5.0
+# Redis answers in a millisecond, but these clocks also run while a burst keeps our own loop busy.
+
 
 def redis_client() -> redis.Redis:
     """The running loop's client. Short time-outs: Redis holds only what may be lost."""
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        client = _clients[loop] = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             settings.REDIS_URL,
-            socket_timeout=0.5,
-            socket_connect_timeout=0.25,
+            max_connections=_CONNECTIONS,
+            timeout=_WAIT_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            socket_connect_timeout=_CONNECT_SECONDS,
             retry=None,
         )
+        client = _clients[loop] = redis.Redis.from_pool(pool)
     return client
 
 

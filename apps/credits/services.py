@@ -55,7 +55,8 @@ def adjust(
 ) -> LedgerEntry:
     """Give or (negative) take credits to put something right.
 
-    Raises ValueError for 0 or too many, and InsufficientCredits where more would be taken than is free.
+    Raises ValueError for 0 or too many, InsufficientCredits where more would be taken than is
+    free.
     """
     if credits == 0:
         raise ValueError("An adjustment of 0 credits changes nothing.")

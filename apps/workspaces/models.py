@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from apps.core.ids import IdField
 
 slug_form = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$",
+    r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z",
     "A slug has 1 to 48 lowercase letters, digits and inner hyphens.",
 )
 

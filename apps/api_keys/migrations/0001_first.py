@@ -62,13 +62,16 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "API key",
                 "constraints": [
+                    models.UniqueConstraint(
+                        models.F("workspace"), models.F("id"), name="api_keys_key_in_workspace"
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("scopes__contained_by", ["chat", "read", "manage"]),
                             ("scopes__len__gt", 0),
                         ),
                         name="api_keys_scopes_known",
-                    )
+                    ),
                 ],
             },
         ),

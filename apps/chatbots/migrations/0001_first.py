@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                         max_length=80,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^(?!(?:SECRET_KEY|DATABASE_URL|REDIS_URL)$)[A-Z][A-Z0-9_]*$",
+                                "^(?!(?:SECRET_KEY|DATABASE_URL|REDIS_URL)$)[A-Z][A-Z0-9_]*\\Z",
                                 "Name the environment variable that holds the provider's key, such as OPENAI_API_KEY.",
                             )
                         ],

@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="api_keys.apikey",
                     ),
@@ -176,6 +177,7 @@ class Migration(migrations.Migration):
                 (
                     "turn",
                     models.ForeignKey(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="messages",
                         to="conversations.turn",
@@ -207,6 +209,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "running")),
                 fields=["heartbeat_at"],
                 name="conversations_turn_running",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                models.F("workspace"),
+                models.F("id"),
+                name="conversations_turn_in_workspace",
             ),
         ),
         migrations.AddConstraint(

@@ -4,6 +4,8 @@ from django.db import migrations
 KEYS = [
     ("conversations_conversation_chatbot", "conversation", "chatbot_id", "chatbots_chatbot"),
     ("conversations_turn_chatbot", "turn", "chatbot_id", "chatbots_chatbot"),
+    ("conversations_turn_api_key", "turn", "api_key_id", "api_keys_apikey"),
+    ("conversations_message_turn", "message", "turn_id", "conversations_turn"),
     ("conversations_turn_conversation", "turn", "conversation_id", "conversations_conversation"),
     (
         "conversations_message_conversation",

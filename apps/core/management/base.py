@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.errors import ApiError
@@ -35,7 +35,7 @@ class OperatorCommand(BaseCommand):
         try:
             result = self.run(**options)
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+            raise CommandError(_sentence(error)) from error
         except (ApiError, ValueError) as error:
             raise CommandError(str(error)) from error
         if options["json"]:
@@ -44,3 +44,14 @@ class OperatorCommand(BaseCommand):
             width = max(map(len, result), default=0)
             for name, value in result.items():
                 self.stdout.write(f"{name:<{width}}  {value}")
+
+
+def _sentence(error: ValidationError) -> str:
+    """The problems in one line, each with the name of its field if it has one."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return " ".join(
+        message if field == NON_FIELD_ERRORS else f"{field}: {message}"
+        for field, messages in error.message_dict.items()
+        for message in messages
+    )

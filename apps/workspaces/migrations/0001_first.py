@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$",
+                                "^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\\Z",
                                 "A slug has 1 to 48 lowercase letters, digits and inner hyphens.",
                             )
                         ],

@@ -1,0 +1,157 @@
+"""What the model is shown, seen from the model's side of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.chatbots.models import LanguageModel
+from tests.conversations.opening import completed, failed, opened
+from tests.factories import Team, make_model
+from tests.live import WebProcess, new_caller
+from tests.llm.upstream import Upstream, answer, serve, whole
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A fake model server that runs beside the test."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = serve()
+    try:
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+        leave = server.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(leave, loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def model_at(upstream: Upstream, **fields: Any) -> LanguageModel:
+    return make_model("openai/tiny", api_base=upstream.base_url, **fields)
+
+
+def shown(upstream: Upstream) -> list[tuple[str, str]]:
+    """The messages of the last request that the model saw."""
+    messages = upstream.requests[-1].body["messages"]
+    return [(message["role"], message["content"]) for message in messages]
+
+
+def test_model_is_shown_system_prompt_history_and_message(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="Be kind.")
+    conversation = caller.post("First").json()["data"]["conversationId"]
+    assert shown(upstream) == [("system", "Be kind."), ("user", "First")]
+    upstream.stream(*answer("Good", " day"))
+    data = caller.post("Second", conversationId=conversation).json()["data"]
+    caller.post("Third", conversationId=conversation)
+    assert (data["response"], data["usage"]) == ("Good day", {"inputTokens": 7, "outputTokens": 2})
+    assert shown(upstream) == [
+        ("system", "Be kind."),
+        ("user", "First"),
+        ("assistant", "Hello world"),
+        ("user", "Second"),
+        ("assistant", "Good day"),
+        ("user", "Third"),
+    ]
+
+
+def test_model_is_asked_as_the_chatbot_says(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    fields: dict[str, Any] = {"temperature": 0.25, "max_reply_tokens": 33, "system_prompt": ""}
+    new_caller(web, live_team.workspace, model_at(upstream), **fields).post("Hello")
+    body = upstream.requests[-1].body
+    assert {name: body[name] for name in ("model", "temperature", "messages")} == {
+        "model": "tiny",
+        "temperature": 0.25,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    assert 33 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+
+
+def test_history_limit_counts_messages_newest_kept(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(
+        web, live_team.workspace, model_at(upstream), history_limit=2, system_prompt=""
+    )
+    conversation = caller.post("First").json()["data"]["conversationId"]
+    for message in ("Second", "Third"):
+        caller.post(message, conversationId=conversation)
+    assert shown(upstream) == [
+        ("user", "Second"),
+        ("assistant", "Hello world"),
+        ("user", "Third"),
+    ]
+
+
+def test_history_limit_0_shows_the_message_alone(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(
+        web, live_team.workspace, model_at(upstream), history_limit=0, system_prompt=""
+    )
+    conversation = caller.post("First").json()["data"]["conversationId"]
+    caller.post("Second", conversationId=conversation)
+    assert shown(upstream) == [("user", "Second")]
+
+
+def test_failed_turns_are_left_out_of_the_history(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
+    conversation = caller.post("First").json()["data"]["conversationId"]
+    upstream.play(whole({"error": {"message": "no"}}, status=400))
+    assert caller.post("Second", conversationId=conversation).status_code == 502
+    upstream.stream(*answer("Fine"))
+    caller.post("Third", conversationId=conversation)
+    assert shown(upstream) == [
+        ("user", "First"),
+        ("assistant", "Hello world"),
+        ("user", "Third"),
+    ]
+
+
+def test_oldest_exchanges_are_cut_to_the_models_context(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(
+        web,
+        live_team.workspace,
+        model_at(upstream, context_tokens=200),
+        max_reply_tokens=50,
+        system_prompt="Be kind.",
+    )
+    assert not isinstance(caller.chatbot, str)
+    turn = opened(caller.chatbot, text="old " * 200)
+    completed(turn, "old answer")
+    completed(opened(caller.chatbot, conversation=turn.conversation, text="new"), "new answer")
+    failed(opened(caller.chatbot, conversation=turn.conversation, text="broken"))
+    caller.post("Hello", conversationId=turn.conversation_id)
+    assert shown(upstream) == [
+        ("system", "Be kind."),
+        ("user", "new"),
+        ("assistant", "new answer"),
+        ("user", "Hello"),
+    ]
+
+
+def test_conversation_is_shown_to_the_model_once_it_is_streamed_too(
+    web: WebProcess, live_team: Team, upstream: Upstream
+) -> None:
+    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
+    conversation = caller.post("First").json()["data"]["conversationId"]
+    caller.frames("Second", conversationId=conversation)
+    assert shown(upstream) == [
+        ("user", "First"),
+        ("assistant", "Hello world"),
+        ("user", "Second"),
+    ]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+from apps.chat import sse
+from apps.chat.errors import ModelError
+from apps.chat.events import Delta, Ended, Failed, Started
+from apps.core.errors import TooManyRequests
+
+ENDED = Ended(
+    response="Hi",
+    conversation_id="c1",
+    message_id="m1",
+    turn_id="t1",
+    finish_reason="stop",
+    input_tokens=3,
+    output_tokens=1,
+    charged=2,
+    balance=8,
+)
+
+
+def test_started_frame_names_the_turn() -> None:
+    assert sse.frame(1, Started("c1", "m1", "t1")) == (
+        b"id: 1\nevent: message.start\n"
+        b'data: {"type":"message.start","conversationId":"c1","messageId":"m1","turnId":"t1"}\n\n'
+    )
+
+
+def test_delta_frame_has_the_text() -> None:
+    assert sse.frame(2, Delta(" word")) == (
+        b'id: 2\nevent: message.delta\ndata: {"type":"message.delta","delta":" word"}\n\n'
+    )
+
+
+def test_ended_frame_has_the_object_of_the_json_mode() -> None:
+    head, data = sse.frame(3, ENDED).split(b"data: ")
+    assert head == b"id: 3\nevent: message.end\n"
+    assert json.loads(data) == {"type": "message.end", "success": True, "data": ENDED.data()}
+
+
+def test_failed_frame_has_the_body_of_the_error() -> None:
+    assert sse.frame(4, Failed(ModelError())) == (
+        b'id: 4\nevent: error\ndata: {"type":"error","success":false,'
+        b'"error":"The language model failed to answer. Nothing was charged.",'
+        b'"code":"MODEL_ERROR"}\n\n'
+    )
+
+
+def test_failed_frame_keeps_what_an_error_adds() -> None:
+    data = sse.frame(1, Failed(TooManyRequests(7))).split(b"data: ")[1]
+    assert json.loads(data)["retryAfter"] == 7
+
+
+def test_text_with_line_breaks_stays_one_line_of_data() -> None:
+    text = "a\n\nb\r\nc\rd\x85e\u2028f\u2029 data: x é 😀"
+    frame = sse.frame(1, Delta(text))
+    assert frame.endswith(b"\n\n")
+    lines = frame.removesuffix(b"\n\n").split(b"\n")
+    assert [line.split(b":")[0] for line in lines] == [b"id", b"event", b"data"]
+    assert b"\r" not in frame
+    assert json.loads(lines[2].removeprefix(b"data: "))["delta"] == text
+
+
+def test_heartbeat_is_a_comment() -> None:
+    assert (sse.HEARTBEAT[:1], sse.HEARTBEAT[-2:], sse.HEARTBEAT.count(b"\n")) == (b":", b"\n\n", 2)
+
+
+def test_done_is_what_readers_of_openais_streams_expect() -> None:
+    assert sse.DONE == b"data: [DONE]\n\n"

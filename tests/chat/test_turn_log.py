@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from apps.chat.errors import ModelError
+from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.turn_log import TurnLog
+from tests.chat.test_sse import ENDED
+
+START = Started("c1", "m1", "t1")
+A, B = Delta("a"), Delta("b")
+
+
+async def rest(log: TurnLog, *, after: int = 0) -> list[TurnEvent]:
+    return [event async for events in log.follow(after=after) for event in events]
+
+
+async def settle() -> None:
+    """Let everybody who can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_follow_gives_what_came_before_at_once() -> None:
+    assert [list(events) async for events in TurnLog([START, A, ENDED]).follow()] == [
+        [START, A, ENDED]
+    ]
+
+
+async def test_follow_gives_events_as_they_come() -> None:
+    log = TurnLog([START])
+    seen: list[Sequence[TurnEvent]] = []
+
+    async def read() -> None:
+        seen.extend([list(events) async for events in log.follow()])
+
+    reader = asyncio.create_task(read())
+    for event in (A, B, ENDED):
+        await settle()
+        log.append(event)
+    await reader
+    assert seen == [[START], [A], [B], [ENDED]]
+
+
+async def test_follow_gives_together_what_came_together() -> None:
+    log = TurnLog([START])
+    follower = log.follow()
+    assert list(await anext(follower)) == [START]
+    waiting = asyncio.create_task(anext(follower))
+    await settle()
+    for event in (A, B):
+        log.append(event)
+    assert list(await waiting) == [A, B]
+    await follower.aclose()
+
+
+async def test_follow_misses_nothing_that_comes_while_its_reader_is_busy() -> None:
+    log = TurnLog([START])
+    follower = log.follow()
+    await anext(follower)
+    log.append(A)
+    await settle()
+    log.append(B)
+    assert list(await anext(follower)) == [A, B]
+    await follower.aclose()
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+async def test_follow_begins_after_the_number_it_is_given(after: int) -> None:
+    assert await rest(TurnLog([START, A, ENDED]), after=after) == [START, A, ENDED][after:]
+
+
+async def test_follow_ends_with_a_failure_too() -> None:
+    failed = Failed(ModelError())
+    assert await rest(TurnLog([START, failed])) == [START, failed]
+
+
+async def test_followers_each_get_everything() -> None:
+    log = TurnLog([START])
+    readers = [asyncio.create_task(rest(log)) for _ in range(5)]
+    await settle()
+    log.append(A)
+    late = asyncio.create_task(rest(log))
+    await settle()
+    log.append(ENDED)
+    assert await asyncio.gather(*readers, late) == [[START, A, ENDED]] * 6
+
+
+async def test_follower_that_leaves_takes_nothing_with_it() -> None:
+    log = TurnLog([START])
+    stays, leaves = asyncio.create_task(rest(log)), asyncio.create_task(rest(log))
+    await settle()
+    leaves.cancel()
+    await asyncio.gather(leaves, return_exceptions=True)
+    log.append(ENDED)
+    assert (await stays, leaves.cancelled()) == ([START, ENDED], True)
+
+
+async def test_idle_follower_hears_of_it_again_and_again() -> None:
+    log = TurnLog([START])
+    follower = log.follow(idle=0.01)
+    assert [list(await anext(follower)) for _ in range(3)] == [[START], [], []]
+    log.append(ENDED)
+    assert [list(events) async for events in follower] == [[ENDED]]
+
+
+async def test_second_is_the_event_after_the_start() -> None:
+    log = TurnLog([START])
+    waiting = asyncio.create_task(log.second(within=10))
+    await settle()
+    assert not waiting.done()
+    log.append(A)
+    assert await waiting == A
+    assert await TurnLog([START, Failed(error := ModelError())]).second(within=10) == Failed(error)
+
+
+async def test_second_is_none_when_the_model_is_slow() -> None:
+    assert await TurnLog([START]).second(within=0.01) is None
+
+
+async def test_outcome_waits_for_the_end() -> None:
+    log = TurnLog([START, A])
+    waiting = [asyncio.create_task(log.outcome()) for _ in range(3)]
+    await settle()
+    assert [task.done() for task in waiting] == [False, False, False]
+    log.append(ENDED)
+    outcomes: list[Ended | Failed] = await asyncio.gather(*waiting)
+    assert outcomes == [ENDED] * 3
+
+
+async def test_outcome_of_a_turn_that_is_over_is_there_at_once() -> None:
+    assert await TurnLog([START, ENDED]).outcome() == ENDED

@@ -1,0 +1,154 @@
+"""The chat endpoint as the reference describes it: JSON mode, its choice, and its headers."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+import pytest
+
+from apps.conversations.models import Conversation, Message
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.live import TLS, Caller, WebProcess, new_caller, parse_frames
+
+ID = re.compile(r"c[0-9a-z]{24}")
+
+
+def test_chat_answers_in_json(web: WebProcess, live_team: Team) -> None:
+    give(live_team.workspace, 10)
+    chatbot = make_chatbot(
+        live_team.workspace, make_model(credits_per_reply=2), system_prompt="Be brief."
+    )
+    response = Caller(web, chatbot, make_key(live_team.workspace)).post("Hello there")
+    body = response.json()
+    ids = [body["data"].pop(name) for name in ("conversationId", "messageId", "turnId")]
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert [bool(ID.fullmatch(each)) for each in ids] == [True, True, True]
+    assert body == {
+        "success": True,
+        "data": {
+            "response": "Echo: Hello there",
+            "finishReason": "stop",
+            "usage": {"inputTokens": 4, "outputTokens": 3},
+            "credits": {"charged": 2, "balance": 8},
+        },
+    }
+
+
+def test_chat_keeps_both_messages(web: WebProcess, live_team: Team) -> None:
+    data = new_caller(web, live_team.workspace).post("Hello").json()["data"]
+    messages = Message.objects.filter(conversation_id=data["conversationId"]).order_by("created_at")
+    assert list(messages.values_list("role", "text", "turn_id")) == [
+        ("user", "Hello", data["turnId"]),
+        ("assistant", "Echo: Hello", data["turnId"]),
+    ]
+    assert messages.get(role="assistant").id == data["messageId"]
+
+
+def test_reply_limit_ends_the_answer(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace, max_reply_tokens=2)
+    data = caller.post("one two three").json()["data"]
+    assert (data["response"], data["finishReason"]) == ("Echo: one", "length")
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize("stream", [True, False, None, "absent"])
+def test_stream_overrides_the_chatbots_default(
+    web: WebProcess, live_team: Team, *, default: bool, stream: bool | str | None
+) -> None:
+    caller = new_caller(web, live_team.workspace, stream_by_default=default)
+    response = caller.post(**({} if stream == "absent" else {"stream": stream}))
+    streamed = response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert streamed == (stream if isinstance(stream, bool) else default)
+    assert bool(parse_frames(response.text) if streamed else response.json()["data"])
+
+
+def test_conversation_continues(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    first = caller.post("Hello").json()["data"]
+    second = caller.post("Again", conversationId=first["conversationId"]).json()["data"]
+    assert second["conversationId"] == first["conversationId"]
+    assert list(
+        Message.objects.filter(conversation_id=first["conversationId"])
+        .order_by("created_at", "id")
+        .values_list("text", flat=True)
+    ) == ["Hello", "Echo: Hello", "Again", "Echo: Again"]
+
+
+def test_absent_conversation_id_begins_another(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    ids = {caller.post().json()["data"]["conversationId"] for _ in range(2)}
+    assert Conversation.objects.filter(workspace=live_team.workspace, id__in=ids).count() == 2
+
+
+def test_rate_limit_headers_count_down(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(
+        web, live_team.workspace, rate_limit_requests=3, rate_limit_window_seconds=100
+    )
+    began = time.time()
+    answers = [caller.post(stream=stream) for stream in (False, True, False)]
+    assert [answer.headers["X-RateLimit-Limit"] for answer in answers] == ["3", "3", "3"]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0"]
+    resets = {int(answer.headers["X-RateLimit-Reset"]) for answer in answers}
+    assert len(resets) == 1
+    assert began + 99 <= resets.pop() <= time.time() + 102
+
+
+def test_place_in_the_window_is_taken_only_by_what_was_admitted(
+    web: WebProcess, live_team: Team
+) -> None:
+    caller = new_caller(web, live_team.workspace, rate_limit_requests=1)
+    stranger = Caller(web, caller.chatbot, make_key(live_team.outside))
+    weak = Caller(web, caller.chatbot, make_key(live_team.workspace, ["read"]))
+    statuses = [
+        caller.post("").status_code,
+        stranger.post().status_code,
+        weak.post().status_code,
+        Caller(web, caller.chatbot, "wrong").post().status_code,
+        caller.post().status_code,
+        caller.post().status_code,
+    ]
+    assert statuses == [400, 404, 403, 401, 200, 429]
+
+
+def test_window_frees_its_place_again(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(
+        web, live_team.workspace, rate_limit_requests=1, rate_limit_window_seconds=1
+    )
+    assert [caller.post().status_code, caller.post().status_code] == [200, 429]
+    time.sleep(1.05)
+    assert caller.post().status_code == 200
+
+
+def test_each_request_has_an_id_of_its_own(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    given = {"X-Request-Id": "mine"}
+    ids = {caller.post().headers["X-Request-Id"] for _ in range(3)}
+    ids.add(httpx.get(f"{web.url}/healthz", headers=given, verify=TLS).headers["X-Request-Id"])
+    assert len({each for each in ids if re.fullmatch(r"req_[0-9a-f]{24}", each)}) == 4
+
+
+def test_answers_are_not_stored_by_caches(web: WebProcess, live_team: Team) -> None:
+    headers = new_caller(web, live_team.workspace).post().headers
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_scheme_of_the_key_is_read_in_any_case(
+    web: WebProcess, live_team: Team, scheme: str
+) -> None:
+    caller = new_caller(web, live_team.workspace)
+    headers = {"Authorization": f"{scheme} {caller.key}"}
+    response = httpx.post(caller.url, json={"message": "Hello"}, headers=headers, verify=TLS)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("value", ["Basic abc", "Bearer", "{key}", "Token {key}"])
+def test_header_without_a_bearer_key_is_refused(
+    web: WebProcess, live_team: Team, value: str
+) -> None:
+    caller = new_caller(web, live_team.workspace)
+    headers = {"Authorization": value.format(key=caller.key)}
+    response = httpx.post(caller.url, json={"message": "Hello"}, headers=headers, verify=TLS)
+    assert (response.status_code, response.json()["code"]) == (401, "INVALID_API_KEY")

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.models import LanguageModel
+from apps.chatbots.queries import active_chatbot, active_language_model, providers_in_use
+from apps.core.ids import new_id
+from tests.factories import Team, make_chatbot, make_model
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_active_chatbot_comes_with_its_model_in_one_query(
+    team: Team, others: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    chatbot = make_chatbot(team.workspace, make_model())
+    for _ in range(others):
+        make_chatbot(team.workspace)
+    with django_assert_num_queries(1):
+        found = active_chatbot(team.workspace.id, chatbot.id)
+        assert (found, found.language_model) == (chatbot, chatbot.language_model)
+
+
+def test_chatbot_absent_foreign_or_inactive_is_the_same_to_its_caller(
+    team: Team, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    foreign = make_chatbot(team.outside)
+    inactive = make_chatbot(team.workspace, is_active=False)
+    answers = []
+    for chatbot_id in (new_id(), foreign.id, inactive.id, "", "x" * 1000):
+        with django_assert_num_queries(1), pytest.raises(ChatbotNotFound) as caught:
+            active_chatbot(team.workspace.id, chatbot_id)
+        answers.append((caught.value.status, caught.value.body(), caught.value.headers()))
+    assert (
+        answers
+        == [
+            (
+                404,
+                {
+                    "success": False,
+                    "error": "Chatbot not found or access denied",
+                    "code": "CHATBOT_NOT_FOUND",
+                },
+                {},
+            )
+        ]
+        * 5
+    )
+
+
+def test_language_model_is_found_by_name(db: None) -> None:
+    model = make_model()
+    assert active_language_model(model.name) == model
+
+
+def test_language_model_that_is_not_active_cannot_be_chosen(db: None) -> None:
+    model = make_model(is_active=False)
+    with pytest.raises(ValueError, match="There is no active language model"):
+        active_language_model(model.name)
+
+
+def test_providers_in_use_are_those_of_active_models(db: None) -> None:
+    LanguageModel.objects.update(is_active=False)
+    assert providers_in_use() == set()
+    make_model("sandbox/echo")
+    make_model("openai/x", api_base="http://host/v1", is_active=False)
+    assert providers_in_use() == {"sandbox"}
+    make_model("openai/x", api_base="http://host/v1")
+    assert providers_in_use() == {"sandbox", "openai-wire"}

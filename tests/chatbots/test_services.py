@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.core.ids import new_id
+from apps.credits.prices import Price
+from tests.factories import Team, make_chatbot, make_model
+
+
+def own_server(**fields: Any) -> LanguageModel:
+    settings = {"litellm_model": "openai/my-model", "api_base": "http://10.0.0.5:8000/v1"}
+    return add_model(name=f"own-{new_id()}", **settings | fields)
+
+
+def test_sandbox_model_needs_no_address_and_no_key(db: None) -> None:
+    model = make_model("sandbox/slow", credits_per_reply=2)
+    model.refresh_from_db()
+    assert (model.provider, model.provider_model) == ("sandbox", "sandbox/slow")
+    assert (model.api_base, model.api_key_env) == ("", "")
+    assert model.price == Price(2, 0, 0)
+
+
+def test_own_server_is_spoken_to_on_its_wire(db: None) -> None:
+    model = own_server(api_base=" http://10.0.0.5:8000/v1/ ", api_key_env="MY_KEY")
+    model.refresh_from_db()
+    assert (model.provider, model.provider_model) == ("openai-wire", "my-model")
+    assert (model.api_base, model.api_key_env) == ("http://10.0.0.5:8000/v1", "MY_KEY")
+
+
+def test_own_server_may_have_a_host_name_without_a_dot(db: None) -> None:
+    assert own_server(api_base="http://llama/v1").api_base == "http://llama/v1"
+
+
+@pytest.mark.parametrize("litellm_model", ["sandbox/nothing", "sandbox/", "hosted_vllm/my-model"])
+def test_model_that_nobody_can_speak_to_is_refused(db: None, litellm_model: str) -> None:
+    name = f"model-{new_id()}"
+    with pytest.raises(ValueError, match=litellm_model):
+        add_model(name=name, litellm_model=litellm_model)
+    assert LanguageModel.objects.filter(name=name).count() == 0
+
+
+@pytest.mark.parametrize("api_base", ["ftp://host/v1", "localhost:8000"])
+def test_address_of_another_kind_is_refused(db: None, api_base: str) -> None:
+    with pytest.raises(ValueError, match="http"):
+        own_server(api_base=api_base)
+
+
+@pytest.mark.parametrize("api_base", ["http://", "http:// host", "https:///v1"])
+def test_address_without_a_host_is_refused(db: None, api_base: str) -> None:
+    with pytest.raises((ValidationError, ValueError)):
+        own_server(api_base=api_base)
+
+
+@pytest.mark.parametrize(
+    "variable", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "lower", "1KEY", "A-B", "A B", "sk-123"]
+)
+def test_key_variable_is_a_name_and_none_of_ours(db: None, variable: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        own_server(api_key_env=variable)
+    assert list(caught.value.message_dict) == ["api_key_env"]
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "K", "SECRET_KEY_2", "MY_DATABASE_URL"])
+def test_key_variable_of_a_provider_is_taken(db: None, variable: str) -> None:
+    assert own_server(api_key_env=variable).api_key_env == variable
+
+
+@pytest.mark.parametrize(
+    "field", ["credits_per_reply", "credits_per_1k_input", "credits_per_1k_output"]
+)
+@pytest.mark.parametrize("credits", [-1, 2**31])
+def test_price_is_neither_negative_nor_absurd(db: None, field: str, credits: int) -> None:
+    fields: dict[str, Any] = {field: credits}
+    with pytest.raises(ValidationError) as caught:
+        make_model(**fields)
+    assert list(caught.value.message_dict) == [field]
+
+
+def test_model_name_is_taken_once(db: None) -> None:
+    name = make_model().name
+    with pytest.raises(ValidationError, match="A language model with this name exists"):
+        add_model(name=name, litellm_model="sandbox/echo")
+
+
+def test_model_saved_again_is_worked_out_anew(db: None) -> None:
+    model = make_model("sandbox/echo")
+    model.litellm_model, model.api_base = "openai/other", "http://host/v1"
+    save_model(model=model)
+    model.refresh_from_db()
+    assert (model.provider, model.provider_model) == ("openai-wire", "other")
+
+
+def test_chatbot_has_sane_defaults(team: Team) -> None:
+    chatbot = create_chatbot(workspace=team.workspace, name="Bot", language_model=make_model())
+    assert (chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds) == (60, 60)
+    assert (chatbot.temperature, chatbot.max_reply_tokens, chatbot.history_limit) == (0.7, 512, 20)
+    assert (chatbot.stream_by_default, chatbot.is_active) == (False, True)
+    assert chatbot.system_prompt.startswith("You are a helpful assistant.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "n" * 121),
+        ("system_prompt", "p" * 32_001),
+        ("temperature", -0.1),
+        ("temperature", 2.1),
+        ("max_reply_tokens", 0),
+        ("max_reply_tokens", 100_001),
+        ("history_limit", -1),
+        ("history_limit", 201),
+        ("rate_limit_requests", 0),
+        ("rate_limit_requests", 10_001),
+        ("rate_limit_window_seconds", 0),
+        ("rate_limit_window_seconds", 86_401),
+    ],
+)
+def test_chatbot_refuses_what_is_out_of_range(team: Team, field: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        make_chatbot(team.workspace, **{field: value})
+    assert list(caught.value.message_dict) == [field]
+    assert Chatbot.objects.filter(workspace=team.workspace).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("system_prompt", ""),
+        ("system_prompt", "p" * 32_000),
+        ("temperature", 0),
+        ("temperature", 2),
+        ("max_reply_tokens", 100_000),
+        ("history_limit", 0),
+        ("rate_limit_requests", 10_000),
+        ("rate_limit_window_seconds", 86_400),
+    ],
+)
+def test_chatbot_takes_the_ends_of_each_range(team: Team, field: str, value: Any) -> None:
+    chatbot = make_chatbot(team.workspace, **{field: value})
+    chatbot.refresh_from_db()
+    assert getattr(chatbot, field) == value
+
+
+def test_chatbot_temperature_is_a_number(team: Team) -> None:
+    with pytest.raises(ValidationError):
+        make_chatbot(team.workspace, temperature=float("nan"))
+    assert Chatbot.objects.filter(workspace=team.workspace).count() == 0

@@ -1,0 +1,80 @@
+"""What all tests share: people, committed rows, and web processes on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test.utils import setup_databases, teardown_databases
+from pytest_django import DjangoDbBlocker
+
+from tests.factories import Team, make_team
+from tests.live import WebProcess, start_web
+
+StartWeb = Callable[..., WebProcess]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """The test database, whichever of the fixtures below asks for it first."""
+    with django_db_blocker.unblock():
+        made = setup_databases(0, False, aliases={"default"})  # type: ignore[arg-type]
+        yield
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    """Alice, Bob and Charlie in a transaction that is rolled back."""
+    return make_team()
+
+
+@pytest.fixture(scope="session")
+def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Lets tests commit. Rows stay, as in life: a test makes its own workspace and looks there."""
+    from apps.core.threads import close_threads
+
+    with django_db_blocker.unblock():
+        yield
+        close_threads()
+
+
+@pytest.fixture
+def live_team(committed: None) -> Team:
+    """Alice, Bob and Charlie, committed: other processes see them."""
+    return make_team()
+
+
+@pytest.fixture(scope="session")
+def web_pair(
+    committed: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[WebProcess, WebProcess]]:
+    """Two web processes on the test database. Shared by all tests: do not stop them."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("web")
+        first, second = (stack.enter_context(start_web(folder)) for _ in range(2))
+        yield first, second
+
+
+@pytest.fixture
+def web(web_pair: tuple[WebProcess, WebProcess]) -> WebProcess:
+    """A web process on a real socket. Shared: do not stop it."""
+    return web_pair[0]
+
+
+@pytest.fixture
+def own_web(committed: None, tmp_path: Path) -> Iterator[StartWeb]:
+    """Starts web processes that the test may stop, kill or configure by environment variables."""
+    with ExitStack() as stack:
+
+        def start(**environment: Any) -> WebProcess:
+            return stack.enter_context(start_web(tmp_path, **environment))
+
+        yield start

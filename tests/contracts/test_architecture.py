@@ -1,0 +1,59 @@
+"""Rules of the layout that the import contracts cannot hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.apps import apps
+from django.core.management import get_commands, load_command_class
+from django.db import models
+
+from apps.core.management.base import OperatorCommand
+from apps.workspaces.models import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted(
+    path
+    for folder in ("apps", "config", "local", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+SHARED = {"User", "Workspace", "Plan", "LanguageModel"}
+"""Models that belong to no workspace: people, the tenant itself, and what staff offer to all."""
+
+
+def our_models() -> list[type[models.Model]]:
+    return [model for model in apps.get_models() if model._meta.app_config.name.startswith("apps.")]
+
+
+def test_sources_were_found() -> None:
+    assert ROOT / "apps" / "core" / "errors.py" in SOURCES
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    product = [path for path in SOURCES if not path.is_relative_to(ROOT / "tests")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in product}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_every_command_is_an_operators_command() -> None:
+    ours = {name: app for name, app in get_commands().items() if str(app).startswith("apps.")}
+    strangers = [
+        name
+        for name, app in ours.items()
+        if not isinstance(load_command_class(str(app), name), OperatorCommand)
+    ]
+    assert (strangers, "create_workspace" in ours) == ([], True)
+
+
+def test_every_row_of_a_tenant_names_its_workspace() -> None:
+    without = {
+        model.__name__
+        for model in our_models()
+        if not any(field.related_model is Workspace for field in model._meta.fields)
+    }
+    assert without == SHARED
+
+
+def test_no_file_is_a_drawer_for_anything() -> None:
+    drawers = {"utils.py", "helpers.py", "common.py", "misc.py"}
+    assert [str(path.relative_to(ROOT)) for path in SOURCES if path.name in drawers] == []

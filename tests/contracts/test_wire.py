@@ -1,0 +1,308 @@
+"""Every error code of the chat endpoint, met by a caller on a real socket, in the one shape."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from apps.chat.engine import ChatRequest
+from apps.conversations.services import sweep_turns
+from apps.core.errors import ApiError
+from tests.conversations.opening import opened, silence
+from tests.factories import Team, make_key, make_model
+from tests.live import Caller, WebProcess, new_caller
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+KNOWN = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to meet one code. `names_chatbot`: the chatbot is known before the refusal."""
+
+    status: int
+    meet: Callable[[WebProcess, Team], httpx.Response]
+    names_chatbot: bool = True
+
+
+def bad_message(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace).post("")
+
+
+def no_header(web: WebProcess, team: Team) -> httpx.Response:
+    return httpx.post(new_caller(web, team.workspace).url, json={"message": "Hello"})
+
+
+def wrong_key(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    return Caller(web, caller.chatbot, caller.key[:-1] + "_").post()
+
+
+def no_credits(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace, make_model(credits_per_reply=1)).post()
+
+
+def wrong_scope(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    return Caller(web, caller.chatbot, make_key(team.workspace, ["read", "manage"])).post()
+
+
+def foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = new_caller(web, team.outside)
+    return Caller(web, theirs.chatbot, make_key(team.workspace)).post()
+
+
+def foreign_conversation(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = new_caller(web, team.outside).post().json()["data"]["conversationId"]
+    return new_caller(web, team.workspace).post(conversationId=theirs)
+
+
+def unknown_address(web: WebProcess, team: Team) -> httpx.Response:
+    return httpx.get(f"{web.url}/api/v1/nothing")
+
+
+def wrong_method(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    return httpx.get(caller.url, headers=caller.all_headers)
+
+
+def busy(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    assert not isinstance(caller.chatbot, str)
+    conversation = opened(caller.chatbot).conversation_id
+    return caller.post(conversationId=conversation)
+
+
+def other_body(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    caller.headers["Idempotency-Key"] = "one"
+    assert caller.post("Hello").status_code == 200
+    return caller.post("Good bye")
+
+
+def large_body(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace).post("x" * 1024 * 1024)
+
+
+def form(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    return httpx.post(caller.url, data={"message": "Hello"}, headers=caller.all_headers)
+
+
+def full_window(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace, rate_limit_requests=1)
+    assert caller.post().status_code == 200
+    return caller.post()
+
+
+def broken(web: WebProcess, team: Team) -> httpx.Response:
+    return _with_database_fault(web, team, "P0001")
+
+
+def database_away(web: WebProcess, team: Team) -> httpx.Response:
+    return _with_database_fault(web, team, "57P01")  # what PostgreSQL says as it shuts down
+
+
+def abandoned(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    assert not isinstance(caller.chatbot, str)
+    request = ChatRequest(team.workspace.id, caller.chatbot, "Hello", request_id="req_1")
+    turn = opened(caller.chatbot, idempotency_key="one", request_digest=request.digest())
+    silence(turn)
+    sweep_turns()
+    caller.headers["Idempotency-Key"] = "one"
+    return caller.post("Hello")
+
+
+def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
+    return lambda web, team: new_caller(web, team.workspace, f"sandbox/{model}").post()
+
+
+CASES = {
+    "VALIDATION_ERROR": Case(400, bad_message),
+    "MISSING_AUTH_HEADER": Case(401, no_header, names_chatbot=False),
+    "INVALID_API_KEY": Case(401, wrong_key, names_chatbot=False),
+    "INSUFFICIENT_CREDITS": Case(402, no_credits),
+    "SCOPE_MISSING": Case(403, wrong_scope, names_chatbot=False),
+    "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, names_chatbot=False),
+    "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
+    "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
+    "METHOD_NOT_ALLOWED": Case(405, wrong_method, names_chatbot=False),
+    "CONVERSATION_BUSY": Case(409, busy),
+    "IDEMPOTENCY_MISMATCH": Case(409, other_body),
+    "PAYLOAD_TOO_LARGE": Case(413, large_body, names_chatbot=False),
+    "UNSUPPORTED_MEDIA_TYPE": Case(415, form),
+    "RATE_LIMIT_EXCEEDED": Case(429, full_window),
+    "INTERNAL_ERROR": Case(500, broken),
+    "MODEL_ERROR": Case(502, failing("fail-before")),
+    "MODEL_UNAVAILABLE": Case(503, failing("rate-limited")),
+    "SERVICE_UNAVAILABLE": Case(503, database_away),
+    "TURN_ABANDONED": Case(503, abandoned),
+    "MODEL_TIMEOUT": Case(504, failing("silent")),
+}
+
+EXTRA_FIELDS = {400: {"details"}, 429: {"retryAfter"}}
+EXTRA_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_error_has_the_one_shape(code: str, web: WebProcess, live_team: Team) -> None:
+    case = CASES[code]
+    response = case.meet(web, live_team)
+    body = response.json()
+    assert (response.status_code, body["success"], body["code"]) == (case.status, False, code)
+    assert body.keys() == {"success", "error", "code"} | EXTRA_FIELDS.get(case.status, set())
+    assert re.fullmatch(r"[A-Z][^\n]{10,}", body["error"])
+    assert "Traceback" not in response.text
+    assert response.headers["Content-Type"] == "application/json"
+    assert re.fullmatch(r"req_[0-9a-f]{24}", response.headers["X-Request-Id"])
+    expected = {EXTRA_HEADERS[case.status]} if case.status in EXTRA_HEADERS else set()
+    assert {n for n in set(EXTRA_HEADERS.values()) if n in response.headers} == expected
+    shown = [name for name in KNOWN if name in response.headers]
+    assert shown == (KNOWN if case.names_chatbot else [])
+
+
+def test_every_documented_code_has_a_case() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `([A-Z_]+)` \|", DOCS.read_text(), re.MULTILINE)
+    assert {code: int(status) for status, code in rows} == {
+        code: case.status for code, case in CASES.items()
+    }
+
+
+def test_every_error_class_has_a_case() -> None:
+    for app in apps.get_app_configs():
+        if app.name.startswith("apps.") and util.find_spec(f"{app.name}.errors"):
+            import_module(f"{app.name}.errors")
+    assert {error.code for error in _tree(ApiError)} == CASES.keys()
+
+
+def test_statuses_of_one_code_agree() -> None:
+    met = {(error.code, error.status) for error in _tree(ApiError) if "code" in vars(error)}
+    assert met == {(code, case.status) for code, case in CASES.items()}
+
+
+def test_rate_limit_error_says_when_to_come_back(web: WebProcess, live_team: Team) -> None:
+    response = full_window(web, live_team)
+    wait = response.json()["retryAfter"]
+    assert response.headers["Retry-After"] == str(wait)
+    assert 1 <= wait <= 60
+    assert (response.headers["X-RateLimit-Limit"], response.headers["X-RateLimit-Remaining"]) == (
+        "1",
+        "0",
+    )
+    assert 0 <= int(response.headers["X-RateLimit-Reset"]) - time.time() <= 61
+
+
+def test_model_unavailable_passes_on_the_providers_patience(
+    web: WebProcess, live_team: Team
+) -> None:
+    assert failing("rate-limited")(web, live_team).headers["Retry-After"] == "10"
+
+
+def test_method_not_allowed_names_the_methods(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        response = httpx.request(method, caller.url, headers=caller.all_headers)
+        assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+def test_errors_of_the_reference_are_word_for_word(web: WebProcess, live_team: Team) -> None:
+    limited = full_window(web, live_team).json()
+    assert limited.pop("retryAfter") >= 1
+    assert [wrong_key(web, live_team).json(), foreign_chatbot(web, live_team).json()] == [
+        {"success": False, "error": "Invalid or inactive API key", "code": "INVALID_API_KEY"},
+        {
+            "success": False,
+            "error": "Chatbot not found or access denied",
+            "code": "CHATBOT_NOT_FOUND",
+        },
+    ]
+    assert [limited, no_credits(web, live_team).json()] == [
+        {
+            "success": False,
+            "error": "Rate limit exceeded. Please wait before sending another message.",
+            "code": "RATE_LIMIT_EXCEEDED",
+        },
+        {
+            "success": False,
+            "error": "Insufficient credits to generate AI response. Please upgrade your plan.",
+            "code": "INSUFFICIENT_CREDITS",
+        },
+    ]
+
+
+def test_internal_error_says_nothing_of_its_cause(web: WebProcess, live_team: Team) -> None:
+    assert broken(web, live_team).json() == {
+        "success": False,
+        "error": "Something went wrong on our side. Quote the request id to support.",
+        "code": "INTERNAL_ERROR",
+    }
+
+
+def _tree(error: type[ApiError]) -> set[type[ApiError]]:
+    return {error}.union(*(_tree(leaf) for leaf in error.__subclasses__()))
+
+
+def _with_database_fault(web: WebProcess, team: Team, sqlstate: str) -> httpx.Response:
+    """A chat while PostgreSQL refuses this workspace's messages with an error of this state."""
+    name = f"fault_{team.workspace.id}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF NEW.workspace_id = '{team.workspace.id}' THEN"
+            f" RAISE EXCEPTION 'secret cause' USING ERRCODE = '{sqlstate}'; END IF;"
+            " RETURN NEW; END $$"
+        )
+        cursor.execute(
+            f"CREATE TRIGGER {name} BEFORE INSERT ON conversations_message"
+            f" FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+    try:
+        return new_caller(web, team.workspace).post()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP FUNCTION {name}() CASCADE")
+
+
+def same_bodies(*responses: httpx.Response) -> Any:
+    """The one body of all these responses."""
+    bodies = {response.content for response in responses}
+    assert len(bodies) == 1
+    return responses[0].json()
+
+
+def test_not_found_is_the_same_for_absent_foreign_and_inactive(
+    web: WebProcess, live_team: Team
+) -> None:
+    key = make_key(live_team.workspace)
+    inactive = new_caller(web, live_team.workspace, is_active=False)
+    absent = ["c" + "0" * 24, "x", "C" * 25, "%00", "%FF", "é", "a" * 300]
+    body = same_bodies(
+        foreign_chatbot(web, live_team),
+        inactive.post(),
+        *(Caller(web, chatbot_id, key).post() for chatbot_id in absent),
+    )
+    assert body["code"] == "CHATBOT_NOT_FOUND"
+
+
+def test_conversation_not_found_is_the_same_for_absent_foreign_and_another_chatbots(
+    web: WebProcess, live_team: Team
+) -> None:
+    caller = new_caller(web, live_team.workspace)
+    sibling = new_caller(web, live_team.workspace).post().json()["data"]["conversationId"]
+    body = same_bodies(
+        foreign_conversation(web, live_team),
+        caller.post(conversationId=sibling),
+        *(caller.post(conversationId=absent) for absent in ("x", "c" + "0" * 24)),
+    )
+    assert body["code"] == "CONVERSATION_NOT_FOUND"

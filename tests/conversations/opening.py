@@ -1,0 +1,50 @@
+"""Turns for tests, opened and ended by the product's own services."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.services import NewTurn, Receipt, Settlement, open_turn, settle_turn
+
+
+def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
+    """A request for a turn; without a conversation it begins one."""
+    given: dict[str, Any] = {
+        "workspace_id": chatbot.workspace_id,
+        "chatbot": chatbot,
+        "conversation": None,
+        "text": "Hello",
+        "credits": 0,
+        "request_id": "req_1",
+        "request_digest": "digest",
+    }
+    return NewTurn(**given | fields)
+
+
+def opened(chatbot: Chatbot, **fields: Any) -> Turn:
+    """A new running turn."""
+    turn, is_new = open_turn(new_turn(chatbot, **fields))
+    assert is_new
+    return turn
+
+
+def completed(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
+    """The turn, settled with an answer."""
+    given: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
+    return settle_turn(turn=turn, settlement=Settlement(text=text, **given | fields))
+
+
+def failed(turn: Turn, text: str = "") -> Receipt:
+    """The turn, failed after this text."""
+    settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code="MODEL_ERROR")
+    return settle_turn(turn=turn, settlement=settlement)
+
+
+def silence(turn: Turn, seconds: int = 3600) -> None:
+    """As if the turn's process had died this long ago."""
+    Turn.objects.filter(pk=turn.pk).update(heartbeat_at=Now() - timedelta(seconds=seconds))

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import ConversationNotFound
+from apps.conversations.models import Conversation, Message, TurnStatus
+from apps.conversations.queries import (
+    answer_of,
+    conversation_with,
+    history_of,
+    messages_after,
+    messages_of,
+)
+from apps.core.errors import ValidationFailed
+from apps.core.ids import new_id
+from tests.conversations.opening import completed, failed, opened
+from tests.factories import Team, make_chatbot
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return make_chatbot(team.workspace)
+
+
+@pytest.fixture
+def conversation(chatbot: Chatbot) -> Conversation:
+    """Three whole exchanges: ask 0, say 0, ask 1, …"""
+    turn = opened(chatbot, text="ask 0")
+    completed(turn, "say 0")
+    for number in (1, 2):
+        later = opened(chatbot, text=f"ask {number}", conversation=turn.conversation)
+        completed(later, f"say {number}")
+    return turn.conversation
+
+
+def texts(messages: list[Message]) -> list[str]:
+    return [message.text for message in messages]
+
+
+def test_conversation_is_found_in_its_workspace(conversation: Conversation) -> None:
+    found = conversation_with(
+        conversation.workspace_id, conversation.id, chatbot_id=conversation.chatbot_id
+    )
+    assert found == conversation
+
+
+def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
+    team: Team,
+    chatbot: Chatbot,
+    conversation: Conversation,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    foreign = opened(make_chatbot(team.outside)).conversation
+    of_another_chatbot = opened(make_chatbot(team.workspace)).conversation
+    answers = []
+    for conversation_id in (new_id(), foreign.id, of_another_chatbot.id, "", "x" * 1000):
+        with django_assert_num_queries(1), pytest.raises(ConversationNotFound) as caught:
+            conversation_with(team.workspace.id, conversation_id, chatbot_id=chatbot.id)
+        answers.append((caught.value.status, caught.value.body()))
+    assert (
+        answers
+        == [
+            (
+                404,
+                {
+                    "success": False,
+                    "error": "Conversation not found or access denied",
+                    "code": "CONVERSATION_NOT_FOUND",
+                },
+            )
+        ]
+        * 5
+    )
+
+
+def test_history_is_whole_exchanges_oldest_first(conversation: Conversation) -> None:
+    assert texts(history_of(conversation, limit=20)) == [
+        "ask 0",
+        "say 0",
+        "ask 1",
+        "say 1",
+        "ask 2",
+        "say 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (0, []),
+        (1, []),
+        (2, ["ask 2", "say 2"]),
+        (3, ["ask 2", "say 2"]),
+        (4, ["ask 1", "say 1", "ask 2", "say 2"]),
+    ],
+)
+def test_history_is_cut_to_the_limit_and_begins_with_the_user(
+    conversation: Conversation, limit: int, expected: list[str]
+) -> None:
+    assert texts(history_of(conversation, limit=limit)) == expected
+
+
+def test_history_leaves_failed_turns_out(chatbot: Chatbot, conversation: Conversation) -> None:
+    failed(opened(chatbot, text="ask 3", conversation=conversation), "half an ans")
+    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
+
+
+def test_history_leaves_the_running_turn_out(chatbot: Chatbot, conversation: Conversation) -> None:
+    opened(chatbot, text="ask 3", conversation=conversation)
+    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
+
+
+@pytest.mark.parametrize("status", [TurnStatus.STOPPED, TurnStatus.ABANDONED])
+def test_history_keeps_an_answer_that_was_cut_short(
+    chatbot: Chatbot, conversation: Conversation, status: TurnStatus
+) -> None:
+    turn = opened(chatbot, text="ask 3", conversation=conversation)
+    completed(turn, "say", status=status, finish_reason=status.value)
+    assert texts(history_of(conversation, limit=2)) == ["ask 3", "say"]
+
+
+def test_history_leaves_out_a_turn_abandoned_without_a_word(
+    chatbot: Chatbot, conversation: Conversation
+) -> None:
+    turn = opened(chatbot, text="ask 3", conversation=conversation)
+    completed(turn, "", status=TurnStatus.ABANDONED, finish_reason="")
+    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
+
+
+def test_history_is_of_one_conversation(chatbot: Chatbot, conversation: Conversation) -> None:
+    completed(opened(chatbot, text="elsewhere"), "there")
+    assert "elsewhere" not in texts(history_of(conversation, limit=200))
+
+
+def test_history_costs_one_query_however_long(
+    conversation: Conversation, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for limit in (2, 6):
+        with django_assert_num_queries(1):
+            assert len(history_of(conversation, limit=limit)) == limit
+
+
+def test_pages_of_a_conversation_meet_without_gap_or_repeat(conversation: Conversation) -> None:
+    expected = texts(list(messages_of(conversation)))
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        page, cursor = messages_after(conversation, cursor=cursor, limit=2)
+        seen += texts(page)
+    assert (seen, cursor) == (expected, None)
+
+
+def test_pages_meet_when_messages_share_a_moment(conversation: Conversation) -> None:
+    moment = conversation.created_at
+    Message.objects.filter(conversation=conversation).update(created_at=moment)
+    expected = sorted(Message.objects.values_list("id", flat=True).filter(created_at=moment))
+    first, cursor = messages_after(conversation, cursor=None, limit=4)
+    second, end = messages_after(conversation, cursor=cursor, limit=4)
+    assert [message.id for message in first + second] == expected
+    assert (len(second), end) == (2, None)
+
+
+def test_page_that_ends_the_list_has_no_cursor(conversation: Conversation) -> None:
+    page, cursor = messages_after(conversation, cursor=None, limit=6)
+    assert (len(page), cursor) == (6, None)
+
+
+def test_cursor_of_another_conversation_is_refused(team: Team, conversation: Conversation) -> None:
+    foreign = opened(make_chatbot(team.outside))
+    foreign_message = Message.objects.get(turn=foreign)
+    for cursor in (foreign_message.id, new_id(), ""):
+        with pytest.raises(ValidationFailed) as caught:
+            messages_after(conversation, cursor=cursor, limit=2)
+        assert caught.value.details == {"cursor": ["This is not a cursor of this list."]}
+
+
+def test_messages_keep_their_order_in_one_turn(conversation: Conversation) -> None:
+    roles = messages_of(conversation).values_list("role", flat=True)
+    assert list(roles) == ["user", "assistant"] * 3
+
+
+def test_answer_is_empty_until_the_turn_settles(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, text="ask")
+    assert answer_of(turn) == ""
+    completed(turn, "say")
+    assert answer_of(turn) == "say"

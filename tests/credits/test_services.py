@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import pytest
+
+from apps.core.ids import new_id
+from apps.credits.errors import InsufficientCredits
+from apps.credits.models import Account, EntryKind, LedgerEntry
+from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.services import MOST, adjust, charge, grant, hold, open_account, release
+from tests.factories import Team, give
+
+
+def entries(workspace_id: str) -> list[tuple[str, int, int]]:
+    rows = LedgerEntry.objects.filter(workspace_id=workspace_id).order_by("created_at")
+    return list(rows.values_list("kind", "amount", "balance_after"))
+
+
+def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
+    entry = grant(
+        workspace_id=team.workspace.id, credits=40, reason="Welcome", created_by=team.alice
+    )
+    entry.refresh_from_db()
+    assert (entry.kind, entry.amount, entry.balance_after) == ("grant", 40, 40)
+    assert (entry.reason, entry.created_by, entry.workspace) == (
+        "Welcome",
+        team.alice,
+        team.workspace,
+    )
+    assert balance_of(team.workspace.id) == Balance(40, 0)
+
+
+def test_grant_leaves_other_workspaces_alone(team: Team) -> None:
+    give(team.outside, 5)
+    give(team.workspace, 40)
+    assert balance_of(team.outside.id) == Balance(5, 0)
+    assert entries(team.outside.id) == [("grant", 5, 5)]
+
+
+@pytest.mark.parametrize("kind", [EntryKind.PURCHASE, EntryKind.REFUND])
+def test_grant_takes_every_kind_that_gives(team: Team, kind: EntryKind) -> None:
+    entry = grant(workspace_id=team.workspace.id, credits=1, reason="x", kind=kind)
+    assert entry.kind == kind
+
+
+@pytest.mark.parametrize("kind", [EntryKind.CHARGE, EntryKind.EXPIRY, EntryKind.ADJUSTMENT])
+def test_grant_refuses_kinds_that_do_not_give(team: Team, kind: EntryKind) -> None:
+    with pytest.raises(ValueError, match="does not give credits"):
+        grant(workspace_id=team.workspace.id, credits=1, reason="x", kind=kind)
+    assert Account.objects.filter(workspace=team.workspace).count() == 0
+
+
+@pytest.mark.parametrize("credits", [0, -1, -(2**40)])
+def test_grant_refuses_less_than_one_credit(team: Team, credits: int) -> None:
+    with pytest.raises(ValueError, match="at least 1 credit"):
+        grant(workspace_id=team.workspace.id, credits=credits, reason="x")
+    assert entries(team.workspace.id) == []
+
+
+def test_grant_refuses_more_than_a_balance_could_bear(team: Team) -> None:
+    with pytest.raises(ValueError, match="at most 1,000,000,000,000 credits"):
+        grant(workspace_id=team.workspace.id, credits=MOST + 1, reason="x")
+    assert entries(team.workspace.id) == []
+
+
+def test_grant_refuses_a_reason_that_does_not_fit(team: Team) -> None:
+    grant(workspace_id=team.workspace.id, credits=1, reason="x" * 500)
+    with pytest.raises(ValueError, match="at most 500 characters"):
+        grant(workspace_id=team.workspace.id, credits=1, reason="x" * 501)
+    assert entries(team.workspace.id) == [("grant", 1, 1)]
+
+
+def test_adjust_gives_and_takes(team: Team) -> None:
+    adjust(workspace_id=team.workspace.id, credits=10, reason="too few")
+    adjust(workspace_id=team.workspace.id, credits=-4, reason="too many")
+    assert entries(team.workspace.id) == [("adjustment", 10, 10), ("adjustment", -4, 6)]
+
+
+def test_adjust_refuses_nothing(team: Team) -> None:
+    with pytest.raises(ValueError, match="changes nothing"):
+        adjust(workspace_id=team.workspace.id, credits=0, reason="x")
+
+
+def test_adjust_takes_no_held_credit(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=7)
+    with pytest.raises(InsufficientCredits):
+        adjust(workspace_id=team.workspace.id, credits=-4, reason="x")
+    adjust(workspace_id=team.workspace.id, credits=-3, reason="x")
+    assert balance_of(team.workspace.id) == Balance(7, 7)
+
+
+def test_hold_sets_aside_without_an_entry(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=10)
+    assert balance_of(team.workspace.id) == Balance(10, 10)
+    assert entries(team.workspace.id) == [("grant", 10, 10)]
+
+
+def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    with pytest.raises(InsufficientCredits):
+        hold(workspace_id=team.workspace.id, credits=5)
+    assert balance_of(team.workspace.id) == Balance(10, 6)
+
+
+def test_hold_without_an_account_is_refused(team: Team) -> None:
+    give(team.outside, 100)
+    with pytest.raises(InsufficientCredits):
+        hold(workspace_id=team.workspace.id, credits=1)
+
+
+def test_hold_of_nothing_needs_no_account(team: Team) -> None:
+    hold(workspace_id=team.workspace.id, credits=0)
+    assert balance_of(team.workspace.id) == Balance(0, 0)
+
+
+def test_release_gives_the_hold_back(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    release(workspace_id=team.workspace.id, credits=6)
+    assert balance_of(team.workspace.id) == Balance(10, 0)
+
+
+def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    with pytest.raises(InsufficientCredits):
+        release(workspace_id=team.workspace.id, credits=7)
+    assert balance_of(team.workspace.id) == Balance(10, 6)
+
+
+def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    turn_id = new_id()
+    entry = charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=turn_id)
+    assert entry is not None
+    assert (entry.kind, entry.amount, entry.balance_after, entry.turn_id) == (
+        "charge",
+        -2,
+        8,
+        turn_id,
+    )
+    assert balance_of(team.workspace.id) == Balance(8, 0)
+
+
+def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    charge(workspace_id=team.workspace.id, held=6, credits=9, turn_id=new_id())
+    assert balance_of(team.workspace.id) == Balance(4, 0)
+    assert ledger_sum(team.workspace.id) == 4
+
+
+def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    assert charge(workspace_id=team.workspace.id, held=6, credits=0, turn_id=new_id()) is None
+    assert balance_of(team.workspace.id) == Balance(10, 0)
+    assert entries(team.workspace.id) == [("grant", 10, 10)]
+
+
+def test_charge_without_its_hold_changes_nothing(team: Team) -> None:
+    give(team.workspace, 10)
+    with pytest.raises(InsufficientCredits):
+        charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
+    assert balance_of(team.workspace.id) == Balance(10, 0)
+    assert entries(team.workspace.id) == [("grant", 10, 10)]
+
+
+def test_open_account_is_made_once(team: Team) -> None:
+    first = open_account(workspace_id=team.workspace.id)
+    assert open_account(workspace_id=team.workspace.id) == first
+    assert (first.balance, first.held) == (0, 0)

@@ -1,0 +1,70 @@
+"""Rows for tests, made by the product's own services. Names are unique, so that tests which
+commit can share one database without ever meeting: as tenants do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.accounts.models import User
+from apps.api_keys.models import Scope
+from apps.api_keys.services import issue_key
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.services import add_model, create_chatbot
+from apps.core.ids import new_id
+from apps.credits.services import grant
+from apps.workspaces.models import Role, Workspace
+from apps.workspaces.services import add_member, create_workspace
+
+
+@dataclass(frozen=True)
+class Team:
+    """Alice owns the workspace, Bob is in it, Charlie is outside and owns another."""
+
+    workspace: Workspace
+    alice: User
+    bob: User
+    charlie: User
+    outside: Workspace
+
+
+def make_user(name: str = "user", **fields: Any) -> User:
+    return User.objects.create_user(f"{name}-{new_id()}@example.com", "a-good-password", **fields)
+
+
+def make_workspace(owner: User | None = None) -> Workspace:
+    return create_workspace(slug=f"w-{new_id()}", owner=owner or make_user("owner"))
+
+
+def make_team() -> Team:
+    alice, bob, charlie = make_user("alice"), make_user("bob"), make_user("charlie")
+    workspace = make_workspace(alice)
+    add_member(workspace=workspace, user=bob, role=Role.MEMBER)
+    return Team(workspace, alice, bob, charlie, make_workspace(charlie))
+
+
+def make_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
+    """A catalogue entry of its own; `credits_per_reply` and its like set the price."""
+    return add_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)
+
+
+def make_chatbot(
+    workspace: Workspace, model: LanguageModel | str = "sandbox/echo", **fields: Any
+) -> Chatbot:
+    language_model = make_model(model) if isinstance(model, str) else model
+    return create_chatbot(
+        workspace=workspace,
+        name=fields.pop("name", "Bot"),
+        language_model=language_model,
+        **fields,
+    )
+
+
+def make_key(workspace: Workspace, scopes: Sequence[str] = (Scope.CHAT,)) -> str:
+    """A new key of the workspace: the secret itself."""
+    return issue_key(workspace=workspace, name="test", scopes=scopes)[1]
+
+
+def give(workspace: Workspace, credits: int) -> None:
+    grant(workspace_id=workspace.id, credits=credits, reason="for a test")

@@ -1,0 +1,222 @@
+"""Real web processes for tests, and a caller that speaks to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.db import connection
+
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.workspaces.models import Workspace
+from local.web import web_command, worker_command
+from tests.factories import give, make_chatbot, make_key
+
+ROOT = Path(__file__).resolve().parent.parent
+TLS = ssl.create_default_context()
+"""Made once: httpx makes one a call otherwise, which takes longer than the call."""
+
+
+@dataclass
+class WebProcess:
+    """One web process: where it listens, what it logs, and the ways to end it."""
+
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """End it as a crash would, with its server's children: no clean-up runs."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a deploy does; does not wait."""
+        self.process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def start_web(folder: Path, *, until: str = "readyz", **environment: Any) -> Iterator[WebProcess]:
+    """A web process on the test database, ready; stopped afterwards.
+
+    `until`: the address that must answer 200 first; a process without Redis is never ready.
+    """
+    port = free_port()
+    log = folder / f"web-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            web_command(port=port, workers=1),
+            cwd=ROOT,
+            env=_environment(environment),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    web = WebProcess(port, log, process)
+    try:
+        _wait_until_ready(web, until)
+        yield web
+    finally:
+        if process.poll() is None:
+            web.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                web.kill()
+
+
+@contextmanager
+def start_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The job worker with its clock, on the test database; stopped afterwards."""
+    with (folder / "worker.log").open("wb") as output:
+        process = subprocess.Popen(
+            worker_command(folder / "schedule"),
+            cwd=ROOT,
+            env=_environment({}),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(extra: dict[str, Any]) -> dict[str, str]:
+    database = urlsplit(os.environ["DATABASE_URL"])
+    name = connection.settings_dict["NAME"]
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        "DATABASE_URL": database._replace(path=f"/{name}").geturl(),
+        "REDIS_URL": settings.REDIS_URL,
+        **{name: str(value) for name, value in extra.items()},
+    }
+
+
+def _wait_until_ready(web: WebProcess, until: str) -> None:
+    answer = "no answer"
+    for _ in range(200):
+        if web.process.poll() is not None:
+            raise RuntimeError(f"The web process ended:\n{web.log.read_text()[-3000:]}")
+        try:
+            response = httpx.get(f"{web.url}/{until}", timeout=5)
+            if response.status_code == 200:
+                return
+            answer = response.text
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"The web process is not ready: {answer}\n{web.log.read_text()[-3000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Frame:
+    """One server-sent event."""
+
+    id: int | None
+    event: str
+    data: Any
+
+
+@dataclass
+class Caller:
+    """An integrator: a key, a chatbot and an HTTP client."""
+
+    web: WebProcess
+    chatbot: Chatbot | str
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        chatbot_id = self.chatbot if isinstance(self.chatbot, str) else self.chatbot.id
+        return f"{self.web.url}/api/v1/chatbots/{chatbot_id}/chat"
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", **self.headers}
+
+    def at(self, web: WebProcess) -> Self:
+        """The same caller at another web process."""
+        return type(self)(web, self.chatbot, self.key, self.headers)
+
+    def post(self, message: Any = "Hello there", **fields: Any) -> httpx.Response:
+        """One request, answered whole. Keyword arguments are fields of the body."""
+        body = {"message": message, **fields}
+        return httpx.post(self.url, json=body, headers=self.all_headers, timeout=30, verify=TLS)
+
+    @contextmanager
+    def stream(self, message: str = "Hello there", **fields: Any) -> Iterator[httpx.Response]:
+        """One streamed request, to be read as it comes or left."""
+        body = {"message": message, "stream": True, **fields}
+        with httpx.stream(
+            "POST", self.url, json=body, headers=self.all_headers, timeout=30, verify=TLS
+        ) as response:
+            yield response
+
+    def frames(self, message: str = "Hello there", **fields: Any) -> list[Frame | str]:
+        """A whole stream as frames; the closing `[DONE]` as the text that it is."""
+        with self.stream(message, **fields) as response:
+            response.read()
+            return parse_frames(response.text)
+
+
+def new_caller(
+    web: WebProcess,
+    workspace: Workspace,
+    model: LanguageModel | str = "sandbox/echo",
+    *,
+    credits: int = 0,
+    **fields: Any,
+) -> Caller:
+    """A caller with a key and a chatbot of its own; `fields` are the chatbot's."""
+    if credits:
+        give(workspace, credits)
+    return Caller(web, make_chatbot(workspace, model, **fields), make_key(workspace))
+
+
+def parse_frames(text: str) -> list[Frame | str]:
+    """Server-sent events as written on the wire, heartbeats left out."""
+    frames: list[Frame | str] = []
+    for block in text.split("\n\n"):
+        lines = [line for line in block.split("\n") if line and not line.startswith(":")]
+        if not lines:
+            continue
+        fields = dict(line.split(": ", 1) for line in lines)
+        if fields["data"] == "[DONE]":
+            frames.append("[DONE]")
+        else:
+            number = int(fields["id"]) if "id" in fields else None
+            frames.append(Frame(number, fields.get("event", ""), json.loads(fields["data"])))
+    return frames

@@ -1,0 +1,86 @@
+"""Opening and settling at the same moment: whoever comes first, nobody is a deadlock's victim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from apps.conversations.errors import ConversationBusy
+from apps.conversations.models import Turn
+from apps.credits.models import Account
+from tests.conversations.opening import completed, opened
+from tests.e2e.looking import money, turns, wait_until
+from tests.factories import Team, give, make_chatbot
+
+
+class Beside:
+    """A step on a database connection of its own."""
+
+    def __init__(self, pool: ThreadPoolExecutor, step: Callable[[], Any]) -> None:
+        self.backend = 0
+        self.step = step
+        self.future: Future[Any] = pool.submit(self._run)
+
+    def _run(self) -> Any:
+        try:
+            connection.ensure_connection()
+            self.backend = connection.connection.info.backend_pid
+            return self.step()
+        finally:
+            connection.close()
+
+    def waits_or_is_done(self) -> bool:
+        return self.future.done() or is_waiting(self.backend)
+
+
+def is_waiting(backend: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", [backend]
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def in_order(team: Team, *steps: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+    """Start each step when the one before is done or waits for the workspace's account."""
+    with ThreadPoolExecutor(len(steps)) as pool:
+        with transaction.atomic():
+            Account.objects.select_for_update().get(workspace=team.workspace)
+            begun: list[Beside] = []
+            for step in steps:
+                begun.append(Beside(pool, step))
+                wait_until(begun[-1].waits_or_is_done)
+        yield [each.future for each in begun]
+
+
+@pytest.fixture
+def running(live_team: Team) -> Turn:
+    """A running turn that holds 2 of 10 credits."""
+    give(live_team.workspace, 10)
+    return opened(make_chatbot(live_team.workspace), credits=2)
+
+
+def another(running: Turn) -> Turn:
+    return opened(running.chatbot, conversation=running.conversation, credits=2)
+
+
+def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, running: Turn) -> None:
+    with in_order(live_team, lambda: another(running), lambda: completed(running)) as (open_, end):
+        assert isinstance(open_.exception(timeout=20), ConversationBusy)
+        assert end.result(timeout=20).charged == 0
+    assert turns(live_team.workspace) == ["completed"]
+    assert money(live_team.workspace) == (10, 0, [])
+
+
+def test_turn_that_opens_while_another_settles_waits_for_it(live_team: Team, running: Turn) -> None:
+    with in_order(live_team, lambda: completed(running), lambda: another(running)) as (end, open_):
+        assert end.result(timeout=20).charged == 0
+        assert open_.result(timeout=20).status == "running"
+    assert turns(live_team.workspace) == ["completed", "running"]
+    assert money(live_team.workspace) == (10, 2, [])

@@ -250,3 +250,11 @@ async def _look_up(monkeypatch: pytest.MonkeyPatch, **question: str) -> dict[str
     for name in ("OPENAI", "GROQ", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI"):
         monkeypatch.delenv(f"{name}_API_KEY", raising=False)
     return look_up(await provider.load(), question)
+
+
+async def test_clients_can_be_closed_and_used_again(upstream: Upstream) -> None:
+    upstream.stream(*answer("Hello"))
+    first = await ask(litellm_request(upstream))
+    await services.aclose_clients()
+    second = await ask(litellm_request(upstream))
+    assert (first.text, second.text) == ("Hello", "Hello")

@@ -67,9 +67,15 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
 
 
 async def aclose() -> None:
-    """Close the connections that litellm keeps."""
+    """Close the connections that litellm keeps, and have it forget them.
+
+    It keeps clients under the id of their event loop, and would hand a closed one to a later
+    loop that happens to get the same id.
+    """
     if _loaded.is_set():
-        await importlib.import_module("litellm").close_litellm_async_clients()
+        litellm = importlib.import_module("litellm")
+        await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 def _import() -> Any:

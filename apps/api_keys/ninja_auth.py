@@ -14,20 +14,20 @@ from apps.api_keys.services import touch_key
 
 
 class ApiKeyAuth(AuthBase):
-    """A key with this scope. Raises MissingAuthHeader, InvalidApiKey or ScopeMissing."""
+    """A key with one of these scopes. Raises MissingAuthHeader, InvalidApiKey or ScopeMissing."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, *scopes: Scope) -> None:
         super().__init__()
-        self.scope = scope
+        self.scopes = scopes
 
     def __call__(self, request: HttpRequest) -> Caller:
         caller = caller_of(secret_in(request.headers.get("Authorization")))
         if caller.is_due_for_touch(timezone.now()):
             touch_key(api_key_id=caller.api_key_id)
-        caller.require(self.scope)
+        caller.require(*self.scopes)
         return caller
 
 

@@ -23,10 +23,10 @@ class Caller:
     scopes: frozenset[str]
     last_used_at: datetime | None
 
-    def require(self, scope: Scope) -> None:
-        """Raise ScopeMissing unless the key has this scope."""
-        if scope not in self.scopes:
-            raise ScopeMissing(scope)
+    def require(self, *scopes: Scope) -> None:
+        """Raise ScopeMissing unless the key has one of these scopes."""
+        if self.scopes.isdisjoint(scopes):
+            raise ScopeMissing(scopes[0])
 
     def is_due_for_touch(self, now: datetime) -> bool:
         """Whether “last used” has fallen behind enough to be written again."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from apps.chat.events import Ended, Failed
 from apps.chat.prompts import model_request, most_it_can_cost, prompt
-from apps.chat.recorded import recorded_log
-from apps.chat.running import running_turns
+from apps.chat.recorded import recorded_events
+from apps.chat.running import relay, running_turns
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Turn
+from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import conversation_with, history_of
 from apps.conversations.services import NewTurn, open_turn
 from apps.core.errors import ServiceUnavailable
@@ -40,6 +42,7 @@ class ChatRequest:
     stream: bool | None = None
     idempotency_key: str | None = None
     api_key_id: str | None = None
+    arrived: float = field(default_factory=time.monotonic)
 
     def digest(self) -> str:
         """The same for the same request: what an idempotency key is bound to."""
@@ -63,8 +66,31 @@ async def _begin(request: ChatRequest) -> TurnLog:
     turn, model = await in_thread(_open, request)
     if model is not None:
         return running_turns.start(turn, model).log
-    running = running_turns.get(turn.id)
-    return running.log if running else await recorded_log(turn)
+    return await follow(turn)
+
+
+async def follow(turn: Turn) -> TurnLog:
+    """The turn's log, wherever it runs or ran.
+
+    Raises ServiceUnavailable when another process runs it and Redis is away.
+    """
+    if here := running_turns.log_of(turn.id):
+        return here
+    if turn.status == TurnStatus.RUNNING:
+        return await relay.mirror(turn)
+    return TurnLog(await in_thread(recorded_events, turn))
+
+
+async def stop(turn: Turn) -> Ended | Failed:
+    """Stop a turn, wherever it runs, and tell how it ended; one that has ended is not changed.
+
+    Raises ServiceUnavailable as `follow` does.
+    """
+    if running_turns.log_of(turn.id):
+        running_turns.stop(turn.id)
+    elif turn.status == TurnStatus.RUNNING:
+        await relay.stop(turn)
+    return await (await follow(turn)).outcome()
 
 
 async def _whole(step: Coroutine[Any, Any, TurnLog]) -> TurnLog:
@@ -99,6 +125,8 @@ def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
             idempotency_key=request.idempotency_key,
             metadata=request.metadata,
             api_key_id=request.api_key_id,
+            process=relay.name,
+            queue_ms=round((time.monotonic() - request.arrived) * 1000),
         )
     )
     return turn, model_request(chatbot, messages) if is_new else None

@@ -36,7 +36,14 @@ class TurnAbandoned(ServiceUnavailable):
 
 _BY_CODE: dict[str, type[ApiError]] = {
     error.code: error
-    for error in (ModelError, ModelUnavailable, ModelTimeout, TurnAbandoned, InternalError)
+    for error in (
+        ModelError,
+        ModelUnavailable,
+        ModelTimeout,
+        TurnAbandoned,
+        ServiceUnavailable,
+        InternalError,
+    )
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
+from apps.chat.errors import of_code
 from apps.core.errors import ApiError
 
 
@@ -59,3 +61,29 @@ class Failed:
 
 
 TurnEvent = Started | Delta | Ended | Failed
+
+_KINDS: dict[str, type[Started | Delta | Ended]] = {
+    "started": Started,
+    "delta": Delta,
+    "ended": Ended,
+}
+
+
+def encoded(event: TurnEvent) -> list[Any]:
+    """The event as plain values, to be sent to another process."""
+    match event:
+        case Failed():
+            return ["failed", event.error.code, event.error.retry_after]
+        case _:
+            return [type(event).__name__.lower(), *astuple(event)]
+
+
+def decoded(values: Sequence[Any]) -> TurnEvent:
+    """The event that `encoded` made these values of."""
+    kind, *fields = values
+    if kind == "failed":
+        code, retry_after = fields
+        error = of_code(code)
+        error.retry_after = retry_after
+        return Failed(error)
+    return _KINDS[kind](*fields)

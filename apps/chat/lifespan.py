@@ -13,7 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from apps.chat.running import running_turns
+from apps.chat.running import relay, running_turns
 from apps.chatbots.queries import providers_in_use
 from apps.core.logging import get_logger
 from apps.core.process import process
@@ -46,6 +46,7 @@ async def lifespan(
 async def _start() -> None:
     """Warm what the catalogue needs. A process that cannot yet reach the database starts too."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_stop)
+    relay.listen()
     try:
         await llm.warm(await in_thread(providers_in_use))
     except Exception as error:
@@ -70,6 +71,7 @@ async def _stop() -> None:
     """After the server's last response: wait for turns whose callers have left, then let go."""
     process.is_stopping = True
     await running_turns.drain()
+    await relay.close()
     await llm.aclose_clients()
     await close_redis()
     close_threads()

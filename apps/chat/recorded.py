@@ -1,38 +1,44 @@
-"""Turns that this process does not run, told from PostgreSQL."""
+"""Turns told from PostgreSQL, once they have settled: the same frames as while they ran."""
 
 from __future__ import annotations
 
-import asyncio
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
 
 from apps.chat import errors
 from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
-from apps.chat.turn_log import TurnLog
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.models import Turn
 from apps.conversations.queries import answer_of
-from apps.core.threads import in_thread
 from apps.credits.queries import balance_after_turn
 
-_POLL_SECONDS = 0.25
+
+def is_silent(turn: Turn) -> bool:
+    """Whether the turn's process has said nothing for so long that it must be dead."""
+    longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
+    return timezone.now() - turn.heartbeat_at > longest
 
 
-async def recorded_log(turn: Turn) -> TurnLog:
-    """A log of the turn's whole course, once it has settled: its text in one piece."""
-    while turn.status == TurnStatus.RUNNING:
-        await asyncio.sleep(_POLL_SECONDS)
-        await in_thread(turn.refresh_from_db)
-    return TurnLog(await in_thread(_events, turn))
-
-
-def _events(turn: Turn) -> list[TurnEvent]:
+def recorded_events(turn: Turn) -> list[TurnEvent]:
+    """All events of a settled turn, numbered as they were when it ran."""
     text = answer_of(turn)
-    events: list[TurnEvent] = [Started(turn.conversation_id, turn.message_id, turn.id)]
-    if text:
-        events.append(Delta(text))
-    if turn.error_code:
-        events.append(Failed(errors.of_code(turn.error_code)))
-    else:
-        events.append(_ended(turn, text))
-    return events
+    deltas = [Delta(piece) for piece in _pieces(text, turn.delta_lengths)]
+    return [
+        Started(turn.conversation_id, turn.message_id, turn.id),
+        *deltas,
+        Failed(errors.of_code(turn.error_code)) if turn.error_code else _ended(turn, text),
+    ]
+
+
+def _pieces(text: str, lengths: list[int]) -> list[str]:
+    pieces, start = [], 0
+    for length in lengths:
+        pieces.append(text[start : start + length])
+        start += length
+    if start < len(text):
+        pieces.append(text[start:])
+    return pieces
 
 
 def _ended(turn: Turn, text: str) -> Ended:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apps.chat import errors
 from apps.chat.events import Delta, Ended, Failed, Started
+from apps.chat.relay import Relay
 from apps.chat.turn_log import TurnLog
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Turn, TurnStatus
@@ -28,6 +29,7 @@ from apps.core.logging import get_logger
 from apps.core.threads import in_thread
 from apps.llm import services as llm
 from apps.llm.errors import ModelFailure
+from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from apps.llm.types import Finish, ModelRequest, TextDelta, Usage
 
 log = get_logger(__name__)
@@ -42,7 +44,9 @@ class RunningTurn:
         self.turn = turn
         self.log = TurnLog([Started(turn.conversation_id, turn.message_id, turn.id)])
         self._request = request
-        self._text: list[str] = []
+        self._deltas: list[str] = []
+        self._asking: asyncio.Task[ApiError | None] | None = None
+        self._stopped = False
         self._usage = Usage(0, 0)
         self._finish_reason = ""
         self._first_token_at: datetime | None = None
@@ -50,11 +54,22 @@ class RunningTurn:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return "".join(self._text)
+        return "".join(self._deltas)
+
+    @property
+    def deltas(self) -> list[str]:
+        """The pieces in which it came."""
+        return list(self._deltas)
+
+    def stop(self) -> None:
+        """Let go of the model at once; what was delivered becomes the answer."""
+        if self._asking is not None and not self._asking.done():
+            self._stopped = True
+            self._asking.cancel()
 
     async def run(self) -> None:
         """Ask the model, settle the turn, and only then say how it ended."""
-        error = await self._ask()
+        error = await self._ask_until_stopped()
         try:
             receipt = await self._settle(self._settlement(error))
         except (TurnNotRunning, *DATABASE_AWAY) as reason:
@@ -63,6 +78,21 @@ class RunningTurn:
             return
         log.info("turn_settled", code=error.code if error else None, charged=receipt.charged)
         self.log.append(Failed(error) if error else self._ended(receipt))
+
+    async def _ask_until_stopped(self) -> ApiError | None:
+        self._asking = asyncio.get_running_loop().create_task(self._ask())
+        try:
+            error = await self._asking
+            self._stopped = False
+            return error
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
+        self._finish_reason = "stopped"
+        self._usage = Usage(
+            estimate_prompt_tokens(self._request.messages), estimate_tokens(self.text)
+        )
+        return None
 
     async def _ask(self) -> ApiError | None:
         try:
@@ -75,7 +105,7 @@ class RunningTurn:
         except Exception:
             log.exception("turn_broke")
             return InternalError()
-        if not self._text:
+        if not self._deltas:
             log.warning("model_failed", kind="empty", detail="the model gave an empty answer")
             return errors.ModelError()
         return None
@@ -83,9 +113,9 @@ class RunningTurn:
     def _take(self, event: TextDelta | Usage | Finish) -> None:
         match event:
             case TextDelta():
-                if not self._text:
+                if not self._deltas:
                     self._first_token_at = timezone.now()
-                self._text.append(event.text)
+                self._deltas.append(event.text)
                 self.log.append(Delta(event.text))
             case Usage():
                 self._usage = event
@@ -94,14 +124,20 @@ class RunningTurn:
 
     def _settlement(self, error: ApiError | None) -> Settlement:
         return Settlement(
-            status=TurnStatus.FAILED if error else TurnStatus.COMPLETED,
+            status=self._status(error),
             text=self.text,
+            delta_lengths=[len(piece) for piece in self._deltas],
             finish_reason="error" if error else self._finish_reason,
             error_code=error.code if error else "",
             input_tokens=self._usage.input_tokens,
             output_tokens=self._usage.output_tokens,
             first_token_at=self._first_token_at,
         )
+
+    def _status(self, error: ApiError | None) -> TurnStatus:
+        if error:
+            return TurnStatus.FAILED
+        return TurnStatus.STOPPED if self._stopped else TurnStatus.COMPLETED
 
     async def _settle(self, settlement: Settlement) -> Receipt:
         """Settle, trying again while the database is away. Raises TurnNotRunning when another
@@ -136,9 +172,15 @@ class RunningTurns:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._heart: asyncio.Task[None] | None = None
 
-    def get(self, turn_id: str) -> RunningTurn | None:
-        """The turn, if this process runs it."""
-        return self._turns.get(turn_id)
+    def log_of(self, turn_id: str) -> TurnLog | None:
+        """The log of the turn, if this process runs it."""
+        running = self._turns.get(turn_id)
+        return running.log if running else None
+
+    def stop(self, turn_id: str) -> None:
+        """Stop the turn, if this process runs it."""
+        if running := self._turns.get(turn_id):
+            running.stop()
 
     def start(self, turn: Turn, request: ModelRequest) -> RunningTurn:
         """Run an opened turn in a task of its own."""
@@ -167,11 +209,11 @@ class RunningTurns:
         """While turns run, save their text every few seconds and drop those that were swept."""
         while self._turns:
             await asyncio.sleep(settings.TURN_HEARTBEAT_SECONDS)
-            texts = {turn_id: running.text for turn_id, running in self._turns.items()}
+            deltas = {turn_id: running.deltas for turn_id, running in self._turns.items()}
             try:
-                await in_thread(save_progress, texts)
+                await in_thread(save_progress, deltas)
             except DATABASE_AWAY as error:
-                log.warning("heartbeat_missed", reason=type(error).__name__, turns=len(texts))
+                log.warning("heartbeat_missed", reason=type(error).__name__, turns=len(deltas))
 
     async def drain(self) -> None:
         """Wait for the running turns, up to the limit of the settings."""
@@ -181,3 +223,4 @@ class RunningTurns:
 
 
 running_turns = RunningTurns()
+relay = Relay(running_turns.log_of, running_turns.stop)

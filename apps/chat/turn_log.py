@@ -18,6 +18,11 @@ class TurnLog:
         for event in events:
             self.append(event)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the last event has come."""
+        return self._over.is_set()
+
     def append(self, event: TurnEvent) -> None:
         """Add the next event and wake whoever waits for it."""
         self.events.append(event)
@@ -55,7 +60,7 @@ class TurnLog:
                 if fresh := self.events[after:]:
                     after += len(fresh)
                     yield fresh
-                elif self._over.is_set():
+                elif self.is_over:
                     return
                 elif not await _rung(bell, idle):
                     yield ()

@@ -14,13 +14,16 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api_keys.queries import Caller
 from apps.chat import rate_limit, sse
 from apps.chat.access import chatbot_for
-from apps.chat.engine import ChatRequest, begin
+from apps.chat.engine import ChatRequest, begin, follow, stop
 from apps.chat.events import Failed
 from apps.chat.serializers import ChatSerializer
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.core.middleware import request_id_of
 from apps.core.threads import in_thread
@@ -42,18 +45,46 @@ class AnyAccept(BaseContentNegotiation):
         return renderer, renderer.media_type
 
 
-class ChatView(APIView):  # type: ignore[misc]
-    """POST a message, get the answer as JSON or as a stream of server-sent events."""
+class ChatbotView(APIView):  # type: ignore[misc]
+    """What the endpoints of a chatbot share: who calls, and where its limit stands."""
 
     content_negotiation_class = AnyAccept
-    http_method_names = ["post"]
     default_response_headers: dict[str, str] = {}
 
-    async def post(self, request: Request, chatbot_id: str) -> HttpResponseBase:
+    async def _chatbot(self, request: Request, chatbot_id: str) -> tuple[Caller, Chatbot]:
         caller, chatbot = await in_thread(
             chatbot_for, request.headers.get("Authorization"), chatbot_id
         )
         structlog.contextvars.bind_contextvars(workspace_id=caller.workspace_id)
+        return caller, chatbot
+
+    def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
+        request.answer_headers = window.headers()  # type: ignore[attr-defined]
+        return window.headers()
+
+    def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
+        raise MethodNotAllowed(self.allowed_methods)
+
+
+class TurnView(ChatbotView):
+    """What the endpoints of a turn share. They take no place in the chatbot's limit."""
+
+    async def _turn(
+        self, request: Request, chatbot_id: str, turn_id: str
+    ) -> tuple[Turn, dict[str, str]]:
+        caller, chatbot = await self._chatbot(request, chatbot_id)
+        headers = self._show(request, await rate_limit.look(chatbot))
+        turn = await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
+        return turn, headers
+
+
+class ChatView(ChatbotView):
+    """POST a message, get the answer as JSON or as a stream of server-sent events."""
+
+    http_method_names = ["post"]
+
+    async def post(self, request: Request, chatbot_id: str) -> HttpResponseBase:
+        caller, chatbot = await self._chatbot(request, chatbot_id)
         body, idempotency_key = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=idempotency_key)
         headers = self._show(request, window)
@@ -86,12 +117,38 @@ class ChatView(APIView):  # type: ignore[misc]
             raise
         return serializer.validated_data, key
 
-    def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
-        request.answer_headers = window.headers()  # type: ignore[attr-defined]
-        return window.headers()
 
-    def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
-        raise MethodNotAllowed(self.allowed_methods)
+class TurnStreamView(TurnView):
+    """GET a turn's events from any process, while it runs or after it, from where one left off."""
+
+    http_method_names = ["get"]
+
+    async def get(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
+        turn, headers = await self._turn(request, chatbot_id, turn_id)
+        after = _event_number(request)
+        return streamed(await follow(turn), headers, after=after)
+
+
+class TurnStopView(TurnView):
+    """POST to stop a turn. Answers with how it ended, whoever ended it."""
+
+    http_method_names = ["post"]
+
+    async def post(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
+        turn, headers = await self._turn(request, chatbot_id, turn_id)
+        outcome = await stop(turn)
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        return Response({"success": True, "data": outcome.data()}, headers=headers)
+
+
+def _event_number(request: Request) -> int:
+    """The number of the last event that the caller has; 0 for none."""
+    name = "after" if "after" in request.query_params else "Last-Event-ID"
+    value = request.query_params.get("after") or request.headers.get("Last-Event-ID") or "0"
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise ValidationFailed({name: ["This must be the id of an event: a whole number."]})
+    return int(value)
 
 
 def _data(request: Request) -> Any:
@@ -123,16 +180,20 @@ async def stream_answer(log: TurnLog, headers: dict[str, str]) -> StreamingHttpR
     first = await log.second(within=settings.STREAM_START_SECONDS)
     if isinstance(first, Failed):
         raise first.error
+    return streamed(log, headers)
+
+
+def streamed(log: TurnLog, headers: dict[str, str], *, after: int = 0) -> StreamingHttpResponse:
+    """A log's events after a number, as server-sent events."""
     return StreamingHttpResponse(
-        _frames(log),
+        _frames(log, after),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **headers},
     )
 
 
-async def _frames(log: TurnLog) -> AsyncIterator[bytes]:
-    number = 0
-    async for events in log.follow(idle=settings.STREAM_HEARTBEAT_SECONDS):
+async def _frames(log: TurnLog, number: int) -> AsyncIterator[bytes]:
+    async for events in log.follow(after=number, idle=settings.STREAM_HEARTBEAT_SECONDS):
         frames = []
         for event in events:
             number += 1

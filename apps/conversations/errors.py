@@ -22,5 +22,12 @@ class IdempotencyMismatch(Conflict):
     sentence = "This Idempotency-Key was used with another request. Use a new key."
 
 
+class TurnNotFound(NotFound):
+    """Absent, of another chatbot, or another workspace's: the same answer."""
+
+    code = "TURN_NOT_FOUND"
+    sentence = "Turn not found or access denied"
+
+
 class TurnNotRunning(Exception):
     """The turn has settled already; nothing was changed."""

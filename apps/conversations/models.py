@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -54,7 +55,9 @@ class Turn(models.Model):
     """One paid exchange: a user message in, an assistant message out.
 
     The price is the one of the moment it opened. `text_so_far` is what the last heartbeat saved;
-    it is empty once the turn has settled, because the message holds the text then.
+    it is empty once the turn has settled, because the message holds the text then. `process` is
+    the channel of the process that runs it; `delta_lengths` say in what pieces, counted in
+    characters, the text came, so that the same frames can be told again.
     """
 
     id = IdField()
@@ -78,10 +81,15 @@ class Turn(models.Model):
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     finish_reason = models.CharField(max_length=20, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
+    process = models.CharField(max_length=40, blank=True)
     text_so_far = models.TextField(blank=True)
+    delta_lengths = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
     request_digest = models.CharField(max_length=64)
     request_id = models.CharField(max_length=40)
+    queue_ms = models.PositiveIntegerField(
+        default=0, help_text="From the request's arrival until the turn opened."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     heartbeat_at = models.DateTimeField(db_default=Now(), editable=False)
     first_token_at = models.DateTimeField(null=True, blank=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from apps.conversations.errors import ConversationNotFound
-from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.conversations.errors import ConversationNotFound, TurnNotFound
+from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.errors import ValidationFailed
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
@@ -52,19 +52,27 @@ def messages_after(
 
 
 def history_of(conversation: Conversation, *, limit: int) -> list[Message]:
-    """The newest `limit` messages of whole exchanges, oldest first, beginning with a user's."""
+    """The newest `limit` messages of answered turns, oldest first, beginning with a user's."""
     if limit == 0:
         return []
     newest = (
         messages_of(conversation)
         .filter(turn__status__in=ANSWERED)
-        .filter(turn__finish_reason__gt="")
+        .filter(Exists(Message.objects.filter(turn=OuterRef("turn"), role=Role.ASSISTANT)))
         .order_by("-created_at", "-id")[:limit]
     )
     history = list(reversed(newest))
-    while history and history[0].role != "user":
+    while history and history[0].role != Role.USER:
         history.pop(0)
     return history
+
+
+def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
+    """The workspace's turn with this chatbot. Raises TurnNotFound."""
+    turn = Turn.objects.filter(workspace_id=workspace_id, chatbot_id=chatbot_id, id=turn_id).first()
+    if turn is None:
+        raise TurnNotFound
+    return turn
 
 
 def answer_of(turn: Turn) -> str:

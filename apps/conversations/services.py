@@ -11,7 +11,7 @@ whoever tries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,8 @@ class NewTurn:
     idempotency_key: str | None = None
     metadata: Mapping[str, Any] | None = None
     api_key_id: str | None = None
+    process: str = ""
+    queue_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Settlement:
 
     status: TurnStatus
     text: str = ""
+    delta_lengths: Sequence[int] = ()
     finish_reason: str = ""
     error_code: str = ""
     input_tokens: int | None = None
@@ -159,6 +162,8 @@ def _running_turn(new: NewTurn, conversation: Conversation) -> Turn:
         idempotency_key=new.idempotency_key,
         request_digest=new.request_digest,
         request_id=new.request_id,
+        process=new.process,
+        queue_ms=new.queue_ms,
     )
 
 
@@ -185,6 +190,7 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
         error_code=settlement.error_code,
         first_token_at=settlement.first_token_at,
         text_so_far="",
+        delta_lengths=list(settlement.delta_lengths),
         settled_at=Now(),
     )
     if not ended:
@@ -208,7 +214,8 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
 
 
 def _price(turn: Turn, settlement: Settlement) -> int:
-    if settlement.status not in (TurnStatus.COMPLETED, TurnStatus.STOPPED):
+    """Credits for a whole answer, or for what was delivered of a stopped one; failure is free."""
+    if settlement.status not in (TurnStatus.COMPLETED, TurnStatus.STOPPED) or not settlement.text:
         return 0
     price = turn.price.of(
         input_tokens=settlement.input_tokens or 0, output_tokens=settlement.output_tokens or 0
@@ -218,19 +225,25 @@ def _price(turn: Turn, settlement: Settlement) -> int:
 
 _PROGRESS = """
 UPDATE conversations_turn AS turn
-SET heartbeat_at = statement_timestamp(), text_so_far = progress.text
-FROM unnest(%s::text[], %s::text[]) AS progress (id, text)
+SET heartbeat_at = statement_timestamp(),
+    text_so_far = progress.text,
+    delta_lengths = translate(progress.lengths, '[]', '{}')::integer[]
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS progress (id, text, lengths)
 WHERE turn.id = progress.id AND turn.status = 'running'
 RETURNING turn.id
 """
 
 
-def save_progress(texts: Mapping[str, str]) -> set[str]:
-    """Heartbeat of this process's turns (id → text so far). Returns those that still run."""
-    if not texts:
+def save_progress(deltas: Mapping[str, Sequence[str]]) -> set[str]:
+    """Heartbeat of this process's turns (id → deltas so far). Returns those that still run."""
+    if not deltas:
         return set()
+    texts = ["".join(pieces) for pieces in deltas.values()]
+    lengths = [
+        "{" + ",".join(str(len(piece)) for piece in pieces) + "}" for pieces in deltas.values()
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_PROGRESS, [list(texts), list(texts.values())])
+        cursor.execute(_PROGRESS, [list(deltas), texts, lengths])
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -259,6 +272,7 @@ def _abandon(turn_id: str) -> bool:
     settlement = Settlement(
         status=TurnStatus.ABANDONED,
         text=turn.text_so_far,
+        delta_lengths=turn.delta_lengths,
         finish_reason="abandoned" if turn.text_so_far else "",
         error_code="TURN_ABANDONED",
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Sum
 
-from apps.credits.models import Account, LedgerEntry
+from apps.credits.models import Account, EntryKind, LedgerEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,13 @@ def ledger_sum(workspace_id: str) -> int:
     return int(total["sum"] or 0)
 
 
+def charge_of_turn(workspace_id: str, turn_id: str) -> LedgerEntry | None:
+    """The entry that charged a turn; None if it cost nothing."""
+    charges = LedgerEntry.objects.filter(workspace_id=workspace_id, kind=EntryKind.CHARGE)
+    return charges.filter(turn_id=turn_id).first()
+
+
 def balance_after_turn(workspace_id: str, turn_id: str) -> int:
     """The balance that a settled turn left: after its charge, or today's if it cost nothing."""
-    after = (
-        LedgerEntry.objects.filter(workspace_id=workspace_id, turn_id=turn_id)
-        .order_by("created_at")
-        .values_list("balance_after", flat=True)
-        .first()
-    )
-    return balance_of(workspace_id).balance if after is None else after
+    charge = charge_of_turn(workspace_id, turn_id)
+    return charge.balance_after if charge else balance_of(workspace_id).balance

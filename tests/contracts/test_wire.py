@@ -67,6 +67,14 @@ def foreign_conversation(web: WebProcess, team: Team) -> httpx.Response:
     return new_caller(web, team.workspace).post(conversationId=theirs)
 
 
+def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
+    turn_id = new_caller(web, team.outside).post().json()["data"]["turnId"]
+    caller = new_caller(web, team.workspace)
+    return httpx.get(
+        f"{caller.url.removesuffix('/chat')}/turns/{turn_id}/stream", headers=caller.all_headers
+    )
+
+
 def unknown_address(web: WebProcess, team: Team) -> httpx.Response:
     return httpx.get(f"{web.url}/api/v1/nothing")
 
@@ -136,6 +144,7 @@ CASES = {
     "SCOPE_MISSING": Case(403, wrong_scope, names_chatbot=False),
     "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, names_chatbot=False),
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
+    "TURN_NOT_FOUND": Case(404, foreign_turn),
     "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
     "METHOD_NOT_ALLOWED": Case(405, wrong_method, names_chatbot=False),
     "CONVERSATION_BUSY": Case(409, busy),

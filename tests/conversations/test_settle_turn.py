@@ -125,10 +125,11 @@ def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) ->
     turn, other = opened(chatbot), opened(chatbot)
     old = timezone.now() - timedelta(hours=1)
     Turn.objects.filter(workspace=chatbot.workspace_id).update(heartbeat_at=old)
-    assert save_progress({turn.id: "So far"}) == {turn.id}
+    assert save_progress({turn.id: ["So", " far"]}) == {turn.id}
     turn.refresh_from_db()
     other.refresh_from_db()
     assert (turn.text_so_far, turn.heartbeat_at > old) == ("So far", True)
+    assert turn.delta_lengths == [2, 4]
     assert (other.text_so_far, other.heartbeat_at) == ("", old)
 
 
@@ -136,7 +137,7 @@ def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
     running, settled = opened(chatbot), opened(chatbot)
     completed(settled)
     before = snapshot(settled)
-    assert save_progress({running.id: "a", settled.id: "b", "nothing": "c"}) == {running.id}
+    assert save_progress({running.id: ["a"], settled.id: ["b"], "nothing": ["c"]}) == {running.id}
     assert snapshot(settled) == before
 
 

@@ -30,7 +30,7 @@ def chatbot(team: Team) -> Chatbot:
 
 def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
     turn = opened(chatbot, credits=3)
-    save_progress({turn.id: "As far as it"})
+    save_progress({turn.id: ["As far as it"]})
     silence(turn)
     assert [swept for swept in sweep_turns() if swept == turn.id] == [turn.id]
     turn.refresh_from_db()
@@ -54,7 +54,7 @@ def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) ->
 def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
     turn = opened(chatbot, credits=3)
     silence(turn)
-    save_progress({turn.id: "Still here"})
+    save_progress({turn.id: ["Still here"]})
     sweep_turns()
     turn.refresh_from_db()
     assert (turn.status, turn.text_so_far) == ("running", "Still here")
@@ -107,7 +107,7 @@ def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:
 def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
     turns = [opened(chatbot, credits=1) for _ in range(8)]
-    save_progress({turn.id: "Kept" for turn in turns})
+    save_progress({turn.id: ["Kept"] for turn in turns})
     for turn in turns:
         silence(turn)
     barrier = Barrier(4)

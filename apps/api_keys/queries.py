@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,7 +55,23 @@ def caller_of(secret: str) -> Caller:
     A malformed, unknown, revoked or expired key costs the same one look-up by digest, and the
     digest of a guess says nothing of the digests near it: time tells a stranger nothing.
     """
-    key = ApiKey.objects.filter(digest=digest_of(secret)).first()
+    return _caller(ApiKey.objects.filter(digest=digest_of(secret)).first())
+
+
+def caller_with(api_key_id: str) -> Caller:
+    """The caller of a key that was verified before, as it is now. Raises InvalidApiKey."""
+    return _caller(ApiKey.objects.filter(id=api_key_id).first())
+
+
+def ended_keys(api_key_ids: Collection[str]) -> set[str]:
+    """Those of the keys that open nothing any more: revoked, expired or deleted."""
+    live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(
+        expires_at__lte=timezone.now()
+    )
+    return set(api_key_ids) - set(live.values_list("id", flat=True))
+
+
+def _caller(key: ApiKey | None) -> Caller:
     if key is None or not key.is_live(timezone.now()):
         raise InvalidApiKey
     return Caller(key.workspace_id, key.id, frozenset(key.scopes), key.last_used_at)

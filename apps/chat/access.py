@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.utils import timezone
 
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, caller_of, secret_in
+from apps.api_keys.queries import Caller, caller_of, caller_with, secret_in
 from apps.api_keys.services import touch_key
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import active_chatbot
+from apps.chatbots.queries import active_chatbot, active_chatbots
 from apps.core.ids import is_id
 
 
@@ -18,10 +18,35 @@ def chatbot_for(authorization: str | None, chatbot_id: str) -> tuple[Caller, Cha
 
     Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
+    return _chatbot_of(caller_of(secret_in(authorization)), chatbot_id)
+
+
+def chatbot_again(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
+    """The same caller and chatbot as they are by now, for one who stays connected.
+
+    Raises InvalidApiKey, ScopeMissing or ChatbotNotFound.
+    """
+    return _chatbot_of(caller_with(caller.api_key_id), chatbot_id)
+
+
+def chatbots_for(authorization: str | None) -> list[Chatbot]:
+    """All chatbots that the caller of this Authorization header may talk to.
+
+    Raises MissingAuthHeader, InvalidApiKey or ScopeMissing.
+    """
     caller = caller_of(secret_in(authorization))
+    _admit(caller)
+    return active_chatbots(caller.workspace_id)
+
+
+def _admit(caller: Caller) -> None:
     if caller.is_due_for_touch(timezone.now()):
         touch_key(api_key_id=caller.api_key_id)
     caller.require(Scope.CHAT)
+
+
+def _chatbot_of(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
+    _admit(caller)
     if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
         raise ChatbotNotFound
     return caller, active_chatbot(caller.workspace_id, chatbot_id)

@@ -15,29 +15,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.chat.events import Ended, Failed
-from apps.chat.prompts import model_request, most_it_can_cost, prompt
+from apps.chat.prompts import model_request, most_it_can_cost, prompt, prompt_after
 from apps.chat.recorded import recorded_events
 from apps.chat.running import relay, running_turns
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.models import Conversation, Turn, TurnStatus
 from apps.conversations.queries import conversation_with, history_of
 from apps.conversations.services import NewTurn, open_turn
 from apps.core.errors import ServiceUnavailable
 from apps.core.process import process
 from apps.core.threads import in_thread
-from apps.llm.types import ModelRequest
+from apps.llm.types import ChatMessage, ModelRequest
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a caller asks of a chatbot, whichever edge it came by."""
+    """What a caller asks of a chatbot, whichever edge it came by.
+
+    `history`: what was said before, where the caller keeps it; the model is shown this instead
+    of the stored conversation.
+    """
 
     workspace_id: str
     chatbot: Chatbot
     message: str
     request_id: str
     conversation_id: str | None = None
+    history: tuple[ChatMessage, ...] | None = None
     metadata: Mapping[str, Any] | None = None
     stream: bool | None = None
     idempotency_key: str | None = None
@@ -47,6 +52,8 @@ class ChatRequest:
     def digest(self) -> str:
         """The same for the same request: what an idempotency key is bound to."""
         said = [self.chatbot.id, self.message, self.conversation_id, self.metadata, self.stream]
+        if self.history is not None:
+            said.append([[line.role, line.content] for line in self.history])
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -106,13 +113,12 @@ _steps: set[asyncio.Task[TurnLog]] = set()
 
 def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     """The turn, and what to ask the model if the turn is new."""
-    chatbot, conversation, history = request.chatbot, None, []
+    chatbot, conversation = request.chatbot, None
     if request.conversation_id is not None:
         conversation = conversation_with(
             request.workspace_id, request.conversation_id, chatbot_id=chatbot.id
         )
-        history = history_of(conversation, limit=chatbot.history_limit)
-    messages = prompt(chatbot, history, request.message)
+    messages = _prompt(request, conversation)
     turn, is_new = open_turn(
         NewTurn(
             workspace_id=request.workspace_id,
@@ -130,3 +136,11 @@ def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
         )
     )
     return turn, model_request(chatbot, messages) if is_new else None
+
+
+def _prompt(request: ChatRequest, conversation: Conversation | None) -> tuple[ChatMessage, ...]:
+    chatbot = request.chatbot
+    if request.history is not None:
+        return prompt_after(chatbot, request.history, request.message)
+    stored = history_of(conversation, limit=chatbot.history_limit) if conversation else []
+    return prompt(chatbot, stored, request.message)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from apps.core.errors import (
     ApiError,
     BadGateway,
+    Conflict,
+    Forbidden,
     GatewayTimeout,
     InternalError,
     ServiceUnavailable,
@@ -32,6 +34,26 @@ class TurnAbandoned(ServiceUnavailable):
 
     code = "TURN_ABANDONED"
     sentence = "The reply was cut short by a fault on our side. Nothing was charged."
+
+
+class OriginNotAllowed(Forbidden):
+    """A page of another site opens a WebSocket without a key."""
+
+    code = "ORIGIN_NOT_ALLOWED"
+    sentence = "Pages of this origin may connect only with an API key."
+
+
+class TooManyTurns(Conflict):
+    code = "TOO_MANY_TURNS"
+    sentence = "Too many turns are followed on this socket. Wait for one, or open another socket."
+
+
+class SlowReader(ApiError):
+    """A WebSocket's client reads more slowly than its turns are told. The turns go on."""
+
+    status = 408
+    code = "SLOW_READER"
+    sentence = "You read too slowly. Connect again and go on with turn.follow."
 
 
 _BY_CODE: dict[str, type[ApiError]] = {

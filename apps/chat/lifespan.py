@@ -2,7 +2,8 @@
 
 Left alone, the server closes its door at SIGTERM and a caller meets a refused connection. So the
 process takes the signal itself: it answers new chats with 503 and Retry-After, says so on
-/readyz, lets its turns end, and only then hands the stop to the server, as SIGINT.
+/readyz, lets its turns end, closes its WebSockets, and only then hands the stop to the server,
+as SIGINT.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from apps.chat.running import relay, running_turns
+from apps.chat.sockets import open_sockets
 from apps.chatbots.queries import providers_in_use
 from apps.core.logging import get_logger
 from apps.core.process import process
@@ -56,6 +58,7 @@ async def _start() -> None:
 def _begin_to_stop() -> None:
     if not process.is_stopping:
         process.is_stopping = True
+        open_sockets.end_idle()
         _stopping.append(asyncio.get_running_loop().create_task(_drain_then_hand_over()))
 
 
@@ -64,6 +67,7 @@ _stopping: list[asyncio.Task[None]] = []
 
 async def _drain_then_hand_over() -> None:
     await running_turns.drain()
+    await open_sockets.close()
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -14,16 +14,26 @@ from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
 
 def prompt(chatbot: Chatbot, history: Sequence[Message], text: str) -> tuple[ChatMessage, ...]:
-    """The messages for the model. History is cut oldest first, in whole exchanges, so that
-    prompt and reply fit the model's context by our estimate of its tokens."""
-    system = [ChatMessage("system", chatbot.system_prompt)] if chatbot.system_prompt else []
-    question = ChatMessage("user", text)
-    room = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
-    room -= estimate_prompt_tokens([*system, question])
+    """The messages for the model, with a stored conversation for history."""
     earlier = [
         ChatMessage("user" if message.role == "user" else "assistant", message.text)
         for message in history
     ]
+    return prompt_after(chatbot, earlier, text)
+
+
+def prompt_after(
+    chatbot: Chatbot, history: Sequence[ChatMessage], text: str
+) -> tuple[ChatMessage, ...]:
+    """The messages for the model: the chatbot's system prompt, the system messages of the
+    history, the rest of it, the question. The rest is cut oldest first, in whole exchanges, so
+    that prompt and reply fit the model's context by our estimate of its tokens."""
+    own = [ChatMessage("system", chatbot.system_prompt)] if chatbot.system_prompt else []
+    system = [*own, *(line for line in history if line.role == "system")]
+    earlier = [line for line in history if line.role != "system"]
+    question = ChatMessage("user", text)
+    room = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
+    room -= estimate_prompt_tokens([*system, question])
     return (*system, *_newest_that_fit(earlier, room), question)
 
 
@@ -33,7 +43,8 @@ def _newest_that_fit(earlier: Sequence[ChatMessage], room: int) -> Sequence[Chat
         room -= estimate_prompt_tokens([earlier[at]])
         if room < 0:
             break
-        if earlier[at].role == "user":
+        # A greeting of the assistant's, which no question precedes, may begin a whole history.
+        if earlier[at].role == "user" or at == 0:
             first = at
     return earlier[first:]
 

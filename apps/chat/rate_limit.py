@@ -73,6 +73,10 @@ class Window:
             "X-RateLimit-Reset": str(self.reset),
         }
 
+    def fields(self) -> dict[str, int]:
+        """What the headers say, for an edge that has none."""
+        return {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
+
 
 async def admit(chatbot: Chatbot, *, idempotency_key: str | None = None) -> Window:
     """Take a place in the chatbot's window, if there is one."""

@@ -7,10 +7,8 @@ the event's name as `type`, for readers that ignore `event:` lines. After the la
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.events import TurnEvent
+from apps.chat.frames import as_json, named
 
 DONE = b"data: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"
@@ -22,22 +20,5 @@ HEADERS = {
 
 def frame(number: int, event: TurnEvent) -> bytes:
     """One event as one frame."""
-    name, data = _named(event)
-    text = json.dumps({"type": name, **data}, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {number}\nevent: {name}\ndata: {text}\n\n".encode()
-
-
-def _named(event: TurnEvent) -> tuple[str, dict[str, Any]]:
-    match event:
-        case Delta():
-            return "message.delta", {"delta": event.text}
-        case Started():
-            return "message.start", {
-                "conversationId": event.conversation_id,
-                "messageId": event.message_id,
-                "turnId": event.turn_id,
-            }
-        case Ended():
-            return "message.end", {"success": True, "data": event.data()}
-        case Failed():
-            return "error", event.error.body()
+    data = named(event)
+    return f"id: {number}\nevent: {data['type']}\ndata: {as_json(data)}\n\n".encode()

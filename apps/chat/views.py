@@ -17,8 +17,11 @@ from rest_framework.response import Response
 from apps.api_keys.queries import Caller
 from apps.chat import rate_limit, sse
 from apps.chat.access import chatbot_for
-from apps.chat.engine import ChatRequest, begin, follow, stop
+from apps.chat.admission import Asked, asked
+from apps.chat.ai_sdk import chat_body
+from apps.chat.engine import begin, follow, stop
 from apps.chat.events import Failed
+from apps.chat.protocols import AI_SDK, PARLEY, Wire, wire_called
 from apps.chat.serializers import ChatSerializer
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
@@ -27,8 +30,6 @@ from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.core.middleware import request_id_of
 from apps.core.threads import in_thread
-
-IDEMPOTENCY_KEY_LENGTH = 255
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -85,37 +86,30 @@ class ChatView(ChatbotView):
 
     async def post(self, request: Request, chatbot_id: str) -> HttpResponseBase:
         caller, chatbot = await self._chatbot(request, chatbot_id)
-        body, idempotency_key = await self._parse(request, chatbot)
-        window = await rate_limit.admit(chatbot, idempotency_key=idempotency_key)
+        body, wire = await self._parse(request, chatbot)
+        window = await rate_limit.admit(chatbot, idempotency_key=body.idempotency_key)
         headers = self._show(request, window)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
-        log = await begin(
-            ChatRequest(
-                workspace_id=caller.workspace_id,
-                chatbot=chatbot,
-                message=body["message"],
-                request_id=request_id_of(request._request),
-                conversation_id=body.get("conversationId"),
-                metadata=body.get("metadata"),
-                stream=body["stream"],
-                idempotency_key=idempotency_key,
-                api_key_id=caller.api_key_id,
-            )
-        )
-        streams = chatbot.stream_by_default if body["stream"] is None else body["stream"]
-        return await (stream_answer if streams else json_answer)(log, headers)
+        request_id = request_id_of(request._request)
+        log = await begin(body.of(caller, chatbot, request_id=request_id))
+        streams = chatbot.stream_by_default if body.stream is None else body.stream
+        if streams:
+            return await stream_answer(log, headers, wire)
+        return await json_answer(log, headers)
 
-    async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[dict[str, Any], str | None]:
-        """The body and the idempotency key. A refusal shows the limit, but takes no place in it."""
+    async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[Asked, Wire]:
+        """The body, the idempotency key and the protocol. A refusal shows the limit, but takes no
+        place in it."""
         try:
-            serializer = ChatSerializer(data=_data(request))
-            serializer.is_valid(raise_exception=True)
-            key = _idempotency_key(request.headers.get("Idempotency-Key"))
+            wire = _wire(request)
+            data = body_of(request)
+            body = chat_body(data) if wire is AI_SDK else data
+            key = request.headers.get("Idempotency-Key")
+            return asked(ChatSerializer(data=body), key, key_name="Idempotency-Key"), wire
         except Exception:
             self._show(request, await rate_limit.look(chatbot))
             raise
-        return serializer.validated_data, key
 
 
 class TurnStreamView(TurnView):
@@ -125,8 +119,10 @@ class TurnStreamView(TurnView):
 
     async def get(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
         turn, headers = await self._turn(request, chatbot_id, turn_id)
-        after = _event_number(request)
-        return streamed(await follow(turn), headers, after=after)
+        wire, after = _wire(request), _event_number(request)
+        if wire is AI_SDK and after:
+            raise ValidationFailed({"after": ["In this protocol a turn is told from its start."]})
+        return streamed(await follow(turn), headers, wire, after=after)
 
 
 class TurnStopView(TurnView):
@@ -142,6 +138,13 @@ class TurnStopView(TurnView):
         return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
+def _wire(request: Request) -> Wire:
+    """The protocol in which the caller wants its stream."""
+    return wire_called(
+        request.query_params.get("protocol") or request.headers.get("X-Parley-Protocol")
+    )
+
+
 def _event_number(request: Request) -> int:
     """The number of the last event that the caller has; 0 for none."""
     name = "after" if "after" in request.query_params else "Last-Event-ID"
@@ -151,20 +154,12 @@ def _event_number(request: Request) -> int:
     return int(value)
 
 
-def _data(request: Request) -> Any:
+def body_of(request: Request) -> Any:
+    """The JSON of the body. Raises ParseError, UnsupportedMediaType or ValidationFailed."""
     try:
         return request.data
     except RecursionError:
         raise ValidationFailed(sentence="The body is nested too deep.") from None
-
-
-def _idempotency_key(value: str | None) -> str | None:
-    if value is None:
-        return None
-    if not 1 <= len(value) <= IDEMPOTENCY_KEY_LENGTH or not value.isprintable():
-        problem = "This must be 1 to 255 printable characters."
-        raise ValidationFailed({"Idempotency-Key": [problem]})
-    return value
 
 
 async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
@@ -175,28 +170,32 @@ async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
     return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
-async def stream_answer(log: TurnLog, headers: dict[str, str]) -> StreamingHttpResponse:
+async def stream_answer(
+    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY
+) -> StreamingHttpResponse:
     """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
     first = await log.second(within=settings.STREAM_START_SECONDS)
     if isinstance(first, Failed):
         raise first.error
-    return streamed(log, headers)
+    return streamed(log, headers, wire)
 
 
-def streamed(log: TurnLog, headers: dict[str, str], *, after: int = 0) -> StreamingHttpResponse:
+def streamed(
+    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY, *, after: int = 0
+) -> StreamingHttpResponse:
     """A log's events after a number, as server-sent events."""
     return StreamingHttpResponse(
-        _frames(log, after),
+        _frames(log, wire, after),
         content_type="text/event-stream; charset=utf-8",
-        headers={**sse.HEADERS, **headers},
+        headers={**sse.HEADERS, **wire.headers, **headers},
     )
 
 
-async def _frames(log: TurnLog, number: int) -> AsyncIterator[bytes]:
+async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncIterator[bytes]:
     async for events in log.follow(after=number, idle=settings.STREAM_HEARTBEAT_SECONDS):
         frames = []
         for event in events:
             number += 1
-            frames.append(sse.frame(number, event))
+            frames.append(wire.frame(number, event))
         yield b"".join(frames) or sse.HEARTBEAT
     yield sse.DONE

@@ -24,6 +24,12 @@ def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     return chatbot
 
 
+def active_chatbots(workspace_id: str) -> list[Chatbot]:
+    """The workspace's active chatbots, oldest first."""
+    found = Chatbot.objects.filter(workspace_id=workspace_id, is_active=True)
+    return list(found.order_by("created_at", "id"))
+
+
 def active_language_model(name: str) -> LanguageModel:
     """The catalogue's entry of this name. Raises ValueError where there is none to choose."""
     model = LanguageModel.objects.filter(name=name, is_active=True).first()

@@ -160,6 +160,9 @@ CASES = {
     "MODEL_TIMEOUT": Case(504, failing("silent")),
 }
 
+SOCKETS_ALONE = {"ORIGIN_NOT_ALLOWED": 403, "TOO_MANY_TURNS": 409, "SLOW_READER": 408}
+"""Codes that only a WebSocket meets: `tests/e2e/test_websocket_refusals.py`."""
+
 EXTRA_FIELDS = {400: {"details"}, 429: {"retryAfter"}}
 EXTRA_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
@@ -188,16 +191,21 @@ def test_every_documented_code_has_a_case() -> None:
     }
 
 
+def test_every_code_of_the_socket_alone_is_documented() -> None:
+    table = DOCS.with_name("websocket.md").read_text()
+    assert {code for code in SOCKETS_ALONE if f"| `{code}` |" in table} == SOCKETS_ALONE.keys()
+
+
 def test_every_error_class_has_a_case() -> None:
     for app in apps.get_app_configs():
         if app.name.startswith("apps.") and util.find_spec(f"{app.name}.errors"):
             import_module(f"{app.name}.errors")
-    assert {error.code for error in _tree(ApiError)} == CASES.keys()
+    assert {error.code for error in _tree(ApiError)} == CASES.keys() | SOCKETS_ALONE.keys()
 
 
 def test_statuses_of_one_code_agree() -> None:
     met = {(error.code, error.status) for error in _tree(ApiError) if "code" in vars(error)}
-    assert met == {(code, case.status) for code, case in CASES.items()}
+    assert met == {(code, case.status) for code, case in CASES.items()} | {*SOCKETS_ALONE.items()}
 
 
 def test_rate_limit_error_says_when_to_come_back(web: WebProcess, live_team: Team) -> None:

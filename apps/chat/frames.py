@@ -1,0 +1,53 @@
+"""A turn's events as named objects: the one place that names them, for every edge.
+
+Server-sent events carry the object as `data:`; a WebSocket carries it as a text message, with
+the event's number as `id`, the turn it belongs to, and what the client called its request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.core.errors import ApiError
+
+HEARTBEAT = '{"type":"heartbeat"}'
+
+
+def named(event: TurnEvent) -> dict[str, Any]:
+    """The event as an object: its name as `type`, then what it says."""
+    match event:
+        case Delta():
+            return {"type": "message.delta", "delta": event.text}
+        case Started():
+            return {
+                "type": "message.start",
+                "conversationId": event.conversation_id,
+                "messageId": event.message_id,
+                "turnId": event.turn_id,
+            }
+        case Ended():
+            return {"type": "message.end", "success": True, "data": event.data()}
+        case Failed():
+            return {"type": "error", **event.error.body()}
+
+
+def socket_frame(number: int, event: TurnEvent, about: Mapping[str, Any]) -> str:
+    """One event as a WebSocket's message. `about`: what else it says, such as the turn's id."""
+    if isinstance(event, Failed):
+        return error_frame(event.error, {"id": number, **about})
+    return as_json({"id": number, **about, **named(event)})
+
+
+def error_frame(error: ApiError, about: Mapping[str, Any]) -> str:
+    """An error as a WebSocket's message. `retryAfter` stands in it: there are no headers."""
+    wait = {} if error.retry_after is None else {"retryAfter": error.retry_after}
+    # A refused field may be named by half a surrogate pair, which only ASCII can carry.
+    return json.dumps({"type": "error", **about, **error.body(), **wait}, separators=(",", ":"))
+
+
+def as_json(frame: Mapping[str, Any]) -> str:
+    """Compact JSON, its text unescaped."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

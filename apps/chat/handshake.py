@@ -1,0 +1,55 @@
+"""What a WebSocket's opening request shows: the key, the subprotocol, the origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from apps.chat.errors import OriginNotAllowed
+
+PROTOCOL = "parley.v1"
+KEY_PROTOCOL = "parley.key."
+"""Before the key, for browsers: they can offer subprotocols, but send no header of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """`authorization`: as the header has it, wherever it came from. `subprotocol`: the answer,
+    which never names the key."""
+
+    authorization: str | None
+    subprotocol: str | None
+    origin: str | None
+
+    def require_own_origin(self) -> None:
+        """Raise OriginNotAllowed for a page of another site that brings no key of its own.
+
+        With a key any origin may connect: the key is the proof, and no browser adds it unasked.
+        """
+        if self.authorization is None and self.origin is not None and not _is_own(self.origin):
+            raise OriginNotAllowed
+
+
+def handshake_of(scope: Mapping[str, Any]) -> Handshake:
+    """Read an ASGI scope. The Authorization header goes before a key among the subprotocols."""
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    offered: list[str] = scope.get("subprotocols") or []
+    keys = [name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)]
+    return Handshake(
+        authorization=headers.get(b"authorization") or (f"Bearer {keys[0]}" if keys else None),
+        subprotocol=PROTOCOL if PROTOCOL in offered else None,
+        origin=headers.get(b"origin"),
+    )
+
+
+def _is_own(origin: str) -> bool:
+    try:
+        host, _ = split_domain_port(urlsplit(origin).netloc)
+    except ValueError:
+        return False
+    return bool(host) and validate_host(host, settings.ALLOWED_HOSTS)

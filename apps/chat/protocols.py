@@ -1,0 +1,33 @@
+"""How a turn's events are written on the wire: in Parley's own frames, or in another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from apps.chat import ai_sdk, sse
+from apps.chat.events import TurnEvent
+from apps.core.errors import ValidationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """`frame` writes the event of a number; `headers` tell a reader what it will read."""
+
+    frame: Callable[[int, TurnEvent], bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+PARLEY = Wire(sse.frame)
+AI_SDK = Wire(ai_sdk.frame, ai_sdk.HEADERS)
+
+
+def wire_called(name: str | None) -> Wire:
+    """The protocol that a caller of the chat endpoint chose. Raises ValidationFailed."""
+    match name:
+        case None | "":
+            return PARLEY
+        case "ai-sdk":
+            return AI_SDK
+        case _:
+            raise ValidationFailed({"protocol": ["This must be ai-sdk, or be left out."]})

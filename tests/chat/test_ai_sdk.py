@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from apps.chat.ai_sdk import chat_body, frame, parts
+from apps.chat.errors import ModelError
+from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.core.errors import ValidationFailed
+
+STARTED = Started("conversation", "message", "turn")
+
+
+def ended(reason: str = "stop") -> Ended:
+    return Ended("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
+
+
+METADATA = {
+    "conversationId": "conversation",
+    "turnId": "turn",
+    "usage": {"inputTokens": 3, "outputTokens": 2},
+    "credits": {"charged": 1, "balance": 99},
+}
+
+
+def test_text_begins_with_the_first_delta_and_ends_before_the_end() -> None:
+    events: list[TurnEvent] = [STARTED, Delta("Hi"), Delta(" you"), ended()]
+    told = [part for number, event in enumerate(events, 1) for part in parts(number, event)]
+    assert told == [
+        {
+            "type": "start",
+            "messageId": "message",
+            "messageMetadata": {"conversationId": "conversation", "turnId": "turn"},
+        },
+        {"type": "text-start", "id": "text"},
+        {"type": "text-delta", "id": "text", "delta": "Hi"},
+        {"type": "text-delta", "id": "text", "delta": " you"},
+        {"type": "text-end", "id": "text"},
+        {"type": "finish", "finishReason": "stop", "messageMetadata": METADATA},
+    ]
+
+
+def test_stopped_turn_is_aborted_with_its_metadata() -> None:
+    metadata = {"type": "message-metadata", "messageMetadata": METADATA}
+    assert parts(2, ended("stopped")) == [metadata, {"type": "abort"}]
+
+
+def test_failed_turn_ends_its_text() -> None:
+    assert [part["type"] for part in parts(3, Failed(ModelError()))] == [
+        "text-end",
+        "message-metadata",
+        "error",
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_failure_without_text_ends_none(number: int) -> None:
+    assert parts(number, Failed(ModelError()))[-1] == {
+        "type": "error",
+        "errorText": ModelError.sentence,
+    }
+    assert len(parts(number, Failed(ModelError()))) == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("length", "length"), ("content_filter", "content-filter"), ("odd", "other")],
+)
+def test_finish_reasons_are_those_of_the_schema(reason: str, told: str) -> None:
+    assert parts(3, ended(reason))[-1]["finishReason"] == told
+
+
+def test_frame_is_one_data_line_a_part() -> None:
+    assert (
+        frame(2, Delta("ß\n"))
+        == (
+            'data: {"type":"text-start","id":"text"}\n\n'
+            'data: {"type":"text-delta","id":"text","delta":"ß\\n"}\n\n'
+        ).encode()
+    )
+
+
+def test_body_of_use_chat_becomes_ours() -> None:
+    answer = {"role": "assistant", "metadata": {"conversationId": "c1"}, "parts": []}
+    asked = {"role": "user", "parts": [{"type": "text", "text": "Hi"}, {"type": "data-x"}]}
+    body = {
+        "id": "chat",
+        "trigger": "submit-message",
+        "messages": [answer, asked],
+        "metadata": {"page": "/"},
+    }
+    assert chat_body(body) == {
+        "message": "Hi",
+        "conversationId": "c1",
+        "metadata": {"page": "/"},
+        "stream": True,
+    }
+    assert chat_body({**body, "conversationId": "c2"})["conversationId"] == "c2"
+
+
+def test_our_own_body_stays_and_streams() -> None:
+    assert chat_body({"message": "Hi"}) == {"message": "Hi", "stream": True}
+    assert chat_body(["Hi"]) == ["Hi"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        None,
+        "Hi",
+        ["Hi"],
+        [],
+        [{"role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}],
+        [{"role": "user", "parts": "Hi"}],
+        [{"role": "user", "parts": ["Hi"]}],
+        [{"role": "user", "parts": [{"type": "text", "text": 7}]}],
+        [{"role": "user", "parts": [{"type": "file", "url": "data:"}]}],
+    ],
+)
+def test_other_messages_are_refused(messages: object) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        chat_body({"messages": messages})
+    assert list(caught.value.details) == ["messages"]

@@ -1,0 +1,186 @@
+"""The Vercel AI SDK's own code, and eventsource-parser, against the chat endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from apps.conversations.models import Message
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.live import Caller, WebProcess
+from tests.node_clients import run_node, without_node
+
+pytestmark = [pytest.mark.node, without_node]
+
+
+def caller_of(web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any) -> Caller:
+    give(team.workspace, 100)
+    priced = make_model(model, credits_per_reply=1)
+    return Caller(web, make_chatbot(team.workspace, priced, **fields), make_key(team.workspace))
+
+
+def chatbot_url(caller: Caller) -> str:
+    return caller.url.removesuffix("/chat")
+
+
+def json_headers(caller: Caller) -> dict[str, str]:
+    return {**caller.all_headers, "Content-Type": "application/json"}
+
+
+def ui_stream(caller: Caller, message: str = "Hello there", **given: Any) -> Any:
+    """A turn opened with Parley's own body and read by the AI SDK."""
+    return run_node(
+        "read_ui_stream.mjs",
+        url=f"{caller.url}?protocol=ai-sdk",
+        method="POST",
+        headers=json_headers(caller),
+        body={"message": message},
+        **given,
+    )
+
+
+def use_chat(caller: Caller, *texts: str, **given: Any) -> Any:
+    api = f"{caller.url}?protocol=ai-sdk"
+    return run_node("use_chat.mjs", api=api, headers=caller.all_headers, texts=list(texts), **given)
+
+
+def text_of(message: Any) -> str:
+    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
+def test_stream_is_read_into_one_message(web: WebProcess, live_team: Team) -> None:
+    read = ui_stream(caller_of(web, live_team))
+    assert (read["status"], read["invalid"], read["errors"]) == (200, [], [])
+    assert read["headers"]["content-type"].startswith("text/event-stream")
+    assert read["headers"]["x-vercel-ai-ui-message-stream"] == "v1"
+    assert read["headers"]["x-ratelimit-limit"] == "60"
+    kinds = [chunk["type"] for chunk in read["chunks"]]
+    deltas = ["text-delta"] * 3
+    assert kinds == ["start", "text-start", *deltas, "text-end", "finish"]
+    message = read["message"]
+    answer = Message.objects.get(id=message["id"])
+    assert text_of(message) == answer.text == "Echo: Hello there"
+    assert [part["state"] for part in message["parts"]] == ["done"]
+    assert message["metadata"] == {
+        "conversationId": answer.conversation_id,
+        "turnId": answer.turn_id,
+        # Words: 9 of the chatbot's own prompt and 2 of the message.
+        "usage": {"inputTokens": 11, "outputTokens": 3},
+        "credits": {"charged": 1, "balance": 99},
+    }
+
+
+def test_header_chooses_the_protocol_too(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team)
+    caller.headers["X-Parley-Protocol"] = "ai-sdk"
+    response = caller.post("Hello", stream=True)
+    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert response.text.startswith('data: {"type":"start",')
+    assert response.text.endswith("\n\ndata: [DONE]\n\n")
+
+
+def test_use_chat_continues_its_conversation(web: WebProcess, live_team: Team) -> None:
+    chat = use_chat(caller_of(web, live_team), "One", "Two")
+    assert (chat["status"], chat["error"]) == ("ready", None)
+    assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One", "Two", "Echo: Two"]
+    conversations = {m["metadata"]["conversationId"] for m in chat["messages"][1::2]}
+    assert len(conversations) == 1
+    stored = Message.objects.filter(conversation_id=conversations.pop()).order_by("created_at")
+    assert [m.text for m in stored] == ["One", "Echo: One", "Two", "Echo: Two"]
+    assert chat["finishes"] == [{"finishReason": "stop", "isError": False}] * 2
+
+
+def test_use_chat_asks_again(web: WebProcess, live_team: Team) -> None:
+    chat = use_chat(caller_of(web, live_team), "One", "Two", regenerate=True)
+    assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One", "Two", "Echo: Two"]
+    conversation_id = chat["messages"][-1]["metadata"]["conversationId"]
+    assert chat["messages"][1]["metadata"]["conversationId"] == conversation_id
+    assert Message.objects.filter(conversation_id=conversation_id).count() == 6
+
+
+def test_use_chat_resumes_a_turn(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team)
+    again = f"{chatbot_url(caller)}/turns/TURN/stream?protocol=ai-sdk"
+    chat = use_chat(caller, "One", resumeUrl=again)
+    assert (chat["status"], chat["error"]) == ("ready", None)
+    assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One"]
+    assert Message.objects.filter(id=chat["messages"][-1]["id"]).exists()
+
+
+def test_stopped_turn_is_aborted(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team, "sandbox/long")
+    read = ui_stream(caller, stopUrl=f"{chatbot_url(caller)}/turns/TURN/stop")
+    kinds = [chunk["type"] for chunk in read["chunks"]]
+    assert (kinds[-3:], read["invalid"]) == (["text-end", "message-metadata", "abort"], [])
+    answer = Message.objects.get(id=read["message"]["id"])
+    assert text_of(read["message"]) == answer.text
+    assert read["message"]["metadata"]["credits"] == {"charged": 1, "balance": 99}
+
+
+def test_failure_midway_is_an_error_part(web: WebProcess, live_team: Team) -> None:
+    read = ui_stream(caller_of(web, live_team, "sandbox/fail-midway"), "a b c d e")
+    assert read["errors"] == ["The language model failed to answer. Nothing was charged."]
+    assert read["message"]["metadata"]["errorCode"] == "MODEL_ERROR"
+    assert text_of(read["message"]) == "Echo: a b"
+
+
+def test_use_chat_meets_an_error_before_the_stream(web: WebProcess, live_team: Team) -> None:
+    chat = use_chat(caller_of(web, live_team, rate_limit_requests=1), "One", "Two")
+    assert chat["status"] == "error"
+    assert '"code":"RATE_LIMIT_EXCEEDED"' in chat["error"]
+
+
+def test_finished_turn_is_told_in_the_same_parts(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team)
+    live = ui_stream(caller)
+    turn_id = live["message"]["metadata"]["turnId"]
+    url = f"{chatbot_url(caller)}/turns/{turn_id}/stream?protocol=ai-sdk"
+    told = run_node("read_ui_stream.mjs", url=url, method="GET", headers=caller.all_headers)
+    assert told["chunks"] == live["chunks"]
+    assert told["headers"]["x-vercel-ai-ui-message-stream"] == "v1"
+    middle = httpx.get(url, headers={**caller.all_headers, "Last-Event-ID": "2"})
+    assert (middle.status_code, middle.json()["code"]) == (400, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "parts": [{"type": "file", "url": "x"}]}]}, "messages"),
+        ({"messages": [{"role": "user", "parts": []}]}, "message"),
+        ({"message": "Hello", "stream": False}, "stream"),
+        ({"message": "Hello", "temperature": 1}, "temperature"),
+    ],
+)
+def test_other_bodies_are_refused(
+    web: WebProcess, live_team: Team, body: dict[str, Any], field: str
+) -> None:
+    caller = caller_of(web, live_team)
+    url = f"{caller.url}?protocol=ai-sdk"
+    response = httpx.post(url, json=body, headers=caller.all_headers)
+    assert response.status_code == 400
+    assert list(response.json()["details"]) == [field]
+
+
+def test_unknown_protocol_is_refused(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team)
+    url = f"{caller.url}?protocol=carrier-pigeon"
+    response = httpx.post(url, json={"message": "Hello"}, headers=caller.all_headers)
+    assert (response.status_code, list(response.json()["details"])) == (400, ["protocol"])
+
+
+def test_eventsource_parser_reads_our_own_frames(web: WebProcess, live_team: Team) -> None:
+    caller = caller_of(web, live_team)
+    read = run_node(
+        "read_events.mjs",
+        url=caller.url,
+        method="POST",
+        headers=json_headers(caller),
+        body={"message": "Hello", "stream": True},
+    )
+    events = ["message.start", "message.delta", "message.delta", "message.end"]
+    assert [event.get("event") for event in read["events"]] == [*events, None]
+    assert [event.get("id") for event in read["events"]] == ["1", "2", "3", "4", None]
+    assert read["events"][-1]["data"] == "[DONE]"

@@ -1,0 +1,72 @@
+"""The examples of docs/clients.md, run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.factories import Team, make_chatbot, make_key
+from tests.live import ROOT, WebProcess
+from tests.node_clients import run_node, without_node
+
+
+@pytest.fixture
+def environment(web: WebProcess, live_team: Team) -> dict[str, str]:
+    return {
+        "PARLEY_URL": web.url,
+        "PARLEY_API_KEY": make_key(live_team.workspace),
+        "PARLEY_CHATBOT": make_chatbot(live_team.workspace).id,
+    }
+
+
+def example(language: str) -> str:
+    text = (ROOT / "docs/clients.md").read_text()
+    (found,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return str(found)
+
+
+def shown(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_python_example(environment: dict[str, str]) -> None:
+    said = shown([sys.executable, "-c", example("python")], environment)
+    assert said == "Echo: Hello there\nEcho: Hello there"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_curl_example(environment: dict[str, str]) -> None:
+    said = shown(["sh", "-c", example("sh")], environment)
+    assert '"response":"Echo: Hello there"' in said
+    assert said.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.node
+@without_node
+def test_server_route_example(environment: dict[str, str], tmp_path: Path) -> None:
+    module = tmp_path / "route.mjs"
+    module.write_text(example("js"))
+    asked = {"role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+    answer = run_node(
+        "call_route.mjs",
+        module=str(module),
+        environment=environment,
+        body={"id": "chat", "messages": [asked], "trigger": "submit-message"},
+    )
+    assert (answer["status"], answer["header"]) == (200, "v1")
+    assert answer["text"].endswith("data: [DONE]\n\n")

@@ -1,0 +1,61 @@
+"""Readers of server-sent events, httpx-sse and curl, on Parley's own frames."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import httpx
+import pytest
+from httpx_sse import ServerSentEvent, connect_sse
+
+from tests.factories import Team, make_chatbot, make_key
+from tests.live import Caller, WebProcess
+
+
+@pytest.fixture
+def caller(web_pair: tuple[WebProcess, WebProcess], live_team: Team) -> Caller:
+    chatbot = make_chatbot(live_team.workspace, "sandbox/long")
+    return Caller(web_pair[0], chatbot, make_key(live_team.workspace))
+
+
+def test_httpx_sse_goes_on_where_it_was_cut(
+    web_pair: tuple[WebProcess, WebProcess], caller: Caller
+) -> None:
+    events: list[ServerSentEvent] = []
+    body = {"message": "Count", "stream": True}
+    with (
+        httpx.Client(headers=caller.all_headers, timeout=30) as client,
+        connect_sse(client, "POST", caller.url, json=body) as source,
+    ):
+        for event in source.iter_sse():
+            events.append(event)
+            if len(events) == 50:
+                break
+    turn_id = events[0].json()["turnId"]
+    url = f"{caller.at(web_pair[1]).url.removesuffix('/chat')}/turns/{turn_id}/stream"
+    headers = {**caller.all_headers, "Last-Event-ID": events[-1].id}
+    with (
+        httpx.Client(headers=headers, timeout=30) as client,
+        connect_sse(client, "GET", url) as source,
+    ):
+        events += source.iter_sse()
+    assert events.pop().data == "[DONE]"
+    assert [event.id for event in events] == [str(number) for number in range(1, 203)]
+    text = "".join(event.json()["delta"] for event in events[1:-1])
+    assert {event.event for event in events[1:-1]} == {"message.delta"}
+    assert events[-1].json()["data"]["response"] == text
+    assert text.split() == [str(number) for number in range(1, 201)]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_curl_shows_the_frames_as_they_are(web: WebProcess, live_team: Team) -> None:
+    caller = Caller(web, make_chatbot(live_team.workspace), make_key(live_team.workspace))
+    command = ["curl", "--silent", "--no-buffer", "--fail-with-body", caller.url]
+    command += ["-H", f"Authorization: Bearer {caller.key}", "-H", "Content-Type: application/json"]
+    command += ["-d", json.dumps({"message": "Hello", "stream": True})]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    first, *_, done = shown.strip().split("\n\n")
+    assert first.startswith("id: 1\nevent: message.start\ndata: {")
+    assert done == "data: [DONE]"

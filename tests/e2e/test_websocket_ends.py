@@ -1,0 +1,258 @@
+"""How a WebSocket begins and ends: keys, origins, slow readers, stops and crashes."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.queries import digest_of
+from apps.api_keys.services import revoke_key
+from apps.conversations.models import Turn, TurnStatus
+from tests.conftest import StartWeb
+from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.live import Caller, WebProcess
+from tests.sockets import line
+
+
+@pytest.fixture
+def caller(web: WebProcess, live_team: Team) -> Caller:
+    return caller_of(web, live_team, "sandbox/long")
+
+
+def caller_of(web: WebProcess, team: Team, model: str) -> Caller:
+    chatbot = make_chatbot(team.workspace, model, rate_limit_requests=1000)
+    return Caller(web, chatbot, make_key(team.workspace))
+
+
+def settled(turn_id: str, seconds: float = 30) -> Turn:
+    """The turn, once it has ended."""
+    until = time.monotonic() + seconds
+    while True:
+        turn = Turn.objects.get(id=turn_id)
+        if turn.status != TurnStatus.RUNNING:
+            return turn
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_key_comes_as_a_subprotocol_and_is_never_echoed_or_logged(caller: Caller) -> None:
+    offered = ["parley.v1", f"parley.key.{caller.key}"]
+    elsewhere = {"Origin": "https://elsewhere.example"}
+    with line(caller, headers=elsewhere, subprotocols=offered) as socket:
+        assert socket.socket.subprotocol == "parley.v1"
+        response = socket.socket.response
+        assert response is not None
+        assert caller.key not in str(response.headers)
+        assert socket.start("hello")["type"] == "message.start"
+    log = caller.web.log.read_text()
+    assert caller.key not in log
+    assert "parley.key" not in log
+
+
+@pytest.mark.parametrize(
+    ("headers", "subprotocols", "close", "code"),
+    [
+        ({}, None, 4401, "MISSING_AUTH_HEADER"),
+        ({}, ["parley.v1"], 4401, "MISSING_AUTH_HEADER"),
+        ({"Origin": "http://localhost:8000"}, None, 4401, "MISSING_AUTH_HEADER"),
+        ({"Origin": "https://elsewhere.example"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
+        ({"Origin": "null"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
+        ({"Origin": "https://["}, None, 4403, "ORIGIN_NOT_ALLOWED"),
+        ({"Authorization": "Bearer sk-workspace_no"}, None, 4401, "INVALID_API_KEY"),
+        ({"Authorization": "Basic eDp5"}, None, 4401, "INVALID_API_KEY"),
+        ({}, ["parley.v1", "parley.key.no"], 4401, "INVALID_API_KEY"),
+    ],
+)
+def test_whoever_shows_no_good_key_is_told_and_closed(
+    caller: Caller,
+    headers: dict[str, str],
+    subprotocols: list[str] | None,
+    close: int,
+    code: str,
+) -> None:
+    with line(caller, headers=headers, subprotocols=subprotocols) as socket:
+        got, reason, frames = socket.closed()
+    assert (got, reason) == (close, code)
+    assert [(frame["type"], frame["code"]) for frame in frames] == [("error", code)]
+
+
+def test_scope_and_chatbot_are_asked_for(caller: Caller, live_team: Team) -> None:
+    reader = Caller(caller.web, caller.chatbot, make_key(live_team.workspace, [Scope.READ]))
+    stranger = Caller(caller.web, caller.chatbot, make_key(live_team.outside))
+    nobody = Caller(caller.web, "c-nothing", caller.key)
+    nul = Caller(caller.web, "%00", caller.key)
+    ends = []
+    for who in (reader, stranger, nobody, nul):
+        with line(who) as socket:
+            ends.append(socket.closed()[:2])
+    missing = (4404, "CHATBOT_NOT_FOUND")
+    assert ends == [(4403, "SCOPE_MISSING"), missing, missing, missing]
+
+
+def test_unknown_address_is_refused(web: WebProcess) -> None:
+    with (
+        pytest.raises(InvalidStatus) as refusal,
+        connect(f"ws://127.0.0.1:{web.port}/ws/v1/nothing"),
+    ):
+        pass
+    assert refusal.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "deleted"])
+def test_socket_closes_when_its_key_ends_and_the_turn_goes_on(caller: Caller, how: str) -> None:
+    key = ApiKey.objects.get(digest=digest_of(caller.key))
+    other = Caller(caller.web, caller.chatbot, make_key(key.workspace))
+    with line(caller) as socket, line(other) as bystander:
+        turn_id = socket.start("count")["turnId"]
+        began = time.monotonic()
+        if how == "revoked":
+            revoke_key(key=key)
+        elif how == "expired":
+            ApiKey.objects.filter(id=key.id).update(expires_at=timezone.now())
+        else:
+            key.delete()
+        close, reason, _ = socket.closed()
+        assert (close, reason) == (4401, "API key revoked")
+        assert time.monotonic() - began < 3
+        assert bystander.start("still here")["type"] == "message.start"
+    assert settled(turn_id).status == TurnStatus.COMPLETED
+
+
+def test_message_over_the_limit_closes_the_socket(caller: Caller) -> None:
+    with line(caller) as socket:
+        socket.say("chat.send", message="a" * (1024 * 1024))
+        close, _, frames = socket.closed()
+    assert close == 1009
+    assert frames[-1]["code"] == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.fixture
+def talkative(web: WebProcess, live_team: Team) -> Caller:
+    """A caller whose chatbot answers with more than the kernel keeps for a slow reader."""
+    model = make_model("sandbox/echo", context_tokens=200_000)
+    chatbot = make_chatbot(live_team.workspace, model, max_reply_tokens=20_000)
+    return Caller(web, chatbot, make_key(live_team.workspace))
+
+
+MANY_WORDS = "a " * 15_000
+
+
+def test_reader_that_stands_still_is_cut_while_its_turns_complete(talkative: Caller) -> None:
+    with line(talkative, max_queue=1) as socket:
+        for _ in range(8):
+            socket.say("chat.send", message=MANY_WORDS)
+        turns = wait_for_turns(talkative, 8)
+        for turn_id in turns:
+            assert settled(turn_id, 60).status == TurnStatus.COMPLETED
+        wait_for_cut(talkative)
+        close, _, frames = socket.closed()
+    assert close in (1005, 1006)
+    assert len(frames) < 8 * 15_000
+    told = [frame for frame in frames if frame.get("turnId") == turns[0]]
+    with line(talkative) as socket:
+        socket.say("turn.follow", turnId=turns[0], after=told[-1]["id"] if told else 0)
+        rest = socket.turn()
+    text = "".join(frame.get("delta", "") for frame in told + rest)
+    assert text == rest[-1]["data"]["response"]
+
+
+def test_reader_that_is_slow_is_told_and_closed(talkative: Caller) -> None:
+    with line(talkative, max_queue=1) as socket, ThreadPoolExecutor(1) as pool:
+        for _ in range(8):
+            socket.say("chat.send", message=MANY_WORDS)
+        waiting = pool.submit(wait_for_cut, talkative)
+        while not waiting.done():
+            for _ in range(50):
+                socket.frame()
+            time.sleep(0.02)
+        waiting.result()
+        close, reason, frames = socket.closed()
+    assert (close, reason) == (4408, "Too slow")
+    assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "SLOW_READER")
+    assert "turnId" not in frames[-1]
+
+
+def wait_for_turns(caller: Caller, count: int) -> list[str]:
+    for _ in range(600):
+        turns = list(Turn.objects.filter(chatbot=caller.chatbot).values_list("id", flat=True))
+        if len(turns) == count:
+            return turns
+        time.sleep(0.05)
+    raise AssertionError("The turns did not open.")
+
+
+def wait_for_cut(caller: Caller, seconds: float = 60) -> None:
+    """Until the log says that a socket of this caller's chatbot was cut for its slowness."""
+    chatbot: Any = caller.chatbot
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for entry in caller.web.log.read_text().splitlines():
+            if chatbot.id in entry and '"code": 4408' in entry:
+                return
+        time.sleep(0.2)
+    raise AssertionError("The socket was not cut.")
+
+
+def test_follower_of_a_killed_process_is_told(
+    own_web: StartWeb, web: WebProcess, live_team: Team
+) -> None:
+    runner = own_web()
+    caller = caller_of(runner, live_team, "sandbox/long")
+    with line(caller, web) as follower:
+        with line(caller) as opener:
+            turn_id = opener.start("count")["turnId"]
+            follower.say("turn.follow", turnId=turn_id)
+            follower.until("message.delta")
+            runner.kill()
+            assert opener.closed()[0] == 1006
+        error = follower.until("error")[-1]
+        assert (error["code"], error["turnId"]) == ("TURN_ABANDONED", turn_id)
+        follower.say("turn.stop", turnId="c-nothing")
+        assert follower.frame()["code"] == "TURN_NOT_FOUND"
+
+
+def test_graceful_stop_lets_turns_end_and_closes_sockets(
+    own_web: StartWeb, live_team: Team
+) -> None:
+    web = own_web()
+    caller = caller_of(web, live_team, "sandbox/long")
+    with line(caller) as idle, line(caller) as busy:
+        start = busy.start("count")
+        web.terminate()
+        assert idle.closed()[:2] == (1012, "Restarting")
+        busy.say("chat.send", message="late", requestId="late")
+        frames = busy.until("message.end")
+        close, _, rest = busy.closed()
+    assert (close, rest) == (1012, [])
+    late = [frame for frame in frames if frame.get("requestId") == "late"]
+    assert [(f["code"], f["retryAfter"]) for f in late] == [("SERVICE_UNAVAILABLE", 5)]
+    told = [frame["id"] for frame in frames if frame.get("turnId") == start["turnId"]]
+    assert told == list(range(2, 203))
+    assert web.process.wait(timeout=20) == 0
+
+
+def test_twenty_sockets_lose_nothing_when_the_process_stops(
+    own_web: StartWeb, live_team: Team
+) -> None:
+    web = own_web()
+    caller = caller_of(web, live_team, "sandbox/long")
+
+    def read() -> tuple[list[int], int | None]:
+        with line(caller) as socket:
+            socket.say("chat.send", message="count")
+            code, _, frames = socket.closed()
+            return [frame["id"] for frame in frames], code
+
+    with ThreadPoolExecutor(20) as pool:
+        reading = [pool.submit(read) for _ in range(20)]
+        wait_for_turns(caller, 20)
+        web.terminate()
+        results = [done.result(timeout=30) for done in reading]
+    assert results == [(list(range(1, 203)), 1012)] * 20

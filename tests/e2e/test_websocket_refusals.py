@@ -1,0 +1,136 @@
+"""What a WebSocket refuses, and that it stays open after it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation
+from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.live import Caller, WebProcess
+from tests.sockets import Frame, Line, line, paying_caller
+
+
+@pytest.fixture
+def caller(web: WebProcess, live_team: Team) -> Caller:
+    return paying_caller(web, live_team, "sandbox/echo")
+
+
+def refused(line: Line, command: str, **fields: Any) -> Frame:
+    """The error that answers a command."""
+    line.say(command, **fields)
+    return line.until("error")[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ({"type": "chat.send"}, "message"),
+        ({"type": "chat.send", "message": "  "}, "message"),
+        ({"type": "chat.send", "message": 5}, "message"),
+        ({"type": "chat.send", "message": "a", "stream": True}, "stream"),
+        ({"type": "chat.send", "message": "a", "metadata": []}, "metadata"),
+        ({"type": "chat.send", "message": "a", "idempotencyKey": ""}, "idempotencyKey"),
+        ({"type": "chat.send", "message": "a", "idempotencyKey": 1}, "idempotencyKey"),
+        ({"type": "chat.send", "message": "a", "\ud800": 1}, "\ud800"),
+        ({"type": "chat.send", "message": "a", "requestId": "r" * 65}, "requestId"),
+        ({"type": "chat.send", "message": "a", "requestId": "\ud800"}, "requestId"),
+        ({"type": "turn.follow", "turnId": "t", "after": -1}, "after"),
+        ({"type": "turn.follow", "turnId": "t", "after": "1"}, "after"),
+        ({"type": "turn.follow", "turnId": "t", "after": True}, "after"),
+        ({"type": "turn.stop"}, "turnId"),
+        ({"type": "turn.stop", "turnId": "\x00"}, "turnId"),
+        ({"type": "turn.go"}, "type"),
+        ({"type": ["chat.send"]}, "type"),
+        ({}, "type"),
+    ],
+)
+def test_what_is_not_valid_is_refused_and_the_socket_stays(
+    caller: Caller, words: dict[str, Any], field: str
+) -> None:
+    with line(caller) as socket:
+        socket.socket.send(json.dumps(words))
+        error = socket.frame()
+        assert (error["type"], error["success"], error["code"]) == (
+            "error",
+            False,
+            "VALIDATION_ERROR",
+        )
+        assert list(error["details"]) == [field]
+        socket.say("chat.send", message="still here")
+        assert socket.turn()[-1]["type"] == "message.end"
+
+
+@pytest.mark.parametrize("message", ["{", "[]", "1", '"a"', "[" * 100_000, b"{}", "", b""])
+def test_what_is_not_an_object_is_refused(caller: Caller, message: str | bytes) -> None:
+    with line(caller) as socket:
+        socket.socket.send(message)
+        assert socket.frame()["code"] == "VALIDATION_ERROR"
+        assert socket.start("still here")["type"] == "message.start"
+
+
+def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Team) -> None:
+    caller = paying_caller(web, live_team, "sandbox/echo", rate_limit_requests=2)
+    caller.post("one")
+    with line(caller) as socket:
+        start = socket.start("two")
+        socket.turn()
+        error = refused(socket, "chat.send", message="three", requestId="r")
+    assert (start["rateLimit"]["limit"], start["rateLimit"]["remaining"]) == (2, 0)
+    assert abs(error["rateLimit"].pop("reset") - time.time()) < 100
+    assert error.pop("retryAfter") >= 1
+    assert error.pop("xRequestId").startswith("req_")
+    assert error == {
+        "type": "error",
+        "requestId": "r",
+        "rateLimit": {"limit": 2, "remaining": 0},
+        "success": False,
+        "error": "Rate limit exceeded. Please wait before sending another message.",
+        "code": "RATE_LIMIT_EXCEEDED",
+    }
+
+
+def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
+    caller = paying_caller(web, live_team, "sandbox/slow")
+    outside = make_chatbot(live_team.outside)
+    foreign = Conversation.objects.create(workspace=live_team.outside, chatbot=outside)
+    with line(caller) as socket:
+        busy = socket.start("a long message to be echoed")["conversationId"]
+        codes = [
+            refused(socket, "chat.send", message="a", conversationId=conversation)["code"]
+            for conversation in (busy, foreign.id)
+        ]
+    assert codes == ["CONVERSATION_BUSY", "CONVERSATION_NOT_FOUND"]
+    broke = Caller(web, make_chatbot(live_team.outside), make_key(live_team.outside))
+    Chatbot.objects.filter(id=broke.chatbot.id).update(  # type: ignore[union-attr]
+        language_model=make_model(credits_per_reply=1)
+    )
+    with line(broke) as socket:
+        assert socket.start("a")["code"] == "INSUFFICIENT_CREDITS"
+
+
+def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_team: Team) -> None:
+    turn_id = caller.post("mine").json()["data"]["turnId"]
+    sibling = Caller(caller.web, make_chatbot(live_team.workspace), caller.key)
+    other = Caller(caller.web, make_chatbot(live_team.outside), make_key(live_team.outside))
+    for stranger in (sibling, other):
+        with line(stranger) as socket:
+            for command in ("turn.follow", "turn.stop"):
+                error = refused(socket, command, turnId=turn_id, requestId="r")
+                assert (error["code"], error["turnId"]) == ("TURN_NOT_FOUND", turn_id)
+
+
+def test_at_most_twenty_turns_are_followed(web: WebProcess, live_team: Team) -> None:
+    caller = paying_caller(web, live_team, "sandbox/silent")
+    with line(caller) as socket:
+        turns = [socket.start("wait")["turnId"] for _ in range(20)]
+        error = refused(socket, "chat.send", message="one more", requestId="r")
+        assert (error["code"], error["requestId"]) == ("TOO_MANY_TURNS", "r")
+        socket.say("turn.stop", turnId=turns[0])
+        frames = [*socket.until("turn.ended", "message.end"), socket.frame()]
+        assert {frame["type"] for frame in frames} == {"turn.ended", "message.end"}
+        assert socket.start("one more")["type"] == "message.start"

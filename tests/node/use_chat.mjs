@@ -1,0 +1,58 @@
+// A chat as a page has it: the class under useChat, with its default transport.
+// {api, headers, texts, regenerate, resumeUrl} → {messages, status, error, finishes}
+// texts: sent one after the other. regenerate: then ask for the last answer again.
+// resumeUrl: then forget the last answer, as a page does that is loaded again, and read its turn
+// from there, TURN replaced by the turn's id.
+
+import { AbstractChat, DefaultChatTransport } from 'ai';
+import { given, tell } from './args.mjs';
+
+class State {
+  status = 'ready';
+  error = undefined;
+  messages = [];
+  pushMessage = message => {
+    this.messages = [...this.messages, message];
+  };
+  popMessage = () => {
+    this.messages = this.messages.slice(0, -1);
+  };
+  replaceMessage = (at, message) => {
+    this.messages = this.messages.with
+      ? this.messages.with(at, message)
+      : this.messages.map((old, index) => (index === at ? message : old));
+  };
+  snapshot = value => structuredClone(value);
+}
+
+class Chat extends AbstractChat {}
+
+const { api, headers, texts, regenerate, resumeUrl } = await given();
+const state = new State();
+const finishes = [];
+let turn;
+const chat = new Chat({
+  state,
+  transport: new DefaultChatTransport({
+    api,
+    headers,
+    prepareReconnectToStreamRequest: () => ({
+      api: resumeUrl.replace('TURN', turn),
+      headers,
+    }),
+  }),
+  onFinish: ({ finishReason, isError }) => finishes.push({ finishReason, isError }),
+});
+for (const text of texts) await chat.sendMessage({ text });
+if (regenerate) await chat.regenerate();
+if (resumeUrl) {
+  turn = state.messages.at(-1).metadata.turnId;
+  state.popMessage();
+  await chat.resumeStream();
+}
+tell({
+  messages: state.messages,
+  status: state.status,
+  error: state.error?.message ?? null,
+  finishes,
+});

@@ -1,0 +1,98 @@
+"""A WebSocket client for tests, on the `websockets` package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.live import Caller, WebProcess
+
+Frame = dict[str, Any]
+
+
+@dataclass
+class Line:
+    """One open socket, spoken to in commands and read in frames."""
+
+    socket: ClientConnection
+
+    def say(self, command: str, **fields: Any) -> None:
+        self.socket.send(json.dumps({"type": command, **fields}))
+
+    def frame(self, seconds: float = 20) -> Frame:
+        """The next frame that is not a heartbeat."""
+        while True:
+            frame: Frame = json.loads(self.socket.recv(timeout=seconds))
+            if frame["type"] != "heartbeat":
+                return frame
+
+    def until(self, *types: str) -> list[Frame]:
+        """The frames up to and with the first of one of these types."""
+        frames = [self.frame()]
+        while frames[-1]["type"] not in types:
+            frames.append(self.frame())
+        return frames
+
+    def turn(self) -> list[Frame]:
+        """The frames up to the end of a turn, or an error."""
+        return self.until("message.end", "error")
+
+    def start(self, message: str = "Hello", **fields: Any) -> Frame:
+        """Send a message; the frame with which its turn starts."""
+        self.say("chat.send", message=message, **fields)
+        return self.until("message.start", "error")[-1]
+
+    def closed(self, seconds: float = 20) -> tuple[int | None, str | None, list[Frame]]:
+        """Close code, reason, and the frames that came before."""
+        frames = []
+        try:
+            while True:
+                frames.append(self.frame(seconds))
+        except ConnectionClosed:
+            return self.socket.close_code, self.socket.close_reason, frames
+
+
+def address(caller: Caller, web: WebProcess | None = None) -> str:
+    chatbot_id = caller.chatbot if isinstance(caller.chatbot, str) else caller.chatbot.id
+    return f"ws://127.0.0.1:{(web or caller.web).port}/ws/v1/chatbots/{chatbot_id}/chat"
+
+
+@contextmanager
+def line(
+    caller: Caller,
+    web: WebProcess | None = None,
+    *,
+    headers: dict[str, str] | None = None,
+    subprotocols: list[str] | None = None,
+    **options: Any,
+) -> Iterator[Line]:
+    """A socket to the caller's chatbot, with the caller's key unless headers are given."""
+    with connect(
+        address(caller, web),
+        additional_headers=caller.all_headers if headers is None else headers,
+        subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
+        compression=None,
+        close_timeout=1,
+        ping_interval=None,  # a pong waits behind all that a slow reader has not read
+        **options,
+    ) as socket:
+        yield Line(socket)
+
+
+def paying_caller(web: WebProcess, team: Team, model: str, **fields: Any) -> Caller:
+    """A caller with 1000 credits and a chatbot that takes one for each reply."""
+    give(team.workspace, 1000)
+    chatbot = make_chatbot(
+        team.workspace,
+        make_model(model, credits_per_reply=1),
+        **{"rate_limit_requests": 1000, **fields},
+    )
+    return Caller(web, chatbot, make_key(team.workspace))

@@ -110,7 +110,9 @@ def _refuse_what_cannot_be_done(given: Body) -> None:
             if not asks_nothing(value):
                 raise ValidationFailed({name: [problem]})
         elif name not in _TAKEN and name not in _PASSED_OVER:
-            raise ValidationFailed({str(name)[:64]: ["This parameter is not known here."]})
+            # Half a surrogate pair in the name could not be sent back.
+            showable = str(name)[:64].encode("utf-8", "replace").decode()
+            raise ValidationFailed({showable: ["This parameter is not known here."]})
 
 
 def _messages(value: Any) -> list[ChatMessage]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -30,7 +29,7 @@ from apps.chat.views import ChatbotView, body_of, stream_answer
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.core import drf
-from apps.core.errors import ApiError, NotFound, TooManyRequests
+from apps.core.errors import NotFound, TooManyRequests
 from apps.core.middleware import request_id_of
 from apps.core.threads import in_thread
 
@@ -124,5 +123,5 @@ def _model(request: Request) -> tuple[str, Exception | None]:
     """The chatbot that the body names; or "" and why it names none. Who calls is asked first."""
     try:
         return model_in(body_of(request)), None
-    except (APIException, ApiError) as problem:
+    except Exception as problem:
         return "", problem

@@ -37,10 +37,13 @@ class TurnLog:
         return next(event for event in reversed(self.events) if isinstance(event, Ended | Failed))
 
     async def second(self, *, within: float) -> TurnEvent | None:
-        """The event after `Started`, or None if it takes longer than `within` seconds."""
+        """The event after `Started`, or None if it takes longer than `within` seconds.
+
+        A turn that failed before it could be told has one event, which is this one then.
+        """
         follower = self.follow(after=1, idle=within)
         try:
-            events = await anext(follower)
+            events = await anext(follower, self.events[-1:])
         finally:
             await follower.aclose()
         return events[0] if events else None

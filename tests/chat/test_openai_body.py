@@ -53,6 +53,10 @@ def test_conversation_is_taken_out_of_the_metadata() -> None:
     assert asked.fields["metadata"] == {"ticket": "7"}
 
 
+def test_name_that_could_not_be_sent_back_is_made_so_that_it_can() -> None:
+    assert refused(**{"a\ud83d": 1}) == ["a?"]
+
+
 def test_usage_in_a_stream() -> None:
     asked = completion_in(body(stream=True, stream_options={"include_usage": True}))
     assert (asked.streams, asked.include_usage) == (True, True)

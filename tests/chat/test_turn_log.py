@@ -133,3 +133,8 @@ async def test_outcome_waits_for_the_end() -> None:
 
 async def test_outcome_of_a_turn_that_is_over_is_there_at_once() -> None:
     assert await TurnLog([START, ENDED]).outcome() == ENDED
+
+
+async def test_second_event_of_a_log_with_one_is_that_one() -> None:
+    failed = Failed(ModelError())
+    assert await TurnLog([failed]).second(within=1) == failed

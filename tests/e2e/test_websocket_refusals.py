@@ -36,7 +36,7 @@ def refused(line: Line, command: str, **fields: Any) -> Frame:
         ({"type": "chat.send", "message": "a", "metadata": []}, "metadata"),
         ({"type": "chat.send", "message": "a", "idempotencyKey": ""}, "idempotencyKey"),
         ({"type": "chat.send", "message": "a", "idempotencyKey": 1}, "idempotencyKey"),
-        ({"type": "chat.send", "message": "a", "\ud800": 1}, "\ud800"),
+        ({"type": "chat.send", "message": "a", "\ud800": 1}, "?"),
         ({"type": "chat.send", "message": "a", "requestId": "r" * 65}, "requestId"),
         ({"type": "chat.send", "message": "a", "requestId": "\ud800"}, "requestId"),
         ({"type": "turn.follow", "turnId": "t", "after": -1}, "after"),

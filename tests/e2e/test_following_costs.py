@@ -1,0 +1,73 @@
+"""What following costs, and what it does without Redis."""
+
+from __future__ import annotations
+
+import threading
+
+import httpx
+import redis
+from django.conf import settings
+
+from tests.conftest import StartWeb
+from tests.factories import Team
+from tests.live import TLS, WebProcess, free_port, new_caller
+
+
+class Monitor(threading.Thread):
+    """Listens to every command that Redis is sent in this test's own database of it."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.commands: list[str] = []
+        self.client = redis.Redis.from_url(settings.REDIS_URL)
+        self.begun = threading.Event()
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        own = int(self.client.connection_pool.connection_kwargs.get("db", 0))
+        with self.client.monitor() as monitor:  # type: ignore[no-untyped-call]
+            self.begun.set()
+            for told in monitor.listen():
+                if told["db"] == own and told["client_type"] != "lua":
+                    self.commands.append(told["command"])
+                if "the-end" in told["command"]:
+                    break
+        self.ended.set()
+
+
+def test_stream_that_nobody_follows_costs_redis_one_call(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace, "sandbox/long")
+    caller.post("Warm the connections", stream=False)
+    monitor = Monitor()
+    monitor.start()
+    assert monitor.begun.wait(10)
+    frames = caller.frames()
+    redis.Redis.from_url(settings.REDIS_URL).echo("the-end")
+    assert monitor.ended.wait(10)
+    assert len(frames) == 203
+    assert not isinstance(caller.chatbot, str)
+    named = [command for command in monitor.commands if caller.chatbot.id in command]
+    published = [command for command in monitor.commands if command.startswith("PUBLISH")]
+    assert (len(named), published) == (1, [])
+
+
+def test_following_and_stopping_elsewhere_without_redis_is_unavailable(
+    own_web: StartWeb, web: WebProcess, live_team: Team
+) -> None:
+    alone = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    caller = new_caller(web, live_team.workspace, "sandbox/long")
+    with caller.stream() as response:
+        lines = response.iter_lines()
+        start = next(line for line in lines if "turnId" in line)
+        turn_id = start.split('"turnId":"')[1][:25]
+        turn = f"{caller.at(alone).url.removesuffix('/chat')}/turns/{turn_id}"
+        headers = caller.all_headers
+        answers = [
+            httpx.get(f"{turn}/stream", headers=headers, verify=TLS, timeout=20),
+            httpx.post(f"{turn}/stop", headers=headers, verify=TLS, timeout=20),
+        ]
+        rest = [line for line in lines if line]
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [
+        (503, "SERVICE_UNAVAILABLE")
+    ] * 2
+    assert (rest[-3], rest[-1]) == ("event: message.end", "data: [DONE]")

@@ -4,16 +4,18 @@
     ├── ValidationFailed         400     VALIDATION_ERROR      details name each field
     ├── Unauthenticated          401     MISSING_AUTH_HEADER, INVALID_API_KEY
     ├── PaymentRequired          402     INSUFFICIENT_CREDITS
-    ├── Forbidden                403     SCOPE_MISSING
-    ├── NotFound                 404     NOT_FOUND, CHATBOT_NOT_FOUND, …
+    ├── Forbidden                403     SCOPE_MISSING, ORIGIN_NOT_ALLOWED
+    ├── NotFound                 404     NOT_FOUND, CHATBOT_NOT_FOUND, CONVERSATION_NOT_FOUND,
+    │                                    TURN_NOT_FOUND
     ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
-    ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH
+    ├── SlowReader               408     SLOW_READER           a WebSocket alone
+    ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH, TOO_MANY_TURNS
     ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE
     ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   retryAfter in the body too
     ├── InternalError            500     INTERNAL_ERROR
     ├── BadGateway               502     MODEL_ERROR
-    ├── ServiceUnavailable       503     SERVICE_UNAVAILABLE, MODEL_UNAVAILABLE
+    ├── ServiceUnavailable       503     SERVICE_UNAVAILABLE, MODEL_UNAVAILABLE, TURN_ABANDONED
     └── GatewayTimeout           504     MODEL_TIMEOUT
 
 An error is raised anywhere and turned into the wire in one place an edge: `body()` and

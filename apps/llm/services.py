@@ -95,8 +95,8 @@ def _estimated_usage(request: ModelRequest, answer: str) -> Usage:
 
 
 async def aclose_clients() -> None:
-    """Close the connections that providers keep on this event loop. For shutdown; calls may
-    follow, and open new ones."""
+    """Close the connections that providers keep on this event loop. For shutdown: our own readers
+    would open new ones for a later call, litellm might not."""
     for module in PROVIDERS.values():
         aclose = getattr(sys.modules.get(module), "aclose", None)
         if aclose is not None:

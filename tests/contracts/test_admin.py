@@ -15,10 +15,14 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
+from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
+from apps.webhooks.models import Event, EventType
+from apps.webhooks.services import emit
 from apps.workspaces.models import Member, Workspace
 from tests.conversations.opening import completed, opened
 from tests.factories import Team, give, make_chatbot, make_team, make_user
@@ -27,7 +31,7 @@ OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
     key=lambda model: model.__name__,
 )
-HISTORY = [Account, ApiKey, Conversation, LedgerEntry, Message, Turn]
+HISTORY = [Account, ApiKey, AuditEntry, Conversation, Event, LedgerEntry, Message, Turn]
 USERS_TEXT, ANSWER, UNFINISHED = "What-the-user-said", "What-was-answered", "Half-an-answer"
 MODELS = pytest.mark.parametrize("model", OURS, ids=lambda model: str(model.__name__))
 PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__name__))
@@ -43,6 +47,9 @@ def make_world() -> tuple[Team, str]:
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
+    record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    event = EventType.LEAD_CREATED
+    emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
     return team, secret
 
 

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from apps.audit.models import AuditEntry
+from apps.core.admin import HistoryAdmin
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(HistoryAdmin):
+    list_display = ["created_at", "workspace", "actor_label", "action", "target_label", "ip"]
+    list_select_related = ["workspace"]
+    list_filter = ["actor_kind", "created_at"]
+    search_fields = ["=workspace__slug", "=actor_label", "=action", "=target_id", "=request_id"]

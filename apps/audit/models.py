@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.core.ids import LENGTH, IdField
+
+
+class ActorKind(models.TextChoices):
+    """What kind of hand did it."""
+
+    PERSON = "person", "a member"
+    API_KEY = "api_key", "an API key"
+    STAFF = "staff", "Parley's staff"
+    SYSTEM = "system", "Parley itself"
+
+
+class AuditEntry(models.Model):
+    """One thing that somebody did. PostgreSQL refuses to change or delete it.
+
+    Names are kept as they were at that moment: an entry stays readable when the person, the key
+    or the thing is gone. `details` say what changed, and never hold a secret or what people said.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        "workspaces.Workspace",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="audit_log",
+        help_text="Empty for what staff do to no workspace in particular.",
+    )
+    actor_kind = models.CharField(max_length=7, choices=ActorKind)
+    actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    actor_label = models.CharField(max_length=300, help_text="An email address, or a key's name.")
+    action = models.CharField(max_length=60, help_text="A thing and a verb: chatbot.updated.")
+    target_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    target_label = models.CharField(max_length=300, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["workspace", "-created_at", "-id"], name="audit_newest"),
+            models.Index(fields=["-created_at", "-id"], name="audit_newest_of_all"),
+            models.Index(fields=["target_id", "-created_at"], name="audit_of_target"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(actor_kind__in=ActorKind.values), name="audit_actor_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(action__regex=r"^[a-z_]+\.[a-z_]+$"), name="audit_action_has_its_form"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor_label}"

@@ -1,0 +1,74 @@
+"""Writing the audit log: in the transaction of what is written down, so that both stay or go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.accounts.models import User
+from apps.audit.models import ActorKind, AuditEntry
+from apps.core.middleware import request_id_of
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whose hand it was, and where it came from."""
+
+    kind: ActorKind
+    label: str
+    id: str = ""
+    ip: str | None = None
+    request_id: str = ""
+
+
+SYSTEM = Actor(ActorKind.SYSTEM, "Parley")
+"""What periodic tasks and operators' commands do."""
+
+
+def person(user: User, request: HttpRequest | None = None) -> Actor:
+    """A member who is signed in."""
+    return _at(ActorKind.PERSON, user.email, user.pk, request)
+
+
+def staff(user: User, request: HttpRequest | None = None) -> Actor:
+    """One of Parley's staff, at work in the admin."""
+    return _at(ActorKind.STAFF, user.email, user.pk, request)
+
+
+def api_key(key_id: str, label: str, request: HttpRequest | None = None) -> Actor:
+    """An integrator's program, by its key. The label is its name and what may be shown of it."""
+    return _at(ActorKind.API_KEY, label, key_id, request)
+
+
+def _at(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:
+    if request is None:
+        return Actor(kind, label, str(id))
+    ip = request.META.get("REMOTE_ADDR") or None
+    return Actor(kind, label, str(id), ip, request_id_of(request))
+
+
+def record(
+    *,
+    workspace_id: str | None,
+    actor: Actor,
+    action: str,
+    target_id: str = "",
+    target_label: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Write down that `actor` did `action` (a thing and a verb: `chatbot.updated`)."""
+    return AuditEntry.objects.create(
+        workspace_id=workspace_id,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_label=actor.label[:300],
+        action=action,
+        target_id=target_id,
+        target_label=target_label[:300],
+        details=dict(details or {}),
+        ip=actor.ip,
+        request_id=actor.request_id,
+    )

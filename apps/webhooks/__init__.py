@@ -1,0 +1,1 @@
+"""What a workspace is told of: events, the endpoints they go to, and each delivery."""

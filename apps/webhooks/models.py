@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.core.ids import IdField
+from apps.workspaces.models import Workspace
+
+
+class EventType(models.TextChoices):
+    """What a workspace can be told of."""
+
+    LEAD_CREATED = "lead.created"
+    LEAD_UPDATED = "lead.updated"
+    CONVERSATION_STARTED = "conversation.started"
+    MESSAGE_COMPLETED = "message.completed"
+    TURN_FAILED = "turn.failed"
+    CREDITS_LOW = "credits.low"
+    CREDITS_EXHAUSTED = "credits.exhausted"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REVOKED = "api_key.revoked"
+
+
+class Event(models.Model):
+    """Something that happened: the outbox row, written in the transaction of the event itself."""
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="events")
+    type = models.CharField(max_length=30, choices=EventType)
+    data = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="webhooks_event_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(type__in=EventType.values), name="webhooks_event_type_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.workspaces.models import Member, Workspace
+from apps.workspaces.models import Member, Role, Workspace
 
 
 def workspace_by_slug(slug: str) -> Workspace:
@@ -14,6 +16,16 @@ def workspace_by_slug(slug: str) -> Workspace:
     if workspace is None:
         raise ValueError(f"There is no workspace {slug!r}. Create it with create_workspace.")
     return workspace
+
+
+def roles_of(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Role]:
+    """The roles at these places, each a workspace's id and a user's; those that there are."""
+    found = Member.objects.filter(
+        workspace_id__in={workspace_id for workspace_id, _ in places},
+        user_id__in={user_id for _, user_id in places},
+    ).values_list("workspace_id", "user_id", "role")
+    roles = {(workspace_id, user_id): Role(role) for workspace_id, user_id, role in found}
+    return {place: roles[place] for place in places if place in roles}
 
 
 def memberships_of(user: User) -> QuerySet[Member]:

@@ -122,6 +122,10 @@ class Relay:
                 log.warning("relay_away", reason=type(error).__name__)
                 await layer.flush()
                 await asyncio.sleep(1)
+            except Exception:
+                # A message of another version's process, perhaps: go on to hear the others.
+                log.exception("relay_broke")
+                await asyncio.sleep(1)
 
     def _hear(self, message: dict[str, Any]) -> None:
         turn_id = message["turn"]

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from django.conf import settings
 
 from config import celery_app
+
+PROCFILE = (Path(__file__).resolve().parents[2] / "Procfile").read_text()
 
 
 def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-    assert scheduled == {"apps.conversations.tasks.sweep_turns"}
+    assert scheduled == {
+        "apps.conversations.tasks.sweep_turns",
+        "apps.webhooks.tasks.deliver_due",
+        "apps.webhooks.tasks.prune",
+        "apps.webhooks.tasks.tell_owners",
+    }
     assert scheduled - set(celery_app.tasks) == set()
 
 
@@ -16,3 +26,10 @@ def test_application_reads_djangos_settings() -> None:
     assert celery_app.conf.broker_url == settings.CELERY_BROKER_URL  # type: ignore[misc]
     assert celery_app.conf.beat_schedule == settings.CELERY_BEAT_SCHEDULE
     assert celery_app.conf.task_acks_late is True
+
+
+def test_receivers_of_webhooks_keep_no_other_job_waiting() -> None:
+    routed = celery_app.amqp.router.route({}, "apps.webhooks.tasks.deliver_due")
+    assert routed["queue"].name == "webhooks"
+    queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)
+    assert queues == [("webhooks", "webhooks")]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.audit.services import SYSTEM
 from apps.core.ids import is_id
-from apps.webhooks.models import Delivery, DisabledReason, Event, EventType
+from apps.webhooks.errors import EndpointNotFound
+from apps.webhooks.models import Delivery, DisabledReason, Endpoint, Event, EventType
 from apps.webhooks.services import (
     Changes,
     delete_endpoint,
     disable_endpoint,
     emit,
+    resend,
+    rotate_secret,
+    send_test,
     update_endpoint,
 )
 from apps.workspaces.models import Workspace
+from tests.e2e.looking import wait_until
 from tests.factories import Team, make_endpoint
 
 LEAD = {"leadId": "c1", "name": "Zoë “Z” O'Neil"}
@@ -113,3 +120,56 @@ def test_event_of_a_type_that_is_not_known_is_refused(team: Team) -> None:
     tell(team.workspace)
     with pytest.raises(IntegrityError, match="webhooks_event_type_known"), transaction.atomic():
         Event.objects.filter(workspace=team.workspace).update(type="lead.sung")
+
+
+def test_event_of_the_moment_in_which_its_endpoint_is_deleted_harms_nobody(
+    live_team: Team,
+) -> None:
+    """The one who deletes waits for the event's transaction, and takes its delivery too."""
+    endpoint, _ = make_endpoint(live_team.workspace)
+    problems: list[Exception] = []
+
+    def delete() -> None:
+        try:
+            delete_endpoint(endpoint=endpoint, actor=SYSTEM)
+        except Exception as problem:
+            problems.append(problem)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=delete)
+    with transaction.atomic():
+        tell(live_team.workspace)
+        thread.start()
+        wait_until(someone_waits_for_a_lock)
+    thread.join()
+    assert problems == []
+    assert Endpoint.objects.filter(workspace=live_team.workspace).count() == 0
+    assert Delivery.objects.filter(workspace=live_team.workspace).count() == 0
+
+
+def someone_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND query LIKE '%webhooks_endpoint%')"
+        )
+        waits: bool = cursor.fetchone()[0]
+        return waits
+
+
+def test_deleted_endpoint_is_not_found_by_who_had_it_in_hand(team: Team) -> None:
+    endpoint, _ = make_endpoint(team.workspace)
+    sent = send_test(endpoint=endpoint)
+    delivery = Delivery.objects.select_related("endpoint").get(id=sent.id)
+    Endpoint.objects.get(id=endpoint.id).delete()
+    asked: list[Callable[[], object]] = [
+        lambda: delete_endpoint(endpoint=endpoint, actor=SYSTEM),
+        lambda: update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False)),
+        lambda: rotate_secret(endpoint=endpoint, actor=SYSTEM),
+        lambda: send_test(endpoint=endpoint),
+        lambda: resend(delivery=delivery),
+    ]
+    for ask in asked:
+        with pytest.raises(EndpointNotFound):
+            ask()

@@ -155,7 +155,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",
         "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
-        "options": {"expires": 30},
+        "options": {"expires": 300},
     },
     "tell-owners": {"task": "apps.webhooks.tasks.tell_owners", "schedule": 60.0},
     "prune-webhooks": {"task": "apps.webhooks.tasks.prune", "schedule": 3600.0},

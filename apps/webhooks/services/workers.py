@@ -12,6 +12,9 @@ log = get_logger(__name__)
 DELIVER_DUE = "apps.webhooks.tasks.deliver_due"
 TELL_OWNERS = "apps.webhooks.tasks.tell_owners"
 
+_EXPIRES_SECONDS = 300
+# Workers that were away for long find one look enough. Machines' clocks may differ by less.
+
 
 def wake_senders() -> None:
     """There may be something to send."""
@@ -25,6 +28,6 @@ def wake_notices() -> None:
 
 def _ask_for(task: str) -> None:
     try:
-        current_app.send_task(task, retry=False, ignore_result=True)
+        current_app.send_task(task, retry=False, ignore_result=True, expires=_EXPIRES_SECONDS)
     except (OperationalError, OSError) as error:
         log.warning("webhook_wake_failed", task=task, error=type(error).__name__)

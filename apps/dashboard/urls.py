@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import chatbots, overview
+from apps.dashboard.views import chatbots, conversations, overview
 
 app_name = "dashboard"
 
@@ -13,4 +13,11 @@ urlpatterns = [
     path("live", overview.live, name="live"),
     path("chatbots", chatbots.chatbots, name="chatbots"),
     path("chatbots/<str:chatbot_id>", chatbots.chatbot, name="chatbot"),
+    path("conversations", conversations.conversations, name="conversations"),
+    path("conversations/<str:conversation_id>", conversations.conversation, name="conversation"),
+    path(
+        "conversations/<str:conversation_id>/turns/<str:turn_id>",
+        conversations.turn,
+        name="turn",
+    ),
 ]

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from apps.conversations.models import Turn
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
-from tests.conversations.opening import completed, opened
+from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, give, make_chatbot
 
 pytestmark = pytest.mark.browser
+ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
 SHOTS = os.environ.get("SCREENSHOTS")
 
 
@@ -24,19 +26,34 @@ def life(live_team: Team) -> Team:
     chatbot = make_chatbot(live_team.workspace, name="Support <b>bot</b>")
     for number in range(3):
         completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
+    thread = opened(chatbot, credits=1, text=ATTACK, metadata={"userId": ATTACK})
+    failed(thread, ATTACK)
+    opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
     return live_team
+
+
+def addresses(life: Team) -> dict[str, str]:
+    """The pages to look at: what to call each, and where it is below the workspace."""
+    thread = Turn.objects.get(workspace=life.workspace, status="failed").conversation_id
+    return {
+        "overview": "",
+        "chatbots": "chatbots",
+        "conversations": "conversations",
+        "conversations-none": "conversations?status=stopped",
+        "conversation": f"conversations/{thread}",
+    }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_pages_are_accessible(visit: Open, life: Team, size: str, scheme: str) -> None:
     page = visit(life.alice, size=size, scheme=scheme).new_page()
-    for name in ("", "chatbots"):
-        response = page.goto(f"/w/{life.workspace.slug}/{name}")
+    for name, path in addresses(life).items():
+        response = page.goto(f"/w/{life.workspace.slug}/{path}")
         assert response is not None
         assert response.status == 200
         if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name or 'overview'}-{size}-{scheme}.png")
+            page.screenshot(path=Path(SHOTS) / f"{name}-{size}-{scheme}.png", full_page=True)
         assert_accessible(page)
 
 

@@ -14,6 +14,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLES, Permission, may
 from apps.workspaces.services import add_member
 from tests.contracts.test_architecture import ROOT
+from tests.conversations.opening import opened
 from tests.factories import Team, make_chatbot, make_user
 
 HANDS = [*Role.values, "outsider", "anonymous"]
@@ -21,7 +22,13 @@ HANDS = [*Role.values, "outsider", "anonymous"]
 
 def arguments(team: Team) -> dict[str, str]:
     """What the addresses name, each of the team's workspace. A new name wants a line here."""
-    return {"slug": team.workspace.slug, "chatbot_id": make_chatbot(team.workspace).id}
+    turn = opened(make_chatbot(team.workspace))
+    return {
+        "slug": team.workspace.slug,
+        "chatbot_id": turn.chatbot_id,
+        "conversation_id": turn.conversation_id,
+        "turn_id": turn.id,
+    }
 
 
 def browser(team: Team, hand: str) -> Client:

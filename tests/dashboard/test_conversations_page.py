@@ -1,0 +1,177 @@
+"""Conversations: the list with its filters, and a thread turn by turn."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation, Turn
+from tests.conversations.opening import completed, failed, opened
+from tests.dashboard.looking import browser_of, cells_of, queries_at_1_and_50, text_of
+from tests.factories import Team, make_chatbot
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return make_chatbot(team.workspace, name="Support")
+
+
+@pytest.fixture
+def bob(team: Team) -> Client:
+    return browser_of(team.bob)
+
+
+def url_of(team: Team, *rest: str) -> str:
+    return "/".join((f"/w/{team.workspace.slug}/conversations", *rest))
+
+
+def listed(client: Client, team: Team, **filters: str) -> list[str]:
+    """How the listed conversations begin."""
+    return [row[0] for row in cells_of(client.get(url_of(team), filters).content.decode())]
+
+
+def test_list_tells_how_each_began_and_how_its_last_turn_ended(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    first = opened(chatbot, text="Where is my order?")
+    completed(first)
+    failed(opened(chatbot, conversation=first.conversation, text="Hello?"))
+    opened(chatbot, text="Second")
+    opened(make_chatbot(team.outside), text="Not yours")
+    assert cells_of(bob.get(url_of(team)).content.decode()) == [
+        ["Second", "Support", "Running", "just now"],
+        ["Where is my order?", "Support", "Failed", "just now"],
+    ]
+
+
+def test_list_is_filtered_by_chatbot_status_and_id(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    done = opened(chatbot, text="done")
+    completed(done)
+    broken = opened(chatbot, text="broken")
+    failed(broken)
+    mended = opened(chatbot, text="mended")
+    failed(mended)
+    completed(opened(chatbot, conversation=mended.conversation))
+    opened(make_chatbot(team.workspace), text="other")
+    assert listed(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
+    assert listed(bob, team, status="completed") == ["mended", "done"]
+    assert listed(bob, team, status="failed") == ["broken"]
+    assert listed(bob, team, status="running") == ["other"]
+    assert listed(bob, team, q=broken.conversation_id) == ["broken"]
+    assert listed(bob, team, q=f" {done.id} ") == ["done"]
+    assert listed(bob, team, q=done.messages.get(role="assistant").id) == ["done"]
+    assert listed(bob, team, chatbot_id=chatbot.id, status="running") == []
+
+
+def test_list_is_filtered_by_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
+    old, _ = opened(chatbot, text="old"), opened(chatbot, text="new")
+    today = timezone.now().date()
+    yesterday = today - timedelta(days=1)
+    past = timezone.now() - timedelta(days=1)
+    Conversation.objects.filter(id=old.conversation_id).update(last_message_at=past)
+    assert listed(bob, team, since=today.isoformat()) == ["new"]
+    assert listed(bob, team, until=yesterday.isoformat()) == ["old"]
+    assert listed(bob, team, since=yesterday.isoformat()) == ["new", "old"]
+
+
+def test_filter_that_makes_no_sense_is_told_and_left_out(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    opened(chatbot, text="there")
+    page = bob.get(url_of(team), {"q": "nonsense", "status": "?", "since": "9", "cursor": "x"})
+    assert page.status_code == 200
+    text = text_of(page.content.decode())
+    assert "An id has 25 characters and begins with c." in text
+    assert "Enter a valid date." in text
+    assert listed(bob, team, q="nonsense") == ["there"]
+    assert listed(bob, team, q="x\0") == ["there"]
+
+
+def test_list_turns_its_pages_with_the_filters_kept(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    for number in range(51):
+        completed(opened(chatbot, text=f"number {number}"))
+    page = bob.get(url_of(team), {"status": "completed"})
+    older = page.context["page"].next_url
+    assert older.startswith("?status=completed&cursor=")
+    assert [row[0] for row in cells_of(bob.get(url_of(team) + older).content.decode())] == [
+        "number 0"
+    ]
+    assert bob.get(url_of(team) + older).context["page"].first_url == "?status=completed"
+
+
+def test_empty_list_says_what_to_do_next(team: Team, bob: Client) -> None:
+    assert "No conversation yet" in text_of(bob.get(url_of(team)).content.decode())
+    page = bob.get(url_of(team), {"status": "failed"})
+    assert "No conversation of that kind" in text_of(page.content.decode())
+
+
+def test_thread_tells_each_turn_with_metadata_and_receipt(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7")
+    completed(turn, "Hello & <i>you</i>", input_tokens=1200, output_tokens=34)
+    failed(opened(chatbot, conversation=turn.conversation, text="And?"))
+    html = bob.get(url_of(team, turn.conversation_id)).content.decode()
+    assert "<script>" not in html.partition("<main")[2]
+    text = text_of(html)
+    assert "Hi <b>" in text
+    assert "Hello & <i>you</i>" in text
+    assert '{ "userId": "<script>" }' in text
+    assert "1,200 read, 34 written" in text
+    assert "req_7" in text
+    assert "MODEL_ERROR" in text
+    assert text.index("Hi <b>") < text.index("And?")
+
+
+def test_running_turn_by_itself_is_what_the_page_would_show(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot, text="Hi")
+    Turn.objects.filter(id=turn.id).update(text_so_far="So f")
+    page = bob.get(url_of(team, turn.conversation_id)).content.decode()
+    alone = bob.get(url_of(team, turn.conversation_id, "turns", turn.id)).content.decode()
+    assert text_of(alone) in text_of(page)
+    assert "Hi" in alone
+    assert '<div class="text" data-answer>So f</div>' in alone
+
+
+@pytest.mark.parametrize("id", ["nonsense", "c" + 24 * "0", "%00"])
+def test_conversation_and_turn_that_are_not_there_are_404(
+    team: Team, bob: Client, chatbot: Chatbot, id: str
+) -> None:
+    there = opened(chatbot)
+    foreign = opened(make_chatbot(team.outside))
+    for rest in (
+        [id],
+        [foreign.conversation_id],
+        [there.conversation_id, "turns", id],
+        [there.conversation_id, "turns", foreign.id],
+        [foreign.conversation_id, "turns", foreign.id],
+    ):
+        assert bob.get(url_of(team, *rest)).status_code == 404, rest
+
+
+def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    thread = opened(chatbot)
+    completed(thread)
+
+    def hold(times: int) -> None:
+        for _ in range(times):
+            completed(opened(chatbot))
+
+    def go_on(times: int) -> None:
+        for _ in range(times):
+            completed(opened(chatbot, conversation=thread.conversation))
+
+    assert queries_at_1_and_50(bob, url_of(team), hold) == (10, 10)
+    assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (10, 10)

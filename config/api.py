@@ -13,13 +13,16 @@ from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
+from apps.core.schemas import details_of
 from apps.credits.api import router as credits
+from apps.leads.api import router as leads
 
 log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_router("", credits)
 api.add_router("", conversations)
+api.add_router("", leads)
 
 
 @api.exception_handler(Exception)
@@ -38,11 +41,13 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _details(invalid: ValidationError) -> dict[str, list[str]]:
+    # A place begins with where the value was looked for, and in a body or a set of filters with
+    # the name of our own parameter: neither is the caller's.
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        # The location begins with where the value was looked for: query, path or body.
-        name = ".".join(str(part) for part in problem["loc"][1:]) or "body"
-        details.setdefault(name, []).append(f"{problem['msg']}.")
+        ours = 2 if problem["loc"][1:2] and problem["loc"][1] in ("body", "filters") else 1
+        for name, sentences in details_of([problem], skip=ours).items():
+            details.setdefault(name, []).extend(sentences)
     return details
 
 

@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
-from apps.api_keys.models import Scope
+from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.queries import Caller, caller_of, secret_in
 from apps.api_keys.services import touch_key
+from apps.audit.services import Actor, api_key
 
 
 class ApiKeyAuth(AuthBase):
@@ -29,6 +30,12 @@ class ApiKeyAuth(AuthBase):
             touch_key(api_key_id=caller.api_key_id)
         caller.require(*self.scopes)
         return caller
+
+
+def actor_in(request: HttpRequest) -> Actor:
+    """The same caller as the audit log names it: by its key."""
+    key = ApiKey.objects.get(id=caller_in(request).api_key_id)
+    return api_key(key.id, str(key), request)
 
 
 def caller_in(request: HttpRequest) -> Caller:

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
     "apps.llm",
     "apps.chatbots",
     "apps.conversations",
+    "apps.leads",
     "apps.chat",
     "apps.dashboard",
 ]
@@ -138,6 +140,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+    "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
 }
 
 # The way of a turn (seconds)
@@ -152,6 +155,9 @@ TURN_DRAIN_SECONDS = env.float("TURN_DRAIN_SECONDS", default=50.0)
 STREAM_START_SECONDS = env.float("STREAM_START_SECONDS", default=2.0)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
 IDEMPOTENCY_KEY_HOURS = 24
+
+LEAD_READING_HOURS = 1
+"""How long a message may wait to be read for contact details, should the worker be away."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

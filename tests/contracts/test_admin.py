@@ -21,6 +21,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
+from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Event, EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Member, Workspace
@@ -31,7 +32,19 @@ OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
     key=lambda model: model.__name__,
 )
-HISTORY = [Account, ApiKey, AuditEntry, Conversation, Event, LedgerEntry, Message, Turn]
+HISTORY = [
+    Account,
+    ApiKey,
+    AuditEntry,
+    CapturedField,
+    Conversation,
+    Event,
+    Lead,
+    LedgerEntry,
+    Message,
+    Reading,
+    Turn,
+]
 USERS_TEXT, ANSWER, UNFINISHED = "What-the-user-said", "What-was-answered", "Half-an-answer"
 MODELS = pytest.mark.parametrize("model", OURS, ids=lambda model: str(model.__name__))
 PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__name__))
@@ -48,6 +61,22 @@ def make_world() -> tuple[Team, str]:
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    CapturedField.objects.create(
+        workspace=team.workspace,
+        lead=Lead.objects.create(
+            workspace=team.workspace,
+            chatbot=chatbot,
+            name="Dana",
+            email="dana@example.com",
+            metadata={"who": USERS_TEXT},
+        ),
+        message=Message.objects.filter(workspace=team.workspace)[0],
+        field="name",
+        value=USERS_TEXT,
+    )
+    Reading.objects.create(
+        workspace=team.workspace, turn=Turn.objects.filter(workspace=team.workspace)[0]
+    )
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
     return team, secret

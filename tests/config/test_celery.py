@@ -8,7 +8,10 @@ from config import celery_app
 def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-    assert scheduled == {"apps.conversations.tasks.sweep_turns"}
+    assert scheduled == {
+        "apps.conversations.tasks.sweep_turns",
+        "apps.leads.tasks.read_turns",
+    }
     assert scheduled - set(celery_app.tasks) == set()
 
 

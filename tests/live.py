@@ -83,13 +83,13 @@ def start_web(folder: Path, *, until: str = "readyz", **environment: Any) -> Ite
 
 
 @contextmanager
-def start_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[bytes]]:
     """The job worker with its clock, on the test database; stopped afterwards."""
     with (folder / "worker.log").open("wb") as output:
         process = subprocess.Popen(
             worker_command(folder / "schedule"),
             cwd=ROOT,
-            env=_environment({}),
+            env=_environment(environment),
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -123,7 +123,7 @@ def _wait_until_ready(web: WebProcess, until: str) -> None:
         if web.process.poll() is not None:
             raise RuntimeError(f"The web process ended:\n{web.log.read_text()[-3000:]}")
         try:
-            response = httpx.get(f"{web.url}/{until}", timeout=5)
+            response = httpx.get(f"{web.url}/{until}", timeout=5, verify=TLS)
             if response.status_code == 200:
                 return
             answer = response.text

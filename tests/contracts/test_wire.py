@@ -177,8 +177,15 @@ CASES = {
     "MODEL_TIMEOUT": Case(504, failing("silent")),
 }
 
-SOCKETS_ALONE = {"ORIGIN_NOT_ALLOWED": 403, "TOO_MANY_TURNS": 409, "SLOW_READER": 408}
-"""Codes that only a WebSocket meets: `tests/e2e/test_websocket_refusals.py`."""
+SOCKETS_ALONE = {
+    "ORIGIN_NOT_ALLOWED": 403,
+    "TOO_MANY_TURNS": 409,
+    "SLOW_READER": 408,
+    "NOT_SIGNED_IN": 401,
+    "WORKSPACE_NOT_FOUND": 404,
+    "TOO_MANY_CONVERSATIONS": 409,
+}
+"""Codes that only a WebSocket meets: `tests/e2e/test_websocket_refusals.py`, `tests/dashboard/`."""
 
 EXTRA_FIELDS = {400: {"details"}, 429: {"retryAfter"}}
 EXTRA_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import Caller, Frame, WebProcess, parse_frames
+from tests.live import TLS, Caller, Frame, WebProcess, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -32,7 +34,7 @@ def resumed(caller: Caller, web: WebProcess, turn_id: str, after: int) -> list[F
     """The rest of a turn, read to its end from a web process."""
     url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
     headers = {**caller.all_headers, "Last-Event-ID": str(after)}
-    response = httpx.get(url, headers=headers, timeout=30)
+    response = httpx.get(url, headers=headers, timeout=30, verify=TLS)
     assert response.status_code == 200, response.text
     return parse_frames(response.text)
 
@@ -87,7 +89,12 @@ def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
             web = chance.choice(web_pair)
             url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
             with httpx.stream(
-                "GET", url, params={"after": len(got)}, headers=caller.all_headers, timeout=30
+                "GET",
+                url,
+                params={"after": len(got)},
+                headers=caller.all_headers,
+                timeout=30,
+                verify=TLS,
             ) as response:
                 got += until(response, cut - len(got))
         return got
@@ -130,6 +137,17 @@ def test_stop_from_the_other_process_keeps_and_charges_what_was_delivered(
     assert len(stopped["response"].split()) < 200
     assert (receipt["status"], receipt["credits"]["charged"]) == ("stopped", 1)
     assert stopped["credits"] == {"charged": 1, "balance": 999}
+
+
+def test_message_that_makes_no_sense_does_not_deafen_a_process(
+    web_pair: Pair, caller: Caller
+) -> None:
+    turn_id, _ = opened(caller)
+    send = async_to_sync(get_channel_layer().send)
+    send(Turn.objects.get(id=turn_id).process, {"type": "of another version"})
+    url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stop"
+    stopped = httpx.post(url, headers=caller.all_headers, timeout=10).json()["data"]
+    assert stopped["finishReason"] == "stopped"
 
 
 def test_stop_before_the_first_word_charges_nothing(web_pair: Pair, live_team: Team) -> None:

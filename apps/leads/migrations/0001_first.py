@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("chatbots", "0003_lead_capture"),
-        ("conversations", "0004_messages_in_workspace"),
+        ("chatbots", "0004_lead_capture"),
+        ("conversations", "0005_messages_in_workspace"),
         ("workspaces", "0001_first"),
     ]
 

@@ -33,7 +33,7 @@ ANYTHING = "ALTER TABLE leads_lead DROP CONSTRAINT leads_metadata_is_a_bounded_o
 class Migration(migrations.Migration):
     dependencies = [
         ("leads", "0001_first"),
-        ("chatbots", "0003_lead_capture"),
-        ("conversations", "0004_messages_in_workspace"),
+        ("chatbots", "0004_lead_capture"),
+        ("conversations", "0005_messages_in_workspace"),
     ]
     operations = [migrations.RunSQL(BIND, UNBIND), migrations.RunSQL(OBJECT, ANYTHING)]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0003_turns_can_be_followed"),
+        ("conversations", "0004_reading_is_a_permission"),
         ("workspaces", "0001_first"),
     ]
 

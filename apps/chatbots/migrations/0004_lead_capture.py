@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chatbots", "0002_sandbox_models"),
+        ("chatbots", "0003_testing_is_a_permission"),
         ("workspaces", "0001_first"),
     ]
 

@@ -32,12 +32,12 @@ class ApiKeyAuth(AuthBase):
         return caller
 
 
-def actor_in(request: HttpRequest) -> Actor:
-    """The same caller as the audit log names it: by its key."""
-    key = ApiKey.objects.get(id=caller_in(request).api_key_id)
-    return api_key(key.id, str(key), request)
-
-
 def caller_in(request: HttpRequest) -> Caller:
     """The caller that ApiKeyAuth let in."""
     return cast(Caller, request.auth)  # type: ignore[attr-defined]
+
+
+def actor_in(request: HttpRequest) -> Actor:
+    """The caller that ApiKeyAuth let in, as the audit log names it."""
+    key = ApiKey.objects.get(id=caller_in(request).api_key_id)
+    return api_key(key.id, str(key), request)

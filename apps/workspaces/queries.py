@@ -37,3 +37,10 @@ def memberships_of(user: User) -> QuerySet[Member]:
 def member_of(user: User, slug: str) -> Member | None:
     """The person's place in the workspace of this slug, with it, if they have one."""
     return memberships_of(user).select_related("user").filter(workspace__slug=slug).first()
+
+
+def owners_of(workspace_id: str) -> QuerySet[User]:
+    """The people who own a workspace and may still sign in."""
+    return User.objects.filter(
+        is_active=True, memberships__workspace_id=workspace_id, memberships__role=Role.OWNER
+    ).order_by("email")

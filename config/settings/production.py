@@ -1,8 +1,8 @@
 """Customers' machines. Starts only when every secret and address is given and strong.
 
 Environment: SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL and REDIS_URL are required;
-CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, DB_THREADS, LOG_LEVEL and the time-outs of
-`config.settings.base` are optional.
+CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, DB_THREADS, LOG_LEVEL, WEBHOOK_ALLOW_PRIVATE and the
+time-outs of `config.settings.base` are optional.
 """
 
 from django.core.exceptions import ImproperlyConfigured

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from django.conf import settings
 
 from config import celery_app
+
+PROCFILE = (Path(__file__).resolve().parents[2] / "Procfile").read_text()
 
 
 def test_every_scheduled_task_is_registered() -> None:
@@ -11,6 +16,9 @@ def test_every_scheduled_task_is_registered() -> None:
     assert scheduled == {
         "apps.conversations.tasks.sweep_turns",
         "apps.leads.tasks.read_turns",
+        "apps.webhooks.tasks.deliver_due",
+        "apps.webhooks.tasks.prune",
+        "apps.webhooks.tasks.tell_owners",
     }
     assert scheduled - set(celery_app.tasks) == set()
 
@@ -19,3 +27,10 @@ def test_application_reads_djangos_settings() -> None:
     assert celery_app.conf.broker_url == settings.CELERY_BROKER_URL  # type: ignore[misc]
     assert celery_app.conf.beat_schedule == settings.CELERY_BEAT_SCHEDULE
     assert celery_app.conf.task_acks_late is True
+
+
+def test_receivers_of_webhooks_keep_no_other_job_waiting() -> None:
+    routed = celery_app.amqp.router.route({}, "apps.webhooks.tasks.deliver_due")
+    assert routed["queue"].name == "webhooks"
+    queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)
+    assert queues == [("webhooks", "webhooks")]

@@ -1,4 +1,4 @@
-"""Every error code of the chat endpoint, met by a caller on a real socket, in the one shape."""
+"""Every error code of the API, met by a caller on a real socket, in the one shape."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from apps.conversations.services import sweep_turns
 from apps.core.errors import ApiError
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
+from apps.webhooks.models import DisabledReason
+from apps.webhooks.services import MOST_ENDPOINTS, disable_endpoint, send_test
 from tests.conversations.opening import opened, silence
-from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.factories import Team, make_chatbot, make_endpoint, make_key, make_model
 from tests.faults import refusing_rows
 from tests.live import Caller, WebProcess, new_caller
 
@@ -148,6 +150,37 @@ def abandoned(web: WebProcess, team: Team) -> httpx.Response:
     return caller.post("Hello")
 
 
+def _webhooks(
+    web: WebProcess, team: Team, method: str, path: str, **options: Any
+) -> httpx.Response:
+    key = make_key(team.workspace, ["read", "manage"])
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.request(method, f"{web.url}/api/v1/webhook-{path}", headers=headers, **options)
+
+
+def foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
+    theirs, _ = make_endpoint(team.outside)
+    return _webhooks(web, team, "GET", f"endpoints/{theirs.id}")
+
+
+def foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = send_test(endpoint=make_endpoint(team.outside)[0])
+    return _webhooks(web, team, "GET", f"deliveries/{theirs.id}")
+
+
+def endpoint_off(web: WebProcess, team: Team) -> httpx.Response:
+    endpoint, _ = make_endpoint(team.workspace)
+    disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
+    return _webhooks(web, team, "POST", f"endpoints/{endpoint.id}/test")
+
+
+def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
+    for _ in range(MOST_ENDPOINTS):
+        make_endpoint(team.workspace)
+    body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
+    return _webhooks(web, team, "POST", "endpoints", json=body)
+
+
 def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
     return lambda web, team: new_caller(web, team.workspace, f"sandbox/{model}").post()
 
@@ -162,10 +195,14 @@ CASES = {
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
     "TURN_NOT_FOUND": Case(404, foreign_turn),
     "LEAD_NOT_FOUND": Case(404, foreign_lead, names_chatbot=False),
+    "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint, names_chatbot=False),
+    "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery, names_chatbot=False),
     "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
     "METHOD_NOT_ALLOWED": Case(405, wrong_method, names_chatbot=False),
     "CONVERSATION_BUSY": Case(409, busy),
     "IDEMPOTENCY_MISMATCH": Case(409, other_body),
+    "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off, names_chatbot=False),
+    "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more, names_chatbot=False),
     "PAYLOAD_TOO_LARGE": Case(413, large_body, names_chatbot=False),
     "UNSUPPORTED_MEDIA_TYPE": Case(415, form),
     "RATE_LIMIT_EXCEEDED": Case(429, full_window),

@@ -107,7 +107,8 @@ def test_change_that_changes_nothing_is_told_to_nobody(team: Team) -> None:
     lead = made(make_chatbot(team.workspace), metadata={"a": 1})
     after = changed(lead, name="Ana", metadata={"a": 1, "b": None})
     assert (after.updated_at, len(told(team.workspace))) == (lead.updated_at, 1)
-    assert [entry.action for entry in entries_of(team.workspace.id)] == ["lead.created"]
+    actions = entries_of(team.workspace.id).filter(action__startswith="lead.")
+    assert [entry.action for entry in actions] == ["lead.created"]
 
 
 def test_email_of_another_lead_is_refused(team: Team) -> None:
@@ -149,7 +150,7 @@ def test_audit_says_which_fields_and_never_what_they_hold(team: Team) -> None:
     lead = made(make_chatbot(team.workspace))
     changed(lead, name="Bea", status="lost")
     delete_lead(workspace_id=team.workspace.id, lead_id=lead.id, actor=KEY)
-    entries = entries_of(team.workspace.id).order_by("id")
+    entries = entries_of(team.workspace.id).filter(action__startswith="lead.").order_by("id")
     assert list(entries.values_list("action", "actor_label", "details")) == [
         ("lead.created", "Parley", {"fields": ["email", "name"]}),
         ("lead.updated", KEY.label, {"fields": ["name", "status"]}),

@@ -15,6 +15,7 @@ def test_every_scheduled_task_is_registered() -> None:
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled == {
         "apps.conversations.tasks.sweep_turns",
+        "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",
         "apps.webhooks.tasks.tell_owners",

@@ -33,7 +33,8 @@ def newest_first(
 ) -> Page[M]:
     """A page of rows from the newest to the oldest by the moment `by`, then by id.
 
-    `limit` is 1 to 100. Raises ValidationFailed for a cursor that no page gave.
+    Callers from outside may ask for a `limit` of 1 to 100. Raises ValidationFailed for a cursor
+    that no page gave.
     """
     rows = rows.order_by(f"-{by}", "-id")
     if cursor is not None:

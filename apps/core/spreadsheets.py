@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -15,25 +15,14 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     A spreadsheet takes a cell that begins with = + - @ or a control character for a formula,
     whoever wrote it; an apostrophe before it makes it text. Numbers of ours are left as they are.
     """
-    return "".join(csv_lines(header, rows))
+    return csv_lines([header]) + csv_lines(rows)
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """The same, line by line while the rows come: for tables too long to be held."""
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Lines of such a table, to be written behind others."""
     out = StringIO()
-    writer = csv.writer(out)
-    writer.writerow(header)
-    for row in rows:
-        yield _taken(out)
-        writer.writerow([_inert(cell) for cell in row])
-    yield _taken(out)
-
-
-def _taken(out: StringIO) -> str:
-    line = out.getvalue()
-    out.seek(0)
-    out.truncate()
-    return line
+    csv.writer(out).writerows([_inert(cell) for cell in row] for row in rows)
+    return out.getvalue()
 
 
 def _inert(cell: object) -> object:

@@ -22,7 +22,6 @@ class Listing(Generic[M]):
     rows: list[M]
     first_url: str | None
     next_url: str | None
-    is_filtered: bool
 
 
 def listing(
@@ -38,9 +37,8 @@ def listing(
     except ValidationFailed:
         cursor, page = None, newest_first(rows, cursor=None, limit=limit, by=by)
     first_url = f"?{query.urlencode()}" if cursor else None
-    is_filtered = bool(query)
     next_url = None
     if page.next_cursor:
         query["cursor"] = page.next_cursor
         next_url = f"?{query.urlencode()}"
-    return Listing(page.rows, first_url, next_url, is_filtered)
+    return Listing(page.rows, first_url, next_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import chatbots, conversations, overview
+from apps.dashboard.views import chatbots, conversations, credits, overview
 
 app_name = "dashboard"
 
@@ -20,4 +20,6 @@ urlpatterns = [
         conversations.turn,
         name="turn",
     ),
+    path("credits", credits.credits, name="credits"),
+    path("credits/statement.csv", credits.statement, name="statement"),
 ]

@@ -40,6 +40,7 @@ def addresses(life: Team) -> dict[str, str]:
         "chatbots": "chatbots",
         "conversations": "conversations",
         "conversations-none": "conversations?status=stopped",
+        "credits": "credits",
         "conversation": f"conversations/{thread}",
     }
 

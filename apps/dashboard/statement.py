@@ -1,0 +1,98 @@
+"""A workspace's credits as the dashboard shows them: the statement, and what they went into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from apps.api_keys.models import ApiKey
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+from apps.credits.models import LedgerEntry
+
+
+def ledger_of(
+    workspace_id: str,
+    *,
+    kind: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[LedgerEntry]:
+    """The workspace's ledger entries that match everything that is given."""
+    found = LedgerEntry.objects.filter(workspace_id=workspace_id)
+    if kind is not None:
+        found = found.filter(kind=kind)
+    if since is not None:
+        found = found.filter(created_at__gte=since)
+    if before is not None:
+        found = found.filter(created_at__lt=before)
+    return found
+
+
+def conversations_of_entries(
+    workspace_id: str, entries: Sequence[LedgerEntry]
+) -> Mapping[str, str]:
+    """The conversation of each turn that these entries charge, by the turn's id."""
+    turn_ids = [entry.turn_id for entry in entries if entry.turn_id]
+    turns = Turn.objects.filter(workspace_id=workspace_id, id__in=turn_ids)
+    return dict(turns.values_list("id", "conversation_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What something was used for: settled or running turns, and the credits charged for them."""
+
+    id: str
+    name: str
+    turns: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """The use in a period, by chatbot, by model and by key; the dearest first."""
+
+    chatbots: list[Use]
+    models: list[Use]
+    keys: list[Use]
+
+    @property
+    def credits(self) -> int:
+        return sum(use.credits for use in self.models)
+
+    @property
+    def turns(self) -> int:
+        return sum(use.turns for use in self.models)
+
+
+_USE = """
+SELECT CASE WHEN grouping(chatbot_id) = 0 THEN 'chatbot'
+            WHEN grouping(model_name) = 0 THEN 'model' ELSE 'key' END,
+       coalesce(chatbot_id, model_name, api_key_id, ''), count(*), sum(credits_charged)
+FROM conversations_turn
+WHERE workspace_id = %(workspace)s AND created_at >= %(since)s
+GROUP BY GROUPING SETS ((chatbot_id), (model_name), (api_key_id))
+ORDER BY 4 DESC, 3 DESC, 2
+"""
+
+
+def uses(workspace_id: str, *, since: datetime) -> Uses:
+    """What the turns since then were charged: three statements, one walk over the turns."""
+    found: dict[str, list[tuple[str, int, int]]] = {"chatbot": [], "model": [], "key": []}
+    with connection.cursor() as cursor:
+        cursor.execute(_USE, {"workspace": workspace_id, "since": since})
+        for by, id, turns, credits in cursor.fetchall():
+            found[by].append((id, turns, int(credits)))
+    chatbots = Chatbot.objects.filter(workspace_id=workspace_id)
+    keys = ApiKey.objects.filter(workspace_id=workspace_id)
+    names = dict(chatbots.values_list("id", "name")) | dict(keys.values_list("id", "name"))
+    no_key = "Without a key, or with one that was deleted"
+
+    def named(by: str) -> list[Use]:
+        return [Use(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]
+
+    return Uses(named("chatbot"), named("model"), named("key"))

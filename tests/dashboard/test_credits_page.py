@@ -1,0 +1,139 @@
+"""Credits: what there is, where it went, and the statement, which leaves as CSV."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import httpx
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.api_keys.models import ApiKey
+from apps.chatbots.services import add_model
+from apps.conversations.models import Turn
+from apps.core.ids import new_id
+from apps.credits.models import Account, LedgerEntry, Plan
+from apps.credits.services import adjust, grant
+from apps.dashboard.exporting import AT_ONCE
+from tests.conversations.opening import completed, failed, opened
+from tests.dashboard.looking import browser_of, cells_of, queries_at_1_and_50, text_of
+from tests.factories import Team, give, make_chatbot, make_key
+from tests.live import TLS, WebProcess
+
+
+def url_of(team: Team) -> str:
+    return f"/w/{team.workspace.slug}/credits"
+
+
+def tables_of(html: str) -> list[list[list[str]]]:
+    return [cells_of(f"<tbody>{part}") for part in html.split("<tbody>")[1:]]
+
+
+def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
+    """A completed turn of this price with a chatbot of this name, on a model called as it."""
+    model = add_model(
+        name=f"{name}-{new_id()}", litellm_model="sandbox/echo", credits_per_reply=price
+    )
+    turn = opened(make_chatbot(team.workspace, model, name=name), credits=price, **fields)
+    completed(turn)
+    return turn
+
+
+def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
+    give(team.workspace, 1000)
+    plan = Plan.objects.create(slug="p", name="Growth", monthly_credits=5000)
+    Account.objects.filter(workspace=team.workspace).update(plan=plan)
+    make_key(team.workspace)
+    key = ApiKey.objects.get(workspace=team.workspace)
+    dear = spend(team, 30, "Dear", api_key_id=key.id)
+    failed(opened(dear.chatbot, credits=30))
+    opened(dear.chatbot, credits=5)
+    old = spend(team, 7, "Old")
+    Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
+    give(team.outside, 1)
+    html = browser_of(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
+    assert "Left 963 the sum of the ledger Held 5" in text_of(html)
+    assert "Plan Growth 5,000 credits a month" in text_of(html)
+    assert "Use: 30 credits for 3 turns" in text_of(html)
+    chatbots, models, keys, statement = tables_of(html)
+    assert chatbots == [["Dear", "3", "30"]]
+    assert models == [[dear.model_name, "3", "30"]]
+    assert keys == [
+        ["test", "1", "30"],
+        ["Without a key, or with one that was deleted", "2", "0"],
+    ]
+    assert statement == [
+        ["just now", "Charge", f"Turn {old.id}", "-7", "963"],
+        ["just now", "Charge", f"Turn {dear.id}", "-30", "970"],
+        ["just now", "Grant", "for a test", "+1,000", "1,000"],
+    ]
+    month = browser_of(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
+    assert "Use: 37 credits for 4 turns" in text_of(month)
+
+
+def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
+    give(team.workspace, 10)
+    adjust(workspace_id=team.workspace.id, credits=-3, reason="put right")
+    bob = browser_of(team.bob)
+
+    def amounts(**filters: str) -> list[str]:
+        html = bob.get(url_of(team), filters).content.decode()
+        return [row[3] for row in tables_of(html)[-1] if len(row) > 3]
+
+    today = timezone.now().date()
+    assert amounts() == ["-3", "+10"]
+    assert amounts(kind="adjustment") == ["-3"]
+    assert amounts(since=today.isoformat(), kind="grant") == ["+10"]
+    assert amounts(until=(today - timedelta(days=1)).isoformat()) == []
+    assert amounts(kind="nonsense") == ["-3", "+10"]
+
+
+def test_empty_ledger_says_what_will_be_in_it(team: Team) -> None:
+    html = browser_of(team.bob).get(url_of(team)).content.decode()
+    assert "No credits yet" in text_of(html)
+
+
+def test_statement_leaves_as_csv_with_inert_cells_however_long(
+    web: WebProcess, live_team: Team
+) -> None:
+    workspace = live_team.workspace
+    grant(workspace_id=workspace.id, credits=5, reason="=HYPERLINK(1)")
+    adjust(workspace_id=workspace.id, credits=-2, reason="mended")
+    more = 2 * AT_ONCE
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(workspace=workspace, kind="refund", amount=1, balance_after=number)
+        for number in range(more)
+    )
+    give(live_team.outside, 1)
+    address = f"{web.url}{url_of(live_team)}/statement.csv"
+
+    def exported(user: User, **filters: str) -> httpx.Response:
+        cookies = browser_of(user).cookies
+        header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
+        return httpx.get(address, params=filters, headers=header, verify=TLS)
+
+    answer = exported(live_team.bob)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == (
+        f'attachment; filename="{workspace.slug}-credits.csv"'
+    )
+    rows = list(csv.DictReader(StringIO(answer.text, newline="")))
+    assert [row["credits"] for row in rows] == ["1"] * more + ["-2", "5"]
+    assert len({row["id"] for row in rows}) == more + 2
+    assert [row["reason"] for row in rows[-2:]] == ["mended", "'=HYPERLINK(1)"]
+    only = csv.DictReader(StringIO(exported(live_team.bob, kind="grant").text))
+    assert [row["balance after"] for row in only] == ["5"]
+    assert exported(live_team.charlie).status_code == 404
+
+
+def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team) -> None:
+    give(team.workspace, 1000)
+
+    def spend_more(times: int) -> None:
+        for number in range(times):
+            spend(team, 1, f"Bot {number}")
+
+    assert queries_at_1_and_50(browser_of(team.bob), url_of(team), spend_more) == (13, 13)

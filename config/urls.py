@@ -11,6 +11,8 @@ urlpatterns = [
     path("", dashboard.home, name="home"),
     path("healthz", core.healthz),
     path("readyz", core.readyz),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.dashboard.entrance.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.chat.urls")),
     path("api/v1/", api.urls),

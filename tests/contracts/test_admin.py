@@ -23,7 +23,8 @@ from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
 from apps.webhooks.models import Event, EventType
 from apps.webhooks.services import emit
-from apps.workspaces.models import Member, Workspace
+from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.services import invite
 from tests.conversations.opening import completed, opened
 from tests.factories import Team, give, make_chatbot, make_team, make_user
 
@@ -31,7 +32,18 @@ OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
     key=lambda model: model.__name__,
 )
-HISTORY = [Account, ApiKey, AuditEntry, Conversation, Event, LedgerEntry, Message, Turn]
+HISTORY = [
+    Account,
+    ApiKey,
+    AuditEntry,
+    Conversation,
+    Event,
+    Invitation,
+    LedgerEntry,
+    Member,
+    Message,
+    Turn,
+]
 USERS_TEXT, ANSWER, UNFINISHED = "What-the-user-said", "What-was-answered", "Half-an-answer"
 MODELS = pytest.mark.parametrize("model", OURS, ids=lambda model: str(model.__name__))
 PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__name__))
@@ -48,6 +60,14 @@ def make_world() -> tuple[Team, str]:
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    owner = Member.objects.get(workspace=team.workspace, user=team.alice)
+    invite(
+        workspace=team.workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=owner,
+        actor=SYSTEM,
+    )
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
     return team, secret
@@ -187,6 +207,16 @@ def test_staff_without_permissions_see_no_rows(team: Team) -> None:
     assert [client.get(url(model, "changelist")).status_code for model in OURS] == [403] * len(OURS)
 
 
+def test_staff_make_an_owner_where_the_last_one_is_gone(staff: Client) -> None:
+    team, _ = make_world()
+    bob = Member.objects.get(workspace=team.workspace, user=team.bob)
+    page = url(Member, "changelist")
+    staff.post(page, {"action": "make_owners", "_selected_action": [bob.pk]})
+    bob.refresh_from_db()
+    (entry,) = AuditEntry.objects.filter(action="member.role_changed")
+    assert (bob.role, entry.actor_kind, entry.workspace) == ("owner", "staff", team.workspace)
+
+
 def test_staff_can_revoke_a_key(staff: Client) -> None:
     make_world()
     key = ApiKey.objects.get()
@@ -250,12 +280,6 @@ def test_person_is_added_and_can_sign_in(staff: Client) -> None:
     form = {"email": email, "password1": "Zq8-h3Xv_7Kd", "password2": "Zq8-h3Xv_7Kd"}
     assert staff.post(url(User, "add"), form).status_code == 302
     assert Client().login(email=email, password="Zq8-h3Xv_7Kd") is True
-
-
-def test_membership_is_given_once(staff: Client, team: Team) -> None:
-    form = {"workspace": team.workspace.id, "user": team.bob.id, "role": "admin"}
-    assert staff.post(url(Member, "add"), form).status_code == 200
-    assert Member.objects.filter(workspace=team.workspace, user=team.bob).count() == 1
 
 
 def test_workspace_with_history_is_not_deleted(staff: Client) -> None:

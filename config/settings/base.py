@@ -168,9 +168,10 @@ def redis_settings(url: str) -> dict[str, Any]:
         "CELERY_BROKER_URL": url,
         "CACHES": {
             "default": {
-                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "BACKEND": "apps.core.cache.SharedCache",
                 "LOCATION": url,
                 "KEY_PREFIX": "parley:cache",
+                "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
             }
         },
         "CHANNEL_LAYERS": {

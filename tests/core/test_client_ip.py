@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import RequestFactory
-from pytest_django.fixtures import SettingsWrapper
 
 from apps.core.middleware import client_ip
 
@@ -25,7 +26,7 @@ from apps.core.middleware import client_ip
     ],
 )
 def test_address_is_the_one_that_our_own_proxy_saw(
-    settings: SettingsWrapper, proxies: int, forwarded: str | None, expected: str | None
+    settings: Any, proxies: int, forwarded: str | None, expected: str | None
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}

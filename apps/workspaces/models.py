@@ -32,6 +32,10 @@ class Workspace(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    def get_absolute_url(self) -> str:
+        """Where its pages begin."""
+        return f"/w/{self.slug}/"
+
 
 class Role(models.TextChoices):
     """What a member may do, from most to least."""

@@ -123,7 +123,7 @@ def _wait_until_ready(web: WebProcess, until: str) -> None:
         if web.process.poll() is not None:
             raise RuntimeError(f"The web process ended:\n{web.log.read_text()[-3000:]}")
         try:
-            response = httpx.get(f"{web.url}/{until}", timeout=5)
+            response = httpx.get(f"{web.url}/{until}", timeout=5, verify=TLS)
             if response.status_code == 200:
                 return
             answer = response.text

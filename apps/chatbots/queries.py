@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.db.models import QuerySet
+
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.llm.types import ProviderKind
@@ -22,6 +24,11 @@ def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     if chatbot is None:
         raise ChatbotNotFound
     return chatbot
+
+
+def chatbots_of(workspace_id: str) -> QuerySet[Chatbot]:
+    """The workspace's chatbots, inactive ones too, by name."""
+    return Chatbot.objects.filter(workspace_id=workspace_id).order_by("name", "id")
 
 
 def active_chatbots(workspace_id: str) -> list[Chatbot]:

@@ -75,6 +75,11 @@ def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
     return turn
 
 
+def running_turns(workspace_id: str) -> QuerySet[Turn]:
+    """The workspace's turns that run at this moment."""
+    return Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
+
+
 def answer_of(turn: Turn) -> str:
     """The text of a settled turn's answer; empty where it has none."""
     text = Message.objects.filter(

@@ -9,6 +9,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from apps.core import errors
 from apps.core.logging import get_logger
@@ -66,9 +68,22 @@ async def _redis() -> str:
     return "ok"
 
 
+@csrf_exempt
+@require_POST
+def csp_report(request: HttpRequest) -> HttpResponse:
+    """A browser tells that a page broke the Content-Security-Policy. It is ours or an attack's."""
+    log.warning("csp_report", report=request.body[:2000].decode(errors="replace"))
+    return HttpResponse(status=204)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400 outside every view."""
     return _error(request, errors.ValidationFailed(sentence="The request is not valid."))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: the person's role does not allow this."""
+    return _error(request, errors.Forbidden("Your role here does not allow this."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

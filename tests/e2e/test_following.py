@@ -12,7 +12,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import Caller, Frame, WebProcess, parse_frames
+from tests.live import TLS, Caller, Frame, WebProcess, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -32,7 +32,7 @@ def resumed(caller: Caller, web: WebProcess, turn_id: str, after: int) -> list[F
     """The rest of a turn, read to its end from a web process."""
     url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
     headers = {**caller.all_headers, "Last-Event-ID": str(after)}
-    response = httpx.get(url, headers=headers, timeout=30)
+    response = httpx.get(url, headers=headers, timeout=30, verify=TLS)
     assert response.status_code == 200, response.text
     return parse_frames(response.text)
 
@@ -87,7 +87,12 @@ def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
             web = chance.choice(web_pair)
             url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
             with httpx.stream(
-                "GET", url, params={"after": len(got)}, headers=caller.all_headers, timeout=30
+                "GET",
+                url,
+                params={"after": len(got)},
+                headers=caller.all_headers,
+                timeout=30,
+                verify=TLS,
             ) as response:
                 got += until(response, cut - len(got))
         return got

@@ -1,0 +1,98 @@
+"""What the frame around every page of a workspace shows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from apps.chatbots.queries import chatbots_of
+from apps.conversations.queries import running_turns
+from apps.credits.queries import Balance, balance_of
+from apps.dashboard.access import seen_by
+from apps.dashboard.navigation import Group, Link, rail_of
+from apps.workspaces.models import Member
+from apps.workspaces.queries import memberships_of
+
+MOST_IN_PALETTE = 200
+ACCOUNT_LINKS = (
+    ("Email addresses", "account_email"),
+    ("Password", "account_change_password"),
+    ("Two-factor authentication", "mfa_index"),
+    ("Sessions", "usersessions_list"),
+    ("Log out", "account_logout"),
+)
+
+
+class Frame:
+    """Each part is asked for when a template shows it, and once."""
+
+    def __init__(self, request: HttpRequest, member: Member) -> None:
+        self._request = request
+        self._member = member
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        return rail_of(self._member, path=self._request.path)
+
+    @cached_property
+    def places(self) -> list[Member]:
+        return list(memberships_of(self._member.user))
+
+    @cached_property
+    def palette(self) -> list[dict[str, str]]:
+        pages = [
+            {"title": page.title, "url": page.url, "kind": "page"}
+            for group in self.groups
+            for page in group.pages
+        ]
+        slug = self._member.workspace.slug
+        chatbots = [
+            {"title": name, "url": reverse("dashboard:chatbot", args=[slug, id]), "kind": "chatbot"}
+            for id, name in chatbots_of(self._member.workspace_id).values_list("id", "name")[
+                :MOST_IN_PALETTE
+            ]
+        ]
+        return pages + chatbots
+
+    @cached_property
+    def _credits(self) -> Balance:
+        return balance_of(self._member.workspace_id)
+
+    @property
+    def balance(self) -> int:
+        return self._credits.balance
+
+    @property
+    def held(self) -> int:
+        return self._credits.held
+
+    @cached_property
+    def running(self) -> int:
+        return running_turns(self._member.workspace_id).count()
+
+    @property
+    def account_links(self) -> list[Link]:
+        found = ((title, _address(name)) for title, name in ACCOUNT_LINKS)
+        return [Link(title, url) for title, url in found if url]
+
+    @property
+    def new_workspace_url(self) -> str | None:
+        return _address("new_workspace")
+
+
+def _address(name: str) -> str | None:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return None
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Template context of a workspace's pages: `workspace`, `member`, `frame`; empty elsewhere."""
+    member = seen_by(request)
+    if member is None:
+        return {}
+    return {"workspace": member.workspace, "member": member, "frame": Frame(request, member)}

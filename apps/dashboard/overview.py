@@ -1,0 +1,144 @@
+"""The figures of a workspace over a time: one statement each, over the index of its turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+DAY = timedelta(days=1)
+PERIODS = {"today": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+"""How far back a page may look. Today means the last 24 hours: a morning is not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What happened in a period. Times in milliseconds; None where nothing was measured."""
+
+    messages: int
+    conversations: int
+    active_users: int
+    credits: int
+    turns: int
+    failed: int
+    p50_ms: int | None
+    p95_ms: int | None
+
+    @property
+    def error_rate(self) -> float:
+        """Failed and abandoned turns among all, in percent."""
+        return 100 * self.failed / self.turns if self.turns else 0.0
+
+
+_SUMMARY = """
+SELECT count(*) + count(*) FILTER (WHERE finish_reason <> ''),
+       count(DISTINCT conversation_id),
+       coalesce(sum(credits_charged), 0),
+       count(*),
+       count(*) FILTER (WHERE status IN ('failed', 'abandoned')),
+       percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+         ORDER BY 1000 * extract(epoch FROM first_token_at - created_at)
+       ) FILTER (WHERE first_token_at IS NOT NULL)
+FROM conversations_turn
+WHERE workspace_id = %(workspace)s AND created_at >= %(since)s AND created_at < %(until)s
+"""
+
+_USERS = """
+SELECT count(DISTINCT message.metadata ->> 'userId')
+FROM conversations_turn AS turn
+JOIN conversations_message AS message ON message.turn_id = turn.id AND message.role = 'user'
+WHERE turn.workspace_id = %(workspace)s
+  AND turn.created_at >= %(since)s AND turn.created_at < %(until)s
+"""
+
+_SERIES = """
+SELECT bucket.at, count(turn.id), coalesce(sum(turn.credits_charged), 0),
+       count(turn.id) FILTER (WHERE turn.status IN ('failed', 'abandoned')),
+       coalesce(percentile_cont(0.5) WITHIN GROUP (
+         ORDER BY 1000 * extract(epoch FROM turn.first_token_at - turn.created_at)), 0),
+       coalesce(percentile_cont(0.95) WITHIN GROUP (
+         ORDER BY 1000 * extract(epoch FROM turn.first_token_at - turn.created_at)), 0)
+FROM generate_series(date_bin(%(step)s, %(since)s, 'epoch'), %(until)s, %(step)s) AS bucket (at)
+LEFT JOIN conversations_turn AS turn
+  ON turn.workspace_id = %(workspace)s
+ AND turn.created_at >= bucket.at AND turn.created_at < bucket.at + %(step)s
+GROUP BY bucket.at
+ORDER BY bucket.at
+"""
+
+_ERRORS = """
+SELECT error_code, count(*)
+FROM conversations_turn
+WHERE workspace_id = %(workspace)s AND created_at >= %(since)s AND created_at < %(until)s
+  AND error_code <> ''
+GROUP BY error_code
+ORDER BY count(*) DESC, error_code
+"""
+
+
+def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
+    """The figures of the turns that began from `since` until before `until`."""
+    row = _rows(_SUMMARY, workspace_id, since, until)[0]
+    users = _rows(_USERS, workspace_id, since, until)[0][0]
+    p50, p95 = row[5] or (None, None)
+    return Summary(
+        messages=row[0],
+        conversations=row[1],
+        active_users=users,
+        credits=int(row[2]),
+        turns=row[3],
+        failed=row[4],
+        p50_ms=None if p50 is None else round(p50),
+        p95_ms=None if p95 is None else round(p95),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """An hour or a day of the charts."""
+
+    at: datetime
+    turns: int
+    credits: int
+    failed: int
+    p50_ms: int
+    p95_ms: int
+
+
+def series(workspace_id: str, *, since: datetime, until: datetime) -> list[Bucket]:
+    """The same over time: by the hour for a day, by the day for more. Empty ones are there too."""
+    step = timedelta(hours=1) if until - since <= DAY else DAY
+    rows = _rows(_SERIES, workspace_id, since, until, step)
+    return [Bucket(at, n, int(c), f, round(p50), round(p95)) for at, n, c, f, p50, p95 in rows]
+
+
+def errors(workspace_id: str, *, since: datetime, until: datetime) -> list[tuple[str, int]]:
+    """How many turns ended with each error code, most first."""
+    return [(code, count) for code, count in _rows(_ERRORS, workspace_id, since, until)]
+
+
+def days_left(*, balance: int, used: int, over: timedelta) -> int | None:
+    """In how many days the credits run out at the pace of a period; None if nothing is used."""
+    if used <= 0:
+        return None
+    return int(balance / (used / (over / DAY)))
+
+
+def _rows(
+    statement: str,
+    workspace_id: str,
+    since: datetime,
+    until: datetime,
+    step: timedelta | None = None,
+) -> list[tuple[Any, ...]]:
+    values: dict[str, Any] = {
+        "workspace": workspace_id,
+        "since": since,
+        "until": until,
+        "step": step,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

@@ -1,0 +1,1 @@
+"""The owner's pages, a file for each."""

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from apps.credits.queries import balance_of
+from apps.dashboard.access import workspace_page
+from apps.dashboard.overview import PERIODS, days_left, errors, series, summary
+from apps.workspaces.models import Member
+from apps.workspaces.roles import Permission
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def overview(request: HttpRequest, member: Member) -> HttpResponse:
+    """How the workspace does: today, over 7 days, over 30."""
+    period = request.GET.get("period", "")
+    over = PERIODS.get(period, PERIODS["7d"])
+    until = timezone.now()
+    since = until - over
+    workspace_id = member.workspace_id
+    now = summary(workspace_id, since=since, until=until)
+    context = {
+        "period": period if period in PERIODS else "7d",
+        "now": now,
+        "before": summary(workspace_id, since=since - over, until=since),
+        "buckets": series(workspace_id, since=since, until=until),
+        "errors": errors(workspace_id, since=since, until=until),
+        "days_left": days_left(
+            balance=balance_of(workspace_id).balance, used=now.credits, over=over
+        ),
+    }
+    return render(request, "dashboard/overview.html", context)
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def live(request: HttpRequest, member: Member) -> HttpResponse:
+    """What moves in the rail: the turns that run now and the credits that are left."""
+    return render(request, "dashboard/live.html")

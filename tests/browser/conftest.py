@@ -1,0 +1,100 @@
+"""A real Chromium against a real web process, signed in by a session that the test makes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
+
+from apps.accounts.models import User
+from tests.live import WebProcess
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
+
+Open = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for the tests of a file.
+
+    Playwright's synchronous API runs an event loop in this thread: it must have ended before a
+    test that wants its own, and Django must be told that it is not ours.
+    """
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        connections.close_all()  # those that were opened beside Playwright's loop
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def visit(chromium: Browser, web: WebProcess) -> Iterator[Open]:
+    """`visit(user, size="phone", scheme="dark")`: a browser of its own, with that person signed in.
+
+    Every page must keep to its Content-Security-Policy and throw nothing: a test fails otherwise.
+    """
+    contexts: list[BrowserContext] = []
+    wrongs: list[str] = []
+
+    def visit(user: User | None, *, size: str = "desktop", scheme: Any = "light") -> BrowserContext:
+        width, height = SIZES[size]
+        context = chromium.new_context(
+            base_url=web.url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        context.add_init_script(
+            "document.addEventListener('securitypolicyviolation',"
+            " (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI))"
+        )
+        context.on("weberror", lambda error: wrongs.append(str(error.error)))
+        context.on("console", lambda said: wrongs.append(said.text) if "CSP" in said.text else None)
+        if user is not None:
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": web.url}]
+            )
+        return context
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrongs == []
+
+
+def session_of(user: User) -> str:
+    """The key of a new session in which the person is signed in."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)

@@ -1,0 +1,84 @@
+"""Every page of a workspace, in every role: held to the table, found by walking the addresses."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from apps.dashboard.access import WorkspacePage
+from apps.dashboard.urls import urlpatterns
+from apps.workspaces.models import Role
+from apps.workspaces.roles import ROLES, Permission, may
+from apps.workspaces.services import add_member
+from tests.contracts.test_architecture import ROOT
+from tests.factories import Team, make_chatbot, make_user
+
+HANDS = [*Role.values, "outsider", "anonymous"]
+
+
+def arguments(team: Team) -> dict[str, str]:
+    """What the addresses name, each of the team's workspace. A new name wants a line here."""
+    return {"slug": team.workspace.slug, "chatbot_id": make_chatbot(team.workspace).id}
+
+
+def browser(team: Team, hand: str) -> Client:
+    client = Client()
+    if hand == "outsider":
+        client.force_login(team.charlie)
+    elif hand != "anonymous":
+        user = make_user(hand)
+        add_member(workspace=team.workspace, user=user, role=Role(hand))
+        client.force_login(user)
+    return client
+
+
+def address(pattern: URLPattern, values: dict[str, str]) -> str:
+    names = {"slug", *pattern.pattern.converters}
+    unknown = names - values.keys()
+    assert not unknown, f"Say in arguments() of {__file__} what {unknown} is."
+    return reverse(f"dashboard:{pattern.name}", kwargs={name: values[name] for name in names})
+
+
+@pytest.mark.parametrize("hand", HANDS)
+def test_each_page_opens_to_whom_the_table_says(team: Team, hand: str) -> None:
+    client, values = browser(team, hand), arguments(team)
+    found, expected = {}, {}
+    for pattern in urlpatterns:
+        found[pattern.name] = client.get(address(pattern, values)).status_code
+        if hand == "anonymous":
+            expected[pattern.name] = {302}
+        elif hand == "outsider":
+            expected[pattern.name] = {404}
+        else:
+            allowed = may(hand, cast(WorkspacePage, pattern.callback).wants)
+            # A page that only takes a POST says so; what it wants is asked first all the same.
+            expected[pattern.name] = {200, 302, 405} if allowed else {403, 405}
+    wrong = {name: code for name, code in found.items() if code not in expected[name]}
+    assert wrong == {}
+
+
+def test_workspace_that_is_not_there_looks_like_a_foreign_one(team: Team) -> None:
+    client = browser(team, "outsider")
+    there = client.get(f"/w/{team.workspace.slug}/")
+    nowhere = client.get("/w/nowhere/")
+    assert (there.status_code, nowhere.status_code) == (404, 404)
+    pages = [
+        page.content.replace(page.headers["X-Request-Id"].encode(), b"")
+        for page in (there, nowhere)
+    ]
+    assert pages[0] == pages[1]
+
+
+def test_the_table_for_people_is_the_one_in_the_code() -> None:
+    lines = (ROOT / "docs" / "roles.md").read_text().splitlines()
+    cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    rows = [[cell.strip() for cell in row] for row in cells]
+    head, told = rows[0][1:], {row[0]: row[1:] for row in rows[2:]}
+    assert head == Role.values
+    assert told == {
+        permission.value: ["yes" if may(role, permission) else "—" for role in ROLES]
+        for permission in Permission
+    }

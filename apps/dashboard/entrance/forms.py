@@ -34,6 +34,7 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["password1"].help_text = "At least 8 characters, and not a common one."
         self.invited_email = _invited_email(context.request)
         if self.invited_email:
             email = self.fields["email"]

@@ -39,24 +39,30 @@ class Subject:
         return sum(one.user + one.system for one in times)
 
 
-def subjects(stack: ExitStack) -> list[Subject]:
-    """The bare request first, to which the others are compared."""
+def new_tenant(stack: ExitStack, litellm_model: str, **model_fields: Any) -> tuple[str, str, Path]:
+    """A workspace with credits: its chatbot's id, an API key, and a folder for logs."""
     name = f"bench-{secrets.token_hex(4)}"
     owner = User.objects.create_user(f"{name}@example.com")
     workspace = create_workspace(slug=name, owner=owner)
     grant(workspace_id=workspace.id, credits=1_000_000, reason="benchmark")
-    model = add_model(name=name, litellm_model="sandbox/echo", credits_per_reply=1)
+    model = add_model(name=name, litellm_model=litellm_model, credits_per_reply=1, **model_fields)
     chatbot = create_chatbot(
         workspace=workspace,
         name=name,
         language_model=model,
         rate_limit_requests=10_000,
         rate_limit_window_seconds=1,
+        max_reply_tokens=4096,
     )
     _, key = issue_key(workspace=workspace, name=name)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return chatbot.id, key, Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+
+def subjects(stack: ExitStack) -> list[Subject]:
+    """The bare request first, to which the others are compared."""
+    chatbot_id, key, folder = new_tenant(stack, "sandbox/echo")
     web = stack.enter_context(start_web(folder))
-    path = f"/api/v1/chatbots/{chatbot.id}/chat"
+    path = f"/api/v1/chatbots/{chatbot_id}/chat"
     headers = {"Authorization": f"Bearer {key}"}
     words = " ".join(["word"] * 100)
     return [

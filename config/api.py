@@ -14,12 +14,14 @@ from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
 from apps.credits.api import router as credits
+from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_router("", credits)
 api.add_router("", conversations)
+api.add_router("", webhooks)
 
 
 @api.exception_handler(Exception)
@@ -40,8 +42,10 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
 def _details(invalid: ValidationError) -> dict[str, list[str]]:
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        # The location begins with where the value was looked for: query, path or body.
-        name = ".".join(str(part) for part in problem["loc"][1:]) or "body"
+        # The location begins with where the value was looked for: query, path or body; a body's
+        # is followed by the name that our function has for it.
+        where, *parts = problem["loc"]
+        name = ".".join(str(part) for part in parts[where == "body" :]) or "body"
         details.setdefault(name, []).append(f"{problem['msg']}.")
     return details
 

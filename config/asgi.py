@@ -14,11 +14,12 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.routing import websocket_urlpatterns  # noqa: E402
 from apps.core.asgi import ApiHandler, by_prefix, limit_body  # noqa: E402
+from apps.dashboard.live.routing import live_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
         "http": by_prefix("/api/", limit_body(ApiHandler()), otherwise=pages),
-        "websocket": URLRouter(websocket_urlpatterns),
+        "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
     }
 )

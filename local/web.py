@@ -36,8 +36,8 @@ def worker_command(schedule: Path) -> list[str]:
     """The job worker, with the clock that sends scheduled jobs. `schedule`: the clock's file."""
     return [
         *(sys.executable, "-m", "celery", "--app", "config", "worker", "--loglevel", "INFO"),
-        *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "1"),
-        *("--without-gossip", "--without-mingle"),
+        *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "8"),
+        *("--queues", "celery,webhooks", "--without-gossip", "--without-mingle"),
     ]
 
 

@@ -83,13 +83,13 @@ def start_web(folder: Path, *, until: str = "readyz", **environment: Any) -> Ite
 
 
 @contextmanager
-def start_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[bytes]]:
     """The job worker with its clock, on the test database; stopped afterwards."""
-    with (folder / "worker.log").open("wb") as output:
+    with (folder / "worker.log").open("ab") as output:
         process = subprocess.Popen(
             worker_command(folder / "schedule"),
             cwd=ROOT,
-            env=_environment({}),
+            env=_environment(environment),
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -1,6 +1,13 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
     name = "apps.accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        from apps.accounts.staff_roles import give_permissions
+
+        # After django.contrib.auth's own receiver, which makes the permissions.
+        post_migrate.connect(give_permissions, dispatch_uid="staff roles")

@@ -30,4 +30,4 @@ class ApiKeyAdmin(HistoryAdmin):
         self.message_user(request, f"Revoked {len(keys)} API keys. They are refused from now on.")
 
     def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm("api_keys.change_apikey")
+        return request.user.has_perm("api_keys.revoke_apikey")

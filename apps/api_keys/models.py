@@ -35,6 +35,7 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
+        permissions = [("revoke_apikey", "Can revoke an API key")]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="api_keys_key_in_workspace"),
             models.CheckConstraint(

@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
-from apps.api_keys.models import Scope
+from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.queries import Caller, caller_of, secret_in
 from apps.api_keys.services import touch_key
+from apps.audit.services import Actor, api_key
 
 
 class ApiKeyAuth(AuthBase):
@@ -34,3 +35,9 @@ class ApiKeyAuth(AuthBase):
 def caller_in(request: HttpRequest) -> Caller:
     """The caller that ApiKeyAuth let in."""
     return cast(Caller, request.auth)  # type: ignore[attr-defined]
+
+
+def actor_in(request: HttpRequest) -> Actor:
+    """The caller that ApiKeyAuth let in, as the audit log names it."""
+    key = ApiKey.objects.get(id=caller_in(request).api_key_id)
+    return api_key(key.id, str(key), request)

@@ -6,12 +6,16 @@ import secrets
 import string
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 
 from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
+from apps.webhooks.models import EventType
+from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
 
 PREFIX = "sk-workspace_"
@@ -19,6 +23,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _RANDOM_LENGTH = 51
 
 
+@transaction.atomic
 def issue_key(
     *,
     workspace: Workspace,
@@ -41,14 +46,31 @@ def issue_key(
     )
     key.full_clean()
     key.save()
+    emit(
+        workspace_id=key.workspace_id,
+        event=EventType.API_KEY_CREATED,
+        data=_told(key) | {"scopes": key.scopes, "expiresAt": expires_at},
+    )
     return key, secret
 
 
+@transaction.atomic
 def revoke_key(*, key: ApiKey) -> ApiKey:
     """End a key now. Revoking it again changes nothing."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
+    ended = live.update(revoked_at=timezone.now())
     key.refresh_from_db()
+    if ended:
+        emit(
+            workspace_id=key.workspace_id,
+            event=EventType.API_KEY_REVOKED,
+            data=_told(key) | {"revokedAt": key.revoked_at},
+        )
     return key
+
+
+def _told(key: ApiKey) -> dict[str, Any]:
+    return {"apiKeyId": key.id, "name": key.name, "shown": key.shown}
 
 
 def touch_key(*, api_key_id: str) -> None:

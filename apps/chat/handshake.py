@@ -1,4 +1,4 @@
-"""What a WebSocket's opening request shows: the key, the subprotocol, the origin."""
+"""What a WebSocket's opening request shows: the key, the subprotocol, the origin, the cookies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from apps.chat.errors import OriginNotAllowed
@@ -25,13 +26,12 @@ class Handshake:
     authorization: str | None
     subprotocol: str | None
     origin: str | None
+    cookies: Mapping[str, str]
 
     def require_own_origin(self) -> None:
-        """Raise OriginNotAllowed for a page of another site that brings no key of its own.
-
-        With a key any origin may connect: the key is the proof, and no browser adds it unasked.
-        """
-        if self.authorization is None and self.origin is not None and not _is_own(self.origin):
+        """Raise OriginNotAllowed for a page of another site. A browser adds cookies unasked, and
+        always says where the page is from; whatever says nothing is no browser."""
+        if self.origin is not None and not _is_own(self.origin):
             raise OriginNotAllowed
 
 
@@ -44,6 +44,7 @@ def handshake_of(scope: Mapping[str, Any]) -> Handshake:
         authorization=headers.get(b"authorization") or (f"Bearer {keys[0]}" if keys else None),
         subprotocol=PROTOCOL if PROTOCOL in offered else None,
         origin=headers.get(b"origin"),
+        cookies=parse_cookie(headers.get(b"cookie", "")),
     )
 
 

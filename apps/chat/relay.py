@@ -118,7 +118,13 @@ class Relay:
             try:
                 self._hear(await layer.receive(self.name))
             except AWAY as error:
+                # Subscribing failed, yet the layer takes it for done: have it begin again.
                 log.warning("relay_away", reason=type(error).__name__)
+                await layer.flush()
+                await asyncio.sleep(1)
+            except Exception:
+                # A message of another version's process, perhaps: go on to hear the others.
+                log.exception("relay_broke")
                 await asyncio.sleep(1)
 
     def _hear(self, message: dict[str, Any]) -> None:

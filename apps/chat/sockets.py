@@ -57,11 +57,12 @@ class Socket:
         self._send = send
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lasting: set[asyncio.Task[None]] = set()
         self.said_at = time.monotonic()
 
     @property
     def tasks(self) -> int:
-        """How many tasks work for the socket."""
+        """How many tasks work for the socket that will end by themselves."""
         return len(self._tasks)
 
     @property
@@ -70,10 +71,18 @@ class Socket:
         return self._ending.result() if self._ending.done() else None
 
     def start(self, step: Coroutine[Any, Any, None]) -> None:
-        """Work on something for the socket, for as long as the socket is open."""
+        """Work on something for the socket, at most for as long as it is open. A restart of the
+        process waits for it."""
         task = asyncio.get_running_loop().create_task(step)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def keep(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The same for what has no end of its own, and so is not waited for."""
+        task = asyncio.get_running_loop().create_task(step)
+        self._lasting.add(task)
+        task.add_done_callback(self._lasting.discard)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -134,7 +143,7 @@ class Socket:
 
     async def let_go(self) -> None:
         """End the tasks of the socket. The turns they tell go on."""
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *self._lasting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

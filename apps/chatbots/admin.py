@@ -5,11 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import save_model
-from apps.core.admin import StaffAdmin
+from apps.chatbots.trial import QUESTION, try_model
+from apps.core.admin import StaffAdmin, row_page
 from apps.llm.catalogue import resolve
 
 
@@ -42,6 +45,25 @@ class LanguageModelAdmin(StaffAdmin):
     list_filter = ["provider", "is_active"]
     search_fields = ["name", "litellm_model"]
     readonly_fields = ["id", "provider", "provider_model", "created_at"]
+    actions_detail = ["test"]
+
+    @row_page(description="Test this model", permission="test", icon="play_arrow")
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        model = self.get_object(request, object_id)
+        if model is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Test {model.name}",
+            "opts": self.opts,
+            "question": QUESTION,
+            # A question costs money and must be asked, not followed to: a GET asks nothing.
+            "trial": try_model(model) if request.method == "POST" else None,
+        }
+        return TemplateResponse(request, "admin/chatbots/test_model.html", context)
+
+    def has_test_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("chatbots.test_languagemodel")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         save_model(model=obj)

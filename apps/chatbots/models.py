@@ -64,6 +64,7 @@ class LanguageModel(models.Model):
 
     class Meta:
         ordering = ["name"]
+        permissions = [("test_languagemodel", "Can ask a language model to see that it answers")]
 
     def __str__(self) -> str:
         return self.name

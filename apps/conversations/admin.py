@@ -1,17 +1,68 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any, cast
 
+from django import forms
+from django.contrib import admin
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from apps.accounts.models import User
+from apps.audit.services import staff
+from apps.conversations.disclosure import LEAST_REASON, read_with_reason
 from apps.conversations.models import Conversation, Message, Turn
-from apps.core.admin import HistoryAdmin
+from apps.core.admin import HistoryAdmin, row_page
+
+
+class ReasonForm(forms.Form):
+    """Why a member of staff wants to read what people said."""
+
+    reason = forms.CharField(
+        min_length=LEAST_REASON,
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="The workspace's owner finds it in the audit log, with your name.",
+    )
 
 
 @admin.register(Conversation)
 class ConversationAdmin(HistoryAdmin):
+    """Conversations: when and where. What was said opens only to a reason."""
+
+    actions_detail = ["read"]
     list_display = ["id", "workspace", "chatbot", "created_at", "last_message_at"]
     list_select_related = ["workspace", "chatbot"]
     list_filter = ["created_at"]
     search_fields = ["=id", "workspace__slug", "chatbot__name"]
+
+    @row_page(description="Read the messages", permission="read", icon="visibility")
+    def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        conversation = self.get_object(request, object_id)
+        if conversation is None:
+            raise Http404
+        form = ReasonForm(request.POST or None)
+        messages: list[Message] | None = None
+        if form.is_valid():
+            messages = read_with_reason(
+                conversation=conversation,
+                actor=staff(cast(User, request.user), request),
+                reason=form.cleaned_data["reason"],
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Read a conversation",
+            "opts": self.opts,
+            "conversation": conversation,
+            "form": form,
+            # Not "messages": that name is Django's, for what it tells the person.
+            "lines": messages,
+        }
+        return TemplateResponse(request, "admin/conversations/read.html", context)
+
+    def has_read_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("conversations.read_conversation")
 
 
 @admin.register(Turn)

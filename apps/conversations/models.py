@@ -28,6 +28,7 @@ class Conversation(models.Model):
     last_message_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        permissions = [("read_conversation", "Can read what was said, with a reason")]
         indexes = [
             models.Index(
                 fields=["workspace", "-last_message_at", "-id"], name="conversations_newest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,6 +53,60 @@ def messages_after(
         )
     page = list(found[: limit + 1])
     return page[:limit], page[limit - 1].id if len(page) > limit else None
+
+
+def newest_message(conversation: Conversation) -> Message | None:
+    """The conversation's last message so far."""
+    return messages_of(conversation).last()
+
+
+def message_in(conversation: Conversation, message_id: str) -> Message | None:
+    """The conversation's message of this id."""
+    return messages_of(conversation).filter(id=message_id).first()
+
+
+def messages_since(
+    conversation: Conversation, seen: Message | None, *, limit: int
+) -> list[Message]:
+    """The conversation's next messages after one, or from the first, oldest first, each with its
+    turn."""
+    found = messages_of(conversation).select_related("turn")
+    if seen is not None:
+        found = found.filter(created_at__gte=seen.created_at).exclude(
+            created_at=seen.created_at, id__lte=seen.id
+        )
+    return list(found[:limit])
+
+
+def running_turn(conversation: Conversation) -> Turn | None:
+    """The conversation's turn that runs, if one does."""
+    return Turn.objects.filter(
+        workspace_id=conversation.workspace_id, conversation=conversation, status=TurnStatus.RUNNING
+    ).first()
+
+
+def last_moments(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
+    """When a turn last opened in each of these conversations, named by workspace and id."""
+    found = Conversation.objects.filter(
+        workspace_id__in={workspace_id for workspace_id, _ in places},
+        id__in={conversation_id for _, conversation_id in places},
+    ).values_list("workspace_id", "id", "last_message_at")
+    return {(workspace_id, id): moment for workspace_id, id, moment in found}
+
+
+def running_counts(workspace_ids: Collection[str]) -> Mapping[str, int]:
+    """How many turns run in each of these workspaces; those with none are left out."""
+    return _counts(Turn.objects.filter(status=TurnStatus.RUNNING), workspace_ids)
+
+
+def counts_since(workspace_ids: Collection[str], moment: datetime) -> Mapping[str, int]:
+    """How many turns have opened since then in each of these workspaces."""
+    return _counts(Turn.objects.filter(created_at__gt=moment), workspace_ids)
+
+
+def _counts(turns: QuerySet[Turn], workspace_ids: Collection[str]) -> Mapping[str, int]:
+    counted = turns.filter(workspace_id__in=workspace_ids).values_list("workspace_id")
+    return dict(counted.annotate(Count("id")).order_by())
 
 
 def history_of(conversation: Conversation, *, limit: int) -> list[Message]:

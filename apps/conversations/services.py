@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.chatbots.models import Chatbot
+from apps.conversations.announcements import conversation_started, turn_settled
 from apps.conversations.errors import ConversationBusy, IdempotencyMismatch, TurnNotRunning
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.credits.errors import InsufficientCredits
@@ -125,6 +126,8 @@ def _insert(new: NewTurn) -> Turn:
                 text=new.text,
                 metadata=new.metadata,
             )
+            if new.conversation is None:
+                conversation_started(turn)
             # The account last, as when a turn settles: a fixed order of locks knows no deadlock,
             # and the row that all of a workspace's turns share is locked for the shortest time.
             hold(workspace_id=new.workspace_id, credits=new.credits)
@@ -204,6 +207,7 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
             role=Role.ASSISTANT,
             text=settlement.text,
         )
+    turn_settled(turn, settlement, charged=price)
     if price:
         entry = charge(
             workspace_id=turn.workspace_id, held=turn.credits_held, credits=price, turn_id=turn.id

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
 
-M = TypeVar("M", bound=Model)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def row_page(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
+    """Makes a method a page about one row, with a button on it; list it in `actions_detail`.
+
+    It opens to whom the method `has_<permission>_permission` lets in.
+    """
+    made = action(description=description, permissions=[permission], icon=icon)
+    return cast("Callable[[F], F]", made)
 
 
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]

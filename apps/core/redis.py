@@ -7,6 +7,9 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio as redis
 from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
 
@@ -34,10 +37,16 @@ def redis_client() -> redis.Redis:
             timeout=_WAIT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             socket_connect_timeout=_CONNECT_SECONDS,
-            retry=None,
+            retry=_once_more(),
         )
         client = _clients[loop] = redis.Redis.from_pool(pool)
     return client
+
+
+def _once_more() -> Retry:
+    """For connections that a restart of Redis has cut while they lay idle in the pool: each is
+    found out by its next command, which is then sent again on a new one."""
+    return Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,))
 
 
 async def close_redis() -> None:

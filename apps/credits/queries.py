@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -21,6 +22,12 @@ def balance_of(workspace_id: str) -> Balance:
     """The workspace's credits; nothing where no account has been opened yet."""
     row = Account.objects.filter(pk=workspace_id).values_list("balance", "held").first()
     return Balance(*row) if row else Balance(0, 0)
+
+
+def balances_of(workspace_ids: Collection[str]) -> Mapping[str, Balance]:
+    """The credits of those of the workspaces that have an account."""
+    rows = Account.objects.filter(pk__in=workspace_ids).values_list("pk", "balance", "held")
+    return {workspace_id: Balance(balance, held) for workspace_id, balance, held in rows}
 
 
 def ledger_sum(workspace_id: str) -> int:

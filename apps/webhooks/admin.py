@@ -3,7 +3,19 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import HistoryAdmin
-from apps.webhooks.models import Event
+from apps.webhooks.models import Delivery, Endpoint, Event
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(HistoryAdmin):
+    """Endpoints are their owners'. No secret is shown, nor the path, which may hold a token."""
+
+    list_display = ["place", "workspace", "created_at", "failing_since", "disabled_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["disabled_reason", "created_at"]
+    search_fields = ["=workspace__slug", "=id"]
+    exclude = ["url", "sealed_secret", "sealed_previous_secret"]
+    readonly_fields = ["place", "created_at", "disabled_at", "disabled_reason", "failing_since"]
 
 
 @admin.register(Event)
@@ -13,3 +25,14 @@ class EventAdmin(HistoryAdmin):
     list_filter = ["type", "created_at"]
     search_fields = ["=workspace__slug", "=id"]
     exclude = ["data"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(HistoryAdmin):
+    """What receivers answered stays closed to staff: it may repeat what they were told."""
+
+    list_display = ["created_at", "workspace", "endpoint", "status", "attempts", "response_status"]
+    list_select_related = ["workspace", "endpoint"]
+    list_filter = ["status", "created_at"]
+    search_fields = ["=workspace__slug", "=id", "=endpoint__id", "=event__id"]
+    exclude = ["response_body", "request_headers"]

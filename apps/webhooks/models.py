@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -7,9 +10,13 @@ from django.db.models.functions import Now
 from apps.core.ids import IdField
 from apps.workspaces.models import Workspace
 
+# Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign
+# keys marked db_constraint=False are real ones, made in a migration of their own over both
+# columns, (workspace, id). An index of their own is left out where another begins with them.
+
 
 class EventType(models.TextChoices):
-    """What a workspace can be told of."""
+    """What a workspace can be told of. The last is sent only when somebody asks for a test."""
 
     LEAD_CREATED = "lead.created"
     LEAD_UPDATED = "lead.updated"
@@ -20,18 +27,109 @@ class EventType(models.TextChoices):
     CREDITS_EXHAUSTED = "credits.exhausted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
+    WEBHOOK_TEST = "webhook.test"
+
+
+SUBSCRIBABLE = [each.value for each in EventType if each != EventType.WEBHOOK_TEST]
+"""The event types that an endpoint can choose."""
+
+
+class DisabledReason(models.TextChoices):
+    """Why an endpoint is off."""
+
+    OWNER = "owner", "switched off by the workspace"
+    GONE = "gone", "it answered 410 Gone"
+    FAILING = "failing", "it has failed without a break for days"
+
+
+class Endpoint(models.Model):
+    """An address of the customer's that events are sent to.
+
+    Secrets are kept sealed (`apps.webhooks.sealing`), because signing needs them in the clear.
+    While one is being rotated, both sign until `previous_secret_expires_at`. `failing_since` is
+    the first failure after the last success.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="webhook_endpoints"
+    )
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=200, blank=True)
+    event_types = ArrayField(models.CharField(max_length=30, choices=EventType))
+    sealed_secret = models.TextField(editable=False)
+    sealed_previous_secret = models.TextField(blank=True, editable=False)
+    previous_secret_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_reason = models.CharField(
+        max_length=7, choices=DisabledReason, blank=True, editable=False
+    )
+    owners_told_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When owners were mailed that it is off."
+    )
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "webhook endpoint"
+        indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="webhooks_endpoint_newest"
+            ),
+            models.Index(
+                fields=["disabled_at"],
+                name="webhooks_owners_to_tell",
+                condition=Q(
+                    disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING],
+                    owners_told_at__isnull=True,
+                ),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="webhooks_endpoint_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(event_types__contained_by=SUBSCRIBABLE, event_types__len__gt=0),
+                name="webhooks_endpoint_types_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(disabled_at__isnull=True, disabled_reason="")
+                | Q(disabled_at__isnull=False, disabled_reason__in=DisabledReason.values),
+                name="webhooks_endpoint_off_for_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(sealed_previous_secret="", previous_secret_expires_at__isnull=True)
+                | (~Q(sealed_previous_secret="") & Q(previous_secret_expires_at__isnull=False)),
+                name="webhooks_endpoint_old_secret_ends",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.place
+
+    @property
+    def place(self) -> str:
+        """Where it is, without path and query, which may hold a token of the customer's."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.disabled_at is None
 
 
 class Event(models.Model):
     """Something that happened: the outbox row, written in the transaction of the event itself."""
 
     id = IdField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="events")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     type = models.CharField(max_length=30, choices=EventType)
     data = models.JSONField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        indexes = [models.Index(fields=["created_at"], name="webhooks_event_age")]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="webhooks_event_in_workspace"),
             models.CheckConstraint(
@@ -41,3 +139,91 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class DeliveryStatus(models.TextChoices):
+    """pending until the endpoint has answered 2xx or the last attempt has failed."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Delivery(models.Model):
+    """One event on its way to one endpoint, with what the last attempt met.
+
+    A worker that takes it moves `next_attempt_at` to when its claim ends: if the worker dies, the
+    delivery is due again by itself. `next_attempt_at` is empty while the endpoint is off and when
+    nothing more is to be tried.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
+    event = models.ForeignKey(
+        Event,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_constraint=False,
+        db_index=False,
+    )
+    endpoint = models.ForeignKey(
+        Endpoint,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_constraint=False,
+        db_index=False,
+    )
+    status = models.CharField(
+        max_length=9,
+        choices=DeliveryStatus,
+        default=DeliveryStatus.PENDING,
+        db_default=DeliveryStatus.PENDING,
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    response_body = models.TextField(
+        blank=True, default="", db_default="", help_text="The first 4 KiB."
+    )
+    error = models.CharField(max_length=200, blank=True, default="", db_default="")
+    request_headers = models.JSONField(default=dict, blank=True, db_default={})
+    body_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="webhooks_delivery_due",
+                condition=Q(status=DeliveryStatus.PENDING),
+            ),
+            models.Index(
+                fields=["endpoint"],
+                name="webhooks_delivery_claimed",
+                condition=Q(claimed_until__isnull=False),
+            ),
+            models.Index(
+                fields=["endpoint", "-created_at", "-id"], name="webhooks_delivery_newest"
+            ),
+            models.Index(fields=["created_at"], name="webhooks_delivery_age"),
+        ]
+        constraints = [
+            models.UniqueConstraint("event", "endpoint", name="webhooks_one_delivery_an_endpoint"),
+            models.CheckConstraint(
+                condition=Q(status__in=DeliveryStatus.values), name="webhooks_delivery_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=DeliveryStatus.PENDING)
+                | Q(next_attempt_at__isnull=True, claimed_until__isnull=True),
+                name="webhooks_delivery_ended_is_not_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.core.signing import BadSignature, Signer
@@ -25,6 +26,16 @@ def workspace_by_slug(slug: str) -> Workspace:
     return workspace
 
 
+def roles_of(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Role]:
+    """The roles at these places, each a workspace's id and a user's; those that there are."""
+    found = Member.objects.filter(
+        workspace_id__in={workspace_id for workspace_id, _ in places},
+        user_id__in={user_id for _, user_id in places},
+    ).values_list("workspace_id", "user_id", "role")
+    roles = {(workspace_id, user_id): Role(role) for workspace_id, user_id, role in found}
+    return {place: roles[place] for place in places if place in roles}
+
+
 def memberships_of(user: User) -> QuerySet[Member]:
     """A person's places, with their workspaces, by the workspaces' names."""
     places = Member.objects.filter(user=user, workspace__closed_at=None)
@@ -45,12 +56,6 @@ def members_of(workspace_id: str) -> QuerySet[Member]:
     """Who is in the workspace, with their accounts: owners first, then by email address."""
     members = Member.objects.filter(workspace_id=workspace_id).select_related("user")
     return members.order_by(_BY_ROLE, "user__email")
-
-
-def owners_emails(workspace_id: str) -> list[str]:
-    """Where to write to those who answer for the workspace."""
-    owners = Member.objects.filter(workspace_id=workspace_id, role=Role.OWNER)
-    return list(owners.order_by("user__email").values_list("user__email", flat=True))
 
 
 def open_invitations(workspace_id: str) -> QuerySet[Invitation]:
@@ -93,3 +98,10 @@ def workspaces_to_close(now: datetime) -> QuerySet[Workspace]:
 def workspaces_to_erase() -> QuerySet[Workspace]:
     """Closed workspaces in which something that people wrote may be left."""
     return Workspace.objects.exclude(closed_at=None).filter(erased_at=None)
+
+
+def owners_of(workspace_id: str) -> QuerySet[User]:
+    """The people who own a workspace and may still sign in."""
+    return User.objects.filter(
+        is_active=True, memberships__workspace_id=workspace_id, memberships__role=Role.OWNER
+    ).order_by("email")

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from apps.workspaces.models import Invitation, Workspace
-from apps.workspaces.queries import owners_emails, token_of
+from apps.workspaces.queries import owners_of, token_of
 
 _TRIED_AGAIN = {"autoretry_for": (OSError,), "retry_backoff": 10, "max_retries": 6}
 
@@ -31,8 +31,8 @@ def send_deletion_notices(workspace_id: str) -> None:
     workspace = still_due.exclude(deletion_due_at=None).first()
     if workspace is not None:
         link = f"{settings.PUBLIC_URL}{workspace.get_absolute_url()}settings"
-        for email in owners_emails(workspace.id):
-            _send("deletion", email, {"workspace": workspace, "link": link})
+        for owner in owners_of(workspace.id):
+            _send("deletion", owner.email, {"workspace": workspace, "link": link})
 
 
 def _send(template: str, to: str, context: dict[str, Any]) -> None:

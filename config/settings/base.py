@@ -194,11 +194,43 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Who asks for a job does not wait for a broker that is away: the clock finds every job again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 10.0,
+    "max_retries": 1,
+    "interval_start": 0.0,
+    "interval_step": 0.0,
+    "interval_max": 0.0,
+}
+# Receivers of webhooks may be slow: they have workers of their own, and delay nothing else.
+CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
+    "deliver-webhooks": {
+        "task": "apps.webhooks.tasks.deliver_due",
+        "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
+        "options": {"expires": 300},
+    },
+    "tell-owners": {"task": "apps.webhooks.tasks.tell_owners", "schedule": 60.0},
+    "prune-webhooks": {"task": "apps.webhooks.tasks.prune", "schedule": 3600.0},
 }
+
+# Webhooks
+
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=15.0)
+_BACKOFF = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+WEBHOOK_BACKOFF_SECONDS = tuple(
+    env.list("WEBHOOK_BACKOFF_SECONDS", cast=float, default=list(_BACKOFF))
+)
+"""Waits between the attempts of a delivery: ten attempts in 3 days and 4 hours."""
+WEBHOOK_FAILING_DAYS = 3
+"""An endpoint where nothing has succeeded for so long is switched off."""
+WEBHOOK_KEPT_DAYS = 30
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+"""Whether webhooks may go to private addresses and over plain http: for development."""
 
 # The way of a turn (seconds)
 

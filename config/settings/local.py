@@ -20,3 +20,4 @@ DATABASES = {
     "default": database(env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"))
 }
 globals().update(redis_settings(env.str("REDIS_URL", default="redis://127.0.0.1:6479/0")))
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=True)

@@ -28,3 +28,8 @@ TURN_HEARTBEAT_SECONDS = 0.5
 TURN_ABANDONED_AFTER_SECONDS = 2.0
 STREAM_START_SECONDS = 1.0
 STREAM_HEARTBEAT_SECONDS = 0.5
+
+# Receivers of webhooks listen on loopback; what is refused without this is told so where tested.
+WEBHOOK_ALLOW_PRIVATE = True
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=1.0)
+WEBHOOK_BACKOFF_SECONDS = (0.2,) * 100

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key, revoke_key, touch_key
-from tests.factories import Team
+from apps.webhooks.models import Event
+from tests.factories import Team, make_endpoint
 
 
 def used_at(key: ApiKey) -> datetime | None:
@@ -112,3 +113,20 @@ def test_touch_writes_at_most_once_a_minute(team: Team, seconds: int, written: b
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=earlier)
     touch_key(api_key_id=key.id)
     assert (used_at(key) != earlier) is written
+
+
+def test_keys_are_told_of_without_their_secrets(team: Team) -> None:
+    make_endpoint(team.workspace)
+    later = datetime(2999, 1, 2, tzinfo=UTC)
+    key, secret = issue_key(workspace=team.workspace, name="CI", expires_at=later)
+    revoke_key(key=key)
+    revoke_key(key=key)
+    told = list(Event.objects.filter(workspace=team.workspace).order_by("created_at"))
+    shown = {"apiKeyId": key.id, "name": "CI", "shown": key.shown}
+    assert key.revoked_at is not None
+    revoked_at = f"{key.revoked_at.isoformat(timespec='milliseconds')[:-6]}Z"
+    assert [(event.type, event.data) for event in told] == [
+        ("api_key.created", shown | {"scopes": ["chat"], "expiresAt": "2999-01-02T00:00:00Z"}),
+        ("api_key.revoked", shown | {"revokedAt": revoked_at}),
+    ]
+    assert secret[17:-4] not in str([event.data for event in told])

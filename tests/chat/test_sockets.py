@@ -1,4 +1,4 @@
-"""How far a reader may fall behind, and what asks after keys."""
+"""How far a reader may fall behind, and what is left undone when a socket closes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from apps.chat.events import Delta
-from apps.chat.key_watch import KeyWatch
 from apps.chat.sockets import (
     MOST_WAITING,
     SEND_SECONDS,
@@ -102,17 +101,3 @@ async def test_closing_ends_the_tasks_of_the_socket() -> None:
     await socket.close(TOO_SLOW)
     assert ended.is_set()
     assert [message["type"] for message in client.got] == ["websocket.send", "websocket.close"]
-
-
-async def test_keys_are_not_asked_after_while_nobody_holds_one() -> None:
-    watch = KeyWatch()
-
-    def tell() -> None:
-        raise AssertionError
-
-    watch.hold("a-key", tell)
-    watch.release("a-key", tell)
-    watching = watch._watching
-    assert watching is not None
-    watching.cancel()
-    assert watch._holders == {}

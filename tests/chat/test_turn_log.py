@@ -7,7 +7,7 @@ import pytest
 
 from apps.chat.errors import ModelError
 from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
-from apps.chat.turn_log import TurnLog
+from apps.chat.turn_log import AT_ONCE, ROUND_SECONDS, TurnLog
 from tests.chat.test_sse import ENDED
 
 START = Started("c1", "m1", "t1")
@@ -138,3 +138,27 @@ async def test_outcome_of_a_turn_that_is_over_is_there_at_once() -> None:
 async def test_second_event_of_a_log_with_one_is_that_one() -> None:
     failed = Failed(ModelError())
     assert await TurnLog([failed]).second(within=1) == failed
+
+
+async def test_hundreds_of_followers_miss_nothing() -> None:
+    log = TurnLog([START])
+    readers = [asyncio.create_task(rest(log)) for _ in range(10 * AT_ONCE)]
+    await settle()
+    for event in (A, B, A):
+        log.append(event)
+        await asyncio.sleep(1.5 * ROUND_SECONDS)  # so that events come in the middle of rounds
+    log.append(ENDED)
+    assert [await reader for reader in readers] == [[START, A, B, A, ENDED]] * len(readers)
+
+
+async def test_first_followers_wait_for_no_round() -> None:
+    log = TurnLog([START])
+    followers = [log.follow(after=1) for _ in range(3 * AT_ONCE)]
+    waiting = [asyncio.create_task(anext(follower)) for follower in followers]
+    await settle()
+    log.append(A)
+    await settle()
+    assert [task.done() for task in waiting] == [True] * AT_ONCE + [False] * 2 * AT_ONCE
+    assert [list(events) for events in await asyncio.gather(*waiting)] == [[A]] * len(waiting)
+    for follower in followers:
+        await follower.aclose()

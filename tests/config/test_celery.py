@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from django.conf import settings
 
 from config import celery_app
+
+PROCFILE = (Path(__file__).resolve().parents[2] / "Procfile").read_text()
 
 
 def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-    assert "apps.conversations.tasks.sweep_turns" in scheduled
+    assert scheduled == {
+        "apps.accounts.tasks.clear_sessions",
+        "apps.conversations.tasks.sweep_turns",
+        "apps.dashboard.tasks.end_workspaces",
+        "apps.webhooks.tasks.deliver_due",
+        "apps.webhooks.tasks.prune",
+        "apps.webhooks.tasks.tell_owners",
+    }
     assert scheduled - set(celery_app.tasks) == set()
 
 
@@ -16,3 +28,10 @@ def test_application_reads_djangos_settings() -> None:
     assert celery_app.conf.broker_url == settings.CELERY_BROKER_URL  # type: ignore[misc]
     assert celery_app.conf.beat_schedule == settings.CELERY_BEAT_SCHEDULE
     assert celery_app.conf.task_acks_late is True
+
+
+def test_receivers_of_webhooks_keep_no_other_job_waiting() -> None:
+    routed = celery_app.amqp.router.route({}, "apps.webhooks.tasks.deliver_due")
+    assert routed["queue"].name == "webhooks"
+    queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)
+    assert queues == [("webhooks", "webhooks")]

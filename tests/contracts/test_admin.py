@@ -21,12 +21,13 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
-from apps.webhooks.models import Event, EventType
+from apps.webhooks.models import Delivery, Endpoint, Event, EventType
+from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
 from apps.workspaces.models import Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite
 from tests.conversations.opening import completed, opened
-from tests.factories import Team, give, make_chatbot, make_team, make_user
+from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
 
 OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
@@ -37,6 +38,8 @@ HISTORY = [
     ApiKey,
     AuditEntry,
     Conversation,
+    Delivery,
+    Endpoint,
     Event,
     Invitation,
     LedgerEntry,
@@ -44,6 +47,7 @@ HISTORY = [
     Message,
     Turn,
 ]
+TOKEN = "What-the-customers-address-holds"
 USERS_TEXT, ANSWER, UNFINISHED = "What-the-user-said", "What-was-answered", "Half-an-answer"
 MODELS = pytest.mark.parametrize("model", OURS, ids=lambda model: str(model.__name__))
 PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__name__))
@@ -68,8 +72,11 @@ def make_world() -> tuple[Team, str]:
         by=owner,
         actor=SYSTEM,
     )
+    make_endpoint(team.workspace, url=f"{NOBODY}?token={TOKEN}")
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
+    answer = {"response_body": USERS_TEXT, "request_headers": {"X-Said": USERS_TEXT}}
+    Delivery.objects.filter(workspace=team.workspace).update(**answer)
     return team, secret
 
 
@@ -175,7 +182,20 @@ def test_what_staff_may_edit_has_buttons(staff: Client) -> None:
 def test_no_page_shows_what_people_said_or_a_key(staff: Client) -> None:
     _, secret = make_world()
     (digest,) = ApiKey.objects.values_list("digest", flat=True)
-    secrets = [USERS_TEXT, ANSWER, UNFINISHED, secret, secret[17:-4], digest, "argon2", "md5$"]
+    sealed = Endpoint.objects.get().sealed_secret
+    secrets = [
+        USERS_TEXT,
+        ANSWER,
+        UNFINISHED,
+        TOKEN,
+        sealed,
+        unseal(sealed),
+        secret,
+        secret[17:-4],
+        digest,
+        "argon2",
+        "md5$",
+    ]
     addresses = [reverse("admin:index")]
     for model in OURS:
         addresses += [url(model, "changelist"), url(model, "changelist") + f"?q={secret[-4:]}"]

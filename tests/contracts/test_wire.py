@@ -1,4 +1,4 @@
-"""Every error code of the chat endpoint, met by a caller on a real socket, in the one shape."""
+"""Every error code of the API, met by a caller on a real socket, in the one shape."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from django.db import connection
 from apps.chat.engine import ChatRequest
 from apps.conversations.services import sweep_turns
 from apps.core.errors import ApiError
+from apps.webhooks.models import DisabledReason
+from apps.webhooks.services import MOST_ENDPOINTS, disable_endpoint, send_test
 from tests.conversations.opening import opened, silence
-from tests.factories import Team, make_key, make_model
+from tests.factories import Team, make_endpoint, make_key, make_model
 from tests.live import Caller, WebProcess, new_caller
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -132,6 +134,37 @@ def abandoned(web: WebProcess, team: Team) -> httpx.Response:
     return caller.post("Hello")
 
 
+def _webhooks(
+    web: WebProcess, team: Team, method: str, path: str, **options: Any
+) -> httpx.Response:
+    key = make_key(team.workspace, ["read", "manage"])
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.request(method, f"{web.url}/api/v1/webhook-{path}", headers=headers, **options)
+
+
+def foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
+    theirs, _ = make_endpoint(team.outside)
+    return _webhooks(web, team, "GET", f"endpoints/{theirs.id}")
+
+
+def foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = send_test(endpoint=make_endpoint(team.outside)[0])
+    return _webhooks(web, team, "GET", f"deliveries/{theirs.id}")
+
+
+def endpoint_off(web: WebProcess, team: Team) -> httpx.Response:
+    endpoint, _ = make_endpoint(team.workspace)
+    disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
+    return _webhooks(web, team, "POST", f"endpoints/{endpoint.id}/test")
+
+
+def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
+    for _ in range(MOST_ENDPOINTS):
+        make_endpoint(team.workspace)
+    body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
+    return _webhooks(web, team, "POST", "endpoints", json=body)
+
+
 def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
     return lambda web, team: new_caller(web, team.workspace, f"sandbox/{model}").post()
 
@@ -145,10 +178,14 @@ CASES = {
     "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, names_chatbot=False),
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
     "TURN_NOT_FOUND": Case(404, foreign_turn),
+    "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint, names_chatbot=False),
+    "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery, names_chatbot=False),
     "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
     "METHOD_NOT_ALLOWED": Case(405, wrong_method, names_chatbot=False),
     "CONVERSATION_BUSY": Case(409, busy),
     "IDEMPOTENCY_MISMATCH": Case(409, other_body),
+    "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off, names_chatbot=False),
+    "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more, names_chatbot=False),
     "PAYLOAD_TOO_LARGE": Case(413, large_body, names_chatbot=False),
     "UNSUPPORTED_MEDIA_TYPE": Case(415, form),
     "RATE_LIMIT_EXCEEDED": Case(429, full_window),
@@ -160,8 +197,15 @@ CASES = {
     "MODEL_TIMEOUT": Case(504, failing("silent")),
 }
 
-SOCKETS_ALONE = {"ORIGIN_NOT_ALLOWED": 403, "TOO_MANY_TURNS": 409, "SLOW_READER": 408}
-"""Codes that only a WebSocket meets: `tests/e2e/test_websocket_refusals.py`."""
+SOCKETS_ALONE = {
+    "ORIGIN_NOT_ALLOWED": 403,
+    "TOO_MANY_TURNS": 409,
+    "SLOW_READER": 408,
+    "NOT_SIGNED_IN": 401,
+    "WORKSPACE_NOT_FOUND": 404,
+    "TOO_MANY_CONVERSATIONS": 409,
+}
+"""Codes that only a WebSocket meets: `tests/e2e/test_websocket_refusals.py`, `tests/dashboard/`."""
 
 EXTRA_FIELDS = {400: {"details"}, 429: {"retryAfter"}}
 EXTRA_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}

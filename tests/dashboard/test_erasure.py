@@ -19,7 +19,7 @@ from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
 from tests.conversations.opening import completed, opened
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_key, make_model
 from tests.workspaces.people import place
 
 SECRET = "Zanzibar"
@@ -30,6 +30,8 @@ BECOMES = {
     "AuditEntry": "kept: the books",
     "Chatbot": "switched off, name and prompt erased: turns name it",
     "Conversation": "kept without text",
+    "Delivery": "removed",
+    "Endpoint": "removed",
     "Event": "removed",
     "Invitation": "removed",
     "LedgerEntry": "kept: the books",
@@ -52,6 +54,7 @@ def lived_in(team: Team) -> tuple[Turn, str]:
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
+    make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data={"name": SECRET})
     return turn, make_key(team.workspace)
 
@@ -86,7 +89,13 @@ def test_every_table_of_a_workspace_has_its_end() -> None:
 def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None:
     turn, secret = lived_in(team)
     before = balance_of(team.workspace.id)
-    assert rows_that_say(SECRET, team.workspace) == ["Chatbot", "Event", "Message", "Turn"]
+    assert rows_that_say(SECRET, team.workspace) == [
+        "Chatbot",
+        "Endpoint",
+        "Event",
+        "Message",
+        "Turn",
+    ]
     assert end_workspaces(now=make_due(team)) == [team.workspace.id]
     assert rows_that_say(SECRET, team.workspace) == []
     assert rows_that_say(team.alice.email, team.workspace) == []

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
@@ -135,6 +137,17 @@ def test_stop_from_the_other_process_keeps_and_charges_what_was_delivered(
     assert len(stopped["response"].split()) < 200
     assert (receipt["status"], receipt["credits"]["charged"]) == ("stopped", 1)
     assert stopped["credits"] == {"charged": 1, "balance": 999}
+
+
+def test_message_that_makes_no_sense_does_not_deafen_a_process(
+    web_pair: Pair, caller: Caller
+) -> None:
+    turn_id, _ = opened(caller)
+    send = async_to_sync(get_channel_layer().send)
+    send(Turn.objects.get(id=turn_id).process, {"type": "of another version"})
+    url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stop"
+    stopped = httpx.post(url, headers=caller.all_headers, timeout=10).json()["data"]
+    assert stopped["finishReason"] == "stopped"
 
 
 def test_stop_before_the_first_word_charges_nothing(web_pair: Pair, live_team: Team) -> None:

@@ -8,9 +8,10 @@ from collections import Counter
 import httpx
 from django.db import connection
 
+from apps.webhooks.models import Delivery
 from tests.conftest import StartWeb
 from tests.e2e.looking import burst, money, texts
-from tests.factories import Team, make_model
+from tests.factories import Team, make_endpoint, make_model
 from tests.live import TLS, free_port, new_caller
 
 
@@ -18,6 +19,7 @@ def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     model = make_model(credits_per_reply=1)
     caller = new_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
+    make_endpoint(live_team.workspace, "message.completed")
     responses = burst([caller] * 40)
     # The process keeps the limit for itself, and credits are PostgreSQL's business as always.
     assert Counter(r.status_code for r in responses) == {200: 10, 402: 10, 429: 20}
@@ -25,6 +27,8 @@ def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
     assert min(r.json()["retryAfter"] for r in responses if r.status_code == 429) >= 1
     assert money(live_team.workspace) == (0, 0, [-1] * 10)
     assert '"event": "rate_limit_degraded"' in web.log.read_text()
+    # Nobody can be asked to send the webhooks; they wait for the clock.
+    assert Delivery.objects.filter(workspace=live_team.workspace, status="pending").count() == 10
     ready = httpx.get(f"{web.url}/readyz", verify=TLS)
     checks = {"database": "ok", "migrations": "ok", "redis": "unavailable"}
     assert (ready.status_code, ready.json()["checks"]) == (503, checks)

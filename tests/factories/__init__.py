@@ -10,12 +10,18 @@ from typing import Any
 from apps.accounts.models import User
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_model, create_chatbot
 from apps.core.ids import new_id
 from apps.credits.services import grant
+from apps.webhooks.models import SUBSCRIBABLE, Endpoint
+from apps.webhooks.services import create_endpoint
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member, create_workspace
+
+NOBODY = "http://127.0.0.1:9/hook"
+"""An address on loopback where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,19 @@ def make_key(workspace: Workspace, scopes: Sequence[str] = (Scope.CHAT,)) -> str
 
 def give(workspace: Workspace, credits: int) -> None:
     grant(workspace_id=workspace.id, credits=credits, reason="for a test")
+
+
+def make_endpoint(
+    workspace: Workspace,
+    *event_types: str,
+    url: str = NOBODY,
+    **fields: Any,
+) -> tuple[Endpoint, str]:
+    """A webhook endpoint, for all types of event unless some are named, and its secret."""
+    return create_endpoint(
+        workspace_id=workspace.id,
+        actor=SYSTEM,
+        url=url,
+        event_types=event_types or SUBSCRIBABLE,
+        **fields,
+    )

@@ -1,0 +1,40 @@
+"""Reads of webhook endpoints and deliveries. Each takes its workspace."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from apps.core.ids import is_id
+from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
+from apps.webhooks.models import Delivery, Endpoint
+
+
+def endpoints_of(workspace_id: str) -> QuerySet[Endpoint]:
+    """The workspace's endpoints."""
+    return Endpoint.objects.filter(workspace_id=workspace_id)
+
+
+def endpoint_with(workspace_id: str, endpoint_id: str) -> Endpoint:
+    """The workspace's endpoint. Raises EndpointNotFound."""
+    endpoint = (
+        endpoints_of(workspace_id).filter(id=endpoint_id).first() if is_id(endpoint_id) else None
+    )
+    if endpoint is None:
+        raise EndpointNotFound
+    return endpoint
+
+
+def deliveries_of(endpoint: Endpoint) -> QuerySet[Delivery]:
+    """An endpoint's deliveries, with their events."""
+    return Delivery.objects.filter(
+        workspace_id=endpoint.workspace_id, endpoint=endpoint
+    ).select_related("event")
+
+
+def delivery_with(workspace_id: str, delivery_id: str) -> Delivery:
+    """The workspace's delivery, with its event and endpoint. Raises DeliveryNotFound."""
+    found = Delivery.objects.filter(workspace_id=workspace_id).select_related("event", "endpoint")
+    delivery = found.filter(id=delivery_id).first() if is_id(delivery_id) else None
+    if delivery is None:
+        raise DeliveryNotFound
+    return delivery

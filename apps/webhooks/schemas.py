@@ -1,0 +1,177 @@
+"""The shapes of webhook endpoints and deliveries on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from ninja import Field, Schema
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
+from apps.webhooks.signing import body_of
+
+T = TypeVar("T")
+Url = Annotated[str, Field(max_length=2000, examples=["https://hooks.example.com/parley"])]
+Description = Annotated[str, Field(max_length=200)]
+Subscribable = Literal[
+    "lead.created",
+    "lead.updated",
+    "conversation.started",
+    "message.completed",
+    "turn.failed",
+    "credits.low",
+    "credits.exhausted",
+    "api_key.created",
+    "api_key.revoked",
+]
+EventTypes = Annotated[list[Subscribable], Field(min_length=1, max_length=50)]
+
+
+class Wire(Schema):
+    """camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Asked(Wire):
+    """What comes in: a field that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Success(Schema, Generic[T]):
+    success: Literal[True] = True
+    data: T
+
+
+class EndpointIn(Asked):
+    url: Url
+    event_types: EventTypes
+    description: Description = ""
+
+
+class EndpointChanges(Asked):
+    """What is absent or null stays as it is."""
+
+    url: Url | None = None
+    event_types: EventTypes | None = None
+    description: Description | None = None
+    enabled: bool | None = None
+
+
+class EndpointOut(Wire):
+    id: str
+    url: str
+    description: str
+    event_types: list[str]
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: DisabledReason | None
+    failing_since: datetime | None
+    previous_secret_expires_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, **more: str) -> Self:
+        return cls(
+            id=endpoint.id,
+            url=endpoint.url,
+            description=endpoint.description,
+            event_types=endpoint.event_types,
+            enabled=endpoint.is_enabled,
+            disabled_at=endpoint.disabled_at,
+            disabled_reason=DisabledReason(endpoint.disabled_reason)
+            if endpoint.disabled_reason
+            else None,
+            failing_since=endpoint.failing_since,
+            previous_secret_expires_at=endpoint.previous_secret_expires_at,
+            created_at=endpoint.created_at,
+            **more,
+        )
+
+
+class EndpointWithSecret(EndpointOut):
+    """`secret` is shown this once."""
+
+    secret: str
+
+
+class EndpointPage(Wire):
+    webhook_endpoints: list[EndpointOut]
+    next_cursor: str | None
+
+
+class Deleted(Wire):
+    id: str
+    deleted: Literal[True] = True
+
+
+class DeliveryOut(Wire):
+    id: str
+    endpoint_id: str
+    event_id: str
+    event_type: EventType
+    status: DeliveryStatus
+    attempts: int
+    next_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    duration_ms: int | None
+    response_status: int | None
+    error: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        return cls(**_fields(delivery))
+
+
+class DeliveryPage(Wire):
+    deliveries: list[DeliveryOut]
+    next_cursor: str | None
+
+
+class Request(Wire):
+    """What is sent. The headers are those of the last attempt, and empty before the first."""
+
+    headers: dict[str, str]
+    body: str
+
+
+class Response(Wire):
+    """What the last attempt got: of the body, the first 4 KiB."""
+
+    status: int
+    body: str
+
+
+class DeliveryWhole(DeliveryOut):
+    request: Request
+    response: Response | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        response = None
+        if delivery.response_status is not None:
+            response = Response(status=delivery.response_status, body=delivery.response_body)
+        body = body_of(delivery.event).decode()
+        request = Request(headers=delivery.request_headers, body=body)
+        return cls(**_fields(delivery), request=request, response=response)
+
+
+def _fields(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "endpoint_id": delivery.endpoint_id,
+        "event_id": delivery.event_id,
+        "event_type": delivery.event.type,
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "next_attempt_at": delivery.next_attempt_at,
+        "last_attempt_at": delivery.last_attempt_at,
+        "duration_ms": delivery.duration_ms,
+        "response_status": delivery.response_status,
+        "error": delivery.error or None,
+        "created_at": delivery.created_at,
+    }

@@ -1,0 +1,202 @@
+"""Endpoints: where a workspace is told of what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apps.audit.services import SYSTEM, Actor, record
+from apps.core.errors import ValidationFailed
+from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
+from apps.webhooks.models import SUBSCRIBABLE, Delivery, DeliveryStatus, DisabledReason, Endpoint
+from apps.webhooks.sealing import seal
+from apps.webhooks.services.workers import wake_notices, wake_senders
+from apps.webhooks.signing import new_secret
+from apps.webhooks.targets import TargetRefused, target_of
+from apps.workspaces.models import Workspace
+
+MOST_ENDPOINTS = 20
+"""Endpoints of one workspace, and so deliveries of one event."""
+
+OLD_SECRET_KEPT = timedelta(hours=24)
+"""How long the old secret signs beside the new one."""
+
+
+@transaction.atomic
+def create_endpoint(
+    *,
+    workspace_id: str,
+    actor: Actor,
+    url: str,
+    event_types: Sequence[str],
+    description: str = "",
+) -> tuple[Endpoint, str]:
+    """A new endpoint and its secret, which nothing shows again.
+
+    Raises ValidationFailed, or TooManyEndpoints.
+    """
+    Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+    if Endpoint.objects.filter(workspace_id=workspace_id).count() >= MOST_ENDPOINTS:
+        raise TooManyEndpoints(MOST_ENDPOINTS)
+    secret = new_secret()
+    endpoint = Endpoint.objects.create(
+        workspace_id=workspace_id,
+        url=_checked_url(url),
+        description=_checked_description(description),
+        event_types=_checked_types(event_types),
+        sealed_secret=seal(secret),
+    )
+    endpoint.refresh_from_db()
+    _record(endpoint, actor, "created", eventTypes=endpoint.event_types)
+    return endpoint, secret
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to change of an endpoint; None leaves a thing as it is."""
+
+    url: str | None = None
+    description: str | None = None
+    event_types: Sequence[str] | None = None
+    enabled: bool | None = None
+
+
+@transaction.atomic
+def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: Changes) -> Endpoint:
+    """Change an endpoint. Raises ValidationFailed or EndpointNotFound, having changed nothing."""
+    lock_endpoint(endpoint)
+    fields: dict[str, Any] = {}
+    if changes.url is not None and changes.url != endpoint.url:
+        fields |= {"url": _checked_url(changes.url), "failing_since": None}
+    if changes.description is not None:
+        fields["description"] = _checked_description(changes.description)
+    if changes.event_types is not None:
+        fields["event_types"] = _checked_types(changes.event_types)
+    if fields:
+        _row(endpoint).update(**fields)
+        _record(endpoint, actor, "updated", changed=sorted(fields.keys() - {"failing_since"}))
+    if changes.enabled is True:
+        _enable(endpoint, actor)
+    elif changes.enabled is False:
+        disable_endpoint(endpoint=endpoint, actor=actor, reason=DisabledReason.OWNER)
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+@transaction.atomic
+def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor = SYSTEM) -> bool:
+    """Switch an endpoint off; what waits for it waits on. Returns whether it was on.
+
+    Where Parley does it, the owners are told by email.
+    """
+    on = _row(endpoint).filter(disabled_at=None)
+    if not on.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
+        return False
+    _waiting(endpoint).update(next_attempt_at=None)
+    _record(endpoint, actor, "disabled", reason=reason.value)
+    if reason != DisabledReason.OWNER:
+        transaction.on_commit(wake_notices)
+    return True
+
+
+def _enable(endpoint: Endpoint, actor: Actor) -> None:
+    off = _row(endpoint).filter(disabled_at__isnull=False)
+    if off.update(disabled_at=None, disabled_reason="", failing_since=None):
+        _waiting(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
+        _record(endpoint, actor, "enabled")
+        transaction.on_commit(wake_senders)
+
+
+def _waiting(endpoint: Endpoint) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        workspace_id=endpoint.workspace_id, endpoint=endpoint, status=DeliveryStatus.PENDING
+    )
+
+
+@transaction.atomic
+def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
+    """Delete an endpoint with its deliveries, those of this very moment too.
+
+    Raises EndpointNotFound if somebody else just did.
+    """
+    lock_endpoint(endpoint, against_use=True)
+    _record(endpoint, actor, "deleted")
+    endpoint.delete()
+
+
+@transaction.atomic
+def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
+    """A new secret, which nothing shows again. The old one signs beside it for a day.
+
+    Of two rotations within a day, the first secret of all ends with the second.
+    """
+    locked = lock_endpoint(endpoint)
+    secret = new_secret()
+    locked.sealed_previous_secret = locked.sealed_secret
+    locked.previous_secret_expires_at = timezone.now() + OLD_SECRET_KEPT
+    locked.sealed_secret = seal(secret)
+    locked.save(
+        update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_expires_at"]
+    )
+    _record(locked, actor, "secret_rotated")
+    return locked, secret
+
+
+def lock_endpoint(endpoint: Endpoint, *, against_use: bool = False) -> Endpoint:
+    """The endpoint as it is now, unchanged by others until the transaction ends.
+
+    Events go on being written for it unless `against_use`. Raises EndpointNotFound.
+    """
+    locked: Endpoint | None = _row(endpoint).select_for_update(no_key=not against_use).first()
+    if locked is None:
+        raise EndpointNotFound
+    return locked
+
+
+def _row(endpoint: Endpoint) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(workspace_id=endpoint.workspace_id, id=endpoint.id)
+
+
+def _record(endpoint: Endpoint, actor: Actor, verb: str, **details: Any) -> None:
+    record(
+        workspace_id=endpoint.workspace_id,
+        actor=actor,
+        action=f"webhook_endpoint.{verb}",
+        target_id=endpoint.id,
+        target_label=endpoint.place,
+        details=details,
+    )
+
+
+def _checked_url(url: str) -> str:
+    if len(url) > 2000:
+        raise ValidationFailed({"url": ["Give at most 2,000 characters."]})
+    try:
+        target_of(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+    except TargetRefused as refused:
+        raise ValidationFailed({"url": [str(refused)]}) from refused
+    return url
+
+
+def _checked_description(description: str) -> str:
+    if len(description) > 200 or "\x00" in description:
+        raise ValidationFailed({"description": ["Give at most 200 characters, and no NUL."]})
+    return description
+
+
+def _checked_types(types: Sequence[str]) -> list[str]:
+    if not types:
+        raise ValidationFailed({"eventTypes": ["Choose at least one type of event."]})
+    unknown = [name for name in types if name not in SUBSCRIBABLE]
+    if unknown:
+        sentence = f"“{unknown[0]}” is not a type of event. Choose from: {', '.join(SUBSCRIBABLE)}."
+        raise ValidationFailed({"eventTypes": [sentence]})
+    return list(dict.fromkeys(types))

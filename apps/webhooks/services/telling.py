@@ -1,0 +1,91 @@
+"""Telling of what happens: the outbox, and what is sent because somebody asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from apps.core.ids import new_id
+from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
+from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
+from apps.webhooks.services.endpoints import lock_endpoint
+from apps.webhooks.services.workers import wake_senders
+
+# A delivery's id is made of its event's and its endpoint's: there is one for each pair, and ids
+# stay in the order of time. The endpoint is locked against its deletion, not against its use.
+_EMIT = """
+WITH receiver AS (
+  SELECT id FROM webhooks_endpoint
+  WHERE workspace_id = %(workspace)s AND disabled_at IS NULL AND %(type)s = ANY (event_types)
+  FOR KEY SHARE
+), event AS (
+  INSERT INTO webhooks_event (id, workspace_id, type, data)
+  SELECT %(id)s, %(workspace)s, %(type)s, %(data)s WHERE EXISTS (SELECT FROM receiver)
+)
+INSERT INTO webhooks_delivery (id, workspace_id, event_id, endpoint_id)
+SELECT left(%(id)s, 10) || left(md5(%(id)s || receiver.id), 15), %(workspace)s, %(id)s, receiver.id
+FROM receiver
+"""
+
+
+def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> None:
+    """Tell a workspace of an event. Call it in the transaction of what happened.
+
+    `data` is the event's JSON, with camelCase names, as receivers will read it. Costs one
+    statement, which writes nothing unless an enabled endpoint wants events of this type. Sending
+    begins when the transaction commits.
+    """
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "workspace": workspace_id,
+        "type": event.value,
+        "data": Jsonb(dict(data), dumps=DjangoJSONEncoder().encode),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_EMIT, values)
+        if cursor.rowcount:
+            transaction.on_commit(wake_senders)
+
+
+@transaction.atomic
+def send_test(*, endpoint: Endpoint) -> Delivery:
+    """Send the endpoint an event of the type `webhook.test`.
+
+    Raises EndpointDisabled, or EndpointNotFound if it was just deleted.
+    """
+    if not lock_endpoint(endpoint).is_enabled:
+        raise EndpointDisabled
+    event = Event.objects.create(
+        workspace_id=endpoint.workspace_id,
+        type=EventType.WEBHOOK_TEST,
+        data={"endpointId": endpoint.id},
+    )
+    delivery = Delivery.objects.create(
+        workspace_id=endpoint.workspace_id, event=event, endpoint=endpoint
+    )
+    delivery.refresh_from_db()
+    transaction.on_commit(wake_senders)
+    return delivery
+
+
+@transaction.atomic
+def resend(*, delivery: Delivery) -> Delivery:
+    """Send an event once more, now, with all the attempts of a new one.
+
+    Raises EndpointDisabled, or EndpointNotFound or DeliveryNotFound if it was just deleted.
+    """
+    if not lock_endpoint(delivery.endpoint).is_enabled:
+        raise EndpointDisabled
+    row = Delivery.objects.filter(workspace_id=delivery.workspace_id, id=delivery.id)
+    if not row.update(
+        status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=Now(), claimed_until=None
+    ):
+        raise DeliveryNotFound
+    delivery.refresh_from_db()
+    transaction.on_commit(wake_senders)
+    return delivery

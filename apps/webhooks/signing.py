@@ -1,0 +1,62 @@
+"""What is sent, and how a receiver knows that it is ours.
+
+Standard Webhooks, with the older header of the reference product beside it:
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import UTC
+
+from apps.webhooks.models import Event
+
+PREFIX = "whsec_"
+_SECRET_BYTES = 32
+
+
+def new_secret() -> str:
+    """A new signing secret: `whsec_` and 32 random bytes in base64."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def body_of(event: Event) -> bytes:
+    """The body that tells of an event: the same bytes at every attempt."""
+    happened = event.created_at.astimezone(UTC).isoformat(timespec="microseconds")
+    told = {
+        "type": event.type,
+        "timestamp": happened.replace("+00:00", "Z"),
+        "data": event.data,
+    }
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def signature_headers(
+    *, secrets: Sequence[str], event_id: str, timestamp: int, body: bytes
+) -> dict[str, str]:
+    """The headers that sign one attempt. `timestamp`: Unix seconds of the attempt.
+
+    Every secret signs `webhook-signature`, the newest first; `X-Webhook-Signature`, which can
+    hold one value only, is signed by the newest, over the body alone.
+    """
+    content = f"{event_id}.{timestamp}.".encode() + body
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(f"v1,{_standard(secret, content)}" for secret in secrets),
+        "X-Webhook-Signature": f"sha256={_of_body(secrets[0], body)}",
+    }
+
+
+def _standard(secret: str, content: bytes) -> str:
+    key = base64.b64decode(secret.removeprefix(PREFIX))
+    return base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
+
+
+def _of_body(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()

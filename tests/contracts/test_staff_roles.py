@@ -1,0 +1,146 @@
+"""What each group of the staff can do in the admin, held to the tables in docs/staff-roles.md.
+
+The walk finds pages and actions by itself: one that is new, and not in the tables, fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.db.models import Model
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, reverse
+
+from apps.accounts.models import User
+from apps.accounts.staff_roles import ROLES
+from tests.contracts.test_admin import make_world, url
+from tests.contracts.test_architecture import ROOT
+from tests.factories import make_user
+
+GROUPS = [*ROLES, "superuser"]
+RIGHTS = ("view", "add", "change", "delete")
+STANDARD = {"changelist", "add", "history", "delete", "change"}
+
+Cells = dict[str, dict[str, str]]
+
+
+@cache
+def table(heading: str) -> Cells:
+    """A table of the page: row → group → cell."""
+    page = (ROOT / "docs" / "staff-roles.md").read_text()
+    lines = page.split(f"## {heading}\n")[1].split("\n## ")[0].strip().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    groups = rows[0][1:]
+    return {row[0].strip("`"): dict(zip(groups, row[1:], strict=True)) for row in rows[2:]}
+
+
+@pytest.fixture(params=GROUPS)
+def hand(request: pytest.FixtureRequest, db: None) -> tuple[str, User]:
+    """One group, and somebody who is in it."""
+    group: str = request.param
+    user = make_user("staff", is_staff=True, is_superuser=group == "superuser")
+    if group != "superuser":
+        user.groups.add(Group.objects.get(name=group))
+    return group, user
+
+
+def registered() -> list[type[Model]]:
+    return sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def rights(client: Client, model: type[Model]) -> str:
+    """What this browser can do with the model, by asking for each page."""
+    row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
+    assert row is not None, f"make_world() makes no {model.__name__} to walk over"
+    page = client.get(url(model, "change", str(row)))
+    found = {
+        "view": client.get(url(model, "changelist")).status_code == 200 == page.status_code,
+        "add": client.get(url(model, "add")).status_code == 200,
+        "change": page.status_code == 200 and 'name="_save"' in page.content.decode(),
+        "delete": client.get(url(model, "delete", str(row))).status_code == 200,
+    }
+    return ", ".join(right for right in RIGHTS if found[right]) or "—"
+
+
+def test_each_group_can_do_what_the_table_says_and_nothing_more(hand: tuple[str, User]) -> None:
+    group, user = hand
+    make_world()
+    client = Client()
+    client.force_login(user)
+    models = registered()
+    told = table("Models")
+    assert sorted(told) == sorted(model._meta.label for model in models)
+    found = {model._meta.label: rights(client, model) for model in models}
+    assert found == {name: cells[group] for name, cells in told.items()}
+
+
+def pages() -> Iterator[tuple[type[Model], URLPattern]]:
+    """Every page of a model beside Django's own five."""
+    for model, options in admin.site._registry.items():
+        prefix = f"{model._meta.app_label}_{model._meta.model_name}_"
+        for pattern in options.urls:
+            if pattern.name and pattern.name.removeprefix(prefix) not in STANDARD:
+                yield model, pattern
+
+
+def test_each_page_opens_to_whom_the_table_says(hand: tuple[str, User]) -> None:
+    group, user = hand
+    make_world()
+    client = Client()
+    client.force_login(user)
+    found = {}
+    for model, pattern in pages():
+        row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
+        address = reverse(
+            f"admin:{pattern.name}", args=[row] if "<" in str(pattern.pattern) else []
+        )
+        found[str(pattern.name)] = "yes" if client.get(address).status_code == 200 else "—"
+    assert found == {name: cells[group] for name, cells in table("Pages").items()}
+
+
+def test_each_action_is_offered_to_whom_the_table_says(hand: tuple[str, User]) -> None:
+    group, user = hand
+    request = RequestFactory().get("/")
+    request.user = user
+    found = {}
+    for model, options in admin.site._registry.items():
+        offered = options.get_actions(request)
+        for _, name, _ in options._get_base_actions():  # type: ignore[attr-defined]
+            if name != "delete_selected":
+                found[f"{model._meta.label}: {name}"] = "yes" if name in offered else "—"
+    assert found == {name: cells[group] for name, cells in table("Actions").items()}
+
+
+def test_deleting_many_wants_the_right_to_delete_one(hand: tuple[str, User]) -> None:
+    group, user = hand
+    request = RequestFactory().get("/")
+    request.user = user
+    found = {
+        model._meta.label
+        for model, options in admin.site._registry.items()
+        if "delete_selected" in options.get_actions(request)
+    }
+    assert found == {name for name, cells in table("Models").items() if "delete" in cells[group]}
+
+
+def test_staff_without_a_group_see_nothing(db: None) -> None:
+    make_world()
+    client = Client()
+    client.force_login(make_user("staff", is_staff=True))
+    assert {rights(client, model) for model in registered()} == {"—"}
+
+
+def test_rights_that_somebody_ticked_do_not_outlive_a_migration(
+    db: None, django_db_blocker: Callable[[], None]
+) -> None:
+    support = Group.objects.get(name="support")
+    before = set(support.permissions.values_list("codename", flat=True))
+    support.permissions.add(Permission.objects.get(codename="delete_workspace"))
+    support.permissions.remove(Permission.objects.get(codename="view_workspace"))
+    call_command("migrate", verbosity=0)
+    assert set(support.permissions.values_list("codename", flat=True)) == before

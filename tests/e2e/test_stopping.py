@@ -1,0 +1,84 @@
+"""Stop, seen from the model's side: the connection closes, what was delivered is paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+
+from apps.core.threads import in_thread
+from apps.llm.tokens import estimate_tokens
+from tests.e2e.looking import money, texts
+from tests.factories import Team, make_model
+from tests.live import TLS, Caller, WebProcess, new_caller
+from tests.llm.upstream import Upstream, answer, serve
+
+CLOSED_WITHIN = 1.0
+"""What docs/api.md promises of `stop`: seconds until the provider's connection is closed."""
+WORDS = [f" word{number}" for number in range(400)]
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A model that would go on for minutes."""
+    async with serve() as server:
+        server.stream(*answer(*WORDS), pace=0.02)
+        yield server
+
+
+async def test_stop_from_the_other_process_closes_the_models_connection_within_a_second(
+    upstream: Upstream, web_pair: tuple[WebProcess, WebProcess], live_team: Team
+) -> None:
+    here, there = web_pair
+    caller = await in_thread(caller_of_model, here, live_team, upstream.base_url)
+    async with httpx.AsyncClient(headers=caller.all_headers, verify=TLS, timeout=20) as client:
+        body = {"message": "Go on", "stream": True}
+        async with client.stream("POST", caller.url, json=body) as response:
+            lines = response.aiter_lines()
+            turn_id = await turn_id_in(lines)
+            await word(lines, 5)
+            url = f"{caller.at(there).url.removesuffix('/chat')}/turns/{turn_id}"
+            stopped_at = time.monotonic()
+            stopping = asyncio.create_task(client.post(f"{url}/stop"))
+            closed_at = await upstream.wait_for_close(seconds=10)
+            stopped = (await stopping).json()["data"]
+        receipt = (await client.get(url)).json()["data"]
+    assert closed_at - stopped_at < CLOSED_WITHIN
+    assert len(upstream.closed_early) == 1
+    delivered = stopped["response"]
+    assert "".join(WORDS)[: len(delivered)] == delivered
+    assert 5 <= len(delivered.split()) < 400
+    # A credit for each token of the prompt, two for each that was delivered.
+    price = stopped["usage"]["inputTokens"] + 2 * estimate_tokens(delivered)
+    assert stopped["credits"] == {"charged": price, "balance": 100_000 - price}
+    assert (receipt["status"], receipt["credits"]["charged"]) == ("stopped", price)
+    assert await in_thread(money, live_team.workspace) == (100_000 - price, 0, [-price])
+    assert await in_thread(texts, live_team.workspace) == ["Go on", delivered]
+
+
+def caller_of_model(web: WebProcess, team: Team, api_base: str) -> Caller:
+    """A caller whose chatbot asks the model at this address."""
+    model = make_model(
+        "openai/fake", api_base=api_base, credits_per_1k_input=1000, credits_per_1k_output=2000
+    )
+    return new_caller(web, team.workspace, model, credits=100_000)
+
+
+async def turn_id_in(lines: AsyncIterator[str]) -> str:
+    """The id in the first frame of a stream."""
+    async for line in lines:
+        if '"turnId"' in line:
+            return line.split('"turnId":"')[1][:25]
+    raise AssertionError("the stream ended without a turn")
+
+
+async def word(lines: AsyncIterator[str], number: int) -> None:
+    """Read until so many words have come."""
+    left = number
+    async for line in lines:
+        left -= '"delta"' in line
+        if not left:
+            return

@@ -1,0 +1,147 @@
+"""A customer's web server on loopback, to which webhooks are sent."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def event_id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The body: type, timestamp and data."""
+        told: dict[str, Any] = json.loads(self.body)
+        return told
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server answers, after `before` seconds. `pause` lies before each byte of the body;
+    `raw` is written instead of an HTTP answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    before: float = 0.0
+    pause: float = 0.0
+    raw: bytes | None = None
+
+
+Answering = Callable[[Received], Reply]
+
+
+class Receiver:
+    """Listens from `start` to `stop`, on the same port again after that.
+
+    `connections` counts whoever connected at all; `received` are whole requests.
+    """
+
+    def __init__(
+        self,
+        answering: Answering = lambda _: Reply(),
+        *,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.answering = answering
+        self.host = host
+        self.port = 0
+        self.tls = tls
+        self.connections = 0
+        self.received: list[Received] = []
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}/hook"
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the events that arrived, in their order, repeated ones too."""
+        return [each.event_id for each in self.received]
+
+    def start(self) -> Self:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                receiver._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            address_family = socket.AF_INET6 if ":" in receiver.host else socket.AF_INET
+
+            def get_request(self) -> tuple[Any, Any]:
+                receiver.connections += 1
+                connection, address = super().get_request()
+                if receiver.tls is not None:
+                    connection = receiver.tls.wrap_socket(
+                        connection, server_side=True, do_handshake_on_connect=False
+                    )
+                return connection, address
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                pass  # a caller that goes away is what some tests are about
+
+        self._server = Server((self.host, self.port), Handler)
+        self.port = self._server.server_address[1]
+        serve = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        serve.start()
+        return self
+
+    def stop(self) -> None:
+        """Refuse connections until `start`."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        length = int(request.headers.get("Content-Length", "0"))
+        received = Received(request.path, dict(request.headers), request.rfile.read(length))
+        reply = self.answering(received)
+        self.received.append(received)
+        time.sleep(reply.before)
+        request.close_connection = True
+        if reply.raw is not None:
+            for number in range(len(reply.raw)):
+                request.wfile.write(reply.raw[number : number + 1])
+                time.sleep(reply.pause)
+            return
+        request.send_response(reply.status)
+        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        step = 1 if reply.pause else max(1, len(reply.body))
+        for at in range(0, len(reply.body), step):
+            request.wfile.write(reply.body[at : at + step])
+            time.sleep(reply.pause)

@@ -13,7 +13,9 @@ from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
+from apps.core.schemas import details_of
 from apps.credits.api import router as credits
+from apps.leads.api import router as leads
 from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)
@@ -21,6 +23,7 @@ log = get_logger(__name__)
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_router("", credits)
 api.add_router("", conversations)
+api.add_router("", leads)
 api.add_router("", webhooks)
 
 
@@ -40,13 +43,14 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _details(invalid: ValidationError) -> dict[str, list[str]]:
+    # A place begins with where the value was looked for; a body's and a set of filters' goes on
+    # with the name of our own parameter: neither is the caller's.
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        # The location begins with where the value was looked for: query, path or body; a body's
-        # is followed by the name that our function has for it.
         where, *parts = problem["loc"]
-        name = ".".join(str(part) for part in parts[where == "body" :]) or "body"
-        details.setdefault(name, []).append(f"{problem['msg']}.")
+        ours = 2 if where == "body" or parts[:1] == ["filters"] else 1
+        for name, sentences in details_of([problem], skip=ours).items():
+            details.setdefault(name, []).extend(sentences)
     return details
 
 

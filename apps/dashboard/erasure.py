@@ -13,6 +13,7 @@ from django.db import transaction
 from apps.api_keys import erasure as api_keys
 from apps.chatbots import erasure as chatbots
 from apps.conversations import erasure as conversations
+from apps.leads import erasure as leads
 from apps.webhooks import erasure as webhooks
 from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase
 from apps.workspaces.services import close_workspace, note_erasure
@@ -40,6 +41,7 @@ def erase(*, workspace_id: str) -> bool:
     """Remove what people wrote in a closed workspace; False while a turn still runs in it."""
     if not conversations.erase(workspace_id):
         return False
+    leads.erase(workspace_id)
     chatbots.erase(workspace_id)
     api_keys.erase(workspace_id)
     webhooks.erase(workspace_id)

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "channels",
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
     "apps.llm",
     "apps.chatbots",
     "apps.conversations",
+    "apps.leads",
     "apps.chat",
     "apps.dashboard",
 ]
@@ -209,6 +211,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
+    "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",
         "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
@@ -244,6 +247,9 @@ TURN_DRAIN_SECONDS = env.float("TURN_DRAIN_SECONDS", default=50.0)
 STREAM_START_SECONDS = env.float("STREAM_START_SECONDS", default=2.0)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
 IDEMPOTENCY_KEY_HOURS = 24
+
+LEAD_READING_HOURS = 1
+"""How long a message may wait to be read for contact details, should the worker be away."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -17,6 +17,7 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.accounts.tasks.clear_sessions",
         "apps.conversations.tasks.sweep_turns",
         "apps.dashboard.tasks.end_workspaces",
+        "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",
         "apps.webhooks.tasks.tell_owners",

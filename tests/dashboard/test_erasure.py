@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.queries import caller_of
+from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from apps.credits.queries import balance_of, ledger_sum
 from apps.dashboard.erasure import end_workspaces
-from apps.webhooks.models import EventType
-from apps.webhooks.services import emit
+from apps.leads.fields import LeadFields
+from apps.leads.services import create_lead
 from apps.workspaces.models import Workspace
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_key, make_model
@@ -28,15 +29,18 @@ BECOMES = {
     "Account": "kept: the books",
     "ApiKey": "revoked, its name erased: turns name it",
     "AuditEntry": "kept: the books",
+    "CapturedField": "removed",
     "Chatbot": "switched off, name and prompt erased: turns name it",
     "Conversation": "kept without text",
     "Delivery": "removed",
     "Endpoint": "removed",
     "Event": "removed",
     "Invitation": "removed",
+    "Lead": "removed",
     "LedgerEntry": "kept: the books",
     "Member": "removed",
     "Message": "text and metadata erased",
+    "Reading": "removed",
     "Turn": "kept as a receipt, without text",
 }
 """Of every table with rows of a workspace: what becomes of them. A new one must be thought of."""
@@ -55,7 +59,12 @@ def lived_in(team: Team) -> tuple[Turn, str]:
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
     make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
-    emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data={"name": SECRET})
+    create_lead(
+        workspace_id=team.workspace.id,
+        chatbot_id=chatbot.id,
+        fields=LeadFields(name=SECRET, email="dana@example.com", source=SECRET),
+        actor=SYSTEM,
+    )
     return turn, make_key(team.workspace)
 
 
@@ -93,6 +102,7 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
         "Chatbot",
         "Endpoint",
         "Event",
+        "Lead",
         "Message",
         "Turn",
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import Scope
 from apps.api_keys.queries import caller_of
@@ -58,6 +59,12 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
 
 
 def _person(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user, password = _with_password(email, password, **fields)
+    mark_email_verified(user=user)
+    return user, password
+
+
+def _with_password(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
     user = User.objects.filter(email__iexact=email).first()
     if user is not None and password and user.check_password(password):
         return user, password

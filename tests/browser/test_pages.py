@@ -12,7 +12,7 @@ from apps.conversations.models import Turn
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
 from tests.conversations.opening import completed, failed, opened
-from tests.factories import Team, give, make_chatbot
+from tests.factories import Team, give, make_chatbot, make_model
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
@@ -23,7 +23,9 @@ SHOTS = os.environ.get("SCREENSHOTS")
 def life(live_team: Team) -> Team:
     """A workspace in which something has happened."""
     give(live_team.workspace, 100)
-    chatbot = make_chatbot(live_team.workspace, name="Support <b>bot</b>")
+    chatbot = make_chatbot(
+        live_team.workspace, make_model(credits_per_reply=1), name="Support <b>bot</b>"
+    )
     for number in range(3):
         completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
     thread = opened(chatbot, credits=1, text=ATTACK, metadata={"userId": ATTACK})

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Turn
 from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.looking import browser_of, cells_of, queries_at_1_and_50, text_of
+from tests.dashboard.pages import cells_of, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, make_chatbot
 
 
@@ -22,7 +22,7 @@ def chatbot(team: Team) -> Chatbot:
 
 @pytest.fixture
 def bob(team: Team) -> Client:
-    return browser_of(team.bob)
+    return signed_in(team.bob)
 
 
 def url_of(team: Team, *rest: str) -> str:

@@ -19,7 +19,7 @@ from apps.credits.models import Account, LedgerEntry, Plan
 from apps.credits.services import adjust, grant
 from apps.dashboard.exporting import AT_ONCE
 from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.looking import browser_of, cells_of, queries_at_1_and_50, text_of
+from tests.dashboard.pages import cells_of, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, give, make_chatbot, make_key
 from tests.live import TLS, WebProcess
 
@@ -54,7 +54,7 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
     old = spend(team, 7, "Old")
     Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
     give(team.outside, 1)
-    html = browser_of(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
+    html = signed_in(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
     assert "Left 963 the sum of the ledger Held 5" in text_of(html)
     assert "Plan Growth 5,000 credits a month" in text_of(html)
     assert "Use: 30 credits for 3 turns" in text_of(html)
@@ -63,21 +63,21 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
     assert models == [[dear.model_name, "3", "30"]]
     assert keys == [
         ["test", "1", "30"],
-        ["Without a key, or with one that was deleted", "2", "0"],
+        ["No key, or a deleted one", "2", "0"],
     ]
     assert statement == [
         ["just now", "Charge", f"Turn {old.id}", "-7", "963"],
         ["just now", "Charge", f"Turn {dear.id}", "-30", "970"],
         ["just now", "Grant", "for a test", "+1,000", "1,000"],
     ]
-    month = browser_of(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
+    month = signed_in(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
     assert "Use: 37 credits for 4 turns" in text_of(month)
 
 
 def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
     give(team.workspace, 10)
     adjust(workspace_id=team.workspace.id, credits=-3, reason="put right")
-    bob = browser_of(team.bob)
+    bob = signed_in(team.bob)
 
     def amounts(**filters: str) -> list[str]:
         html = bob.get(url_of(team), filters).content.decode()
@@ -92,7 +92,7 @@ def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
 
 
 def test_empty_ledger_says_what_will_be_in_it(team: Team) -> None:
-    html = browser_of(team.bob).get(url_of(team)).content.decode()
+    html = signed_in(team.bob).get(url_of(team)).content.decode()
     assert "No credits yet" in text_of(html)
 
 
@@ -111,7 +111,7 @@ def test_statement_leaves_as_csv_with_inert_cells_however_long(
     address = f"{web.url}{url_of(live_team)}/statement.csv"
 
     def exported(user: User, **filters: str) -> httpx.Response:
-        cookies = browser_of(user).cookies
+        cookies = signed_in(user).cookies
         header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
         return httpx.get(address, params=filters, headers=header, verify=TLS)
 
@@ -136,4 +136,4 @@ def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team) -> None:
         for number in range(times):
             spend(team, 1, f"Bot {number}")
 
-    assert queries_at_1_and_50(browser_of(team.bob), url_of(team), spend_more) == (13, 13)
+    assert queries_at_1_and_50(signed_in(team.bob), url_of(team), spend_more) == (13, 13)

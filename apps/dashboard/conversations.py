@@ -12,6 +12,7 @@ from django.db.models.functions import Left
 
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import is_id
+from apps.leads.models import Lead
 
 FIRST_WORDS = 160
 """Characters of the first message that the list shows."""
@@ -31,13 +32,14 @@ def conversations_of(
     q: str | None = None,
     chatbot_id: str | None = None,
     status: str | None = None,
+    has_lead: str | None = None,
     since: datetime | None = None,
     before: datetime | None = None,
 ) -> QuerySet[Conversation]:
     """The workspace's conversations that match everything that is given, with their chatbots.
 
     `q` is the id of a conversation, or of a turn or a message in it; `status` that of the last
-    turn; the days are those of the last message.
+    turn; `has_lead` is yes or no; the days are those of the last message.
     """
     found = Conversation.objects.filter(workspace_id=workspace_id).select_related("chatbot")
     if q is not None:
@@ -48,6 +50,11 @@ def conversations_of(
         found = found.filter(last_message_at__gte=since)
     if before is not None:
         found = found.filter(last_message_at__lt=before)
+    if has_lead == "yes":
+        leads = Lead.objects.filter(workspace_id=workspace_id, conversation__isnull=False)
+        found = found.filter(id__in=leads.values("conversation_id"))
+    if has_lead == "no":
+        found = found.exclude(_HAS_LEAD)
     if status is not None:
         found = _ending(found, workspace_id, status)
     return found
@@ -79,6 +86,9 @@ _LAST_TURN_ID = Subquery(_MESSAGES.order_by("-created_at", "-id").values("turn_i
 _FIRST_WORDS = Subquery(
     _MESSAGES.order_by("created_at", "id").values(words=Left("text", FIRST_WORDS))[:1]
 )
+_HAS_LEAD = Exists(
+    Lead.objects.filter(workspace_id=OuterRef("workspace_id"), conversation_id=OuterRef("pk"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,12 @@ class Row:
     conversation: Conversation
     words: str
     turn: Turn | None
+    has_lead: bool
 
 
 def with_beginnings(found: QuerySet[Conversation]) -> QuerySet[Conversation]:
     """The same, each with what `rows_of` needs to know of its messages."""
-    return found.annotate(words=_FIRST_WORDS, last_turn_id=_LAST_TURN_ID)
+    return found.annotate(words=_FIRST_WORDS, last_turn_id=_LAST_TURN_ID, has_lead=_HAS_LEAD)
 
 
 def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
@@ -100,7 +111,12 @@ def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
     turn_ids = [conversation.last_turn_id for conversation in conversations]  # type: ignore[attr-defined]
     turns = {turn.id: turn for turn in Turn.objects.filter(id__in=filter(None, turn_ids))}
     return [
-        Row(conversation, conversation.words or "", turns.get(turn_id))  # type: ignore[attr-defined]
+        Row(
+            conversation,
+            conversation.words or "",  # type: ignore[attr-defined]
+            turns.get(turn_id),
+            conversation.has_lead,  # type: ignore[attr-defined]
+        )
         for conversation, turn_id in zip(conversations, turn_ids, strict=True)
     ]
 

@@ -26,11 +26,29 @@ on("input", "[data-must-equal]", (input) => {
   input.form.querySelector("[type=submit]").disabled = !same;
 });
 
-// Toasts go by themselves unless they tell of an error.
+// Toasts go by themselves unless they tell of an error; htmx may bring more of them.
 on("click", ".toast [data-dismiss]", (button) => button.closest(".toast").remove());
-for (const toast of document.querySelectorAll(".toast:not(.toast-error)")) {
-  setTimeout(() => toast.remove(), 8000);
+const fade = (toast) => {
+  if (!toast.matches(".toast-error")) setTimeout(() => toast.remove(), 8000);
+};
+const toasts = document.querySelector(".toasts");
+if (toasts) {
+  for (const toast of toasts.querySelectorAll(".toast")) fade(toast);
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes) if (node instanceof Element) fade(node);
+  }).observe(toasts, { childList: true });
 }
+
+// What htmx could not do: the form goes back to what the server knows, and the person is told.
+const failed = ({ target }) => {
+  target.closest?.("form")?.reset();
+  const toast = document.createElement("div");
+  toast.className = "toast toast-error";
+  toast.textContent = "Nothing was changed. Reload the page and try again.";
+  if (target.closest?.("form")) toasts?.append(toast);
+};
+document.addEventListener("htmx:responseError", failed);
+document.addEventListener("htmx:sendError", failed);
 
 // Menus made of <details> close when one looks elsewhere.
 document.addEventListener("click", (event) => {

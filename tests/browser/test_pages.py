@@ -9,10 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.conversations.models import Turn
+from apps.leads.models import Lead
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
 from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, give, make_chatbot, make_model
+from tests.leads.leads import made, read
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
@@ -24,13 +26,18 @@ def life(live_team: Team) -> Team:
     """A workspace in which something has happened."""
     give(live_team.workspace, 100)
     chatbot = make_chatbot(
-        live_team.workspace, make_model(credits_per_reply=1), name="Support <b>bot</b>"
+        live_team.workspace,
+        make_model(credits_per_reply=1),
+        name="Support <b>bot</b>",
+        lead_capture="detect",
     )
     for number in range(3):
         completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
     thread = opened(chatbot, credits=1, text=ATTACK, metadata={"userId": ATTACK})
     failed(thread, ATTACK)
     opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
+    read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
+    made(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
     return live_team
 
 
@@ -43,6 +50,8 @@ def addresses(life: Team) -> dict[str, str]:
         "conversations": "conversations",
         "conversations-none": "conversations?status=stopped",
         "credits": "credits",
+        "leads": "leads",
+        "lead": f"leads/{Lead.objects.get(workspace=life.workspace, email='ana@example.com').id}",
         "conversation": f"conversations/{thread}",
     }
 

@@ -17,6 +17,7 @@ from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
 from tests.conversations.opening import opened
 from tests.factories import Team, make_chatbot, make_user
+from tests.leads.leads import made
 from tests.workspaces.people import hand, place
 
 HANDS = [*Role.values, "outsider", "anonymous"]
@@ -38,6 +39,7 @@ def arguments(team: Team) -> dict[str, str]:
         "chatbot_id": turn.chatbot_id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
+        "lead_id": made(turn.chatbot).id,
         "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
         "member_id": alice.id,
         "invitation_id": offer.id,

@@ -8,11 +8,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.chatbots.models import Chatbot
+from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Turn
 from tests.conversations.opening import completed, failed, opened
 from tests.dashboard.pages import cells_of, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, make_chatbot
+from tests.leads.leads import read
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def test_list_tells_how_each_began_and_how_its_last_turn_ended(
     opened(chatbot, text="Second")
     opened(make_chatbot(team.outside), text="Not yours")
     assert cells_of(bob.get(url_of(team)).content.decode()) == [
-        ["Second", "Support", "Running", "just now"],
-        ["Where is my order?", "Support", "Failed", "just now"],
+        ["Second", "Support", "Running", "", "just now"],
+        ["Where is my order?", "Support", "Failed", "", "just now"],
     ]
 
 
@@ -67,6 +68,17 @@ def test_list_is_filtered_by_chatbot_status_and_id(
     assert listed(bob, team, q=f" {done.id} ") == ["done"]
     assert listed(bob, team, q=done.messages.get(role="assistant").id) == ["done"]
     assert listed(bob, team, chatbot_id=chatbot.id, status="running") == []
+
+
+def test_list_and_thread_name_the_lead_that_came_of_a_conversation(team: Team, bob: Client) -> None:
+    chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
+    thread = read(chatbot, "I am at ana@example.com")
+    completed(opened(chatbot, text="nobody"))
+    assert listed(bob, team, has_lead="yes") == ["I am at ana@example.com"]
+    assert listed(bob, team, has_lead="no") == ["nobody"]
+    leads = [row[3] for row in cells_of(bob.get(url_of(team)).content.decode())]
+    assert leads == ["", "Lead"]
+    assert "Lead: ana@example.com" in text_of(bob.get(url_of(team, thread.id)).content.decode())
 
 
 def test_list_is_filtered_by_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
@@ -174,4 +186,4 @@ def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
             completed(opened(chatbot, conversation=thread.conversation))
 
     assert queries_at_1_and_50(bob, url_of(team), hold) == (10, 10)
-    assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (10, 10)
+    assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (11, 11)

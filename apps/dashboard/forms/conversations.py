@@ -20,8 +20,11 @@ class ConversationFilterForm(DaysForm):
         label="Last turn",
         choices=[("", "Any"), *[(each.value, each.label) for each in TurnStatus]],
     )
+    has_lead = forms.ChoiceField(
+        required=False, label="Lead", choices=[("", "Any"), ("yes", "With a lead"), ("no", "None")]
+    )
 
-    field_order = ("q", "chatbot_id", "status", "since", "until")
+    field_order = ("q", "chatbot_id", "status", "has_lead", "since", "until")
 
     def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

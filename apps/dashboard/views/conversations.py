@@ -17,11 +17,14 @@ from apps.dashboard.conversations import (
 )
 from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.listing import listing
+from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
 TURNS = 30
 """Turns of a thread that are shown at a time."""
+MOST_LEADS = 3
+"""Leads that a thread names: who is in several conversations is linked from the first."""
 
 
 @require_safe
@@ -45,6 +48,7 @@ def conversation(request: HttpRequest, member: Member, conversation_id: str) -> 
     said = [line for each in exchanges for line in (each.said, each.answer) if line]
     context = {
         "thread": thread,
+        "leads": leads_of(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
         "page": page,
         "exchanges": exchanges,
         "is_newest": page.first_url is None,

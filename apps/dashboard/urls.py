@@ -14,6 +14,7 @@ from apps.dashboard.views import (
     members,
     overview,
     settings,
+    webhooks,
 )
 
 app_name = "dashboard"
@@ -38,6 +39,17 @@ urlpatterns = [
     path("leads/<str:lead_id>/edit", leads.edit, name="edit_lead"),
     path("leads/<str:lead_id>/status", leads.move, name="move_lead"),
     path("leads/<str:lead_id>/delete", leads.delete, name="delete_lead"),
+    path("webhooks", webhooks.webhooks, name="webhooks"),
+    path("webhooks/new", webhooks.new, name="new_webhook"),
+    path("webhooks/create", webhooks.create, name="create_webhook"),
+    path("webhooks/<str:endpoint_id>", webhooks.webhook, name="webhook"),
+    path("webhooks/<str:endpoint_id>/edit", webhooks.edit, name="edit_webhook"),
+    path("webhooks/<str:endpoint_id>/switch", webhooks.switch, name="switch_webhook"),
+    path("webhooks/<str:endpoint_id>/secret", webhooks.rotate, name="rotate_webhook_secret"),
+    path("webhooks/<str:endpoint_id>/test", webhooks.test, name="test_webhook"),
+    path("webhooks/<str:endpoint_id>/delete", webhooks.delete, name="delete_webhook"),
+    path("deliveries/<str:delivery_id>", webhooks.delivery, name="delivery"),
+    path("deliveries/<str:delivery_id>/resend", webhooks.resend, name="resend_delivery"),
     path("keys", keys.keys, name="keys"),
     path("keys/create", keys.create, name="create_key"),
     path("keys/<str:key_id>/revoke", keys.revoke, name="revoke_key"),

@@ -10,15 +10,18 @@ from playwright.sync_api import expect
 
 from apps.conversations.models import Turn
 from apps.leads.models import Lead
+from apps.webhooks.models import Delivery
+from apps.webhooks.services import send_test
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
 from tests.conversations.opening import completed, failed, opened
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
 from tests.leads.leads import made, read
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
 SHOTS = os.environ.get("SCREENSHOTS")
+MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
 
 
 @pytest.fixture
@@ -38,26 +41,43 @@ def life(live_team: Team) -> Team:
     opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
     read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     made(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
+    endpoint, _ = make_endpoint(live_team.workspace, description=ATTACK)
+    delivery = send_test(endpoint=endpoint)
+    Delivery.objects.filter(id=delivery.id).update(
+        status="failed",
+        next_attempt_at=None,
+        response_status=500,
+        response_body=ATTACK,
+        request_headers={"webhook-id": delivery.event_id},
+    )
     return live_team
 
 
 def addresses(life: Team) -> dict[str, str]:
     """The pages to look at: what to call each, and where it is below the workspace."""
     thread = Turn.objects.get(workspace=life.workspace, status="failed").conversation_id
+    delivery = Delivery.objects.get(workspace=life.workspace, response_status=500)
     return {
         "overview": "",
         "chatbots": "chatbots",
         "conversations": "conversations",
         "conversations-none": "conversations?status=stopped",
         "credits": "credits",
+        "webhooks": "webhooks",
+        "webhook-new": "webhooks/new",
+        "webhook": f"webhooks/{delivery.endpoint_id}",
+        "delivery": f"deliveries/{delivery.id}",
         "leads": "leads",
         "lead": f"leads/{Lead.objects.get(workspace=life.workspace, email='ana@example.com').id}",
         "conversation": f"conversations/{thread}",
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    # Each screen and each light once; all four for who wants the pictures.
+    [("desktop", "light"), ("phone", "dark"), *MORE],
+)
 def test_pages_are_accessible(visit: Open, life: Team, size: str, scheme: str) -> None:
     page = visit(life.alice, size=size, scheme=scheme).new_page()
     for name, path in addresses(life).items():

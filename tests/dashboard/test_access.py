@@ -11,12 +11,13 @@ from django.urls import URLPattern, reverse
 from apps.api_keys.services import issue_key
 from apps.dashboard.access import WorkspacePage
 from apps.dashboard.urls import urlpatterns
+from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLES, Permission, may
 from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
 from tests.conversations.opening import opened
-from tests.factories import Team, make_chatbot, make_user
+from tests.factories import Team, make_chatbot, make_endpoint, make_user
 from tests.leads.leads import made
 from tests.workspaces.people import hand, place
 
@@ -34,12 +35,15 @@ def arguments(team: Team) -> dict[str, str]:
         by=alice,
         actor=hand(alice),
     )
+    endpoint, _ = make_endpoint(team.workspace)
     return {
         "slug": team.workspace.slug,
         "chatbot_id": turn.chatbot_id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
         "lead_id": made(turn.chatbot).id,
+        "endpoint_id": endpoint.id,
+        "delivery_id": send_test(endpoint=endpoint).id,
         "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
         "member_id": alice.id,
         "invitation_id": offer.id,

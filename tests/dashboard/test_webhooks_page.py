@@ -1,0 +1,162 @@
+"""Webhooks: endpoints, their secrets, and deliveries with what was sent and what came back."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from apps.audit.models import AuditEntry
+from apps.webhooks.delivering import deliver_due
+from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.sealing import unseal
+from apps.webhooks.services import MOST_ENDPOINTS, send_test
+from tests.dashboard.pages import cells_of, path, queries_at_1_and_50, says, signed_in, text_of
+from tests.factories import NOBODY, Team, make_endpoint
+from tests.receiver import Receiver, Reply
+
+FORM = {"url": NOBODY, "description": "Ours", "event_types": ["lead.created", "turn.failed"]}
+
+
+@pytest.fixture
+def alice(team: Team) -> Client:
+    return signed_in(team.alice)
+
+
+@pytest.fixture
+def endpoint(team: Team) -> Endpoint:
+    return make_endpoint(team.workspace, description="Ours")[0]
+
+
+def test_endpoint_is_created_and_its_secret_shown_on_that_answer_alone(
+    team: Team, alice: Client
+) -> None:
+    assert "Add endpoint" in text_of(alice.get(path(team.workspace, "webhooks")).content.decode())
+    answer = alice.post(path(team.workspace, "webhooks/create"), FORM)
+    assert answer.status_code == 201
+    endpoint = Endpoint.objects.get(workspace=team.workspace)
+    secret = unseal(endpoint.sealed_secret)
+    html = answer.content.decode()
+    assert f'value="{secret}"' in html
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert (endpoint.url, endpoint.description, endpoint.event_types) == tuple(FORM.values())
+    assert AuditEntry.objects.get(target_id=endpoint.id).actor_label == team.alice.email
+    for page in ("webhooks", f"webhooks/{endpoint.id}"):
+        assert secret not in alice.get(path(team.workspace, page)).content.decode()
+    html = alice.get(path(team.workspace, "webhooks")).content.decode()
+    assert cells_of(html) == [["http://127.0.0.1:9", "Ours", "2", "On", "just now"]]
+
+
+def test_form_says_what_is_wrong_with_an_endpoint(team: Team, alice: Client) -> None:
+    def refused(**fields: object) -> dict[str, list[str]]:
+        answer = alice.post(path(team.workspace, "webhooks/create"), FORM | fields)
+        assert answer.status_code == 422
+        return dict(answer.context["form"].errors)
+
+    assert list(refused(url="ftp://example.com")) == ["url"]
+    assert refused(event_types=[]) == {"event_types": ["This field is required."]}
+    assert list(refused(event_types=["webhook.test"])) == ["event_types"]
+    for _ in range(MOST_ENDPOINTS):
+        make_endpoint(team.workspace)
+    assert refused() == {
+        "__all__": ["A workspace has at most 20 webhook endpoints. Delete one first."]
+    }
+
+
+def test_endpoint_is_changed_switched_off_and_on_and_deleted(
+    team: Team, alice: Client, endpoint: Endpoint
+) -> None:
+    def act(verb: str, **fields: object) -> list[str]:
+        address = path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
+        said = says(alice.post(address, fields, follow=True))
+        if verb != "delete":
+            endpoint.refresh_from_db()
+        return said
+
+    assert act("edit", **FORM | {"description": "New"}) == ["Saved."]
+    assert (endpoint.description, endpoint.event_types) == ("New", FORM["event_types"])
+    assert act("switch") == ["Nothing is sent until it is on."]
+    page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
+    assert "Off since just now : switched off by the workspace." in page
+    assert act("test") == ["This webhook endpoint is switched off. Switch it on first."]
+    assert act("switch", enabled="yes") == ["Events are sent again."]
+    assert endpoint.is_enabled
+    assert act("delete") == ["http://127.0.0.1:9 is deleted."]
+    assert not Endpoint.objects.filter(id=endpoint.id).exists()
+
+
+def test_secret_is_rotated_and_shown_once(team: Team, alice: Client, endpoint: Endpoint) -> None:
+    answer = alice.post(path(team.workspace, f"webhooks/{endpoint.id}/secret"))
+    old = endpoint.sealed_secret
+    endpoint.refresh_from_db()
+    assert endpoint.sealed_previous_secret == old
+    html = answer.content.decode()
+    assert f'value="{unseal(endpoint.sealed_secret)}"' in html
+    assert unseal(old) not in html
+    page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
+    assert "Two secrets sign: the old one until" in page
+
+
+def test_delivery_shows_what_was_sent_and_what_came_back_and_is_sent_again(
+    team: Team, alice: Client
+) -> None:
+    Delivery.objects.all().delete()  # senders look at all workspaces
+    with Receiver(lambda _: Reply(500, b"<script>no</script>")) as receiver:
+        endpoint, _ = make_endpoint(team.workspace, url=receiver.url)
+        answer = alice.post(path(team.workspace, f"webhooks/{endpoint.id}/test"))
+        delivery = Delivery.objects.get(endpoint=endpoint)
+        address = path(team.workspace, f"deliveries/{delivery.id}")
+        assert answer.headers["Location"] == address
+        assert "hx-trigger" in alice.get(address).content.decode()
+        assert deliver_due(seconds=0) == 1
+        Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
+        html = alice.get(address).content.decode()
+        assert 'id="delivery" hx-get' not in html
+        text = text_of(html)
+        assert f"webhook-id: {delivery.event_id}" in text
+        assert '"type": "webhook.test"' in text
+        assert "Status 500" in text
+        assert "<script>no</script>" in text
+        assert "<script>no" not in html
+        receiver.answering = lambda _: Reply(200, b"thanks")
+        assert says(alice.post(f"{address}/resend", follow=True)) == ["It is on its way again."]
+        assert deliver_due(seconds=0) == 1
+    assert "Status 200" in text_of(alice.get(address).content.decode())
+    listed = alice.get(path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "delivered"})
+    [row] = cells_of(listed.content.decode())
+    assert row[:4] == ["webhook.test", "Delivered", "200", "1"]
+    listed = alice.get(path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "failed"})
+    assert cells_of(listed.content.decode()) == []
+
+
+def test_member_sees_where_events_go_and_changes_nothing(team: Team, endpoint: Endpoint) -> None:
+    bob = signed_in(team.bob)
+    html = bob.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
+    assert "/hook" not in html
+    assert "Rotate" not in html
+    for verb in ("edit", "switch", "secret", "test", "delete"):
+        address = path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
+        assert bob.post(address).status_code == 403
+
+
+def test_endpoint_and_delivery_that_are_not_there_are_404(team: Team, alice: Client) -> None:
+    foreign, _ = make_endpoint(team.outside)
+    theirs = send_test(endpoint=foreign)
+    for id in ("nonsense", "c" + 24 * "0", "%00", foreign.id, theirs.id):
+        for page in (f"webhooks/{id}", f"deliveries/{id}"):
+            assert alice.get(path(team.workspace, page)).status_code == 404
+        for verb in ("edit", "switch", "secret", "test", "delete"):
+            address = path(team.workspace, f"webhooks/{id}/{verb}")
+            assert alice.post(address, FORM).status_code == 404
+        address = path(team.workspace, f"deliveries/{id}/resend")
+        assert alice.post(address).status_code == 404
+
+
+def test_pages_take_as_many_statements_for_many_rows_as_for_one(
+    team: Team, alice: Client, endpoint: Endpoint
+) -> None:
+    def more(times: int) -> None:
+        for _ in range(times):
+            send_test(endpoint=endpoint)
+
+    address = path(team.workspace, f"webhooks/{endpoint.id}")
+    assert queries_at_1_and_50(alice, address, more) == (9, 9)

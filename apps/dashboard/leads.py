@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 
+from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead, LeadStatus
 from apps.leads.queries import leads_of
+
+STATUSES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
+"""The steps of the pipeline and what a page calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,22 @@ def pipeline_of(workspace_id: str) -> list[Step]:
     """All leads of the workspace, then those of each status in its order: one statement."""
     rows = leads_of(workspace_id).values_list("status").annotate(Count("id")).order_by()
     counts: dict[str, int] = dict(rows)
-    steps = [Step(each.value, str(each.label), counts.get(each, 0)) for each in LeadStatus]
+    steps = [Step(status, label, counts.get(status, 0)) for status, label in STATUSES]
     return [Step("", "All", sum(counts.values())), *steps]
 
 
-def captured_of(lead: Lead) -> QuerySet[CapturedField]:
-    """What the visitor gave, oldest first, each with the message in which they did."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message of the visitor's, and what was read out of it."""
+
+    message: Message
+    captured: list[CapturedField]
+
+
+def said_of(lead: Lead) -> list[Said]:
+    """The messages in which a lead's details were given, oldest first: one statement."""
     found = CapturedField.objects.filter(workspace_id=lead.workspace_id, lead=lead)
-    return found.select_related("message").order_by("created_at", "id")
+    said: dict[str, Said] = {}
+    for each in found.select_related("message").order_by("created_at", "id"):
+        said.setdefault(each.message_id, Said(each.message, [])).captured.append(each)
+    return list(said.values())

@@ -52,7 +52,7 @@ def test_list_is_filtered_by_status_source_chatbot_and_search(
     assert names(bob, team, status="lost") == []
     html = bob.get(path(team.workspace, "leads")).content.decode()
     assert pipeline(html) == (
-        'aria-label="Pipeline"> All 3 New 2 Contacted 0 Qualified 1 Converted 0 Lost 0 Follow Up 0'
+        'aria-label="Pipeline"> All 3 New 2 Contacted 0 Qualified 1 Converted 0 Lost 0 Follow up 0'
     )
 
 
@@ -64,7 +64,7 @@ def test_lead_is_moved_in_place_and_the_pipeline_counts_anew(
     answer = bob.post(address, {"status": "contacted"}, headers={"HX-Request": "true"})
     html = answer.content.decode()
     assert text_of(html) == (
-        "All 1 New 0 Contacted 1 Qualified 0 Converted 0 Lost 0 Follow Up 0 Ana is now contacted. ✕"
+        "All 1 New 0 Contacted 1 Qualified 0 Converted 0 Lost 0 Follow up 0 Ana is now contacted. ✕"
     )
     lead.refresh_from_db()
     assert lead.status == "contacted"
@@ -86,6 +86,7 @@ def test_lead_shows_the_messages_in_which_it_was_said(team: Team, bob: Client) -
     place = path(team.workspace, f"conversations/{conversation.id}")
     assert f'href="{place}#message-{message.id}"' in html
     assert f'href="{place}"' in html
+    assert "Email: ana@example.com , just now" in text_of(html)
     assert f'id="message-{message.id}"' in bob.get(place).content.decode()
 
 

@@ -6,18 +6,17 @@ from typing import Any
 from django import forms
 
 from apps.chatbots.queries import chatbots_of
+from apps.dashboard.leads import STATUSES
 from apps.leads.contacts import email_of, phone_of
 from apps.leads.fields import NAME_LENGTH, SEARCH_LENGTH, SOURCE_LENGTH, LeadFields, line_of
-from apps.leads.models import Lead, LeadStatus
+from apps.leads.models import Lead
 
 
 class LeadFilterForm(forms.Form):
     """Which leads to list."""
 
     search = forms.CharField(required=False, max_length=SEARCH_LENGTH, label="Name or email")
-    status = forms.ChoiceField(
-        required=False, label="Status", choices=[("", "Any"), *LeadStatus.choices]
-    )
+    status = forms.ChoiceField(required=False, label="Status", choices=[("", "Any"), *STATUSES])
     source = forms.CharField(required=False, max_length=SOURCE_LENGTH, label="Source")
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
 
@@ -35,7 +34,7 @@ class LeadFilterForm(forms.Form):
 class LeadStatusForm(forms.Form):
     """How far the workspace has come with a lead."""
 
-    status = forms.ChoiceField(choices=LeadStatus.choices)
+    status = forms.ChoiceField(choices=STATUSES)
 
 
 class LeadForm(forms.Form):
@@ -51,7 +50,7 @@ class LeadForm(forms.Form):
         help_text="With its country’s code: +44 20 7946 0958.",
     )
     source = forms.CharField(max_length=SOURCE_LENGTH, label="Source")
-    status = forms.ChoiceField(choices=LeadStatus.choices, label="Status")
+    status = forms.ChoiceField(choices=STATUSES, label="Status")
 
     def __init__(self, lead: Lead, data: Mapping[str, Any] | None = None) -> None:
         self.lead = lead

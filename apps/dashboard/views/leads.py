@@ -12,10 +12,10 @@ from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
-from apps.dashboard.leads import captured_of, pipeline_of
+from apps.dashboard.leads import STATUSES, pipeline_of, said_of
 from apps.dashboard.listing import listing
 from apps.leads.errors import LeadNotFound
-from apps.leads.models import Lead, LeadStatus
+from apps.leads.models import Lead
 from apps.leads.queries import lead_with, leads_of
 from apps.leads.services import delete_lead, update_lead
 from apps.workspaces.models import Member
@@ -36,7 +36,7 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
         "page": listing(request, found),
         "pipeline": pipeline_of(member.workspace_id),
         "status": given.get("status", ""),
-        "statuses": LeadStatus.choices,
+        "statuses": STATUSES,
         "may_edit": may(member.role, Permission.EDIT_LEADS),
         "may_export": may(member.role, Permission.EXPORT),
     }
@@ -134,7 +134,7 @@ def _page(
     context = {
         "lead": found,
         "form": form,
-        "captured": captured_of(found),
+        "said": said_of(found),
         "metadata": json.dumps(found.metadata, ensure_ascii=False, indent=2),
         "may_edit": may_edit,
     }

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.encoding import force_bytes
 
 from apps.core.jobs import send_on_commit
 from apps.core.middleware import client_ip
+from apps.core.sealing import Seal
 
 SEND = "apps.accounts.tasks.send_email"
+_SECOND_FACTORS = Seal("apps.accounts.second-factor")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -42,18 +38,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """The secrets of authenticator apps and recovery codes rest encrypted."""
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return _SECOND_FACTORS.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _cipher().decrypt(encrypted_text.encode()).decode()
-
-
-def _cipher() -> MultiFernet:
-    """Encrypts with SECRET_KEY; reads what SECRET_KEY_FALLBACKS encrypted, too."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_key(secret)) for secret in secrets])
-
-
-def _key(secret: str | bytes) -> bytes:
-    derive = HKDF(SHA256(), length=32, salt=None, info=b"apps.accounts.second-factor")
-    return base64.urlsafe_b64encode(derive.derive(force_bytes(secret)))
+        return _SECOND_FACTORS.unseal(encrypted_text)

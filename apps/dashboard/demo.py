@@ -15,8 +15,10 @@ from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.conversations.models import Turn
 from apps.credits.queries import balance_of
 from apps.credits.services import grant
+from apps.dashboard.demo_life import live
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 
@@ -43,9 +45,11 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
     )
     workspace = Workspace.objects.filter(slug=SLUG).first()
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
+    chatbot = _chatbot(workspace, _model(model_api_base))
+    if not Turn.objects.filter(workspace=workspace).exists():
+        live(workspace=workspace, chatbots=[chatbot, *_more_chatbots(workspace)])
     if balance_of(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
-    chatbot = _chatbot(workspace, _model(model_api_base))
     return {
         "base_url": base_url,
         "workspace": workspace.slug,
@@ -109,6 +113,17 @@ def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
         chatbot.language_model = model
         chatbot.save(update_fields=["language_model"])
     return chatbot
+
+
+def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
+    """Others, which answer without a model: a workspace in use has more than one."""
+    echo = LanguageModel.objects.get(name="sandbox/echo")
+    return [
+        create_chatbot(
+            workspace=workspace, name=name, language_model=echo, stream_by_default=streams
+        )
+        for name, streams in (("Order support", True), ("Size advice", False))
+    ]
 
 
 def _key(workspace: Workspace, secret: str | None) -> str:

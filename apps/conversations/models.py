@@ -106,6 +106,12 @@ class Turn(models.Model):
                 name="conversations_turn_running",
                 condition=Q(status=TurnStatus.RUNNING),
             ),
+            # The few that did not end well; the others cost it nothing.
+            models.Index(
+                fields=["workspace", "status", "conversation"],
+                name="conversations_turn_unwell",
+                condition=Q(status__in=["stopped", "failed", "abandoned"]),
+            ),
         ]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="conversations_turn_in_workspace"),

@@ -9,16 +9,20 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from apps.api_keys.idempotency import Replay
+from apps.api_keys.ninja_auth import answering
 from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
+from apps.core.schemas import details_of
 from apps.credits.api import router as credits
 from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+api.add_decorator(answering, mode="view")
 api.add_router("", credits)
 api.add_router("", conversations)
 api.add_router("", webhooks)
@@ -28,6 +32,13 @@ api.add_router("", webhooks)
 def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Any exception of an operation as a response in the one error shape."""
     match exception:
+        case Replay():
+            return HttpResponse(
+                exception.body,
+                content_type="application/json; charset=utf-8",
+                status=exception.status,
+                headers={"Idempotent-Replayed": "true"},
+            )
         case ValidationError():
             error: ApiError = ValidationFailed(_details(exception))
         case HttpError():
@@ -40,13 +51,13 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _details(invalid: ValidationError) -> dict[str, list[str]]:
+    # A place begins with where the value was looked for, and in a body or a set of filters with
+    # the name of our own parameter: neither is the caller's.
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        # The location begins with where the value was looked for: query, path or body; a body's
-        # is followed by the name that our function has for it.
-        where, *parts = problem["loc"]
-        name = ".".join(str(part) for part in parts[where == "body" :]) or "body"
-        details.setdefault(name, []).append(f"{problem['msg']}.")
+        ours = 2 if problem["loc"][1:2] and problem["loc"][1] in ("body", "filters") else 1
+        for name, sentences in details_of([problem], skip=ours).items():
+            details.setdefault(name, []).extend(sentences)
     return details
 
 

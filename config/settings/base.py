@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.middleware.request_id",
+    "apps.core.middleware.one_shape",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -64,7 +65,7 @@ MIDDLEWARE = [
 ]
 
 # The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
-API_MIDDLEWARE = ["apps.core.middleware.request_id"]
+API_MIDDLEWARE = ["apps.core.middleware.request_id", "apps.core.middleware.one_shape"]
 API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False
 
@@ -152,6 +153,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",
         "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),

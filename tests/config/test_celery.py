@@ -14,6 +14,7 @@ def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled == {
+        "apps.api_keys.tasks.forget_answers",
         "apps.conversations.tasks.sweep_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",

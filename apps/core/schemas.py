@@ -1,0 +1,56 @@
+"""What the shapes of ninja's operations share: camelCase names, strict bodies, plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A moment as ISO 8601 with its offset."""
+
+_SENTENCES = {
+    "missing": "This field is required.",
+    "extra_forbidden": "This field is not known here.",
+    "string_type": "This must be a string.",
+    "dict_type": "This must be a JSON object.",
+    "model_attributes_type": "Send a JSON object.",
+    "model_type": "Send a JSON object.",
+}
+
+
+class CamelSchema(Schema):
+    """What goes out: camelCase on the wire, our own names in code."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class BodySchema(Schema):
+    """What comes in: types are exact, and a field that is not known is refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
+def sentence_of(problem: Mapping[str, Any]) -> str:
+    """What pydantic found wrong with one field, as a sentence for the caller."""
+    if problem["type"] in _SENTENCES:
+        return _SENTENCES[problem["type"]]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return message if message.endswith(".") else f"{message}."
+
+
+def details_of(problems: Sequence[Mapping[str, Any]], *, skip: int = 0) -> dict[str, list[str]]:
+    """pydantic's errors as details: field → sentences. `skip`: steps of the place to leave out."""
+    details: dict[str, list[str]] = {}
+    for problem in problems[:20]:
+        steps = [_showable(step) for step in problem["loc"][skip:]]
+        details.setdefault(".".join(steps) or "body", []).append(sentence_of(problem))
+    return details
+
+
+def _showable(step: object) -> str:
+    """The beginning of a name, with nothing in it that could not be sent back."""
+    return str(step)[:64].encode("utf-8", "replace").decode()

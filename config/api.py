@@ -17,6 +17,7 @@ from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
 from apps.core.schemas import details_of
 from apps.credits.api import router as credits
+from apps.leads.api import router as leads
 from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)
@@ -25,6 +26,7 @@ api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, url
 api.add_decorator(answering, mode="view")
 api.add_router("", credits)
 api.add_router("", conversations)
+api.add_router("", leads)
 api.add_router("", webhooks)
 
 
@@ -51,11 +53,12 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _details(invalid: ValidationError) -> dict[str, list[str]]:
-    # A place begins with where the value was looked for, and in a body or a set of filters with
-    # the name of our own parameter: neither is the caller's.
+    # A place begins with where the value was looked for; a body's and a set of filters' goes on
+    # with the name of our own parameter: neither is the caller's.
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        ours = 2 if problem["loc"][1:2] and problem["loc"][1] in ("body", "filters") else 1
+        where, *parts = problem["loc"]
+        ours = 2 if where == "body" or parts[:1] == ["filters"] else 1
         for name, sentences in details_of([problem], skip=ours).items():
             details.setdefault(name, []).extend(sentences)
     return details

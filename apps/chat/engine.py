@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.chat.events import Ended, Failed
+from apps.chat.leads import take_lead
 from apps.chat.prompts import model_request, most_it_can_cost, prompt, prompt_after
 from apps.chat.recorded import recorded_events
 from apps.chat.running import relay, running_turns
@@ -72,7 +73,9 @@ async def begin(request: ChatRequest) -> TurnLog:
 async def _begin(request: ChatRequest) -> TurnLog:
     turn, model = await in_thread(_open, request)
     if model is not None:
-        return running_turns.start(turn, model).log
+        log = running_turns.start(turn, model).log
+        await take_lead(turn, request.metadata)
+        return log
     return await follow(turn)
 
 

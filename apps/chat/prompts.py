@@ -7,10 +7,16 @@ from typing import cast
 
 from django.conf import settings
 
-from apps.chatbots.models import Chatbot
+from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Message
 from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
+
+ASK = (
+    "At a natural moment, ask the user once for their name and their email address or phone number"
+    " (with the country code), so that somebody can get back to them. Do not ask before you have"
+    " been of help, do not ask for what they have given already, and do not insist."
+)
 
 
 def prompt(chatbot: Chatbot, history: Sequence[Message], text: str) -> tuple[ChatMessage, ...]:
@@ -28,13 +34,20 @@ def prompt_after(
     """The messages for the model: the chatbot's system prompt, the system messages of the
     history, the rest of it, the question. The rest is cut oldest first, in whole exchanges, so
     that prompt and reply fit the model's context by our estimate of its tokens."""
-    own = [ChatMessage("system", chatbot.system_prompt)] if chatbot.system_prompt else []
+    instructions = _instructions(chatbot)
+    own = [ChatMessage("system", instructions)] if instructions else []
     system = [*own, *(line for line in history if line.role == "system")]
     earlier = [line for line in history if line.role != "system"]
     question = ChatMessage("user", text)
     room = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
     room -= estimate_prompt_tokens([*system, question])
     return (*system, *_newest_that_fit(earlier, room), question)
+
+
+def _instructions(chatbot: Chatbot) -> str:
+    """The chatbot's own system prompt, and what its settings add to it."""
+    asks = chatbot.lead_capture == LeadCapture.ASK
+    return "\n\n".join(part for part in (chatbot.system_prompt, ASK if asks else "") if part)
 
 
 def _newest_that_fit(earlier: Sequence[ChatMessage], room: int) -> Sequence[ChatMessage]:

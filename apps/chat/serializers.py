@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rest_framework import serializers
 
+from apps.core.bounded_json import bounded_object
 from apps.core.drf import StrictBooleanField, StrictCharField, StrictSerializer
+from apps.leads.capture import given_in
 
 MESSAGE_LENGTH = 32_000
-METADATA_BYTES = 16 * 1024
-_METADATA_DEPTH = 32
 
 
 class MetadataField(serializers.Field[Any, Any, Any, Any]):
-    """A JSON object of at most 16 KiB, with nothing in it that PostgreSQL could not keep."""
-
-    default_error_messages = {
-        "not_an_object": "This must be a JSON object.",
-        "too_large": "This may be at most 16 KiB of JSON.",
-        "not_text": "This has a NUL or half a surrogate pair in it, which cannot be kept.",
-        "too_deep": "This may be nested at most 32 levels deep.",
-        "not_finite": "This has a number that JSON does not know.",
-    }
+    """A JSON object of at most 16 KiB. Its `lead`, if any, is contact details of the visitor."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            self.fail("not_an_object")
-        if _is_deeper(data, _METADATA_DEPTH):
-            self.fail("too_deep")
         try:
-            text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            size = len(text.encode())
-        except UnicodeEncodeError:
-            self.fail("not_text")
-        except ValueError:
-            self.fail("not_finite")
-        if size > METADATA_BYTES:
-            self.fail("too_large")
-        if "\\u0000" in text.replace("\\\\", ""):
-            self.fail("not_text")
-        return data
+            metadata = bounded_object(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+        given_in(metadata)
+        return metadata
 
     def to_representation(self, value: Any) -> Any:
         return value
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 class ChatSerializer(StrictSerializer):

@@ -75,6 +75,14 @@ class LanguageModel(models.Model):
         return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)
 
 
+class LeadCapture(models.TextChoices):
+    """What a chatbot does to learn whom it talks to."""
+
+    OFF = "off", "off"
+    DETECT = "detect", "detect: find contact details in what visitors write"
+    ASK = "ask", "ask: find them, and have the model ask for them"
+
+
 class Chatbot(models.Model):
     """What a workspace's owner configures and an integrator calls."""
 
@@ -101,13 +109,25 @@ class Chatbot(models.Model):
         default=60, validators=[MinValueValidator(1), MaxValueValidator(86_400)]
     )
     stream_by_default = models.BooleanField(default=False)
+    lead_capture = models.CharField(max_length=6, choices=LeadCapture, default=LeadCapture.OFF)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["workspace"],
+                name="chatbots_capturing_leads",
+                condition=~Q(lead_capture=LeadCapture.OFF),
+            ),
+        ]
         constraints = [
             # What a row of another app must name to point here, so that it stays in its workspace.
             models.UniqueConstraint("workspace", "id", name="chatbots_chatbot_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(lead_capture__in=LeadCapture.values),
+                name="chatbots_lead_capture_known",
+            ),
             models.CheckConstraint(
                 condition=Q(rate_limit_requests__range=(1, 10_000))
                 & Q(rate_limit_window_seconds__range=(1, 86_400)),

@@ -173,6 +173,8 @@ class Message(models.Model):
             models.Index(fields=["conversation", "created_at", "id"], name="conversations_messages")
         ]
         constraints = [
+            # What a row of another app must name to point here, so that it stays in its workspace.
+            models.UniqueConstraint("workspace", "id", name="conversations_message_in_workspace"),
             models.UniqueConstraint("turn", "role", name="conversations_one_message_a_role"),
             models.CheckConstraint(
                 condition=Q(role__in=Role.values), name="conversations_message_role_known"

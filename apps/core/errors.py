@@ -6,8 +6,8 @@
     ├── PaymentRequired          402     INSUFFICIENT_CREDITS
     ├── Forbidden                403     SCOPE_MISSING, ORIGIN_NOT_ALLOWED
     ├── NotFound                 404     NOT_FOUND, CHATBOT_NOT_FOUND, CONVERSATION_NOT_FOUND,
-    │                                    TURN_NOT_FOUND, WEBHOOK_ENDPOINT_NOT_FOUND,
-    │                                    WEBHOOK_DELIVERY_NOT_FOUND
+    │                                    TURN_NOT_FOUND, LEAD_NOT_FOUND,
+    │                                    WEBHOOK_ENDPOINT_NOT_FOUND, WEBHOOK_DELIVERY_NOT_FOUND
     ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
     ├── SlowReader               408     SLOW_READER           a WebSocket alone
     ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH, TOO_MANY_TURNS,

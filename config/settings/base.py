@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "channels",
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
     "apps.llm",
     "apps.chatbots",
     "apps.conversations",
+    "apps.leads",
     "apps.chat",
     "apps.dashboard",
 ]
@@ -154,6 +156,7 @@ CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
+    "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",
         "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
@@ -189,6 +192,9 @@ TURN_DRAIN_SECONDS = env.float("TURN_DRAIN_SECONDS", default=50.0)
 STREAM_START_SECONDS = env.float("STREAM_START_SECONDS", default=2.0)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
 IDEMPOTENCY_KEY_HOURS = 24
+
+LEAD_READING_HOURS = 1
+"""How long a message may wait to be read for contact details, should the worker be away."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

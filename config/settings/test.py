@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import database, env, redis_settings
+from config.settings.base import CELERY_BEAT_SCHEDULE, database, env, redis_settings
 
 DEBUG = False
 SECRET_KEY = "only-for-tests-" + "0123456789" * 4
@@ -26,6 +26,7 @@ TURN_HEARTBEAT_SECONDS = 0.5
 TURN_ABANDONED_AFTER_SECONDS = 2.0
 STREAM_START_SECONDS = 1.0
 STREAM_HEARTBEAT_SECONDS = 0.5
+CELERY_BEAT_SCHEDULE["read-turns-for-leads"]["schedule"] = 0.5
 
 # Receivers of webhooks listen on loopback; what is refused without this is told so where tested.
 WEBHOOK_ALLOW_PRIVATE = True

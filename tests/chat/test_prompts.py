@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.chat.prompts import model_request, most_it_can_cost, prompt
+from apps.chat.prompts import ASK, model_request, most_it_can_cost, prompt
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Message
 from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
@@ -23,7 +23,9 @@ SHOWN = [
 QUESTION = ChatMessage("user", "third")
 
 
-def bot(room: int = 10_000, *, system_prompt: str = "", **prices: int) -> Chatbot:
+def bot(
+    room: int = 10_000, *, system_prompt: str = "", lead_capture: str = "off", **prices: int
+) -> Chatbot:
     """A chatbot whose model has this many tokens of context besides the reply."""
     model = LanguageModel(
         provider="sandbox",
@@ -32,7 +34,11 @@ def bot(room: int = 10_000, *, system_prompt: str = "", **prices: int) -> Chatbo
         **prices,
     )
     return Chatbot(
-        language_model=model, system_prompt=system_prompt, max_reply_tokens=100, temperature=0.5
+        language_model=model,
+        system_prompt=system_prompt,
+        lead_capture=lead_capture,
+        max_reply_tokens=100,
+        temperature=0.5,
     )
 
 
@@ -110,3 +116,17 @@ def test_model_request_carries_the_settings_of_chatbot_and_model() -> None:
     assert request.timeouts == Timeouts(
         connect=5.0, first_token=3.0, between_tokens=30.0, total=300.0
     )
+
+
+@pytest.mark.parametrize("setting", ["off", "detect"])
+def test_model_is_not_told_to_ask_for_details_unless_it_shall(setting: str) -> None:
+    chatbot = bot(system_prompt="Be kind.", lead_capture=setting)
+    assert prompt(chatbot, [], "third") == (ChatMessage("system", "Be kind."), QUESTION)
+
+
+@pytest.mark.parametrize(("own", "system"), [("Be kind.", f"Be kind.\n\n{ASK}"), ("", ASK)])
+def test_model_is_told_to_ask_for_details_after_the_chatbots_own_prompt(
+    own: str, system: str
+) -> None:
+    chatbot = bot(system_prompt=own, lead_capture="ask")
+    assert prompt(chatbot, [], "third") == (ChatMessage("system", system), QUESTION)

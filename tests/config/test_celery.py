@@ -16,6 +16,7 @@ def test_every_scheduled_task_is_registered() -> None:
     assert scheduled == {
         "apps.api_keys.tasks.forget_answers",
         "apps.conversations.tasks.sweep_turns",
+        "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",
         "apps.webhooks.tasks.tell_owners",

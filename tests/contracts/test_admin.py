@@ -21,6 +21,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
+from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
@@ -36,12 +37,15 @@ HISTORY = [
     Account,
     ApiKey,
     AuditEntry,
+    CapturedField,
     Conversation,
     Delivery,
     Endpoint,
     Event,
+    Lead,
     LedgerEntry,
     Message,
+    Reading,
     Turn,
 ]
 TOKEN = "What-the-customers-address-holds"
@@ -61,6 +65,22 @@ def make_world() -> tuple[Team, str]:
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    CapturedField.objects.create(
+        workspace=team.workspace,
+        lead=Lead.objects.create(
+            workspace=team.workspace,
+            chatbot=chatbot,
+            name="Dana",
+            email="dana@example.com",
+            metadata={"who": USERS_TEXT},
+        ),
+        message=Message.objects.filter(workspace=team.workspace)[0],
+        field="name",
+        value=USERS_TEXT,
+    )
+    Reading.objects.create(
+        workspace=team.workspace, turn=Turn.objects.filter(workspace=team.workspace)[0]
+    )
     make_endpoint(team.workspace, url=f"{NOBODY}?token={TOKEN}")
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})

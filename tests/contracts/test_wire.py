@@ -13,15 +13,18 @@ from typing import Any
 import httpx
 import pytest
 from django.apps import apps
-from django.db import connection
 
+from apps.audit.services import SYSTEM
 from apps.chat.engine import ChatRequest
 from apps.conversations.services import sweep_turns
 from apps.core.errors import ApiError
+from apps.leads.fields import LeadFields
+from apps.leads.services import create_lead
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MOST_ENDPOINTS, disable_endpoint, send_test
 from tests.conversations.opening import opened, silence
-from tests.factories import Team, make_endpoint, make_key, make_model
+from tests.factories import Team, make_chatbot, make_endpoint, make_key, make_model
+from tests.faults import refusing_rows
 from tests.live import Caller, WebProcess, new_caller
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -75,6 +78,19 @@ def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
     return httpx.get(
         f"{caller.url.removesuffix('/chat')}/turns/{turn_id}/stream", headers=caller.all_headers
     )
+
+
+def foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
+    fields: LeadFields = {"name": "Eve", "email": "eve@example.com"}
+    theirs, _ = create_lead(
+        workspace_id=team.outside.id,
+        chatbot_id=make_chatbot(team.outside).id,
+        fields=fields,
+        actor=SYSTEM,
+    )
+    key = make_key(team.workspace, ["read"])
+    url = f"{web.url}/api/v1/leads/{theirs.id}"
+    return httpx.get(url, headers={"Authorization": f"Bearer {key}"})
 
 
 def unknown_address(web: WebProcess, team: Team) -> httpx.Response:
@@ -178,6 +194,7 @@ CASES = {
     "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, names_chatbot=False),
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
     "TURN_NOT_FOUND": Case(404, foreign_turn),
+    "LEAD_NOT_FOUND": Case(404, foreign_lead, names_chatbot=False),
     "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint, names_chatbot=False),
     "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery, names_chatbot=False),
     "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
@@ -316,23 +333,8 @@ def _tree(error: type[ApiError]) -> set[type[ApiError]]:
 
 def _with_database_fault(web: WebProcess, team: Team, sqlstate: str) -> httpx.Response:
     """A chat while PostgreSQL refuses this workspace's messages with an error of this state."""
-    name = f"fault_{team.workspace.id}"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-            f" IF NEW.workspace_id = '{team.workspace.id}' THEN"
-            f" RAISE EXCEPTION 'secret cause' USING ERRCODE = '{sqlstate}'; END IF;"
-            " RETURN NEW; END $$"
-        )
-        cursor.execute(
-            f"CREATE TRIGGER {name} BEFORE INSERT ON conversations_message"
-            f" FOR EACH ROW EXECUTE FUNCTION {name}()"
-        )
-    try:
+    with refusing_rows("conversations_message", team.workspace, sqlstate=sqlstate):
         return new_caller(web, team.workspace).post()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP FUNCTION {name}() CASCADE")
 
 
 def same_bodies(*responses: httpx.Response) -> Any:

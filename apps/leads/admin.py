@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from django.contrib import admin
+
+from apps.core.admin import HistoryAdmin
+from apps.leads.models import CapturedField, Lead, Reading
+
+
+@admin.register(Lead)
+class LeadAdmin(HistoryAdmin):
+    """A workspace's own data: staff find a lead, and leave changing it to its workspace."""
+
+    list_display = ["name", "email", "phone", "workspace", "chatbot", "status", "created_at"]
+    list_display_links = ["name", "email", "phone"]
+    list_select_related = ["workspace", "chatbot"]
+    list_filter = ["status", "created_at"]
+    search_fields = ["=id", "name", "email", "=phone"]
+    exclude = ["metadata"]
+
+
+@admin.register(CapturedField)
+class CapturedFieldAdmin(HistoryAdmin):
+    """That a detail was given, when and where; what it says is the lead's."""
+
+    list_display = ["id", "workspace", "lead", "field", "created_at"]
+    list_select_related = ["workspace", "lead"]
+    list_filter = ["field", "created_at"]
+    search_fields = ["=id", "=lead__id", "=message__id"]
+    exclude = ["value"]
+
+
+@admin.register(Reading)
+class ReadingAdmin(HistoryAdmin):
+    list_display = ["turn_id", "workspace", "created_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["created_at"]
+    search_fields = ["=turn__id"]

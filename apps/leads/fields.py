@@ -1,0 +1,57 @@
+"""The fields of a lead as callers give them: checked, and in the form in which they are kept."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypedDict
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from apps.core.bounded_json import bounded_object
+from apps.leads.contacts import email_of, phone_of
+
+NAME_LENGTH = 200
+SOURCE_LENGTH = 60
+SEARCH_LENGTH = 200
+
+
+class LeadFields(TypedDict, total=False):
+    """What to set of a lead. Only the fields that are there are touched; a `phone` of None is
+    taken away; `metadata` is merged (see `merged`)."""
+
+    name: str
+    email: str
+    phone: str | None
+    source: str
+    status: str
+    metadata: dict[str, Any]
+
+
+def line_of(most: int) -> Callable[[str], str]:
+    """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
+
+    def line(text: str) -> str:
+        text = unicodedata.normalize("NFC", text).strip()
+        if not 1 <= len(text) <= most:
+            raise ValueError(f"This must have 1 to {most} characters.")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+            raise ValueError("This has a control character or half a surrogate pair in it.")
+        return text
+
+    return line
+
+
+def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Metadata after a change: a key that is given replaces what was under it, whole; null takes
+    it away; keys that are not given stay. Raises ValueError if the whole becomes too large."""
+    both = {**kept, **given}
+    return bounded_object({key: value for key, value in both.items() if value is not None})
+
+
+Name = Annotated[str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000)]
+Email = Annotated[str, Field(max_length=320), AfterValidator(email_of)]
+Phone = Annotated[str, Field(max_length=40), AfterValidator(phone_of)]
+Source = Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000)]
+Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
+Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]

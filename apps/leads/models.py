@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, Upper
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation, Message, Turn
+from apps.core.ids import IdField
+from apps.workspaces.models import Workspace
+
+# The foreign keys marked db_constraint=False are real ones over (workspace, id), made in a
+# migration of their own: a lead never points at a row of another workspace.
+
+
+class LeadStatus(models.TextChoices):
+    """How far the workspace has come with a lead."""
+
+    NEW = "new"
+    CONTACTED = "contacted"
+    QUALIFIED = "qualified"
+    CONVERTED = "converted"
+    LOST = "lost"
+    FOLLOW_UP = "follow_up"
+
+
+class Lead(models.Model):
+    """A person's contact details, captured for a chatbot.
+
+    `email` and `phone` are normalised (`contacts.py`). Who left a phone number alone has no email,
+    and who has not said a name has an empty one: nothing is invented.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="leads")
+    chatbot = models.ForeignKey(
+        Chatbot, on_delete=models.PROTECT, related_name="leads", db_constraint=False
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="leads",
+        db_constraint=False,
+        help_text="Where the details were first given.",
+    )
+    name = models.CharField(max_length=200, blank=True)
+    email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001
+    phone = models.CharField(max_length=16, blank=True, help_text="E.164: +442079460958.")
+    source = models.CharField(max_length=60)
+    status = models.CharField(max_length=9, choices=LeadStatus, default=LeadStatus.NEW)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "-created_at", "-id"], name="leads_newest"),
+            models.Index(
+                fields=["workspace", "chatbot", "-created_at", "-id"],
+                name="leads_newest_of_chatbot",
+            ),
+            # With the chatbot in them, its lists too are counted from the index alone.
+            models.Index(
+                fields=["workspace", "status", "-created_at", "-id"],
+                include=["chatbot"],
+                name="leads_by_status",
+            ),
+            models.Index(
+                fields=["workspace", "source", "-created_at", "-id"],
+                include=["chatbot"],
+                name="leads_by_source",
+            ),
+            # Upper, because that is what Django's icontains compares.
+            GinIndex(
+                F("workspace"),
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                OpClass(Upper("email"), name="gin_trgm_ops"),
+                name="leads_search",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="leads_lead_in_workspace"),
+            models.UniqueConstraint("chatbot", "email", name="leads_one_lead_an_email"),
+            models.UniqueConstraint(
+                "conversation",
+                condition=Q(email__isnull=True),
+                name="leads_one_without_email_a_conversation",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=LeadStatus.values), name="leads_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(email__isnull=True) | Q(email__regex=r"^[^A-Z\s]+@[^A-Z\s@]+$"),
+                name="leads_email_normalised",
+            ),
+            models.CheckConstraint(
+                condition=Q(phone="") | Q(phone__regex=r"^\+[1-9][0-9]{6,14}$"),
+                name="leads_phone_is_e164",
+            ),
+            models.CheckConstraint(
+                condition=Q(email__isnull=False) | ~Q(phone=""), name="leads_can_be_reached"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.phone
+
+
+class LeadField(models.TextChoices):
+    """What can be captured from a message."""
+
+    NAME = "name"
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+class CapturedField(models.Model):
+    """One detail of a lead and the message in which it was given, once for each conversation.
+
+    It stays when the lead's own field says something else by now: that is a member's or an
+    integrator's word, this is the visitor's.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    lead = models.ForeignKey(
+        Lead, on_delete=models.CASCADE, related_name="captured", db_constraint=False
+    )
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="captured", db_constraint=False
+    )
+    field = models.CharField(max_length=5, choices=LeadField)
+    value = models.CharField(max_length=254)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "lead", "message", "field", "value", name="leads_captured_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(field__in=LeadField.values), name="leads_captured_field_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.lead_id}"
+
+
+class Reading(models.Model):
+    """A turn whose message has been read for contact details, so that none is read twice.
+
+    A lead that was deleted does not come back. Kept as long as the turn could be read again.
+    """
+
+    turn = models.OneToOneField(
+        Turn, on_delete=models.CASCADE, primary_key=True, related_name="+", db_constraint=False
+    )
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="leads_reading_oldest")]
+
+    def __str__(self) -> str:
+        return str(self.turn_id)

@@ -1,0 +1,135 @@
+"""Changes to leads. Each tells of itself, in its own transaction: an event for the workspace's
+webhooks, and a line of the audit log where somebody did it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from apps.audit.services import Actor, record
+from apps.core.errors import ValidationFailed
+from apps.leads.errors import LeadNotFound
+from apps.leads.fields import LeadFields, merged
+from apps.leads.models import Lead
+from apps.leads.wire import lead_data
+from apps.webhooks.models import EventType
+from apps.webhooks.services import emit
+
+API = "api"
+"""The source of a lead that names none."""
+
+
+@transaction.atomic
+def create_lead(
+    *, workspace_id: str, chatbot_id: str, fields: LeadFields, actor: Actor
+) -> tuple[Lead, bool]:
+    """The lead with these fields, an email among them; and whether it is new.
+
+    The same email for the same chatbot is the same lead: it is changed as `update_lead` would,
+    also where many callers create it at the same moment. Raises ValidationFailed.
+    """
+    lead, is_new = Lead.objects.get_or_create(
+        workspace_id=workspace_id,
+        chatbot_id=chatbot_id,
+        email=fields["email"],
+        defaults={"source": API, **columns_of({}, fields)},
+    )
+    if is_new:
+        announce(lead=lead, event=EventType.LEAD_CREATED)
+        _write_down(lead, actor, "lead.created", sorted(fields))
+        return lead, True
+    lead = update_lead(workspace_id=workspace_id, lead_id=lead.id, fields=fields, actor=actor)
+    return lead, False
+
+
+@transaction.atomic
+def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: Actor) -> Lead:
+    """Set the fields that are given; what would change nothing is told to nobody.
+
+    Raises LeadNotFound, or ValidationFailed where another lead of the chatbot has the email.
+    """
+    lead = locked(workspace_id, lead_id)
+    changed = change(lead=lead, fields=fields)
+    if changed:
+        announce(lead=lead, event=EventType.LEAD_UPDATED)
+        _write_down(lead, actor, "lead.updated", changed)
+    return lead
+
+
+@transaction.atomic
+def delete_lead(*, workspace_id: str, lead_id: str, actor: Actor) -> None:
+    """Delete the lead with what was captured of it; messages stay. Raises LeadNotFound."""
+    lead = locked(workspace_id, lead_id)
+    _write_down(lead, actor, "lead.deleted", [])
+    lead.delete()
+
+
+def locked(workspace_id: str, lead_id: str) -> Lead:
+    """The lead, kept from others until the transaction ends. Raises LeadNotFound."""
+    found = Lead.objects.select_for_update().filter(workspace_id=workspace_id, id=lead_id)
+    lead = found.first()
+    if lead is None:
+        raise LeadNotFound
+    return lead
+
+
+def change(*, lead: Lead, fields: LeadFields) -> list[str]:
+    """Save what differs from the locked lead; the names of the columns that did, in order.
+
+    Raises ValidationFailed where another lead of the chatbot has the email, or where nothing
+    would be left by which to reach the person.
+    """
+    columns = columns_of(lead.metadata, fields)
+    changed = sorted(name for name, value in columns.items() if getattr(lead, name) != value)
+    if not changed:
+        return []
+    for name in changed:
+        setattr(lead, name, columns[name])
+    if not (lead.email or lead.phone):
+        raise ValidationFailed({"phone": ["A lead without an email address needs its phone."]})
+    try:
+        with transaction.atomic():
+            Lead.objects.filter(workspace_id=lead.workspace_id, id=lead.id).update(
+                **{name: columns[name] for name in changed}, updated_at=Now()
+            )
+    except IntegrityError as error:
+        if "leads_one_lead_an_email" not in str(error):
+            raise
+        problem = "Another lead of this chatbot has this email address."
+        raise ValidationFailed({"email": [problem]}) from None
+    lead.refresh_from_db(fields=["updated_at"])
+    return changed
+
+
+def announce(*, lead: Lead, event: EventType) -> None:
+    """Tell the workspace's webhooks of the lead as it is now."""
+    emit(workspace_id=lead.workspace_id, event=event, data=lead_data(lead))
+
+
+def columns_of(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
+    """The fields as the table holds them, metadata merged into what is kept.
+
+    Raises ValidationFailed where the metadata would become too large.
+    """
+    columns: dict[str, Any] = dict(fields)
+    if "phone" in columns:
+        columns["phone"] = columns["phone"] or ""
+    if "metadata" in columns:
+        try:
+            columns["metadata"] = merged(metadata, columns["metadata"])
+        except ValueError as error:
+            raise ValidationFailed({"metadata": [str(error)]}) from None
+    return columns
+
+
+def _write_down(lead: Lead, actor: Actor, action: str, fields: list[str]) -> None:
+    # Never the values: the log cannot be erased, and a person may ask to be.
+    record(
+        workspace_id=lead.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=lead.id,
+        details={"fields": fields} if fields else {},
+    )

@@ -1,0 +1,90 @@
+"""What a list of leads costs in a workspace that has a million of them.
+
+    .venv/bin/python -m local run -- .venv/bin/python -m bench.lead_lists
+
+Fills a throwaway database (some minutes), then asks each list a few times over the REST API, in
+this process and without a socket, and prints the median in milliseconds. Nothing asserts a time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+
+import django
+
+LEADS = 1_000_000
+ROUNDS = 5
+FILL = """
+INSERT INTO leads_lead (id, workspace_id, chatbot_id, name, email, phone, source, status, metadata,
+                        created_at, updated_at)
+SELECT 'c' || lpad(n::text, 24, '0'), %(workspace)s, %(chatbot)s,
+       initcap(substr(md5(n::text), 1, 6)) || ' ' || initcap(substr(md5('x' || n), 1, 8)),
+       substr(md5(n::text), 1, 8) || n || '@' || (ARRAY['example.com', 'mail.example', 'post.example'])[1 + n %% 3],
+       '', (ARRAY['api', 'chat', 'fair'])[1 + n %% 3], (ARRAY['new', 'contacted', 'lost'])[1 + n %% 3], '{}',
+       now() - n * interval '1 second', now()
+FROM generate_series(%(first)s, %(last)s) AS n
+"""  # noqa: E501
+LISTS: dict[str, dict[str, object]] = {
+    "first page": {},
+    "page 1,000 of 100": {"page": 1000, "limit": 100},
+    "last page of 100": {"page": 10_000, "limit": 100},
+    "status": {"status": "lost"},
+    "status and source, page 50": {"status": "lost", "source": "fair", "page": 50},
+    "search: one email": {"search": "c4ca42381@mail"},
+    "search: part of a name, few": {"search": "c4ca4 "},
+    "search: two characters": {"search": "zz"},
+    "search: two characters, thousands": {"search": "ab"},
+    "search: a third of all": {"search": "post.ex"},
+    "search: nothing found": {"search": "nobody at all"},
+}
+
+
+def main() -> None:
+    """Fill, ask, print."""
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    root, key = _fill(LEADS if len(sys.argv) < 2 else int(sys.argv[1]))
+    for title, query in LISTS.items():
+        for place, path in (("workspace", "/api/v1/leads"), ("chatbot", root)):
+            total, milliseconds = _ask(path, key, query)
+            print(f"{title:36} {place:10} {total:>9,} found {milliseconds:8.1f} ms")
+
+
+def _fill(leads: int) -> tuple[str, str]:
+    from django.db import connection
+
+    from tests.factories import make_chatbot, make_key, make_workspace
+
+    workspace = make_workspace()
+    chatbot = make_chatbot(workspace)
+    with connection.cursor() as cursor:
+        for first in range(1, leads + 1, 100_000):
+            last = min(first + 99_999, leads)
+            bounds = {"first": first, "last": last}
+            cursor.execute(FILL, {"workspace": workspace.id, "chatbot": chatbot.id, **bounds})
+        cursor.execute("VACUUM ANALYZE leads_lead")
+    return f"/api/v1/chatbots/{chatbot.id}/leads", make_key(workspace, ["read"])
+
+
+def _ask(path: str, key: str, query: dict[str, object]) -> tuple[int, float]:
+    from django.test import Client
+
+    client, took, total = Client(), [], 0
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = client.get(
+            path,
+            query_params=query,
+            headers={"authorization": f"Bearer {key}"},
+        )
+        took.append((time.perf_counter() - began) * 1000)
+        total = answer.json()["data"]["pagination"]["total"]
+    return total, statistics.median(took)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Leads out of real chats: given with the request over every wire, and found by the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from apps.conversations.models import Message
+from apps.leads.models import CapturedField, Lead
+from tests.e2e.looking import money, turns, wait_until
+from tests.factories import Team, make_model
+from tests.faults import refusing_rows
+from tests.live import TLS, Caller, WebProcess, new_caller, start_worker
+from tests.sockets import line
+
+GIVEN = {"name": "Ana", "email": "ANA@example.com", "phone": "+44 20 7946 0958"}
+
+
+def over_json(caller: Caller, metadata: dict[str, Any]) -> None:
+    assert caller.post(metadata=metadata).status_code == 200
+
+
+def over_sse(caller: Caller, metadata: dict[str, Any]) -> None:
+    assert caller.frames(metadata=metadata)[-1] == "[DONE]"
+
+
+def over_ai_sdk(caller: Caller, metadata: dict[str, Any]) -> None:
+    message = {"role": "user", "parts": [{"type": "text", "text": "Hello there"}]}
+    answer = httpx.post(
+        f"{caller.url}?protocol=ai-sdk",
+        json={"messages": [message], "metadata": metadata},
+        headers=caller.all_headers,
+        verify=TLS,
+    )
+    assert answer.status_code == 200
+
+
+def over_openai(caller: Caller, metadata: dict[str, Any]) -> None:
+    assert not isinstance(caller.chatbot, str)
+    body = {
+        "model": caller.chatbot.id,
+        "messages": [{"role": "user", "content": "Hello there"}],
+        "metadata": metadata,
+    }
+    url = f"{caller.web.url}/api/v1/openai/chat/completions"
+    answer = httpx.post(url, json=body, headers=caller.all_headers, verify=TLS)
+    assert answer.status_code == 200
+
+
+def over_socket(caller: Caller, metadata: dict[str, Any]) -> None:
+    with line(caller) as socket:
+        socket.start("Hello there", metadata=metadata)
+        assert socket.turn()[-1]["type"] == "message.end"
+
+
+@pytest.mark.parametrize("send", [over_json, over_sse, over_ai_sdk, over_openai, over_socket])
+def test_given_lead_is_there_with_the_answer(
+    web: WebProcess, live_team: Team, send: Callable[[Caller, dict[str, Any]], None]
+) -> None:
+    send(new_caller(web, live_team.workspace), {"source": "app", "lead": GIVEN})
+    lead = Lead.objects.get(workspace=live_team.workspace)
+    assert (lead.name, lead.email, lead.phone) == ("Ana", "ana@example.com", "+442079460958")
+    message = Message.objects.get(workspace=live_team.workspace, role="user")
+    assert lead.conversation_id == message.conversation_id
+    cited = CapturedField.objects.filter(lead=lead, message=message)
+    assert sorted(cited.values_list("field", flat=True)) == ["email", "name", "phone"]
+
+
+def test_given_lead_that_makes_no_sense_is_refused_before_anything_is_paid(
+    web: WebProcess, live_team: Team
+) -> None:
+    priced = make_model(credits_per_reply=2)
+    caller = new_caller(web, live_team.workspace, priced, credits=10)
+    response = caller.post(metadata={"lead": {"email": "nobody"}})
+    assert (response.status_code, list(response.json()["details"])) == (
+        400,
+        ["metadata.lead.email"],
+    )
+    assert (money(live_team.workspace), turns(live_team.workspace)) == ((10, 0, []), [])
+
+
+def test_retry_of_a_chat_takes_its_lead_once(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    caller.headers["Idempotency-Key"] = "one"
+    over_json(caller, {"lead": GIVEN})
+    Lead.objects.filter(workspace=live_team.workspace).update(name="Corrected by a member")
+    over_json(caller, {"lead": GIVEN})
+    assert Lead.objects.get(workspace=live_team.workspace).name == "Corrected by a member"
+
+
+def test_chat_goes_on_where_its_lead_cannot_be_kept(web: WebProcess, live_team: Team) -> None:
+    with refusing_rows("leads_lead", live_team.workspace):
+        over_json(new_caller(web, live_team.workspace), {"lead": GIVEN})
+    assert turns(live_team.workspace) == ["completed"]
+    assert Lead.objects.filter(workspace=live_team.workspace).count() == 0
+
+
+def test_worker_finds_what_a_visitor_writes(
+    web: WebProcess, live_team: Team, tmp_path: Path
+) -> None:
+    asking = new_caller(web, live_team.workspace, lead_capture="detect")
+    quiet = new_caller(web, live_team.workspace)
+    for caller in (quiet, asking):
+        caller.post("My name is Ana Silva, write to ana@example.com")
+    with start_worker(tmp_path):
+        wait_until(lambda: Lead.objects.filter(workspace=live_team.workspace).exists())
+    lead = Lead.objects.get(workspace=live_team.workspace)
+    assert (lead.chatbot, lead.name, lead.email) == (
+        asking.chatbot,
+        "Ana Silva",
+        "ana@example.com",
+    )

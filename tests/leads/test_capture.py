@@ -1,0 +1,235 @@
+"""Leads out of conversations: found in messages, given by the caller, each citing its message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db.models.functions import Now
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation, Message, Role, Turn
+from apps.core.errors import ValidationFailed
+from apps.leads.capture import given_in, read_turn, read_turns, take_given
+from apps.leads.fields import LeadFields
+from apps.leads.models import CapturedField, Lead, Reading
+from apps.leads.wire import lead_data
+from tests.factories import Team, make_chatbot, make_workspace
+from tests.faults import refusing_rows
+from tests.leads.leads import made, read, said, told
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return make_chatbot(team.workspace, lead_capture="detect")
+
+
+def leads(chatbot: Chatbot) -> list[tuple[str, str | None, str]]:
+    found = Lead.objects.filter(chatbot=chatbot).order_by("created_at", "id")
+    return list(found.values_list("name", "email", "phone"))
+
+
+def citations(chatbot: Chatbot) -> list[tuple[str, str, str]]:
+    """Field, value and the text of the message, in the order of the conversation."""
+    found = CapturedField.objects.filter(lead__chatbot=chatbot)
+    found = found.order_by("message__created_at", "field")
+    return list(found.values_list("field", "value", "message__text"))
+
+
+def test_details_of_one_message_make_a_lead(chatbot: Chatbot) -> None:
+    text = "My name is Ana B. I'm at Ana@Example.com or +44 20 7946 0958"
+    conversation = read(chatbot, text)
+    lead = Lead.objects.get(chatbot=chatbot)
+    assert leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
+    assert (lead.source, lead.conversation) == ("chat", conversation)
+    assert citations(chatbot) == [
+        ("email", "ana@example.com", text),
+        ("name", "Ana B", text),
+        ("phone", "+442079460958", text),
+    ]
+    assert told(chatbot.workspace) == [("lead.created", lead_data(lead))]
+    message = conversation.messages.get(role=Role.USER)
+    assert {each["messageId"] for each in lead_data(lead)["captured"]} == {message.id}
+
+
+def test_details_of_a_conversation_come_together(chatbot: Chatbot) -> None:
+    read(chatbot, "Hi, my name is Ana", "+44 20 7946 0958", "or ana@example.com", "thanks!")
+    assert leads(chatbot) == [("Ana", "ana@example.com", "+442079460958")]
+    assert citations(chatbot) == [
+        ("name", "Ana", "Hi, my name is Ana"),
+        ("phone", "+442079460958", "+44 20 7946 0958"),
+        ("email", "ana@example.com", "or ana@example.com"),
+    ]
+    assert [event for event, _ in told(chatbot.workspace)] == ["lead.created", "lead.updated"]
+
+
+def test_email_alone_makes_a_lead_without_a_name(chatbot: Chatbot) -> None:
+    read(chatbot, "ana@example.com")
+    assert leads(chatbot) == [("", "ana@example.com", "")]
+    assert lead_data(Lead.objects.get(chatbot=chatbot))["name"] is None
+
+
+@pytest.mark.parametrize("text", ["My name is Ana", "Hello", "call 020 7946 0958"])
+def test_nothing_to_reach_somebody_by_makes_no_lead(chatbot: Chatbot, text: str) -> None:
+    read(chatbot, text)
+    assert leads(chatbot) == []
+
+
+def test_another_email_is_another_lead(chatbot: Chatbot) -> None:
+    read(chatbot, "ana@example.com", "my boss is bo@example.com", "+44 20 7946 0958")
+    assert leads(chatbot) == [("", "ana@example.com", ""), ("", "bo@example.com", "+442079460958")]
+
+
+def test_found_details_fill_what_is_empty_and_overwrite_nothing(chatbot: Chatbot) -> None:
+    lead = made(chatbot, phone="+12025550143", status="contacted")
+    read(chatbot, "My name is Zoe, ana@example.com, +44 20 7946 0958")
+    lead.refresh_from_db()
+    assert (lead.name, lead.phone, lead.status, lead.source) == (
+        "Ana",
+        "+12025550143",
+        "contacted",
+        "api",
+    )
+    assert [cited[:2] for cited in citations(chatbot)] == [
+        ("email", "ana@example.com"),
+        ("name", "Zoe"),
+        ("phone", "+442079460958"),
+    ]
+
+
+def test_visitor_who_comes_back_is_the_same_lead(chatbot: Chatbot) -> None:
+    first = read(chatbot, "ana@example.com")
+    read(chatbot, "ana@example.com", "again: ana@example.com", "+44 20 7946 0958")
+    assert leads(chatbot) == [("", "ana@example.com", "+442079460958")]
+    assert Lead.objects.get(chatbot=chatbot).conversation == first
+    assert [cited[0] for cited in citations(chatbot)] == ["email", "email", "phone"]
+
+
+def test_turn_is_read_once(chatbot: Chatbot) -> None:
+    turn = said(chatbot, "ana@example.com")
+    assert [read_turn(turn=turn), read_turn(turn=turn)] == [True, False]
+    assert len(told(chatbot.workspace)) == 1
+
+
+def test_deleted_lead_does_not_come_back(chatbot: Chatbot) -> None:
+    said(chatbot, "ana@example.com")
+    assert read_turns() == 1
+    Lead.objects.filter(chatbot=chatbot).delete()
+    assert (read_turns(), leads(chatbot)) == (0, [])
+
+
+def test_only_chatbots_that_capture_leads_are_read(team: Team) -> None:
+    chatbots = {
+        setting: make_chatbot(team.workspace, lead_capture=setting)
+        for setting in ("off", "detect", "ask")
+    }
+    for chatbot in chatbots.values():
+        said(chatbot, "ana@example.com")
+    assert read_turns() == 2
+    assert [name for name, chatbot in chatbots.items() if leads(chatbot)] == ["detect", "ask"]
+
+
+def test_answer_of_the_model_is_not_read(chatbot: Chatbot) -> None:
+    turn = said(chatbot, "How can I reach you?")
+    Message.objects.filter(turn=turn, role=Role.ASSISTANT).update(text="office@example.com")
+    assert (read_turns(), leads(chatbot)) == (1, [])
+
+
+def test_message_that_waited_too_long_is_left_and_its_reading_forgotten(chatbot: Chatbot) -> None:
+    old = timedelta(hours=settings.LEAD_READING_HOURS, minutes=1)
+    late, known = said(chatbot, "ana@example.com"), said(chatbot, "bo@example.com")
+    read_turn(turn=known)
+    Turn.objects.filter(id__in=[late.id, known.id]).update(created_at=Now() - old)
+    Reading.objects.update(created_at=Now() - old - timedelta(hours=1))
+    assert (read_turns(), Reading.objects.count()) == (0, 0)
+
+
+def test_message_that_breaks_the_reading_does_not_hold_up_the_next(chatbot: Chatbot) -> None:
+    other = make_chatbot(make_workspace(), lead_capture="detect")
+    for each in (chatbot, other):
+        said(each, "ana@example.com")
+    with refusing_rows("leads_lead", chatbot.workspace):
+        assert read_turns() == 1
+    assert (leads(chatbot), leads(other)) == ([], [("", "ana@example.com", "")])
+    assert (read_turns(), leads(chatbot)) == (1, [("", "ana@example.com", "")])
+
+
+def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
+    conversation = read(chatbot, "ana@example.com")
+    Turn.objects.filter(conversation=conversation).update(text_so_far="")
+    Message.objects.filter(conversation=conversation).delete()
+    Turn.objects.filter(conversation=conversation).delete()
+    Conversation.objects.filter(id=conversation.id).delete()
+    lead = Lead.objects.get(chatbot=chatbot)
+    assert (lead.email, lead.conversation, lead.captured.count()) == ("ana@example.com", None, 0)
+
+
+def test_given_lead_is_made_and_cites_its_message(chatbot: Chatbot) -> None:
+    fields = given_in({"lead": {"name": "Ana", "email": "ANA@example.com", "metadata": {"a": 1}}})
+    assert fields is not None
+    turn = said(chatbot, "Hello")
+    lead = take_given(turn=turn, fields=fields)
+    assert (lead.name, lead.email, lead.source, lead.metadata) == (
+        "Ana",
+        "ana@example.com",
+        "chat",
+        {"a": 1},
+    )
+    assert citations(chatbot) == [
+        ("email", "ana@example.com", "Hello"),
+        ("name", "Ana", "Hello"),
+    ]
+    assert told(chatbot.workspace) == [("lead.created", lead_data(lead))]
+
+
+def test_given_lead_overwrites_and_is_told_of(chatbot: Chatbot) -> None:
+    made(chatbot, phone="+12025550143")
+    fields: LeadFields = {"name": "Ana B", "email": "ana@example.com", "phone": "+442079460958"}
+    take_given(turn=said(chatbot, "Hello"), fields=fields)
+    assert leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
+    assert [event for event, _ in told(chatbot.workspace)] == ["lead.created", "lead.updated"]
+
+
+def test_given_phone_belongs_to_the_lead_of_the_conversation(chatbot: Chatbot) -> None:
+    turn = said(chatbot, "Hello")
+    for fields in ({"phone": "+442079460958"}, {"phone": "+12025550143"}):
+        take_given(turn=turn, fields=LeadFields(phone=fields["phone"]))
+    assert leads(chatbot) == [("", None, "+12025550143")]
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"lead": None}, {"source": "app"}])
+def test_metadata_without_a_lead_gives_none(metadata: dict[str, object] | None) -> None:
+    assert given_in(metadata) is None
+
+
+@pytest.mark.parametrize(
+    ("lead", "details"),
+    [
+        ("ana@example.com", {"metadata.lead": ["Send a JSON object."]}),
+        ({}, {"metadata.lead": ["Give an email address or a phone number."]}),
+        ({"name": "Ana"}, {"metadata.lead": ["Give an email address or a phone number."]}),
+        ({"phone": "123"}, {"metadata.lead.phone": [
+            "Give the phone number with its country's code, such as +44 20 7946 0958."
+        ]}),
+        ({"email": 1}, {"metadata.lead.email": ["This must be a string."]}),
+        ({"email": "a@example.com", "id": "x"}, {
+            "metadata.lead.id": ["This field is not known here."]
+        }),
+        ({"email": "a@example.com", "name": " "}, {
+            "metadata.lead.name": ["This must have 1 to 200 characters."]
+        }),
+        ({"email": "a@example.com", "name": "A\nB"}, {"metadata.lead.name": [
+            "This has a control character or half a surrogate pair in it."
+        ]}),
+        ({"email": "a@example.com", "metadata": []}, {
+            "metadata.lead.metadata": ["This must be a JSON object."]
+        }),
+    ],
+)  # fmt: skip
+def test_given_lead_that_makes_no_sense_is_refused(
+    lead: object, details: dict[str, list[str]]
+) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        given_in({"lead": lead})
+    assert refused.value.details == details

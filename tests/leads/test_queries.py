@@ -1,0 +1,98 @@
+"""Lists of leads: filters, search, pages by number."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.chatbots.models import Chatbot
+from apps.leads.models import Lead
+from apps.leads.queries import leads_of, page_of
+from apps.leads.wire import lead_data
+from tests.factories import Team, make_chatbot
+from tests.leads.leads import made, read
+
+PEOPLE = [("Ana Öberg", "ana@example.com"), ("Bo", "bo_b@mail.example"), ("", "cy@example.com")]
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    chatbot = make_chatbot(team.workspace)
+    for name, email in PEOPLE:
+        made(chatbot, name=name, email=email)
+    made(make_chatbot(team.outside), name="Ana", email="ana@example.com")
+    return chatbot
+
+
+@pytest.mark.parametrize(
+    ("search", "emails"),
+    [
+        ("ANA", ["ana@example.com"]),
+        ("öBERG", ["ana@example.com"]),
+        ("mail.ex", ["bo_b@mail.example"]),
+        ("example", ["ana@example.com", "bo_b@mail.example", "cy@example.com"]),
+        ("o_b", ["bo_b@mail.example"]),
+        ("%", []),
+        ("a_a", []),
+        ("an", ["ana@example.com"]),
+        ("be", []),
+        ("nobody", []),
+        ("", ["ana@example.com", "bo_b@mail.example", "cy@example.com"]),
+    ],
+)
+def test_search_looks_in_names_and_emails(chatbot: Chatbot, search: str, emails: list[str]) -> None:
+    found = leads_of(chatbot.workspace_id, search=search)
+    assert sorted(str(lead.email) for lead in found) == emails
+
+
+def test_filters_narrow_together(chatbot: Chatbot) -> None:
+    Lead.objects.filter(email="cy@example.com").update(status="lost", source="fair")
+    workspace_id = chatbot.workspace_id
+    counts = [
+        leads_of(workspace_id, status="lost").count(),
+        leads_of(workspace_id, source="fair", search="cy@").count(),
+        leads_of(workspace_id, status="new", source="fair").count(),
+        leads_of(workspace_id, chatbot_id=chatbot.id).count(),
+        leads_of(workspace_id, chatbot_id=make_chatbot(chatbot.workspace).id).count(),
+    ]
+    assert counts == [1, 1, 0, 3, 0]
+
+
+def test_pages_hold_every_lead_once_newest_first(chatbot: Chatbot) -> None:
+    pages = [page_of(leads_of(chatbot.workspace_id), page=page, limit=2) for page in (1, 2, 3)]
+    assert [[lead.email for lead in page.leads] for page in pages] == [
+        ["cy@example.com", "bo_b@mail.example"],
+        ["ana@example.com"],
+        [],
+    ]
+    assert [(page.total, page.total_pages) for page in pages] == [(3, 2)] * 3
+
+
+def test_list_costs_the_same_however_long(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    counts = []
+    for more in (1, 2):
+        for number in range(more):
+            read(chatbot, f"person{more}{number}@example.com")
+        with CaptureQueriesContext(connection) as queries:
+            page = page_of(leads_of(team.workspace.id), page=1, limit=10)
+            assert all(lead_data(lead)["captured"] for lead in page.leads)
+        counts.append((len(page.leads), len(queries)))
+    assert counts == [(1, 3), (3, 3)]
+
+
+def test_search_reads_the_index_of_trigrams(chatbot: Chatbot) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO leads_lead (id, workspace_id, chatbot_id, name, email, phone, source,"
+            " status, metadata) SELECT 'c' || n, %s, %s, md5(n::text), n || '@example.com', '',"
+            " 'api', 'new', '{}' FROM generate_series(1, 2000) AS n",
+            [chatbot.workspace_id, chatbot.id],
+        )
+        # New rows wait in a list that the planner takes for costly to read.
+        cursor.execute("SELECT gin_clean_pending_list('leads_search'); ANALYZE leads_lead")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    for search in ("zoe", "zo"):
+        plan = leads_of(chatbot.workspace_id, search=search).explain()
+        assert plan.count("Bitmap Index Scan on leads_search") == 2

@@ -11,6 +11,8 @@ from ninja.errors import HttpError, ValidationError
 
 from apps.api_keys.idempotency import Replay
 from apps.api_keys.ninja_auth import answering
+from apps.chatbots.api import catalogue as language_models
+from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
@@ -24,6 +26,8 @@ log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(answering, mode="view")
+api.add_router("", chatbots)
+api.add_router("", language_models)
 api.add_router("", credits)
 api.add_router("", conversations)
 api.add_router("", leads)

@@ -25,7 +25,8 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
-from apps.workspaces.models import Member, Workspace
+from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.services import invite
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
 
@@ -44,8 +45,10 @@ HISTORY = [
     Endpoint,
     Event,
     IdempotentAnswer,
+    Invitation,
     Lead,
     LedgerEntry,
+    Member,
     Message,
     Reading,
     Turn,
@@ -75,6 +78,14 @@ def make_world() -> tuple[Team, str]:
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    owner = Member.objects.get(workspace=team.workspace, user=team.alice)
+    invite(
+        workspace=team.workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=owner,
+        actor=SYSTEM,
+    )
     CapturedField.objects.create(
         workspace=team.workspace,
         lead=Lead.objects.create(
@@ -246,6 +257,16 @@ def test_staff_without_permissions_see_no_rows(team: Team) -> None:
     assert [client.get(url(model, "changelist")).status_code for model in OURS] == [403] * len(OURS)
 
 
+def test_staff_make_an_owner_where_the_last_one_is_gone(staff: Client) -> None:
+    team, _ = make_world()
+    bob = Member.objects.get(workspace=team.workspace, user=team.bob)
+    page = url(Member, "changelist")
+    staff.post(page, {"action": "make_owners", "_selected_action": [bob.pk]})
+    bob.refresh_from_db()
+    (entry,) = AuditEntry.objects.filter(action="member.role_changed")
+    assert (bob.role, entry.actor_kind, entry.workspace) == ("owner", "staff", team.workspace)
+
+
 def test_staff_can_revoke_a_key(staff: Client) -> None:
     make_world()
     key = ApiKey.objects.get()
@@ -309,12 +330,6 @@ def test_person_is_added_and_can_sign_in(staff: Client) -> None:
     form = {"email": email, "password1": "Zq8-h3Xv_7Kd", "password2": "Zq8-h3Xv_7Kd"}
     assert staff.post(url(User, "add"), form).status_code == 302
     assert Client().login(email=email, password="Zq8-h3Xv_7Kd") is True
-
-
-def test_membership_is_given_once(staff: Client, team: Team) -> None:
-    form = {"workspace": team.workspace.id, "user": team.bob.id, "role": "admin"}
-    assert staff.post(url(Member, "add"), form).status_code == 200
-    assert Member.objects.filter(workspace=team.workspace, user=team.bob).count() == 1
 
 
 def test_workspace_with_history_is_not_deleted(staff: Client) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_keys.models import ApiKey, Scope
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -24,11 +24,20 @@ class Caller:
     api_key_id: str
     scopes: frozenset[str]
     last_used_at: datetime | None
+    label: str = ""
+    rate_limit_per_hour: int = 0
 
     def require(self, *scopes: Scope) -> None:
         """Raise ScopeMissing unless the key has one of these scopes."""
         if self.scopes.isdisjoint(scopes):
             raise ScopeMissing(scopes[0])
+
+    def require_all(self, scopes: Collection[str]) -> None:
+        """Raise ScopeMissing unless the key has every one of these scopes: none can be given
+        that the giver lacks."""
+        for scope in scopes:
+            if scope not in self.scopes:
+                raise ScopeMissing(scope)
 
     def is_due_for_touch(self, now: datetime) -> bool:
         """Whether “last used” has fallen behind enough to be written again."""
@@ -70,6 +79,14 @@ def keys_of(workspace_id: str) -> QuerySet[ApiKey]:
     return keys.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "-id")
 
 
+def key_with(workspace_id: str, api_key_id: str) -> ApiKey:
+    """The workspace's key, ended or not. Raises ApiKeyNotFound."""
+    key = keys_of(workspace_id).filter(id=api_key_id).first()
+    if key is None:
+        raise ApiKeyNotFound
+    return key
+
+
 def ended_keys(api_key_ids: Collection[str]) -> set[str]:
     """Those of the keys that open nothing any more: revoked, expired or deleted."""
     live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(
@@ -81,4 +98,11 @@ def ended_keys(api_key_ids: Collection[str]) -> set[str]:
 def _caller(key: ApiKey | None) -> Caller:
     if key is None or not key.is_live(timezone.now()):
         raise InvalidApiKey
-    return Caller(key.workspace_id, key.id, frozenset(key.scopes), key.last_used_at)
+    return Caller(
+        workspace_id=key.workspace_id,
+        api_key_id=key.id,
+        scopes=frozenset(key.scopes),
+        last_used_at=key.last_used_at,
+        label=str(key),
+        rate_limit_per_hour=key.rate_limit_per_hour,
+    )

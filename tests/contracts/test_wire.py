@@ -14,8 +14,10 @@ import httpx
 import pytest
 from django.apps import apps
 
+from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
 from apps.chat.engine import ChatRequest
+from apps.chatbots.models import ChatbotVersion
 from apps.conversations.services import sweep_turns
 from apps.core.errors import ApiError
 from apps.leads.fields import LeadFields
@@ -33,11 +35,11 @@ KNOWN = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 
 @dataclass(frozen=True)
 class Case:
-    """How to meet one code. `names_chatbot`: the chatbot is known before the refusal."""
+    """How to meet one code. `shows_limit`: whose limit counts, a chatbot's or a key's, is known."""
 
     status: int
     meet: Callable[[WebProcess, Team], httpx.Response]
-    names_chatbot: bool = True
+    shows_limit: bool = True
 
 
 def bad_message(web: WebProcess, team: Team) -> httpx.Response:
@@ -153,9 +155,13 @@ def abandoned(web: WebProcess, team: Team) -> httpx.Response:
 def _webhooks(
     web: WebProcess, team: Team, method: str, path: str, **options: Any
 ) -> httpx.Response:
+    return _rest(web, team, method, f"webhook-{path}", **options)
+
+
+def _rest(web: WebProcess, team: Team, method: str, path: str, **options: Any) -> httpx.Response:
     key = make_key(team.workspace, ["read", "manage"])
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.request(method, f"{web.url}/api/v1/webhook-{path}", headers=headers, **options)
+    return httpx.request(method, f"{web.url}/api/v1/{path}", headers=headers, **options)
 
 
 def foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
@@ -166,6 +172,27 @@ def foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
 def foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
     theirs = send_test(endpoint=make_endpoint(team.outside)[0])
     return _webhooks(web, team, "GET", f"deliveries/{theirs.id}")
+
+
+def foreign_version(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = ChatbotVersion.objects.get(chatbot=make_chatbot(team.outside))
+    chatbot = make_chatbot(team.workspace)
+    return _rest(web, team, "GET", f"chatbots/{chatbot.id}/versions/{theirs.id}")
+
+
+def hidden_model(web: WebProcess, team: Team) -> httpx.Response:
+    return _rest(web, team, "GET", f"language-models/{make_model(is_active=False).id}")
+
+
+def foreign_key(web: WebProcess, team: Team) -> httpx.Response:
+    theirs, _ = issue_key(workspace=team.outside, name="n")
+    return _rest(web, team, "GET", f"api-keys/{theirs.id}")
+
+
+def ended_key(web: WebProcess, team: Team) -> httpx.Response:
+    key, _ = issue_key(workspace=team.workspace, name="n", scopes=["read"])
+    revoke_key(key=key)
+    return _rest(web, team, "POST", f"api-keys/{key.id}/rotate", json={})
 
 
 def endpoint_off(web: WebProcess, team: Team) -> httpx.Response:
@@ -187,23 +214,27 @@ def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
 
 CASES = {
     "VALIDATION_ERROR": Case(400, bad_message),
-    "MISSING_AUTH_HEADER": Case(401, no_header, names_chatbot=False),
-    "INVALID_API_KEY": Case(401, wrong_key, names_chatbot=False),
+    "MISSING_AUTH_HEADER": Case(401, no_header, shows_limit=False),
+    "INVALID_API_KEY": Case(401, wrong_key, shows_limit=False),
     "INSUFFICIENT_CREDITS": Case(402, no_credits),
-    "SCOPE_MISSING": Case(403, wrong_scope, names_chatbot=False),
-    "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, names_chatbot=False),
+    "SCOPE_MISSING": Case(403, wrong_scope, shows_limit=False),
+    "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, shows_limit=False),
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
     "TURN_NOT_FOUND": Case(404, foreign_turn),
-    "LEAD_NOT_FOUND": Case(404, foreign_lead, names_chatbot=False),
-    "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint, names_chatbot=False),
-    "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery, names_chatbot=False),
-    "NOT_FOUND": Case(404, unknown_address, names_chatbot=False),
-    "METHOD_NOT_ALLOWED": Case(405, wrong_method, names_chatbot=False),
+    "LEAD_NOT_FOUND": Case(404, foreign_lead),
+    "CHATBOT_VERSION_NOT_FOUND": Case(404, foreign_version),
+    "LANGUAGE_MODEL_NOT_FOUND": Case(404, hidden_model),
+    "API_KEY_NOT_FOUND": Case(404, foreign_key),
+    "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint),
+    "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery),
+    "NOT_FOUND": Case(404, unknown_address, shows_limit=False),
+    "METHOD_NOT_ALLOWED": Case(405, wrong_method, shows_limit=False),
     "CONVERSATION_BUSY": Case(409, busy),
     "IDEMPOTENCY_MISMATCH": Case(409, other_body),
-    "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off, names_chatbot=False),
-    "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more, names_chatbot=False),
-    "PAYLOAD_TOO_LARGE": Case(413, large_body, names_chatbot=False),
+    "API_KEY_ENDED": Case(409, ended_key),
+    "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off),
+    "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more),
+    "PAYLOAD_TOO_LARGE": Case(413, large_body, shows_limit=False),
     "UNSUPPORTED_MEDIA_TYPE": Case(415, form),
     "RATE_LIMIT_EXCEEDED": Case(429, full_window),
     "INTERNAL_ERROR": Case(500, broken),
@@ -242,7 +273,7 @@ def test_error_has_the_one_shape(code: str, web: WebProcess, live_team: Team) ->
     expected = {EXTRA_HEADERS[case.status]} if case.status in EXTRA_HEADERS else set()
     assert {n for n in set(EXTRA_HEADERS.values()) if n in response.headers} == expected
     shown = [name for name in KNOWN if name in response.headers]
-    assert shown == (KNOWN if case.names_chatbot else [])
+    assert shown == (KNOWN if case.shows_limit else [])
 
 
 def test_every_documented_code_has_a_case() -> None:

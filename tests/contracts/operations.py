@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
@@ -63,7 +63,7 @@ def _of_ninja() -> list[Operation]:
         Operation(
             method,
             ROOT + path.lstrip("/"),
-            frozenset(scope for auth in one.auth_callbacks for scope in auth.scopes),
+            frozenset(scope for auth in cast(Any, one.auth_callbacks) for scope in auth.scopes),
             _body_of(one.models),
             is_ninja=True,
         )
@@ -86,7 +86,7 @@ def _body_of(models: list[Any]) -> Mapping[str, Any] | None:
 def _of_drf() -> list[Operation]:
     found = []
     for pattern in chat_patterns:
-        view = pattern.callback.view_class  # type: ignore[attr-defined]
+        view = cast(Any, pattern.callback).view_class
         if view in EDGES_WITHOUT_A_CALLER:
             continue
         path = ROOT + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))

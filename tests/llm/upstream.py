@@ -147,7 +147,7 @@ class Upstream:
         if script.ending == "hang":
             await asyncio.Event().wait()
         if script.ending == "cut":
-            await asyncio.sleep(0.02)  # so that what was written leaves first
+            await asyncio.sleep(0.2)  # so that what was written is read first: an abort discards it
             _drop(request)
             return response
         await response.write_eof()

@@ -32,7 +32,7 @@ def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
 
 def chatbots_of(workspace_id: str) -> QuerySet[Chatbot]:
     """The workspace's chatbots, inactive ones too and deleted ones not, by name."""
-    found = Chatbot.objects.filter(deleted_at=None)
+    found = Chatbot.objects.filter(workspace_id=workspace_id, deleted_at=None)
     return found.order_by("name", "id")
 
 

@@ -26,7 +26,7 @@ Environment = Mapping[str, str]
 def test_command(arguments: Sequence[str]) -> list[str]:
     """pytest on two processes, unless the arguments say otherwise."""
     given = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
-    return [sys.executable, "-m", "pytest", *([] if given else ["-n", "2"]), *arguments]
+    return [sys.executable, "-m", "pytest", *([] if given else ["-n", "4"]), *arguments]
 
 
 def run(command: Sequence[str], screen: Screen, interrupts: Interrupts) -> int:

@@ -40,7 +40,8 @@ def read(client: Client, conversation: Conversation, *, reason: str | None = Non
 
 
 def log(conversation: Conversation) -> list[tuple[str, str, dict[str, Any]]]:
-    entries = entries_of(conversation.workspace_id)
+    """What the workspace's log says since its chatbot was made."""
+    entries = entries_of(conversation.workspace_id).exclude(action="chatbot.created")
     return [(entry.action, entry.target_id, entry.details) for entry in entries]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket as sockets
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from apps.api_keys.models import ApiKey, Scope
@@ -164,19 +168,28 @@ def test_reader_that_stands_still_is_cut_while_its_turns_complete(talkative: Cal
 
 
 def test_reader_that_is_slow_is_told_and_closed(talkative: Caller) -> None:
-    with line(talkative, max_queue=1) as socket, ThreadPoolExecutor(1) as pool:
+    """It holds up the sender for 2.5 s again and again, each time with room made in between."""
+    with little_room(talkative) as room, line(talkative, max_queue=1, sock=room) as socket:
         for _ in range(8):
             socket.say("chat.send", message=MANY_WORDS)
-        waiting = pool.submit(wait_for_cut, talkative)
-        while not waiting.done():
-            for _ in range(50):
-                socket.frame()
-            time.sleep(0.02)
-        waiting.result()
-        close, reason, frames = socket.closed()
-    assert (close, reason) == (4408, "Too slow")
+        frames = []
+        with suppress(ConnectionClosed):
+            for number in count():
+                if number % 8000 == 0:
+                    time.sleep(2.5)
+                frames.append(socket.frame())
+        assert (socket.socket.close_code, socket.socket.close_reason) == (4408, "Too slow")
     assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "SLOW_READER")
     assert "turnId" not in frames[-1]
+
+
+@contextmanager
+def little_room(caller: Caller) -> Iterator[sockets.socket]:
+    """A connection for which the kernel keeps little, so that its reader is soon waited for."""
+    with sockets.socket() as room:
+        room.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 32 * 1024)
+        room.connect(("127.0.0.1", caller.web.port))
+        yield room
 
 
 def wait_for_turns(caller: Caller, count: int) -> list[str]:

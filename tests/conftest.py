@@ -7,14 +7,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from tests.factories import Team, make_team
+from tests.factories import Team, leave_no_work, make_team
 from tests.live import WebProcess, start_web
 
 StartWeb = Callable[..., WebProcess]
+
+hypothesis.settings.register_profile("parley", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("parley")
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +51,11 @@ def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
 
 
 @pytest.fixture
-def live_team(committed: None) -> Team:
+def live_team(committed: None) -> Iterator[Team]:
     """Alice, Bob and Charlie, committed: other processes see them."""
-    return make_team()
+    team = make_team()
+    yield team
+    leave_no_work(team)
 
 
 @pytest.fixture(scope="session")

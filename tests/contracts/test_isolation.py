@@ -23,7 +23,7 @@ from apps.core.ids import new_id
 from apps.workspaces.models import Workspace
 from tests.contracts.operations import Operation, addresses, operations
 from tests.contracts.world import SHARED, World, body_for, id_name, make_world
-from tests.factories import make_key, make_team
+from tests.factories import leave_no_work, make_key, make_team
 from tests.live import TLS, WebProcess
 
 ALL = operations()
@@ -46,10 +46,11 @@ LOOKED_UP = [
 
 
 @pytest.fixture(scope="module")
-def worlds(committed: None) -> tuple[World, World]:
+def worlds(committed: None) -> Iterator[tuple[World, World]]:
     """Alice's workspace and Charlie's, with one of everything in each. Nothing changes them."""
     team = make_team()
-    return make_world(team.workspace), make_world(team.outside)
+    yield make_world(team.workspace), make_world(team.outside)
+    leave_no_work(team)
 
 
 @pytest.fixture(scope="module")

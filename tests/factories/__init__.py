@@ -50,6 +50,11 @@ def make_team() -> Team:
     return Team(workspace, alice, bob, charlie, make_workspace(charlie))
 
 
+def leave_no_work(team: Team) -> None:
+    """End what workers would try again and again: the next test's worker has work of its own."""
+    Endpoint.objects.filter(workspace__in=[team.workspace, team.outside]).delete()
+
+
 def make_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
     """A catalogue entry of its own; `credits_per_reply` and its like set the price."""
     return add_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)

@@ -147,7 +147,8 @@ class Upstream:
         if script.ending == "hang":
             await asyncio.Event().wait()
         if script.ending == "cut":
-            await asyncio.sleep(0.2)  # so that what was written is read first: an abort discards it
+            for _ in range(20):  # so that what was written is read first: an abort discards it
+                await asyncio.sleep(0.01)
             _drop(request)
             return response
         await response.write_eof()

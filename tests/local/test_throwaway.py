@@ -82,8 +82,8 @@ def test_a_running_runs_folder_is_left_alone(ground: Path) -> None:
     assert not folder.exists()
 
 
-def test_pytest_runs_on_two_processes_unless_told() -> None:
-    assert testing.test_command(["-k", "chat"])[-4:] == ["-n", "4", "-k", "chat"]
+def test_pytest_runs_on_three_processes_unless_told() -> None:
+    assert testing.test_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
     assert testing.test_command(["-n0"])[-1:] == ["-n0"]
 
 

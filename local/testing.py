@@ -24,7 +24,7 @@ Environment = Mapping[str, str]
 
 
 def test_command(arguments: Sequence[str]) -> list[str]:
-    """pytest on three processes, because a test mostly waits, unless the arguments say otherwise."""
+    """pytest on three processes, because tests mostly wait, unless the arguments say otherwise."""
     given = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
     return [sys.executable, "-m", "pytest", *([] if given else ["-n", "3"]), *arguments]
 

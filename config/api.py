@@ -9,6 +9,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from apps.api_keys.idempotency import Replay
+from apps.api_keys.ninja_auth import answering
+from apps.chatbots.api import catalogue as language_models
+from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
@@ -21,6 +25,9 @@ from apps.webhooks.api import router as webhooks
 log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+api.add_decorator(answering, mode="view")
+api.add_router("", chatbots)
+api.add_router("", language_models)
 api.add_router("", credits)
 api.add_router("", conversations)
 api.add_router("", leads)
@@ -31,6 +38,13 @@ api.add_router("", webhooks)
 def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Any exception of an operation as a response in the one error shape."""
     match exception:
+        case Replay():
+            return HttpResponse(
+                exception.body,
+                content_type="application/json; charset=utf-8",
+                status=exception.status,
+                headers={"Idempotent-Replayed": "true"},
+            )
         case ValidationError():
             error: ApiError = ValidationFailed(_details(exception))
         case HttpError():

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.api_keys.models import ApiKey
+from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
 from apps.core.admin import HistoryAdmin
 
@@ -31,3 +31,14 @@ class ApiKeyAdmin(HistoryAdmin):
 
     def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("api_keys.revoke_apikey")
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(HistoryAdmin):
+    """That a request came with an idempotency key, and when. The answer is sealed."""
+
+    list_display = ["created_at", "workspace", "api_key", "idempotency_key", "status"]
+    list_select_related = ["workspace", "api_key"]
+    list_filter = ["status", "created_at"]
+    search_fields = ["=idempotency_key", "workspace__slug"]
+    exclude = ["sealed_body", "request_digest"]

@@ -3,11 +3,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from apps.core.ids import IdField
 from apps.workspaces.models import Workspace
+
+MOST_REQUESTS = 10_000
+"""The most requests an hour that a key may be given."""
 
 
 class Scope(models.TextChoices):
@@ -28,6 +32,11 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False, db_collation="C")
     shown_prefix = models.CharField(max_length=20, editable=False)
     last4 = models.CharField(max_length=4, editable=False)
+    rate_limit_per_hour = models.PositiveIntegerField(
+        default=1_000,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_REQUESTS)],
+        help_text="Requests in any hour to everything but chat, which has the chatbot's own limit.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -42,6 +51,10 @@ class ApiKey(models.Model):
                 condition=models.Q(scopes__contained_by=Scope.values, scopes__len__gt=0),
                 name="api_keys_scopes_known",
             ),
+            models.CheckConstraint(
+                condition=models.Q(rate_limit_per_hour__range=(1, MOST_REQUESTS)),
+                name="api_keys_rate_limit_in_range",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,3 +68,36 @@ class ApiKey(models.Model):
     def is_live(self, now: datetime) -> bool:
         """Whether the key opens anything at this moment."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class IdempotentAnswer(models.Model):
+    """The answer to a POST that came with an Idempotency-Key, kept to be given again.
+
+    `status` and `sealed_body` are empty only while the request runs, in its own transaction. The
+    body may hold a secret, so it is sealed with a key made from the caller's API key, which is
+    not in the database: whoever has the rows alone reads nothing.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, db_constraint=False)
+    idempotency_key = models.CharField(max_length=255)
+    request_digest = models.CharField(max_length=64, editable=False)
+    status = models.PositiveSmallIntegerField(null=True, editable=False)
+    sealed_body = models.TextField(editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="api_keys_oldest_answer")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "idempotency_key"], name="api_keys_one_answer_a_key"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=None, sealed_body="")
+                | models.Q(status__range=(200, 299)),
+                name="api_keys_answer_of_a_success",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.created_at:%Y-%m-%d %H:%M}"

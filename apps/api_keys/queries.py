@@ -24,6 +24,8 @@ class Caller:
     api_key_id: str
     scopes: frozenset[str]
     last_used_at: datetime | None
+    label: str = ""
+    rate_limit_per_hour: int = 0
 
     def require(self, *scopes: Scope) -> None:
         """Raise ScopeMissing unless the key has one of these scopes."""
@@ -81,4 +83,11 @@ def ended_keys(api_key_ids: Collection[str]) -> set[str]:
 def _caller(key: ApiKey | None) -> Caller:
     if key is None or not key.is_live(timezone.now()):
         raise InvalidApiKey
-    return Caller(key.workspace_id, key.id, frozenset(key.scopes), key.last_used_at)
+    return Caller(
+        workspace_id=key.workspace_id,
+        api_key_id=key.id,
+        scopes=frozenset(key.scopes),
+        last_used_at=key.last_used_at,
+        label=str(key),
+        rate_limit_per_hour=key.rate_limit_per_hour,
+    )

@@ -17,11 +17,6 @@ class ConversationBusy(Conflict):
     sentence = "A reply is still being written in this conversation. Wait for it, or stop it."
 
 
-class IdempotencyMismatch(Conflict):
-    code = "IDEMPOTENCY_MISMATCH"
-    sentence = "This Idempotency-Key was used with another request. Use a new key."
-
-
 class TurnNotFound(NotFound):
     """Absent, of another chatbot, or another workspace's: the same answer."""
 

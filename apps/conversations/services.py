@@ -23,8 +23,9 @@ from django.utils import timezone
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.announcements import conversation_started, turn_settled
-from apps.conversations.errors import ConversationBusy, IdempotencyMismatch, TurnNotRunning
+from apps.conversations.errors import ConversationBusy, TurnNotRunning
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
+from apps.core.errors import IdempotencyMismatch
 from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import balance_of
 from apps.credits.services import charge, hold, release

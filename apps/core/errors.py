@@ -106,6 +106,11 @@ class Conflict(ApiError):
     status = 409
 
 
+class IdempotencyMismatch(Conflict):
+    code = "IDEMPOTENCY_MISMATCH"
+    sentence = "This Idempotency-Key was used with another request. Use a new key."
+
+
 class PayloadTooLarge(ApiError):
     status = 413
     code = "PAYLOAD_TOO_LARGE"
@@ -125,8 +130,8 @@ class TooManyRequests(ApiError):
     code = "RATE_LIMIT_EXCEEDED"
     sentence = "Rate limit exceeded. Please wait before sending another message."
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__()
+    def __init__(self, retry_after: int, sentence: str | None = None) -> None:
+        super().__init__(sentence)
         self.retry_after = max(1, retry_after)
 
     def body(self) -> dict[str, Any]:

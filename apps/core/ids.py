@@ -24,6 +24,10 @@ def new_id() -> str:
     return f"c{now}{_base36(secrets.randbelow(_RANDOM_RANGE), _RANDOM_DIGITS)}"
 
 
+NO_ID = "c" + "0" * (LENGTH - 1)
+"""An id that is never made: it names no row."""
+
+
 def is_id(value: str) -> bool:
     """Whether the text could be an id. Anything else cannot name a row."""
     return len(value) == LENGTH and value[0] == "c" and all(c in _DIGITS for c in value)

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from apps.core.errors import MethodNotAllowed
 from apps.core.logging import get_logger
 
 log = get_logger(__name__)
@@ -39,6 +40,29 @@ def request_id(get_response: Any) -> Any:
         return _end(request, cast(Respond, get_response)(request), began)
 
     return respond
+
+
+@sync_and_async_middleware
+def one_shape(get_response: Any) -> Any:
+    """Give the API's 405 the shape of its other errors: routers answer it on their own."""
+    if iscoroutinefunction(get_response):
+
+        async def respond_async(request: HttpRequest) -> HttpResponseBase:
+            return _shaped(request, await cast(RespondAsync, get_response)(request))
+
+        return respond_async
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        return _shaped(request, cast(Respond, get_response)(request))
+
+    return respond
+
+
+def _shaped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not (is_api(request) and isinstance(response, HttpResponseNotAllowed)):
+        return response
+    error = MethodNotAllowed(sorted(response["Allow"].split(", ")))
+    return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
 def new_request_id() -> str:

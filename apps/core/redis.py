@@ -1,15 +1,18 @@
-"""One Redis client for each event loop."""
+"""One Redis client for each event loop, and one for all threads."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from weakref import WeakKeyDictionary
 
+import redis as blocking_redis
 import redis.asyncio as redis
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.retry import Retry as BlockingRetry
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
 
@@ -41,6 +44,20 @@ def redis_client() -> redis.Redis:
         )
         client = _clients[loop] = redis.Redis.from_pool(pool)
     return client
+
+
+@functools.cache
+def blocking_redis_client() -> blocking_redis.Redis:
+    """The client of code that runs in threads, which share its pool. The same short time-outs."""
+    pool = blocking_redis.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=_CONNECTIONS,
+        timeout=_WAIT_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        retry=BlockingRetry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
+    )
+    return blocking_redis.Redis.from_pool(pool)
 
 
 def _once_more() -> Retry:

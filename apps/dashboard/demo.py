@@ -13,8 +13,10 @@ from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import Scope
 from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.chatbots.queries import chatbots_of
+from apps.chatbots.services import add_model, create_chatbot, save_model, update_chatbot
 from apps.conversations.models import Turn
 from apps.credits.queries import balance_of
 from apps.credits.services import grant
@@ -99,7 +101,7 @@ def _model(api_base: str) -> LanguageModel:
 
 
 def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
-    chatbot = Chatbot.objects.filter(workspace=workspace).order_by("created_at").first()
+    chatbot = chatbots_of(workspace.id).order_by("created_at").first()
     if chatbot is None:
         return create_chatbot(
             workspace=workspace,
@@ -109,10 +111,8 @@ def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
             max_reply_tokens=120,
             temperature=0.3,
         )
-    if chatbot.language_model_id != model.id:
-        chatbot.language_model = model
-        chatbot.save(update_fields=["language_model"])
-    return chatbot
+    changes = {"language_model_id": model.id}
+    return update_chatbot(chatbot=chatbot, actor=SYSTEM, changes=changes)
 
 
 def _more_chatbots(workspace: Workspace) -> list[Chatbot]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.core.bounded_json import bounded_object
+from apps.core.text import line_of
 from apps.leads.contacts import email_of, phone_of
 
 NAME_LENGTH = 200
@@ -26,20 +25,6 @@ class LeadFields(TypedDict, total=False):
     source: str
     status: str
     metadata: dict[str, Any]
-
-
-def line_of(most: int) -> Callable[[str], str]:
-    """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
-
-    def line(text: str) -> str:
-        text = unicodedata.normalize("NFC", text).strip()
-        if not 1 <= len(text) <= most:
-            raise ValueError(f"This must have 1 to {most} characters.")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-            raise ValueError("This has a control character or half a surrogate pair in it.")
-        return text
-
-    return line
 
 
 def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.core.middleware.request_id",
+    "apps.core.middleware.one_shape",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -71,7 +72,7 @@ MIDDLEWARE = [
 ]
 
 # The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
-API_MIDDLEWARE = ["apps.core.middleware.request_id"]
+API_MIDDLEWARE = ["apps.core.middleware.request_id", "apps.core.middleware.one_shape"]
 API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False
 
@@ -211,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
+    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",

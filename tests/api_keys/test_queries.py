@@ -19,7 +19,12 @@ def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
     issue_key(workspace=team.outside, name="n")
     key, secret = issue_key(workspace=team.workspace, name="n", scopes=["chat", "read"])
     assert caller_of(secret) == Caller(
-        team.workspace.id, key.id, frozenset({"chat", "read"}), last_used_at=None
+        team.workspace.id,
+        key.id,
+        frozenset({"chat", "read"}),
+        last_used_at=None,
+        label=f"n (sk-workspace_{key.shown_prefix[13:]}…{key.last4})",
+        rate_limit_per_hour=1000,
     )
 
 

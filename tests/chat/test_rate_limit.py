@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from apps.chat import rate_limit
 from apps.chat.rate_limit import Window, admit, look
 from apps.chatbots.models import Chatbot
 from apps.core.redis import PREFIX, close_redis, redis_client
@@ -145,53 +144,3 @@ def test_headers_name_the_window() -> None:
         "X-RateLimit-Remaining": "2",
         "X-RateLimit-Reset": "1700000000",
     }
-
-
-def alone(windows: rate_limit._Alone, limit: int, member: str, *, window: int = 100_000) -> int:
-    """Whether the process alone admits this request (1) or not (0)."""
-    return windows.ask("chatbot", limit, window, member)[0]
-
-
-def test_alone_admits_its_limit_and_no_more() -> None:
-    windows = rate_limit._Alone()
-    assert [alone(windows, 2, member) for member in ("a", "b", "c", "d")] == [1, 1, 0, 0]
-
-
-def test_alone_gives_a_member_one_place() -> None:
-    windows = rate_limit._Alone()
-    assert [alone(windows, 1, member) for member in ("a", "a", "b", "a", "")] == [1, 1, 0, 1, 1]
-
-
-def test_alone_slides() -> None:
-    windows = rate_limit._Alone()
-    assert [alone(windows, 1, member, window=50) for member in ("a", "b")] == [1, 0]
-    time.sleep(0.06)
-    assert alone(windows, 1, "c", window=50) == 1
-
-
-def test_alone_says_when_a_place_is_free() -> None:
-    windows = rate_limit._Alone()
-    alone(windows, 1, "a")
-    admitted, count, _, wait = windows.ask("chatbot", 1, 100_000, "b")
-    assert (admitted, count) == (0, 1)
-    assert 99_000 <= wait <= 100_000
-
-
-def test_alone_counts_what_was_admitted_before_a_lowered_limit() -> None:
-    windows = rate_limit._Alone()
-    for member in ("a", "b", "c"):
-        alone(windows, 3, member)
-    assert windows.ask("chatbot", 1, 100_000, "d")[:2] == (0, 3)
-
-
-def test_alone_keeps_chatbots_apart() -> None:
-    windows = rate_limit._Alone()
-    assert [windows.ask(chatbot, 1, 100_000, "a")[0] for chatbot in ("x", "y")] == [1, 1]
-
-
-async def test_script_is_the_same_rule_as_the_process_alone() -> None:
-    chatbot, windows = bot(3, window=100), rate_limit._Alone()
-    members = ["a", "b", "a", "", "c", "d", "b", "e", ""]
-    in_redis = [await rate_limit._ask_redis(chatbot.id, 3, 100_000, each) for each in members]
-    in_process = [windows.ask(chatbot.id, 3, 100_000, each) for each in members]
-    assert [answer and answer[:2] for answer in in_redis] == [answer[:2] for answer in in_process]

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.api_keys.models import ApiKey
+from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
-from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
@@ -39,11 +39,13 @@ HISTORY = [
     ApiKey,
     AuditEntry,
     CapturedField,
+    ChatbotVersion,
     Conversation,
     Delivery,
     Endpoint,
     Event,
     Invitation,
+    IdempotentAnswer,
     Lead,
     LedgerEntry,
     Member,
@@ -63,6 +65,14 @@ def make_world() -> tuple[Team, str]:
     give(team.workspace, 10)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     key, secret = issue_key(workspace=team.workspace, name="n")
+    IdempotentAnswer.objects.create(
+        workspace=team.workspace,
+        api_key=key,
+        idempotency_key=f"key {key.id}",
+        request_digest=TOKEN,
+        status=201,
+        sealed_body=TOKEN,
+    )
     chatbot = make_chatbot(team.workspace)
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
     completed(opened(chatbot, credits=1, **fields), ANSWER)
@@ -326,3 +336,26 @@ def test_workspace_with_history_is_not_deleted(staff: Client) -> None:
     team, _ = make_world()
     staff.post(url(Workspace, "delete", team.workspace.id), {"post": "yes"})
     assert Workspace.objects.filter(pk=team.workspace.pk).count() == 1
+
+
+def test_chatbot_that_staff_change_or_delete_says_so_in_its_versions_and_log(
+    staff: Client, team: Team
+) -> None:
+    chatbot = make_chatbot(team.workspace)
+    page = staff.get(url(Chatbot, "change", chatbot.id))
+    form = page.context["adminform"].form.initial | {"name": "Mended"}
+    assert staff.post(url(Chatbot, "change", chatbot.id), form).status_code == 302
+    assert staff.post(url(Chatbot, "delete", chatbot.id), {"post": "yes"}).status_code == 302
+    versions = ChatbotVersion.objects.filter(chatbot=chatbot).order_by("number")
+    entries = AuditEntry.objects.filter(target_id=chatbot.id).order_by("created_at")
+    assert [(each.actor_kind, each.changed) for each in versions] == [
+        ("system", []),
+        ("staff", ["name"]),
+    ]
+    assert [(each.action, each.actor_kind) for each in entries] == [
+        ("chatbot.created", "system"),
+        ("chatbot.updated", "staff"),
+        ("chatbot.deleted", "staff"),
+    ]
+    chatbot.refresh_from_db()
+    assert (chatbot.name, chatbot.is_active, chatbot.deleted_at is None) == ("Mended", False, False)

@@ -7,9 +7,10 @@ from django.db.models.functions import Now
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
-from apps.conversations.errors import ConversationBusy, IdempotencyMismatch
+from apps.conversations.errors import ConversationBusy
 from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.services import open_turn
+from apps.core.errors import IdempotencyMismatch
 from apps.core.ids import is_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price

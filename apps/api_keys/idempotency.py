@@ -1,0 +1,121 @@
+"""Idempotency-Key on every POST: done once, however often and however much at once it is sent.
+
+The key is taken in the transaction of what the request does. Whoever comes with the same key in
+that moment waits at the unique index until that transaction ends: committed, its answer is there
+to be given again; rolled back, the key is free and the next one does the work. A refusal changed
+nothing and keeps nothing, so a request that failed may be sent again under its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.api_keys.models import IdempotentAnswer
+from apps.api_keys.queries import Caller
+from apps.core.errors import IdempotencyMismatch, ValidationFailed
+
+HEADER = "Idempotency-Key"
+LENGTH = 255
+_PURPOSE = b"parley idempotent answers v1"
+_MOST_WAIT = "10s"
+
+_TAKE = """
+INSERT INTO api_keys_idempotentanswer AS kept
+  (workspace_id, api_key_id, idempotency_key, request_digest, sealed_body)
+VALUES (%(workspace)s, %(api_key)s, %(key)s, %(digest)s, '')
+ON CONFLICT (workspace_id, idempotency_key) DO UPDATE
+SET api_key_id = excluded.api_key_id, request_digest = excluded.request_digest,
+    status = NULL, sealed_body = '', created_at = excluded.created_at
+WHERE kept.created_at < %(since)s
+RETURNING id
+"""
+
+
+class Replay(Exception):
+    """The request was answered before: with this status and body."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An idempotency key that this request has taken, until its transaction ends."""
+
+    row_id: int
+    secret: str
+
+    def keep(self, *, status: int, body: bytes) -> None:
+        """Keep the answer for a day, for whoever sends the request again."""
+        sealed = _box(self.secret).encrypt(body).decode()
+        IdempotentAnswer.objects.filter(id=self.row_id).update(status=status, sealed_body=sealed)
+
+
+def key_in(request: HttpRequest) -> str | None:
+    """The request's idempotency key. Raises ValidationFailed for one that is none."""
+    key = request.headers.get(HEADER)
+    if key is not None and not (1 <= len(key) <= LENGTH and key.isprintable()):
+        raise ValidationFailed({HEADER: ["This must be 1 to 255 printable characters."]})
+    return key
+
+
+def take(*, caller: Caller, secret: str, key: str, request: HttpRequest) -> Claim:
+    """Take the key for this request, in the running transaction, waiting for one that has it.
+
+    Raises Replay where the request was answered before, IdempotencyMismatch where another request
+    (or another API key) has it, and OperationalError after 10 seconds of waiting.
+    """
+    digest = _digest(caller, request)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{_MOST_WAIT}'")
+        cursor.execute(
+            _TAKE,
+            {
+                "workspace": caller.workspace_id,
+                "api_key": caller.api_key_id,
+                "key": key,
+                "digest": digest,
+                "since": _since(),
+            },
+        )
+        row = cursor.fetchone()
+    if row is not None:
+        return Claim(row[0], secret)
+    kept = IdempotentAnswer.objects.get(workspace_id=caller.workspace_id, idempotency_key=key)
+    if kept.request_digest != digest or kept.status is None:
+        raise IdempotencyMismatch
+    raise Replay(kept.status, _box(secret).decrypt(kept.sealed_body.encode()))
+
+
+def forget_answers() -> int:
+    """Delete the answers that are kept no longer. Returns how many there were."""
+    return IdempotentAnswer.objects.filter(created_at__lt=_since()).delete()[0]
+
+
+def _since() -> datetime:
+    """An answer from before this moment is kept no longer."""
+    return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS)
+
+
+def _digest(caller: Caller, request: HttpRequest) -> str:
+    """Of all that makes two requests the same: who asks (by which key), where and what."""
+    asked = (caller.api_key_id, request.method or "", request.get_full_path())
+    return hashlib.sha256("\n".join(asked).encode() + b"\n" + request.body).hexdigest()
+
+
+def _box(secret: str) -> Fernet:
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
+    return Fernet(urlsafe_b64encode(kdf.derive(secret.encode())))

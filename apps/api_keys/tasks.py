@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.api_keys import idempotency
+
+
+@shared_task(name="apps.api_keys.tasks.forget_answers")  # type: ignore[untyped-decorator]
+def forget_answers() -> int:
+    """Delete the answers under idempotency keys that are a day old."""
+    return idempotency.forget_answers()

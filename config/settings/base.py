@@ -93,6 +93,9 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
+SHOW_STYLEGUIDE = False
+"""Whether /styleguide shows the components of the design system: where people develop."""
+
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

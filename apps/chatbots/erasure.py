@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.chatbots.models import Chatbot
+from apps.chatbots.models import Chatbot, ChatbotVersion
 
 
 def erase(workspace_id: str) -> None:
@@ -10,3 +10,4 @@ def erase(workspace_id: str) -> None:
     Chatbot.objects.filter(workspace_id=workspace_id).update(
         is_active=False, name="Deleted chatbot", system_prompt=""
     )
+    ChatbotVersion.objects.filter(workspace_id=workspace_id).delete()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import audit, chatbots, keys, members, overview, settings
+from apps.dashboard.views import (
+    audit,
+    chatbots,
+    keys,
+    members,
+    overview,
+    playground,
+    settings,
+)
 
 app_name = "dashboard"
 
@@ -12,7 +20,16 @@ urlpatterns = [
     path("", overview.overview, name="overview"),
     path("live", overview.live, name="live"),
     path("chatbots", chatbots.chatbots, name="chatbots"),
+    path("chatbots/new", chatbots.new_chatbot, name="new_chatbot"),
     path("chatbots/<str:chatbot_id>", chatbots.chatbot, name="chatbot"),
+    path("chatbots/<str:chatbot_id>/save", chatbots.save_chatbot, name="save_chatbot"),
+    path("chatbots/<str:chatbot_id>/behaviour", chatbots.save_behaviour, name="save_behaviour"),
+    path("chatbots/<str:chatbot_id>/limit", chatbots.limit, name="limit"),
+    path("chatbots/<str:chatbot_id>/copy", chatbots.duplicate_chatbot, name="duplicate_chatbot"),
+    path("chatbots/<str:chatbot_id>/delete", chatbots.delete_chatbot, name="delete_chatbot"),
+    path("chatbots/<str:chatbot_id>/playground", playground.playground, name="playground"),
+    path("chatbots/<str:chatbot_id>/playground/chat", playground.chat, name="chat"),
+    path("chatbots/<str:chatbot_id>/playground/stop", playground.stop, name="stop"),
     path("keys", keys.keys, name="keys"),
     path("keys/create", keys.create, name="create_key"),
     path("keys/<str:key_id>/revoke", keys.revoke, name="revoke_key"),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from apps.api_keys.api import router as api_keys
 from apps.api_keys.idempotency import Replay
 from apps.api_keys.ninja_auth import answering
 from apps.chatbots.api import catalogue as language_models
@@ -26,6 +27,7 @@ log = get_logger(__name__)
 
 api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(answering, mode="view")
+api.add_router("", api_keys)
 api.add_router("", chatbots)
 api.add_router("", language_models)
 api.add_router("", credits)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
+from apps.audit.services import staff
 from apps.core.admin import HistoryAdmin
 
 
@@ -25,8 +27,9 @@ class ApiKeyAdmin(HistoryAdmin):
 
     @admin.action(description="Revoke the selected keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        actor = staff(cast(User, request.user), request)
         for key in keys:
-            revoke_key(key=key)
+            revoke_key(key=key, actor=actor)
         self.message_user(request, f"Revoked {len(keys)} API keys. They are refused from now on.")
 
     def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from apps.api_keys.models import ApiKey
+from apps.api_keys.models import ApiKey, IdempotentAnswer
 
 
 def revoke_all(workspace_id: str) -> None:
@@ -15,4 +15,5 @@ def revoke_all(workspace_id: str) -> None:
 
 def erase(workspace_id: str) -> None:
     """Forget what people called their keys. The rows stay: turns name them."""
+    IdempotentAnswer.objects.filter(workspace_id=workspace_id).delete()
     ApiKey.objects.filter(workspace_id=workspace_id).update(name="Deleted key")

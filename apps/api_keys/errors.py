@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.core.errors import Forbidden, Unauthenticated
+from apps.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 
 
 class MissingAuthHeader(Unauthenticated):
@@ -20,3 +20,17 @@ class ScopeMissing(Forbidden):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"This API key may not do this: it lacks the scope “{scope}”.")
+
+
+class ApiKeyNotFound(NotFound):
+    """Absent, or another workspace's: the same answer."""
+
+    code = "API_KEY_NOT_FOUND"
+    sentence = "API key not found or access denied"
+
+
+class ApiKeyEnded(Conflict):
+    """Revoked or expired: there is nothing left to rotate."""
+
+    code = "API_KEY_ENDED"
+    sentence = "This API key has been revoked or has expired. Create a new one."

@@ -10,6 +10,9 @@ from django.db.models.functions import Now
 from apps.core.ids import IdField
 from apps.workspaces.models import Workspace
 
+REQUESTS_PER_HOUR = 1_000
+"""What a key may send unless it was given another limit."""
+
 MOST_REQUESTS = 10_000
 """The most requests an hour that a key may be given."""
 
@@ -33,7 +36,7 @@ class ApiKey(models.Model):
     shown_prefix = models.CharField(max_length=20, editable=False)
     last4 = models.CharField(max_length=4, editable=False)
     rate_limit_per_hour = models.PositiveIntegerField(
-        default=1_000,
+        default=REQUESTS_PER_HOUR,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_REQUESTS)],
         help_text="Requests in any hour to everything but chat, which has the chatbot's own limit.",
     )
@@ -44,6 +47,7 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
+        indexes = [models.Index(fields=["workspace", "-created_at", "-id"], name="api_keys_newest")]
         permissions = [("revoke_apikey", "Can revoke an API key")]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="api_keys_key_in_workspace"),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_keys.models import ApiKey, Scope
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -31,6 +31,13 @@ class Caller:
         """Raise ScopeMissing unless the key has one of these scopes."""
         if self.scopes.isdisjoint(scopes):
             raise ScopeMissing(scopes[0])
+
+    def require_all(self, scopes: Collection[str]) -> None:
+        """Raise ScopeMissing unless the key has every one of these scopes: none can be given
+        that the giver lacks."""
+        for scope in scopes:
+            if scope not in self.scopes:
+                raise ScopeMissing(scope)
 
     def is_due_for_touch(self, now: datetime) -> bool:
         """Whether “last used” has fallen behind enough to be written again."""
@@ -70,6 +77,14 @@ def keys_of(workspace_id: str) -> QuerySet[ApiKey]:
     """The workspace's keys: those that may still open something first, then the newest."""
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     return keys.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "-id")
+
+
+def key_with(workspace_id: str, api_key_id: str) -> ApiKey:
+    """The workspace's key, ended or not. Raises ApiKeyNotFound."""
+    key = keys_of(workspace_id).filter(id=api_key_id).first()
+    if key is None:
+        raise ApiKeyNotFound
+    return key
 
 
 def ended_keys(api_key_ids: Collection[str]) -> set[str]:

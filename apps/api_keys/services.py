@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.errors import ApiKeyEnded
+from apps.api_keys.models import REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
+from apps.audit.services import SYSTEM, Actor, record
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
@@ -30,20 +32,59 @@ def issue_key(
     name: str,
     scopes: Sequence[str] = (Scope.CHAT,),
     expires_at: datetime | None = None,
+    rate_limit_per_hour: int = REQUESTS_PER_HOUR,
+    actor: Actor = SYSTEM,
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which nothing can show again. Raises ValidationError."""
+    key, secret = _add_key(
+        ApiKey(
+            workspace=workspace,
+            name=name,
+            scopes=list(dict.fromkeys(scopes)),
+            expires_at=expires_at,
+            rate_limit_per_hour=rate_limit_per_hour,
+        )
+    )
+    _record(key, actor, "api_key.created", scopes=key.scopes)
+    return key, secret
+
+
+@transaction.atomic
+def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, str]:
+    """A new key that may do what this one may, and its secret; this one ends after the grace.
+
+    Name, scopes, limit and, if it has one, the time of expiry are this key's. Raises ApiKeyEnded
+    for one that has ended already.
+    """
+    locked = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+    now = timezone.now()
+    if not locked.is_live(now):
+        raise ApiKeyEnded
+    new, secret = _add_key(
+        ApiKey(
+            workspace_id=locked.workspace_id,
+            name=locked.name,
+            scopes=locked.scopes,
+            expires_at=locked.expires_at,
+            rate_limit_per_hour=locked.rate_limit_per_hour,
+        )
+    )
+    ends = now + grace
+    locked.expires_at = min(ends, locked.expires_at or ends)
+    locked.save(update_fields=["expires_at"])
+    details = {"replacedBy": new.id, "endsAt": locked.expires_at.isoformat()}
+    _record(locked, actor, "api_key.rotated", **details)
+    return new, secret
+
+
+def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
+    expires_at = key.expires_at
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError({"expires_at": "The time of expiry has passed already."})
     secret = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    key = ApiKey(
-        workspace=workspace,
-        name=name,
-        scopes=list(dict.fromkeys(scopes)),
-        digest=digest_of(secret),
-        shown_prefix=secret[: len(PREFIX) + 4],
-        last4=secret[-4:],
-        expires_at=expires_at,
-    )
+    key.digest = digest_of(secret)
+    key.shown_prefix = secret[: len(PREFIX) + 4]
+    key.last4 = secret[-4:]
     key.full_clean()
     key.save()
     emit(
@@ -55,18 +96,30 @@ def issue_key(
 
 
 @transaction.atomic
-def revoke_key(*, key: ApiKey) -> ApiKey:
+def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
     """End a key now. Revoking it again changes nothing."""
     live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
     ended = live.update(revoked_at=timezone.now())
     key.refresh_from_db()
     if ended:
+        _record(key, actor, "api_key.revoked")
         emit(
             workspace_id=key.workspace_id,
             event=EventType.API_KEY_REVOKED,
             data=_told(key) | {"revokedAt": key.revoked_at},
         )
     return key
+
+
+def _record(key: ApiKey, actor: Actor, action: str, **details: Any) -> None:
+    record(
+        workspace_id=key.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=key.id,
+        target_label=str(key),
+        details=details,
+    )
 
 
 def _told(key: ApiKey) -> dict[str, Any]:

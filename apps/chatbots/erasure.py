@@ -7,6 +7,7 @@ from apps.chatbots.models import Chatbot, ChatbotVersion
 
 def erase(workspace_id: str) -> None:
     """Switch the chatbots off and forget what they were told. The rows stay: turns name them."""
+    ChatbotVersion.objects.filter(workspace_id=workspace_id).delete()
     Chatbot.objects.filter(workspace_id=workspace_id).update(
         is_active=False, name="Deleted chatbot", system_prompt=""
     )

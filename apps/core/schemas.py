@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from ninja import Query, Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from apps.core.ids import LENGTH
@@ -19,6 +20,17 @@ Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{LENGTH - 1}}}$")]
 """An id that a caller names in a body or a query."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This is before or after all that can be kept.") from None
+
+
+When = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
+"""A moment that a caller names, with its offset."""
 
 Text = Annotated[str, AfterValidator(keepable)]
 """Text of any length that PostgreSQL can keep: bound it with a Field."""

@@ -214,9 +214,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
-    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",

@@ -14,8 +14,8 @@ def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled == {
-        "apps.accounts.tasks.clear_sessions",
         "apps.api_keys.tasks.forget_answers",
+        "apps.accounts.tasks.clear_sessions",
         "apps.conversations.tasks.sweep_turns",
         "apps.dashboard.tasks.end_workspaces",
         "apps.leads.tasks.read_turns",

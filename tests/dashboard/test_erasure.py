@@ -31,10 +31,12 @@ BECOMES = {
     "AuditEntry": "kept: the books",
     "CapturedField": "removed",
     "Chatbot": "switched off, name and prompt erased: turns name it",
+    "ChatbotVersion": "removed",
     "Conversation": "kept without text",
     "Delivery": "removed",
     "Endpoint": "removed",
     "Event": "removed",
+    "IdempotentAnswer": "removed",
     "Invitation": "removed",
     "Lead": "removed",
     "LedgerEntry": "kept: the books",
@@ -54,7 +56,7 @@ def lived_in(team: Team) -> tuple[Turn, str]:
     """A workspace in which something was said, and its key's secret."""
     give(team.workspace, 10)
     model = make_model(credits_per_reply=1)
-    chatbot = make_chatbot(team.workspace, model, name=SECRET, system_prompt=SECRET)
+    chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
@@ -100,6 +102,7 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     before = balance_of(team.workspace.id)
     assert rows_that_say(SECRET, team.workspace) == [
         "Chatbot",
+        "ChatbotVersion",
         "Endpoint",
         "Event",
         "Lead",
@@ -126,11 +129,11 @@ def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
 
 
 def test_neighbours_are_left_alone(team: Team) -> None:
-    chatbot = make_chatbot(team.outside, name=SECRET, system_prompt=SECRET)
+    chatbot = make_chatbot(team.outside, system_prompt=SECRET)
     give(team.outside, 1)
     completed(opened(chatbot, credits=1, text=SECRET), SECRET)
     end_workspaces(now=make_due(team))
-    assert rows_that_say(SECRET, team.outside) == ["Chatbot", "Message"]
+    assert rows_that_say(SECRET, team.outside) == ["Chatbot", "ChatbotVersion", "Message"]
 
 
 def test_running_turn_is_waited_for(team: Team) -> None:

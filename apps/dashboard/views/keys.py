@@ -10,13 +10,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.api_keys.queries import keys_of
+from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import person
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots
 from apps.conversations.queries import use_by_key
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.keys import KeyForm
-from apps.dashboard.key_services import create_key, end_key
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 
@@ -38,7 +38,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _keys(request, member, form, status=422)
-    key, secret = create_key(
+    key, secret = issue_key(
         workspace=member.workspace,
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
@@ -62,7 +62,7 @@ def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     key = keys_of(member.workspace_id).filter(pk=key_id).first()
     if key is None:
         raise Http404
-    end_key(key=key, actor=person(member.user, request))
+    revoke_key(key=key, actor=person(member.user, request))
     messages.success(request, f"{key.name} is revoked. Calls with it are refused from now on.")
     return redirect("dashboard:keys", member.workspace.slug)
 

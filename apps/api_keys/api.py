@@ -1,0 +1,75 @@
+"""API keys over REST. Everything wants the scope `manage`; no key gives what it lacks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from apps.api_keys import services
+from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.queries import key_with, keys_of
+from apps.api_keys.schemas import ApiKeyOut, ApiKeyPage, ApiKeyWithSecret, NewApiKey, Rotation
+from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Limit, Success
+from apps.workspaces.models import Workspace
+
+router = Router(tags=["API keys"], by_alias=True)
+
+MANAGE = ApiKeyAuth(Scope.MANAGE)
+
+
+@router.get("/api-keys", auth=MANAGE, response=Success[ApiKeyPage])
+def list_api_keys(
+    request: HttpRequest, limit: Limit = 50, cursor: Cursor = None
+) -> Success[ApiKeyPage]:
+    """The workspace's keys, those that have ended too, newest first."""
+    page = newest_first(keys_of(caller_in(request).workspace_id), cursor=cursor, limit=limit)
+    rows = [ApiKeyOut.of(key) for key in page.rows]
+    return Success(data=ApiKeyPage(api_keys=rows, next_cursor=page.next_cursor))
+
+
+@router.post("/api-keys", auth=MANAGE, response={201: Success[ApiKeyWithSecret]})
+def create_api_key(request: HttpRequest, body: NewApiKey) -> Status[Success[ApiKeyWithSecret]]:
+    """A new key. Its secret is in this answer and nowhere else."""
+    caller = caller_in(request)
+    caller.require_all(body.scopes)
+    key, secret = services.issue_key(
+        workspace=Workspace.objects.get(id=caller.workspace_id),
+        actor=actor_in(request),
+        **body.model_dump(),
+    )
+    return Status(201, Success(data=ApiKeyWithSecret.of(key, secret=secret)))
+
+
+@router.get("/api-keys/{api_key_id}", auth=MANAGE, response=Success[ApiKeyOut])
+def get_api_key(request: HttpRequest, api_key_id: str) -> Success[ApiKeyOut]:
+    """One key, without its secret."""
+    return Success(data=ApiKeyOut.of(_key(request, api_key_id)))
+
+
+@router.post(
+    "/api-keys/{api_key_id}/rotate", auth=MANAGE, response={201: Success[ApiKeyWithSecret]}
+)
+def rotate_api_key(
+    request: HttpRequest, api_key_id: str, body: Rotation
+) -> Status[Success[ApiKeyWithSecret]]:
+    """A new key in place of this one, which works on for the grace that is given."""
+    key = _key(request, api_key_id)
+    caller_in(request).require_all(key.scopes)
+    grace = timedelta(seconds=body.grace_seconds)
+    new, secret = services.rotate_key(key=key, grace=grace, actor=actor_in(request))
+    return Status(201, Success(data=ApiKeyWithSecret.of(new, secret=secret)))
+
+
+@router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=Success[ApiKeyOut])
+def revoke_api_key(request: HttpRequest, api_key_id: str) -> Success[ApiKeyOut]:
+    """End a key at once, be it the caller's own. Revoking it again changes nothing."""
+    key = services.revoke_key(key=_key(request, api_key_id), actor=actor_in(request))
+    return Success(data=ApiKeyOut.of(key))
+
+
+def _key(request: HttpRequest, api_key_id: str) -> ApiKey:
+    return key_with(caller_in(request).workspace_id, api_key_id)

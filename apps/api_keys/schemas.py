@@ -1,0 +1,72 @@
+"""The shapes of API keys on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field
+
+from apps.api_keys.models import MOST_REQUESTS, REQUESTS_PER_HOUR, ApiKey
+from apps.core.schemas import BodySchema, CamelSchema, When
+from apps.core.text import line_of
+
+MOST_GRACE = 7 * 24 * 3600
+DAY = 24 * 3600
+
+ScopeName = Literal["chat", "read", "manage"]
+
+
+class NewApiKey(BodySchema):
+    """An API key to create."""
+
+    name: Annotated[str, AfterValidator(line_of(120)), Field(max_length=1000)]
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=3)]
+    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] = REQUESTS_PER_HOUR
+    expires_at: When | None = None
+
+
+class Rotation(BodySchema):
+    """How to rotate a key. `graceSeconds`: for how long the old key still works."""
+
+    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE)] = DAY
+
+
+class ApiKeyOut(CamelSchema):
+    """An API key as it may be seen. `shown` is its beginning and its last four characters."""
+
+    id: str
+    name: str
+    shown: str
+    scopes: list[ScopeName]
+    rate_limit_per_hour: int
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, key: ApiKey, **more: str) -> Self:
+        return cls(
+            id=key.id,
+            name=key.name,
+            shown=key.shown,
+            scopes=key.scopes,  # type: ignore[arg-type]
+            rate_limit_per_hour=key.rate_limit_per_hour,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+            created_at=key.created_at,
+            **more,
+        )
+
+
+class ApiKeyWithSecret(ApiKeyOut):
+    """`secret` is the key itself, shown this once."""
+
+    secret: str
+
+
+class ApiKeyPage(CamelSchema):
+    api_keys: list[ApiKeyOut]
+    next_cursor: str | None

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.dashboard.entrance.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
+    path("styleguide", front.styleguide),
     path("csp-reports", core.csp_report),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apps.chat.urls")),

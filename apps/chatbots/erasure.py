@@ -11,3 +11,4 @@ def erase(workspace_id: str) -> None:
     Chatbot.objects.filter(workspace_id=workspace_id).update(
         is_active=False, name="Deleted chatbot", system_prompt=""
     )
+    ChatbotVersion.objects.filter(workspace_id=workspace_id).delete()

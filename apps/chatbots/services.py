@@ -102,6 +102,20 @@ def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]
     return chatbot
 
 
+def duplicate_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
+    """A chatbot with the same settings, called a copy. Raises ValidationError where its language
+    model can no longer be chosen."""
+    most = Chatbot._meta.get_field("name").max_length or 0
+    settings = {name: getattr(chatbot, name) for name in SETTINGS}
+    del settings["language_model_id"]
+    return create_chatbot(
+        workspace=chatbot.workspace,
+        language_model=chatbot.language_model,
+        actor=actor,
+        **settings | {"name": f"Copy of {chatbot.name}"[:most]},
+    )
+
+
 def restore_version(*, chatbot: Chatbot, version: ChatbotVersion, actor: Actor) -> Chatbot:
     """The chatbot set as it was at that version, which makes a new version. Raises as
     `update_chatbot`: the language model of then may be gone."""

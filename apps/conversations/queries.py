@@ -138,6 +138,11 @@ def running_turns(workspace_id: str) -> QuerySet[Turn]:
     return Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
 
 
+def turns_since(workspace_id: str, moment: datetime) -> QuerySet[Turn]:
+    """The workspace's turns that have opened since then."""
+    return Turn.objects.filter(workspace_id=workspace_id, created_at__gte=moment)
+
+
 def answer_of(turn: Turn) -> str:
     """The text of a settled turn's answer; empty where it has none."""
     text = Message.objects.filter(

@@ -86,6 +86,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _error(request, errors.Forbidden("Your role here does not allow this."))
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form came without its token, from another site or from before one signed in."""
+    sentence = "This form is out of date. Go back, reload the page and send it again."
+    return _error(request, errors.Forbidden(sentence))
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404 for an address that nothing serves."""
     return _error(request, errors.NotFound())
@@ -99,5 +105,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _error(request: HttpRequest, error: errors.ApiError) -> HttpResponse:
     if is_api(request):
         return JsonResponse(error.body(), status=error.status, headers=error.headers())
-    context = {"error": error, "request_id": request_id_of(request)}
+    context = {
+        "error": error,
+        "request_id": request_id_of(request),
+        # What failed on our side may be what the frame is made of.
+        "is_framed": error.status < 500 and hasattr(request, "member"),
+    }
     return render(request, "core/error.html", context, status=error.status)

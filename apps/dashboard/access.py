@@ -40,9 +40,9 @@ def workspace_page(wants: Permission) -> Callable[[Page], WorkspacePage]:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             member = member_in(request.user, slug)
+            request.member = member  # type: ignore[attr-defined]
             if not may(member.role, wants):
                 raise PermissionDenied
-            request.member = member  # type: ignore[attr-defined]
             return view(request, member, **rest)
 
         page.wants = wants  # type: ignore[attr-defined]

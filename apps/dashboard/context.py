@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +13,10 @@ from apps.chatbots.queries import chatbots_of
 from apps.conversations.queries import running_turns
 from apps.credits.queries import Balance, balance_of
 from apps.dashboard.access import seen_by
-from apps.dashboard.navigation import Group, Link, rail_of
+from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_of
+from apps.workspaces.roles import Permission, may
 
 MOST_IN_PALETTE = 200
 ACCOUNT_LINKS = (
@@ -34,6 +36,11 @@ class Frame:
         self._member = member
 
     @cached_property
+    def may(self) -> dict[str, bool]:
+        """What the member may, by the permission's name: `{% if frame.may.CHAT %}`."""
+        return {p.name: may(self._member.role, p) for p in Permission}
+
+    @cached_property
     def groups(self) -> list[Group]:
         return rail_of(self._member, path=self._request.path)
 
@@ -49,13 +56,26 @@ class Frame:
             for page in group.pages
         ]
         slug = self._member.workspace.slug
+        found = chatbots_of(self._member.workspace_id).values_list("id", "name")[:MOST_IN_PALETTE]
         chatbots = [
-            {"title": name, "url": reverse("dashboard:chatbot", args=[slug, id]), "kind": "chatbot"}
-            for id, name in chatbots_of(self._member.workspace_id).values_list("id", "name")[
-                :MOST_IN_PALETTE
-            ]
+            {"title": title.format(name), "url": reverse(page, args=[slug, id]), "kind": "chatbot"}
+            for id, name in found
+            for title, page in self._pages_of_chatbots
         ]
-        return pages + chatbots
+        return [*pages, *self._actions, *chatbots]
+
+    @property
+    def _pages_of_chatbots(self) -> list[tuple[str, str]]:
+        pages = [("{}", "dashboard:chatbot")]
+        return pages + [("{}: playground", "dashboard:playground")] * self.may[Permission.CHAT.name]
+
+    @property
+    def _actions(self) -> Iterator[dict[str, str]]:
+        slug = self._member.workspace.slug
+        for title, name, wants in ACTIONS:
+            url = address(name, slug)
+            if url and self.may[wants.name]:
+                yield {"title": title, "url": url, "kind": "action"}
 
     @cached_property
     def _credits(self) -> Balance:

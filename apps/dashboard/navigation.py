@@ -68,6 +68,13 @@ RAIL: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
 )
 
+ACTIONS: tuple[tuple[str, str, Permission], ...] = (
+    ("New chatbot", "new_chatbot", Permission.EDIT_CHATBOTS),
+    ("New API key", "keys", Permission.MANAGE_KEYS),
+    ("Invite a member", "members", Permission.MANAGE_MEMBERS),
+)
+"""What the command palette offers beside pages and chatbots: words, page, who may."""
+
 
 def rail_of(member: Member, *, path: str) -> list[Group]:
     """The groups of pages that this member may see; the page at `path` is marked."""

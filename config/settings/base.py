@@ -75,6 +75,7 @@ MIDDLEWARE = [
 API_MIDDLEWARE = ["apps.core.middleware.request_id", "apps.core.middleware.one_shape"]
 API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "apps.core.views.csrf_failure"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -91,6 +92,9 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
+
+SHOW_STYLEGUIDE = False
+"""Whether /styleguide shows the components of the design system: where people develop."""
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

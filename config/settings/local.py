@@ -8,6 +8,7 @@ if SERVICES.is_file():
     env.read_env(SERVICES)
 
 DEBUG = False
+SHOW_STYLEGUIDE = True
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-" + "parley" * 8)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

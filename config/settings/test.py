@@ -6,6 +6,7 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import CELERY_BEAT_SCHEDULE, database, env, redis_settings
 
 DEBUG = False
+SHOW_STYLEGUIDE = True
 SECRET_KEY = "only-for-tests-" + "0123456789" * 4
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

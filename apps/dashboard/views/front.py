@@ -1,9 +1,36 @@
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django import forms
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """The front door: what this is and where to go."""
     return render(request, "dashboard/home.html", {"origin": request.build_absolute_uri("/")[:-1]})
+
+
+@require_safe
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Each component of the design system, to be looked at. For developers: it is off elsewhere."""
+    if not settings.SHOW_STYLEGUIDE:
+        raise Http404
+    context = {
+        "form": SampleForm({"name": "", "prompt": "Answer briefly.", "model": "b", "on": True}),
+        "page": {"first_url": "?", "next_url": "?"},
+    }
+    return render(request, "dashboard/styleguide.html", context)
+
+
+class SampleForm(forms.Form):
+    """One field of each kind, the first with an error."""
+
+    name = forms.CharField(help_text="What people will see.")
+    prompt = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}))
+    model = forms.ChoiceField(choices=[("a", "Small, 1 credit a reply"), ("b", "Large")])
+    on = forms.BooleanField(label="Active", required=False)
+    size = forms.ChoiceField(
+        choices=[("s", "Small"), ("l", "Large")], widget=forms.RadioSelect, required=False
+    )

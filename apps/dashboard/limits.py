@@ -1,0 +1,32 @@
+"""A rate limit in words, so that two numbers become a picture."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.queries import turns_since
+
+_PACES = ((1, "a second"), (60, "a minute"), (3600, "an hour"), (86_400, "a day"))
+
+
+def in_words(*, requests: int, seconds: int) -> str:
+    """What so many requests in any so many seconds come to."""
+    pace = requests / seconds
+    length, unit = next(((n, unit) for n, unit in _PACES if pace * n >= 1), _PACES[-1])
+    a_day = f"{_whole(pace * 86_400)} a day"
+    if unit == "a day":
+        return f"This allows about {a_day}."
+    return f"This allows about {_whole(pace * length)} {unit}, or {a_day}."
+
+
+def used_lately(chatbot: Chatbot) -> int:
+    """How many turns the chatbot has had in the last 24 hours."""
+    since = timezone.now() - timedelta(hours=24)
+    return turns_since(chatbot.workspace_id, since).filter(chatbot=chatbot).count()
+
+
+def _whole(number: float) -> str:
+    return f"{round(number):,}"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+from rest_framework.exceptions import ValidationError
+
+from apps.chat import sse
+from apps.chat.engine import stop as stop_turn
+from apps.chat.events import Failed
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import TurnNotFound
+from apps.conversations.queries import turn_with
+from apps.core.drf import as_api_error
+from apps.core.errors import ApiError, ValidationFailed
+from apps.core.ids import is_id
+from apps.core.middleware import request_id_of
+from apps.dashboard import playground as edge
+from apps.dashboard.access import workspace_page
+from apps.dashboard.forms.chatbots import BehaviourForm
+from apps.dashboard.views.chatbots import chatbot_in
+from apps.workspaces.models import Member
+from apps.workspaces.roles import Permission
+
+View = Callable[..., HttpResponseBase]
+
+
+def tells_errors(view: View) -> View:
+    """An error of the engine as the JSON that an integrator would get."""
+
+    @wraps(view)
+    def tell(request: HttpRequest, member: Member, **rest: str) -> HttpResponseBase:
+        try:
+            return view(request, member, **rest)
+        except (ApiError, ValidationError) as exception:
+            error = as_api_error(exception)
+            return JsonResponse(error.body(), status=error.status, headers=error.headers())
+
+    return tell
+
+
+@workspace_page(Permission.CHAT)
+@require_safe
+def playground(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
+    """A real chat with the chatbot, and with one that has changes, side by side."""
+    chatbot = chatbot_in(member.workspace_id, chatbot_id)
+    context = {
+        "chatbot": chatbot,
+        "form": BehaviourForm(instance=chatbot, auto_id="change_%s"),
+        "origin": request.build_absolute_uri("/")[:-1],
+    }
+    return render(request, "dashboard/playground.html", context)
+
+
+@workspace_page(Permission.CHAT)
+@require_POST
+@tells_errors
+def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseBase:
+    """One turn, streamed as the chat endpoint streams it."""
+    chatbot = chatbot_in(member.workspace_id, chatbot_id)
+    if "changed" in request.POST:
+        chatbot = _changed(request, chatbot)
+    asks = edge.chat_request(chatbot, request.POST.dict(), request_id=request_id_of(request))
+    log = async_to_sync(edge.start)(asks)
+    return StreamingHttpResponse(
+        edge.frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
+    )
+
+
+@workspace_page(Permission.CHAT)
+@require_POST
+@tells_errors
+def stop(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseBase:
+    """Stop the turn that `turnId` names. What was said of it so far is kept and charged."""
+    chatbot = chatbot_in(member.workspace_id, chatbot_id)
+    turn_id = request.POST.get("turnId", "")
+    if not is_id(turn_id):  # PostgreSQL would break over a NUL rather than find nothing
+        raise TurnNotFound
+    turn = turn_with(member.workspace_id, turn_id, chatbot_id=chatbot.id)
+    outcome = async_to_sync(stop_turn)(turn)
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return JsonResponse({"success": True, "data": outcome.data()})
+
+
+def _changed(request: HttpRequest, chatbot: Chatbot) -> Chatbot:
+    """The chatbot as the form would make it, unsaved. Raises ValidationFailed."""
+    form = BehaviourForm(request.POST, instance=chatbot)
+    if not form.is_valid():
+        raise ValidationFailed(
+            {name: [str(e) for e in errors] for name, errors in form.errors.items()}
+        )
+    changed: Chatbot = form.instance
+    return changed

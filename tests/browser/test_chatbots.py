@@ -1,0 +1,98 @@
+"""Chatbots in a real browser: made, changed under a save bar, deleted after a question."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import chatbots_of
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import Open
+from tests.factories import Team, make_chatbot, make_model
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture
+def chatbot(live_team: Team) -> Chatbot:
+    model = make_model(credits_per_reply=2)
+    return make_chatbot(live_team.workspace, model, name="Support")
+
+
+def look(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_pages_of_a_chatbot_are_accessible(
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str, scheme: Any
+) -> None:
+    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    pages = {
+        "chatbot-new": f"/w/{live_team.workspace.slug}/chatbots/new",
+        "chatbot": f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}",
+        "not-found": f"/w/{live_team.workspace.slug}/chatbots/c-nothing",
+        "styleguide": "/styleguide",
+        "home": "/",
+    }
+    for name, address in pages.items():
+        page.goto(address)
+        look(page, f"{name}-{size}-{scheme}")
+
+
+def test_change_is_named_in_the_save_bar_and_saved(
+    visit: Open, live_team: Team, chatbot: Chatbot
+) -> None:
+    page = visit(live_team.bob).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
+    expect(page.get_by_text("Unsaved")).to_be_hidden()
+    page.get_by_label("Requests").fill("5")
+    page.get_by_label("In any … seconds").fill("86400")
+    page.get_by_label("Stream by default").check()
+    expect(page.get_by_text("This allows about 5 a day.")).to_be_visible()
+    bar = page.get_by_text("Unsaved: Requests, In any … seconds, Stream by default")
+    expect(bar).to_be_visible()
+    look(page, "chatbot-unsaved")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status").get_by_text("Saved: requests")).to_be_visible()
+    chatbot.refresh_from_db()
+    assert (chatbot.rate_limit_requests, chatbot.stream_by_default) == (5, True)
+
+
+def test_mistake_is_told_at_its_field(visit: Open, live_team: Team, chatbot: Chatbot) -> None:
+    page = visit(live_team.bob).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
+    page.get_by_label("Temperature").fill("9")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_label("Temperature")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("less than or equal to 2")).to_be_visible()
+    look(page, "chatbot-mistake")
+
+
+def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team) -> None:
+    model = make_model(credits_per_reply=1)
+    page = visit(live_team.alice).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/chatbots")
+    page.get_by_role("link", name="New chatbot").click()
+    page.get_by_label("Name").fill("Sales")
+    page.get_by_label("Model").select_option(value=model.id)
+    page.get_by_role("button", name="Create chatbot").click()
+    expect(page.get_by_role("heading", name="Sales", level=1)).to_be_visible()
+    page.get_by_role("link", name="Settings", exact=True).last.click()
+    page.get_by_role("button", name="Delete chatbot").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Delete chatbot")).to_be_disabled()
+    dialog.get_by_label("Type").fill("Sales")
+    look(page, "chatbot-delete")
+    dialog.get_by_role("button", name="Delete chatbot").click()
+    expect(page.get_by_text("Sales is deleted.")).to_be_visible()
+    assert list(chatbots_of(live_team.workspace.id)) == []

@@ -1,0 +1,163 @@
+"""The playground as a person uses it; and what people and models write, which must do nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+from tests.browser.accessibility import assert_accessible
+from tests.browser.attacks import ATTACKS
+from tests.browser.conftest import Open
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.live import WebProcess
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture
+def chatbot(live_team: Team) -> Chatbot:
+    give(live_team.workspace, 100)
+    model = make_model(credits_per_reply=2)
+    return make_chatbot(live_team.workspace, model, name="Support")
+
+
+def playground(page: Page, chatbot: Chatbot) -> Page:
+    page.goto(f"/w/{chatbot.workspace.slug}/chatbots/{chatbot.id}/playground")
+    return page
+
+
+def say(page: Page, message: str) -> None:
+    page.get_by_label("Message").fill(message)
+    page.get_by_label("Message").press("Enter")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_answer_comes_with_its_receipt_and_its_curl(
+    visit: Open, web: WebProcess, live_team: Team, chatbot: Chatbot, size: str, scheme: Any
+) -> None:
+    page = playground(visit(live_team.bob, size=size, scheme=scheme).new_page(), chatbot)
+    say(page, "It's **bold** and\n\n- a list")
+    answer = page.locator("[data-pane=saved] .line-answer")
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(answer.locator("strong")).to_have_text("bold")
+    expect(answer.locator(".about")).to_contain_text("2 credits")
+    say(page, "And more")
+    expect(page.locator("[data-pane=saved] .line-answer[data-state=done]")).to_have_count(2)
+    assert Turn.objects.filter(chatbot=chatbot).values("conversation").distinct().count() == 1
+    answer.first.get_by_text("The request as curl").click()
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"playground-{size}-{scheme}.png", full_page=True)
+    assert_accessible(page)
+    command = answer.first.locator("[data-curl] code").inner_text()
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, "PARLEY_API_KEY": make_key(live_team.workspace)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "event: message.end" in done.stdout
+    assert shlex.split(command)[0] == "curl"
+
+
+def test_slow_answer_is_stopped(visit: Open, live_team: Team) -> None:
+    slow = make_chatbot(live_team.workspace, "sandbox/slow")
+    page = playground(visit(live_team.bob).new_page(), slow)
+    say(page, " ".join(["word"] * 100))
+    expect(page.locator(".line-answer .text")).to_contain_text("Echo:")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".line-answer .about")).to_contain_text("stopped")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    assert Turn.objects.get(chatbot=slow).status == "stopped"
+
+
+def test_changes_answer_beside_the_saved_chatbot_and_are_saved(
+    visit: Open, live_team: Team, chatbot: Chatbot
+) -> None:
+    dear = make_model(credits_per_reply=5)
+    page = playground(visit(live_team.bob).new_page(), chatbot)
+    expect(page.get_by_role("heading", name="With your changes")).to_be_hidden()
+    page.get_by_text("Try changes beside the saved chatbot").click()
+    page.get_by_label("Model").select_option(value=dear.id)
+    expect(page.get_by_role("heading", name="With your changes")).to_be_visible()
+    say(page, "Hello")
+    expect(page.locator("[data-pane=saved] .about")).to_contain_text("2 credits")
+    expect(page.locator("[data-pane=changed] .about")).to_contain_text("5 credits")
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / "playground-compare.png", full_page=True)
+    assert_accessible(page)
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Saved: model.")).to_be_visible()
+    chatbot.refresh_from_db()
+    assert chatbot.language_model_id == dear.id
+
+
+def test_refusal_is_told_with_its_code_and_request(
+    visit: Open, live_team: Team, chatbot: Chatbot
+) -> None:
+    Chatbot.objects.filter(id=chatbot.id).update(rate_limit_requests=1)
+    page = playground(visit(live_team.bob).new_page(), chatbot)
+    say(page, "one")
+    expect(page.locator(".line-answer[data-state=done]")).to_have_count(1)
+    say(page, "two")
+    expect(page.locator(".line-answer[data-state=failed] .about")).to_contain_text(
+        "RATE_LIMIT_EXCEEDED · request req_"
+    )
+
+
+LEFT = """async (attacks) => {
+    const { render } = await import("/static/js/markdown.js");
+    const place = document.createElement("div");
+    document.body.append(place);
+    const found = [];
+    for (const attack of attacks) {
+        render(place, attack);
+        for (const element of place.querySelectorAll("*")) {
+            for (const { name, value } of element.attributes) {
+                const leads = name === "href" ? new URL(value, "x:/").protocol : "";
+                found.push(`${element.localName} ${name}=${leads}`);
+            }
+            found.push(element.localName);
+        }
+    }
+    return [[...new Set(found)].sort(), document.hacked];
+}"""
+"""What is left of the attacks: the elements, their attributes and where links lead."""
+
+HARMLESS = {
+    *("a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong"),
+    *("table", "tbody", "td", "th", "thead", "tr", "ul"),
+    *("a href=https:", "a rel=", "a target=", "pre tabindex="),
+}
+
+
+def test_attacks_are_inert_as_markdown(visit: Open, live_team: Team, chatbot: Chatbot) -> None:
+    page = playground(visit(live_team.bob).new_page(), chatbot)
+    left, hacked = page.evaluate(LEFT, list(ATTACKS))
+    assert set(left) - HARMLESS == set()
+    assert hacked is None
+
+
+def test_attacks_are_inert_as_a_name_a_prompt_and_an_answer(
+    visit: Open, live_team: Team, chatbot: Chatbot
+) -> None:
+    whole = "\n\n".join(ATTACKS)
+    Chatbot.objects.filter(id=chatbot.id).update(name=ATTACKS[0], system_prompt=whole)
+    page = playground(visit(live_team.bob).new_page(), chatbot)
+    say(page, whole)
+    expect(page.locator(".line-answer")).to_have_attribute("data-state", "done")
+    assert page.locator(".thread :is(script, img, svg, iframe, style, form)").count() == 0
+    for rest in ("", f"/{chatbot.id}"):
+        page.goto(f"/w/{live_team.workspace.slug}/chatbots{rest}")
+        expect(page.get_by_text(ATTACKS[0]).first).to_be_visible()
+    assert page.evaluate("document.hacked ?? null") is None

@@ -1,0 +1,243 @@
+"""Chatbots as their owners make, change, copy and delete them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.forms import model_to_dict
+from django.test import Client
+from django.utils.html import escape
+
+from apps.audit.models import ActorKind, AuditEntry
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.queries import chatbots_of
+from apps.conversations.models import Turn
+from apps.credits.prices import Price
+from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
+from apps.dashboard.limits import in_words
+from apps.workspaces.models import Role
+from apps.workspaces.services import add_member
+from tests.conversations.opening import opened
+from tests.factories import Team, make_chatbot, make_model, make_user
+
+
+@pytest.fixture
+def alice(team: Team) -> Client:
+    client = Client()
+    client.force_login(team.alice)
+    return client
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return make_chatbot(team.workspace, name="Support")
+
+
+def at(team: Team, *rest: str) -> str:
+    return "/".join([f"/w/{team.workspace.slug}/chatbots", *rest])
+
+
+def fields_of(chatbot: Chatbot, **changes: Any) -> dict[str, Any]:
+    """What the browser sends for this chatbot, with some fields changed; unchecked is not sent."""
+    values = model_to_dict(chatbot, ChatbotForm.Meta.fields) | changes
+    return {name: value for name, value in values.items() if value is not False}
+
+
+def told(response: Any) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def actions(team: Team) -> list[tuple[str, str]]:
+    """What people did, and who."""
+    by_people = AuditEntry.objects.filter(workspace=team.workspace, actor_kind=ActorKind.PERSON)
+    found = by_people.order_by("created_at", "id")
+    return list(found.values_list("action", "actor_label"))
+
+
+def test_new_chatbot_is_made_and_tried_at_once(team: Team, alice: Client) -> None:
+    fields = {"name": "Sales", "language_model": make_model().id, "system_prompt": "Sell."}
+    response = alice.post(at(team, "new"), fields)
+    chatbot = Chatbot.objects.get(workspace=team.workspace)
+    assert (chatbot.name, chatbot.system_prompt) == ("Sales", "Sell.")
+    assert response["Location"] == at(team, chatbot.id, "playground")
+    assert actions(team) == [("chatbot.created", team.alice.email)]
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b"])
+def test_new_chatbot_with_no_good_name_is_refused(team: Team, alice: Client, name: str) -> None:
+    fields = {"name": name, "language_model": make_model().id, "system_prompt": "Sell."}
+    response = alice.post(at(team, "new"), fields)
+    assert response.status_code == 422
+    assert list(response.context["form"].errors) == ["name"]
+    assert Chatbot.objects.filter(workspace=team.workspace).count() == 0
+
+
+def test_where_there_is_no_model_the_page_says_whom_to_ask(team: Team, alice: Client) -> None:
+    LanguageModel.objects.update(is_active=False)
+    assert b"Staff add language models" in alice.get(at(team, "new")).content
+
+
+def test_changes_are_saved_named_and_written_down(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    changes = {"temperature": "0.2", "stream_by_default": True, "is_active": False}
+    response = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, **changes))
+    assert response["Location"] == at(team, chatbot.id)
+    assert told(response) == ["Saved: temperature, stream by default, active."]
+    chatbot.refresh_from_db()
+    assert (chatbot.temperature, chatbot.stream_by_default, chatbot.is_active) == (0.2, True, False)
+    assert actions(team) == [("chatbot.updated", team.alice.email)]
+    entry = AuditEntry.objects.get(workspace=team.workspace, action="chatbot.updated")
+    assert entry.details["changed"] == ["temperature", "stream_by_default", "is_active"]
+
+
+def test_saving_what_is_there_already_changes_nothing(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    response = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot))
+    assert told(response) == ["Nothing was changed."]
+    assert actions(team) == []
+
+
+def test_one_bad_field_lets_nothing_be_saved(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    fields = fields_of(chatbot, name="Renamed", rate_limit_requests="0")
+    response = alice.post(at(team, chatbot.id, "save"), fields)
+    assert response.status_code == 422
+    assert list(response.context["form"].errors) == ["rate_limit_requests"]
+    assert response.context["chatbot"].name == "Support"
+    chatbot.refresh_from_db()
+    assert chatbot.name == "Support"
+
+
+def test_model_that_staff_switched_off_is_kept_but_not_chosen(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    off = make_model(is_active=False)
+    refused = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, language_model=off.id))
+    assert list(refused.context["form"].errors) == ["language_model"]
+    LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
+    kept = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, temperature="1"))
+    assert told(kept) == ["Saved: temperature."]
+
+
+def test_copy_has_the_same_settings_and_a_name_that_says_so(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    Chatbot.objects.filter(id=chatbot.id).update(name="x" * 120, temperature=1.5)
+    response = alice.post(at(team, chatbot.id, "copy"))
+    copy = Chatbot.objects.exclude(id=chatbot.id).get(workspace=team.workspace)
+    assert (copy.name, copy.temperature) == (f"Copy of {'x' * 112}", 1.5)
+    assert response["Location"] == at(team, copy.id)
+
+
+def test_copy_wants_a_model_that_can_be_chosen(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
+    response = alice.post(at(team, chatbot.id, "copy"))
+    assert told(response) == ["There is no such language model to choose."]
+    assert list(chatbots_of(team.workspace.id)) == [chatbot]
+
+
+def test_chatbot_is_deleted_once_its_name_is_typed(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    wrong = alice.post(at(team, chatbot.id, "delete"), {"name": "support"})
+    assert told(wrong) == ["That is not its name. Support is still here."]
+    right = alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
+    assert right["Location"] == at(team)
+    assert list(chatbots_of(team.workspace.id)) == []
+    assert actions(team) == [("chatbot.deleted", team.alice.email)]
+
+
+def test_deleted_chatbot_is_gone_and_its_conversations_are_not(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot)
+    alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
+    assert alice.get(at(team, chatbot.id)).status_code == 404
+    assert Turn.objects.filter(id=turn.id).exists()
+
+
+def test_viewer_reads_but_is_offered_nothing_to_change(team: Team, chatbot: Chatbot) -> None:
+    viewer, client = make_user("viewer"), Client()
+    add_member(workspace=team.workspace, user=viewer, role=Role.VIEWER)
+    client.force_login(viewer)
+    page = client.get(at(team, chatbot.id))
+    assert all(field.disabled for field in page.context["form"].fields.values())
+    for word in (b"Duplicate", b"Danger zone", b"Playground", b"savebar"):
+        assert word not in page.content
+    for action in ("save", "behaviour", "copy", "delete", "playground/chat", "playground/stop"):
+        assert client.post(at(team, chatbot.id, action)).status_code == 403
+
+
+@pytest.mark.parametrize("id", ["c-nothing", "%00", "theirs"])
+def test_chatbot_of_nobody_and_of_others_are_not_found(team: Team, alice: Client, id: str) -> None:
+    theirs = make_chatbot(team.outside).id
+    assert alice.get(at(team, theirs if id == "theirs" else id)).status_code == 404
+
+
+def test_name_is_inert_where_it_is_shown(team: Team, alice: Client) -> None:
+    attack = "<script>alert(1)</script>"
+    chatbot = make_chatbot(team.workspace, name=attack, system_prompt=f"</textarea>{attack}")
+    for rest in ([], [chatbot.id], [chatbot.id, "playground"]):
+        page = alice.get(at(team, *rest)).content.decode()
+        assert attack not in page
+        assert escape(attack) in page
+
+
+def test_list_asks_as_many_queries_for_fifty_as_for_one(
+    team: Team, alice: Client, django_assert_num_queries: Any
+) -> None:
+    model = make_model()
+    make_chatbot(team.workspace, model)
+    with django_assert_num_queries(8):
+        alice.get(at(team))
+    for _ in range(49):
+        make_chatbot(team.workspace, model)
+    with django_assert_num_queries(8):
+        alice.get(at(team))
+
+
+# Limits and prices in words
+
+
+@pytest.mark.parametrize(
+    ("requests", "seconds", "words"),
+    [
+        (60, 60, "This allows about 1 a second, or 86,400 a day."),
+        (10, 60, "This allows about 10 a minute, or 14,400 a day."),
+        (1, 3600, "This allows about 1 an hour, or 24 a day."),
+        (5, 86_400, "This allows about 5 a day."),
+    ],
+)
+def test_limit_in_words(requests: int, seconds: int, words: str) -> None:
+    assert in_words(requests=requests, seconds=seconds) == words
+
+
+def test_limit_being_typed_is_told_with_what_was_used(
+    team: Team, alice: Client, chatbot: Chatbot
+) -> None:
+    opened(chatbot)
+    opened(make_chatbot(team.workspace))
+    typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
+    told = alice.get(at(team, chatbot.id, "limit"), typed).context
+    assert (told["limit_words"], told["used"]) == ("This allows about 5 a day.", 1)
+    typed["rate_limit_requests"] = "many"
+    told = alice.get(at(team, chatbot.id, "limit"), typed).context
+    assert told["limit_words"] == "This allows about 2 an hour, or 60 a day."
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        (Price(0), "free"),
+        (Price(1), "1 credit a reply"),
+        (
+            Price(0, 2, 6),
+            "2 credits per 1,000 tokens of prompt and 6 credits per 1,000 tokens of reply",
+        ),
+    ],
+)
+def test_price_in_words(price: Price, words: str) -> None:
+    assert price_in_words(price) == words

@@ -1,0 +1,119 @@
+"""The overview's figures: of one workspace, of one time, in a fixed number of statements."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+from apps.dashboard.overview import DAY, Summary, days_left, errors, series, summary
+from tests.conversations.opening import completed, failed, opened
+from tests.dashboard.pages import path, signed_in
+from tests.factories import Team, give, make_chatbot, make_model
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    give(team.workspace, 1000)
+    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+
+
+def answered(chatbot: Chatbot, *, user: str = "u", ms: int | None = None) -> Turn:
+    """A turn with an answer, whose first token came after so many milliseconds."""
+    turn = opened(chatbot, credits=3, metadata={"userId": user})
+    completed(turn, first_token_at=ms and turn_began(turn) + timedelta(milliseconds=ms))
+    return turn
+
+
+def turn_began(turn: Turn) -> Any:
+    turn.refresh_from_db()
+    return turn.created_at
+
+
+def days_ago(turn: Turn, days: float) -> None:
+    Turn.objects.filter(id=turn.id).update(created_at=timezone.now() - timedelta(days=days))
+
+
+def lately(team: Team, over: timedelta = DAY) -> Summary:
+    now = timezone.now() + timedelta(seconds=1)
+    return summary(team.workspace.id, since=now - over, until=now)
+
+
+def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot) -> None:
+    for user, ms in (("ada", 100), ("ada", 200), ("ben", 300)):
+        answered(chatbot, user=user, ms=ms)
+    failed(opened(chatbot, credits=3, metadata={"userId": "ada"}))
+    days_ago(answered(chatbot, user="old", ms=9000), 2)
+    give(team.outside, 10)
+    answered(make_chatbot(team.outside), user="theirs", ms=9000)
+    day, week = lately(team), lately(team, 7 * DAY)
+    assert day == Summary(
+        messages=7,
+        conversations=4,
+        active_users=2,
+        credits=9,
+        turns=4,
+        failed=1,
+        p50_ms=200,
+        p95_ms=290,
+    )
+    assert day.error_rate == 25
+    assert (week.turns, week.active_users, week.credits) == (5, 3, 12)
+
+
+def test_workspace_without_turns_has_figures_too(team: Team) -> None:
+    assert lately(team) == Summary(0, 0, 0, 0, 0, 0, None, None)
+    assert lately(team).error_rate == 0
+
+
+def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot) -> None:
+    answered(chatbot)
+    days_ago(answered(chatbot), 0.5)
+    now = timezone.now() + timedelta(seconds=1)
+    hours = series(team.workspace.id, since=now - DAY, until=now)
+    assert {later.at - hour.at for hour, later in zip(hours, hours[1:], strict=False)} == {
+        timedelta(hours=1)
+    }
+    assert [sum(h.turns for h in hours), sum(h.credits for h in hours)] == [2, 6]
+    days = series(team.workspace.id, since=now - 7 * DAY, until=now)
+    assert [len(days), sum(day.turns for day in days)] == [8, 2]
+
+
+def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -> None:
+    first, *others = (opened(chatbot) for _ in range(3))
+    failed(first)
+    for turn in others:
+        failed(turn)
+        Turn.objects.filter(id=turn.id).update(error_code="MODEL_TIMEOUT")
+    now = timezone.now() + timedelta(seconds=1)
+    found = errors(team.workspace.id, since=now - DAY, until=now)
+    assert found == [("MODEL_TIMEOUT", 2), ("MODEL_ERROR", 1)]
+
+
+@pytest.mark.parametrize(
+    ("balance", "used", "over", "days"),
+    [(100, 10, DAY, 10), (100, 70, 7 * DAY, 10), (5, 10, DAY, 0), (100, 0, DAY, None)],
+)
+def test_forecast_is_at_the_pace_of_the_period(
+    balance: int, used: int, over: timedelta, days: int | None
+) -> None:
+    assert days_left(balance=balance, used=used, over=over) == days
+
+
+@pytest.mark.parametrize("period", ["today", "7d", "30d", "nonsense"])
+def test_page_asks_as_much_for_fifty_turns_as_for_one(
+    team: Team, chatbot: Chatbot, period: str, django_assert_num_queries: Any
+) -> None:
+    browser = signed_in(team.alice)
+    answered(chatbot)
+    page = path(team.workspace, f"?period={period}")
+    with django_assert_num_queries(14):
+        assert browser.get(page).context["period"] == period.replace("nonsense", "7d")
+    for _ in range(49):
+        answered(chatbot)
+    with django_assert_num_queries(14):
+        assert browser.get(page).context["now"].turns == 50

@@ -158,6 +158,7 @@ def _finished(path: str, method: str, ninjas: Schema) -> Schema:
     """ninja's operation with all that it shares with the others."""
     operation = {name: value for name, value in ninjas.items() if name not in (RAISES, "security")}
     name = to_camel(str(ninjas["operationId"]))
+    operation["summary"] = str(ninjas["summary"]).capitalize()
     operation["operationId"] = f"{name}ByPut" if method == "put" else name
     operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
     if method == "post":

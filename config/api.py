@@ -12,6 +12,8 @@ from ninja.operation import Operation
 
 from apps.api_keys.idempotency import Replay
 from apps.api_keys.ninja_auth import answering
+from apps.chatbots.api import catalogue as language_models
+from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
@@ -33,6 +35,8 @@ class Api(NinjaAPI):
 
 api = Api(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(answering, mode="view")
+api.add_router("", chatbots)
+api.add_router("", language_models)
 api.add_router("", credits)
 api.add_router("", conversations)
 api.add_router("", leads)

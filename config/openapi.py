@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.chat import openapi as chat
-from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
 from apps.conversations.errors import ConversationNotFound, TurnNotFound
 from apps.core import openapi
 from apps.core.errors import (
@@ -50,8 +50,10 @@ NAMED: dict[str, type[ApiError]] = {
     "conversation_id": ConversationNotFound,
     "delivery_id": DeliveryNotFound,
     "endpoint_id": EndpointNotFound,
+    "language_model_id": LanguageModelNotFound,
     "lead_id": LeadNotFound,
     "turn_id": TurnNotFound,
+    "version_id": ChatbotVersionNotFound,
 }
 """What is not found where nothing has the id of this name."""
 _SERVED: Schema = {

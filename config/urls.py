@@ -12,6 +12,8 @@ urlpatterns = [
     path("", front.home, name="home"),
     path("healthz", core.healthz),
     path("readyz", core.readyz),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.dashboard.entrance.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
     path("csp-reports", core.csp_report),
     path("docs/api", reference.page, name="reference"),

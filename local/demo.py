@@ -181,6 +181,7 @@ class _Demo:
 
     def _start_parley(self, port: int, workers: int, env: Mapping[str, str]) -> None:
         """Start web and worker together and wait for both."""
+        env = {**env, "PUBLIC_URL": web.base_url(port)}
         worker = self.supervisor.launch(
             web.worker(
                 self.folder / "worker-schedule", lambda: self.supervisor.output("worker"), env
@@ -213,7 +214,7 @@ class _Demo:
         url = endpoint.base_url
         owner = f"{seeded['owner_email']}  {seeded['owner_password']}"
         staff = f"{seeded['staff_email']}  {seeded['staff_password']}"
-        rows = [(f"{url}/", "Dashboard", owner), (f"{url}/admin/", "Staff admin", staff)]
+        rows = [(f"{url}/login", "Dashboard", owner), (f"{url}/admin/", "Staff admin", staff)]
         self.screen.line()
         for address, title, login in rows:
             self.screen.line(f"{self.screen.bold(title):<12} {address:<30} {login}")

@@ -1,11 +1,32 @@
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts.models import User
 from apps.core.admin import StaffAdmin
+
+# Second factors and sessions are people's own; addresses are shown with the person.
+for model in (Authenticator, UserSession, EmailAddress):
+    admin.site.unregister(model)
+
+
+class EmailAddressInline(TabularInline):  # type: ignore[misc]
+    model = EmailAddress
+    extra = 0
+    fields = ["email", "verified", "primary"]
+    readonly_fields = ["email", "primary"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(User)
@@ -25,3 +46,6 @@ class UserAdmin(DjangoUserAdmin, StaffAdmin):  # type: ignore[type-arg]
     ]
     add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
     filter_horizontal = ["groups"]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
+        return [EmailAddressInline] if obj else []

@@ -9,13 +9,9 @@ nothing and keeps nothing, so a request that failed may be sent again under its 
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
@@ -24,10 +20,11 @@ from django.utils import timezone
 from apps.api_keys.models import IdempotentAnswer
 from apps.api_keys.queries import Caller
 from apps.core.errors import IdempotencyMismatch, ValidationFailed
+from apps.core.sealing import box_of
 
 HEADER = "Idempotency-Key"
 LENGTH = 255
-_PURPOSE = b"parley idempotent answers v1"
+_PURPOSE = "parley idempotent answers v1"
 _MOST_WAIT = "10s"
 
 _TAKE = """
@@ -60,7 +57,7 @@ class Claim:
 
     def keep(self, *, status: int, body: bytes) -> None:
         """Keep the answer for a day, for whoever sends the request again."""
-        sealed = _box(self.secret).encrypt(body).decode()
+        sealed = box_of(self.secret, _PURPOSE).encrypt(body).decode()
         IdempotentAnswer.objects.filter(id=self.row_id).update(status=status, sealed_body=sealed)
 
 
@@ -97,7 +94,7 @@ def take(*, caller: Caller, secret: str, key: str, request: HttpRequest) -> Clai
     kept = IdempotentAnswer.objects.get(workspace_id=caller.workspace_id, idempotency_key=key)
     if kept.request_digest != digest or kept.status is None:
         raise IdempotencyMismatch
-    raise Replay(kept.status, _box(secret).decrypt(kept.sealed_body.encode()))
+    raise Replay(kept.status, box_of(secret, _PURPOSE).decrypt(kept.sealed_body.encode()))
 
 
 def forget_answers() -> int:
@@ -114,8 +111,3 @@ def _digest(caller: Caller, request: HttpRequest) -> str:
     """Of all that makes two requests the same: who asks (by which key), where and what."""
     asked = (caller.api_key_id, request.method or "", request.get_full_path())
     return hashlib.sha256("\n".join(asked).encode() + b"\n" + request.body).hexdigest()
-
-
-def _box(secret: str) -> Fernet:
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
-    return Fernet(urlsafe_b64encode(kdf.derive(secret.encode())))

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
@@ -63,6 +64,12 @@ def caller_of(secret: str) -> Caller:
 def caller_with(api_key_id: str) -> Caller:
     """The caller of a key that was verified before, as it is now. Raises InvalidApiKey."""
     return _caller(ApiKey.objects.filter(id=api_key_id).first())
+
+
+def keys_of(workspace_id: str) -> QuerySet[ApiKey]:
+    """The workspace's keys: those that may still open something first, then the newest."""
+    keys = ApiKey.objects.filter(workspace_id=workspace_id)
+    return keys.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "-id")
 
 
 def ended_keys(api_key_ids: Collection[str]) -> set[str]:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
-from apps.core.middleware import request_id_of
+from apps.core.middleware import client_ip, request_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ def api_key(key_id: str, label: str, request: HttpRequest | None = None) -> Acto
 def _at(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:
     if request is None:
         return Actor(kind, label, str(id))
-    ip = request.META.get("REMOTE_ADDR") or None
-    return Actor(kind, label, str(id), ip, request_id_of(request))
+    return Actor(kind, label, str(id), client_ip(request), request_id_of(request))
 
 
 def record(

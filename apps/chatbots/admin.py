@@ -1,18 +1,27 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
-from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import save_model
+from apps.accounts.models import User
+from apps.audit.services import staff
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.services import (
+    SETTINGS,
+    add_chatbot,
+    delete_chatbot,
+    save_model,
+    update_chatbot,
+)
 from apps.chatbots.trial import QUESTION, try_model
-from apps.core.admin import StaffAdmin, row_page
+from apps.core.admin import HistoryAdmin, StaffAdmin, row_page
 from apps.llm.catalogue import resolve
 
 
@@ -76,4 +85,36 @@ class ChatbotAdmin(StaffAdmin):
     list_filter = ["is_active", "stream_by_default", "language_model"]
     search_fields = ["name", "workspace__slug", "=id"]
     autocomplete_fields = ["workspace", "language_model"]
-    readonly_fields = ["id", "created_at"]
+    readonly_fields = ["id", "version", "deleted_at", "created_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Chatbot | None = None) -> list[str]:
+        """A chatbot stays in its workspace: its conversations are there."""
+        fixed = [*self.readonly_fields]
+        return fixed if obj is None else ["workspace", *fixed]
+
+    def save_model(self, request: HttpRequest, obj: Chatbot, form: Any, change: bool) -> None:
+        actor = staff(cast(User, request.user), request)
+        if not change:
+            add_chatbot(chatbot=obj, actor=actor)
+            return
+        given = {name: getattr(obj, name) for name in SETTINGS}
+        update_chatbot(chatbot=obj, actor=actor, changes=given)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Nothing else goes with a chatbot: its row stays, for what points at it."""
+        return [str(chatbot) for chatbot in objs], {}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Chatbot) -> None:
+        delete_chatbot(chatbot=obj, actor=staff(cast(User, request.user), request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Chatbot]) -> None:
+        for chatbot in queryset.filter(deleted_at=None):
+            self.delete_model(request, chatbot)
+
+
+@admin.register(ChatbotVersion)
+class ChatbotVersionAdmin(HistoryAdmin):
+    list_display = ["created_at", "workspace", "chatbot", "number", "actor_label", "changed"]
+    list_select_related = ["workspace", "chatbot"]
+    list_filter = ["actor_kind", "created_at"]
+    search_fields = ["workspace__slug", "=chatbot__id", "=id"]

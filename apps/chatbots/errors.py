@@ -8,3 +8,17 @@ class ChatbotNotFound(NotFound):
 
     code = "CHATBOT_NOT_FOUND"
     sentence = "Chatbot not found or access denied"
+
+
+class ChatbotVersionNotFound(NotFound):
+    """Absent, of another chatbot, or another workspace's: the same answer."""
+
+    code = "CHATBOT_VERSION_NOT_FOUND"
+    sentence = "Chatbot version not found or access denied"
+
+
+class LanguageModelNotFound(NotFound):
+    """Absent, or not to be chosen any more: the same answer."""
+
+    code = "LANGUAGE_MODEL_NOT_FOUND"
+    sentence = "Language model not found"

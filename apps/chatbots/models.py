@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import IdField
+from apps.audit.models import ActorKind
+from apps.core.ids import LENGTH, IdField
 from apps.credits.prices import Price
 from apps.workspaces.models import Workspace
 
@@ -84,7 +86,10 @@ class LeadCapture(models.TextChoices):
 
 
 class Chatbot(models.Model):
-    """What a workspace's owner configures and an integrator calls."""
+    """What a workspace's owner configures and an integrator calls.
+
+    A deleted one keeps its row, for the conversations that point at it, and is found no more.
+    """
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="chatbots")
@@ -111,10 +116,17 @@ class Chatbot(models.Model):
     stream_by_default = models.BooleanField(default=False)
     lead_capture = models.CharField(max_length=6, choices=LeadCapture, default=LeadCapture.OFF)
     is_active = models.BooleanField(default=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"],
+                name="chatbots_newest",
+                condition=Q(deleted_at=None),
+            ),
             models.Index(
                 fields=["workspace"],
                 name="chatbots_capturing_leads",
@@ -140,6 +152,10 @@ class Chatbot(models.Model):
             models.CheckConstraint(
                 condition=Q(temperature__range=(0.0, 2.0)), name="chatbots_temperature_in_range"
             ),
+            models.CheckConstraint(
+                condition=Q(deleted_at=None) | Q(is_active=False),
+                name="chatbots_deleted_is_not_active",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,3 +165,39 @@ class Chatbot(models.Model):
         # Django checks the length of a TextField in forms alone.
         if len(self.system_prompt) > MAX_PROMPT:
             raise ValidationError({"system_prompt": f"Give at most {MAX_PROMPT:,} characters."})
+
+
+class ChatbotVersion(models.Model):
+    """What a chatbot was set to from a change on: who made it, when, and the fields it touched.
+
+    `snapshot` holds every field of `chatbots.services.SETTINGS`, and the language model's name as
+    it was. The first version is the chatbot as it was made.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    chatbot = models.ForeignKey(
+        Chatbot, on_delete=models.CASCADE, related_name="versions", db_constraint=False
+    )
+    number = models.PositiveIntegerField()
+    actor_kind = models.CharField(max_length=7, choices=ActorKind)
+    actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    actor_label = models.CharField(max_length=300)
+    changed = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    snapshot = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["chatbot", "-created_at", "-id"], name="chatbots_version_newest")
+        ]
+        constraints = [
+            models.UniqueConstraint("chatbot", "number", name="chatbots_version_number_once"),
+            models.CheckConstraint(
+                condition=Q(actor_kind__in=ActorKind.values),
+                name="chatbots_version_actor_kind_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"

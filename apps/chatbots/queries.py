@@ -6,8 +6,12 @@ from typing import cast
 
 from django.db.models import QuerySet
 
-from apps.chatbots.errors import ChatbotNotFound
-from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.errors import (
+    ChatbotNotFound,
+    ChatbotVersionNotFound,
+    LanguageModelNotFound,
+)
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.llm.types import ProviderKind
 
 
@@ -27,8 +31,44 @@ def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
 
 
 def chatbots_of(workspace_id: str) -> QuerySet[Chatbot]:
-    """The workspace's chatbots, inactive ones too, by name."""
-    return Chatbot.objects.filter(workspace_id=workspace_id).order_by("name", "id")
+    """The workspace's chatbots, inactive ones too and deleted ones not, by name."""
+    found = Chatbot.objects.filter(workspace_id=workspace_id, deleted_at=None)
+    return found.order_by("name", "id")
+
+
+def chatbot_with(workspace_id: str, chatbot_id: str) -> Chatbot:
+    """The workspace's chatbot, active or not. Raises ChatbotNotFound."""
+    chatbot = chatbots_of(workspace_id).filter(id=chatbot_id).first()
+    if chatbot is None:
+        raise ChatbotNotFound
+    return chatbot
+
+
+def versions_of(chatbot: Chatbot) -> QuerySet[ChatbotVersion]:
+    """What the chatbot was set to, newest first."""
+    found = ChatbotVersion.objects.filter(workspace_id=chatbot.workspace_id, chatbot=chatbot)
+    return found.order_by("-created_at", "-id")
+
+
+def version_with(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
+    """The chatbot's version of this id. Raises ChatbotVersionNotFound."""
+    version = versions_of(chatbot).filter(id=version_id).first()
+    if version is None:
+        raise ChatbotVersionNotFound
+    return version
+
+
+def language_models() -> QuerySet[LanguageModel]:
+    """The catalogue's entries that can be chosen."""
+    return LanguageModel.objects.filter(is_active=True)
+
+
+def language_model_with(language_model_id: str) -> LanguageModel:
+    """The entry of this id that can be chosen. Raises LanguageModelNotFound."""
+    model = language_models().filter(id=language_model_id).first()
+    if model is None:
+        raise LanguageModelNotFound
+    return model
 
 
 def active_chatbots(workspace_id: str) -> list[Chatbot]:

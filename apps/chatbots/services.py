@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.chatbots.models import Chatbot, LanguageModel
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.audit.services import SYSTEM, Actor, record
+from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.queries import chatbots_of, language_models
 from apps.llm.catalogue import resolve
 from apps.workspaces.models import Workspace
 
@@ -29,11 +37,127 @@ def save_model(*, model: LanguageModel) -> LanguageModel:
     return model
 
 
+SETTINGS = (
+    "name",
+    "language_model_id",
+    "system_prompt",
+    "temperature",
+    "max_reply_tokens",
+    "history_limit",
+    "rate_limit_requests",
+    "rate_limit_window_seconds",
+    "stream_by_default",
+    "lead_capture",
+    "is_active",
+)
+"""What can be changed of a chatbot, and is kept in its versions."""
+
+
 def create_chatbot(
-    *, workspace: Workspace, name: str, language_model: LanguageModel, **fields: Any
+    *,
+    workspace: Workspace,
+    name: str,
+    language_model: LanguageModel,
+    actor: Actor = SYSTEM,
+    **fields: Any,
 ) -> Chatbot:
-    """A new chatbot of the workspace. Raises ValidationError."""
+    """A new chatbot of the workspace, at version 1. Raises ValidationError."""
     chatbot = Chatbot(workspace=workspace, name=name, language_model=language_model, **fields)
+    return add_chatbot(chatbot=chatbot, actor=actor)
+
+
+@transaction.atomic
+def add_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
+    """Save a chatbot that is new, at version 1. Raises ValidationError."""
+    _check_model(chatbot)
     chatbot.full_clean()
-    chatbot.save()
+    chatbot.save(force_insert=True)
+    _write_version(chatbot, actor, changed=())
+    _record(chatbot, actor, "chatbot.created")
     return chatbot
+
+
+@transaction.atomic
+def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]) -> Chatbot:
+    """The chatbot with these of its SETTINGS changed, and a version that says so.
+
+    What is given as it was changes nothing; where nothing changes, no version is written. Raises
+    ValidationError, or ChatbotNotFound for one that has been deleted meanwhile.
+    """
+    if unknown := changes.keys() - set(SETTINGS):
+        raise ValueError(f"Not to be changed: {', '.join(sorted(unknown))}.")
+    chatbot = _locked(chatbot)
+    changed = [name for name, value in changes.items() if value != getattr(chatbot, name)]
+    if not changed:
+        return chatbot
+    for name in changed:
+        setattr(chatbot, name, changes[name])
+    if "language_model_id" in changed:
+        _check_model(chatbot)
+    chatbot.version += 1
+    chatbot.full_clean()
+    chatbot.save(update_fields=[*changed, "version"])
+    _write_version(chatbot, actor, changed=changed)
+    _record(chatbot, actor, "chatbot.updated", changed=changed, version=chatbot.version)
+    return chatbot
+
+
+def restore_version(*, chatbot: Chatbot, version: ChatbotVersion, actor: Actor) -> Chatbot:
+    """The chatbot set as it was at that version, which makes a new version. Raises as
+    `update_chatbot`: the language model of then may be gone."""
+    kept = {name: version.snapshot[name] for name in SETTINGS if name in version.snapshot}
+    return update_chatbot(chatbot=chatbot, actor=actor, changes=kept)
+
+
+@transaction.atomic
+def delete_chatbot(*, chatbot: Chatbot, actor: Actor) -> None:
+    """End a chatbot: nothing finds it and nobody talks to it from now on.
+
+    Its conversations, leads and turns stay, to be read and deleted for themselves; a turn that
+    runs is finished. Raises ChatbotNotFound for one that has been deleted meanwhile.
+    """
+    chatbot = _locked(chatbot)
+    chatbot.is_active = False
+    chatbot.deleted_at = Now()
+    chatbot.save(update_fields=["is_active", "deleted_at"])
+    _record(chatbot, actor, "chatbot.deleted")
+
+
+def _locked(chatbot: Chatbot) -> Chatbot:
+    """The chatbot as it is now, its row locked against other changes, but not against turns."""
+    found = chatbots_of(chatbot.workspace_id).filter(id=chatbot.id)
+    locked = found.select_for_update(no_key=True).first()
+    if locked is None:
+        raise ChatbotNotFound
+    return locked
+
+
+def _check_model(chatbot: Chatbot) -> None:
+    if not language_models().filter(id=chatbot.language_model_id).exists():
+        sentence = "There is no such language model to choose."
+        raise ValidationError({"language_model_id": [sentence]})
+
+
+def _write_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> None:
+    snapshot = {name: getattr(chatbot, name) for name in SETTINGS}
+    ChatbotVersion.objects.create(
+        workspace_id=chatbot.workspace_id,
+        chatbot=chatbot,
+        number=chatbot.version,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_label=actor.label[:300],
+        changed=list(changed),
+        snapshot=snapshot | {"language_model": chatbot.language_model.name},
+    )
+
+
+def _record(chatbot: Chatbot, actor: Actor, action: str, **details: Any) -> None:
+    record(
+        workspace_id=chatbot.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=chatbot.id,
+        target_label=chatbot.name,
+        details=details,
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from apps.conversations.errors import ConversationNotFound, TurnNotFound
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
@@ -143,3 +144,21 @@ def answer_of(turn: Turn) -> str:
         workspace_id=turn.workspace_id, turn=turn, id=turn.message_id
     ).values_list("text", flat=True)
     return text.first() or ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What was done with a key: turns, and the credits that they were charged."""
+
+    turns: int
+    credits: int
+
+
+def use_by_key(workspace_id: str, *, since: datetime) -> dict[str, KeyUse]:
+    """The use of each API key of the workspace since that moment, by the key's id."""
+    turns = Turn.objects.filter(workspace_id=workspace_id, created_at__gte=since)
+    counted = turns.exclude(api_key=None).values("api_key_id")
+    return {
+        row["api_key_id"]: KeyUse(row["turns"], row["credits"])
+        for row in counted.annotate(turns=Count("id"), credits=Sum("credits_charged"))
+    }

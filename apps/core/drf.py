@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
+from pydantic.alias_generators import to_camel
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
@@ -34,6 +36,8 @@ def as_api_error(exception: Exception) -> errors.ApiError:
             return exception
         case exceptions.ParseError():
             return errors.ValidationFailed(sentence="The body is not valid JSON.")
+        case ValidationError():
+            return errors.ValidationFailed(_model_details(exception))
         case exceptions.ValidationError():
             return errors.ValidationFailed(field_details(exception.detail))
         case exceptions.UnsupportedMediaType():
@@ -44,6 +48,16 @@ def as_api_error(exception: Exception) -> errors.ApiError:
             return errors.ServiceUnavailable()
         case _:
             return errors.InternalError()
+
+
+def _model_details(refused: ValidationError) -> dict[str, list[str]]:
+    """What a model or a service refuses, under the names that callers know."""
+    if not hasattr(refused, "error_dict"):
+        return {"body": refused.messages}
+    return {
+        "body" if name == NON_FIELD_ERRORS else to_camel(name): sentences
+        for name, sentences in refused.message_dict.items()
+    }
 
 
 def field_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:

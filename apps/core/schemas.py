@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from ninja import Schema
-from pydantic import ConfigDict, Field
+from ninja import Query, Schema
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from apps.core.ids import LENGTH
+from apps.core.text import keepable
+
+T = TypeVar("T")
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A moment as ISO 8601 with its offset."""
+
+Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{LENGTH - 1}}}$")]
+"""An id that a caller names in a body or a query."""
+
+Text = Annotated[str, AfterValidator(keepable)]
+"""Text of any length that PostgreSQL can keep: bound it with a Field."""
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="The `nextCursor` of the page before.")
+]
 
 _SENTENCES = {
     "missing": "This field is required.",
@@ -32,6 +48,20 @@ class BodySchema(Schema):
     """What comes in: types are exact, and a field that is not known is refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
+class Success(CamelSchema, Generic[T]):
+    """The one envelope."""
+
+    success: Literal[True] = True
+    data: T
+
+
+class Deleted(CamelSchema):
+    """What is gone."""
+
+    id: str
+    deleted: Literal[True] = True
 
 
 def sentence_of(problem: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import GIVES, Account, EntryKind, LedgerEntry
+from apps.credits.models import GIVES, Account, EntryKind, LedgerEntry, Plan
 from apps.credits.queries import Balance
 
 MOST = 10**12
@@ -97,6 +97,18 @@ def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> Ledge
         release(workspace_id=workspace_id, credits=held)
         return None
     return _post(workspace_id, EntryKind.CHARGE, -taken, held=-held, turn_id=turn_id)
+
+
+@transaction.atomic
+def start_plan(*, workspace_id: str, plan: str, grant_credits: bool) -> Account:
+    """Put a new workspace on a plan, with the credits of its first month if they are its due."""
+    account = open_account(workspace_id=workspace_id)
+    account.plan = Plan.objects.get(slug=plan)
+    account.save(update_fields=["plan"])
+    if grant_credits and account.plan.monthly_credits:
+        reason = f"First credits of the plan {account.plan.name}"
+        grant(workspace_id=workspace_id, credits=account.plan.monthly_credits, reason=reason)
+    return account
 
 
 def open_account(*, workspace_id: str) -> Account:

@@ -8,14 +8,19 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import Scope
 from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.chatbots.queries import chatbots_of
+from apps.chatbots.services import add_model, create_chatbot, save_model, update_chatbot
+from apps.conversations.models import Turn
 from apps.credits.queries import balance_of
 from apps.credits.services import grant
+from apps.dashboard.demo_life import live
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 
@@ -42,9 +47,11 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
     )
     workspace = Workspace.objects.filter(slug=SLUG).first()
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
+    chatbot = _chatbot(workspace, _model(model_api_base))
+    if not Turn.objects.filter(workspace=workspace).exists():
+        live(workspace=workspace, chatbots=[chatbot, *_more_chatbots(workspace)])
     if balance_of(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
-    chatbot = _chatbot(workspace, _model(model_api_base))
     return {
         "base_url": base_url,
         "workspace": workspace.slug,
@@ -58,6 +65,12 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
 
 
 def _person(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user, password = _with_password(email, password, **fields)
+    mark_email_verified(user=user)
+    return user, password
+
+
+def _with_password(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
     user = User.objects.filter(email__iexact=email).first()
     if user is not None and password and user.check_password(password):
         return user, password
@@ -88,7 +101,7 @@ def _model(api_base: str) -> LanguageModel:
 
 
 def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
-    chatbot = Chatbot.objects.filter(workspace=workspace).order_by("created_at").first()
+    chatbot = chatbots_of(workspace.id).order_by("created_at").first()
     if chatbot is None:
         return create_chatbot(
             workspace=workspace,
@@ -98,10 +111,19 @@ def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
             max_reply_tokens=120,
             temperature=0.3,
         )
-    if chatbot.language_model_id != model.id:
-        chatbot.language_model = model
-        chatbot.save(update_fields=["language_model"])
-    return chatbot
+    changes = {"language_model_id": model.id}
+    return update_chatbot(chatbot=chatbot, actor=SYSTEM, changes=changes)
+
+
+def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
+    """Others, which answer without a model: a workspace in use has more than one."""
+    echo = LanguageModel.objects.get(name="sandbox/echo")
+    return [
+        create_chatbot(
+            workspace=workspace, name=name, language_model=echo, stream_by_default=streams
+        )
+        for name, streams in (("Order support", True), ("Size advice", False))
+    ]
 
 
 def _key(workspace: Workspace, secret: str | None) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.core.bounded_json import bounded_object
+from apps.core.text import line_of
 from apps.leads.contacts import email_of, phone_of
 
 NAME_LENGTH = 200
@@ -28,20 +27,6 @@ class LeadFields(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-def line_of(most: int) -> Callable[[str], str]:
-    """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
-
-    def line(text: str) -> str:
-        text = unicodedata.normalize("NFC", text).strip()
-        if not 1 <= len(text) <= most:
-            raise ValueError(f"This must have 1 to {most} characters.")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-            raise ValueError("This has a control character or half a surrogate pair in it.")
-        return text
-
-    return line
-
-
 def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Metadata after a change: a key that is given replaces what was under it, whole; null takes
     it away; keys that are not given stay. Raises ValueError if the whole becomes too large."""
@@ -49,9 +34,16 @@ def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return bounded_object({key: value for key, value in both.items() if value is not None})
 
 
-Name = Annotated[str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000)]
-Email = Annotated[str, Field(max_length=320), AfterValidator(email_of)]
-Phone = Annotated[str, Field(max_length=40), AfterValidator(phone_of)]
-Source = Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000)]
+_LINE = {"format": "line", "minLength": 1, "examples": ["Ada Lovelace"]}
+_EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
+_PHONE = {"format": "phone", "minLength": 3, "examples": ["+442079460958"]}
+Name = Annotated[
+    str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+]
+Email = Annotated[str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(email_of)]
+Phone = Annotated[str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(phone_of)]
+Source = Annotated[
+    str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
 Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]

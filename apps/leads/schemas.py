@@ -8,6 +8,7 @@ from ninja import Schema
 from pydantic import AfterValidator, Field
 
 from apps.core.schemas import BodySchema, CamelSchema, Moment
+from apps.core.text import line_of
 from apps.leads.fields import (
     SEARCH_LENGTH,
     SOURCE_LENGTH,
@@ -18,7 +19,6 @@ from apps.leads.fields import (
     Phone,
     Source,
     Status,
-    line_of,
 )
 
 PAGES = 1_000_000

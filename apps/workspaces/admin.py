@@ -1,24 +1,49 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
-from apps.core.admin import StaffAdmin
-from apps.workspaces.models import Member, Workspace
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.accounts.access import signed_in
+from apps.audit.services import staff
+from apps.core.admin import HistoryAdmin, StaffAdmin
+from apps.workspaces.models import Invitation, Member, Workspace
+from apps.workspaces.services import make_owner
 
 
 @admin.register(Workspace)
 class WorkspaceAdmin(StaffAdmin):
-    list_display = ["slug", "name", "created_at"]
-    list_filter = ["created_at"]
+    list_display = ["slug", "name", "created_at", "deletion_due_at", "closed_at"]
+    list_filter = ["created_at", "closed_at"]
     search_fields = ["slug", "name", "=id"]
-    readonly_fields = ["id", "created_at"]
+    readonly_fields = ["id", "created_at", "deletion_due_at", "closed_at", "erased_at"]
 
 
 @admin.register(Member)
-class MemberAdmin(StaffAdmin):
+class MemberAdmin(HistoryAdmin):
+    """Owners manage their members; staff help a workspace whose owner is gone for good."""
+
     list_display = ["workspace", "user", "role", "created_at"]
     list_select_related = ["workspace", "user"]
     list_filter = ["role"]
     search_fields = ["workspace__slug", "user__email"]
-    autocomplete_fields = ["workspace", "user"]
     readonly_fields = ["id", "created_at"]
+    actions = ["make_owners"]
+
+    @admin.action(description="Make the selected members owners", permissions=["make_owner"])
+    def make_owners(self, request: HttpRequest, members: QuerySet[Member]) -> None:
+        for member in members.select_related("workspace"):
+            make_owner(member=member, actor=staff(signed_in(request), request))
+
+    def has_make_owner_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("workspaces.change_member")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(HistoryAdmin):
+    list_display = ["workspace", "email", "role", "created_at", "expires_at", "accepted_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["role", "created_at"]
+    search_fields = ["workspace__slug", "email"]

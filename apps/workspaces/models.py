@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
 
 from apps.core.ids import IdField
 
@@ -14,7 +17,12 @@ slug_form = RegexValidator(
 
 
 class Workspace(models.Model):
-    """The tenant. Everything an owner sees belongs to exactly one."""
+    """The tenant. Everything an owner sees belongs to exactly one.
+
+    `deletion_due_at` is set when its owner asks to delete it, and can be taken back until then.
+    `closed_at` is the end: nobody gets in any more. `erased_at` follows when what people wrote is
+    gone; the row, the ledger and the audit log stay.
+    """
 
     id = IdField()
     slug = models.CharField(
@@ -25,9 +33,29 @@ class Workspace(models.Model):
     )
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    deletion_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["slug"]
+        indexes = [
+            models.Index(
+                fields=["deletion_due_at"],
+                name="workspaces_to_close",
+                condition=Q(deletion_due_at__isnull=False, erased_at__isnull=True),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | Q(closed_at__gte=F("deletion_due_at")),
+                name="workspaces_closed_when_due",
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True) | Q(closed_at__isnull=False),
+                name="workspaces_erased_when_closed",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -47,12 +75,12 @@ class Role(models.TextChoices):
 
 
 class Member(models.Model):
-    """A person's place in a workspace."""
+    """A person's place in a workspace. PostgreSQL keeps an owner in every open workspace."""
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships"
     )
     role = models.CharField(max_length=6, choices=Role, default=Role.MEMBER)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -67,3 +95,65 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+
+INVITED_ROLES = (Role.ADMIN, Role.MEMBER, Role.VIEWER)
+"""An owner is made of a member, never by an email."""
+
+
+class Invitation(models.Model):
+    """A place offered to an email address: open until accepted, revoked or expired.
+
+    The link holds the id, signed (`invitations.token_of`), and no secret is stored.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=6, choices=[(r.value, r.label) for r in INVITED_ROLES])
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                F("workspace"),
+                Lower("email"),
+                condition=Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="workspaces_one_open_invitation",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=INVITED_ROLES), name="workspaces_invitation_role_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_at__isnull=True) | Q(revoked_at__isnull=True),
+                name="workspaces_invitation_ends_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the link still opens a place."""
+        return self.accepted_at is None and self.revoked_at is None and not self.is_expired(now)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the link came too late."""
+        return self.expires_at <= now

@@ -1,13 +1,21 @@
-"""Reads of workspaces."""
+"""Reads of workspaces, their members and invitations."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
-from django.db.models import QuerySet
+from django.core.signing import BadSignature, Signer
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from apps.accounts.models import User
-from apps.workspaces.models import Member, Role, Workspace
+from apps.workspaces.errors import InvitationUnknown
+from apps.workspaces.models import Invitation, Member, Role, Workspace
+
+_BY_ROLE = Case(
+    *(When(role=role, then=Value(place)) for place, role in enumerate(Role.values)),
+    output_field=IntegerField(),
+)
 
 
 def workspace_by_slug(slug: str) -> Workspace:
@@ -30,13 +38,66 @@ def roles_of(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Ro
 
 def memberships_of(user: User) -> QuerySet[Member]:
     """A person's places, with their workspaces, by the workspaces' names."""
-    places = Member.objects.filter(user=user)
+    places = Member.objects.filter(user=user, workspace__closed_at=None)
     return places.select_related("workspace").order_by("workspace__name", "workspace_id")
 
 
 def member_of(user: User, slug: str) -> Member | None:
     """The person's place in the workspace of this slug, with it, if they have one."""
     return memberships_of(user).select_related("user").filter(workspace__slug=slug).first()
+
+
+def owns_a_workspace(user: User) -> bool:
+    """Whether the person owns any workspace that is not closed."""
+    return memberships_of(user).filter(role=Role.OWNER).exists()
+
+
+def members_of(workspace_id: str) -> QuerySet[Member]:
+    """Who is in the workspace, with their accounts: owners first, then by email address."""
+    members = Member.objects.filter(workspace_id=workspace_id).select_related("user")
+    return members.order_by(_BY_ROLE, "user__email")
+
+
+def open_invitations(workspace_id: str) -> QuerySet[Invitation]:
+    """Offers that were neither accepted nor taken back, expired ones included; newest first."""
+    offers = Invitation.objects.filter(workspace_id=workspace_id, accepted_at=None, revoked_at=None)
+    return offers.select_related("invited_by").order_by("-created_at", "-id")
+
+
+def token_of(invitation: Invitation) -> str:
+    """What the link of an invitation carries."""
+    return _signer().sign(invitation.pk)
+
+
+def invitation_id_in(token: str) -> str:
+    """The invitation that a link names. Raises InvitationUnknown for one that is not ours."""
+    try:
+        return _signer().unsign(token)
+    except BadSignature:
+        raise InvitationUnknown from None
+
+
+def _signer() -> Signer:
+    return Signer(salt="apps.workspaces.invitation", sep="~")
+
+
+def invitation_in(token: str) -> Invitation:
+    """The invitation of a link, with its workspace. Raises InvitationUnknown."""
+    found = Invitation.objects.filter(pk=invitation_id_in(token), workspace__closed_at=None)
+    invitation = found.select_related("workspace", "invited_by").first()
+    if invitation is None:
+        raise InvitationUnknown
+    return invitation
+
+
+def workspaces_to_close(now: datetime) -> QuerySet[Workspace]:
+    """Workspaces whose deletion is due."""
+    return Workspace.objects.filter(closed_at=None, deletion_due_at__lte=now)
+
+
+def workspaces_to_erase() -> QuerySet[Workspace]:
+    """Closed workspaces in which something that people wrote may be left."""
+    return Workspace.objects.exclude(closed_at=None).filter(erased_at=None)
 
 
 def owners_of(workspace_id: str) -> QuerySet[User]:

@@ -37,6 +37,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "adrf",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "apps.core",
     "apps.accounts",
     "apps.audit",
@@ -61,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.core.csp.content_security_policy",
@@ -102,6 +107,48 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Getting in: by email address and password or passkey, with a second factor for who wants one
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "workspaces"
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {
+    "signup": "apps.dashboard.entrance.forms.SignUpForm",
+    "add_email": "apps.accounts.forms.ChangeEmailForm",
+}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+MFA_ADAPTER = "apps.accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Parley"
+MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute wrong
+
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+"""How many proxies of ours stand before a process: whose word on the caller's address is taken."""
+
+# Email: sent by the job worker
+
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Parley <parley@localhost>")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+"""Where people reach us, without a slash at its end: what links in emails begin with."""
+
 # PostgreSQL: the truth for money and text
 
 DB_THREADS = env.int("DB_THREADS", default=8)
@@ -128,6 +175,14 @@ def redis_settings(url: str) -> dict[str, Any]:
     return {
         "REDIS_URL": url,
         "CELERY_BROKER_URL": url,
+        "CACHES": {
+            "default": {
+                "BACKEND": "apps.core.cache.SharedCache",
+                "LOCATION": url,
+                "KEY_PREFIX": "parley:cache",
+                "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+            }
+        },
         "CHANNEL_LAYERS": {
             "default": {
                 "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -156,6 +211,8 @@ CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
+    "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
+    "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",

@@ -10,6 +10,10 @@ if SERVICES.is_file():
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-" + "parley" * 8)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = BASE_DIR / ".local" / "mail"
+ACCOUNT_EMAIL_VERIFICATION = "optional"  # nobody waits for an email on their own machine
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 DATABASES = {

@@ -1,8 +1,9 @@
 """Customers' machines. Starts only when every secret and address is given and strong.
 
 Environment: SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL and REDIS_URL are required;
-CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, DB_THREADS, LOG_LEVEL, WEBHOOK_ALLOW_PRIVATE and the
-time-outs of `config.settings.base` are optional.
+PUBLIC_URL (https:// and the first allowed host), EMAIL_URL (a mail server on localhost, port 25),
+DEFAULT_FROM_EMAIL, CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, TRUSTED_PROXIES, DB_THREADS, LOG_LEVEL,
+WEBHOOK_ALLOW_PRIVATE and the time-outs of `config.settings.base` are optional.
 """
 
 from django.core.exceptions import ImproperlyConfigured
@@ -42,9 +43,18 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "__Host-session"  # browsers then refuse it from a subdomain or plain HTTP
 CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-csrf"
 if env.bool("TRUST_PROXY_TLS", default=True):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
+
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"https://{ALLOWED_HOSTS[0]}").rstrip("/")
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", default=f"Parley <parley@{ALLOWED_HOSTS[0].lstrip('.')}>"
+)
+globals().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

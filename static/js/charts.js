@@ -20,16 +20,22 @@ const draw = (figure) => {
   const columns = names.map((_, at) => rows.map((row) => Number(row.cells[at + 1].textContent)));
   const lines = [colour("--accent"), colour("--warn"), colour("--good"), colour("--bad")];
   const axis = { stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${ink("--sans")}` };
+  const byDay = times.at(-1) - times[0] > 2 * 86400;
+  const says = new Intl.DateTimeFormat("en-GB", byDay
+    ? { day: "numeric", month: "short", timeZone: "UTC" }
+    : { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+  const moments = { ...axis, values: (_, splits) => splits.map((time) => says.format(time * 1000)) };
   const place = figure.querySelector(".plot");
   place.replaceChildren();
   const plot = new uPlot(
     {
       width: place.clientWidth,
       height: 200,
+      tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "UTC"),
       cursor: { y: false },
       legend: { show: names.length > 1 },
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
-      axes: [axis, { ...axis, size: 44 }],
+      axes: [moments, { ...axis, size: 44 }],
       series: [{}, ...names.map((label, at) => ({ label, stroke: lines[at % 4], width: 2, fill: names.length === 1 ? `color-mix(in oklch, ${lines[0]} 12%, transparent)` : undefined, points: { show: rows.length < 3 } }))],
     },
     [times, ...columns],

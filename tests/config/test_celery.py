@@ -15,7 +15,9 @@ def test_every_scheduled_task_is_registered() -> None:
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled == {
         "apps.api_keys.tasks.forget_answers",
+        "apps.accounts.tasks.clear_sessions",
         "apps.conversations.tasks.sweep_turns",
+        "apps.dashboard.tasks.end_workspaces",
         "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",

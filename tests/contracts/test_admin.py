@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.api_keys.models import ApiKey
+from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
-from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
@@ -25,7 +25,8 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
-from apps.workspaces.models import Member, Workspace
+from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.services import invite
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
 
@@ -38,12 +39,16 @@ HISTORY = [
     ApiKey,
     AuditEntry,
     CapturedField,
+    ChatbotVersion,
     Conversation,
     Delivery,
     Endpoint,
     Event,
+    IdempotentAnswer,
+    Invitation,
     Lead,
     LedgerEntry,
+    Member,
     Message,
     Reading,
     Turn,
@@ -60,11 +65,27 @@ def make_world() -> tuple[Team, str]:
     give(team.workspace, 10)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     key, secret = issue_key(workspace=team.workspace, name="n")
+    IdempotentAnswer.objects.create(
+        workspace=team.workspace,
+        api_key=key,
+        idempotency_key=f"key {key.id}",
+        request_digest=TOKEN,
+        status=201,
+        sealed_body=TOKEN,
+    )
     chatbot = make_chatbot(team.workspace)
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+    owner = Member.objects.get(workspace=team.workspace, user=team.alice)
+    invite(
+        workspace=team.workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=owner,
+        actor=SYSTEM,
+    )
     CapturedField.objects.create(
         workspace=team.workspace,
         lead=Lead.objects.create(
@@ -236,6 +257,16 @@ def test_staff_without_permissions_see_no_rows(team: Team) -> None:
     assert [client.get(url(model, "changelist")).status_code for model in OURS] == [403] * len(OURS)
 
 
+def test_staff_make_an_owner_where_the_last_one_is_gone(staff: Client) -> None:
+    team, _ = make_world()
+    bob = Member.objects.get(workspace=team.workspace, user=team.bob)
+    page = url(Member, "changelist")
+    staff.post(page, {"action": "make_owners", "_selected_action": [bob.pk]})
+    bob.refresh_from_db()
+    (entry,) = AuditEntry.objects.filter(action="member.role_changed")
+    assert (bob.role, entry.actor_kind, entry.workspace) == ("owner", "staff", team.workspace)
+
+
 def test_staff_can_revoke_a_key(staff: Client) -> None:
     make_world()
     key = ApiKey.objects.get()
@@ -301,13 +332,30 @@ def test_person_is_added_and_can_sign_in(staff: Client) -> None:
     assert Client().login(email=email, password="Zq8-h3Xv_7Kd") is True
 
 
-def test_membership_is_given_once(staff: Client, team: Team) -> None:
-    form = {"workspace": team.workspace.id, "user": team.bob.id, "role": "admin"}
-    assert staff.post(url(Member, "add"), form).status_code == 200
-    assert Member.objects.filter(workspace=team.workspace, user=team.bob).count() == 1
-
-
 def test_workspace_with_history_is_not_deleted(staff: Client) -> None:
     team, _ = make_world()
     staff.post(url(Workspace, "delete", team.workspace.id), {"post": "yes"})
     assert Workspace.objects.filter(pk=team.workspace.pk).count() == 1
+
+
+def test_chatbot_that_staff_change_or_delete_says_so_in_its_versions_and_log(
+    staff: Client, team: Team
+) -> None:
+    chatbot = make_chatbot(team.workspace)
+    page = staff.get(url(Chatbot, "change", chatbot.id))
+    form = page.context["adminform"].form.initial | {"name": "Mended"}
+    assert staff.post(url(Chatbot, "change", chatbot.id), form).status_code == 302
+    assert staff.post(url(Chatbot, "delete", chatbot.id), {"post": "yes"}).status_code == 302
+    versions = ChatbotVersion.objects.filter(chatbot=chatbot).order_by("number")
+    entries = AuditEntry.objects.filter(target_id=chatbot.id).order_by("created_at")
+    assert [(each.actor_kind, each.changed) for each in versions] == [
+        ("system", []),
+        ("staff", ["name"]),
+    ]
+    assert [(each.action, each.actor_kind) for each in entries] == [
+        ("chatbot.created", "system"),
+        ("chatbot.updated", "staff"),
+        ("chatbot.deleted", "staff"),
+    ]
+    chatbot.refresh_from_db()
+    assert (chatbot.name, chatbot.is_active, chatbot.deleted_at is None) == ("Mended", False, False)

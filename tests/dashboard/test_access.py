@@ -8,20 +8,36 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from apps.api_keys.services import issue_key
 from apps.dashboard.access import WorkspacePage
 from apps.dashboard.urls import urlpatterns
 from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLES, Permission, may
-from apps.workspaces.services import add_member
+from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
 from tests.factories import Team, make_chatbot, make_user
+from tests.workspaces.people import hand, place
 
 HANDS = [*Role.values, "outsider", "anonymous"]
 
 
 def arguments(team: Team) -> dict[str, str]:
     """What the addresses name, each of the team's workspace. A new name wants a line here."""
-    return {"slug": team.workspace.slug, "chatbot_id": make_chatbot(team.workspace).id}
+    alice = place(team.workspace, team.alice)
+    offer = invite(
+        workspace=team.workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=alice,
+        actor=hand(alice),
+    )
+    return {
+        "slug": team.workspace.slug,
+        "chatbot_id": make_chatbot(team.workspace).id,
+        "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
+        "member_id": alice.id,
+        "invitation_id": offer.id,
+    }
 
 
 def browser(team: Team, hand: str) -> Client:

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
+from apps.accounts.models import User
+from apps.audit.queries import entries_of
+from apps.audit.services import person
 from apps.core.ids import new_id
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.queries import workspace_by_slug
-from apps.workspaces.services import add_member, create_workspace
-from tests.factories import Team
-
-
-def roles(workspace: Workspace) -> dict[str, str]:
-    return dict(Member.objects.filter(workspace=workspace).values_list("user__email", "role"))
+from apps.workspaces.services import (
+    add_member,
+    create_workspace,
+    open_workspace,
+    rename_workspace,
+)
+from tests.factories import Team, make_user
+from tests.workspaces.people import roles
 
 
 def test_workspace_belongs_to_its_owner(team: Team) -> None:
@@ -82,3 +90,59 @@ def test_workspace_is_found_by_its_slug(team: Team) -> None:
 def test_workspace_that_is_not_there_is_named(db: None) -> None:
     with pytest.raises(ValueError, match="There is no workspace 'nowhere'"):
         workspace_by_slug("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("Acme Inc.", "acme-inc"),
+        ("  Übermut & Söhne ", "ubermut-sohne"),
+        ("_under_score_", "under-score"),
+        ("株式会社", "workspace"),
+        ("☃", "workspace"),
+        ("x" * 120, "x" * 40),
+    ],
+)
+def test_slug_is_made_of_the_name(team: Team, name: str, stem: str) -> None:
+    workspace = open_workspace(name=name, owner=team.alice, actor=person(team.alice))
+    assert (workspace.slug, workspace.name) == (stem, name.strip())
+
+
+def test_second_workspace_of_a_name_has_a_slug_of_its_own(team: Team) -> None:
+    first, second = (
+        open_workspace(name="Twins", owner=user, actor=person(user))
+        for user in (team.alice, team.bob)
+    )
+    assert (first.slug, second.slug[:6], len(second.slug)) == ("twins", "twins-", 12)
+
+
+def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> None:
+    name, users = f"Rush {new_id()}", [make_user() for _ in range(4)]
+    barrier = Barrier(4)
+
+    def opened(user: User) -> str:
+        try:
+            barrier.wait()
+            return open_workspace(name=name, owner=user, actor=person(user)).slug
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(opened, users))) == 4
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 121])
+def test_workspace_needs_a_name_that_fits(team: Team, name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        open_workspace(name=name, owner=team.alice, actor=person(team.alice))
+    assert list(caught.value.message_dict) == ["name"]
+
+
+def test_new_name_keeps_the_slug_and_is_written_down(team: Team) -> None:
+    before, slug = team.workspace.name, team.workspace.slug
+    for _ in range(2):
+        rename_workspace(workspace=team.workspace, name=" New ", actor=person(team.alice))
+    team.workspace.refresh_from_db()
+    assert (team.workspace.name, team.workspace.slug) == ("New", slug)
+    (entry,) = entries_of(team.workspace.id)
+    assert (entry.action, entry.details) == ("workspace.renamed", {"name": [before, "New"]})

@@ -1,0 +1,44 @@
+"""Where allauth is told how Parley does things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.core.mail import EmailMultiAlternatives
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+
+from apps.core.jobs import send_on_commit
+from apps.core.middleware import client_ip
+from apps.core.sealing import Seal
+
+SEND = "apps.accounts.tasks.send_email"
+_SECOND_FACTORS = Seal("apps.accounts.second-factor")
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Email leaves by the job worker, so that no page waits for a mail server or tells by its
+    time whether an address is known."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        # An address that nobody knows shares one allowance with all others of its kind.
+        return client_ip(request) or "0.0.0.0"  # noqa: S104
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        message: EmailMultiAlternatives = self.render_mail(
+            template_prefix, email, {"email": email, **context}
+        )
+        html = render_to_string("emails/plain.html", {"text": message.body})
+        send_on_commit(SEND, email, message.subject, message.body, html)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """The secrets of authenticator apps and recovery codes rest encrypted."""
+
+    def encrypt(self, text: str) -> str:
+        return _SECOND_FACTORS.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _SECOND_FACTORS.unseal(encrypted_text)

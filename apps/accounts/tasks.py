@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.mail import send_mail
+from django.core.management import call_command
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    name="apps.accounts.tasks.send_email",
+    autoretry_for=(OSError,),
+    retry_backoff=10,
+    max_retries=6,
+)
+def send_email(to: str, subject: str, text: str, html: str) -> None:
+    """Send one email of signing in and up. It was written by the request that asks for it,
+    because its link can be made nowhere else; lost with the queue, it is asked for again."""
+    send_mail(subject, text, None, [to], html_message=html)
+
+
+@shared_task(name="apps.accounts.tasks.clear_sessions")  # type: ignore[untyped-decorator]
+def clear_sessions() -> None:
+    """Remove what expired sessions left behind."""
+    call_command("clearsessions")

@@ -1,0 +1,27 @@
+"""Text that people and programs give: what can be kept and shown of it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+
+def line_of(most: int) -> Callable[[str], str]:
+    """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
+
+    def line(text: str) -> str:
+        text = unicodedata.normalize("NFC", text).strip()
+        if not 1 <= len(text) <= most:
+            raise ValueError(f"This must have 1 to {most} characters.")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+            raise ValueError("This has a control character or half a surrogate pair in it.")
+        return text
+
+    return line
+
+
+def keepable(text: str) -> str:
+    """A check: the text as it is, if PostgreSQL can keep it."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("This has a NUL or half a surrogate pair in it, which cannot be kept.")
+    return text

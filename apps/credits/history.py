@@ -1,0 +1,53 @@
+"""Ledger entries of the past, for databases that are filled rather than lived in: the demo and
+the benchmarks. Whatever happens now moves through `services`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.credits.models import Account, EntryKind, LedgerEntry
+from apps.credits.services import open_account
+
+
+@dataclass(frozen=True, slots=True)
+class PastEntry:
+    """Credits that moved at a moment of the past; a charge names its turn."""
+
+    at: datetime
+    kind: EntryKind
+    amount: int
+    reason: str = ""
+    turn_id: str | None = None
+
+
+@transaction.atomic
+def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
+    """Write these entries, in order of time, on top of today's balance. Returns the balance.
+
+    PostgreSQL refuses all of them if the balance would fall below 0 at any moment.
+    """
+    open_account(workspace_id=workspace_id)
+    account = Account.objects.select_for_update().get(pk=workspace_id)
+    balance = account.balance
+    rows = []
+    for entry in sorted(entries, key=lambda entry: entry.at):
+        balance += entry.amount
+        rows.append(
+            LedgerEntry(
+                workspace_id=workspace_id,
+                kind=entry.kind,
+                amount=entry.amount,
+                balance_after=balance,
+                turn_id=entry.turn_id,
+                reason=entry.reason,
+                created_at=entry.at,
+            )
+        )
+    Account.objects.filter(pk=workspace_id).update(balance=F("balance") + balance - account.balance)
+    LedgerEntry.objects.bulk_create(rows, batch_size=1000)
+    return balance

@@ -1,0 +1,1 @@
+"""Getting in: signing up, the first workspace, choosing one, following an invitation."""

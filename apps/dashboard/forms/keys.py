@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django import forms
+from django.utils import timezone
+
+from apps.api_keys.models import Scope
+
+EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
+
+
+class KeyForm(forms.Form):
+    """What a new key is called, may do, and how long."""
+
+    name = forms.CharField(max_length=120, help_text="Where it is used, such as Website or CI.")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        initial=[Scope.CHAT],
+        label="May",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one."},
+    )
+    expires = forms.ChoiceField(choices=list(EXPIRIES.items()), required=False, label="Expires")
+
+    def expires_at(self) -> datetime | None:
+        """When the key stops working; None for never."""
+        days = self.cleaned_data["expires"]
+        return timezone.now() + timedelta(days=int(days)) if days else None

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.core.logging import get_logger
+from apps.dashboard import erasure
+
+log = get_logger(__name__)
+
+
+@shared_task(name="apps.dashboard.tasks.end_workspaces")  # type: ignore[untyped-decorator]
+def end_workspaces() -> int:
+    """Close and erase what is due. Nothing is lost if a run is missed, doubled or cut off."""
+    erased = erasure.end_workspaces(now=timezone.now())
+    for workspace_id in erased:
+        log.info("workspace_erased", workspace_id=workspace_id)
+    return len(erased)

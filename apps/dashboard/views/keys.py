@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.api_keys.queries import keys_of
+from apps.audit.services import person
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import active_chatbots
+from apps.conversations.queries import use_by_key
+from apps.dashboard.access import workspace_page
+from apps.dashboard.forms.keys import KeyForm
+from apps.dashboard.key_services import create_key, end_key
+from apps.workspaces.models import Member
+from apps.workspaces.roles import Permission, may
+
+USED_WITHIN = timedelta(days=30)
+
+
+@workspace_page(Permission.VIEW)
+@require_safe
+def keys(request: HttpRequest, member: Member) -> HttpResponse:
+    """The workspace's keys: what may be shown of them, and when each was last used."""
+    return _keys(request, member, KeyForm())
+
+
+@workspace_page(Permission.MANAGE_KEYS)
+@require_POST
+@never_cache
+def create(request: HttpRequest, member: Member) -> HttpResponse:
+    """A new key, shown on this answer and never again: nothing keeps it for a second look."""
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        return _keys(request, member, form, status=422)
+    key, secret = create_key(
+        workspace=member.workspace,
+        name=form.cleaned_data["name"],
+        scopes=form.cleaned_data["scopes"],
+        expires_at=form.expires_at(),
+        actor=person(member.user, request),
+    )
+    chatbot = next(iter(active_chatbots(member.workspace_id)), None)
+    context = {
+        "key": key,
+        "secret": secret,
+        "chatbot": chatbot,
+        "curl": _curl(request.build_absolute_uri("/")[:-1], chatbot, secret),
+    }
+    return render(request, "dashboard/key_created.html", context, status=201)
+
+
+@workspace_page(Permission.MANAGE_KEYS)
+@require_POST
+def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
+    """End a key at once."""
+    key = keys_of(member.workspace_id).filter(pk=key_id).first()
+    if key is None:
+        raise Http404
+    end_key(key=key, actor=person(member.user, request))
+    messages.success(request, f"{key.name} is revoked. Calls with it are refused from now on.")
+    return redirect("dashboard:keys", member.workspace.slug)
+
+
+def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
+    """A line for a terminal that has one chat with this key."""
+    chatbot_id = chatbot.id if chatbot else "{chatbotId}"
+    return (
+        f"curl -X POST {origin}/api/v1/chatbots/{chatbot_id}/chat \\\n"
+        f'  -H "Authorization: Bearer {secret}" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        """  -d '{"message": "Hello"}'"""
+    )
+
+
+def _keys(
+    request: HttpRequest, member: Member, form: KeyForm, *, status: int = 200
+) -> HttpResponse:
+    used = use_by_key(member.workspace_id, since=timezone.now() - USED_WITHIN)
+    context = {
+        "keys": [(key, used.get(key.id)) for key in keys_of(member.workspace_id)],
+        "form": form,
+        "now": timezone.now(),
+        "may_manage": may(member.role, Permission.MANAGE_KEYS),
+    }
+    return render(request, "dashboard/keys.html", context, status=status)

@@ -1,0 +1,75 @@
+"""Why a workspace, its members or an invitation stay as they are.
+
+People meet these on pages, never on the wire: each is a sentence that says what to do.
+
+    Refusal
+    ├── LastOwner
+    ├── OwnersOnly
+    ├── AlreadyMember
+    ├── WrongName
+    └── InvitationRefused
+        ├── InvitationUnknown
+        ├── InvitationExpired
+        ├── InvitationRevoked
+        ├── InvitationUsed
+        └── InvitationForAnother
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """Something that was asked for and not done. `sentence` may be shown to the person."""
+
+    sentence: ClassVar[str]
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+
+
+class LastOwner(Refusal):
+    """A workspace always has an owner."""
+
+    sentence = "A workspace needs an owner. Make somebody else an owner first."
+
+
+class OwnersOnly(Refusal):
+    sentence = "Only an owner may make, change or remove an owner."
+
+
+class AlreadyMember(Refusal):
+    sentence = "This person is a member already."
+
+
+class WrongName(Refusal):
+    """What was typed is not the name of the workspace."""
+
+    sentence = "Type the name of the workspace exactly as it is shown."
+
+
+class InvitationRefused(Refusal):
+    """An invitation that opens nothing, or not to this person."""
+
+
+class InvitationUnknown(InvitationRefused):
+    sentence = "This link is not one of ours, or was not copied whole. Ask for a new invitation."
+
+
+class InvitationExpired(InvitationRefused):
+    sentence = "This invitation has expired. Ask for a new one."
+
+
+class InvitationRevoked(InvitationRefused):
+    sentence = "This invitation was withdrawn or replaced by a newer one."
+
+
+class InvitationUsed(InvitationRefused):
+    sentence = "This invitation was used already."
+
+
+class InvitationForAnother(InvitationRefused):
+    """The person who is signed in has not shown that the invited address is theirs."""
+
+    sentence = "This invitation is for another email address. Sign in with that one."

@@ -1,0 +1,108 @@
+"""Who is in a workspace, and as what."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.audit.services import Actor, record
+from apps.workspaces.errors import LastOwner, OwnersOnly
+from apps.workspaces.models import Member, Role, Workspace
+
+
+def add_member(*, workspace: Workspace, user: User, role: Role) -> Member:
+    """Give a person a place in the workspace. Raises ValidationError if they have one."""
+    member = Member(workspace=workspace, user=user, role=role)
+    member.full_clean()
+    member.save()
+    return member
+
+
+@transaction.atomic
+def change_role(
+    *, workspace: Workspace, member: Member, role: Role, by: Member, actor: Actor
+) -> Member:
+    """Give a member another role. Raises OwnersOnly, LastOwner, or DoesNotExist for one gone."""
+    _lock(workspace, member, by)
+    if Role.OWNER in (member.role, role):
+        _require_owner(by)
+    if member.role == role:
+        return member
+    if member.role == Role.OWNER:
+        _require_another_owner(member)
+    before, member.role = member.role, role
+    member.save(update_fields=["role"])
+    _record(member, actor, "member.role_changed", role=[before, str(role)])
+    return member
+
+
+@transaction.atomic
+def make_owner(*, member: Member, actor: Actor) -> None:
+    """Staff give a member the place of an owner, where the last one cannot be reached."""
+    _lock(member.workspace, member)
+    before, member.role = member.role, Role.OWNER
+    member.save(update_fields=["role"])
+    _record(member, actor, "member.role_changed", role=[before, str(Role.OWNER)])
+
+
+@transaction.atomic
+def remove_member(*, workspace: Workspace, member: Member, by: Member, actor: Actor) -> None:
+    """Take a person out. Raises OwnersOnly, LastOwner, or DoesNotExist for one gone."""
+    _lock(workspace, member, by)
+    if member.role == Role.OWNER:
+        _require_owner(by)
+        _require_another_owner(member)
+    _record(member, actor, "member.removed", role=member.role)
+    member.delete()
+
+
+@transaction.atomic
+def leave(*, workspace: Workspace, member: Member, actor: Actor) -> None:
+    """Go, of one's own will. Raises LastOwner."""
+    _lock(workspace, member)
+    if member.role == Role.OWNER:
+        _require_another_owner(member)
+    _record(member, actor, "member.left", role=member.role)
+    member.delete()
+
+
+@transaction.atomic
+def transfer_ownership(*, workspace: Workspace, to: Member, by: Member, actor: Actor) -> None:
+    """Make another member owner and step back to admin. Raises OwnersOnly."""
+    _lock(workspace, to, by)
+    _require_owner(by)
+    if to.pk == by.pk:
+        return
+    to.role, by.role = Role.OWNER, Role.ADMIN
+    to.save(update_fields=["role"])
+    by.save(update_fields=["role"])
+    _record(to, actor, "member.ownership_received", previous_owner=by.user.email)
+
+
+def _lock(workspace: Workspace, *members: Member) -> None:
+    """Decide alone, on what is true now. Nothing that a chat writes waits for this lock."""
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
+    for member in members:
+        member.refresh_from_db(from_queryset=Member.objects.filter(workspace=workspace))
+
+
+def _require_owner(member: Member) -> None:
+    if member.role != Role.OWNER:
+        raise OwnersOnly
+
+
+def _require_another_owner(member: Member) -> None:
+    owners = Member.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER)
+    if not owners.exclude(pk=member.pk).exists():
+        raise LastOwner
+
+
+def _record(member: Member, actor: Actor, action: str, **details: object) -> None:
+    record(
+        workspace_id=member.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=member.user_id,
+        target_label=member.user.email,
+        details=details,
+    )

@@ -1,0 +1,71 @@
+"""Making and renaming workspaces."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from apps.accounts.models import User
+from apps.audit.services import Actor, record
+from apps.workspaces.models import Role, Workspace
+from apps.workspaces.services.members import add_member
+
+_LONGEST_STEM = 40
+
+
+@transaction.atomic
+def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
+    """A new workspace with its owner. Raises ValidationError for a bad or taken slug."""
+    workspace = Workspace(slug=slug, name=name or slug)
+    workspace.full_clean()
+    workspace.save()
+    add_member(workspace=workspace, user=owner, role=Role.OWNER)
+    return workspace
+
+
+@transaction.atomic
+def open_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
+    """A new workspace as a person asks for it: by its name alone. Raises ValidationError."""
+    workspace = _with_a_free_slug(name=name.strip(), owner=owner)
+    record(
+        workspace_id=workspace.id,
+        actor=actor,
+        action="workspace.created",
+        target_id=workspace.id,
+        target_label=workspace.name,
+    )
+    return workspace
+
+
+@transaction.atomic
+def rename_workspace(*, workspace: Workspace, name: str, actor: Actor) -> Workspace:
+    """Give the workspace another name; its slug, and so its addresses, stay."""
+    before, workspace.name = workspace.name, name.strip()
+    workspace.full_clean()
+    if workspace.name != before:
+        workspace.save(update_fields=["name"])
+        record(
+            workspace_id=workspace.id,
+            actor=actor,
+            action="workspace.renamed",
+            target_id=workspace.id,
+            target_label=workspace.name,
+            details={"name": [before, workspace.name]},
+        )
+    return workspace
+
+
+def _with_a_free_slug(*, name: str, owner: User) -> Workspace:
+    """A slug like the name; where that is taken, even this moment, six random digits tell apart."""
+    Workspace(name=name).clean_fields(exclude=["slug"])
+    stem = slugify(name)[:_LONGEST_STEM].replace("_", "-").strip("-") or "workspace"
+    if not Workspace.objects.filter(slug=stem).exists():
+        try:
+            with transaction.atomic():
+                return create_workspace(slug=stem, owner=owner, name=name)
+        except (IntegrityError, ValidationError):
+            pass  # somebody took it between the question and the answer
+    return create_workspace(slug=f"{stem}-{secrets.token_hex(3)}", owner=owner, name=name)

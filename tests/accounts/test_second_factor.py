@@ -1,0 +1,160 @@
+"""A second factor: set up with an app, asked for at each log in, replaced by a recovery code."""
+
+from __future__ import annotations
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.test import Client
+
+from apps.accounts.adapters import SecondFactorAdapter
+from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
+from apps.core.ids import new_id
+from tests.accounts.visiting import PASSWORD, confirm, errors, is_in, log_in, mails, visitor
+from tests.jobs import run_jobs
+
+pytestmark = pytest.mark.usefixtures("queue")
+
+
+@pytest.fixture
+def queue(committed: None) -> None:
+    """Nothing is left in the job queue by an earlier test."""
+    run_jobs()
+
+
+def code(secret: str) -> str:
+    """What an authenticator app shows now."""
+    counter = next(iter(yield_hotp_counters_from_time()))
+    return str(format_hotp_value(hotp_value(secret, counter)))
+
+
+def protected() -> tuple[User, Client, str]:
+    """Somebody with an authenticator app, a browser that is signed in, and the app's secret."""
+    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
+    mark_email_verified(user=user)
+    client = visitor()
+    log_in(client, user.email)
+    confirm(client)
+    secret = client.get("/account/2fa/app").context["form"].secret
+    response = client.post("/account/2fa/app", {"code": code(secret)})
+    assert response.headers["Location"] == "/account/2fa/codes"
+    return user, client, secret
+
+
+def codes_on(client: Client) -> list[str]:
+    """The recovery codes that the page shows, once."""
+    return list(client.get("/account/2fa/codes").context["unused_codes"])
+
+
+def test_app_is_set_up_with_its_code_and_the_person_told() -> None:
+    user, client, _ = protected()
+    assert len(codes_on(client)) == 10
+    assert (user.email, "Authenticator App Activated") in mails()
+    assert "On since" in client.get("/account/2fa").content.decode()
+
+
+def test_wrong_code_sets_nothing_up() -> None:
+    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
+    mark_email_verified(user=user)
+    client = visitor()
+    log_in(client, user.email)
+    confirm(client)
+    assert errors(client.post("/account/2fa/app", {"code": "000000"})).keys() == {"code"}
+    assert Authenticator.objects.filter(user=user).count() == 0
+
+
+def test_log_in_asks_for_the_code() -> None:
+    user, _, _ = protected()
+    client = visitor()
+    assert log_in(client, user.email).headers["Location"] == "/login/second-factor"
+    assert (is_in(client), client.get("/workspaces").status_code) == (False, 302)
+    assert errors(client.post("/login/second-factor", {"code": "000000"})).keys() == {"code"}
+    assert is_in(client) is False
+
+
+def test_recovery_code_opens_once() -> None:
+    user, client, _ = protected()
+    first, *_ = codes_on(client)
+    found = []
+    for _ in range(2):
+        browser = visitor()
+        log_in(browser, user.email)
+        browser.post("/login/second-factor", {"code": first})
+        found.append(is_in(browser))
+    assert found == [True, False]
+
+
+def test_code_of_the_app_opens_once() -> None:
+    user, _, secret = protected()
+    shown, found = code(secret), []
+    for _ in range(2):
+        browser = visitor()
+        log_in(browser, user.email)
+        browser.post("/login/second-factor", {"code": shown})
+        found.append(is_in(browser))
+    assert found == [True, False]
+
+
+def test_guessing_codes_is_slowed_down() -> None:
+    user, _, _ = protected()
+    client = visitor()
+    log_in(client, user.email)
+    for _ in range(5):
+        client.post("/login/second-factor", {"code": "000000"})
+    refused = errors(client.post("/login/second-factor", {"code": "000000"}))
+    assert refused == {"code": ["Too many failed login attempts. Try again later."]}
+
+
+def test_recovery_codes_are_shown_once() -> None:
+    _, client, _ = protected()
+    assert "****" not in codes_on(client)
+    assert set(codes_on(client)) == {"****"}
+    assert client.get("/account/2fa/codes/download").status_code == 403
+
+
+def test_app_is_switched_off_and_its_codes_go() -> None:
+    user, client, _ = protected()
+    response = client.post("/account/2fa/app/remove")
+    assert response.headers["Location"] == "/account/2fa"
+    assert Authenticator.objects.filter(user=user).count() == 0
+    assert log_in(visitor(), user.email).headers["Location"] == "/workspaces"
+
+
+def test_secrets_rest_encrypted() -> None:
+    user, client, secret = protected()
+    codes = codes_on(client)
+    stored = str(list(Authenticator.objects.filter(user=user).values("data")))
+    assert [word for word in (secret, *codes) if word in stored] == []
+
+
+def test_secrets_are_read_after_a_change_of_the_key(settings: object) -> None:
+    adapter = SecondFactorAdapter()
+    kept = adapter.encrypt("secret")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]
+    settings.SECRET_KEY = "another-" + "key" * 20  # type: ignore[attr-defined]
+    assert adapter.decrypt(kept) == "secret"
+
+
+@pytest.mark.parametrize(
+    "address", ["/account/2fa", "/account/passkeys", "/account/passkeys/add", "/account/email"]
+)
+def test_pages_of_ones_account_are_for_who_is_signed_in(address: str) -> None:
+    assert visitor().get(address).headers["Location"].split("?")[0] in ("/login", "/confirm")
+    _, client, _ = protected()
+    assert client.get(address).status_code == 200
+
+
+def test_nobody_touches_the_passkey_of_another() -> None:
+    mine, _, _ = protected()
+    key = Authenticator.objects.create(
+        user=mine, type=Authenticator.Type.WEBAUTHN, data={"name": "Mine", "credential": {}}
+    )
+    _, client, _ = protected()
+    assert client.get(f"/account/passkeys/{key.pk}").status_code == 404
+    assert client.post(f"/account/passkeys/{key.pk}/remove").status_code == 404
+    assert Authenticator.objects.filter(pk=key.pk).count() == 1

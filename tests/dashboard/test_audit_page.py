@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM, person, record
+from tests.dashboard.pages import everyone, path, signed_in
+from tests.factories import Team
+
+ATTACK = '=HYPERLINK("https://evil.example","x")'
+
+
+def shown(team: Team, query: str = "") -> list[str]:
+    page = signed_in(team.alice).get(path(team.workspace, f"audit{query}"))
+    assert page.status_code == 200
+    return [entry.action for entry, _ in page.context["rows"]]
+
+
+@pytest.fixture
+def log(team: Team) -> None:
+    """Three things done in Alice's workspace, and one in Charlie's."""
+    record(workspace_id=team.workspace.id, actor=person(team.alice), action="key.issued")
+    record(workspace_id=team.workspace.id, actor=person(team.bob), action="key.revoked")
+    record(workspace_id=team.workspace.id, actor=SYSTEM, action="member.removed")
+    record(workspace_id=team.outside.id, actor=person(team.charlie), action="key.issued")
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["key.issued", "key.revoked", "member.removed"]),
+        ("?what=key", ["key.issued", "key.revoked"]),
+        ("?what=key.revoked", ["key.revoked"]),
+        ("?who=ALICE", ["key.issued"]),
+        ("?who=charlie", []),
+        ("?who=%25", []),
+        ("?since=2001-01-01", ["key.issued", "key.revoked", "member.removed"]),
+        ("?until=2001-01-01", []),
+        ("?since=2999-01-01", []),
+        ("?since=nonsense", ["key.issued", "key.revoked", "member.removed"]),
+        ("?cursor=nonsense", ["key.issued", "key.revoked", "member.removed"]),
+        ("?what=key&who=bob", ["key.revoked"]),
+    ],
+)
+def test_log_is_looked_through(team: Team, query: str, expected: list[str]) -> None:
+    assert sorted(shown(team, query)) == expected
+
+
+@pytest.mark.usefixtures("log")
+def test_day_is_looked_at_whole(team: Team) -> None:
+    today = timezone.now().date()
+    assert len(shown(team, f"?since={today}&until={today}")) == 3
+    assert (
+        shown(team, f"?since={today - timedelta(days=2)}&until={today - timedelta(days=1)}") == []
+    )
+
+
+def test_pages_follow_each_other_and_keep_the_filter(team: Team) -> None:
+    for number in range(60):
+        record(
+            workspace_id=team.workspace.id,
+            actor=person(team.alice if number % 2 else team.bob),
+            action="key.issued",
+            target_id=str(number),
+        )
+    alice, seen, url = signed_in(team.alice), [], path(team.workspace, "audit?what=key")
+    while url:
+        page = alice.get(url)
+        seen += [entry.target_id for entry, _ in page.context["rows"]]
+        more = page.context["page"]["next_url"]
+        url = path(team.workspace, f"audit{more}") if more else ""
+    assert (len(seen), sorted(seen, key=int)) == (60, [str(number) for number in range(60)])
+
+
+def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(team: Team) -> None:
+    for label in (
+        ATTACK,
+        "+1",
+        "-1",
+        "@x",
+        "\tx",
+        "＝x",
+        " =x",
+        "plain, with “quotes” and \n lines",
+    ):
+        record(
+            workspace_id=team.workspace.id,
+            actor=person(team.alice),
+            action="chatbot.updated",
+            target_label=label,
+            details={"name": [label, "b"]},
+        )
+    record(workspace_id=team.workspace.id, actor=SYSTEM, action="member.removed")
+    response = signed_in(team.alice).get(path(team.workspace, "audit.csv?what=chatbot"))
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"].startswith("attachment; ")
+    header, *rows = csv.reader(StringIO(response.content.decode(), newline=""))
+    assert (header[:4], len(rows)) == (["when", "who", "kind", "what"], 8)
+    assert {row[3] for row in rows} == {"chatbot.updated"}
+    dangerous = ("=", "+", "-", "@", "\t", "\r", "＝")
+    assert [cell for row in rows for cell in row if cell.lstrip(" ").startswith(dangerous)] == []
+    assert f"'{ATTACK}" in {row[4] for row in rows}
+
+
+def test_markup_in_the_log_is_inert(team: Team) -> None:
+    markup = '<img src=x onerror="alert(1)">'
+    record(
+        workspace_id=team.workspace.id,
+        actor=SYSTEM,
+        action="chatbot.updated",
+        target_label=markup,
+        details={markup: [markup, [markup]]},
+    )
+    page = signed_in(team.alice).get(path(team.workspace, "audit")).content.decode()
+    assert (page.count(markup), page.count("&lt;img")) == (0, 4)
+
+
+@pytest.mark.parametrize("page", ["audit", "audit.csv"])
+def test_log_is_kept_to_who_may(team: Team, page: str) -> None:
+    browsers = everyone(team).items()
+    found = {
+        name: browser.get(path(team.workspace, page)).status_code for name, browser in browsers
+    }
+    assert found == {
+        "owner": 200,
+        "admin": 200,
+        "member": 403,
+        "viewer": 403,
+        "outsider": 404,
+        "anonymous": 302,
+    }
+
+
+def test_page_costs_the_same_however_long_the_log(team: Team) -> None:
+    alice, counts = signed_in(team.alice), []
+    for more in (1, 49):
+        for _ in range(more):
+            record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
+        with CaptureQueriesContext(connection) as queries:
+            alice.get(path(team.workspace, "audit"))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+    assert AuditEntry.objects.filter(workspace=team.workspace).count() == 50

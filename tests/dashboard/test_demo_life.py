@@ -1,0 +1,54 @@
+"""The demo's thirty days: enough to look lived in, and books that are right to the credit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import Max, Min
+from django.utils import timezone
+
+from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.credits.models import EntryKind, LedgerEntry
+from apps.credits.queries import balance_of, ledger_sum
+from apps.dashboard.demo import seed_demo
+from apps.leads.models import Lead
+from apps.workspaces.models import Workspace
+
+
+@pytest.fixture
+def demo(db: None) -> Workspace:
+    told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    return Workspace.objects.get(slug=told["workspace"])
+
+
+def test_a_month_has_been_lived(demo: Workspace) -> None:
+    turns = Turn.objects.filter(workspace=demo)
+    span = turns.aggregate(first=Min("created_at"), last=Max("created_at"))
+    now = timezone.now()
+    assert timedelta(days=28) < now - span["first"] < timedelta(days=31)
+    assert timedelta(0) < now - span["last"] < timedelta(days=1)
+    assert Message.objects.filter(workspace=demo).count() > 2000
+    assert Conversation.objects.filter(workspace=demo, turns=None).count() == 0
+    assert Lead.objects.filter(workspace=demo).count() == 12
+    assert set(turns.values_list("status", flat=True)) == {"completed", "stopped", "failed"}
+
+
+def test_the_books_are_right(demo: Workspace) -> None:
+    charges = LedgerEntry.objects.filter(workspace=demo, kind=EntryKind.CHARGE)
+    paid = Turn.objects.filter(
+        workspace=demo, status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]
+    )
+    assert set(charges.values_list("turn_id", flat=True)) == set(paid.values_list("id", flat=True))
+    assert balance_of(demo.id).balance == ledger_sum(demo.id)
+    entries = LedgerEntry.objects.filter(workspace=demo).order_by("created_at", "id")
+    balance = 0
+    for amount, after in entries.values_list("amount", "balance_after"):
+        balance += amount
+        assert after == balance
+
+
+def test_a_second_run_adds_nothing(demo: Workspace) -> None:
+    before = Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)
+    seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    assert (Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)) == before

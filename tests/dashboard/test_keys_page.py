@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.api_keys.errors import InvalidApiKey
+from apps.api_keys.models import ApiKey
+from apps.api_keys.queries import caller_of
+from apps.api_keys.services import issue_key
+from apps.audit.queries import entries_of
+from tests.conversations.opening import completed, opened
+from tests.dashboard.pages import everyone, path, says, signed_in
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+
+
+def create(team: Team, **form: Any) -> Any:
+    given = {"name": "Website", "scopes": ["chat"], "expires": "", **form}
+    return signed_in(team.alice).post(path(team.workspace, "keys/create"), given)
+
+
+def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    response = create(team, scopes=["chat", "read"], expires="30")
+    secret = response.context["secret"]
+    page = response.content.decode()
+    assert (response.status_code, page.count(secret)) == (201, 2)
+    assert page.count(f"/api/v1/chatbots/{chatbot.id}/chat") == 1
+    assert "no-store" in response.headers["Cache-Control"]
+    caller = caller_of(secret)
+    assert (caller.workspace_id, sorted(caller.scopes)) == (team.workspace.id, ["chat", "read"])
+    key = ApiKey.objects.get(id=caller.api_key_id)
+    assert key.expires_at is not None
+    assert timedelta(days=29) < key.expires_at - timezone.now() <= timedelta(days=30)
+    assert secret not in signed_in(team.alice).get(path(team.workspace, "keys")).content.decode()
+    (entry,) = entries_of(team.workspace.id)
+    assert (entry.action, entry.actor_label) == ("api_key.created", team.alice.email)
+    assert secret not in str(vars(entry))
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 121}, "name"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["everything"]}, "scopes"),
+        ({"expires": "7000"}, "expires"),
+    ],
+)
+def test_key_that_is_not_valid_is_told_on_the_form(
+    team: Team, form: dict[str, Any], wrong: str
+) -> None:
+    response = create(team, **form)
+    assert (response.status_code, list(response.context["form"].errors)) == (422, [wrong])
+    assert ApiKey.objects.filter(workspace=team.workspace).count() == 0
+
+
+def test_key_is_revoked_at_once_and_once(team: Team) -> None:
+    secret = make_key(team.workspace)
+    key = ApiKey.objects.get(workspace=team.workspace)
+    alice, page = signed_in(team.alice), path(team.workspace, f"keys/{key.id}/revoke")
+    said = says(alice.post(page, follow=True))
+    assert said == ["test is revoked. Calls with it are refused from now on."]
+    alice.post(page)
+    with pytest.raises(InvalidApiKey):
+        caller_of(secret)
+    assert entries_of(team.workspace.id).filter(action="api_key.revoked").count() == 1
+
+
+def test_key_of_another_workspace_is_not_there(team: Team) -> None:
+    secret = make_key(team.outside)
+    key = ApiKey.objects.get(workspace=team.outside)
+    response = signed_in(team.alice).post(path(team.workspace, f"keys/{key.id}/revoke"))
+    assert response.status_code == 404
+    assert caller_of(secret).workspace_id == team.outside.id
+
+
+def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
+    give(team.workspace, 10)
+    key, _ = issue_key(workspace=team.workspace, name="Website")
+    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    for _ in range(2):
+        completed(opened(chatbot, credits=3, api_key_id=key.id))
+    page = signed_in(team.bob).get(path(team.workspace, "keys"))
+    ((shown, use),) = page.context["keys"]
+    assert (shown, use.turns, use.credits) == (key, 2, 6)
+
+
+def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
+    make_key(team.workspace)
+    key = ApiKey.objects.get(workspace=team.workspace)
+    form = {"name": "Website", "scopes": ["chat"]}
+    created, revoked, seen = {}, {}, {}
+    for name, browser in everyone(team).items():
+        created[name] = browser.post(path(team.workspace, "keys/create"), form).status_code
+        revoked[name] = browser.post(path(team.workspace, f"keys/{key.id}/revoke")).status_code
+        seen[name] = browser.get(path(team.workspace, "keys")).status_code
+    others = {"member": 403, "viewer": 403, "outsider": 404, "anonymous": 302}
+    assert created == {"owner": 201, "admin": 201, **others}
+    assert revoked == {"owner": 302, "admin": 302, **others}
+    assert seen == {**others, "owner": 200, "admin": 200, "member": 200, "viewer": 200}
+
+
+def test_page_costs_the_same_however_many_keys(team: Team) -> None:
+    alice, counts = signed_in(team.alice), []
+    for more in (1, 49):
+        for _ in range(more):
+            make_key(team.workspace)
+        with CaptureQueriesContext(connection) as queries:
+            alice.get(path(team.workspace, "keys"))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

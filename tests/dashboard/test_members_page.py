@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.core.ids import new_id
+from apps.workspaces.models import Invitation, Member, Role
+from apps.workspaces.queries import open_invitations
+from tests.dashboard.pages import everyone, path, says, signed_in
+from tests.factories import Team
+from tests.workspaces.people import newcomer, place, roles
+
+
+def test_members_are_listed_owners_first(team: Team) -> None:
+    viewer = newcomer(team.workspace, Role.VIEWER)
+    members = signed_in(team.bob).get(path(team.workspace, "members")).context["members"]
+    assert [(member.user.email, member.role) for member in members] == [
+        (team.alice.email, "owner"),
+        (team.bob.email, "member"),
+        (viewer.user.email, "viewer"),
+    ]
+
+
+def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
+    alice = signed_in(team.alice)
+    form = {"email": " Dana@Example.com ", "role": "viewer"}
+    for _ in range(2):
+        response = alice.post(path(team.workspace, "members/invite"), form, follow=True)
+        assert says(response) == ["An invitation is on its way to Dana@Example.com."]
+    (invitation,) = open_invitations(team.workspace.id)
+    assert (invitation.email, invitation.role) == ("dana@example.com", "viewer")
+    response = alice.post(path(team.workspace, f"invitations/{invitation.id}/revoke"), follow=True)
+    assert says(response) == ["The invitation to dana@example.com is withdrawn."]
+    assert open_invitations(team.workspace.id).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        ({"email": "nobody", "role": "viewer"}, "email"),
+        ({"email": "", "role": "viewer"}, "email"),
+        ({"email": "a@example.com", "role": "owner"}, "role"),
+        ({"email": "a@example.com"}, "role"),
+    ],
+)
+def test_invitation_that_is_not_valid_is_told_on_the_form(
+    team: Team, form: dict[str, str], wrong: str
+) -> None:
+    response = signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    assert response.status_code == 422
+    assert response.context["form"].errors.keys() == {wrong}
+    assert Invitation.objects.filter(workspace=team.workspace).count() == 0
+
+
+def test_member_is_not_invited_again(team: Team) -> None:
+    form = {"email": team.bob.email, "role": "viewer"}
+    response = signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    assert response.context["form"].errors == {"email": ["This person is a member already."]}
+
+
+def test_role_is_changed_and_a_member_removed(team: Team) -> None:
+    alice, bob = signed_in(team.alice), place(team.workspace, team.bob)
+    alice.post(path(team.workspace, f"members/{bob.id}/role"), {"role": "admin"})
+    assert roles(team.workspace)[team.bob.email] == "admin"
+    alice.post(path(team.workspace, f"members/{bob.id}/remove"))
+    assert roles(team.workspace) == {team.alice.email: "owner"}
+    assert signed_in(team.bob).get(path(team.workspace, "members")).status_code == 404
+
+
+def test_ownership_is_handed_over(team: Team) -> None:
+    bob = place(team.workspace, team.bob)
+    signed_in(team.alice).post(path(team.workspace, f"members/{bob.id}/transfer"))
+    assert roles(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
+
+
+def test_last_owner_is_told_why_not(team: Team) -> None:
+    alice, me = signed_in(team.alice), place(team.workspace, team.alice)
+    sentence = "A workspace needs an owner. Make somebody else an owner first."
+    for page, form in [
+        ("members/leave", {}),
+        (f"members/{me.id}/role", {"role": "viewer"}),
+        (f"members/{me.id}/remove", {}),
+    ]:
+        assert says(alice.post(path(team.workspace, page), form, follow=True)) == [sentence]
+    assert roles(team.workspace)[team.alice.email] == "owner"
+
+
+def test_admin_is_told_that_owners_are_not_theirs_to_change(team: Team) -> None:
+    admin = everyone(team)["admin"]
+    me, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
+    for page, form in [
+        (f"members/{me.id}/role", {"role": "viewer"}),
+        (f"members/{me.id}/remove", {}),
+        (f"members/{bob.id}/role", {"role": "owner"}),
+    ]:
+        response = admin.post(path(team.workspace, page), form, follow=True)
+        assert says(response) == ["Only an owner may make, change or remove an owner."]
+    assert roles(team.workspace)[team.alice.email] == "owner"
+
+
+def test_member_leaves(team: Team) -> None:
+    response = signed_in(team.bob).post(path(team.workspace, "members/leave"), follow=True)
+    assert says(response) == [f"You have left {team.workspace.name}."]
+    assert roles(team.workspace) == {team.alice.email: "owner"}
+
+
+def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -> None:
+    alice, charlie = signed_in(team.alice), place(team.outside, team.charlie)
+    signed_in(team.charlie).post(
+        path(team.outside, "members/invite"), {"email": "eve@example.com", "role": "viewer"}
+    )
+    (theirs,) = open_invitations(team.outside.id)
+    for page in (
+        f"members/{charlie.id}/role",
+        f"members/{charlie.id}/remove",
+        f"members/{charlie.id}/transfer",
+        f"invitations/{theirs.id}/revoke",
+        "members/nobody/remove",
+    ):
+        response = alice.post(path(team.workspace, page), {"role": "viewer"})
+        assert response.status_code == 404, page
+    assert roles(team.outside) == {team.charlie.email: "owner"}
+    assert open_invitations(team.outside.id).count() == 1
+
+
+@pytest.mark.parametrize("page", ["members/invite", "members/{id}/role", "members/{id}/remove"])
+def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
+    target = newcomer(team.workspace, Role.VIEWER)
+    form = {"role": "viewer", "email": "dana@example.com"}
+    found = {
+        name: browser.post(path(team.workspace, page.format(id=target.id)), form).status_code
+        for name, browser in reversed(everyone(team).items())
+    }
+    assert (found["member"], found["viewer"]) == (403, 403)
+    assert (found["outsider"], found["anonymous"]) == (404, 302)
+    assert found["admin"] == 302
+
+
+def test_only_an_owner_hands_over(team: Team) -> None:
+    bob = place(team.workspace, team.bob)
+    page = path(team.workspace, f"members/{bob.id}/transfer")
+    browsers = reversed(everyone(team).items())
+    assert {name: browser.post(page).status_code for name, browser in browsers} == {
+        "anonymous": 302,
+        "outsider": 404,
+        "viewer": 403,
+        "member": 403,
+        "admin": 403,
+        "owner": 302,
+    }
+    assert roles(team.workspace)[team.bob.email] == "owner"
+
+
+def test_invited_addresses_are_for_those_who_may_invite(team: Team) -> None:
+    form = {"email": "dana@example.com", "role": "viewer"}
+    signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    shown = {
+        name: "dana@example.com" in browser.get(path(team.workspace, "members")).content.decode()
+        for name, browser in everyone(team).items()
+    }
+    assert [name for name, is_shown in shown.items() if is_shown] == ["owner", "admin"]
+
+
+def test_page_costs_the_same_however_many_there_are(team: Team) -> None:
+    alice, counts = signed_in(team.alice), []
+    for more in (1, 49):
+        people = [User(email=f"{new_id()}@example.com") for _ in range(more)]
+        User.objects.bulk_create(people)
+        Member.objects.bulk_create(Member(workspace=team.workspace, user=user) for user in people)
+        Invitation.objects.bulk_create(
+            Invitation(
+                workspace=team.workspace,
+                email=f"{new_id()}@example.com",
+                role=Role.VIEWER,
+                invited_by=user,
+                expires_at=timezone.now(),
+            )
+            for user in people
+        )
+        with CaptureQueriesContext(connection) as queries:
+            alice.get(path(team.workspace, "members"))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

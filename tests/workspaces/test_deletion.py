@@ -1,0 +1,128 @@
+"""The end of a workspace: asked for by its name, taken back until the day, then carried out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.audit.queries import entries_of
+from apps.workspaces.errors import WrongName
+from apps.workspaces.models import Invitation, Role, Workspace
+from apps.workspaces.queries import memberships_of, workspaces_to_close
+from apps.workspaces.services import (
+    cancel_deletion,
+    close_workspace,
+    create_workspace,
+    invite,
+    schedule_deletion,
+)
+from apps.workspaces.tasks import send_deletion_notices
+from tests.factories import Team
+from tests.workspaces.people import hand, newcomer, place, roles
+
+
+def ask(team: Team, name: str | None = None) -> Workspace:
+    alice = place(team.workspace, team.alice)
+    typed = team.workspace.name if name is None else name
+    return schedule_deletion(workspace=team.workspace, typed_name=typed, actor=hand(alice))
+
+
+def due(team: Team) -> datetime:
+    at = Workspace.objects.get(pk=team.workspace.pk).deletion_due_at
+    assert at is not None
+    return at
+
+
+@pytest.mark.parametrize("typed", ["", "other", "DEMO"])
+def test_deletion_asks_for_the_name(team: Team, typed: str) -> None:
+    with pytest.raises(WrongName):
+        ask(team, typed)
+    team.workspace.refresh_from_db()
+    assert team.workspace.deletion_due_at is None
+
+
+def test_deletion_is_due_in_seven_days_and_changes_nothing_until_then(team: Team) -> None:
+    before = roles(team.workspace)
+    ask(team)
+    assert timedelta(days=6, hours=23) < due(team) - timezone.now() <= timedelta(days=7)
+    early = due(team) - timedelta(microseconds=1)
+    assert close_workspace(workspace_id=team.workspace.id, now=early) is False
+    assert (roles(team.workspace), list(workspaces_to_close(early))) == (before, [])
+
+
+def test_asking_again_does_not_move_the_day(team: Team) -> None:
+    ask(team)
+    day = due(team)
+    ask(team)
+    assert due(team) == day
+    assert entries_of(team.workspace.id).filter(action="workspace.deletion_scheduled").count() == 1
+
+
+def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
+    ask(team)
+    day = due(team)
+    cancel_deletion(workspace=team.workspace, actor=hand(place(team.workspace, team.alice)))
+    assert close_workspace(workspace_id=team.workspace.id, now=day) is False
+    said = [entry.action for entry in reversed(entries_of(team.workspace.id))]
+    assert said == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
+
+
+def test_closed_workspace_lets_go_of_its_name_members_and_invitations(team: Team) -> None:
+    slug, alice = team.workspace.slug, place(team.workspace, team.alice)
+    invite(
+        workspace=team.workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=alice,
+        actor=hand(alice),
+    )
+    ask(team)
+    assert close_workspace(workspace_id=team.workspace.id, now=due(team)) is True
+    team.workspace.refresh_from_db()
+    assert (team.workspace.slug, team.workspace.name) == (team.workspace.id, "Deleted workspace")
+    assert roles(team.workspace) == {}
+    assert Invitation.objects.filter(workspace=team.workspace).count() == 0
+    assert list(memberships_of(team.alice)) == []
+    assert roles(team.outside) == {team.charlie.email: "owner"}
+    assert create_workspace(slug=slug, owner=team.charlie).slug == slug
+
+
+def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
+    ask(team)
+    day = due(team)
+    actor = hand(place(team.workspace, team.alice))
+    assert close_workspace(workspace_id=team.workspace.id, now=day) is True
+    assert close_workspace(workspace_id=team.workspace.id, now=day) is False
+    assert cancel_deletion(workspace=team.workspace, actor=actor).closed_at == day
+    assert entries_of(team.workspace.id)[0].action == "workspace.closed"
+
+
+def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:
+    other = newcomer(team.workspace, Role.OWNER)
+    ask(team)
+    send_deletion_notices(team.workspace.id)
+    assert [sent.to for sent in mail.outbox] == sorted([[team.alice.email], [other.user.email]])
+    link = f"http://127.0.0.1:8000/w/{team.workspace.slug}/settings"
+    assert [sent.body.count(link) for sent in mail.outbox] == [1, 1]
+
+
+def test_owners_are_not_told_of_what_was_taken_back(team: Team) -> None:
+    ask(team)
+    cancel_deletion(workspace=team.workspace, actor=hand(place(team.workspace, team.alice)))
+    send_deletion_notices(team.workspace.id)
+    assert mail.outbox == []
+
+
+def test_database_refuses_an_end_before_its_time(team: Team) -> None:
+    now = timezone.now()
+    mine = Workspace.objects.filter(pk=team.workspace.pk)
+    for fields in (
+        {"closed_at": now, "deletion_due_at": now + timedelta(seconds=1)},
+        {"erased_at": now},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            mine.update(**fields)

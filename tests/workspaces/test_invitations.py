@@ -1,0 +1,274 @@
+"""Invitations: who gets in by one, once, until when, and what the email says."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.audit.queries import entries_of
+from apps.audit.services import person
+from apps.core.ids import new_id
+from apps.workspaces.errors import (
+    AlreadyMember,
+    InvitationExpired,
+    InvitationForAnother,
+    InvitationRefused,
+    InvitationRevoked,
+    InvitationUnknown,
+    InvitationUsed,
+)
+from apps.workspaces.models import Invitation, Member, Role
+from apps.workspaces.queries import open_invitations, token_of
+from apps.workspaces.services import (
+    accept_invitation,
+    invite,
+    remove_member,
+    revoke_invitation,
+)
+from apps.workspaces.tasks import send_invitation
+from tests.factories import Team, make_team, make_user
+from tests.jobs import run_jobs
+from tests.workspaces.people import hand, place, roles, verified
+
+
+def send(team: Team, email: str, role: Role = Role.MEMBER) -> Invitation:
+    alice = place(team.workspace, team.alice)
+    return invite(workspace=team.workspace, email=email, role=role, by=alice, actor=hand(alice))
+
+
+def accept(invitation: Invitation, user: User) -> Member:
+    return accept_invitation(token=token_of(invitation), user=user, actor=person(user))
+
+
+def html_of(sent: mail.EmailMessage) -> str:
+    assert isinstance(sent, mail.EmailMultiAlternatives)
+    return str(sent.alternatives[0][0])
+
+
+def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
+    accept(send(team, team.charlie.email, Role.VIEWER), verified(team.charlie))
+    assert roles(team.workspace)[team.charlie.email] == "viewer"
+    said = [(entry.actor_label, entry.action) for entry in reversed(entries_of(team.workspace.id))]
+    assert said == [
+        (team.alice.email, "invitation.sent"),
+        (team.charlie.email, "invitation.accepted"),
+    ]
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title, lambda email: f"  {email} "])
+def test_case_and_space_of_the_address_do_not_matter(team: Team, change: Any) -> None:
+    accept(send(team, change(team.charlie.email)), verified(team.charlie))
+    assert roles(team.workspace)[team.charlie.email] == "member"
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b", "a@b.c\nBcc: d@e.f", "x" * 250 + "@e.com"])
+def test_address_that_is_none_is_refused(team: Team, email: str) -> None:
+    with pytest.raises(ValidationError):
+        send(team, email)
+    assert open_invitations(team.workspace.id).count() == 0
+
+
+@pytest.mark.parametrize("role", ["owner", "king", ""])
+def test_nobody_is_invited_as_owner_or_nothing(team: Team, role: Any) -> None:
+    with pytest.raises(ValidationError):
+        send(team, "dana@example.com", role)
+
+
+def test_member_is_not_invited_again(team: Team) -> None:
+    with pytest.raises(AlreadyMember):
+        send(team, team.bob.email.upper())
+
+
+def test_new_invitation_replaces_the_one_before(team: Team) -> None:
+    first = send(team, team.charlie.email, Role.ADMIN)
+    second = send(team, team.charlie.email.upper(), Role.VIEWER)
+    assert list(open_invitations(team.workspace.id)) == [second]
+    with pytest.raises(InvitationRevoked):
+        accept(first, verified(team.charlie))
+    assert accept(second, team.charlie).role == "viewer"
+
+
+def test_database_refuses_a_second_open_invitation(team: Team) -> None:
+    first = send(team, team.charlie.email)
+    with pytest.raises(IntegrityError, match="workspaces_one_open_invitation"):
+        Invitation.objects.create(
+            workspace=team.workspace,
+            email=first.email.upper(),
+            role=Role.VIEWER,
+            expires_at=first.expires_at,
+        )
+
+
+def test_revoked_invitation_opens_nothing(team: Team) -> None:
+    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
+    revoke_invitation(invitation=invitation, actor=hand(alice))
+    revoke_invitation(invitation=invitation, actor=hand(alice))
+    with pytest.raises(InvitationRevoked):
+        accept(invitation, verified(team.charlie))
+    assert entries_of(team.workspace.id).filter(action="invitation.revoked").count() == 1
+
+
+def test_accepted_invitation_is_not_revoked(team: Team) -> None:
+    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
+    accept(invitation, verified(team.charlie))
+    revoke_invitation(invitation=invitation, actor=hand(alice))
+    invitation.refresh_from_db()
+    assert (invitation.revoked_at, invitation.accepted_by) == (None, team.charlie)
+
+
+def test_expired_invitation_opens_nothing(team: Team) -> None:
+    invitation = send(team, team.charlie.email)
+    Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
+    with pytest.raises(InvitationExpired):
+        accept(invitation, verified(team.charlie))
+
+
+def test_invitation_is_open_for_seven_days(team: Team) -> None:
+    left = send(team, team.charlie.email).expires_at - timezone.now()
+    assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+
+
+def test_invitation_is_for_the_address_alone(team: Team) -> None:
+    invitation = send(team, "dana@example.com")
+    with pytest.raises(InvitationForAnother):
+        accept(invitation, verified(team.charlie))
+    assert team.charlie.email not in roles(team.workspace)
+
+
+def test_address_must_be_shown_to_be_ones_own(team: Team) -> None:
+    with pytest.raises(InvitationForAnother):
+        accept(send(team, team.charlie.email), team.charlie)
+
+
+def test_same_person_may_follow_the_link_again(team: Team) -> None:
+    invitation = send(team, team.charlie.email)
+    assert accept(invitation, verified(team.charlie)) == accept(invitation, team.charlie)
+
+
+def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
+    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
+    member = accept(invitation, verified(team.charlie))
+    remove_member(workspace=team.workspace, member=member, by=alice, actor=hand(alice))
+    with pytest.raises(InvitationUsed):
+        accept(invitation, team.charlie)
+
+
+def test_member_meanwhile_keeps_the_role(team: Team) -> None:
+    invitation = send(team, team.charlie.email, Role.VIEWER)
+    Member.objects.create(workspace=team.workspace, user=team.charlie, role=Role.ADMIN)
+    assert accept(invitation, verified(team.charlie)).role == "admin"
+
+
+@pytest.mark.parametrize("token", ["", "x", "a~b", "c" * 25, "\x00", "é~é"])
+def test_link_that_is_not_ours_is_refused(team: Team, token: str) -> None:
+    with pytest.raises(InvitationUnknown):
+        accept_invitation(token=token, user=team.charlie, actor=person(team.charlie))
+
+
+def test_link_is_signed(team: Team) -> None:
+    first, second = send(team, team.charlie.email), send(team, "dana@example.com")
+    forged = f"{second.pk}~{token_of(first).split('~')[1]}"
+    with pytest.raises(InvitationUnknown):
+        accept_invitation(token=forged, user=team.charlie, actor=person(team.charlie))
+
+
+def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None:
+    team = make_team()
+    invitation, charlie = send(team, team.charlie.email), verified(team.charlie)
+    barrier = Barrier(4)
+
+    def follow(_: int) -> str:
+        try:
+            barrier.wait()
+            return str(accept(invitation, charlie).id)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        found = set(threads.map(follow, range(4)))
+    assert found == {place(team.workspace, charlie).id}
+    assert entries_of(team.workspace.id).filter(action="invitation.accepted").count() == 1
+
+
+def test_address_invited_twice_at_once_has_one_open_invitation(committed: None) -> None:
+    team, email = make_team(), f"dana-{new_id()}@example.com"
+    barrier = Barrier(4)
+
+    def invite_her(_: int) -> None:
+        try:
+            barrier.wait()
+            send(team, email)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(invite_her, range(4)))
+    assert open_invitations(team.workspace.id).count() == 1
+
+
+def test_email_is_sent_by_a_job_once_the_invitation_is_committed(
+    team: Team, django_capture_on_commit_callbacks: Any
+) -> None:
+    run_jobs()
+    with django_capture_on_commit_callbacks(execute=True):
+        invitation = send(team, "dana@example.com", Role.ADMIN)
+        assert run_jobs("apps.workspaces.tasks.send_invitation") == []
+    assert run_jobs("apps.workspaces.tasks.send_invitation") == [
+        "apps.workspaces.tasks.send_invitation"
+    ]
+    (sent,) = mail.outbox
+    assert sent.to == ["dana@example.com"]
+    assert sent.subject == f"Join {team.workspace.name} on Parley"
+    link = f"http://127.0.0.1:8000/invitations/{token_of(invitation)}"
+    html = html_of(sent)
+    assert (sent.body.count(link), html.count(f'href="{link}"')) == (1, 1)
+    assert f"{team.alice.email} invites you" in sent.body
+
+
+def test_email_of_an_invitation_that_ended_is_not_sent(team: Team) -> None:
+    invitation, alice = send(team, "dana@example.com"), place(team.workspace, team.alice)
+    revoke_invitation(invitation=invitation, actor=hand(alice))
+    send_invitation(invitation.id)
+    send_invitation(new_id())
+    assert mail.outbox == []
+
+
+def test_name_of_a_workspace_is_inert_in_the_email(team: Team) -> None:
+    team.workspace.name = '<img src=x onerror="alert(1)">\nBcc: eve@example.com'
+    team.workspace.save()
+    send_invitation(send(team, "dana@example.com").id)
+    (sent,) = mail.outbox
+    assert "<img" not in html_of(sent)
+    assert (sent.subject.count("\n"), sent.bcc) == (0, [])
+
+
+def test_closed_workspace_lets_nobody_in(team: Team) -> None:
+    invitation = send(team, team.charlie.email)
+    now = timezone.now()
+    type(team.workspace).objects.filter(pk=team.workspace.pk).update(
+        deletion_due_at=now, closed_at=now
+    )
+    with pytest.raises(InvitationRefused):
+        accept(invitation, verified(team.charlie))
+
+
+def test_invitations_are_listed_for_their_workspace(team: Team) -> None:
+    mine = send(team, make_user().email)
+    charlie = place(team.outside, team.charlie)
+    invite(
+        workspace=team.outside,
+        email="eve@example.com",
+        role=Role.VIEWER,
+        by=charlie,
+        actor=hand(charlie),
+    )
+    assert list(open_invitations(team.workspace.id)) == [mine]

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from typing import Annotated
-
 from django.http import HttpRequest
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
 from apps.core.openapi import raises
 from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Limit
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint
@@ -30,8 +29,6 @@ router = Router(tags=["webhooks"], by_alias=True)
 
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
-Limit = Annotated[int, Query(ge=1, le=100)]
-Cursor = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/webhook-endpoints", auth=READ, response=Success[EndpointPage])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.operation import Operation
 
 from apps.api_keys.api import router as api_keys
 from apps.api_keys.idempotency import Replay
@@ -25,7 +26,15 @@ from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)
 
-api = NinjaAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+
+class Api(NinjaAPI):
+    """Operations are named in the document as their functions are."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+
+api = Api(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(answering, mode="view")
 api.add_router("", api_keys)
 api.add_router("", chatbots)

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from apps.core import views as core
 from apps.dashboard.views import front
+from config import openapi, reference
 from config.api import api
 
 urlpatterns = [
@@ -16,7 +17,9 @@ urlpatterns = [
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
     path("styleguide", front.styleguide),
     path("csp-reports", core.csp_report),
+    path("docs/api", reference.page, name="reference"),
     path("admin/", admin.site.urls),
+    path("api/v1/openapi.json", openapi.serve),
     path("api/v1/", include("apps.chat.urls")),
     path("api/v1/", api.urls),
 ]

@@ -17,6 +17,7 @@ class InvalidApiKey(Unauthenticated):
 
 class ScopeMissing(Forbidden):
     code = "SCOPE_MISSING"
+    sentence = "This API key may not do this: it lacks the scope that it takes."
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"This API key may not do this: it lacks the scope “{scope}”.")

@@ -10,12 +10,17 @@ from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, caller_in
 from apps.conversations.models import Message, Turn
 from apps.conversations.queries import conversation_with, messages_after, turn_with
+from apps.conversations.schemas import MessageListAnswer, TurnAnswer
 from apps.credits.queries import charge_of_turn
 
-router = Router(tags=["conversations"])
+router = Router(tags=["conversations"], by_alias=True)
 
 
-@router.get("/conversations/{conversation_id}/messages", auth=ApiKeyAuth(Scope.READ))
+@router.get(
+    "/conversations/{conversation_id}/messages",
+    auth=ApiKeyAuth(Scope.READ),
+    response=MessageListAnswer,
+)
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
@@ -29,7 +34,11 @@ def list_messages(
     return {"success": True, "data": data}
 
 
-@router.get("/chatbots/{chatbot_id}/turns/{turn_id}", auth=ApiKeyAuth(Scope.CHAT, Scope.READ))
+@router.get(
+    "/chatbots/{chatbot_id}/turns/{turn_id}",
+    auth=ApiKeyAuth(Scope.CHAT, Scope.READ),
+    response=TurnAnswer,
+)
 def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
     """A turn's receipt: how it stands, what it used, what it cost and how long it took."""
     turn = turn_with(caller_in(request).workspace_id, turn_id, chatbot_id=chatbot_id)

@@ -37,7 +37,11 @@ Text = Annotated[str, AfterValidator(keepable)]
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
 Cursor = Annotated[
-    str | None, Query(max_length=200, description="The `nextCursor` of the page before.")
+    str | None,
+    Query(
+        max_length=200,
+        description="The `nextCursor` of the page before.",
+    ),
 ]
 
 _SENTENCES = {

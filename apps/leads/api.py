@@ -9,6 +9,8 @@ from ninja import Query, Router, Status
 
 from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.chatbots.errors import ChatbotNotFound
+from apps.core.openapi import raises
 from apps.leads import services
 from apps.leads.access import chatbot_id_in, lead_in
 from apps.leads.models import Lead
@@ -57,7 +59,7 @@ def create_lead_of_chatbot(request: HttpRequest, chatbot_id: str, body: NewLead)
     return _created(request, chatbot_id, body)
 
 
-@router.post("/leads", auth=MANAGE, response=CREATED)
+@router.post("/leads", auth=MANAGE, response=CREATED, openapi_extra=raises(ChatbotNotFound))
 def create_lead(request: HttpRequest, body: NewLeadOfChatbot) -> Status[Answer]:
     """Create a lead for the chatbot that the body names: 201, or 200 as above."""
     return _created(request, body.chatbot_id, body)

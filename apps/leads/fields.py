@@ -34,9 +34,16 @@ def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return bounded_object({key: value for key, value in both.items() if value is not None})
 
 
-Name = Annotated[str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000)]
-Email = Annotated[str, Field(max_length=320), AfterValidator(email_of)]
-Phone = Annotated[str, Field(max_length=40), AfterValidator(phone_of)]
-Source = Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000)]
+_LINE = {"format": "line", "minLength": 1, "examples": ["Ada Lovelace"]}
+_EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
+_PHONE = {"format": "phone", "minLength": 3, "examples": ["+442079460958"]}
+Name = Annotated[
+    str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+]
+Email = Annotated[str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(email_of)]
+Phone = Annotated[str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(phone_of)]
+Source = Annotated[
+    str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
 Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]

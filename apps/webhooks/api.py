@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from typing import Annotated
-
 from django.http import HttpRequest
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.core.openapi import raises
 from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Limit
 from apps.webhooks import services
+from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint
 from apps.webhooks.queries import deliveries_of, delivery_with, endpoint_with, endpoints_of
 from apps.webhooks.schemas import (
@@ -28,8 +29,6 @@ router = Router(tags=["webhooks"], by_alias=True)
 
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
-Limit = Annotated[int, Query(ge=1, le=100)]
-Cursor = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/webhook-endpoints", auth=READ, response=Success[EndpointPage])
@@ -43,7 +42,12 @@ def list_webhook_endpoints(
     return Success(data=EndpointPage(webhook_endpoints=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/webhook-endpoints", auth=MANAGE, response={201: Success[EndpointWithSecret]})
+@router.post(
+    "/webhook-endpoints",
+    auth=MANAGE,
+    response={201: Success[EndpointWithSecret]},
+    openapi_extra=raises(TooManyEndpoints),
+)
 def create_webhook_endpoint(
     request: HttpRequest, body: EndpointIn
 ) -> Status[Success[EndpointWithSecret]]:
@@ -99,7 +103,10 @@ def rotate_webhook_secret(request: HttpRequest, endpoint_id: str) -> Success[End
 
 
 @router.post(
-    "/webhook-endpoints/{endpoint_id}/test", auth=MANAGE, response={202: Success[DeliveryOut]}
+    "/webhook-endpoints/{endpoint_id}/test",
+    auth=MANAGE,
+    response={202: Success[DeliveryOut]},
+    openapi_extra=raises(EndpointDisabled),
 )
 def test_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> Status[Success[DeliveryOut]]:
     """Send the endpoint an event of the type `webhook.test`. Read the delivery for what came."""
@@ -133,7 +140,10 @@ def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> Success[Deli
 
 
 @router.post(
-    "/webhook-deliveries/{delivery_id}/resend", auth=MANAGE, response={202: Success[DeliveryOut]}
+    "/webhook-deliveries/{delivery_id}/resend",
+    auth=MANAGE,
+    response={202: Success[DeliveryOut]},
+    openapi_extra=raises(EndpointDisabled),
 )
 def resend_webhook_delivery(request: HttpRequest, delivery_id: str) -> Status[Success[DeliveryOut]]:
     """Send an event once more, now, under the same id, with all the attempts of a new one."""

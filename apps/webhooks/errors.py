@@ -24,6 +24,7 @@ class EndpointDisabled(Conflict):
 
 class TooManyEndpoints(Conflict):
     code = "TOO_MANY_WEBHOOK_ENDPOINTS"
+    sentence = "A workspace has at most so many webhook endpoints. Delete one first."
 
     def __init__(self, most: int) -> None:
         super().__init__(f"A workspace has at most {most} webhook endpoints. Delete one first.")

@@ -89,6 +89,16 @@ def test_pages_are_accessible(visit: Open, life: Team, size: str, scheme: str) -
         assert_accessible(page)
 
 
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_reference_is_accessible(visit: Open, live_team: Team, size: str, scheme: str) -> None:
+    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page.goto("/docs/api")
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"reference-{size}-{scheme}.png")
+    expect(page.get_by_role("heading", name="API reference", level=1)).to_be_visible()
+    assert_accessible(page)
+
+
 def test_rail_opens_as_a_sheet_on_a_phone(visit: Open, life: Team) -> None:
     page = visit(life.alice, size="phone").new_page()
     page.goto(f"/w/{life.workspace.slug}/")

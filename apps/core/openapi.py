@@ -1,0 +1,157 @@
+"""The pieces that the API's document is built of: errors, headers and ids, each said once.
+
+An operation states the errors of its own by `raises`; those that follow from its form (a key, a
+body, an id in its address) `config.openapi` adds. Every error of the tree becomes a schema of its
+own, named by its code, so that a generated client can tell them apart by `code`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
+from apps.core.ids import LENGTH
+
+Schema = dict[str, Any]
+Raised = type[ApiError]
+RAISES = "x-raises"
+"""Where an operation keeps its own errors until the document is built."""
+
+ID: Schema = {
+    "type": "string",
+    "pattern": f"^c[0-9a-z]{{{LENGTH - 1}}}$",
+    "description": "An opaque id.",
+}
+EXAMPLE_ID = "c0mwsqprccacpzc2j774bqrdc"
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+
+HEADERS: Mapping[str, Schema] = {
+    "X-Request-Id": {
+        "description": "The id of this request. Quote it to support.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^req_[0-9a-f]{24}$"},
+    },
+    "X-RateLimit-Limit": {"description": "Requests allowed in the window.", "schema": _COUNT},
+    "X-RateLimit-Remaining": {"description": "Requests left in the window.", "schema": _COUNT},
+    "X-RateLimit-Reset": {
+        "description": "Unix second at which the oldest request stops counting.",
+        "schema": _COUNT,
+    },
+    "Retry-After": {
+        "description": "Whole seconds after which another try may pass.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate: with a bearer token.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Idempotent-Replayed": {
+        "description": "The answer was given before, under the same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes a retry safe: the same request under the same key is done once and "
+    "answered alike for 24 hours.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+    },
+    "example": "order-4711",
+}
+
+
+def raises(*errors: Raised) -> dict[str, Any]:
+    """`openapi_extra` of an operation that raises these, beside what every one of its form does."""
+    return {RAISES: list(errors)}
+
+
+def header_refs(*names: str) -> Schema:
+    """Headers of a response, with the id that every response has."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+
+
+def schema_name(error: Raised) -> str:
+    """The name of an error's schema: MODEL_TIMEOUT is ModelTimeoutError."""
+    words = error.code.removesuffix("_ERROR").split("_")
+    return "".join(word.capitalize() for word in words) + "Error"
+
+
+def error_schema(error: Raised) -> Schema:
+    """The body of an error, which its `code` tells from all others."""
+    properties: Schema = {
+        "success": {"type": "boolean", "const": False},
+        "error": {"type": "string", "description": "A sentence for people."},
+        "code": {"type": "string", "const": error.code},
+    }
+    if issubclass(error, ValidationFailed):
+        sentences = {"type": "array", "items": {"type": "string"}}
+        properties["details"] = {
+            "type": "object",
+            "additionalProperties": sentences,
+            "description": "Field → what is wrong with it.",
+        }
+    if issubclass(error, TooManyRequests):
+        properties["retryAfter"] = {"type": "integer", "minimum": 1}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        "example": error_example(error),
+    }
+
+
+def error_example(error: Raised) -> Schema:
+    """An error as a caller might meet it."""
+    if issubclass(error, ValidationFailed):
+        return error({"limit": ["Input should be less than or equal to 100."]}).body()
+    if issubclass(error, TooManyRequests):
+        return error(60).body()
+    return {"success": False, "error": error.sentence, "code": error.code}
+
+
+def error_responses(errors: Iterable[Raised]) -> dict[str, Schema]:
+    """A response for each status that these errors have."""
+    by_status: dict[int, list[Raised]] = {}
+    for error in sorted(set(errors), key=lambda each: (each.status, each.code)):
+        by_status.setdefault(error.status, []).append(error)
+    return {str(status): _response(status, found) for status, found in by_status.items()}
+
+
+def _response(status: int, errors: list[Raised]) -> Schema:
+    refs = [{"$ref": f"#/components/schemas/{schema_name(error)}"} for error in errors]
+    return {
+        "description": described(status, errors),
+        "headers": header_refs(*LIMITS, *_OF_STATUS.get(status, ())),
+        "content": {
+            "application/json": {
+                "schema": refs[0] if len(refs) == 1 else {"oneOf": refs},
+                "examples": {error.code: {"value": error_example(error)} for error in errors},
+            }
+        },
+    }
+
+
+def described(status: int, errors: Iterable[Raised]) -> str:
+    """A status in words, with the codes under which it comes."""
+    codes = " or ".join(f"`{error.code}`" for error in errors)
+    return f"{HTTPStatus(status).phrase}: {codes}."
+
+
+def codes_in(response: Schema) -> list[str]:
+    """The codes that a response says it comes with."""
+    return re.findall(r"`([A-Z_]+)`", response["description"])

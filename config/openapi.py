@@ -1,0 +1,246 @@
+"""The API's one document: django-ninja's operations and the chat endpoints together.
+
+ninja tells its operations' parameters, bodies and successes. Here they get what all of them share
+and none of them states: the errors that follow from their form, the headers, names in camelCase.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from pydantic.alias_generators import to_camel
+
+from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.chat import openapi as chat
+from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
+from apps.conversations.errors import ConversationNotFound, TurnNotFound
+from apps.core import openapi
+from apps.core.errors import (
+    ApiError,
+    IdempotencyMismatch,
+    InternalError,
+    NotFound,
+    PayloadTooLarge,
+    ServiceUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from apps.core.openapi import LIMITS, RAISES, Schema, error_responses, header_refs
+from apps.leads.errors import LeadNotFound
+from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
+from config.api import api
+
+PREFIX = "/api/v1/"
+METHODS = ("get", "post", "put", "patch", "delete")
+_ALWAYS = (
+    *(MissingAuthHeader, InvalidApiKey, ScopeMissing),
+    *(TooManyRequests, InternalError, ServiceUnavailable),
+)
+_WITH_BODY = (ValidationFailed, PayloadTooLarge, UnsupportedMediaType)
+NAMED: dict[str, type[ApiError]] = {
+    "chatbot_id": ChatbotNotFound,
+    "conversation_id": ConversationNotFound,
+    "delivery_id": DeliveryNotFound,
+    "endpoint_id": EndpointNotFound,
+    "language_model_id": LanguageModelNotFound,
+    "lead_id": LeadNotFound,
+    "turn_id": TurnNotFound,
+    "version_id": ChatbotVersionNotFound,
+}
+"""What is not found where nothing has the id of this name."""
+_SERVED: Schema = {
+    "get": {
+        "operationId": "getDocument",
+        "tags": ["document"],
+        "summary": "Get this document",
+        "description": "The API as OpenAPI 3.1. Takes no key.",
+        "parameters": [],
+        "security": [],
+        "responses": {
+            "200": {
+                "description": "The document",
+                "headers": header_refs() | {"ETag": {"schema": {"type": "string"}}},
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        },
+    }
+}
+_ABOUT = """Chatbots, conversations, leads and webhooks of a workspace, from code.
+
+Success is `{"success": true, "data": …}`, failure
+`{"success": false, "error": sentence, "code": CODE}`. Every response has `X-Request-Id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The document as it is sent."""
+
+    body: bytes
+    etag: str
+
+
+@functools.cache
+def document() -> Schema:
+    """The document. Built once in a process; do not change it."""
+    theirs = api.get_openapi_schema(path_prefix=PREFIX)
+    paths = {f"{PREFIX}{path}": item for path, item in chat.paths().items()}
+    for path, item in theirs["paths"].items():
+        for method, operation in item.items():
+            paths.setdefault(_camel_path(path), {})[method] = _finished(path, method, operation)
+    paths[f"{PREFIX}openapi.json"] = _SERVED
+    responses = _shared(paths)
+    whole = {
+        "openapi": "3.1.0",
+        "info": {"title": "Parley", "version": "1", "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "security": [{"apiKey": []}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": {**theirs["components"]["schemas"], **chat.schemas(), **_errors(responses)},
+            "responses": responses,
+            "headers": openapi.HEADERS,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key of the workspace: `sk-workspace_…`.",
+                }
+            },
+        },
+    }
+    return _renamed(whole)
+
+
+@functools.cache
+def written() -> Written:
+    """The document as JSON, and the tag by which a reader knows it again."""
+    body = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
+    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+@require_safe
+def serve(request: HttpRequest) -> HttpResponse:
+    """GET the document, or 304 if the caller has it."""
+    found = written()
+    tags = request.headers.get("If-None-Match", "")
+    if tags.strip() == "*" or found.etag in re.findall(r'"[^"]*"', tags):
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(found.body, content_type="application/json")
+    response["ETag"], response["Cache-Control"] = found.etag, "public, max-age=300"
+    return response
+
+
+def operations() -> Iterator[tuple[str, str, Schema]]:
+    """Every operation as its path, its method and what the document says of it."""
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def codes_of(operation: Schema) -> dict[str, list[str]]:
+    """The codes of an operation's errors, by status."""
+    shared = document()["components"]["responses"]
+    return {
+        status: openapi.codes_in(shared[response["$ref"].rpartition("/")[2]])
+        for status, response in operation["responses"].items()
+        if status >= "4"
+    }
+
+
+def _finished(path: str, method: str, ninjas: Schema) -> Schema:
+    """ninja's operation with all that it shares with the others."""
+    operation = {name: value for name, value in ninjas.items() if name not in (RAISES, "security")}
+    name = to_camel(str(ninjas["operationId"]))
+    operation["summary"] = str(ninjas["summary"]).capitalize()
+    operation["operationId"] = f"{name}ByPut" if method == "put" else name
+    operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
+    if method == "post":
+        operation["parameters"].append(openapi.IDEMPOTENCY_KEY)
+    successes = {str(status): _success(what) for status, what in ninjas["responses"].items()}
+    if method == "post":
+        for response in successes.values():
+            response["headers"] |= header_refs("Idempotent-Replayed")
+    raised = [*_ALWAYS, *_implied(path, method, ninjas), *ninjas.get(RAISES, ())]
+    operation["responses"] = {**successes, **error_responses(raised)}
+    return operation
+
+
+def _implied(path: str, method: str, ninjas: Schema) -> Iterator[type[ApiError]]:
+    for name in re.findall(r"{(\w+)}", path):
+        yield NAMED.get(name, NotFound)
+    yield from _WITH_BODY
+    if method == "post":
+        yield IdempotencyMismatch
+
+
+def _parameter(ninjas: Schema) -> Schema:
+    if ninjas["in"] != "path":
+        return {**ninjas, "schema": _without_null(ninjas["schema"])}
+    return {**ninjas, "name": to_camel(ninjas["name"]), "schema": openapi.ID}
+
+
+def _without_null(schema: Schema) -> Schema:
+    """A query has no null: what may be left out has its one other type."""
+    kinds = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
+
+
+def _success(ninjas: Schema) -> Schema:
+    return {**ninjas, "headers": header_refs(*LIMITS)}
+
+
+def _camel_path(path: str) -> str:
+    return re.sub(r"{(\w+)}", lambda found: "{" + to_camel(found[1]) + "}", path)
+
+
+def _shared(paths: Schema) -> dict[str, Schema]:
+    """The error responses of all operations, each once under a name of its codes. In the
+    operations they are put as references."""
+    shared: dict[str, Schema] = {}
+    for operation in (operation for item in paths.values() for operation in item.values()):
+        for status, response in operation["responses"].items():
+            if status >= "4":
+                name = _response_name(response)
+                shared[name] = response
+                reference = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"][status] = reference
+    return dict(sorted(shared.items()))
+
+
+def _response_name(response: Schema) -> str:
+    codes = openapi.codes_in(response)
+    words = "Or".join(to_camel(f"_{code.lower()}") for code in codes)
+    shape = response["content"]["application/json"]["schema"]
+    return f"OpenAI{words}" if shape.get("$ref", "").endswith("/OpenAIError") else words
+
+
+def _errors(responses: Schema) -> dict[str, Schema]:
+    """A schema for each error that any operation can raise."""
+    raised = {code for response in responses.values() for code in openapi.codes_in(response)}
+    tree = {error.code: error for error in _tree(ApiError)}
+    return {
+        openapi.schema_name(tree[code]): openapi.error_schema(tree[code]) for code in sorted(raised)
+    }
+
+
+def _tree(error: type[ApiError]) -> Iterator[type[ApiError]]:
+    yield error
+    for leaf in error.__subclasses__():
+        yield from _tree(leaf)
+
+
+def _renamed(whole: Schema) -> Schema:
+    """The document with pydantic's names of generic shapes as names that read."""
+    text = json.dumps(whole, default=list)
+    return dict(json.loads(re.sub(r"\bSuccess_(\w+?)_(?=\")", r"\1Answer", text)))

@@ -1,0 +1,49 @@
+"""The reference page shows all of the document, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from config.openapi import operations
+from config.reference import groups, marked, sample, type_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_page_shows_every_operation() -> None:
+    page = Client().get("/docs/api").content.decode()
+    shown = re.findall(r'<article class="operation stack" id="(\w+)">', page)
+    assert sorted(shown) == sorted(operation["operationId"] for *_, operation in operations())
+    addresses = re.findall(r'<span class="break">(/api/[^<]+)</span></p>', page)
+    assert set(addresses) == {path for path, *_ in operations()}
+
+
+def test_page_loads_nothing_from_elsewhere() -> None:
+    page = Client().get("/docs/api").content.decode()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert [each for each in loaded if not each.startswith(("/", "#", "data:"))] == []
+
+
+def test_operation_tells_its_fields_request_answers_and_errors() -> None:
+    (chat,) = [each for _, group in groups() for each in group if each.name == "chat"]
+    fields = [(field.name, field.place, field.is_required) for field in chat.fields]
+    assert (fields[0], fields[4]) == (
+        ("chatbotId", "path", True),
+        ("message", "body", True),
+    )
+    assert '"message": "Hello, how can you help me?"' in chat.request
+    assert [answer.status for answer in chat.answers] == ["200"]
+    assert chat.errors[2].description == "Payment Required: <code>INSUFFICIENT_CREDITS</code>."
+
+
+def test_types_and_samples_read() -> None:
+    schema = {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}
+    assert (type_of(schema), sample(schema)) == ("array of integer | null", [0])
+    assert type_of({"enum": ["up", "down"]}) == '"up" | "down"'
+
+
+def test_descriptions_are_text_with_code_in_it() -> None:
+    assert marked("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"

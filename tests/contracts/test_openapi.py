@@ -1,0 +1,158 @@
+"""The API's document and the API say the same."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from config.openapi import METHODS, PREFIX, codes_of, document, operations
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NOTHING_IS_HERE = {"/api/v1/", "/api/v1/openai/{rest}"}
+"""Answer 404 alone: ninja's root, and OpenAI's shape of it wherever Parley has nothing."""
+
+
+def routes() -> set[tuple[str, str]]:
+    """Every address under the prefix with each of its methods, from the URL resolver."""
+    found = set()
+    for path, pattern in _patterns(get_resolver().url_patterns, "/"):
+        if path.startswith(PREFIX) and path not in NOTHING_IS_HERE:
+            found |= {(path, method) for method in _methods(pattern.callback)}
+    return found
+
+
+def _patterns(patterns: Any, before: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        path = before + re.sub(r"<(?:\w+:)?(\w+)>", _camel, str(pattern.pattern))
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern.url_patterns, path)
+        else:
+            yield path, pattern
+
+
+def _camel(found: re.Match[str]) -> str:
+    first, *rest = found[1].split("_")
+    return "{" + first + "".join(word.capitalize() for word in rest) + "}"
+
+
+def _methods(view: Any) -> set[str]:
+    """The methods of a DRF view by its class, of ninja's by its operations; else a page's."""
+    if hasattr(view, "view_class"):
+        return set(view.view_class.http_method_names)
+    ninjas = inspect.getclosurevars(view).nonlocals.get("self")
+    if ninjas is None:
+        return {"get"}
+    return {method.lower() for each in ninjas.operations for method in each.methods}
+
+
+def test_every_route_is_documented_and_every_operation_is_served() -> None:
+    assert {(path, method) for path, method, _ in operations()} == routes()
+
+
+def test_routes_of_both_frameworks_were_found() -> None:
+    assert {
+        ("/api/v1/chatbots/{chatbotId}/chat", "post"),
+        ("/api/v1/leads/{leadId}", "patch"),
+        ("/api/v1/openapi.json", "get"),
+    } <= routes()
+
+
+def test_document_is_openapi() -> None:
+    validate(document())
+
+
+def test_operations_are_named_once_each() -> None:
+    names = [operation["operationId"] for *_, operation in operations()]
+    assert [name for name in names if names.count(name) > 1] == []
+    assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z]+", name)] == []
+
+
+def test_every_operation_says_what_it_does_and_returns() -> None:
+    silent = [
+        operation["operationId"]
+        for *_, operation in operations()
+        if not operation.get("description")
+        or not all(_says(r) for s, r in operation["responses"].items() if s < "3")
+    ]
+    assert silent == []
+
+
+def _says(response: Any) -> bool:
+    return all(media.get("schema") for media in response.get("content", {"": {}}).values())
+
+
+def test_every_error_code_of_the_docs_is_an_operations() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `([A-Z_]+)` \|", (DOCS / "api.md").read_text(), re.MULTILINE)
+    documented = {
+        (status, code)
+        for *_, operation in operations()
+        for status, codes in codes_of(operation).items()
+        for code in codes
+    }
+    # No operation has a method that its address does not take, nor an address that is not there.
+    nobodys = {("405", "METHOD_NOT_ALLOWED"), ("404", "NOT_FOUND")}
+    assert documented == set(rows) - nobodys
+
+
+@pytest.mark.parametrize("path", sorted(document()["paths"]))
+def test_ids_of_an_address_are_its_parameters(path: str) -> None:
+    for method, operation in document()["paths"][path].items():
+        assert method in METHODS
+        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path))
+
+
+def test_every_example_is_of_its_schema() -> None:
+    resource = Resource.from_contents(document(), default_specification=DRAFT202012)
+    registry = Registry().with_resource("urn:document", resource)
+    checked = 0
+    for schema, example in _examples(document(), "#"):
+        reference = {"$ref": f"urn:document{schema}"}
+        Draft202012Validator(reference, registry=registry).validate(example)
+        checked += 1
+    assert checked > 50
+
+
+def _examples(node: Any, at: str) -> Iterator[tuple[str, Any]]:
+    """Each example of the document, and where the schema is that it is an example of."""
+    if isinstance(node, list):
+        for number, inner in enumerate(node):
+            yield from _examples(inner, f"{at}/{number}")
+    if not isinstance(node, dict):
+        return
+    schema = f"{at}/schema" if "schema" in node else at
+    if "example" in node:
+        yield schema, node["example"]
+    examples = node.get("examples")
+    if isinstance(examples, dict):
+        yield from ((schema, each["value"]) for each in examples.values() if "value" in each)
+    elif isinstance(examples, list):
+        yield from ((schema, each) for each in examples)
+    for name, inner in node.items():
+        if name not in ("example", "examples"):
+            yield from _examples(inner, f"{at}/{name.replace('~', '~0').replace('/', '~1')}")
+
+
+def test_document_is_served_with_a_tag() -> None:
+    first = Client().get("/api/v1/openapi.json")
+    again = Client().get("/api/v1/openapi.json", headers={"If-None-Match": first["ETag"]})
+    other = Client().get("/api/v1/openapi.json", headers={"If-None-Match": '"other"'})
+    assert json.loads(first.content) == document()
+    assert (first["Content-Type"], again.status_code, again.content) == (
+        "application/json",
+        304,
+        b"",
+    )
+    assert (other.status_code, again["ETag"]) == (200, first["ETag"])

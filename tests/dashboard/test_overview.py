@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot)
     days_ago(answered(chatbot), 0.5)
     now = timezone.now() + timedelta(seconds=1)
     hours = series(team.workspace.id, since=now - DAY, until=now)
-    assert {later.at - hour.at for hour, later in zip(hours, hours[1:], strict=False)} == {
+    assert {later.at - hour.at for hour, later in pairwise(hours)} == {
         timedelta(hours=1)
     }
     assert [sum(h.turns for h in hours), sum(h.credits for h in hours)] == [2, 6]

@@ -17,6 +17,7 @@ from typing import Any
 from apps.chat.running import relay, running_turns
 from apps.chat.sockets import open_sockets
 from apps.chatbots.queries import providers_in_use
+from apps.core.database import close_database
 from apps.core.logging import get_logger
 from apps.core.process import process
 from apps.core.redis import close_redis
@@ -78,4 +79,5 @@ async def _stop() -> None:
     await relay.close()
     await llm.aclose_clients()
     await close_redis()
+    await close_database()
     close_threads()

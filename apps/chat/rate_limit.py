@@ -19,33 +19,12 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from apps.chat.rate_script import ADMIT
 from apps.chatbots.models import Chatbot
 from apps.core.logging import get_logger
 from apps.core.redis import PREFIX, redis_client
 
 log = get_logger(__name__)
-
-_ADMIT = """
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
-local limit, window, member = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-local count = redis.call('ZCARD', KEYS[1])
-local admitted = 1
-if member ~= '' and not redis.call('ZSCORE', KEYS[1], member) then
-  if count < limit then
-    redis.call('ZADD', KEYS[1], now, member)
-    redis.call('PEXPIRE', KEYS[1], window)
-    count = count + 1
-  else
-    admitted = 0
-  end
-end
-local place = admitted == 1 and 0 or count - limit
-local oldest = redis.call('ZRANGE', KEYS[1], place, place, 'WITHSCORES')
-local free_at = (oldest[2] and tonumber(oldest[2]) or now) + window
-return {admitted, count, free_at, free_at - now}
-"""
 
 _REDIS_REST_SECONDS = 1.0
 _LOCAL_CHATBOTS = 10_000
@@ -122,7 +101,7 @@ class _RedisRest:
 async def _ask_redis(chatbot_id: str, limit: int, window: int, member: str) -> Answer | None:
     if time.monotonic() < _RedisRest.until:
         return None
-    script = redis_client().register_script(_ADMIT)
+    script = redis_client().register_script(ADMIT)
     try:
         return tuple(await script([f"{PREFIX}rate:{chatbot_id}"], [limit, window, member]))
     except (RedisError, OSError, TimeoutError) as error:

@@ -1,0 +1,88 @@
+"""Group commit: what waits at the same moment is written by one statement.
+
+While a statement runs, others wait; when it is through, all of them are written by the next one.
+Alone, nobody waits for company. Nobody is answered before what it asked is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import psycopg
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+BAD_ROW = (psycopg.IntegrityError, psycopg.DataError)
+"""What one bad row does to a whole statement; others are not to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Asked, Answer]):
+    asked: Asked
+    answer: asyncio.Future[Answer | None]
+
+
+class Batches(Generic[Asked, Answer]):
+    """Writes what is asked by `write_all`, at most `most` at a time, one statement after another.
+
+    `write_all` answers each in its place, with None for one that is to be asked again in the next
+    statement. If it raises one of BAD_ROW, each is written by itself, and the bad one alone
+    fails.
+    """
+
+    def __init__(
+        self,
+        write_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
+        *,
+        most: int = 64,
+    ) -> None:
+        self._write_all = write_all
+        self._most = most
+        self._waiting: deque[_Waiting[Asked, Answer]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def write(self, asked: Asked) -> Answer:
+        """Write one; returns once it is committed, or raises what its own statement raised."""
+        while True:
+            answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(_Waiting(asked, answer))
+            if self._writer is None or self._writer.done():
+                # A fresh context: the writer outlives the request that happened to start it.
+                self._writer = asyncio.get_running_loop().create_task(
+                    self._write_waiting(), context=contextvars.Context()
+                )
+            if (written := await answer) is not None:
+                return written
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            count = min(len(self._waiting), self._most)
+            await self._write([self._waiting.popleft() for _ in range(count)])
+
+    async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+        try:
+            answers = await self._write_all([one.asked for one in batch])
+        except BAD_ROW as error:
+            if len(batch) > 1:
+                for one in batch:
+                    await self._write([one])
+            else:
+                _fail(batch, error)
+        except Exception as error:
+            _fail(batch, error)
+        else:
+            for one, answer in zip(batch, answers, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(answer)
+
+
+def _fail(batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:
+    for one in batch:
+        if not one.answer.done():
+            one.answer.set_exception(error)

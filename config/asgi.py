@@ -13,7 +13,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.routing import websocket_urlpatterns  # noqa: E402
-from apps.core.asgi import ApiHandler, by_prefix, limit_body  # noqa: E402
+from apps.core.asgi import by_prefix, limit_body  # noqa: E402
+from apps.core.lean import ApiHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
+from apps.core.changes import tell_of_change
 from apps.workspaces.models import Workspace
 
 PREFIX = "sk-workspace_"
@@ -47,6 +48,7 @@ def issue_key(
 def revoke_key(*, key: ApiKey) -> ApiKey:
     """End a key now. Revoking it again changes nothing."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    tell_of_change()
     key.refresh_from_db()
     return key
 

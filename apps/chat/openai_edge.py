@@ -67,6 +67,8 @@ class CompletionsView(OpenAIView):
         body, ask = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=ask.idempotency_key)
         headers = self._show(request, window)
+        if window.is_news:
+            caller, chatbot = await self._chatbot(request, model)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
         asks = ask.of(caller, chatbot, request_id=request_id_of(request._request))

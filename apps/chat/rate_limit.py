@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -21,8 +20,10 @@ from redis.exceptions import RedisError
 
 from apps.chat.rate_script import ADMIT
 from apps.chatbots.models import Chatbot
+from apps.core.changes import COUNT, heed
+from apps.core.ids import chance
 from apps.core.logging import get_logger
-from apps.core.redis import PREFIX, redis_client
+from apps.core.redis import PREFIX, run_script
 
 log = get_logger(__name__)
 
@@ -36,6 +37,7 @@ class Window:
 
     `reset`: the Unix second at which the oldest request that counts stops counting.
     `retry_after`: whole seconds, at least 1, until a refused request may pass.
+    `is_news`: a key, chatbot or model has changed lately: what is known of this one may be old.
     """
 
     limit: int
@@ -43,6 +45,7 @@ class Window:
     reset: int
     retry_after: int
     admitted: bool
+    is_news: bool = False
 
     def headers(self) -> dict[str, str]:
         """The X-RateLimit headers."""
@@ -69,7 +72,7 @@ async def look(chatbot: Chatbot) -> Window:
 
 def _member(idempotency_key: str | None) -> str:
     if idempotency_key is None:
-        return secrets.token_hex(8)
+        return f"{chance() >> 64:016x}"
     return "k" + hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
 
 
@@ -77,14 +80,15 @@ async def _ask(chatbot: Chatbot, member: str) -> Window:
     limit, window = chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds * 1000
     answer = await _ask_redis(chatbot.id, limit, window, member)
     if answer is None:
-        answer = _alone.ask(chatbot.id, limit, window, member)
-    admitted, count, free_at, wait = answer
+        answer = (*_alone.ask(chatbot.id, limit, window, member), None)
+    admitted, count, free_at, wait, changes = answer
     return Window(
         limit=limit,
         remaining=max(0, limit - count),
         reset=math.ceil(free_at / 1000),
         retry_after=max(1, math.ceil(wait / 1000)),
         admitted=bool(admitted),
+        is_news=changes is not None and heed(changes),
     )
 
 
@@ -98,12 +102,15 @@ class _RedisRest:
     until = 0.0
 
 
-async def _ask_redis(chatbot_id: str, limit: int, window: int, member: str) -> Answer | None:
+async def _ask_redis(
+    chatbot_id: str, limit: int, window: int, member: str
+) -> tuple[int, int, int, int, int | None] | None:
+    """The answer, and how many changes were told of so far; None while Redis is away."""
     if time.monotonic() < _RedisRest.until:
         return None
-    script = redis_client().register_script(ADMIT)
+    keys = (f"{PREFIX}rate:{chatbot_id}", COUNT)
     try:
-        return tuple(await script([f"{PREFIX}rate:{chatbot_id}"], [limit, window, member]))
+        return tuple(await run_script(ADMIT, keys, (limit, window, member)))
     except (RedisError, OSError, TimeoutError) as error:
         _RedisRest.until = time.monotonic() + _REDIS_REST_SECONDS
         log.error("rate_limit_degraded", reason=type(error).__name__)

@@ -18,9 +18,6 @@ import psycopg
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
-BAD_ROW = (psycopg.IntegrityError, psycopg.DataError)
-"""What one bad row does to a whole statement; others are not to blame."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Asked, Answer]):
@@ -32,8 +29,8 @@ class Batches(Generic[Asked, Answer]):
     """Writes what is asked by `write_all`, at most `most` at a time, one statement after another.
 
     `write_all` answers each in its place, with None for one that is to be asked again in the next
-    statement. If it raises one of BAD_ROW, each is written by itself, and the bad one alone
-    fails.
+    statement. If the database refuses the statement, each is written by itself, and the bad one
+    alone fails; if it is away, all fail.
     """
 
     def __init__(
@@ -68,18 +65,22 @@ class Batches(Generic[Asked, Answer]):
     async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
         try:
             answers = await self._write_all([one.asked for one in batch])
-        except BAD_ROW as error:
-            if len(batch) > 1:
-                for one in batch:
-                    await self._write([one])
-            else:
-                _fail(batch, error)
         except Exception as error:
-            _fail(batch, error)
+            if len(batch) == 1 or not _is_refusal(error):
+                _fail(batch, error)
+                return
+            for one in batch:
+                await self._write([one])
         else:
             for one, answer in zip(batch, answers, strict=True):
                 if not one.answer.done():
                     one.answer.set_result(answer)
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, psycopg.DatabaseError) and not isinstance(
+        error, psycopg.OperationalError
+    )
 
 
 def _fail(batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 from django.db import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
@@ -15,7 +15,11 @@ from apps.core.logging import get_logger
 
 log = get_logger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+DATABASE_AWAY = (
+    *(OperationalError, InterfaceError),
+    *(psycopg.OperationalError, psycopg.InterfaceError),  # from `core.database`
+)
+"""PoolTimeout is one of them."""
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:

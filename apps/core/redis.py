@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import hashlib
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio as redis
 from django.conf import settings
+from redis.exceptions import NoScriptError
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
 
@@ -38,6 +43,21 @@ def redis_client() -> redis.Redis:
         )
         client = _clients[loop] = redis.Redis.from_pool(pool)
     return client
+
+
+async def run_script(script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
+    """Run a Lua script in one round trip; Redis is sent its text once. Raises RedisError."""
+    client = redis_client()
+    digest = _digest(script)
+    try:
+        return list(await client.evalsha(digest, len(keys), *keys, *arguments))
+    except NoScriptError:
+        return list(await client.eval(script, len(keys), *keys, *arguments))
+
+
+@functools.cache
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 async def close_redis() -> None:

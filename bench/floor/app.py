@@ -64,7 +64,9 @@ async def application(
     secret = headers[b"authorization"].removeprefix(b"Bearer ")
     if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
         raise PermissionError
-    await parts.admit([f"floor:{CALLER['chatbot_id']}"], [10_000, 1000, secrets.token_hex(8)])
+    await parts.admit(
+        [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
+    )
     turn = await _open(asked["message"])
     await (_stream if asked.get("stream") else _answer)(turn, asked["message"], send)
 

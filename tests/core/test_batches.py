@@ -21,7 +21,7 @@ class Table:
         self.begun.set()
         await asyncio.sleep(0)
         if "bad" in asked:
-            raise psycopg.DataError
+            raise psycopg.errors.RaiseException
         if "away" in asked:
             raise psycopg.OperationalError
         again = "full" in asked and sum("full" in one for one in self.statements) == 1
@@ -62,7 +62,7 @@ async def test_statement_takes_no_more_than_it_may(table: Table) -> None:
 
 async def test_bad_row_fails_alone(table: Table) -> None:
     batches = Batches(table.write_all)
-    assert await outcomes(batches, "a", "bad", "b") == ["A", "DataError", "B"]
+    assert await outcomes(batches, "a", "bad", "b") == ["A", "RaiseException", "B"]
     assert table.statements == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
 
 

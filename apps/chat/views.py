@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +26,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
-from apps.core.lean import LeanView
+from apps.core.lean import EventStream, LeanView
 from apps.core.middleware import request_id_of
 from apps.core.threads import in_thread
 
@@ -155,9 +155,7 @@ async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
     return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
-async def stream_answer(
-    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY
-) -> StreamingHttpResponse:
+async def stream_answer(log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY) -> EventStream:
     """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
     first = await log.second(within=settings.STREAM_START_SECONDS)
     if isinstance(first, Failed):
@@ -167,16 +165,16 @@ async def stream_answer(
 
 def streamed(
     log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY, *, after: int = 0
-) -> StreamingHttpResponse:
+) -> EventStream:
     """A log's events after a number, as server-sent events."""
-    return StreamingHttpResponse(
+    return EventStream(
         _frames(log, wire, after),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **wire.headers, **headers},
     )
 
 
-async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncIterator[bytes]:
+async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncGenerator[bytes, None]:
     async for events in log.follow(after=number, idle=settings.STREAM_HEARTBEAT_SECONDS):
         frames = []
         for event in events:

@@ -65,6 +65,9 @@ _GONE: dict[str, type[ApiError]] = {
 }
 """What was there when the request was admitted and is deleted by now, by the key that misses it."""
 
+_LANES = 2
+"""Statements of a kind at once. More gain nothing; one would have all wait for a locked account."""
+
 _Row = dict[str, Any]
 _Ended = Receipt | Literal["not running"]
 
@@ -166,5 +169,7 @@ _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lanes] = WeakKeyDiction
 def _lanes() -> _Lanes:
     loop = asyncio.get_running_loop()
     if loop not in _of_loops:
-        _of_loops[loop] = _Lanes(Batches(_open_all), Batches(_settle_all))
+        _of_loops[loop] = _Lanes(
+            Batches(_open_all, lanes=_LANES), Batches(_settle_all, lanes=_LANES)
+        )
     return _of_loops[loop]

@@ -11,9 +11,10 @@ import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import psycopg
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -26,7 +27,8 @@ class _Waiting(Generic[Asked, Answer]):
 
 
 class Batches(Generic[Asked, Answer]):
-    """Writes what is asked by `write_all`, at most `most` at a time, one statement after another.
+    """Writes what is asked by `write_all`, at most `most` at a time, in at most `lanes` statements
+    at once.
 
     `write_all` answers each in its place, with None for one that is to be asked again in the next
     statement. If the database refuses the statement, each is written by itself, and the bad one
@@ -38,29 +40,39 @@ class Batches(Generic[Asked, Answer]):
         write_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
         *,
         most: int = 64,
+        lanes: int = 1,
     ) -> None:
         self._write_all = write_all
         self._most = most
         self._waiting: deque[_Waiting[Asked, Answer]] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._lanes = lanes
+        self._writers: set[asyncio.Task[None]] = set()
 
     async def write(self, asked: Asked) -> Answer:
         """Write one; returns once it is committed, or raises what its own statement raised."""
         while True:
             answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
             self._waiting.append(_Waiting(asked, answer))
-            if self._writer is None or self._writer.done():
-                # A fresh context: the writer outlives the request that happened to start it.
-                self._writer = asyncio.get_running_loop().create_task(
-                    self._write_waiting(), context=contextvars.Context()
-                )
+            if len(self._writers) < self._lanes:
+                self._begin_to_write()
             if (written := await answer) is not None:
                 return written
 
+    def _begin_to_write(self) -> None:
+        # A fresh context: the writer outlives the request that happened to start it.
+        step = self._write_waiting()
+        self._writers.add(
+            asyncio.get_running_loop().create_task(step, context=contextvars.Context())
+        )
+
     async def _write_waiting(self) -> None:
-        while self._waiting:
-            count = min(len(self._waiting), self._most)
-            await self._write([self._waiting.popleft() for _ in range(count)])
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), self._most)
+                await self._write([self._waiting.popleft() for _ in range(count)])
+        finally:
+            # At once, so that whoever comes next begins anew.
+            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
         try:
@@ -78,9 +90,10 @@ class Batches(Generic[Asked, Answer]):
 
 
 def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, psycopg.DatabaseError) and not isinstance(
-        error, psycopg.OperationalError
-    )
+    """Whether the database is there, and would not do this: one row may be to blame for all."""
+    if isinstance(error, psycopg.OperationalError):
+        return isinstance(error, LockNotAvailable | DeadlockDetected)
+    return isinstance(error, psycopg.DatabaseError)
 
 
 def _fail(batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:

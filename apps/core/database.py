@@ -22,9 +22,11 @@ _IDLE_SECONDS = 1.0
 
 # One plan for every run, made of look-ups by index whatever the tables hold today: planning such
 # a statement costs more than running it, and a plan for an empty table would not fit a full one.
-_PLANNER = (
+# A lock is waited for no longer than a caller would, so that one who holds an account does not
+# hold up the others.
+_SETTINGS = (
     "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
-    "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c lock_timeout=1000"
 )
 
 
@@ -74,11 +76,11 @@ async def _pool() -> Pool:
 
 
 def _address() -> dict[str, Any]:
-    """Django's own parameters, and our planner's settings."""
+    """Django's own parameters, and our settings."""
     given = connection.get_connection_params()
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool"):
         given.pop(ours, None)
-    options = f"{given.pop('options', '')} {_PLANNER}".strip()
+    options = f"{given.pop('options', '')} {_SETTINGS}".strip()
     return {**given, "options": options, "autocommit": True}
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from io import BytesIO
 from typing import Any, cast
 
@@ -44,6 +45,14 @@ class AnyAccept(BaseContentNegotiation):
     ) -> Any:
         renderer = next(iter(renderers))
         return renderer, renderer.media_type
+
+
+class EventStream(StreamingHttpResponse):
+    """A stream whose pieces go to the server as they are, each as soon as it is there."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], **options: Any) -> None:
+        super().__init__(pieces, **options)
+        self.pieces = pieces
 
 
 class LeanView(APIView):  # type: ignore[misc]
@@ -104,24 +113,33 @@ class ApiHandler(ASGIHandler):
             return
         request.resolver_match = match
         response = await self._lean_chain(request)
-        if isinstance(response, StreamingHttpResponse):
-            await self._stream(response, receive, send)
+        if isinstance(response, EventStream):
+            await _stream(response, receive, send)
         else:
             await self.send_response(response, send)
 
-    async def _stream(self, response: StreamingHttpResponse, receive: Receive, send: Send) -> None:
-        """Send a stream to its end, or until its reader leaves."""
-        sending = asyncio.create_task(self.send_response(response, send))
-        leaving = asyncio.create_task(_until_left(receive))
-        try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            if not sending.done():
-                sending.cancel()
-            left = await asyncio.gather(sending, leaving, return_exceptions=True)
-        if isinstance(left[0], Exception):
-            raise left[0]
+
+async def _stream(response: EventStream, receive: Receive, send: Send) -> None:
+    """Send a stream to its end, or until its reader leaves."""
+    sending = asyncio.create_task(_send_pieces(response, send))
+    leaving = asyncio.create_task(_until_left(receive))
+    try:
+        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sending.cancel()
+        leaving.cancel()
+        ended = await asyncio.gather(sending, leaving, return_exceptions=True)
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+
+
+async def _send_pieces(response: EventStream, send: Send) -> None:
+    headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    async with aclosing(response.pieces) as pieces:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body"})
 
 
 def _chain(handler: Any) -> Any:

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -41,6 +42,7 @@ from apps.core.threads import in_thread
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.services import lock_account
 from tests.conversations.opening import new_turn, silence
 from tests.factories import give, make_chatbot, make_model, make_team, make_workspace
 
@@ -346,6 +348,26 @@ async def test_row_that_cannot_be_written_fails_alone(chatbot: Chatbot) -> None:
     asked = [open_together(new_turn(chatbot, credits=1, text=text)) for text in texts]
     assert await codes(*asked) == ["done", "UntranslatableCharacter", "done"]
     assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 2)
+
+
+async def test_locked_account_does_not_hold_up_the_others(chatbot: Chatbot) -> None:
+    (free,) = await in_thread(new_story, 1)
+    await in_thread(give, free.chatbot.workspace, 10)
+    asked, answered = Event(), Event()
+
+    def hold_the_account() -> None:
+        with transaction.atomic():
+            lock_account(workspace_id=chatbot.workspace_id)
+            asked.set()
+            answered.wait(timeout=30)
+
+    holding = asyncio.create_task(in_thread(hold_the_account))
+    await asyncio.to_thread(asked.wait, 30)
+    opening = [open_together(new_turn(each, credits=1)) for each in (chatbot, free.chatbot)]
+    assert await codes(*opening) == ["LockNotAvailable", "done"]
+    answered.set()
+    await holding
+    assert await codes(open_together(new_turn(chatbot, credits=1))) == ["done"]
 
 
 async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbot: Chatbot) -> None:

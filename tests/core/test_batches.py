@@ -86,3 +86,12 @@ async def test_waiter_that_leaves_takes_nothing_from_the_others(table: Table) ->
     answers = await asyncio.gather(*waiters, return_exceptions=True)
     assert [answers[0], type(answers[1]), answers[2]] == ["A", asyncio.CancelledError, "C"]
     assert table.statements == [["a", "b", "c"]]
+
+
+async def test_second_lane_takes_what_the_first_leaves_waiting(table: Table) -> None:
+    batches = Batches(table.write_all, most=1, lanes=2)
+    written = asyncio.gather(*(batches.write(one) for one in "ab"))
+    await table.begun.wait()
+    assert await written == ["A", "B"]
+    assert await outcomes(batches, "c") == ["C"]
+    assert table.statements == [["a"], ["b"], ["c"]]

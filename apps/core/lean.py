@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from io import BytesIO
 from typing import Any, cast
 
 from adrf.views import APIView
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -28,9 +27,8 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+from apps.core.asgi import Receive, Scope, Send
+from apps.core.kept import KeptThreads
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -87,7 +85,7 @@ class LeanView(APIView):  # type: ignore[misc]
         )
 
 
-class ApiHandler(ASGIHandler):
+class ApiHandler(KeptThreads):
     """Django with the few middlewares that the API needs: no session, CSRF or messages. Requests
     for lean views go the short way, all others Django's."""
 

@@ -20,7 +20,6 @@ from apps.chat.engine import begin, follow, stop
 from apps.chat.events import Failed
 from apps.chat.known import known_chatbot_for
 from apps.chat.protocols import AI_SDK, PARLEY, Wire, wire_called
-from apps.chat.serializers import ChatSerializer
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
@@ -91,7 +90,7 @@ class ChatView(ChatbotView):
             data = body_of(request)
             body = chat_body(data) if wire is AI_SDK else data
             key = request.headers.get("Idempotency-Key")
-            return asked(ChatSerializer(data=body), key, key_name="Idempotency-Key"), wire
+            return asked(body, key, key_name="Idempotency-Key"), wire
         except Exception:
             self._show(request, await rate_limit.look(chatbot))
             raise

@@ -34,15 +34,19 @@ MOST_WAITING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a socket is closed: its close code and reason, and an error to be told before."""
+    """Why a socket is closed: its close code and reason, and an error to be told before.
+
+    `patience`: seconds that the client has to take both.
+    """
 
     code: int
     reason: str
     error: ApiError | None = None
+    patience: float = CLOSE_SECONDS
 
 
 RESTARTING = Ending(1012, "Restarting")
-TOO_SLOW = Ending(4408, "Too slow", SlowReader())
+TOO_SLOW = Ending(4408, "Too slow", SlowReader(), patience=SEND_SECONDS)
 
 
 class SocketOver(Exception):
@@ -132,7 +136,7 @@ class Socket:
         """Say why, and close. A client that takes neither in time is cut."""
         await self.let_go()
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(ending.patience):
                 if ending.error:
                     text = error_frame(ending.error, {})
                     await self._send({"type": "websocket.send", "text": text})

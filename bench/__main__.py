@@ -3,6 +3,8 @@
 One web process as it ships (key, limit, hold, history, settlement), answering from the sandbox's
 echo, beside the same process's /healthz, which does none of that. The two are measured in turns,
 so that a noisy machine is fair to both. Prints a table and writes bench/results.json.
+
+`python -m bench floor` measures Parley beside the least that a turn can cost: `against_floor.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -41,6 +44,11 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    if sys.argv[1:2] == ["floor"]:
+        from bench import against_floor
+
+        against_floor.main(sys.argv[2:])
+        return
     from bench.turns import subjects
 
     with ExitStack() as stack:

@@ -2,24 +2,26 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 # Django must be set up before anything that touches models is imported.
-pages = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.routing import websocket_urlpatterns  # noqa: E402
-from apps.core.asgi import ApiHandler, by_prefix, limit_body  # noqa: E402
+from apps.core.asgi import by_prefix, limit_body  # noqa: E402
+from apps.core.kept import KeptThreads  # noqa: E402
+from apps.core.lean import ApiHandler  # noqa: E402
 from apps.dashboard.live.routing import live_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
-        "http": by_prefix("/api/", limit_body(ApiHandler()), otherwise=pages),
+        "http": by_prefix("/api/", limit_body(ApiHandler()), otherwise=KeptThreads()),
         "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
     }
 )

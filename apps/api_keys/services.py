@@ -16,6 +16,7 @@ from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
 from apps.audit.services import SYSTEM, Actor, record
+from apps.core.changes import tell_of_change
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
@@ -100,6 +101,7 @@ def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
     """End a key now. Revoking it again changes nothing."""
     live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
     ended = live.update(revoked_at=timezone.now())
+    tell_of_change()
     key.refresh_from_db()
     if ended:
         _record(key, actor, "api_key.revoked")

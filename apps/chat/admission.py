@@ -10,6 +10,7 @@ from apps.api_keys.queries import Caller
 from apps.chat.engine import ChatRequest
 from apps.chat.serializers import ChatSerializer
 from apps.chatbots.models import Chatbot
+from apps.core.drf import valid
 from apps.core.errors import ValidationFailed
 
 IDEMPOTENCY_KEY_LENGTH = 255
@@ -40,17 +41,23 @@ class Asked:
         )
 
 
-def asked(body: ChatSerializer, idempotency_key: str | None, *, key_name: str) -> Asked:
+def asked(
+    body: Any,
+    idempotency_key: str | None,
+    *,
+    key_name: str,
+    serializer: type[ChatSerializer] = ChatSerializer,
+) -> Asked:
     """What the body and the idempotency key ask. `key_name`: what the edge calls that key.
 
     Raises ValidationFailed or the serializer's own error.
     """
-    body.is_valid(raise_exception=True)
+    fields = valid(serializer, body)
     return Asked(
-        message=body.validated_data["message"],
-        conversation_id=body.validated_data.get("conversationId"),
-        metadata=body.validated_data.get("metadata"),
-        stream=body.validated_data.get("stream"),
+        message=fields["message"],
+        conversation_id=fields.get("conversationId"),
+        metadata=fields.get("metadata"),
+        stream=fields.get("stream"),
         idempotency_key=_checked(idempotency_key, key_name),
     )
 

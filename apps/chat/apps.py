@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class ChatConfig(AppConfig):
     name = "apps.chat"
     verbose_name = "Chat"
+
+    def ready(self) -> None:
+        from apps.chat.known import heed_changes
+
+        heed_changes()

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from apps.chat.admission import Asked, asked
 from apps.chat.serializers import ChatSerializer
-from apps.core.drf import StrictCharField, StrictSerializer
+from apps.core.drf import StrictCharField, StrictSerializer, valid
 from apps.core.errors import ValidationFailed
 
 REQUEST_ID_LENGTH = 64
@@ -75,12 +75,13 @@ def command_in(words: Mapping[str, Any]) -> Command:
             key = fields.pop("idempotencyKey", None)
             if not isinstance(key, str | None):
                 raise ValidationFailed({"idempotencyKey": ["This must be a string."]})
-            body = ChatSendSerializer(data=fields)
-            return ChatSend(asked(body, key, key_name="idempotencyKey"))
+            return ChatSend(
+                asked(fields, key, key_name="idempotencyKey", serializer=ChatSendSerializer)
+            )
         case "turn.stop":
-            return TurnStop(**_valid(TurnStopSerializer(data=fields)))
+            return TurnStop(**valid(TurnStopSerializer, fields))
         case "turn.follow":
-            return TurnFollow(**_valid(TurnFollowSerializer(data=fields)))
+            return TurnFollow(**valid(TurnFollowSerializer, fields))
         case _:
             problem = "This must be chat.send, turn.stop or turn.follow."
             raise ValidationFailed({"type": [problem]})
@@ -116,11 +117,6 @@ class TurnFollowSerializer(TurnStopSerializer):
     """Which turn, and after which of its events."""
 
     after = EventNumberField(default=0)
-
-
-def _valid(serializer: StrictSerializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _is_text(value: str) -> bool:

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from apps.chat.events import Ended, Failed
 from apps.chat.leads import take_lead
@@ -21,9 +21,10 @@ from apps.chat.recorded import recorded_events
 from apps.chat.running import relay, running_turns
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
+from apps.conversations.group_commit import open_together
 from apps.conversations.models import Conversation, Turn, TurnStatus
 from apps.conversations.queries import conversation_with, history_of
-from apps.conversations.services import NewTurn, open_turn
+from apps.conversations.services import NewTurn
 from apps.core.errors import ServiceUnavailable
 from apps.core.process import process
 from apps.core.threads import in_thread
@@ -71,7 +72,7 @@ async def begin(request: ChatRequest) -> TurnLog:
 
 
 async def _begin(request: ChatRequest) -> TurnLog:
-    turn, model = await in_thread(_open, request)
+    turn, model = await _open(request)
     if model is not None:
         log = running_turns.start(turn, model).log
         await take_lead(turn, request.metadata)
@@ -114,15 +115,13 @@ async def _whole(step: Coroutine[Any, Any, TurnLog]) -> TurnLog:
 _steps: set[asyncio.Task[TurnLog]] = set()
 
 
-def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
+async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     """The turn, and what to ask the model if the turn is new."""
-    chatbot, conversation = request.chatbot, None
+    chatbot, conversation, messages = request.chatbot, None, None
     if request.conversation_id is not None:
-        conversation = conversation_with(
-            request.workspace_id, request.conversation_id, chatbot_id=chatbot.id
-        )
-    messages = _prompt(request, conversation)
-    turn, is_new = open_turn(
+        conversation, messages = await in_thread(_conversation_and_prompt, request)
+    messages = messages or prompt_after(chatbot, request.history or (), request.message)
+    turn, is_new = await open_together(
         NewTurn(
             workspace_id=request.workspace_id,
             chatbot=chatbot,
@@ -141,9 +140,16 @@ def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     return turn, model_request(chatbot, messages) if is_new else None
 
 
-def _prompt(request: ChatRequest, conversation: Conversation | None) -> tuple[ChatMessage, ...]:
+def _conversation_and_prompt(
+    request: ChatRequest,
+) -> tuple[Conversation, tuple[ChatMessage, ...] | None]:
+    """The conversation to go on with, and the prompt with its messages in it; no prompt where the
+    caller keeps the history. Raises ConversationNotFound."""
     chatbot = request.chatbot
+    conversation = conversation_with(
+        request.workspace_id, cast(str, request.conversation_id), chatbot_id=chatbot.id
+    )
     if request.history is not None:
-        return prompt_after(chatbot, request.history, request.message)
-    stored = history_of(conversation, limit=chatbot.history_limit) if conversation else []
-    return prompt(chatbot, stored, request.message)
+        return conversation, None
+    stored = history_of(conversation, limit=chatbot.history_limit)
+    return conversation, prompt(chatbot, stored, request.message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
@@ -51,3 +52,8 @@ def error_frame(error: ApiError, about: Mapping[str, Any]) -> str:
 def as_json(frame: Mapping[str, Any]) -> str:
     """Compact JSON, its text unescaped."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_json_text(text: str) -> str:
+    """A text as JSON, in quotes: what `as_json` makes of it."""
+    return encode_basestring(text)

@@ -24,7 +24,6 @@ from apps.chat.engine import begin
 from apps.chat.events import Failed
 from apps.chat.openai_body import CompletionBody, completion_in, model_in
 from apps.chat.protocols import Wire
-from apps.chat.serializers import ChatSerializer
 from apps.chat.views import ChatbotView, body_of, stream_answer
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
@@ -67,6 +66,8 @@ class CompletionsView(OpenAIView):
         body, ask = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=ask.idempotency_key)
         headers = self._show(request, window)
+        if window.is_news:
+            caller, chatbot = await self._chatbot(request, model)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
         asks = ask.of(caller, chatbot, request_id=request_id_of(request._request))
@@ -86,7 +87,7 @@ class CompletionsView(OpenAIView):
         try:
             body = completion_in(body_of(request))
             key = request.headers.get("Idempotency-Key")
-            return body, asked(ChatSerializer(data=body.fields), key, key_name="Idempotency-Key")
+            return body, asked(body.fields, key, key_name="Idempotency-Key")
         except Exception:
             self._show(request, await rate_limit.look(chatbot))
             raise

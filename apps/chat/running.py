@@ -21,8 +21,9 @@ from apps.chat.events import Delta, Ended, Failed, Started
 from apps.chat.relay import Relay
 from apps.chat.turn_log import TurnLog
 from apps.conversations.errors import TurnNotRunning
+from apps.conversations.group_commit import settle_together
 from apps.conversations.models import Turn, TurnStatus
-from apps.conversations.services import Receipt, Settlement, save_progress, settle_turn
+from apps.conversations.services import Receipt, Settlement, save_progress
 from apps.core.drf import DATABASE_AWAY
 from apps.core.errors import ApiError, InternalError
 from apps.core.logging import get_logger
@@ -144,11 +145,11 @@ class RunningTurn:
         process settled the turn, or the database's error when it stayed away."""
         for pause in _SETTLE_PAUSES:
             try:
-                return await in_thread(settle_turn, turn=self.turn, settlement=settlement)
+                return await settle_together(turn=self.turn, settlement=settlement)
             except DATABASE_AWAY:
                 log.warning("settle_again", seconds=pause)
                 await asyncio.sleep(pause)
-        return await in_thread(settle_turn, turn=self.turn, settlement=settlement)
+        return await settle_together(turn=self.turn, settlement=settlement)
 
     def _ended(self, receipt: Receipt) -> Ended:
         return Ended(

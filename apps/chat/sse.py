@@ -7,8 +7,8 @@ the event's name as `type`, for readers that ignore `event:` lines. After the la
 
 from __future__ import annotations
 
-from apps.chat.events import TurnEvent
-from apps.chat.frames import as_json, named
+from apps.chat.events import Delta, TurnEvent
+from apps.chat.frames import as_json, as_json_text, named
 
 DONE = b"data: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"
@@ -20,5 +20,10 @@ HEADERS = {
 
 def frame(number: int, event: TurnEvent) -> bytes:
     """One event as one frame."""
+    if isinstance(event, Delta):  # nearly every frame: written without a JSON encoder's set-up
+        return (
+            f"id: {number}\nevent: message.delta\n"
+            f'data: {{"type":"message.delta","delta":{as_json_text(event.text)}}}\n\n'
+        ).encode()
     data = named(event)
     return f"id: {number}\nevent: {data['type']}\ndata: {as_json(data)}\n\n".encode()

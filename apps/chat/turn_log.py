@@ -21,8 +21,8 @@ class TurnLog:
 
     def __init__(self, events: Sequence[TurnEvent] = ()) -> None:
         self.events: list[TurnEvent] = []
-        self._bells: dict[asyncio.Event, None] = {}
-        self._next: deque[asyncio.Event] = deque()
+        self._bells: dict[_Bell, None] = {}
+        self._next: deque[_Bell] = deque()
         self._round_saw = 0
         self._over = asyncio.Event()
         for event in events:
@@ -37,13 +37,13 @@ class TurnLog:
         """Add the next event and wake whoever waits for it."""
         self.events.append(event)
         for bell in islice(self._bells, AT_ONCE):
-            bell.set()
+            bell.ring()
         if not self._next:
             self._begin_round(islice(self._bells, AT_ONCE, None))
         if isinstance(event, Ended | Failed):
             self._over.set()
 
-    def _begin_round(self, bells: Iterable[asyncio.Event]) -> None:
+    def _begin_round(self, bells: Iterable[_Bell]) -> None:
         self._round_saw = len(self.events)
         self._next.extend(bells)
         self._ring_later()
@@ -56,7 +56,7 @@ class TurnLog:
         """Wake the next few. Another round, of all, follows for what has come during this one:
         the first of then may have left, and others be the first now."""
         for _ in range(min(AT_ONCE, len(self._next))):
-            self._next.popleft().set()
+            self._next.popleft().ring()
         if self._next:
             self._ring_later()
         elif len(self.events) > self._round_saw:
@@ -86,25 +86,65 @@ class TurnLog:
 
         Yields an empty sequence whenever `idle` seconds have passed without one.
         """
-        bell = asyncio.Event()
+        bell = _Bell(idle)
         self._bells[bell] = None
         try:
             while True:
-                bell.clear()
                 if fresh := self.events[after:]:
                     after += len(fresh)
                     yield fresh
                 elif self.is_over:
                     return
-                elif not await _rung(bell, idle):
+                elif not await bell.rung():
                     yield ()
         finally:
             del self._bells[bell]
+            bell.close()
 
 
-async def _rung(bell: asyncio.Event, idle: float | None) -> bool:
-    try:
-        async with asyncio.timeout(idle):
-            return await bell.wait()
-    except TimeoutError:
-        return False
+class _Bell:
+    """Wakes one follower: when it is rung, or after `idle` seconds in which it was not.
+
+    One timer for many waits: a timer for each token costs as much as all else that is done with
+    it. The timer stays where it is while the waits go by, and looks again when it fires.
+    """
+
+    __slots__ = ("_idle", "_loop", "_since", "_timer", "_waiter")
+
+    def __init__(self, idle: float | None) -> None:
+        self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+
+    def ring(self) -> None:
+        """Wake the follower, if it waits."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    async def rung(self) -> bool:
+        """Wait; False if nothing came."""
+        self._since = self._loop.time()
+        if self._timer is None and self._idle is not None:
+            self._timer = self._loop.call_later(self._idle, self._look)
+        self._waiter = self._loop.create_future()
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = None
+
+    def close(self) -> None:
+        """Take the timer back."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done() or self._idle is None:
+            return
+        left = self._since + self._idle - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._waiter.set_result(False)

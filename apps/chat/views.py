@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import structlog
-from adrf.views import APIView
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api_keys.queries import Caller
 from apps.chat import rate_limit, sse
-from apps.chat.access import chatbot_for
 from apps.chat.admission import Asked, asked
 from apps.chat.ai_sdk import chat_body
 from apps.chat.engine import begin, follow, stop
 from apps.chat.events import Failed
+from apps.chat.known import known_chatbot_for
 from apps.chat.protocols import AI_SDK, PARLEY, Wire, wire_called
-from apps.chat.serializers import ChatSerializer
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
+from apps.core.lean import EventStream, LeanView
 from apps.core.middleware import request_id_of
 from apps.core.threads import in_thread
 
 
-class AnyAccept(BaseContentNegotiation):
-    """Answer in JSON or SSE as the body asks, whatever the Accept header says."""
-
-    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        media_type = request.content_type.partition(";")[0].strip().lower()
-        return next((p for p in parsers if p.media_type == media_type), None)
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
-    ) -> Any:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
-
-
-class ChatbotView(APIView):  # type: ignore[misc]
+class ChatbotView(LeanView):
     """What the endpoints of a chatbot share: who calls, and where its limit stands."""
 
-    content_negotiation_class = AnyAccept
-    default_response_headers: dict[str, str] = {}
-
     async def _chatbot(self, request: Request, chatbot_id: str) -> tuple[Caller, Chatbot]:
-        caller, chatbot = await in_thread(
-            chatbot_for, request.headers.get("Authorization"), chatbot_id
-        )
+        caller, chatbot = await known_chatbot_for(request.headers.get("Authorization"), chatbot_id)
         structlog.contextvars.bind_contextvars(workspace_id=caller.workspace_id)
         return caller, chatbot
 
@@ -74,7 +53,10 @@ class TurnView(ChatbotView):
         self, request: Request, chatbot_id: str, turn_id: str
     ) -> tuple[Turn, dict[str, str]]:
         caller, chatbot = await self._chatbot(request, chatbot_id)
-        headers = self._show(request, await rate_limit.look(chatbot))
+        window = await rate_limit.look(chatbot)
+        headers = self._show(request, window)
+        if window.is_news:
+            caller, chatbot = await self._chatbot(request, chatbot_id)
         turn = await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
         return turn, headers
 
@@ -89,6 +71,8 @@ class ChatView(ChatbotView):
         body, wire = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=body.idempotency_key)
         headers = self._show(request, window)
+        if window.is_news:
+            caller, chatbot = await self._chatbot(request, chatbot_id)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
         request_id = request_id_of(request._request)
@@ -106,7 +90,7 @@ class ChatView(ChatbotView):
             data = body_of(request)
             body = chat_body(data) if wire is AI_SDK else data
             key = request.headers.get("Idempotency-Key")
-            return asked(ChatSerializer(data=body), key, key_name="Idempotency-Key"), wire
+            return asked(body, key, key_name="Idempotency-Key"), wire
         except Exception:
             self._show(request, await rate_limit.look(chatbot))
             raise
@@ -170,9 +154,7 @@ async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
     return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
-async def stream_answer(
-    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY
-) -> StreamingHttpResponse:
+async def stream_answer(log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY) -> EventStream:
     """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
     first = await log.second(within=settings.STREAM_START_SECONDS)
     if isinstance(first, Failed):
@@ -182,16 +164,16 @@ async def stream_answer(
 
 def streamed(
     log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY, *, after: int = 0
-) -> StreamingHttpResponse:
+) -> EventStream:
     """A log's events after a number, as server-sent events."""
-    return StreamingHttpResponse(
+    return EventStream(
         _frames(log, wire, after),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **wire.headers, **headers},
     )
 
 
-async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncIterator[bytes]:
+async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncGenerator[bytes, None]:
     async for events in log.follow(after=number, idle=settings.STREAM_HEARTBEAT_SECONDS):
         frames = []
         for event in events:

@@ -1,11 +1,12 @@
-"""What webhooks tell of turns: the data of each event.
+"""What webhooks tell of turns: which event, and its data.
 
-Each function is called in the transaction of what happened, before the account is locked, and
-costs one statement that writes nothing where nobody wants the event.
+Told in the transaction of what happened, in the ORM's words by `tell`; `group_commit` writes the
+same into the outbox by its own statements.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from apps.conversations.models import Turn, TurnStatus
@@ -18,20 +19,34 @@ if TYPE_CHECKING:
 ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED)
 
 
-def conversation_started(turn: Turn) -> None:
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event, and its data as receivers read it."""
+
+    event: EventType
+    data: dict[str, Any]
+
+
+def conversation_started(turn: Turn) -> Announcement:
     """The turn is the first of a new conversation."""
-    emit(workspace_id=turn.workspace_id, event=EventType.CONVERSATION_STARTED, data=_place_of(turn))
+    return Announcement(EventType.CONVERSATION_STARTED, _place_of(turn))
 
 
-def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> None:
+def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Announcement | None:
     """An answer was left, whole or stopped; or the turn failed. An empty answer tells nothing."""
     if settlement.status not in ANSWERED:
         event, data = EventType.TURN_FAILED, {"code": settlement.error_code}
     elif settlement.text:
         event, data = EventType.MESSAGE_COMPLETED, _answer(turn, settlement, charged)
     else:
-        return
-    emit(workspace_id=turn.workspace_id, event=event, data=_place_of(turn) | data)
+        return None
+    return Announcement(event, _place_of(turn) | data)
+
+
+def tell(turn: Turn, announcement: Announcement | None) -> None:
+    """Tell the turn's workspace. Costs a statement, which writes nothing where nobody listens."""
+    if announcement is not None:
+        emit(workspace_id=turn.workspace_id, event=announcement.event, data=announcement.data)
 
 
 def _answer(turn: Turn, settlement: Settlement, charged: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@
     sweep_turns     the same for turns whose process died
 
 Which way a turn ends is decided by one conditional UPDATE of its status, so it settles once,
-whoever tries.
+whoever tries. The chat engine opens and settles turns by `group_commit`, which does the same in
+one statement for many turns; what is said here in the ORM's words decides what is right.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.announcements import conversation_started, turn_settled
+from apps.conversations.announcements import conversation_started, tell, turn_settled
 from apps.conversations.errors import ConversationBusy, TurnNotRunning
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.errors import IdempotencyMismatch
 from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import balance_of
-from apps.credits.services import charge, hold, release
+from apps.credits.services import charge, hold, lock_account, release
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,11 @@ def _turn_under_key(new: NewTurn) -> Turn | None:
 def _insert(new: NewTurn) -> Turn:
     try:
         with transaction.atomic():
+            # The account first, as when a turn settles: a fixed order of locks knows no deadlock.
+            lock_account(workspace_id=new.workspace_id)
             conversation = _conversation(new)
-            turn = _running_turn(new, conversation)
+            turn = running_turn(new, conversation_id=conversation.id)
+            turn.save(force_insert=True)
             Message.objects.create(
                 workspace_id=new.workspace_id,
                 conversation=conversation,
@@ -128,9 +132,7 @@ def _insert(new: NewTurn) -> Turn:
                 metadata=new.metadata,
             )
             if new.conversation is None:
-                conversation_started(turn)
-            # The account last, as when a turn settles: a fixed order of locks knows no deadlock,
-            # and the row that all of a workspace's turns share is locked for the shortest time.
+                tell(turn, conversation_started(turn))
             hold(workspace_id=new.workspace_id, credits=new.credits)
             return turn
     except IntegrityError as error:
@@ -151,12 +153,13 @@ def _conversation(new: NewTurn) -> Conversation:
     return new.conversation
 
 
-def _running_turn(new: NewTurn, conversation: Conversation) -> Turn:
+def running_turn(new: NewTurn, *, conversation_id: str) -> Turn:
+    """The turn as it opens, not saved yet."""
     model = new.chatbot.language_model
-    return Turn.objects.create(
+    return Turn(
         workspace_id=new.workspace_id,
-        chatbot=new.chatbot,
-        conversation=conversation,
+        chatbot_id=new.chatbot.id,
+        conversation_id=conversation_id,
         api_key_id=new.api_key_id,
         model_name=model.name,
         credits_per_reply=model.credits_per_reply,
@@ -182,7 +185,8 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
 
     Raises TurnNotRunning if it has ended already.
     """
-    price = _price(turn, settlement)
+    price = price_of(turn, settlement)
+    lock_account(workspace_id=turn.workspace_id)
     ended = Turn.objects.filter(
         workspace_id=turn.workspace_id, id=turn.id, status=TurnStatus.RUNNING
     ).update(
@@ -208,7 +212,7 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
             role=Role.ASSISTANT,
             text=settlement.text,
         )
-    turn_settled(turn, settlement, charged=price)
+    tell(turn, turn_settled(turn, settlement, charged=price))
     if price:
         entry = charge(
             workspace_id=turn.workspace_id, held=turn.credits_held, credits=price, turn_id=turn.id
@@ -218,7 +222,7 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
     return Receipt(0, balance_of(turn.workspace_id).balance)
 
 
-def _price(turn: Turn, settlement: Settlement) -> int:
+def price_of(turn: Turn, settlement: Settlement) -> int:
     """Credits for a whole answer, or for what was delivered of a stopped one; failure is free."""
     if settlement.status not in (TurnStatus.COMPLETED, TurnStatus.STOPPED) or not settlement.text:
         return 0
@@ -234,7 +238,11 @@ SET heartbeat_at = statement_timestamp(),
     text_so_far = progress.text,
     delta_lengths = translate(progress.lengths, '[]', '{}')::integer[]
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS progress (id, text, lengths)
-WHERE turn.id = progress.id AND turn.status = 'running'
+WHERE turn.id = progress.id AND turn.id IN (
+  -- A turn that another has locked is being settled: passed over, so that nobody waits in a circle.
+  SELECT id FROM conversations_turn WHERE id = ANY(%s) AND status = 'running'
+  FOR NO KEY UPDATE SKIP LOCKED
+)
 RETURNING turn.id
 """
 
@@ -248,7 +256,7 @@ def save_progress(deltas: Mapping[str, Sequence[str]]) -> set[str]:
         "{" + ",".join(str(len(piece)) for piece in pieces) + "}" for pieces in deltas.values()
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_PROGRESS, [list(deltas), texts, lengths])
+        cursor.execute(_PROGRESS, [list(deltas), texts, lengths, list(deltas)])
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -257,11 +265,11 @@ def sweep_turns() -> list[str]:
 
     Safe to run twice at once: a turn that another sweep has locked is passed over.
     """
-    return [turn_id for turn_id in _silent_turns() if _abandon(turn_id)]
+    return [turn_id for workspace_id, turn_id in _silent_turns() if _abandon(workspace_id, turn_id)]
 
 
-def _silent_turns() -> Iterable[str]:
-    return list(_silent().values_list("id", flat=True)[:1000])
+def _silent_turns() -> Iterable[tuple[str, str]]:
+    return list(_silent().values_list("workspace_id", "id")[:1000])
 
 
 def _silent() -> Any:
@@ -270,7 +278,8 @@ def _silent() -> Any:
 
 
 @transaction.atomic
-def _abandon(turn_id: str) -> bool:
+def _abandon(workspace_id: str, turn_id: str) -> bool:
+    lock_account(workspace_id=workspace_id)
     turn = _silent().filter(id=turn_id).select_for_update(skip_locked=True).first()
     if turn is None:
         return False

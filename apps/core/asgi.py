@@ -7,9 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.exception import convert_exception_to_response
-from django.utils.module_loading import import_string
 
 from apps.core.errors import PayloadTooLarge
 from apps.core.logging import get_logger
@@ -21,19 +18,6 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class ApiHandler(ASGIHandler):
-    """Django with the few middlewares that the API needs: no session, CSRF or messages."""
-
-    def load_middleware(self, is_async: bool = True) -> None:
-        self._view_middleware: list[Any] = []
-        self._template_response_middleware: list[Any] = []
-        self._exception_middleware: list[Any] = []
-        handler = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
-        for name in reversed(settings.API_MIDDLEWARE):
-            handler = convert_exception_to_response(import_string(name)(handler))
-        self._middleware_chain = handler
 
 
 def by_prefix(prefix: str, application: Application, *, otherwise: Application) -> Application:

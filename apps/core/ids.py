@@ -6,8 +6,9 @@ PostgreSQL's indexes compact; the 77 random bits make them unguessable and free 
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
+from collections import deque
 
 from django.db import models
 
@@ -16,12 +17,13 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 9
 _RANDOM_DIGITS = LENGTH - 1 - _TIME_DIGITS
 _RANDOM_RANGE = 36**_RANDOM_DIGITS
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def new_id() -> str:
     """A new id of 25 characters."""
     now = _base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
-    return f"c{now}{_base36(secrets.randbelow(_RANDOM_RANGE), _RANDOM_DIGITS)}"
+    return f"c{now}{_base36(chance() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
 
 
 NO_ID = "c" + "0" * (LENGTH - 1)
@@ -34,11 +36,37 @@ def is_id(value: str) -> bool:
 
 
 def _base36(number: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    pairs = []
+    for _ in range((width + 1) // 2):
+        number, pair = divmod(number, 1296)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))[-width:]
+
+
+_CHANCE_BYTES = 16
+_CHANCES = 128
+_chances: deque[int] = deque()
+
+
+def chance() -> int:
+    """A number of 128 bits that nobody can guess.
+
+    Fetched from the system many at a time: each fetch lets go of the interpreter, and a busy
+    process may wait for milliseconds to get it back.
+    """
+    try:
+        return _chances.popleft()
+    except IndexError:
+        fetched = os.urandom(_CHANCE_BYTES * _CHANCES)
+        _chances.extend(
+            int.from_bytes(fetched[at : at + _CHANCE_BYTES], "little")
+            for at in range(_CHANCE_BYTES, len(fetched), _CHANCE_BYTES)
+        )
+        return int.from_bytes(fetched[:_CHANCE_BYTES], "little")
+
+
+# A forked process must not draw what its parent draws.
+os.register_at_fork(after_in_child=_chances.clear)
 
 
 class IdField(models.CharField):  # type: ignore[type-arg]

@@ -11,16 +11,18 @@ most N a process), what it guards does not stop.
 from __future__ import annotations
 
 import math
-import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from apps.core.changes import COUNT, heed
+from apps.core.ids import chance
 from apps.core.logging import get_logger
 from apps.core.rate_script import ADMIT
-from apps.core.redis import PREFIX, blocking_redis_client, redis_client
+from apps.core.redis import PREFIX, blocking_redis_client, run_script
 
 log = get_logger(__name__)
 
@@ -44,6 +46,7 @@ class Window:
 
     `reset`: the Unix second at which the oldest request that counts stops counting.
     `retry_after`: whole seconds, at least 1, until a refused request may pass.
+    `is_news`: something has changed lately: what this process keeps of its asker may be old.
     """
 
     limit: int
@@ -51,6 +54,7 @@ class Window:
     reset: int
     retry_after: int
     admitted: bool
+    is_news: bool = False
 
     def headers(self) -> dict[str, str]:
         """The X-RateLimit headers."""
@@ -82,32 +86,39 @@ def admit_blocking(limit: Limit) -> Window:
     if not _resting():
         script = blocking_redis_client().register_script(ADMIT)
         try:
-            answer = tuple(script([_key(limit)], _arguments(limit, member)))
+            answer = _heeded(script(_keys(limit), _arguments(limit, member)))
         except _AWAY as error:
             _rest(error)
     return _window(limit, answer or _alone.ask(limit, member))
 
 
 def _anyone() -> str:
-    return secrets.token_hex(8)
+    return f"{chance() >> 64:016x}"
 
 
 async def _ask(limit: Limit, member: str) -> Window:
     return _window(limit, await _ask_redis(limit, member) or _alone.ask(limit, member))
 
 
-Answer = tuple[int, int, int, int]
-"""Admitted (0 or 1), requests that count, when a place frees (Unix ms), and in how many ms."""
+Answer = tuple[int, int, int, int, bool]
+"""Admitted (0 or 1), requests that count, when a place frees (Unix ms), in how many ms, is news."""
+
+
+def _heeded(answer: Sequence[int]) -> Answer:
+    """The script's answer, its count of changes heeded."""
+    admitted, count, free_at, wait, changes = answer
+    return admitted, count, free_at, wait, heed(changes)
 
 
 def _window(limit: Limit, answer: Answer) -> Window:
-    admitted, count, free_at, wait = answer
+    admitted, count, free_at, wait, is_news = answer
     return Window(
         limit=limit.requests,
         remaining=max(0, limit.requests - count),
         reset=math.ceil(free_at / 1000),
         retry_after=max(1, math.ceil(wait / 1000)),
         admitted=bool(admitted),
+        is_news=is_news,
     )
 
 
@@ -129,16 +140,15 @@ def _rest(error: Exception) -> None:
 async def _ask_redis(limit: Limit, member: str) -> Answer | None:
     if _resting():
         return None
-    script = redis_client().register_script(ADMIT)
     try:
-        return tuple(await script([_key(limit)], _arguments(limit, member)))
+        return _heeded(await run_script(ADMIT, _keys(limit), _arguments(limit, member)))
     except _AWAY as error:
         _rest(error)
         return None
 
 
-def _key(limit: Limit) -> str:
-    return f"{PREFIX}rate:{limit.subject}"
+def _keys(limit: Limit) -> list[str]:
+    return [f"{PREFIX}rate:{limit.subject}", COUNT]
 
 
 def _arguments(limit: Limit, member: str) -> list[str | int]:
@@ -168,7 +178,7 @@ class _Alone:
         moments = list(admitted_at.values())
         place = 0 if admitted else len(moments) - limit.requests
         free_at = (moments[place] if moments else now) + window
-        return admitted, len(moments), free_at, free_at - now
+        return admitted, len(moments), free_at, free_at - now, False
 
 
 _alone = _Alone()

@@ -1,4 +1,7 @@
-"""The sliding window as Redis runs it: see `rate_limit`. Knows nothing of Django."""
+"""The sliding window as Redis runs it: see `rate_limit`. Knows nothing of Django.
+
+Its second key is the count of `changes`, which comes back with the answer.
+"""
 
 ADMIT = """
 local now = redis.call('TIME')
@@ -19,5 +22,5 @@ end
 local place = admitted == 1 and 0 or count - limit
 local oldest = redis.call('ZRANGE', KEYS[1], place, place, 'WITHSCORES')
 local free_at = (oldest[2] and tonumber(oldest[2]) or now) + window
-return {admitted, count, free_at, free_at - now}
+return {admitted, count, free_at, free_at - now, tonumber(redis.call('GET', KEYS[2]) or 0)}
 """

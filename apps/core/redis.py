@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis as blocking_redis
@@ -12,6 +15,7 @@ from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import NoScriptError
 from redis.retry import Retry as BlockingRetry
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
@@ -64,6 +68,21 @@ def _once_more() -> Retry:
     """For connections that a restart of Redis has cut while they lay idle in the pool: each is
     found out by its next command, which is then sent again on a new one."""
     return Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,))
+
+
+async def run_script(script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
+    """Run a Lua script in one round trip; Redis is sent its text once. Raises RedisError."""
+    client = redis_client()
+    digest = _digest(script)
+    try:
+        return list(await client.evalsha(digest, len(keys), *keys, *arguments))
+    except NoScriptError:
+        return list(await client.eval(script, len(keys), *keys, *arguments))
+
+
+@functools.cache
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 async def close_redis() -> None:

@@ -116,6 +116,15 @@ def open_account(*, workspace_id: str) -> Account:
     return Account.objects.get_or_create(workspace_id=workspace_id)[0]
 
 
+def lock_account(*, workspace_id: str) -> None:
+    """Keep other turns of the workspace from opening and settling until the transaction ends.
+
+    Whoever locks other rows of turns as well takes this lock first.
+    """
+    open_account(workspace_id=workspace_id)
+    Account.objects.select_for_update(no_key=True).get(pk=workspace_id)
+
+
 def _post(
     workspace_id: str,
     kind: EntryKind,

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from apps.chat import sse
 from apps.chat.errors import ModelError
 from apps.chat.events import Delta, Ended, Failed, Started
+from apps.chat.frames import as_json, named
 from apps.core.errors import TooManyRequests
 
 ENDED = Ended(
@@ -68,3 +72,9 @@ def test_heartbeat_is_a_comment() -> None:
 
 def test_done_is_what_readers_of_openais_streams_expect() -> None:
     assert sse.DONE == b"data: [DONE]\n\n"
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+def test_quick_frame_of_text_is_the_very_frame(text: str) -> None:
+    as_ever = f"id: 7\nevent: message.delta\ndata: {as_json(named(Delta(text)))}\n\n"
+    assert sse.frame(7, Delta(text)) == as_ever.encode()

@@ -20,14 +20,13 @@ def statuses(caller: Caller, webs: Pair) -> list[int]:
     return [caller.at(web).post().status_code for web in webs]
 
 
-def test_revoked_key_alone_is_refused_by_every_process_within_a_second(
+def test_revoked_key_alone_is_refused_by_every_process_at_once(
     web_pair: Pair, live_team: Team
 ) -> None:
     caller = new_caller(web_pair[0], live_team.workspace)
     other = Caller(web_pair[0], caller.chatbot, make_key(live_team.workspace))
     assert [statuses(each, web_pair) for each in (caller, other)] == [[200, 200], [200, 200]]
     revoke_key(key=ApiKey.objects.get(workspace=live_team.workspace, last4=caller.key[-4:]))
-    time.sleep(1)
     assert [statuses(each, web_pair) for each in (caller, other)] == [[401, 401], [200, 200]]
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+
 from apps.llm.errors import ModelError, ModelFailure
 from apps.llm.refusals import plain_code, refusal
 from apps.llm.sse import EventReader, EventTooLong
@@ -65,26 +67,39 @@ class StreamedAnswer:
         others: list[ModelEvent] = []
         alive = False
         try:
-            for event in self._events(payloads):
-                if isinstance(event, TextDelta):
+            for payload in payloads:
+                if payload == b"[DONE]":
+                    self.complete = self.over = True
+                    break
+                chunk = _parsed(self._request, payload)
+                if text := _only_text(chunk):
                     alive = True
-                    texts.append(event.text)
-                else:
-                    others.append(event)
+                    texts.append(text)
+                    continue
+                for event in _chunk_events(self._request, chunk, "delta"):
+                    if isinstance(event, TextDelta):
+                        alive = True
+                        texts.append(event.text)
+                    else:
+                        self.complete = self.complete or isinstance(event, Finish)
+                        others.append(event)
         except ModelFailure as failure:
             self.failure = failure
         return [TextDelta("".join(texts)), *others] if alive else others
 
-    def _events(self, payloads: Iterable[bytes]) -> Iterator[ModelEvent]:
-        for payload in payloads:
-            if payload == b"[DONE]":
-                self.complete = self.over = True
-                return
-            chunk = _parsed(self._request, payload)
-            for event in _chunk_events(self._request, chunk, "delta"):
-                if isinstance(event, Finish):
-                    self.complete = True
-                yield event
+
+def _only_text(chunk: dict[str, Any]) -> str | None:
+    """The text of a chunk that says nothing else, which is what nearly every chunk looks like."""
+    try:
+        (choice,) = chunk["choices"]
+        text = choice["delta"]["content"]
+        if choice["index"] != 0 or choice.get("finish_reason"):
+            return None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    if type(text) is not str or chunk.get("usage") or "error" in chunk:
+        return None
+    return text
 
 
 def read_whole_answer(request: ModelRequest, body: bytes) -> list[ModelEvent]:
@@ -120,12 +135,19 @@ def error_object(body: bytes) -> dict[str, Any]:
 
 def _parsed(request: ModelRequest, payload: bytes) -> dict[str, Any]:
     try:
-        chunk = json.loads(payload.decode("utf-8", "replace"))
-    except ValueError:
-        chunk = None
+        chunk = orjson.loads(payload)
+    except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
+        chunk = _parsed_leniently(payload)
     if not isinstance(chunk, dict):
         raise ModelError(f"{request.model}: the provider sent what is no JSON object")
     return chunk
+
+
+def _parsed_leniently(payload: bytes) -> Any:
+    try:
+        return json.loads(payload.decode("utf-8", "replace"))
+    except ValueError:
+        return None
 
 
 def _chunk_events(request: ModelRequest, chunk: dict[str, Any], part: str) -> Iterator[ModelEvent]:

@@ -15,7 +15,7 @@ from apps.webhooks.services.endpoints import (
     update_endpoint,
 )
 from apps.webhooks.services.telling import emit, resend, send_test
-from apps.webhooks.services.workers import DELIVER_DUE, TELL_OWNERS
+from apps.webhooks.services.workers import DELIVER_DUE, TELL_OWNERS, wake_senders
 
 __all__ = [
     "DELIVER_DUE",
@@ -30,4 +30,5 @@ __all__ = [
     "rotate_secret",
     "send_test",
     "update_endpoint",
+    "wake_senders",
 ]

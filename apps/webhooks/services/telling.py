@@ -13,24 +13,17 @@ from psycopg.types.json import Jsonb
 from apps.core.ids import new_id
 from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
+from apps.webhooks.outbox import TELLING
 from apps.webhooks.services.endpoints import lock_endpoint
 from apps.webhooks.services.workers import wake_senders
 
-# A delivery's id is made of its event's and its endpoint's: there is one for each pair, and ids
-# stay in the order of time. The endpoint is locked against its deletion, not against its use.
-_EMIT = """
-WITH receiver AS (
-  SELECT id FROM webhooks_endpoint
-  WHERE workspace_id = %(workspace)s AND disabled_at IS NULL AND %(type)s = ANY (event_types)
-  FOR KEY SHARE
-), event AS (
-  INSERT INTO webhooks_event (id, workspace_id, type, data)
-  SELECT %(id)s, %(workspace)s, %(type)s, %(data)s WHERE EXISTS (SELECT FROM receiver)
-)
-INSERT INTO webhooks_delivery (id, workspace_id, event_id, endpoint_id)
-SELECT left(%(id)s, 10) || left(md5(%(id)s || receiver.id), 15), %(workspace)s, %(id)s, receiver.id
-FROM receiver
-"""
+_EMIT = f"""
+WITH told AS MATERIALIZED (
+  SELECT %(id)s::text AS event_id, %(workspace)s::text AS workspace_id,
+    %(type)s::text AS event_type, %(data)s::jsonb AS event_data
+), {TELLING}
+SELECT FROM delivery
+"""  # noqa: S608 - a constant of ours
 
 
 def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> None:

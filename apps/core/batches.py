@@ -1,0 +1,102 @@
+"""Group commit: what waits at the same moment is written by one statement.
+
+While a statement runs, others wait; when it is through, all of them are written by the next one.
+Alone, nobody waits for company. Nobody is answered before what it asked is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+import psycopg
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Asked, Answer]):
+    asked: Asked
+    answer: asyncio.Future[Answer | None]
+
+
+class Batches(Generic[Asked, Answer]):
+    """Writes what is asked by `write_all`, at most `most` at a time, in at most `lanes` statements
+    at once.
+
+    `write_all` answers each in its place, with None for one that is to be asked again in the next
+    statement. If the database refuses the statement, each is written by itself, and the bad one
+    alone fails; if it is away, all fail.
+    """
+
+    def __init__(
+        self,
+        write_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
+        *,
+        most: int = 64,
+        lanes: int = 1,
+    ) -> None:
+        self._write_all = write_all
+        self._most = most
+        self._waiting: deque[_Waiting[Asked, Answer]] = deque()
+        self._lanes = lanes
+        self._writers: set[asyncio.Task[None]] = set()
+
+    async def write(self, asked: Asked) -> Answer:
+        """Write one; returns once it is committed, or raises what its own statement raised."""
+        while True:
+            answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(_Waiting(asked, answer))
+            if len(self._writers) < self._lanes:
+                self._begin_to_write()
+            if (written := await answer) is not None:
+                return written
+
+    def _begin_to_write(self) -> None:
+        # A fresh context: the writer outlives the request that happened to start it.
+        step = self._write_waiting()
+        self._writers.add(
+            asyncio.get_running_loop().create_task(step, context=contextvars.Context())
+        )
+
+    async def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), self._most)
+                await self._write([self._waiting.popleft() for _ in range(count)])
+        finally:
+            # At once, so that whoever comes next begins anew.
+            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+        try:
+            answers = await self._write_all([one.asked for one in batch])
+        except Exception as error:
+            if len(batch) == 1 or not _is_refusal(error):
+                _fail(batch, error)
+                return
+            for one in batch:
+                await self._write([one])
+        else:
+            for one, answer in zip(batch, answers, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(answer)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the database is there, and would not do this: one row may be to blame for all."""
+    if isinstance(error, psycopg.OperationalError):
+        return isinstance(error, LockNotAvailable | DeadlockDetected)
+    return isinstance(error, psycopg.DatabaseError)
+
+
+def _fail(batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:
+    for one in batch:
+        if not one.answer.done():
+            one.answer.set_exception(error)

@@ -1,0 +1,90 @@
+"""PostgreSQL from async code: a bounded pool of psycopg's own connections.
+
+For the few statements that every turn needs; all else goes through the ORM and `in_thread`. The
+same database and settings as Django's, one pool for each event loop, each statement prepared once
+a connection and committed by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, LiteralString
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.db import connection
+from psycopg_pool import AsyncConnectionPool
+
+CONNECTIONS = 6
+_WAIT_SECONDS = 10.0
+_IDLE_SECONDS = 1.0
+
+# One plan for every run, made of look-ups by index whatever the tables hold today: planning such
+# a statement costs more than running it, and a plan for an empty table would not fit a full one.
+# A lock is waited for no longer than a caller would, so that one who holds an account does not
+# hold up the others.
+_SETTINGS = (
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c lock_timeout=1000"
+)
+
+
+class _Connection(psycopg.AsyncConnection[Any]):
+    used_at = 0.0
+
+
+Pool = AsyncConnectionPool[_Connection]
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
+
+
+async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run one statement, committed when this returns; its rows.
+
+    Raises psycopg's errors, or PoolTimeout when no connection comes free.
+    """
+    async with (await _pool()).connection() as kept:
+        try:
+            cursor = await kept.execute(statement, parameters, prepare=True)
+            return await cursor.fetchall()
+        finally:
+            kept.used_at = time.monotonic()
+
+
+async def close_database() -> None:
+    """Close the running loop's pool, if it has one."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.close()
+
+
+async def _pool() -> Pool:
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = AsyncConnectionPool(
+            kwargs=_address(),
+            connection_class=_Connection,
+            min_size=1,
+            max_size=CONNECTIONS,
+            timeout=_WAIT_SECONDS,
+            check=_check,
+            open=False,
+        )
+        await pool.open()
+    return pool
+
+
+def _address() -> dict[str, Any]:
+    """Django's own parameters, and our settings."""
+    given = connection.get_connection_params()
+    for ours in ("cursor_factory", "context", "prepare_threshold", "pool"):
+        given.pop(ours, None)
+    options = f"{given.pop('options', '')} {_SETTINGS}".strip()
+    return {**given, "options": options, "autocommit": True}
+
+
+async def _check(kept: _Connection) -> None:
+    """After a pause the server may have gone or been restarted: find out before it matters."""
+    if time.monotonic() - kept.used_at > _IDLE_SECONDS:
+        await AsyncConnectionPool.check_connection(kept)

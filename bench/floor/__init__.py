@@ -1,0 +1,1 @@
+"""The least that a turn can cost: see `app.py`."""

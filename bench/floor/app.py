@@ -1,0 +1,152 @@
+"""The floor: the smallest hand-written ASGI program that does what a turn needs.
+
+The very SQL of Parley's turns, its Redis script and one call of the model; no Django, no DRF, no
+checks, no errors, no log. One key and one chatbot, given in the environment. What Parley costs
+above this is what its promises cost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import redis.asyncio as redis
+from psycopg_pool import AsyncConnectionPool
+
+from apps.conversations.statements import OPEN, SETTLE
+from apps.core.rate_script import ADMIT
+
+Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+CALLER = json.loads(os.environ["FLOOR_CALLER"])
+KEY_DIGEST = CALLER["key_digest"]
+HEADERS_JSON = [(b"content-type", b"application/json")]
+HEADERS_SSE = [(b"content-type", b"text/event-stream")]
+
+
+class Parts:
+    """What the process keeps: connections."""
+
+    async def open(self) -> None:
+        options = {"autocommit": True, "options": "-c plan_cache_mode=force_generic_plan"}
+        self.database = AsyncConnectionPool(
+            os.environ["DATABASE_URL"], min_size=8, max_size=8, kwargs=options, open=False
+        )
+        await self.database.open(wait=True)
+        self.redis = redis.from_url(os.environ["REDIS_URL"])
+        self.admit = self.redis.register_script(ADMIT)
+        self.model = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
+
+
+parts = Parts()
+
+
+async def application(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Send
+) -> None:
+    """The ASGI program."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await parts.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    asked = json.loads((await receive())["body"])
+    headers = dict(scope["headers"])
+    secret = headers[b"authorization"].removeprefix(b"Bearer ")
+    if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
+        raise PermissionError
+    await parts.admit(
+        [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
+    )
+    turn = await _open(asked["message"])
+    await (_stream if asked.get("stream") else _answer)(turn, asked["message"], send)
+
+
+async def _answer(turn: Message, message: str, send: Send) -> None:
+    text = ""
+    async for piece in _model(message, "at-once"):
+        text += piece
+    balance = await _settle(turn, text)
+    data = {"response": text, "turnId": turn["id"], "credits": {"balance": balance}}
+    body = json.dumps({"success": True, "data": data}).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS_JSON})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(turn: Message, message: str, send: Send) -> None:
+    text = ""
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS_SSE})
+    async for piece in _model(message, "paced"):
+        text += piece
+        frame = f"event: message.delta\ndata: {json.dumps({'delta': piece})}\n\n".encode()
+        await send({"type": "http.response.body", "body": frame, "more_body": True})
+    balance = await _settle(turn, text)
+    last = f"data: {json.dumps({'response': text, 'balance': balance})}\n\ndata: [DONE]\n\n"
+    await send({"type": "http.response.body", "body": last.encode()})
+
+
+async def _model(message: str, model: str) -> Any:
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": message}],
+        "stream": True,
+    }
+    async with parts.model.post(f"{CALLER['api_base']}/chat/completions", json=body) as answer:
+        async for line in answer.content:
+            if line.startswith(b"data: {"):
+                choices = json.loads(line[6:])["choices"]
+                if choices and (text := choices[0]["delta"].get("content")):
+                    yield text
+
+
+async def _open(message: str) -> Message:
+    turn = {
+        "n": 0,
+        **{name: _id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
+        **CALLER["turn"],
+        "begins": True,
+        "text": message,
+        "request_digest": hashlib.sha256(message.encode()).hexdigest(),
+        "request_id": f"req_{secrets.token_hex(12)}",
+        "process": "",
+        "queue_ms": 0,
+    }
+    await _execute(OPEN, turn)
+    return turn
+
+
+async def _settle(turn: Message, text: str) -> int:
+    settled = {
+        **{name: turn[name] for name in ("n", "workspace_id", "conversation_id", "id")},
+        "message_id": turn["message_id"],
+        "entry_id": _id(),
+        "status": "completed",
+        "price": 1,
+        "text": text,
+        "delta_lengths": [len(text)],
+        "finish_reason": "stop",
+        "error_code": "",
+        "input_tokens": 1,
+        "output_tokens": 1,
+    }
+    balance: int = (await _execute(SETTLE, settled))[2]
+    return balance
+
+
+async def _execute(statement: str, row: Message) -> Any:
+    async with parts.database.connection() as connection:
+        cursor = await connection.execute(statement, [json.dumps([row])], prepare=True)
+        return await cursor.fetchone()
+
+
+def _id() -> str:
+    return f"c{time.time_ns() // 1_000_000:09x}"[:10] + secrets.token_hex(8)[:15]

@@ -1,0 +1,132 @@
+"""A fake model server with OpenAI's wire that costs next to nothing and keeps a model's pace.
+
+    python -m bench.upstream --port 9000 --tokens 100 --pace 36
+
+The model `at-once` answers as fast as the socket takes it; any other name gets `pace` tokens a
+second. Each stream has its own clock, so that streams do not speak in chorus. Written on bare
+sockets: it shares the machine with what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import Any, cast
+
+import uvloop
+
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+END = b"0\r\n\r\n"
+
+
+class Answer:
+    """One answer in OpenAI's shapes, made once: whole, and as pieces of a chunked body."""
+
+    def __init__(self, tokens: int) -> None:
+        words = [f" word{number:03}" for number in range(tokens)]
+        usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": tokens + 7}
+        message = {"role": "assistant", "content": "".join(words)}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        whole = json.dumps(self._said("chat.completion", choices=[choice], usage=usage)).encode()
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+        self.whole = head.format(len(whole)).encode() + whole
+        self.pieces = [self._chunk({"role": "assistant", "content": words[0]})]
+        self.pieces += [self._chunk({"content": word}) for word in words[1:]]
+        self.end = (
+            self._chunk({}, "stop") + self._usage(usage) + _chunked(b"data: [DONE]\n\n") + END
+        )
+        self.at_once = STREAM_HEAD + b"".join(self.pieces) + self.end
+
+    def _said(self, kind: str, **fields: Any) -> dict[str, Any]:
+        return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "paced", **fields}
+
+    def _chunk(self, delta: dict[str, str], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return _event(self._said("chat.completion.chunk", choices=[choice]))
+
+    def _usage(self, usage: dict[str, int]) -> bytes:
+        return _event(self._said("chat.completion.chunk", choices=[], usage=usage))
+
+
+def _event(data: object) -> bytes:
+    return _chunked(f"data: {json.dumps(data)}\n\n".encode())
+
+
+def _chunked(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection; requests come one after the other."""
+
+    def __init__(self, answer: Answer, pause: float) -> None:
+        self._answer = answer
+        self._pause = pause
+        self._came = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        head, blank, body = self._came.partition(b"\r\n\r\n")
+        if not blank or len(body) < _content_length(head):
+            return
+        self._came = b""
+        asked = json.loads(body)
+        if not asked.get("stream"):
+            self._transport.write(self._answer.whole)
+        elif asked["model"] == "at-once":
+            self._transport.write(self._answer.at_once)
+        else:
+            self._transport.write(STREAM_HEAD)
+            at = self._loop.time() + self._pause
+            self._timer = self._loop.call_at(at, self._next, 0, at)
+
+    def _next(self, number: int, at: float) -> None:
+        self._transport.write(self._answer.pieces[number])
+        number += 1
+        if number == len(self._answer.pieces):
+            self._transport.write(self._answer.end)
+            return
+        at += self._pause
+        self._timer = self._loop.call_at(at, self._next, number, at)
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+async def serve(port: int, tokens: int, pace: float) -> None:
+    """Serve for ever on 127.0.0.1; prints the address when ready."""
+    answer = Answer(tokens)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(answer, 1 / pace), "127.0.0.1", port)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A fake model server for benchmarks.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--pace", type=float, default=36.0, help="tokens a second")
+    options = parser.parse_args()
+    uvloop.run(serve(options.port, options.tokens, options.pace))
+
+
+if __name__ == "__main__":
+    main()

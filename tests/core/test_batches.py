@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from apps.core.batches import Batches
+
+
+class Table:
+    """What is written, statement by statement. Refuses "bad", has "full" ask twice."""
+
+    def __init__(self) -> None:
+        self.statements: list[list[str]] = []
+        self.begun = asyncio.Event()
+
+    async def write_all(self, asked: Sequence[str]) -> list[str | None]:
+        self.statements.append(list(asked))
+        self.begun.set()
+        await asyncio.sleep(0)
+        if "bad" in asked:
+            raise psycopg.errors.RaiseException
+        if "away" in asked:
+            raise psycopg.OperationalError
+        again = "full" in asked and sum("full" in one for one in self.statements) == 1
+        return [None if one == "full" and again else one.upper() for one in asked]
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+async def outcomes(batches: Batches[str, str], *asked: str) -> list[str]:
+    answers = await asyncio.gather(*(batches.write(one) for one in asked), return_exceptions=True)
+    return [one if isinstance(one, str) else type(one).__name__ for one in answers]
+
+
+async def test_what_waits_together_is_written_together(table: Table) -> None:
+    batches = Batches(table.write_all)
+    assert await outcomes(batches, "a", "b", "c") == ["A", "B", "C"]
+    assert await outcomes(batches, "d") == ["D"]
+    assert table.statements == [["a", "b", "c"], ["d"]]
+
+
+async def test_what_comes_while_a_statement_runs_waits_for_the_next(table: Table) -> None:
+    batches = Batches(table.write_all)
+    first = asyncio.create_task(batches.write("a"))
+    await table.begun.wait()
+    assert await outcomes(batches, "b", "c") == ["B", "C"]
+    assert await first == "A"
+    assert table.statements == [["a"], ["b", "c"]]
+
+
+async def test_statement_takes_no_more_than_it_may(table: Table) -> None:
+    batches = Batches(table.write_all, most=2)
+    assert await outcomes(batches, *"abcde") == list("ABCDE")
+    assert table.statements == [["a", "b"], ["c", "d"], ["e"]]
+
+
+async def test_bad_row_fails_alone(table: Table) -> None:
+    batches = Batches(table.write_all)
+    assert await outcomes(batches, "a", "bad", "b") == ["A", "RaiseException", "B"]
+    assert table.statements == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
+
+
+async def test_database_that_is_away_fails_all_and_is_asked_again_by_the_next(table: Table) -> None:
+    batches = Batches(table.write_all)
+    assert await outcomes(batches, "a", "away") == ["OperationalError"] * 2
+    assert await outcomes(batches, "b") == ["B"]
+
+
+async def test_what_found_no_room_is_asked_again(table: Table) -> None:
+    batches = Batches(table.write_all)
+    assert await outcomes(batches, "a", "full") == ["A", "FULL"]
+    assert table.statements == [["a", "full"], ["full"]]
+
+
+async def test_waiter_that_leaves_takes_nothing_from_the_others(table: Table) -> None:
+    batches = Batches(table.write_all)
+    waiters = [asyncio.create_task(batches.write(one)) for one in "abc"]
+    await asyncio.sleep(0)
+    waiters[1].cancel()
+    answers = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [answers[0], type(answers[1]), answers[2]] == ["A", asyncio.CancelledError, "C"]
+    assert table.statements == [["a", "b", "c"]]
+
+
+async def test_second_lane_takes_what_the_first_leaves_waiting(table: Table) -> None:
+    batches = Batches(table.write_all, most=1, lanes=2)
+    written = asyncio.gather(*(batches.write(one) for one in "ab"))
+    await table.begun.wait()
+    assert await written == ["A", "B"]
+    assert await outcomes(batches, "c") == ["C"]
+    assert table.statements == [["a"], ["b"], ["c"]]

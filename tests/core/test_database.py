@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from django.db import connection
+
+from apps.core import database
+from apps.core.database import CONNECTIONS, close_database, execute
+from apps.core.threads import in_thread
+
+TRANSACTION = "SELECT pg_current_xact_id()::text"
+
+
+@pytest.fixture(autouse=True)
+async def closed_afterwards(committed: None) -> AsyncIterator[None]:
+    yield
+    await close_database()
+
+
+async def test_statement_runs_on_the_same_database_as_djangos() -> None:
+    name = connection.settings_dict["NAME"]
+    assert await execute("SELECT current_database(), %s::integer + 1", 2) == [(name, 3)]
+
+
+async def test_statement_is_committed_by_itself_and_planned_once() -> None:
+    asked = "SELECT current_setting('plan_cache_mode'), current_setting('enable_seqscan')"
+    assert await execute(asked) == [("force_generic_plan", "off")]
+    plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE NOT from_sql"
+    transactions = {row[0] for _ in range(3) for row in await execute(TRANSACTION)}
+    assert len(transactions) == 3
+    assert all(custom == 0 for _, custom in await execute(plans))
+
+
+async def test_burst_waits_for_a_bounded_number_of_connections() -> None:
+    asked = "SELECT pg_backend_pid() FROM pg_sleep(0.01)"
+    rows = await asyncio.gather(*(execute(asked) for _ in range(4 * CONNECTIONS)))
+    backends = {pid for ((pid,),) in rows}
+    assert len(rows) == 4 * CONNECTIONS
+    assert 1 <= len(backends) <= CONNECTIONS
+
+
+async def test_refused_statement_leaves_the_connection_usable() -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await execute("SELECT 1 / 0")
+    assert await execute("SELECT 1") == [(1,)]
+
+
+def end_backend(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+async def test_connections_that_died_in_a_pause_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ((pid,),) = await execute("SELECT pg_backend_pid()")
+    await in_thread(end_backend, pid)
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 0.0)  # as if the pause had been a long one
+    ((other,),) = await execute("SELECT pg_backend_pid()")
+    assert other != pid
+
+
+async def test_connection_that_dies_in_use_fails_its_statement_alone() -> None:
+    with pytest.raises(psycopg.OperationalError):
+        await execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await execute("SELECT 1") == [(1,)]
+
+
+async def test_pool_is_opened_anew_after_it_was_closed() -> None:
+    ((pid,),) = await execute("SELECT pg_backend_pid()")
+    await close_database()
+    await close_database()
+    ((other,),) = await execute("SELECT pg_backend_pid()")
+    assert other != pid

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from pydantic.alias_generators import to_camel
 
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.chat import openapi as chat
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
 from apps.conversations.errors import ConversationNotFound, TurnNotFound
@@ -46,6 +46,7 @@ _ALWAYS = (
 )
 _WITH_BODY = (ValidationFailed, PayloadTooLarge, UnsupportedMediaType)
 NAMED: dict[str, type[ApiError]] = {
+    "api_key_id": ApiKeyNotFound,
     "chatbot_id": ChatbotNotFound,
     "conversation_id": ConversationNotFound,
     "delivery_id": DeliveryNotFound,

@@ -8,10 +8,12 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from apps.api_keys import services
+from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.queries import key_with, keys_of
 from apps.api_keys.schemas import ApiKeyOut, ApiKeyPage, ApiKeyWithSecret, NewApiKey, Rotation
+from apps.core.openapi import raises
 from apps.core.pagination import newest_first
 from apps.core.schemas import Cursor, Limit, Success
 from apps.workspaces.models import Workspace
@@ -51,7 +53,10 @@ def get_api_key(request: HttpRequest, api_key_id: str) -> Success[ApiKeyOut]:
 
 
 @router.post(
-    "/api-keys/{api_key_id}/rotate", auth=MANAGE, response={201: Success[ApiKeyWithSecret]}
+    "/api-keys/{api_key_id}/rotate",
+    auth=MANAGE,
+    response={201: Success[ApiKeyWithSecret]},
+    openapi_extra=raises(ApiKeyEnded),
 )
 def rotate_api_key(
     request: HttpRequest, api_key_id: str, body: Rotation

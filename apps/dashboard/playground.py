@@ -15,7 +15,6 @@ from apps.chat import rate_limit, sse
 from apps.chat.admission import asked
 from apps.chat.engine import ChatRequest, begin
 from apps.chat.events import Failed
-from apps.chat.serializers import ChatSerializer
 from apps.chat.turn_log import TurnLog
 from apps.chatbots.models import Chatbot
 from apps.core.errors import TooManyRequests
@@ -30,7 +29,7 @@ def chat_request(chatbot: Chatbot, said: Mapping[str, str], *, request_id: str) 
         "message": said.get("message", ""),
         "conversationId": said.get("conversationId") or None,
     }
-    asks = asked(ChatSerializer(data=body), None, key_name="")
+    asks = asked(body, None, key_name="")
     return ChatRequest(
         workspace_id=chatbot.workspace_id,
         chatbot=chatbot,

@@ -76,9 +76,7 @@ def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot)
     days_ago(answered(chatbot), 0.5)
     now = timezone.now() + timedelta(seconds=1)
     hours = series(team.workspace.id, since=now - DAY, until=now)
-    assert {later.at - hour.at for hour, later in pairwise(hours)} == {
-        timedelta(hours=1)
-    }
+    assert {later.at - hour.at for hour, later in pairwise(hours)} == {timedelta(hours=1)}
     assert [sum(h.turns for h in hours), sum(h.credits for h in hours)] == [2, 6]
     days = series(team.workspace.id, since=now - 7 * DAY, until=now)
     assert [len(days), sum(day.turns for day in days)] == [8, 2]

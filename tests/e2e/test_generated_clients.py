@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import httpx
 import pytest
 
+from apps.chatbots.models import Chatbot
 from apps.credits.queries import balance_of
 from tests import node_clients
 from tests.factories import Team, give, make_key
@@ -57,7 +59,7 @@ def test_python_client_chats_and_reads_credits(
     models = importlib.import_module(f"{CLIENT}.models")
     with generated.AuthenticatedClient(web.url, caller.key) as client:
         request = models.ChatRequest(message="Hello there", stream=False)
-        answer = chat.sync(caller.chatbot.id, client=client, body=request)
+        answer = chat.sync(cast(Chatbot, caller.chatbot).id, client=client, body=request)
         refused = chat.sync("c" + "0" * 24, client=client, body=request)
     assert (answer.data.finish_reason, answer.data.credits_.balance) == ("stop", 7)
     assert (type(refused).__name__, refused.code) == (

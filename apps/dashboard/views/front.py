@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django import forms
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 
@@ -19,9 +22,17 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         raise Http404
     context = {
         "form": SampleForm({"name": "", "prompt": "Answer briefly.", "model": "b", "on": True}),
+        "filters": SampleFilters({"since": "7"}),
+        "moment": timezone.now() - timedelta(hours=3),
         "page": {"first_url": "?", "next_url": "?"},
     }
     return render(request, "dashboard/styleguide.html", context)
+
+
+class SampleFilters(forms.Form):
+    """What a list can be narrowed by."""
+
+    since = forms.ChoiceField(choices=[("7", "7 days"), ("30", "30 days")], required=False)
 
 
 class SampleForm(forms.Form):

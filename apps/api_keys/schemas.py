@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from apps.api_keys.models import MOST_REQUESTS, REQUESTS_PER_HOUR, ApiKey
-from apps.core.schemas import BodySchema, CamelSchema, When
+from apps.core.schemas import WHOLE, BodySchema, CamelSchema, When, shown_as_line
 from apps.core.text import line_of
 
 MOST_GRACE = 7 * 24 * 3600
@@ -20,16 +20,16 @@ ScopeName = Literal["chat", "read", "manage"]
 class NewApiKey(BodySchema):
     """An API key to create."""
 
-    name: Annotated[str, AfterValidator(line_of(120)), Field(max_length=1000)]
+    name: Annotated[str, AfterValidator(line_of(120)), shown_as_line(120)]
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=3)]
-    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] = REQUESTS_PER_HOUR
+    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS), WHOLE] = REQUESTS_PER_HOUR
     expires_at: When | None = None
 
 
 class Rotation(BodySchema):
     """How to rotate a key. `graceSeconds`: for how long the old key still works."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE)] = DAY
+    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE), WHOLE] = DAY
 
 
 class ApiKeyOut(CamelSchema):

@@ -91,7 +91,6 @@ _STREAM = (
 )
 STREAMED: Schema = {
     "schema": {
-        "type": "string",
         "description": "Server-sent events. `data:` of each is a `Frame`, or `[DONE]` at the end.",
     },
     "example": _STREAM,

@@ -9,16 +9,16 @@ from pydantic import AfterValidator, Field
 
 from apps.chatbots.models import DEFAULT_PROMPT, MAX_PROMPT, Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.services import SETTINGS
-from apps.core.schemas import BodySchema, CamelSchema, Id, Text
+from apps.core.schemas import WHOLE, BodySchema, CamelSchema, Id, Text, shown_as_line
 from apps.core.text import line_of
 
-Name = Annotated[str, AfterValidator(line_of(120)), Field(max_length=1000)]
+Name = Annotated[str, AfterValidator(line_of(120)), shown_as_line(120)]
 Prompt = Annotated[Text, Field(max_length=MAX_PROMPT)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
-ReplyTokens = Annotated[int, Field(ge=1, le=100_000)]
-HistoryLimit = Annotated[int, Field(ge=0, le=200)]
-Requests = Annotated[int, Field(ge=1, le=10_000)]
-WindowSeconds = Annotated[int, Field(ge=1, le=86_400)]
+ReplyTokens = Annotated[int, Field(ge=1, le=100_000), WHOLE]
+HistoryLimit = Annotated[int, Field(ge=0, le=200), WHOLE]
+Requests = Annotated[int, Field(ge=1, le=10_000), WHOLE]
+WindowSeconds = Annotated[int, Field(ge=1, le=86_400), WHOLE]
 Capture = Literal["off", "detect", "ask"]
 
 

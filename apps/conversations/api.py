@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Router
 
 from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, caller_in
 from apps.conversations.models import Message, Turn
 from apps.conversations.queries import conversation_with, messages_after, turn_with
 from apps.conversations.schemas import MessageListAnswer, TurnAnswer
+from apps.core.schemas import Cursor, Limit
 from apps.credits.queries import charge_of_turn
 
 router = Router(tags=["conversations"], by_alias=True)
@@ -24,8 +25,8 @@ router = Router(tags=["conversations"], by_alias=True)
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: str | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """A conversation's messages, oldest first, a page at a time."""
     conversation = conversation_with(caller_in(request).workspace_id, conversation_id)

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from apps.conversations.errors import ConversationNotFound, TurnNotFound
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
-from apps.core.errors import ValidationFailed
+from apps.core.pagination import oldest_first
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
 ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
@@ -41,18 +41,10 @@ def messages_after(
 ) -> tuple[list[Message], str | None]:
     """A page of a conversation, oldest first, and the cursor of the next page if there is one.
 
-    A cursor is the id of the last message seen. Raises ValidationFailed for any other text.
+    Raises ValidationFailed for what is no cursor.
     """
-    found = messages_of(conversation)
-    if cursor is not None:
-        seen = found.filter(id=cursor).first()
-        if seen is None:
-            raise ValidationFailed({"cursor": ["This is not a cursor of this list."]})
-        found = found.filter(created_at__gte=seen.created_at).exclude(
-            created_at=seen.created_at, id__lte=seen.id
-        )
-    page = list(found[: limit + 1])
-    return page[:limit], page[limit - 1].id if len(page) > limit else None
+    page = oldest_first(messages_of(conversation), cursor=cursor, limit=limit)
+    return page.rows, page.next_cursor
 
 
 def newest_message(conversation: Conversation) -> Message | None:

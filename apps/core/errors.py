@@ -11,6 +11,7 @@
     ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
     ├── SlowReader               408     SLOW_READER           a WebSocket alone
     ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH, TOO_MANY_TURNS,
+    │                                    LEAD_EMAIL_TAKEN, API_KEY_ENDED,
     │                                    WEBHOOK_ENDPOINT_DISABLED, TOO_MANY_WEBHOOK_ENDPOINTS
     ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE

@@ -22,8 +22,8 @@ _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 def new_id() -> str:
     """A new id of 25 characters."""
-    now = _base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
-    return f"c{now}{_base36(chance() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
+    now = base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
+    return f"c{now}{base36(chance() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
 
 
 NO_ID = "c" + "0" * (LENGTH - 1)
@@ -35,7 +35,8 @@ def is_id(value: str) -> bool:
     return len(value) == LENGTH and value[0] == "c" and all(c in _DIGITS for c in value)
 
 
-def _base36(number: int, width: int) -> str:
+def base36(number: int, width: int) -> str:
+    """The number in so many digits, 0–9 and a–z; what does not fit is cut off in front."""
     pairs = []
     for _ in range((width + 1) // 2):
         number, pair = divmod(number, 1296)

@@ -1,23 +1,29 @@
 """Lists that stay quick however long: a page begins after the last row seen, never at a number.
 
-A cursor is opaque to callers: the moment and the id of the last row of a page, in base64. It
-carries no right: it moves within the rows that the caller may see anyway.
+A cursor is opaque to callers: the moment and the id of the last row of a page. It carries no
+right: it moves within the rows that the caller may see anyway. Whatever has its form is one.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
 from apps.core.errors import ValidationFailed
-from apps.core.ids import is_id
+from apps.core.ids import LENGTH, base36
 
 M = TypeVar("M", bound=Model)
 MOST_ROWS = 100
+
+_MOMENT_DIGITS = 11
+CURSOR_PATTERN = rf"^[0-9a-z]{{{_MOMENT_DIGITS}}}c[0-9a-z]{{{LENGTH - 1}}}$"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,23 @@ def newest_first(
         rows = rows.filter(Q(**{f"{by}__lte": moment})).filter(
             Q(**{f"{by}__lt": moment}) | Q(id__lt=id)
         )
+    return _page(rows, limit, by)
+
+
+def oldest_first(
+    rows: QuerySet[M], *, cursor: str | None, limit: int, by: str = "created_at"
+) -> Page[M]:
+    """The same from the oldest to the newest."""
+    rows = rows.order_by(by, "id")
+    if cursor is not None:
+        moment, id = _read(cursor)
+        rows = rows.filter(Q(**{f"{by}__gte": moment})).filter(
+            Q(**{f"{by}__gt": moment}) | Q(id__gt=id)
+        )
+    return _page(rows, limit, by)
+
+
+def _page(rows: QuerySet[M], limit: int, by: str) -> Page[M]:
     found = list(rows[: limit + 1])
     page = found[:limit]
     more = len(found) > limit
@@ -51,16 +74,11 @@ def newest_first(
 
 def cursor_of(moment: datetime, id: str) -> str:
     """The cursor of the page that begins after this row."""
-    return urlsafe_b64encode(f"{moment.isoformat()} {id}".encode()).decode().rstrip("=")
+    return base36((moment - _EPOCH) // _MICROSECOND, _MOMENT_DIGITS) + id
 
 
 def _read(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, id = text.partition(" ")
-        read = datetime.fromisoformat(moment)
-    except ValueError:
-        read, id = None, ""
-    if read is None or read.tzinfo is None or not is_id(id):
+    if not re.fullmatch(CURSOR_PATTERN, cursor):
         raise ValidationFailed({"cursor": ["This is not a cursor of this list."]})
-    return read, id
+    moment = _EPOCH + int(cursor[:_MOMENT_DIGITS], 36) * _MICROSECOND
+    return moment, cursor[_MOMENT_DIGITS:]

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from ninja import Query, Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from apps.core.ids import LENGTH
-from apps.core.text import keepable
+from apps.core.pagination import CURSOR_PATTERN
+from apps.core.text import LINE_PATTERN, keepable
 
 T = TypeVar("T")
 
@@ -32,16 +33,31 @@ def _in_utc(moment: datetime) -> datetime:
 When = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 """A moment that a caller names, with its offset."""
 
-Text = Annotated[str, AfterValidator(keepable)]
+
+def _whole(number: object) -> object:
+    """JSON knows one kind of number: 5.0 is as whole as 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(_whole)
+"""After the bounds of an int in a body: it may be written either way."""
+
+Text = Annotated[
+    str, AfterValidator(keepable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
 """Text of any length that PostgreSQL can keep: bound it with a Field."""
+
+
+def shown_as_line(most: int, **more: Any) -> Any:
+    """How the document shows a field that is checked by `line_of(most)`."""
+    shown: dict[str, Any] = {"minLength": 1, "maxLength": most, "pattern": LINE_PATTERN}
+    return Field(json_schema_extra=shown | more)
+
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
 Cursor = Annotated[
     str | None,
-    Query(
-        max_length=200,
-        description="The `nextCursor` of the page before.",
-    ),
+    Query(pattern=CURSOR_PATTERN, description="The `nextCursor` of the page before."),
 ]
 
 _SENTENCES = {

@@ -10,14 +10,18 @@ def line_of(most: int) -> Callable[[str], str]:
     """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
 
     def line(text: str) -> str:
-        text = unicodedata.normalize("NFC", text).strip()
-        if not 1 <= len(text) <= most:
+        whole, text = text, unicodedata.normalize("NFC", text).strip()
+        if not text or max(len(whole), len(text)) > most:
             raise ValueError(f"This must have 1 to {most} characters.")
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             raise ValueError("This has a control character or half a surrogate pair in it.")
         return text
 
     return line
+
+
+LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
+"""What `line_of` takes, but for its length, as a regular expression of the API's document."""
 
 
 def keepable(text: str) -> str:

@@ -13,6 +13,7 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.core.openapi import raises
 from apps.leads import services
 from apps.leads.access import chatbot_id_in, lead_in
+from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
 from apps.leads.queries import LeadPage, leads_of, page_of
 from apps.leads.schemas import (
@@ -77,7 +78,13 @@ def get_lead(request: HttpRequest, lead_id: str) -> Answer:
     return _shown(_lead(request, lead_id))
 
 
-@router.api_operation(CHANGING, ONE_OF_CHATBOT, auth=MANAGE, response=LeadAnswer)
+@router.api_operation(
+    CHANGING,
+    ONE_OF_CHATBOT,
+    auth=MANAGE,
+    response=LeadAnswer,
+    openapi_extra=raises(LeadEmailTaken),
+)
 def update_lead_of_chatbot(
     request: HttpRequest, chatbot_id: str, lead_id: str, body: LeadChanges
 ) -> Answer:
@@ -85,7 +92,13 @@ def update_lead_of_chatbot(
     return _updated(request, _lead(request, lead_id, chatbot_id), body)
 
 
-@router.api_operation(CHANGING, "/leads/{lead_id}", auth=MANAGE, response=LeadAnswer)
+@router.api_operation(
+    CHANGING,
+    "/leads/{lead_id}",
+    auth=MANAGE,
+    response=LeadAnswer,
+    openapi_extra=raises(LeadEmailTaken),
+)
 def update_lead(request: HttpRequest, lead_id: str, body: LeadChanges) -> Answer:
     """Change the fields that are given. PUT and PATCH do the same."""
     return _updated(request, _lead(request, lead_id), body)

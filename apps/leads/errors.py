@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 
 
 class LeadNotFound(NotFound):
@@ -8,3 +8,10 @@ class LeadNotFound(NotFound):
 
     code = "LEAD_NOT_FOUND"
     sentence = "Lead not found or access denied"
+
+
+class LeadEmailTaken(Conflict):
+    """A lead cannot be given the email address of another: there is one an address."""
+
+    code = "LEAD_EMAIL_TAKEN"
+    sentence = "Another lead of this chatbot has this email address."

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.core.bounded_json import bounded_object
+from apps.core.schemas import shown_as_line
 from apps.core.text import line_of
 from apps.leads.contacts import email_of, phone_of
 
@@ -34,16 +35,19 @@ def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return bounded_object({key: value for key, value in both.items() if value is not None})
 
 
-_LINE = {"format": "line", "minLength": 1, "examples": ["Ada Lovelace"]}
 _EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
 _PHONE = {"format": "phone", "minLength": 3, "examples": ["+442079460958"]}
 Name = Annotated[
-    str, AfterValidator(line_of(NAME_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+    str,
+    AfterValidator(line_of(NAME_LENGTH)),
+    shown_as_line(NAME_LENGTH, examples=["Ada Lovelace"]),
 ]
 Email = Annotated[str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(email_of)]
 Phone = Annotated[str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(phone_of)]
 Source = Annotated[
-    str, AfterValidator(line_of(SOURCE_LENGTH)), Field(max_length=1000, json_schema_extra=_LINE)
+    str,
+    AfterValidator(line_of(SOURCE_LENGTH)),
+    shown_as_line(SOURCE_LENGTH, examples=["pricing page"]),
 ]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
 Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]

@@ -11,7 +11,6 @@ from apps.core.schemas import BodySchema, CamelSchema, Moment
 from apps.core.text import line_of
 from apps.leads.fields import (
     SEARCH_LENGTH,
-    SOURCE_LENGTH,
     Email,
     LeadFields,
     Metadata,
@@ -28,15 +27,23 @@ def _search(text: str) -> str:
     return line_of(SEARCH_LENGTH)(text) if text.strip() else ""
 
 
+_SEARCHED: dict[str, Any] = {
+    "maxLength": SEARCH_LENGTH,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+}
+
+
 class LeadFilters(Schema):
     """Which leads, and which page of them."""
 
     page: int = Field(1, ge=1, le=PAGES)
     limit: int = Field(20, ge=1, le=100)
     status: Status | None = None
-    source: Annotated[str, AfterValidator(line_of(SOURCE_LENGTH))] | None = None
+    source: Source | None = None
     search: Annotated[str, AfterValidator(_search)] | None = Field(
-        None, description="In name and email, in any case; up to 200 characters."
+        None,
+        description="In name and email, in any case; up to 200 characters.",
+        json_schema_extra=_SEARCHED,
     )
 
 

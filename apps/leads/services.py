@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from apps.audit.services import Actor, record
 from apps.core.errors import ValidationFailed
-from apps.leads.errors import LeadNotFound
+from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields, merged
 from apps.leads.models import Lead
 from apps.leads.wire import lead_data
@@ -48,7 +48,7 @@ def create_lead(
 def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: Actor) -> Lead:
     """Set the fields that are given; what would change nothing is told to nobody.
 
-    Raises LeadNotFound, or ValidationFailed where another lead of the chatbot has the email.
+    Raises LeadNotFound, or LeadEmailTaken.
     """
     lead = locked(workspace_id, lead_id)
     changed = change(lead=lead, fields=fields)
@@ -78,7 +78,7 @@ def locked(workspace_id: str, lead_id: str) -> Lead:
 def change(*, lead: Lead, fields: LeadFields) -> list[str]:
     """Save what differs from the locked lead; the names of the columns that did, in order.
 
-    Raises ValidationFailed where another lead of the chatbot has the email, or where nothing
+    Raises LeadEmailTaken, or ValidationFailed where nothing
     would be left by which to reach the person.
     """
     columns = columns_of(lead.metadata, fields)
@@ -97,8 +97,7 @@ def change(*, lead: Lead, fields: LeadFields) -> list[str]:
     except IntegrityError as error:
         if "leads_one_lead_an_email" not in str(error):
             raise
-        problem = "Another lead of this chatbot has this email address."
-        raise ValidationFailed({"email": [problem]}) from None
+        raise LeadEmailTaken from None
     lead.refresh_from_db(fields=["updated_at"])
     return changed
 

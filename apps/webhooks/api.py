@@ -7,13 +7,12 @@ from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
 from apps.core.openapi import raises
 from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Limit
+from apps.core.schemas import Cursor, Deleted, Limit, Success
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint
 from apps.webhooks.queries import deliveries_of, delivery_with, endpoint_with, endpoints_of
 from apps.webhooks.schemas import (
-    Deleted,
     DeliveryOut,
     DeliveryPage,
     DeliveryWhole,
@@ -22,7 +21,6 @@ from apps.webhooks.schemas import (
     EndpointOut,
     EndpointPage,
     EndpointWithSecret,
-    Success,
 )
 
 router = Router(tags=["webhooks"], by_alias=True)

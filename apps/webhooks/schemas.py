@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from ninja import Field, Schema
-from pydantic import ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from apps.core.schemas import BodySchema, CamelSchema, Text
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
 from apps.webhooks.signing import body_of
 
-T = TypeVar("T")
-Url = Annotated[str, Field(max_length=2000, examples=["https://hooks.example.com/parley"])]
-Description = Annotated[str, Field(max_length=200)]
+_URL = {"format": "webhook-url", "minLength": 8, "examples": ["https://hooks.example.com/parley"]}
+Url = Annotated[str, Field(max_length=2000, json_schema_extra=_URL)]
+Description = Annotated[Text, Field(max_length=200)]
 Subscribable = Literal[
     "lead.created",
     "lead.updated",
@@ -29,30 +28,13 @@ Subscribable = Literal[
 EventTypes = Annotated[list[Subscribable], Field(min_length=1, max_length=50)]
 
 
-class Wire(Schema):
-    """camelCase outside, snake_case inside."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class Asked(Wire):
-    """What comes in: a field that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Success(Schema, Generic[T]):
-    success: Literal[True] = True
-    data: T
-
-
-class EndpointIn(Asked):
+class EndpointIn(BodySchema):
     url: Url
     event_types: EventTypes
     description: Description = ""
 
 
-class EndpointChanges(Asked):
+class EndpointChanges(BodySchema):
     """What is absent or null stays as it is."""
 
     url: Url | None = None
@@ -61,7 +43,7 @@ class EndpointChanges(Asked):
     enabled: bool | None = None
 
 
-class EndpointOut(Wire):
+class EndpointOut(CamelSchema):
     id: str
     url: str
     description: str
@@ -98,17 +80,12 @@ class EndpointWithSecret(EndpointOut):
     secret: str
 
 
-class EndpointPage(Wire):
+class EndpointPage(CamelSchema):
     webhook_endpoints: list[EndpointOut]
     next_cursor: str | None
 
 
-class Deleted(Wire):
-    id: str
-    deleted: Literal[True] = True
-
-
-class DeliveryOut(Wire):
+class DeliveryOut(CamelSchema):
     id: str
     endpoint_id: str
     event_id: str
@@ -127,19 +104,19 @@ class DeliveryOut(Wire):
         return cls(**_fields(delivery))
 
 
-class DeliveryPage(Wire):
+class DeliveryPage(CamelSchema):
     deliveries: list[DeliveryOut]
     next_cursor: str | None
 
 
-class Request(Wire):
+class DeliveryRequest(CamelSchema):
     """What is sent. The headers are those of the last attempt, and empty before the first."""
 
     headers: dict[str, str]
     body: str
 
 
-class Response(Wire):
+class DeliveryResponse(CamelSchema):
     """What the last attempt got: of the body, the first 4 KiB."""
 
     status: int
@@ -147,16 +124,18 @@ class Response(Wire):
 
 
 class DeliveryWhole(DeliveryOut):
-    request: Request
-    response: Response | None
+    request: DeliveryRequest
+    response: DeliveryResponse | None
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
         response = None
         if delivery.response_status is not None:
-            response = Response(status=delivery.response_status, body=delivery.response_body)
+            response = DeliveryResponse(
+                status=delivery.response_status, body=delivery.response_body
+            )
         body = body_of(delivery.event).decode()
-        request = Request(headers=delivery.request_headers, body=body)
+        request = DeliveryRequest(headers=delivery.request_headers, body=body)
         return cls(**_fields(delivery), request=request, response=response)
 
 

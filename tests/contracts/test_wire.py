@@ -95,6 +95,18 @@ def foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
     return httpx.get(url, headers={"Authorization": f"Bearer {key}"})
 
 
+def taken_email(web: WebProcess, team: Team) -> httpx.Response:
+    chatbot = make_chatbot(team.workspace)
+    key = make_key(team.workspace, ["manage"])
+    api = httpx.Client(base_url=web.url, headers={"Authorization": f"Bearer {key}"})
+    root = f"/api/v1/chatbots/{chatbot.id}/leads"
+    with api:
+        for name in ("eve", "mallory"):
+            made = api.post(root, json={"name": name, "email": f"{name}@example.com"})
+        lead_id = made.json()["data"]["id"]
+        return api.patch(f"{root}/{lead_id}", json={"email": "eve@example.com"})
+
+
 def unknown_address(web: WebProcess, team: Team) -> httpx.Response:
     return httpx.get(f"{web.url}/api/v1/nothing")
 
@@ -231,6 +243,7 @@ CASES = {
     "METHOD_NOT_ALLOWED": Case(405, wrong_method, shows_limit=False),
     "CONVERSATION_BUSY": Case(409, busy),
     "IDEMPOTENCY_MISMATCH": Case(409, other_body),
+    "LEAD_EMAIL_TAKEN": Case(409, taken_email),
     "API_KEY_ENDED": Case(409, ended_key),
     "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off),
     "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more),
@@ -289,14 +302,11 @@ def test_every_code_of_the_socket_alone_is_documented() -> None:
 
 
 def test_every_error_class_has_a_case() -> None:
-    for app in apps.get_app_configs():
-        if app.name.startswith("apps.") and util.find_spec(f"{app.name}.errors"):
-            import_module(f"{app.name}.errors")
-    assert {error.code for error in _tree(ApiError)} == CASES.keys() | SOCKETS_ALONE.keys()
+    assert {error.code for error in _errors()} == CASES.keys() | SOCKETS_ALONE.keys()
 
 
 def test_statuses_of_one_code_agree() -> None:
-    met = {(error.code, error.status) for error in _tree(ApiError) if "code" in vars(error)}
+    met = {(error.code, error.status) for error in _errors() if "code" in vars(error)}
     assert met == {(code, case.status) for code, case in CASES.items()} | {*SOCKETS_ALONE.items()}
 
 
@@ -356,6 +366,13 @@ def test_internal_error_says_nothing_of_its_cause(web: WebProcess, live_team: Te
         "error": "Something went wrong on our side. Quote the request id to support.",
         "code": "INTERNAL_ERROR",
     }
+
+
+def _errors() -> set[type[ApiError]]:
+    for app in apps.get_app_configs():
+        if app.name.startswith("apps.") and util.find_spec(f"{app.name}.errors"):
+            import_module(f"{app.name}.errors")
+    return _tree(ApiError)
 
 
 def _tree(error: type[ApiError]) -> set[type[ApiError]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
@@ -14,7 +16,8 @@ from apps.conversations.queries import (
     messages_of,
 )
 from apps.core.errors import ValidationFailed
-from apps.core.ids import new_id
+from apps.core.ids import NO_ID, new_id
+from apps.core.pagination import cursor_of
 from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, make_chatbot
 
@@ -167,13 +170,21 @@ def test_page_that_ends_the_list_has_no_cursor(conversation: Conversation) -> No
     assert (len(page), cursor) == (6, None)
 
 
-def test_cursor_of_another_conversation_is_refused(team: Team, conversation: Conversation) -> None:
+def test_cursor_of_another_conversation_shows_nothing_of_it(
+    team: Team, conversation: Conversation
+) -> None:
     foreign = opened(make_chatbot(team.outside))
-    foreign_message = Message.objects.get(turn=foreign)
-    for cursor in (foreign_message.id, new_id(), ""):
-        with pytest.raises(ValidationFailed) as caught:
-            messages_after(conversation, cursor=cursor, limit=2)
-        assert caught.value.details == {"cursor": ["This is not a cursor of this list."]}
+    said = Message.objects.get(turn=foreign)
+    before = cursor_of(said.created_at - timedelta(days=1), said.id)
+    page, _ = messages_after(conversation, cursor=before, limit=100)
+    assert page == list(messages_of(conversation))
+
+
+@pytest.mark.parametrize("cursor", [NO_ID, ""])
+def test_what_is_no_cursor_is_refused(conversation: Conversation, cursor: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        messages_after(conversation, cursor=cursor, limit=2)
+    assert caught.value.details == {"cursor": ["This is not a cursor of this list."]}
 
 
 def test_messages_keep_their_order_in_one_turn(conversation: Conversation) -> None:

@@ -14,7 +14,7 @@ from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
 from apps.dashboard.leads import STATUSES, pipeline_of, said_of
 from apps.dashboard.listing import listing
-from apps.leads.errors import LeadNotFound
+from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
 from apps.leads.queries import lead_with, leads_of
 from apps.leads.services import delete_lead, update_lead
@@ -76,6 +76,8 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
             )
         except LeadNotFound:
             raise Http404 from None
+        except LeadEmailTaken as refusal:
+            form.add_error("email", refusal.error)
         except ValidationFailed as refusal:
             for name, sentences in refusal.details.items():
                 form.add_error(name if name in form.fields else None, list(sentences))

@@ -26,5 +26,5 @@ class AccountAdmin(HistoryAdmin):
 class LedgerEntryAdmin(HistoryAdmin):
     list_display = ["created_at", "workspace", "kind", "amount", "balance_after", "reason"]
     list_select_related = ["workspace"]
-    list_filter = ["kind", "created_at"]
-    search_fields = ["workspace__slug", "=turn_id", "=id", "reason"]
+    list_filter = ["kind", "category", "created_at"]
+    search_fields = ["workspace__slug", "=turn_id", "=id", "=reference", "reason"]

@@ -59,8 +59,22 @@ TAKES = (EntryKind.CHARGE, EntryKind.EXPIRY)
 GIVES = (EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.REFUND)
 
 
+class Category(models.TextChoices):
+    """What kind of thing staff did, where staff moved credits by hand."""
+
+    GOODWILL = "goodwill"
+    CORRECTION = "correction"
+    PURCHASE = "purchase"
+    PROMOTION = "promotion"
+
+
 class LedgerEntry(models.Model):
-    """One line of a workspace's credits. PostgreSQL refuses to change or delete it."""
+    """One line of a workspace's credits. PostgreSQL refuses to change or delete it.
+
+    `sequence` counts a workspace's entries from 1 and `hash` binds each to the one before; a
+    trigger writes both, whatever is given for them. Every column has a default in the database,
+    because charges are written by a statement that names its own (`conversations.statements`).
+    """
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="ledger")
@@ -73,6 +87,28 @@ class LedgerEntry(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    category = models.CharField(max_length=10, choices=Category, blank=True, db_default="")
+    reference = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="What it belongs to elsewhere: an invoice, a ticket, a period.",
+    )
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what is left of the credits given here lapses."
+    )
+    from_ip = models.GenericIPAddressField(null=True, blank=True)
+    reverses = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="reversals",
+        help_text="The entry that this one undoes.",
+    )
+    sequence = models.BigIntegerField(db_default=0, editable=False)
+    hash = models.CharField(max_length=64, db_default="", editable=False)
 
     class Meta:
         verbose_name_plural = "ledger entries"
@@ -95,6 +131,16 @@ class LedgerEntry(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind=EntryKind.CHARGE) | Q(turn_id__isnull=False),
                 name="credits_charge_names_its_turn",
+            ),
+            models.UniqueConstraint(
+                "reverses", condition=Q(reverses__isnull=False), name="credits_reversed_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(category__in=["", *Category.values]), name="credits_category_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(amount__gt=0),
+                name="credits_only_what_is_given_expires",
             ),
         ]
 

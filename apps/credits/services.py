@@ -5,6 +5,7 @@ Balance and held change in one place, `_move`: a single conditional UPDATE that 
 the same transaction.
 
     grant, adjust   balance ± n                entry
+    reverse         balance ∓ n                entry   that names the one it undoes
     hold            held + n                   —       when a turn opens
     charge          held − h, balance − c      entry   when it settles; c ≤ h
     release         held − h                   —       when it settles unpaid
@@ -12,11 +13,14 @@ the same transaction.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import GIVES, Account, EntryKind, LedgerEntry, Plan
+from apps.credits.models import GIVES, Account, Category, EntryKind, LedgerEntry, Plan
 from apps.credits.queries import Balance
 
 MOST = 10**12
@@ -37,44 +41,117 @@ def grant(
     credits: int,
     reason: str,
     kind: EntryKind = EntryKind.GRANT,
+    category: str = "",
+    reference: str = "",
+    expires_at: datetime | None = None,
     created_by: User | None = None,
+    from_ip: str | None = None,
 ) -> LedgerEntry:
     """Give credits (at least 1), opening the account if there is none. Raises ValueError."""
     if credits < 1:
         raise ValueError("Give at least 1 credit.")
     if kind not in GIVES:
         raise ValueError(f"An entry of the kind {kind} does not give credits.")
-    _check(credits, reason)
+    _check(credits, reason, reference)
     open_account(workspace_id=workspace_id)
-    return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
+    return _post(
+        workspace_id,
+        kind,
+        credits,
+        reason=reason,
+        category=category,
+        reference=reference,
+        expires_at=expires_at,
+        created_by=created_by,
+        from_ip=from_ip,
+    )
 
 
 @transaction.atomic
 def adjust(
-    *, workspace_id: str, credits: int, reason: str, created_by: User | None = None
+    *,
+    workspace_id: str,
+    credits: int,
+    reason: str,
+    category: str = "",
+    reference: str = "",
+    expires_at: datetime | None = None,
+    created_by: User | None = None,
+    from_ip: str | None = None,
 ) -> LedgerEntry:
-    """Give or (negative) take credits to put something right.
+    """Give or (negative) take credits to put something right; what is given may expire.
 
     Raises ValueError for 0 or too many, InsufficientCredits where more would be taken than is
     free.
     """
     if credits == 0:
         raise ValueError("An adjustment of 0 credits changes nothing.")
-    _check(credits, reason)
+    if credits < 0 and expires_at is not None:
+        raise ValueError("Credits that are taken do not expire.")
+    _check(credits, reason, reference)
     open_account(workspace_id=workspace_id)
-    kind = EntryKind.ADJUSTMENT
-    return _post(workspace_id, kind, credits, reason=reason, created_by=created_by)
+    return _post(
+        workspace_id,
+        EntryKind.ADJUSTMENT,
+        credits,
+        reason=reason,
+        category=category,
+        reference=reference,
+        expires_at=expires_at,
+        created_by=created_by,
+        from_ip=from_ip,
+    )
 
 
-def _check(credits: int, reason: str) -> None:
+@transaction.atomic
+def reverse(
+    *,
+    workspace_id: str,
+    entry_id: str,
+    reason: str,
+    created_by: User | None = None,
+    from_ip: str | None = None,
+) -> LedgerEntry:
+    """Undo an entry by a contrary one that names it; of a charge, that is a refund.
+
+    Raises ValueError for an entry that is absent, undone before, or undoes another itself;
+    InsufficientCredits where what it gave is spent or held.
+    """
+    lock_account(workspace_id=workspace_id)
+    entry = LedgerEntry.objects.filter(workspace_id=workspace_id, id=entry_id).first()
+    if entry is None:
+        raise ValueError("This workspace's ledger has no such entry.")
+    if entry.reverses_id is not None:
+        raise ValueError("An entry that undoes another is not undone. Post an adjustment.")
+    if LedgerEntry.objects.filter(reverses_id=entry_id).exists():
+        raise ValueError("This entry has been undone before.")
+    _check(entry.amount, reason, "")
+    return _post(
+        workspace_id,
+        EntryKind.REFUND if entry.kind == EntryKind.CHARGE else EntryKind.ADJUSTMENT,
+        -entry.amount,
+        reason=reason,
+        category=Category.CORRECTION,
+        turn_id=entry.turn_id,
+        reverses=entry,
+        created_by=created_by,
+        from_ip=from_ip,
+    )
+
+
+def _check(credits: int, reason: str, reference: str) -> None:
     if abs(credits) > MOST:
         raise ValueError(f"Move at most {MOST:,} credits at a time.")
     if len(reason) > 500:
         raise ValueError("Give a reason of at most 500 characters.")
+    if len(reference) > 200:
+        raise ValueError("Give a reference of at most 200 characters.")
 
 
 def hold(*, workspace_id: str, credits: int) -> None:
     """Set credits aside for a turn. Raises InsufficientCredits, having changed nothing."""
+    if credits < 0:
+        raise ValueError("A hold of less than 0 credits would give credits back.")
     if credits:
         _move(workspace_id, held=credits)
 
@@ -126,14 +203,7 @@ def lock_account(*, workspace_id: str) -> None:
 
 
 def _post(
-    workspace_id: str,
-    kind: EntryKind,
-    amount: int,
-    *,
-    held: int = 0,
-    reason: str = "",
-    turn_id: str | None = None,
-    created_by: User | None = None,
+    workspace_id: str, kind: EntryKind, amount: int, *, held: int = 0, **named: Any
 ) -> LedgerEntry:
     after = _move(workspace_id, balance=amount, held=held)
     return LedgerEntry.objects.create(
@@ -141,9 +211,7 @@ def _post(
         kind=kind,
         amount=amount,
         balance_after=after.balance,
-        turn_id=turn_id,
-        reason=reason,
-        created_by=created_by,
+        **named,
     )
 
 

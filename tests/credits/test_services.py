@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import Account, EntryKind, LedgerEntry
+from apps.credits.models import Account, Category, EntryKind, LedgerEntry
 from apps.credits.queries import Balance, balance_of, ledger_sum
-from apps.credits.services import MOST, adjust, charge, grant, hold, open_account, release
+from apps.credits.services import (
+    MOST,
+    adjust,
+    charge,
+    grant,
+    hold,
+    open_account,
+    release,
+    reverse,
+)
 from tests.factories import Team, give
 
 
@@ -27,6 +39,23 @@ def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
         team.workspace,
     )
     assert balance_of(team.workspace.id) == Balance(40, 0)
+
+
+def test_grant_and_adjust_name_what_they_are_for_and_where_they_came_from(team: Team) -> None:
+    named: dict[str, Any] = {
+        "category": Category.GOODWILL,
+        "reference": "ticket 7",
+        "expires_at": datetime(2031, 2, 3, tzinfo=UTC),
+        "from_ip": "192.0.2.7",
+    }
+    for post in (grant, adjust):
+        entry = post(workspace_id=team.workspace.id, credits=1, reason="x", **named)
+        entry.refresh_from_db()
+        assert {name: getattr(entry, name) for name in named} == named
+    with pytest.raises(ValueError, match="do not expire"):
+        adjust(workspace_id=team.workspace.id, credits=-1, reason="x", **named)
+    with pytest.raises(ValueError, match="reference of at most 200"):
+        grant(workspace_id=team.workspace.id, credits=1, reason="x", reference="x" * 201)
 
 
 def test_grant_leaves_other_workspaces_alone(team: Team) -> None:
@@ -89,6 +118,40 @@ def test_adjust_takes_no_held_credit(team: Team) -> None:
     assert balance_of(team.workspace.id) == Balance(7, 7)
 
 
+def test_reverse_undoes_an_entry_once_and_names_it(team: Team) -> None:
+    given = grant(workspace_id=team.workspace.id, credits=10, reason="twice by mistake")
+    undone = reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="mended")
+    undone.refresh_from_db()
+    assert (undone.kind, undone.amount, undone.reverses) == ("adjustment", -10, given)
+    assert (undone.category, undone.reason) == ("correction", "mended")
+    assert entries(team.workspace.id) == [("grant", 10, 10), ("adjustment", -10, 0)]
+    for entry, why in ((given, "undone before"), (undone, "undoes another")):
+        with pytest.raises(ValueError, match=why):
+            reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="x")
+
+
+def test_reverse_of_a_charge_is_a_refund_of_its_turn(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    entry = charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
+    assert entry is not None
+    refund = reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="a bad answer")
+    assert (refund.kind, refund.amount, refund.turn_id) == ("refund", 2, entry.turn_id)
+
+
+def test_reverse_finds_no_entry_of_another_workspace(team: Team) -> None:
+    theirs = grant(workspace_id=team.outside.id, credits=10, reason="x")
+    with pytest.raises(ValueError, match="no such entry"):
+        reverse(workspace_id=team.workspace.id, entry_id=theirs.id, reason="x")
+
+
+def test_reverse_takes_nothing_that_is_spent(team: Team) -> None:
+    given = grant(workspace_id=team.workspace.id, credits=10, reason="x")
+    adjust(workspace_id=team.workspace.id, credits=-1, reason="x")
+    with pytest.raises(InsufficientCredits):
+        reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="x")
+
+
 def test_hold_sets_aside_without_an_entry(team: Team) -> None:
     give(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=10)
@@ -108,6 +171,14 @@ def test_hold_without_an_account_is_refused(team: Team) -> None:
     give(team.outside, 100)
     with pytest.raises(InsufficientCredits):
         hold(workspace_id=team.workspace.id, credits=1)
+
+
+def test_hold_gives_nothing_back(team: Team) -> None:
+    give(team.workspace, 10)
+    hold(workspace_id=team.workspace.id, credits=6)
+    with pytest.raises(ValueError, match="less than 0"):
+        hold(workspace_id=team.workspace.id, credits=-1)
+    assert balance_of(team.workspace.id) == Balance(10, 6)
 
 
 def test_hold_of_nothing_needs_no_account(team: Team) -> None:

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from apps.accounts.models import User
+from apps.api_keys.models import Scope
+from apps.api_keys.services import issue_key
+from apps.chatbots.services import add_model, create_chatbot
+from apps.conversations.seeding import Place, Size, seed_past
+from apps.core.ids import new_id
+from apps.core.management.base import OperatorCommand
+from apps.workspaces.services import create_workspace
+
+MOST_REQUESTS = 10_000
+
+
+class Command(OperatorCommand):
+    help = "Fill new workspaces with conversations of the past, to measure what many of them cost."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--workspaces", type=int, default=1, metavar="N")
+        parser.add_argument("--chatbots", type=int, default=1, metavar="N", help="in each of them")
+        parser.add_argument(
+            "--conversations", type=int, default=1_000_000, metavar="N", help="in all"
+        )
+        parser.add_argument("--turns", type=int, default=1, metavar="N", help="in a conversation")
+        parser.add_argument("--days", type=int, default=90, metavar="N", help="that they go back")
+
+    def run(
+        self,
+        *,
+        workspaces: int,
+        chatbots: int,
+        conversations: int,
+        turns: int,
+        days: int,
+        **options: Any,
+    ) -> dict[str, Any]:
+        if min(workspaces, chatbots, conversations, turns, days) < 1:
+            raise ValueError("Give numbers of at least 1.")
+        began = time.monotonic()
+        run = new_id()
+        owner = User.objects.create_user(f"load-{run}@example.com")
+        model = add_model(name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1)
+        made = [create_workspace(slug=f"load-{run}-{n}", owner=owner) for n in range(workspaces)]
+        places = [
+            Place(
+                workspace.id,
+                [
+                    create_chatbot(
+                        workspace=workspace,
+                        name=f"Chatbot {n + 1}",
+                        language_model=model,
+                        rate_limit_requests=MOST_REQUESTS,
+                        rate_limit_window_seconds=1,
+                    )
+                    for n in range(chatbots)
+                ],
+            )
+            for workspace in made
+        ]
+        _, secret = issue_key(
+            workspace=made[0],
+            name="load",
+            scopes=Scope.values,
+            rate_limit_per_hour=MOST_REQUESTS,
+        )
+        size = Size(conversations=conversations, turns=turns, days=days)
+
+        def told(done: int) -> None:
+            if not options["json"]:
+                self.stderr.write(f"{done:,} conversations, {time.monotonic() - began:.0f} s")
+
+        seed_past(places=places, size=size, told=told)
+        return {
+            "workspaces": workspaces,
+            "chatbots": workspaces * chatbots,
+            "conversations": conversations,
+            "turns": conversations * turns,
+            "messages": 2 * conversations * turns,
+            "seconds": round(time.monotonic() - began, 1),
+            "workspace": made[0].slug,
+            "owner_email": owner.email,
+            "chatbot_id": places[0].chatbots[0].id,
+            "api_key": secret,
+        }

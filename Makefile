@@ -11,7 +11,7 @@ help:
 	  '             PORT=8000 WORKERS=2 choose the address and the number of web processes' \
 	  'make test    the whole test suite on throwaway servers; ARGS="-k chat -n 0" for pytest' \
 	  'make check   lint, types, import contracts, migrations, deployment settings' \
-	  'make bench   the benchmarks on throwaway servers' \
+	  'make bench   the benchmarks beside LiteLLM and the floor; ARGS="--quick", ARGS=litellm' \
 	  'make reset   remove the data of the demo' \
 	  'make clean   remove the virtual environment and caches' \
 	  '' \
@@ -27,7 +27,7 @@ check:
 	@exec "$(PYTHON)" local/bootstrap.py check
 
 bench:
-	@exec "$(PYTHON)" local/bootstrap.py run -- python -m bench $(ARGS)
+	@exec "$(PYTHON)" local/bootstrap.py run --durable -- python -m bench $(ARGS)
 
 reset:
 	@exec "$(PYTHON)" local/bootstrap.py reset

@@ -13,6 +13,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 END = b"0\r\n\r\n"
+FIRST_TOKEN = b"word000"
+"""What the fake model says first: see `upstream`."""
 LONGEST_SECONDS = 60.0
 
 
@@ -48,6 +50,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.arrivals: list[float] = []
+        self.first_token: float | None = None
         self.body = bytearray()
         self._head = b""
         self._length: int | None = None
@@ -57,8 +60,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     async def ask(self, request: bytes) -> int:
-        """Send the request, wait for the whole answer; its status. Fills `body`, `arrivals`."""
+        """Send the request, wait for the whole answer; its status. Fills `body`, `arrivals` and
+        `first_token`."""
         self._head, self._length, self.body, self.arrivals = b"", None, bytearray(), []
+        self.first_token = None
         self._done = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         async with asyncio.timeout(LONGEST_SECONDS):
@@ -87,6 +92,8 @@ class Connection(asyncio.Protocol):
         if body:
             self.arrivals.append(time.perf_counter())
             self.body += body
+            if self.first_token is None and FIRST_TOKEN in self.body:
+                self.first_token = self.arrivals[-1]
         is_over = (
             self.body.endswith(END) if self._length is None else len(self.body) >= self._length
         )
@@ -101,62 +108,79 @@ async def connect(target: Target) -> Connection:
 
 @dataclass(frozen=True)
 class Answered:
-    """How JSON requests went: how long it took in all, and each one's milliseconds."""
+    """How JSON requests went: how long they took in all, and each one's milliseconds."""
 
     seconds: float
     milliseconds: Sequence[float]
 
 
-async def send_json(target: Target, *, requests: int, clients: int) -> Answered:
-    """`requests` in all, by `clients` at once. Raises RuntimeError if one is not answered 200."""
-    request, left, times = target.request(), iter(range(requests)), list[float]()
+async def send_json(target: Target, *, seconds: float, clients: int) -> Answered:
+    """Requests by `clients` at once, none begun after so many seconds. Raises RuntimeError if one
+    is not answered 200."""
+    request, times = target.request(), list[float]()
     connections = [await connect(target) for _ in range(clients)]
+    began = time.perf_counter()
 
     async def client(connection: Connection) -> None:
-        for _ in left:
-            began = time.perf_counter()
+        while (sent := time.perf_counter()) < began + seconds:
             status = await connection.ask(request)
-            times.append((time.perf_counter() - began) * 1000)
+            times.append((time.perf_counter() - sent) * 1000)
             if status != 200:
-                raise RuntimeError(
-                    f"{target.url} answered {status}: {bytes(connection.body[:500])!r}"
-                )
+                raise _refused(target, connection, status)
 
-    began = time.perf_counter()
     await asyncio.gather(*(client(connection) for connection in connections))
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     for connection in connections:
         connection.close()
-    return Answered(seconds, times)
+    return Answered(took, times)
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """How one stream went, in seconds: until its first bytes, between arrivals, in all."""
+    """How one stream went, in seconds: until its first token, between arrivals, in all."""
 
     first: float
     gaps: Sequence[float]
     whole: float
 
 
-async def send_streams(target: Target, *, streams: int, over: float) -> list[Streamed]:
-    """`streams`, begun evenly within `over` seconds. Raises RuntimeError if one is not whole."""
+async def send_streams(target: Target, *, streams: int, turns: int, over: float) -> list[Streamed]:
+    """`streams` at once, each `turns` times in a row, begun evenly within `over` seconds. Raises
+    RuntimeError if one is not whole."""
     request = target.request()
 
-    async def stream(number: int) -> Streamed:
+    async def caller(number: int) -> list[Streamed]:
         await asyncio.sleep(over * number / streams)
         connection = await connect(target)
-        began = time.perf_counter()
-        status = await connection.ask(request)
-        whole = time.perf_counter() - began
+        told = [await _stream(target, connection, request) for _ in range(turns)]
         connection.close()
-        if status != 200 or b"[DONE]" not in connection.body[-64:]:
-            raise _refused(target, connection, status)
-        times = connection.arrivals
-        gaps = [later - earlier for earlier, later in pairwise(times)]
-        return Streamed(times[0] - began, gaps, whole)
+        return told
 
-    return await asyncio.gather(*(stream(number) for number in range(streams)))
+    told = await asyncio.gather(*(caller(number) for number in range(streams)))
+    return [one for each in told for one in each]
+
+
+async def first_tokens(targets: Sequence[Target], *, times: int, pause: float) -> list[list[float]]:
+    """Milliseconds until the first token of each of the targets, asked in turns and alone, with
+    a pause before each, over connections that are made before the clock runs."""
+    told: list[list[float]] = [[] for _ in targets]
+    for _ in range(times):
+        for target, found in zip(targets, told, strict=True):
+            await asyncio.sleep(pause)
+            connection = await connect(target)
+            found.append((await _stream(target, connection, target.request())).first * 1000)
+            connection.close()
+    return told
+
+
+async def _stream(target: Target, connection: Connection, request: bytes) -> Streamed:
+    began = time.perf_counter()
+    status = await connection.ask(request)
+    whole = time.perf_counter() - began
+    if status != 200 or b"[DONE]" not in connection.body[-64:] or connection.first_token is None:
+        raise _refused(target, connection, status)
+    gaps = [later - earlier for earlier, later in pairwise(connection.arrivals)]
+    return Streamed(connection.first_token - began, gaps, whole)
 
 
 def _refused(target: Target, connection: Connection, status: int) -> RuntimeError:

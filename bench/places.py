@@ -1,22 +1,17 @@
-"""What `python -m bench floor` measures: the same paid turns at Parley and at the floor."""
+"""The servers that `make bench` measures, each with the same work: Parley, the floor and, from
+`litellm_proxy`, LiteLLM's proxy."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 from django.conf import settings
 
 from apps.accounts.models import User
@@ -28,46 +23,45 @@ from apps.credits.services import grant
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 from bench.load import Target
+from bench.processes import process, wait_until_it_listens
+from bench.targets import FLOOR
 from local.web import web_command
-from tests.live import ROOT, free_port, start_web
+from tests.live import free_port, start_web
 
 TOKENS, PACE = 100, 36.0
+MESSAGE = "Hello, how can you help me?"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A server under test: its process, and where it takes a turn of either kind."""
+    """A server under test: its process, and where it takes each kind of turn.
+
+    `json`: from a model that answers at once. `stream`: from one at its pace. `brief`: the same,
+    ten tokens long.
+    """
 
     name: str
     pid: int
     json: Target
     stream: Target
-
-    def cpu_seconds(self) -> float:
-        """CPU that the server and its children have used so far."""
-        server = psutil.Process(self.pid)
-        times = [one.cpu_times() for one in (server, *server.children(recursive=True))]
-        return sum(one.user + one.system for one in times)
-
-    def memory_kib(self) -> float:
-        """Resident memory of the server and its children."""
-        server = psutil.Process(self.pid)
-        family = (server, *server.children(recursive=True))
-        return sum(one.memory_info().rss for one in family) / 1024
+    brief: Target
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """A workspace with credits, a key and two chatbots: one model in a hurry, one at its pace."""
+    """A workspace with credits, a key, and a chatbot for each of the fake server's models."""
 
     workspace: Workspace
     key: str
-    hurried: Chatbot
-    paced: Chatbot
+    chatbots: dict[str, Chatbot]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
 
 
 def make_tenant(api_base: str) -> Tenant:
-    """A tenant whose models are the fake upstream's."""
+    """A tenant whose models are the fake server's."""
     name = f"bench-{secrets.token_hex(4)}"
     owner = User.objects.create_user(f"{name}@example.com")
     workspace = create_workspace(slug=name, owner=owner)
@@ -89,40 +83,48 @@ def make_tenant(api_base: str) -> Tenant:
             rate_limit_window_seconds=1,
         )
 
-    return Tenant(workspace, key, chatbot("at-once"), chatbot("paced"))
+    models = ("at-once", "paced", "brief")
+    return Tenant(workspace, key, {model: chatbot(model) for model in models})
 
 
 @contextmanager
-def places(only: str) -> Iterator[list[Place]]:
-    """The servers, ready, with `only` of them where it is not empty; stopped afterwards."""
-    with ExitStack() as stack:
-        api_base = stack.enter_context(_upstream())
-        tenant = make_tenant(api_base)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        found = []
-        if only in ("", "floor"):
-            found.append(stack.enter_context(_floor(tenant, api_base)))
-        if only in ("", "parley"):
-            web = stack.enter_context(
-                start_web(folder, DJANGO_SETTINGS_MODULE="config.settings.local")
-            )
-            found.append(_parley(web.url, web.process.pid, tenant))
-        yield found
+def upstream(folder: Path) -> Iterator[str]:
+    """The fake model server; yields its api base."""
+    port, log = free_port(), folder / "upstream.log"
+    command = [sys.executable, "-m", "bench.upstream", "--port", str(port)]
+    command += ["--tokens", str(TOKENS), "--pace", str(PACE)]
+    with process(command, log) as started:
+        wait_until_it_listens(started, port, log)
+        yield f"http://127.0.0.1:{port}/v1"
 
 
-def _parley(url: str, pid: int, tenant: Tenant) -> Place:
-    def target(chatbot: Chatbot, *, stream: bool) -> Target:
-        address = f"{url}/api/v1/chatbots/{chatbot.id}/chat"
-        return Target(address, _body(stream), _authorization(tenant))
-
-    return Place(
-        "Parley", pid, target(tenant.hurried, stream=False), target(tenant.paced, stream=True)
-    )
+def bare(api_base: str) -> Target:
+    """The fake model server itself, as `Place.brief` reaches it."""
+    return Target(f"{api_base}/chat/completions", {"model": "brief", "stream": True})
 
 
 @contextmanager
-def _floor(tenant: Tenant, api_base: str) -> Iterator[Place]:
-    chatbot = tenant.hurried
+def parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iterator[Place]:
+    """Parley as it ships."""
+    with start_web(folder, workers=workers, DJANGO_SETTINGS_MODULE="config.settings.local") as web:
+
+        def target(model: str, *, stream: bool = True) -> Target:
+            url = f"{web.url}/api/v1/chatbots/{tenant.chatbots[model].id}/chat"
+            return Target(url, {"message": MESSAGE, "stream": stream}, tenant.headers)
+
+        yield Place(
+            name,
+            web.process.pid,
+            target("at-once", stream=False),
+            target("paced"),
+            target("brief"),
+        )
+
+
+@contextmanager
+def floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Place]:
+    """The least that does the same: see `bench/floor`."""
+    chatbot = tenant.chatbots["at-once"]
     caller = {
         "key_digest": digest_of(tenant.key),
         "api_base": api_base,
@@ -137,58 +139,21 @@ def _floor(tenant: Tenant, api_base: str) -> Iterator[Place]:
             "credits_held": 1,
         },
     }
-    port = free_port()
+    port, log = free_port(), folder / "floor.log"
     command = web_command(port=port, workers=1)
     command[-1] = "bench.floor.app:application"
     environment = {
         **os.environ,
         "FLOOR_CALLER": json.dumps(caller),
-        "DATABASE_URL": os.environ["DATABASE_URL"],
         "REDIS_URL": settings.REDIS_URL,
     }
-    with _process(command, environment) as process:
-        _wait_until_it_listens(port)
-        url = f"http://127.0.0.1:{port}/chat"
-        targets = [Target(url, _body(stream), _authorization(tenant)) for stream in (False, True)]
-        yield Place("the floor", process.pid, *targets)
+    with process(command, log, environment) as started:
+        wait_until_it_listens(started, port, log)
 
+        def target(model: str, *, stream: bool = True) -> Target:
+            body = {"model": model, "message": MESSAGE, "stream": stream}
+            return Target(f"http://127.0.0.1:{port}/chat", body, tenant.headers)
 
-@contextmanager
-def _upstream() -> Iterator[str]:
-    """The fake model server; yields its api base."""
-    command = [sys.executable, "-m", "bench.upstream", "--tokens", str(TOKENS)]
-    with _process([*command, "--pace", str(PACE)], os.environ, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().strip()
-
-
-@contextmanager
-def _process(
-    command: list[str], environment: Mapping[str, str], **options: Any
-) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, **options)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_it_listens(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("The floor does not listen.")
-
-
-def _body(stream: bool) -> dict[str, Any]:
-    return {"message": "Hello, how can you help me?", "stream": stream}
-
-
-def _authorization(tenant: Tenant) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tenant.key}"}
+        yield Place(
+            FLOOR, started.pid, target("at-once", stream=False), target("paced"), target("brief")
+        )

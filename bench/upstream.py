@@ -3,8 +3,8 @@
     python -m bench.upstream --port 9000 --tokens 100 --pace 36
 
 The model `at-once` answers as fast as the socket takes it; any other name gets `pace` tokens a
-second. Each stream has its own clock, so that streams do not speak in chorus. Written on bare
-sockets: it shares the machine with what is measured.
+second, and `brief` ends after ten of them. Each stream has its own clock, so that streams do not
+speak in chorus. Written on bare sockets: it shares the machine with what is measured.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
+BRIEF_TOKENS = 10
 
 
 class Answer:
@@ -62,8 +63,9 @@ def _chunked(body: bytes) -> bytes:
 class Connection(asyncio.Protocol):
     """One kept connection; requests come one after the other."""
 
-    def __init__(self, answer: Answer, pause: float) -> None:
+    def __init__(self, answer: Answer, brief: Answer, pause: float) -> None:
         self._answer = answer
+        self._brief = brief
         self._pause = pause
         self._came = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -89,17 +91,18 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._answer.at_once)
         else:
             self._transport.write(STREAM_HEAD)
+            answer = self._brief if asked["model"] == "brief" else self._answer
             at = self._loop.time() + self._pause
-            self._timer = self._loop.call_at(at, self._next, 0, at)
+            self._timer = self._loop.call_at(at, self._next, answer, 0, at)
 
-    def _next(self, number: int, at: float) -> None:
-        self._transport.write(self._answer.pieces[number])
+    def _next(self, answer: Answer, number: int, at: float) -> None:
+        self._transport.write(answer.pieces[number])
         number += 1
-        if number == len(self._answer.pieces):
-            self._transport.write(self._answer.end)
+        if number == len(answer.pieces):
+            self._transport.write(answer.end)
             return
         at += self._pause
-        self._timer = self._loop.call_at(at, self._next, number, at)
+        self._timer = self._loop.call_at(at, self._next, answer, number, at)
 
 
 def _content_length(head: bytes) -> int:
@@ -112,9 +115,11 @@ def _content_length(head: bytes) -> int:
 
 async def serve(port: int, tokens: int, pace: float) -> None:
     """Serve for ever on 127.0.0.1; prints the address when ready."""
-    answer = Answer(tokens)
+    answer, brief = Answer(tokens), Answer(BRIEF_TOKENS)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(answer, 1 / pace), "127.0.0.1", port)
+    server = await loop.create_server(
+        lambda: Connection(answer, brief, 1 / pace), "127.0.0.1", port
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 

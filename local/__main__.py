@@ -3,6 +3,7 @@
 demo             everything on this machine, until Ctrl-C (PORT=, WORKERS=)
 test [ARGS]      pytest on throwaway servers
 run -- CMD …     any command on throwaway servers
+run --durable -- CMD …   the same, with a PostgreSQL that forces what it commits to the disk
 check            lint, types, import contracts, migrations, deployment settings
 reset            remove the demo's data
 """
@@ -47,6 +48,8 @@ def _run(command: str, rest: list[str], screen: Screen, interrupts: Interrupts) 
             return testing.run(testing.test_command(rest), screen, interrupts)
         case "run", ["--", _, *_]:
             return testing.run(rest[1:], screen, interrupts)
+        case "run", ["--durable", "--", _, *_]:
+            return testing.run(rest[2:], screen, interrupts, durable=True)
         case "check", []:
             return checks.run(screen, interrupts)
         case "reset", []:

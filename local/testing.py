@@ -29,17 +29,22 @@ def test_command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", *([] if given else ["-n", "3"]), *arguments]
 
 
-def run(command: Sequence[str], screen: Screen, interrupts: Interrupts) -> int:
+def run(
+    command: Sequence[str], screen: Screen, interrupts: Interrupts, *, durable: bool = False
+) -> int:
     """Run a command with its own PostgreSQL and Valkey; returns its exit code."""
-    with throwaway(screen, interrupts) as (supervisor, environment):
+    with throwaway(screen, interrupts, durable=durable) as (supervisor, environment):
         return foreground.run(supervisor, command, environment)
 
 
 @contextmanager
-def throwaway(screen: Screen, interrupts: Interrupts) -> Iterator[tuple[Supervisor, Environment]]:
+def throwaway(
+    screen: Screen, interrupts: Interrupts, *, durable: bool = False
+) -> Iterator[tuple[Supervisor, Environment]]:
     """A supervisor with fresh servers, and the environment that names them.
 
-    Servers and folder are gone afterwards. What earlier, killed runs left is removed first.
+    `durable`: PostgreSQL forces to the disk what it commits, as in production. Servers and folder
+    are gone afterwards. What earlier, killed runs left is removed first.
     """
     base = _temporary_base()
     remove_leftovers(base)
@@ -47,7 +52,10 @@ def throwaway(screen: Screen, interrupts: Interrupts) -> Iterator[tuple[Supervis
     try:
         supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
         try:
-            yield supervisor, _environment(services.start(supervisor, screen, _around(folder)))
+            yield (
+                supervisor,
+                _environment(services.start(supervisor, screen, _around(folder, durable))),
+            )
         finally:
             supervisor.stop()
     finally:
@@ -62,13 +70,13 @@ def _environment(addresses: Environment) -> Environment:
     return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": settings, "PATH": path}
 
 
-def _around(folder: Path) -> services.Surroundings:
+def _around(folder: Path, durable: bool) -> services.Surroundings:
     made = state.new_secrets()
     return services.Surroundings(
         home=folder,
         elsewhere=folder / "postgres-elsewhere",
         ports=lambda preferred: ports.any_free_ports(),
-        durable=False,
+        durable=durable,
         postgres_password=made.postgres_password,
         valkey_password=made.valkey_password,
     )

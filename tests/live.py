@@ -53,16 +53,19 @@ class WebProcess:
 
 
 @contextmanager
-def start_web(folder: Path, *, until: str = "readyz", **environment: Any) -> Iterator[WebProcess]:
-    """A web process on the test database, ready; stopped afterwards.
+def start_web(
+    folder: Path, *, until: str = "readyz", workers: int = 1, **environment: Any
+) -> Iterator[WebProcess]:
+    """A web server on the test database, ready; stopped afterwards.
 
-    `until`: the address that must answer 200 first; a process without Redis is never ready.
+    `workers`: its processes, behind one port. `until`: the address that must answer 200 first; a
+    process without Redis is never ready.
     """
     port = free_port()
     log = folder / f"web-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            web_command(port=port, workers=1),
+            web_command(port=port, workers=workers),
             cwd=ROOT,
             env=_environment(environment),
             stdout=output,

@@ -1,8 +1,8 @@
 """The floor: the smallest hand-written ASGI program that does what a turn needs.
 
-The very SQL of Parley's turns, its Redis script and one call of the model; no Django, no DRF, no
-checks, no errors, no log. One key and one chatbot, given in the environment. What Parley costs
-above this is what its promises cost.
+The very SQL of Parley's turns with its group commit, its Redis script and one call of the model;
+no Django, no DRF, no checks, no errors, no log. One key and one chatbot, given in the environment.
+What Parley costs above this is what its promises cost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -20,6 +20,7 @@ import redis.asyncio as redis
 from psycopg_pool import AsyncConnectionPool
 
 from apps.conversations.statements import OPEN, SETTLE
+from apps.core.batches import Batches
 from apps.core.rate_script import ADMIT
 
 Message = dict[str, Any]
@@ -43,6 +44,8 @@ class Parts:
         self.redis = redis.from_url(os.environ["REDIS_URL"])
         self.admit = self.redis.register_script(ADMIT)
         self.model = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
+        self.opening: Batches[Message, Any] = Batches(_written(OPEN), lanes=2)
+        self.settling: Batches[Message, Any] = Batches(_written(SETTLE), lanes=2)
 
 
 parts = Parts()
@@ -68,12 +71,12 @@ async def application(
         [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
     )
     turn = await _open(asked["message"])
-    await (_stream if asked.get("stream") else _answer)(turn, asked["message"], send)
+    await (_stream if asked["stream"] else _answer)(turn, asked, send)
 
 
-async def _answer(turn: Message, message: str, send: Send) -> None:
+async def _answer(turn: Message, asked: Message, send: Send) -> None:
     text = ""
-    async for piece in _model(message, "at-once"):
+    async for piece in _model(asked):
         text += piece
     balance = await _settle(turn, text)
     data = {"response": text, "turnId": turn["id"], "credits": {"balance": balance}}
@@ -82,10 +85,10 @@ async def _answer(turn: Message, message: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(turn: Message, message: str, send: Send) -> None:
+async def _stream(turn: Message, asked: Message, send: Send) -> None:
     text = ""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS_SSE})
-    async for piece in _model(message, "paced"):
+    async for piece in _model(asked):
         text += piece
         frame = f"event: message.delta\ndata: {json.dumps({'delta': piece})}\n\n".encode()
         await send({"type": "http.response.body", "body": frame, "more_body": True})
@@ -94,10 +97,10 @@ async def _stream(turn: Message, message: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": last.encode()})
 
 
-async def _model(message: str, model: str) -> Any:
+async def _model(asked: Message) -> Any:
     body = {
-        "model": model,
-        "messages": [{"role": "user", "content": message}],
+        "model": asked["model"],
+        "messages": [{"role": "user", "content": asked["message"]}],
         "stream": True,
     }
     async with parts.model.post(f"{CALLER['api_base']}/chat/completions", json=body) as answer:
@@ -110,7 +113,6 @@ async def _model(message: str, model: str) -> Any:
 
 async def _open(message: str) -> Message:
     turn = {
-        "n": 0,
         **{name: _id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
         **CALLER["turn"],
         "begins": True,
@@ -120,13 +122,13 @@ async def _open(message: str) -> Message:
         "process": "",
         "queue_ms": 0,
     }
-    await _execute(OPEN, turn)
+    await parts.opening.write(turn)
     return turn
 
 
 async def _settle(turn: Message, text: str) -> int:
     settled = {
-        **{name: turn[name] for name in ("n", "workspace_id", "conversation_id", "id")},
+        **{name: turn[name] for name in ("workspace_id", "conversation_id", "id")},
         "message_id": turn["message_id"],
         "entry_id": _id(),
         "status": "completed",
@@ -138,14 +140,18 @@ async def _settle(turn: Message, text: str) -> int:
         "input_tokens": 1,
         "output_tokens": 1,
     }
-    balance: int = (await _execute(SETTLE, settled))[2]
+    balance: int = (await parts.settling.write(settled))[2]
     return balance
 
 
-async def _execute(statement: str, row: Message) -> Any:
-    async with parts.database.connection() as connection:
-        cursor = await connection.execute(statement, [json.dumps([row])], prepare=True)
-        return await cursor.fetchone()
+def _written(statement: str) -> Callable[[Sequence[Message]], Awaitable[Sequence[Any]]]:
+    async def write(rows: Sequence[Message]) -> Sequence[Any]:
+        numbered = json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
+        async with parts.database.connection() as connection:
+            cursor = await connection.execute(statement, [numbered], prepare=True)
+            return sorted(await cursor.fetchall())
+
+    return write
 
 
 def _id() -> str:

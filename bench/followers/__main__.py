@@ -59,7 +59,7 @@ class Bench:
         import redis
         from django.conf import settings
 
-        from bench.turns import new_tenant
+        from bench.tenants import new_tenant
         from tests.live import start_web
 
         api_base = stack.enter_context(paced_model())

@@ -33,6 +33,12 @@ def test_the_exit_code_is_the_commands(ground: Path, spawn: Spawn) -> None:
     assert folders(ground) == []
 
 
+def test_a_benchmark_pays_for_the_disk(ground: Path, spawn: Spawn) -> None:
+    process = spawn("local", "run", "--durable", "--", "python", "-c", ASK, TMPDIR=str(ground))
+    output, errors = process.communicate(timeout=SECONDS)
+    assert (output, process.returncode) == (f"on {os.getuid()}\n", 0), errors
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_command_and_servers(
     ground: Path, spawn: Spawn, signum: signal.Signals

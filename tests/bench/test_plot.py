@@ -1,0 +1,25 @@
+"""The picture that `make bench` draws."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from bench.plot import plot
+from bench.targets import FLOOR, PARLEY
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_bar_is_as_long_as_its_median_and_each_round_is_a_dot() -> None:
+    rounds = {
+        PARLEY: [{"json_rate": rate} for rate in (300.0, 400.0, 500.0)],
+        FLOOR: [{"json_rate": 200.0}],
+    }
+    drawn = ElementTree.fromstring(plot(rounds))  # noqa: S314 - our own
+    bars = [one for one in drawn.iter(f"{SVG}rect") if one.get("rx")]
+    assert [one.get("class") for one in bars] == ["ours", "least"]
+    ours, least = (float(one.get("width", "0")) for one in bars)
+    assert round(ours / least, 2) == 2.0
+    assert len(list(drawn.iter(f"{SVG}circle"))) == 4
+    texts = ["".join(one.itertext()) for one in drawn.iter(f"{SVG}text")]
+    assert texts[1:] == ["Parley", "400", "the floor", "200"]

@@ -1,0 +1,102 @@
+"""What `make bench` says of its figures. Nothing here measures anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.targets import (
+    FLOOR,
+    LITELLM,
+    PARLEY,
+    TWICE,
+    allowed_by_cores,
+    exit_code,
+    median_of,
+    ratio_of,
+    verdicts,
+)
+
+GOOD = {
+    PARLEY: {
+        "json_rate": 400.0,
+        "json_busy_cores": 1.0,
+        "few_cpu_us_a_token": 50.0,
+        "many_duration_p99": 1.1,
+        "many_memory_kib": 40.0,
+        "first_added_ms": 8.0,
+    },
+    TWICE: {"json_rate": 720.0},
+    LITELLM: {"json_rate": 38.0, "few_cpu_us_a_token": 1500.0},
+    FLOOR: {"json_rate": 500.0},
+}
+
+
+def good_but(place: str, **figures: float) -> dict[str, list[dict[str, float]]]:
+    return {name: [found | (figures if name == place else {})] for name, found in GOOD.items()}
+
+
+def missed(rounds: dict[str, list[dict[str, float]]], cores: int = 8) -> list[str]:
+    return [one.name for one in verdicts(rounds, cores) if not one.is_met]
+
+
+def test_all_that_is_met_exits_with_0() -> None:
+    found = verdicts(good_but(PARLEY), 8)
+    assert [one.value for one in found] == [400 / 38, 0.8, 30.0, 1.1, 40.0, 8.0, 1.8]
+    assert [one.is_aimed for one in found] == [True, True, True, False, False, False, True]
+    assert exit_code(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "figure", "value", "name"),
+    [
+        (LITELLM, "json_rate", 81.0, "JSON turns/s over LiteLLM"),
+        (FLOOR, "json_rate", 670.0, "JSON turns/s over the floor"),
+        (LITELLM, "few_cpu_us_a_token", 740.0, "LiteLLM's CPU a streamed token over ours"),
+        (PARLEY, "many_duration_p99", 1.16, "many streams: p99 duration over ideal"),
+        (PARLEY, "many_memory_kib", 61.0, "many streams: memory each"),
+        (PARLEY, "first_added_ms", 12.1, "added to the first token, idle"),
+        (TWICE, "json_rate", 670.0, "two processes over one"),
+    ],
+)
+def test_each_target_that_is_missed_exits_with_1(
+    place: str, figure: str, value: float, name: str
+) -> None:
+    rounds = good_but(place, **{figure: value})
+    assert missed(rounds) == [name]
+    assert exit_code(verdicts(rounds, 8)) == 1
+
+
+def test_what_was_not_measured_is_not_missed() -> None:
+    rounds = {PARLEY: [{"first_added_ms": 8.0}]}
+    found = verdicts(rounds, 8)
+    assert [one.name for one in found if one.value is not None] == [
+        "added to the first token, idle"
+    ]
+    assert exit_code(found) == 0
+
+
+def test_two_processes_are_asked_for_what_the_cores_allow() -> None:
+    rounds = good_but(PARLEY, json_busy_cores=1.6)
+    assert allowed_by_cores(rounds, 2) == 2 / 1.6
+    assert missed(good_but(TWICE, json_rate=430.0), cores=1) == []
+    assert missed({**rounds, TWICE: [{"json_rate": 400.0}]}, cores=2) == ["two processes over one"]
+    assert allowed_by_cores(rounds, 64) == 2.0
+
+
+def test_a_ratio_is_of_places_that_shared_a_round() -> None:
+    rounds = {
+        PARLEY: [{"json_rate": rate} for rate in (400.0, 100.0, 200.0)],
+        FLOOR: [{"json_rate": rate} for rate in (500.0, 100.0, 400.0)],
+    }
+    assert ratio_of(rounds, PARLEY, FLOOR, "json_rate") == 0.8
+    assert median_of(rounds, PARLEY, "json_rate") == 200.0
+    assert ratio_of(rounds, PARLEY, LITELLM, "json_rate") is None
+
+
+def test_results_are_read_as_they_were_written() -> None:
+    from bench.report import read
+
+    rounds = good_but(PARLEY)
+    assert read(json.dumps({"machine": {}, "targets": [], "rounds": rounds})) == rounds

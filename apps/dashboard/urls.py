@@ -15,6 +15,7 @@ from apps.dashboard.views import (
     overview,
     playground,
     settings,
+    versions,
     webhooks,
 )
 
@@ -31,6 +32,13 @@ urlpatterns = [
     path("chatbots/<str:chatbot_id>/limit", chatbots.limit, name="limit"),
     path("chatbots/<str:chatbot_id>/copy", chatbots.duplicate_chatbot, name="duplicate_chatbot"),
     path("chatbots/<str:chatbot_id>/delete", chatbots.delete_chatbot, name="delete_chatbot"),
+    path("chatbots/<str:chatbot_id>/versions", versions.versions, name="versions"),
+    path("chatbots/<str:chatbot_id>/versions/<str:version_id>", versions.version, name="version"),
+    path(
+        "chatbots/<str:chatbot_id>/versions/<str:version_id>/restore",
+        versions.restore,
+        name="restore_version",
+    ),
     path("chatbots/<str:chatbot_id>/playground", playground.playground, name="playground"),
     path("chatbots/<str:chatbot_id>/playground/chat", playground.chat, name="chat"),
     path("chatbots/<str:chatbot_id>/playground/stop", playground.stop, name="stop"),
@@ -62,6 +70,7 @@ urlpatterns = [
     path("deliveries/<str:delivery_id>/resend", webhooks.resend, name="resend_delivery"),
     path("keys", keys.keys, name="keys"),
     path("keys/create", keys.create, name="create_key"),
+    path("keys/<str:key_id>/rotate", keys.rotate, name="rotate_key"),
     path("keys/<str:key_id>/revoke", keys.revoke, name="revoke_key"),
     path("settings", settings.settings, name="settings"),
     path("settings/name", settings.rename, name="rename_workspace"),

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
+from apps.chatbots.queries import versions_of
 from apps.dashboard.access import WorkspacePage
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
@@ -39,6 +40,7 @@ def arguments(team: Team) -> dict[str, str]:
     return {
         "slug": team.workspace.slug,
         "chatbot_id": turn.chatbot_id,
+        "version_id": versions_of(turn.chatbot)[0].id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
         "lead_id": made(turn.chatbot).id,

@@ -95,13 +95,16 @@ def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
     make_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     form = {"name": "Website", "scopes": ["chat"]}
-    created, revoked, seen = {}, {}, {}
+    created, revoked, rotated, seen = {}, {}, {}, {}
     for name, browser in everyone(team).items():
         created[name] = browser.post(path(team.workspace, "keys/create"), form).status_code
+        rotate = browser.post(path(team.workspace, f"keys/{key.id}/rotate"), {"grace": "0"})
+        rotated[name] = rotate.status_code
         revoked[name] = browser.post(path(team.workspace, f"keys/{key.id}/revoke")).status_code
         seen[name] = browser.get(path(team.workspace, "keys")).status_code
     others = {"member": 403, "viewer": 403, "outsider": 404, "anonymous": 302}
     assert created == {"owner": 201, "admin": 201, **others}
+    assert rotated == {"owner": 201, "admin": 302, **others}
     assert revoked == {"owner": 302, "admin": 302, **others}
     assert seen == {**others, "owner": 200, "admin": 200, "member": 200, "viewer": 200}
 
@@ -115,3 +118,35 @@ def test_page_costs_the_same_however_many_keys(team: Team) -> None:
             alice.get(path(team.workspace, "keys"))
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
+    old_secret = make_key(team.workspace)
+    key = ApiKey.objects.get(workspace=team.workspace)
+    rotate = path(team.workspace, f"keys/{key.id}/rotate")
+    response = signed_in(team.alice).post(rotate, {"grace": "3600"})
+    secret = response.context["secret"]
+    assert (response.status_code, secret != old_secret) == (201, True)
+    assert "no-store" in response.headers["Cache-Control"]
+    assert caller_of(secret).scopes == caller_of(old_secret).scopes
+    key.refresh_from_db()
+    assert key.expires_at is not None
+    assert timedelta(minutes=59) < key.expires_at - timezone.now() <= timedelta(hours=1)
+    assert f"works until {key.expires_at:%-d %b %Y, %H:%M} UTC" in response.content.decode()
+    (entry,) = entries_of(team.workspace.id).filter(action="api_key.rotated")
+    assert entry.actor_label == team.alice.email
+    signed_in(team.alice).post(rotate, {"grace": "0"})
+    with pytest.raises(InvalidApiKey):
+        caller_of(old_secret)
+
+
+def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team: Team) -> None:
+    make_key(team.workspace)
+    key = ApiKey.objects.get(workspace=team.workspace)
+    alice, rotate = signed_in(team.alice), path(team.workspace, f"keys/{key.id}/rotate")
+    said = says(alice.post(rotate, {"grace": "99999999"}, follow=True))
+    assert said == ["Choose how long the old key still works."]
+    alice.post(path(team.workspace, f"keys/{key.id}/revoke"))
+    said = says(alice.post(rotate, {"grace": "0"}, follow=True))
+    assert said[-1] == "This API key has been revoked or has expired. Create a new one."
+    assert ApiKey.objects.filter(workspace=team.workspace).count() == 1

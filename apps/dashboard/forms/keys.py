@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from apps.api_keys.models import Scope
 
+GRACES = {"0": "Ends at once", "3600": "For an hour", "86400": "For a day", "604800": "For 7 days"}
 EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
 
 
@@ -27,3 +28,15 @@ class KeyForm(forms.Form):
         """When the key stops working; None for never."""
         days = self.cleaned_data["expires"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class RotationForm(forms.Form):
+    """How long a key that is rotated still works."""
+
+    grace = forms.ChoiceField(
+        choices=list(GRACES.items()), initial="86400", label="The old key still works"
+    )
+
+    def wait(self) -> timedelta:
+        """The grace that was chosen."""
+        return timedelta(seconds=int(self.cleaned_data["grace"]))

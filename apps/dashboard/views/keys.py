@@ -9,14 +9,17 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.api_keys.queries import keys_of
-from apps.api_keys.services import issue_key, revoke_key
+from apps.api_keys.errors import ApiKeyEnded, ApiKeyNotFound
+from apps.api_keys.models import ApiKey
+from apps.api_keys.queries import key_with, keys_of
+from apps.api_keys.services import issue_key, revoke_key, rotate_key
 from apps.audit.services import person
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots
 from apps.conversations.queries import use_by_key
+from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.keys import KeyForm
+from apps.dashboard.forms.keys import KeyForm, RotationForm
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 
@@ -45,26 +48,60 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
         expires_at=form.expires_at(),
         actor=person(member.user, request),
     )
-    chatbot = next(iter(active_chatbots(member.workspace_id)), None)
-    context = {
-        "key": key,
-        "secret": secret,
-        "chatbot": chatbot,
-        "curl": _curl(request.build_absolute_uri("/")[:-1], chatbot, secret),
-    }
-    return render(request, "dashboard/key_created.html", context, status=201)
+    return _shown_once(request, member, key, secret)
+
+
+@workspace_page(Permission.MANAGE_KEYS)
+@require_POST
+@never_cache
+def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
+    """A new key in place of this one, which works on for as long as was chosen."""
+    key, form = _key(member, key_id), RotationForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose how long the old key still works.")
+        return redirect("dashboard:keys", member.workspace.slug)
+    try:
+        new, secret = rotate_key(key=key, grace=form.wait(), actor=person(member.user, request))
+    except ApiKeyEnded as refusal:
+        messages.error(request, refusal.error)
+        return redirect("dashboard:keys", member.workspace.slug)
+    key.refresh_from_db()
+    return _shown_once(request, member, new, secret, old=key)
 
 
 @workspace_page(Permission.MANAGE_KEYS)
 @require_POST
 def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """End a key at once."""
-    key = keys_of(member.workspace_id).filter(pk=key_id).first()
-    if key is None:
-        raise Http404
+    key = _key(member, key_id)
     revoke_key(key=key, actor=person(member.user, request))
     messages.success(request, f"{key.name} is revoked. Calls with it are refused from now on.")
     return redirect("dashboard:keys", member.workspace.slug)
+
+
+def _key(member: Member, key_id: str) -> ApiKey:
+    """The workspace's key. Raises Http404."""
+    if not is_id(key_id):  # PostgreSQL would break over a NUL rather than find nothing
+        raise Http404
+    try:
+        return key_with(member.workspace_id, key_id)
+    except ApiKeyNotFound:
+        raise Http404 from None
+
+
+def _shown_once(
+    request: HttpRequest, member: Member, key: ApiKey, secret: str, old: ApiKey | None = None
+) -> HttpResponse:
+    chatbot = next(iter(active_chatbots(member.workspace_id)), None)
+    context = {
+        "key": key,
+        "old": old,
+        "now": timezone.now(),
+        "secret": secret,
+        "chatbot": chatbot,
+        "curl": _curl(request.build_absolute_uri("/")[:-1], chatbot, secret),
+    }
+    return render(request, "dashboard/key_created.html", context, status=201)
 
 
 def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
@@ -85,6 +122,7 @@ def _keys(
     context = {
         "keys": [(key, used.get(key.id)) for key in keys_of(member.workspace_id)],
         "form": form,
+        "rotation": RotationForm(auto_id=False),
         "now": timezone.now(),
         "may_manage": may(member.role, Permission.MANAGE_KEYS),
     }

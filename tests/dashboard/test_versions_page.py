@@ -1,0 +1,158 @@
+"""A chatbot's versions: who, when, what; what two of them differ in; back to one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.audit.services import person
+from apps.chatbots.models import Chatbot, ChatbotVersion
+from apps.chatbots.queries import versions_of
+from apps.chatbots.services import update_chatbot
+from apps.dashboard.versions import Line, Part, lines_between
+from tests.dashboard.pages import cells_of, everyone, path, queries_at_1_and_50, says, signed_in
+from tests.factories import Team, make_chatbot, make_model
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    """At version 3: Bob changed the prompt, then Alice the rest."""
+    made = make_chatbot(team.workspace, name="Support", system_prompt="Be kind.\nBe brief.")
+    change(made, team.bob, system_prompt="Be kind.\nBe very brief.")
+    change(made, team.alice, temperature=0.5, stream_by_default=True)
+    made.refresh_from_db()
+    return made
+
+
+def change(chatbot: Chatbot, user: Any, **changes: Any) -> None:
+    update_chatbot(chatbot=chatbot, actor=person(user), changes=changes)
+
+
+def numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:
+    return versions_of(chatbot).get(number=number)
+
+
+def at(team: Team, chatbot: Chatbot, *rest: str) -> str:
+    return path(team.workspace, "/".join(["chatbots", chatbot.id, "versions", *rest]))
+
+
+def told(differences: Any) -> list[tuple[str, str, str]]:
+    return [(each.label, each.before, each.after) for each in differences]
+
+
+def test_list_tells_who_changed_what(team: Team, chatbot: Chatbot) -> None:
+    page = signed_in(team.bob).get(at(team, chatbot)).content.decode()
+    assert cells_of(page) == [
+        ["Version 3 Now", "Temperature, Stream by default", team.alice.email, "just now"],
+        ["Version 2", "System prompt", team.bob.email, "just now"],
+        ["Version 1", "Made", "Parley", "just now"],
+    ]
+
+
+def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
+    page = signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 3).id))
+    assert told(page.context["differences"]) == [
+        ("Temperature", "0.7", "0.5"),
+        ("Stream by default", "no", "yes"),
+    ]
+    (prompt,) = (
+        signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 2).id)).context["differences"]
+    )
+    assert prompt.lines == [
+        Line("same", [Part("same", "Be kind.")]),
+        Line("gone", [Part("same", "Be brief.")]),
+        Line("new", [Part("same", "Be"), Part("new", " very"), Part("same", " brief.")]),
+    ]
+
+
+def test_any_two_are_compared_older_first(team: Team, chatbot: Chatbot) -> None:
+    bob, first, last = signed_in(team.bob), numbered(chatbot, 1), numbered(chatbot, 3)
+    labels = ["System prompt", "Temperature", "Stream by default"]
+    for one, other in ((first, last), (last, first)):
+        page = bob.get(at(team, chatbot, f"{one.id}?with={other.id}"))
+        assert [label for label, _, _ in told(page.context["differences"])] == labels
+        assert (page.context["older"], page.context["newer"]) == (first, last)
+    made = bob.get(at(team, chatbot, first.id))
+    assert (made.context["other"], made.context["differences"]) == (None, [])
+
+
+def test_model_is_told_by_its_name_of_then(team: Team, chatbot: Chatbot) -> None:
+    before, model = chatbot.language_model.name, make_model()
+    change(chatbot, team.alice, language_model_id=model.id)
+    page = signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 4).id))
+    assert told(page.context["differences"]) == [("Model", before, model.name)]
+
+
+def test_lines_that_come_and_go_are_whole() -> None:
+    assert list(lines_between("a\nb", "a\nc\nd")) == [
+        Line("same", [Part("same", "a")]),
+        Line("gone", [Part("gone", "b")]),
+        Line("new", [Part("new", "c")]),
+        Line("new", [Part("new", "d")]),
+    ]
+    long = "word " * 1000
+    assert list(lines_between(long, f"{long}more")) == [
+        Line("gone", [Part("gone", long)]),
+        Line("new", [Part("new", f"{long}more")]),
+    ]
+
+
+def test_restored_version_is_a_new_one(team: Team, chatbot: Chatbot) -> None:
+    alice, restore = signed_in(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
+    said = says(alice.post(restore, follow=True))
+    assert said == ["Support is set as it was at version 1. This is version 4."]
+    chatbot.refresh_from_db()
+    assert (chatbot.system_prompt, chatbot.temperature) == ("Be kind.\nBe brief.", 0.7)
+    assert not chatbot.stream_by_default
+    said = says(alice.post(restore, follow=True))
+    assert said[-1] == "Nothing differs: the chatbot is set like this already."
+    assert numbered(chatbot, 4).actor_label == team.alice.email
+
+
+def test_version_whose_model_is_gone_is_not_restored(team: Team, chatbot: Chatbot) -> None:
+    gone = chatbot.language_model
+    change(chatbot, team.alice, language_model_id=make_model().id)
+    gone.is_active = False
+    gone.save()
+    restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
+    said = says(signed_in(team.alice).post(restore, follow=True))
+    assert said == ["There is no such language model to choose."]
+    chatbot.refresh_from_db()
+    assert chatbot.version == 4
+
+
+def test_version_of_another_chatbot_is_not_there(team: Team, chatbot: Chatbot) -> None:
+    alice = signed_in(team.alice)
+    for other in (make_chatbot(team.workspace), make_chatbot(team.outside)):
+        foreign = numbered(other, 1).id
+        mine = numbered(chatbot, 1).id
+        assert alice.get(at(team, chatbot, foreign)).status_code == 404
+        assert alice.get(at(team, chatbot, f"{mine}?with={foreign}")).status_code == 404
+        assert alice.post(at(team, chatbot, foreign, "restore")).status_code == 404
+    assert alice.get(at(team, chatbot, "c%00")).status_code == 404
+
+
+def test_restoring_is_kept_to_who_may(team: Team, chatbot: Chatbot) -> None:
+    restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
+    found = {name: browser.post(restore).status_code for name, browser in everyone(team).items()}
+    assert found == {
+        "owner": 302,
+        "admin": 302,
+        "member": 302,
+        "viewer": 403,
+        "outsider": 404,
+        "anonymous": 302,
+    }
+
+
+def test_list_costs_the_same_however_long(team: Team) -> None:
+    made, prompts = make_chatbot(team.workspace), iter(range(100))
+
+    def add(number: int) -> None:
+        for _ in range(number):
+            made.refresh_from_db()
+            change(made, team.alice, system_prompt=f"Prompt {next(prompts)}")
+
+    first, last = queries_at_1_and_50(signed_in(team.bob), at(team, made), add)
+    assert first == last

@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
@@ -21,6 +22,7 @@ from apps.conversations.models import Turn
 from apps.credits.queries import balance_of
 from apps.credits.services import grant
 from apps.dashboard.demo_life import live
+from apps.dashboard.demo_team import log_of, settle_in
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 
@@ -49,7 +51,10 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
     chatbot = _chatbot(workspace, _model(model_api_base))
     if not Turn.objects.filter(workspace=workspace).exists():
-        live(workspace=workspace, chatbots=[chatbot, *_more_chatbots(workspace)])
+        now, chatbots = timezone.now(), [chatbot, *_more_chatbots(workspace)]
+        keys = settle_in(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
+        leads = live(workspace=workspace, chatbots=chatbots, keys=keys)
+        log_of(workspace, leads, now)
     if balance_of(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
     return {

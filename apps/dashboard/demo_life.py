@@ -15,15 +15,16 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from apps.api_keys.models import ApiKey
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import new_id
 from apps.credits.history import PastEntry, write_history
 from apps.credits.models import EntryKind
-from apps.dashboard.demo_talk import PEOPLE, TALK
+from apps.dashboard.demo_talk import INTRODUCTION, PEOPLE, TALK
 from apps.leads.fields import LeadFields
-from apps.leads.models import Lead, LeadStatus
+from apps.leads.models import CapturedField, Lead, LeadStatus
 from apps.leads.services import create_lead
 from apps.workspaces.models import Workspace
 
@@ -44,33 +45,71 @@ class _Rows:
 
 
 @transaction.atomic
-def live(*, workspace: Workspace, chatbots: Sequence[Chatbot], seed: int = 7) -> int:
-    """Fill a workspace in which nothing has happened yet. Returns how many turns there were."""
+def live(
+    *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey] = (), seed: int = 7
+) -> list[Lead]:
+    """Fill a workspace in which nothing has happened yet, through these keys. Returns its leads."""
     chance = random.Random(seed)  # noqa: S311 — a made-up life, not a secret
     now = timezone.now() - timedelta(minutes=1)
     start = now - timedelta(days=DAYS)
     rows = _Rows([], [], [], [PastEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")])
     for began in _moments(chance, start, now):
         _converse(rows, workspace, chance.choice(chatbots), began, now, chance)
+    for turn in rows.turns if keys else ():
+        turn.api_key = chance.choices(keys, weights=range(len(keys), 0, -1))[0]
     Conversation.objects.bulk_create(rows.conversations)
     Turn.objects.bulk_create(rows.turns, batch_size=500)
     Message.objects.bulk_create(rows.messages, batch_size=500)
     write_history(workspace_id=workspace.id, entries=rows.entries)
-    for number, (name, email) in enumerate(PEOPLE):
+    return list(_leads(workspace, _that_began_well(rows), chance))
+
+
+def _that_began_well(rows: _Rows) -> list[Conversation]:
+    firsts = {turn.conversation_id: turn for turn in reversed(rows.turns)}
+    return [each for each in rows.conversations if firsts[each.id].status == TurnStatus.COMPLETED]
+
+
+def _leads(
+    workspace: Workspace, conversations: Sequence[Conversation], chance: random.Random
+) -> Iterator[Lead]:
+    """People who left their address, each in a conversation, and how far one has come with them."""
+    met = sorted(chance.sample(conversations, len(PEOPLE)), key=lambda each: each.created_at)
+    for number, (conversation, (name, email)) in enumerate(zip(met, PEOPLE, strict=True)):
         lead, _ = create_lead(
             workspace_id=workspace.id,
-            chatbot_id=chance.choice(chatbots).id,
+            chatbot_id=conversation.chatbot_id,
             fields=LeadFields(
                 name=name,
                 email=email,
                 source="website",
-                status=LeadStatus.values[number % len(LeadStatus.values)],
+                status=LeadStatus.values[-1 - number % len(LeadStatus.values)],
             ),
             actor=SYSTEM,
         )
-        met = start + (now - start) * chance.random()
-        Lead.objects.filter(workspace=workspace, id=lead.id).update(created_at=met, updated_at=met)
-    return len(rows.turns)
+        lead.created_at = conversation.created_at
+        Lead.objects.filter(workspace=workspace, id=lead.id).update(
+            conversation=conversation, created_at=lead.created_at, updated_at=lead.created_at
+        )
+        _cite(lead, conversation)
+        yield lead
+
+
+def _cite(lead: Lead, conversation: Conversation) -> None:
+    """Let the visitor have said it: in the first message, which is answered to the point."""
+    messages = Message.objects.filter(workspace_id=lead.workspace_id, conversation=conversation)
+    first, answer = messages.order_by("created_at", "id")[:2]
+    said, answered = INTRODUCTION
+    messages.filter(id=first.id).update(text=said.format(lead.name, lead.email))
+    messages.filter(id=answer.id, role=Role.ASSISTANT).update(text=answered)
+    for field, value in (("name", lead.name), ("email", lead.email or "")):
+        CapturedField.objects.create(
+            workspace_id=lead.workspace_id,
+            lead=lead,
+            message=first,
+            field=field,
+            value=value,
+            created_at=first.created_at,
+        )
 
 
 def _moments(chance: random.Random, start: datetime, end: datetime) -> Iterator[datetime]:

@@ -81,3 +81,24 @@ PEOPLE: tuple[tuple[str, str], ...] = (
     ("Samuel Osei", "samuel.osei@example.org"),
     ("Hannah Meyer", "hannah.meyer@example.net"),
 )
+
+PROMPTS: tuple[str, ...] = (
+    "You answer questions about orders of our outdoor shop.",
+    """You are the order desk of our outdoor shop.
+
+Answer in at most three sentences.
+Ask for the order number before you look anything up.
+Never promise a delivery date: say what the carrier says.
+If somebody wants a person, ask for an email address.""",
+    """You help visitors of our outdoor shop to choose a size.
+
+Ask for height, weight and how they like a jacket to sit, then name one size.
+Say that returns are free for 30 days.""",
+)
+"""What the demo's chatbots are told; the first two are one after the other of the same one."""
+
+INTRODUCTION = (
+    "I would rather talk to a person. I am {}, write to me at {}",
+    "Of course. Somebody from our team writes to you today.",
+)
+"""How a visitor leaves a name and an address, and what is said to that."""

@@ -112,6 +112,11 @@ class Turn(models.Model):
                 name="conversations_turn_unwell",
                 condition=Q(status__in=["stopped", "failed", "abandoned"]),
             ),
+            models.Index(
+                fields=["-settled_at"],
+                name="conversations_turn_abandoned",
+                condition=Q(status=TurnStatus.ABANDONED),
+            ),
         ]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="conversations_turn_in_workspace"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from datetime import datetime
 
 from django.db import models
 
@@ -24,6 +25,11 @@ def new_id() -> str:
     """A new id of 25 characters."""
     now = base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
     return f"c{now}{base36(chance() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
+
+
+def first_id_at(moment: datetime) -> str:
+    """The least id that could be made from this moment on: rows made since have none below it."""
+    return f"c{base36(int(moment.timestamp() * 1000), _TIME_DIGITS)}{'0' * _RANDOM_DIGITS}"
 
 
 NO_ID = "c" + "0" * (LENGTH - 1)

@@ -19,6 +19,7 @@ class WorkspaceAdmin(StaffAdmin):
     list_filter = ["created_at", "closed_at"]
     search_fields = ["slug", "name", "=id"]
     readonly_fields = ["id", "created_at", "deletion_due_at", "closed_at", "erased_at"]
+    change_form_outer_after_template = "admin/workspaces/sections.html"
 
 
 @admin.register(Member)

@@ -266,7 +266,28 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-UNFOLD = {"SITE_TITLE": "Parley", "SITE_HEADER": "Parley", "SITE_SYMBOL": "forum"}
+UNFOLD = {
+    "SITE_TITLE": "Parley",
+    "SITE_HEADER": "Parley",
+    "SITE_SYMBOL": "forum",
+    "DASHBOARD_CALLBACK": "apps.dashboard.staff.start.show",
+    # The accent of static/css/tokens.css.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .012 270)",
+            "100": "oklch(96% .02 270)",
+            "200": "oklch(92% .04 270)",
+            "300": "oklch(84% .08 270)",
+            "400": "oklch(76% .12 270)",
+            "500": "oklch(62% .18 270)",
+            "600": "oklch(50% .2 270)",
+            "700": "oklch(43% .19 270)",
+            "800": "oklch(37% .15 270)",
+            "900": "oklch(32% .11 270)",
+            "950": "oklch(28% .08 270)",
+        }
+    },
+}
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOGGING_CONFIG = None

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
-from apps.core.ids import is_id, new_id
+from apps.core.ids import first_id_at, is_id, new_id
 
 
 def test_id_is_c_and_24_base36_digits() -> None:
@@ -25,6 +26,18 @@ def test_ids_sort_by_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append(new_id())
     assert all(earlier < later for earlier, later in pairwise(made))
     assert {len(made_id) for made_id in made} == {25}
+
+
+def test_first_id_of_a_moment_lies_between_the_ids_before_and_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    made = []
+    for milliseconds in (-1, 0, 1):
+        at = int(moment.timestamp() * 1000) + milliseconds
+        monkeypatch.setattr(time, "time_ns", lambda at=at: at * 1_000_000)
+        made.append(new_id())
+    assert [one >= first_id_at(moment) for one in made] == [False, True, True]
 
 
 def test_new_id_could_be_an_id() -> None:

@@ -8,3 +8,10 @@ class InsufficientCredits(PaymentRequired):
 
     code = "INSUFFICIENT_CREDITS"
     sentence = "Insufficient credits to generate AI response. Please upgrade your plan."
+
+
+class PlanUnchanged(ValueError):
+    """The workspace is on this plan already, and no change away from it is planned."""
+
+    def __init__(self) -> None:
+        super().__init__("The workspace is on this plan already.")

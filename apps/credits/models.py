@@ -8,36 +8,88 @@ from django.db.models.functions import Now
 from apps.core.ids import LENGTH, IdField
 from apps.workspaces.models import Workspace
 
+MOST = 10**12
+"""Credits that one grant or adjustment may move, so that no balance outgrows its column."""
+
 
 class Plan(models.Model):
-    """What a workspace is given each month."""
+    """What a workspace is given each month, and how long that lasts."""
 
     id = IdField()
     slug = models.SlugField(max_length=48, unique=True)
     name = models.CharField(max_length=120)
     monthly_credits = models.PositiveBigIntegerField(default=0)
-    is_active = models.BooleanField(default=True)
+    credits_last_months = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="After how many anniversaries what is left of a month's credits expires: 1 is "
+        "use it or lose it. Empty: never.",
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="Whether workspaces can come to it. Those that are on it stay."
+    )
 
     class Meta:
         ordering = ["monthly_credits"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(monthly_credits__lte=MOST), name="credits_plan_can_be_granted"
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_last_months__isnull=True)
+                | Q(credits_last_months__range=(1, 120)),
+                name="credits_plan_lasts_a_month_or_more",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Account(models.Model):
-    """A workspace's credits. `balance` is the sum of its ledger; `held` is a part of it."""
+    """A workspace's credits. `balance` is the sum of its ledger; `held` is a part of it.
+
+    The plan's credits are due on the anniversaries of `plan_began`; `next_grant_on` is the first
+    that has not been seen to. Both are empty where no monthly credits are due. `next_plan` takes
+    the plan's place on that day.
+    """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, primary_key=True)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, null=True, blank=True)
+    plan_began = models.DateField(null=True, blank=True, editable=False)
+    next_grant_on = models.DateField(null=True, blank=True, editable=False)
+    next_plan = models.ForeignKey(
+        Plan, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
     balance = models.BigIntegerField(db_default=0, editable=False)
     held = models.BigIntegerField(db_default=0, editable=False)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_grant_on"],
+                name="credits_grants_due",
+                condition=Q(next_grant_on__isnull=False),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(held__gte=0) & Q(held__lte=F("balance")), name="credits_held_is_covered"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(plan_began__isnull=True, next_grant_on__isnull=True)
+                | Q(
+                    plan__isnull=False,
+                    plan_began__isnull=False,
+                    next_grant_on__isnull=False,
+                    next_grant_on__gt=F("plan_began"),
+                ),
+                name="credits_months_are_of_a_plan",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_plan__isnull=True) | Q(next_grant_on__isnull=False),
+                name="credits_next_plan_has_its_day",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -146,3 +198,47 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount:+}"
+
+
+class Lot(models.Model):
+    """What is left of the credits that one entry gave, as of the last look: see `lots`.
+
+    `period` is the first day of the plan's month that a monthly grant is for. A lot without an
+    entry is what an account had before lots were kept.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    entry = models.OneToOneField(
+        LedgerEntry, on_delete=models.PROTECT, null=True, blank=True, related_name="lot"
+    )
+    given = models.BigIntegerField()
+    remaining = models.BigIntegerField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    period = models.DateField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["workspace", "expires_at", "id"],
+                name="credits_lots_to_use",
+                condition=Q(remaining__gt=0),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="credits_lots_to_expire",
+                condition=Q(remaining__gt=0, expires_at__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "period", name="credits_one_grant_a_period"),
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0, remaining__lte=F("given"), given__gt=0),
+                name="credits_lot_within_what_was_given",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remaining} of {self.given}"

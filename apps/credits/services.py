@@ -2,10 +2,12 @@
 
 Balance and held change in one place, `_move`: a single conditional UPDATE that either keeps
 `0 ≤ held ≤ balance` or touches nothing. Whatever changes the balance writes its ledger entry in
-the same transaction.
+the same transaction. What gives credits also makes a lot of them (`lots`), by which they are used
+and expire.
 
     grant, adjust   balance ± n                entry
     reverse         balance ∓ n                entry   that names the one it undoes
+    expire          balance − n                entry   what a lot that is over has left
     hold            held + n                   —       when a turn opens
     charge          held − h, balance − c      entry   when it settles; c ≤ h
     release         held − h                   —       when it settles unpaid
@@ -13,18 +15,17 @@ the same transaction.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import GIVES, Account, Category, EntryKind, LedgerEntry, Plan
+from apps.credits.lots import add_lot, allot, expired, take_from_lot_of
+from apps.credits.models import GIVES, Account, Category, EntryKind, LedgerEntry
+from apps.credits.models import MOST as MOST
 from apps.credits.queries import Balance
-
-MOST = 10**12
-"""Credits that one grant or adjustment may move, so that no balance outgrows its column."""
 
 _MOVE = """
 UPDATE credits_account SET balance = balance + %(balance)s, held = held + %(held)s
@@ -46,8 +47,13 @@ def grant(
     expires_at: datetime | None = None,
     created_by: User | None = None,
     from_ip: str | None = None,
+    period: date | None = None,
 ) -> LedgerEntry:
-    """Give credits (at least 1), opening the account if there is none. Raises ValueError."""
+    """Give credits (at least 1), opening the account if there is none. Raises ValueError.
+
+    What is left of them at `expires_at` expires; without it they never do. `period` is the first
+    day of the plan's month that they are for: PostgreSQL refuses a second grant for it.
+    """
     if credits < 1:
         raise ValueError("Give at least 1 credit.")
     if kind not in GIVES:
@@ -64,6 +70,7 @@ def grant(
         expires_at=expires_at,
         created_by=created_by,
         from_ip=from_ip,
+        period=period,
     )
 
 
@@ -177,15 +184,16 @@ def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> Ledge
 
 
 @transaction.atomic
-def start_plan(*, workspace_id: str, plan: str, grant_credits: bool) -> Account:
-    """Put a new workspace on a plan, with the credits of its first month if they are its due."""
-    account = open_account(workspace_id=workspace_id)
-    account.plan = Plan.objects.get(slug=plan)
-    account.save(update_fields=["plan"])
-    if grant_credits and account.plan.monthly_credits:
-        reason = f"First credits of the plan {account.plan.name}"
-        grant(workspace_id=workspace_id, credits=account.plan.monthly_credits, reason=reason)
-    return account
+def expire(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
+    """Take what is left, and not held, of the lots that are over by now."""
+    account = lock_account(workspace_id=workspace_id)
+    entries = []
+    for lot, credits in expired(account, now=now):
+        lot.remaining -= credits
+        lot.save(update_fields=["remaining"])
+        reason = f"Expired: {lot.entry.reason}" if lot.entry else "Expired"
+        entries.append(_post(workspace_id, EntryKind.EXPIRY, -credits, reason=reason[:500]))
+    return entries
 
 
 def open_account(*, workspace_id: str) -> Account:
@@ -193,26 +201,40 @@ def open_account(*, workspace_id: str) -> Account:
     return Account.objects.get_or_create(workspace_id=workspace_id)[0]
 
 
-def lock_account(*, workspace_id: str) -> None:
+def lock_account(*, workspace_id: str) -> Account:
     """Keep other turns of the workspace from opening and settling until the transaction ends.
 
     Whoever locks other rows of turns as well takes this lock first.
     """
     open_account(workspace_id=workspace_id)
-    Account.objects.select_for_update(no_key=True).get(pk=workspace_id)
+    return Account.objects.select_for_update(no_key=True).get(pk=workspace_id)
 
 
 def _post(
-    workspace_id: str, kind: EntryKind, amount: int, *, held: int = 0, **named: Any
+    workspace_id: str,
+    kind: EntryKind,
+    amount: int,
+    *,
+    held: int = 0,
+    period: date | None = None,
+    **named: Any,
 ) -> LedgerEntry:
+    undone: LedgerEntry | None = named.get("reverses")
+    if amount > 0 or undone:
+        allot(lock_account(workspace_id=workspace_id))
     after = _move(workspace_id, balance=amount, held=held)
-    return LedgerEntry.objects.create(
+    entry = LedgerEntry.objects.create(
         workspace_id=workspace_id,
         kind=kind,
         amount=amount,
         balance_after=after.balance,
         **named,
     )
+    if amount > 0:
+        add_lot(entry, period=period)
+    elif undone:
+        take_from_lot_of(undone)
+    return entry
 
 
 def _move(workspace_id: str, *, balance: int = 0, held: int = 0) -> Balance:

@@ -215,6 +215,7 @@ CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
+    "renew-credits": {"task": "apps.credits.tasks.renew", "schedule": 60.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},

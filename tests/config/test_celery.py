@@ -17,6 +17,7 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.api_keys.tasks.forget_answers",
         "apps.accounts.tasks.clear_sessions",
         "apps.conversations.tasks.sweep_turns",
+        "apps.credits.tasks.renew",
         "apps.dashboard.tasks.end_workspaces",
         "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",

@@ -20,7 +20,7 @@ from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
-from apps.credits.models import Account, LedgerEntry, Plan
+from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
@@ -48,6 +48,7 @@ HISTORY = [
     Invitation,
     Lead,
     LedgerEntry,
+    Lot,
     Member,
     Message,
     Reading,

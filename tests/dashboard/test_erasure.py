@@ -40,6 +40,7 @@ BECOMES = {
     "Invitation": "removed",
     "Lead": "removed",
     "LedgerEntry": "kept: the books",
+    "Lot": "kept: the books",
     "Member": "removed",
     "Message": "text and metadata erased",
     "Reading": "removed",

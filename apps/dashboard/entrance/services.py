@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.services import Actor
-from apps.credits.services import start_plan
+from apps.credits.plans import start_plan
 from apps.workspaces.models import Workspace
 from apps.workspaces.queries import owns_a_workspace
 from apps.workspaces.services import open_workspace
@@ -18,10 +19,10 @@ PLAN = "free"
 def start_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
     """A workspace of the person's own, on the free plan. Raises ValidationError for a bad name.
 
-    The plan's first credits come with the first workspace that a person owns, not with each:
-    otherwise whoever needs credits would make another workspace.
+    The plan's credits come with the first workspace that a person owns, not with each: whoever
+    needs credits would make another workspace.
     """
     first = not owns_a_workspace(owner)
     workspace = open_workspace(name=name, owner=owner, actor=actor)
-    start_plan(workspace_id=workspace.id, plan=PLAN, grant_credits=first)
+    start_plan(workspace_id=workspace.id, plan=PLAN, grant_credits=first, now=timezone.now())
     return workspace

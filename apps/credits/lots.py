@@ -1,0 +1,82 @@
+"""What is left of each giving entry, so that credits are used in the order of their expiry.
+
+A turn that opens or settles knows nothing of lots: it moves the balance alone. What was spent is
+allotted when somebody next looks, before lots are added or expire: to the lot that expires
+soonest first, to those that never do last. No lot was added since the look before, so this is
+what charging each turn to a lot would have come to.
+
+Whoever calls this holds the lock on the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from django.db.models import F, QuerySet
+
+from apps.credits.models import Account, LedgerEntry, Lot
+
+
+def lots_of(workspace_id: str) -> QuerySet[Lot]:
+    """The lots in which something may be left, in the order in which they are used."""
+    lots = Lot.objects.filter(workspace_id=workspace_id, remaining__gt=0)
+    return lots.order_by(F("expires_at").asc(nulls_last=True), "id")
+
+
+def allot(account: Account) -> list[Lot]:
+    """Take what was spent since the last look from the lots; those in which something is left.
+
+    What the balance has and no lot explains was there before lots were kept: it never expires.
+    """
+    lots = list(lots_of(account.workspace_id))
+    spent = sum(lot.remaining for lot in lots) - account.balance
+    if spent < 0:
+        unexplained = {"given": -spent, "remaining": -spent}
+        lots.append(Lot.objects.create(workspace_id=account.workspace_id, **unexplained))
+    touched = []
+    for lot in lots:
+        if spent <= 0:
+            break
+        taken = min(lot.remaining, spent)
+        lot.remaining -= taken
+        spent -= taken
+        touched.append(lot)
+    Lot.objects.bulk_update(touched, ["remaining"])
+    return [lot for lot in lots if lot.remaining]
+
+
+def add_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
+    """The lot of an entry that gives. `allot` comes first, and then the entry."""
+    return Lot.objects.create(
+        workspace_id=entry.workspace_id,
+        entry=entry,
+        given=entry.amount,
+        remaining=entry.amount,
+        expires_at=entry.expires_at,
+        period=period,
+    )
+
+
+def take_from_lot_of(entry: LedgerEntry) -> None:
+    """An entry that gave is undone: its own lot goes first, whatever expires sooner.
+
+    What is not there any more is taken from the others at the next look, as what was spent.
+    """
+    Lot.objects.filter(workspace_id=entry.workspace_id, entry=entry).update(remaining=0)
+
+
+def expired(account: Account, *, now: datetime) -> Iterator[tuple[Lot, int]]:
+    """The lots that are over, and how much each loses: what is left of it and not held.
+
+    Running turns hold what would be used first. What they hold of a lot that is over stays until
+    they settle, and is then used or lost.
+    """
+    held = account.held
+    for lot in allot(account):
+        if lot.expires_at is None or lot.expires_at > now:
+            return
+        kept = min(lot.remaining, held)
+        held -= kept
+        if lot.remaining > kept:
+            yield lot, lot.remaining - kept

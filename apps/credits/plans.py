@@ -1,0 +1,188 @@
+"""A workspace's plan and what follows from it as time passes. docs/credits.md has the rules.
+
+    start_plan    a new workspace comes to a plan
+    renew         what is over expires, what is due is granted
+    change_plan   more credits a month: at once, for the days that are left; fewer: from the next
+                  anniversary on
+
+Each is given the moment that it happens at. Each first brings the account up to that moment, so
+that what was missed while nobody looked is made up for with the plan that was in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from apps.accounts.models import User
+from apps.audit.services import SYSTEM, Actor, record
+from apps.core.logging import get_logger
+from apps.credits.anniversaries import anniversary, day_of, midnight, months_until
+from apps.credits.errors import PlanUnchanged
+from apps.credits.models import Account, LedgerEntry, Lot, Plan
+from apps.credits.services import expire, grant, lock_account, open_account
+
+log = get_logger(__name__)
+
+
+@transaction.atomic
+def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: datetime) -> Account:
+    """Put a new workspace on a plan, with its credits now and each month if they are its due."""
+    account = lock_account(workspace_id=workspace_id)
+    account.plan = Plan.objects.get(slug=plan)
+    if grant_credits:
+        _begin(account, account.plan, day_of(now))
+    account.save(update_fields=["plan", "plan_began", "next_grant_on"])
+    return account
+
+
+@transaction.atomic
+def renew(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
+    """Bring the account up to this moment. Does nothing the second time."""
+    entries = expire(workspace_id=workspace_id, now=now)
+    account = lock_account(workspace_id=workspace_id)
+    today = day_of(now)
+    while (period := account.next_grant_on) is not None and period <= today:
+        if account.next_plan is not None:
+            _record(account, SYSTEM, "plan.changed", account.next_plan)
+            account.plan, account.next_plan = account.next_plan, None
+        entries += _grant_month(account, period, today)
+        account.next_grant_on = _after(account, period)
+    account.save(update_fields=["plan", "next_plan", "next_grant_on"])
+    return entries
+
+
+def renew_due(*, now: datetime) -> int:
+    """Renew every account for which something is due; how many it was.
+
+    Two runs at once take turns at each account, and the second finds nothing left to do there.
+    An account that fails is logged and does not keep the others waiting.
+    """
+    renewed = 0
+    for workspace_id in _due(now):
+        try:
+            renewed += bool(renew(workspace_id=workspace_id, now=now))
+        except Exception:
+            log.exception("renewal_failed", workspace_id=workspace_id)
+    return renewed
+
+
+@transaction.atomic
+def change_plan(
+    *, workspace_id: str, plan: Plan, actor: Actor, now: datetime, by: User | None = None
+) -> Account:
+    """Give the workspace another plan, by the rule that docs/credits.md tells.
+
+    Naming the plan that it has takes back a change that has not come yet. Raises PlanUnchanged
+    where there is none, and ValueError for a plan that is not offered.
+    """
+    if not plan.is_active:
+        raise ValueError(f"The plan {plan.name} is not offered.")
+    open_account(workspace_id=workspace_id)
+    renew(workspace_id=workspace_id, now=now)
+    account = lock_account(workspace_id=workspace_id)
+    today = day_of(now)
+    if account.plan is None or account.plan_began is None:
+        _record(account, actor, "plan.changed", plan)
+        _begin(account, plan, today, by)
+    elif plan == account.plan:
+        if account.next_plan is None:
+            raise PlanUnchanged
+        _record(account, actor, "plan.change_taken_back", account.next_plan)
+        account.next_plan = None
+    elif plan.monthly_credits > account.plan.monthly_credits:
+        _record(account, actor, "plan.changed", plan)
+        _grant_difference(account, plan, today, by)
+        account.plan, account.next_plan = plan, None
+    else:
+        _record(account, actor, "plan.change_planned", plan, on=str(account.next_grant_on))
+        account.next_plan = plan
+    account.save(update_fields=["plan", "plan_began", "next_grant_on", "next_plan"])
+    return account
+
+
+def days_left(account: Account, today: date) -> tuple[int, int]:
+    """Of the plan's month in which the day lies: the days left, this one included, and all."""
+    began, end = account.plan_began, account.next_grant_on
+    if began is None or end is None:
+        raise ValueError("The account has no months.")
+    start = anniversary(began, months_until(began, today))
+    return (end - today).days, (end - start).days
+
+
+def credits_for_the_rest(account: Account, plan: Plan, today: date) -> int:
+    """What an upgrade brings at once: the difference by days, rounded down."""
+    before = account.plan.monthly_credits if account.plan else 0
+    left, whole = days_left(account, today)
+    return max(0, (plan.monthly_credits - before) * left // whole)
+
+
+def _begin(account: Account, plan: Plan, today: date, by: User | None = None) -> None:
+    account.plan, account.next_plan = plan, None
+    account.plan_began, account.next_grant_on = today, anniversary(today, 1)
+    _grant_month(account, today, today, by)
+
+
+def _grant_month(
+    account: Account, period: date, today: date, by: User | None = None
+) -> list[LedgerEntry]:
+    plan = account.plan
+    if plan is None or plan.monthly_credits == 0:
+        return []
+    entry = grant(
+        workspace_id=account.workspace_id,
+        credits=plan.monthly_credits,
+        reason=f"{plan.name}, the month from {period:%-d %B %Y}",
+        created_by=by,
+        expires_at=_expiry(account, plan, today),
+        period=period,
+    )
+    return [entry]
+
+
+def _grant_difference(account: Account, plan: Plan, today: date, by: User | None) -> None:
+    credits = credits_for_the_rest(account, plan, today)
+    left, whole = days_left(account, today)
+    if credits:
+        grant(
+            workspace_id=account.workspace_id,
+            credits=credits,
+            reason=f"{plan.name} instead of {account.plan}: {left} of {whole} days",
+            created_by=by,
+            expires_at=_expiry(account, plan, today),
+        )
+
+
+def _expiry(account: Account, plan: Plan, today: date) -> datetime | None:
+    """The plan's last anniversary for credits that are given today; a late month lives as long."""
+    if plan.credits_last_months is None or account.plan_began is None:
+        return None
+    began = account.plan_began
+    return midnight(anniversary(began, months_until(began, today) + plan.credits_last_months))
+
+
+def _after(account: Account, period: date) -> date | None:
+    began = account.plan_began
+    return anniversary(began, months_until(began, period) + 1) if began else None
+
+
+def _due(now: datetime) -> Iterator[str]:
+    """Open workspaces with a grant that is due, or a lot that is over."""
+    over = Lot.objects.filter(remaining__gt=0, expires_at__lte=now).values("workspace_id")
+    due = Account.objects.filter(Q(next_grant_on__lte=day_of(now)) | Q(workspace_id__in=over))
+    open_ones = due.filter(workspace__closed_at=None).order_by("workspace_id")
+    return iter(list(open_ones.values_list("workspace_id", flat=True)))
+
+
+def _record(account: Account, actor: Actor, action: str, plan: Plan, **details: str) -> None:
+    record(
+        workspace_id=account.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=plan.id,
+        target_label=plan.name,
+        details={"plan": [str(account.plan) if account.plan else None, plan.name], **details},
+    )

@@ -2,6 +2,7 @@
 
 make bench                 Parley beside LiteLLM's proxy and the floor: `comparison`
 make bench ARGS=litellm    Parley's use of litellm beside bare litellm: `over_litellm`
+make bench ARGS=growth     a turn among ten million messages and among none: `growth`
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ def main(arguments: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from bench import comparison, over_litellm
+    from bench import comparison, growth, over_litellm
 
-    if arguments[:1] == ["litellm"]:
-        return over_litellm.main(arguments[1:])
+    match arguments[:1]:
+        case ["litellm"]:
+            return over_litellm.main(arguments[1:])
+        case ["growth"]:
+            return growth.main(arguments[1:])
     call_command("migrate", verbosity=0)
     return comparison.main(arguments)
 

@@ -78,6 +78,17 @@ def add_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
 
 
 @transaction.atomic
+def add_chatbots(*, chatbots: Sequence[Chatbot]) -> list[Chatbot]:
+    """Save many that are new, each at version 1, for databases that are filled rather than lived
+    in: nothing is validated but by the database, and the audit log tells of none."""
+    made = Chatbot.objects.bulk_create(chatbots, batch_size=1000)
+    ChatbotVersion.objects.bulk_create(
+        [_version(chatbot, SYSTEM, changed=()) for chatbot in made], batch_size=1000
+    )
+    return made
+
+
+@transaction.atomic
 def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]) -> Chatbot:
     """The chatbot with these of its SETTINGS changed, and a version that says so.
 
@@ -153,8 +164,12 @@ def _check_model(chatbot: Chatbot) -> None:
 
 
 def _write_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> None:
+    _version(chatbot, actor, changed=changed).save(force_insert=True)
+
+
+def _version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> ChatbotVersion:
     snapshot = {name: getattr(chatbot, name) for name in SETTINGS}
-    ChatbotVersion.objects.create(
+    return ChatbotVersion(
         workspace_id=chatbot.workspace_id,
         chatbot=chatbot,
         number=chatbot.version,

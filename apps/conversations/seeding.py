@@ -16,12 +16,16 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.chatbots.models import Chatbot
+from apps.accounts.models import User
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.services import add_chatbots
 from apps.core.ids import base36
-from apps.credits.history import PastEntry, write_history
-from apps.credits.models import EntryKind
+from apps.credits.history import first_grants
+from apps.workspaces.models import Member, Role, Workspace
 
 AT_ONCE = 100_000
+ROWS_AT_ONCE = 2_000
+MOST_REQUESTS = 10_000
 SPARE_CREDITS = 1_000_000
 """What is left to each workspace for what is measured."""
 
@@ -45,40 +49,51 @@ class Size:
     days: int
 
 
+# Where conversation n goes; a table, because looking into an array of 100,000 takes its length.
+_PLACES = """
+CREATE TEMPORARY TABLE seeding_place (
+  place bigint, bot bigint, workspace_id text, chatbot_id text, PRIMARY KEY (place, bot))
+"""
+_FILL_PLACES = """
+INSERT INTO seeding_place
+SELECT (n - 1) / %(bots)s, (n - 1) %% %(bots)s, workspace_id, chatbot_id
+FROM unnest(%(workspaces)s::text[], %(chatbots)s::text[])
+  WITH ORDINALITY AS given (workspace_id, chatbot_id, n)
+"""
+_AT = "JOIN seeding_place ON place = n %% %(places)s AND bot = (n / %(places)s) %% %(bots)s"
+
 # n: a conversation's number, from 0. Those of one workspace are `step` apart, and all turns of one
 # come before the next one, so that the ledger's balances fall in the order of time.
-_CONVERSATIONS = """
+_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, created_at, last_message_at)
 SELECT %(ids)s || 'c' || lpad(to_hex(n), 14, '0'),
-       (%(workspaces)s::text[])[1 + n %% %(places)s],
-       (%(chatbots)s::text[])[1 + (n %% %(places)s) * %(bots)s + (n / %(places)s) %% %(bots)s],
+       workspace_id, chatbot_id,
        %(start)s + (n / %(places)s) * %(step)s,
        %(start)s + (n / %(places)s) * %(step)s + (%(turns)s - 1) * %(pace)s
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
-"""
-_TURNS = """
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT}
+"""  # noqa: S608 - a constant of ours
+_TURNS = f"""
 INSERT INTO conversations_turn (id, workspace_id, chatbot_id, conversation_id, status, message_id,
   model_name, credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
   credits_charged, input_tokens, output_tokens, finish_reason, error_code, process, text_so_far,
   delta_lengths, request_digest, request_id, queue_ms, created_at, heartbeat_at, first_token_at,
   settled_at)
 SELECT %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
-       (%(workspaces)s::text[])[1 + n %% %(places)s],
-       (%(chatbots)s::text[])[1 + (n %% %(places)s) * %(bots)s + (n / %(places)s) %% %(bots)s],
+       workspace_id, chatbot_id,
        %(ids)s || 'c' || lpad(to_hex(n), 14, '0'), 'completed',
        %(ids)s || 'b' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
-       %(model)s, 1, 0, 0, 1, 1, 60 + n %% 400, 40, 'stop', '', '', '', '{}', '',
+       %(model)s, 1, 0, 0, 1, 1, 60 + n %% 400, 40, 'stop', '', '', '', '{{}}', '',
        'req_' || lpad(to_hex(n * %(turns)s + k), 24, '0'), 4, at, at,
        at + %(pace)s / 4, at + %(pace)s / 2
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
      generate_series(0, %(turns)s - 1) AS k,
      LATERAL (SELECT %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s) AS moment (at)
-"""
-_MESSAGES = """
+"""  # noqa: S608 - a constant of ours
+_MESSAGES = f"""
 INSERT INTO conversations_message (id, workspace_id, conversation_id, turn_id, role, text, metadata,
                                    created_at)
 SELECT %(ids)s || kind || lpad(to_hex(n * %(turns)s + k), 14, '0'),
-       (%(workspaces)s::text[])[1 + n %% %(places)s],
+       workspace_id,
        %(ids)s || 'c' || lpad(to_hex(n), 14, '0'),
        %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'), role,
        CASE kind
@@ -90,31 +105,62 @@ SELECT %(ids)s || kind || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        CASE kind WHEN 'a' THEN jsonb_build_object('userId', 'visitor-' || n %% 10007) END,
        %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s
          + CASE kind WHEN 'a' THEN interval '0' ELSE %(pace)s / 2 END
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
      generate_series(0, %(turns)s - 1) AS k,
      (VALUES ('a', 'user'), ('b', 'assistant')) AS said (kind, role)
-"""
-_CHARGES = """
+"""  # noqa: S608 - a constant of ours
+_CHARGES = f"""
 INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, turn_id, reason,
                                  created_at)
 SELECT %(ids)s || 'e' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
-       (%(workspaces)s::text[])[1 + n %% %(places)s], 'charge', -1,
+       workspace_id, 'charge', -1,
        %(granted)s - ((n / %(places)s) * %(turns)s + k + 1),
        %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'), '',
        %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s + %(pace)s / 2
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n,
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
      generate_series(0, %(turns)s - 1) AS k
-"""
-_PAID = """
+"""  # noqa: S608 - a constant of ours
+_PAID = f"""
 UPDATE credits_account AS account SET balance = balance - paid.credits
 FROM (
-  SELECT (%(workspaces)s::text[])[1 + n %% %(places)s] AS workspace_id,
-         count(*) * %(turns)s AS credits
-  FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n GROUP BY 1
+  SELECT workspace_id, count(*) * %(turns)s AS credits
+  FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT} GROUP BY 1
 ) AS paid
 WHERE account.workspace_id = paid.workspace_id
-"""
+"""  # noqa: S608 - a constant of ours
 _THINGS = ["parcel", "lamp", "chair", "letter", "refund", "invoice", "bicycle", "kettle"]
+
+
+@transaction.atomic
+def new_places(
+    *, slug: str, owner: User, language_model: LanguageModel, workspaces: int, chatbots: int
+) -> list[Place]:
+    """New workspaces, called by the slug and a number, each with so many chatbots."""
+    made = Workspace.objects.bulk_create(
+        [Workspace(slug=f"{slug}-{n}", name=f"{slug}-{n}") for n in range(workspaces)],
+        batch_size=ROWS_AT_ONCE,
+    )
+    Member.objects.bulk_create(
+        [Member(workspace=workspace, user=owner, role=Role.OWNER) for workspace in made],
+        batch_size=ROWS_AT_ONCE,
+    )
+    bots = add_chatbots(
+        chatbots=[
+            Chatbot(
+                workspace=workspace,
+                name=f"Chatbot {n + 1}",
+                language_model=language_model,
+                rate_limit_requests=MOST_REQUESTS,
+                rate_limit_window_seconds=1,
+            )
+            for workspace in made
+            for n in range(chatbots)
+        ]
+    )
+    return [
+        Place(workspace.id, bots[n * chatbots : (n + 1) * chatbots])
+        for n, workspace in enumerate(made)
+    ]
 
 
 def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: None) -> None:
@@ -127,13 +173,14 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
     step = timedelta(days=size.days) / (each + 1)
     granted = each * size.turns + SPARE_CREDITS
     start = timezone.now() - timedelta(days=size.days)
-    for place in places:
-        entry = PastEntry(start, EntryKind.GRANT, granted, "For what is measured")
-        write_history(workspace_id=place.workspace_id, entries=[entry])
+    first_grants(
+        workspace_ids=[place.workspace_id for place in places],
+        credits=granted,
+        at=start,
+        reason="For what is measured",
+    )
     values: dict[str, Any] = {
         "ids": "c" + base36(time.time_ns() // 1_000_000, 9),
-        "workspaces": [place.workspace_id for place in places],
-        "chatbots": [chatbot.id for place in places for chatbot in place.chatbots],
         "places": len(places),
         "bots": len(places[0].chatbots),
         "model": places[0].chatbots[0].language_model.name,
@@ -144,6 +191,7 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         "pace": step / size.turns,
         "things": _THINGS,
     }
+    _fill_places(places)
     for first in range(0, size.conversations, AT_ONCE):
         last = min(first + AT_ONCE, size.conversations) - 1
         _write(values | {"first": first, "last": last})
@@ -152,7 +200,23 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         # What was made is counted and marked as seen by all, as it would be by tomorrow.
         for table in ("conversation", "turn", "message"):
             cursor.execute(f"VACUUM (ANALYZE) conversations_{table}")
-        cursor.execute("VACUUM (ANALYZE) credits_ledgerentry")
+        cursor.execute("VACUUM (ANALYZE) credits_ledgerentry, credits_account, chatbots_chatbot")
+        cursor.execute("DROP TABLE seeding_place")
+
+
+def _fill_places(places: Sequence[Place]) -> None:
+    chatbots = [chatbot for place in places for chatbot in place.chatbots]
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACES)
+        cursor.execute(
+            _FILL_PLACES,
+            {
+                "workspaces": [chatbot.workspace_id for chatbot in chatbots],
+                "chatbots": [chatbot.id for chatbot in chatbots],
+                "bots": len(places[0].chatbots),
+            },
+        )
+        cursor.execute("ANALYZE seeding_place")
 
 
 @transaction.atomic

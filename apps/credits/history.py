@@ -51,3 +51,25 @@ def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
     Account.objects.filter(pk=workspace_id).update(balance=F("balance") + balance - account.balance)
     LedgerEntry.objects.bulk_create(rows, batch_size=1000)
     return balance
+
+
+@transaction.atomic
+def first_grants(*, workspace_ids: Sequence[str], credits: int, at: datetime, reason: str) -> None:
+    """Open the account of each of these workspaces, which have none, with a grant of the past."""
+    Account.objects.bulk_create(
+        [Account(workspace_id=one, balance=credits) for one in workspace_ids], batch_size=1000
+    )
+    LedgerEntry.objects.bulk_create(
+        [
+            LedgerEntry(
+                workspace_id=one,
+                kind=EntryKind.GRANT,
+                amount=credits,
+                balance_after=credits,
+                reason=reason,
+                created_at=at,
+            )
+            for one in workspace_ids
+        ],
+        batch_size=1000,
+    )

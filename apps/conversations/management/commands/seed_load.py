@@ -7,13 +7,11 @@ from typing import Any
 from apps.accounts.models import User
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
-from apps.chatbots.services import add_model, create_chatbot
-from apps.conversations.seeding import Place, Size, seed_past
+from apps.chatbots.services import add_model
+from apps.conversations.seeding import MOST_REQUESTS, Size, new_places, seed_past
 from apps.core.ids import new_id
 from apps.core.management.base import OperatorCommand
-from apps.workspaces.services import create_workspace
-
-MOST_REQUESTS = 10_000
+from apps.workspaces.models import Workspace
 
 
 class Command(OperatorCommand):
@@ -44,25 +42,16 @@ class Command(OperatorCommand):
         run = new_id()
         owner = User.objects.create_user(f"load-{run}@example.com")
         model = add_model(name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1)
-        made = [create_workspace(slug=f"load-{run}-{n}", owner=owner) for n in range(workspaces)]
-        places = [
-            Place(
-                workspace.id,
-                [
-                    create_chatbot(
-                        workspace=workspace,
-                        name=f"Chatbot {n + 1}",
-                        language_model=model,
-                        rate_limit_requests=MOST_REQUESTS,
-                        rate_limit_window_seconds=1,
-                    )
-                    for n in range(chatbots)
-                ],
-            )
-            for workspace in made
-        ]
+        places = new_places(
+            slug=f"load-{run}",
+            owner=owner,
+            language_model=model,
+            workspaces=workspaces,
+            chatbots=chatbots,
+        )
+        first = Workspace.objects.get(id=places[0].workspace_id)
         _, secret = issue_key(
-            workspace=made[0],
+            workspace=first,
             name="load",
             scopes=Scope.values,
             rate_limit_per_hour=MOST_REQUESTS,
@@ -81,7 +70,7 @@ class Command(OperatorCommand):
             "turns": conversations * turns,
             "messages": 2 * conversations * turns,
             "seconds": round(time.monotonic() - began, 1),
-            "workspace": made[0].slug,
+            "workspace": first.slug,
             "owner_email": owner.email,
             "chatbot_id": places[0].chatbots[0].id,
             "api_key": secret,

@@ -1,0 +1,178 @@
+"""The hot path among many: each of its statements finds its rows by an index, as PostgreSQL itself
+plans it on tables that are big enough for it to choose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from apps.api_keys.models import ApiKey
+from apps.api_keys.services import issue_key
+from apps.chat.access import chatbot_for
+from apps.chat.recorded import recorded_events
+from apps.chatbots.models import Chatbot
+from apps.conversations import statements
+from apps.conversations.group_commit import open_together, settle_together
+from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.conversations.queries import conversation_with, history_of, turn_with
+from apps.conversations.services import Settlement, save_progress, sweep_turns
+from apps.core.database import close_database, execute
+from apps.core.ids import new_id
+from apps.core.threads import in_thread
+from tests.conversations.opening import completed, new_turn, opened, silence
+
+FEW = 100
+"""Rows of a table that is read whole whatever indexes it has."""
+
+
+@pytest.fixture(scope="module")
+def many(committed: None) -> Chatbot:
+    """A chatbot of one workspace among others, in a database with a past."""
+    told = StringIO()
+    size = {"--workspaces": 40, "--chatbots": 10, "--conversations": 6000, "--turns": 2}
+    given = [part for name, value in size.items() for part in (name, str(value))]
+    call_command("seed_load", *given, "--json", stdout=told)
+    chatbot = Chatbot.objects.select_related("workspace", "language_model").get(
+        id=json.loads(told.getvalue())["chatbot_id"]
+    )
+    ApiKey.objects.bulk_create(
+        ApiKey(workspace=chatbot.workspace, name=f"{n}", scopes=["chat"], digest=f"{n:064}")
+        for n in range(2000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return chatbot
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[None]:
+    yield
+    await close_database()
+
+
+def sequential(plan: dict[str, Any]) -> list[str]:
+    """The tables that a plan reads from one end to the other."""
+    below = [name for one in plan.get("Plans", []) for name in sequential(one)]
+    return [*below, plan["Relation Name"]] if plan["Node Type"] == "Seq Scan" else below
+
+
+@pytest.fixture
+def big(many: Chatbot) -> set[str]:
+    """The tables for which an index pays."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > %s", [FEW])
+        return {name for (name,) in cursor.fetchall()}
+
+
+class Explained:
+    """Asks PostgreSQL how it would run each statement of the ORM, then lets it run."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.scanned: list[tuple[str, str]] = []
+
+    def __call__(
+        self, run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if sql.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
+            self.statements.append(sql)
+            explain = f"EXPLAIN (FORMAT JSON) {sql}"
+            asked = context["connection"].connection.execute(explain, params or None)
+            (told,) = asked.fetchone()
+            self.scanned += [(name, sql) for name in sequential(told[0]["Plan"])]
+        return run(sql, params, many, context)
+
+
+@pytest.fixture
+def explained() -> Iterator[Explained]:
+    with connection.execute_wrapper(found := Explained()):
+        yield found
+
+
+def test_a_search_without_an_index_would_be_found(
+    many: Chatbot, big: set[str], explained: Explained
+) -> None:
+    assert list(Message.objects.filter(text="said by nobody")) == []
+    assert [name for name, _ in explained.scanned] == ["conversations_message"]
+    talk = {"conversations_message", "conversations_turn", "conversations_conversation"}
+    assert (talk | {"chatbots_chatbot", "api_keys_apikey", "credits_ledgerentry"}) - big == set()
+
+
+def test_admission_and_history_are_look_ups(
+    many: Chatbot, big: set[str], explained: Explained
+) -> None:
+    _, secret = issue_key(workspace=many.workspace, name="asked")
+    explained.statements.clear()
+    caller, chatbot = chatbot_for(f"Bearer {secret}", many.id)
+    conversation = Conversation.objects.filter(chatbot=many).latest("last_message_at")
+    found = conversation_with(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
+    assert len(history_of(found, limit=20)) == 4
+    assert len(explained.statements) > 4
+    assert [sql for name, sql in explained.scanned if name in big] == []
+
+
+def test_what_the_services_do_of_a_turn_are_look_ups(
+    many: Chatbot, big: set[str], explained: Explained
+) -> None:
+    turn = opened(many, credits=1, idempotency_key=f"key-{new_id()}")
+    assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
+    read = turn_with(many.workspace_id, turn.id, chatbot_id=many.id)
+    assert completed(read, "Hi").charged == 1
+    recorded_events(turn_with(many.workspace_id, turn.id, chatbot_id=many.id))
+    dead = opened(many, credits=1)
+    silence(dead)
+    assert dead.id in sweep_turns()
+    assert len(explained.statements) > 20
+    assert [sql for name, sql in explained.scanned if name in big] == []
+
+
+async def test_opening_and_settling_together_are_look_ups(many: Chatbot, pool: None) -> None:
+    running, _ = await open_together(new_turn(many, credits=1))
+    opening = {
+        **{name: new_id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
+        **{name: getattr(running, name) for name in ("workspace_id", "chatbot_id", "model_name")},
+        **dict.fromkeys(("credits_per_1k_input", "credits_per_1k_output", "queue_ms"), 0),
+        "n": 0,
+        "begins": True,
+        "text": "Hello",
+        "credits_per_reply": 1,
+        "credits_held": 1,
+        "request_digest": "",
+        "request_id": "req_1",
+        "process": "",
+        "event_id": new_id(),
+        "idempotency_key": new_id(),
+        "event_type": "turn.completed",
+        "event_data": {},
+    }
+    settling = {
+        "n": 0,
+        "workspace_id": running.workspace_id,
+        "id": running.id,
+        "price": 1,
+        "conversation_id": running.conversation_id,
+        "message_id": running.message_id,
+        "entry_id": new_id(),
+        "status": "completed",
+        "text": "Hi",
+        "delta_lengths": [2],
+        "finish_reason": "stop",
+        "error_code": "",
+        "input_tokens": 1,
+        "output_tokens": 1,
+        "event_id": new_id(),
+        "event_type": "turn.completed",
+        "event_data": {},
+    }
+    for statement, row in ((statements.OPEN, opening), (statements.SETTLE, settling)):
+        ((told,),) = await execute(f"EXPLAIN (FORMAT JSON) {statement}", json.dumps([row]))
+        assert sequential(told[0]["Plan"]) == []
+    ended = Settlement(status=TurnStatus.COMPLETED, text="Hi", finish_reason="stop")
+    assert (await settle_together(turn=running, settlement=ended)).charged == 1
+    assert (await in_thread(Turn.objects.get, id=running.id)).status == "completed"

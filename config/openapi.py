@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.chat import openapi as chat
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
-from apps.conversations.errors import ConversationNotFound, TurnNotFound
+from apps.conversations.errors import ConversationNotFound, ExportNotFound, TurnNotFound
 from apps.core import openapi
 from apps.core.errors import (
     ApiError,
@@ -51,6 +51,7 @@ NAMED: dict[str, type[ApiError]] = {
     "conversation_id": ConversationNotFound,
     "delivery_id": DeliveryNotFound,
     "endpoint_id": EndpointNotFound,
+    "export_id": ExportNotFound,
     "language_model_id": LanguageModelNotFound,
     "lead_id": LeadNotFound,
     "turn_id": TurnNotFound,

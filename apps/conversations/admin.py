@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -12,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from apps.accounts.models import User
 from apps.audit.services import staff
 from apps.conversations.disclosure import LEAST_REASON, read_with_reason
+from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.admin import HistoryAdmin, row_page
 
@@ -83,3 +85,29 @@ class MessageAdmin(HistoryAdmin):
     list_filter = ["role", "created_at"]
     search_fields = ["=id", "=conversation__id", "workspace__slug"]
     exclude = ["text", "metadata"]
+
+
+@admin.register(Export)
+class ExportAdmin(HistoryAdmin):
+    """Files that workspaces asked for: how far each is, and why one failed."""
+
+    list_display = ["id", "workspace", "format", "status", "rows", "size", "created_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["status", "format", "created_at"]
+    search_fields = ["=id", "workspace__slug"]
+    exclude = ["filters"]
+
+
+@admin.register(ExportPart)
+class ExportPartAdmin(HistoryAdmin):
+    """That a part is there. Its lines stay closed, and are not even read."""
+
+    list_display = ["export", "workspace", "number"]
+    list_select_related = ["workspace", "export"]
+    list_filter = ["export__format"]
+    search_fields = ["=export__id", "workspace__slug"]
+    exclude = ["body"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExportPart]:
+        found: QuerySet[ExportPart] = super().get_queryset(request)
+        return found.defer("body")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 
 _CONVERSATIONS_AT_ONCE = 500
@@ -12,11 +13,13 @@ _CONVERSATIONS_AT_ONCE = 500
 def erase(workspace_id: str) -> bool:
     """Forget what was said; False while a turn still runs, which would write again.
 
-    Turns and messages stay as rows without text: the ledger's charges name them. It goes through
-    the conversations in small transactions, and may be stopped and begun again.
+    Exports are removed. Turns and messages stay as rows without text: the ledger's charges name
+    them. It goes through the conversations in small transactions, and may be stopped and begun
+    again.
     """
     if Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING).exists():
         return False
+    Export.objects.filter(workspace_id=workspace_id).delete()
     for conversation_ids in _batches(workspace_id):
         said = Message.objects.filter(conversation_id__in=conversation_ids)
         said.exclude(text="", metadata=None).update(text="", metadata=None)

@@ -24,5 +24,26 @@ class TurnNotFound(NotFound):
     sentence = "Turn not found or access denied"
 
 
+class ExportNotFound(NotFound):
+    """Absent, no longer kept, or another workspace's: the same answer."""
+
+    code = "EXPORT_NOT_FOUND"
+    sentence = "Export not found or access denied"
+
+
+class ExportNotReady(Conflict):
+    """There is no whole file yet, or there will be none."""
+
+    code = "EXPORT_NOT_READY"
+    sentence = "This export is not completed. Read its status, then download it."
+
+
+class TooManyExports(Conflict):
+    """A workspace may ask for some files at a time, and keep some."""
+
+    code = "TOO_MANY_EXPORTS"
+    sentence = "This workspace has too many exports. Wait until one is finished, or delete one."
+
+
 class TurnNotRunning(Exception):
     """The turn has settled already; nothing was changed."""

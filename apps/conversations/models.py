@@ -194,3 +194,7 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"
+
+
+# Django knows tables by this module.
+from apps.conversations.exports.models import Export, ExportPart  # noqa: E402, F401

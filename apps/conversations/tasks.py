@@ -3,9 +3,15 @@ from __future__ import annotations
 from celery import shared_task
 
 from apps.conversations import services
+from apps.conversations.exports import services as exports
+from apps.conversations.exports.writing import write_due
+from apps.core.jobs import send_on_commit
 from apps.core.logging import get_logger
 
 log = get_logger(__name__)
+
+_SECONDS = 3.0
+# Then others' jobs have their turn: the sweep of turns waits in the same queue.
 
 
 @shared_task(name="apps.conversations.tasks.sweep_turns")  # type: ignore[untyped-decorator]
@@ -15,3 +21,18 @@ def sweep_turns() -> int:
     for turn_id in abandoned:
         log.warning("turn_abandoned", turn_id=turn_id)
     return len(abandoned)
+
+
+@shared_task(name=exports.WRITE_EXPORTS)  # type: ignore[untyped-decorator]
+def write_exports() -> None:
+    """Write at what is due for a few seconds. Sent when one is asked for and by the clock."""
+    if write_due(seconds=_SECONDS):
+        send_on_commit(exports.WRITE_EXPORTS)
+
+
+@shared_task(name="apps.conversations.tasks.prune_exports")  # type: ignore[untyped-decorator]
+def prune_exports() -> int:
+    """Delete exports that are older than they are kept."""
+    deleted = exports.prune_exports()
+    log.info("exports_pruned", exports=deleted)
+    return deleted

@@ -9,6 +9,7 @@ from apps.dashboard.views import (
     chatbots,
     conversations,
     credits,
+    exports,
     keys,
     leads,
     members,
@@ -43,6 +44,12 @@ urlpatterns = [
     path("chatbots/<str:chatbot_id>/playground/chat", playground.chat, name="chat"),
     path("chatbots/<str:chatbot_id>/playground/stop", playground.stop, name="stop"),
     path("conversations", conversations.conversations, name="conversations"),
+    path("conversations/exports", exports.exports, name="exports"),
+    path("conversations/exports/ask", exports.ask, name="ask_export"),
+    path(
+        "conversations/exports/<str:export_id>/download", exports.download, name="download_export"
+    ),
+    path("conversations/exports/<str:export_id>/delete", exports.delete, name="delete_export"),
     path("conversations/<str:conversation_id>", conversations.conversation, name="conversation"),
     path(
         "conversations/<str:conversation_id>/turns/<str:turn_id>",

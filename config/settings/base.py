@@ -226,6 +226,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "tell-owners": {"task": "apps.webhooks.tasks.tell_owners", "schedule": 60.0},
     "prune-webhooks": {"task": "apps.webhooks.tasks.prune", "schedule": 3600.0},
+    "write-exports": {
+        "task": "apps.conversations.tasks.write_exports",
+        "schedule": 5.0,
+        "options": {"expires": 60},
+    },
+    "prune-exports": {"task": "apps.conversations.tasks.prune_exports", "schedule": 3600.0},
 }
 
 # Webhooks
@@ -241,6 +247,14 @@ WEBHOOK_FAILING_DAYS = 3
 WEBHOOK_KEPT_DAYS = 30
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 """Whether webhooks may go to private addresses and over plain http: for development."""
+
+# Exports of conversations
+
+EXPORT_KEPT_DAYS = 7
+EXPORT_CLAIM_SECONDS = env.float("EXPORT_CLAIM_SECONDS", default=60.0)
+"""How long a worker may take for a part; then another goes on with the export."""
+EXPORT_PART_ROWS = env.int("EXPORT_PART_ROWS", default=2000)
+EXPORT_MOST_BYTES = env.int("EXPORT_MOST_BYTES", default=2 * 2**30)
 
 # The way of a turn (seconds)
 

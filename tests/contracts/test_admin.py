@@ -18,6 +18,7 @@ from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
@@ -27,6 +28,7 @@ from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
 from apps.workspaces.models import Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite
+from tests.conversations.exporting import make_export
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
 
@@ -44,6 +46,8 @@ HISTORY = [
     Delivery,
     Endpoint,
     Event,
+    Export,
+    ExportPart,
     IdempotentAnswer,
     Invitation,
     Lead,
@@ -78,6 +82,7 @@ def make_world() -> tuple[Team, str]:
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
+    make_export(team.workspace)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
     owner = Member.objects.get(workspace=team.workspace, user=team.alice)
     invite(

@@ -18,12 +18,14 @@ from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
 from apps.chat.engine import ChatRequest
 from apps.chatbots.models import ChatbotVersion
+from apps.conversations.exports.services import MOST_UNFINISHED
 from apps.conversations.services import sweep_turns
 from apps.core.errors import ApiError
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MOST_ENDPOINTS, disable_endpoint, send_test
+from tests.conversations.exporting import asked
 from tests.conversations.opening import opened, silence
 from tests.factories import Team, make_chatbot, make_endpoint, make_key, make_model
 from tests.faults import refusing_rows
@@ -220,6 +222,21 @@ def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
     return _webhooks(web, team, "POST", "endpoints", json=body)
 
 
+def foreign_export(web: WebProcess, team: Team) -> httpx.Response:
+    return _rest(web, team, "GET", f"conversation-exports/{asked(team.outside).id}")
+
+
+def unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
+    path = f"conversation-exports/{asked(team.workspace).id}/download"
+    return _rest(web, team, "GET", path)
+
+
+def one_export_more(web: WebProcess, team: Team) -> httpx.Response:
+    for _ in range(MOST_UNFINISHED):
+        asked(team.workspace)
+    return _rest(web, team, "POST", "conversation-exports", json={"format": "csv"})
+
+
 def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
     return lambda web, team: new_caller(web, team.workspace, f"sandbox/{model}").post()
 
@@ -239,6 +256,7 @@ CASES = {
     "API_KEY_NOT_FOUND": Case(404, foreign_key),
     "WEBHOOK_ENDPOINT_NOT_FOUND": Case(404, foreign_endpoint),
     "WEBHOOK_DELIVERY_NOT_FOUND": Case(404, foreign_delivery),
+    "EXPORT_NOT_FOUND": Case(404, foreign_export),
     "NOT_FOUND": Case(404, unknown_address, shows_limit=False),
     "METHOD_NOT_ALLOWED": Case(405, wrong_method, shows_limit=False),
     "CONVERSATION_BUSY": Case(409, busy),
@@ -247,6 +265,8 @@ CASES = {
     "API_KEY_ENDED": Case(409, ended_key),
     "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off),
     "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more),
+    "EXPORT_NOT_READY": Case(409, unfinished_export),
+    "TOO_MANY_EXPORTS": Case(409, one_export_more),
     "PAYLOAD_TOO_LARGE": Case(413, large_body, shows_limit=False),
     "UNSUPPORTED_MEDIA_TYPE": Case(415, form),
     "RATE_LIMIT_EXCEEDED": Case(429, full_window),

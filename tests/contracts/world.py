@@ -13,6 +13,7 @@ from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
+from tests.conversations.exporting import make_export
 from tests.conversations.opening import completed, opened
 from tests.factories import make_chatbot, make_endpoint, make_model
 
@@ -57,6 +58,7 @@ def make_world(workspace: Workspace) -> World:
         "message_id": turn.message_id,
         "lead_id": lead.id,
         "endpoint_id": endpoint.id,
+        "export_id": make_export(workspace).id,
         "delivery_id": send_test(endpoint=endpoint).id,
         "api_key_id": issue_key(workspace=workspace, name="row")[0].id,
     }

@@ -17,6 +17,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLES, Permission, may
 from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
+from tests.conversations.exporting import make_export
 from tests.conversations.opening import opened
 from tests.factories import Team, make_chatbot, make_endpoint, make_user
 from tests.leads.leads import made
@@ -46,6 +47,7 @@ def arguments(team: Team) -> dict[str, str]:
         "lead_id": made(turn.chatbot).id,
         "endpoint_id": endpoint.id,
         "delivery_id": send_test(endpoint=endpoint).id,
+        "export_id": make_export(team.workspace).id,
         "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
         "member_id": alice.id,
         "invitation_id": offer.id,

@@ -13,12 +13,14 @@ from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.queries import caller_of
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
+from apps.conversations.exports.models import ExportPart
 from apps.conversations.models import Message, Turn
 from apps.credits.queries import balance_of, ledger_sum
 from apps.dashboard.erasure import end_workspaces
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.workspaces.models import Workspace
+from tests.conversations.exporting import make_export
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_key, make_model
 from tests.workspaces.people import place
@@ -36,6 +38,8 @@ BECOMES = {
     "Delivery": "removed",
     "Endpoint": "removed",
     "Event": "removed",
+    "Export": "removed",
+    "ExportPart": "removed",
     "IdempotentAnswer": "removed",
     "Invitation": "removed",
     "Lead": "removed",
@@ -61,6 +65,7 @@ def lived_in(team: Team) -> tuple[Turn, str]:
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
+    make_export(team.workspace)
     make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
     create_lead(
         workspace_id=team.workspace.id,
@@ -113,6 +118,7 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     assert end_workspaces(now=make_due(team)) == [team.workspace.id]
     assert rows_that_say(SECRET, team.workspace) == []
     assert rows_that_say(team.alice.email, team.workspace) == []
+    assert ExportPart.objects.filter(workspace=team.workspace).count() == 0  # its lines are bytes
     assert balance_of(team.workspace.id) == before
     assert ledger_sum(team.workspace.id) == before.balance
     turn.refresh_from_db()

@@ -19,7 +19,7 @@ from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.listing import listing
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission
+from apps.workspaces.roles import Permission, may
 
 TURNS = 30
 """Turns of a thread that are shown at a time."""
@@ -32,9 +32,17 @@ MOST_LEADS = 3
 def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's conversations, those with the newest message first."""
     form = ConversationFilterForm(member.workspace_id, request.GET)
-    found = conversations_of(member.workspace_id, **form.given())
+    given = form.given()
+    found = conversations_of(member.workspace_id, **given)
     page = listing(request, with_beginnings(found), by="last_message_at")
-    context = {"form": form, "page": page, "rows": rows_of(page.rows)}
+    context = {
+        "form": form,
+        "page": page,
+        "rows": rows_of(page.rows),
+        "exported": [(name, request.GET.get(name, "")) for name in form.fields],
+        "exports_more": bool(given.keys() - {"chatbot_id", "since", "before"}),
+        "may_export": may(member.role, Permission.EXPORT),
+    }
     return render(request, "dashboard/conversations.html", context)
 
 

@@ -1,0 +1,84 @@
+"""Exports of conversations over REST: parse, call, format."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Router, Status
+
+from apps.api_keys.models import Scope
+from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.chatbots.errors import ChatbotNotFound
+from apps.conversations.errors import ExportNotReady, TooManyExports
+from apps.conversations.exports import services
+from apps.conversations.exports.files import file_of
+from apps.conversations.exports.queries import completed_export, export_with, exports_of
+from apps.conversations.exports.schemas import ExportOut, ExportPage, NewExport
+from apps.core.openapi import raises
+from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Deleted, Limit, Success
+
+router = Router(tags=["exports"], by_alias=True)
+
+READ = ApiKeyAuth(Scope.READ)
+MANAGE = ApiKeyAuth(Scope.MANAGE)
+FILE = {
+    "200": {
+        "description": "The file: a line for each message. CSV begins with a line of names.",
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/jsonl": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/conversation-exports",
+    auth=READ,
+    response={202: Success[ExportOut]},
+    openapi_extra=raises(ChatbotNotFound, TooManyExports),
+)
+def create_conversation_export(request: HttpRequest, body: NewExport) -> Status[Success[ExportOut]]:
+    """Ask for a file of conversations. It is written in the background: read its status."""
+    export = services.ask_for_export(
+        workspace_id=caller_in(request).workspace_id,
+        file_format=body.format,
+        wanted=body.wanted(),
+        actor=actor_in(request),
+    )
+    return Status(202, Success(data=ExportOut.of(export)))
+
+
+@router.get("/conversation-exports", auth=READ, response=Success[ExportPage])
+def list_conversation_exports(
+    request: HttpRequest, limit: Limit = 50, cursor: Cursor = None
+) -> Success[ExportPage]:
+    """The workspace's exports, newest first."""
+    page = newest_first(exports_of(caller_in(request).workspace_id), cursor=cursor, limit=limit)
+    rows = [ExportOut.of(export) for export in page.rows]
+    return Success(data=ExportPage(exports=rows, next_cursor=page.next_cursor))
+
+
+@router.get("/conversation-exports/{export_id}", auth=READ, response=Success[ExportOut])
+def get_conversation_export(request: HttpRequest, export_id: str) -> Success[ExportOut]:
+    """How far an export is, and whether its file can be downloaded."""
+    return Success(data=ExportOut.of(export_with(caller_in(request).workspace_id, export_id)))
+
+
+@router.get(
+    "/conversation-exports/{export_id}/download",
+    auth=READ,
+    response={200: None},
+    openapi_extra={"responses": FILE, **raises(ExportNotReady)},
+)
+def download_conversation_export(request: HttpRequest, export_id: str) -> StreamingHttpResponse:
+    """The file of an export that is completed."""
+    return file_of(completed_export(caller_in(request).workspace_id, export_id))
+
+
+@router.delete("/conversation-exports/{export_id}", auth=MANAGE, response=Success[Deleted])
+def delete_conversation_export(request: HttpRequest, export_id: str) -> Success[Deleted]:
+    """Delete an export with its file. One that is still being written stops."""
+    export = export_with(caller_in(request).workspace_id, export_id)
+    services.delete_export(export=export, actor=actor_in(request))
+    return Success(data=Deleted(id=export_id))

@@ -1,0 +1,41 @@
+"""An export's file as it is sent: part by part, as fast as its reader takes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from django.http import StreamingHttpResponse
+
+from apps.conversations.exports.models import Export, ExportFormat
+from apps.conversations.exports.queries import part_of
+from apps.core.threads import in_thread
+
+CONTENT_TYPES = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.JSONL: "application/jsonl; charset=utf-8",
+}
+
+
+def file_of(export: Export) -> StreamingHttpResponse:
+    """The whole file of a completed export. One part is held at a time, and no transaction.
+
+    Its length is told, so that a reader knows a file that was deleted midway from a whole one.
+    """
+
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(export.parts):
+            body = await in_thread(part_of, export, number)
+            if body is None:
+                return
+            yield body
+
+    day = export.created_at.date().isoformat()
+    return StreamingHttpResponse(
+        parts(),
+        content_type=CONTENT_TYPES[ExportFormat(export.format)],
+        headers={
+            "Content-Disposition": f'attachment; filename="conversations-{day}.{export.format}"',
+            "Content-Length": str(export.size),
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.core.ids import LENGTH, IdField
+from apps.workspaces.models import Workspace
+
+
+class ExportFormat(models.TextChoices):
+    """What kind of file is written. Both have one line for each message."""
+
+    CSV = "csv", "CSV"
+    JSONL = "jsonl", "JSON Lines"
+
+
+class ExportStatus(models.TextChoices):
+    """pending, then running, then one of the others for ever."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+UNFINISHED = (ExportStatus.PENDING, ExportStatus.RUNNING)
+
+
+class Export(models.Model):
+    """A file of a workspace's conversations, and how far it is written.
+
+    A part and the place up to which it goes (`after_…`) are written in one transaction, so that
+    whoever goes on with it doubles and leaves out nothing. `claim` names the worker that writes.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="exports")
+    format = models.CharField(max_length=5, choices=ExportFormat)
+    filters = models.JSONField(default=dict, blank=True)
+    asked_by = models.CharField(max_length=300, help_text="An email address, or a key's name.")
+    status = models.CharField(
+        max_length=9, choices=ExportStatus, default=ExportStatus.PENDING, editable=False
+    )
+    conversations_total = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    conversations_done = models.PositiveBigIntegerField(default=0, editable=False)
+    rows = models.PositiveBigIntegerField(default=0, editable=False)
+    size = models.PositiveBigIntegerField(default=0, editable=False, help_text="Bytes.")
+    parts = models.PositiveIntegerField(default=0, editable=False)
+    after_conversation_id = models.CharField(
+        max_length=LENGTH, blank=True, db_collation="C", editable=False
+    )
+    after_message_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Empty where the conversation is whole."
+    )
+    after_message_id = models.CharField(
+        max_length=LENGTH, blank=True, db_collation="C", editable=False
+    )
+    claim = models.CharField(max_length=LENGTH, blank=True, db_collation="C", editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Claims since a part was written."
+    )
+    error = models.CharField(max_length=300, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        app_label = "conversations"
+        indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="conversations_export_newest"
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="conversations_export_open",
+                condition=Q(status__in=["pending", "running"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="conversations_export_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(format__in=ExportFormat.values),
+                name="conversations_export_format_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=UNFINISHED, finished_at__isnull=True)
+                | Q(status__in=["completed", "failed"], finished_at__isnull=False),
+                name="conversations_export_finished_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.id} ({self.status})"
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it is deleted, or soon after."""
+        return self.created_at + timedelta(days=settings.EXPORT_KEPT_DAYS)
+
+
+class ExportPart(models.Model):
+    """Some lines of an export's file, as they are sent. Parts are numbered from 0."""
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    export = models.ForeignKey(
+        Export, on_delete=models.CASCADE, related_name="written", db_constraint=False
+    )
+    number = models.PositiveIntegerField()
+    body = models.BinaryField()
+
+    class Meta:
+        app_label = "conversations"
+        constraints = [
+            models.UniqueConstraint("export", "number", name="conversations_export_part_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.export_id}/{self.number}"

@@ -1,0 +1,97 @@
+"""The shapes of the exports' operations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from apps.conversations.exports.models import Export
+from apps.conversations.exports.services import Wanted
+from apps.core.openapi import EXAMPLE_ID
+from apps.core.schemas import BodySchema, CamelSchema, Id, When
+
+FormatName = Literal["csv", "jsonl"]
+StatusName = Literal["pending", "running", "completed", "failed"]
+
+
+class NewExport(BodySchema):
+    """What to export: all conversations, or those that match everything that is given.
+
+    `since` and `before` bound the moment of a conversation's last message.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {"format": "csv"},
+                {
+                    "format": "jsonl",
+                    "chatbotId": EXAMPLE_ID,
+                    "since": "2026-11-01T00:00:00Z",
+                    "before": "2026-12-01T00:00:00Z",
+                },
+            ]
+        },
+    )
+
+    format: FormatName
+    chatbot_id: Id | None = None
+    since: When | None = None
+    before: When | None = None
+
+    def wanted(self) -> Wanted:
+        """The same in our own words."""
+        return Wanted(chatbot_id=self.chatbot_id, since=self.since, before=self.before)
+
+
+class Progress(CamelSchema):
+    """How far the file is written. `conversations` is null until they are counted."""
+
+    rows: int
+    conversations_done: int
+    conversations: int | None
+
+
+class ExportOut(CamelSchema):
+    """An export. `error` says why it failed; `bytes` is the size of what is written so far."""
+
+    id: str
+    format: FormatName
+    status: StatusName
+    filters: dict[str, str]
+    progress: Progress
+    bytes: int
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    expires_at: Annotated[datetime, Field(description="When it is deleted.")]
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        return cls(
+            id=export.id,
+            format=export.format,  # type: ignore[arg-type]
+            status=export.status,  # type: ignore[arg-type]
+            filters={to_camel(name): value for name, value in export.filters.items()},
+            progress=Progress(
+                rows=export.rows,
+                conversations_done=export.conversations_done,
+                conversations=export.conversations_total,
+            ),
+            bytes=export.size,
+            error=export.error or None,
+            created_at=export.created_at,
+            finished_at=export.finished_at,
+            expires_at=export.expires_at,
+        )
+
+
+class ExportPage(CamelSchema):
+    exports: list[ExportOut]
+    next_cursor: str | None

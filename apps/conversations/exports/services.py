@@ -1,0 +1,102 @@
+"""Asking for exports, and letting them go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.audit.services import Actor, record
+from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import TooManyExports
+from apps.conversations.exports.models import UNFINISHED, Export
+from apps.conversations.exports.queries import exports_of
+from apps.core.jobs import send_on_commit
+from apps.workspaces.models import Workspace
+
+WRITE_EXPORTS = "apps.conversations.tasks.write_exports"
+MOST_UNFINISHED = 3
+MOST_KEPT = 50
+_PRUNED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which conversations: of a chatbot, with their last message in a time."""
+
+    chatbot_id: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """What is given, as it is kept and audited."""
+        given = {
+            "chatbot_id": self.chatbot_id,
+            "since": self.since and self.since.isoformat(),
+            "before": self.before and self.before.isoformat(),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@transaction.atomic
+def ask_for_export(*, workspace_id: str, file_format: str, wanted: Wanted, actor: Actor) -> Export:
+    """An export of what the workspace's conversations are now, to be written by a worker.
+
+    Raises ChatbotNotFound, TooManyExports.
+    """
+    Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+    if wanted.chatbot_id is not None:
+        chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=wanted.chatbot_id)
+        if not chatbots.exists():
+            raise ChatbotNotFound
+    exports = exports_of(workspace_id)
+    if exports.filter(status__in=UNFINISHED).count() >= MOST_UNFINISHED:
+        raise TooManyExports(
+            f"Wait for an export: {MOST_UNFINISHED} of this workspace are not finished yet."
+        )
+    if exports.count() >= MOST_KEPT:
+        raise TooManyExports(f"Delete an export first: this workspace keeps {MOST_KEPT}.")
+    export = Export.objects.create(
+        workspace_id=workspace_id,
+        format=file_format,
+        filters=wanted.kept(),
+        asked_by=actor.label[:300],
+    )
+    export.refresh_from_db()
+    _recorded(export, actor, "conversations.exported", {"format": file_format, **export.filters})
+    send_on_commit(WRITE_EXPORTS)
+    return export
+
+
+@transaction.atomic
+def delete_export(*, export: Export, actor: Actor) -> None:
+    """Delete an export with its file; what is still being written stops."""
+    exports_of(export.workspace_id).filter(id=export.id).delete()
+    _recorded(export, actor, "export.deleted", {})
+
+
+def prune_exports() -> int:
+    """Delete what is older than it is kept. Returns how many."""
+    oldest = Now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
+    old = Export.objects.filter(created_at__lt=oldest).order_by("created_at")
+    deleted = 0
+    while ids := list(old.values_list("id", flat=True)[:_PRUNED_AT_ONCE]):
+        Export.objects.filter(id__in=ids).delete()
+        deleted += len(ids)
+    return deleted
+
+
+def _recorded(export: Export, actor: Actor, action: str, details: dict[str, Any]) -> None:
+    record(
+        workspace_id=export.workspace_id,
+        actor=actor,
+        action=action,
+        target_id=export.id,
+        target_label=f"{export.format} export",
+        details=details,
+    )

@@ -1,0 +1,32 @@
+"""Exports for tests, asked for and written by the product's own services."""
+
+from __future__ import annotations
+
+from apps.audit.services import SYSTEM
+from apps.conversations.exports.models import Export, ExportPart
+from apps.conversations.exports.services import Wanted, ask_for_export
+from apps.conversations.exports.writing import write_due
+from apps.workspaces.models import Workspace
+
+
+def asked(workspace: Workspace, file_format: str = "jsonl", wanted: Wanted | None = None) -> Export:
+    """An export that nobody has begun to write."""
+    return ask_for_export(
+        workspace_id=workspace.id, file_format=file_format, wanted=wanted or Wanted(), actor=SYSTEM
+    )
+
+
+def make_export(
+    workspace: Workspace, file_format: str = "jsonl", wanted: Wanted | None = None
+) -> Export:
+    """An export that is completed."""
+    export = asked(workspace, file_format, wanted)
+    write_due(seconds=60)
+    export.refresh_from_db()
+    return export
+
+
+def written(export: Export) -> str:
+    """The file as far as it is written."""
+    parts = ExportPart.objects.filter(export=export).order_by("number")
+    return b"".join(bytes(body) for body in parts.values_list("body", flat=True)).decode()

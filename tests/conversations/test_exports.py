@@ -1,0 +1,264 @@
+"""What is in an export's file, whoever writes it, however often they are cut off."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from apps.audit.queries import entries_of
+from apps.audit.services import SYSTEM
+from apps.chatbots.errors import ChatbotNotFound
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import ExportNotFound, TooManyExports
+from apps.conversations.exports import writing
+from apps.conversations.exports.lines import COLUMNS, next_part
+from apps.conversations.exports.models import Export, ExportPart
+from apps.conversations.exports.queries import export_with
+from apps.conversations.exports.services import (
+    MOST_KEPT,
+    MOST_UNFINISHED,
+    Wanted,
+    delete_export,
+    prune_exports,
+)
+from apps.conversations.exports.writing import MOST_ATTEMPTS, write_due
+from apps.conversations.models import Conversation
+from tests.conversations.exporting import asked, make_export, written
+from tests.conversations.opening import completed, opened
+from tests.factories import Team, make_chatbot
+
+
+def said(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:
+    turn = opened(chatbot, text=text, metadata={"userId": "a person"})
+    completed(turn, answer)
+    return turn.conversation
+
+
+def read(export: Export) -> list[dict[str, Any]]:
+    """The lines of a file."""
+    text = written(export)
+    if export.format == "csv":
+        return list(csv.DictReader(StringIO(text, newline="")))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def texts(export: Export) -> list[str]:
+    return [row["text"] for row in read(export)]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str) -> None:
+    chatbot = make_chatbot(team.workspace, name="Support")
+    first = said(chatbot, "One", "Eins")
+    second = said(chatbot, "Two", "Zwei")
+    completed(opened(chatbot, conversation=first, text="Three"), "Drei\nund mehr")
+    said(make_chatbot(team.outside), "Of others")
+    export = make_export(team.workspace, file_format)
+    rows = read(export)
+    assert [(row["conversationId"], row["role"], row["text"]) for row in rows] == [
+        (first.id, "user", "One"),
+        (first.id, "assistant", "Eins"),
+        (first.id, "user", "Three"),
+        (first.id, "assistant", "Drei\nund mehr"),
+        (second.id, "user", "Two"),
+        (second.id, "assistant", "Zwei"),
+    ]
+    turn = second.turns.get()
+    message = turn.messages.get(role="assistant")
+    assert rows[-1] == {
+        "conversationId": second.id,
+        "chatbotId": chatbot.id,
+        "chatbot": "Support",
+        "messageId": message.id,
+        "turnId": turn.id,
+        "turnStatus": "completed",
+        "role": "assistant",
+        "text": "Zwei",
+        "createdAt": message.created_at.isoformat(timespec="milliseconds"),
+    }
+    assert list(rows[0]) == list(COLUMNS)
+    assert (export.status, export.rows, export.size) == (
+        "completed",
+        6,
+        len(written(export).encode()),
+    )
+    assert (export.conversations_done, export.conversations_total) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "text"), [("csv", ",".join(COLUMNS) + "\r\n"), ("jsonl", "")]
+)
+def test_export_of_nothing_is_a_file_without_rows(team: Team, file_format: str, text: str) -> None:
+    export = make_export(team.workspace, file_format)
+    assert (export.status, export.rows, written(export)) == ("completed", 0, text)
+
+
+def test_no_cell_begins_a_formula_and_no_line_holds_metadata(team: Team) -> None:
+    said(make_chatbot(team.workspace, name="=bot"), "=HYPERLINK(1)", "@SUM")
+    export = make_export(team.workspace, "csv")
+    assert texts(export) == ["'=HYPERLINK(1)", "'@SUM"]
+    assert {row["chatbot"] for row in read(export)} == {"'=bot"}
+    assert "a person" not in written(export)
+
+
+def test_filters_are_of_the_chatbot_and_of_the_last_message(team: Team) -> None:
+    chatbot, other = make_chatbot(team.workspace), make_chatbot(team.workspace)
+    now = timezone.now()
+    for days, bot, text in ((3, chatbot, "old"), (2, chatbot, "new"), (2, other, "other")):
+        conversation = said(bot, text, "")
+        Conversation.objects.filter(pk=conversation.pk).update(
+            last_message_at=now - timedelta(days=days)
+        )
+    wanted = Wanted(since=now - timedelta(days=2), before=now - timedelta(days=1))
+    assert texts(make_export(team.workspace, wanted=wanted)) == ["new", "other"]
+    wanted = Wanted(chatbot_id=chatbot.id, before=now - timedelta(days=2))
+    assert texts(make_export(team.workspace, wanted=wanted)) == ["old"]
+    assert texts(make_export(team.workspace, wanted=Wanted(chatbot_id=other.id))) == ["other"]
+
+
+def test_what_is_said_later_is_not_in_it(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    conversation = said(chatbot, "before", "")
+    export = asked(team.workspace)
+    completed(opened(chatbot, conversation=conversation, text="after"))
+    said(chatbot, "new")
+    write_due(seconds=60)
+    assert texts(export) == ["before"]
+
+
+@pytest.fixture
+def small_steps(settings: Settings) -> None:
+    """Parts of two rows: every seam is crossed by a handful of messages."""
+    settings.EXPORT_PART_ROWS = 2
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_parts_join_without_a_seam(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    expected = []
+    for number in range(7):
+        conversation = said(chatbot, f"{number}", "yes")
+        expected += [f"{number}", "yes"]
+        for more in range(number % 4):
+            completed(opened(chatbot, conversation=conversation, text=f"{number}.{more}"), "and")
+            expected += [f"{number}.{more}", "and"]
+    export = make_export(team.workspace)
+    assert texts(export) == expected
+    assert export.parts == ExportPart.objects.filter(export=export).count()
+    assert export.parts > 5
+    assert (export.rows, export.conversations_done) == (len(expected), 7)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_each_look_goes_on_where_the_last_one_ended(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    for number in range(5):
+        said(chatbot, f"{number}", "yes")
+    export = asked(team.workspace)
+    looks = 1
+    while write_due(seconds=0):
+        looks += 1
+        export.refresh_from_db()
+    assert looks > 3
+    assert texts(export) == [text for number in range(5) for text in (f"{number}", "yes")]
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_worker_whose_claim_was_taken_over_writes_nothing_more(team: Team) -> None:
+    said(make_chatbot(team.workspace), "One", "Eins")
+    export = asked(team.workspace)
+    slow = writing._claimed()
+    assert slow is not None
+    part = next_part(slow, most_rows=10)
+    Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
+    write_due(seconds=60)
+    assert writing._kept(slow, part) is False
+    assert texts(export) == ["One", "Eins"]
+
+
+def test_export_that_nobody_can_write_is_given_up(team: Team) -> None:
+    export = asked(team.workspace)
+    for _ in range(MOST_ATTEMPTS):  # workers that die before they write anything
+        assert writing._claimed() is not None
+        Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
+    write_due(seconds=60)
+    export.refresh_from_db()
+    assert (export.status, export.error) == (
+        "failed",
+        "The file could not be written. Ask for it again, or for fewer days.",
+    )
+
+
+def test_file_that_grows_too_large_is_given_up(team: Team, settings: Settings) -> None:
+    settings.EXPORT_MOST_BYTES = 2**20
+    said(make_chatbot(team.workspace), "x" * 2**20)
+    export = make_export(team.workspace)
+    assert (export.status, export.error) == (
+        "failed",
+        "The file would be larger than 1 MiB. Ask for fewer days at a time.",
+    )
+
+
+def test_workspace_has_a_few_in_writing_at_a_time_and_others_go_on(team: Team) -> None:
+    mine = [asked(team.workspace) for _ in range(3)]
+    other = asked(team.outside)
+    claimed = [writing._claimed() for _ in range(4)]
+    assert [export and export.id for export in claimed] == [mine[0].id, mine[1].id, other.id, None]
+
+
+def test_workspace_asks_for_a_few_at_a_time_and_keeps_some(team: Team) -> None:
+    for _ in range(MOST_UNFINISHED):
+        asked(team.workspace)
+    with pytest.raises(TooManyExports, match="not finished"):
+        asked(team.workspace)
+    write_due(seconds=60)
+    for _ in range(MOST_KEPT - MOST_UNFINISHED):
+        make_export(team.workspace)
+    with pytest.raises(TooManyExports, match="keeps"):
+        asked(team.workspace)
+    asked(team.outside)
+
+
+def test_chatbot_of_another_workspace_is_not_found(team: Team) -> None:
+    with pytest.raises(ChatbotNotFound):
+        asked(team.workspace, wanted=Wanted(chatbot_id=make_chatbot(team.outside).id))
+
+
+def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(team: Team) -> None:
+    export = make_export(team.workspace, wanted=Wanted(since=timezone.now()))
+    delete_export(export=export, actor=SYSTEM)
+    with pytest.raises(ExportNotFound):
+        export_with(team.workspace.id, export.id)
+    assert ExportPart.objects.filter(export_id=export.id).exists() is False
+    actions = [(entry.action, entry.target_id) for entry in entries_of(team.workspace.id)[:2]]
+    assert actions == [("export.deleted", export.id), ("conversations.exported", export.id)]
+    asked_for = entries_of(team.workspace.id)[1]
+    assert asked_for.details == {"format": "jsonl", "since": export.filters["since"]}
+
+
+def test_exports_are_kept_for_some_days(team: Team, settings: Settings) -> None:
+    old, new = make_export(team.workspace), make_export(team.workspace)
+    past = timezone.now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
+    Export.objects.filter(pk=old.pk).update(created_at=past)
+    assert prune_exports() == 1
+    assert list(Export.objects.filter(workspace=team.workspace)) == [new]
+
+
+def test_part_of_an_export_stays_in_its_workspace(team: Team) -> None:
+    export = make_export(team.workspace)
+
+    def astray() -> None:
+        with transaction.atomic():
+            ExportPart.objects.create(workspace=team.outside, export=export, number=9, body=b"")
+            connection.check_constraints()
+
+    with pytest.raises(IntegrityError):
+        astray()

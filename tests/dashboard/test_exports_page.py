@@ -1,0 +1,166 @@
+"""Exports in the dashboard: asked for from the list, watched, downloaded, deleted."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from django.test import Client
+
+from apps.audit.models import AuditEntry
+from apps.conversations.exports.models import Export
+from apps.conversations.exports.services import MOST_UNFINISHED
+from apps.conversations.exports.writing import write_due
+from apps.core.ids import new_id
+from tests.conversations.exporting import asked, make_export
+from tests.conversations.opening import completed, opened
+from tests.dashboard.pages import (
+    cells_of,
+    everyone,
+    path,
+    queries_at_1_and_50,
+    says,
+    signed_in,
+    text_of,
+)
+from tests.factories import Team, make_chatbot
+from tests.live import TLS, WebProcess
+
+LIST = "conversations/exports"
+
+
+@pytest.fixture
+def bob(team: Team) -> Client:
+    return signed_in(team.bob)
+
+
+def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
+    chatbot = make_chatbot(team.workspace, name="Support")
+    query = {"chatbot_id": chatbot.id, "since": "2026-11-01", "until": "2026-11-30"}
+    html = bob.get(path(team.workspace, "conversations"), query).content.decode()
+    for name, value in query.items():
+        assert f'<input type="hidden" name="{name}" value="{value}">' in html
+    answer = bob.post(path(team.workspace, f"{LIST}/ask"), {**query, "format": "jsonl"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, path(team.workspace, LIST))
+    export = Export.objects.get(workspace=team.workspace)
+    assert (export.format, export.filters, export.asked_by) == (
+        "jsonl",
+        {
+            "chatbot_id": chatbot.id,
+            "since": "2026-11-01T00:00:00+00:00",
+            "before": "2026-12-01T00:00:00+00:00",
+        },
+        team.bob.email,
+    )
+    entry = AuditEntry.objects.get(workspace=team.workspace, action="conversations.exported")
+    assert (entry.actor_label, entry.target_id) == (team.bob.email, export.id)
+    (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
+    assert row[:5] == [
+        "Support, from 1 Nov 2026, to 30 Nov 2026",
+        "JSON Lines",
+        "Waiting",
+        "0",
+        "0 bytes",
+    ]
+
+
+def test_page_asks_for_itself_until_all_is_written(team: Team, bob: Client) -> None:
+    completed(opened(make_chatbot(team.workspace)))
+    asked(team.workspace)
+    page = path(team.workspace, LIST)
+    assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
+    write_due(seconds=60)
+    html = bob.get(page).content.decode()
+    assert ('hx-select="#exports"' in html, "Download" in text_of(html)) == (False, True)
+    assert cells_of(html)[0][:4] == ["All chatbots", "JSON Lines", "Completed", "2"]
+
+
+def test_progress_is_shown_in_percent(team: Team, bob: Client) -> None:
+    export = asked(team.workspace)
+    Export.objects.filter(pk=export.pk).update(
+        status="running", conversations_total=200, conversations_done=50
+    )
+    html = bob.get(path(team.workspace, LIST)).content.decode()
+    assert '<progress max="100" value="25"' in html
+
+
+def test_failed_export_says_why(team: Team, bob: Client) -> None:
+    export = asked(team.workspace)
+    Export.objects.filter(pk=export.pk).update(
+        status="failed", error="It is too large.", finished_at=export.created_at
+    )
+    (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
+    assert row[2] == "Failed It is too large."
+
+
+def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:
+    for _ in range(MOST_UNFINISHED):
+        asked(team.workspace)
+    answer = bob.post(path(team.workspace, f"{LIST}/ask"), {"format": "csv"}, follow=True)
+    assert says(answer) == ["Wait for an export: 3 of this workspace are not finished yet."]
+
+
+def test_export_is_deleted(team: Team, bob: Client) -> None:
+    export = make_export(team.workspace)
+    url = path(team.workspace, f"{LIST}/{export.id}/delete")
+    answer = bob.post(url, follow=True)
+    assert says(answer) == ["The export is deleted."]
+    assert "No export yet" in text_of(answer.content.decode())
+    assert bob.post(url).status_code == 404
+
+
+def test_file_is_downloaded_in_the_browser(web: WebProcess, live_team: Team) -> None:
+    completed(opened(make_chatbot(live_team.workspace), text="Hello"), "Hi")
+    export = make_export(live_team.workspace)
+    cookies = signed_in(live_team.bob).cookies
+    address = f"{web.url}{path(live_team.workspace, f'{LIST}/{export.id}/download')}"
+    header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
+    answer = httpx.get(address, headers=header, verify=TLS)
+    assert [json.loads(line)["text"] for line in answer.text.splitlines()] == ["Hello", "Hi"]
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+
+
+def test_what_is_not_there_is_404(team: Team, bob: Client) -> None:
+    foreign, unfinished = make_export(team.outside), asked(team.workspace)
+    for export_id in (unfinished.id, foreign.id, new_id(), "nothing"):
+        found = bob.get(path(team.workspace, f"{LIST}/{export_id}/download"))
+        assert found.status_code == 404
+    for export_id in (foreign.id, new_id(), "nothing"):
+        assert bob.post(path(team.workspace, f"{LIST}/{export_id}/delete")).status_code == 404
+
+
+def test_only_who_may_export_is_offered_it_and_can(team: Team) -> None:
+    export = make_export(team.workspace)
+    expected = {
+        "owner": (302, True),
+        "admin": (302, True),
+        "member": (302, True),
+        "viewer": (403, False),
+        "outsider": (404, False),
+        "anonymous": (302, False),
+    }
+    for name, browser in everyone(team).items():
+        Export.objects.exclude(pk=export.pk).delete()
+        shown = browser.get(path(team.workspace, "conversations")).content.decode()
+        status = browser.post(path(team.workspace, f"{LIST}/ask"), {"format": "csv"}).status_code
+        assert (status, "As CSV" in shown) == expected[name], name
+    viewer = everyone(team)["viewer"]
+    for page in (LIST, f"{LIST}/{export.id}/download"):
+        assert viewer.get(path(team.workspace, page)).status_code == 403
+    assert viewer.post(path(team.workspace, f"{LIST}/{export.id}/delete")).status_code == 403
+
+
+def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team, bob: Client) -> None:
+    def add(count: int) -> None:
+        for _ in range(count):
+            chatbot = make_chatbot(team.workspace)
+            Export.objects.create(
+                workspace=team.workspace,
+                format="csv",
+                asked_by="Bob",
+                filters={"chatbot_id": chatbot.id},
+            )
+
+    first, second = queries_at_1_and_50(bob, path(team.workspace, LIST), add)
+    assert first == second

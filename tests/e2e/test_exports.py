@@ -1,0 +1,107 @@
+"""Exports by a real worker: asked for over HTTP, killed midway, gone on with by the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.exports.models import Export
+from apps.conversations.models import Message
+from apps.conversations.seeding import Place, Size, seed_past
+from apps.workspaces.models import Workspace
+from tests.e2e.looking import wait_until
+from tests.factories import Team, make_chatbot, make_key
+from tests.live import TLS, WebProcess, start_worker
+
+CONVERSATIONS, TURNS = 3_000, 2
+
+
+def seeded(workspace: Workspace) -> None:
+    chatbot = Chatbot.objects.select_related("language_model").get(id=make_chatbot(workspace).id)
+    size = Size(conversations=CONVERSATIONS, turns=TURNS, days=1)
+    seed_past(places=[Place(workspace.id, [chatbot])], size=size)
+
+
+class Api:
+    """A program that exports."""
+
+    def __init__(self, web: WebProcess, workspace: Workspace) -> None:
+        self.root = f"{web.url}/api/v1/conversation-exports"
+        self.headers = {"Authorization": f"Bearer {make_key(workspace, ['read'])}"}
+
+    def ask(self) -> str:
+        answer = httpx.post(
+            self.root, json={"format": "jsonl"}, headers=self.headers, timeout=30, verify=TLS
+        )
+        assert answer.status_code == 202
+        return str(answer.json()["data"]["id"])
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(
+            f"{self.root}/{path}", headers=self.headers, timeout=60, verify=TLS
+        ).raise_for_status()
+
+    def status(self, export_id: str) -> str:
+        return str(self.get(export_id).json()["data"]["status"])
+
+
+def test_export_is_written_by_the_worker_whom_asking_wakes(
+    web: WebProcess, live_team: Team, tmp_path: Path
+) -> None:
+    seeded(live_team.workspace)
+    api = Api(web, live_team.workspace)
+    with start_worker(tmp_path):
+        export_id = api.ask()
+        wait_until(lambda: api.status(export_id) == "completed", seconds=60)
+    assert_whole(api, export_id, live_team.workspace)
+
+
+def test_killed_worker_is_made_good_by_the_next_without_a_row_twice(
+    web: WebProcess, live_team: Team, tmp_path: Path
+) -> None:
+    """Small parts make it long enough to be killed in the middle, twice."""
+    seeded(live_team.workspace)
+    api = Api(web, live_team.workspace)
+    export_id = api.ask()
+    for enough in (10, 100):
+        with start_worker(tmp_path, EXPORT_PART_ROWS=20, EXPORT_CLAIM_SECONDS=1) as worker:
+            wait_until(partial(has_parts, export_id, enough), seconds=60)
+            kill(worker)
+        assert api.status(export_id) == "running"
+    with start_worker(tmp_path, EXPORT_CLAIM_SECONDS=1):
+        wait_until(lambda: api.status(export_id) == "completed", seconds=60)
+    assert_whole(api, export_id, live_team.workspace)
+
+
+def has_parts(export_id: str, enough: int) -> bool:
+    return Export.objects.get(id=export_id).parts >= enough
+
+
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def assert_whole(api: Api, export_id: str, workspace: Workspace) -> None:
+    """Each message of the workspace is in the file once, and the figures are true."""
+    file = api.get(f"{export_id}/download")
+    ids = [json.loads(line)["messageId"] for line in file.text.splitlines()]
+    found = Message.objects.filter(workspace=workspace).order_by(
+        "conversation_id", "created_at", "id"
+    )
+    assert ids == list(found.values_list("id", flat=True))
+    assert len(ids) == 2 * TURNS * CONVERSATIONS
+    told = api.get(export_id).json()["data"]
+    assert told["progress"] == {
+        "rows": len(ids),
+        "conversationsDone": CONVERSATIONS,
+        "conversations": CONVERSATIONS,
+    }
+    assert told["bytes"] == len(file.content)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.core import views as core
-from apps.dashboard.views import front
+from apps.dashboard.views import docs, front
 from config import openapi, reference
 from config.api import api
 
@@ -17,7 +17,10 @@ urlpatterns = [
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
     path("styleguide", front.styleguide),
     path("csp-reports", core.csp_report),
+    path("docs", docs.public, name="docs"),
     path("docs/api", reference.page, name="reference"),
+    path("docs/try", docs.try_it, name="docs_try"),
+    path("docs/<slug:page>", docs.public, name="docs_page"),
     path("admin/", admin.site.urls),
     path("api/v1/openapi.json", openapi.serve),
     path("api/v1/", include("apps.chat.urls")),

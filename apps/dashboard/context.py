@@ -13,6 +13,7 @@ from apps.chatbots.queries import chatbots_of
 from apps.conversations.queries import running_turns
 from apps.credits.queries import Balance, balance_of
 from apps.dashboard.access import seen_by
+from apps.dashboard.docs.pages import PAGES
 from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_of
@@ -62,7 +63,7 @@ class Frame:
             for id, name in found
             for title, page in self._pages_of_chatbots
         ]
-        return [*pages, *self._actions, *chatbots]
+        return [*pages, *self._actions, *self._docs, *chatbots]
 
     @property
     def _pages_of_chatbots(self) -> list[tuple[str, str]]:
@@ -76,6 +77,13 @@ class Frame:
             url = address(name, slug)
             if url and self.may[wants.name]:
                 yield {"title": title, "url": url, "kind": "action"}
+
+    @property
+    def _docs(self) -> Iterator[dict[str, str]]:
+        slug = self._member.workspace.slug
+        for page in PAGES:
+            url = reverse("dashboard:developers_page", args=[slug, page.slug])
+            yield {"title": page.title, "url": url, "kind": "docs"}
 
     @cached_property
     def _credits(self) -> Balance:

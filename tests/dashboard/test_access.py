@@ -51,6 +51,7 @@ def arguments(team: Team) -> dict[str, str]:
         "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
         "member_id": alice.id,
         "invitation_id": offer.id,
+        "page": "chat",
     }
 
 

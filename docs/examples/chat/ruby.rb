@@ -1,0 +1,10 @@
+require 'json'
+require 'net/http'
+
+answer = Net::HTTP.post(
+  URI('https://parley.example/api/v1/chatbots/CHATBOT_ID/chat'),
+  { message: 'Hello there' }.to_json,
+  'Authorization' => "Bearer #{ENV.fetch('PARLEY_API_KEY')}",
+  'Content-Type' => 'application/json'
+)
+puts JSON.parse(answer.body).dig('data', 'response')

@@ -1,0 +1,5 @@
+curl https://parley.example/api/v1/chatbots/CHATBOT_ID/chat \
+  -H "Authorization: Bearer $PARLEY_API_KEY" \
+  -H "Content-Type: application/json" \
+  -H "Idempotency-Key: order-1234" \
+  -d '{"message": "Hello there"}'

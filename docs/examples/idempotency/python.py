@@ -1,0 +1,15 @@
+import os
+
+import requests
+
+answer = requests.post(
+    "https://parley.example/api/v1/chatbots/CHATBOT_ID/chat",
+    headers={
+        "Authorization": f"Bearer {os.environ['PARLEY_API_KEY']}",
+        "Idempotency-Key": "order-1234",
+    },
+    json={"message": "Hello there"},
+    timeout=60,
+)
+answer.raise_for_status()
+print(answer.json()["data"]["response"])

@@ -1,0 +1,17 @@
+let answer;
+for (let tries = 0; tries < 5; tries += 1) {
+  answer = await fetch('https://parley.example/api/v1/chatbots/CHATBOT_ID/chat', {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${process.env.PARLEY_API_KEY}`,
+      'Content-Type': 'application/json',
+    },
+    body: JSON.stringify({ message: 'Hello there' }),
+  });
+  if (answer.status !== 429) break;
+  const seconds = Number(answer.headers.get('Retry-After'));
+  await new Promise((done) => setTimeout(done, seconds * 1000));
+}
+if (!answer.ok) throw new Error(await answer.text());
+const { data } = await answer.json();
+console.log(data.response);

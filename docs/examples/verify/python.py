@@ -1,0 +1,19 @@
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+
+def verify(secret: str, headers: dict[str, str], body: bytes) -> dict:
+    """The event that a request tells of. Raises ValueError unless Parley sent it just now."""
+    timestamp = headers["webhook-timestamp"]
+    if abs(time.time() - int(timestamp)) > 300:
+        raise ValueError("The request is too old.")
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    content = f"{headers['webhook-id']}.{timestamp}.".encode() + body
+    expected = base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
+    for signature in headers["webhook-signature"].split(" "):
+        if hmac.compare_digest(signature.encode(), f"v1,{expected}".encode()):
+            return json.loads(body)
+    raise ValueError("The signature is wrong.")

@@ -1,0 +1,13 @@
+require 'json'
+require 'net/http'
+
+answer = Net::HTTP.post(
+  URI('https://parley.example/api/v1/webhook-endpoints'),
+  {
+    url: 'https://hooks.example.com/parley',
+    eventTypes: ['message.completed', 'turn.failed']
+  }.to_json,
+  'Authorization' => "Bearer #{ENV.fetch('PARLEY_API_KEY')}",
+  'Content-Type' => 'application/json'
+)
+puts JSON.parse(answer.body).dig('data', 'secret')

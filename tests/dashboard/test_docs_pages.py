@@ -1,0 +1,209 @@
+"""The docs pages: whole, filled in for their reader, the same in a workspace and outside it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.dashboard.docs.examples import Reader, example_names, snippets
+from apps.dashboard.docs.pages import PAGES
+from apps.dashboard.docs.rendering import article, sections
+from tests.contracts.test_architecture import ROOT
+from tests.dashboard.pages import path, queries_at_1_and_50, signed_in
+from tests.factories import Team, make_chatbot, make_key, make_user
+
+SLUGS = [page.slug for page in PAGES]
+
+
+def get(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200, url
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_page_is_public_and_in_the_workspace(team: Team, slug: str) -> None:
+    (page,) = [page for page in PAGES if page.slug == slug]
+    outside = get(Client(), f"/docs/{slug}")
+    inside = get(signed_in(team.bob), path(team.workspace, f"developers/{slug}"))
+    for html in (outside, inside):
+        assert f"<h1>{page.title}</h1>" in html
+        assert "docs:" not in html
+        for part in article(page).parts:
+            assert (not part.example) or f'id="panel-{part.example}-python"' in html
+
+
+def test_first_page_is_the_quickstart(team: Team) -> None:
+    assert "<h1>Quickstart</h1>" in get(Client(), "/docs")
+    assert "<h1>Quickstart</h1>" in get(signed_in(team.bob), path(team.workspace, "developers"))
+
+
+def test_unknown_page_is_not_found(team: Team) -> None:
+    assert Client().get("/docs/nothing").status_code == 404
+    nothing = path(team.workspace, "developers/nothing")
+    assert signed_in(team.bob).get(nothing).status_code == 404
+
+
+def test_every_section_that_a_page_names_is_there() -> None:
+    for page in PAGES:
+        titles = {section.title for section in sections(page.file)}
+        assert {*page.sections, *page.without} <= titles, page.slug
+
+
+def test_every_example_is_on_a_page() -> None:
+    shown = {part.example for page in PAGES for part in article(page).parts if part.example}
+    assert shown == set(example_names())
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_link_between_pages_leads_to_a_heading(slug: str) -> None:
+    client = Client()
+    for target in re.findall(r'href="(/docs[^"]*|#[^"]+)"', get(client, f"/docs/{slug}")):
+        place, _, anchor = target.partition("#")
+        html = get(client, place or f"/docs/{slug}")
+        assert not anchor or f'id="{anchor}"' in html, target
+
+
+def test_files_of_the_docs_link_to_files_that_are_there() -> None:
+    broken = [
+        (page.file, target)
+        for page in PAGES
+        for target in re.findall(
+            r"\]\(([^)#:]+?)(?:#[^)]*)?\)", (ROOT / "docs" / page.file).read_text()
+        )
+        if not target.startswith("/") and not (ROOT / "docs" / target).exists()
+    ]
+    assert broken == []
+
+
+def test_examples_are_filled_in_for_a_stranger() -> None:
+    html = get(Client(), "/docs")
+    assert "http://testserver/api/v1/chatbots/CHATBOT_ID/chat" in html
+    assert "parley.example" not in html
+
+
+def test_examples_have_the_readers_own_chatbot(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    for url in ("/docs", path(team.workspace, "developers")):
+        html = get(signed_in(team.bob), url)
+        assert f"http://testserver/api/v1/chatbots/{chatbot.id}/chat" in html
+        assert "CHATBOT_ID" not in html
+
+
+def test_examples_are_for_the_chatbot_that_is_chosen(team: Team) -> None:
+    make_chatbot(team.workspace, name="First")
+    second = make_chatbot(team.workspace, name="Second")
+    foreign = make_chatbot(team.outside)
+    url = path(team.workspace, "developers/chat")
+    client = signed_in(team.bob)
+    chosen = get(client, f"{url}?chatbot={second.id}")
+    assert f"/chatbots/{second.id}/chat" in chosen
+    assert f'href="{path(team.workspace, "developers/errors")}?chatbot={second.id}"' in chosen
+    assert foreign.id not in get(client, f"{url}?chatbot={foreign.id}").partition("<main")[2]
+
+
+def test_no_page_shows_a_key(team: Team) -> None:
+    make_chatbot(team.workspace)
+    secret = make_key(team.workspace)
+    for slug in SLUGS:
+        html = get(signed_in(team.alice), path(team.workspace, f"developers/{slug}"))
+        assert secret[-4:] not in html
+        assert not re.search(r"sk-workspace_\w", html)
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_no_example_holds_a_key(name: str) -> None:
+    for each in snippets(name, Reader("https://parley.example")):
+        assert "sk-workspace_" not in each.code
+        assert name == "verify" or "PARLEY_API_KEY" in each.code
+
+
+def test_language_that_was_chosen_is_shown_first(team: Team) -> None:
+    client = Client()
+    client.cookies["language"] = "ruby"
+    html = get(client, "/docs/chat")
+    assert 'data-language="ruby" aria-selected="true"' in html
+    client.cookies["language"] = '"><script>'
+    assert 'data-language="curl" aria-selected="true"' in get(client, "/docs/chat")
+
+
+def test_page_asks_the_same_for_any_number_of_chatbots(team: Team) -> None:
+    def add(number: int) -> None:
+        for _ in range(number):
+            make_chatbot(team.workspace)
+
+    first, more = queries_at_1_and_50(
+        signed_in(team.bob), path(team.workspace, "developers/chat"), add
+    )
+    assert first == more
+
+
+def test_signed_in_reader_of_no_workspace_reads_as_a_stranger(team: Team) -> None:
+    assert "CHATBOT_ID" in get(signed_in(make_user("nowhere")), "/docs")
+
+
+def test_echo_answers_as_the_chat_endpoint_does() -> None:
+    client = Client(REMOTE_ADDR="192.0.2.1")
+    said = client.post("/docs/try", {"message": "Hello there"}, content_type="application/json")
+    assert said.status_code == 200
+    data = said.json()["data"]
+    assert (data["response"], data["finishReason"]) == ("Echo: Hello there", "stop")
+    assert (data["usage"], data["credits"]) == (
+        {"inputTokens": 2, "outputTokens": 3},
+        {"charged": 0, "balance": 0},
+    )
+    assert said.headers["X-RateLimit-Limit"] == "20"
+    streamed = client.post(
+        "/docs/try", {"message": "Hello there", "stream": True}, content_type="application/json"
+    )
+    assert streamed.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    frames = streamed.content.decode().split("\n\n")
+    assert [frame.split("\n")[1] for frame in frames[:5]] == [
+        "event: message.start",
+        *["event: message.delta"] * 3,
+        "event: message.end",
+    ]
+    assert frames[5:] == ["data: [DONE]", ""]
+
+
+@pytest.mark.parametrize(
+    ("body", "details"),
+    [
+        ('{"message": ""}', {"message": ["The message is empty."]}),
+        ("{", None),
+        (
+            '{"message": "%s"}' % ("x" * 501),
+            {"message": ["Here the message may have at most 500 characters."]},
+        ),
+        ('{"message": "x", "model": "gpt"}', {"model": ["This field is not known here."]}),
+    ],
+)
+def test_echo_refuses_as_the_chat_endpoint_does(body: str, details: object) -> None:
+    client = Client(REMOTE_ADDR="192.0.2.2")
+    said = client.post("/docs/try", body, content_type="application/json")
+    assert (said.status_code, said.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert said.json()["details"] == (details or {})
+
+
+def test_echo_is_limited_by_address() -> None:
+    body = {"message": "Hello"}
+    many = Client(REMOTE_ADDR="192.0.2.3")
+    codes = [
+        many.post("/docs/try", body, content_type="application/json").status_code for _ in range(21)
+    ]
+    assert codes == [200] * 20 + [429]
+    refused = many.post("/docs/try", body, content_type="application/json")
+    assert refused.json()["code"] == "RATE_LIMIT_EXCEEDED"
+    assert refused.headers["Retry-After"] == str(refused.json()["retryAfter"])
+    other = Client(REMOTE_ADDR="192.0.2.4")
+    assert other.post("/docs/try", body, content_type="application/json").status_code == 200
+
+
+def test_echo_touches_no_table(team: Team, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        Client(REMOTE_ADDR="192.0.2.5").post(
+            "/docs/try", {"message": "Hello"}, content_type="application/json"
+        )

@@ -12,7 +12,7 @@ from ninja.operation import Operation
 
 from apps.api_keys.api import router as api_keys
 from apps.api_keys.idempotency import Replay
-from apps.api_keys.ninja_auth import answering
+from apps.api_keys.ninja_auth import answering, note_refusal
 from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
@@ -66,6 +66,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
             error = as_api_error(exception)
     if isinstance(error, InternalError) or error.status >= 500:
         log.error("request_failed", code=error.code, exc_info=exception)
+    note_refusal(request, error)
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 

@@ -25,9 +25,11 @@ from apps.api_keys.models import Scope
 from apps.api_keys.queries import Caller, caller_of, secret_in
 from apps.api_keys.services import touch_key
 from apps.audit.services import Actor, api_key
-from apps.core.errors import TooManyRequests, UnsupportedMediaType
+from apps.core.errors import ApiError, TooManyRequests, UnsupportedMediaType
 from apps.core.ids import NO_ID, is_id
+from apps.core.middleware import request_id_of
 from apps.core.rate_limit import Limit, Window, admit_blocking
+from apps.core.request_notes import leave_note, refusal
 
 HOUR = 3600
 _LIMITED = "This API key has used its requests of the last hour. Please wait before the next."
@@ -42,6 +44,7 @@ class _Call:
     transaction: ExitStack = field(default_factory=ExitStack)
     """Holds the transaction of an idempotency key, if there is one."""
     is_keyed: bool = False
+    caller: Caller | None = None
     window: Window | None = None
     claim: Claim | None = None
 
@@ -66,6 +69,7 @@ class ApiKeyAuth(AuthBase):
         if caller.is_due_for_touch(timezone.now()):
             touch_key(api_key_id=caller.api_key_id)
         call = _call_of(request)
+        call.caller = caller
         call.window = admit_blocking(Limit(caller.api_key_id, caller.rate_limit_per_hour, HOUR))
         if not call.window.admitted:
             raise TooManyRequests(call.window.retry_after, _LIMITED)
@@ -110,6 +114,22 @@ def _call_of(request: HttpRequest) -> _Call:
 def _findable(name: str, value: Any) -> Any:
     """An id that is none becomes one that names nothing: absent, with the same answer."""
     return NO_ID if name.endswith("_id") and not is_id(value) else value
+
+
+def note_refusal(request: HttpRequest, error: ApiError) -> None:
+    """Note why a request was refused, for the members of the workspace whose key it came with."""
+    call = _call_of(request)
+    who = (call.caller.workspace_id, call.caller.api_key_id) if call.caller else error.caller
+    if who is not None:
+        note = refusal(
+            error,
+            request_id=request_id_of(request),
+            method=request.method or "",
+            path=request.path,
+            api_key_id=who[1],
+            window=call.window,
+        )
+        leave_note(who[0], note)
 
 
 def caller_in(request: HttpRequest) -> Caller:

@@ -96,8 +96,12 @@ def ended_keys(api_key_ids: Collection[str]) -> set[str]:
 
 
 def _caller(key: ApiKey | None) -> Caller:
-    if key is None or not key.is_live(timezone.now()):
+    if key is None:
         raise InvalidApiKey
+    if not key.is_live(timezone.now()):
+        ended = InvalidApiKey()
+        ended.caller = (key.workspace_id, key.id)
+        raise ended
     return Caller(
         workspace_id=key.workspace_id,
         api_key_id=key.id,

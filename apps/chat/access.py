@@ -10,6 +10,7 @@ from apps.api_keys.services import touch_key
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbot, active_chatbots
+from apps.core.errors import ApiError
 from apps.core.ids import is_id
 
 
@@ -46,7 +47,11 @@ def _admit(caller: Caller) -> None:
 
 
 def _chatbot_of(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
-    _admit(caller)
-    if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
-        raise ChatbotNotFound
-    return caller, active_chatbot(caller.workspace_id, chatbot_id)
+    try:
+        _admit(caller)
+        if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
+            raise ChatbotNotFound
+        return caller, active_chatbot(caller.workspace_id, chatbot_id)
+    except ApiError as refusal:
+        refusal.caller = (caller.workspace_id, caller.api_key_id)
+        raise

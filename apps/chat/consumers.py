@@ -22,9 +22,11 @@ from apps.chat.key_watch import key_watch
 from apps.chat.socket_consumer import About, SocketConsumer
 from apps.chat.sockets import Ending
 from apps.chat.turn_log import TurnLog
+from apps.chat.why import note_refused_command
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
+from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, TooManyRequests, Unauthenticated
 from apps.core.threads import in_thread
 
@@ -119,6 +121,16 @@ class ChatConsumer(SocketConsumer):
         finally:
             if self.telling[turn_id] is this:
                 del self.telling[turn_id]
+
+    async def refuse(self, exception: Exception, about: About) -> None:
+        note_refused_command(
+            as_api_error(exception),
+            self.caller,
+            chatbot_id=self.chatbot_id,
+            path=str(self.scope["path"]),
+            about=about,
+        )
+        await super().refuse(exception, about)
 
     # What is asked of access
 

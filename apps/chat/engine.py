@@ -20,6 +20,7 @@ from apps.chat.prompts import model_request, most_it_can_cost, prompt, prompt_af
 from apps.chat.recorded import recorded_events
 from apps.chat.running import relay, running_turns
 from apps.chat.turn_log import TurnLog
+from apps.chat.why import note_retry
 from apps.chatbots.models import Chatbot
 from apps.conversations.group_commit import open_together
 from apps.conversations.models import Conversation, Turn, TurnStatus
@@ -77,6 +78,13 @@ async def _begin(request: ChatRequest) -> TurnLog:
         log = running_turns.start(turn, model).log
         await take_lead(turn, request.metadata)
         return log
+    note_retry(
+        workspace_id=request.workspace_id,
+        request_id=request.request_id,
+        api_key_id=request.api_key_id,
+        chatbot_id=request.chatbot.id,
+        turn_id=turn.id,
+    )
     return await follow(turn)
 
 

@@ -22,6 +22,7 @@ from apps.core.database import close_database
 from apps.core.logging import get_logger
 from apps.core.process import process
 from apps.core.redis import close_redis
+from apps.core.request_notes import notes_sent
 from apps.core.threads import close_threads, in_thread
 from apps.llm import services as llm
 
@@ -88,6 +89,7 @@ async def _stop() -> None:
     await running_turns.drain()
     await relay.close()
     await llm.aclose_clients()
+    await notes_sent()
     await close_redis()
     await close_database()
     close_threads()

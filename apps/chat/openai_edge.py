@@ -47,6 +47,7 @@ class OpenAIView(ChatbotView):
         return exception_handler
 
     def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
+        self.window = window
         headers = window.headers() | frames.limit_headers(window, now=time.time())
         request.answer_headers = headers  # type: ignore[attr-defined]
         return headers

@@ -22,8 +22,8 @@ from apps.chat.turn_log import TurnLog
 from apps.core.asgi import Receive, Scope, Send
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, PayloadTooLarge, ServiceUnavailable
+from apps.core.ids import new_request_id
 from apps.core.logging import get_logger
-from apps.core.middleware import new_request_id
 from apps.core.process import process
 
 log = get_logger(__name__)

@@ -21,6 +21,7 @@ from apps.chat.events import Failed
 from apps.chat.known import known_chatbot_for
 from apps.chat.protocols import AI_SDK, PARLEY, Wire, wire_called
 from apps.chat.turn_log import TurnLog
+from apps.chat.why import note_refusal
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
@@ -33,14 +34,24 @@ from apps.core.threads import in_thread
 class ChatbotView(LeanView):
     """What the endpoints of a chatbot share: who calls, and where its limit stands."""
 
+    found: tuple[Caller, Chatbot] | None = None
+    window: rate_limit.Window | None = None
+
     async def _chatbot(self, request: Request, chatbot_id: str) -> tuple[Caller, Chatbot]:
-        caller, chatbot = await known_chatbot_for(request.headers.get("Authorization"), chatbot_id)
-        structlog.contextvars.bind_contextvars(workspace_id=caller.workspace_id)
-        return caller, chatbot
+        self.found = None
+        self.found = await known_chatbot_for(request.headers.get("Authorization"), chatbot_id)
+        structlog.contextvars.bind_contextvars(workspace_id=self.found[0].workspace_id)
+        return self.found
 
     def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
+        self.window = window
         request.answer_headers = window.headers()  # type: ignore[attr-defined]
         return window.headers()
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """The answer to an exception; why a request was refused is noted for its workspace."""
+        note_refusal(exc, self.request._request, self.found, self.window)
+        return super().handle_exception(exc)
 
     def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
         raise MethodNotAllowed(self.allowed_methods)

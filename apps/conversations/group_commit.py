@@ -98,7 +98,9 @@ async def open_together(new: NewTurn) -> tuple[Turn, bool]:
         case statements.OPENED:
             return turn, True
         case statements.SHORT if new.idempotency_key is None:
-            raise InsufficientCredits
+            short = InsufficientCredits()
+            short.needed = new.credits
+            raise short
         case _:
             return await in_thread(open_turn, new)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from apps.conversations.errors import ConversationNotFound, TurnNotFound
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
+from apps.core.ids import request_moment
 from apps.core.pagination import oldest_first
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
@@ -123,6 +124,20 @@ def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
     if turn is None:
         raise TurnNotFound
     return turn
+
+
+def turn_of_request(workspace_id: str, request_id: str) -> Turn | None:
+    """The workspace's turn that this request opened, with its key and chatbot.
+
+    The id says when the request arrived, so only the turns of the minutes around it are looked
+    at: the clocks of our machines may differ, and a request may have waited for its turn.
+    """
+    moment = request_moment(request_id)
+    if moment is None:
+        return None
+    around = (moment - timedelta(minutes=1), moment + timedelta(minutes=2))
+    turns = Turn.objects.filter(workspace_id=workspace_id, created_at__range=around)
+    return turns.filter(request_id=request_id).select_related("api_key", "chatbot").first()
 
 
 def running_turns(workspace_id: str) -> QuerySet[Turn]:

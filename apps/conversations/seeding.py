@@ -83,7 +83,8 @@ SELECT %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        %(ids)s || 'c' || lpad(to_hex(n), 14, '0'), 'completed',
        %(ids)s || 'b' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        %(model)s, 1, 0, 0, 1, 1, 60 + n %% 400, 40, 'stop', '', '', '', '{{}}', '',
-       'req_' || lpad(to_hex(n * %(turns)s + k), 24, '0'), 4, at, at,
+       'req_' || lpad(to_hex((1000 * extract(epoch FROM at))::bigint), 12, '0')
+         || lpad(to_hex(n * %(turns)s + k), 12, '0'), 4, at, at,
        at + %(pace)s / 4, at + %(pace)s / 2
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
      generate_series(0, %(turns)s - 1) AS k,

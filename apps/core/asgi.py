@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.errors import PayloadTooLarge
+from apps.core.ids import new_request_id
 from apps.core.logging import get_logger
-from apps.core.middleware import new_request_id
 
 log = get_logger(__name__)
 

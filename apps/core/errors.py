@@ -40,6 +40,9 @@ class ApiError(Exception):
     code: ClassVar[str] = "INTERNAL_ERROR"
     sentence: ClassVar[str] = "Something went wrong on our side. Quote the request id to support."
     retry_after: int | None = None
+    caller: tuple[str, str] | None = None
+    """Whose request it was, where that is known and the view cannot know it: the ids of workspace
+    and key. For the workspace's own members; no caller is ever told."""
 
     def __init__(self, sentence: str | None = None) -> None:
         self.error = sentence or self.sentence

@@ -7,9 +7,10 @@ PostgreSQL's indexes compact; the 77 random bits make them unguessable and free 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import models
 
@@ -74,6 +75,35 @@ def chance() -> int:
 
 # A forked process must not draw what its parent draws.
 os.register_at_fork(after_in_child=_chances.clear)
+
+
+_REQUEST = re.compile(r"req_([0-9a-f]{12})[0-9a-f]{12}")
+
+
+def new_request_id() -> str:
+    """An id for one request: `req_`, 12 hexadecimal digits of time and 12 of chance."""
+    return request_id_at(time.time_ns() // 1_000_000, chance() >> 80)
+
+
+def request_id_at(milliseconds: int, random: int) -> str:
+    """The id of a request of this moment (Unix milliseconds), with 48 random bits."""
+    return f"req_{milliseconds:012x}{random:012x}"
+
+
+def request_moment(request_id: str) -> datetime | None:
+    """When a request of this id arrived; None for what is no such id.
+
+    It is how the few turns around that moment can be asked for the one that the request opened,
+    without an index that every turn would have to pay for.
+    """
+    found = _REQUEST.fullmatch(request_id)
+    if found is None:
+        return None
+    seconds = int(found[1], 16) / 1000
+    return datetime.fromtimestamp(seconds, UTC) if seconds < _LAST_SECOND else None
+
+
+_LAST_SECOND = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 
 
 class IdField(models.CharField):  # type: ignore[type-arg]

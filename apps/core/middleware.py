@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from apps.core.errors import MethodNotAllowed
-from apps.core.ids import chance
+from apps.core.ids import new_request_id
 from apps.core.logging import get_logger
 
 log = get_logger(__name__)
@@ -63,11 +63,6 @@ def _shaped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
         return response
     error = MethodNotAllowed(sorted(response["Allow"].split(", ")))
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
-
-
-def new_request_id() -> str:
-    """An id for one request: `req_` and 24 hexadecimal digits."""
-    return f"req_{chance() >> 32:024x}"
 
 
 def _begin(request: HttpRequest) -> float:

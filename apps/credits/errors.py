@@ -7,6 +7,8 @@ class InsufficientCredits(PaymentRequired):
     """The credits that are free (balance less held) do not cover this."""
 
     code = "INSUFFICIENT_CREDITS"
+    needed: int | None = None
+    """The credits that could not be set aside, where that is known. No caller is told."""
     sentence = "Insufficient credits to generate AI response. Please upgrade your plan."
 
 

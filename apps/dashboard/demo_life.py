@@ -19,7 +19,7 @@ from apps.api_keys.models import ApiKey
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
-from apps.core.ids import new_id
+from apps.core.ids import new_id, request_id_at
 from apps.credits.history import PastEntry, write_history
 from apps.credits.models import EntryKind
 from apps.dashboard.demo_talk import INTRODUCTION, PEOPLE, TALK
@@ -182,7 +182,7 @@ def _turn(conversation: Conversation, at: datetime, answer: str, chance: random.
         finish_reason=finish,
         error_code=code,
         request_digest="",
-        request_id=f"req_{chance.getrandbits(96):024x}",
+        request_id=request_id_at(int(at.timestamp() * 1000), chance.getrandbits(48)),
         queue_ms=chance.randrange(2, 9),
         created_at=at,
         heartbeat_at=at,

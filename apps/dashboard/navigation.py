@@ -48,6 +48,7 @@ RAIL: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("API keys", "keys", "keys"),
             Entry("Webhooks", "webhooks", "webhooks"),
             Entry("Developers", "developers", "docs"),
+            Entry("Requests", "requests", "search"),
         ),
     ),
     (
@@ -71,6 +72,7 @@ RAIL: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("New chatbot", "new_chatbot", Permission.EDIT_CHATBOTS),
     ("New API key", "keys", Permission.MANAGE_KEYS),
+    ("Find a request by its id", "requests", Permission.VIEW),
     ("Invite a member", "members", Permission.MANAGE_MEMBERS),
 )
 """What the command palette offers beside pages and chatbots: words, page, who may."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from apps.conversations.models import Turn
+from apps.core.ids import new_request_id
+from apps.core.request_notes import RequestNote, leave_note, notes_of
 from apps.leads.models import Lead
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
@@ -36,7 +39,14 @@ def life(live_team: Team) -> Team:
     )
     for number in range(3):
         completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
-    thread = opened(chatbot, credits=1, text=ATTACK, metadata={"userId": ATTACK})
+    thread = opened(
+        chatbot,
+        credits=1,
+        text=ATTACK,
+        metadata={"userId": ATTACK},
+        request_id=new_request_id(),
+    )
+    leave_note(live_team.workspace.id, refused(chatbot.id))
     failed(thread, ATTACK)
     opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
     read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
@@ -53,9 +63,28 @@ def life(live_team: Team) -> Team:
     return live_team
 
 
+def refused(chatbot_id: str) -> RequestNote:
+    """A request that met a full window, or so it says."""
+    return RequestNote(
+        request_id=new_request_id(),
+        at=time.time(),
+        method="POST",
+        path=f"/api/v1/chatbots/{chatbot_id}/chat",
+        status=429,
+        code="RATE_LIMIT_EXCEEDED",
+        error=ATTACK,
+        chatbot_id=chatbot_id,
+        limit=60,
+        remaining=0,
+        reset=int(time.time()) + 12,
+        retry_after=12,
+    )
+
+
 def addresses(life: Team) -> dict[str, str]:
     """The pages to look at: what to call each, and where it is below the workspace."""
-    thread = Turn.objects.get(workspace=life.workspace, status="failed").conversation_id
+    turn = Turn.objects.get(workspace=life.workspace, status="failed")
+    (note,) = notes_of(life.workspace.id)
     delivery = Delivery.objects.get(workspace=life.workspace, response_status=500)
     return {
         "overview": "",
@@ -69,7 +98,11 @@ def addresses(life: Team) -> dict[str, str]:
         "delivery": f"deliveries/{delivery.id}",
         "leads": "leads",
         "lead": f"leads/{Lead.objects.get(workspace=life.workspace, email='ana@example.com').id}",
-        "conversation": f"conversations/{thread}",
+        "conversation": f"conversations/{turn.conversation_id}",
+        "requests": "requests",
+        "requests-none": "requests?id=req_000000000000000000000000",
+        "request": f"requests?id={turn.request_id}",
+        "request-refused": f"requests?id={note.request_id}",
     }
 
 

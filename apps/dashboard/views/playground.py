@@ -20,6 +20,7 @@ from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, ValidationFailed
 from apps.core.ids import is_id
 from apps.core.middleware import request_id_of
+from apps.core.request_notes import leave_note, refusal
 from apps.dashboard import playground as edge
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm
@@ -39,6 +40,14 @@ def tells_errors(view: View) -> View:
             return view(request, member, **rest)
         except (ApiError, ValidationError) as exception:
             error = as_api_error(exception)
+            note = refusal(
+                error,
+                request_id=request_id_of(request),
+                method="POST",
+                path=request.path,
+                chatbot_id=rest.get("chatbot_id"),
+            )
+            leave_note(member.workspace_id, note)
             return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
     return tell

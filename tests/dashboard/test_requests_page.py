@@ -1,0 +1,246 @@
+"""The request inspector: what was decided about a request, found by its X-Request-Id."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from django.test import Client
+
+from apps.api_keys.models import ApiKey
+from apps.api_keys.services import revoke_key
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+from apps.core.ids import new_request_id, request_moment
+from apps.core.request_notes import RequestNote, leave_note
+from tests.dashboard.pages import path, queries_at_1_and_50, signed_in, text_of
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.live import Caller, WebProcess, new_caller
+
+
+def steps_of(html: str) -> dict[str, tuple[str, str]]:
+    """The steps of a page: by title, how each went and what it says."""
+    found = {}
+    for item in re.findall(r'<li class="decision .*?</li>', html, re.DOTALL):
+        (state,) = re.findall(r"decision-(\w+)", item)
+        title = text_of(re.findall(r"<h3>(.*?)</h3>", item, re.DOTALL)[0])
+        (says,) = re.findall(r'<p class="break">(.*?)</p>', item, re.DOTALL)
+        found[title.removesuffix(" ended here").removesuffix(" now")] = (state, text_of(says))
+    return found
+
+
+def look_up(team: Team, request_id: str, client: Client | None = None) -> str:
+    client = client or signed_in(team.bob)
+    response = client.get(path(team.workspace, "requests"), {"id": request_id})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def refused(team: Team, response: httpx.Response) -> str:
+    """The page of a request that was refused; its note is a moment on its way."""
+    request_id = response.headers["X-Request-Id"]
+    for _ in range(100):
+        html = look_up(team, request_id)
+        if 'class="decision ' in html:
+            return html
+        time.sleep(0.05)
+    raise AssertionError("no note was kept")
+
+
+def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team) -> None:
+    give(live_team.workspace, 10)
+    model = make_model(credits_per_reply=2, credits_per_1k_output=1)
+    chatbot = make_chatbot(
+        live_team.workspace, model, name="Support", max_reply_tokens=900, rate_limit_requests=7
+    )
+    key = make_key(live_team.workspace)
+    answer = Caller(web, chatbot, key).post("Hello there")
+    request_id = answer.headers["X-Request-Id"]
+    html = look_up(live_team, request_id)
+    turn = Turn.objects.get(request_id=request_id)
+    steps = steps_of(html)
+    assert [state for state, _ in steps.values()] == ["passed"] * 7
+    assert {
+        title: says for title, (_, says) in steps.items() if title not in ("Turn", "Model")
+    } == {
+        "API key": str(ApiKey.objects.get(workspace=live_team.workspace)),
+        "Chatbot": "Support",
+        "Rate limit": "Admitted. The chatbot allows 7 requests in 60 s.",
+        "Hold": f"{turn.credits_held} credits set aside, the most that it could cost at "
+        "2 credits a reply, 1 credit per 1,000 written.",
+        "Charge": f"3 credits charged, {turn.credits_held - 3} released.",
+    }
+    assert steps["Turn"][1] == f"Opened {turn.queue_ms} ms after the request had arrived."
+    assert steps["Model"][1].startswith(f"{model.name}; first token after ")
+    assert steps["Model"][1].endswith("3 written; ended by stop")
+    assert key[20:60] not in html
+
+
+def test_failed_turn_says_what_the_model_did(web: WebProcess, live_team: Team) -> None:
+    answer = new_caller(web, live_team.workspace, "sandbox/fail-before").post()
+    steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
+    state, says = steps["Model"]
+    assert (state, says.partition("; MODEL_ERROR")[2]) == ("refused", ": the model failed")
+    assert steps["Charge"] == ("passed", "0 credits charged, 0 released.")
+
+
+def limited(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace, rate_limit_requests=1)
+    caller.post()
+    return caller.post()
+
+
+def poor(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace, make_model(credits_per_reply=5)).post()
+
+
+def scopeless(web: WebProcess, team: Team) -> httpx.Response:
+    key = make_key(team.workspace, ["read"])
+    return Caller(web, make_chatbot(team.workspace), key).post()
+
+
+def revoked(web: WebProcess, team: Team) -> httpx.Response:
+    key = make_key(team.workspace)
+    revoke_key(key=ApiKey.objects.get(workspace=team.workspace))
+    return Caller(web, make_chatbot(team.workspace), key).post()
+
+
+def foreign(web: WebProcess, team: Team) -> httpx.Response:
+    return Caller(web, make_chatbot(team.outside), make_key(team.workspace)).post()
+
+
+def wordless(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace).post("")
+
+
+def elsewhere(web: WebProcess, team: Team) -> httpx.Response:
+    return new_caller(web, team.workspace).post(conversationId="c" + "0" * 24)
+
+
+def other_words(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    caller.headers["Idempotency-Key"] = "order-1234"
+    caller.post("One thing")
+    return caller.post("Another")
+
+
+def of_openai(web: WebProcess, team: Team) -> httpx.Response:
+    caller = new_caller(web, team.workspace)
+    assert isinstance(caller.chatbot, Chatbot)
+    return httpx.post(
+        f"{web.url}/api/v1/openai/chat/completions",
+        json={"model": caller.chatbot.id, "messages": []},
+        headers=caller.all_headers,
+    )
+
+
+def of_rest(web: WebProcess, team: Team) -> httpx.Response:
+    key = make_key(team.workspace)
+    return httpx.get(f"{web.url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
+
+
+@pytest.mark.parametrize(
+    ("meet", "place", "says"),
+    [
+        (limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
+         r"\d\d:\d\d:\d\d UTC. It was told to come back after \d+ s\. .*")),
+        (poor, "Hold", r"The free credits .* could cost: 5\. Buy credits, or .*"),
+        (scopeless, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
+        (revoked, "API key", r".*The key had been revoked or had expired\. .*"),
+        (foreign, "Chatbot", r".*has no active chatbot of the id in the address\. .*"),
+        (wordless, "Body", r"message: The message is empty\."),
+        (elsewhere, "What it names", r".*not one of this chatbot\. .*"),
+        (other_words, "Idempotency", r".*had been used with another body or chatbot.*"),
+        (of_openai, "Body", r"messages: .*"),
+        (of_rest, "API key", r".*it lacks the scope “read”\. .*"),
+    ],
+)  # fmt: skip
+def test_refused_request_says_where_and_why(
+    web: WebProcess,
+    live_team: Team,
+    meet: Callable[[WebProcess, Team], httpx.Response],
+    place: str,
+    says: str,
+) -> None:
+    response = meet(web, live_team)
+    assert response.status_code >= 400
+    html = refused(live_team, response)
+    steps = steps_of(html)
+    assert [title for title, (state, _) in steps.items() if state == "refused"] == [place]
+    assert re.fullmatch(says, steps[place][1]), steps[place]
+    later = list(steps)[list(steps).index(place) + 1 :]
+    assert later.pop() == "Charge"
+    assert steps["Charge"] == ("unreached", "Nothing was charged.")
+    assert {steps[title] for title in later} <= {("unreached", "Not reached.")}
+    assert response.json().get("code", "") in html
+    listed = signed_in(live_team.bob).get(path(live_team.workspace, "requests"))
+    assert response.headers["X-Request-Id"] in listed.content.decode()
+
+
+def test_retry_is_told_as_one(web: WebProcess, live_team: Team) -> None:
+    caller = new_caller(web, live_team.workspace)
+    caller.headers["Idempotency-Key"] = "order-1234"
+    first, second = caller.post(), caller.post()
+    steps = steps_of(refused(live_team, second))
+    told = f"The first request was {first.headers['X-Request-Id']}."
+    assert steps["Idempotency"] == ("passed", told)
+    assert steps["Charge"] == ("passed", "Nothing more was charged.")
+
+
+def test_playgrounds_refusals_are_kept_too(live_team: Team) -> None:
+    chatbot = make_chatbot(live_team.workspace)
+    client = signed_in(live_team.bob)
+    answer = client.post(path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
+    steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
+    assert steps["API key"] == ("passed", "A member who is signed in.")
+    assert steps["Body"] == ("refused", "message: The message is empty.")
+
+
+def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: Team) -> None:
+    theirs = new_caller(web, live_team.outside)
+    answered, turned_away = theirs.post(), theirs.post("")
+    for response in (answered, turned_away):
+        html = look_up(live_team, response.headers["X-Request-Id"])
+        assert "Nothing is known of this request" in html
+
+
+def test_key_that_is_nobodys_leaves_nothing(web: WebProcess, live_team: Team) -> None:
+    chatbot = make_chatbot(live_team.workspace)
+    answer = Caller(web, chatbot, "sk-workspace_" + "x" * 51).post()
+    assert answer.status_code == 401
+    html = look_up(live_team, answer.headers["X-Request-Id"])
+    assert "Nothing is known of this request" in html
+
+
+@pytest.mark.parametrize("text", ["req_1", "<script>", "req_" + "g" * 24, "req_" + "f" * 24, "\0"])
+def test_what_is_no_request_id_is_said_to_be_none(team: Team, text: str) -> None:
+    html = look_up(team, text)
+    assert "is no request id" in html
+    assert "<script>" not in html.partition("<main")[2]
+
+
+def test_workspace_without_refusals_is_told_what_will_be_here(team: Team) -> None:
+    html = signed_in(team.bob).get(path(team.workspace, "requests")).content.decode()
+    assert "No request was refused lately" in html
+
+
+def test_request_id_says_when_it_arrived(web: WebProcess) -> None:
+    before = time.time()
+    moment = request_moment(httpx.get(f"{web.url}/healthz").headers["X-Request-Id"])
+    assert moment is not None
+    assert int(before) <= moment.timestamp() <= time.time() + 1
+
+
+def test_list_asks_the_same_for_any_number_of_refusals(team: Team) -> None:
+    def add(number: int) -> None:
+        for _ in range(number):
+            note = RequestNote(
+                new_request_id(), time.time(), "POST", "/api/v1/leads", 403, "SCOPE_MISSING"
+            )
+            leave_note(team.workspace.id, note)
+
+    first, more = queries_at_1_and_50(signed_in(team.bob), path(team.workspace, "requests"), add)
+    assert first == more

@@ -17,6 +17,7 @@ from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
 from apps.conversations.exports.api import router as exports
+from apps.conversations.usage.api import router as usage
 from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.core.logging import get_logger
@@ -41,6 +42,7 @@ api.add_router("", api_keys)
 api.add_router("", chatbots)
 api.add_router("", language_models)
 api.add_router("", credits)
+api.add_router("", usage)
 api.add_router("", conversations)
 api.add_router("", exports)
 api.add_router("", leads)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from ninja import Query, Schema
@@ -32,6 +33,16 @@ def _in_utc(moment: datetime) -> datetime:
 
 When = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 """A moment that a caller names, with its offset."""
+
+
+def _iso_day(day: object) -> object:
+    if isinstance(day, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+        raise ValueError("Write a day as 2026-11-26.")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+"""A day that a caller names in a query."""
 
 
 def _whole(number: object) -> object:

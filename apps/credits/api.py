@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 
 from apps.api_keys.models import Scope
 from apps.api_keys.ninja_auth import ApiKeyAuth, caller_in
-from apps.credits.queries import balance_of
-from apps.credits.schemas import CreditsAnswer
+from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Day, Limit, Success
+from apps.credits.models import EntryKind
+from apps.credits.queries import balance_of, ledger_of
+from apps.credits.schemas import CreditsAnswer, LedgerEntryOut, LedgerPage
 
 router = Router(tags=["credits"], by_alias=True)
 
@@ -18,3 +22,31 @@ def get_credits(request: HttpRequest) -> dict[str, Any]:
     """The workspace's credits: all of them, and the part that running turns hold."""
     credits = balance_of(caller_in(request).workspace_id)
     return {"success": True, "data": {"balance": credits.balance, "held": credits.held}}
+
+
+@router.get("/credits/ledger", auth=ApiKeyAuth(Scope.READ), response=Success[LedgerPage])
+def list_ledger_entries(
+    request: HttpRequest,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    kind: EntryKind | None = None,
+    since: Annotated[Day | None, Query(description="The first day, whole and in UTC.")] = None,
+    until: Annotated[Day | None, Query(description="The last day, whole and in UTC.")] = None,
+) -> Success[LedgerPage]:
+    """Every movement of the workspace's credits, newest first, or those of a kind or some days."""
+    found = ledger_of(
+        caller_in(request).workspace_id,
+        kind=kind,
+        since=None if since is None else datetime.combine(since, time(), UTC),
+        before=_day_after(until),
+    )
+    page = newest_first(found, cursor=cursor, limit=limit)
+    rows = [LedgerEntryOut.of(entry) for entry in page.rows]
+    return Success(data=LedgerPage(entries=rows, next_cursor=page.next_cursor))
+
+
+def _day_after(day: date | None) -> datetime | None:
+    """When the day is over; no end for the last of all days."""
+    if day is None or day == date.max:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), UTC)

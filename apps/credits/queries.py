@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from apps.credits.models import Account, EntryKind, LedgerEntry
 
@@ -28,6 +29,24 @@ def balances_of(workspace_ids: Collection[str]) -> Mapping[str, Balance]:
     """The credits of those of the workspaces that have an account."""
     rows = Account.objects.filter(pk__in=workspace_ids).values_list("pk", "balance", "held")
     return {workspace_id: Balance(balance, held) for workspace_id, balance, held in rows}
+
+
+def ledger_of(
+    workspace_id: str,
+    *,
+    kind: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[LedgerEntry]:
+    """The workspace's ledger entries that match everything that is given."""
+    found = LedgerEntry.objects.filter(workspace_id=workspace_id)
+    if kind is not None:
+        found = found.filter(kind=kind)
+    if since is not None:
+        found = found.filter(created_at__gte=since)
+    if before is not None:
+        found = found.filter(created_at__lt=before)
+    return found
 
 
 def ledger_sum(workspace_id: str) -> int:

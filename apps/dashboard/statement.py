@@ -7,30 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.credits.models import LedgerEntry
-
-
-def ledger_of(
-    workspace_id: str,
-    *,
-    kind: str | None = None,
-    since: datetime | None = None,
-    before: datetime | None = None,
-) -> QuerySet[LedgerEntry]:
-    """The workspace's ledger entries that match everything that is given."""
-    found = LedgerEntry.objects.filter(workspace_id=workspace_id)
-    if kind is not None:
-        found = found.filter(kind=kind)
-    if since is not None:
-        found = found.filter(created_at__gte=since)
-    if before is not None:
-        found = found.filter(created_at__lt=before)
-    return found
 
 
 def conversations_of_entries(

@@ -8,11 +8,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.credits.models import Account, LedgerEntry
+from apps.credits.queries import ledger_of
 from apps.dashboard.access import workspace_page
 from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.credits import StatementFilterForm
 from apps.dashboard.listing import listing
-from apps.dashboard.statement import conversations_of_entries, ledger_of, uses
+from apps.dashboard.statement import conversations_of_entries, uses
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 

@@ -1,0 +1,1 @@
+"""What a workspace's credits went into: its turns, added up."""

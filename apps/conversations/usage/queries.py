@@ -1,0 +1,120 @@
+"""Turns added up by the day, the chatbot, the language model or the API key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Count, F, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncDate
+
+from apps.api_keys.models import ApiKey
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn
+
+MOST_DAYS = 92
+MOST_GROUPS = 1000
+
+
+class GroupBy(StrEnum):
+    """By what turns are added up."""
+
+    DAY = "day"
+    CHATBOT = "chatbot"
+    LANGUAGE_MODEL = "languageModel"
+    API_KEY = "apiKey"
+
+
+_GROUPS: dict[GroupBy, Any] = {
+    GroupBy.DAY: TruncDate("created_at", tzinfo=UTC),
+    GroupBy.CHATBOT: F("chatbot_id"),
+    GroupBy.LANGUAGE_MODEL: F("model_name"),
+    GroupBy.API_KEY: F("api_key_id"),
+}
+_FIGURES: dict[str, Any] = {
+    "turns": Count("id"),
+    "credits": Coalesce(Sum("credits_charged"), 0),
+    "input_tokens": Coalesce(Sum("input_tokens"), 0),
+    "output_tokens": Coalesce(Sum("output_tokens"), 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Turns that began, the credits that they were charged, and the tokens of their models."""
+
+    turns: int = 0
+    credits: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The figures of one group: a day, the id of a chatbot or key, or the name of a model.
+
+    No id: no key, or one that is deleted. `name` is that of the chatbot or the key.
+    """
+
+    group: str | None
+    name: str | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The figures of some whole days in UTC, both ends included, in all and by group."""
+
+    since: date
+    until: date
+    total: Figures
+    groups: list[Used]
+
+
+def usage_of(workspace_id: str, *, until: date, days: int, by: GroupBy) -> Usage:
+    """What the turns of so many days up to `until` come to.
+
+    Days come in their order, empty ones too; other groups those of the most credits first, at most
+    1,000 of them. It reads the turns of the time, once or twice, by their index.
+    """
+    since = date.fromordinal(max(1, until.toordinal() - days + 1))
+    turns = _turns(workspace_id, since, until)
+    total = _figures(turns.aggregate(**_FIGURES))
+    rows: Any = turns.annotate(group=_GROUPS[by]).values("group").annotate(**_FIGURES)
+    if by == GroupBy.DAY:
+        found = {row["group"]: _figures(row) for row in rows}
+        count = until.toordinal() - since.toordinal() + 1
+        each = [since + timedelta(days=n) for n in range(count)]
+        groups = [Used(day.isoformat(), None, found.get(day, Figures())) for day in each]
+    else:
+        most = list(rows.order_by("-credits", "-turns", "group")[:MOST_GROUPS])
+        names = _names(workspace_id, by, [row["group"] for row in most])
+        groups = [Used(row["group"], names.get(row["group"]), _figures(row)) for row in most]
+    return Usage(since, until, total, groups)
+
+
+def _figures(row: Mapping[str, Any]) -> Figures:
+    return Figures(**{name: row[name] for name in _FIGURES})
+
+
+def _turns(workspace_id: str, since: date, until: date) -> QuerySet[Turn]:
+    found = Turn.objects.filter(
+        workspace_id=workspace_id, created_at__gte=datetime.combine(since, time(), UTC)
+    )
+    if until < date.max:
+        after = datetime.combine(until + timedelta(days=1), time(), UTC)
+        found = found.filter(created_at__lt=after)
+    return found
+
+
+def _names(workspace_id: str, by: GroupBy, ids: list[str | None]) -> dict[str | None, str]:
+    if by == GroupBy.CHATBOT:
+        chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id__in=ids)
+        return dict(chatbots.values_list("id", "name"))
+    if by == GroupBy.API_KEY:
+        keys = ApiKey.objects.filter(workspace_id=workspace_id, id__in=ids)
+        return dict(keys.values_list("id", "name"))
+    return {}

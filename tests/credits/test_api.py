@@ -1,0 +1,82 @@
+"""The ledger over REST."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from apps.credits.history import PastEntry, write_history
+from apps.credits.models import EntryKind, LedgerEntry
+from apps.credits.services import adjust, grant
+from tests.conversations.opening import completed, opened
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.rest.calling import Api
+
+
+@pytest.fixture
+def api(team: Team) -> Api:
+    return Api(team.workspace, "read")
+
+
+def test_ledger_tells_every_movement_newest_first(api: Api, team: Team) -> None:
+    grant(workspace_id=team.workspace.id, credits=10, reason="Welcome")
+    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    turn = opened(chatbot, credits=5)
+    completed(turn)
+    adjust(workspace_id=team.workspace.id, credits=-1, reason="mended")
+    give(team.outside, 5)
+    first = api("GET", "/credits/ledger", limit=2)
+    second = api("GET", "/credits/ledger", limit=2, cursor=first["nextCursor"])
+    entries = first["entries"] + second["entries"]
+    assert [(each["kind"], each["credits"], each["balanceAfter"]) for each in entries] == [
+        ("adjustment", -1, 6),
+        ("charge", -3, 7),
+        ("grant", 10, 10),
+    ]
+    assert second["nextCursor"] is None
+    charge = LedgerEntry.objects.get(turn_id=turn.id)
+    assert entries[1] == {
+        "id": charge.id,
+        "kind": "charge",
+        "credits": -3,
+        "balanceAfter": 7,
+        "turnId": turn.id,
+        "reason": None,
+        "reference": None,
+        "expiresAt": None,
+        "reversesId": None,
+        "createdAt": entries[1]["createdAt"],
+    }
+    assert entries[1]["createdAt"][:19] == charge.created_at.isoformat()[:19]
+    assert entries[2]["reason"] == "Welcome"
+
+
+def test_ledger_is_filtered_by_kind_and_whole_days(api: Api, team: Team) -> None:
+    moments = [(1, 0), (2, 0), (2, 23), (3, 0)]
+    kinds = [EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.GRANT, EntryKind.GRANT]
+    entries = [
+        PastEntry(datetime(2026, 1, day, hour, 59, tzinfo=UTC), kind, amount)
+        for amount, ((day, hour), kind) in enumerate(zip(moments, kinds, strict=True), 1)
+    ]
+    write_history(workspace_id=team.workspace.id, entries=entries)
+
+    def amounts(**filters: Any) -> list[int]:
+        found = api("GET", "/credits/ledger", **filters)["entries"]
+        return [entry["credits"] for entry in found]
+
+    assert amounts(since="2026-01-02", until="2026-01-02") == [3, 2]
+    assert amounts(since="2026-01-02", kind="grant") == [4, 3]
+    assert amounts(until="2026-01-01") == [1]
+    assert amounts(since="9999-12-31", until="9999-12-31") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("kind", "gift"), ("since", "0"), ("since", "2026-02-30"), ("until", "1 May"), ("limit", "0")],
+)
+def test_filter_that_makes_no_sense_is_refused(api: Api, name: str, value: str) -> None:
+    filters: dict[str, Any] = {name: value}
+    refused = api("GET", "/credits/ledger", status=400, **filters)
+    assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [name])

@@ -19,17 +19,18 @@ OURS = "apps."
 ROLES: Mapping[str, tuple[str, ...]] = {
     "support": (
         "*.view_*",
+        "adjustments.give_goodwill",
         "api_keys.revoke_apikey",
         "conversations.read_conversation",
-        "credits.give_goodwill",
     ),
     "finance": (
         "accounts.view_user",
+        "adjustments.view_*",
+        "adjustments.adjust_credits",
+        "adjustments.approve_adjustment",
         "audit.view_*",
         "conversations.view_turn",
         "credits.view_*",
-        "credits.adjust_account",
-        "credits.approve_adjustment",
         "workspaces.view_*",
     ),
     "operator": (

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
@@ -19,6 +22,17 @@ def row_page(*, description: str, permission: str, icon: str) -> Callable[[F], F
     """
     made = action(description=description, permissions=[permission], icon=icon)
     return cast("Callable[[F], F]", made)
+
+
+def list_page(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
+    """Makes a method a page of its own, with a button on the list; list it in `actions_list`."""
+    made = action(description=description, permissions=[permission], icon=icon)
+    return cast("Callable[[F], F]", made)
+
+
+def to_page(name: str, **query: str) -> HttpResponse:
+    """Leads on to another page of the admin, which may be another app's."""
+    return redirect(f"{reverse(f'admin:{name}')}?{urlencode(query)}")
 
 
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]

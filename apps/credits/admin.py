@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
-from apps.core.admin import HistoryAdmin, StaffAdmin
+from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 
 
@@ -20,6 +24,15 @@ class AccountAdmin(HistoryAdmin):
     list_select_related = ["workspace", "plan", "next_plan"]
     list_filter = ["plan"]
     search_fields = ["workspace__slug", "workspace__name", "=workspace__id"]
+    actions_detail = ["adjust"]
+
+    @row_page(description="Adjust credits", permission="adjust", icon="add_card")
+    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return to_page("adjustments_adjustment_adjust", workspace=object_id)
+
+    def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
+        may = request.user.has_perm
+        return may("adjustments.adjust_credits") or may("adjustments.give_goodwill")
 
 
 @admin.register(LedgerEntry)
@@ -28,6 +41,14 @@ class LedgerEntryAdmin(HistoryAdmin):
     list_select_related = ["workspace"]
     list_filter = ["kind", "category", "created_at"]
     search_fields = ["workspace__slug", "=turn_id", "=id", "=reference", "reason"]
+    actions_detail = ["reverse"]
+
+    @row_page(description="Reverse this entry", permission="reverse", icon="undo")
+    def reverse(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return to_page("adjustments_adjustment_adjust", reverses=object_id)
+
+    def has_reverse_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("adjustments.adjust_credits")
 
 
 @admin.register(Lot)

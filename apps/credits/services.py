@@ -116,6 +116,7 @@ def reverse(
     workspace_id: str,
     entry_id: str,
     reason: str,
+    reference: str = "",
     created_by: User | None = None,
     from_ip: str | None = None,
 ) -> LedgerEntry:
@@ -132,13 +133,14 @@ def reverse(
         raise ValueError("An entry that undoes another is not undone. Post an adjustment.")
     if LedgerEntry.objects.filter(reverses_id=entry_id).exists():
         raise ValueError("This entry has been undone before.")
-    _check(entry.amount, reason, "")
+    _check(entry.amount, reason, reference)
     return _post(
         workspace_id,
         EntryKind.REFUND if entry.kind == EntryKind.CHARGE else EntryKind.ADJUSTMENT,
         -entry.amount,
         reason=reason,
         category=Category.CORRECTION,
+        reference=reference,
         turn_id=entry.turn_id,
         reverses=entry,
         created_by=created_by,

@@ -5,10 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
-from apps.core.admin import HistoryAdmin, StaffAdmin
+from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
 from apps.workspaces.models import Invitation, Member, Workspace
 from apps.workspaces.services import make_owner
 
@@ -20,6 +21,15 @@ class WorkspaceAdmin(StaffAdmin):
     search_fields = ["slug", "name", "=id"]
     readonly_fields = ["id", "created_at", "deletion_due_at", "closed_at", "erased_at"]
     change_form_outer_after_template = "admin/workspaces/sections.html"
+    actions_detail = ["adjust"]
+
+    @row_page(description="Adjust credits", permission="adjust", icon="add_card")
+    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return to_page("adjustments_adjustment_adjust", workspace=object_id)
+
+    def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
+        may = request.user.has_perm
+        return may("adjustments.adjust_credits") or may("adjustments.give_goodwill")
 
 
 @admin.register(Member)

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.api_keys",
     "apps.credits",
     "apps.llm",
+    "apps.adjustments",
     "apps.chatbots",
     "apps.conversations",
     "apps.leads",
@@ -216,6 +217,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
     "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "renew-credits": {"task": "apps.credits.tasks.renew", "schedule": 60.0},
+    "expire-adjustments": {
+        "task": "apps.adjustments.tasks.expire_requests",
+        "schedule": 600.0,
+    },
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
@@ -233,6 +238,15 @@ CELERY_BEAT_SCHEDULE = {
     },
     "prune-exports": {"task": "apps.conversations.tasks.prune_exports", "schedule": 3600.0},
 }
+
+# Staff and money (credits)
+
+GOODWILL_LIMIT = env.int("GOODWILL_LIMIT", default=500)
+"""Goodwill that the group support may give to one workspace in 30 days."""
+APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", default=10_000)
+"""An adjustment of more than this waits for a second person."""
+APPROVAL_DAYS = 7
+"""How long it waits."""
 
 # Webhooks
 

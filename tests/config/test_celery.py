@@ -14,9 +14,12 @@ def test_every_scheduled_task_is_registered() -> None:
     celery_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled == {
+        "apps.adjustments.tasks.expire_requests",
         "apps.api_keys.tasks.forget_answers",
         "apps.accounts.tasks.clear_sessions",
+        "apps.conversations.tasks.prune_exports",
         "apps.conversations.tasks.sweep_turns",
+        "apps.conversations.tasks.write_exports",
         "apps.credits.tasks.renew",
         "apps.dashboard.tasks.end_workspaces",
         "apps.leads.tasks.read_turns",

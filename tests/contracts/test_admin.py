@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.adjustments.models import Adjustment, AdjustmentLine
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
@@ -28,6 +29,7 @@ from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
 from apps.workspaces.models import Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite
+from tests.adjustments.asking import asked, posted
 from tests.conversations.exporting import make_export
 from tests.conversations.opening import completed, opened
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
@@ -38,6 +40,8 @@ OURS = sorted(
 )
 HISTORY = [
     Account,
+    Adjustment,
+    AdjustmentLine,
     ApiKey,
     AuditEntry,
     CapturedField,
@@ -68,6 +72,8 @@ def make_world() -> tuple[Team, str]:
     """A team with a row of everything; returns it and its API key's secret."""
     team = make_team()
     give(team.workspace, 10)
+    posted(team.workspace, 5)
+    asked(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     key, secret = issue_key(workspace=team.workspace, name="n")
     IdempotentAnswer.objects.create(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
@@ -18,6 +19,9 @@ from django.urls import URLPattern, reverse
 
 from apps.accounts.models import User
 from apps.accounts.staff_roles import ROLES
+from apps.adjustments.queries import foresee, lines_of
+from apps.credits.models import LedgerEntry
+from tests.adjustments.asking import asked
 from tests.contracts.test_admin import make_world, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user
@@ -88,19 +92,62 @@ def pages() -> Iterator[tuple[type[Model], URLPattern]]:
                 yield model, pattern
 
 
+def opens(status: int) -> str:
+    """Whether the person got to a page, or to one that asks to mend what was sent."""
+    return "yes" if status in (200, 422) else "—"
+
+
 def test_each_page_opens_to_whom_the_table_says(hand: tuple[str, User]) -> None:
     group, user = hand
     make_world()
     client = Client()
     client.force_login(user)
-    found = {}
+    found, sent = {}, {}
     for model, pattern in pages():
         row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
         address = reverse(
             f"admin:{pattern.name}", args=[row] if "<" in str(pattern.pattern) else []
         )
-        found[str(pattern.name)] = "yes" if client.get(address).status_code == 200 else "—"
+        found[str(pattern.name)] = opens(client.get(address, follow=True).status_code)
+        sent[str(pattern.name)] = opens(client.post(address, {}, follow=True).status_code)
     assert found == {name: cells[group] for name, cells in table("Pages").items()}
+    assert sent == found
+
+
+def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -> None:
+    """Whoever may not see a page cannot send what somebody who may has filled in there."""
+    group, user = hand
+    team, _ = make_world()
+    request = asked(team.workspace, 2_000_000)
+    client = Client()
+    client.force_login(user)
+    before = LedgerEntry.objects.count()
+    for name, cells in table("Pages").items():
+        if cells[group] == "—" and name.startswith("adjustments_"):
+            arguments = [request.pk] if name.endswith("decide") else []
+            address = reverse(f"admin:{name}", args=arguments)
+            mark = foresee(lines=lines_of(request), by=request.requested_by).mark
+            answer = client.post(address, {"mark": mark, "approve": "1"})
+            assert answer.status_code == 403, name
+    request.refresh_from_db()
+    assert (request.status, LedgerEntry.objects.count()) == ("pending", before)
+
+
+def test_each_action_does_nothing_for_others(hand: tuple[str, User]) -> None:
+    """An action that is not offered is not run when it is sent all the same."""
+    group, user = hand
+    make_world()
+    client = Client()
+    client.force_login(user)
+    for name, cells in table("Actions").items():
+        if cells[group] != "—":
+            continue
+        label, action = name.split(": ")
+        model = apps.get_model(label)
+        rows = [str(pk) for pk in model._default_manager.values_list("pk", flat=True)]
+        before = list(model._default_manager.order_by("pk").values())
+        client.post(url(model, "changelist"), {"action": action, "_selected_action": rows})
+        assert list(model._default_manager.order_by("pk").values()) == before, name
 
 
 def test_each_action_is_offered_to_whom_the_table_says(hand: tuple[str, User]) -> None:

@@ -29,13 +29,13 @@ def entries(workspace_id: str) -> list[tuple[str, int, int]]:
 
 def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
     entry = grant(
-        workspace_id=team.workspace.id, credits=40, reason="Welcome", created_by=team.alice
+        workspace_id=team.workspace.id, credits=40, reason="Welcome", created_by=team.charlie
     )
     entry.refresh_from_db()
     assert (entry.kind, entry.amount, entry.balance_after) == ("grant", 40, 40)
     assert (entry.reason, entry.created_by, entry.workspace) == (
         "Welcome",
-        team.alice,
+        team.charlie,
         team.workspace,
     )
     assert balance_of(team.workspace.id) == Balance(40, 0)

@@ -29,6 +29,7 @@ SECRET = "Zanzibar"
 
 BECOMES = {
     "Account": "kept: the books",
+    "AdjustmentLine": "kept: the books",
     "ApiKey": "revoked, its name erased: turns name it",
     "AuditEntry": "kept: the books",
     "CapturedField": "removed",

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from apps.adjustments import uploads, views
+from apps.adjustments.models import Adjustment, AdjustmentLine, Status
+from apps.adjustments.queries import ADJUST, APPROVE, GOODWILL
+from apps.core.admin import HistoryAdmin, list_page, row_page
+
+
+class LineInline(TabularInline):  # type: ignore[misc]
+    """What was asked for, as it was asked for."""
+
+    model = AdjustmentLine
+    fields = ["workspace", "credits", "category", "reason", "reference", "expires_at", "entry"]
+    readonly_fields = fields
+    ordering = ["number"]
+    per_page = 50
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AdjustmentLine]:
+        lines: QuerySet[AdjustmentLine] = super().get_queryset(request)
+        return lines.select_related("workspace", "entry")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(HistoryAdmin):
+    """What staff asked for and what came of it; and the pages on which they ask and decide."""
+
+    list_display = ["requested_at", "requested_by", "state", "decided_by", "file_name"]
+    list_select_related = ["requested_by", "decided_by"]
+    list_filter = ["status", "requested_at"]
+    search_fields = ["id", "requested_by__email", "file_digest"]
+    exclude = ["status"]
+    readonly_fields = ["id", "state", "requested_at"]
+    inlines = [LineInline]
+    actions_list = ["adjust", "upload"]
+    actions_detail = ["decide"]
+
+    @display(  # type: ignore[untyped-decorator]
+        description="State",
+        label={
+            Status.POSTED.label: "success",
+            Status.APPROVED.label: "success",
+            Status.PENDING.label: "warning",
+            Status.DECLINED.label: "danger",
+            Status.EXPIRED.label: "info",
+        },
+    )
+    def state(self, adjustment: Adjustment) -> str:
+        return Status(adjustment.status).label
+
+    @list_page(description="Adjust credits", permission="adjust", icon="add_card")
+    def adjust(self, request: HttpRequest) -> HttpResponseBase:
+        return views.adjust(request, self._frame(request))
+
+    def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm(ADJUST) or request.user.has_perm(GOODWILL)
+
+    @list_page(description="Adjust by CSV", permission="upload", icon="upload_file")
+    def upload(self, request: HttpRequest) -> HttpResponseBase:
+        return uploads.upload(request, self._frame(request))
+
+    def has_upload_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm(ADJUST)
+
+    @row_page(description="Decide", permission="decide", icon="gavel")
+    def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        adjustment = self.get_object(request, object_id)
+        if adjustment is None:
+            raise Http404
+        return views.decide(request, self._frame(request), adjustment)
+
+    def has_decide_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm(APPROVE)
+
+    def _frame(self, request: HttpRequest) -> views.Frame:
+        return views.Frame({**self.admin_site.each_context(request), "opts": self.opts})
+
+
+@admin.register(AdjustmentLine)
+class AdjustmentLineAdmin(HistoryAdmin):
+    list_display = ["adjustment", "workspace", "credits", "category", "reason", "reference"]
+    list_select_related = ["adjustment", "workspace"]
+    list_filter = ["category"]
+    search_fields = ["id", "adjustment__id", "workspace__slug"]

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from apps.core.ids import IdField
+from apps.credits.models import Category, LedgerEntry
+from apps.workspaces.models import Workspace
+
+
+class Status(models.TextChoices):
+    """posted for ever; or pending, then one of the last three for ever."""
+
+    POSTED = "posted", "Posted"
+    PENDING = "pending", "Waits for a second person"
+    APPROVED = "approved", "Approved and posted"
+    DECLINED = "declined", "Declined"
+    EXPIRED = "expired", "Lapsed undecided"
+
+
+DONE = (Status.POSTED, Status.APPROVED)
+DECIDED = (Status.APPROVED, Status.DECLINED)
+
+
+class Adjustment(models.Model):
+    """What one member of staff asked to be done, all of it or nothing, and what came of it.
+
+    One line where it comes from the form, many where it comes from a file. PostgreSQL refuses to
+    change one that is no longer pending, and to delete any.
+    """
+
+    id = IdField()
+    status = models.CharField(max_length=8, choices=Status)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    requested_from = models.GenericIPAddressField(null=True, blank=True)
+    requested_at = models.DateTimeField(db_default=Now(), editable=False)
+    lapses_at = models.DateTimeField(
+        null=True, blank=True, help_text="Until when a second person can decide."
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    decided_from = models.GenericIPAddressField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reason = models.CharField(max_length=500, blank=True)
+    file_name = models.CharField(max_length=200, blank=True)
+    file_digest = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the file that it came from."
+    )
+
+    class Meta:
+        permissions = [
+            ("adjust_credits", "Can adjust a workspace's credits"),
+            ("give_goodwill", "Can give goodwill, up to the limit"),
+            ("approve_adjustment", "Can decide what somebody else asked for"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lapses_at"],
+                name="adjustments_pending",
+                condition=Q(status=Status.PENDING),
+            ),
+            models.Index(fields=["requested_by", "-requested_at"], name="adjustments_of_person"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="adjustments_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=DECIDED, decided_by__isnull=False, decided_at__isnull=False)
+                | (~Q(status__in=DECIDED) & Q(decided_by__isnull=True, decided_at__isnull=True)),
+                name="adjustments_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
+                name="adjustments_decided_by_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.POSTED, lapses_at__isnull=True)
+                | (~Q(status=Status.POSTED) & Q(lapses_at__isnull=False)),
+                name="adjustments_requests_lapse",
+            ),
+            models.UniqueConstraint(
+                "file_digest",
+                condition=~Q(file_digest="") & Q(status__in=[*DONE, Status.PENDING]),
+                name="adjustments_one_file_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name or str(self.id)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it waits for a second person."""
+        return self.status == Status.PENDING
+
+
+class AdjustmentLine(models.Model):
+    """One workspace's part of an adjustment: what was asked for, and its ledger entry once posted.
+
+    PostgreSQL refuses a line in a workspace to which the person who asks belongs, and any change
+    but the naming of its entry.
+    """
+
+    id = IdField()
+    adjustment = models.ForeignKey(Adjustment, on_delete=models.PROTECT, related_name="lines")
+    number = models.PositiveIntegerField(default=1, help_text="The line of the file.")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    credits = models.BigIntegerField(help_text="Credits to give, or to take where negative.")
+    category = models.CharField(max_length=10, choices=Category)
+    reason = models.CharField(max_length=500)
+    reference = models.CharField(max_length=200, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    reverses = models.ForeignKey(
+        LedgerEntry, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    entry = models.OneToOneField(
+        LedgerEntry, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "adjustment", "workspace", name="adjustments_one_line_a_workspace"
+            ),
+            models.CheckConstraint(condition=~Q(credits=0), name="adjustments_line_moves_credits"),
+            models.CheckConstraint(condition=~Q(reason=""), name="adjustments_line_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(category__in=Category.values), name="adjustments_line_category_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workspace}: {self.credits:+,}"

@@ -1,0 +1,279 @@
+"""The pages on which staff adjust credits, as a browser sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import User
+from apps.adjustments.models import Adjustment
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import balance_of
+from apps.workspaces.models import Role
+from apps.workspaces.services import add_member
+from tests.adjustments.asking import asked, posted, staff_of
+from tests.factories import Team, give
+
+ADJUST = reverse("admin:adjustments_adjustment_adjust")
+UPLOAD = reverse("admin:adjustments_adjustment_upload")
+HEADER = "workspace,amount,kind,reason,reference,expiry\n"
+
+
+def browser(user: User) -> Client:
+    client = Client(REMOTE_ADDR="192.0.2.7")
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def finance(db: None) -> Client:
+    return browser(staff_of("finance"))
+
+
+def filled(team: Team, **fields: Any) -> dict[str, Any]:
+    return {
+        "workspace": team.workspace.slug,
+        "direction": "give",
+        "credits": "5",
+        "category": "goodwill",
+        "reason": "A slow day",
+        **fields,
+    }
+
+
+def amounts(team: Team) -> list[int]:
+    entries = LedgerEntry.objects.filter(workspace=team.workspace).order_by("created_at", "id")
+    return list(entries.values_list("amount", flat=True))
+
+
+def csv(*rows: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile("may.csv", (HEADER + "\n".join(rows) + "\n").encode())
+
+
+def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -> None:
+    give(team.workspace, 10)
+    shown = finance.post(ADJUST, filled(team, reference="T-1", expires_on="2031-02-03"))
+    foreseen = shown.context["foreseen"]
+    assert (foreseen.before.balance, foreseen.after, amounts(team)) == (10, 15, [10])
+    for _ in range(2):
+        came = finance.post(ADJUST, {"preview": shown.context["token"], "confirm": "1"})
+        (made,) = Adjustment.objects.all()
+        assert came.headers["Location"] == reverse(
+            "admin:adjustments_adjustment_change", args=[made.id]
+        )
+    entry = LedgerEntry.objects.get(workspace=team.workspace, category="goodwill")
+    assert (amounts(team), entry.from_ip, entry.reference) == ([10, 5], "192.0.2.7", "T-1")
+    assert entry.expires_at is not None
+    assert f"{entry.expires_at:%Y-%m-%d %H:%M}" == "2031-02-04 00:00"
+
+
+def test_balance_that_has_changed_is_shown_anew(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, filled(team)).context["token"]
+    give(team.workspace, 3)
+    again = finance.post(ADJUST, {"preview": token, "confirm": "1"})
+    assert (again.status_code, again.context["foreseen"].after, amounts(team)) == (422, 8, [3])
+    assert "The balance has changed since this was shown." in again.content.decode()
+    finance.post(ADJUST, {"preview": again.context["token"], "confirm": "1"})
+    assert amounts(team) == [3, 5]
+
+
+def test_what_cannot_be_taken_any_more_is_refused_at_the_confirmation(
+    finance: Client, team: Team
+) -> None:
+    give(team.workspace, 10)
+    taking = filled(team, direction="take", credits="8", category="correction")
+    token = finance.post(ADJUST, taking).context["token"]
+    posted(team.workspace, -5)
+    page = finance.post(ADJUST, {"preview": token, "confirm": "1"})
+    assert "Only 5 credits are free to take" in page.content.decode()
+    assert amounts(team) == [10, -5]
+
+
+def test_change_goes_back_to_what_was_filled_in(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, filled(team, expires_on="2031-02-03")).context["token"]
+    form = finance.post(ADJUST, {"preview": token, "change": "1"}).context["form"]
+    assert {name: str(form[name].value()) for name in form.fields} == filled(
+        team, reference="", expires_on="2031-02-03"
+    )
+
+
+@pytest.mark.parametrize("token", ["nonsense", ""])
+def test_preview_of_nobody_posts_nothing(finance: Client, team: Team, token: str) -> None:
+    finance.post(ADJUST, {"preview": token, "confirm": "1"})
+    assert amounts(team) == []
+
+
+def test_preview_of_somebody_else_posts_nothing(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, filled(team)).context["token"]
+    other = browser(staff_of("finance"))
+    came = other.post(ADJUST, {"preview": token, "confirm": "1"}, follow=True)
+    assert "or not yours" in came.content.decode()
+    assert amounts(team) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({"reason": " "}, {"reason": ["This field is required."]}),
+        ({"credits": "-5"}, {"credits": ["Ensure this value is greater than or equal to 1."]}),
+        ({"workspace": "nowhere"}, {"workspace": ["There is no workspace nowhere."]}),
+        ({"expires_on": "2020-02-02"}, {"__all__": ["The expiry has passed."]}),
+        (
+            {"direction": "take"},
+            {"__all__": ["Only a correction takes credits; a goodwill gives them."]},
+        ),
+    ],
+)
+def test_form_says_what_is_wrong(
+    finance: Client, team: Team, fields: dict[str, str], errors: dict[str, list[str]]
+) -> None:
+    give(team.workspace, 100)
+    page = finance.post(ADJUST, filled(team, **fields))
+    assert (page.status_code, page.context["form"].errors) == (422, errors)
+
+
+def test_own_workspace_is_refused_on_the_page(team: Team) -> None:
+    finance = staff_of("finance")
+    add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
+    page = browser(finance).post(ADJUST, filled(team))
+    assert page.context["form"].non_field_errors() == [
+        f"You belong to {team.workspace.slug}. Somebody else has to adjust its credits."
+    ]
+
+
+def test_support_is_offered_goodwill_alone_and_what_is_left_of_it(team: Team) -> None:
+    support = browser(staff_of("support"))
+    posted(team.workspace, 30, category="goodwill")
+    page = support.get(ADJUST, {"workspace": team.workspace.id})
+    form = page.context["form"]
+    assert [value for value, _ in form.fields["category"].choices] == ["goodwill"]
+    assert [value for value, _ in form.fields["direction"].choices] == ["give"]
+    assert f"{team.workspace.slug} may be given 470 more credits" in page.content.decode()
+    assert support.post(ADJUST, filled(team, category="purchase")).status_code == 422
+
+
+@pytest.mark.parametrize("model", ["credits_account", "workspaces_workspace"])
+def test_account_and_workspace_lead_to_the_form(finance: Client, team: Team, model: str) -> None:
+    give(team.workspace, 1)
+    page = finance.get(reverse(f"admin:{model}_change", args=[team.workspace.id]))
+    link = reverse(f"admin:{model}_adjust", args=[team.workspace.id])
+    assert page.content.decode().count(f'href="{link}') == 1
+    form = finance.get(link, follow=True).context["form"]
+    assert form["workspace"].value() == team.workspace.slug
+
+
+def test_entry_is_reversed_from_its_page(finance: Client, team: Team) -> None:
+    entry = posted(team.workspace, 40).lines.get().entry
+    assert entry is not None
+    link = reverse("admin:credits_ledgerentry_reverse", args=[entry.id])
+    page = finance.get(link, follow=True)
+    address = page.redirect_chain[-1][0]
+    tampered = filled(team, credits="4000", direction="give", category="promotion")
+    shown = finance.post(address, tampered | {"reason": "Wrong workspace"})
+    assert (shown.context["foreseen"].line.credits, shown.context["foreseen"].after) == (-40, 0)
+    finance.post(address, {"preview": shown.context["token"], "confirm": "1"})
+    assert amounts(team) == [40, -40]
+    again = finance.post(address, tampered | {"reason": "Once more"})
+    assert "This entry has been reversed before." in again.context["form"].non_field_errors()
+
+
+def test_absent_entry_is_not_reversed(finance: Client, team: Team) -> None:
+    assert finance.get(ADJUST, {"reverses": "nothing"}).status_code == 404
+
+
+def test_second_person_approves_what_is_shown(team: Team) -> None:
+    request = asked(team.workspace, 20_000)
+    page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
+    second = browser(staff_of("finance"))
+    mark = second.get(page).context["outlook"].mark
+    give(team.workspace, 3)
+    again = second.post(page, {"mark": mark, "approve": "1"})
+    assert (again.status_code, again.context["outlook"].lines[0].after) == (422, 20_003)
+    assert second.post(page, {"mark": again.context["outlook"].mark}).status_code == 302
+    assert amounts(team) == [3, 20_000]
+    late = second.post(page, {"mark": mark}, follow=True)
+    assert "approved this on" in late.content.decode()
+    assert amounts(team) == [3, 20_000]
+
+
+def test_who_asked_sees_no_buttons(team: Team) -> None:
+    request = asked(team.workspace, 20_000)
+    page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
+    shown = browser(request.requested_by).get(page)
+    said = shown.content.decode()
+    assert ("You asked for this." in said, "Approve and post" in said) == (True, False)
+    browser(request.requested_by).post(page, {"mark": shown.context["outlook"].mark})
+    assert amounts(team) == []
+
+
+def test_declining_wants_a_reason(team: Team) -> None:
+    request = asked(team.workspace, 20_000)
+    page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
+    second = browser(staff_of("finance"))
+    assert second.post(page, {"decline": "1", "reason": " "}).status_code == 422
+    assert second.post(page, {"decline": "1", "reason": "No"}).status_code == 302
+    request.refresh_from_db()
+    assert (request.status, request.decision_reason) == ("declined", "No")
+
+
+def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
+    finance: Client, team: Team
+) -> None:
+    good = f"{team.workspace.slug},40,goodwill,May,,"
+    page = finance.post(UPLOAD, {"file": csv(good, f"{team.outside.slug},lots,goodwill,May,,")})
+    assert (page.status_code, page.context["wrong"], page.context["token"]) == (422, 1, "")
+    assert [row[-1] for row in page.context["table"]["rows"]] == [
+        "nothing",
+        "The amount is a whole number such as 250 or -40, without separators.",
+    ]
+    mended = csv(good, f"{team.outside.slug},5,goodwill,May,,")
+    page = finance.post(UPLOAD, {"file": mended})
+    assert [row[4] for row in page.context["table"]["rows"]] == ["0 → 40", "0 → 5"]
+    assert amounts(team) == []
+    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    balances = [balance_of(each.id).balance for each in (team.workspace, team.outside)]
+    (made,) = Adjustment.objects.all()
+    assert (balances, made.file_name, made.lines.count()) == ([40, 5], "may.csv", 2)
+    mended.seek(0)
+    (said,) = finance.post(UPLOAD, {"file": mended}).context["form"].errors["file"]
+    assert said == (
+        f"This file was posted on {made.requested_at:%d %B %Y, %H:%M} UTC, uploaded by"
+        f" {made.requested_by.email}. Nothing was posted again."
+    )
+    late = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    assert (late.status_code, amounts(team)) == (302, [40])
+
+
+def test_file_is_foreseen_anew_where_a_balance_has_changed(finance: Client, team: Team) -> None:
+    page = finance.post(UPLOAD, {"file": csv(f"{team.workspace.slug},40,goodwill,May,,")})
+    give(team.workspace, 2)
+    again = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    assert (again.status_code, amounts(team)) == (422, [2])
+    assert again.context["table"]["rows"][0][4] == "2 → 42"
+    finance.post(UPLOAD, {"preview": again.context["token"], "confirm": "1"})
+    assert amounts(team) == [2, 40]
+
+
+def test_file_above_the_threshold_waits(finance: Client, team: Team) -> None:
+    rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.outside)]
+    page = finance.post(UPLOAD, {"file": csv(*rows)})
+    assert list(page.context["outlook"].second) == [
+        "The file moves 12,000 credits in all, more than 10,000."
+    ]
+    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    (request,) = Adjustment.objects.all()
+    assert (request.status, amounts(team)) == ("pending", [])
+    (said,) = finance.post(UPLOAD, {"file": csv(*rows)}).context["form"].errors["file"]
+    assert said.startswith("This file waits for approval since")
+
+
+def test_file_that_is_none_is_told_on_the_page(finance: Client) -> None:
+    for content, said in ((b"\xff\xfew", "UTF-16"), (b"x" * 600_000, "600,000 bytes")):
+        page = finance.post(UPLOAD, {"file": SimpleUploadedFile("a.csv", content)})
+        (error,) = page.context["form"].errors["file"]
+        assert (page.status_code, said in error) == (422, True)
+    assert finance.post(UPLOAD, {}).status_code == 422

@@ -3,6 +3,7 @@
 make bench                 Parley beside LiteLLM's proxy and the floor: `comparison`
 make bench ARGS=litellm    Parley's use of litellm beside bare litellm: `over_litellm`
 make bench ARGS=growth     a turn among ten million messages and among none: `growth`
+make bench ARGS=lists      the API's lists among a million conversations: `lists`
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ def main(arguments: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from bench import comparison, growth, over_litellm
+    from bench import comparison, growth, lists, over_litellm
 
     match arguments[:1]:
         case ["litellm"]:
             return over_litellm.main(arguments[1:])
         case ["growth"]:
             return growth.main(arguments[1:])
+        case ["lists"]:
+            return lists.main(arguments[1:])
     call_command("migrate", verbosity=0)
     return comparison.main(arguments)
 

@@ -91,7 +91,7 @@ def test_failed_export_says_why(team: Team, bob: Client) -> None:
         status="failed", error="It is too large.", finished_at=export.created_at
     )
     (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
-    assert row[2] == "Failed It is too large."
+    assert (row[0], row[2]) == ("All chatbots It is too large.", "Failed")
 
 
 def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:

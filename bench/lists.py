@@ -1,0 +1,124 @@
+"""What the API's lists cost in a workspace with a million conversations: first page and thousandth.
+
+    make bench ARGS=lists                  a million conversations, two million messages
+    make bench ARGS='lists 100000'         fewer
+
+Fills a throwaway database, finds every list that turns its pages by a cursor in the API's document,
+walks each to its thousandth page of 100 rows, in this process and without a socket, and prints the
+medians in milliseconds. Ends with 1 where a thousandth page costs more than twice the first (and
+more than 10 ms over it, below which a busy machine cannot tell) or 100 ms. See
+docs/performance-lists.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+ROUNDS = 9
+PAGES = 1000
+ROWS = 100
+TURNS_OF_THE_LONG_ONE = 50_100
+MOST_MS, MOST_RATIO, NOISE_MS = 100, 2, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where lists are read: a key, and the ids that their addresses may name."""
+
+    key: str
+    ids: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A list: how many pages it was walked, and the medians of its first and its last one."""
+
+    name: str
+    pages: int
+    rows: int
+    first_ms: float
+    last_ms: float
+
+    @property
+    def is_quick(self) -> bool:
+        slow = self.last_ms > max(MOST_RATIO * self.first_ms, self.first_ms + NOISE_MS)
+        return max(self.first_ms, self.last_ms) <= MOST_MS and not slow
+
+
+def main(arguments: list[str]) -> int:
+    """Fill, walk, print; the exit code."""
+    from django.core.management import call_command
+
+    from config.openapi import operations
+
+    call_command("migrate", verbosity=0)
+    conversations = int(arguments[0]) if arguments else 1_000_000
+    many = _seed("--conversations", str(conversations))
+    long = _seed("--conversations", "1", "--turns", str(TURNS_OF_THE_LONG_ONE))
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"{'list':<52}{'pages':>7}{'rows':>6}{'first ms':>10}{'last ms':>10}{'ratio':>7}")
+    quick = True
+    for path, method, operation in operations():
+        names = {each["name"] for each in operation["parameters"]}
+        if method == "get" and "cursor" in names:
+            place = long if "conversationId" in names else many
+            if all(f"{{{name}}}" not in path or name in place.ids for name in names):
+                quick &= _walked(path.format(**place.ids), place)
+    return 0 if quick else 1
+
+
+def _walked(path: str, place: Place) -> bool:
+    from django.test import Client
+
+    client = Client(headers={"authorization": f"Bearer {place.key}"})
+
+    def page(cursor: str | None) -> dict[str, Any]:
+        query = {"limit": str(ROWS)} | ({} if cursor is None else {"cursor": cursor})
+        answer = client.get(path, query_params=query)
+        assert answer.status_code == 200, answer.content
+        data: dict[str, Any] = json.loads(answer.content)["data"]
+        return data
+
+    cursor, found, pages = None, page(None), 1
+    while pages < PAGES and found["nextCursor"] is not None:
+        cursor = found["nextCursor"]
+        found, pages = page(cursor), pages + 1
+    (rows,) = (value for value in found.values() if isinstance(value, list))
+    first, last = _median(lambda: page(None)), _median(lambda: page(cursor))
+    told = Measured(path, pages, len(rows), first, last)
+    print(
+        f"{told.name:<52}{told.pages:>7,}{told.rows:>6}{told.first_ms:>10.1f}{told.last_ms:>10.1f}"
+        f"{told.last_ms / told.first_ms:>7.2f}{'' if told.is_quick else '  too slow'}",
+        flush=True,
+    )
+    return told.is_quick
+
+
+def _median(call: Callable[[], object]) -> float:
+    took = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        call()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def _seed(*size: str) -> Place:
+    """A workspace of its own, filled; its key, a chatbot and a conversation."""
+    from django.core.management import call_command
+
+    from apps.conversations.models import Conversation
+
+    out = StringIO()
+    call_command("seed_load", *size, "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    print(f"{told['conversations']:,} conversations in {told['seconds']} s", flush=True)
+    newest = Conversation.objects.filter(chatbot_id=told["chatbot_id"]).order_by("-id")[0]
+    return Place(told["api_key"], {"chatbotId": told["chatbot_id"], "conversationId": newest.id})

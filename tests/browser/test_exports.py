@@ -1,0 +1,79 @@
+"""From the list of conversations to a file on the reader's disk."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from apps.conversations.exports.models import Export
+from apps.conversations.exports.writing import write_due
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import Open
+from tests.conversations.exporting import asked, make_export
+from tests.conversations.opening import completed, opened
+from tests.factories import Team, make_chatbot
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS")
+LIST = "conversations/exports"
+
+
+def test_what_the_list_shows_is_exported_and_progress_is_seen(
+    visit: Open, live_team: Team, tmp_path: Path
+) -> None:
+    chatbot = make_chatbot(live_team.workspace, name="Support")
+    completed(opened(chatbot, text="=1+1"), "Two")
+    completed(opened(make_chatbot(live_team.workspace)))
+    page = visit(live_team.bob).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/conversations?chatbot_id={chatbot.id}")
+    page.get_by_text("Export", exact=True).click()
+    page.get_by_role("button", name="As CSV").click()
+    expect(page.get_by_role("heading", name="Exports", level=1)).to_be_visible()
+    row = page.get_by_role("row").nth(1)
+    expect(row).to_contain_text("Support")
+    expect(row).to_contain_text("Waiting")
+    export = Export.objects.get(workspace=live_team.workspace)
+    Export.objects.filter(pk=export.pk).update(conversations_total=4, conversations_done=1)
+    expect(row.get_by_role("progressbar")).to_have_attribute("value", "25")
+    write_due(seconds=60)
+    expect(row).to_contain_text("Completed")
+    with page.expect_download() as download:
+        row.get_by_role("link", name="Download").click()
+    file = tmp_path / "export.csv"
+    download.value.save_as(file)
+    with file.open(newline="") as lines:
+        assert [line["text"] for line in csv.DictReader(lines)] == ["'=1+1", "Two"]
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete export").click()
+    expect(page.get_by_text("No export yet")).to_be_visible()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_exports_are_accessible(visit: Open, live_team: Team, size: str, scheme: str) -> None:
+    completed(opened(make_chatbot(live_team.workspace)))
+    make_export(live_team.workspace, "csv")
+    failed = make_export(live_team.workspace)
+    Export.objects.filter(pk=failed.pk).update(
+        status="failed", error="The file would be larger than 2048 MiB. Ask for fewer days."
+    )
+    half = asked(live_team.workspace)
+    Export.objects.filter(pk=half.pk).update(
+        status="running", conversations_total=90_000, conversations_done=40_000, rows=160_000
+    )
+    asked(live_team.workspace, "csv")
+    page = visit(live_team.bob, size=size, scheme=scheme).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/{LIST}")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"exports-{size}-{scheme}.png", full_page=True)
+    assert_accessible(page)
+    page.goto(f"/w/{live_team.workspace.slug}/conversations?status=failed")
+    page.get_by_text("Export", exact=True).click()
+    expect(page.get_by_role("button", name="As JSON Lines")).to_be_visible()
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"export-menu-{size}-{scheme}.png", full_page=True)
+    assert_accessible(page)

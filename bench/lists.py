@@ -13,6 +13,7 @@ docs/performance-lists.md.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import statistics
 import time
@@ -58,6 +59,7 @@ def main(arguments: list[str]) -> int:
 
     from config.openapi import operations
 
+    logging.disable(logging.INFO)  # a line for each request would be all that is seen
     call_command("migrate", verbosity=0)
     conversations = int(arguments[0]) if arguments else 1_000_000
     many = _seed("--conversations", str(conversations))

@@ -1,21 +1,21 @@
 """Any server that speaks OpenAI's chat completions, read straight from the socket: OpenAI itself,
 vLLM, llama.cpp, and most hosted providers.
 
-Measured through `apps.llm.services.stream`, a chunk costs 0.07 ms of CPU, and 0.02 ms when many
-arrive together; litellm takes 0.9 to 1 ms for the same.
+Its HTTP is in `apps.llm.connections`. A chunk costs a tenth of what it costs through litellm, and
+less when many arrive together; docs/performance.md has the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing, closing, suppress
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
-
+from apps.llm.connections import Answer, BadAddress, close_pool, pool
 from apps.llm.errors import ModelError, ModelUnavailable
 from apps.llm.keys import read_key
 from apps.llm.providers.openai_answer import (
@@ -27,9 +27,6 @@ from apps.llm.providers.openai_answer import (
 from apps.llm.refusals import read_retry_after, refusal
 from apps.llm.types import ModelEvent, ModelRequest
 
-MOST_CONNECTIONS = 1000
-"""Connections of one process. Each running turn holds one; more turns wait for `connect`."""
-
 MOST_ERROR_BYTES = 64 * 1024
 MOST_ANSWER_BYTES = 8 * 1024 * 1024
 LAST_BYTES_SECONDS = 0.1
@@ -37,8 +34,13 @@ LAST_BYTES_SECONDS = 0.1
 
 _NOT_TAKEN = ("support", "permitted", "unknown", "unrecognized")
 
-_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
-
+_HEADERS = {
+    "Accept": "text/event-stream, application/json",
+    # Compressed events would wait in the compressor for more of them.
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "Parley",
+}
 _refused: dict[tuple[str, str], frozenset[str]] = {}
 """Fields that a server has refused for a model, so that only its first turn asks twice."""
 
@@ -56,9 +58,9 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
                 async for event in events:
                     arrived = True
                     yield event
-    except (aiohttp.ClientSSLError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+    except (BadAddress, ssl.SSLError) as error:
         raise ModelError(f"{request.model}: {_name(error)} at {request.api_base}") from None
-    except (aiohttp.ClientError, OSError) as error:
+    except OSError as error:
         # The errors' own texts may quote headers, so only their names go on.
         if arrived:
             raise ModelError(
@@ -72,11 +74,11 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
 
 async def aclose() -> None:
     """Close this event loop's connections."""
-    if session := _sessions.pop(asyncio.get_running_loop(), None):
-        await session.close()
+    close_pool()
+    await asyncio.sleep(0)  # the loop closes their sockets
 
 
-async def _ask(request: ModelRequest) -> aiohttp.ClientResponse:
+async def _ask(request: ModelRequest) -> Answer:
     """The response with the answer, asked for again without the fields that the server refuses."""
     place = (request.api_base, request.model)
     while True:
@@ -98,32 +100,16 @@ async def _ask(request: ModelRequest) -> aiohttp.ClientResponse:
         _refused[place] = refused | more_refused
 
 
-async def _post(request: ModelRequest, body: dict[str, Any]) -> aiohttp.ClientResponse:
-    headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
+async def _post(request: ModelRequest, body: dict[str, Any]) -> Answer:
+    headers = _HEADERS
     if key := read_key(request.api_key_env):
-        headers["Authorization"] = f"Bearer {key}"
-    return await _session().post(
+        headers = {**headers, "Authorization": f"Bearer {key}"}
+    return await pool().post(
         f"{request.api_base.rstrip('/')}/chat/completions",
-        data=json.dumps(body, separators=(",", ":")).encode(),
+        body=json.dumps(body, separators=(",", ":")).encode(),
         headers=headers,
-        timeout=aiohttp.ClientTimeout(connect=request.timeouts.connect),
-        allow_redirects=False,
+        connect_seconds=request.timeouts.connect,
     )
-
-
-def _session() -> aiohttp.ClientSession:
-    loop = asyncio.get_running_loop()
-    if loop not in _sessions:
-        for closed in [other for other in _sessions if other.is_closed()]:
-            del _sessions[closed]
-        _sessions[loop] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=30),
-            # Compressed events would wait in the compressor for more of them.
-            headers={"Accept-Encoding": "identity", "User-Agent": "Parley"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
-    return _sessions[loop]
 
 
 def _body(request: ModelRequest, refused: Set[str]) -> dict[str, Any]:
@@ -161,9 +147,7 @@ def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> froz
     return frozenset(name for name in names if name in body and name in said)
 
 
-async def _read(
-    request: ModelRequest, response: aiohttp.ClientResponse
-) -> AsyncGenerator[ModelEvent, None]:
+async def _read(request: ModelRequest, response: Answer) -> AsyncGenerator[ModelEvent, None]:
     if response.content_type == "application/json":
         for event in read_whole_answer(request, await _read_at_most(response, MOST_ANSWER_BYTES)):
             yield event
@@ -175,8 +159,8 @@ async def _read(
     answer = StreamedAnswer(request)
     while not answer.over:
         try:
-            piece = await response.content.readany()
-        except (aiohttp.ClientError, OSError):
+            piece = await response.read()
+        except OSError:
             if answer.complete:
                 return
             raise
@@ -184,21 +168,23 @@ async def _read(
             yield event
         if answer.failure is not None:
             raise answer.failure
-    await _read_last_bytes(response.content)
+    await _read_last_bytes(response)
 
 
-async def _read_last_bytes(content: aiohttp.StreamReader) -> None:
+async def _read_last_bytes(response: Answer) -> None:
     """Read the few bytes after `[DONE]`, so that the connection can serve the next turn."""
-    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+    if response.is_over:
+        return
+    with suppress(OSError):
         async with asyncio.timeout(LAST_BYTES_SECONDS):
-            while not content.at_eof():
-                await content.readany()
+            while await response.read():
+                pass
 
 
-async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read_at_most(response: Answer, most: int) -> bytes:
     """The body, cut at `most` bytes."""
     body = bytearray()
-    while len(body) < most and (piece := await response.content.readany()):
+    while len(body) < most and (piece := await response.read()):
         body += piece
     return bytes(body[:most])
 

@@ -1,0 +1,215 @@
+"""Connections to model servers, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+import ipaddress
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from apps.llm.connections import MOST_WAITING_BYTES, BadAddress, Pool
+from apps.llm.errors import ModelError
+from tests.llm.asking import ask, wire_request
+from tests.llm.upstream import Upstream, answer
+
+Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(served: Served, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that treats each connection so, until it ends or this does; its port."""
+    connections: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        with suppress(OSError, asyncio.CancelledError):
+            async with aclosing_writer(writer):
+                await served(reader, writer)
+                await reader.read()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()[1]
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections)
+
+
+@asynccontextmanager
+async def aclosing_writer(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        writer.transport.abort()
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    made = Pool()
+    yield made
+    made.close()
+    await asyncio.sleep(0)  # the loop closes its sockets
+
+
+async def post(pool: Pool, url: str, **headers: str) -> tuple[int, bytes]:
+    answered = await pool.post(url, body=b"{}", headers=headers, connect_seconds=5)
+    body = b""
+    while piece := await answered.read():
+        body += piece
+    answered.close()
+    return answered.status, body
+
+
+async def test_a_request_says_what_it_is(pool: Pool) -> None:
+    seen: list[bytes] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with serving(served) as port:
+        url = f"http://me:a%3Ab@localhost:{port}/v1/ü x?q=ä"
+        assert await post(pool, url, Accept="text/event-stream") == (200, b"ok")
+    name = base64.b64encode(b"me:a:b").decode()
+    assert seen[0].decode().split("\r\n") == [
+        "POST /v1/%C3%BC%20x?q=%C3%A4 HTTP/1.1",
+        f"Host: localhost:{port}",
+        "Content-Length: 2",
+        f"Authorization: Basic {name}",
+        "Accept: text/event-stream",
+        "",
+        "{}",
+    ]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/v1", "http:///v1", "http://a:b/"])
+async def test_what_is_no_address_is_refused(pool: Pool, url: str) -> None:
+    with pytest.raises(BadAddress):
+        await post(pool, url)
+
+
+async def test_a_header_cannot_smuggle_another(pool: Pool, unused_tcp_port: int) -> None:
+    with pytest.raises(BadAddress):
+        await post(pool, f"http://127.0.0.1:{unused_tcp_port}/", Key="a\r\nHost: other")
+
+
+async def test_a_connection_that_the_server_closed_while_idle_is_not_used(
+    pool: Pool,
+) -> None:
+    connections = 0
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    async with serving(served) as port:
+        for _ in range(3):
+            assert await post(pool, f"http://127.0.0.1:{port}/") == (200, b"ok")
+            await asyncio.sleep(0.1)
+    assert connections == 3
+
+
+async def test_a_sender_waits_for_a_slow_reader(pool: Pool) -> None:
+    sent, size = 0, 64 * MOST_WAITING_BYTES
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent < size:
+            writer.write(b"x" * MOST_WAITING_BYTES)
+            await writer.drain()
+            sent += MOST_WAITING_BYTES
+
+    async with serving(served) as port:
+        answered = await pool.post(
+            f"http://127.0.0.1:{port}/", body=b"{}", headers={}, connect_seconds=5
+        )
+        before = -1
+        while before < sent:
+            before = sent
+            await asyncio.sleep(0.2)
+        assert sent < size
+        read = 0
+        while piece := await answered.read():
+            read += len(piece)
+        answered.close()
+    assert (read, sent) == (size, size)
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that only its holder trusts, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a model")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "model.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+async def said_over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    writer.write(b"".join(answer("Hello", " world")))
+    await writer.drain()
+    writer.close()
+
+
+ASK = """
+import asyncio, sys
+from dataclasses import replace
+from tests.llm.asking import ask, sandbox_request
+request = replace(sandbox_request("", "Hi"), provider="openai-wire", api_base=sys.argv[1])
+print(asyncio.run(ask(request)).text)
+"""
+
+
+async def test_a_server_is_known_by_its_certificate(upstream: Upstream, tmp_path: Path) -> None:
+    path = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(path)
+    async with serving(said_over_tls, tls) as port:
+        base = f"https://127.0.0.1:{port}/v1"
+        stranger = await ask(wire_request(upstream, api_base=base))
+        assert type(stranger.failure) is ModelError
+        assert stranger.failure.detail == f"tiny: SSLCertVerificationError at {base}"
+        trusting = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASK, base),
+            env={"SSL_CERT_FILE": str(path), "PYTHONPATH": "."},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await trusting.communicate()
+    assert told.decode() == "Hello world\n"

@@ -25,13 +25,13 @@ from bench.load import Target, send_json
 from bench.measure import (
     Figures,
     Size,
-    at_rest,
     few_streams,
     idle_turns,
     json_turns,
     many_streams,
 )
 from bench.places import Place, bare, floor, make_tenant, parley, upstream
+from bench.processes import memory_kib
 
 PLACES = ("parley", "twice", "litellm", "floor")
 KINDS = ("json", "few", "many", "idle")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         rounds: dict[str, list[Figures]] = {place.name: [] for place in found}
         for place in found:
             uvloop.run(send_json(place.json, seconds=1, clients=4))
-        rest = {place.name: at_rest(place) for place in found}
+        rest: dict[str, float] = {}
         for number in range(1 if options.quick else options.rounds):
             print(f"round {number + 1}, load {os.getloadavg()[0]:.1f}", flush=True)
             for name, figures in one_round(found, model, size, kinds, rest).items():
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
 def one_round(
     found: Sequence[Place], model: Target, size: Size, kinds: set[str], rest: dict[str, float]
 ) -> dict[str, Figures]:
-    """Every load, at one place after the other."""
+    """Every load, at one place after the other. `rest`: each one's memory before its first many
+    streams."""
     told: dict[str, Figures] = {place.name: {} for place in found}
     single = [place for place in found if place.name != targets.TWICE]
     if "json" in kinds:
@@ -84,7 +85,8 @@ def one_round(
     if "many" in kinds:
         for place in single:
             if place.name != targets.LITELLM:  # it falls behind from about 30
-                told[place.name] |= many_streams(place, size, rest[place.name])
+                before = rest.setdefault(place.name, memory_kib(place.pid))
+                told[place.name] |= many_streams(place, size, before)
     if "idle" in kinds:
         for place, figures in zip(single, idle_turns(single, model, size), strict=True):
             told[place.name] |= figures

@@ -11,7 +11,7 @@ import uvloop
 
 from bench.load import Streamed, Target, first_tokens, send_json, send_streams
 from bench.places import PACE, TOKENS, Place
-from bench.processes import MostMemory, cpu_seconds, memory_kib
+from bench.processes import MostMemory, cpu_seconds
 
 IDEAL = TOKENS / PACE
 CLIENTS = 32
@@ -94,11 +94,6 @@ def idle_turns(places: Sequence[Place], model: Target, size: Size) -> list[Figur
             }
         )
     return found
-
-
-def at_rest(place: Place) -> float:
-    """Memory of a place now, in KiB."""
-    return memory_kib(place.pid)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

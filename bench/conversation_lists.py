@@ -1,27 +1,36 @@
-"""What the dashboard's list of conversations costs in a workspace with a million messages.
+"""What lists of conversations cost in a workspace that has many, in the dashboard and over REST.
 
-    .venv/bin/python -m local run -- .venv/bin/python -m bench.conversation_lists
+    python -m local run -- python -m bench.conversation_lists              100,000 of 10 messages
+    python -m local run -- python -m bench.conversation_lists 1000000 1    1,000,000 of 2 messages
+    … 1000000 1 wordless                                       the same, without what search needs
 
-Fills a throwaway database (some minutes), then asks for each view of the list a few times, in this
-process and without a socket, and prints the median in milliseconds. Nothing asserts a time.
+Fills a throwaway database (some minutes), then asks for each view a few times, in this process and
+without a socket, and prints medians in milliseconds, the CPU that an answer cost this process and
+PostgreSQL's, which says more where others keep the machine busy, and its load. Nothing asserts a
+time.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import django
+import psutil
 
-MESSAGES = 1_000_000
-A_CONVERSATION = 10
-ROUNDS = 5
+ROUNDS = 10
+PAGE = 100
 CONVERSATIONS = """
-INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, created_at, last_message_at)
+INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, source, created_at,
+  last_message_at)
 SELECT 'c' || lpad(n::text, 24, '0'), %(workspace)s,
        CASE n %% 1000 WHEN 7 THEN %(rare)s ELSE %(chatbot)s END,
-       now() - n * interval '30 seconds', now() - n * interval '30 seconds' + interval '5 minutes'
+       CASE WHEN n %% 5000 = 3 THEN 'fax' WHEN n %% 3 = 0 THEN 'website' ELSE 'api' END,
+       now() - n * interval '3 seconds', now() - n * interval '3 seconds' + interval '5 minutes'
 FROM generate_series(1, %(conversations)s) AS n
 """
 TURNS = """
@@ -33,29 +42,67 @@ SELECT 'c' || lpad((n * 10 + m)::text, 24, 't'), %(workspace)s,
        CASE n %% 1000 WHEN 7 THEN %(rare)s ELSE %(chatbot)s END, 'c' || lpad(n::text, 24, '0'),
        CASE WHEN n %% 100 = 0 THEN 'failed' WHEN n %% 5000 = 1 THEN 'stopped' ELSE 'completed' END,
        'c' || lpad((n * 10 + m)::text, 24, 'a'), 'a model', 1, 0, 0, 1, 0, '', '', '', '', '{}', '',
-       'req_1', 0, now() - n * interval '30 seconds' + m * interval '1 minute', now(), now()
+       'req_1', 0, now() - n * interval '3 seconds' + m * interval '5 minutes' / %(turns)s,
+       now(), now()
 FROM generate_series(1, %(conversations)s) AS n, generate_series(1, %(turns)s) AS m
 """
+# Twelve words each, of which a few are in every other message and most in hardly any.
 LINES = """
 INSERT INTO conversations_message (id, workspace_id, conversation_id, turn_id, role, text,
                                    created_at)
 SELECT 'c' || lpad(right(turn.id, 20), 24, CASE role WHEN 'user' THEN 'u' ELSE 'a' END),
        turn.workspace_id, turn.conversation_id, turn.id, role,
-       repeat('What a person would say, and some more. ', 5),
+       CASE WHEN %(wordless)s THEN 'What a person would say, and some more.' ELSE
+         (SELECT string_agg('w' || floor(exp(random() * 11))::text || 'x', ' ')
+          FROM generate_series(1, 12) WHERE turn.id IS NOT NULL)
+       END,
        turn.created_at + CASE role WHEN 'user' THEN interval '0' ELSE interval '1 second' END
 FROM conversations_turn AS turn, unnest(ARRAY['user', 'assistant']) AS role
 WHERE turn.workspace_id = %(workspace)s
 """
+# What the reader of messages makes of them, without the way through Python.
+PASSAGES = """
+INSERT INTO conversations_passage (id, workspace_id, conversation_id, words)
+SELECT id, workspace_id, conversation_id, array_to_tsvector(string_to_array(text, ' '))
+FROM conversations_message WHERE workspace_id = %(workspace)s AND NOT %(wordless)s
+"""
+LEADS = """
+INSERT INTO leads_lead (id, workspace_id, chatbot_id, conversation_id, name, email, phone, source,
+                        status, metadata)
+SELECT 'c' || lpad(n::text, 24, 'l'), %(workspace)s, %(chatbot)s, 'c' || lpad(n::text, 24, '0'),
+       'Ana', n || '@example.com', '', 'chat', 'new', '{}'
+FROM generate_series(1, %(conversations)s, 50) AS n
+"""
+RATINGS = """
+INSERT INTO conversations_rating (message_id, workspace_id, conversation_id, value, comment,
+                                  actor_kind, actor_id, actor_label)
+SELECT id, workspace_id, conversation_id, CASE WHEN random() < 0.1 THEN 'down' ELSE 'up' END, '',
+       'person', '', 'ana@example.com'
+FROM conversations_message
+WHERE workspace_id = %(workspace)s AND role = 'assistant' AND random() < 0.05
+"""
 VIEWS: dict[str, dict[str, str]] = {
     "newest": {},
-    "one chatbot of two, rare": {"chatbot_id": "rare"},
+    "one chatbot of two, rare": {"chatbot": "rare"},
     "last turn completed": {"status": "completed"},
     "last turn failed (1 in 100)": {"status": "failed"},
     "last turn stopped (1 in 5,000)": {"status": "stopped"},
     "running (none)": {"status": "running"},
-    "with a lead (none)": {"has_lead": "yes"},
-    "without a lead": {"has_lead": "no"},
-    "by a turn's id": {"q": f"c{'11'.rjust(24, 't')}"},
+    "of a source (1 in 3)": {"source": "website"},
+    "of a source (1 in 5,000)": {"source": "fax"},
+    "with a lead (1 in 50)": {"lead": "yes"},
+    "without a lead": {"lead": "no"},
+    "rated down": {"rated": "down"},
+    "not rated": {"rated": "none"},
+    "a word of half of all": {"search": "w1x"},
+    "a word of 1 in 100": {"search": "w100x"},
+    "a word of 1 in 10,000": {"search": "w9000x"},
+    "two common words": {"search": "w1x w2x"},
+    "a common and a rare word": {"search": "w1x w9000x"},
+    "the beginning of many words": {"search": "w12"},
+    "a word that nobody said": {"search": "parcel"},
+    "failed, with a common word": {"status": "failed", "search": "w3x"},
+    "by a turn's id": {"search": f"c{'11'.rjust(24, 't')}"},
 }
 
 
@@ -63,66 +110,129 @@ def main() -> None:
     """Fill, ask, print."""
     django.setup()
     from django.core.management import call_command
-    from django.test import Client
     from django.test.utils import setup_test_environment
 
     setup_test_environment()  # answers tell what they were made of
     call_command("migrate", verbosity=0)
-    messages = MESSAGES if len(sys.argv) < 2 else int(sys.argv[1])
-    client = Client()
-    url, rare = _fill(client, messages // A_CONVERSATION)
-    for title, query in VIEWS.items():
-        given = query | ({"chatbot_id": rare} if "chatbot_id" in query else {})
-        _tell(title, *_ask(client, url, given))
-    page = client.get(url).context["page"].next_url
-    _tell("the page after", *_ask(client, url + page, {}))
+    wordless = sys.argv[3:] == ["wordless"]
+    conversations, turns = [int(each) for each in sys.argv[1:3]] or [100_000, 5]
+    page, rest, rare = _fill(conversations, turns, wordless=wordless)
+    views = {title: view for title, view in VIEWS.items() if not (wordless and "search" in view)}
+    for title, view in views.items():
+        query = _as_page(view, rare)
+        _tell(f"page: {title}", *_ask(page, query))
+    for title, view in views.items():
+        _tell(f"REST: {title}", *_ask(rest, _as_rest(view, rare) | {"limit": str(PAGE)}))
+    for number in (2, 10, 100, 1000):
+        cursor = _cursor_before(number)
+        if cursor is not None:
+            _tell(f"page {number}", *_ask(page, {"cursor": cursor}))
+            query = {"cursor": cursor, "limit": str(PAGE)}
+            _tell(f"REST: page {number}", *_ask(rest, query))
 
 
-def _tell(title: str, rows: int, whole: float, asking: float) -> None:
-    print(f"{title:36} {rows:>4} rows {whole:8.1f} ms, SQL {asking:8.1f} ms", flush=True)
+def _as_page(view: dict[str, str], rare: str) -> dict[str, str]:
+    names = {"chatbot": "chatbot_id", "lead": "has_lead"}
+    given = {names.get(name, name): value for name, value in view.items()}
+    return given | ({"chatbot_id": rare} if "chatbot" in view else {})
 
 
-def _fill(client: object, conversations: int) -> tuple[str, str]:
+def _as_rest(view: dict[str, str], rare: str) -> dict[str, str]:
+    given = {name: value for name, value in view.items() if name not in ("chatbot", "lead")}
+    if "lead" in view:
+        given["hasLead"] = "true" if view["lead"] == "yes" else "false"
+    return given | ({"chatbotId": rare} if "chatbot" in view else {})
+
+
+def _tell(title: str, rows: int, whole: float, asking: float, cpu: float) -> None:
+    load = os.getloadavg()[0]
+    print(
+        f"{title:40} {rows:>4} rows {whole:7.0f} ms, SQL {asking:7.0f} ms, CPU {cpu:6.0f} ms, "
+        f"load {load:.0f}",
+        flush=True,
+    )
+
+
+Get = Callable[[dict[str, str]], int]
+"""Asks for a list, and answers with how many rows came."""
+
+
+def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, str]:
+    """The list of the dashboard and that of REST in a full workspace, and a rare chatbot's id."""
     from django.db import connection
     from django.test import Client
 
+    from apps.api_keys.services import issue_key
     from tests.factories import make_chatbot, make_user, make_workspace
 
-    assert isinstance(client, Client)
     owner = make_user("owner")
-    client.force_login(owner)
     workspace = make_workspace(owner)
     values = {
         "workspace": workspace.id,
         "chatbot": make_chatbot(workspace).id,
         "rare": make_chatbot(workspace, name="Rare").id,
         "conversations": conversations,
-        "turns": A_CONVERSATION // 2,
+        "turns": turns,
+        "wordless": wordless,
     }
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # rows point where they should
-        for statement in (CONVERSATIONS, TURNS, LINES):
+        for statement in (CONVERSATIONS, TURNS, LINES, PASSAGES, LEADS, RATINGS):
+            began = time.perf_counter()
             cursor.execute(statement, values)
+            print(f"{cursor.rowcount:,} rows in {time.perf_counter() - began:.0f} s", flush=True)
         cursor.execute("VACUUM ANALYZE")
-    return f"/w/{workspace.slug}/conversations", values["rare"]
+    browser = Client()
+    browser.force_login(owner)
+    _, key = issue_key(
+        workspace=workspace, name="bench", scopes=["read"], rate_limit_per_hour=10_000
+    )
+    program = Client(headers={"authorization": f"Bearer {key}"})
+    url = f"/w/{workspace.slug}/conversations"
+
+    def page(query: dict[str, str]) -> int:
+        return len(browser.get(url, query_params=query).context["rows"])
+
+    def rest(query: dict[str, str]) -> int:
+        answer: Any = program.get("/api/v1/conversations", query_params=query)
+        return len(answer.json()["data"]["conversations"])
+
+    return page, rest, values["rare"]
 
 
-def _ask(client: object, url: str, query: dict[str, str]) -> tuple[int, float, float]:
-    """Rows, and the medians of the whole page and of its statements."""
+def _cursor_before(number: int) -> str | None:
+    """The cursor of a page, as its reader would have it by then; None behind the end."""
+    from apps.conversations.models import Conversation
+    from apps.core.pagination import cursor_of
+
+    rows = Conversation.objects.order_by("-last_message_at", "-id")
+    last = rows[(number - 1) * PAGE - 1 : (number - 1) * PAGE].first()
+    return cursor_of(last.last_message_at, last.id) if last else None
+
+
+def _ask(get: Get, query: dict[str, str]) -> tuple[int, float, float, float]:
+    """Rows, the medians of the whole answer and of its statements, and the CPU of one answer."""
     from django.db import connection
-    from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    assert isinstance(client, Client)
+    database = psutil.Process(connection.connection.info.backend_pid)
     took, asked, rows = [], [], 0
+    get(query)  # what is read for the first time is no part of it
+    before = _cpu(database)
     for _ in range(ROUNDS):
         began = time.perf_counter()
         with CaptureQueriesContext(connection) as statements:
-            answer = client.get(url, query_params=query)
+            rows = get(query)
         took.append((time.perf_counter() - began) * 1000)
         asked.append(sum(float(each["time"]) for each in statements) * 1000)
-        rows = len(answer.context["rows"])
-    return rows, statistics.median(took), statistics.median(asked)
+    cpu = (_cpu(database) - before) / ROUNDS * 1000
+    return rows, statistics.median(took), statistics.median(asked), cpu
+
+
+def _cpu(database: psutil.Process) -> float:
+    """Seconds of CPU that this process and its connection's have used."""
+    theirs = database.cpu_times()
+    return time.process_time() + theirs.user + theirs.system
 
 
 if __name__ == "__main__":

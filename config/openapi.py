@@ -20,7 +20,12 @@ from pydantic.alias_generators import to_camel
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.chat import openapi as chat
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
-from apps.conversations.errors import ConversationNotFound, ExportNotFound, TurnNotFound
+from apps.conversations.errors import (
+    ConversationNotFound,
+    ExportNotFound,
+    MessageNotFound,
+    TurnNotFound,
+)
 from apps.core import openapi
 from apps.core.errors import (
     ApiError,
@@ -54,6 +59,7 @@ NAMED: dict[str, type[ApiError]] = {
     "export_id": ExportNotFound,
     "language_model_id": LanguageModelNotFound,
     "lead_id": LeadNotFound,
+    "message_id": MessageNotFound,
     "turn_id": TurnNotFound,
     "version_id": ChatbotVersionNotFound,
 }
@@ -96,7 +102,9 @@ def document() -> Schema:
     paths = {f"{PREFIX}{path}": item for path, item in chat.paths().items()}
     for path, item in theirs["paths"].items():
         for method, operation in item.items():
-            paths.setdefault(_camel_path(path), {})[method] = _finished(path, method, operation)
+            paths.setdefault(_camel_path(path), {})[method] = _finished(
+                path, method, operation, is_patched="patch" in item
+            )
     paths[f"{PREFIX}openapi.json"] = _SERVED
     responses = _shared(paths)
     whole = {
@@ -158,12 +166,13 @@ def codes_of(operation: Schema) -> dict[str, list[str]]:
     }
 
 
-def _finished(path: str, method: str, ninjas: Schema) -> Schema:
-    """ninja's operation with all that it shares with the others."""
+def _finished(path: str, method: str, ninjas: Schema, *, is_patched: bool) -> Schema:
+    """ninja's operation with all that it shares with the others. Where PUT and PATCH do the same
+    (`is_patched`), they are two operations and want two names."""
     operation = {name: value for name, value in ninjas.items() if name not in (RAISES, "security")}
     name = to_camel(str(ninjas["operationId"]))
     operation["summary"] = str(ninjas["summary"]).capitalize()
-    operation["operationId"] = f"{name}ByPut" if method == "put" else name
+    operation["operationId"] = f"{name}ByPut" if method == "put" and is_patched else name
     operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
     if method == "post":
         operation["parameters"].append(openapi.IDEMPOTENCY_KEY)

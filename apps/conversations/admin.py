@@ -14,7 +14,14 @@ from apps.accounts.models import User
 from apps.audit.services import staff
 from apps.conversations.disclosure import LEAST_REASON, read_with_reason
 from apps.conversations.exports.models import Export, ExportPart
-from apps.conversations.models import Conversation, Message, Turn
+from apps.conversations.models import (
+    Conversation,
+    Message,
+    Passage,
+    Rating,
+    SearchProgress,
+    Turn,
+)
 from apps.core.admin import HistoryAdmin, row_page
 
 
@@ -38,6 +45,7 @@ class ConversationAdmin(HistoryAdmin):
     list_select_related = ["workspace", "chatbot"]
     list_filter = ["created_at"]
     search_fields = ["=id", "workspace__slug", "chatbot__name"]
+    exclude = ["title", "note", "source"]
 
     @row_page(description="Read the messages", permission="read", icon="visibility")
     def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -111,3 +119,32 @@ class ExportPartAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExportPart]:
         found: QuerySet[ExportPart] = super().get_queryset(request)
         return found.defer("body")
+
+
+@admin.register(Rating)
+class RatingAdmin(HistoryAdmin):
+    """Which answers were rated, how and by whom; not in what words."""
+
+    list_display = ["message_id", "workspace", "value", "actor_kind", "created_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["value", "actor_kind", "created_at"]
+    search_fields = ["=message__id", "=conversation__id", "workspace__slug"]
+    exclude = ["comment"]
+
+
+@admin.register(Passage)
+class PassageAdmin(HistoryAdmin):
+    """What search has read, not its words."""
+
+    list_display = ["id", "workspace"]
+    list_select_related = ["workspace"]
+    list_filter = ["conversation__created_at"]
+    search_fields = ["=id", "=conversation__id", "workspace__slug"]
+    exclude = ["words"]
+
+
+@admin.register(SearchProgress)
+class SearchProgressAdmin(HistoryAdmin):
+    list_display = ["id", "read_to"]
+    list_filter = ["read_to"]
+    search_fields = ["=read_to"]

@@ -1,38 +1,144 @@
+"""Conversations, their messages and ratings, and the receipts of turns over REST."""
+
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, caller_in
-from apps.conversations.models import Message, Turn
+from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.conversations import curation, deletion
+from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
+from apps.conversations.lists import listed, row_of, rows_of, with_beginnings
+from apps.conversations.models import RatingValue, Turn
 from apps.conversations.queries import conversation_with, messages_after, turn_with
-from apps.conversations.schemas import MessageListAnswer, TurnAnswer
-from apps.core.schemas import Cursor, Limit
+from apps.conversations.schemas import (
+    ConversationChanges,
+    ConversationFilters,
+    ConversationOut,
+    ConversationPage,
+    MessageList,
+    MessageShape,
+    NewRating,
+    TurnAnswer,
+)
+from apps.core.openapi import raises
+from apps.core.pagination import newest_first
+from apps.core.schemas import Cursor, Deleted, Limit, Success
 from apps.credits.queries import charge_of_turn
 
 router = Router(tags=["conversations"], by_alias=True)
 
+READ = ApiKeyAuth(Scope.READ)
+MANAGE = ApiKeyAuth(Scope.MANAGE)
+RATE = ApiKeyAuth(Scope.CHAT, Scope.MANAGE)
+ONE = "/conversations/{conversation_id}"
+RATING = "/conversations/{conversation_id}/messages/{message_id}/rating"
 
-@router.get(
-    "/conversations/{conversation_id}/messages",
-    auth=ApiKeyAuth(Scope.READ),
-    response=MessageListAnswer,
-)
+
+@router.get("/conversations", auth=READ, response=Success[ConversationPage])
+def list_conversations(
+    request: HttpRequest,
+    filters: Query[ConversationFilters],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Success[ConversationPage]:
+    """The workspace's conversations, those with the newest message first."""
+    given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
+    found = with_beginnings(listed(caller_in(request).workspace_id, **given))
+    page = newest_first(found, cursor=cursor, limit=limit, by="moment")
+    rows = [ConversationOut.of(row) for row in rows_of(page.rows)]
+    return Success(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
+
+
+@router.get(ONE, auth=READ, response=Success[ConversationOut])
+def get_conversation(request: HttpRequest, conversation_id: str) -> Success[ConversationOut]:
+    """One conversation."""
+    conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
+    return Success(data=ConversationOut.of(row_of(conversation)))
+
+
+@router.patch(ONE, auth=MANAGE, response=Success[ConversationOut])
+def update_conversation(
+    request: HttpRequest, conversation_id: str, body: ConversationChanges
+) -> Success[ConversationOut]:
+    """Give a conversation a title or a note of your own, or take them away."""
+    given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
+    conversation = curation.edit_conversation(
+        workspace_id=caller_in(request).workspace_id,
+        conversation_id=conversation_id,
+        actor=actor_in(request),
+        **given,
+    )
+    return Success(data=ConversationOut.of(row_of(conversation)))
+
+
+@router.delete(ONE, auth=MANAGE, response=Success[Deleted], openapi_extra=raises(ConversationBusy))
+def delete_conversation(request: HttpRequest, conversation_id: str) -> Success[Deleted]:
+    """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
+    credits that it took."""
+    deletion.delete_conversation(
+        workspace_id=caller_in(request).workspace_id,
+        conversation_id=conversation_id,
+        actor=actor_in(request),
+    )
+    return Success(data=Deleted(id=conversation_id))
+
+
+@router.get(f"{ONE}/messages", auth=READ, response=Success[MessageList])
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> dict[str, Any]:
+) -> Success[MessageList]:
     """A conversation's messages, oldest first, a page at a time."""
     conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
     page, next_cursor = messages_after(conversation, cursor=cursor, limit=limit)
-    data = {"messages": [_shown(message) for message in page], "nextCursor": next_cursor}
-    return {"success": True, "data": data}
+    rows = [MessageShape.of(message) for message in page]
+    return Success(data=MessageList(messages=rows, next_cursor=next_cursor))
+
+
+@router.put(
+    RATING,
+    auth=RATE,
+    response=Success[MessageShape],
+    openapi_extra=raises(MessageNotAnAnswer),
+)
+def rate_message(
+    request: HttpRequest, conversation_id: str, message_id: str, body: NewRating
+) -> Success[MessageShape]:
+    """Rate an answer of the assistant, in place of any rating that it has."""
+    message = curation.rate_answer(
+        workspace_id=caller_in(request).workspace_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        value=RatingValue(body.rating),
+        comment=(body.comment or "").strip(),
+        actor=actor_in(request),
+    )
+    return Success(data=MessageShape.of(message))
+
+
+@router.delete(
+    RATING,
+    auth=RATE,
+    response=Success[MessageShape],
+    openapi_extra=raises(MessageNotAnAnswer),
+)
+def clear_rating(
+    request: HttpRequest, conversation_id: str, message_id: str
+) -> Success[MessageShape]:
+    """Take the rating of an answer away, if it has one."""
+    message = curation.clear_rating(
+        workspace_id=caller_in(request).workspace_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+    )
+    return Success(data=MessageShape.of(message))
 
 
 @router.get(
@@ -80,14 +186,3 @@ def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:
     if moment is None:
         return None
     return max(0, round((moment - turn.created_at).total_seconds() * 1000))
-
-
-def _shown(message: Message) -> dict[str, Any]:
-    """Never the metadata: it is the caller's own and may name people."""
-    return {
-        "id": message.id,
-        "turnId": message.turn_id,
-        "role": message.role,
-        "text": message.text,
-        "createdAt": message.created_at.isoformat(),
-    }

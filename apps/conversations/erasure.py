@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db import transaction
+
+from apps.conversations import search
 from apps.conversations.exports.models import Export
-from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.conversations.models import API, Conversation, Message, Rating, Turn, TurnStatus
 
 _CONVERSATIONS_AT_ONCE = 500
 
@@ -23,6 +26,11 @@ def erase(workspace_id: str) -> bool:
     for conversation_ids in _batches(workspace_id):
         said = Message.objects.filter(conversation_id__in=conversation_ids)
         said.exclude(text="", metadata=None).update(text="", metadata=None)
+        Rating.objects.filter(conversation_id__in=conversation_ids).delete()
+        named = Conversation.objects.filter(id__in=conversation_ids)
+        named.exclude(title="", note="", source=API).update(title="", note="", source=API)
+        with transaction.atomic():
+            search.forget(workspace_id=workspace_id, conversation_ids=conversation_ids)
         told = Turn.objects.filter(conversation_id__in=conversation_ids)
         told.update(text_so_far="", delta_lengths=[], idempotency_key=None)
     return True

@@ -24,6 +24,20 @@ class TurnNotFound(NotFound):
     sentence = "Turn not found or access denied"
 
 
+class MessageNotFound(NotFound):
+    """Absent, of another conversation, or another workspace's: the same answer."""
+
+    code = "MESSAGE_NOT_FOUND"
+    sentence = "Message not found or access denied"
+
+
+class MessageNotAnAnswer(Conflict):
+    """What a chatbot says is rated, not what it is told."""
+
+    code = "MESSAGE_NOT_AN_ANSWER"
+    sentence = "Only a message of the assistant can be rated."
+
+
 class ExportNotFound(NotFound):
     """Absent, no longer kept, or another workspace's: the same answer."""
 

@@ -4,7 +4,7 @@
     settle_together  as `services.settle_turn`
 
 The statements are in `statements`. What they cannot decide (a key or a conversation that is
-taken) is left to the services, which ask one question after another.
+taken, or gone) is left to the services, which ask one question after another.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from apps.conversations.services import (
     open_turn,
     price_of,
     running_turn,
+    source_in,
 )
 from apps.core.batches import Batches
 from apps.core.database import execute
@@ -84,6 +85,7 @@ async def open_together(new: NewTurn) -> tuple[Turn, bool]:
     turn = running_turn(new, conversation_id=conversation_id)
     row = {name: getattr(turn, name) for name in _TURN_COLUMNS} | {
         "begins": new.conversation is None,
+        "source": source_in(new.metadata),
         "user_message_id": new_id(),
         "text": new.text,
         "metadata": new.metadata,

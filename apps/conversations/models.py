@@ -1,41 +1,96 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import LessThanOrEqual
 
 from apps.api_keys.models import ApiKey
+from apps.audit.models import ActorKind
 from apps.chatbots.models import Chatbot
 from apps.core.ids import LENGTH, IdField, new_id
 from apps.credits.prices import Price
 from apps.workspaces.models import Workspace
 
 # Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign
-# keys marked db_constraint=False are real ones, made in the first migration over both columns,
-# (workspace, id).
+# keys marked db_constraint=False are real ones, made in migrations over both columns,
+# (workspace, id). An index of their own is left out where another begins with them: each index
+# is paid for by every turn.
+
+API = "api"
+"""The source of a conversation whose first message names none."""
+TITLE_LENGTH = 120
+NOTE_LENGTH = 4000
+SOURCE_LENGTH = 60
+COMMENT_LENGTH = 1000
 
 
 class Conversation(models.Model):
-    """A thread of messages with one chatbot."""
+    """A thread of messages with one chatbot.
+
+    `title` and `note` are the workspace's own words. `source` is what `metadata.source` of the
+    first message says. A deleted conversation stays as a row, because turns name it: it is hidden
+    from `deleted_at` on, and once `erased_at` is set nothing that was said in it is left.
+    """
 
     id = IdField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="conversations")
-    chatbot = models.ForeignKey(
-        Chatbot, on_delete=models.PROTECT, related_name="conversations", db_constraint=False
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="conversations", db_index=False
     )
+    chatbot = models.ForeignKey(
+        Chatbot,
+        on_delete=models.PROTECT,
+        related_name="conversations",
+        db_constraint=False,
+        db_index=False,
+    )
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
+    note = models.TextField(blank=True, default="", db_default="")
+    source = models.CharField(max_length=SOURCE_LENGTH, default=API, db_default=API)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_message_at = models.DateTimeField(db_default=Now(), editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         permissions = [("read_conversation", "Can read what was said, with a reason")]
         indexes = [
             models.Index(
-                fields=["workspace", "-last_message_at", "-id"], name="conversations_newest"
+                fields=["workspace", "-last_message_at", "-id"],
+                name="conversations_newest",
+                condition=Q(deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["chatbot", "-last_message_at", "-id"],
+                name="conversations_of_chatbot",
+                condition=Q(deleted_at__isnull=True),
+            ),
+            # Those of another source than most have; the others cost it nothing.
+            models.Index(
+                fields=["workspace", "source", "-last_message_at", "-id"],
+                name="conversations_of_source",
+                condition=Q(deleted_at__isnull=True) & ~Q(source=API),
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                name="conversations_to_erase",
+                condition=Q(deleted_at__isnull=False, erased_at__isnull=True),
             ),
         ]
         constraints = [
             models.UniqueConstraint("workspace", "id", name="conversations_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True, erased_at__isnull=True)
+                | Q(deleted_at__isnull=False, title="", note=""),
+                name="conversations_deleted_say_nothing",
+            ),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("note"), NOTE_LENGTH),
+                name="conversations_note_is_short",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -62,7 +117,9 @@ class Turn(models.Model):
     """
 
     id = IdField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="turns")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="turns", db_index=False
+    )
     chatbot = models.ForeignKey(Chatbot, on_delete=models.PROTECT, db_constraint=False)
     conversation = models.ForeignKey(
         Conversation, on_delete=models.PROTECT, related_name="turns", db_constraint=False
@@ -106,9 +163,9 @@ class Turn(models.Model):
                 name="conversations_turn_running",
                 condition=Q(status=TurnStatus.RUNNING),
             ),
-            # The few that did not end well; the others cost it nothing.
+            # The few that did not end well, newest first; the others cost it nothing.
             models.Index(
-                fields=["workspace", "status", "conversation"],
+                fields=["workspace", "status", "-created_at", "conversation"],
                 name="conversations_turn_unwell",
                 condition=Q(status__in=["stopped", "failed", "abandoned"]),
             ),
@@ -167,12 +224,22 @@ class Message(models.Model):
     """One line of a conversation. `metadata` is the caller's and is shown to nobody else."""
 
     id = IdField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="messages")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="messages", db_index=False
+    )
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.PROTECT, related_name="messages", db_constraint=False
+        Conversation,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        db_constraint=False,
+        db_index=False,
     )
     turn = models.ForeignKey(
-        Turn, on_delete=models.PROTECT, related_name="messages", db_constraint=False
+        Turn,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        db_constraint=False,
+        db_index=False,
     )
     role = models.CharField(max_length=9, choices=Role)
     text = models.TextField()
@@ -194,6 +261,105 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"
+
+
+class RatingValue(models.TextChoices):
+    """Whether an answer was good."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Rating(models.Model):
+    """What somebody thinks of an answer: the last word of whoever rated it, one an answer."""
+
+    message = models.OneToOneField(
+        Message,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="rating",
+        db_constraint=False,
+    )
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="ratings", db_index=False
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.CASCADE,
+        related_name="ratings",
+        db_constraint=False,
+        db_index=False,
+    )
+    value = models.CharField(max_length=4, choices=RatingValue)
+    comment = models.CharField(max_length=COMMENT_LENGTH, blank=True)
+    actor_kind = models.CharField(max_length=7, choices=ActorKind)
+    actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    actor_label = models.CharField(max_length=300)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "conversation"], name="conversations_rated"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(value__in=RatingValue.values), name="conversations_rating_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.message_id}"
+
+
+class Passage(models.Model):
+    """The words of a message, or of a conversation's title, as a search finds them.
+
+    Its id is the message's or the conversation's. `search` writes it, some seconds after the
+    message: what a turn writes knows nothing of it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, db_collation="C", editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.CASCADE,
+        related_name="passages",
+        db_constraint=False,
+        db_index=False,
+    )
+    words = SearchVectorField()
+
+    class Meta:
+        indexes = [
+            GinIndex(
+                fields=["workspace", "words"],
+                name="conversations_search",
+                # Looked through by every search: kept short.
+                gin_pending_list_limit=512,
+            ),
+            models.Index(fields=["conversation"], name="conversations_passages"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SearchProgress(models.Model):
+    """The one row that says up to which id the messages have been read into passages."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    read_to = models.CharField(max_length=LENGTH, db_collation="C", blank=True)
+
+    class Meta:
+        verbose_name_plural = "search progress"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="conversations_one_progress"),
+        ]
+
+    def __str__(self) -> str:
+        return self.read_to
 
 
 # Django knows tables by this module.

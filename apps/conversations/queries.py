@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
-from apps.conversations.errors import ConversationNotFound, TurnNotFound
+from apps.conversations.errors import (
+    ConversationNotFound,
+    MessageNotAnAnswer,
+    MessageNotFound,
+    TurnNotFound,
+)
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import request_moment
 from apps.core.pagination import oldest_first
@@ -17,11 +22,16 @@ from apps.core.pagination import oldest_first
 ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
 
 
+def conversations_of(workspace_id: str) -> QuerySet[Conversation]:
+    """The workspace's conversations that are not deleted. Every other read begins here."""
+    return Conversation.objects.filter(workspace_id=workspace_id, deleted_at__isnull=True)
+
+
 def conversation_with(
     workspace_id: str, conversation_id: str, *, chatbot_id: str | None = None
 ) -> Conversation:
     """The workspace's conversation (with this chatbot). Raises ConversationNotFound."""
-    found = Conversation.objects.filter(workspace_id=workspace_id, id=conversation_id)
+    found = conversations_of(workspace_id).filter(id=conversation_id)
     if chatbot_id is not None:
         found = found.filter(chatbot_id=chatbot_id)
     conversation = found.first()
@@ -40,11 +50,13 @@ def messages_of(conversation: Conversation) -> QuerySet[Message]:
 def messages_after(
     conversation: Conversation, *, cursor: str | None, limit: int
 ) -> tuple[list[Message], str | None]:
-    """A page of a conversation, oldest first, and the cursor of the next page if there is one.
+    """A page of a conversation, oldest first, with ratings, and the cursor of the next page if
+    there is one.
 
     Raises ValidationFailed for what is no cursor.
     """
-    page = oldest_first(messages_of(conversation), cursor=cursor, limit=limit)
+    messages = messages_of(conversation).select_related("rating")
+    page = oldest_first(messages, cursor=cursor, limit=limit)
     return page.rows, page.next_cursor
 
 
@@ -56,6 +68,19 @@ def newest_message(conversation: Conversation) -> Message | None:
 def message_in(conversation: Conversation, message_id: str) -> Message | None:
     """The conversation's message of this id."""
     return messages_of(conversation).filter(id=message_id).first()
+
+
+def answer_with(conversation: Conversation, message_id: str) -> Message:
+    """The conversation's message of this id, said by the assistant.
+
+    Raises MessageNotFound, or MessageNotAnAnswer.
+    """
+    message = message_in(conversation, message_id)
+    if message is None:
+        raise MessageNotFound
+    if message.role != Role.ASSISTANT:
+        raise MessageNotAnAnswer
+    return message
 
 
 def messages_since(
@@ -83,6 +108,7 @@ def last_moments(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str]
     found = Conversation.objects.filter(
         workspace_id__in={workspace_id for workspace_id, _ in places},
         id__in={conversation_id for _, conversation_id in places},
+        deleted_at__isnull=True,
     ).values_list("workspace_id", "id", "last_message_at")
     return {(workspace_id, id): moment for workspace_id, id, moment in found}
 
@@ -119,8 +145,16 @@ def history_of(conversation: Conversation, *, limit: int) -> list[Message]:
 
 
 def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
-    """The workspace's turn with this chatbot. Raises TurnNotFound."""
-    turn = Turn.objects.filter(workspace_id=workspace_id, chatbot_id=chatbot_id, id=turn_id).first()
+    """The workspace's turn with this chatbot, in a conversation that is not deleted.
+
+    Raises TurnNotFound.
+    """
+    turn = Turn.objects.filter(
+        workspace_id=workspace_id,
+        chatbot_id=chatbot_id,
+        id=turn_id,
+        conversation__deleted_at__isnull=True,
+    ).first()
     if turn is None:
         raise TurnNotFound
     return turn

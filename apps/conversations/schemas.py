@@ -2,27 +2,226 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from apps.core.schemas import CamelSchema, Moment
+from ninja import Schema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from apps.conversations.lists import Rated, Row
+from apps.conversations.models import (
+    COMMENT_LENGTH,
+    NOTE_LENGTH,
+    SOURCE_LENGTH,
+    TITLE_LENGTH,
+    Message,
+    Rating,
+)
+from apps.core.openapi import EXAMPLE_ID
+from apps.core.schemas import (
+    BodySchema,
+    CamelSchema,
+    Id,
+    Moment,
+    Text,
+    When,
+    shown_as_line,
+)
+from apps.core.text import line_of
+
+Status = Literal["running", "completed", "stopped", "failed", "abandoned"]
+SEARCH_LENGTH = 200
+_SEARCHED: dict[str, Any] = {
+    "maxLength": SEARCH_LENGTH,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+}
+
+
+def _search(text: str) -> str:
+    return line_of(SEARCH_LENGTH)(text) if text.strip() else ""
+
+
+def _flag(value: object) -> object:
+    """In a query, `true` and `false` and nothing else."""
+    return {"true": True, "false": False}.get(str(value), value) if value != "" else value
+
+
+Title = Annotated[str, AfterValidator(line_of(TITLE_LENGTH)), shown_as_line(TITLE_LENGTH)]
+Note = Annotated[Text, Field(max_length=NOTE_LENGTH)]
+Comment = Annotated[Text, Field(max_length=COMMENT_LENGTH)]
+
+
+class ConversationFilters(Schema):
+    """Which conversations. All that is given must match."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    chatbot_id: Id | None = None
+    status: Status | None = Field(None, description="How the last turn stands.")
+    source: (
+        Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), shown_as_line(SOURCE_LENGTH)] | None
+    ) = Field(None, description="What `metadata.source` of the first message said, or `api`.")
+    has_lead: Annotated[bool, Field(strict=True), BeforeValidator(_flag)] | None = Field(
+        None, description="Whether a lead was first met in it."
+    )
+    rated: Rated | None = Field(
+        None, description="With an answer that is rated up, down, either way; or with none."
+    )
+    search: Annotated[str, AfterValidator(_search)] | None = Field(
+        None,
+        description="Words in one message or in the title, or an id of a conversation, or of a turn"
+        " or a message in it.",
+        json_schema_extra=_SEARCHED,
+    )
+    since: When | None = Field(
+        None, alias="from", description="With a last message from this moment on."
+    )
+    before: When | None = Field(
+        None, alias="to", description="With a last message before this moment."
+    )
+
+
+class ConversationChanges(BodySchema):
+    """What to change: a field that is absent stays as it is, null takes it away."""
+
+    title: Title | None = Field(None, examples=["Order 4711 arrived broken"])
+    note: Note | None = Field(None, examples=["Refunded on Monday."])
+
+
+class LastTurn(CamelSchema):
+    """The newest turn, and how it stands."""
+
+    id: str
+    status: Status
+
+
+class RatingCounts(CamelSchema):
+    """How many answers are rated so."""
+
+    up: int
+    down: int
+
+
+class ConversationOut(CamelSchema):
+    """A conversation. `title` and `note` are your own words; `preview` is how the first message
+    begins, for want of a title."""
+
+    id: str
+    chatbot_id: str
+    title: str | None
+    note: str | None
+    preview: str
+    source: str
+    has_lead: bool
+    last_turn: LastTurn | None
+    ratings: RatingCounts
+    created_at: datetime
+    last_message_at: datetime
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": EXAMPLE_ID,
+                "chatbotId": "c0mwsqprcgdxla9n6240a9689",
+                "title": "Order 4711 arrived broken",
+                "note": None,
+                "preview": "My parcel came, but the cup in it is broken.",
+                "source": "website",
+                "hasLead": True,
+                "lastTurn": {"id": "c0mwsqprcf78vjsffuk9kr55v", "status": "completed"},
+                "ratings": {"up": 1, "down": 0},
+                "createdAt": "2026-11-23T07:00:00Z",
+                "lastMessageAt": "2026-11-23T07:02:11.52Z",
+            }
+        }
+    )
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        found = row.conversation
+        return cls(
+            id=found.id,
+            chatbot_id=found.chatbot_id,
+            title=found.title or None,
+            note=found.note or None,
+            preview=row.words,
+            source=found.source,
+            has_lead=row.has_lead,
+            last_turn=(
+                LastTurn(id=row.turn.id, status=row.turn.status)  # type: ignore[arg-type]
+                if row.turn
+                else None
+            ),
+            ratings=RatingCounts(up=row.ups, down=row.downs),
+            created_at=found.created_at,
+            last_message_at=found.last_message_at,
+        )
+
+
+class ConversationPage(CamelSchema):
+    conversations: list[ConversationOut]
+    next_cursor: str | None
+
+
+class NewRating(BodySchema):
+    """What you think of an answer. Without a comment, it has none."""
+
+    rating: Literal["up", "down"]
+    comment: Comment | None = Field(None, examples=["Answers another question."])
+
+
+class RatedBy(CamelSchema):
+    """Whose rating it is. `label` is an email address, or an API key's name and what is shown."""
+
+    kind: Literal["person", "api_key"]
+    label: str
+
+
+class RatingOut(CamelSchema):
+    """A rating: the last word of whoever rated the answer."""
+
+    rating: Literal["up", "down"]
+    comment: str | None
+    rated_by: RatedBy
+    rated_at: Moment
+
+    @classmethod
+    def of(cls, rating: Rating) -> Self:
+        return cls(
+            rating=rating.value,  # type: ignore[arg-type]
+            comment=rating.comment or None,
+            rated_by=RatedBy(kind=rating.actor_kind, label=rating.actor_label),  # type: ignore[arg-type]
+            rated_at=rating.created_at.isoformat(),
+        )
 
 
 class MessageShape(CamelSchema):
+    """A message. Its metadata is never shown: it is the caller's own and may name people."""
+
     id: str
     turn_id: str | None
     role: Literal["user", "assistant"]
     text: str
+    rating: RatingOut | None
     created_at: Moment
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        rating = getattr(message, "rating", None)
+        return cls(
+            id=message.id,
+            turn_id=message.turn_id,
+            role=message.role,  # type: ignore[arg-type]
+            text=message.text,
+            rating=RatingOut.of(rating) if rating else None,
+            created_at=message.created_at.isoformat(),
+        )
 
 
 class MessageList(CamelSchema):
     messages: list[MessageShape]
     next_cursor: str | None
-
-
-class MessageListAnswer(CamelSchema):
-    success: Literal[True] = True
-    data: MessageList
 
 
 class Usage(CamelSchema):
@@ -52,7 +251,7 @@ class TurnShape(CamelSchema):
     conversation_id: str
     message_id: str
     request_id: str
-    status: Literal["running", "completed", "stopped", "failed", "abandoned"]
+    status: Status
     finish_reason: Literal["stop", "length", "content_filter", "stopped"] | None
     code: str | None
     model: str

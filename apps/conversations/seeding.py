@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_chatbots
+from apps.conversations.search import read_again
 from apps.core.ids import base36
 from apps.credits.history import first_grants
 from apps.workspaces.models import Member, Role, Workspace
@@ -198,6 +199,7 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         last = min(first + AT_ONCE, size.conversations) - 1
         _write(values | {"first": first, "last": last})
         told(last + 1)
+    read_again(after=values["ids"])
     with connection.cursor() as cursor:
         # What was made is counted and marked as seen by all, as it would be by tomorrow.
         for table in ("conversation", "turn", "message"):

@@ -24,8 +24,17 @@ from django.utils import timezone
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.announcements import conversation_started, tell, turn_settled
-from apps.conversations.errors import ConversationBusy, TurnNotRunning
-from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
+from apps.conversations.errors import ConversationBusy, ConversationNotFound, TurnNotRunning
+from apps.conversations.models import (
+    API,
+    SOURCE_LENGTH,
+    Conversation,
+    Message,
+    Role,
+    Turn,
+    TurnStatus,
+)
+from apps.conversations.queries import conversations_of
 from apps.core.errors import IdempotencyMismatch
 from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import balance_of
@@ -82,8 +91,8 @@ class _KeyTaken(Exception):
 def open_turn(new: NewTurn) -> tuple[Turn, bool]:
     """Open a turn, or find the one that this idempotency key opened before.
 
-    Returns the turn and whether it is new. Raises InsufficientCredits, ConversationBusy or
-    IdempotencyMismatch, having changed nothing.
+    Returns the turn and whether it is new. Raises InsufficientCredits, ConversationBusy,
+    ConversationNotFound or IdempotencyMismatch, having changed nothing.
 
     Requests that carry one key at the same moment may be refused for a reason that the first of
     them made (its hold, its running turn), so every refusal looks for that first one again.
@@ -146,11 +155,20 @@ def _insert(new: NewTurn) -> Turn:
 
 def _conversation(new: NewTurn) -> Conversation:
     if new.conversation is None:
-        return Conversation.objects.create(workspace_id=new.workspace_id, chatbot=new.chatbot)
-    Conversation.objects.filter(workspace_id=new.workspace_id, id=new.conversation.id).update(
-        last_message_at=Now()
-    )
+        return Conversation.objects.create(
+            workspace_id=new.workspace_id, chatbot=new.chatbot, source=source_in(new.metadata)
+        )
+    there = conversations_of(new.workspace_id).filter(id=new.conversation.id)
+    if not there.update(last_message_at=Now()):
+        raise ConversationNotFound
     return new.conversation
+
+
+def source_in(metadata: Mapping[str, Any] | None) -> str:
+    """Where a conversation came from, as the metadata of its first message says; or `api`."""
+    given = (metadata or {}).get("source")
+    source = given.strip()[:SOURCE_LENGTH].rstrip() if isinstance(given, str) else ""
+    return source if source and source.isprintable() else API
 
 
 def running_turn(new: NewTurn, *, conversation_id: str) -> Turn:

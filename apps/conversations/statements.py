@@ -29,7 +29,8 @@ OPEN = f"""
 WITH asked AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%s::json) AS asked (
     n integer, workspace_id text, chatbot_id text, api_key_id text, conversation_id text,
-    begins boolean, id text, message_id text, user_message_id text, text text, metadata jsonb,
+    begins boolean, source text, id text, message_id text, user_message_id text, text text,
+    metadata jsonb,
     model_name text, credits_per_reply integer, credits_per_1k_input integer,
     credits_per_1k_output integer, credits_held bigint, idempotency_key text,
     request_digest text, request_id text, process text, queue_ms integer,
@@ -45,7 +46,9 @@ WITH asked AS MATERIALIZED (
     OR (idempotency_key IS NOT NULL AND EXISTS (
           SELECT FROM conversations_turn AS earlier
           WHERE earlier.workspace_id = asked.workspace_id
-            AND earlier.idempotency_key = asked.idempotency_key)) AS is_taken
+            AND earlier.idempotency_key = asked.idempotency_key))
+    OR (NOT begins AND EXISTS (SELECT FROM conversations_conversation AS gone
+            WHERE gone.id = asked.conversation_id AND gone.deleted_at IS NOT NULL)) AS is_taken
   FROM asked JOIN account USING (workspace_id)
 ), fitting AS (
   -- What does not fit alone takes no room from the others.
@@ -67,8 +70,8 @@ WITH asked AS MATERIALIZED (
   ON CONFLICT DO NOTHING
   RETURNING id, workspace_id, credits_held
 ), begun AS (
-  INSERT INTO conversations_conversation (id, workspace_id, chatbot_id)
-  SELECT asked.conversation_id, asked.workspace_id, asked.chatbot_id
+  INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, source)
+  SELECT asked.conversation_id, asked.workspace_id, asked.chatbot_id, asked.source
   FROM asked JOIN opened USING (id) WHERE begins
 ), continued AS (
   UPDATE conversations_conversation AS conversation SET last_message_at = clock_timestamp()
@@ -109,7 +112,7 @@ LEFT JOIN opened USING (id)
     opened      turn, message, hold and (where `begins`) conversation are written
     short       the free credits do not cover it: refused
     again       they did, but not after those before it in the same statement
-    taken       a turn runs in its conversation, or its idempotency key was used
+    taken       a turn runs in its conversation, or it is deleted, or its idempotency key was used
     no account  the workspace has no account yet
 """
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.conversations import services
+from apps.conversations import deletion, search, services
 from apps.conversations.exports import services as exports
 from apps.conversations.exports.writing import write_due
 from apps.core.jobs import send_on_commit
@@ -36,3 +36,15 @@ def prune_exports() -> int:
     deleted = exports.prune_exports()
     log.info("exports_pruned", exports=deleted)
     return deleted
+
+
+@shared_task(name="apps.conversations.tasks.erase_deleted")  # type: ignore[untyped-decorator]
+def erase_deleted() -> int:
+    """Finish deletions that were cut off. Nothing is lost if a run is missed or doubled."""
+    return deletion.erase_deleted()
+
+
+@shared_task(name="apps.conversations.tasks.read_messages")  # type: ignore[untyped-decorator]
+def read_messages() -> int:
+    """Have new messages found by their words. Nothing is lost if a run is missed or doubled."""
+    return search.read_messages()

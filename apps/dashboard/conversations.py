@@ -1,4 +1,4 @@
-"""Conversations as the dashboard shows them: the list, and a thread turn by turn."""
+"""A conversation as the dashboard shows it: a thread, turn by turn."""
 
 from __future__ import annotations
 
@@ -7,118 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Left
+from django.db.models import QuerySet
 
-from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
+from apps.conversations.models import Conversation, Message, Rating, Role, Turn, TurnStatus
+from apps.conversations.queries import conversations_of
 from apps.core.ids import is_id
-from apps.leads.models import Lead
-
-FIRST_WORDS = 160
-"""Characters of the first message that the list shows."""
 
 
 def conversation_in(workspace_id: str, conversation_id: str) -> Conversation | None:
     """The workspace's conversation, with its chatbot."""
     if not is_id(conversation_id):
         return None
-    found = Conversation.objects.filter(workspace_id=workspace_id, id=conversation_id)
+    found = conversations_of(workspace_id).filter(id=conversation_id)
     return found.select_related("chatbot").first()
-
-
-def conversations_of(
-    workspace_id: str,
-    *,
-    q: str | None = None,
-    chatbot_id: str | None = None,
-    status: str | None = None,
-    has_lead: str | None = None,
-    since: datetime | None = None,
-    before: datetime | None = None,
-) -> QuerySet[Conversation]:
-    """The workspace's conversations that match everything that is given, with their chatbots.
-
-    `q` is the id of a conversation, or of a turn or a message in it; `status` that of the last
-    turn; `has_lead` is yes or no; the days are those of the last message.
-    """
-    found = Conversation.objects.filter(workspace_id=workspace_id).select_related("chatbot")
-    if q is not None:
-        found = found.filter(id__in=_places_of(workspace_id, q))
-    if chatbot_id is not None:
-        found = found.filter(chatbot_id=chatbot_id)
-    if since is not None:
-        found = found.filter(last_message_at__gte=since)
-    if before is not None:
-        found = found.filter(last_message_at__lt=before)
-    if has_lead == "yes":
-        leads = Lead.objects.filter(workspace_id=workspace_id, conversation__isnull=False)
-        found = found.filter(id__in=leads.values("conversation_id"))
-    if has_lead == "no":
-        found = found.exclude(_HAS_LEAD)
-    if status is not None:
-        found = _ending(found, workspace_id, status)
-    return found
-
-
-def _places_of(workspace_id: str, id: str) -> list[str]:
-    """The conversations that an id may mean: one at most."""
-    turns = Turn.objects.filter(workspace_id=workspace_id, id=id).values_list("conversation_id")
-    messages = Message.objects.filter(workspace_id=workspace_id, id=id)
-    rows = turns.union(messages.values_list("conversation_id"))
-    return [id, *(conversation_id for (conversation_id,) in rows)]
-
-
-def _ending(
-    found: QuerySet[Conversation], workspace_id: str, status: str
-) -> QuerySet[Conversation]:
-    """Those whose last turn has this status. Rare ones are found by their turns, not one by one."""
-    if status != TurnStatus.COMPLETED:
-        turns = Turn.objects.filter(workspace_id=workspace_id, status=status)
-        found = found.filter(id__in=turns.values("conversation_id"))
-    last = Turn.objects.filter(id=OuterRef("last_turn_id"), status=status)
-    return found.alias(last_turn_id=_LAST_TURN_ID).filter(Exists(last))
-
-
-_MESSAGES = Message.objects.filter(
-    workspace_id=OuterRef("workspace_id"), conversation_id=OuterRef("pk")
-)
-_LAST_TURN_ID = Subquery(_MESSAGES.order_by("-created_at", "-id").values("turn_id")[:1])
-_FIRST_WORDS = Subquery(
-    _MESSAGES.order_by("created_at", "id").values(words=Left("text", FIRST_WORDS))[:1]
-)
-_HAS_LEAD = Exists(
-    Lead.objects.filter(workspace_id=OuterRef("workspace_id"), conversation_id=OuterRef("pk"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A conversation in the list: how it began, and the turn that was last."""
-
-    conversation: Conversation
-    words: str
-    turn: Turn | None
-    has_lead: bool
-
-
-def with_beginnings(found: QuerySet[Conversation]) -> QuerySet[Conversation]:
-    """The same, each with what `rows_of` needs to know of its messages."""
-    return found.annotate(words=_FIRST_WORDS, last_turn_id=_LAST_TURN_ID, has_lead=_HAS_LEAD)
-
-
-def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
-    """The rows of a page of `with_beginnings`: one statement more, however many."""
-    turn_ids = [conversation.last_turn_id for conversation in conversations]  # type: ignore[attr-defined]
-    turns = {turn.id: turn for turn in Turn.objects.filter(id__in=filter(None, turn_ids))}
-    return [
-        Row(
-            conversation,
-            conversation.words or "",  # type: ignore[attr-defined]
-            turns.get(turn_id),
-            conversation.has_lead,  # type: ignore[attr-defined]
-        )
-        for conversation, turn_id in zip(conversations, turn_ids, strict=True)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +33,11 @@ class Exchange:
     @property
     def is_running(self) -> bool:
         return self.turn.status == TurnStatus.RUNNING
+
+    @property
+    def rating(self) -> Rating | None:
+        """What somebody thinks of the answer."""
+        return getattr(self.answer, "rating", None)
 
     @property
     def metadata(self) -> str:
@@ -167,7 +73,7 @@ def turns_of(conversation: Conversation) -> QuerySet[Turn]:
 
 def exchanges_of(turns: Sequence[Turn]) -> list[Exchange]:
     """The turns with their messages: one statement, however many."""
-    found = Message.objects.filter(turn__in=turns)
+    found = Message.objects.filter(turn__in=turns).select_related("rating")
     messages = {(message.turn_id, message.role): message for message in found}
     return [
         Exchange(turn, messages.get((turn.id, Role.USER)), messages.get((turn.id, Role.ASSISTANT)))

@@ -32,6 +32,7 @@ DAYS = 30
 CONVERSATIONS = 640
 CREDITS = 5_000
 FAILURES = ("MODEL_TIMEOUT", "MODEL_UNAVAILABLE", "MODEL_ERROR")
+SOURCES = ("website", "website", "mobile_app", "website", "api")
 
 
 @dataclass(slots=True)
@@ -133,10 +134,15 @@ def _converse(
     now: datetime,
     chance: random.Random,
 ) -> None:
+    source = SOURCES[len(rows.conversations) % len(SOURCES)]
     conversation = Conversation(
-        workspace=workspace, chatbot=chatbot, created_at=began, last_message_at=began
+        workspace=workspace,
+        chatbot=chatbot,
+        source=source,
+        created_at=began,
+        last_message_at=began,
     )
-    user = f"visitor-{chance.randrange(220)}"
+    said_of = {"userId": f"visitor-{chance.randrange(220)}", "source": source}
     moment = began
     for _ in range(min(1 + int(chance.expovariate(0.8)), 6)):
         if moment > now:
@@ -144,7 +150,7 @@ def _converse(
         question, answer = chance.choice(TALK)
         turn = _turn(conversation, moment, answer, chance)
         rows.turns.append(turn)
-        rows.messages.append(_message(turn, Role.USER, question, moment, {"userId": user}))
+        rows.messages.append(_message(turn, Role.USER, question, moment, said_of))
         conversation.last_message_at = moment
         if turn.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED):
             assert turn.settled_at is not None  # noqa: S101

@@ -17,9 +17,12 @@ from apps.credits.models import LedgerEntry
 def conversations_of_entries(
     workspace_id: str, entries: Sequence[LedgerEntry]
 ) -> Mapping[str, str]:
-    """The conversation of each turn that these entries charge, by the turn's id."""
+    """The conversation of each turn that these entries charge, by the turn's id; none for one
+    that is deleted."""
     turn_ids = [entry.turn_id for entry in entries if entry.turn_id]
-    turns = Turn.objects.filter(workspace_id=workspace_id, id__in=turn_ids)
+    turns = Turn.objects.filter(
+        workspace_id=workspace_id, id__in=turn_ids, conversation__deleted_at__isnull=True
+    )
     return dict(turns.values_list("id", "conversation_id"))
 
 

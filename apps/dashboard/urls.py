@@ -58,6 +58,17 @@ urlpatterns = [
         conversations.turn,
         name="turn",
     ),
+    path("conversations/<str:conversation_id>/edit", conversations.edit, name="edit_conversation"),
+    path(
+        "conversations/<str:conversation_id>/delete",
+        conversations.delete,
+        name="delete_conversation",
+    ),
+    path(
+        "conversations/<str:conversation_id>/messages/<str:message_id>/rating",
+        conversations.rate,
+        name="rate_message",
+    ),
     path("credits", credits.credits, name="credits"),
     path("credits/statement.csv", credits.statement, name="statement"),
     path("leads", leads.leads, name="leads"),

@@ -116,6 +116,7 @@ async def _open(message: str) -> Message:
         **{name: _id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
         **CALLER["turn"],
         "begins": True,
+        "source": "api",
         "text": message,
         "request_digest": hashlib.sha256(message.encode()).hexdigest(),
         "request_id": f"req_{secrets.token_hex(12)}",

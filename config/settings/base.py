@@ -215,6 +215,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+    "read-messages-for-search": {
+        "task": "apps.conversations.tasks.read_messages",
+        "schedule": 5.0,
+    },
+    "erase-deleted": {"task": "apps.conversations.tasks.erase_deleted", "schedule": 60.0},
     "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
     "renew-credits": {"task": "apps.credits.tasks.renew", "schedule": 60.0},
     "expire-adjustments": {

@@ -37,8 +37,9 @@ const draw = (turnId) => {
       fresh.querySelector(".receipt").open = isOpen;
     } else {
       thread.append(fresh);
-      document.querySelector(".page > .empty")?.remove();
+      document.querySelector(".page .empty")?.remove();
     }
+    window.htmx?.process(fresh);
     write(turnId);
   });
 };

@@ -7,8 +7,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from apps.conversations.models import Conversation, Rating
+from apps.conversations.search import read_messages
+from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
-from tests.factories import Team
+from tests.conversations.opening import completed, opened
+from tests.factories import Team, make_chatbot
 from tests.live import WebProcess
 from tests.sockets import paying_caller
 
@@ -34,3 +38,51 @@ def test_turn_of_another_process_is_written_as_it_comes(
     expect(turn.locator("[data-answer]")).to_have_count(0)
     expect(turn.locator(".line:not(.line-user) .text")).to_have_text(f"Echo: {said}")
     expect(page.locator(".turn")).to_have_count(2)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_conversation_is_found_named_rated_and_deleted(
+    visit: Open, live_team: Team, size: str, scheme: str
+) -> None:
+    chatbot = make_chatbot(live_team.workspace, name="Support")
+    turn = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
+    completed(turn, "It left our house on Monday.")
+    completed(opened(chatbot, text="Another question"), "Another answer")
+    read_messages()
+    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/conversations")
+    page.get_by_label("Words or an id").fill("refund")
+    page.get_by_role("button", name="Filter").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    page.get_by_role("link", name="Where is my refund?").click()
+
+    page.get_by_label("Title").fill("Refund of May")
+    page.get_by_label("Note").fill("Called back.")
+    expect(page.get_by_text("Unsaved: Title, Note")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1, name="Refund of May")).to_be_visible()
+
+    page.get_by_text("Rate this answer").click()
+    page.get_by_label("Comment, if you like").fill("Says when.")
+    page.get_by_role("button", name="Rate up").click()
+    expect(page.locator(".rating").get_by_text("Rated up")).to_be_visible()
+    expect(page.locator(".rating .said")).to_have_text("Says when.")
+    page.get_by_text("Change rating").click()
+    page.get_by_role("button", name="Rate down").click()
+    expect(page.locator(".rating").get_by_text("Rated down")).to_be_visible()
+    assert_accessible(page)
+    assert Rating.objects.get(message_id=turn.message_id).value == "down"
+
+    page.get_by_role("button", name="Delete conversation").click()
+    dialog = page.get_by_role("dialog", name="Delete “Refund of May”?")
+    expect(dialog).to_be_visible()
+    assert_accessible(page)
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Delete conversation").click()
+    dialog.get_by_role("button", name="Delete conversation").click()
+    expect(page.get_by_text("The conversation is deleted.")).to_be_visible()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("link", name="Another question")).to_be_visible()
+    assert Conversation.objects.get(id=turn.conversation_id).erased_at is not None

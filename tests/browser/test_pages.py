@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from apps.conversations.models import Turn
+from apps.audit.services import person
+from apps.conversations.curation import edit_conversation, rate_answer
+from apps.conversations.models import RatingValue, Turn
 from apps.core.ids import new_request_id
 from apps.core.request_notes import RequestNote, leave_note, notes_of
 from apps.leads.models import Lead
@@ -48,6 +50,15 @@ def life(live_team: Team) -> Team:
     )
     leave_note(live_team.workspace.id, refused(chatbot.id))
     failed(thread, ATTACK)
+    place = {"workspace_id": thread.workspace_id, "conversation_id": thread.conversation_id}
+    edit_conversation(**place, title=ATTACK, note=ATTACK, actor=person(live_team.bob))
+    rate_answer(
+        **place,
+        message_id=thread.message_id,
+        value=RatingValue.DOWN,
+        comment=ATTACK,
+        actor=person(live_team.bob),
+    )
     opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
     read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     made(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})

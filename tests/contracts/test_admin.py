@@ -20,7 +20,15 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.conversations.exports.models import Export, ExportPart
-from apps.conversations.models import Conversation, Message, Turn
+from apps.conversations.models import (
+    Conversation,
+    Message,
+    Passage,
+    Rating,
+    SearchProgress,
+    Turn,
+)
+from apps.conversations.search import read_messages
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.leads.models import CapturedField, Lead, Reading
@@ -59,7 +67,10 @@ HISTORY = [
     Lot,
     Member,
     Message,
+    Passage,
+    Rating,
     Reading,
+    SearchProgress,
     Turn,
 ]
 TOKEN = "What-the-customers-address-holds"
@@ -111,14 +122,28 @@ def make_world() -> tuple[Team, str]:
         field="name",
         value=USERS_TEXT,
     )
+    read_messages()
+    answer = Message.objects.get(workspace=team.workspace, role="assistant")
+    Rating.objects.create(
+        workspace=team.workspace,
+        conversation_id=answer.conversation_id,
+        message=answer,
+        value="up",
+        comment=USERS_TEXT,
+        actor_kind="person",
+        actor_label=team.alice.email,
+    )
+    Conversation.objects.filter(workspace=team.workspace).update(
+        title=USERS_TEXT, note=USERS_TEXT, source=USERS_TEXT
+    )
     Reading.objects.create(
         workspace=team.workspace, turn=Turn.objects.filter(workspace=team.workspace)[0]
     )
     make_endpoint(team.workspace, url=f"{NOBODY}?token={TOKEN}")
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
-    answer = {"response_body": USERS_TEXT, "request_headers": {"X-Said": USERS_TEXT}}
-    Delivery.objects.filter(workspace=team.workspace).update(**answer)
+    answered = {"response_body": USERS_TEXT, "request_headers": {"X-Said": USERS_TEXT}}
+    Delivery.objects.filter(workspace=team.workspace).update(**answered)
     return team, secret
 
 

@@ -84,6 +84,18 @@ def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
     )
 
 
+def foreign_message(web: WebProcess, team: Team) -> httpx.Response:
+    ours, theirs = (opened(make_chatbot(each)) for each in (team.workspace, team.outside))
+    path = f"conversations/{ours.conversation_id}/messages/{theirs.message_id}/rating"
+    return _rest(web, team, "DELETE", path)
+
+
+def question_rated(web: WebProcess, team: Team) -> httpx.Response:
+    asked = opened(make_chatbot(team.workspace)).messages.get()
+    path = f"conversations/{asked.conversation_id}/messages/{asked.id}/rating"
+    return _rest(web, team, "PUT", path, json={"rating": "up"})
+
+
 def foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
     fields: LeadFields = {"name": "Eve", "email": "eve@example.com"}
     theirs, _ = create_lead(
@@ -250,6 +262,7 @@ CASES = {
     "CHATBOT_NOT_FOUND": Case(404, foreign_chatbot, shows_limit=False),
     "CONVERSATION_NOT_FOUND": Case(404, foreign_conversation),
     "TURN_NOT_FOUND": Case(404, foreign_turn),
+    "MESSAGE_NOT_FOUND": Case(404, foreign_message),
     "LEAD_NOT_FOUND": Case(404, foreign_lead),
     "CHATBOT_VERSION_NOT_FOUND": Case(404, foreign_version),
     "LANGUAGE_MODEL_NOT_FOUND": Case(404, hidden_model),
@@ -262,6 +275,7 @@ CASES = {
     "CONVERSATION_BUSY": Case(409, busy),
     "IDEMPOTENCY_MISMATCH": Case(409, other_body),
     "LEAD_EMAIL_TAKEN": Case(409, taken_email),
+    "MESSAGE_NOT_AN_ANSWER": Case(409, question_rated),
     "API_KEY_ENDED": Case(409, ended_key),
     "WEBHOOK_ENDPOINT_DISABLED": Case(409, endpoint_off),
     "TOO_MANY_WEBHOOK_ENDPOINTS": Case(409, one_endpoint_more),

@@ -23,8 +23,10 @@ from django.utils import timezone
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
+from apps.conversations.deletion import delete_conversation
 from apps.conversations.errors import ConversationNotFound, TurnNotRunning
 from apps.conversations.group_commit import open_together, settle_together
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
@@ -131,7 +133,7 @@ class Told:
             idempotency_key=one.key,
             request_digest=one.digest,
             request_id=f"req_{self.number:04}",
-            metadata={"n": self.number} if one.credits % 2 else None,
+            metadata={"source": f"n {self.number}"} if one.credits % 2 else None,
         )
 
     def opened(self, turn: Turn, is_new: bool) -> tuple[str, bool]:
@@ -236,7 +238,7 @@ def rows(told: Told) -> dict[str, Any]:
             for turn in turns
         ],
         "conversations": sorted(
-            threads[one.id] for one in Conversation.objects.filter(**of_workspace)
+            (threads[one.id], one.source) for one in Conversation.objects.filter(**of_workspace)
         ),
         "messages": sorted(
             (
@@ -388,15 +390,25 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
         Conversation.objects.filter(pk=turn.conversation_id).delete()
         return Conversation(id=turn.conversation_id, workspace_id=turn.workspace_id)
 
+    def hidden_conversation() -> Conversation:
+        turn, _ = open_turn(new_turn(chatbot))
+        settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
+        delete_conversation(
+            workspace_id=turn.workspace_id, conversation_id=turn.conversation_id, actor=SYSTEM
+        )
+        return turn.conversation
+
     key_id, gone = await in_thread(deleted_key), await in_thread(deleted_chatbot)
     conversation = await in_thread(deleted_conversation)
+    hidden = await in_thread(hidden_conversation)
     asked = [
         open_together(new_turn(chatbot, credits=1)),
         open_together(new_turn(chatbot, credits=1, api_key_id=key_id)),
         open_together(new_turn(gone, credits=1)),
         open_together(new_turn(chatbot, credits=1, conversation=conversation)),
+        open_together(new_turn(chatbot, credits=1, conversation=hidden)),
     ]
-    expected = [InvalidApiKey, ChatbotNotFound, ConversationNotFound]
+    expected = [InvalidApiKey, ChatbotNotFound, ConversationNotFound, ConversationNotFound]
     assert await codes(*asked) == ["done", *(error.__name__ for error in expected)]
     assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 1)
 

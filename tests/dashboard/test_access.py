@@ -44,6 +44,7 @@ def arguments(team: Team) -> dict[str, str]:
         "version_id": versions_of(turn.chatbot)[0].id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
+        "message_id": turn.message_id,
         "lead_id": made(turn.chatbot).id,
         "endpoint_id": endpoint.id,
         "delivery_id": send_test(endpoint=endpoint).id,

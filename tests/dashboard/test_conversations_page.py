@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
-from apps.conversations.models import Conversation, Turn
+from apps.conversations.models import Conversation, Rating, Turn
+from apps.conversations.search import read_messages
 from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.pages import cells_of, queries_at_1_and_50, signed_in, text_of
+from tests.dashboard.pages import (
+    cells_of,
+    everyone,
+    queries_at_1_and_50,
+    says,
+    signed_in,
+    text_of,
+)
 from tests.factories import Team, make_chatbot
 from tests.leads.leads import read
 
@@ -38,14 +48,14 @@ def listed(client: Client, team: Team, **filters: str) -> list[str]:
 def test_list_tells_how_each_began_and_how_its_last_turn_ended(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    first = opened(chatbot, text="Where is my order?")
+    first = opened(chatbot, text="Where is my order?", metadata={"source": "website"})
     completed(first)
     failed(opened(chatbot, conversation=first.conversation, text="Hello?"))
     opened(chatbot, text="Second")
     opened(make_chatbot(team.outside), text="Not yours")
     assert cells_of(bob.get(url_of(team)).content.decode()) == [
-        ["Second", "Support", "Running", "", "just now"],
-        ["Where is my order?", "Support", "Failed", "", "just now"],
+        ["Second", "Support", "api", "Running", "", "", "just now"],
+        ["Where is my order?", "Support", "website", "Failed", "", "", "just now"],
     ]
 
 
@@ -64,9 +74,9 @@ def test_list_is_filtered_by_chatbot_status_and_id(
     assert listed(bob, team, status="completed") == ["mended", "done"]
     assert listed(bob, team, status="failed") == ["broken"]
     assert listed(bob, team, status="running") == ["other"]
-    assert listed(bob, team, q=broken.conversation_id) == ["broken"]
-    assert listed(bob, team, q=f" {done.id} ") == ["done"]
-    assert listed(bob, team, q=done.messages.get(role="assistant").id) == ["done"]
+    assert listed(bob, team, search=broken.conversation_id) == ["broken"]
+    assert listed(bob, team, search=f" {done.id} ") == ["done"]
+    assert listed(bob, team, search=done.messages.get(role="assistant").id) == ["done"]
     assert listed(bob, team, chatbot_id=chatbot.id, status="running") == []
 
 
@@ -76,7 +86,7 @@ def test_list_and_thread_name_the_lead_that_came_of_a_conversation(team: Team, b
     completed(opened(chatbot, text="nobody"))
     assert listed(bob, team, has_lead="yes") == ["I am at ana@example.com"]
     assert listed(bob, team, has_lead="no") == ["nobody"]
-    leads = [row[3] for row in cells_of(bob.get(url_of(team)).content.decode())]
+    leads = [row[5] for row in cells_of(bob.get(url_of(team)).content.decode())]
     assert leads == ["", "Lead"]
     assert "Lead: ana@example.com" in text_of(bob.get(url_of(team, thread.id)).content.decode())
 
@@ -96,13 +106,12 @@ def test_filter_that_makes_no_sense_is_told_and_left_out(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     opened(chatbot, text="there")
-    page = bob.get(url_of(team), {"q": "nonsense", "status": "?", "since": "9", "cursor": "x"})
+    page = bob.get(url_of(team), {"search": "x\0", "status": "?", "since": "9", "cursor": "x"})
     assert page.status_code == 200
     text = text_of(page.content.decode())
-    assert "An id has 25 characters and begins with c." in text
+    assert "Null characters are not allowed." in text
     assert "Enter a valid date." in text
-    assert listed(bob, team, q="nonsense") == ["there"]
-    assert listed(bob, team, q="x\0") == ["there"]
+    assert listed(bob, team, search="x\0") == ["there"]
 
 
 def test_list_turns_its_pages_with_the_filters_kept(
@@ -185,5 +194,134 @@ def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
         for _ in range(times):
             completed(opened(chatbot, conversation=thread.conversation))
 
-    assert queries_at_1_and_50(bob, url_of(team), hold) == (10, 10)
+    assert queries_at_1_and_50(bob, url_of(team), hold) == (11, 11)
     assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (11, 11)
+
+
+def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    asked = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
+    completed(asked, "On its way")
+    completed(opened(chatbot, text="Another"))
+    read_messages()
+    rate(bob, team, asked, rating="up")
+    for filters in (
+        {"search": "refund way"},
+        {"search": "refunds"},
+    ):
+        assert listed(bob, team, **filters) == []
+    for filters in (
+        {"search": "REFUND"},
+        {"search": "where refu"},
+        {"source": "website"},
+        {"rated": "up"},
+        {"rated": "any", "search": "refund", "source": "website"},
+    ):
+        assert listed(bob, team, **filters) == ["Where is my refund?"], filters
+    assert listed(bob, team, rated="none") == ["Another"]
+    assert [row[4] for row in cells_of(bob.get(url_of(team)).content.decode())] == ["", "1 up"]
+
+
+def rate(client: Client, team: Team, turn: Turn, **fields: str) -> Any:
+    url = url_of(team, turn.conversation_id, "messages", turn.message_id, "rating")
+    return client.post(url, fields, follow=True)
+
+
+def test_conversation_is_given_a_title_and_a_note(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot, text="Hello")
+    url = url_of(team, turn.conversation_id, "edit")
+    page = bob.post(url, {"title": " Order 4711 ", "note": "Twice.\r\n<b>"}, follow=True)
+    assert says(page) == ["Saved."]
+    assert "<h1>Order 4711</h1>" in page.content.decode()
+    assert listed(bob, team) == ["Order 4711"]
+    (entry,) = AuditEntry.objects.filter(action="conversation.renamed")
+    assert (entry.actor_label, entry.details) == (team.bob.email, {"fields": ["note", "title"]})
+    assert Conversation.objects.get(id=turn.conversation_id).note == "Twice.\n<b>"
+    refused = bob.post(url, {"title": "x" * 121, "note": "kept"})
+    assert (refused.status_code, "at most 120 characters" in text_of(refused.content.decode())) == (
+        422,
+        True,
+    )
+    bob.post(url, {"title": "", "note": ""})
+    assert listed(bob, team) == ["Hello"]
+
+
+def test_answer_is_rated_on_the_page_and_in_place(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot)
+    completed(turn)
+    page = rate(bob, team, turn, rating="down", comment="Too long <b>")
+    text = text_of(page.content.decode())
+    assert f"Rated down by {team.bob.email} , just now Too long <b>" in text
+    url = url_of(team, turn.conversation_id, "messages", turn.message_id, "rating")
+    alone = bob.post(url, {"rating": "up"}, headers={"HX-Request": "true"}).content.decode()
+    assert alone.lstrip().startswith(f'<div class="rating" id="rating-{turn.message_id}">')
+    assert f"Rated up by {team.bob.email} , just now Change rating" in text_of(alone)
+    assert (
+        "Rated"
+        not in text_of(rate(bob, team, turn, rating="").content.decode())
+        .partition("Rate this answer")[0]
+        .rpartition("Assistant")[2]
+    )
+    assert Rating.objects.count() == 0
+
+
+def test_rating_that_makes_no_sense_changes_nothing(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    turn = opened(chatbot)
+    completed(turn)
+    asked = turn.messages.get(role="user")
+    assert rate(bob, team, turn, rating="best").status_code == 422
+    assert rate(bob, team, turn, rating="up", comment="x" * 1001).status_code == 422
+    url = url_of(team, turn.conversation_id, "messages", asked.id, "rating")
+    assert bob.post(url, {"rating": "up"}).status_code == 404
+    assert Rating.objects.count() == 0
+
+
+def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) -> None:
+    turn = opened(chatbot, text="Hello")
+    url = url_of(team, turn.conversation_id, "delete")
+    people = everyone(team)
+    for hand, status in (("member", 403), ("viewer", 403), ("outsider", 404)):
+        assert people[hand].post(url).status_code == status, hand
+    thread = url_of(team, turn.conversation_id)
+    shown = {
+        hand: "Delete “Hello”?" in text_of(people[hand].get(thread).content.decode())
+        for hand in ("owner", "admin", "member", "viewer")
+    }
+    assert shown == {"owner": True, "admin": True, "member": False, "viewer": False}
+    busy = people["owner"].post(url, follow=True)
+    assert says(busy) == [
+        "A reply is still being written in this conversation. Wait for it, or stop it."
+    ]
+    completed(turn)
+    gone = people["owner"].post(url, follow=True)
+    assert (says(gone), cells_of(gone.content.decode())) == (["The conversation is deleted."], [])
+    for rest in ([], ["turns", turn.id], ["edit"], ["delete"]):
+        address = url_of(team, turn.conversation_id, *rest)
+        method = people["owner"].post if rest in (["edit"], ["delete"]) else people["owner"].get
+        assert method(address).status_code == 404, rest
+
+
+def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: Chatbot) -> None:
+    turn = opened(chatbot)
+    completed(turn)
+    people = everyone(team)
+    people["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})
+    rate(people["member"], team, turn, rating="up")
+    page = people["viewer"].get(url_of(team, turn.conversation_id)).content.decode()
+    text = text_of(page)
+    assert ("Called back" in text, "Rated up" in text, "Change rating" in text) == (
+        True,
+        True,
+        False,
+    )
+    assert page.partition("<main")[2].count("<form") == 0
+    for rest in (["edit"], ["messages", turn.message_id, "rating"]):
+        posted = people["viewer"].post(url_of(team, turn.conversation_id, *rest), {"rating": "up"})
+        assert posted.status_code == 403

@@ -13,8 +13,10 @@ from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.queries import caller_of
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
+from apps.conversations.curation import edit_conversation, rate_answer
 from apps.conversations.exports.models import ExportPart
-from apps.conversations.models import Message, Turn
+from apps.conversations.models import Message, RatingValue, Turn
+from apps.conversations.search import read_messages
 from apps.credits.queries import balance_of, ledger_sum
 from apps.dashboard.erasure import end_workspaces
 from apps.leads.fields import LeadFields
@@ -35,7 +37,7 @@ BECOMES = {
     "CapturedField": "removed",
     "Chatbot": "switched off, name and prompt erased: turns name it",
     "ChatbotVersion": "removed",
-    "Conversation": "kept without text",
+    "Conversation": "kept without title, note and source",
     "Delivery": "removed",
     "Endpoint": "removed",
     "Event": "removed",
@@ -48,6 +50,8 @@ BECOMES = {
     "Lot": "kept: the books",
     "Member": "removed",
     "Message": "text and metadata erased",
+    "Passage": "removed",
+    "Rating": "removed",
     "Reading": "removed",
     "Turn": "kept as a receipt, without text",
 }
@@ -67,6 +71,22 @@ def lived_in(team: Team) -> tuple[Turn, str]:
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
     make_export(team.workspace)
+    edit_conversation(
+        workspace_id=team.workspace.id,
+        conversation_id=turn.conversation_id,
+        title=SECRET,
+        note=SECRET,
+        actor=SYSTEM,
+    )
+    rate_answer(
+        workspace_id=team.workspace.id,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        value=RatingValue.DOWN,
+        comment=SECRET,
+        actor=SYSTEM,
+    )
+    read_messages()
     make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
     create_lead(
         workspace_id=team.workspace.id,
@@ -91,7 +111,7 @@ def rows_that_say(word: str, workspace: Workspace) -> list[str]:
             if of_a_workspace(model):
                 table = model._meta.db_table
                 cursor.execute(
-                    f"SELECT count(*) FROM {table} t WHERE workspace_id = %s AND t::text LIKE %s",
+                    f"SELECT count(*) FROM {table} t WHERE workspace_id = %s AND t::text ILIKE %s",
                     [workspace.id, f"%{word}%"],
                 )
                 if cursor.fetchone() != (0,):
@@ -110,10 +130,13 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     assert rows_that_say(SECRET, team.workspace) == [
         "Chatbot",
         "ChatbotVersion",
+        "Conversation",
         "Endpoint",
         "Event",
         "Lead",
         "Message",
+        "Passage",
+        "Rating",
         "Turn",
     ]
     assert end_workspaces(now=make_due(team)) == [team.workspace.id]

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
 from apps.conversations.models import Conversation
+from apps.conversations.queries import conversations_of
 
 
 def exports_of(workspace_id: str) -> QuerySet[Export]:
@@ -46,9 +47,7 @@ def matching(export: Export) -> QuerySet[Conversation]:
     none of them past the place up to which the file is written.
     """
     filters = export.filters
-    found = Conversation.objects.filter(
-        workspace_id=export.workspace_id, created_at__lte=export.created_at
-    )
+    found = conversations_of(export.workspace_id).filter(created_at__lte=export.created_at)
     if chatbot_id := filters.get("chatbot_id"):
         found = found.filter(chatbot_id=chatbot_id)
     if since := filters.get("since"):

@@ -87,7 +87,14 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
         DocsPage(
             "conversations",
             "Conversations",
-            "What was said, read back by your program.",
+            "What was said: listed, searched, named, rated and deleted.",
+            "conversations.md",
+            without=("How quick the lists are",),
+        ),
+        DocsPage(
+            "reading",
+            "Reading and exports",
+            "Messages, credits and files of all that was said, read by your program.",
             "api.md",
             ("Reading", "Exports"),
         ),

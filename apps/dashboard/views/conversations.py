@@ -1,21 +1,30 @@
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
-from apps.conversations.models import Conversation
-from apps.core.ids import is_id
-from apps.dashboard.access import workspace_page
-from apps.dashboard.conversations import (
-    conversation_in,
-    conversations_of,
-    exchanges_of,
-    rows_of,
-    turns_of,
-    with_beginnings,
+from apps.audit.services import person
+from apps.conversations.curation import clear_rating, edit_conversation, rate_answer
+from apps.conversations.deletion import delete_conversation
+from apps.conversations.errors import (
+    ConversationBusy,
+    ConversationNotFound,
+    MessageNotAnAnswer,
+    MessageNotFound,
 )
-from apps.dashboard.forms.conversations import ConversationFilterForm
+from apps.conversations.lists import listed, name_of, rows_of, with_beginnings
+from apps.conversations.models import Conversation, RatingValue
+from apps.core.ids import NO_ID, is_id
+from apps.dashboard.access import workspace_page
+from apps.dashboard.conversations import conversation_in, exchanges_of, turns_of
+from apps.dashboard.forms.conversations import (
+    ConversationFilterForm,
+    ConversationForm,
+    RatingForm,
+)
 from apps.dashboard.listing import listing
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
@@ -33,8 +42,8 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's conversations, those with the newest message first."""
     form = ConversationFilterForm(member.workspace_id, request.GET)
     given = form.given()
-    found = conversations_of(member.workspace_id, **given)
-    page = listing(request, with_beginnings(found), by="last_message_at")
+    found = listed(member.workspace_id, **given).select_related("chatbot")
+    page = listing(request, with_beginnings(found), by="moment")
     context = {
         "form": form,
         "page": page,
@@ -51,29 +60,126 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
 def conversation(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
     """A thread, turn by turn, from the newest turns back; the newest ones are live."""
     thread = _conversation(member, conversation_id)
+    return _page(request, member, thread, ConversationForm(thread))
+
+
+def _page(
+    request: HttpRequest,
+    member: Member,
+    thread: Conversation,
+    form: ConversationForm,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    may_edit = may(member.role, Permission.EDIT_CONVERSATIONS)
+    may_delete = may(member.role, Permission.DELETE_CONVERSATIONS)
+    for field in form.fields.values():
+        field.disabled = not may_edit
     page = listing(request, turns_of(thread), limit=TURNS)
     exchanges = exchanges_of(page.rows[::-1])
     said = [line for each in exchanges for line in (each.said, each.answer) if line]
     context = {
         "thread": thread,
+        "form": form,
+        "may_edit": may_edit,
+        "may_delete": may_delete,
         "leads": leads_of(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
         "page": page,
         "exchanges": exchanges,
+        "name": name_of(thread) if may_delete else "",
         "is_newest": page.first_url is None,
         "last_message_id": said[-1].id if said else "",
     }
-    return render(request, "dashboard/conversation.html", context)
+    return render(request, "dashboard/conversation.html", context, status=status)
+
+
+@workspace_page(Permission.EDIT_CONVERSATIONS)
+@require_POST
+def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
+    """Give a conversation its title and note."""
+    thread = _conversation(member, conversation_id)
+    form = ConversationForm(thread, request.POST)
+    if not form.is_valid():
+        return _page(request, member, thread, form, status=422)
+    try:
+        edit_conversation(
+            workspace_id=member.workspace_id,
+            conversation_id=thread.id,
+            actor=person(member.user, request),
+            **form.cleaned_data,
+        )
+    except ConversationNotFound:
+        raise Http404 from None
+    messages.success(request, "Saved.")
+    return redirect("dashboard:conversation", member.workspace.slug, thread.id)
+
+
+@workspace_page(Permission.EDIT_CONVERSATIONS)
+@require_POST
+def rate(
+    request: HttpRequest, member: Member, conversation_id: str, message_id: str
+) -> HttpResponse:
+    """Rate an answer, rate it anew, or take its rating away."""
+    form = RatingForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse("A comment has at most 1,000 characters.", status=422)
+    thread = _conversation(member, conversation_id)
+    place = {
+        "workspace_id": member.workspace_id,
+        "conversation_id": thread.id,
+        "message_id": message_id if is_id(message_id) else NO_ID,
+    }
+    value, comment = form.cleaned_data["rating"], form.cleaned_data["comment"]
+    try:
+        if value:
+            answer = rate_answer(
+                **place,
+                value=RatingValue(value),
+                comment=comment,
+                actor=person(member.user, request),
+            )
+        else:
+            answer = clear_rating(**place)
+    except (ConversationNotFound, MessageNotFound, MessageNotAnAnswer):
+        raise Http404 from None
+    messages.success(request, f"Rated {value}." if value else "The rating is taken away.")
+    if "HX-Request" not in request.headers:
+        url = reverse("dashboard:conversation", args=[member.workspace.slug, thread.id])
+        return redirect(f"{url}#message-{answer.id}")
+    context = {"thread": thread, "answer": answer, "rating": getattr(answer, "rating", None)}
+    return render(request, "dashboard/rated.html", context)
+
+
+@workspace_page(Permission.DELETE_CONVERSATIONS)
+@require_POST
+def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
+    """Delete a conversation for good."""
+    thread = _conversation(member, conversation_id)
+    try:
+        delete_conversation(
+            workspace_id=member.workspace_id,
+            conversation_id=thread.id,
+            actor=person(member.user, request),
+        )
+    except ConversationNotFound:
+        raise Http404 from None
+    except ConversationBusy as refusal:
+        messages.error(request, refusal.error)
+        return redirect("dashboard:conversation", member.workspace.slug, thread.id)
+    messages.success(request, "The conversation is deleted.")
+    return redirect("dashboard:conversations", member.workspace.slug)
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def turn(request: HttpRequest, member: Member, conversation_id: str, turn_id: str) -> HttpResponse:
     """One turn of a thread by itself, as it is now."""
-    turns = turns_of(_conversation(member, conversation_id))
+    thread = _conversation(member, conversation_id)
+    turns = turns_of(thread)
     found = turns.filter(id=turn_id).first() if is_id(turn_id) else None
     if found is None:
         raise Http404
-    context = {"exchange": exchanges_of([found])[0]}
+    context = {"thread": thread, "exchange": exchanges_of([found])[0]}
     return render(request, "dashboard/turn.html", context)
 
 

@@ -14,7 +14,7 @@ from apps.webhooks.services.endpoints import (
     rotate_secret,
     update_endpoint,
 )
-from apps.webhooks.services.telling import emit, resend, send_test
+from apps.webhooks.services.telling import emit, forget_answers, resend, send_test
 from apps.webhooks.services.workers import DELIVER_DUE, TELL_OWNERS, wake_senders
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "delete_endpoint",
     "disable_endpoint",
     "emit",
+    "forget_answers",
     "resend",
     "rotate_secret",
     "send_test",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from apps.core.ids import new_id
+from apps.core.ids import first_id_at, new_id
 from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
 from apps.webhooks.outbox import TELLING
@@ -43,6 +44,34 @@ def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> Non
         cursor.execute(_EMIT, values)
         if cursor.rowcount:
             transaction.on_commit(wake_senders)
+
+
+_FORGET = """
+WITH told AS (
+  UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
+  WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
+    AND data ->> 'conversationId' = %(conversation)s
+  RETURNING id
+)
+UPDATE webhooks_delivery SET response_body = '' FROM told
+WHERE webhooks_delivery.event_id = told.id
+"""
+_CLOCKS_APART = timedelta(hours=1)
+
+
+def forget_answers(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
+    """Empty `response` in what is kept of events of a conversation that began then, and what
+    receivers answered to them. Deliveries still on their way bring the event without its text.
+
+    Reads the workspace's events since then, and so at most those of WEBHOOK_KEPT_DAYS.
+    """
+    values = {
+        "workspace": workspace_id,
+        "conversation": conversation_id,
+        "first": first_id_at(since - _CLOCKS_APART),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, values)
 
 
 @transaction.atomic

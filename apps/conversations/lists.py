@@ -1,0 +1,184 @@
+"""The list of a workspace's conversations: what it can be narrowed to, and what it shows of each.
+
+Every narrowing keeps the order, newest first by `moment`, so that a page is read from an index:
+of all conversations, of a chatbot's, of a source's, or of the turns that did not end well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Left
+
+from apps.conversations.models import Conversation, Message, Passage, Rating, Turn, TurnStatus
+from apps.conversations.queries import conversations_of, messages_of
+from apps.conversations.search import passages_with
+from apps.core.ids import is_id
+
+Rated = Literal["up", "down", "any", "none"]
+
+FIRST_WORDS = 160
+"""Characters of the first message that a list shows."""
+
+
+def listed(
+    workspace_id: str,
+    *,
+    search: str | None = None,
+    chatbot_id: str | None = None,
+    status: str | None = None,
+    source: str | None = None,
+    has_lead: bool | None = None,
+    rated: Rated | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[Conversation]:
+    """The workspace's conversations that match everything that is given, to be read in the order
+    of `-moment, -id`.
+
+    `search` is words, all of which are in one message or in the title, each at least as a word
+    begins; or the id of a conversation, or of a turn or a message in it. `status` is that of the
+    last turn; the days are those of the last message.
+    """
+    found = conversations_of(workspace_id)
+    if search is not None:
+        found = found.filter(id__in=_places_of(workspace_id, search))
+    if chatbot_id is not None:
+        found = found.filter(chatbot_id=chatbot_id)
+    if source is not None:
+        found = found.filter(source=source)
+    if since is not None:
+        found = found.filter(last_message_at__gte=since)
+    if before is not None:
+        found = found.filter(last_message_at__lt=before)
+    if has_lead is not None:
+        found = _with_lead(found, workspace_id) if has_lead else found.filter(leads=None)
+    if rated is not None:
+        found = _rated(found, workspace_id, rated)
+    return _ending(found, workspace_id, status)
+
+
+def _places_of(workspace_id: str, search: str) -> list[str] | QuerySet[Passage]:
+    if is_id(search):
+        return _places_of_id(workspace_id, search)
+    return passages_with(workspace_id, search).values("conversation_id")  # type: ignore[return-value]
+
+
+def _places_of_id(workspace_id: str, id: str) -> list[str]:
+    """The conversations that an id may mean: one at most."""
+    turns = Turn.objects.filter(workspace_id=workspace_id, id=id).values_list("conversation_id")
+    messages = Message.objects.filter(workspace_id=workspace_id, id=id)
+    rows = turns.union(messages.values_list("conversation_id"))
+    return [id, *(conversation_id for (conversation_id,) in rows)]
+
+
+def _with_lead(found: QuerySet[Conversation], workspace_id: str) -> QuerySet[Conversation]:
+    # Leads know conversations, not the other way round: they are reached by their own relation.
+    leads = Conversation.objects.filter(workspace_id=workspace_id, leads__isnull=False)
+    return found.filter(id__in=leads.values("id"))
+
+
+def _rated(
+    found: QuerySet[Conversation], workspace_id: str, rated: Rated
+) -> QuerySet[Conversation]:
+    ratings = Rating.objects.filter(workspace_id=workspace_id)
+    if rated == "none":
+        return found.filter(~Exists(ratings.filter(conversation_id=OuterRef("pk"))))
+    if rated != "any":
+        ratings = ratings.filter(value=rated)
+    return found.filter(id__in=ratings.values("conversation_id"))
+
+
+def _ending(
+    found: QuerySet[Conversation], workspace_id: str, status: str | None
+) -> QuerySet[Conversation]:
+    """Those whose last turn has this status. Nearly all end well; the others are found by their
+    turns, from the newest back, which is the order of the list."""
+    if status is None or status == TurnStatus.COMPLETED:
+        found = found.annotate(moment=F("last_message_at"))
+        if status is None:
+            return found
+        last = Turn.objects.filter(id=OuterRef("last_turn_id"), status=status)
+        return found.alias(last_turn_id=_LAST_TURN_ID).filter(Exists(last))
+    later = Turn.objects.filter(
+        workspace_id=workspace_id,
+        conversation_id=OuterRef("pk"),
+        created_at__gt=OuterRef("moment"),
+    )
+    return (
+        found.filter(turns__workspace_id=workspace_id, turns__status=status)
+        .annotate(moment=F("turns__created_at"))
+        .filter(~Exists(later))
+    )
+
+
+_MESSAGES = Message.objects.filter(
+    workspace_id=OuterRef("workspace_id"), conversation_id=OuterRef("pk")
+)
+_LAST_TURN_ID = Subquery(_MESSAGES.order_by("-created_at", "-id").values("turn_id")[:1])
+_FIRST_WORDS = Subquery(
+    _MESSAGES.order_by("created_at", "id").values(words=Left("text", FIRST_WORDS))[:1]
+)
+_HAS_LEAD = Exists(Conversation.objects.filter(pk=OuterRef("pk"), leads__isnull=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation in a list: how it began, the turn that was last, how it was rated."""
+
+    conversation: Conversation
+    words: str
+    turn: Turn | None
+    has_lead: bool
+    ups: int
+    downs: int
+
+    @property
+    def title(self) -> str:
+        """What to call it: its title, or else how it began, or else its id."""
+        return self.conversation.title or self.words or self.conversation.id
+
+
+def with_beginnings(found: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    """The same, each with what `rows_of` needs to know of its messages."""
+    return found.annotate(words=_FIRST_WORDS, last_turn_id=_LAST_TURN_ID, has_lead=_HAS_LEAD)
+
+
+def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
+    """The rows of a page of `with_beginnings`: two statements more, however many."""
+    turn_ids = [conversation.last_turn_id for conversation in conversations]  # type: ignore[attr-defined]
+    turns = {turn.id: turn for turn in Turn.objects.filter(id__in=filter(None, turn_ids))}
+    ratings: dict[str, list[str]] = {}
+    for conversation_id, value in Rating.objects.filter(conversation__in=conversations).values_list(
+        "conversation_id", "value"
+    ):
+        ratings.setdefault(conversation_id, []).append(value)
+    return [
+        Row(
+            conversation,
+            conversation.words or "",  # type: ignore[attr-defined]
+            turns.get(turn_id),
+            conversation.has_lead,  # type: ignore[attr-defined]
+            ups=ratings.get(conversation.id, []).count("up"),
+            downs=ratings.get(conversation.id, []).count("down"),
+        )
+        for conversation, turn_id in zip(conversations, turn_ids, strict=True)
+    ]
+
+
+def name_of(conversation: Conversation) -> str:
+    """What to call a conversation: its title, or else how it began, or else its id."""
+    if conversation.title:
+        return conversation.title
+    first = messages_of(conversation).first()
+    return (first.text[:FIRST_WORDS] if first else "") or conversation.id
+
+
+def row_of(conversation: Conversation) -> Row:
+    """One conversation as a list shows it."""
+    found = with_beginnings(conversations_of(conversation.workspace_id).filter(id=conversation.id))
+    return rows_of(list(found))[0]

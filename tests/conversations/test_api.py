@@ -1,0 +1,258 @@
+"""Conversations over REST: the list, titles and notes, ratings, deletion."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.audit.models import AuditEntry
+from apps.chatbots.models import Chatbot, LeadCapture
+from apps.conversations.models import Conversation, Message, Turn
+from tests.conversations.opening import completed, failed, opened
+from tests.factories import Team, make_chatbot
+from tests.leads.leads import read
+from tests.rest.calling import Api
+
+
+@pytest.fixture
+def api(team: Team) -> Api:
+    return Api(team.workspace)
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return make_chatbot(team.workspace)
+
+
+def said(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
+    turn = opened(chatbot, text=text, **fields)
+    completed(turn, answer)
+    return turn
+
+
+def listed(api: Api, query: str = "") -> list[str]:
+    """How the listed conversations begin."""
+    page = api("GET", f"/conversations{query}")
+    return [each["preview"] for each in page["conversations"]]
+
+
+def test_list_shows_each_conversation(api: Api, team: Team, chatbot: Chatbot) -> None:
+    turn = said(chatbot, "Where is my order?", metadata={"source": "website"})
+    said(make_chatbot(team.outside), "Not yours")
+    page = api("GET", "/conversations")
+    conversation = Conversation.objects.get(id=turn.conversation_id)
+    assert page["nextCursor"] is None
+    (shown,) = page["conversations"]
+    moments = {name: shown.pop(name) for name in ("createdAt", "lastMessageAt")}
+    assert shown == {
+        "id": turn.conversation_id,
+        "chatbotId": chatbot.id,
+        "title": None,
+        "note": None,
+        "preview": "Where is my order?",
+        "source": "website",
+        "hasLead": False,
+        "lastTurn": {"id": turn.id, "status": "completed"},
+        "ratings": {"up": 0, "down": 0},
+    }
+    assert moments["lastMessageAt"].startswith(f"{conversation.last_message_at:%Y-%m-%dT%H:%M:%S}")
+    assert api("GET", f"/conversations/{turn.conversation_id}") == {**shown, **moments}
+
+
+def test_list_turns_its_pages_without_a_gap(api: Api, chatbot: Chatbot) -> None:
+    for number in range(5):
+        said(chatbot, f"number {number}")
+    first = api("GET", "/conversations?limit=2")
+    second = api("GET", f"/conversations?limit=2&cursor={first['nextCursor']}")
+    third = api("GET", f"/conversations?limit=2&cursor={second['nextCursor']}")
+    pages = [[each["preview"][-1] for each in page["conversations"]] for page in (first, second)]
+    assert pages == [["4", "3"], ["2", "1"]]
+    assert [each["preview"] for each in third["conversations"]] == ["number 0"]
+    assert third["nextCursor"] is None
+
+
+def test_list_is_narrowed(api: Api, team: Team, chatbot: Chatbot) -> None:
+    catching = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
+    read(catching, "I am at ana@example.com")
+    broken = opened(chatbot, text="broken", metadata={"source": "website"})
+    failed(broken)
+    mended = opened(chatbot, text="mended")
+    failed(mended)
+    completed(opened(chatbot, conversation=mended.conversation))
+    opened(chatbot, text="running")
+    done = said(chatbot, "done")
+    assert listed(api, f"?chatbotId={catching.id}") == ["I am at ana@example.com"]
+    assert listed(api, "?status=failed") == ["broken"]
+    assert listed(api, "?status=running") == ["running"]
+    assert listed(api, "?status=completed") == ["done", "mended", "I am at ana@example.com"]
+    assert listed(api, "?status=stopped") == []
+    assert listed(api, "?source=website") == ["broken"]
+    assert listed(api, "?source=api&status=running") == ["running"]
+    assert listed(api, "?hasLead=true") == ["I am at ana@example.com"]
+    assert listed(api, "?hasLead=false") == ["done", "running", "mended", "broken"]
+    assert listed(api, f"?search={done.id}") == ["done"]
+    assert listed(api, f"?search={done.message_id}&status=failed") == []
+
+
+def test_failed_turns_are_listed_newest_first_over_pages(api: Api, chatbot: Chatbot) -> None:
+    for number in range(3):
+        thread = opened(chatbot, text=f"number {number}")
+        failed(thread)
+        failed(opened(chatbot, conversation=thread.conversation))
+    first = api("GET", "/conversations?status=failed&limit=2")
+    assert [each["preview"] for each in first["conversations"]] == ["number 2", "number 1"]
+    assert listed(api, f"?status=failed&limit=2&cursor={first['nextCursor']}") == ["number 0"]
+
+
+def test_list_is_narrowed_by_moments_and_ratings(api: Api, chatbot: Chatbot) -> None:
+    old, good, bad = (said(chatbot, text) for text in ("old", "good", "bad"))
+    moment = timezone.now() - timedelta(days=1)
+    Conversation.objects.filter(id=old.conversation_id).update(last_message_at=moment)
+    for turn, rating in ((good, "up"), (bad, "down")):
+        api("PUT", rating_of(turn), {"rating": rating})
+    stamp = moment.isoformat().replace("+00:00", "Z")
+    assert listed(api, f"?to={stamp}") == []
+    assert listed(api, f"?from={stamp}") == ["bad", "good", "old"]
+    after = (moment + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    assert (listed(api, f"?to={after}"), listed(api, f"?from={after}")) == (
+        ["old"],
+        ["bad", "good"],
+    )
+    assert listed(api, "?rated=any") == ["bad", "good"]
+    assert (listed(api, "?rated=up"), listed(api, "?rated=down")) == (["good"], ["bad"])
+    assert listed(api, "?rated=none") == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=101", "limit"),
+        ("cursor=x", "cursor"),
+        ("chatbotId=x", "chatbotId"),
+        ("status=done", "status"),
+        ("hasLead=yes", "hasLead"),
+        ("rated=twice", "rated"),
+        ("from=yesterday", "from"),
+        ("to=2026-11-23T07:00:00", "to"),
+        ("search=%00", "search"),
+        (f"source={'x' * 61}", "source"),
+    ],
+)
+def test_filter_that_makes_no_sense_is_named(api: Api, query: str, field: str) -> None:
+    refused = api.send("GET", f"/conversations?{query}").json()
+    assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [field])
+
+
+def test_title_and_note_are_set_and_taken_away(api: Api, chatbot: Chatbot) -> None:
+    path = f"/conversations/{said(chatbot, 'Hello').conversation_id}"
+    titled = api("PATCH", path, {"title": "  Order 4711 ", "note": "Refunded.\nTwice."})
+    assert (titled["title"], titled["note"]) == ("Order 4711", "Refunded.\nTwice.")
+    assert api("PATCH", path, {"note": None})["title"] == "Order 4711"
+    assert api("PATCH", path, {}) == api("GET", path)
+    assert api("GET", path)["note"] is None
+    assert api("PATCH", path, {"title": None})["title"] is None
+    log = AuditEntry.objects.filter(target_id=path.rpartition("/")[2]).order_by("created_at")
+    assert list(log.values_list("action", "actor_kind", "details")) == [
+        ("conversation.renamed", "api_key", {"fields": ["note", "title"]}),
+        ("conversation.annotated", "api_key", {"fields": ["note"]}),
+        ("conversation.renamed", "api_key", {"fields": ["title"]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"title": ""}, "title"),
+        ({"title": "a\nb"}, "title"),
+        ({"title": "x" * 121}, "title"),
+        ({"note": "x" * 4001}, "note"),
+        ({"note": 5}, "note"),
+        ({"name": "x"}, "name"),
+    ],
+)
+def test_title_and_note_that_cannot_be_are_named(
+    api: Api, chatbot: Chatbot, body: dict[str, Any], field: str
+) -> None:
+    path = f"/conversations/{said(chatbot, 'Hello').conversation_id}"
+    refused = api.send("PATCH", path, body)
+    assert (refused.status_code, list(refused.json()["details"])) == (400, [field])
+
+
+def rating_of(turn: Turn) -> str:
+    return f"/conversations/{turn.conversation_id}/messages/{turn.message_id}/rating"
+
+
+def test_answer_is_rated_rated_again_and_cleared(api: Api, team: Team, chatbot: Chatbot) -> None:
+    turn = said(chatbot, "Hello")
+    up = api("PUT", rating_of(turn), {"rating": "up"})
+    assert (up["id"], up["rating"]["rating"], up["rating"]["comment"]) == (
+        turn.message_id,
+        "up",
+        None,
+    )
+    assert up["rating"]["ratedBy"]["kind"] == "api_key"
+    down = api("PUT", rating_of(turn), {"rating": "down", "comment": " Too\nlong "})
+    assert (down["rating"]["rating"], down["rating"]["comment"]) == ("down", "Too\nlong")
+    path = f"/conversations/{turn.conversation_id}"
+    user, answer = api("GET", f"{path}/messages")["messages"]
+    assert (user["rating"], answer) == (None, down)
+    assert api("GET", path)["ratings"] == {"up": 0, "down": 1}
+    assert api("DELETE", rating_of(turn))["rating"] is None
+    assert api("DELETE", rating_of(turn))["rating"] is None
+    assert api("GET", path)["ratings"] == {"up": 0, "down": 0}
+
+
+def test_only_answers_of_the_conversation_are_rated(api: Api, chatbot: Chatbot) -> None:
+    turn, other = said(chatbot, "Hello"), said(chatbot, "Other")
+    asked = Message.objects.get(turn=turn, role="user")
+    path = f"/conversations/{turn.conversation_id}/messages"
+    refused = [
+        api.send(method, f"{path}/{id}/rating", {"rating": "up"} if method == "PUT" else None)
+        for id in (asked.id, other.message_id)
+        for method in ("PUT", "DELETE")
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [
+        *[(409, "MESSAGE_NOT_AN_ANSWER")] * 2,
+        *[(404, "MESSAGE_NOT_FOUND")] * 2,
+    ]
+
+
+def test_deleted_conversation_is_found_nowhere(api: Api, chatbot: Chatbot) -> None:
+    turn = said(chatbot, "Hello")
+    path = f"/conversations/{turn.conversation_id}"
+    assert api("DELETE", path) == {"id": turn.conversation_id, "deleted": True}
+    assert listed(api) == []
+    gone = [
+        api.send("GET", path),
+        api.send("GET", f"{path}/messages"),
+        api.send("PATCH", path, {"title": "x"}),
+        api.send("PUT", rating_of(turn), {"rating": "up"}),
+        api.send("DELETE", path),
+    ]
+    assert {each.json()["code"] for each in gone} == {"CONVERSATION_NOT_FOUND"}
+    receipt = api.send("GET", f"/chatbots/{chatbot.id}/turns/{turn.id}")
+    assert receipt.json()["code"] == "TURN_NOT_FOUND"
+
+
+def test_conversation_in_which_a_turn_runs_is_not_deleted(api: Api, chatbot: Chatbot) -> None:
+    turn = opened(chatbot)
+    refused = api.send("DELETE", f"/conversations/{turn.conversation_id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "CONVERSATION_BUSY")
+    completed(turn)
+    assert api("DELETE", f"/conversations/{turn.conversation_id}")["deleted"] is True
+
+
+def test_list_takes_as_many_statements_for_50_rows_as_for_1(api: Api, chatbot: Chatbot) -> None:
+    counts = []
+    for more in (1, 49):
+        for _ in range(more):
+            api("PUT", rating_of(said(chatbot, "Hello")), {"rating": "up"})
+        with CaptureQueriesContext(connection) as captured:
+            assert len(listed(api)) in (1, 50)
+        counts.append(len(captured))
+    assert counts == [4, 4]

@@ -1,0 +1,157 @@
+"""A conversation that is deleted: hidden at once, erased, and the books as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot, LeadCapture
+from apps.conversations.curation import edit_conversation, rate_answer
+from apps.conversations.deletion import delete_conversation, erase_deleted
+from apps.conversations.errors import ConversationBusy, ConversationNotFound
+from apps.conversations.models import Conversation, Message, RatingValue, Turn
+from apps.conversations.services import open_turn
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import balance_of, ledger_sum
+from apps.leads.models import CapturedField, Lead
+from apps.webhooks.models import Delivery, Event
+from apps.webhooks.services import resend
+from tests.conversations.opening import completed, new_turn, opened
+from tests.dashboard.test_erasure import rows_that_say
+from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
+from tests.leads.leads import read
+
+SECRET = "Zanzibar"
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    give(team.workspace, 10)
+    model = make_model(credits_per_reply=1)
+    return make_chatbot(team.workspace, model, lead_capture=LeadCapture.DETECT)
+
+
+def lived_in(chatbot: Chatbot) -> Turn:
+    """A turn of a conversation of which everything says the secret."""
+    fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
+    turn = opened(chatbot, credits=1, **fields)
+    completed(turn, SECRET)
+    place = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
+    edit_conversation(**place, title=SECRET, note=SECRET, actor=SYSTEM)
+    rate_answer(
+        **place,
+        message_id=turn.message_id,
+        value=RatingValue.UP,
+        comment=SECRET,
+        actor=SYSTEM,
+    )
+    return turn
+
+
+def delete(turn: Turn) -> None:
+    delete_conversation(
+        workspace_id=turn.workspace_id, conversation_id=turn.conversation_id, actor=SYSTEM
+    )
+
+
+def test_nothing_that_was_said_is_left_and_the_books_are(team: Team, chatbot: Chatbot) -> None:
+    endpoint, _ = make_endpoint(team.workspace)
+    turn, other = lived_in(chatbot), opened(chatbot, text="Other")
+    completed(other, "Answer")
+    delivery = Delivery.objects.get(endpoint=endpoint, event__data__messageId=turn.message_id)
+    Delivery.objects.filter(id=delivery.id).update(response_body=SECRET)
+    before = Turn.objects.filter(id=turn.id).values().get()
+    entries = list(LedgerEntry.objects.filter(workspace=team.workspace).values())
+    assert rows_that_say(SECRET, team.workspace) == [
+        "Conversation",
+        "Delivery",
+        "Event",
+        "Message",
+        "Passage",
+        "Rating",
+        "Turn",
+    ]
+    delete(turn)
+    assert rows_that_say(SECRET, team.workspace) == []
+    assert list(LedgerEntry.objects.filter(workspace=team.workspace).values()) == entries
+    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 9
+    after = Turn.objects.filter(id=turn.id).values().get()
+    assert after == {**before, "idempotency_key": None, "delta_lengths": []}
+    assert list(Message.objects.values_list("text", flat=True)) == ["Other", "Answer"]
+    (entry,) = AuditEntry.objects.filter(action="conversation.deleted")
+    assert (entry.target_id, entry.target_label, entry.details) == (turn.conversation_id, "", {})
+
+
+def test_event_on_its_way_comes_without_its_text(team: Team, chatbot: Chatbot) -> None:
+    endpoint, _ = make_endpoint(team.workspace)
+    turn, other = lived_in(chatbot), opened(chatbot)
+    completed(other, "Kept")
+    delete(turn)
+    told = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
+    assert [event.data["response"] for event in told] == ["", "Kept"]
+    again = resend(delivery=Delivery.objects.get(endpoint=endpoint, event=told[0]))
+    assert again.event.data["messageId"] == turn.message_id
+
+
+def test_lead_stays_without_its_citations(team: Team, chatbot: Chatbot) -> None:
+    conversation = read(chatbot, "I am at ana@example.com")
+    turn = conversation.turns.get()
+    assert CapturedField.objects.filter(message__turn=turn).count() == 1
+    delete(turn)
+    lead = Lead.objects.get(workspace=team.workspace)
+    assert (lead.email, lead.conversation_id, lead.captured.count()) == (
+        "ana@example.com",
+        None,
+        0,
+    )
+
+
+def test_running_turn_keeps_it_and_changes_nothing(chatbot: Chatbot) -> None:
+    turn = lived_in(chatbot)
+    running = opened(chatbot, conversation=turn.conversation)
+    with pytest.raises(ConversationBusy):
+        delete(turn)
+    kept = Conversation.objects.get(id=turn.conversation_id)
+    assert (kept.deleted_at, kept.title, kept.messages.count()) == (None, SECRET, 3)
+    completed(running)
+    delete(turn)
+    with pytest.raises(ConversationNotFound):
+        delete(turn)
+
+
+def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None:
+    turn = lived_in(chatbot)
+    with pytest.raises(ConversationNotFound):
+        delete_conversation(
+            workspace_id=team.outside.id, conversation_id=turn.conversation_id, actor=SYSTEM
+        )
+    assert rows_that_say(SECRET, team.workspace) == [
+        "Conversation",
+        "Message",
+        "Passage",
+        "Rating",
+        "Turn",
+    ]
+
+
+def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
+    turn = lived_in(chatbot)
+    seen = turn.conversation
+    delete(turn)
+    with pytest.raises(ConversationNotFound):
+        open_turn(new_turn(chatbot, conversation=seen))
+    assert Turn.objects.filter(conversation=seen).count() == 1
+
+
+def test_deletion_that_was_cut_off_is_finished(team: Team, chatbot: Chatbot) -> None:
+    turn = lived_in(chatbot)
+    delete(turn)
+    assert erase_deleted() == 0
+    cut_off = lived_in(chatbot)
+    Conversation.objects.filter(id=cut_off.conversation_id).update(
+        deleted_at=cut_off.created_at, title="", note="", source="api"
+    )
+    assert rows_that_say(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
+    assert (erase_deleted(), erase_deleted()) == (1, 0)
+    assert rows_that_say(SECRET, team.workspace) == []

@@ -129,14 +129,16 @@ class LedgerEntry(models.Model):
     """
 
     id = IdField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="ledger")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="ledger", db_index=False
+    )
     kind = models.CharField(max_length=10, choices=EntryKind)
     amount = models.BigIntegerField(help_text="Credits given, or taken where negative.")
     balance_after = models.BigIntegerField()
     turn_id = models.CharField(max_length=LENGTH, null=True, blank=True, db_collation="C")  # noqa: DJ001
     reason = models.CharField(max_length=500, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     category = models.CharField(max_length=10, choices=Category, blank=True, db_default="")
@@ -165,7 +167,13 @@ class LedgerEntry(models.Model):
     class Meta:
         verbose_name_plural = "ledger entries"
         indexes = [
-            models.Index(fields=["workspace", "-created_at", "-id"], name="credits_ledger_newest")
+            models.Index(fields=["workspace", "-created_at", "-id"], name="credits_ledger_newest"),
+            # Charges, which are nearly all entries, are made by nobody and cost it nothing.
+            models.Index(
+                fields=["created_by"],
+                name="credits_ledger_made_by",
+                condition=Q(created_by__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -184,6 +192,7 @@ class LedgerEntry(models.Model):
                 condition=~Q(kind=EntryKind.CHARGE) | Q(turn_id__isnull=False),
                 name="credits_charge_names_its_turn",
             ),
+            models.UniqueConstraint("workspace", "sequence", name="credits_ledger_in_order"),
             models.UniqueConstraint(
                 "reverses", condition=Q(reverses__isnull=False), name="credits_reversed_once"
             ),

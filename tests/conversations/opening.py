@@ -39,9 +39,9 @@ def completed(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
     return settle_turn(turn=turn, settlement=Settlement(text=text, **given | fields))
 
 
-def failed(turn: Turn, text: str = "") -> Receipt:
+def failed(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:
     """The turn, failed after this text."""
-    settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code="MODEL_ERROR")
+    settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code=error_code)
     return settle_turn(turn=turn, settlement=settlement)
 
 

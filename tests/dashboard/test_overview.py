@@ -86,8 +86,7 @@ def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -
     first, *others = (opened(chatbot) for _ in range(3))
     failed(first)
     for turn in others:
-        failed(turn)
-        Turn.objects.filter(id=turn.id).update(error_code="MODEL_TIMEOUT")
+        failed(turn, error_code="MODEL_TIMEOUT")
     now = timezone.now() + timedelta(seconds=1)
     found = errors(team.workspace.id, since=now - DAY, until=now)
     assert found == [("MODEL_TIMEOUT", 2), ("MODEL_ERROR", 1)]

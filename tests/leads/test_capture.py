@@ -15,6 +15,7 @@ from apps.leads.capture import given_in, read_turn, read_turns, take_given
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.leads.wire import lead_data
+from tests.conversations.opening import opened
 from tests.factories import Team, make_chatbot, make_workspace
 from tests.faults import refusing_rows
 from tests.leads.leads import made, read, said, told
@@ -156,11 +157,12 @@ def test_message_that_breaks_the_reading_does_not_hold_up_the_next(chatbot: Chat
 
 
 def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
-    conversation = read(chatbot, "ana@example.com")
-    Turn.objects.filter(conversation=conversation).update(text_so_far="")
-    Message.objects.filter(conversation=conversation).delete()
-    Turn.objects.filter(conversation=conversation).delete()
-    Conversation.objects.filter(id=conversation.id).delete()
+    # A conversation goes while nothing in it has settled: a settled turn belongs to the books.
+    turn = opened(chatbot, text="ana@example.com")
+    read_turn(turn=turn)
+    Message.objects.filter(turn=turn).delete()
+    Turn.objects.filter(id=turn.id).delete()
+    Conversation.objects.filter(id=turn.conversation_id).delete()
     lead = Lead.objects.get(chatbot=chatbot)
     assert (lead.email, lead.conversation, lead.captured.count()) == ("ana@example.com", None, 0)
 

@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from unfold.admin import TabularInline
 
 from apps.accounts.models import User
 from apps.audit.services import staff
-from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
 from apps.chatbots.services import (
     SETTINGS,
     add_chatbot,
@@ -47,6 +48,30 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+PRICES = ["created_at", "actor_label", "old", "new"]
+
+
+class PriceHistory(TabularInline):  # type: ignore[misc]
+    """What a language model has cost, newest first."""
+
+    model = PriceChange
+    verbose_name_plural = "price history"
+    fields = readonly_fields = PRICES
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(PriceChange)
+class PriceChangeAdmin(HistoryAdmin):
+    list_display = ["model_name", *PRICES]
+    list_filter = ["created_at"]
+    search_fields = ["model_name", "=language_model__id", "actor_label"]
+
+
 @admin.register(LanguageModel)
 class LanguageModelAdmin(StaffAdmin):
     form = LanguageModelForm
@@ -55,6 +80,7 @@ class LanguageModelAdmin(StaffAdmin):
     search_fields = ["name", "litellm_model"]
     readonly_fields = ["id", "provider", "provider_model", "created_at"]
     actions_detail = ["test"]
+    inlines = [PriceHistory]
 
     @row_page(description="Test this model", permission="test", icon="play_arrow")
     def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -75,7 +101,7 @@ class LanguageModelAdmin(StaffAdmin):
         return request.user.has_perm("chatbots.test_languagemodel")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
-        save_model(model=obj)
+        save_model(model=obj, actor=staff(cast(User, request.user), request))
 
 
 @admin.register(Chatbot)

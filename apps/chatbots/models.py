@@ -77,6 +77,55 @@ class LanguageModel(models.Model):
         return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)
 
 
+class PriceChange(models.Model):
+    """A price as it was set: by whom, when, and what it was before (nothing for a new model).
+
+    PostgreSQL writes one whenever a language model's price changes, by whatever way, and refuses
+    to change or delete it. Turns keep the price at which they opened and never look here.
+    """
+
+    id = IdField()
+    language_model = models.ForeignKey(
+        LanguageModel,
+        on_delete=models.DO_NOTHING,
+        related_name="price_changes",
+        db_constraint=False,
+        help_text="The history of a model outlives it.",
+    )
+    model_name = models.CharField(max_length=120)
+    actor_label = models.CharField(max_length=300)
+    old_per_reply = models.PositiveIntegerField(null=True, blank=True)
+    old_per_1k_input = models.PositiveIntegerField(null=True, blank=True)
+    old_per_1k_output = models.PositiveIntegerField(null=True, blank=True)
+    new_per_reply = models.PositiveIntegerField()
+    new_per_1k_input = models.PositiveIntegerField()
+    new_per_1k_output = models.PositiveIntegerField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["language_model", "-created_at", "-id"], name="chatbots_price_newest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_name}: {self.new}"
+
+    @property
+    def old(self) -> Price | None:
+        """The price before; none for a model that is new."""
+        parts = (self.old_per_reply, self.old_per_1k_input, self.old_per_1k_output)
+        known = [part for part in parts if part is not None]
+        return Price(*known) if len(known) == len(parts) else None
+
+    @property
+    def new(self) -> Price:
+        """The price from then on."""
+        return Price(self.new_per_reply, self.new_per_1k_input, self.new_per_1k_output)
+
+
 class LeadCapture(models.TextChoices):
     """What a chatbot does to learn whom it talks to."""
 

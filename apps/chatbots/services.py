@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.audit.services import SYSTEM, Actor, record
@@ -22,8 +22,11 @@ def add_model(*, name: str, litellm_model: str, **fields: Any) -> LanguageModel:
     return save_model(model=LanguageModel(name=name, litellm_model=litellm_model, **fields))
 
 
-def save_model(*, model: LanguageModel) -> LanguageModel:
-    """Work out who speaks to the model, check the entry and save it. Raises as `add_model`."""
+def save_model(*, model: LanguageModel, actor: Actor = SYSTEM) -> LanguageModel:
+    """Work out who speaks to the model, check the entry and save it. Raises as `add_model`.
+
+    A price that changes is written down by PostgreSQL, with the name of who changed it.
+    """
     found = resolve(model.litellm_model, api_base=model.api_base, api_key_env=model.api_key_env)
     model.provider = found.provider
     model.provider_model = found.model
@@ -33,7 +36,11 @@ def save_model(*, model: LanguageModel) -> LanguageModel:
     if found.context_tokens:
         model.context_tokens = found.context_tokens
     model.full_clean()
-    model.save()
+    with transaction.atomic(), connection.cursor() as cursor:
+        name_actor = "SELECT set_config('parley.actor', %s, true)"
+        cursor.execute(name_actor, [actor.label])
+        model.save()
+        cursor.execute(name_actor, [""])
     return model
 
 

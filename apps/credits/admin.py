@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
-from apps.credits.models import Account, LedgerEntry, Lot, Plan
+from apps.credits.models import Account, AccountCheck, LedgerEntry, Lot, NightlyCheck, Plan
 
 
 @admin.register(Plan)
@@ -57,3 +57,19 @@ class LotAdmin(HistoryAdmin):
     list_select_related = ["workspace"]
     list_filter = ["expires_at", "period"]
     search_fields = ["workspace__slug", "=entry__id"]
+
+
+@admin.register(NightlyCheck)
+class NightlyCheckAdmin(HistoryAdmin):
+    list_display = ["day", "accounts", "faults", "started_at", "finished_at"]
+    list_filter = ["day"]
+    search_fields = ["=id", "=digest"]
+
+
+@admin.register(AccountCheck)
+class AccountCheckAdmin(HistoryAdmin):
+    list_display = ["night", "workspace", "fault", "balance", "held", "entries"]
+    list_select_related = ["workspace", "night"]
+    list_filter = ["night", ("fault", admin.EmptyFieldListFilter)]
+    search_fields = ["workspace__slug", "=fault_row_id", "=last_hash"]
+    ordering = ["-id"]

@@ -80,7 +80,7 @@ def walk(
             sentence = f"The chain was made anew: entry {number} had another hash when last noted."
             return head, Fault(sentence, entry_id)
         head = Head(number, computed, head.balance + amount)
-    missing = last if last is not None else max(noted, default=0)
+    missing = max([last or 0, *noted])
     if head.sequence < missing:
         return head, Fault(f"Entries are missing: {missing} were there, {head.sequence} are.")
     return head, None

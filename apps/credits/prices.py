@@ -21,3 +21,11 @@ class Price:
         """
         thousandths = input_tokens * self.per_1k_input + output_tokens * self.per_1k_output
         return self.per_reply + -(-thousandths // 1000)
+
+    def __str__(self) -> str:
+        """In words: "2 a reply, 1 per 1,000 tokens in, 3 out"."""
+        parts = [f"{self.per_reply:,} a reply"] if self.per_reply else []
+        if self.per_1k_input or self.per_1k_output:
+            inward, outward = f"{self.per_1k_input:,}", f"{self.per_1k_output:,}"
+            parts.append(f"{inward} per 1,000 tokens in, {outward} out")
+        return ", ".join(parts) or "free"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet, Sum
 
-from apps.credits.models import Account, EntryKind, LedgerEntry
+from apps.credits.models import Account, AccountCheck, EntryKind, LedgerEntry, NightlyCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,19 @@ def balance_after_turn(workspace_id: str, turn_id: str) -> int:
     """The balance that a settled turn left: after its charge, or today's if it cost nothing."""
     charge = charge_of_turn(workspace_id, turn_id)
     return charge.balance_after if charge else balance_of(workspace_id).balance
+
+
+def last_night() -> NightlyCheck | None:
+    """The newest check of the books that has ended."""
+    return NightlyCheck.objects.exclude(finished_at=None).order_by("-day").first()
+
+
+def faults_of(night: NightlyCheck) -> QuerySet[AccountCheck]:
+    """The accounts whose books did not agree that night."""
+    return night.checks.exclude(fault="").select_related("workspace").order_by("id")
+
+
+def noted_heads(workspace_id: str) -> dict[int, str]:
+    """Where the account's chain stood in each night in which it was whole: number → hash."""
+    noted = AccountCheck.objects.filter(workspace_id=workspace_id, fault="", entries__gt=0)
+    return dict(noted.values_list("entries", "last_hash"))

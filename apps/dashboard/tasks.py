@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.core.logging import get_logger
-from apps.dashboard import erasure
+from apps.dashboard import books, erasure
 
 log = get_logger(__name__)
 
@@ -16,3 +16,9 @@ def end_workspaces() -> int:
     for workspace_id in erased:
         log.info("workspace_erased", workspace_id=workspace_id)
     return len(erased)
+
+
+@shared_task(name="apps.dashboard.tasks.check_books")  # type: ignore[untyped-decorator]
+def check_books() -> bool:
+    """Check the books of the day that has begun; False where that is done or under way."""
+    return books.check_books(now=timezone.now()) is not None

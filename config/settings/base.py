@@ -150,6 +150,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # Email: sent by the job worker
 
 EMAIL_TIMEOUT = 15
+ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
+"""Who is told by email where the books do not agree."""
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Parley <parley@localhost>")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 """Where people reach us, without a slash at its end: what links in emails begin with."""
@@ -226,6 +228,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "apps.adjustments.tasks.expire_requests",
         "schedule": 600.0,
     },
+    # Looked for twice an hour and done once a day, so that an outage is caught up with.
+    "check-books": {"task": "apps.dashboard.tasks.check_books", "schedule": 1800.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},

@@ -2,8 +2,8 @@
 
 Environment: SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL and REDIS_URL are required;
 PUBLIC_URL (https:// and the first allowed host), EMAIL_URL (a mail server on localhost, port 25),
-DEFAULT_FROM_EMAIL, CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, TRUSTED_PROXIES, DB_THREADS, LOG_LEVEL,
-WEBHOOK_ALLOW_PRIVATE and the time-outs of `config.settings.base` are optional.
+DEFAULT_FROM_EMAIL, ADMINS, CSRF_TRUSTED_ORIGINS, TRUST_PROXY_TLS, TRUSTED_PROXIES, DB_THREADS,
+LOG_LEVEL, WEBHOOK_ALLOW_PRIVATE and the time-outs of `config.settings.base` are optional.
 """
 
 from django.core.exceptions import ImproperlyConfigured

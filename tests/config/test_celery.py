@@ -21,6 +21,7 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.conversations.tasks.sweep_turns",
         "apps.conversations.tasks.write_exports",
         "apps.credits.tasks.renew",
+        "apps.dashboard.tasks.check_books",
         "apps.dashboard.tasks.end_workspaces",
         "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",

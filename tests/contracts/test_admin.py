@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.adjustments.models import Adjustment, AdjustmentLine
@@ -18,7 +19,7 @@ from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
-from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
     Conversation,
@@ -30,7 +31,8 @@ from apps.conversations.models import (
 )
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
-from apps.credits.models import Account, LedgerEntry, Lot, Plan
+from apps.credits.models import Account, AccountCheck, LedgerEntry, Lot, NightlyCheck, Plan
+from apps.dashboard.books import check_account
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
@@ -50,6 +52,7 @@ HISTORY = [
     Account,
     Adjustment,
     AdjustmentLine,
+    AccountCheck,
     ApiKey,
     AuditEntry,
     CapturedField,
@@ -67,7 +70,9 @@ HISTORY = [
     Lot,
     Member,
     Message,
+    NightlyCheck,
     Passage,
+    PriceChange,
     Rating,
     Reading,
     SearchProgress,
@@ -100,6 +105,9 @@ def make_world() -> tuple[Team, str]:
     completed(opened(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     make_export(team.workspace)
+    now = timezone.now()
+    night, _ = NightlyCheck.objects.get_or_create(day=now, defaults={"claimed_until": now})
+    check_account(night=night, workspace_id=team.workspace.id)
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
     owner = Member.objects.get(workspace=team.workspace, user=team.alice)
     invite(

@@ -17,7 +17,16 @@ SOURCES = sorted(
     for folder in ("apps", "config", "local", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
-SHARED = {"User", "Workspace", "Plan", "LanguageModel", "Adjustment", "SearchProgress"}
+SHARED = {
+    "User",
+    "Workspace",
+    "Plan",
+    "LanguageModel",
+    "PriceChange",
+    "NightlyCheck",
+    "Adjustment",
+    "SearchProgress",
+}
 """Models that belong to no workspace: people, the tenant itself, what staff offer to all, what they
 ask for in several at once, line by line, and how far search has read."""
 

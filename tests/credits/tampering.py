@@ -13,3 +13,21 @@ def tamper(statement: str, *parameters: Any) -> None:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(statement, parameters)
         cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+_REMADE = """
+DO $$
+DECLARE entry credits_ledgerentry; before text := '';
+BEGIN
+  FOR entry IN SELECT * FROM credits_ledgerentry WHERE workspace_id = '{workspace}'
+    ORDER BY sequence LOOP
+    before := credits_entry_hash(entry, before);
+    UPDATE credits_ledgerentry SET hash = before WHERE id = entry.id;
+  END LOOP;
+END $$
+"""
+
+
+def remake_chain(workspace_id: str) -> None:
+    """Write all hashes of a ledger anew, over what stands in it now."""
+    tamper(_REMADE.format(workspace=workspace_id))

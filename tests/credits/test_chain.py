@@ -18,7 +18,7 @@ from apps.credits.history import PastEntry, write_history
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, charge, grant, hold, reverse
 from tests.conversations.test_migrations import move
-from tests.credits.tampering import tamper
+from tests.credits.tampering import remake_chain, tamper
 from tests.factories import Team
 
 REASONS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=60)
@@ -113,24 +113,11 @@ def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
     assert walk(team.workspace.id)[1] == Fault("Entry 6 is not as it was written.", theirs.id)
 
 
-REMADE = """
-DO $$
-DECLARE entry credits_ledgerentry; before text := '';
-BEGIN
-  FOR entry IN SELECT * FROM credits_ledgerentry WHERE workspace_id = '{workspace}'
-    ORDER BY sequence LOOP
-    before := credits_entry_hash(entry, before);
-    UPDATE credits_ledgerentry SET hash = before WHERE id = entry.id;
-  END LOOP;
-END $$
-"""
-
-
 def test_chain_that_is_made_anew_differs_from_what_was_noted(team: Team) -> None:
     entries = some_of_each(team)
     noted = {entries[3].sequence: entries[3].hash}
     tamper("UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id)
-    tamper(REMADE.format(workspace=team.workspace.id))
+    remake_chain(team.workspace.id)
     assert walk(team.workspace.id)[1] is None
     assert walk(team.workspace.id, anchors=noted)[1] == Fault(
         "The chain was made anew: entry 4 had another hash when last noted.", entries[3].id

@@ -32,6 +32,7 @@ SECRET = "Zanzibar"
 BECOMES = {
     "Account": "kept: the books",
     "AdjustmentLine": "kept: the books",
+    "AccountCheck": "kept: the books",
     "ApiKey": "revoked, its name erased: turns name it",
     "AuditEntry": "kept: the books",
     "CapturedField": "removed",

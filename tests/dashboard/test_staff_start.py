@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,11 +12,13 @@ from django.utils import timezone
 
 from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.services import Settlement, settle_turn, sweep_turns
-from apps.credits.models import Account, Plan
+from apps.credits.models import Account, NightlyCheck, Plan
 from apps.credits.services import adjust
+from apps.dashboard.books import check_account
 from apps.dashboard.staff.sections import Section
 from apps.webhooks.models import Endpoint
 from tests.conversations.opening import completed, failed, opened, silence
+from tests.credits.tampering import tamper
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model, make_user
 
 
@@ -48,6 +50,7 @@ def _words(cell: object) -> str:
 
 def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
     assert {title: told(section) for title, section in sections().items()} == {
+        "Books that do not agree": [],
         "Out of credits": [],
         "Webhooks that fail": [],
         "Errors by model": [],
@@ -55,6 +58,18 @@ def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
     }
     page = page_of("").get("/admin/").content.decode()
     assert "Every workspace in use has credits." in page
+
+
+def test_books_that_differed_last_night_are_named(team: Team) -> None:
+    give(team.workspace, 10)
+    tamper("UPDATE credits_account SET balance = 11 WHERE workspace_id = %s", team.workspace.id)
+    day = datetime(9999, 12, 31, tzinfo=UTC)
+    night = NightlyCheck.objects.create(day=day, claimed_until=day, finished_at=day)
+    check_account(night=night, workspace_id=team.workspace.id)
+    fault = "The balance is 11, the ledger's sum 10."
+    assert told(sections("auditor")["Books that do not agree"]) == [
+        [str(team.workspace), fault, "—"]
+    ]
 
 
 def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> None:

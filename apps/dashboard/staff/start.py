@@ -12,7 +12,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import first_id_at
-from apps.credits.models import Account
+from apps.credits.models import Account, AccountCheck
+from apps.credits.queries import faults_of, last_night
 from apps.dashboard.staff.sections import (
     MOST_ROWS,
     Part,
@@ -39,6 +40,22 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": "What needs a person",
         "sections": allowed(PARTS, cast(User, request.user), now),
     }
+
+
+def books_that_differ(now: datetime) -> Section:
+    """What the last check of the books found, and when that was."""
+    night = last_night()
+    faults = list(faults_of(night)[:MOST_ROWS]) if night else []
+    return Section(
+        title="Books that do not agree",
+        headers=["Workspace", "What differs", "First seen in"],
+        rows=[
+            [link(check.workspace), link(check, check.fault), check.fault_row_id or "—"]
+            for check in faults
+        ],
+        nothing=f"All books agreed on {night.day}." if night else "No night has checked them yet.",
+        more=list_address(AccountCheck),
+    )
 
 
 def credits_short(now: datetime) -> Section:
@@ -151,6 +168,7 @@ def errors_by_model(now: datetime) -> Section:
 
 
 PARTS: tuple[Part, ...] = (
+    ("credits.view_accountcheck", books_that_differ),
     ("credits.view_account", credits_short),
     ("webhooks.view_endpoint", failing_webhooks),
     ("conversations.view_turn", errors_by_model),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from unfold.admin import TabularInline
+from django.utils.html import format_html_join
 
 from apps.accounts.models import User
 from apps.audit.services import staff
@@ -51,20 +51,6 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
 PRICES = ["created_at", "actor_label", "old", "new"]
 
 
-class PriceHistory(TabularInline):  # type: ignore[misc]
-    """What a language model has cost, newest first."""
-
-    model = PriceChange
-    verbose_name_plural = "price history"
-    fields = readonly_fields = PRICES
-    extra = 0
-    max_num = 0
-    can_delete = False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(PriceChange)
 class PriceChangeAdmin(HistoryAdmin):
     list_display = ["model_name", *PRICES]
@@ -78,9 +64,8 @@ class LanguageModelAdmin(StaffAdmin):
     list_display = ["name", "litellm_model", "provider", "credits_per_reply", "is_active"]
     list_filter = ["provider", "is_active"]
     search_fields = ["name", "litellm_model"]
-    readonly_fields = ["id", "provider", "provider_model", "created_at"]
+    readonly_fields = ["id", "provider", "provider_model", "created_at", "price_history"]
     actions_detail = ["test"]
-    inlines = [PriceHistory]
 
     @row_page(description="Test this model", permission="test", icon="play_arrow")
     def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -96,6 +81,20 @@ class LanguageModelAdmin(StaffAdmin):
             "trial": try_model(model) if request.method == "POST" else None,
         }
         return TemplateResponse(request, "admin/chatbots/test_model.html", context)
+
+    @admin.display(description="Price history")
+    def price_history(self, model: LanguageModel) -> str:
+        """What the model has cost, newest first: when, who set it, from what to what."""
+        lines = [
+            (
+                f"{change.created_at:%Y-%m-%d %H:%M}",
+                change.actor_label,
+                change.old or "new",
+                change.new,
+            )
+            for change in model.price_changes.all()
+        ]
+        return format_html_join("", "<p>{} UTC, {}: {} → {}</p>", lines) or "—"
 
     def has_test_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("chatbots.test_languagemodel")

@@ -96,6 +96,16 @@ class Account(models.Model):
         return f"{self.workspace}: {self.balance} credits"
 
 
+class Statement(Account):
+    """An account, as the admin shows its months (`apps.dashboard.admin`)."""
+
+    class Meta:
+        proxy = True
+
+    def __str__(self) -> str:
+        return f"Statements of {self.workspace}"
+
+
 class EntryKind(models.TextChoices):
     """Why credits moved."""
 

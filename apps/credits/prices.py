@@ -25,7 +25,11 @@ class Price:
     def __str__(self) -> str:
         """In words: "2 a reply, 1 per 1,000 tokens in, 3 out"."""
         parts = [f"{self.per_reply:,} a reply"] if self.per_reply else []
-        if self.per_1k_input or self.per_1k_output:
-            inward, outward = f"{self.per_1k_input:,}", f"{self.per_1k_output:,}"
+        inward, outward = f"{self.per_1k_input:,}", f"{self.per_1k_output:,}"
+        if self.per_1k_input and self.per_1k_output:
             parts.append(f"{inward} per 1,000 tokens in, {outward} out")
+        elif self.per_1k_input:
+            parts.append(f"{inward} per 1,000 tokens in")
+        elif self.per_1k_output:
+            parts.append(f"{outward} per 1,000 tokens out")
         return ", ".join(parts) or "free"

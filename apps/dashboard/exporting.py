@@ -13,6 +13,9 @@ from apps.core.spreadsheets import csv_lines
 from apps.core.threads import in_thread
 
 M = TypeVar("M", bound=Model)
+C = TypeVar("C")
+Batch = tuple[str, C | None]
+"""Lines of a file, and where to go on; None at its end."""
 AT_ONCE = 500
 """Rows that are read, written and let go at a time."""
 
@@ -26,9 +29,17 @@ def csv_file(
     takes its time: a row that is added meanwhile is not in it.
     """
 
-    def batch(cursor: str | None) -> tuple[str, str | None]:
+    def batch(cursor: str | None) -> Batch[str]:
         page: Page[M] = newest_first(rows, cursor=cursor, limit=AT_ONCE)
         return csv_lines(line(row) for row in page.rows), page.next_cursor
+
+    return sent_while_read(name, header, batch)
+
+
+def sent_while_read(
+    name: str, header: Sequence[str], batch: Callable[[C | None], Batch[C]]
+) -> StreamingHttpResponse:
+    """A CSV file of batches: the first is asked for with None, each next with what came before."""
 
     async def lines() -> AsyncIterator[str]:
         yield csv_lines([header])

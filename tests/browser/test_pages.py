@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.audit.services import person
@@ -103,6 +104,7 @@ def addresses(life: Team) -> dict[str, str]:
         "conversations": "conversations",
         "conversations-none": "conversations?status=stopped",
         "credits": "credits",
+        "statement": f"credits/months/{timezone.now():%Y-%m}",
         "webhooks": "webhooks",
         "webhook-new": "webhooks/new",
         "webhook": f"webhooks/{delivery.endpoint_id}",

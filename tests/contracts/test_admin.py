@@ -31,7 +31,15 @@ from apps.conversations.models import (
 )
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
-from apps.credits.models import Account, AccountCheck, LedgerEntry, Lot, NightlyCheck, Plan
+from apps.credits.models import (
+    Account,
+    AccountCheck,
+    LedgerEntry,
+    Lot,
+    NightlyCheck,
+    Plan,
+    Statement,
+)
 from apps.dashboard.books import check_account
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
@@ -76,6 +84,7 @@ HISTORY = [
     Rating,
     Reading,
     SearchProgress,
+    Statement,
     Turn,
 ]
 TOKEN = "What-the-customers-address-holds"

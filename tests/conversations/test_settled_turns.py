@@ -43,7 +43,7 @@ def run(statement: str, *parameters: str) -> None:
         f"message_id = '{OTHER_ID}'",
         f"api_key_id = '{OTHER_ID}'",
         "status = 'stopped'",
-        "status = 'running', settled_at = NULL",
+        "status = 'running', settled_at = NULL, credits_charged = 0",
         "model_name = 'another'",
         "credits_per_reply = 1",
         "credits_per_1k_input = 1",

@@ -50,3 +50,17 @@ def test_price_rounds_up_by_less_than_one_credit(
     cost = Price(0, rate_in, rate_out).of(input_tokens=tokens_in, output_tokens=tokens_out)
     exact = tokens_in * rate_in + tokens_out * rate_out
     assert 0 <= cost * 1000 - exact < 1000
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        (Price(2), "2 a reply"),
+        (Price(0, 1, 3), "1 per 1,000 tokens in, 3 out"),
+        (Price(2000, 1, 0), "2,000 a reply, 1 per 1,000 tokens in"),
+        (Price(0, 0, 3), "3 per 1,000 tokens out"),
+        (Price(0), "free"),
+    ],
+)
+def test_price_in_words(price: Price, words: str) -> None:
+    assert str(price) == words

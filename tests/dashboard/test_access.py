@@ -53,6 +53,7 @@ def arguments(team: Team) -> dict[str, str]:
         "member_id": alice.id,
         "invitation_id": offer.id,
         "page": "chat",
+        "month": "2026-11",
     }
 
 

@@ -54,6 +54,7 @@ BECOMES = {
     "Passage": "removed",
     "Rating": "removed",
     "Reading": "removed",
+    "Statement": "kept: the books",
     "Turn": "kept as a receipt, without text",
 }
 """Of every table with rows of a workspace: what becomes of them. A new one must be thought of."""

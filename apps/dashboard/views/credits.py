@@ -13,6 +13,7 @@ from apps.dashboard.access import workspace_page
 from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.credits import StatementFilterForm
 from apps.dashboard.listing import listing
+from apps.dashboard.months import Month
 from apps.dashboard.statement import conversations_of_entries, uses
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
@@ -37,6 +38,7 @@ def credits(request: HttpRequest, member: Member) -> HttpResponse:
         "form": form,
         "page": page,
         "rows": [(entry, places.get(entry.turn_id or "")) for entry in page.rows],
+        "month": Month.of(timezone.now()),
         "may_export": may(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/credits.html", context)

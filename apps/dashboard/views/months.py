@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from apps.dashboard.access import workspace_page
+from apps.dashboard.month_file import month_file
+from apps.dashboard.months import Month, months_of, statement_of
+from apps.workspaces.models import Member
+from apps.workspaces.roles import Permission, may
+
+
+@require_safe
+@workspace_page(Permission.VIEW)
+def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
+    """A month's statement, made to be read and to be printed."""
+    named = _named(month)
+    months = months_of(member.workspace_id)
+    context = {
+        "statement": statement_of(member.workspace_id, named),
+        "month": named,
+        "is_running": named == months[0],
+        "months": months,
+        "may_export": may(member.role, Permission.EXPORT),
+    }
+    return render(request, "dashboard/month.html", context)
+
+
+@require_safe
+@workspace_page(Permission.EXPORT)
+def month_csv(request: HttpRequest, member: Member, month: str) -> StreamingHttpResponse:
+    """Every line of the month as CSV, between its two balances."""
+    return month_file(member.workspace, _named(month))
+
+
+def _named(month: str) -> Month:
+    try:
+        return Month.named(month)
+    except ValueError as error:
+        raise Http404 from error

@@ -44,6 +44,11 @@ for (const example of examples) {
   });
 }
 
+// Where the list of pages is a strip that scrolls, it begins with the page that one is on.
+const here = document.querySelector(".docs-pages [aria-current]");
+const strip = here?.closest(".docs-pages");
+if (strip) strip.scrollLeft = here.getBoundingClientRect().left - strip.getBoundingClientRect().left;
+
 // Try it: what came back, headers first, as curl --include would show it.
 const form = document.querySelector("[data-try]");
 form?.addEventListener("submit", async (event) => {

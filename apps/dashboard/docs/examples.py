@@ -22,7 +22,7 @@ LANGUAGES: Mapping[str, tuple[str, str]] = {
 }
 """What a language is called in addresses: its name for people, and its file."""
 
-ORIGIN = "https://parley.example"
+HOST = "parley.example"
 CHATBOT = "CHATBOT_ID"
 
 
@@ -58,7 +58,10 @@ def snippets(name: str, reader: Reader) -> list[Snippet]:
 
 
 def _filled(code: str, reader: Reader) -> str:
-    return code.replace(ORIGIN, reader.origin).replace(CHATBOT, reader.chatbot_id or CHATBOT)
+    for scheme in ("http", "ws"):  # ws stands for http as wss does for https
+        origin = f"{scheme}{reader.origin.removeprefix('http')}"
+        code = code.replace(f"{scheme}s://{HOST}", origin)
+    return code.replace(CHATBOT, reader.chatbot_id or CHATBOT)
 
 
 @functools.cache

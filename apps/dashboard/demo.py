@@ -22,6 +22,7 @@ from apps.conversations.models import Turn
 from apps.credits.queries import balance_of
 from apps.credits.services import grant
 from apps.dashboard.demo_life import live
+from apps.dashboard.demo_refusals import turned_away
 from apps.dashboard.demo_team import log_of, settle_in
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
@@ -55,6 +56,7 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
         keys = settle_in(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
         leads = live(workspace=workspace, chatbots=chatbots, keys=keys)
         log_of(workspace, leads, now)
+        turned_away(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
     if balance_of(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
     return {

@@ -9,9 +9,11 @@ from django.db.models import Max, Min
 from django.utils import timezone
 
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.core.request_notes import notes_of
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.queries import balance_of, ledger_sum
 from apps.dashboard.demo import seed_demo
+from apps.dashboard.inspector import inspected
 from apps.leads.models import Lead
 from apps.workspaces.models import Workspace
 
@@ -32,6 +34,19 @@ def test_a_month_has_been_lived(demo: Workspace) -> None:
     assert Conversation.objects.filter(workspace=demo, turns=None).count() == 0
     assert Lead.objects.filter(workspace=demo).count() == 12
     assert set(turns.values_list("status", flat=True)) == {"completed", "stopped", "failed"}
+
+
+def test_some_requests_were_refused(demo: Workspace) -> None:
+    notes = notes_of(demo.id)
+    assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
+    assert len(notes) == 6
+    found = inspected(demo.id, notes[0].request_id)
+    assert found is not None
+    assert [step.title for step in found.steps if step.state == "refused"] == ["Rate limit"]
+    turn = Turn.objects.filter(workspace=demo).latest("created_at")
+    of_turn = inspected(demo.id, turn.request_id)
+    assert of_turn is not None
+    assert of_turn.turn == turn
 
 
 def test_the_books_are_right(demo: Workspace) -> None:

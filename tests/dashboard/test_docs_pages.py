@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from apps.dashboard.docs.examples import Reader, example_names, snippets
-from apps.dashboard.docs.pages import PAGES
+from apps.dashboard.docs.pages import PAGES, stands_on
 from apps.dashboard.docs.rendering import article, sections
 from tests.contracts.test_architecture import ROOT
 from tests.dashboard.pages import path, queries_at_1_and_50, signed_in
@@ -207,3 +207,12 @@ def test_echo_touches_no_table(team: Team, django_assert_num_queries: Any) -> No
         Client(REMOTE_ADDR="192.0.2.5").post(
             "/docs/try", {"message": "Hello"}, content_type="application/json"
         )
+
+
+def test_every_section_of_the_api_is_on_one_page_but_for_the_pointers_to_others() -> None:
+    places = {
+        section.title: [p.slug for p in PAGES if p.file == "api.md" and stands_on(p, section.title)]
+        for section in sections("api.md")
+    }
+    assert {title for title, slugs in places.items() if not slugs} == {"Leads", "Webhooks"}
+    assert {title for title, slugs in places.items() if len(slugs) > 1} == set()

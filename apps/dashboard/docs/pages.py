@@ -14,8 +14,8 @@ from dataclasses import dataclass
 class DocsPage:
     """One page: the file it comes from, and the headings of its sections.
 
-    Without `sections` it has the whole file, but for those that are named in `without`. `tries`:
-    whether one can send a message beneath its first example.
+    Without `sections` it has what no other page of the file asks for, but for those in `without`.
+    `tries`: whether one can send a message beneath its first example.
     """
 
     slug: str
@@ -94,9 +94,9 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
         DocsPage(
             "reading",
             "Reading and exports",
-            "Messages, credits and files of all that was said, read by your program.",
+            "What was said and what it cost, read back by your program.",
             "api.md",
-            ("Reading", "Exports"),
+            without=("Leads", "Webhooks"),
         ),
         DocsPage(
             "leads",
@@ -120,12 +120,20 @@ def page_called(slug: str) -> DocsPage | None:
 def page_with(file: str, heading: str | None = None) -> DocsPage | None:
     """The page on which a section stands; without one, the first page from this file."""
     for page in PAGES:
-        if page.file == file and _has(page, heading):
+        if page.file == file and (heading is None or stands_on(page, heading)):
             return page
     return None
 
 
-def _has(page: DocsPage, heading: str | None) -> bool:
-    if heading is None:
-        return True
-    return heading in page.sections if page.sections else heading not in page.without
+def stands_on(page: DocsPage, heading: str) -> bool:
+    """Whether the section of this heading is on the page."""
+    if page.sections:
+        return heading in page.sections
+    return heading not in page.without and heading not in _NAMED.get(page.file, ())
+
+
+_NAMED: Mapping[str, set[str]] = {
+    page.file: {title for each in PAGES if each.file == page.file for title in each.sections}
+    for page in PAGES
+}
+"""The headings of each file that some page asks for by name."""

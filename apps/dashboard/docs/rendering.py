@@ -24,7 +24,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from apps.dashboard.docs.pages import DocsPage, page_with
+from apps.dashboard.docs.pages import DocsPage, page_with, stands_on
 
 FOLDER = Path(settings.BASE_DIR) / "docs"
 BASE = "docs:"
@@ -81,11 +81,7 @@ def article(page: DocsPage) -> Article:
 
 
 def _sections_on(page: DocsPage) -> list[Section]:
-    return [
-        section
-        for section in sections(page.file)
-        if (section.title in page.sections if page.sections else section.title not in page.without)
-    ]
+    return [section for section in sections(page.file) if stands_on(page, section.title)]
 
 
 def _is_title(section: Section, page: DocsPage) -> bool:

@@ -4,6 +4,7 @@ import csv
 from datetime import timedelta
 from io import StringIO
 
+import httpx
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -11,8 +12,10 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, person, record
+from apps.dashboard.views.audit import in_words
 from tests.dashboard.pages import everyone, path, signed_in
 from tests.factories import Team
+from tests.live import TLS, WebProcess
 
 ATTACK = '=HYPERLINK("https://evil.example","x")'
 
@@ -75,12 +78,15 @@ def test_pages_follow_each_other_and_keep_the_filter(team: Team) -> None:
     while url:
         page = alice.get(url)
         seen += [entry.target_id for entry, _ in page.context["rows"]]
-        more = page.context["page"]["next_url"]
+        more = page.context["page"].next_url
         url = path(team.workspace, f"audit{more}") if more else ""
     assert (len(seen), sorted(seen, key=int)) == (60, [str(number) for number in range(60)])
 
 
-def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(team: Team) -> None:
+def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(
+    web: WebProcess, live_team: Team
+) -> None:
+    workspace = live_team.workspace
     for label in (
         ATTACK,
         "+1",
@@ -92,17 +98,22 @@ def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(team: Team) -> 
         "plain, with “quotes” and \n lines",
     ):
         record(
-            workspace_id=team.workspace.id,
-            actor=person(team.alice),
+            workspace_id=workspace.id,
+            actor=person(live_team.alice),
             action="chatbot.updated",
             target_label=label,
             details={"name": [label, "b"]},
         )
-    record(workspace_id=team.workspace.id, actor=SYSTEM, action="member.removed")
-    response = signed_in(team.alice).get(path(team.workspace, "audit.csv?what=chatbot"))
+    record(workspace_id=workspace.id, actor=SYSTEM, action="member.removed")
+    session = signed_in(live_team.alice).cookies["sessionid"].value
+    response = httpx.get(
+        f"{web.url}{path(workspace, 'audit.csv?what=chatbot')}",
+        headers={"Cookie": f"sessionid={session}"},
+        verify=TLS,
+    )
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"].startswith("attachment; ")
-    header, *rows = csv.reader(StringIO(response.content.decode(), newline=""))
+    header, *rows = csv.reader(StringIO(response.text, newline=""))
     assert (header[:4], len(rows)) == (["when", "who", "kind", "what"], 8)
     assert {row[3] for row in rows} == {"chatbot.updated"}
     dangerous = ("=", "+", "-", "@", "\t", "\r", "＝")
@@ -120,7 +131,13 @@ def test_markup_in_the_log_is_inert(team: Team) -> None:
         details={markup: [markup, [markup]]},
     )
     page = signed_in(team.alice).get(path(team.workspace, "audit")).content.decode()
-    assert (page.count(markup), page.count("&lt;img")) == (0, 4)
+    assert (page.count(markup), page.count("&lt;img")) == (0, 5)
+
+
+def test_details_tell_a_change_from_a_list() -> None:
+    assert in_words({"role": ["member", "admin"]}) == "role: member → admin"
+    assert in_words({"scopes": ["chat", "read"]}) == "scopes: chat and read"
+    assert in_words({"name": ["", "x"], "version": 2}) == "name: nothing → x, version: 2"
 
 
 @pytest.mark.parametrize("page", ["audit", "audit.csv"])

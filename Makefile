@@ -3,7 +3,7 @@
 PARLEY_PYTHON ?= python3
 PYTHON ?= $(PARLEY_PYTHON)
 
-.PHONY: help demo test check bench reset clean
+.PHONY: help demo test check bench screenshots reset clean
 
 help:
 	@printf '%s\n' \
@@ -12,7 +12,8 @@ help:
 	  'make test    the whole test suite on throwaway servers; ARGS="-k chat -n 0" for pytest' \
 	  'make check   lint, types, import contracts, migrations, deployment settings' \
 	  'make bench   the benchmarks beside LiteLLM and the floor; ARGS="--quick", ARGS=litellm' \
-	  'make reset   remove the data of the demo' \
+	  'make screenshots   a picture of each page in docs/screenshots/; needs Chromium' \
+  'make reset   remove the data of the demo' \
 	  'make clean   remove the virtual environment and caches' \
 	  '' \
 	  'PYTHON=/path/to/python3 chooses the Python (3.11 or newer) that .venv is made with.'
@@ -28,6 +29,9 @@ check:
 
 bench:
 	@exec "$(PYTHON)" local/bootstrap.py run --durable -- python -m bench $(ARGS)
+
+screenshots:
+	@exec "$(PYTHON)" local/bootstrap.py run -- python -m tests.browser.screenshots $(ARGS)
 
 reset:
 	@exec "$(PYTHON)" local/bootstrap.py reset

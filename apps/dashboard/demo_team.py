@@ -74,6 +74,9 @@ def _change(chatbots: list[Chatbot], hands: Mapping[str, Actor], now: datetime) 
     for which, hand, changes in steps:
         if which < len(chatbots):
             update_chatbot(chatbot=chatbots[which], actor=hands[hand], changes=changes)
+    Chatbot.objects.filter(id__in=[each.id for each in chatbots]).update(
+        created_at=now - timedelta(days=29)
+    )
     versions = ChatbotVersion.objects.filter(chatbot__in=chatbots)
     for version in versions:
         ago = timedelta(days=29 - 7 * (version.number - 1), hours=version.number * 5)

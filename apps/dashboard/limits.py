@@ -22,6 +22,11 @@ def in_words(*, requests: int, seconds: int) -> str:
     return f"This allows about {_whole(pace * length)} {unit}, or {a_day}."
 
 
+def most_a_day(chatbot: Chatbot) -> int:
+    """How many requests the chatbot's limit lets through in 24 hours, if they come evenly."""
+    return round(chatbot.rate_limit_requests * 86_400 / chatbot.rate_limit_window_seconds)
+
+
 def used_lately(chatbot: Chatbot) -> int:
     """How many turns the chatbot has had in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)

@@ -73,6 +73,7 @@ ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("New chatbot", "new_chatbot", Permission.EDIT_CHATBOTS),
     ("New API key", "keys", Permission.MANAGE_KEYS),
     ("Find a request by its id", "requests", Permission.VIEW),
+    ("Add a webhook endpoint", "new_webhook", Permission.MANAGE_WEBHOOKS),
     ("Invite a member", "members", Permission.MANAGE_MEMBERS),
 )
 """What the command palette offers beside pages and chatbots: words, page, who may."""

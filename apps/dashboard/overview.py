@@ -19,7 +19,6 @@ class Summary:
 
     messages: int
     conversations: int
-    active_users: int
     credits: int
     turns: int
     failed: int
@@ -81,18 +80,24 @@ ORDER BY count(*) DESC, error_code
 def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
     """The figures of the turns that began from `since` until before `until`."""
     row = _rows(_SUMMARY, workspace_id, since, until)[0]
-    users = _rows(_USERS, workspace_id, since, until)[0][0]
     p50, p95 = row[5] or (None, None)
     return Summary(
         messages=row[0],
         conversations=row[1],
-        active_users=users,
         credits=int(row[2]),
         turns=row[3],
         failed=row[4],
         p50_ms=None if p50 is None else round(p50),
         p95_ms=None if p95 is None else round(p95),
     )
+
+
+def active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:
+    """How many users sent a message in that time, as `metadata.userId` tells them apart.
+
+    It reads every message of the time, which the other figures do not: ask for one time only.
+    """
+    return int(_rows(_USERS, workspace_id, since, until)[0][0])
 
 
 @dataclass(frozen=True, slots=True)

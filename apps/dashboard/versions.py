@@ -13,8 +13,14 @@ from apps.chatbots.services import SETTINGS
 from apps.dashboard.forms.chatbots import ChatbotForm
 
 Kind = Literal["same", "gone", "new"]
+OF_THE_LIMIT = {
+    "rate_limit_requests": "Rate limit, requests",
+    "rate_limit_window_seconds": "Rate limit, seconds",
+}
 MOST_IN_A_LINE = 2_000
 """Characters of a line that are compared word by word; a longer one is shown as changed whole."""
+
+_WORD = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ class Difference:
 
 
 def label_of(setting: str) -> str:
-    """What the form of a chatbot calls a setting."""
+    """What the form of a chatbot calls a setting, and its section where that alone is not clear."""
+    if setting in OF_THE_LIMIT:
+        return OF_THE_LIMIT[setting]
     return str(ChatbotForm.base_fields[setting.removesuffix("_id")].label)
 
 
@@ -91,15 +99,19 @@ def _changed(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
     pairs = [_words(a, b) for a, b in zip(old, new, strict=False)]
     paired = len(pairs)
     yield from (Line("gone", gone) for gone, _ in pairs)
-    yield from (Line("gone", [Part("gone", text)]) for text in old[paired:])
+    yield from (_whole("gone", text) for text in old[paired:])
     yield from (Line("new", put_in) for _, put_in in pairs)
-    yield from (Line("new", [Part("new", text)]) for text in new[paired:])
+    yield from (_whole("new", text) for text in new[paired:])
+
+
+def _whole(kind: Kind, text: str) -> Line:
+    return Line(kind, [Part(kind, text)] if text else [])
 
 
 def _words(before: str, after: str) -> tuple[list[Part], list[Part]]:
     if max(len(before), len(after)) > MOST_IN_A_LINE:
         return [Part("gone", before)], [Part("new", after)]
-    old, new = re.findall(r"\s+|\w+|[^\w\s]", before), re.findall(r"\s+|\w+|[^\w\s]", after)
+    old, new = _WORD.findall(before), _WORD.findall(after)
     gone: list[Part] = []
     put_in: list[Part] = []
     for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

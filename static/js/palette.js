@@ -4,6 +4,8 @@ const palette = document.querySelector("#palette");
 if (palette) {
   const input = palette.querySelector("input");
   const none = palette.querySelector(".none");
+  const byId = palette.querySelector("[data-by-id]");
+  const findsAt = byId.querySelector("a").getAttribute("href");
   const options = [...palette.querySelectorAll("[role=option]")];
   let chosen = null;
 
@@ -18,7 +20,11 @@ if (palette) {
   const shown = () => options.filter((option) => !option.hidden);
   const find = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const id = /^\s*(c[0-9a-z]{24})\s*$/.exec(input.value)?.[1];
+    byId.hidden = !id;
+    if (id) byId.querySelector("a").href = findsAt + id;
     for (const option of options) {
+      if (option === byId) continue;
       const text = option.textContent.toLowerCase();
       option.hidden = !words.every((word) => text.includes(word));
     }

@@ -16,8 +16,15 @@ on("click", "[data-copy]", async (button) => {
   setTimeout(() => (label.textContent = before), 1500);
 });
 
-// Dialogs: <button data-opens="#id">, <button data-closes>.
-on("click", "[data-opens]", (button) => document.querySelector(button.dataset.opens).showModal());
+// Dialogs: <button data-opens="#id">, <button data-closes>. One dialog serves many rows: the button
+// says where its form goes (data-action) and what it is about (data-named, shown in [data-name]).
+on("click", "[data-opens]", (button) => {
+  const { opens, action, named } = button.dataset;
+  const dialog = document.querySelector(opens);
+  if (action) dialog.querySelector("form").action = action;
+  for (const place of dialog.querySelectorAll("[data-name]")) place.textContent = named ?? "";
+  dialog.showModal();
+});
 on("click", "[data-closes]", (button) => button.closest("dialog").close());
 
 // A destructive form names the thing: its button stays off until the name has been typed.

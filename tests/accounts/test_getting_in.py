@@ -25,6 +25,7 @@ from tests.accounts.visiting import (
     sign_up,
     visitor,
 )
+from tests.dashboard.pages import text_of
 from tests.jobs import run_jobs
 
 pytestmark = pytest.mark.usefixtures("queue")
@@ -226,7 +227,7 @@ def test_other_sessions_are_listed_and_ended() -> None:
     client, other, user = visitor(), visitor(headers={"user-agent": "Old laptop"}), person()
     log_in(client, user.email)
     log_in(other, user.email)
-    page = client.get("/account/sessions").content.decode()
+    page = text_of(client.get("/account/sessions").content.decode())
     assert (page.count("Old laptop"), page.count("This one")) == (1, 1)
     client.post("/account/sessions")
     assert other.get("/workspaces").status_code == 302

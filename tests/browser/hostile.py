@@ -24,17 +24,18 @@ from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot, make_key, make_model
 from tests.leads.leads import made, read
 
+ROWS = 12
 CORPUS = "\n\n".join(ATTACKS)
 LEFT = {"slug", "password", "url", "shown_prefix", "provider", "actor_id", "target_id", "currency"}
 """Columns that nobody writes: addresses of pages, and what only a program reads."""
 
 
 def fill(team: Team) -> None:
-    """As many rows in each list as there are attacks."""
+    """Some rows in each list."""
     grant(workspace_id=team.workspace.id, credits=1000, reason="for a test")
     model = make_model(credits_per_reply=1)
     chatbot = make_chatbot(team.workspace, model, lead_capture="detect", name="first")
-    for number in range(len(ATTACKS)):
+    for number in range(ROWS):
         make_chatbot(team.workspace, model, name=f"bot {number}")
         make_key(team.workspace)
         turn = opened(chatbot, credits=1, text="Hi", metadata={"userId": "x"})
@@ -92,13 +93,25 @@ def _is_json(field: models.Field[Any, Any]) -> bool:
 
 
 def _texts(field: models.Field[Any, Any]) -> Iterator[str]:
-    """The whole corpus where it fits; else one attack after the other, each as far as it fits."""
+    """The whole corpus where it fits; else as many attacks at a time as fit, from where the last
+    column of that length left off."""
     most = field.max_length
     if most is None or most >= len(CORPUS):
         return cycle([CORPUS])
-    return cycle(
-        [attack[:most] for attack in ATTACKS if len(attack) <= most] or [ATTACKS[0][:most]]
-    )
+    return _PACKED.setdefault(most, cycle(_packed(most)))
+
+
+_PACKED: dict[int, Iterator[str]] = {}
+
+
+def _packed(most: int) -> list[str]:
+    packs = [""]
+    for attack in sorted(ATTACKS, key=len):
+        if len(packs[-1]) + len(attack) < most:
+            packs[-1] += f"{attack} "
+        elif len(attack) < most:
+            packs.append(f"{attack} ")
+    return [pack.strip() for pack in packs if pack] or [ATTACKS[0][:most]]
 
 
 def _in_json(value: Any, attack: str) -> Any:

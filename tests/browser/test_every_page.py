@@ -121,7 +121,7 @@ def test_every_page_is_inert_and_accessible(
         if problems := look_at(page, address.path, watch, is_whole="<html" in html):
             wrongs[address.name] = problems
     context.close()
-    assert wrongs == {}
+    assert wrongs == {}, "\n".join(f"{name}: {wrong}" for name, wrong in wrongs.items())
     assert SHOW_ATTACKS - shown == set()
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.services import mark_email_verified
 from apps.audit.queries import entries_of
+from apps.chatbots.queries import chatbots_of
 from apps.core.ids import new_id
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.queries import token_of
@@ -20,7 +25,7 @@ from apps.workspaces.services import invite
 from tests.accounts.visiting import PASSWORD, SEND
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
-from tests.factories import Team, give, make_chatbot, make_key
+from tests.factories import Team, give, make_chatbot, make_key, make_model
 from tests.jobs import run_jobs
 from tests.live import WebProcess
 from tests.workspaces.people import hand, place
@@ -36,6 +41,15 @@ def shoot(page: Page, name: str) -> None:
         page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
+def run_in_shell(command: str) -> dict[str, Any]:
+    """What a line that was copied from a page prints: JSON."""
+    shell = ["/bin/sh", "-c", command]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=30, check=True)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @BOTH_SIZES
 def test_from_sign_up_to_a_key_that_a_program_uses(
     visit: Open, web: WebProcess, committed: None, size: str
@@ -58,22 +72,53 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     workspace = Workspace.objects.get(members__user__email=email)
     assert page.url == f"{web.url}/w/{workspace.slug}/"
 
-    chatbot = make_chatbot(workspace)
+    model = make_model(credits_per_reply=1)
+    page.goto(f"/w/{workspace.slug}/chatbots")
+    page.get_by_role("link", name="New chatbot").click()
+    page.get_by_label("Name").fill("Support")
+    page.get_by_label("Model").select_option(value=model.id)
+    page.get_by_role("button", name="Create chatbot").click()
+    page.get_by_label("Message").fill("Is anybody there?")
+    page.get_by_label("Message").press("Enter")
+    answer = page.locator(".line-answer")
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(answer.locator(".text")).to_have_text("Echo: Is anybody there?")
+    expect(answer.locator(".about")).to_contain_text("1 credit")
+
     page.goto(f"/w/{workspace.slug}/keys")
     page.get_by_label("Name").fill("Website")
     page.get_by_role("button", name="Create key").click()
     secret = page.get_by_label("API key", exact=True).input_value()
     curl = page.locator("#curl").inner_text()
+    chatbot = chatbots_of(workspace.id).get()
     assert f"{web.url}/api/v1/chatbots/{chatbot.id}/chat" in curl
-    answer = httpx.post(
-        f"{web.url}/api/v1/chatbots/{chatbot.id}/chat",
-        headers={"Authorization": f"Bearer {secret}"},
-        json={"message": "Hello"},
-    )
-    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    assert run_in_shell(curl)["data"]["response"] == "Echo: Hello"
     page.get_by_role("link", name="I have stored it").click()
     assert secret not in page.content()
     expect(page.get_by_role("cell", name="Website", exact=True)).to_be_visible()
+
+
+@BOTH_SIZES
+def test_key_is_rotated_and_both_work_for_a_while(
+    visit: Open, web: WebProcess, live_team: Team, size: str
+) -> None:
+    old, chatbot = make_key(live_team.workspace), make_chatbot(live_team.workspace)
+    page = visit(live_team.alice, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/keys")
+    page.get_by_role("button", name="Rotate test").click()
+    dialog = page.get_by_role("dialog", name="Rotate this key?")
+    expect(dialog).to_contain_text(f"test ({old[:17]}…{old[-4:]})")
+    dialog.get_by_label("The old key still works").select_option(label="For an hour")
+    dialog.get_by_role("button", name="Rotate key").click()
+    new = page.get_by_label("API key", exact=True).input_value()
+    assert new != old
+    for secret in (old, new):
+        answer = httpx.post(
+            f"{web.url}/api/v1/chatbots/{chatbot.id}/chat",
+            headers={"Authorization": f"Bearer {secret}"},
+            json={"message": "Hello"},
+        )
+        assert answer.status_code == 200
 
 
 @BOTH_SIZES

@@ -164,6 +164,40 @@ def test_palette_goes_to_a_chatbot_by_keyboard_alone(visit: Open, life: Team) ->
     expect(page.get_by_role("heading", name="Support <b>bot</b>")).to_be_visible()
 
 
+def test_palette_is_walked_by_arrows_and_has_actions(visit: Open, life: Team) -> None:
+    page = visit(life.alice).new_page()
+    page.goto(f"/w/{life.workspace.slug}/")
+    page.get_by_role("button", name="Search and go").first.click()
+    page.keyboard.type("new")
+    chosen = page.locator("#palette [aria-selected=true]")
+    expect(chosen).to_contain_text("New chatbot")
+    page.keyboard.press("ArrowDown")
+    expect(chosen).to_contain_text("New API key")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="New chatbot", level=1)).to_be_visible()
+
+
+def test_palette_finds_a_conversation_by_the_id_of_a_turn(visit: Open, life: Team) -> None:
+    turn = Turn.objects.get(workspace=life.workspace, status="failed")
+    page = visit(life.alice).new_page()
+    page.goto(f"/w/{life.workspace.slug}/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(turn.id)
+    page.keyboard.press("Enter")
+    expect(page.locator(f"a[href$='{turn.conversation_id}']")).to_be_visible()
+
+
+def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team) -> None:
+    page = visit(life.alice).new_page()
+    page.goto(f"/w/{life.workspace.slug}/")
+    chart = page.get_by_role("figure", name="Turns")
+    chart.get_by_role("img").press("ArrowLeft")
+    last = chart.locator("tbody tr").last
+    day, turns = last.locator("td").all_text_contents()
+    expect(chart.locator(".readout")).to_have_text(f"{day.strip()}: {turns}")
+
+
 def test_chosen_light_is_remembered_without_a_flash(visit: Open, life: Team) -> None:
     page = visit(life.alice).new_page()
     page.goto(f"/w/{life.workspace.slug}/")

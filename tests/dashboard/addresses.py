@@ -4,6 +4,7 @@ by itself."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.apps import apps
@@ -43,7 +44,8 @@ def _walk(
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern, route, wanted, values)
         elif "(?P" not in route and (wanted <= values.keys() or "slug" in wanted):
-            yield Address(pattern.name or route, "/" + _filled(pattern, prefix, values))
+            with suppress(NoRowError):
+                yield Address(pattern.name or route, "/" + _filled(pattern, prefix, values))
 
 
 def _filled(pattern: URLPattern, prefix: str, values: Mapping[str, str]) -> str:
@@ -52,6 +54,10 @@ def _filled(pattern: URLPattern, prefix: str, values: Mapping[str, str]) -> str:
         if part.startswith("<") and part.endswith(">"):
             path = path.replace(part, values[part.strip("<>").rpartition(":")[2]])
     return path
+
+
+class NoRowError(Exception):
+    """The workspace has nothing that an address could name: there is no such page of it yet."""
 
 
 class Found(dict[str, str]):
@@ -69,7 +75,8 @@ class Found(dict[str, str]):
         model = _model_of(name)
         found = model._default_manager.filter(workspace=self._workspace)
         row = found.order_by("-created_at", "-id").first()
-        assert row is not None, f"The workspace has no {model.__name__}, which {name} names."
+        if row is None:
+            raise NoRowError(f"The workspace has no {model.__name__}, which {name} names.")
         self[name] = str(row.pk)
         return self[name]
 

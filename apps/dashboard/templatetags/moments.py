@@ -1,4 +1,4 @@
-"""Moments as a page tells them: how long ago, with the exact time a hover away."""
+"""Moments and browsers as a page tells them: in a word, with the exact one a hover away."""
 
 from __future__ import annotations
 
@@ -24,3 +24,28 @@ def ago(moment: datetime | None) -> str:
         if past < most:
             return f"{past // unit} {word} ago"
     return f"{moment.day} {moment.astimezone(UTC):%b %Y}"
+
+
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """`Firefox on Linux`; what a program calls itself, where it is no browser that we know."""
+    name = next((name for sign, name in _BROWSERS if sign in user_agent), "")
+    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
+    return f"{name} on {system}" if name and system else name or user_agent[:60] or "unknown"

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.audit.services import person
@@ -13,7 +14,7 @@ from apps.chatbots.queries import chatbots_of
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
-from apps.dashboard.limits import in_words, used_lately
+from apps.dashboard.limits import in_words, most_a_day, used_lately
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 
@@ -131,6 +132,7 @@ def _settings(
     context = {
         "chatbot": found,
         "form": form,
+        "endpoint": request.build_absolute_uri(reverse("chat", args=[found.id])),
         "may_edit": may_edit,
         "may_delete": may(member.role, Permission.DELETE_CHATBOTS),
         **_limit(found),
@@ -140,7 +142,7 @@ def _settings(
 
 def _limit(found: Chatbot) -> dict[str, object]:
     words = in_words(requests=found.rate_limit_requests, seconds=found.rate_limit_window_seconds)
-    return {"limit_words": words, "used": used_lately(found)}
+    return {"limit_words": words, "used": used_lately(found), "most_a_day": most_a_day(found)}
 
 
 def _saved(

@@ -9,10 +9,16 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+CURL = """curl -X POST {origin}/api/v1/chatbots/{{chatbotId}}/chat \\
+  -H "Authorization: Bearer sk-workspace_…" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"message": "Hello!", "stream": true}}' --no-buffer"""
+
 
 def home(request: HttpRequest) -> HttpResponse:
     """The front door: what this is and where to go."""
-    return render(request, "dashboard/home.html", {"origin": request.build_absolute_uri("/")[:-1]})
+    origin = request.build_absolute_uri("/")[:-1]
+    return render(request, "dashboard/home.html", {"curl": CURL.format(origin=origin)})
 
 
 @require_safe

@@ -122,7 +122,7 @@ def _keys(
     context = {
         "keys": [(key, used.get(key.id)) for key in keys_of(member.workspace_id)],
         "form": form,
-        "rotation": RotationForm(auto_id=False),
+        "rotation": RotationForm(auto_id="%s"),
         "now": timezone.now(),
         "may_manage": may(member.role, Permission.MANAGE_KEYS),
     }

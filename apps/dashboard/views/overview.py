@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -7,9 +9,19 @@ from django.views.decorators.http import require_safe
 
 from apps.credits.queries import balance_of
 from apps.dashboard.access import workspace_page
-from apps.dashboard.overview import PERIODS, days_left, errors, series, summary
+from apps.dashboard.overview import (
+    PERIODS,
+    active_users,
+    days_left,
+    errors,
+    series,
+    summary,
+)
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
+
+YEAR = 365
+"""Days; a forecast beyond says only that it is beyond."""
 
 
 @require_safe
@@ -22,15 +34,16 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     since = until - over
     workspace_id = member.workspace_id
     now = summary(workspace_id, since=since, until=until)
+    left = days_left(balance=balance_of(workspace_id).balance, used=now.credits, over=over)
     context = {
         "period": period if period in PERIODS else "7d",
         "now": now,
+        "active_users": active_users(workspace_id, since=since, until=until),
         "before": summary(workspace_id, since=since - over, until=since),
         "buckets": series(workspace_id, since=since, until=until),
         "errors": errors(workspace_id, since=since, until=until),
-        "days_left": days_left(
-            balance=balance_of(workspace_id).balance, used=now.credits, over=over
-        ),
+        "days_left": left,
+        "runs_out_on": until + timedelta(days=left) if left is not None and left <= YEAR else None,
     }
     return render(request, "dashboard/overview.html", context)
 

@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
 from apps.audit.services import staff
-from apps.core.admin import HistoryAdmin
+from apps.core.admin import HistoryAdmin, SinceFilter
 
 
 @admin.register(ApiKey)
@@ -20,7 +20,7 @@ class ApiKeyAdmin(HistoryAdmin):
     list_display = ["name", "workspace", "shown", "scopes", "last_used_at", "revoked_at"]
     list_select_related = ["workspace"]
     list_filter = ["revoked_at", "created_at"]
-    search_fields = ["name", "workspace__slug", "=id", "=last4"]
+    search_fields = ["id", "workspace__slug", "last4", "name"]
     exclude = ["digest"]
     readonly_fields = ["id", "shown", "revoked_at", "last_used_at", "created_at"]
     actions = ["revoke"]
@@ -42,6 +42,6 @@ class IdempotentAnswerAdmin(HistoryAdmin):
 
     list_display = ["created_at", "workspace", "api_key", "idempotency_key", "status"]
     list_select_related = ["workspace", "api_key"]
-    list_filter = ["status", "created_at"]
-    search_fields = ["=idempotency_key", "workspace__slug"]
+    list_filter = [("created_at", SinceFilter)]
+    search_fields = ["workspace__slug"]
     exclude = ["sealed_body", "request_digest"]

@@ -3,12 +3,14 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.audit.models import AuditEntry
-from apps.core.admin import HistoryAdmin
+from apps.core.admin import HistoryAdmin, SinceFilter
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(HistoryAdmin):
     list_display = ["created_at", "workspace", "actor_label", "action", "target_label", "ip"]
     list_select_related = ["workspace"]
-    list_filter = ["actor_kind", "created_at"]
-    search_fields = ["=workspace__slug", "=actor_label", "=action", "=target_id", "=request_id"]
+    list_filter = ["actor_kind", ("created_at", SinceFilter)]
+    search_fields = ["workspace__slug", "actor_label", "action", "target_id", "request_id"]
+    search_help_text = "A workspace's slug, who did it, an action, or an id"
+    order_in_workspace = ("-created_at", "-pk")

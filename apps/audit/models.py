@@ -49,6 +49,12 @@ class AuditEntry(models.Model):
             models.Index(fields=["workspace", "-created_at", "-id"], name="audit_newest"),
             models.Index(fields=["-created_at", "-id"], name="audit_newest_of_all"),
             models.Index(fields=["target_id", "-created_at"], name="audit_of_target"),
+            models.Index(fields=["actor_kind", "-id"], name="audit_by_kind_of_actor"),
+            models.Index(fields=["actor_label", "-id"], name="audit_by_actor"),
+            models.Index(fields=["action", "-id"], name="audit_by_action"),
+            models.Index(
+                fields=["request_id"], name="audit_of_request", condition=~Q(request_id="")
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -142,4 +142,4 @@ class ChatbotVersionAdmin(HistoryAdmin):
     list_display = ["created_at", "workspace", "chatbot", "number", "actor_label", "changed"]
     list_select_related = ["workspace", "chatbot"]
     list_filter = ["actor_kind", "created_at"]
-    search_fields = ["workspace__slug", "=chatbot__id", "=id"]
+    search_fields = ["id", "chatbot_id", "workspace__slug"]

@@ -15,6 +15,7 @@ from apps.audit.services import staff
 from apps.conversations.disclosure import LEAST_REASON, read_with_reason
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
+    UNWELL,
     Conversation,
     Message,
     Passage,
@@ -22,7 +23,15 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
-from apps.core.admin import HistoryAdmin, row_page
+from apps.core.admin import HistoryAdmin, SinceFilter, row_page
+
+ERROR_CODES = (
+    "MODEL_ERROR",
+    "MODEL_UNAVAILABLE",
+    "MODEL_TIMEOUT",
+    "TURN_ABANDONED",
+    "INTERNAL_ERROR",
+)
 
 
 class ReasonForm(forms.Form):
@@ -43,8 +52,8 @@ class ConversationAdmin(HistoryAdmin):
     actions_detail = ["read"]
     list_display = ["id", "workspace", "chatbot", "created_at", "last_message_at"]
     list_select_related = ["workspace", "chatbot"]
-    list_filter = ["created_at"]
-    search_fields = ["=id", "workspace__slug", "chatbot__name"]
+    list_filter = [("created_at", SinceFilter)]
+    search_fields = ["id", "workspace__slug", "chatbot_id"]
     exclude = ["title", "note", "source"]
 
     @row_page(description="Read the messages", permission="read", icon="visibility")
@@ -75,12 +84,27 @@ class ConversationAdmin(HistoryAdmin):
         return request.user.has_perm("conversations.read_conversation")
 
 
+class ErrorCodeFilter(admin.SimpleListFilter):
+    """Turns by the error that they met. The codes are known: no table is asked for them."""
+
+    title = "error"
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in ERROR_CODES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Turn]) -> QuerySet[Turn]:
+        return queryset.filter(error_code=self.value()) if self.value() else queryset
+
+
 @admin.register(Turn)
 class TurnAdmin(HistoryAdmin):
     list_display = ["id", "workspace", "status", "model_name", "credits_charged", "created_at"]
     list_select_related = ["workspace"]
-    list_filter = ["status", "error_code", "model_name", "created_at"]
-    search_fields = ["=id", "=request_id", "workspace__slug", "=conversation__id"]
+    list_filter = ["status", ErrorCodeFilter, ("created_at", SinceFilter)]
+    search_fields = ["id", "conversation_id", "workspace__slug", "request_id"]
+    search_help_text = "An id of a turn, conversation or failed request, or a workspace's slug"
+    search_within = {"request_id": {"status__in": UNWELL}}
     exclude = ["text_so_far"]
 
 
@@ -90,8 +114,8 @@ class MessageAdmin(HistoryAdmin):
 
     list_display = ["id", "workspace", "role", "created_at"]
     list_select_related = ["workspace"]
-    list_filter = ["role", "created_at"]
-    search_fields = ["=id", "=conversation__id", "workspace__slug"]
+    list_filter = ["role", ("created_at", SinceFilter)]
+    search_fields = ["id", "conversation_id", "turn_id", "workspace__slug"]
     exclude = ["text", "metadata"]
 
 
@@ -102,7 +126,7 @@ class ExportAdmin(HistoryAdmin):
     list_display = ["id", "workspace", "format", "status", "rows", "size", "created_at"]
     list_select_related = ["workspace"]
     list_filter = ["status", "format", "created_at"]
-    search_fields = ["=id", "workspace__slug"]
+    search_fields = ["id", "workspace__slug"]
     exclude = ["filters"]
 
 
@@ -113,7 +137,7 @@ class ExportPartAdmin(HistoryAdmin):
     list_display = ["export", "workspace", "number"]
     list_select_related = ["workspace", "export"]
     list_filter = ["export__format"]
-    search_fields = ["=export__id", "workspace__slug"]
+    search_fields = ["export_id", "workspace__slug"]
     exclude = ["body"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExportPart]:

@@ -107,6 +107,9 @@ class TurnStatus(models.TextChoices):
     ABANDONED = "abandoned"
 
 
+UNWELL = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
+
+
 class Turn(models.Model):
     """One paid exchange: a user message in, an assistant message out.
 
@@ -168,6 +171,16 @@ class Turn(models.Model):
                 fields=["workspace", "status", "-created_at", "conversation"],
                 name="conversations_turn_unwell",
                 condition=Q(status__in=["stopped", "failed", "abandoned"]),
+            ),
+            models.Index(
+                fields=["request_id"],
+                name="conversations_turn_request",
+                condition=Q(status__in=["stopped", "failed", "abandoned"]),
+            ),
+            models.Index(
+                fields=["error_code", "-id"],
+                name="conversations_turn_error",
+                condition=~Q(error_code=""),
             ),
             models.Index(
                 fields=["-settled_at"],

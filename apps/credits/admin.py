@@ -6,8 +6,16 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
-from apps.credits.models import Account, AccountCheck, LedgerEntry, Lot, NightlyCheck, Plan
+from apps.core.admin import HistoryAdmin, SinceFilter, StaffAdmin, row_page, to_page
+from apps.credits.models import (
+    Account,
+    AccountCheck,
+    EntryKind,
+    LedgerEntry,
+    Lot,
+    NightlyCheck,
+    Plan,
+)
 
 
 @admin.register(Plan)
@@ -23,7 +31,7 @@ class AccountAdmin(HistoryAdmin):
     list_display = ["workspace", "plan", "balance", "held", "next_grant_on", "next_plan"]
     list_select_related = ["workspace", "plan", "next_plan"]
     list_filter = ["plan"]
-    search_fields = ["workspace__slug", "workspace__name", "=workspace__id"]
+    search_fields = ["workspace_id", "workspace__slug"]
     actions_detail = ["adjust"]
 
     @row_page(description="Adjust credits", permission="adjust", icon="add_card")
@@ -39,8 +47,11 @@ class AccountAdmin(HistoryAdmin):
 class LedgerEntryAdmin(HistoryAdmin):
     list_display = ["created_at", "workspace", "kind", "amount", "balance_after", "reason"]
     list_select_related = ["workspace"]
-    list_filter = ["kind", "category", "created_at"]
-    search_fields = ["workspace__slug", "=turn_id", "=id", "=reference", "reason"]
+    list_filter = ["kind", "category", ("created_at", SinceFilter)]
+    search_fields = ["id", "turn_id", "workspace__slug", "reference"]
+    search_help_text = "An id of an entry or turn, a workspace's slug, or a reference"
+    search_within = {"turn_id": {"kind": EntryKind.CHARGE}}
+    order_in_workspace = ("-created_at", "-pk")
     actions_detail = ["reverse"]
 
     @row_page(description="Reverse this entry", permission="reverse", icon="undo")
@@ -55,8 +66,8 @@ class LedgerEntryAdmin(HistoryAdmin):
 class LotAdmin(HistoryAdmin):
     list_display = ["workspace", "given", "remaining", "expires_at", "period"]
     list_select_related = ["workspace"]
-    list_filter = ["expires_at", "period"]
-    search_fields = ["workspace__slug", "=entry__id"]
+    list_filter = ["expires_at"]
+    search_fields = ["workspace__slug", "entry_id"]
 
 
 @admin.register(NightlyCheck)

@@ -184,6 +184,20 @@ class LedgerEntry(models.Model):
                 name="credits_ledger_made_by",
                 condition=Q(created_by__isnull=False),
             ),
+            # The few that are no charges; the others cost these nothing.
+            models.Index(
+                fields=["kind", "-id"],
+                name="credits_ledger_kind",
+                condition=Q(kind__in=["grant", "purchase", "adjustment", "refund", "expiry"]),
+            ),
+            models.Index(
+                fields=["category", "-id"],
+                name="credits_ledger_category",
+                condition=~Q(category=""),
+            ),
+            models.Index(
+                fields=["reference"], name="credits_ledger_reference", condition=~Q(reference="")
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

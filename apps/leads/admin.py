@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.core.admin import HistoryAdmin
+from apps.core.admin import HistoryAdmin, SinceFilter
 from apps.leads.models import CapturedField, Lead, Reading
 
 
@@ -13,8 +13,8 @@ class LeadAdmin(HistoryAdmin):
     list_display = ["name", "email", "phone", "workspace", "chatbot", "status", "created_at"]
     list_display_links = ["name", "email", "phone"]
     list_select_related = ["workspace", "chatbot"]
-    list_filter = ["status", "created_at"]
-    search_fields = ["=id", "name", "email", "=phone"]
+    list_filter = ["status", ("created_at", SinceFilter)]
+    search_fields = ["id", "workspace__slug", "email__iexact", "name__iexact"]
     exclude = ["metadata"]
 
 
@@ -24,8 +24,8 @@ class CapturedFieldAdmin(HistoryAdmin):
 
     list_display = ["id", "workspace", "lead", "field", "created_at"]
     list_select_related = ["workspace", "lead"]
-    list_filter = ["field", "created_at"]
-    search_fields = ["=id", "=lead__id", "=message__id"]
+    list_filter = ["field", ("created_at", SinceFilter)]
+    search_fields = ["id", "lead_id", "message_id"]
     exclude = ["value"]
 
 
@@ -33,5 +33,5 @@ class CapturedFieldAdmin(HistoryAdmin):
 class ReadingAdmin(HistoryAdmin):
     list_display = ["turn_id", "workspace", "created_at"]
     list_select_related = ["workspace"]
-    list_filter = ["created_at"]
-    search_fields = ["=turn__id"]
+    list_filter = [("created_at", SinceFilter)]
+    search_fields = ["turn_id"]

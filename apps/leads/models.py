@@ -73,6 +73,7 @@ class Lead(models.Model):
                 include=["chatbot"],
                 name="leads_by_source",
             ),
+            models.Index(fields=["status", "-id"], name="leads_of_all_by_status"),
             # Upper, because that is what Django's icontains compares.
             GinIndex(
                 F("workspace"),

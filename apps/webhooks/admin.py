@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.core.admin import HistoryAdmin
+from apps.core.admin import HistoryAdmin, SinceFilter
 from apps.webhooks.models import Delivery, Endpoint, Event
 
 
@@ -13,7 +13,7 @@ class EndpointAdmin(HistoryAdmin):
     list_display = ["place", "workspace", "created_at", "failing_since", "disabled_at"]
     list_select_related = ["workspace"]
     list_filter = ["disabled_reason", "created_at"]
-    search_fields = ["=workspace__slug", "=id"]
+    search_fields = ["id", "workspace__slug"]
     exclude = ["url", "sealed_secret", "sealed_previous_secret"]
     readonly_fields = ["place", "created_at", "disabled_at", "disabled_reason", "failing_since"]
 
@@ -22,8 +22,8 @@ class EndpointAdmin(HistoryAdmin):
 class EventAdmin(HistoryAdmin):
     list_display = ["created_at", "workspace", "type"]
     list_select_related = ["workspace"]
-    list_filter = ["type", "created_at"]
-    search_fields = ["=workspace__slug", "=id"]
+    list_filter = [("created_at", SinceFilter)]
+    search_fields = ["id", "workspace__slug"]
     exclude = ["data"]
 
 
@@ -33,6 +33,6 @@ class DeliveryAdmin(HistoryAdmin):
 
     list_display = ["created_at", "workspace", "endpoint", "status", "attempts", "response_status"]
     list_select_related = ["workspace", "endpoint"]
-    list_filter = ["status", "created_at"]
-    search_fields = ["=workspace__slug", "=id", "=endpoint__id", "=event__id"]
+    list_filter = ["status", ("created_at", SinceFilter)]
+    search_fields = ["id", "event_id", "endpoint_id", "endpoint__workspace__slug"]
     exclude = ["response_body", "request_headers"]

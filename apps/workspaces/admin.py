@@ -39,7 +39,7 @@ class MemberAdmin(HistoryAdmin):
     list_display = ["workspace", "user", "role", "created_at"]
     list_select_related = ["workspace", "user"]
     list_filter = ["role"]
-    search_fields = ["workspace__slug", "user__email"]
+    search_fields = ["workspace__slug", "user__email__iexact"]
     readonly_fields = ["id", "created_at"]
     actions = ["make_owners"]
 
@@ -57,4 +57,4 @@ class InvitationAdmin(HistoryAdmin):
     list_display = ["workspace", "email", "role", "created_at", "expires_at", "accepted_at"]
     list_select_related = ["workspace"]
     list_filter = ["role", "created_at"]
-    search_fields = ["workspace__slug", "email"]
+    search_fields = ["workspace__slug", "email__iexact"]

@@ -63,5 +63,5 @@ DROP FUNCTION conversations_refuse_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0009_exports_stay_in_their_workspace")]
+    dependencies = [("conversations", "0013_words_are_found")]
     operations = [migrations.RunSQL(REFUSE, ALLOW)]

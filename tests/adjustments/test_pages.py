@@ -277,3 +277,13 @@ def test_file_that_is_none_is_told_on_the_page(finance: Client) -> None:
         (error,) = page.context["form"].errors["file"]
         assert (page.status_code, said in error) == (422, True)
     assert finance.post(UPLOAD, {}).status_code == 422
+
+
+def test_each_field_stands_on_the_page_once(finance: Client, team: Team) -> None:
+    request = asked(team.workspace, 20_000)
+    decide = reverse("admin:adjustments_adjustment_decide", args=[request.id])
+    pages = ((ADJUST, "credits"), (UPLOAD, "file"), (decide, "reason"))
+    said = [
+        finance.get(address).content.decode().count(f'name="{name}"') for address, name in pages
+    ]
+    assert said == [1, 1, 1]

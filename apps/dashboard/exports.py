@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.exports.models import UNFINISHED, Export, ExportStatus
 
 _DAY = timedelta(days=1)
+_SAID = {
+    "search": "“{}”",
+    "status": "last turn {}",
+    "source": "source {}",
+    "rated": "rated {}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,13 @@ def export_rows(workspace_id: str, exports: Sequence[Export]) -> list[ExportRow]
     return [ExportRow(export, in_words(export.filters, names)) for export in exports]
 
 
-def in_words(filters: Mapping[str, str], names: Mapping[str, str]) -> str:
-    """Which conversations: those of a chatbot, with their last message on some days."""
+def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Which conversations: those of a chatbot, with their last message on some days, and so on."""
     chatbot_id = filters.get("chatbot_id")
     words = [names.get(chatbot_id, "a deleted chatbot") if chatbot_id else "All chatbots"]
+    words += [say.format(filters[name]) for name, say in _SAID.items() if name in filters]
+    if "has_lead" in filters:
+        words.append("with a lead" if filters["has_lead"] else "without a lead")
     if since := filters.get("since"):
         words.append(f"from {_day(datetime.fromisoformat(since))}")
     if before := filters.get("before"):

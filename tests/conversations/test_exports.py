@@ -32,7 +32,7 @@ from apps.conversations.exports.services import (
 from apps.conversations.exports.writing import MOST_ATTEMPTS, write_due
 from apps.conversations.models import Conversation
 from tests.conversations.exporting import asked, make_export, written
-from tests.conversations.opening import completed, opened
+from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, make_chatbot
 
 
@@ -122,6 +122,24 @@ def test_filters_are_of_the_chatbot_and_of_the_last_message(team: Team) -> None:
     wanted = Wanted(chatbot_id=chatbot.id, before=now - timedelta(days=2))
     assert texts(make_export(team.workspace, wanted=wanted)) == ["old"]
     assert texts(make_export(team.workspace, wanted=Wanted(chatbot_id=other.id))) == ["other"]
+
+
+def test_other_filters_are_those_of_the_list(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    said(chatbot, "fine", "")
+    failed(opened(chatbot, text="broken"))
+    shop = opened(chatbot, text="from the shop", metadata={"source": "shop"})
+    completed(shop, "")
+
+    def found(**wanted: Any) -> list[str]:
+        return texts(make_export(team.workspace, wanted=Wanted(**wanted)))
+
+    assert found(status="failed") == ["broken"]
+    assert found(status="completed") == ["fine", "from the shop"]
+    assert found(source="shop") == ["from the shop"]
+    assert found(search=shop.id) == ["from the shop"]
+    assert found(has_lead=True) == found(rated="up") == []
+    assert len(found(has_lead=False)) == len(found(rated="none")) == 3
 
 
 def test_what_is_said_later_is_not_in_it(team: Team) -> None:

@@ -29,14 +29,14 @@ def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None
     chatbot = make_chatbot(team.workspace)
     completed(opened(chatbot))
     since = timezone.now() - timedelta(days=1)
-    body = {"format": "csv", "chatbotId": chatbot.id, "since": since.isoformat()}
+    body = {"format": "csv", "chatbotId": chatbot.id, "from": since.isoformat(), "hasLead": False}
     made = api("POST", PATH, body, status=202)
     row = Export.objects.get(workspace=team.workspace)
     assert made == {
         "id": row.id,
         "format": "csv",
         "status": "pending",
-        "filters": {"chatbotId": chatbot.id, "since": since.isoformat()},
+        "filters": {"chatbotId": chatbot.id, "hasLead": False, "from": since.isoformat()},
         "progress": {"rows": 0, "conversationsDone": 0, "conversations": None},
         "bytes": 0,
         "error": None,
@@ -59,8 +59,11 @@ def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None
     [
         ({}, ["format"]),
         ({"format": "xlsx"}, ["format"]),
-        ({"format": "csv", "since": "yesterday"}, ["since"]),
-        ({"format": "csv", "before": "2026-01-01T00:00:00"}, ["before"]),
+        ({"format": "csv", "from": "yesterday"}, ["from"]),
+        ({"format": "csv", "to": "2026-01-01T00:00:00"}, ["to"]),
+        ({"format": "csv", "status": "odd"}, ["status"]),
+        ({"format": "csv", "hasLead": "yes"}, ["hasLead"]),
+        ({"format": "csv", "search": ""}, ["search"]),
         ({"format": "csv", "chatbotId": "1"}, ["chatbotId"]),
         ({"format": "csv", "color": "red"}, ["color"]),
     ],

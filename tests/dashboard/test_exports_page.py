@@ -37,7 +37,13 @@ def bob(team: Team) -> Client:
 
 def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, name="Support")
-    query = {"chatbot_id": chatbot.id, "since": "2026-11-01", "until": "2026-11-30"}
+    query = {
+        "chatbot_id": chatbot.id,
+        "status": "failed",
+        "has_lead": "no",
+        "since": "2026-11-01",
+        "until": "2026-11-30",
+    }
     html = bob.get(path(team.workspace, "conversations"), query).content.decode()
     for name, value in query.items():
         assert f'<input type="hidden" name="{name}" value="{value}">' in html
@@ -48,6 +54,8 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
         "jsonl",
         {
             "chatbot_id": chatbot.id,
+            "status": "failed",
+            "has_lead": False,
             "since": "2026-11-01T00:00:00+00:00",
             "before": "2026-12-01T00:00:00+00:00",
         },
@@ -57,7 +65,7 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     assert (entry.actor_label, entry.target_id) == (team.bob.email, export.id)
     (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
     assert row[:5] == [
-        "Support, from 1 Nov 2026, to 30 Nov 2026",
+        "Support, last turn failed, without a lead, from 1 Nov 2026, to 30 Nov 2026",
         "JSON Lines",
         "Waiting",
         "0",

@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
+from apps.conversations.lists import listed
 from apps.conversations.models import Conversation
-from apps.conversations.queries import conversations_of
 
 
 def exports_of(workspace_id: str) -> QuerySet[Export]:
@@ -46,12 +46,9 @@ def matching(export: Export) -> QuerySet[Conversation]:
     They are walked by their ids, which never change, so that a message that comes meanwhile moves
     none of them past the place up to which the file is written.
     """
-    filters = export.filters
-    found = conversations_of(export.workspace_id).filter(created_at__lte=export.created_at)
-    if chatbot_id := filters.get("chatbot_id"):
-        found = found.filter(chatbot_id=chatbot_id)
-    if since := filters.get("since"):
-        found = found.filter(last_message_at__gte=datetime.fromisoformat(since))
-    if before := filters.get("before"):
-        found = found.filter(last_message_at__lt=datetime.fromisoformat(before))
+    moments = {"since", "before"} & export.filters.keys()
+    filters = export.filters | {
+        name: datetime.fromisoformat(export.filters[name]) for name in moments
+    }
+    found = listed(export.workspace_id, **filters).filter(created_at__lte=export.created_at)
     return found.order_by("id")

@@ -5,22 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import Wanted
+from apps.conversations.lists import Rated
+from apps.conversations.models import SOURCE_LENGTH
+from apps.conversations.schemas import SEARCH_LENGTH, Status
 from apps.core.openapi import EXAMPLE_ID
-from apps.core.schemas import BodySchema, CamelSchema, Id, When
+from apps.core.schemas import BodySchema, CamelSchema, Id, When, shown_as_line
+from apps.core.text import line_of
 
 FormatName = Literal["csv", "jsonl"]
 StatusName = Literal["pending", "running", "completed", "failed"]
+_NAMES = {"since": "from", "before": "to"}
 
 
 class NewExport(BodySchema):
     """What to export: all conversations, or those that match everything that is given.
 
-    `since` and `before` bound the moment of a conversation's last message.
+    The filters are those of the list of conversations: `from` and `to` bound the last message.
     """
 
     model_config = ConfigDict(
@@ -33,8 +38,8 @@ class NewExport(BodySchema):
                 {
                     "format": "jsonl",
                     "chatbotId": EXAMPLE_ID,
-                    "since": "2026-11-01T00:00:00Z",
-                    "before": "2026-12-01T00:00:00Z",
+                    "from": "2026-11-01T00:00:00Z",
+                    "to": "2026-12-01T00:00:00Z",
                 },
             ]
         },
@@ -42,12 +47,21 @@ class NewExport(BodySchema):
 
     format: FormatName
     chatbot_id: Id | None = None
-    since: When | None = None
-    before: When | None = None
+    status: Status | None = Field(None, description="How the last turn stands.")
+    source: (
+        Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), shown_as_line(SOURCE_LENGTH)] | None
+    ) = None
+    has_lead: bool | None = None
+    rated: Rated | None = None
+    search: (
+        Annotated[str, AfterValidator(line_of(SEARCH_LENGTH)), shown_as_line(SEARCH_LENGTH)] | None
+    ) = None
+    since: When | None = Field(None, alias="from")
+    before: When | None = Field(None, alias="to")
 
     def wanted(self) -> Wanted:
         """The same in our own words."""
-        return Wanted(chatbot_id=self.chatbot_id, since=self.since, before=self.before)
+        return Wanted(**self.model_dump(exclude={"format"}))
 
 
 class Progress(CamelSchema):
@@ -64,7 +78,7 @@ class ExportOut(CamelSchema):
     id: str
     format: FormatName
     status: StatusName
-    filters: dict[str, str]
+    filters: dict[str, str | bool]
     progress: Progress
     bytes: int
     error: str | None
@@ -78,7 +92,9 @@ class ExportOut(CamelSchema):
             id=export.id,
             format=export.format,  # type: ignore[arg-type]
             status=export.status,  # type: ignore[arg-type]
-            filters={to_camel(name): value for name, value in export.filters.items()},
+            filters={
+                _NAMES.get(name, to_camel(name)): value for name, value in export.filters.items()
+            },
             progress=Progress(
                 rows=export.rows,
                 conversations_done=export.conversations_done,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
 from apps.conversations.exports.models import UNFINISHED, Export
 from apps.conversations.exports.queries import exports_of
+from apps.conversations.lists import Rated
 from apps.core.jobs import send_on_commit
 from apps.workspaces.models import Workspace
 
@@ -27,20 +28,24 @@ _PRUNED_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which conversations: of a chatbot, with their last message in a time."""
+    """Which conversations: those that the list would show, by the same filters."""
 
+    search: str | None = None
     chatbot_id: str | None = None
+    status: str | None = None
+    source: str | None = None
+    has_lead: bool | None = None
+    rated: Rated | None = None
     since: datetime | None = None
     before: datetime | None = None
 
     def kept(self) -> dict[str, Any]:
-        """What is given, as it is kept and audited."""
-        given = {
-            "chatbot_id": self.chatbot_id,
-            "since": self.since and self.since.isoformat(),
-            "before": self.before and self.before.isoformat(),
+        """What is given, as it is kept: moments as text."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in given.items()
         }
-        return {name: value for name, value in given.items() if value is not None}
 
 
 @transaction.atomic
@@ -68,7 +73,9 @@ def ask_for_export(*, workspace_id: str, file_format: str, wanted: Wanted, actor
         asked_by=actor.label[:300],
     )
     export.refresh_from_db()
-    _recorded(export, actor, "conversations.exported", {"format": file_format, **export.filters})
+    # What was looked for may be somebody's words: the log keeps that, not them.
+    told = {name: value for name, value in export.filters.items() if name != "search"}
+    _recorded(export, actor, "conversations.exported", {"format": file_format, **told})
     send_on_commit(WRITE_EXPORTS)
     return export
 

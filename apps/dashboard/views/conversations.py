@@ -49,7 +49,6 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
         "page": page,
         "rows": rows_of(page.rows),
         "exported": [(name, request.GET.get(name, "")) for name in form.fields],
-        "exports_more": bool(given.keys() - {"chatbot_id", "since", "before"}),
         "may_export": may(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/conversations.html", context)

@@ -38,7 +38,7 @@ def ask(request: HttpRequest, member: Member) -> HttpResponse:
     if file_format not in ExportFormat.values:
         file_format = ExportFormat.CSV
     given = ConversationFilterForm(member.workspace_id, request.POST).given()
-    wanted = Wanted(given.get("chatbot_id"), given.get("since"), given.get("before"))
+    wanted = Wanted(**given)
     try:
         ask_for_export(
             workspace_id=member.workspace_id,

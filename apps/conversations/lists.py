@@ -56,7 +56,7 @@ def listed(
     if before is not None:
         found = found.filter(last_message_at__lt=before)
     if has_lead is not None:
-        found = _with_lead(found, workspace_id) if has_lead else found.filter(leads=None)
+        found = (_with_lead if has_lead else _without_lead)(found, workspace_id)
     if rated is not None:
         found = _rated(found, workspace_id, rated)
     return _ending(found, workspace_id, status)
@@ -80,6 +80,14 @@ def _with_lead(found: QuerySet[Conversation], workspace_id: str) -> QuerySet[Con
     # Leads know conversations, not the other way round: they are reached by their own relation.
     leads = Conversation.objects.filter(workspace_id=workspace_id, leads__isnull=False)
     return found.filter(id__in=leads.values("id"))
+
+
+def _without_lead(found: QuerySet[Conversation], workspace_id: str) -> QuerySet[Conversation]:
+    # Asked of one row after the other, in the order of the list: joined, all of them would be.
+    lead = Conversation.objects.filter(
+        workspace_id=workspace_id, pk=OuterRef("pk"), leads__isnull=False
+    )
+    return found.alias(lead_id=Subquery(lead.values("leads__id")[:1])).filter(lead_id=None)
 
 
 def _rated(

@@ -89,6 +89,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Conversations",
             "What was said: listed, searched, named, rated and deleted.",
             "conversations.md",
+            without=("How quick the lists are",),
         ),
         DocsPage(
             "reading",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +19,11 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError
 from redis.retry import Retry as BlockingRetry
 
+from apps.core.redis_line import RedisLine, connect, understands
+
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[RedisLine]] = WeakKeyDictionary()
+_understands = functools.cache(understands)
 
 PREFIX = "parley:"
 """Before every key of ours, so that a shared server stays readable."""
@@ -71,13 +76,44 @@ def _once_more() -> Retry:
 
 
 async def run_script(script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
-    """Run a Lua script in one round trip; Redis is sent its text once. Raises RedisError."""
-    client = redis_client()
-    digest = _digest(script)
+    """Run a Lua script in one round trip; Redis is sent its text once. Its texts come as bytes.
+
+    Raises RedisError, OSError or TimeoutError.
+    """
+    asked = (*keys, *arguments)
+    if not _understands(settings.REDIS_URL):
+        client = redis_client()
+        try:
+            return list(await client.evalsha(_digest(script), len(keys), *asked))
+        except NoScriptError:
+            return list(await client.eval(script, len(keys), *asked))
     try:
-        return list(await client.evalsha(digest, len(keys), *keys, *arguments))
+        return await _run(script, len(keys), asked)
+    except ConnectionLost:  # it was cut while it lay idle, perhaps
+        return await _run(script, len(keys), asked)
+
+
+async def _run(script: str, count: int, asked: Sequence[str | int]) -> list[Any]:
+    line = await _line()
+    try:
+        return list(await line.ask("EVALSHA", _digest(script), count, *asked))
     except NoScriptError:
-        return list(await client.eval(script, len(keys), *keys, *arguments))
+        return list(await line.ask("EVAL", script, count, *asked))
+
+
+async def _line() -> RedisLine:
+    """The running loop's line; whoever comes while it is made waits for it."""
+    loop = asyncio.get_running_loop()
+    making = _lines.get(loop)
+    if making is None or (making.done() and _is_gone(making)):
+        step = connect(settings.REDIS_URL, seconds=_CONNECT_SECONDS, patience=_ANSWER_SECONDS)
+        # A fresh context: others wait for it too, and the request that began it may leave.
+        making = _lines[loop] = loop.create_task(step, context=contextvars.Context())
+    return await asyncio.shield(making)
+
+
+def _is_gone(made: asyncio.Task[RedisLine]) -> bool:
+    return made.cancelled() or made.exception() is not None or made.result().is_lost
 
 
 @functools.cache
@@ -86,7 +122,11 @@ def _digest(script: str) -> str:
 
 
 async def close_redis() -> None:
-    """Close the running loop's client, if it has one."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
+    """Close the running loop's connections, if it has any."""
+    loop = asyncio.get_running_loop()
+    making = _lines.pop(loop, None)
+    if making is not None and not (making.done() and _is_gone(making)):
+        (await making).close()
+    client = _clients.pop(loop, None)
     if client is not None:
         await client.aclose()

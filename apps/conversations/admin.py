@@ -53,7 +53,7 @@ class ConversationAdmin(HistoryAdmin):
     list_display = ["id", "workspace", "chatbot", "created_at", "last_message_at"]
     list_select_related = ["workspace", "chatbot"]
     list_filter = [("created_at", SinceFilter)]
-    search_fields = ["id", "workspace__slug", "chatbot_id"]
+    search_fields = ["id", "workspace__slug"]
     exclude = ["title", "note", "source"]
 
     @row_page(description="Read the messages", permission="read", icon="visibility")

@@ -32,6 +32,7 @@ class AccountAdmin(HistoryAdmin):
     list_select_related = ["workspace", "plan", "next_plan"]
     list_filter = ["plan"]
     search_fields = ["workspace_id", "workspace__slug"]
+    readonly_fields = ["balance", "held"]
     actions_detail = ["adjust"]
 
     @row_page(description="Adjust credits", permission="adjust", icon="add_card")
@@ -52,6 +53,7 @@ class LedgerEntryAdmin(HistoryAdmin):
     search_help_text = "An id of an entry or turn, a workspace's slug, or a reference"
     search_within = {"turn_id": {"kind": EntryKind.CHARGE}}
     order_in_workspace = ("-created_at", "-pk")
+    readonly_fields = ["id", "sequence", "hash", "created_at"]
     actions_detail = ["reverse"]
 
     @row_page(description="Reverse this entry", permission="reverse", icon="undo")

@@ -19,6 +19,8 @@ from tests.factories import Team, make_user
 
 MOST_READ = ROWS // 10
 LISTS = [model for model in admin.site._registry if model._meta.db_table in LONG]
+JOINED = {"leads_lead"}
+"""Long tables of which a list of another shows a name."""
 
 Plan = dict[str, Any]
 
@@ -80,7 +82,7 @@ def test_every_table_that_grows_with_use_has_a_list() -> None:
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model.__name__))
 def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[Model]) -> None:
-    terms = fill(team)
+    terms = fill(team, tables={model._meta.db_table, *JOINED})
     address = url(model, "changelist")
     with explained() as plans:
         first = staff.get(address)
@@ -89,12 +91,12 @@ def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[M
             asked += [each["query_string"] for each in spec.choices(first.context["cl"])]
         for query in asked:
             assert staff.get(address + query).status_code == 200, query
-    assert (first.context["cl"].result_list.count() > 0, len(plans) > len(asked)) == (True, True)
+    assert (first.context["cl"].result_list.count() > 0, len(plans) > 5) == (True, True)
     assert wrong(plans) == []
 
 
 def test_a_list_that_did_read_its_table_would_be_found(team: Team) -> None:
-    fill(team)
+    fill(team, tables={"conversations_turn"})
     with explained() as plans, connection.cursor() as cursor:
         for where in ("status = 'stopped'", "model_name = 'another'"):
             cursor.execute(

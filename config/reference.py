@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from apps.core.openapi import Schema
@@ -55,6 +56,7 @@ class Operation:
 
 
 @require_safe
+@gzip_page  # the same for everybody: nothing in it to be guessed from its length
 def page(request: HttpRequest) -> HttpResponse:
     """Every operation, by its tag."""
     about = [marked(each) for each in document()["info"]["description"].split("\n\n")]

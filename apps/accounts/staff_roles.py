@@ -31,6 +31,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "audit.view_*",
         "conversations.view_turn",
         "credits.view_*",
+        "credits.decide_creditrequest",
+        "credits.move_account_to_plan",
         "workspaces.view_*",
     ),
     "operator": (

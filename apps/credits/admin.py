@@ -7,15 +7,21 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.core.admin import HistoryAdmin, SinceFilter, StaffAdmin, row_page, to_page
+from apps.credits.admin_plans import AlertAdmin, ChangesPlan, CreditRequestAdmin
 from apps.credits.models import (
     Account,
     AccountCheck,
+    Alert,
+    CreditRequest,
     EntryKind,
     LedgerEntry,
     Lot,
     NightlyCheck,
     Plan,
 )
+
+admin.site.register(CreditRequest, CreditRequestAdmin)
+admin.site.register(Alert, AlertAdmin)
 
 
 @admin.register(Plan)
@@ -27,13 +33,13 @@ class PlanAdmin(StaffAdmin):
 
 
 @admin.register(Account)
-class AccountAdmin(HistoryAdmin):
+class AccountAdmin(ChangesPlan):
     list_display = ["workspace", "plan", "balance", "held", "next_grant_on", "next_plan"]
     list_select_related = ["workspace", "plan", "next_plan"]
     list_filter = ["plan"]
     search_fields = ["workspace_id", "workspace__slug"]
     readonly_fields = ["balance", "held"]
-    actions_detail = ["adjust"]
+    actions_detail = ["adjust", "change_plan"]
 
     @row_page(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

@@ -17,3 +17,24 @@ class PlanUnchanged(ValueError):
 
     def __init__(self) -> None:
         super().__init__("The workspace is on this plan already.")
+
+
+class RequestOpen(ValueError):
+    """The workspace has an open request of this kind."""
+
+    def __init__(self) -> None:
+        super().__init__("There is an open request already. Withdraw it, or wait for the answer.")
+
+
+class RequestEnded(ValueError):
+    """The request was decided or withdrawn, or never was."""
+
+    def __init__(self) -> None:
+        super().__init__("This request is not open any more.")
+
+
+class OwnWorkspace(ValueError):
+    """Nobody of the staff decides about a workspace that they belong to."""
+
+    def __init__(self) -> None:
+        super().__init__("You belong to this workspace. Somebody else has to decide.")

@@ -10,7 +10,7 @@ Whoever calls this holds the lock on the account.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from django.db.models import F, QuerySet
@@ -24,26 +24,36 @@ def lots_of(workspace_id: str) -> QuerySet[Lot]:
     return lots.order_by(F("expires_at").asc(nulls_last=True), "id")
 
 
+def left_in(lots: Iterable[Lot], *, balance: int) -> list[tuple[Lot, int]]:
+    """What is left in each of these lots once what was spent is taken from them, in their order."""
+    lots = list(lots)
+    spent = sum(lot.remaining for lot in lots) - balance
+    found = []
+    for lot in lots:
+        taken = min(lot.remaining, max(0, spent))
+        spent -= taken
+        found.append((lot, lot.remaining - taken))
+    return found
+
+
 def allot(account: Account) -> list[Lot]:
     """Take what was spent since the last look from the lots; those in which something is left.
 
     What the balance has and no lot explains was there before lots were kept: it never expires.
     """
-    lots = list(lots_of(account.workspace_id))
-    spent = sum(lot.remaining for lot in lots) - account.balance
-    if spent < 0:
-        unexplained = {"given": -spent, "remaining": -spent}
-        lots.append(Lot.objects.create(workspace_id=account.workspace_id, **unexplained))
+    found = left_in(lots_of(account.workspace_id), balance=account.balance)
     touched = []
-    for lot in lots:
-        if spent <= 0:
-            break
-        taken = min(lot.remaining, spent)
-        lot.remaining -= taken
-        spent -= taken
-        touched.append(lot)
+    for lot, left in found:
+        if lot.remaining != left:
+            lot.remaining = left
+            touched.append(lot)
     Lot.objects.bulk_update(touched, ["remaining"])
-    return [lot for lot in lots if lot.remaining]
+    lots = [lot for lot, left in found if left]
+    unexplained = account.balance - sum(lot.remaining for lot in lots)
+    if unexplained > 0:
+        given = {"given": unexplained, "remaining": unexplained}
+        lots.append(Lot.objects.create(workspace_id=account.workspace_id, **given))
+    return lots
 
 
 def add_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:

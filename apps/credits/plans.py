@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM, Actor, record
 from apps.core.logging import get_logger
 from apps.credits.anniversaries import anniversary, day_of, midnight, months_until
-from apps.credits.errors import PlanUnchanged
+from apps.credits.errors import OwnWorkspace, PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.services import expire, grant, lock_account, open_account
+from apps.workspaces.queries import belongs_to
 
 log = get_logger(__name__)
 
@@ -72,33 +73,42 @@ def renew_due(*, now: datetime) -> int:
 
 @transaction.atomic
 def change_plan(
-    *, workspace_id: str, plan: Plan, actor: Actor, now: datetime, by: User | None = None
+    *,
+    workspace_id: str,
+    plan: Plan,
+    actor: Actor,
+    now: datetime,
+    by: User | None = None,
+    reason: str = "",
 ) -> Account:
     """Give the workspace another plan, by the rule that docs/credits.md tells.
 
     Naming the plan that it has takes back a change that has not come yet. Raises PlanUnchanged
-    where there is none, and ValueError for a plan that is not offered.
+    where there is none, OwnWorkspace, and ValueError for a plan that is not offered.
     """
+    if by is not None and belongs_to(by, workspace_id):
+        raise OwnWorkspace
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
+    why = {"reason": reason} if reason else {}
     open_account(workspace_id=workspace_id)
     renew(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
     today = day_of(now)
     if account.plan is None or account.plan_began is None:
-        _record(account, actor, "plan.changed", plan)
+        _record(account, actor, "plan.changed", plan, **why)
         _begin(account, plan, today, by)
     elif plan == account.plan:
         if account.next_plan is None:
             raise PlanUnchanged
-        _record(account, actor, "plan.change_taken_back", account.next_plan)
+        _record(account, actor, "plan.change_taken_back", account.next_plan, **why)
         account.next_plan = None
     elif plan.monthly_credits > account.plan.monthly_credits:
-        _record(account, actor, "plan.changed", plan)
+        _record(account, actor, "plan.changed", plan, **why)
         _grant_difference(account, plan, today, by)
         account.plan, account.next_plan = plan, None
     else:
-        _record(account, actor, "plan.change_planned", plan, on=str(account.next_grant_on))
+        _record(account, actor, "plan.change_planned", plan, on=str(account.next_grant_on), **why)
         account.next_plan = plan
     account.save(update_fields=["plan", "plan_began", "next_grant_on", "next_plan"])
     return account
@@ -118,6 +128,31 @@ def credits_for_the_rest(account: Account, plan: Plan, today: date) -> int:
     before = account.plan.monthly_credits if account.plan else 0
     left, whole = days_left(account, today)
     return max(0, (plan.monthly_credits - before) * left // whole)
+
+
+def effects(*, workspace_id: str, now: datetime) -> list[tuple[Plan, str]]:
+    """What `change_plan` to each plan on offer would do at this moment, in words; "" for nothing.
+
+    What is due first is done and undone: looking changes nothing.
+    """
+    with transaction.atomic():
+        renew(workspace_id=workspace_id, now=now)
+        account = lock_account(workspace_id=workspace_id)
+        found = [(plan, _effect(account, plan, day_of(now))) for plan in offered_plans()]
+        transaction.set_rollback(True)
+    return found
+
+
+def _effect(account: Account, plan: Plan, today: date) -> str:
+    if account.plan is None or account.plan_began is None:
+        return f"at once, with {plan.monthly_credits:,} credits; its months begin today"
+    if plan == account.plan:
+        return f"stays, and {account.next_plan} does not come" if account.next_plan else ""
+    if plan.monthly_credits > account.plan.monthly_credits:
+        left, whole = days_left(account, today)
+        credits = credits_for_the_rest(account, plan, today)
+        return f"at once, with {credits:,} credits for {left} of {whole} days"
+    return f"from {account.next_grant_on:%-d %B %Y} on; nothing is taken back"
 
 
 def _begin(account: Account, plan: Plan, today: date, by: User | None = None) -> None:
@@ -167,6 +202,11 @@ def _expiry(account: Account, plan: Plan, today: date) -> datetime | None:
 def _after(account: Account, period: date) -> date | None:
     began = account.plan_began
     return anniversary(began, months_until(began, period) + 1) if began else None
+
+
+def offered_plans() -> QuerySet[Plan]:
+    """The plans that a workspace can come to."""
+    return Plan.objects.filter(is_active=True)
 
 
 def _due(now: datetime) -> Iterator[str]:

@@ -8,7 +8,15 @@ from datetime import datetime
 
 from django.db.models import QuerySet, Sum
 
-from apps.credits.models import Account, AccountCheck, EntryKind, LedgerEntry, NightlyCheck
+from apps.credits.lots import left_in, lots_of
+from apps.credits.models import (
+    Account,
+    AccountCheck,
+    CreditRequest,
+    EntryKind,
+    LedgerEntry,
+    NightlyCheck,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +89,21 @@ def noted_heads(workspace_id: str) -> dict[int, str]:
     """Where the account's chain stood in each night in which it was whole: number → hash."""
     noted = AccountCheck.objects.filter(workspace_id=workspace_id, fault="", entries__gt=0)
     return dict(noted.values_list("entries", "last_hash"))
+
+
+def expiring(account: Account) -> list[tuple[datetime, int]]:
+    """What is left of the account's credits and will expire: when, and how many; soonest first.
+
+    Credits that expire at one moment are told as one.
+    """
+    found: dict[datetime, int] = {}
+    for lot, left in left_in(lots_of(account.workspace_id), balance=account.balance):
+        if lot.expires_at is not None and left:
+            found[lot.expires_at] = found.get(lot.expires_at, 0) + left
+    return list(found.items())
+
+
+def requests_of(workspace_id: str) -> QuerySet[CreditRequest]:
+    """What the workspace has asked for, newest first, with the plan and who asked."""
+    found = CreditRequest.objects.filter(workspace_id=workspace_id)
+    return found.select_related("plan", "asked_by").order_by("-created_at", "-id")

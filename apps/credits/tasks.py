@@ -3,10 +3,34 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from apps.credits import plans
+from apps.credits import alerts, plans
+from apps.credits.letters import send_letter
+from apps.credits.models import DECIDED, CreditRequest
 
 
 @shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
 def renew() -> int:
     """Expire what is over and grant what is due. Nothing is lost if a run is missed or doubled."""
     return plans.renew_due(now=timezone.now())
+
+
+@shared_task(name="apps.credits.tasks.tell_of_balances")  # type: ignore[untyped-decorator]
+def tell_of_balances() -> int:
+    """Tell of balances that fell, and mail what was told. A run may be missed or doubled."""
+    told = alerts.look()
+    alerts.mail(now=timezone.now())
+    return told
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    name="apps.credits.tasks.send_decision",
+    autoretry_for=(OSError,),
+    retry_backoff=10,
+    max_retries=6,
+)
+def send_decision(request_id: str) -> None:
+    """Tell those who may ask for credits how a request of theirs was decided."""
+    found = CreditRequest.objects.select_related("workspace", "plan")
+    request = found.filter(pk=request_id, state__in=DECIDED).first()
+    if request is not None:
+        send_letter("decision", workspace=request.workspace, request=request)

@@ -11,6 +11,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from apps.accounts.models import User
 from apps.workspaces.errors import InvitationUnknown
 from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.roles import ROLES, Permission
 
 _BY_ROLE = Case(
     *(When(role=role, then=Value(place)) for place, role in enumerate(Role.values)),
@@ -105,3 +106,16 @@ def owners_of(workspace_id: str) -> QuerySet[User]:
     return User.objects.filter(
         is_active=True, memberships__workspace_id=workspace_id, memberships__role=Role.OWNER
     ).order_by("email")
+
+
+def people_who_may(workspace_id: str, permission: Permission) -> QuerySet[User]:
+    """The people whose role in the workspace allows this, and who may still sign in."""
+    roles = [role for role, allowed in ROLES.items() if permission in allowed]
+    return User.objects.filter(
+        is_active=True, memberships__workspace_id=workspace_id, memberships__role__in=roles
+    ).order_by("email")
+
+
+def belongs_to(user: User, workspace_id: str) -> bool:
+    """Whether the person has a place in the workspace, whatever its role."""
+    return Member.objects.filter(workspace_id=workspace_id, user=user).exists()

@@ -230,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     # Looked for twice an hour and done once a day, so that an outage is caught up with.
     "check-books": {"task": "apps.dashboard.tasks.check_books", "schedule": 1800.0},
+    "tell-of-balances": {"task": "apps.credits.tasks.tell_of_balances", "schedule": 5.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},

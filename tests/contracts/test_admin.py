@@ -34,12 +34,15 @@ from apps.core.ids import new_id
 from apps.credits.models import (
     Account,
     AccountCheck,
+    Alert,
+    CreditRequest,
     LedgerEntry,
     Lot,
     NightlyCheck,
     Plan,
     Statement,
 )
+from apps.credits.requests import ask_for_credits
 from apps.dashboard.books import check_account
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
@@ -61,11 +64,13 @@ HISTORY = [
     Adjustment,
     AdjustmentLine,
     AccountCheck,
+    Alert,
     ApiKey,
     AuditEntry,
     CapturedField,
     ChatbotVersion,
     Conversation,
+    CreditRequest,
     Delivery,
     Endpoint,
     Event,
@@ -100,6 +105,8 @@ def make_world() -> tuple[Team, str]:
     posted(team.workspace, 5)
     asked(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
+    Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)
+    ask_for_credits(workspace_id=team.workspace.id, credits=5, note="", by=team.alice, actor=SYSTEM)
     key, secret = issue_key(workspace=team.workspace, name="n")
     IdempotentAnswer.objects.create(
         workspace=team.workspace,

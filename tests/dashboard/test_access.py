@@ -10,6 +10,7 @@ from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_of
+from apps.credits.requests import ask_for_credits
 from apps.dashboard.access import WorkspacePage
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
@@ -38,6 +39,9 @@ def arguments(team: Team) -> dict[str, str]:
         actor=hand(alice),
     )
     endpoint, _ = make_endpoint(team.workspace)
+    asked = ask_for_credits(
+        workspace_id=team.workspace.id, credits=5, note="", by=team.alice, actor=hand(alice)
+    )
     return {
         "slug": team.workspace.slug,
         "chatbot_id": turn.chatbot_id,
@@ -54,6 +58,7 @@ def arguments(team: Team) -> dict[str, str]:
         "invitation_id": offer.id,
         "page": "chat",
         "month": "2026-11",
+        "request_id": asked.id,
     }
 
 

@@ -11,9 +11,11 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
+from apps.audit.services import SYSTEM
 from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.services import Settlement, settle_turn, sweep_turns
 from apps.credits.models import Account, NightlyCheck, Plan
+from apps.credits.requests import ask_for_credits, withdraw
 from apps.credits.services import adjust
 from apps.dashboard.books import check_account
 from apps.dashboard.staff.sections import Section
@@ -21,8 +23,6 @@ from apps.webhooks.models import Endpoint
 from tests.conversations.opening import completed, failed, opened, silence
 from tests.credits.tampering import tamper
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model, make_user
-
-BOOKS, MODELS = "Books that do not agree", "Errors by model"
 
 
 def page_of(group: str) -> Client:
@@ -54,6 +54,7 @@ def _words(cell: object) -> str:
 def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
     assert {title: told(section) for title, section in sections().items()} == {
         "Books that do not agree": [],
+        "Requests that wait": [],
         "Out of credits": [],
         "Webhooks that fail": [],
         "Errors by model": [],
@@ -73,6 +74,15 @@ def test_books_that_differed_last_night_are_named(team: Team) -> None:
     assert told(sections("auditor")["Books that do not agree"]) == [
         [str(team.workspace), escape(fault), "—"]
     ]
+
+
+def test_request_waits_until_it_is_decided(team: Team) -> None:
+    given = {"workspace_id": team.workspace.id, "by": team.alice, "actor": SYSTEM}
+    request = ask_for_credits(**given, credits=5000, note="")
+    (row,) = told(sections("finance")["Requests that wait"])
+    assert row[:2] == ["5,000 credits", team.workspace.slug]
+    withdraw(workspace_id=team.workspace.id, request_id=request.id, actor=SYSTEM)
+    assert told(sections("finance")["Requests that wait"]) == []
 
 
 def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> None:
@@ -148,13 +158,23 @@ def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
     assert {row[1] for row in rows} == {team.workspace.slug}
 
 
+EVERYTHING = [
+    "Books that do not agree",
+    "Requests that wait",
+    "Out of credits",
+    "Webhooks that fail",
+    "Errors by model",
+    "Abandoned turns",
+]
+
+
 @pytest.mark.parametrize(
     ("group", "shown"),
     [
-        ("support", [BOOKS, "Out of credits", "Webhooks that fail", MODELS, "Abandoned turns"]),
-        ("finance", [BOOKS, "Out of credits", MODELS, "Abandoned turns"]),
-        ("operator", [MODELS, "Abandoned turns"]),
-        ("auditor", [BOOKS, "Out of credits", "Webhooks that fail", MODELS, "Abandoned turns"]),
+        ("support", EVERYTHING),
+        ("finance", [title for title in EVERYTHING if title != "Webhooks that fail"]),
+        ("operator", ["Errors by model", "Abandoned turns"]),
+        ("auditor", EVERYTHING),
     ],
 )
 def test_each_group_is_shown_what_it_may_see_anyway(

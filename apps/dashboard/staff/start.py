@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import first_id_at
-from apps.credits.models import Account, AccountCheck
+from apps.credits.models import Account, AccountCheck, CreditRequest, RequestState
 from apps.credits.queries import faults_of, last_night
 from apps.dashboard.staff.sections import (
     MOST_ROWS,
@@ -82,6 +82,29 @@ def credits_short(now: datetime) -> Section:
         ],
         nothing="Every workspace in use has credits.",
         more=list_address(Account),
+    )
+
+
+def open_requests(now: datetime) -> Section:
+    """What workspaces ask for and nobody has answered, oldest first."""
+    waiting = CreditRequest.objects.filter(
+        state=RequestState.OPEN, workspace__closed_at=None
+    ).select_related("workspace", "plan")
+    return Section(
+        title="Requests that wait",
+        headers=["Asked for", "Workspace", "Since"],
+        rows=[
+            [
+                link(
+                    asked, f"the plan {asked.plan}" if asked.plan else f"{asked.credits:,} credits"
+                ),
+                link(asked.workspace),
+                when(asked.created_at),
+            ]
+            for asked in waiting.order_by("created_at")[:MOST_ROWS]
+        ],
+        nothing="Every request is answered.",
+        more=list_address(CreditRequest, state__exact=RequestState.OPEN.value),
     )
 
 
@@ -169,6 +192,7 @@ def errors_by_model(now: datetime) -> Section:
 
 PARTS: tuple[Part, ...] = (
     ("credits.view_accountcheck", books_that_differ),
+    ("credits.view_creditrequest", open_requests),
     ("credits.view_account", credits_short),
     ("webhooks.view_endpoint", failing_webhooks),
     ("conversations.view_turn", errors_by_model),

@@ -1,38 +1,122 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from apps.credits.models import Account, LedgerEntry
-from apps.credits.queries import ledger_of
+from apps.audit.services import person
+from apps.credits import alerts, requests
+from apps.credits.errors import RequestEnded, RequestOpen
+from apps.credits.models import Account, CreditRequest, LedgerEntry
+from apps.credits.queries import expiring, ledger_of, requests_of
 from apps.dashboard.access import workspace_page
 from apps.dashboard.exporting import csv_file
-from apps.dashboard.forms.credits import StatementFilterForm
+from apps.dashboard.forms.credits import (
+    AlertForm,
+    PlanRequestForm,
+    PurchaseRequestForm,
+    StatementFilterForm,
+)
 from apps.dashboard.listing import listing
 from apps.dashboard.months import Month
 from apps.dashboard.statement import conversations_of_entries, uses
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 
+SHOWN_EXPIRIES = 3
+SHOWN_REQUESTS = 10
 PERIODS = {"7d": timedelta(days=7), "30d": timedelta(days=30)}
 COLUMNS = ("id", "time", "kind", "credits", "balance after", "turn", "reason")
 
 
-@require_safe
 @workspace_page(Permission.VIEW)
+@require_safe
 def credits(request: HttpRequest, member: Member) -> HttpResponse:
-    """What the workspace has, where it went, and every entry of its ledger."""
+    """What the workspace has, where it went, what it asked for, and each entry of its ledger."""
+    return _page(request, member)
+
+
+@workspace_page(Permission.REQUEST_CREDITS)
+@require_POST
+def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
+    """Say below how many credits the workspace is told."""
+    form = AlertForm(request.POST)
+    if not form.is_valid():
+        return _page(request, member, alert_form=form)
+    threshold = form.cleaned_data["threshold"]
+    actor = person(member.user, request)
+    alerts.set_threshold(workspace_id=member.workspace_id, threshold=threshold, actor=actor)
+    below = f"fewer than {threshold:,} credits are left" if threshold else "the last credit is used"
+    messages.success(request, f"You are told when {below}.")
+    return redirect("dashboard:credits", member.workspace.slug)
+
+
+@workspace_page(Permission.REQUEST_CREDITS)
+@require_POST
+def ask_for_plan(request: HttpRequest, member: Member) -> HttpResponse:
+    """Ask for another plan."""
+    account = Account.objects.select_related("plan").filter(pk=member.workspace_id).first()
+    form = PlanRequestForm(request.POST, current=account.plan if account else None)
+    if not form.is_valid():
+        return _page(request, member, plan_form=form)
+    return _asked(request, member, requests.ask_for_plan, **form.cleaned_data)
+
+
+@workspace_page(Permission.REQUEST_CREDITS)
+@require_POST
+def ask_for_credits(request: HttpRequest, member: Member) -> HttpResponse:
+    """Ask to buy credits."""
+    form = PurchaseRequestForm(request.POST)
+    if not form.is_valid():
+        return _page(request, member, purchase_form=form)
+    return _asked(request, member, requests.ask_for_credits, **form.cleaned_data)
+
+
+@workspace_page(Permission.REQUEST_CREDITS)
+@require_POST
+def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpResponse:
+    """Take a request back that nobody has answered."""
+    actor = person(member.user, request)
+    try:
+        requests.withdraw(workspace_id=member.workspace_id, request_id=request_id, actor=actor)
+    except RequestEnded as ended:
+        messages.error(request, str(ended))
+    else:
+        messages.success(request, "The request is withdrawn.")
+    return redirect("dashboard:credits", member.workspace.slug)
+
+
+def _asked(
+    request: HttpRequest, member: Member, ask: Callable[..., CreditRequest], **wanted: Any
+) -> HttpResponse:
+    actor = person(member.user, request)
+    try:
+        ask(workspace_id=member.workspace_id, by=member.user, actor=actor, **wanted)
+    except RequestOpen as there:
+        messages.error(request, str(there))
+    else:
+        messages.success(request, "Your request is with Parley's staff. The answer comes by email.")
+    return redirect("dashboard:credits", member.workspace.slug)
+
+
+def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpResponse:
+    """The page, with a form that was filled in wrongly in the place of an empty one."""
     workspace_id = member.workspace_id
     period = request.GET.get("period", "")
     form = StatementFilterForm(request.GET)
     page = listing(request, ledger_of(workspace_id, **form.given()))
     places = conversations_of_entries(workspace_id, page.rows)
+    account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
-        "account": Account.objects.select_related("plan").filter(pk=workspace_id).first(),
+        "account": account,
+        "expiring": expiring(account)[:SHOWN_EXPIRIES] if account else [],
         "period": period if period in PERIODS else "30d",
         "uses": uses(workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])),
         "form": form,
@@ -40,8 +124,16 @@ def credits(request: HttpRequest, member: Member) -> HttpResponse:
         "rows": [(entry, places.get(entry.turn_id or "")) for entry in page.rows],
         "month": Month.of(timezone.now()),
         "may_export": may(member.role, Permission.EXPORT),
+        "may_ask": may(member.role, Permission.REQUEST_CREDITS),
+        "requests": requests_of(workspace_id)[:SHOWN_REQUESTS],
+        "alert_form": AlertForm(
+            initial={"threshold": account.low_balance_threshold if account else None}
+        ),
+        "plan_form": PlanRequestForm(current=account.plan if account else None),
+        "purchase_form": PurchaseRequestForm(),
+        **filled,
     }
-    return render(request, "dashboard/credits.html", context)
+    return render(request, "dashboard/credits.html", context, status=422 if filled else 200)
 
 
 @require_safe

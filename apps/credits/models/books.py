@@ -51,7 +51,7 @@ class Account(models.Model):
 
     The plan's credits are due on the anniversaries of `plan_began`; `next_grant_on` is the first
     that has not been seen to. Both are empty where no monthly credits are due. `next_plan` takes
-    the plan's place on that day.
+    the plan's place on that day. An alert is armed while the balance is where it could fall from.
     """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, primary_key=True)
@@ -63,8 +63,14 @@ class Account(models.Model):
     )
     balance = models.BigIntegerField(db_default=0, editable=False)
     held = models.BigIntegerField(db_default=0, editable=False)
+    low_balance_threshold = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="Below it, the workspace is told, once."
+    )
+    low_alert_armed = models.BooleanField(db_default=False, editable=False)
+    exhausted_alert_armed = models.BooleanField(db_default=False, editable=False)
 
     class Meta:
+        permissions = [("move_account_to_plan", "Can give a workspace another plan")]
         indexes = [
             models.Index(
                 fields=["next_grant_on"],
@@ -89,6 +95,11 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(next_plan__isnull=True) | Q(next_grant_on__isnull=False),
                 name="credits_next_plan_has_its_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(low_balance_threshold__isnull=True)
+                | Q(low_balance_threshold__range=(1, MOST)),
+                name="credits_threshold_can_be_crossed",
             ),
         ]
 
@@ -275,59 +286,3 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.remaining} of {self.given}"
-
-
-class NightlyCheck(models.Model):
-    """One night's check of all books; days are UTC's. One worker does it, by a claim that lapses.
-
-    `digest` binds the last hashes of all chains of that night; it is in the log too.
-    """
-
-    id = IdField()
-    day = models.DateField(unique=True)
-    claimed_until = models.DateTimeField()
-    started_at = models.DateTimeField(db_default=Now(), editable=False)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    accounts = models.PositiveIntegerField(default=0)
-    faults = models.PositiveIntegerField(default=0)
-    digest = models.CharField(max_length=64, blank=True)
-
-    class Meta:
-        ordering = ["-day"]
-
-    def __str__(self) -> str:
-        return f"The night of {self.day}"
-
-
-class AccountCheck(models.Model):
-    """What a night's check found of one account. PostgreSQL refuses to change or delete it.
-
-    The figures are of one moment. `fault` is empty where all agrees; else it says what differs,
-    and `fault_row_id` names the first ledger entry or turn that shows it.
-    """
-
-    id = IdField()
-    night = models.ForeignKey(NightlyCheck, on_delete=models.PROTECT, related_name="checks")
-    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
-    balance = models.BigIntegerField()
-    ledger_sum = models.BigIntegerField()
-    held = models.BigIntegerField()
-    running_holds = models.BigIntegerField()
-    charges = models.BigIntegerField(help_text="Credits of the ledger's charges.")
-    turns_charged = models.BigIntegerField(help_text="Credits that settled turns say they cost.")
-    entries = models.BigIntegerField()
-    last_hash = models.CharField(max_length=64, blank=True)
-    fault = models.CharField(max_length=1000, blank=True)
-    fault_row_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["night"], name="credits_check_faults", condition=~Q(fault=""))
-        ]
-        constraints = [
-            models.UniqueConstraint("workspace", "night", name="credits_one_check_a_night")
-        ]
-
-    def __str__(self) -> str:
-        return self.fault or "agrees"

@@ -1,0 +1,130 @@
+"""Finance at work in the admin: another plan for a workspace, and what workspaces ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.audit.models import AuditEntry
+from apps.audit.services import person
+from apps.core.ids import new_id
+from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
+from apps.credits.plans import start_plan
+from apps.credits.requests import ask_for_credits, ask_for_plan
+from apps.workspaces.models import Role
+from apps.workspaces.services import add_member
+from tests.dashboard.pages import says, signed_in, text_of
+from tests.factories import Team, make_user
+
+WHY = "They asked for it by telephone."
+
+
+@pytest.fixture
+def finance(db: None) -> User:
+    user = make_user("finance", is_staff=True)
+    user.groups.add(Group.objects.get(name="finance"))
+    return user
+
+
+@pytest.fixture
+def desk(finance: User) -> Client:
+    return signed_in(finance)
+
+
+@pytest.fixture
+def growth(db: None) -> Plan:
+    return Plan.objects.create(slug=new_id(), name="Growth", monthly_credits=1000)
+
+
+def on_free(team: Team) -> str:
+    start_plan(workspace_id=team.workspace.id, plan="free", grant_credits=True, now=timezone.now())
+    return reverse("admin:credits_account_change_plan", args=[team.workspace.id])
+
+
+def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditRequest, str]:
+    given: dict[str, Any] = {
+        "workspace_id": team.workspace.id,
+        "note": note,
+        "by": team.alice,
+        "actor": person(team.alice),
+    }
+    request = ask_for_plan(**given, plan=plan) if plan else ask_for_credits(**given, credits=500)
+    return request, reverse("admin:credits_creditrequest_decide", args=[request.id])
+
+
+def test_page_tells_what_each_plan_would_do_and_does_nothing(
+    team: Team, desk: Client, growth: Plan
+) -> None:
+    page = text_of(desk.get(on_free(team)).content.decode())
+    assert "Free 100 is the plan already" in page
+    assert "Growth 1,000 at once, with 900 credits for" in page
+    assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
+
+
+def test_plan_is_changed_with_a_reason_that_the_owner_finds(
+    team: Team, desk: Client, finance: User, growth: Plan
+) -> None:
+    address = on_free(team)
+    done = desk.post(address, {"plan": growth.id, "reason": WHY}, follow=True)
+    assert says(done) == [f"The plan of {team.workspace.slug} is changed."]
+    account = Account.objects.get(pk=team.workspace.id)
+    assert (account.plan, account.balance) == (growth, 1000)
+    entry = AuditEntry.objects.get(workspace=team.workspace, action="plan.changed")
+    assert (entry.actor_label, entry.details["reason"]) == (finance.email, WHY)
+    (bought,) = LedgerEntry.objects.filter(workspace=team.workspace, created_by=finance)
+    assert bought.amount == 900
+
+
+@pytest.mark.parametrize("reason", ["", "too short"])
+def test_plan_is_not_changed_without_a_reason(
+    team: Team, desk: Client, growth: Plan, reason: str
+) -> None:
+    page = desk.post(on_free(team), {"plan": growth.id, "reason": reason})
+    assert page.context["form"].errors.keys() == {"reason"}
+    assert Account.objects.get(pk=team.workspace.id).balance == 100
+
+
+def test_nobody_decides_about_a_workspace_of_their_own(
+    team: Team, desk: Client, finance: User, growth: Plan
+) -> None:
+    add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
+    sentence = "You belong to this workspace. Somebody else has to decide."
+    changed = desk.post(on_free(team), {"plan": growth.id, "reason": WHY})
+    assert changed.context["form"].non_field_errors() == [sentence]
+    for verdict in ("accept", "decline"):
+        request, address = asked(team, growth if verdict == "accept" else None)
+        decided = desk.post(address, {"verdict": verdict, "answer": "No"})
+        assert decided.context["form"].non_field_errors() == [sentence]
+        request.refresh_from_db()
+        assert request.state == "open"
+    assert Account.objects.get(pk=team.workspace.id).balance == 100
+
+
+def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
+    _, address = asked(team, note="<b>For May</b>")
+    page = desk.get(address).content.decode()
+    assert ("500 credits to buy" in text_of(page), "<b>For May</b>" in page) == (True, False)
+    done = desk.post(address, {"verdict": "accept", "answer": ""}, follow=True)
+    assert says(done) == ["The request is accepted."]
+    (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
+    assert (entry.kind, entry.amount, entry.created_by) == ("purchase", 500, finance)
+    assert entry.from_ip == "127.0.0.1"
+    again = desk.post(address, {"verdict": "accept", "answer": ""})
+    assert again.context["form"].non_field_errors() == ["This request is not open any more."]
+    assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
+
+
+def test_declining_wants_words(team: Team, desk: Client) -> None:
+    request, address = asked(team)
+    silent = desk.post(address, {"verdict": "decline", "answer": ""})
+    assert silent.context["form"].non_field_errors() == ["Say why: the workspace reads the answer."]
+    desk.post(address, {"verdict": "decline", "answer": "Not before the invoice is paid."})
+    request.refresh_from_db()
+    assert (request.state, request.answer) == ("declined", "Not before the invoice is paid.")
+    assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 0

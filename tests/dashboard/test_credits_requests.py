@@ -1,0 +1,175 @@
+"""Credits: the alert, what a workspace asks Parley for, and what becomes of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.audit.services import person, staff
+from apps.core.ids import new_id
+from apps.credits.models import Account, CreditRequest, Plan
+from apps.credits.plans import change_plan, start_plan
+from apps.credits.requests import ask_for_credits, decline
+from apps.credits.services import charge, grant, hold
+from tests.dashboard.pages import cells_of, everyone, path, says, signed_in, text_of
+from tests.factories import Team, give, make_user
+
+
+def page_of(team: Team) -> str:
+    return signed_in(team.alice).get(path(team.workspace, "credits")).content.decode()
+
+
+def requests_of(team: Team) -> list[list[str]]:
+    return cells_of(page_of(team).partition('aria-label="What was asked for"')[2])
+
+
+def growth() -> Plan:
+    return Plan.objects.create(
+        slug=new_id(), name="Growth", monthly_credits=5000, credits_last_months=2
+    )
+
+
+def test_threshold_is_set_shown_and_taken_away(team: Team) -> None:
+    give(team.workspace, 10)
+    alice = signed_in(team.alice)
+    address = path(team.workspace, "credits/alert")
+    done = alice.post(address, {"threshold": "2500"}, follow=True)
+    assert says(done) == ["You are told when fewer than 2,500 credits are left."]
+    assert Account.objects.get(pk=team.workspace.id).low_balance_threshold == 2500
+    assert 'name="threshold" value="2500"' in page_of(team)
+    done = alice.post(address, {"threshold": ""}, follow=True)
+    assert says(done) == ["You are told when the last credit is used."]
+    assert Account.objects.get(pk=team.workspace.id).low_balance_threshold is None
+
+
+@pytest.mark.parametrize("threshold", ["0", "-1", "lots", "9" * 30])
+def test_threshold_that_cannot_be_is_told_on_the_form(team: Team, threshold: str) -> None:
+    address = path(team.workspace, "credits/alert")
+    response = signed_in(team.alice).post(address, {"threshold": threshold})
+    assert response.status_code == 422
+    assert response.context["alert_form"].errors.keys() == {"threshold"}
+
+
+def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: Team) -> None:
+    alice = signed_in(team.alice)
+    address = path(team.workspace, "credits/buy")
+    asked = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
+    assert says(asked) == ["Your request is with Parley's staff. The answer comes by email."]
+    request = CreditRequest.objects.get(workspace=team.workspace)
+    assert (request.credits, request.note, request.asked_by) == (12000, "For May", team.alice)
+    assert requests_of(team) == [
+        ["12,000 credits", team.alice.email, "just now", "Open", "", "Withdraw"]
+    ]
+    again = alice.post(address, {"buy-credits": "1"}, follow=True)
+    assert says(again) == ["There is an open request already. Withdraw it, or wait for the answer."]
+    finance = make_user("finance", is_staff=True)
+    decline(
+        workspace_id=team.workspace.id,
+        request_id=request.id,
+        answer="<b>Not</b> yet.",
+        by=finance,
+        actor=staff(finance),
+    )
+    assert requests_of(team) == [
+        ["12,000 credits", team.alice.email, "just now", "Declined", "<b>Not</b> yet.", ""]
+    ]
+    assert "<b>Not</b>" not in page_of(team)
+
+
+def test_plan_is_asked_for_from_those_that_are_offered(team: Team) -> None:
+    plan = growth()
+    Plan.objects.create(slug=new_id(), name="Hidden", is_active=False)
+    start_plan(workspace_id=team.workspace.id, plan="free", grant_credits=True, now=timezone.now())
+    page = page_of(team)
+    assert "Growth: 5,000 credits a month, they last 2 months" in page
+    assert ("Hidden" in page, "Free: 100 credits" in page) == (False, False)
+    address = path(team.workspace, "credits/plan")
+    signed_in(team.alice).post(address, {"plan-plan": plan.id, "plan-note": ""})
+    assert [row[0] for row in requests_of(team)] == ["The plan Growth"]
+    wrong = signed_in(team.alice).post(address, {"plan-plan": "nothing"})
+    assert (wrong.status_code, wrong.context["plan_form"].errors.keys()) == (422, {"plan"})
+
+
+def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
+    asked = ask_for_credits(
+        workspace_id=team.workspace.id,
+        credits=1,
+        note="",
+        by=team.alice,
+        actor=person(team.alice),
+    )
+    alice = signed_in(team.alice)
+    address = path(team.workspace, f"credits/requests/{asked.id}/withdraw")
+    assert says(alice.post(address, follow=True)) == ["The request is withdrawn."]
+    assert says(alice.post(address, follow=True)) == ["This request is not open any more."]
+    assert [row[3] for row in requests_of(team)] == ["Withdrawn"]
+
+
+def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
+    theirs = ask_for_credits(
+        workspace_id=team.outside.id,
+        credits=1,
+        note="",
+        by=team.charlie,
+        actor=person(team.charlie),
+    )
+    signed_in(team.alice).post(path(team.workspace, f"credits/requests/{theirs.id}/withdraw"))
+    theirs.refresh_from_db()
+    assert theirs.state == "open"
+
+
+def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
+    workspace = team.workspace.id
+    began = datetime(2099, 1, 31, 9, tzinfo=UTC)
+    start_plan(workspace_id=workspace, plan="free", grant_credits=True, now=began)
+    assert "100 credits a month next on 28 February" in text_of(page_of(team))
+    change_plan(workspace_id=workspace, plan=growth(), actor=staff(team.bob), now=began)
+    soon = datetime(2099, 2, 3, tzinfo=UTC)
+    grant(workspace_id=workspace, credits=70, reason="x", expires_at=soon)
+    hold(workspace_id=workspace, credits=20)
+    charge(workspace_id=workspace, held=20, credits=20, turn_id=new_id())
+    page = text_of(page_of(team))
+    assert "Expire next 50 on 3 February 2099, if they are not used" in page
+    assert "then 4,900 on 31 March 2099" in page
+    change_plan(
+        workspace_id=workspace,
+        plan=Plan.objects.get(slug="free"),
+        actor=staff(team.bob),
+        now=began + timedelta(days=1),
+    )
+    assert "5,000 credits a month Free from 28 February on" in text_of(page_of(team))
+
+
+def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:
+    give(team.workspace, 1)
+    shown = {
+        name: browser.get(path(team.workspace, "credits")).content.decode().count("<textarea")
+        for name, browser in everyone(team).items()
+    }
+    assert shown == {
+        "owner": 2,
+        "admin": 2,
+        "member": 0,
+        "viewer": 0,
+        "outsider": 0,
+        "anonymous": 0,
+    }
+
+
+@pytest.mark.parametrize("page", ["credits/alert", "credits/plan", "credits/buy"])
+def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
+    form = {"threshold": "5", "buy-credits": "5", "plan-plan": growth().id}
+    found = {
+        name: browser.post(path(team.workspace, page), form).status_code
+        for name, browser in everyone(team).items()
+    }
+    assert found == {
+        "owner": 302,
+        "admin": 302,
+        "member": 403,
+        "viewer": 403,
+        "outsider": 404,
+        "anonymous": 302,
+    }

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
 from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
-from apps.workspaces.models import Invitation, Member, Workspace
+from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 from apps.workspaces.services import make_owner
 
 
@@ -58,3 +58,14 @@ class InvitationAdmin(HistoryAdmin):
     list_select_related = ["workspace"]
     list_filter = ["role", "created_at"]
     search_fields = ["workspace__slug", "email__iexact"]
+
+
+@admin.register(Erasure)
+class ErasureAdmin(HistoryAdmin):
+    """End-users whom workspaces want forgotten. Who they are is not for staff."""
+
+    list_display = ["created_at", "workspace", "asked_by", "conversations", "leads", "done_at"]
+    list_select_related = ["workspace", "asked_by"]
+    list_filter = ["created_at", "done_at"]
+    search_fields = ["workspace__slug", "=id"]
+    exclude = ["user_id"]

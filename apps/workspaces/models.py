@@ -16,8 +16,20 @@ slug_form = RegexValidator(
 )
 
 
+MOST_DAYS_KEPT = 3650
+
+
+def _kept_for_ever_or_days(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__range": (1, MOST_DAYS_KEPT)}),
+        name=f"workspaces_{name}",
+    )
+
+
 class Workspace(models.Model):
     """The tenant. Everything an owner sees belongs to exactly one.
+
+    Conversations and leads are kept for so many days after they last changed, or for ever.
 
     `deletion_due_at` is set when its owner asks to delete it, and can be taken back until then.
     `closed_at` is the end: nobody gets in any more. `erased_at` follows when what people wrote is
@@ -36,6 +48,10 @@ class Workspace(models.Model):
     deletion_due_at = models.DateTimeField(null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    keep_conversations_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, editable=False
+    )
+    keep_leads_days = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["slug"]
@@ -55,6 +71,8 @@ class Workspace(models.Model):
                 condition=Q(erased_at__isnull=True) | Q(closed_at__isnull=False),
                 name="workspaces_erased_when_closed",
             ),
+            _kept_for_ever_or_days("keep_conversations_days"),
+            _kept_for_ever_or_days("keep_leads_days"),
         ]
 
     def __str__(self) -> str:
@@ -157,3 +175,44 @@ class Invitation(models.Model):
     def is_expired(self, now: datetime) -> bool:
         """Whether the link came too late."""
         return self.expires_at <= now
+
+
+class Erasure(models.Model):
+    """One end-user of a workspace who is to be forgotten, named by `metadata.userId`.
+
+    Once it is done the id is gone too, and only numbers are left.
+    """
+
+    LONGEST_ID = 255
+
+    id = IdField()
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="erasures")
+    user_id = models.CharField(max_length=LONGEST_ID, blank=True)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    conversations = models.PositiveIntegerField(default=0)
+    leads = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    done_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                name="workspaces_erasures_to_do",
+                condition=Q(done_at__isnull=True),
+            ),
+            models.Index(fields=["workspace", "-created_at"], name="workspaces_erasures_newest"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(done_at__isnull=True) & ~Q(user_id=""))
+                | Q(done_at__isnull=False, user_id=""),
+                name="workspaces_erased_user_is_forgotten",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

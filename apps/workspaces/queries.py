@@ -10,7 +10,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from apps.accounts.models import User
 from apps.workspaces.errors import InvitationUnknown
-from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.roles import ROLES, Permission
 
 _BY_ROLE = Case(
@@ -119,3 +119,9 @@ def people_who_may(workspace_id: str, permission: Permission) -> QuerySet[User]:
 def belongs_to(user: User, workspace_id: str) -> bool:
     """Whether the person has a place in the workspace, whatever its role."""
     return Member.objects.filter(workspace_id=workspace_id, user=user).exists()
+
+
+def erasures_of(workspace_id: str) -> QuerySet[Erasure]:
+    """The end-users that the workspace had forgotten or wants forgotten, newest first."""
+    found = Erasure.objects.filter(workspace_id=workspace_id).select_related("asked_by")
+    return found.order_by("-created_at", "-id")

@@ -232,6 +232,8 @@ CELERY_BEAT_SCHEDULE = {
     "check-books": {"task": "apps.dashboard.tasks.check_books", "schedule": 1800.0},
     "tell-of-balances": {"task": "apps.credits.tasks.tell_of_balances", "schedule": 5.0},
     "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
+    "forget-old": {"task": "apps.dashboard.tasks.forget_old", "schedule": 600.0},
+    "erase-users": {"task": "apps.dashboard.tasks.erase_users", "schedule": 60.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {

@@ -26,6 +26,8 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.dashboard.tasks.check_books",
         "apps.credits.tasks.tell_of_balances",
         "apps.dashboard.tasks.end_workspaces",
+        "apps.dashboard.tasks.erase_users",
+        "apps.dashboard.tasks.forget_old",
         "apps.leads.tasks.read_turns",
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune",

@@ -48,8 +48,8 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
-from apps.workspaces.models import Invitation, Member, Role, Workspace
-from apps.workspaces.services import invite
+from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
+from apps.workspaces.services import ask_erasure, invite
 from tests.adjustments.asking import asked, posted
 from tests.conversations.exporting import make_export
 from tests.conversations.opening import completed, opened
@@ -73,6 +73,7 @@ HISTORY = [
     CreditRequest,
     Delivery,
     Endpoint,
+    Erasure,
     Event,
     Export,
     ExportPart,
@@ -107,6 +108,7 @@ def make_world() -> tuple[Team, str]:
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)
     ask_for_credits(workspace_id=team.workspace.id, credits=5, note="", by=team.alice, actor=SYSTEM)
+    ask_erasure(workspace=team.workspace, user_id=USERS_TEXT, actor=SYSTEM)
     key, secret = issue_key(workspace=team.workspace, name="n")
     IdempotentAnswer.objects.create(
         workspace=team.workspace,

@@ -27,6 +27,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Passage
+from apps.conversations.queries import conversations_of
 from apps.core.ids import new_id
 from apps.credits import alerts
 from apps.credits.anniversaries import day_of
@@ -37,12 +38,14 @@ from apps.credits.services import charge, grant, hold
 from apps.leads.models import Lead
 from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.services import send_test
-from apps.workspaces.models import Workspace
+from apps.workspaces.models import Erasure, Workspace
+from apps.workspaces.services import ask_erasure, set_retention
 from config import celery_app
 from tests.adjustments.asking import asked as adjustment
 from tests.conversations.exporting import asked, written
 from tests.conversations.opening import completed, opened, silence
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_key, make_team
+from tests.leads.leads import made
 from tests.receiver import Receiver
 
 MANY = 12
@@ -258,6 +261,44 @@ def conversations_that_somebody_hid(team: Team) -> Seen:
     return lambda: (messages.count(), hidden.exclude(erased_at=None).count()), (0, MANY)
 
 
+def conversations_that_are_old(team: Team) -> Seen:
+    chatbot = make_chatbot(team.workspace)
+    for _ in range(MANY):
+        completed(opened(chatbot))
+        made(chatbot, email=f"{new_id()}@example.com")
+    old = timezone.now() - timedelta(days=10)
+    Conversation.objects.filter(workspace=team.workspace).update(last_message_at=old)
+    Lead.objects.filter(workspace=team.workspace).update(created_at=old, updated_at=old)
+    set_retention(workspace=team.workspace, conversations_days=5, leads_days=5, actor=SYSTEM)
+
+    def seen() -> tuple[int, int, int]:
+        forgotten = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
+        return (
+            conversations_of(team.workspace.id).count(),
+            logged(team.workspace, "conversation.deleted"),
+            sum(entry.details["leads"] for entry in forgotten),
+        )
+
+    return seen, (0, MANY, MANY)
+
+
+def end_users_to_forget(team: Team) -> Seen:
+    chatbot = make_chatbot(team.workspace)
+    for number in range(MANY):
+        completed(opened(chatbot, metadata={"userId": f"u-{number}"}))
+        ask_erasure(workspace=team.workspace, user_id=f"u-{number}", actor=SYSTEM)
+
+    def seen() -> tuple[int, int, int]:
+        done = Erasure.objects.filter(workspace=team.workspace).exclude(done_at=None)
+        return (
+            sum(done.values_list("conversations", flat=True)),
+            logged(team.workspace, "end_user.erased"),
+            logged(team.workspace, "conversation.deleted"),
+        )
+
+    return seen, (MANY, MANY, MANY)
+
+
 def adjustments_that_nobody_decided(_: Team) -> Seen:
     teams = [make_team() for _ in range(MANY)]
     with override_settings(APPROVAL_DAYS=0):
@@ -281,6 +322,8 @@ CASES: dict[str, Callable[[Team], Seen]] = {
     "expire-adjustments": adjustments_that_nobody_decided,
     "tell-of-balances": balances_that_fell,
     "end-workspaces": workspaces_that_end,
+    "forget-old": conversations_that_are_old,
+    "erase-users": end_users_to_forget,
     "clear-sessions": sessions_that_are_over,
     "read-turns-for-leads": messages_with_contacts,
     "deliver-webhooks": deliveries_that_are_due,

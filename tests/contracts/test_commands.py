@@ -21,7 +21,7 @@ from apps.credits.models import Account, LedgerEntry
 from apps.credits.queries import Balance, balance_of
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
-from tests.conversations.opening import opened, silence
+from tests.conversations.opening import completed, opened, silence
 from tests.factories import Team, give, make_chatbot, make_model
 
 TABLES = [
@@ -176,6 +176,18 @@ def test_sweep_turns_prints_the_turns_it_ended(team: Team) -> None:
     assert balance_of(team.workspace.id) == Balance(5, 0)
 
 
+def test_erase_user_prints_what_it_erased(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    completed(opened(chatbot, metadata={"userId": "u-1"}))
+    assert told("erase_user", team.workspace.slug, "u-1") == {
+        "workspace": team.workspace.slug,
+        "done": True,
+        "conversations": 1,
+        "leads": 0,
+    }
+    assert told("erase_user", team.workspace.slug, "u-1")["conversations"] == 0
+
+
 def test_without_json_it_prints_a_line_for_each_value(team: Team) -> None:
     give(team.workspace, 5)
     assert printed("show_credits", team.workspace.slug).splitlines() == [
@@ -198,6 +210,8 @@ LANGUAGE_MODEL = ("add_model", "new", "--litellm-model")
         (("issue_key", "nowhere", "--name", "n"), "There is no workspace 'nowhere'"),
         (("grant_credits", "nowhere", "1", "--reason", "x"), "There is no workspace 'nowhere'"),
         (("show_credits", "nowhere"), "There is no workspace 'nowhere'"),
+        (("erase_user", "nowhere", "u"), "There is no workspace 'nowhere'"),
+        (("erase_user", MINE, ""), "A user id has 1 to 255 characters."),
         (
             ("create_chatbot", "nowhere", "--name", "B", "--model", "sandbox/echo"),
             "There is no workspace 'nowhere'",

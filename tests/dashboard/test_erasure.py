@@ -43,6 +43,7 @@ BECOMES = {
     "CreditRequest": "kept: the books",
     "Delivery": "removed",
     "Endpoint": "removed",
+    "Erasure": "removed",
     "Event": "removed",
     "Export": "removed",
     "ExportPart": "removed",

@@ -2,8 +2,46 @@ from __future__ import annotations
 
 from django import forms
 
+from apps.workspaces.models import MOST_DAYS_KEPT, Erasure, Workspace
+
 
 class NameForm(forms.Form):
     """What the workspace is called."""
 
     name = forms.CharField(max_length=120, help_text="The address of the workspace stays.")
+
+
+def _days(label: str, help_text: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_DAYS_KEPT, label=label, help_text=help_text
+    )
+
+
+class RetentionForm(forms.Form):
+    """How long conversations and leads are kept."""
+
+    conversations_days = _days(
+        "Conversations", "Days after the last message. Empty: they are kept for ever."
+    )
+    leads_days = _days("Leads", "Days after the last change. Empty: they are kept for ever.")
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> RetentionForm:
+        """The form as the workspace stands."""
+        days = {
+            "conversations_days": workspace.keep_conversations_days,
+            "leads_days": workspace.keep_leads_days,
+        }
+        return cls(initial=days)
+
+
+class ErasureForm(forms.Form):
+    """Whom to forget."""
+
+    user_id = forms.CharField(
+        max_length=Erasure.LONGEST_ID,
+        strip=False,
+        label="User id",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="As your program sends it in metadata.userId, letter for letter.",
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -7,18 +8,21 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.settings import NameForm
+from apps.dashboard.forms.settings import ErasureForm, NameForm, RetentionForm
 from apps.workspaces import services
 from apps.workspaces.errors import WrongName
 from apps.workspaces.models import Member
+from apps.workspaces.queries import erasures_of
 from apps.workspaces.roles import Permission, may
+
+SHOWN_ERASURES = 10
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def settings(request: HttpRequest, member: Member) -> HttpResponse:
-    """What the workspace is called, and its end."""
-    return _page(request, member, NameForm(initial={"name": member.workspace.name}))
+    """What the workspace is called, how long it keeps things, and its end."""
+    return _page(request, member)
 
 
 @workspace_page(Permission.EDIT_SETTINGS)
@@ -27,11 +31,41 @@ def rename(request: HttpRequest, member: Member) -> HttpResponse:
     """Give the workspace another name."""
     form = NameForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, form, status=422)
+        return _page(request, member, form=form)
     name = form.cleaned_data["name"]
     actor = person(member.user, request)
     services.rename_workspace(workspace=member.workspace, name=name, actor=actor)
     messages.success(request, f"The workspace is called {name} now.")
+    return redirect("dashboard:settings", member.workspace.slug)
+
+
+@workspace_page(Permission.EDIT_SETTINGS)
+@require_POST
+def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
+    """Say how long conversations and leads are kept."""
+    form = RetentionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, member, retention_form=form)
+    actor = person(member.user, request)
+    services.set_retention(workspace=member.workspace, actor=actor, **form.cleaned_data)
+    messages.success(request, "Saved. What is older is deleted within the hour.")
+    return redirect("dashboard:settings", member.workspace.slug)
+
+
+@workspace_page(Permission.EDIT_SETTINGS)
+@require_POST
+def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
+    """Let all that one end-user said be erased."""
+    form = ErasureForm(request.POST)
+    if not form.is_valid():
+        return _page(request, member, erasure_form=form)
+    services.ask_erasure(
+        workspace=member.workspace,
+        user_id=form.cleaned_data["user_id"],
+        actor=person(member.user, request),
+        by=member.user,
+    )
+    messages.success(request, "It is being erased. This page tells when it is done.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 
@@ -62,10 +96,17 @@ def keep(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-def _page(request: HttpRequest, member: Member, form: NameForm, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpResponse:
+    """The page, with a form that was filled in wrongly in the place of the one as things stand."""
+    workspace = member.workspace
+    may_edit = may(member.role, Permission.EDIT_SETTINGS)
     context = {
-        "form": form,
-        "may_edit": may(member.role, Permission.EDIT_SETTINGS),
+        "form": NameForm(initial={"name": workspace.name}),
+        "retention_form": RetentionForm.of(workspace),
+        "erasure_form": ErasureForm(),
+        "erasures": erasures_of(workspace.id)[:SHOWN_ERASURES] if may_edit else [],
+        "may_edit": may_edit,
         "may_delete": may(member.role, Permission.OWN),
+        **filled,
     }
-    return render(request, "dashboard/settings.html", context, status=status)
+    return render(request, "dashboard/settings.html", context, status=422 if filled else 200)

@@ -11,6 +11,12 @@ from apps.workspaces.services.deletion import (
     note_erasure,
     schedule_deletion,
 )
+from apps.workspaces.services.erasures import (
+    ERASE_USERS,
+    ask_erasure,
+    claim_erasure,
+    finish_erasure,
+)
 from apps.workspaces.services.invitations import (
     accept_invitation,
     invite,
@@ -28,15 +34,20 @@ from apps.workspaces.services.workspaces import (
     create_workspace,
     open_workspace,
     rename_workspace,
+    set_retention,
 )
 
 __all__ = [
+    "ERASE_USERS",
     "accept_invitation",
     "add_member",
+    "ask_erasure",
     "cancel_deletion",
     "change_role",
+    "claim_erasure",
     "close_workspace",
     "create_workspace",
+    "finish_erasure",
     "invite",
     "leave",
     "make_owner",
@@ -46,5 +57,6 @@ __all__ = [
     "rename_workspace",
     "revoke_invitation",
     "schedule_deletion",
+    "set_retention",
     "transfer_ownership",
 ]

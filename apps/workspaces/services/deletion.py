@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.audit.services import SYSTEM, Actor, record
 from apps.core.jobs import send_on_commit
 from apps.workspaces.errors import WrongName
-from apps.workspaces.models import Invitation, Member, Workspace
+from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 
 NOTICE = timedelta(days=7)
 CLOSED_NAME = "Deleted workspace"
@@ -53,13 +53,15 @@ def cancel_deletion(*, workspace: Workspace, actor: Actor) -> Workspace:
 def close_workspace(*, workspace_id: str, now: datetime) -> bool:
     """Close a workspace whose day has come; False where it has not, or was closed before.
 
-    Its name and slug go, so that the slug is free again; so do its members and invitations.
+    Its name and slug go, so that the slug is free again; so do its members, invitations and
+    erasures.
     """
     due = Workspace.objects.filter(pk=workspace_id, closed_at=None, deletion_due_at__lte=now)
     if not due.update(closed_at=now, name=CLOSED_NAME, slug=workspace_id):
         return False
     Member.objects.filter(workspace_id=workspace_id).delete()
     Invitation.objects.filter(workspace_id=workspace_id).delete()
+    Erasure.objects.filter(workspace_id=workspace_id).delete()
     record(
         workspace_id=workspace_id,
         actor=SYSTEM,

@@ -58,6 +58,34 @@ def rename_workspace(*, workspace: Workspace, name: str, actor: Actor) -> Worksp
     return workspace
 
 
+@transaction.atomic
+def set_retention(
+    *, workspace: Workspace, conversations_days: int | None, leads_days: int | None, actor: Actor
+) -> Workspace:
+    """Keep conversations and leads for so many days after they last changed; None for ever.
+
+    Raises ValidationError for days that are none.
+    """
+    changed: dict[str, list[int | None]] = {}
+    given = {"keep_conversations_days": conversations_days, "keep_leads_days": leads_days}
+    for name, days in given.items():
+        if getattr(workspace, name) != days:
+            changed[name] = [getattr(workspace, name), days]
+            setattr(workspace, name, days)
+    if changed:
+        workspace.full_clean()
+        workspace.save(update_fields=list(changed))
+        record(
+            workspace_id=workspace.id,
+            actor=actor,
+            action="workspace.retention_set",
+            target_id=workspace.id,
+            target_label=workspace.name,
+            details=changed,
+        )
+    return workspace
+
+
 def _with_a_free_slug(*, name: str, owner: User) -> Workspace:
     """A slug like the name; where that is taken, even this moment, six random digits tell apart."""
     Workspace(name=name).clean_fields(exclude=["slug"])

@@ -47,8 +47,10 @@ WITH asked AS MATERIALIZED (
           SELECT FROM conversations_turn AS earlier
           WHERE earlier.workspace_id = asked.workspace_id
             AND earlier.idempotency_key = asked.idempotency_key))
-    OR (NOT begins AND EXISTS (SELECT FROM conversations_conversation AS gone
-            WHERE gone.id = asked.conversation_id AND gone.deleted_at IS NOT NULL)) AS is_taken
+    -- A value, not EXISTS: PostgreSQL would rather read all conversations once than look one up.
+    OR (NOT begins AND coalesce((SELECT gone.deleted_at IS NOT NULL
+            FROM conversations_conversation AS gone
+            WHERE gone.id = asked.conversation_id), false)) AS is_taken
   FROM asked JOIN account USING (workspace_id)
 ), fitting AS (
   -- What does not fit alone takes no room from the others.

@@ -77,6 +77,10 @@ class Explained:
         self.statements: list[str] = []
         self.scanned: list[tuple[str, str]] = []
 
+    def forget(self) -> None:
+        self.statements.clear()
+        self.scanned.clear()
+
     def __call__(
         self, run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
@@ -108,9 +112,9 @@ def test_admission_and_history_are_look_ups(
     many: Chatbot, big: set[str], explained: Explained
 ) -> None:
     _, secret = issue_key(workspace=many.workspace, name="asked")
-    explained.statements.clear()
-    caller, chatbot = chatbot_for(f"Bearer {secret}", many.id)
     conversation = Conversation.objects.filter(chatbot=many).latest("last_message_at")
+    explained.forget()
+    caller, chatbot = chatbot_for(f"Bearer {secret}", many.id)
     found = conversation_with(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
     assert len(history_of(found, limit=20)) == 4
     assert len(explained.statements) > 4

@@ -14,7 +14,8 @@ class LeadAdmin(HistoryAdmin):
     list_display_links = ["name", "email", "phone"]
     list_select_related = ["workspace", "chatbot"]
     list_filter = ["status", ("created_at", SinceFilter)]
-    search_fields = ["id", "workspace__slug", "email__iexact", "name__iexact"]
+    search_fields = ["id", "workspace__slug", "email__iexact", "name__iexact", "phone"]
+    search_within = {"phone": {"phone__startswith": "+"}}
     exclude = ["metadata"]
 
 

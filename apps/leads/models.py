@@ -74,6 +74,7 @@ class Lead(models.Model):
                 name="leads_by_source",
             ),
             models.Index(fields=["status", "-id"], name="leads_of_all_by_status"),
+            models.Index(fields=["phone"], name="leads_of_all_by_phone", condition=~Q(phone="")),
             # Upper, because that is what Django's icontains compares.
             GinIndex(
                 F("workspace"),

@@ -1,7 +1,8 @@
 """`make bench ARGS=growth`: what a turn costs among 10,000,000 messages, and in an empty database.
 
 Two databases on one server, a web process on each, measured in turns; the full one is filled by
-`seed_load`, which takes minutes and some 15 GB. CPU is that of the web process and of PostgreSQL.
+`seed_load`, which takes a quarter of an hour and 15 GB. CPU is that of the web process and of
+PostgreSQL.
 
 --conversations 1000000   each with 5 turns, so 10 messages
 --workspaces 10000        each with 10 chatbots
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import psutil
@@ -118,7 +120,11 @@ def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
     }
     _manage(environment, "migrate", "--verbosity", "0")
     told = json.loads(_manage(environment, "seed_load", *seed, "--json"))
-    print(f"{name}: {told['messages']:,} messages in {told['seconds']} s", flush=True)
+    size = _ask(environment["DATABASE_URL"], "SELECT pg_database_size(current_database())")
+    print(
+        f"{name}: {told['messages']:,} messages in {told['seconds']} s, {int(size) / 1e9:.2f} GB",
+        flush=True,
+    )
     port, log = free_port(), folder / f"{name}.log"
     with process(web_command(port=port, workers=1), log, environment) as started:
         wait_until_it_listens(started, port, log)
@@ -147,9 +153,16 @@ def _manage(environment: dict[str, str], *arguments: str) -> str:
 
 
 def _conversation(database: str, chatbot_id: str) -> str:
+    return _ask(
+        database,
+        "SELECT id FROM conversations_conversation WHERE chatbot_id = %s LIMIT 1",
+        chatbot_id,
+    )
+
+
+def _ask(database: str, statement: LiteralString, *parameters: str) -> str:
+    """The one value that a statement finds, as text."""
     with psycopg.connect(database) as connection:
-        row = connection.execute(
-            "SELECT id FROM conversations_conversation WHERE chatbot_id = %s LIMIT 1", [chatbot_id]
-        ).fetchone()
+        row = connection.execute(statement, parameters).fetchone()
     assert row is not None
     return str(row[0])

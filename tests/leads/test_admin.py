@@ -1,4 +1,5 @@
-"""Leads in the staff admin: found by their very name, address or number, and inert whatever they call themselves."""
+"""Leads in the staff admin: found by their very name, address or number, and inert whatever they
+call themselves."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ from apps.core.schemas import (
 from apps.core.text import line_of
 
 Status = Literal["running", "completed", "stopped", "failed", "abandoned"]
+FinishReason = Literal["stop", "length", "content_filter", "stopped", "error", "abandoned"]
 SEARCH_LENGTH = 200
 _SEARCHED: dict[str, Any] = {
     "maxLength": SEARCH_LENGTH,
@@ -225,8 +226,10 @@ class MessageList(CamelSchema):
 
 
 class Usage(CamelSchema):
-    input_tokens: int
-    output_tokens: int
+    """Tokens read and written; null while the turn runs, and where its process died."""
+
+    input_tokens: int | None
+    output_tokens: int | None
 
 
 class TurnCredits(CamelSchema):
@@ -252,7 +255,7 @@ class TurnShape(CamelSchema):
     message_id: str
     request_id: str
     status: Status
-    finish_reason: Literal["stop", "length", "content_filter", "stopped"] | None
+    finish_reason: FinishReason | None
     code: str | None
     model: str
     usage: Usage

@@ -22,12 +22,8 @@ PARLEY = Wire(sse.frame)
 AI_SDK = Wire(ai_sdk.frame, ai_sdk.HEADERS)
 
 
-def wire_called(name: str | None) -> Wire:
+def wire_called(name: str) -> Wire:
     """The protocol that a caller of the chat endpoint chose. Raises ValidationFailed."""
-    match name:
-        case None | "":
-            return PARLEY
-        case "ai-sdk":
-            return AI_SDK
-        case _:
-            raise ValidationFailed({"protocol": ["This must be ai-sdk, or be left out."]})
+    if name != "ai-sdk":
+        raise ValidationFailed({"protocol": ["This must be ai-sdk, or be left out."]})
+    return AI_SDK

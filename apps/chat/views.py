@@ -134,19 +134,23 @@ class TurnStopView(TurnView):
 
 
 def _wire(request: Request) -> Wire:
-    """The protocol in which the caller wants its stream."""
-    return wire_called(
-        request.query_params.get("protocol") or request.headers.get("X-Parley-Protocol")
-    )
+    """The protocol in which the caller wants its stream. Whatever names one has to be right."""
+    places = (request.query_params.get("protocol"), request.headers.get("X-Parley-Protocol"))
+    first, *_ = [wire_called(name) for name in places if name is not None] or [PARLEY]
+    return first
 
 
 def _event_number(request: Request) -> int:
-    """The number of the last event that the caller has; 0 for none."""
-    name = "after" if "after" in request.query_params else "Last-Event-ID"
-    value = request.query_params.get("after") or request.headers.get("Last-Event-ID") or "0"
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise ValidationFailed({name: ["This must be the id of an event: a whole number."]})
-    return int(value)
+    """The number of the last event that the caller has; 0 for none. The query goes first."""
+    given = {
+        "after": request.query_params.get("after"),
+        "Last-Event-ID": request.headers.get("Last-Event-ID"),
+    }
+    numbers = {name: value for name, value in given.items() if value}
+    for name, value in numbers.items():
+        if not (value.isascii() and value.isdigit() and len(value) < 10):
+            raise ValidationFailed({name: ["This must be the id of an event: a whole number."]})
+    return int(next(iter(numbers.values()), "0"))
 
 
 def body_of(request: Request) -> Any:

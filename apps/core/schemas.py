@@ -40,7 +40,17 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("This is before or after all that can be kept.") from None
 
 
-When = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
+def _iso_moment(moment: object) -> object:
+    # What reads dates takes numbers too, as seconds since 1970.
+    iso = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+"
+    if not isinstance(moment, datetime) and not re.fullmatch(iso, str(moment)):
+        raise ValueError("Write a moment as 2026-11-26T09:30:00Z.")
+    return moment
+
+
+When = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_iso_moment), AfterValidator(_in_utc)
+]
 """A moment that a caller names, with its offset."""
 
 

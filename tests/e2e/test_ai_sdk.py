@@ -164,10 +164,25 @@ def test_other_bodies_are_refused(
     assert list(response.json()["details"]) == [field]
 
 
-def test_unknown_protocol_is_refused(web: WebProcess, live_team: Team) -> None:
+@pytest.mark.parametrize(
+    ("query", "header"),
+    [
+        ({"protocol": "carrier-pigeon"}, {}),
+        ({"protocol": ""}, {}),
+        ({}, {"X-Parley-Protocol": "carrier-pigeon"}),
+        ({"protocol": "ai-sdk"}, {"X-Parley-Protocol": "carrier-pigeon"}),
+    ],
+)
+def test_unknown_protocol_is_refused(
+    web: WebProcess, live_team: Team, query: dict[str, str], header: dict[str, str]
+) -> None:
     caller = caller_of(web, live_team)
-    url = f"{caller.url}?protocol=carrier-pigeon"
-    response = httpx.post(url, json={"message": "Hello"}, headers=caller.all_headers)
+    response = httpx.post(
+        caller.url,
+        params=query,
+        json={"message": "Hello"},
+        headers={**caller.all_headers, **header},
+    )
     assert (response.status_code, list(response.json()["details"])) == (400, ["protocol"])
 
 

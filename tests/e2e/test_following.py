@@ -76,6 +76,23 @@ def test_finished_turn_is_told_in_the_same_frames(web_pair: Pair, caller: Caller
         assert resumed(caller, web, start.data["turnId"], 50) == live[50:]
 
 
+@pytest.mark.parametrize(
+    ("after", "last_event_id", "field"),
+    [("two", "", "after"), ("", "two", "Last-Event-ID"), ("2", "two", "Last-Event-ID")],
+)
+def test_number_of_a_frame_that_makes_no_sense_is_refused(
+    web_pair: Pair, caller: Caller, after: str, last_event_id: str, field: str
+) -> None:
+    turn_id = caller.post().json()["data"]["turnId"]
+    answer = httpx.get(
+        f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
+        params={"after": after},
+        headers={**caller.all_headers, "Last-Event-ID": last_event_id},
+        verify=TLS,
+    )
+    assert (answer.status_code, list(answer.json()["details"])) == (400, [field])
+
+
 def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
     web_pair: Pair, caller: Caller
 ) -> None:

@@ -17,8 +17,8 @@ from apps.llm.types import ChatMessage, Role
 
 Body = Mapping[str, Any]
 
-_TAKEN = {"model", "messages", "stream", "stream_options", "metadata"}
-_PASSED_OVER = {
+TAKEN = {"model", "messages", "stream", "stream_options", "metadata"}
+PASSED_OVER = {
     "frequency_penalty",
     "logit_bias",
     "max_completion_tokens",
@@ -42,7 +42,7 @@ _PASSED_OVER = {
     "verbosity",
 }
 _NO_TOOLS = "A chatbot calls no tools."
-_REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
+REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
     # parameter: (whether a value asks for nothing, what to say if it asks for something)
     "audio": (lambda value: False, "A chatbot answers in text only."),
     "function_call": (lambda value: value == "none", _NO_TOOLS),
@@ -56,7 +56,10 @@ _REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "tool_choice": (lambda value: value in ("none", "auto"), _NO_TOOLS),
     "tools": (lambda value: value == [], _NO_TOOLS),
-    "top_logprobs": (lambda value: value == 0, "A chatbot tells no log probabilities."),
+    "top_logprobs": (
+        lambda value: value == 0 and value is not False,
+        "A chatbot tells no log probabilities.",
+    ),
     "web_search_options": (lambda value: False, "A chatbot does not search the web."),
 }
 _ROLES: dict[str, Role] = {
@@ -105,11 +108,11 @@ def completion_in(data: Any) -> CompletionBody:
 
 def _refuse_what_cannot_be_done(given: Body) -> None:
     for name, value in given.items():
-        if name in _REFUSED:
-            asks_nothing, problem = _REFUSED[name]
+        if name in REFUSED:
+            asks_nothing, problem = REFUSED[name]
             if not asks_nothing(value):
                 raise ValidationFailed({name: [problem]})
-        elif name not in _TAKEN and name not in _PASSED_OVER:
+        elif name not in TAKEN and name not in PASSED_OVER:
             # Half a surrogate pair in the name could not be sent back.
             showable = str(name)[:64].encode("utf-8", "replace").decode()
             raise ValidationFailed({showable: ["This parameter is not known here."]})
@@ -132,7 +135,7 @@ def _message(value: Any, name: str) -> ChatMessage:
         problem = "This must be system, developer, user or assistant."
         raise ValidationFailed({f"{name}.role": [problem]})
     for field in ("tool_calls", "function_call", "audio"):
-        if value.get(field):
+        if value.get(field) not in (None, []):
             raise ValidationFailed({f"{name}.{field}": ["A message can have text only."]})
     return ChatMessage(_ROLES[role], _content(value.get("content"), f"{name}.content"))
 

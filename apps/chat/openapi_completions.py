@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from apps.chat.openai_body import PASSED_OVER
 from apps.chat.openapi_shapes import COUNT, CREDITS, TEXT, shape
 from apps.chatbots.errors import ChatbotNotFound
 from apps.core.openapi import (
@@ -25,7 +26,33 @@ _PART: Schema = {
     "properties": {"type": {"type": "string", "const": "text"}, "text": TEXT},
     "required": ["type", "text"],
 }
-_WORDS: Schema = {"type": "string", "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+
+_PASSED: Schema = {"description": "Passed over: the chatbot's owner decides."}
+_NULL: Schema = {"type": "null"}
+_NONE: Schema = {"type": ["array", "null"], "items": {}, "maxItems": 0}
+_ASKING_NOTHING: dict[str, Schema] = {
+    "audio": _NULL,
+    "function_call": {"enum": ["none", None]},
+    "functions": _NONE,
+    "logprobs": {"anyOf": [{"type": "boolean", "const": False}, _NULL]},
+    "modalities": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "const": "text"},
+        "minItems": 1,
+        "maxItems": 1,
+    },
+    "n": {"type": ["integer", "null"], "minimum": 1, "maximum": 1},
+    "response_format": {
+        "type": ["object", "null"],
+        "properties": {"type": {"type": "string", "const": "text"}},
+        "required": ["type"],
+    },
+    "tool_choice": {"enum": ["none", "auto", None]},
+    "tools": _NONE,
+    "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 0},
+    "web_search_options": _NULL,
+}
+"""What would change the kind of answer may be sent only where it asks for nothing."""
 
 SCHEMAS: dict[str, Schema] = {
     "CompletionRequest": {
@@ -38,7 +65,7 @@ SCHEMAS: dict[str, Schema] = {
                 "type": "array",
                 "minItems": 1,
                 "items": {"$ref": "#/components/schemas/CompletionMessage"},
-                "description": "The last must be the user's.",
+                "description": "The last must be the user's, and have words in it.",
             },
             "stream": {"type": ["boolean", "null"]},
             "stream_options": {
@@ -50,9 +77,11 @@ SCHEMAS: dict[str, Schema] = {
                 "description": "`conversationId` continues a conversation; the rest is kept.",
                 "properties": {"conversationId": {"anyOf": [ID, {"type": "null"}]}},
             },
-            "temperature": {"description": "Passed over: the chatbot's owner decides."},
+            **dict.fromkeys(sorted(PASSED_OVER), _PASSED),
+            **_ASKING_NOTHING,
         },
         "required": ["model", "messages"],
+        "additionalProperties": False,
         "example": {
             "model": "c0mwsqprccacpzc2j774bqrdc",
             "messages": [{"role": "user", "content": "Hello"}],
@@ -63,8 +92,9 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "role": {"type": "string", "enum": ["system", "developer", "user", "assistant"]},
             "content": {
-                "oneOf": [_WORDS, {"type": "array", "minItems": 1, "items": _PART}],
+                "oneOf": [TEXT, {"type": "array", "minItems": 1, "items": _PART}],
             },
+            **dict.fromkeys(("tool_calls", "function_call", "audio"), _NONE),
         },
         "required": ["role", "content"],
     },

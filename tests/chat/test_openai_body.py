@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from apps.chat.openai_body import completion_in, model_in
+from apps.chat.openai_body import PASSED_OVER, REFUSED, TAKEN, completion_in, model_in
+from apps.chat.openapi_completions import SCHEMAS
 from apps.core.errors import ValidationFailed
 from apps.llm.types import ChatMessage
 
@@ -119,3 +120,21 @@ def test_what_is_no_text_message_is_refused_by_place(message: Any, name: str) ->
 def test_model_must_be_named(data: Any) -> None:
     with pytest.raises(ValidationFailed):
         model_in(data)
+
+
+def test_document_names_every_parameter_and_no_other() -> None:
+    shown = SCHEMAS["CompletionRequest"]
+    assert set(shown["properties"]) == TAKEN | PASSED_OVER | REFUSED.keys()
+    assert shown["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "function_call", "audio"])
+@pytest.mark.parametrize("value", [False, 0, "", {}, [{}]])
+def test_message_with_anything_but_text_is_refused(field: str, value: Any) -> None:
+    assert refused(messages=[{**QUESTION, field: value}]) == [f"messages[0].{field}"]
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "function_call", "audio"])
+@pytest.mark.parametrize("value", [None, []])
+def test_message_as_openais_client_repeats_it_is_taken(field: str, value: Any) -> None:
+    assert completion_in(body({**QUESTION, field: value})).fields["message"] == "Hi"

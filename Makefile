@@ -3,7 +3,7 @@
 PARLEY_PYTHON ?= python3
 PYTHON ?= $(PARLEY_PYTHON)
 
-.PHONY: help demo test check bench screenshots reset clean
+.PHONY: help demo test check bench fuzz screenshots reset clean
 
 help:
 	@printf '%s\n' \
@@ -12,8 +12,9 @@ help:
 	  'make test    the whole test suite on throwaway servers; ARGS="-k chat -n 0" for pytest' \
 	  'make check   lint, types, import contracts, migrations, deployment settings' \
 	  'make bench   the benchmarks beside LiteLLM and the floor; ARGS="--quick", ARGS=litellm' \
+	  'make fuzz    the API fuzzed by its document, for long; SECONDS=600 EXAMPLES=50' \
 	  'make screenshots   a picture of each page in docs/screenshots/; needs Chromium' \
-  'make reset   remove the data of the demo' \
+	  'make reset   remove the data of the demo' \
 	  'make clean   remove the virtual environment and caches' \
 	  '' \
 	  'PYTHON=/path/to/python3 chooses the Python (3.11 or newer) that .venv is made with.'
@@ -29,6 +30,10 @@ check:
 
 bench:
 	@exec "$(PYTHON)" local/bootstrap.py run --durable -- python -m bench $(ARGS)
+
+fuzz:
+	@FUZZ_SECONDS="$(or $(SECONDS),600)" FUZZ_EXAMPLES="$(or $(EXAMPLES),50)" \
+	  exec "$(PYTHON)" local/bootstrap.py test tests/e2e/test_document_fuzz.py -n 0 -s $(ARGS)
 
 screenshots:
 	@exec "$(PYTHON)" local/bootstrap.py run -- python -m tests.browser.screenshots $(ARGS)

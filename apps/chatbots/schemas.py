@@ -19,6 +19,13 @@ ReplyTokens = Annotated[int, Field(ge=1, le=100_000), WHOLE]
 HistoryLimit = Annotated[int, Field(ge=0, le=200), WHOLE]
 Requests = Annotated[int, Field(ge=1, le=10_000), WHOLE]
 WindowSeconds = Annotated[int, Field(ge=1, le=86_400), WHOLE]
+ChosenModel = Annotated[
+    Id,
+    Field(
+        description="The id of a language model that can be chosen, as the catalogue lists it. "
+        "Another id is a value that is not valid: `VALIDATION_ERROR`."
+    ),
+]
 Capture = Literal["off", "detect", "ask"]
 
 
@@ -26,7 +33,7 @@ class NewChatbot(BodySchema):
     """A chatbot to create."""
 
     name: Name
-    language_model_id: Id
+    language_model_id: ChosenModel
     system_prompt: Prompt = DEFAULT_PROMPT
     temperature: Temperature = 0.7
     max_reply_tokens: ReplyTokens = 512
@@ -43,7 +50,7 @@ class ChatbotChanges(BodySchema):
 
     # Factories: a field may be absent, while null is no value for it.
     name: Name = Field(default_factory=str)
-    language_model_id: Id = Field(default_factory=str)
+    language_model_id: ChosenModel = Field(default_factory=str)
     system_prompt: Prompt = Field(default_factory=str)
     temperature: Temperature = Field(default_factory=float)
     max_reply_tokens: ReplyTokens = Field(default_factory=int)

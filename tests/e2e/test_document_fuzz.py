@@ -1,44 +1,62 @@
-"""schemathesis over the whole document, all checks, stateful links included, finds nothing."""
+"""schemathesis over the whole document, all checks, stateful links included, finds nothing.
+
+Bounded here; `make fuzz` runs the same for long: docs/api-fuzzing.md.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from django.utils import timezone
+import pytest
 
-from apps.api_keys.models import MOST_REQUESTS, ApiKey, Scope
 from tests.conftest import StartWeb
-from tests.factories import Team, give, make_chatbot, make_key
+from tests.fuzzing import Round, fuzz, summed
+from tests.live import WebProcess
 
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = os.environ.get("FUZZ_SECONDS", "40")
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+"""Half of them for single requests, half for sequences of them."""
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+"""The most cases of an operation before the next one's turn."""
+ROUND_SECONDS = 100
+"""A key has so many requests an hour: a long run takes a new key, and new rows, each round."""
+
+pytestmark = pytest.mark.timeout(300 + 2 * SECONDS)
 
 
-def test_schemathesis_finds_nothing(own_web: StartWeb, live_team: Team, tmp_path: Path) -> None:
-    web = own_web(WEBHOOK_ALLOW_PRIVATE="true")
-    give(live_team.workspace, 1_000_000)
-    make_chatbot(live_team.workspace, rate_limit_requests=10_000)
-    key = make_key(live_team.workspace, Scope.values)
-    row = ApiKey.objects.get(workspace=live_team.workspace)
-    row.rate_limit_per_hour = MOST_REQUESTS
-    row.save()
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/v1/openapi.json"]
-    command += ["--header", f"Authorization: Bearer {key}", "--checks", "all", "--seed", "1"]
-    command += ["--max-time", SECONDS, "--max-examples", EXAMPLES, "--continue-on-failure"]
-    command += ["--generation-database", "none", "--no-color", "--request-timeout", "30"]
-    environment = os.environ | {
-        "SCHEMATHESIS_HOOKS": "tests.document_formats",
-        "FUZZ_KEY_ID": row.id,
-        "PYTHONPATH": str(ROOT),
-    }
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+def test_single_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None:
+    rounds = all_rounds(
+        own_web(WEBHOOK_ALLOW_PRIVATE="true"), tmp_path, "examples,coverage,fuzzing"
     )
-    print(done.stdout)
-    row.refresh_from_db()
-    assert row.is_live(timezone.now()), "The run ended its own key: it has seen nothing since."
-    assert done.returncode == 0, done.stdout + done.stderr
+    accepted = set().union(*(each.accepted for each in rounds))
+    operations = rounds[0].report["valid_rates"].keys()
+    print("single requests:", summed(rounds))
+    print("never answered with success:", sorted(operations - accepted))
+    tested, total = rounds[0].tested
+    assert tested == total
+
+
+def test_sequences_of_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None:
+    rounds = all_rounds(own_web(WEBHOOK_ALLOW_PRIVATE="true"), tmp_path, "stateful")
+    print("sequences:", summed(rounds))
+    assert [each.report["phases"]["stateful"]["status"] for each in rounds] == ["success"] * len(
+        rounds
+    )
+    assert min(each.links for each in rounds) > 0
+
+
+def all_rounds(web: WebProcess, folder: Path, phases: str) -> list[Round]:
+    return [
+        fuzz(web, folder, phases=phases, seconds=seconds, examples=EXAMPLES, seed=seed)
+        for seed, seconds in enumerate(lengths(SECONDS // 2), 1)
+    ]
+
+
+def lengths(seconds: int) -> Iterator[int]:
+    """How long each round is, until so many seconds are over."""
+    ends = time.monotonic() + seconds
+    yield min(seconds, ROUND_SECONDS)
+    while (left := int(ends - time.monotonic())) > ROUND_SECONDS // 2:
+        yield min(left, ROUND_SECONDS)

@@ -1,0 +1,156 @@
+"""schemathesis over the API's document: a round of it, on a workspace and a key of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.db import connection
+from django.utils import timezone
+from pydantic.alias_generators import to_camel
+
+from apps.api_keys.models import MOST_REQUESTS, ApiKey, Scope
+from apps.api_keys.services import issue_key
+from apps.conversations.exports.writing import write_due
+from apps.workspaces.models import Workspace
+from tests.contracts.world import make_world
+from tests.factories import give, leave_no_work, make_team
+from tests.live import TLS, WebProcess
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round did: schemathesis's report, and what it printed."""
+
+    report: dict[str, Any]
+    output: str
+
+    @property
+    def cases(self) -> int:
+        """The requests that were made up; checks send more of their own."""
+        return int(self.report["test_cases"]["generated"])
+
+    @property
+    def tested(self) -> tuple[int, int]:
+        """Operations that were tested, and that there are."""
+        operations = self.report["operations"]
+        return operations["tested"], operations["total"]
+
+    @property
+    def scenarios(self) -> int:
+        """The sequences of the stateful phase."""
+        return self._number(r"Scenarios: +(\d+)")
+
+    @property
+    def links(self) -> int:
+        """How many of the steps from one operation's answer to the next were taken."""
+        return self._number(r"API Links: +(\d+) covered")
+
+    @property
+    def accepted(self) -> set[str]:
+        """The operations that answered a single request with success."""
+        return {
+            operation
+            for operation, phases in self.report["valid_rates"].items()
+            if any(rate["accepted"] for rate in phases.values())
+        }
+
+    def _number(self, pattern: str) -> int:
+        found = re.search(pattern, self.output)
+        return int(found[1]) if found else 0
+
+
+def fuzz(
+    web: WebProcess, folder: Path, *, phases: str, seconds: int, examples: int, seed: int
+) -> Round:
+    """One round, which finds nothing: an AssertionError otherwise, with what it found."""
+    team = make_team()
+    row, key = issue_key(
+        workspace=team.workspace,
+        name="fuzz",
+        scopes=Scope.values,
+        rate_limit_per_hour=MOST_REQUESTS,
+    )
+    report = folder / f"{phases}-{seed}.json"
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/v1/openapi.json"]
+    command += ["--header", f"Authorization: Bearer {key}", "--checks", "all"]
+    command += ["--phases", phases, "--seed", str(seed), "--continue-on-failure"]
+    command += ["--max-time", str(seconds), "--max-examples", str(examples)]
+    command += ["--generation-database", "none", "--no-color", "--request-timeout", "30"]
+    command += ["--report", "json", "--report-json-path", str(report)]
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": "tests.document_formats",
+        "FUZZ_KEY_ID": row.id,
+        "FUZZ_IDS": json.dumps(_ids(team.workspace)),
+        "PYTHONPATH": str(ROOT),
+    }
+    with _exports_written():
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+    leave_no_work(team)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _assert_was_let_in(web, row, key)
+    return Round(json.loads(report.read_text()), done.stdout)
+
+
+def summed(rounds: Sequence[Round]) -> str:
+    """The figures of all rounds in a line."""
+    tested, total = (
+        max(figures) for figures in zip(*(each.tested for each in rounds), strict=True)
+    )
+    seconds = sum(float(each.report["running_time"]) for each in rounds)
+    return (
+        f"{len(rounds)} rounds, {seconds:.0f} s: {tested} of {total} operations, "
+        f"{sum(each.cases for each in rounds):,} cases, "
+        f"{sum(each.scenarios for each in rounds):,} scenarios, "
+        f"at most {max(each.links for each in rounds)} links in a round"
+    )
+
+
+def _ids(workspace: Workspace) -> dict[str, str]:
+    """The ids of one of everything, with credits to talk for."""
+    give(workspace, 1_000_000)
+    ids = {to_camel(name): row for name, row in make_world(workspace).ids.items()}
+    return ids | {"model": ids["chatbotId"]}  # what OpenAI's wire calls a chatbot
+
+
+@contextmanager
+def _exports_written() -> Iterator[None]:
+    """Exports are written, as by a worker, which would also call the webhooks' made-up hosts."""
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(0.5):
+            write_due(seconds=5)
+        connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
+def _assert_was_let_in(web: WebProcess, row: ApiKey, key: str) -> None:
+    """The round neither ended its own key nor used it up: it has seen answers to its end."""
+    row.refresh_from_db()
+    assert row.is_live(timezone.now())
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=TLS, timeout=30)
+    assert answer.status_code == 200, "The key's requests of an hour are used up: shorter rounds."

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from config.openapi import operations
 from tests.conftest import StartWeb
 from tests.fuzzing import Round, fuzz, summed
 from tests.live import WebProcess
@@ -31,9 +32,9 @@ def test_single_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None
         own_web(WEBHOOK_ALLOW_PRIVATE="true"), tmp_path, "examples,coverage,fuzzing"
     )
     accepted = set().union(*(each.accepted for each in rounds))
-    operations = rounds[0].report["valid_rates"].keys()
+    every = {f"{method.upper()} {path}" for path, method, _ in operations()}
     print("single requests:", summed(rounds))
-    print("never answered with success:", sorted(operations - accepted))
+    print("no single request was answered with success:", sorted(every - accepted))
     tested, total = rounds[0].tested
     assert tested == total
 

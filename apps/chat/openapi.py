@@ -66,7 +66,12 @@ _AFTER: Schema = {"type": "string", "pattern": "^[0-9]{0,9}$"}
 _LAST = "The last frame you have, or nothing. Not with `ai-sdk`, which tells a turn from its start."
 AFTER = [
     {"name": "after", "in": "query", "schema": _AFTER, "description": _LAST},
-    {"name": "Last-Event-ID", "in": "header", "schema": _AFTER, "description": "The same."},
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "schema": _AFTER,
+        "description": "The same; of two, the later counts.",
+    },
 ]
 
 

@@ -141,7 +141,11 @@ def _wire(request: Request) -> Wire:
 
 
 def _event_number(request: Request) -> int:
-    """The number of the last event that the caller has; 0 for none. The query goes first."""
+    """The number of the last event that the caller has; 0 for none.
+
+    Of two the later counts: an EventSource that connects again does so at the address at which
+    it began, and says in the header what it has had since.
+    """
     given = {
         "after": request.query_params.get("after"),
         "Last-Event-ID": request.headers.get("Last-Event-ID"),
@@ -150,7 +154,7 @@ def _event_number(request: Request) -> int:
     for name, value in numbers.items():
         if not (value.isascii() and value.isdigit() and len(value) < 10):
             raise ValidationFailed({name: ["This must be the id of an event: a whole number."]})
-    return int(next(iter(numbers.values()), "0"))
+    return max(map(int, numbers.values()), default=0)
 
 
 def body_of(request: Request) -> Any:

@@ -76,6 +76,20 @@ def test_finished_turn_is_told_in_the_same_frames(web_pair: Pair, caller: Caller
         assert resumed(caller, web, start.data["turnId"], 50) == live[50:]
 
 
+def test_stream_that_began_after_a_frame_goes_on_after_the_last_one(
+    web_pair: Pair, caller: Caller
+) -> None:
+    """As a browser's EventSource asks when it connects again: at the address where it began."""
+    turn_id = caller.post().json()["data"]["turnId"]
+    answer = httpx.get(
+        f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
+        params={"after": "5"},
+        headers={**caller.all_headers, "Last-Event-ID": "50"},
+        verify=TLS,
+    )
+    assert ids_of(parse_frames(answer.text)) == list(range(51, 203))
+
+
 @pytest.mark.parametrize(
     ("after", "last_event_id", "field"),
     [("two", "", "after"), ("", "two", "Last-Event-ID"), ("2", "two", "Last-Event-ID")],

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	body := strings.NewReader(`{"format": "csv", "since": "2026-11-01T00:00:00Z"}`)
+	body := strings.NewReader(`{"format": "csv", "from": "2026-11-01T00:00:00Z"}`)
 	request, err := http.NewRequest("POST", "https://parley.example/api/v1/conversation-exports", body)
 	if err != nil {
 		log.Fatal(err)

@@ -4,7 +4,7 @@ const answer = await fetch('https://parley.example/api/v1/conversation-exports',
     Authorization: `Bearer ${process.env.PARLEY_API_KEY}`,
     'Content-Type': 'application/json',
   },
-  body: JSON.stringify({ format: 'csv', since: '2026-11-01T00:00:00Z' }),
+  body: JSON.stringify({ format: 'csv', from: '2026-11-01T00:00:00Z' }),
 });
 if (!answer.ok) throw new Error(await answer.text());
 const { data } = await answer.json();

@@ -8,7 +8,7 @@ curl_setopt_array($request, [
         'Authorization: Bearer ' . getenv('PARLEY_API_KEY'),
         'Content-Type: application/json',
     ],
-    CURLOPT_POSTFIELDS => json_encode(['format' => 'csv', 'since' => '2026-11-01T00:00:00Z']),
+    CURLOPT_POSTFIELDS => json_encode(['format' => 'csv', 'from' => '2026-11-01T00:00:00Z']),
 ]);
 $answer = json_decode(curl_exec($request), true);
 echo $answer['data']['id'], "\n";

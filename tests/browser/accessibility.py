@@ -12,13 +12,14 @@ AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def assert_accessible(page: Page) -> None:
-    """Axe finds nothing on the page as it stands, and nothing sticks out of the screen."""
+def assert_accessible(page: Page, part: str = "html") -> None:
+    """Axe finds nothing on the page as it stands, or on a part of it (a selector: an open menu,
+    which rightly lies upon what is behind it), and nothing sticks out of the screen."""
     install()
     # Through the debugger, as our pages let no stranger's script in.
     page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
+        "([part, rules]) => axe.run(part, {runOnly: {type: 'tag', values: rules}})", [part, RULES]
     )
     problems = [
         f"{violation['id']} ({violation['impact']}): {node['target']} {node['failureSummary']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def life(live_team: Team) -> Team:
         metadata={"userId": ATTACK},
         request_id=new_request_id(),
     )
-    leave_note(live_team.workspace.id, refused(chatbot.id))
+    with ThreadPoolExecutor(1) as elsewhere:  # here runs Playwright's loop, which would do it later
+        elsewhere.submit(leave_note, live_team.workspace.id, refused(chatbot.id)).result()
     failed(thread, ATTACK)
     place = {"workspace_id": thread.workspace_id, "conversation_id": thread.conversation_id}
     edit_conversation(**place, title=ATTACK, note=ATTACK, actor=person(live_team.bob))

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from django.db import connection
 
 from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
@@ -19,6 +21,7 @@ from apps.credits.models import LedgerEntry, Plan
 from apps.credits.plans import change_plan, renew_due, start_plan
 from apps.credits.queries import Balance, balance_of, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
+from apps.dashboard.months import Month, statement_of
 from tests.credits.slow_account import SlowAccount, SlowPlan
 from tests.factories import make_workspace
 
@@ -158,6 +161,24 @@ class Both:
         expected = Balance(len(self.slow.credits), self.slow.held)
         assert balance_of(self.id) == expected, f"on {day}"
 
+    def as_if_lived(self, ends: Sequence[tuple[Month, int]]) -> None:
+        """Each entry at its place in its month: the ledger's own clock was the test's minute.
+
+        `ends` are the months with the number of entries until their end. PostgreSQL lets nobody
+        change an entry, so it must look away.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            first = 0
+            for month, last in ends:
+                cursor.execute(
+                    """UPDATE credits_ledgerentry SET created_at = %s + sequence * interval '1 s'
+                    WHERE workspace_id = %s AND sequence > %s AND sequence <= %s""",
+                    [month.begins, self.id, first, last],
+                )
+                first = last
+            cursor.execute("SET LOCAL session_replication_role = origin")
+
     def statement(self) -> list[tuple[str, int]]:
         rows = LedgerEntry.objects.filter(workspace_id=self.id).order_by("created_at")
         return list(rows.values_list("kind", "amount"))
@@ -177,6 +198,15 @@ def test_every_credit_of_fourteen_months_is_where_it_should_be(
 ) -> None:
     both = Both(seed, began)
     day, away_until, month = began, began, 0
+    ends: list[tuple[Month, int]] = []
+    balances = [0]
+
+    def month_ends(day: date) -> None:
+        ends.append((Month(day.year, day.month), len(both.slow.entries)))
+        balances.append(len(both.slow.credits))
+
+    if (began + timedelta(days=1)).day == 1:
+        month_ends(began)
     while day < LAST:
         day += timedelta(days=1)
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -195,13 +225,23 @@ def test_every_credit_of_fourteen_months_is_where_it_should_be(
             found, expected = both.statement(), both.slow.entries
             assert sums(found[month:]) == sums(expected[month:]), f"in the month until {day}"
             month = len(expected)
+            month_ends(day)
     both.look(datetime(2028, 4, 1, tzinfo=UTC))
+    month_ends(date(2028, 4, 1))
     assert both.statement() == both.slow.entries
     assert ledger_sum(both.id) == len(both.slow.credits)
     kinds = {kind for kind, _ in both.slow.entries}
     assert kinds == {"grant", "charge", "adjustment", "expiry"}
     lived = {"outage", "upgrade", "downgrade", "given", "taken done", "undone done", "held done"}
     assert {name for name in lived if not both.seen[name]} == set()
+    both.as_if_lived(ends)
+    first = 0
+    for (calendar, last), (opening, closing) in zip(ends, pairwise(balances), strict=True):
+        told = statement_of(both.id, calendar)
+        moved = {movement.kind.value: movement.credits for movement in told.movements}
+        assert (told.opening, told.closing) == (opening, closing), calendar.title
+        assert moved == dict(sums(both.slow.entries[first:last])), calendar.title
+        first = last
 
 
 def test_leap_day_is_an_anniversary_of_the_31st_and_the_slow_calculation_knows_it(

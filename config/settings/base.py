@@ -167,6 +167,8 @@ def database(url: str) -> dict[str, Any]:
     return {
         **env.db_url_config(url),
         "CONN_MAX_AGE": 0,
+        # What rested in the pool may have died with the server: looked at before it is lent.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"pool": {"min_size": 1, "max_size": DB_THREADS + 16, "timeout": 10}},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from django.db import connection
@@ -11,7 +12,7 @@ from django.db import connection
 from apps.webhooks.models import Delivery
 from tests.conftest import StartWeb
 from tests.e2e.looking import burst, money, texts
-from tests.factories import Team, make_endpoint, make_model
+from tests.factories import Team, make_endpoint, make_key, make_model
 from tests.live import TLS, free_port, new_caller
 
 
@@ -72,3 +73,18 @@ def test_process_finds_its_way_back_to_the_database(own_web: StartWeb, live_team
     assert met <= {(200, None), (503, "SERVICE_UNAVAILABLE")}
     time.sleep(1.2)  # what has rested is looked at before it is used again
     assert [response.status_code for response in burst([caller] * 20)] == [200] * 20
+
+
+def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: Team) -> None:
+    web = own_web(PGAPPNAME="cut-at-rest")
+    key = make_key(live_team.workspace, ["read"])
+
+    def balance(_: int) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=TLS, timeout=10)
+        return answer.status_code
+
+    with ThreadPoolExecutor(6) as others:
+        assert list(others.map(balance, range(24))) == [200] * 24
+        assert cut_connections("cut-at-rest") >= 1
+        assert list(others.map(balance, range(24))) == [200] * 24

@@ -22,8 +22,8 @@ GOOD = {
     PARLEY: {
         "json_rate": 400.0,
         "json_busy_cores": 1.0,
-        "few_cpu_us_a_token": 90.0,
-        "many_cpu_us_a_token": 50.0,
+        "few_cpu_us_a_token": 50.0,
+        "many_cpu_us_a_token": 20.0,
         "many_duration_p99": 1.1,
         "many_memory_kib": 40.0,
         "first_added_ms": 8.0,

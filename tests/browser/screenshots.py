@@ -146,8 +146,6 @@ def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.N
 
 
 def _places(told: Told) -> dict[str, str]:
-    from django.utils import timezone
-
     from apps.chatbots.models import Chatbot
     from apps.chatbots.queries import versions_of
     from apps.dashboard.demo import MODEL
@@ -167,7 +165,6 @@ def _places(told: Told) -> dict[str, str]:
         lead_id=lead.id,
         conversation_id=str(lead.conversation_id),
         page="quickstart",
-        month=f"{timezone.now():%Y-%m}",
         token=token_of(Invitation.objects.get(workspace=workspace)),
     )
     places = {each.name.rpartition(":")[2]: each.path for each in addresses(found)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from apps.workspaces.models import Workspace
 
@@ -68,7 +69,8 @@ class Found(dict[str, str]):
     """
 
     def __init__(self, workspace: Workspace, **given: str) -> None:
-        super().__init__(slug=workspace.slug, **given)
+        month = f"{timezone.now():%Y-%m}"
+        super().__init__({"slug": workspace.slug, "month": month, **given})
         self._workspace = workspace
 
     def __missing__(self, name: str) -> str:

@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from websockets.sync.client import connect
 
 from apps.accounts.models import User
 from apps.conversations.models import Conversation, Message, Turn
+from apps.conversations.queries import newest_message
+from apps.conversations.services import open_turn
+from apps.dashboard.live.conversations import news_of
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import add_member
 from tests.conftest import StartWeb
+from tests.conversations.opening import completed, new_turn, opened
 from tests.e2e.looking import turns, wait_until
 from tests.factories import Team, make_chatbot, make_user
 from tests.live import Caller, Frame, WebProcess, free_port, parse_frames
@@ -135,6 +140,26 @@ def test_what_came_after_a_message_is_told_in_order_and_once(
     assert kinds == [[*turn, "created", *turn], ["created", *turn]]
     said = [f["data"]["response"] for f in missed + fresh if f["type"] == "message.end"]
     assert said == ["Echo: Hi", "Echo: again", "Echo: anew"]
+
+
+def test_turn_that_opens_during_a_look_is_not_found_without_its_message(team: Team) -> None:
+    chatbot = make_chatbot(team.workspace)
+    before = opened(chatbot)
+    completed(before)
+    conversation = before.conversation
+    seen = newest_message(conversation)
+    to_open = iter([new_turn(chatbot, conversation=conversation)])
+    late: list[Turn] = []
+
+    def open_after_the_first(run: Callable[..., Any], *statement: Any) -> Any:
+        rows = run(*statement)
+        late.extend(open_turn(new)[0] for new in to_open)
+        return rows
+
+    with connection.execute_wrapper(open_after_the_first):
+        running, messages = news_of(conversation, seen)
+    assert (running, [message.turn for message in messages]) == (None, late)
+    assert news_of(conversation, messages[-1]) == (late[0], [])
 
 
 def test_conversation_that_is_unwatched_is_not_told(caller: Caller, live_team: Team) -> None:

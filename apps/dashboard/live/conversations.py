@@ -67,7 +67,7 @@ async def listen(
         told: str | None = None
         while True:
             changed.clear()
-            messages = await in_thread(messages_since, conversation, seen, limit=AT_ONCE)
+            running, messages = await in_thread(news_of, conversation, seen)
             for message in messages:
                 seen = message
                 if message.role == Role.USER:
@@ -76,8 +76,7 @@ async def listen(
                     told = message.turn_id
                     await tell_turn(consumer, message.turn, about)
             if not messages:
-                # Its message may have been seen already.
-                running = await in_thread(running_turn, conversation)
+                # Its message has been seen already.
                 if running and running.id != told:
                     told = running.id
                     await tell_turn(consumer, running, about)
@@ -85,6 +84,14 @@ async def listen(
                     await changed.wait()
     finally:
         moments_watch.release(place, tell)
+
+
+def news_of(conversation: Conversation, seen: Message | None) -> tuple[Turn | None, list[Message]]:
+    """The conversation's running turn and its next messages after one. A turn and its user's
+    message are committed together; the turn is looked for first, so that one which opens in
+    between has its message here, and never is here without it."""
+    running = running_turn(conversation)
+    return running, messages_since(conversation, seen, limit=AT_ONCE)
 
 
 def created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,16 @@ so they never wait for each other in a circle, and what the lock shows of an acc
 the end. Times are of the clock, not of the statement's start, because a statement may have waited
 for its locks: messages and ledger entries sort as they were written.
 
+Order of look-ups: from what is asked to the tables, row by row, each by the index that names the
+row, whatever PostgreSQL believes to be in them. A new table looks to it as if any of its indexes
+would do. The index of running turns looks like a handful of rows, to be read whole; but it holds
+every turn that has ended since the last vacuum, too. So
+
+- a range of `n` has it expect one row where it would expect a hundred;
+- what may be there is asked for as a value: an EXISTS it might answer by reading all there are;
+- a turn is settled by its id: its workspace is compared in a way that no index serves, and
+  'running' comes with the rows, for as a constant it would offer the index of running turns.
+
 No statement may break `0 ≤ held ≤ balance`: what fits is decided under the lock, and the table's
 own check refuses the whole statement should that ever be wrong.
 """
@@ -35,19 +45,20 @@ WITH asked AS MATERIALIZED (
     credits_per_1k_output integer, credits_held bigint, idempotency_key text,
     request_digest text, request_id text, process text, queue_ms integer,
     event_id text, event_type text, event_data jsonb)
+  WHERE n BETWEEN 0 AND 10000
 ), account AS MATERIALIZED (
   SELECT workspace_id, balance - held AS free FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM asked)
   ORDER BY workspace_id FOR NO KEY UPDATE
 ), place AS MATERIALIZED (
   SELECT asked.*, free,
-    EXISTS (SELECT FROM conversations_turn AS running
-            WHERE running.conversation_id = asked.conversation_id AND running.status = 'running')
-    OR (idempotency_key IS NOT NULL AND EXISTS (
-          SELECT FROM conversations_turn AS earlier
+    coalesce((SELECT true FROM conversations_turn AS running
+              WHERE running.conversation_id = asked.conversation_id
+                AND running.status = 'running' LIMIT 1), false)
+    OR (idempotency_key IS NOT NULL AND coalesce((
+          SELECT true FROM conversations_turn AS earlier
           WHERE earlier.workspace_id = asked.workspace_id
-            AND earlier.idempotency_key = asked.idempotency_key))
-    -- A value, not EXISTS: PostgreSQL would rather read all conversations once than look one up.
+            AND earlier.idempotency_key = asked.idempotency_key LIMIT 1), false))
     OR (NOT begins AND coalesce((SELECT gone.deleted_at IS NOT NULL
             FROM conversations_conversation AS gone
             WHERE gone.id = asked.conversation_id), false)) AS is_taken
@@ -120,11 +131,12 @@ LEFT JOIN opened USING (id)
 
 SETTLE = f"""
 WITH asked AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%s::json) AS asked (
+  SELECT *, 'running' AS running FROM json_to_recordset(%s::json) AS asked (
     n integer, workspace_id text, conversation_id text, id text, message_id text, entry_id text,
     status text, price bigint, text text, delta_lengths integer[], finish_reason text,
     error_code text, input_tokens integer, output_tokens integer, first_token_at timestamptz,
     event_id text, event_type text, event_data jsonb)
+  WHERE n BETWEEN 0 AND 10000
 ), account AS MATERIALIZED (
   SELECT workspace_id, balance FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM asked)
@@ -136,8 +148,8 @@ WITH asked AS MATERIALIZED (
     error_code = asked.error_code, first_token_at = asked.first_token_at, text_so_far = '',
     delta_lengths = asked.delta_lengths, settled_at = clock_timestamp()
   FROM asked LEFT JOIN account USING (workspace_id)
-  WHERE turn.id = asked.id AND turn.workspace_id = asked.workspace_id
-    AND turn.status = 'running'
+  WHERE turn.id = asked.id AND turn.workspace_id IS NOT DISTINCT FROM asked.workspace_id
+    AND turn.status = asked.running
   RETURNING asked.n, turn.id, turn.workspace_id, turn.credits_held, turn.credits_charged,
     coalesce(account.balance, 0) AS balance
 ), receipt AS MATERIALIZED (

@@ -19,9 +19,14 @@ from psycopg_pool import AsyncConnectionPool
 CONNECTIONS = 6
 _WAIT_SECONDS = 10.0
 _IDLE_SECONDS = 1.0
+MOST_PLAN_SECONDS = 10.0
+"""How long a connection keeps its plans: a second at first, then twice as long each time, up to
+this. Nothing else tells PostgreSQL that a table which was empty when it planned has filled since:
+until somebody analyzes the table, a look-up by the wrong index, which did for a few rows, goes on
+by it among many. That holds for triggers and foreign keys, too."""
 
-# One plan for every run, made of look-ups by index whatever the tables hold today: planning such
-# a statement costs more than running it, and a plan for an empty table would not fit a full one.
+# One plan for many runs, made of look-ups by index: planning such a statement costs more than
+# running it.
 # A lock is waited for no longer than a caller would, so that one who holds an account does not
 # hold up the others.
 _SETTINGS = (
@@ -32,6 +37,8 @@ _SETTINGS = (
 
 class _Connection(psycopg.AsyncConnection[Any]):
     used_at = 0.0
+    planned_at = 0.0
+    plan_seconds = 0.5  # doubled before it counts
 
 
 Pool = AsyncConnectionPool[_Connection]
@@ -63,7 +70,7 @@ async def _pool() -> Pool:
     pool = _pools.get(loop)
     if pool is None:
         pool = _pools[loop] = AsyncConnectionPool(
-            kwargs=_address(),
+            kwargs=address(),
             connection_class=_Connection,
             min_size=1,
             max_size=CONNECTIONS,
@@ -75,8 +82,8 @@ async def _pool() -> Pool:
     return pool
 
 
-def _address() -> dict[str, Any]:
-    """Django's own parameters, and our settings."""
+def address() -> dict[str, Any]:
+    """How these connections are made: Django's own parameters, and our settings."""
     given = connection.get_connection_params()
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool"):
         given.pop(ours, None)
@@ -85,6 +92,12 @@ def _address() -> dict[str, Any]:
 
 
 async def _check(kept: _Connection) -> None:
-    """After a pause the server may have gone or been restarted: find out before it matters."""
-    if time.monotonic() - kept.used_at > _IDLE_SECONDS:
+    """After a pause the server may have gone or been restarted: find out before it matters. Old
+    plans are dropped, and made anew of what the tables hold by now."""
+    now = time.monotonic()
+    if now - kept.planned_at > kept.plan_seconds:
+        await kept.execute("DISCARD PLANS")
+        kept.planned_at = now
+        kept.plan_seconds = min(2 * kept.plan_seconds, MOST_PLAN_SECONDS)
+    elif now - kept.used_at > _IDLE_SECONDS:
         await AsyncConnectionPool.check_connection(kept)

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from psycopg.sql import SQL, Literal
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
@@ -22,7 +24,7 @@ from apps.conversations.group_commit import open_together, settle_together
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.conversations.queries import conversation_with, history_of, turn_with
 from apps.conversations.services import Settlement, save_progress, sweep_turns
-from apps.core.database import close_database, execute
+from apps.core.database import address, close_database
 from apps.core.ids import new_id
 from apps.core.threads import in_thread
 from tests.conversations.opening import completed, new_turn, opened, silence
@@ -101,6 +103,19 @@ def explained() -> Iterator[Explained]:
         yield found
 
 
+def plan_of(statement: str, parameter: str, before: str) -> dict[str, Any]:
+    """The plan of a statement of every turn, after another that is undone."""
+    asked = statement.replace("%s", "$1").replace("%%", "%")
+    execute = SQL("EXPLAIN (FORMAT JSON) EXECUTE asked ({})").format(Literal(parameter))
+    with psycopg.connect(**{**address(), "autocommit": False}) as asking:
+        asking.execute(before.encode())
+        asking.execute(f"PREPARE asked AS {asked}".encode())
+        ((told,),) = asking.execute(execute)
+        asking.rollback()
+    plan: dict[str, Any] = told[0]["Plan"]
+    return plan
+
+
 def test_a_search_without_an_index_would_be_found(
     many: Chatbot, big: set[str], explained: Explained
 ) -> None:
@@ -138,7 +153,29 @@ def test_what_the_services_do_of_a_turn_are_look_ups(
     assert [(name, sql) for name, sql in explained.scanned if name in big] == []
 
 
-async def test_opening_and_settling_together_are_look_ups(many: Chatbot, pool: None) -> None:
+BY_INDEX = {"Index Scan", "Index Only Scan"}
+NEVER_ANALYZED = """
+SELECT pg_restore_relation_stats(
+  'schemaname', schemaname::text, 'relname', relname::text, 'relpages', 0, 'reltuples', '-1'::real)
+FROM pg_stat_user_tables WHERE relname ~ '^(conversations|credits)_'
+"""
+
+
+def read_whole(plan: dict[str, Any]) -> list[str]:
+    """The tables that a plan reads from one end to the other, itself or by an index."""
+    below = [name for one in plan.get("Plans", []) for name in read_whole(one)]
+    kind = plan["Node Type"]
+    if kind == "Seq Scan" or (kind in BY_INDEX and "Index Cond" not in plan):
+        below.append(plan["Relation Name"])
+    elif kind == "Bitmap Heap Scan":
+        below += [plan["Relation Name"] for one in plan["Plans"] if "Index Cond" not in one]
+    return below
+
+
+@pytest.mark.parametrize("before", ["SELECT 1", NEVER_ANALYZED], ids=["analyzed", "never analyzed"])
+async def test_opening_and_settling_together_are_look_ups(
+    many: Chatbot, big: set[str], pool: None, before: str
+) -> None:
     running, _ = await open_together(new_turn(many, credits=1))
     opening = {
         **{name: new_id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
@@ -177,8 +214,8 @@ async def test_opening_and_settling_together_are_look_ups(many: Chatbot, pool: N
         "event_data": {},
     }
     for statement, row in ((statements.OPEN, opening), (statements.SETTLE, settling)):
-        ((told,),) = await execute(f"EXPLAIN (FORMAT JSON) {statement}", json.dumps([row]))
-        assert sequential(told[0]["Plan"]) == []
+        plan = await in_thread(plan_of, statement, json.dumps([row]), before)
+        assert set(read_whole(plan)) & big == set()
     ended = Settlement(status=TurnStatus.COMPLETED, text="Hi", finish_reason="stop")
     assert (await settle_together(turn=running, settlement=ended)).charged == 1
     assert (await in_thread(Turn.objects.get, id=running.id)).status == "completed"

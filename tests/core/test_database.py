@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -20,6 +20,24 @@ async def closed_afterwards(committed: None) -> AsyncIterator[None]:
     await close_database()
 
 
+@pytest.fixture
+def two_tables(committed: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE plan_full AS SELECT id FROM generate_series(1, 10) AS id")
+        cursor.execute("CREATE TABLE plan_filling (id integer)")
+        for table in ("plan_full", "plan_filling"):
+            cursor.execute(f"CREATE INDEX ON {table} (id)")
+            cursor.execute(f"VACUUM ANALYZE {table}")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE plan_full, plan_filling")
+
+
+def fill() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO plan_filling SELECT generate_series(1, 20000)")
+
+
 async def test_statement_runs_on_the_same_database_as_djangos() -> None:
     name = connection.settings_dict["NAME"]
     assert await execute("SELECT current_database(), %s::integer + 1", 2) == [(name, 3)]
@@ -32,6 +50,27 @@ async def test_statement_is_committed_by_itself_and_planned_once() -> None:
     transactions = {row[0] for _ in range(3) for row in await execute(TRANSACTION)}
     assert len(transactions) == 3
     assert all(custom == 0 for _, custom in await execute(plans))
+
+
+async def test_plan_for_an_empty_table_is_made_anew_once_it_has_filled(
+    monkeypatch: pytest.MonkeyPatch, two_tables: None
+) -> None:
+    monkeypatch.setattr(database, "CONNECTIONS", 1)
+    asked = "SELECT count(*) FROM plan_filling JOIN plan_full USING (id)"
+
+    async def outer_table() -> str:
+        name = f"SELECT name FROM pg_prepared_statements WHERE statement = '{asked}'"
+        ((name,),) = await execute(name)
+        ((plan,),) = await execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}")
+        join = plan[0]["Plan"]["Plans"][0]
+        return str(join["Plans"][0]["Relation Name"])
+
+    assert await execute(asked) == [(0,)]
+    assert await outer_table() == "plan_filling"
+    await in_thread(fill)
+    await asyncio.sleep(1.1)
+    assert await execute(asked) == [(10,)]
+    assert await outer_table() == "plan_full"
 
 
 async def test_burst_waits_for_a_bounded_number_of_connections() -> None:

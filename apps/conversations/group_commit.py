@@ -69,7 +69,8 @@ _GONE: dict[str, type[ApiError]] = {
 """What was there when the request was admitted and is deleted by now, by the key that misses it."""
 
 _LANES = 2
-"""Statements of a kind at once. More gain nothing; one would have all wait for a locked account."""
+"""Statements of a kind at once, the second only while the first is held up: by an account that
+somebody else has locked, it would have all others wait."""
 
 _Row = dict[str, Any]
 _Ended = Receipt | Literal["not running"]

@@ -27,8 +27,11 @@ class _Waiting(Generic[Asked, Answer]):
 
 
 class Batches(Generic[Asked, Answer]):
-    """Writes what is asked by `write_all`, at most `most` at a time, in at most `lanes` statements
-    at once.
+    """Writes what is asked by `write_all`, at most `most` at a time, one statement after the other.
+
+    While one is held up, by a lock or a slow disk, what came after it goes by another: once it has
+    taken `patience` seconds, and in at most `lanes` statements at once. Statements that share what
+    they lock are slower side by side than in turns, for each has fewer rows.
 
     `write_all` answers each in its place, with None for one that is to be asked again in the next
     statement. If the database refuses the statement, each is written by itself, and the bad one
@@ -41,38 +44,53 @@ class Batches(Generic[Asked, Answer]):
         *,
         most: int = 64,
         lanes: int = 1,
+        patience: float = 0.05,
     ) -> None:
         self._write_all = write_all
         self._most = most
+        self._patience = patience
         self._waiting: deque[_Waiting[Asked, Answer]] = deque()
         self._lanes = lanes
         self._writers: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
 
     async def write(self, asked: Asked) -> Answer:
         """Write one; returns once it is committed, or raises what its own statement raised."""
         while True:
             answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
             self._waiting.append(_Waiting(asked, answer))
-            if len(self._writers) < self._lanes:
-                self._begin_to_write()
+            self._begin_if_free()
             if (written := await answer) is not None:
                 return written
 
-    def _begin_to_write(self) -> None:
-        # A fresh context: the writer outlives the request that happened to start it.
-        step = self._write_waiting()
-        self._writers.add(
-            asyncio.get_running_loop().create_task(step, context=contextvars.Context())
-        )
+    def _begin_if_free(self) -> None:
+        """Begin a statement unless one runs that is not slow yet."""
+        if self._waiting and len(self._slow) == len(self._writers) < self._lanes:
+            # A fresh context: the writer outlives the request that happened to start it.
+            step = self._write_waiting()
+            self._writers.add(
+                asyncio.get_running_loop().create_task(step, context=contextvars.Context())
+            )
 
     async def _write_waiting(self) -> None:
+        writer = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._most)
-                await self._write([self._waiting.popleft() for _ in range(count)])
+                batch = [self._waiting.popleft() for _ in range(count)]
+                timer = asyncio.get_running_loop().call_later(self._patience, self._lag, writer)
+                await self._write(batch)
+                timer.cancel()
+                self._slow.discard(writer)
         finally:
             # At once, so that whoever comes next begins anew.
-            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._slow.discard(writer)
+            self._writers.discard(writer)
+
+    def _lag(self, writer: asyncio.Task[None]) -> None:
+        if writer in self._writers:
+            self._slow.add(writer)
+            self._begin_if_free()
 
     async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
         try:

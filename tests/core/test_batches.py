@@ -10,16 +10,21 @@ from apps.core.batches import Batches
 
 
 class Table:
-    """What is written, statement by statement. Refuses "bad", has "full" ask twice."""
+    """What is written, statement by statement. Refuses "bad", has "full" ask twice, and waits with
+    "held" while that is so."""
 
     def __init__(self) -> None:
         self.statements: list[list[str]] = []
         self.begun = asyncio.Event()
+        self.held = asyncio.Event()
+        self.held.set()
 
     async def write_all(self, asked: Sequence[str]) -> list[str | None]:
         self.statements.append(list(asked))
         self.begun.set()
         await asyncio.sleep(0)
+        if "held" in asked:
+            await self.held.wait()
         if "bad" in asked:
             raise psycopg.errors.RaiseException
         if "away" in asked:
@@ -88,10 +93,28 @@ async def test_waiter_that_leaves_takes_nothing_from_the_others(table: Table) ->
     assert table.statements == [["a", "b", "c"]]
 
 
-async def test_second_lane_takes_what_the_first_leaves_waiting(table: Table) -> None:
-    batches = Batches(table.write_all, most=1, lanes=2)
-    written = asyncio.gather(*(batches.write(one) for one in "ab"))
+async def test_what_waits_behind_a_slow_statement_goes_by_another_lane(table: Table) -> None:
+    table.held.clear()
+    batches = Batches(table.write_all, lanes=2, patience=0)
+    held = asyncio.create_task(batches.write("held"))
     await table.begun.wait()
-    assert await written == ["A", "B"]
+    assert await outcomes(batches, "a", "b") == ["A", "B"]
     assert await outcomes(batches, "c") == ["C"]
-    assert table.statements == [["a"], ["b"], ["c"]]
+    assert not held.done()
+    table.held.set()
+    assert await held == "HELD"
+    assert await outcomes(batches, "d") == ["D"]
+    assert table.statements == [["held"], ["a", "b"], ["c"], ["d"]]
+
+
+async def test_patient_statements_are_written_in_turns(table: Table) -> None:
+    table.held.clear()
+    batches = Batches(table.write_all, lanes=2, patience=60)
+    written = asyncio.gather(*(batches.write(one) for one in ("held", "a")))
+    await table.begun.wait()
+    later = asyncio.create_task(batches.write("b"))
+    await asyncio.sleep(0.01)
+    assert table.statements == [["held", "a"]]
+    table.held.set()
+    assert [*await written, await later] == ["HELD", "A", "B"]
+    assert table.statements == [["held", "a"], ["b"]]

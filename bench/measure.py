@@ -15,6 +15,9 @@ from bench.processes import MostMemory, cpu_seconds
 
 IDEAL = TOKENS / PACE
 CLIENTS = 32
+"""Callers of each web process. The same few for two would be fewer for each, and each statement of
+a group would write half as many turns."""
+
 FEW = 20
 """Streams that LiteLLM's proxy can still hold at a model's pace in one process."""
 
@@ -36,8 +39,9 @@ class Size:
 
 def json_turns(place: Place, size: Size) -> Figures:
     """JSON in a closed loop."""
+    clients = CLIENTS * place.workers
     cpu, _ = cpu_seconds(place.pid), psutil.cpu_percent()
-    answered = uvloop.run(send_json(place.json, seconds=size.json_seconds, clients=CLIENTS))
+    answered = uvloop.run(send_json(place.json, seconds=size.json_seconds, clients=clients))
     busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
     count = len(answered.milliseconds)
     return {

@@ -37,7 +37,7 @@ class Place:
     """A server under test: its process, and where it takes each kind of turn.
 
     `json`: from a model that answers at once. `stream`: from one at its pace. `brief`: the same,
-    ten tokens long.
+    ten tokens long. `workers`: its web processes.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Place:
     json: Target
     stream: Target
     brief: Target
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iter
             target("at-once", stream=False),
             target("paced"),
             target("brief"),
+            workers,
         )
 
 

@@ -1,7 +1,7 @@
 """`make bench ARGS=litellm`: what Parley adds to litellm where a model is asked through it.
 
 One process reads the same streams of 100 tokens at 36 a second in turns: in a bare loop over
-`litellm.acompletion`, and through `apps.llm.services.stream`, which is what a turn does. Both
+`litellm.acompletion`, and through `apps.llm.services.ask`, which is what a turn does. Both
 under the settings that Parley gives litellm; the first row is litellm as it comes, before that.
 
 --rounds 5    how often each is measured
@@ -24,7 +24,7 @@ from typing import Any
 
 from apps.llm import services
 from apps.llm.providers import litellm as provider
-from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts
+from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts
 from bench.places import MESSAGE, TOKENS, upstream
 
 MOST = 1.10
@@ -103,9 +103,13 @@ async def _ours(api_base: str) -> str:
         api_key_env="",
         timeouts=Timeouts(connect=5, first_token=30, between_tokens=30, total=60),
     )
-    pieces = [
-        event.text async for event in services.stream(request) if isinstance(event, TextDelta)
-    ]
+    pieces: list[str] = []
+
+    def take(event: ModelEvent) -> None:
+        if isinstance(event, TextDelta):
+            pieces.append(event.text)
+
+    await services.ask(request, take)
     return "".join(pieces)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from contextlib import aclosing
 from datetime import datetime
 
 import structlog
@@ -97,9 +96,7 @@ class RunningTurn:
 
     async def _ask(self) -> ApiError | None:
         try:
-            async with aclosing(llm.stream(self._request)) as events:
-                async for event in events:
-                    self._take(event)
+            await llm.ask(self._request, self._take)
         except ModelFailure as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.of_model(failure)

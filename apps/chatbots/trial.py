@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from asgiref.sync import async_to_sync
@@ -11,8 +10,8 @@ from django.conf import settings
 
 from apps.chatbots.models import LanguageModel
 from apps.llm.errors import ModelFailure
-from apps.llm.services import stream
-from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.services import ask
+from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 
 SYSTEM = "You are being tested. Answer in one short sentence."
 QUESTION = "Which language model are you?"
@@ -37,23 +36,26 @@ def try_model(model: LanguageModel) -> Trial:
 
     In a web process this runs on the server's own event loop, over the connections of the turns.
     """
-    return async_to_sync(_ask)(_request(model))
+    return async_to_sync(_tried)(_request(model))
 
 
-async def _ask(request: ModelRequest) -> Trial:
+async def _tried(request: ModelRequest) -> Trial:
     began = time.perf_counter()
     said: list[str] = []
     first: int | None = None
     usage: Usage | None = None
     failure = ""
+
+    def take(event: ModelEvent) -> None:
+        nonlocal first, usage
+        if isinstance(event, TextDelta):
+            first = _since(began) if first is None else first
+            said.append(event.text)
+        elif isinstance(event, Usage):
+            usage = event
+
     try:
-        async with aclosing(stream(request)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    first = _since(began) if first is None else first
-                    said.append(event.text)
-                elif isinstance(event, Usage):
-                    usage = event
+        await ask(request, take)
     except ModelFailure as error:
         failure = f"{type(error).__name__}: {error}"
     return Trial("".join(said), failure, first, _since(began), usage)

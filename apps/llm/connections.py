@@ -12,7 +12,7 @@ import functools
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakKeyDictionary
@@ -25,6 +25,10 @@ MOST_CONNECTIONS = 1000
 KEPT_SECONDS = 30.0
 MOST_WAITING_BYTES = 256 * 1024
 """What may lie unread before its sender is made to wait."""
+
+
+Sink = Callable[[bytes], bool]
+"""Takes bytes as they come, in the event loop's callback; whether it wants more."""
 
 
 class BadAddress(ValueError):
@@ -49,12 +53,15 @@ class Connection(asyncio.Protocol):
         self._waiting = 0
         self._paused = False
         self._error: BaseException | None = None
+        self._sink: Sink | None = None
+        self._is_enough = False
         self._waiter: asyncio.Future[None] | None = None
 
     def send(self, request: bytes) -> None:
         """Begin a request; the one before it is over."""
         self.response = ResponseReader()
         self.idle_since = 0.0
+        self._error = None
         cast(asyncio.Transport, self._transport).write(request)
 
     async def head(self) -> ResponseReader:
@@ -76,6 +83,20 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         return body
+
+    async def pour(self, sink: Sink) -> None:
+        """Give the sink the bytes of the body, each as they come; returns at the body's end, or
+        once the sink wants no more. Raises OSError, or what the sink raises."""
+        if self._pieces and not sink(await self.read()):
+            return
+        self._sink, self._is_enough = sink, False
+        try:
+            while not (self._is_enough or self.response.is_over):
+                await self._more()
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._sink = None
 
     def close(self) -> None:
         if self._transport is not None:
@@ -105,12 +126,26 @@ class Connection(asyncio.Protocol):
             self._fail(error)
             self.close()
             return
+        if pieces and self._sink is not None:
+            self._give(pieces, self._sink)
+            return
         if pieces:
             self._pieces += pieces
             self._waiting += len(data)
             if self._waiting > MOST_WAITING_BYTES and not self._paused and self._transport:
                 self._paused = True
                 self._transport.pause_reading()
+        self._wake()
+
+    def _give(self, pieces: list[bytes], sink: Sink) -> None:
+        try:
+            if sink(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+                if self.response.is_over:
+                    self._wake()
+                return
+        except Exception as error:
+            self._error = error
+        self._sink, self._is_enough = None, True
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -165,6 +200,11 @@ class Answer:
     async def read(self) -> bytes:
         """The next bytes of the body, as they came; b"" at its end. Raises OSError."""
         return await self._connection.read()
+
+    async def pour(self, sink: Sink) -> None:
+        """Give the sink the bytes of the body, each as they come; returns at the body's end, or
+        once the sink wants no more. Raises OSError, or what the sink raises."""
+        await self._connection.pour(sink)
 
     def close(self) -> None:
         if not self._is_closed:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, closing
+from collections.abc import Awaitable
 
 from apps.llm.alarm import Alarm
 from apps.llm.errors import ModelTimeout
@@ -17,48 +16,45 @@ USAGE_GRACE_SECONDS = 2.0
 class Limits:
     """The clock of one call, started when it is made."""
 
-    __slots__ = ("_first_token_at", "_timeouts", "_total_at")
+    __slots__ = ("_alarm", "_clock", "_finished", "_first_token_at", "_timeouts", "_total_at")
 
     def __init__(self, timeouts: Timeouts) -> None:
-        started = asyncio.get_running_loop().time()
+        self._clock = asyncio.get_running_loop().time
+        started = self._clock()
         self._timeouts = timeouts
         self._total_at = started + timeouts.total
         self._first_token_at = min(started + timeouts.first_token, self._total_at)
+        self._finished = False
+        self._alarm: Alarm | None = None
 
     def allow_pause(self, seconds: float) -> bool:
         """Whether a first token can still come after a pause this long."""
-        return asyncio.get_running_loop().time() + seconds < self._first_token_at
+        return self._clock() + seconds < self._first_token_at
 
-    async def watch(
-        self, events: AsyncGenerator[ModelEvent, None]
-    ) -> AsyncGenerator[ModelEvent, None]:
-        """The same events, in time; closes `events` on every way out.
+    async def watch(self, attempt: Awaitable[None]) -> None:
+        """Wait for an attempt, which tells each of its events by `heard`.
 
-        Only the waits for the provider are watched, never the consumer's own work on an event.
         After `Finish` the answer is whole, so lateness no longer fails it but ends it.
 
         Raises: ModelTimeout.
         """
-        clock = asyncio.get_running_loop().time
-        finished = False
-        async with aclosing(events):
-            with closing(Alarm(self._first_token_at)) as alarm:
-                while True:
-                    try:
-                        with alarm:
-                            event = await anext(events)
-                    except StopAsyncIteration:
-                        return
-                    except TimeoutError:
-                        if clock() < alarm.deadline:
-                            raise  # the provider's own: not a limit of ours
-                        if finished:
-                            return
-                        raise self._failure(alarm.deadline) from None
-                    finished = finished or isinstance(event, Finish)
-                    patience = USAGE_GRACE_SECONDS if finished else self._timeouts.between_tokens
-                    alarm.deadline = min(clock() + patience, self._total_at)
-                    yield event
+        self._alarm = Alarm(self._first_token_at)
+        try:
+            with self._alarm:
+                await attempt
+        except TimeoutError:
+            if self._clock() < self._alarm.deadline:
+                raise  # the provider's own: not a limit of ours
+            if not self._finished:
+                raise self._failure(self._alarm.deadline) from None
+
+    def heard(self, event: ModelEvent) -> None:
+        """A sign of life: the wait for the next one begins."""
+        if self._alarm is None:
+            return
+        self._finished = self._finished or isinstance(event, Finish)
+        patience = USAGE_GRACE_SECONDS if self._finished else self._timeouts.between_tokens
+        self._alarm.move(min(self._clock() + patience, self._total_at))
 
     def _failure(self, deadline: float) -> ModelTimeout:
         limits = self._timeouts

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from apps.llm.errors import ModelFailure
 from apps.llm.limits import Limits
-from apps.llm.types import ModelEvent
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.25
@@ -26,23 +24,19 @@ logger = structlog.get_logger(__name__)
 
 
 async def with_retries(
-    attempt: Callable[[], AsyncGenerator[ModelEvent, None]], limits: Limits
-) -> AsyncGenerator[ModelEvent, None]:
-    """The events of the first attempt that gives any.
+    attempt: Callable[[], Awaitable[None]], *, has_begun: Callable[[], bool], limits: Limits
+) -> None:
+    """Try until an attempt ends well, or has told something.
 
     Raises: ModelFailure, the last one, when the attempts or the time are used up.
     """
     for number in range(RETRIES + 1):
-        begun = False
         try:
-            async with aclosing(attempt()) as events:
-                async for event in events:
-                    begun = True
-                    yield event
+            await attempt()
             return
         except ModelFailure as failure:
             pause = _pause(failure, number)
-            if begun or pause is None or not limits.allow_pause(pause):
+            if has_begun() or pause is None or not limits.allow_pause(pause):
                 raise
             logger.info("model retried", attempt=number + 1, detail=failure.detail)
         await asyncio.sleep(pause)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import AsyncGenerator, Mapping, Set
-from contextlib import aclosing
+from collections.abc import Mapping, Set
 from importlib import import_module
 from typing import cast
 
@@ -22,6 +21,7 @@ from apps.llm.types import (
     ModelRequest,
     Provider,
     ProviderKind,
+    Take,
     TextDelta,
     Usage,
 )
@@ -36,45 +36,67 @@ PROVIDERS: Mapping[ProviderKind, str] = {
 logger = structlog.get_logger(__name__)
 
 
-async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-    """Ask a model, and yield its answer as it comes.
+async def ask(request: ModelRequest, take: Take) -> None:
+    """Ask a model, and give `take` its answer as it comes; returns at its end.
 
-    Yields any number of non-empty `TextDelta`s, then one `Usage` and one `Finish`. The text is
-    valid Unicode without NUL. A provider that reports no usage gets an estimate. Transient
-    failures before the first token are retried within the time-outs of the request.
+    What is given: any number of non-empty `TextDelta`s, then one `Usage` and one `Finish`. The
+    text is valid Unicode without NUL. A provider that reports no usage gets an estimate.
+    Transient failures before the first token are retried within the time-outs of the request.
 
-    Cancelling the task that waits here closes the connection to the provider at once. A consumer
-    that stops early must close the stream: `async with aclosing(stream(request)) as events`.
+    `take` is called in the event loop, and must not wait. Cancelling the task that waits here
+    closes the connection to the provider at once.
 
     Raises: ModelError, ModelUnavailable, ModelTimeout.
     """
     limits = Limits(request.timeouts)
-    fit, said = FitText(), list[str]()
-    usage, finish = None, Finish("stop")
-    attempts = with_retries(lambda: limits.watch(_ask(request)), limits)
-    async with aclosing(attempts) as events:
-        async for event in events:
-            if isinstance(event, TextDelta):
-                if text := fit.feed(event.text):
-                    said.append(text)
-                    yield event if text == event.text else TextDelta(text)
-            elif isinstance(event, Usage):
-                usage = event
-            else:
-                finish = event
-    if text := fit.finish():
-        said.append(text)
-        yield TextDelta(text)
-    yield usage or _estimated_usage(request, "".join(said))
-    yield finish
+    answer = _Answer(take, limits)
+    await with_retries(
+        lambda: limits.watch(_ask(request, answer.hear)),
+        has_begun=lambda: answer.has_begun,
+        limits=limits,
+    )
+    answer.end(request)
 
 
-async def _ask(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-    """The provider's own events; anything it raises is a `ModelFailure`."""
+class _Answer:
+    """What a provider says, made fit to be told."""
+
+    __slots__ = ("_finish", "_fit", "_limits", "_said", "_take", "_usage", "has_begun")
+
+    def __init__(self, take: Take, limits: Limits) -> None:
+        self.has_begun = False
+        self._take = take
+        self._limits = limits
+        self._fit = FitText()
+        self._said: list[str] = []
+        self._usage: Usage | None = None
+        self._finish = Finish("stop")
+
+    def hear(self, event: ModelEvent) -> None:
+        self.has_begun = True
+        if isinstance(event, TextDelta):
+            if text := self._fit.feed(event.text):
+                self._said.append(text)
+                self._take(event if text == event.text else TextDelta(text))
+        elif isinstance(event, Usage):
+            self._usage = event
+        else:
+            self._finish = event
+        # After the taker's own work, which is not the model's.
+        self._limits.heard(event)
+
+    def end(self, request: ModelRequest) -> None:
+        if text := self._fit.finish():
+            self._said.append(text)
+            self._take(TextDelta(text))
+        self._take(self._usage or _estimated_usage(request, "".join(self._said)))
+        self._take(self._finish)
+
+
+async def _ask(request: ModelRequest, take: Take) -> None:
+    """What the provider does; anything it raises is a `ModelFailure`."""
     try:
-        async with aclosing(_provider(request.provider).stream(request)) as events:
-            async for event in events:
-                yield event
+        await _provider(request.provider).ask(request, take)
     except ModelFailure:
         raise
     except Exception as error:

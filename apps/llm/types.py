@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,7 +26,7 @@ class Timeouts:
     `connect`: to accept the connection, each time it is tried.
     `first_token`: from the call to the first sign of life, retries included.
     `between_tokens`: from one sign of life to the next.
-    `total`: from the call to the last token. The caller's own pauses count here, only here.
+    `total`: from the call to the last token.
     """
 
     connect: float
@@ -85,13 +85,17 @@ class Finish:
 ModelEvent = TextDelta | Usage | Finish
 
 
-class Provider(Protocol):
-    """A kind of provider. A module with a `stream` function is one.
+Take = Callable[[ModelEvent], None]
+"""Told each event as it comes. It runs in the event loop, and neither waits nor fails."""
 
-    `stream` yields the answer's text as it comes; `Usage` and `Finish` at most once each, when
+
+class Provider(Protocol):
+    """A kind of provider. A module with an `ask` function is one.
+
+    `ask` tells the answer's text as it comes; `Usage` and `Finish` at most once each, when
     known. It ends normally only after a whole answer, raises a `ModelFailure` otherwise, and
-    lets go of its connection when it is closed or cancelled. Retries and the time-outs other
-    than `connect` are not its business.
+    lets go of its connection when it is cancelled. Retries and the time-outs other than `connect`
+    are not its business.
     """
 
-    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]: ...
+    async def ask(self, request: ModelRequest, take: Take) -> None: ...

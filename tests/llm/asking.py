@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from apps.llm import services
 from apps.llm.errors import ModelFailure
-from apps.llm.types import ChatMessage, Finish, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from tests.llm.upstream import Upstream
 
 PATIENT = Timeouts(connect=2.0, first_token=10.0, between_tokens=10.0, total=20.0)
@@ -60,20 +59,27 @@ def wire_request(upstream: Upstream, **changes: object) -> ModelRequest:
 async def ask(request: ModelRequest) -> Outcome:
     """Everything the model says, up to its end or its failure; refuses events out of order."""
     outcome = Outcome()
+
+    def take(event: ModelEvent) -> None:
+        assert outcome.finish is None
+        if isinstance(event, TextDelta):
+            assert event.text
+            assert outcome.usage is None
+            outcome.deltas.append(event.text)
+        elif isinstance(event, Usage):
+            assert outcome.usage is None
+            outcome.usage = event
+        else:
+            assert outcome.usage is not None
+            outcome.finish = event
+
     try:
-        async with aclosing(services.stream(request)) as events:
-            async for event in events:
-                assert outcome.finish is None
-                if isinstance(event, TextDelta):
-                    assert event.text
-                    assert outcome.usage is None
-                    outcome.deltas.append(event.text)
-                elif isinstance(event, Usage):
-                    assert outcome.usage is None
-                    outcome.usage = event
-                else:
-                    assert outcome.usage is not None
-                    outcome.finish = event
+        await services.ask(request, take)
     except ModelFailure as failure:
         outcome.failure = failure
     return outcome
+
+
+def refuse(_event: ModelEvent) -> None:
+    """A taker that breaks at the first thing that it is told."""
+    raise ZeroDivisionError

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 
 import pytest
 
@@ -13,52 +12,49 @@ def soon(seconds: float) -> float:
 
 
 async def test_late_wait_times_out() -> None:
-    with closing(Alarm(soon(0.05))) as alarm, pytest.raises(TimeoutError), alarm:
+    with pytest.raises(TimeoutError), Alarm(soon(0.05)):
         await asyncio.sleep(5)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
 
 
-async def test_deadline_moves_with_each_wait() -> None:
-    with closing(Alarm(soon(0.2))) as alarm:
+async def test_deadline_can_move_away() -> None:
+    with Alarm(soon(0.2)) as alarm:
         for _ in range(4):
-            with alarm:
-                await asyncio.sleep(0.1)
-            alarm.deadline = soon(0.2)
+            await asyncio.sleep(0.1)
+            alarm.move(soon(0.2))
 
 
-async def test_deadline_can_come_nearer() -> None:
-    with closing(Alarm(soon(5))) as alarm:
-        with alarm:
-            await asyncio.sleep(0)
-        alarm.deadline = soon(0.05)
-        async with asyncio.timeout(1):
-            with pytest.raises(TimeoutError), alarm:
-                await asyncio.sleep(2)
+@pytest.mark.parametrize(("first", "then"), [(0.05, 0.1), (5, 0.05)], ids=["away", "nearer"])
+async def test_deadline_that_has_moved_comes(first: float, then: float) -> None:
+    async def wait() -> None:
+        with Alarm(soon(first)) as alarm:
+            alarm.move(soon(then))
+            await asyncio.sleep(5)
+
+    async with asyncio.timeout(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.create_task(wait())
 
 
 async def test_passed_deadline_spares_what_is_ready() -> None:
-    with closing(Alarm(soon(-1))) as alarm:
-        with alarm:
-            pass
-        with pytest.raises(TimeoutError), alarm:
-            await asyncio.sleep(5)
+    with Alarm(soon(-1)):
+        pass
+    with pytest.raises(TimeoutError), Alarm(soon(-1)):
+        await asyncio.sleep(5)
 
 
-async def test_time_between_waits_does_not_count() -> None:
-    with closing(Alarm(soon(0.05))) as alarm:
-        with alarm:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.1)
-        alarm.deadline = soon(0.05)
-        with pytest.raises(TimeoutError), alarm:
-            await asyncio.sleep(5)
+async def test_alarm_is_over_with_its_block() -> None:
+    with Alarm(soon(0.02)) as alarm:
+        await asyncio.sleep(0)
+    alarm.move(soon(0.01))
+    await asyncio.sleep(0.05)
 
 
 async def test_cancellation_by_others_passes_through() -> None:
     async def wait() -> None:
-        with closing(Alarm(soon(5))) as alarm, alarm:
+        with Alarm(soon(5)):
             await asyncio.sleep(5)
 
     task = asyncio.create_task(wait())
@@ -73,7 +69,7 @@ async def test_cancellation_at_the_very_deadline_is_not_swallowed() -> None:
     deadline = soon(0.05)
 
     async def wait() -> None:
-        with closing(Alarm(deadline)) as alarm, alarm:
+        with Alarm(deadline):
             await asyncio.sleep(5)
 
     task = asyncio.create_task(wait())

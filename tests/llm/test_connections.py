@@ -213,3 +213,53 @@ async def test_a_server_is_known_by_its_certificate(upstream: Upstream, tmp_path
         )
         told, _ = await trusting.communicate()
     assert told.decode() == "Hello world\n"
+
+
+async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: Pool) -> None:
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for piece in (b"1\r\na\r\n", b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"):
+                writer.write(piece)
+                await asyncio.sleep(0.02)
+
+    async def poured(enough: bytes) -> tuple[list[bytes], bytes, bool]:
+        answered = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
+        told: list[bytes] = []
+
+        def sink(piece: bytes) -> bool:
+            told.append(piece)
+            return piece != enough
+
+        await answered.pour(sink)
+        rest = await answered.read() if not answered.is_over else b""
+        answered.close()
+        return told, rest, answered.is_over
+
+    async with serving(served) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert await poured(b"b") == ([b"a", b"b"], b"c", True)
+        assert await poured(b"") == ([b"a", b"b", b"c"], b"", True)
+
+
+async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(pool: Pool) -> None:
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+            await asyncio.sleep(0.02)
+            writer.write(b"three")
+
+    def sink(piece: bytes) -> bool:
+        raise LookupError(piece)
+
+    async with serving(served) as port:
+        url = f"http://127.0.0.1:{port}/"
+        answered = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
+        with pytest.raises(LookupError, match="three"):
+            await answered.pour(sink)
+        answered.close()
+        assert await post(pool, url) == (200, b"three")

@@ -15,7 +15,7 @@ from apps.llm.catalogue_lookup import look_up
 from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
 from apps.llm.providers import litellm as provider
 from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
-from tests.llm.asking import ask, wire_request
+from tests.llm.asking import ask, refuse, wire_request
 from tests.llm.upstream import Script, Upstream, answer, chunk, serve, whole
 
 # As in a web process, litellm sees one event loop, and is closed when that loop is done with: it
@@ -170,12 +170,11 @@ async def test_cancellation_closes_the_connection(upstream: Upstream) -> None:
     await upstream.wait_for_close(1.0)
 
 
-async def test_closing_the_stream_early_closes_the_connection(upstream: Upstream) -> None:
+async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
     upstream.stream(*answer(*"abc"), pace=0.05, ending="hang")
-    events = services.stream(litellm_request(upstream))
 
-    await anext(events)
-    await events.aclose()
+    with pytest.raises(ModelError):
+        await services.ask(litellm_request(upstream), refuse)
 
     await upstream.wait_for_close(1.0)
 

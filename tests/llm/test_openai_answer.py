@@ -25,10 +25,11 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 def read(pieces: Sequence[bytes]) -> tuple[str, list[ModelEvent]]:
-    reader = StreamedAnswer(REQUEST)
-    events = [event for piece in pieces for event in reader.feed(piece)]
-    events += reader.finish()
-    assert reader.failure is None
+    events: list[ModelEvent] = []
+    reader = StreamedAnswer(REQUEST, events.append)
+    for piece in pieces:
+        reader.feed(piece)
+    reader.finish()
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
     return text, [event for event in events if not isinstance(event, TextDelta)]
 
@@ -71,9 +72,9 @@ def test_single_bytes_are_enough() -> None:
 
 
 def test_nothing_counts_after_done() -> None:
-    reader = StreamedAnswer(REQUEST)
+    events: list[ModelEvent] = []
+    reader = StreamedAnswer(REQUEST, events.append)
 
-    reader.feed(b"".join(answer("Hello")) + b"data: {nonsense}\n\n")
+    assert not reader.feed(b"".join(answer("Hello")) + b"data: {nonsense}\n\n")
 
-    assert reader.over
-    assert reader.failure is None
+    assert events == [TextDelta("Hello"), Finish("stop"), Usage(7, 1)]

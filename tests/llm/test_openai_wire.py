@@ -9,7 +9,7 @@ import pytest
 from apps.llm import services
 from apps.llm.errors import ModelError, ModelUnavailable
 from apps.llm.types import Finish, Timeouts, Usage
-from tests.llm.asking import ask, wire_request
+from tests.llm.asking import ask, refuse, wire_request
 from tests.llm.upstream import DONE, Script, Upstream, answer, chunk, event, whole
 
 
@@ -243,12 +243,11 @@ async def test_cancellation_before_the_answer_closes_the_connection(upstream: Up
     await upstream.wait_for_close(1.0)
 
 
-async def test_closing_the_stream_early_closes_the_connection(upstream: Upstream) -> None:
+async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
     upstream.stream(chunk("Hello"), ending="hang")
-    events = services.stream(wire_request(upstream))
 
-    await anext(events)
-    await events.aclose()
+    with pytest.raises(ModelError):
+        await services.ask(wire_request(upstream), refuse)
 
     await upstream.wait_for_close(1.0)
 

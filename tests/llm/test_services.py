@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from apps.llm import services
 from apps.llm.errors import ModelError, ModelTimeout, ModelUnavailable
 from apps.llm.limits import USAGE_GRACE_SECONDS
-from apps.llm.types import Finish, Timeouts, Usage
+from apps.llm.types import Finish, ModelEvent, Timeouts, Usage
 from tests.llm.asking import ask, sandbox_request, wire_request
 from tests.llm.upstream import DONE, Script, Upstream, answer, chunk, event, whole
 
@@ -138,16 +138,19 @@ async def test_reasoning_is_a_sign_of_life(upstream: Upstream) -> None:
     assert (await ask(wire_request(upstream, timeouts=timeouts))).text == "Hello"
 
 
-async def test_slow_consumer_is_not_a_slow_model(upstream: Upstream) -> None:
+async def test_slow_taker_is_not_a_slow_model(upstream: Upstream) -> None:
     upstream.stream(*answer("a", "b", "c"), pace=0.02)
     timeouts = Timeouts(connect=1, first_token=0.2, between_tokens=0.2, total=5)
 
-    texts = []
-    async for item in services.stream(wire_request(upstream, timeouts=timeouts)):
-        await asyncio.sleep(0.3)
-        texts.append(item)
+    events: list[ModelEvent] = []
 
-    assert isinstance(texts[-1], Finish)
+    def take(event: ModelEvent) -> None:
+        time.sleep(0.3)
+        events.append(event)
+
+    await services.ask(wire_request(upstream, timeouts=timeouts), take)
+
+    assert isinstance(events[-1], Finish)
 
 
 async def test_whole_answer_does_not_wait_for_ever_for_its_usage(upstream: Upstream) -> None:

@@ -20,7 +20,7 @@ from apps.core.errors import TooManyRequests, ValidationFailed
 from apps.core.ids import new_id
 from apps.core.rate_limit import Limit, Window, admit_blocking
 from apps.llm import services as llm
-from apps.llm.types import ChatMessage, Finish, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 
 MOST_CHARACTERS = 500
 TRIES, SECONDS = 20, 60
@@ -72,7 +72,8 @@ def echoed(body: bytes) -> Tried:
 
 async def _ask_echo(message: str, streams: bool) -> Tried:
     conversation_id, message_id, turn_id = new_id(), new_id(), new_id()
-    deltas, usage, reason = [], Usage(0, 0), "stop"
+    deltas: list[Delta] = []
+    usage, reason = Usage(0, 0), "stop"
     request = ModelRequest(
         provider="sandbox",
         model="sandbox/echo",
@@ -83,7 +84,9 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
         api_key_env="",
         timeouts=_SECOND,
     )
-    async for event in llm.stream(request):
+
+    def take(event: ModelEvent) -> None:
+        nonlocal usage, reason
         match event:
             case TextDelta():
                 deltas.append(Delta(event.text))
@@ -91,6 +94,8 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
                 usage = event
             case Finish():
                 reason = event.reason
+
+    await llm.ask(request, take)
     ended = Ended(
         "".join(delta.text for delta in deltas),
         *(conversation_id, message_id, turn_id),

@@ -11,13 +11,13 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
 from apps.llm.keys import read_key
 from apps.llm.refusals import plain_code, read_retry_after, refusal
-from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
+from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, Take, TextDelta, Usage
 
 _FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
@@ -34,7 +34,7 @@ async def load() -> Any:
     return await asyncio.to_thread(_import)
 
 
-async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+async def ask(request: ModelRequest, take: Take) -> None:
     """Ask any model that litellm knows; `request.model` is its litellm id.
 
     Where the provider cannot stream, the answer is one delta. litellm does not tell a short
@@ -49,13 +49,13 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         answer = await litellm.acompletion(**arguments)
         if not request.supports_streaming:
             for event in _events(answer, "message"):
-                yield event
+                take(event)
             return
         try:
             async for chunk in answer:
                 for event in _events(chunk, "delta"):
                     arrived = True
-                    yield event
+                    take(event)
         finally:
             await answer.aclose()
     except Exception as error:

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from apps.llm.errors import ModelError, ModelFailure
+from apps.llm.errors import ModelError
 from apps.llm.refusals import plain_code, refusal
 from apps.llm.sse import EventReader, EventTooLong
-from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
+from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, Take, TextDelta, Usage
 
 _FINISHES: dict[str, FinishReason] = {
     "length": "length",
@@ -24,52 +24,65 @@ _REASONING = ("reasoning_content", "reasoning")
 
 
 class StreamedAnswer:
-    """Reads a streamed answer, in pieces of any size, cut anywhere.
+    """Reads an answer in pieces of any size, cut anywhere, and tells what is in it.
 
     Text that arrives together leaves together, as one delta: a reader that falls behind its
     model catches up with fewer, longer deltas.
 
-    `failure` is set once the server reported one, or sent what cannot be read; the events before
-    it are still returned. `complete`: the answer is whole. `over`: nothing more is to be read.
+    `has_begun`: something was told. `is_complete`: the answer is whole.
     """
 
-    __slots__ = ("_request", "_sse", "complete", "failure", "over")
+    __slots__ = ("_over", "_request", "_sse", "_take", "has_begun", "is_complete")
 
-    def __init__(self, request: ModelRequest) -> None:
+    def __init__(self, request: ModelRequest, take: Take) -> None:
         self._request = request
+        self._take = take
         self._sse = EventReader()
-        self.complete = False
-        self.over = False
-        self.failure: ModelFailure | None = None
+        self._over = False
+        self.has_begun = False
+        self.is_complete = False
 
-    def feed(self, piece: bytes) -> list[ModelEvent]:
-        """The events in this piece."""
+    def feed(self, piece: bytes) -> bool:
+        """Tell the events in this piece of a stream; whether more is to be read.
+
+        Raises: ModelFailure, once the server reported one or sent what cannot be read; what came
+        before it has been told.
+        """
         try:
             payloads = self._sse.feed(piece)
         except EventTooLong as error:
-            self.failure = ModelError(f"{self._request.model}: {error}")
-            return []
-        return self._joined(payloads)
+            raise ModelError(f"{self._request.model}: {error}") from None
+        if payloads:
+            self._tell(payloads)
+        return not self._over
 
-    def finish(self) -> list[ModelEvent]:
-        """The events that the end of the connection completes."""
-        events = self._joined(self._sse.finish())
-        if not self.complete:
-            # Half an event is a clearer sign of a cut than of a broken server.
-            self.failure = ModelError(
+    def finish(self) -> None:
+        """Tell the events that the end of a stream completes. Raises: ModelFailure."""
+        if self._over:
+            return
+        self._tell(self._sse.finish())
+        if not self.is_complete:
+            raise ModelError(
                 f"{self._request.model}: the answer was cut before its end", retryable=True
             )
-        self.over = True
-        return events
 
-    def _joined(self, payloads: Iterable[bytes]) -> list[ModelEvent]:
+    def take_whole(self, body: bytes) -> None:
+        """Tell the events of an answer that came in one piece. Raises: ModelFailure."""
+        chunk = _parsed(self._request, body)
+        if not chunk.get("choices"):
+            _raise_reported(self._request, chunk)
+            raise ModelError(f"{self._request.model}: the answer has no choices")
+        for event in list(_chunk_events(self._request, chunk, "message")):
+            self._tell_one(event)
+
+    def _tell(self, payloads: Iterable[bytes]) -> None:
         texts: list[str] = []
         others: list[ModelEvent] = []
         alive = False
         try:
             for payload in payloads:
                 if payload == b"[DONE]":
-                    self.complete = self.over = True
+                    self.is_complete = self._over = True
                     break
                 chunk = _parsed(self._request, payload)
                 if text := _only_text(chunk):
@@ -81,11 +94,17 @@ class StreamedAnswer:
                         alive = True
                         texts.append(event.text)
                     else:
-                        self.complete = self.complete or isinstance(event, Finish)
+                        self.is_complete = self.is_complete or isinstance(event, Finish)
                         others.append(event)
-        except ModelFailure as failure:
-            self.failure = failure
-        return [TextDelta("".join(texts)), *others] if alive else others
+        finally:
+            if alive:
+                self._tell_one(TextDelta("".join(texts)))
+            for event in others:
+                self._tell_one(event)
+
+    def _tell_one(self, event: ModelEvent) -> None:
+        self.has_begun = True
+        self._take(event)
 
 
 def _only_text(chunk: dict[str, Any]) -> str | None:
@@ -100,18 +119,6 @@ def _only_text(chunk: dict[str, Any]) -> str | None:
     if type(text) is not str or chunk.get("usage") or "error" in chunk:
         return None
     return text
-
-
-def read_whole_answer(request: ModelRequest, body: bytes) -> list[ModelEvent]:
-    """The events of an answer that came in one piece.
-
-    Raises: ModelFailure.
-    """
-    chunk = _parsed(request, body)
-    if not chunk.get("choices"):
-        _raise_reported(request, chunk)
-        raise ModelError(f"{request.model}: the answer has no choices")
-    return list(_chunk_events(request, chunk, "message"))
 
 
 def error_code(body: bytes) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, Set
-from contextlib import aclosing, closing, suppress
+from collections.abc import Set
+from contextlib import closing, suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -22,10 +22,9 @@ from apps.llm.providers.openai_answer import (
     StreamedAnswer,
     error_code,
     error_object,
-    read_whole_answer,
 )
 from apps.llm.refusals import read_retry_after, refusal
-from apps.llm.types import ModelEvent, ModelRequest
+from apps.llm.types import ModelRequest, Take
 
 MOST_ERROR_BYTES = 64 * 1024
 MOST_ANSWER_BYTES = 8 * 1024 * 1024
@@ -45,24 +44,21 @@ _refused: dict[tuple[str, str], frozenset[str]] = {}
 """Fields that a server has refused for a model, so that only its first turn asks twice."""
 
 
-async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-    """POST to `{api_base}/chat/completions` and read the answer as it comes.
+async def ask(request: ModelRequest, take: Take) -> None:
+    """POST to `{api_base}/chat/completions` and tell the answer as it comes.
 
     Raises: ModelError, ModelUnavailable.
     """
-    arrived = False
+    answer = StreamedAnswer(request, take)
     try:
         # Closing the response closes its connection, unless the answer was read to its end.
         with closing(await _ask(request)) as response:
-            async with aclosing(_read(request, response)) as events:
-                async for event in events:
-                    arrived = True
-                    yield event
+            await _read(request, response, answer)
     except (BadAddress, ssl.SSLError) as error:
         raise ModelError(f"{request.model}: {_name(error)} at {request.api_base}") from None
     except OSError as error:
         # The errors' own texts may quote headers, so only their names go on.
-        if arrived:
+        if answer.has_begun:
             raise ModelError(
                 f"{request.model}: the answer broke off ({_name(error)})", retryable=True
             ) from None
@@ -147,27 +143,21 @@ def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> froz
     return frozenset(name for name in names if name in body and name in said)
 
 
-async def _read(request: ModelRequest, response: Answer) -> AsyncGenerator[ModelEvent, None]:
+async def _read(request: ModelRequest, response: Answer, answer: StreamedAnswer) -> None:
     if response.content_type == "application/json":
-        for event in read_whole_answer(request, await _read_at_most(response, MOST_ANSWER_BYTES)):
-            yield event
+        answer.take_whole(await _read_at_most(response, MOST_ANSWER_BYTES))
         return
     if response.content_type == "text/html":
         raise ModelError(
             f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
         )
-    answer = StreamedAnswer(request)
-    while not answer.over:
-        try:
-            piece = await response.read()
-        except OSError:
-            if answer.complete:
-                return
+    try:
+        await response.pour(answer.feed)
+    except OSError:
+        if not answer.is_complete:
             raise
-        for event in answer.feed(piece) if piece else answer.finish():
-            yield event
-        if answer.failure is not None:
-            raise answer.failure
+        return
+    answer.finish()
     await _read_last_bytes(response)
 
 

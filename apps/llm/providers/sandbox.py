@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from apps.llm.errors import ModelError, ModelUnavailable
-from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Usage
+from apps.llm.types import ChatMessage, Finish, ModelRequest, Take, TextDelta, Usage
 
 SANDBOX_MODELS: Mapping[str, str] = MappingProxyType(
     {
@@ -49,7 +49,7 @@ class Pace:
 PACES = {"sandbox/slow": Pace(first=0.5, later=0.1), "sandbox/long": Pace(later=0.02)}
 
 
-async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+async def ask(request: ModelRequest, take: Take) -> None:
     """Play the model's script; see the module's text.
 
     Raises: ModelError, ModelUnavailable, as scripted.
@@ -78,12 +78,12 @@ async def stream(request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
     for word in words:
         # Even without a pause, the event loop gets its turn before every word.
         await asyncio.sleep(pause)
-        yield TextDelta(word)
+        take(TextDelta(word))
         pause = pace.later
     if failing:
         raise ModelError("sandbox/fail-midway failed, as it always does")
-    yield Usage(_count_words(request.messages), len(words))
-    yield Finish("stop" if len(words) == len(answer) else "length")
+    take(Usage(_count_words(request.messages), len(words)))
+    take(Finish("stop" if len(words) == len(answer) else "length"))
 
 
 def _answer(request: ModelRequest) -> list[str]:

@@ -171,7 +171,8 @@ def _finished(path: str, method: str, ninjas: Schema, *, is_patched: bool) -> Sc
     (`is_patched`), they are two operations and want two names."""
     operation = {name: value for name, value in ninjas.items() if name not in (RAISES, "security")}
     name = to_camel(str(ninjas["operationId"]))
-    operation["summary"] = str(ninjas["summary"]).capitalize()
+    summary = str(ninjas["summary"]).capitalize()
+    operation["summary"] = summary.replace("api key", "API key")
     operation["operationId"] = f"{name}ByPut" if method == "put" and is_patched else name
     operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
     if method == "post":

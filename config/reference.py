@@ -55,6 +55,9 @@ class Operation:
     errors: list[Answer]
 
 
+_TITLES = {"openai": "OpenAI"}
+
+
 @require_safe
 @gzip_page  # the same for everybody: nothing in it to be guessed from its length
 def page(request: HttpRequest) -> HttpResponse:
@@ -69,7 +72,7 @@ def groups() -> list[tuple[str, list[Operation]]]:
     found: dict[str, list[Operation]] = {}
     for path, method, operation in operations():
         found.setdefault(operation["tags"][0], []).append(_shown(path, method, operation))
-    return sorted(found.items())
+    return [(_TITLES.get(tag, tag), shown) for tag, shown in sorted(found.items())]
 
 
 def _shown(path: str, method: str, operation: Schema) -> Operation:

@@ -92,6 +92,16 @@ def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
     )
 
 
+def change(now: int, before: int) -> str:
+    """A figure against the same of the period before, in words."""
+    if not before:
+        return "none in the period before"
+    percent = round(100 * abs(now - before) / before)
+    if not percent:
+        return f"as in the period before, {before:,}"
+    return f"{percent:,} % {'more' if now > before else 'fewer'} than the {before:,} before"
+
+
 def active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:
     """How many users sent a message in that time, as `metadata.userId` tells them apart.
 

@@ -74,7 +74,7 @@ def uses(workspace_id: str, *, since: datetime) -> Uses:
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id)
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     names = dict(chatbots.values_list("id", "name")) | dict(keys.values_list("id", "name"))
-    no_key = "No key, or a deleted one"
+    no_key = "Without a key"
 
     def named(by: str) -> list[Use]:
         return [Use(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]

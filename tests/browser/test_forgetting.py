@@ -36,6 +36,7 @@ def test_user_is_forgotten_and_the_page_says_so(
     expect(page.get_by_label("Conversations")).to_have_value("90")
     page.get_by_label("User id").fill(USER)
     page.get_by_role("button", name="Erase this user's data").click()
+    page.get_by_role("button", name="Erase for good").click()
     erasures = page.get_by_role("region", name="Erasures")
     expect(erasures.get_by_text("Waiting")).to_be_visible()
     erase_users(now=timezone.now())

@@ -137,6 +137,7 @@ def test_markup_in_the_log_is_inert(team: Team) -> None:
 def test_details_tell_a_change_from_a_list() -> None:
     assert in_words({"role": ["member", "admin"]}) == "role: member → admin"
     assert in_words({"scopes": ["chat", "read"]}) == "scopes: chat and read"
+    assert in_words({"fields": ["email", "name", "status"]}) == "fields: email, name and status"
     assert in_words({"name": ["", "x"], "version": 2}) == "name: nothing → x, version: 2"
 
 

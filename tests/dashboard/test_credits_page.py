@@ -63,7 +63,7 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
     assert models == [[dear.model_name, "3", "30"]]
     assert keys == [
         ["test", "1", "30"],
-        ["No key, or a deleted one", "2", "0"],
+        ["Without a key", "2", "0"],
     ]
     assert statement == [
         ["just now", "Charge", f"Turn {old.id}", "-7", "963"],

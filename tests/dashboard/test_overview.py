@@ -15,6 +15,7 @@ from apps.dashboard.overview import (
     DAY,
     Summary,
     active_users,
+    change,
     days_left,
     errors,
     series,
@@ -55,6 +56,19 @@ def lately(team: Team, over: timedelta = DAY) -> Summary:
 def users(team: Team, over: timedelta) -> int:
     now = timezone.now() + timedelta(seconds=1)
     return active_users(team.workspace.id, since=now - over, until=now)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [
+        (676, 576, "17 % more than the 576 before"),
+        (900, 1200, "25 % fewer than the 1,200 before"),
+        (1000, 1001, "as in the period before, 1,001"),
+        (4, 0, "none in the period before"),
+    ],
+)
+def test_change_is_told_in_words(now: int, before: int, words: str) -> None:
+    assert change(now, before) == words
 
 
 def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot) -> None:

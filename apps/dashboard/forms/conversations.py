@@ -39,16 +39,8 @@ class ConversationFilterForm(DaysForm):
         required=False, label="Lead", choices=[("", "Any"), ("yes", "With a lead"), ("no", "None")]
     )
 
-    field_order = (
-        "search",
-        "chatbot_id",
-        "status",
-        "source",
-        "rated",
-        "has_lead",
-        "since",
-        "until",
-    )
+    field_order = ("search", "chatbot_id", "status", "since", "until")
+    more = ("source", "rated", "has_lead")
 
     def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -18,8 +18,16 @@ class DaysForm(forms.Form):
     What makes no sense is told on the form and left out of the filter.
     """
 
+    more: tuple[str, ...] = ()
+    """Fields that few need: they wait behind a button."""
+
     since = _day("From")
     until = _day("To")
+
+    @property
+    def more_in_use(self) -> int:
+        """How many of those are filled in, for the button to say."""
+        return len(set(self.more) & set(self.changed_data))
 
     def given(self) -> dict[str, Any]:
         """What was filled in and makes sense; `since` and `before` as moments."""

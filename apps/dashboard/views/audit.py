@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -49,7 +49,7 @@ def in_words(details: Mapping[str, Any]) -> str:
 
 
 def _listed(value: Any) -> str:
-    return " and ".join(map(str, value)) if isinstance(value, list) else _value(value)
+    return _and(map(str, value)) if isinstance(value, list) else _value(value)
 
 
 def _value(value: Any) -> str:
@@ -57,10 +57,15 @@ def _value(value: Any) -> str:
         case [before, after]:
             return f"{_value(before)} → {_value(after)}"
         case list():
-            return " and ".join(map(_value, value))
+            return _and(map(_value, value))
         case None | "":
             return "nothing"
     return str(value)
+
+
+def _and(words: Iterable[str]) -> str:
+    *others, last = [*words] or ["nothing"]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _line(entry: AuditEntry) -> tuple[object, ...]:

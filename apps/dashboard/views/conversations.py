@@ -85,7 +85,7 @@ def _page(
         "leads": leads_of(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
         "page": page,
         "exchanges": exchanges,
-        "name": name_of(thread) if may_delete else "",
+        "name": name_of(thread),
         "is_newest": page.first_url is None,
         "last_message_id": said[-1].id if said else "",
     }

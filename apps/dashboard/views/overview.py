@@ -12,6 +12,7 @@ from apps.dashboard.access import workspace_page
 from apps.dashboard.overview import (
     PERIODS,
     active_users,
+    change,
     days_left,
     errors,
     series,
@@ -34,12 +35,17 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     since = until - over
     workspace_id = member.workspace_id
     now = summary(workspace_id, since=since, until=until)
+    before = summary(workspace_id, since=since - over, until=since)
     left = days_left(balance=balance_of(workspace_id).balance, used=now.credits, over=over)
     context = {
         "period": period if period in PERIODS else "7d",
         "now": now,
         "active_users": active_users(workspace_id, since=since, until=until),
-        "before": summary(workspace_id, since=since - over, until=since),
+        "before": before,
+        "changes": {
+            "messages": change(now.messages, before.messages),
+            "conversations": change(now.conversations, before.conversations),
+        },
         "buckets": series(workspace_id, since=since, until=until),
         "errors": errors(workspace_id, since=since, until=until),
         "days_left": left,

@@ -24,7 +24,8 @@ from apps.credits.queries import balance_of
 from apps.credits.services import grant
 from apps.dashboard.demo_life import live
 from apps.dashboard.demo_refusals import turned_away
-from apps.dashboard.demo_team import log_of, settle_in
+from apps.dashboard.demo_team import settle_in
+from apps.dashboard.demo_work import work_on
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 
@@ -56,7 +57,7 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
         now, chatbots = timezone.now(), [chatbot, *_more_chatbots(workspace)]
         keys = settle_in(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
         leads = live(workspace=workspace, chatbots=chatbots, keys=keys)
-        log_of(workspace, leads, now)
+        work_on(workspace=workspace, leads=leads, now=now)
         turned_away(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
         start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
     if balance_of(workspace.id).balance < CREDITS // 10:

@@ -16,16 +16,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
-from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import new_id, request_id_at
 from apps.credits.history import PastEntry, write_history
 from apps.credits.models import EntryKind
-from apps.dashboard.demo_talk import INTRODUCTION, PEOPLE, TALK
-from apps.leads.fields import LeadFields
+from apps.dashboard.demo_talk import INTRODUCTION, PEOPLE, PHONES, TALK
 from apps.leads.models import CapturedField, Lead, LeadStatus
-from apps.leads.services import create_lead
 from apps.workspaces.models import Workspace
 
 DAYS = 30
@@ -76,20 +73,17 @@ def _leads(
     """People who left their address, each in a conversation, and how far one has come with them."""
     met = sorted(chance.sample(conversations, len(PEOPLE)), key=lambda each: each.created_at)
     for number, (conversation, (name, email)) in enumerate(zip(met, PEOPLE, strict=True)):
-        lead, _ = create_lead(
-            workspace_id=workspace.id,
+        lead = Lead.objects.create(
+            workspace=workspace,
             chatbot_id=conversation.chatbot_id,
-            fields=LeadFields(
-                name=name,
-                email=email,
-                source="website",
-                status=LeadStatus.values[-1 - number % len(LeadStatus.values)],
-            ),
-            actor=SYSTEM,
-        )
-        lead.created_at = conversation.created_at
-        Lead.objects.filter(workspace=workspace, id=lead.id).update(
-            conversation=conversation, created_at=lead.created_at, updated_at=lead.created_at
+            conversation=conversation,
+            name=name,
+            email=email,
+            phone=PHONES.get(name, ""),
+            source=conversation.source,
+            status=LeadStatus.values[-1 - number % len(LeadStatus.values)],
+            created_at=conversation.created_at,
+            updated_at=conversation.created_at,
         )
         _cite(lead, conversation)
         yield lead

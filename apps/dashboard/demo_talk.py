@@ -82,6 +82,13 @@ PEOPLE: tuple[tuple[str, str], ...] = (
     ("Hannah Meyer", "hannah.meyer@example.net"),
 )
 
+PHONES = {
+    "Oliver Hughes": "+442079460112",
+    "Samuel Osei": "+442079460958",
+    "Nadia Petrova": "+12025550143",
+}
+"""Numbers that are kept free for stories: nobody answers there."""
+
 PROMPTS: tuple[str, ...] = (
     "You answer questions about orders of our outdoor shop.",
     """You are the order desk of our outdoor shop.

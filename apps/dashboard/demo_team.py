@@ -1,32 +1,31 @@
-"""What people have done in the demo's workspace: members, keys, chatbots that changed, a webhook
-endpoint, and the log of all of it. Rows of the past; nothing is sent to anybody."""
+"""Who is in the demo's workspace and what they set up: members, keys, chatbots that changed, a
+webhook endpoint. Rows of the past; nothing is sent to anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.services import issue_key
-from apps.audit.models import ActorKind, AuditEntry
 from apps.audit.services import Actor, person
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.services import update_chatbot
 from apps.dashboard.demo_talk import PROMPTS
-from apps.leads.models import Lead, LeadStatus
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
 from apps.webhooks.services import create_endpoint
 from apps.webhooks.signing import signature_headers
-from apps.workspaces.models import Invitation, Role, Workspace
+from apps.workspaces.models import Invitation, Member, Role, Workspace
 from apps.workspaces.services import add_member
 
 TEAM = (
-    ("mara.lindqvist@demo.example", Role.ADMIN),
-    ("joel.okafor@demo.example", Role.MEMBER),
-    ("priya.raman@demo.example", Role.VIEWER),
+    ("mara.lindqvist@demo.example", Role.ADMIN, 30),
+    ("joel.okafor@demo.example", Role.MEMBER, 27),
+    ("priya.raman@demo.example", Role.VIEWER, 9),
 )
+"""Email, role, and for how many days they have been there."""
 INVITED = "sven.albers@demo.example"
 RECEIVER = "https://hooks.shop.example/parley"
 """An address that no name server knows: nothing of a demo reaches a stranger."""
@@ -47,9 +46,14 @@ def settle_in(
 
 def _members(workspace: Workspace, owner: User, now: datetime) -> list[User]:
     users = []
-    for email, role in TEAM:
+    began = now - timedelta(days=30, hours=1)
+    Workspace.objects.filter(id=workspace.id).update(created_at=began)
+    Member.objects.filter(workspace=workspace, user=owner).update(created_at=began)
+    for email, role, age in TEAM:
         user = User.objects.create_user(email)
         add_member(workspace=workspace, user=user, role=role)
+        joined = now - timedelta(days=age)
+        Member.objects.filter(workspace=workspace, user=user).update(created_at=joined)
         users.append(user)
     Invitation.objects.create(
         workspace=workspace,
@@ -109,12 +113,11 @@ def _endpoint(workspace: Workspace, hand: Actor, now: datetime) -> None:
     )
     began = now - timedelta(days=20)
     Endpoint.objects.filter(id=endpoint.id).update(created_at=began)
-    for hours, status in enumerate((500, 200, 200, 200)):
-        at = began + timedelta(hours=26 * hours + 1)
-        _delivery(endpoint, secret, at, status)
+    for days, status, took in ((0, 500, 1204), (1, 200, 112), (9, 200, 84), (17, 200, 96)):
+        _delivery(endpoint, secret, began + timedelta(days=days, hours=1), status, took)
 
 
-def _delivery(endpoint: Endpoint, secret: str, at: datetime, status: int) -> None:
+def _delivery(endpoint: Endpoint, secret: str, at: datetime, status: int, took: int) -> None:
     event = Event.objects.create(
         workspace_id=endpoint.workspace_id,
         type=EventType.WEBHOOK_TEST,
@@ -134,31 +137,9 @@ def _delivery(endpoint: Endpoint, secret: str, at: datetime, status: int) -> Non
         attempts=1 if arrived else 8,
         next_attempt_at=None,
         last_attempt_at=at,
-        duration_ms=84 if arrived else 1204,
+        duration_ms=took,
         response_status=status,
         response_body='{"received": true}' if arrived else "Internal Server Error",
         request_headers={"content-type": "application/json", **signed},
         created_at=at,
-    )
-
-
-def log_of(workspace: Workspace, leads: Sequence[Lead], now: datetime) -> None:
-    """A month in which the team worked on its leads: one entry for each that was moved."""
-    emails = [email for email, role in TEAM if role != Role.VIEWER]
-    people = list(User.objects.filter(email__in=emails).order_by("email"))
-    moved = [lead for lead in leads if lead.status != LeadStatus.NEW]
-    AuditEntry.objects.bulk_create(
-        AuditEntry(
-            workspace=workspace,
-            actor_kind=ActorKind.PERSON,
-            actor_id=str(people[number % len(people)].pk),
-            actor_label=people[number % len(people)].email,
-            action="lead.updated",
-            target_id=lead.id,
-            target_label=str(lead),
-            details={"status": [LeadStatus.NEW, lead.status]},
-            ip=f"203.0.113.{24 + number % len(people)}",
-            created_at=lead.created_at + (now - lead.created_at) / 3,
-        )
-        for number, lead in enumerate(moved)
     )

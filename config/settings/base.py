@@ -123,6 +123,12 @@ CSRF_COOKIE_SAMESITE = "Lax"
 ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
 ACCOUNT_FORMS = {
     "signup": "apps.dashboard.entrance.forms.SignUpForm",
+    "login": "apps.accounts.forms.LoginForm",
+    "reauthenticate": "apps.accounts.forms.ReauthenticateForm",
+    "reset_password": "apps.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "apps.accounts.forms.ResetPasswordKeyForm",
+    "change_password": "apps.accounts.forms.ChangePasswordForm",
+    "set_password": "apps.accounts.forms.SetPasswordForm",
     "add_email": "apps.accounts.forms.ChangeEmailForm",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

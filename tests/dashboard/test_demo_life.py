@@ -8,7 +8,9 @@ import pytest
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from apps.conversations.models import Conversation, Message, Turn, TurnStatus
+from apps.audit.models import AuditEntry
+from apps.conversations.exports.models import Export
+from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
 from apps.core.request_notes import notes_of
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.queries import balance_of, ledger_sum
@@ -67,3 +69,21 @@ def test_a_second_run_adds_nothing(demo: Workspace) -> None:
     before = Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)
     seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     assert (Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)) == before
+
+
+def test_the_team_has_worked_on_it(demo: Workspace) -> None:
+    exports = Export.objects.filter(workspace=demo).order_by("created_at")
+    assert list(exports.values_list("status", "format")) == [
+        ("completed", "jsonl"),
+        ("completed", "csv"),
+    ]
+    assert all(export.rows > 10 for export in exports)
+    assert set(Rating.objects.filter(workspace=demo).values_list("value", flat=True)) == {
+        "up",
+        "down",
+    }
+    log = AuditEntry.objects.filter(workspace=demo, action="lead.created")
+    leads = Lead.objects.filter(workspace=demo)
+    assert set(log.values_list("target_id", "created_at")) == set(
+        leads.values_list("id", "created_at")
+    )

@@ -11,6 +11,7 @@ from django import forms
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.accounts.forms import InOurWords
 from apps.accounts.models import User
 from apps.audit.services import person
 from apps.dashboard.entrance.services import start_workspace
@@ -18,7 +19,7 @@ from apps.dashboard.entrance.services import start_workspace
 INVITATIONS = "/invitations/"
 
 
-class SignUpForm(SignupForm):  # type: ignore[misc]
+class SignUpForm(InOurWords, SignupForm):  # type: ignore[misc]
     """An account and its first workspace, both or neither.
 
     Who comes from an invitation joins a workspace and need not name one.
@@ -34,7 +35,6 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["password1"].help_text = "At least 8 characters, and not a common one."
         self.invited_email = _invited_email(context.request)
         if self.invited_email:
             email = self.fields["email"]

@@ -39,7 +39,7 @@ ONLY = {
 """Those that are not in all languages: curl verifies nothing, and not all have a WebSocket."""
 NEEDS = {"curl": "curl", "python": sys.executable}
 ALONE = {"verify"}
-"""Functions, not requests: `tests/webhooks/test_docs.py` calls them."""
+"""Functions, not requests: `tests/webhooks/test_docs.py` calls them, in every language."""
 
 
 @dataclass

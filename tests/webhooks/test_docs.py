@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,7 +15,7 @@ from apps.webhooks.api import router
 from apps.webhooks.models import EventType
 from apps.webhooks.signing import new_secret, signature_headers
 from tests.live import ROOT
-from tests.node_clients import run_node, without_node
+from tests.webhooks.receivers import LANGUAGES, Verify
 
 TEXT = (ROOT / "docs/webhooks.md").read_text()
 BODY = '{"type":"webhook.test","data":{"name":"Zoë"}}'
@@ -24,39 +23,9 @@ EVENT = {"type": "webhook.test", "data": {"name": "Zoë"}}
 OLD, WRONG = "The request is too old.", "The signature is wrong."
 
 
-def example(file: str) -> str:
-    return (ROOT / "docs/examples/verify" / file).read_text()
-
-
-def in_python(tmp_path: Path) -> Callable[..., Any]:
-    names: dict[str, Any] = {}
-    exec(example("python.py"), names)  # noqa: S102
-
-    def verify(secret: str, headers: dict[str, str], body: str) -> Any:
-        try:
-            return {"event": names["verify"](secret, headers, body.encode())}
-        except ValueError as error:
-            return {"error": str(error)}
-
-    return verify
-
-
-def in_node(tmp_path: Path) -> Callable[..., Any]:
-    module = tmp_path / "verify.mjs"
-    module.write_text(example("javascript.mjs"))
-
-    def verify(secret: str, headers: dict[str, str], body: str) -> Any:
-        given = {"secret": secret, "headers": headers, "body": body}
-        return run_node("verify_webhook.mjs", module=str(module), **given)
-
-    return verify
-
-
-@pytest.mark.parametrize(
-    "language", [in_python, pytest.param(in_node, marks=[pytest.mark.node, without_node])]
-)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_example_believes_what_parley_signed_and_nothing_else(
-    language: Callable[[Path], Callable[..., Any]], tmp_path: Path
+    language: Callable[[Path], Verify], tmp_path: Path
 ) -> None:
     verify = language(tmp_path)
     secret, old = new_secret(), new_secret()

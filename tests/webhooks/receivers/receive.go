@@ -1,0 +1,35 @@
+// The function of docs/webhooks.md, called as a receiver calls it.
+// {secret, headers, body} → {event} or {error}
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+
+	"receiver/parley"
+)
+
+func main() {
+	var given struct {
+		Secret  string
+		Headers map[string]string
+		Body    string
+	}
+	if err := json.NewDecoder(os.Stdin).Decode(&given); err != nil {
+		panic(err)
+	}
+	headers := http.Header{}
+	for name, value := range given.Headers {
+		headers.Set(name, value)
+	}
+	told := map[string]any{}
+	if err := parley.Verify(given.Secret, headers, []byte(given.Body)); err != nil {
+		told["error"] = err.Error()
+	} else {
+		told["event"] = json.RawMessage(given.Body)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(told); err != nil {
+		panic(err)
+	}
+}

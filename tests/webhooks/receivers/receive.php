@@ -1,0 +1,12 @@
+<?php
+// The function of docs/webhooks.md, called as a receiver calls it.
+// {module, secret, headers, body} → {event} or {error}
+
+$given = json_decode(stream_get_contents(STDIN), true);
+require $given['module'];
+try {
+    $told = ['event' => verify($given['secret'], $given['headers'], $given['body'])];
+} catch (RuntimeException $error) {
+    $told = ['error' => $error->getMessage()];
+}
+echo json_encode($told);

@@ -14,8 +14,8 @@ from apps.dashboard.forms.chatbots import ChatbotForm
 
 Kind = Literal["same", "gone", "new"]
 OF_THE_LIMIT = {
-    "rate_limit_requests": "Rate limit, requests",
-    "rate_limit_window_seconds": "Rate limit, seconds",
+    "rate_limit_requests": "Rate limit (requests)",
+    "rate_limit_window_seconds": "Rate limit (seconds)",
 }
 MOST_IN_A_LINE = 2_000
 """Characters of a line that are compared word by word; a longer one is shown as changed whole."""

@@ -143,6 +143,12 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
+MFA_FORMS = {
+    "authenticate": "apps.accounts.second_factor_forms.AuthenticateForm",
+    "reauthenticate": "apps.accounts.second_factor_forms.ReauthenticateForm",
+    "activate_totp": "apps.accounts.second_factor_forms.SetUpAppForm",
+    "add_webauthn": "apps.accounts.second_factor_forms.AddPasskeyForm",
+}
 MFA_ADAPTER = "apps.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.utils import timezone
+
 from tests.accounts.visiting import visitor
 from tests.factories import Team
 
@@ -21,3 +24,11 @@ def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> Non
         "New password (again)",
     ]
     assert page.count("At least 8 characters, and not a common one.") == 1
+
+
+def test_page_of_second_factors_says_since_when(team: Team) -> None:
+    TOTP.activate(team.alice, generate_totp_secret())
+    client = visitor()
+    client.force_login(team.alice)
+    page = client.get("/account/2fa").content.decode()
+    assert f"On since {timezone.now():%-d %B %Y}." in page

@@ -36,12 +36,21 @@ TALLEST = 2000
 QUALITY = 78
 OVERLAYS = ("palette", "rail")
 """What lies over a screen, and not over a page that is longer."""
+BY_HEIGHT = (*OVERLAYS, "playground", "compare")
+"""What is as tall as the screen lets it be."""
+SECURED = ("mfa_generate_recovery_codes",)
+"""What says something only where a second factor is on."""
 ANSWER = """Yes, until the parcel is handed over to the carrier:
 
 1. Open **Your orders** and choose the order.
 2. Choose *Change address*, and save.
 
 If it is on its way already, the carrier can [redirect it](https://example.com/redirect)."""
+BRIEF = """1. Open **Your orders**.
+2. Choose the order, then *Change address*.
+3. Save before the parcel is handed over."""
+"""What the same model says to the changed prompt."""
+CHANGED = "Answer as a list of steps, without greeting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ def _seed(api_base: str) -> Told:
 
 @contextmanager
 def _model() -> Iterator[str]:
-    """A language model that has one answer; yields its address."""
+    """A language model that has two answers, by its prompt; yields its address."""
     from tests.llm.upstream import answer, serve
 
     ready: queue.Queue[tuple[str, Callable[[], object]]] = queue.Queue()
@@ -103,7 +112,7 @@ def _model() -> Iterator[str]:
     async def run() -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
         async with serve() as upstream:
-            upstream.stream(*answer(*ANSWER.splitlines(keepends=True)))
+            upstream.stream_by(lambda body: answer(*_said_to(body).splitlines(keepends=True)))
             ready.put((upstream.base_url, lambda: loop.call_soon_threadsafe(done.set)))
             await done.wait()
 
@@ -117,8 +126,14 @@ def _model() -> Iterator[str]:
         thread.join()
 
 
+def _said_to(body: dict[str, Any]) -> str:
+    return BRIEF if body["messages"][0]["content"] == CHANGED else ANSWER
+
+
 def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.Namespace) -> None:
     """One look: first what a visitor sees, then what the owner sees behind the door."""
+    from allauth.mfa.models import Authenticator
+
     scheme, width, height = LOOKS[look]
     context = browser.new_context(
         base_url=url,
@@ -132,16 +147,26 @@ def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.N
     places = {n: p for n, p in _places(told).items() if not wanted or n in wanted}
     seen: set[str] = set()
     page = context.new_page()
-    for at in ("visitor", "owner"):
+    for at in ("visitor", "owner", "secured"):
         if at == "owner":
             _log_in(page, told)
+        if at == "secured":
+            places |= {} if wanted and "mfa_on" not in wanted else {"mfa_on": "/account/2fa"}
+            _turn_second_factor_on(told)
         for name, path in places.items():
+            if at != "secured" and name in SECURED:
+                continue
             if name not in seen and _is_page(context, name, path):
                 seen.add(name)
                 page.goto(path, wait_until="networkidle")
                 if act := ACTS.get(name):
                     act(page)
                 _write(context, page, options, f"{name}-{look}")
+    if not wanted or "mfa_authenticate" in wanted:
+        context.clear_cookies()
+        _give_password(page, told)
+        _write(context, page, options, f"mfa_authenticate-{look}")
+    Authenticator.objects.all().delete()
     context.close()
 
 
@@ -197,11 +222,31 @@ def _is_page(context: BrowserContext, name: str, path: str) -> bool:
 
 
 def _log_in(page: Page, told: Told) -> None:
+    _give_password(page, told)
+    page.get_by_role("heading", name="Overview").wait_for()
+    page.goto("/confirm?next=/account/2fa")  # what changes how to get in asks for a fresh proof
+    page.get_by_label("Password").fill(told.password)
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("heading", name="Second factor").wait_for()
+
+
+def _give_password(page: Page, told: Told) -> None:
     page.goto("/login")
     page.get_by_label("Email").fill(told.email)
     page.get_by_label("Password").fill(told.password)
     page.get_by_role("button", name="Log in", exact=True).click()
-    page.get_by_role("heading", name="Overview").wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def _turn_second_factor_on(told: Told) -> None:
+    from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+    from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+
+    from apps.accounts.models import User
+
+    owner = User.objects.get(email=told.email)
+    TOTP.activate(owner, generate_totp_secret())
+    RecoveryCodes.activate(owner)
 
 
 def _say(page: Page) -> None:
@@ -212,7 +257,7 @@ def _say(page: Page) -> None:
 
 def _compare(page: Page) -> None:
     page.get_by_text("Try changes beside the saved chatbot").click()
-    page.get_by_label("System prompt").fill("Answer as a list of steps, without greeting.")
+    page.get_by_label("System prompt").fill(CHANGED)
     page.get_by_label("Message").fill("Can I change the delivery address?")
     page.get_by_label("Message").press("Enter")
     page.locator("[data-pane=changed] .line-answer[data-state=done]").wait_for()
@@ -255,6 +300,8 @@ def _write(context: BrowserContext, page: Page, options: argparse.Namespace, nam
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     tall = page.evaluate("document.documentElement.scrollHeight")
     tall = height if name.startswith(OVERLAYS) else max(min(tall, TALLEST), height)
+    if not name.startswith(BY_HEIGHT):  # what sticks to the screen then sticks to the page's ends
+        page.set_viewport_size({"width": width, "height": tall})
     clip = {"x": 0, "y": 0, "width": width, "height": tall, "scale": 1}
     kind = {"format": "png"} if options.png else {"format": "webp", "quality": QUALITY}
     page.evaluate("scrollTo(0, 0)")
@@ -265,6 +312,7 @@ def _write(context: BrowserContext, page: Page, options: argparse.Namespace, nam
     devtools.detach()
     suffix = "png" if options.png else "webp"
     (options.into / f"{name}.{suffix}").write_bytes(base64.b64decode(taken["data"]))
+    page.set_viewport_size({"width": width, "height": height})
 
 
 if __name__ == "__main__":

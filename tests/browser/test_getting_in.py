@@ -175,7 +175,7 @@ def test_passkey_is_added_and_logs_in(visit: Open, live_team: Team) -> None:
     page.goto(f"{origin}/account/passkeys/add")
     page.get_by_label("Password").fill("a-good-password")
     page.get_by_role("button", name="Confirm").click()
-    page.get_by_label("Passwordless").check()
+    page.get_by_label("Log in with it alone").check()
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     context.clear_cookies()

@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -101,6 +101,7 @@ class Upstream:
         self.closed_early: list[float] = []
         self._scripts: list[Script] = [Script()]
         self._connections: list[object] = []
+        self._choose: Callable[[dict[str, Any]], tuple[bytes, ...]] | None = None
 
     def play(self, *scripts: Script) -> None:
         """What to do with the next requests; the last script stays."""
@@ -109,6 +110,10 @@ class Upstream:
     def stream(self, *pieces: bytes, **options: Any) -> None:
         """Play these pieces, whatever is asked."""
         self.play(Script(pieces=pieces, **options))
+
+    def stream_by(self, choose: Callable[[dict[str, Any]], tuple[bytes, ...]]) -> None:
+        """Play the pieces that this says for the body of each request."""
+        self._choose = choose
 
     async def wait_for_close(self, seconds: float = 1.0) -> float:
         """The moment at which a client left early. Raises: TimeoutError."""
@@ -121,6 +126,8 @@ class Upstream:
         """Answer one request by its script."""
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         self.requests.append(await self._seen(request))
+        if self._choose is not None:
+            script = Script(pieces=self._choose(self.requests[-1].body))
         try:
             return await self._perform(script, request)
         except (asyncio.CancelledError, ConnectionResetError):

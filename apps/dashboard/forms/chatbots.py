@@ -98,7 +98,7 @@ class ChatbotForm(BehaviourForm):
         labels = {
             **BehaviourForm.Meta.labels,
             "rate_limit_requests": "Requests",
-            "rate_limit_window_seconds": "In any … seconds",
+            "rate_limit_window_seconds": "Window (seconds)",
             "stream_by_default": "Stream by default",
             "lead_capture": "Contact details",
             "is_active": "Active",

@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
+BOTH_SIZES = pytest.mark.parametrize("size", SIZES)
 
 Open = Callable[..., BrowserContext]
 

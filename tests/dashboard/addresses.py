@@ -3,6 +3,7 @@ by itself."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,11 +51,10 @@ def _walk(
 
 
 def _filled(pattern: URLPattern, prefix: str, values: Mapping[str, str]) -> str:
-    path = f"{prefix}{pattern.pattern}"
-    for part in path.split("/"):
-        if part.startswith("<") and part.endswith(">"):
-            path = path.replace(part, values[part.strip("<>").rpartition(":")[2]])
-    return path
+    return _NAMED.sub(lambda named: values[named[1]], f"{prefix}{pattern.pattern}")
+
+
+_NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class NoRowError(Exception):

@@ -200,6 +200,13 @@ class KeyUse:
     credits: int
 
 
+def turns_by_chatbot(workspace_id: str, *, since: datetime) -> dict[str, int]:
+    """How many turns of each chatbot of the workspace began since that moment, by its id."""
+    turns = Turn.objects.filter(workspace_id=workspace_id, created_at__gte=since)
+    counted = turns.values("chatbot_id").annotate(turns=Count("id"))
+    return {row["chatbot_id"]: row["turns"] for row in counted}
+
+
 def use_by_key(workspace_id: str, *, since: datetime) -> dict[str, KeyUse]:
     """The use of each API key of the workspace since that moment, by the key's id."""
     turns = Turn.objects.filter(workspace_id=workspace_id, created_at__gte=since)

@@ -122,6 +122,9 @@ for (const form of document.querySelectorAll("form[data-savebar]")) {
   look();
 }
 
+// Where tabs are wider than the screen, the one that is open is in sight.
+document.querySelector("nav.tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 // Tables: up and down between rows, enter follows the row's link as any link.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;

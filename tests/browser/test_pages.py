@@ -188,6 +188,8 @@ def test_palette_finds_a_conversation_by_the_id_of_a_turn(visit: Open, life: Tea
     page.keyboard.type(turn.id)
     page.keyboard.press("Enter")
     expect(page.locator(f"a[href$='{turn.conversation_id}']")).to_be_visible()
+    expect(page.get_by_label("Words or an id")).to_have_value(turn.id)
+    expect(page.locator("tbody tr")).to_have_count(1)
 
 
 def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team) -> None:

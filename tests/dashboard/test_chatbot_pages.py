@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
 from django.forms import model_to_dict
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 
 from apps.audit.models import ActorKind, AuditEntry
@@ -20,6 +22,7 @@ from apps.dashboard.limits import in_words
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.conversations.opening import opened
+from tests.dashboard.pages import cells_of
 from tests.factories import Team, make_chatbot, make_model, make_user
 
 
@@ -186,16 +189,25 @@ def test_name_is_inert_where_it_is_shown(team: Team, alice: Client) -> None:
         assert escape(attack) in page
 
 
+def test_list_tells_how_much_each_is_used(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    make_chatbot(team.workspace, chatbot.language_model, name="Quiet")
+    opened(chatbot)
+    opened(chatbot)
+    Turn.objects.filter(id=opened(chatbot).id).update(created_at=timezone.now() - timedelta(31))
+    rows = cells_of(alice.get(at(team)).content.decode())
+    assert [(row[0], row[4]) for row in rows] == [("Quiet", "0"), ("Support", "2")]
+
+
 def test_list_asks_as_many_queries_for_fifty_as_for_one(
     team: Team, alice: Client, django_assert_num_queries: Any
 ) -> None:
     model = make_model()
     make_chatbot(team.workspace, model)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         alice.get(at(team))
     for _ in range(49):
         make_chatbot(team.workspace, model)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         alice.get(at(team))
 
 

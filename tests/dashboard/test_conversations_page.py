@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -325,3 +326,11 @@ def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: C
     for rest in (["edit"], ["messages", turn.message_id, "rating"]):
         posted = people["viewer"].post(url_of(team, turn.conversation_id, *rest), {"rating": "up"})
         assert posted.status_code == 403
+
+
+def test_filters_that_few_need_wait_behind_a_button_that_counts_them(team: Team) -> None:
+    given = {"rated": "up", "source": "website", "search": "x"}
+    html = signed_in(team.bob).get(url_of(team), given).content.decode()
+    menu = html.partition('<summary class="button">More filters')[2].partition("</details>")[0]
+    assert text_of(menu).startswith("2 Source Rating")
+    assert re.findall(r'name="(\w+)"', menu) == ["source", "rated", "has_lead"]

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.audit.services import person
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_of
+from apps.conversations.queries import turns_by_chatbot
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
@@ -18,13 +22,17 @@ from apps.dashboard.limits import in_words, most_a_day, used_lately
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 
+USED_WITHIN = timedelta(days=30)
+
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's chatbots."""
     found = chatbots_of(member.workspace_id).select_related("language_model")
-    return render(request, "dashboard/chatbots.html", {"chatbots": found})
+    turns = turns_by_chatbot(member.workspace_id, since=timezone.now() - USED_WITHIN)
+    rows = [(chatbot, turns.get(chatbot.id, 0)) for chatbot in found]
+    return render(request, "dashboard/chatbots.html", {"rows": rows})
 
 
 @workspace_page(Permission.EDIT_CHATBOTS)

@@ -1,0 +1,28 @@
+"""The filter bars: whatever a list can be narrowed by is in its bar."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.dashboard.pages import path, signed_in
+from tests.factories import Team
+
+
+@pytest.mark.parametrize(
+    ("page", "fields"),
+    [
+        (
+            "conversations",
+            ["search", "chatbot_id", "status", "since", "until", "source", "rated", "has_lead"],
+        ),
+        ("leads", ["search", "status", "source", "chatbot_id"]),
+        ("audit", ["who", "what", "since", "until"]),
+        ("credits", ["kind", "since", "until"]),
+    ],
+)
+def test_bar_has_every_field(team: Team, page: str, fields: list[str]) -> None:
+    html = signed_in(team.alice).get(path(team.workspace, page)).content.decode()
+    bar = html.partition('<form class="filters"')[2].partition("</form>")[0]
+    assert re.findall(r' name="(\w+)"', bar) == fields

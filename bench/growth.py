@@ -120,6 +120,10 @@ def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
     }
     _manage(environment, "migrate", "--verbosity", "0")
     told = json.loads(_manage(environment, "seed_load", *seed, "--json"))
+    # Or the server would still be at it while the turns are measured.
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
     size = _ask(environment["DATABASE_URL"], "SELECT pg_database_size(current_database())")
     print(
         f"{name}: {told['messages']:,} messages in {told['seconds']} s, {int(size) / 1e9:.2f} GB",

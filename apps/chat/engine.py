@@ -10,21 +10,21 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from apps.chat.events import Ended, Failed
 from apps.chat.leads import take_lead
-from apps.chat.prompts import model_request, most_it_can_cost, prompt, prompt_after
+from apps.chat.prompts import model_request, most_it_can_cost, prompt
 from apps.chat.recorded import recorded_events
 from apps.chat.running import relay, running_turns
 from apps.chat.turn_log import TurnLog
 from apps.chat.why import note_retry
 from apps.chatbots.models import Chatbot
 from apps.conversations.group_commit import open_together
-from apps.conversations.models import Conversation, Turn, TurnStatus
-from apps.conversations.queries import conversation_with, history_of
+from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.recall import Said, recall_together
 from apps.conversations.services import NewTurn
 from apps.core.errors import ServiceUnavailable
 from apps.core.process import process
@@ -125,15 +125,13 @@ _steps: set[asyncio.Task[TurnLog]] = set()
 
 async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     """The turn, and what to ask the model if the turn is new."""
-    chatbot, conversation, messages = request.chatbot, None, None
-    if request.conversation_id is not None:
-        conversation, messages = await in_thread(_conversation_and_prompt, request)
-    messages = messages or prompt_after(chatbot, request.history or (), request.message)
+    chatbot = request.chatbot
+    messages = prompt(chatbot, await _history(request), request.message)
     turn, is_new = await open_together(
         NewTurn(
             workspace_id=request.workspace_id,
             chatbot=chatbot,
-            conversation=conversation,
+            conversation_id=request.conversation_id,
             text=request.message,
             credits=most_it_can_cost(chatbot, messages),
             request_id=request.request_id,
@@ -148,16 +146,19 @@ async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     return turn, model_request(chatbot, messages) if is_new else None
 
 
-def _conversation_and_prompt(
-    request: ChatRequest,
-) -> tuple[Conversation, tuple[ChatMessage, ...] | None]:
-    """The conversation to go on with, and the prompt with its messages in it; no prompt where the
-    caller keeps the history. Raises ConversationNotFound."""
-    chatbot = request.chatbot
-    conversation = conversation_with(
-        request.workspace_id, cast(str, request.conversation_id), chatbot_id=chatbot.id
-    )
+async def _history(request: ChatRequest) -> Sequence[ChatMessage]:
+    """What was said before: what the caller says was, or what is stored.
+
+    Raises ConversationNotFound.
+    """
+    stored: Sequence[Said] = ()
+    if request.conversation_id is not None:
+        stored = await recall_together(
+            request.workspace_id,
+            request.conversation_id,
+            chatbot_id=request.chatbot.id,
+            limit=request.chatbot.history_limit if request.history is None else 0,
+        )
     if request.history is not None:
-        return conversation, None
-    stored = history_of(conversation, limit=chatbot.history_limit)
-    return conversation, prompt(chatbot, stored, request.message)
+        return request.history
+    return [ChatMessage("user" if role == "user" else "assistant", text) for role, text in stored]

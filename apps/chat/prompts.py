@@ -8,7 +8,6 @@ from typing import cast
 from django.conf import settings
 
 from apps.chatbots.models import Chatbot, LeadCapture
-from apps.conversations.models import Message
 from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
@@ -19,18 +18,7 @@ ASK = (
 )
 
 
-def prompt(chatbot: Chatbot, history: Sequence[Message], text: str) -> tuple[ChatMessage, ...]:
-    """The messages for the model, with a stored conversation for history."""
-    earlier = [
-        ChatMessage("user" if message.role == "user" else "assistant", message.text)
-        for message in history
-    ]
-    return prompt_after(chatbot, earlier, text)
-
-
-def prompt_after(
-    chatbot: Chatbot, history: Sequence[ChatMessage], text: str
-) -> tuple[ChatMessage, ...]:
+def prompt(chatbot: Chatbot, history: Sequence[ChatMessage], text: str) -> tuple[ChatMessage, ...]:
     """The messages for the model: the chatbot's system prompt, the system messages of the
     history, the rest of it, the question. The rest is cut oldest first, in whole exchanges, so
     that prompt and reply fit the model's context by our estimate of its tokens."""

@@ -14,7 +14,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 from psycopg.errors import ForeignKeyViolation
 
@@ -37,6 +36,7 @@ from apps.core.batches import Batches
 from apps.core.database import execute
 from apps.core.errors import ApiError
 from apps.core.ids import new_id
+from apps.core.per_loop import PerLoop
 from apps.core.threads import in_thread
 from apps.credits.errors import InsufficientCredits
 from apps.credits.services import open_account
@@ -82,16 +82,16 @@ async def open_together(new: NewTurn) -> tuple[Turn, bool]:
     Returns the turn and whether it is new. Raises InsufficientCredits, ConversationBusy,
     IdempotencyMismatch, or the error of what was deleted since the request was admitted.
     """
-    conversation_id = new.conversation.id if new.conversation else new_id()
+    conversation_id = new.conversation_id or new_id()
     turn = running_turn(new, conversation_id=conversation_id)
     row = {name: getattr(turn, name) for name in _TURN_COLUMNS} | {
-        "begins": new.conversation is None,
+        "begins": new.conversation_id is None,
         "source": source_in(new.metadata),
         "user_message_id": new_id(),
         "text": new.text,
         "metadata": new.metadata,
     }
-    if new.conversation is None:
+    if new.conversation_id is None:
         row |= _event(conversation_started(turn))
     outcome = await _open(row)
     if outcome == statements.NO_ACCOUNT:
@@ -110,7 +110,7 @@ async def open_together(new: NewTurn) -> tuple[Turn, bool]:
 
 async def _open(row: _Row) -> str:
     try:
-        return await _lanes().open.write(row)
+        return await _of_loops.get().open.write(row)
     except ForeignKeyViolation as error:
         gone = _GONE.get(error.diag.constraint_name or "")
         if gone is None:
@@ -125,7 +125,7 @@ async def settle_together(*, turn: Turn, settlement: Settlement) -> Receipt:
     """
     first_token_at = settlement.first_token_at
     price = price_of(turn, settlement)
-    ended = await _lanes().settle.write(
+    ended = await _of_loops.get().settle.write(
         {
             "workspace_id": turn.workspace_id,
             "conversation_id": turn.conversation_id,
@@ -196,13 +196,6 @@ class _Lanes:
     settle: Batches[_Row, _Ended]
 
 
-_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lanes] = WeakKeyDictionary()
-
-
-def _lanes() -> _Lanes:
-    loop = asyncio.get_running_loop()
-    if loop not in _of_loops:
-        _of_loops[loop] = _Lanes(
-            Batches(_open_all, lanes=_LANES), Batches(_settle_all, lanes=_LANES)
-        )
-    return _of_loops[loop]
+_of_loops = PerLoop(
+    lambda: _Lanes(Batches(_open_all, lanes=_LANES), Batches(_settle_all, lanes=_LANES))
+)

@@ -161,11 +161,6 @@ class Turn(models.Model):
             models.Index(
                 fields=["workspace", "-created_at", "-id"], name="conversations_turn_newest"
             ),
-            models.Index(
-                fields=["heartbeat_at"],
-                name="conversations_turn_running",
-                condition=Q(status=TurnStatus.RUNNING),
-            ),
             # The few that did not end well, newest first; the others cost it nothing.
             models.Index(
                 fields=["workspace", "status", "-created_at", "conversation"],

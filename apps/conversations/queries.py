@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from apps.conversations.errors import (
     ConversationNotFound,
@@ -126,22 +126,6 @@ def counts_since(workspace_ids: Collection[str], moment: datetime) -> Mapping[st
 def _counts(turns: QuerySet[Turn], workspace_ids: Collection[str]) -> Mapping[str, int]:
     counted = turns.filter(workspace_id__in=workspace_ids).values_list("workspace_id")
     return dict(counted.annotate(Count("id")).order_by())
-
-
-def history_of(conversation: Conversation, *, limit: int) -> list[Message]:
-    """The newest `limit` messages of answered turns, oldest first, beginning with a user's."""
-    if limit == 0:
-        return []
-    newest = (
-        messages_of(conversation)
-        .filter(turn__status__in=ANSWERED)
-        .filter(Exists(Message.objects.filter(turn=OuterRef("turn"), role=Role.ASSISTANT)))
-        .order_by("-created_at", "-id")[:limit]
-    )
-    history = list(reversed(newest))
-    while history and history[0].role != Role.USER:
-        history.pop(0)
-    return history
 
 
 def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:

@@ -43,11 +43,12 @@ from apps.credits.services import charge, hold, lock_account, release
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """What it takes to open a turn. `credits` is the most that it can cost."""
+    """What it takes to open a turn. `credits` is the most that it can cost. Without a conversation
+    it begins one."""
 
     workspace_id: str
     chatbot: Chatbot
-    conversation: Conversation | None
+    conversation_id: str | None
     text: str
     credits: int
     request_id: str
@@ -129,18 +130,18 @@ def _insert(new: NewTurn) -> Turn:
         with transaction.atomic():
             # The account first, as when a turn settles: a fixed order of locks knows no deadlock.
             lock_account(workspace_id=new.workspace_id)
-            conversation = _conversation(new)
-            turn = running_turn(new, conversation_id=conversation.id)
+            conversation_id = _conversation(new)
+            turn = running_turn(new, conversation_id=conversation_id)
             turn.save(force_insert=True)
             Message.objects.create(
                 workspace_id=new.workspace_id,
-                conversation=conversation,
+                conversation_id=conversation_id,
                 turn=turn,
                 role=Role.USER,
                 text=new.text,
                 metadata=new.metadata,
             )
-            if new.conversation is None:
+            if new.conversation_id is None:
                 tell(turn, conversation_started(turn))
             hold(workspace_id=new.workspace_id, credits=new.credits)
             return turn
@@ -153,15 +154,16 @@ def _insert(new: NewTurn) -> Turn:
         raise
 
 
-def _conversation(new: NewTurn) -> Conversation:
-    if new.conversation is None:
-        return Conversation.objects.create(
+def _conversation(new: NewTurn) -> str:
+    if new.conversation_id is None:
+        conversation = Conversation.objects.create(
             workspace_id=new.workspace_id, chatbot=new.chatbot, source=source_in(new.metadata)
         )
-    there = conversations_of(new.workspace_id).filter(id=new.conversation.id)
+        return str(conversation.id)
+    there = conversations_of(new.workspace_id).filter(id=new.conversation_id)
     if not there.update(last_message_at=Now()):
         raise ConversationNotFound
-    return new.conversation
+    return new.conversation_id
 
 
 def source_in(metadata: Mapping[str, Any] | None) -> str:

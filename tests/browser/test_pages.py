@@ -62,7 +62,7 @@ def life(live_team: Team) -> Team:
         comment=ATTACK,
         actor=person(live_team.bob),
     )
-    opened(chatbot, conversation=thread.conversation, credits=1, text="Are you there? " * 20)
+    opened(chatbot, conversation_id=thread.conversation_id, credits=1, text="Are you there? " * 20)
     read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     made(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
     endpoint, _ = make_endpoint(live_team.workspace, description=ATTACK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from apps.chat.engine import ChatRequest
-from apps.chat.prompts import prompt_after
+from apps.chat.prompts import prompt
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.llm.tokens import estimate_prompt_tokens
 from apps.llm.types import ChatMessage
@@ -24,20 +24,20 @@ def bot(room: int = 10_000) -> Chatbot:
 
 
 def test_chatbots_own_prompt_comes_first_then_the_callers_system_messages() -> None:
-    shown = prompt_after(bot(), [*EXCHANGE, CALLERS], "second")
+    shown = prompt(bot(), [*EXCHANGE, CALLERS], "second")
     assert shown == (OWN, CALLERS, *EXCHANGE, QUESTION)
 
 
 def test_greeting_is_shown_when_all_fits() -> None:
-    shown = prompt_after(bot(), [GREETING, *EXCHANGE], "second")
+    shown = prompt(bot(), [GREETING, *EXCHANGE], "second")
     assert shown == (OWN, GREETING, *EXCHANGE, QUESTION)
 
 
 def test_oldest_is_cut_first_and_system_messages_never() -> None:
     history = [CALLERS, GREETING, *EXCHANGE]
     room = estimate_prompt_tokens([OWN, *history, QUESTION]) - 1
-    assert prompt_after(bot(room), history, "second") == (OWN, CALLERS, *EXCHANGE, QUESTION)
-    assert prompt_after(bot(0), history, "second") == (OWN, CALLERS, QUESTION)
+    assert prompt(bot(room), history, "second") == (OWN, CALLERS, *EXCHANGE, QUESTION)
+    assert prompt(bot(0), history, "second") == (OWN, CALLERS, QUESTION)
 
 
 def test_digest_covers_the_history() -> None:

@@ -133,8 +133,10 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
     assert not isinstance(caller.chatbot, str)
     turn = opened(caller.chatbot, text="old " * 200)
     completed(turn, "old answer")
-    completed(opened(caller.chatbot, conversation=turn.conversation, text="new"), "new answer")
-    failed(opened(caller.chatbot, conversation=turn.conversation, text="broken"))
+    completed(
+        opened(caller.chatbot, conversation_id=turn.conversation_id, text="new"), "new answer"
+    )
+    failed(opened(caller.chatbot, conversation_id=turn.conversation_id, text="broken"))
     caller.post("Hello", conversationId=turn.conversation_id)
     assert shown(upstream) == [
         ("system", "Be kind."),

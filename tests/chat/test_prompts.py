@@ -4,16 +4,9 @@ import pytest
 
 from apps.chat.prompts import ASK, model_request, most_it_can_cost, prompt
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.conversations.models import Message
 from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
 from apps.llm.types import ChatMessage, Timeouts
 
-HISTORY = [
-    Message(role="user", text="first"),
-    Message(role="assistant", text="one"),
-    Message(role="user", text="second"),
-    Message(role="assistant", text="two"),
-]
 SHOWN = [
     ChatMessage("user", "first"),
     ChatMessage("assistant", "one"),
@@ -43,7 +36,7 @@ def bot(
 
 
 def test_prompt_is_system_history_and_question() -> None:
-    messages = prompt(bot(system_prompt="Be kind."), HISTORY, "third")
+    messages = prompt(bot(system_prompt="Be kind."), SHOWN, "third")
     assert messages == (ChatMessage("system", "Be kind."), *SHOWN, QUESTION)
 
 
@@ -53,32 +46,32 @@ def test_prompt_without_a_system_prompt_has_no_system_message() -> None:
 
 def test_prompt_that_fits_exactly_is_whole() -> None:
     room = estimate_prompt_tokens([*SHOWN, QUESTION])
-    assert prompt(bot(room), HISTORY, "third") == (*SHOWN, QUESTION)
+    assert prompt(bot(room), SHOWN, "third") == (*SHOWN, QUESTION)
 
 
 def test_prompt_one_token_too_long_loses_its_oldest_exchange() -> None:
     room = estimate_prompt_tokens([*SHOWN, QUESTION]) - 1
-    assert prompt(bot(room), HISTORY, "third") == (*SHOWN[2:], QUESTION)
+    assert prompt(bot(room), SHOWN, "third") == (*SHOWN[2:], QUESTION)
 
 
 def test_history_is_cut_in_whole_exchanges() -> None:
     room = estimate_prompt_tokens([*SHOWN[3:], QUESTION])
-    assert prompt(bot(room), HISTORY, "third") == (QUESTION,)
+    assert prompt(bot(room), SHOWN, "third") == (QUESTION,)
 
 
 def test_system_prompt_takes_its_part_of_the_room() -> None:
     system = ChatMessage("system", "Be kind.")
     room = estimate_prompt_tokens([system, *SHOWN, QUESTION]) - 1
-    messages = prompt(bot(room, system_prompt="Be kind."), HISTORY, "third")
+    messages = prompt(bot(room, system_prompt="Be kind."), SHOWN, "third")
     assert messages == (system, *SHOWN[2:], QUESTION)
 
 
 def test_question_that_does_not_fit_is_still_asked() -> None:
-    assert prompt(bot(0), HISTORY, "third") == (QUESTION,)
+    assert prompt(bot(0), SHOWN, "third") == (QUESTION,)
 
 
 def test_old_exchange_is_not_shown_across_one_that_is_too_long() -> None:
-    long = [HISTORY[0], HISTORY[1], Message(role="user", text="x" * 4000), HISTORY[3]]
+    long = [SHOWN[0], SHOWN[1], ChatMessage("user", "x" * 4000), SHOWN[3]]
     assert prompt(bot(500), long, "third") == (QUESTION,)
 
 

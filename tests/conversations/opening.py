@@ -17,7 +17,7 @@ def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
     given: dict[str, Any] = {
         "workspace_id": chatbot.workspace_id,
         "chatbot": chatbot,
-        "conversation": None,
+        "conversation_id": None,
         "text": "Hello",
         "credits": 0,
         "request_id": "req_1",

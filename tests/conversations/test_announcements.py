@@ -39,7 +39,7 @@ def place(turn: Turn) -> dict[str, Any]:
 def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     failed(turn)
-    opened(chatbot, conversation=turn.conversation)
+    opened(chatbot, conversation_id=turn.conversation_id)
     assert told(chatbot) == [
         ("conversation.started", place(turn)),
         ("turn.failed", place(turn) | {"code": "MODEL_ERROR"}),

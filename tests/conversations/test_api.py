@@ -83,7 +83,7 @@ def test_list_is_narrowed(api: Api, team: Team, chatbot: Chatbot) -> None:
     failed(broken)
     mended = opened(chatbot, text="mended")
     failed(mended)
-    completed(opened(chatbot, conversation=mended.conversation))
+    completed(opened(chatbot, conversation_id=mended.conversation_id))
     opened(chatbot, text="running")
     done = said(chatbot, "done")
     assert listed(api, f"?chatbotId={catching.id}") == ["I am at ana@example.com"]
@@ -103,7 +103,7 @@ def test_failed_turns_are_listed_newest_first_over_pages(api: Api, chatbot: Chat
     for number in range(3):
         thread = opened(chatbot, text=f"number {number}")
         failed(thread)
-        failed(opened(chatbot, conversation=thread.conversation))
+        failed(opened(chatbot, conversation_id=thread.conversation_id))
     first = api("GET", "/conversations?status=failed&limit=2")
     assert [each["preview"] for each in first["conversations"]] == ["number 2", "number 1"]
     assert listed(api, f"?status=failed&limit=2&cursor={first['nextCursor']}") == ["number 0"]

@@ -109,7 +109,7 @@ def test_lead_stays_without_its_citations(team: Team, chatbot: Chatbot) -> None:
 
 def test_running_turn_keeps_it_and_changes_nothing(chatbot: Chatbot) -> None:
     turn = lived_in(chatbot)
-    running = opened(chatbot, conversation=turn.conversation)
+    running = opened(chatbot, conversation_id=turn.conversation_id)
     with pytest.raises(ConversationBusy):
         delete(turn)
     kept = Conversation.objects.get(id=turn.conversation_id)
@@ -140,7 +140,7 @@ def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
     seen = turn.conversation
     delete(turn)
     with pytest.raises(ConversationNotFound):
-        open_turn(new_turn(chatbot, conversation=seen))
+        open_turn(new_turn(chatbot, conversation_id=seen.id))
     assert Turn.objects.filter(conversation=seen).count() == 1
 
 

@@ -59,7 +59,7 @@ def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str)
     chatbot = make_chatbot(team.workspace, name="Support")
     first = said(chatbot, "One", "Eins")
     second = said(chatbot, "Two", "Zwei")
-    completed(opened(chatbot, conversation=first, text="Three"), "Drei\nund mehr")
+    completed(opened(chatbot, conversation_id=first.id, text="Three"), "Drei\nund mehr")
     said(make_chatbot(team.outside), "Of others")
     export = make_export(team.workspace, file_format)
     rows = read(export)
@@ -146,7 +146,7 @@ def test_what_is_said_later_is_not_in_it(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     conversation = said(chatbot, "before", "")
     export = asked(team.workspace)
-    completed(opened(chatbot, conversation=conversation, text="after"))
+    completed(opened(chatbot, conversation_id=conversation.id, text="after"))
     said(chatbot, "new")
     write_due(seconds=60)
     assert texts(export) == ["before"]
@@ -166,7 +166,9 @@ def test_parts_join_without_a_seam(team: Team) -> None:
         conversation = said(chatbot, f"{number}", "yes")
         expected += [f"{number}", "yes"]
         for more in range(number % 4):
-            completed(opened(chatbot, conversation=conversation, text=f"{number}.{more}"), "and")
+            completed(
+                opened(chatbot, conversation_id=conversation.id, text=f"{number}.{more}"), "and"
+            )
             expected += [f"{number}.{more}", "and"]
     export = make_export(team.workspace)
     assert texts(export) == expected

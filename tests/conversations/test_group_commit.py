@@ -127,7 +127,7 @@ class Told:
         continues = self.turns.get(one.continues) if one.continues is not None else None
         return new_turn(
             self.chatbot,
-            conversation=Conversation(id=continues.conversation_id) if continues else None,
+            conversation_id=continues.conversation_id if continues else None,
             text=f"Message {self.number}",
             credits=one.credits,
             idempotency_key=one.key,
@@ -333,7 +333,7 @@ async def test_one_key_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> N
 async def test_one_conversation_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> None:
     first, _ = await open_together(new_turn(chatbot))
     await settle_together(turn=first, settlement=Settlement(TurnStatus.COMPLETED))
-    again = new_turn(chatbot, credits=1, conversation=Conversation(id=first.conversation_id))
+    again = new_turn(chatbot, credits=1, conversation_id=first.conversation_id)
     found = await codes(*(open_together(again) for _ in range(3)))
     assert sorted(found) == ["ConversationBusy", "ConversationBusy", "done"]
     assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 1)
@@ -405,8 +405,8 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
         open_together(new_turn(chatbot, credits=1)),
         open_together(new_turn(chatbot, credits=1, api_key_id=key_id)),
         open_together(new_turn(gone, credits=1)),
-        open_together(new_turn(chatbot, credits=1, conversation=conversation)),
-        open_together(new_turn(chatbot, credits=1, conversation=hidden)),
+        open_together(new_turn(chatbot, credits=1, conversation_id=conversation.id)),
+        open_together(new_turn(chatbot, credits=1, conversation_id=hidden.id)),
     ]
     expected = [InvalidApiKey, ChatbotNotFound, ConversationNotFound, ConversationNotFound]
     assert await codes(*asked) == ["done", *(error.__name__ for error in expected)]

@@ -76,7 +76,7 @@ def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chat
     completed(first)
     for _ in range(ROUNDS):
         request = new_turn(
-            chatbot, conversation=first.conversation, credits=1, idempotency_key=new_id()
+            chatbot, conversation_id=first.conversation_id, credits=1, idempotency_key=new_id()
         )
         completed(one_opened(chatbot, open_at_once(request)))
     assert balance_of(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
@@ -86,7 +86,7 @@ def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> N
     give(live_team.workspace, THREADS)
     first = opened(chatbot)
     completed(first)
-    request = new_turn(chatbot, conversation=first.conversation, credits=1)
+    request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
     one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")
     assert balance_of(chatbot.workspace_id) == Balance(THREADS, 1)
 

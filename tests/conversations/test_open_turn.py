@@ -76,7 +76,7 @@ def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
     Conversation.objects.update(last_message_at=Now() - timedelta(days=1))
     conversation.refresh_from_db()
     long_ago = conversation.last_message_at
-    second = opened(chatbot, conversation=conversation)
+    second = opened(chatbot, conversation_id=conversation.id)
     conversation.refresh_from_db()
     assert second.conversation == conversation
     assert conversation.last_message_at > long_ago
@@ -100,7 +100,7 @@ def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> 
 def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
     running = opened(chatbot, credits=3)
     with pytest.raises(ConversationBusy):
-        open_turn(new_turn(chatbot, conversation=running.conversation, credits=3))
+        open_turn(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
     assert rows(chatbot) == (1, 1, 1)
     assert balance_of(chatbot.workspace_id) == Balance(10, 3)
 

@@ -7,18 +7,17 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationNotFound
-from apps.conversations.models import Conversation, Message, TurnStatus
+from apps.conversations.models import Conversation, Message
 from apps.conversations.queries import (
     answer_of,
     conversation_with,
-    history_of,
     messages_after,
     messages_of,
 )
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NO_ID, new_id
 from apps.core.pagination import cursor_of
-from tests.conversations.opening import completed, failed, opened
+from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot
 
 
@@ -33,7 +32,7 @@ def conversation(chatbot: Chatbot) -> Conversation:
     turn = opened(chatbot, text="ask 0")
     completed(turn, "say 0")
     for number in (1, 2):
-        later = opened(chatbot, text=f"ask {number}", conversation=turn.conversation)
+        later = opened(chatbot, text=f"ask {number}", conversation_id=turn.conversation_id)
         completed(later, f"say {number}")
     return turn.conversation
 
@@ -76,73 +75,6 @@ def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
         ]
         * 5
     )
-
-
-def test_history_is_whole_exchanges_oldest_first(conversation: Conversation) -> None:
-    assert texts(history_of(conversation, limit=20)) == [
-        "ask 0",
-        "say 0",
-        "ask 1",
-        "say 1",
-        "ask 2",
-        "say 2",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("limit", "expected"),
-    [
-        (0, []),
-        (1, []),
-        (2, ["ask 2", "say 2"]),
-        (3, ["ask 2", "say 2"]),
-        (4, ["ask 1", "say 1", "ask 2", "say 2"]),
-    ],
-)
-def test_history_is_cut_to_the_limit_and_begins_with_the_user(
-    conversation: Conversation, limit: int, expected: list[str]
-) -> None:
-    assert texts(history_of(conversation, limit=limit)) == expected
-
-
-def test_history_leaves_failed_turns_out(chatbot: Chatbot, conversation: Conversation) -> None:
-    failed(opened(chatbot, text="ask 3", conversation=conversation), "half an ans")
-    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
-
-
-def test_history_leaves_the_running_turn_out(chatbot: Chatbot, conversation: Conversation) -> None:
-    opened(chatbot, text="ask 3", conversation=conversation)
-    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
-
-
-@pytest.mark.parametrize("status", [TurnStatus.STOPPED, TurnStatus.ABANDONED])
-def test_history_keeps_an_answer_that_was_cut_short(
-    chatbot: Chatbot, conversation: Conversation, status: TurnStatus
-) -> None:
-    turn = opened(chatbot, text="ask 3", conversation=conversation)
-    completed(turn, "say", status=status, finish_reason=status.value)
-    assert texts(history_of(conversation, limit=2)) == ["ask 3", "say"]
-
-
-def test_history_leaves_out_a_turn_abandoned_without_a_word(
-    chatbot: Chatbot, conversation: Conversation
-) -> None:
-    turn = opened(chatbot, text="ask 3", conversation=conversation)
-    completed(turn, "", status=TurnStatus.ABANDONED, finish_reason="")
-    assert texts(history_of(conversation, limit=2)) == ["ask 2", "say 2"]
-
-
-def test_history_is_of_one_conversation(chatbot: Chatbot, conversation: Conversation) -> None:
-    completed(opened(chatbot, text="elsewhere"), "there")
-    assert "elsewhere" not in texts(history_of(conversation, limit=200))
-
-
-def test_history_costs_one_query_however_long(
-    conversation: Conversation, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for limit in (2, 6):
-        with django_assert_num_queries(1):
-            assert len(history_of(conversation, limit=limit)) == limit
 
 
 def test_pages_of_a_conversation_meet_without_gap_or_repeat(conversation: Conversation) -> None:

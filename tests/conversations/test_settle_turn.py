@@ -111,7 +111,7 @@ def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
 def test_settled_turn_frees_its_conversation(chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     failed(turn)
-    assert opened(chatbot, conversation=turn.conversation).status == "running"
+    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
 def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:

@@ -94,7 +94,7 @@ def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     silence(turn)
     sweep_turns()
-    assert opened(chatbot, conversation=turn.conversation).status == "running"
+    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
 def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:

@@ -51,7 +51,7 @@ def test_list_tells_how_each_began_and_how_its_last_turn_ended(
 ) -> None:
     first = opened(chatbot, text="Where is my order?", metadata={"source": "website"})
     completed(first)
-    failed(opened(chatbot, conversation=first.conversation, text="Hello?"))
+    failed(opened(chatbot, conversation_id=first.conversation_id, text="Hello?"))
     opened(chatbot, text="Second")
     opened(make_chatbot(team.outside), text="Not yours")
     assert cells_of(bob.get(url_of(team)).content.decode()) == [
@@ -69,7 +69,7 @@ def test_list_is_filtered_by_chatbot_status_and_id(
     failed(broken)
     mended = opened(chatbot, text="mended")
     failed(mended)
-    completed(opened(chatbot, conversation=mended.conversation))
+    completed(opened(chatbot, conversation_id=mended.conversation_id))
     opened(make_chatbot(team.workspace), text="other")
     assert listed(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
     assert listed(bob, team, status="completed") == ["mended", "done"]
@@ -140,7 +140,7 @@ def test_thread_tells_each_turn_with_metadata_and_receipt(
 ) -> None:
     turn = opened(chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7")
     completed(turn, "Hello & <i>you</i>", input_tokens=1200, output_tokens=34)
-    failed(opened(chatbot, conversation=turn.conversation, text="And?"))
+    failed(opened(chatbot, conversation_id=turn.conversation_id, text="And?"))
     html = bob.get(url_of(team, turn.conversation_id)).content.decode()
     assert "<script>" not in html.partition("<main")[2]
     text = text_of(html)
@@ -193,7 +193,7 @@ def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
 
     def go_on(times: int) -> None:
         for _ in range(times):
-            completed(opened(chatbot, conversation=thread.conversation))
+            completed(opened(chatbot, conversation_id=thread.conversation_id))
 
     assert queries_at_1_and_50(bob, url_of(team), hold) == (11, 11)
     assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (12, 12)

@@ -148,7 +148,7 @@ def test_turn_that_opens_during_a_look_is_not_found_without_its_message(team: Te
     completed(before)
     conversation = before.conversation
     seen = newest_message(conversation)
-    to_open = iter([new_turn(chatbot, conversation=conversation)])
+    to_open = iter([new_turn(chatbot, conversation_id=conversation.id)])
     late: list[Turn] = []
 
     def open_after_the_first(run: Callable[..., Any], *statement: Any) -> Any:

@@ -67,7 +67,7 @@ def running(live_team: Team) -> Turn:
 
 
 def another(running: Turn) -> Turn:
-    return opened(running.chatbot, conversation=running.conversation, credits=2)
+    return opened(running.chatbot, conversation_id=running.conversation_id, credits=2)
 
 
 def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, running: Turn) -> None:

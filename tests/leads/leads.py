@@ -29,7 +29,7 @@ def made(chatbot: Chatbot, **fields: Any) -> Lead:
 
 def said(chatbot: Chatbot, text: str, conversation: Conversation | None = None) -> Turn:
     """A turn in which the visitor said this, and got an answer."""
-    turn = opened(chatbot, text=text, conversation=conversation)
+    turn = opened(chatbot, text=text, conversation_id=conversation.id if conversation else None)
     completed(turn)
     return turn
 

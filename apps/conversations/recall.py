@@ -1,8 +1,5 @@
-"""What was said in a conversation, for the turn that goes on with it.
-
-As `queries.conversation_with` and `queries.history_of`, by one statement for all turns that ask
-at the same moment.
-"""
+"""What was said in a conversation, for the turn that goes on with it: one statement for all turns
+that ask at the same moment."""
 
 from __future__ import annotations
 

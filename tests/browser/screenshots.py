@@ -34,7 +34,7 @@ LOOKS: dict[str, tuple[Any, int, int]] = {
 TALLEST = 2000
 """Pixels of a page that a picture holds."""
 QUALITY = 78
-OVERLAYS = ("palette", "rail")
+OVERLAYS = ("palette", "rail", "conversation_filters", "settings_erase")
 """What lies over a screen, and not over a page that is longer."""
 BY_HEIGHT = (*OVERLAYS, "playground", "compare")
 """What is as tall as the screen lets it be."""
@@ -205,7 +205,9 @@ def _places(told: Told) -> dict[str, str]:
         "key_created": f"{root}/keys",
         "request": f"{root}/requests",
         "rail": f"{root}/",
+        "conversation_filters": f"{root}/conversations?rated=up",
         "choose_workspace": "/workspaces?choose",
+        "settings_erase": f"{root}/settings",
         "not_found": f"{root}/chatbots/nothing",
     }
 
@@ -277,6 +279,11 @@ def _find_request(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _ask_to_erase(page: Page) -> None:
+    page.get_by_label("User id").fill("visitor-17")
+    page.get_by_role("button", name="Erase this user's data").click()
+
+
 def _open_rail(page: Page) -> None:
     opener = page.get_by_role("button", name="Menu")
     if opener.is_visible():
@@ -289,6 +296,9 @@ ACTS: dict[str, Callable[[Page], None]] = {
     "palette": lambda page: page.keyboard.press("Control+k"),
     "key_created": _create_key,
     "request": _find_request,
+    "conversation": lambda page: page.locator(".receipt summary").first.click(),
+    "conversation_filters": lambda page: page.get_by_text("More filters").click(),
+    "settings_erase": _ask_to_erase,
     "rail": _open_rail,
 }
 """What is done on a page before its picture is taken."""

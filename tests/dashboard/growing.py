@@ -56,7 +56,7 @@ def grow(team: Team, values: Mapping[str, str], rows: int) -> None:
     if turn.status == "running":
         completed(turn)
     for _ in range(rows):
-        completed(opened(turn.chatbot, conversation=turn.conversation, text=QUESTION), ANSWER)
+        completed(opened(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION), ANSWER)
         send_test(endpoint=Endpoint.objects.get(id=values["endpoint_id"]))
         note = RequestNote(new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING")
         leave_note(team.workspace.id, note)

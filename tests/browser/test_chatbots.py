@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_of
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot, make_model
 
 pytestmark = pytest.mark.browser
@@ -49,10 +49,11 @@ def test_pages_of_a_chatbot_are_accessible(
         look(page, f"{name}-{size}-{scheme}")
 
 
+@BOTH_SIZES
 def test_change_is_named_in_the_save_bar_and_saved(
-    visit: Open, live_team: Team, chatbot: Chatbot
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
-    page = visit(live_team.bob).new_page()
+    page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     expect(page.get_by_text("Unsaved")).to_be_hidden()
     page.get_by_label("Requests").fill("5")
@@ -68,8 +69,11 @@ def test_change_is_named_in_the_save_bar_and_saved(
     assert (chatbot.rate_limit_requests, chatbot.stream_by_default) == (5, True)
 
 
-def test_mistake_is_told_at_its_field(visit: Open, live_team: Team, chatbot: Chatbot) -> None:
-    page = visit(live_team.bob).new_page()
+@BOTH_SIZES
+def test_mistake_is_told_at_its_field(
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str
+) -> None:
+    page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     page.get_by_label("Temperature").fill("9")
     page.get_by_role("button", name="Save", exact=True).click()
@@ -78,9 +82,10 @@ def test_mistake_is_told_at_its_field(visit: Open, live_team: Team, chatbot: Cha
     look(page, "chatbot-mistake")
 
 
-def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team) -> None:
+@BOTH_SIZES
+def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) -> None:
     model = make_model(credits_per_reply=1)
-    page = visit(live_team.alice).new_page()
+    page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots")
     page.get_by_role("link", name="New chatbot").click()
     page.get_by_label("Name").fill("Sales")
@@ -96,3 +101,29 @@ def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team) -> None:
     dialog.get_by_role("button", name="Delete chatbot").click()
     expect(page.get_by_text("Sales is deleted.")).to_be_visible()
     assert list(chatbots_of(live_team.workspace.id)) == []
+
+
+@BOTH_SIZES
+def test_chatbot_is_copied_and_an_earlier_version_restored(
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str
+) -> None:
+    page = visit(live_team.bob, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
+    page.get_by_label("Requests").fill("7")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status").get_by_text("Saved: requests")).to_be_visible()
+    page.get_by_role("link", name="Versions").click()
+    page.get_by_role("link", name="Version 1").click()
+    page.get_by_role("button", name="Compare").click()
+    changed = page.locator("dl.facts")
+    expect(changed.locator("ins")).to_have_text("7")
+    page.get_by_role("button", name="Restore", exact=True).click()
+    page.get_by_role("button", name="Restore version 1").click()
+    expect(page.locator(".toast").first).to_be_visible()
+    before = chatbot.rate_limit_requests
+    chatbot.refresh_from_db()
+    assert (chatbot.rate_limit_requests, chatbot.version) == (before, 3)
+    page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
+    page.get_by_role("button", name="Duplicate").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Support")
+    assert chatbots_of(live_team.workspace.id).count() == 2

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from apps.conversations.models import Conversation, Rating
 from apps.conversations.search import read_messages
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot
 from tests.live import WebProcess
@@ -19,12 +19,13 @@ from tests.sockets import paying_caller
 pytestmark = pytest.mark.browser
 
 
+@BOTH_SIZES
 def test_turn_of_another_process_is_written_as_it_comes(
-    visit: Open, web_pair: tuple[WebProcess, WebProcess], live_team: Team
+    visit: Open, web_pair: tuple[WebProcess, WebProcess], live_team: Team, size: str
 ) -> None:
     caller = paying_caller(web_pair[1], live_team, "sandbox/slow")
     conversation_id = caller.post("Hi").json()["data"]["conversationId"]
-    page = visit(live_team.bob).new_page()
+    page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations/{conversation_id}")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     said = "one two three <b>four</b>" + " and on" * 10

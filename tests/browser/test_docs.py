@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from apps.dashboard.docs.pages import GROUPS
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot
 
 pytestmark = pytest.mark.browser
@@ -48,8 +48,9 @@ def test_docs_are_accessible_to_strangers(visit: Open, size: str, scheme: str) -
     assert_accessible(page)
 
 
-def test_language_stays_chosen_on_every_page(visit: Open, live_team: Team) -> None:
-    page = visit(None).new_page()
+@BOTH_SIZES
+def test_language_stays_chosen_on_every_page(visit: Open, live_team: Team, size: str) -> None:
+    page = visit(None, size=size).new_page()
     page.goto("/docs/chat")
     page.get_by_role("tab", name="Python").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("requests.post(")
@@ -62,9 +63,10 @@ def test_language_stays_chosen_on_every_page(visit: Open, live_team: Team) -> No
     expect(page.get_by_role("tabpanel").first).to_contain_text("await fetch(")
 
 
-def test_example_is_copied_as_it_is_shown(visit: Open, live_team: Team) -> None:
+@BOTH_SIZES
+def test_example_is_copied_as_it_is_shown(visit: Open, live_team: Team, size: str) -> None:
     chatbot = make_chatbot(live_team.workspace)
-    context = visit(live_team.alice)
+    context = visit(live_team.alice, size=size)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"/w/{live_team.workspace.slug}/developers/chat")
@@ -77,8 +79,9 @@ def test_example_is_copied_as_it_is_shown(visit: Open, live_team: Team) -> None:
     assert f"/chatbots/{chatbot.id}/chat" in copied
 
 
-def test_stranger_tries_the_echo(visit: Open, live_team: Team) -> None:
-    page = visit(None).new_page()
+@BOTH_SIZES
+def test_stranger_tries_the_echo(visit: Open, live_team: Team, size: str) -> None:
+    page = visit(None, size=size).new_page()
     page.goto("/docs")
     page.get_by_label("Message").fill("<b>Hello</b>")
     page.get_by_role("button", name="Send").click()
@@ -90,8 +93,9 @@ def test_stranger_tries_the_echo(visit: Open, live_team: Team) -> None:
     expect(answer).to_contain_text('"response": "Echo: <b>Hello</b>"')
 
 
-def test_palette_leads_to_a_docs_page(visit: Open, live_team: Team) -> None:
-    page = visit(live_team.alice).new_page()
+@BOTH_SIZES
+def test_palette_leads_to_a_docs_page(visit: Open, live_team: Team, size: str) -> None:
+    page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type("idempotency")

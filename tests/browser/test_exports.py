@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.writing import write_due
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.conversations.exporting import asked, make_export
 from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot
@@ -22,18 +22,19 @@ SHOTS = os.environ.get("SCREENSHOTS")
 LIST = "conversations/exports"
 
 
+@BOTH_SIZES
 def test_what_the_list_shows_is_exported_and_progress_is_seen(
-    visit: Open, live_team: Team, tmp_path: Path
+    visit: Open, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
     completed(opened(chatbot, text="=1+1"), "Two")
     completed(opened(make_chatbot(live_team.workspace)))
-    page = visit(live_team.bob).new_page()
+    page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations?chatbot_id={chatbot.id}")
     page.get_by_text("Export", exact=True).click()
     page.get_by_role("button", name="As CSV").click()
     expect(page.get_by_role("heading", name="Exports", level=1)).to_be_visible()
-    row = page.get_by_role("row").nth(1)
+    row = page.locator("tbody tr")
     expect(row).to_contain_text("Support")
     expect(row).to_contain_text("Waiting")
     export = Export.objects.get(workspace=live_team.workspace)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
 from apps.leads.models import Lead
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import made
+from tests.leads.leads import made, read
 
 pytestmark = pytest.mark.browser
 
 
-def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team) -> None:
+@BOTH_SIZES
+def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: str) -> None:
     lead = made(make_chatbot(live_team.workspace), name="Ana")
-    page = visit(live_team.bob).new_page()
+    page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/leads")
     pipeline = page.get_by_role("navigation", name="Pipeline")
     expect(pipeline.get_by_role("link", name="New 1")).to_be_visible()
@@ -27,3 +31,33 @@ def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team) -> None:
     Lead.objects.filter(id=lead.id).delete()
     page.get_by_label("Status of Ana").select_option("lost")
     expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+
+
+@BOTH_SIZES
+def test_lead_is_found_changed_exported_and_read_where_it_was_said(
+    visit: Open, live_team: Team, tmp_path: Path, size: str
+) -> None:
+    chatbot = make_chatbot(live_team.workspace, lead_capture="detect")
+    made(chatbot, name="Ben Stone", email="ben@example.com")
+    thread = read(chatbot, "I am Ana Lima, ana@example.com.")
+    page = visit(live_team.bob, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/leads")
+    page.get_by_label("Name or email").fill("ana")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    file = tmp_path / "leads.csv"
+    download.value.save_as(file)
+    with file.open(newline="") as lines:
+        assert [line["email"] for line in csv.DictReader(lines)] == ["ana@example.com"]
+    page.locator("tbody a").first.click()
+    page.get_by_label("Phone").fill("+49 30 1234567")
+    page.get_by_label("Status").select_option("qualified")
+    expect(page.get_by_text("Unsaved: Phone, Status")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".toast").first).to_be_visible()
+    lead = Lead.objects.get(workspace=live_team.workspace, email="ana@example.com")
+    assert (lead.phone, lead.status) == ("+49301234567", "qualified")
+    page.get_by_role("link", name="Conversation", exact=True).click()
+    page.wait_for_url(f"**/conversations/{thread.id}")

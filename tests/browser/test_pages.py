@@ -20,7 +20,7 @@ from apps.leads.models import Lead
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
 from tests.leads.leads import made, read
@@ -157,8 +157,9 @@ def test_rail_opens_as_a_sheet_on_a_phone(visit: Open, life: Team) -> None:
     expect(page.get_by_role("heading", name="Chatbots", level=1)).to_be_visible()
 
 
-def test_palette_goes_to_a_chatbot_by_keyboard_alone(visit: Open, life: Team) -> None:
-    page = visit(life.alice).new_page()
+@BOTH_SIZES
+def test_palette_goes_to_a_chatbot_by_keyboard_alone(visit: Open, life: Team, size: str) -> None:
+    page = visit(life.alice, size=size).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type("support bot")
@@ -180,9 +181,12 @@ def test_palette_is_walked_by_arrows_and_has_actions(visit: Open, life: Team) ->
     expect(page.get_by_role("heading", name="New chatbot", level=1)).to_be_visible()
 
 
-def test_palette_finds_a_conversation_by_the_id_of_a_turn(visit: Open, life: Team) -> None:
+@BOTH_SIZES
+def test_palette_finds_a_conversation_by_the_id_of_a_turn(
+    visit: Open, life: Team, size: str
+) -> None:
     turn = Turn.objects.get(workspace=life.workspace, status="failed")
-    page = visit(life.alice).new_page()
+    page = visit(life.alice, size=size).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type(turn.id)
@@ -192,8 +196,9 @@ def test_palette_finds_a_conversation_by_the_id_of_a_turn(visit: Open, life: Tea
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
-def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team) -> None:
-    page = visit(life.alice).new_page()
+@BOTH_SIZES
+def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team, size: str) -> None:
+    page = visit(life.alice, size=size).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
     chart = page.get_by_role("figure", name="Turns")
     chart.get_by_role("img").press("ArrowLeft")

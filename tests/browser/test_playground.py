@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from tests.browser.accessibility import assert_accessible
 from tests.browser.attacks import ATTACKS
-from tests.browser.conftest import Open
+from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, give, make_chatbot, make_key, make_model
 from tests.live import WebProcess
 
@@ -70,9 +70,10 @@ def test_answer_comes_with_its_receipt_and_its_curl(
     assert shlex.split(command)[0] == "curl"
 
 
-def test_slow_answer_is_stopped(visit: Open, live_team: Team) -> None:
+@BOTH_SIZES
+def test_slow_answer_is_stopped(visit: Open, live_team: Team, size: str) -> None:
     slow = make_chatbot(live_team.workspace, "sandbox/slow")
-    page = playground(visit(live_team.bob).new_page(), slow)
+    page = playground(visit(live_team.bob, size=size).new_page(), slow)
     say(page, " ".join(["word"] * 100))
     expect(page.locator(".line-answer .text")).to_contain_text("Echo:")
     page.get_by_role("button", name="Stop").click()
@@ -81,11 +82,12 @@ def test_slow_answer_is_stopped(visit: Open, live_team: Team) -> None:
     assert Turn.objects.get(chatbot=slow).status == "stopped"
 
 
+@BOTH_SIZES
 def test_changes_answer_beside_the_saved_chatbot_and_are_saved(
-    visit: Open, live_team: Team, chatbot: Chatbot
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
     dear = make_model(credits_per_reply=5)
-    page = playground(visit(live_team.bob).new_page(), chatbot)
+    page = playground(visit(live_team.bob, size=size).new_page(), chatbot)
     expect(page.get_by_role("heading", name="With your changes")).to_be_hidden()
     page.get_by_text("Try changes beside the saved chatbot").click()
     page.get_by_label("Model").select_option(value=dear.id)
@@ -102,11 +104,12 @@ def test_changes_answer_beside_the_saved_chatbot_and_are_saved(
     assert chatbot.language_model_id == dear.id
 
 
+@BOTH_SIZES
 def test_refusal_is_told_with_its_code_and_request(
-    visit: Open, live_team: Team, chatbot: Chatbot
+    visit: Open, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
     Chatbot.objects.filter(id=chatbot.id).update(rate_limit_requests=1)
-    page = playground(visit(live_team.bob).new_page(), chatbot)
+    page = playground(visit(live_team.bob, size=size).new_page(), chatbot)
     say(page, "one")
     expect(page.locator(".line-answer[data-state=done]")).to_have_count(1)
     say(page, "two")

@@ -1,0 +1,75 @@
+"""A webhook endpoint as its owner uses it: its secret once, a test, what came back, sent again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections
+from playwright.sync_api import expect
+
+from apps.webhooks.delivering import deliver_due
+from apps.webhooks.models import Delivery, Endpoint
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import BOTH_SIZES, Open
+from tests.factories import Team, make_endpoint
+from tests.receiver import Receiver, Reply
+
+pytestmark = pytest.mark.browser
+
+
+def deliver() -> None:
+    """As the sender does, elsewhere: here runs Playwright's loop."""
+    with ThreadPoolExecutor(1) as sender:
+        sender.submit(deliver_due, seconds=0).result()
+        sender.submit(connections.close_all).result()
+
+
+@BOTH_SIZES
+def test_endpoint_is_added_and_its_secret_shown_once(
+    visit: Open, live_team: Team, size: str
+) -> None:
+    page = visit(live_team.alice, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/webhooks")
+    page.get_by_role("link", name="Add endpoint").click()
+    page.get_by_label("Address").fill("https://hooks.example.com/parley")
+    page.get_by_label("lead.created").check()
+    page.get_by_role("button", name="Add endpoint").click()
+    secret = page.get_by_label("Signing secret").input_value()
+    assert secret.startswith("whsec_")
+    assert_accessible(page)
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("hooks.example.com")
+    assert secret not in page.content()
+    page.get_by_role("button", name="Rotate secret").click()
+    page.get_by_role("dialog").get_by_role("button", name="Rotate secret").click()
+    assert page.get_by_label("Signing secret").input_value() != secret
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_text("Two secrets sign")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No webhook endpoint yet")).to_be_visible()
+    assert Endpoint.objects.filter(workspace=live_team.workspace).count() == 0
+
+
+@BOTH_SIZES
+def test_test_is_sent_looked_at_and_sent_again(visit: Open, live_team: Team, size: str) -> None:
+    Delivery.objects.all().delete()  # senders look at all workspaces
+    page = visit(live_team.alice, size=size).new_page()
+    with Receiver(lambda _: Reply(500, b"<b>not now</b>")) as receiver:
+        endpoint, _ = make_endpoint(live_team.workspace, url=receiver.url)
+        page.goto(f"/w/{live_team.workspace.slug}/webhooks/{endpoint.id}")
+        page.get_by_role("button", name="Send a test").click()
+        expect(page.get_by_text("Nothing was sent yet.")).to_be_visible()
+        deliver()
+        expect(page.get_by_text("Status 500")).to_be_visible()  # the page looks again by itself
+        expect(page.get_by_text("<b>not now</b>")).to_be_visible()
+        Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
+        receiver.answering = lambda _: Reply(200, b"thanks")
+        page.get_by_role("button", name="Send again").click()
+        expect(page.get_by_text("It is on its way again.")).to_be_visible()
+        deliver()
+        expect(page.get_by_text("Status 200")).to_be_visible()
+    assert_accessible(page)
+    first, second = receiver.received
+    assert first.event_id == second.event_id

@@ -110,7 +110,7 @@ async def open_together(new: NewTurn) -> tuple[Turn, bool]:
 
 async def _open(row: _Row) -> str:
     try:
-        return await _of_loops.get().open.write(row)
+        return await _of_loops.get().open.ask(row)
     except ForeignKeyViolation as error:
         gone = _GONE.get(error.diag.constraint_name or "")
         if gone is None:
@@ -125,7 +125,7 @@ async def settle_together(*, turn: Turn, settlement: Settlement) -> Receipt:
     """
     first_token_at = settlement.first_token_at
     price = price_of(turn, settlement)
-    ended = await _of_loops.get().settle.write(
+    ended = await _of_loops.get().settle.ask(
         {
             "workspace_id": turn.workspace_id,
             "conversation_id": turn.conversation_id,

@@ -62,7 +62,7 @@ async def recall_together(
         "conversation_id": conversation_id,
         "most": limit,
     }
-    said = await _waiting.get().write(row)
+    said = await _waiting.get().ask(row)
     if isinstance(said, str):
         raise ConversationNotFound
     first = next((at for at, (role, _) in enumerate(said) if role == Role.USER), len(said))

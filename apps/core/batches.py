@@ -1,7 +1,8 @@
-"""Group commit: what waits at the same moment is written by one statement.
+"""What waits at the same moment is asked of the database by one statement: group commit, where it
+writes.
 
-While a statement runs, others wait; when it is through, all of them are written by the next one.
-Alone, nobody waits for company. Nobody is answered before what it asked is committed.
+While a statement runs, others wait; when it is through, all of them go by the next one. Alone,
+nobody waits for company. Nobody is answered before what it asked is committed.
 """
 
 from __future__ import annotations
@@ -27,80 +28,80 @@ class _Waiting(Generic[Asked, Answer]):
 
 
 class Batches(Generic[Asked, Answer]):
-    """Writes what is asked by `write_all`, at most `most` at a time, one statement after the other.
+    """Puts what is asked to `ask_all`, at most `most` at a time, one statement after the other.
 
     While one is held up, by a lock or a slow disk, what came after it goes by another: once it has
     taken `patience` seconds, and in at most `lanes` statements at once. Statements that share what
     they lock are slower side by side than in turns, for each has fewer rows.
 
-    `write_all` answers each in its place, with None for one that is to be asked again in the next
-    statement. If the database refuses the statement, each is written by itself, and the bad one
+    `ask_all` answers each in its place, with None for one that is to be asked again in the next
+    statement. If the database refuses the statement, each is asked by itself, and the bad one
     alone fails; if it is away, all fail.
     """
 
     def __init__(
         self,
-        write_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
+        ask_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
         *,
         most: int = 64,
         lanes: int = 1,
         patience: float = 0.05,
     ) -> None:
-        self._write_all = write_all
+        self._ask_all = ask_all
         self._most = most
         self._patience = patience
         self._waiting: deque[_Waiting[Asked, Answer]] = deque()
         self._lanes = lanes
-        self._writers: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
 
-    async def write(self, asked: Asked) -> Answer:
-        """Write one; returns once it is committed, or raises what its own statement raised."""
+    async def ask(self, asked: Asked) -> Answer:
+        """Ask one thing; returns once it is committed, or raises what its own statement raised."""
         while True:
             answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
             self._waiting.append(_Waiting(asked, answer))
             self._begin_if_free()
-            if (written := await answer) is not None:
-                return written
+            if (answered := await answer) is not None:
+                return answered
 
     def _begin_if_free(self) -> None:
         """Begin a statement unless one runs that is not slow yet."""
-        if self._waiting and len(self._slow) == len(self._writers) < self._lanes:
-            # A fresh context: the writer outlives the request that happened to start it.
-            step = self._write_waiting()
-            self._writers.add(
+        if self._waiting and len(self._slow) == len(self._running) < self._lanes:
+            # A fresh context: the lane outlives the request that happened to start it.
+            step = self._ask_waiting()
+            self._running.add(
                 asyncio.get_running_loop().create_task(step, context=contextvars.Context())
             )
 
-    async def _write_waiting(self) -> None:
-        writer = cast("asyncio.Task[None]", asyncio.current_task())
+    async def _ask_waiting(self) -> None:
+        lane = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._most)
                 batch = [self._waiting.popleft() for _ in range(count)]
-                timer = asyncio.get_running_loop().call_later(self._patience, self._lag, writer)
-                await self._write(batch)
+                timer = asyncio.get_running_loop().call_later(self._patience, self._lag, lane)
+                await self._ask(batch)
                 timer.cancel()
-                self._slow.discard(writer)
+                self._slow.discard(lane)
         finally:
             # At once, so that whoever comes next begins anew.
-            self._slow.discard(writer)
-            self._writers.discard(writer)
+            self._slow.discard(lane)
+            self._running.discard(lane)
 
-    def _lag(self, writer: asyncio.Task[None]) -> None:
-        if writer in self._writers:
-            self._slow.add(writer)
+    def _lag(self, lane: asyncio.Task[None]) -> None:
+        if lane in self._running:
+            self._slow.add(lane)
             self._begin_if_free()
 
-    async def _write(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+    async def _ask(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
         try:
-            answers = await self._write_all([one.asked for one in batch])
+            answers = await self._ask_all([one.asked for one in batch])
         except Exception as error:
             if len(batch) == 1 or not _is_refusal(error):
                 _fail(batch, error)
                 return
             for one in batch:
-                await self._write([one])
+                await self._ask([one])
         else:
             for one, answer in zip(batch, answers, strict=True):
                 if not one.answer.done():

@@ -123,7 +123,7 @@ async def _open(message: str) -> Message:
         "process": "",
         "queue_ms": 0,
     }
-    await parts.opening.write(turn)
+    await parts.opening.ask(turn)
     return turn
 
 
@@ -141,7 +141,7 @@ async def _settle(turn: Message, text: str) -> int:
         "input_tokens": 1,
         "output_tokens": 1,
     }
-    balance: int = (await parts.settling.write(settled))[2]
+    balance: int = (await parts.settling.ask(settled))[2]
     return balance
 
 

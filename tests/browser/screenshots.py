@@ -31,9 +31,9 @@ LOOKS: dict[str, tuple[Any, int, int]] = {
     "phone": ("light", 390, 844),
 }
 """What each picture shows: the light, and the screen's width and height."""
-TALLEST = 2000
+TALLEST = 1700
 """Pixels of a page that a picture holds."""
-QUALITY = 78
+QUALITY = 74
 OVERLAYS = ("palette", "rail", "conversation_filters", "settings_erase")
 """What lies over a screen, and not over a page that is longer."""
 BY_HEIGHT = (*OVERLAYS, "playground", "compare")

@@ -128,7 +128,7 @@ def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
 ) -> None:
     make_endpoint(team.workspace)
     theirs, also_theirs, other = said(chatbot, "u-1"), said(chatbot, "u-1"), said(chatbot, "u-2")
-    later = said(chatbot, "u-3", conversation=theirs.conversation)
+    later = said(chatbot, "u-3", conversation_id=theirs.conversation_id)
     anonymous = said(chatbot)
     foreign = make_chatbot(team.outside)
     give(team.outside, 1)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.adjustments.models import Adjustment
-from apps.adjustments.queries import Line, foresee
-from apps.adjustments.services import submit
+from apps.adjustments.queries import Line, foresee, lines_of
+from apps.adjustments.refusals import Refused
+from apps.adjustments.services import approve, submit
 from apps.audit.services import staff
 from apps.core.ids import new_id
+from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace
 from tests.factories import make_user
 
@@ -45,3 +49,25 @@ def posted(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
 def asked(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
     """One that waits for a second person."""
     return ask(staff_of("finance"), line(workspace, credits, **fields))
+
+
+def refusal(by: User, *lines: Any) -> list[str]:
+    """What is in the way of these lines; posting them is refused with the same words."""
+    outlook = foresee(lines=lines, by=by)
+    before = LedgerEntry.objects.count()
+    with pytest.raises(Refused) as caught:
+        ask(by, *lines)
+    assert (caught.value.outlook.lines, LedgerEntry.objects.count()) == (outlook.lines, before)
+    return [sentence for each in outlook.lines for sentence in each.wrong]
+
+
+def yes(adjustment: Adjustment, by: User) -> Adjustment:
+    """The request, approved as it stands."""
+    mark = foresee(lines=lines_of(adjustment), by=adjustment.requested_by).mark
+    return approve(adjustment_id=adjustment.id, by=by, actor=staff(by), mark=mark)
+
+
+def decided(request: Adjustment, by: User) -> None:
+    """Approved in the row alone, past every service."""
+    fields = {"status": "approved", "decided_by": by, "decided_at": timezone.now()}
+    Adjustment.objects.filter(id=request.id).update(**fields)

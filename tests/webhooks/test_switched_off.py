@@ -1,0 +1,93 @@
+"""An endpoint that is gone, or fails for days, is switched off, and its owners are told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db.models import F
+
+from apps.audit.queries import entries_of
+from apps.audit.services import SYSTEM
+from apps.webhooks.delivering import deliver_due
+from apps.webhooks.models import Endpoint
+from apps.webhooks.notices import tell_owners
+from apps.webhooks.services import (
+    Changes,
+    update_endpoint,
+)
+from apps.workspaces.models import Role
+from apps.workspaces.services import add_member
+from tests.factories import Team, make_endpoint, make_user
+from tests.receiver import Receiver, Reply
+from tests.webhooks.sending import hurry, sent
+
+pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
+
+
+def test_gone_switches_the_endpoint_off(endpoint: Endpoint, receiver: Receiver) -> None:
+    receiver.answering = lambda _: Reply(410)
+    delivery = sent(endpoint)
+    endpoint.refresh_from_db()
+    assert (delivery.status, endpoint.disabled_reason) == ("failed", "gone")
+    entry = entries_of(endpoint.workspace_id)[0]
+    assert (entry.action, entry.actor_kind, entry.details) == (
+        "webhook_endpoint.disabled",
+        "system",
+        {"reason": "gone"},
+    )
+
+
+@pytest.mark.parametrize(("hours", "reason"), [(71, ""), (73, "failing")])
+def test_endpoint_that_fails_for_days_is_switched_off(
+    endpoint: Endpoint, receiver: Receiver, hours: int, reason: str
+) -> None:
+    receiver.answering = lambda _: Reply(500)
+    sent(endpoint)
+    failing = Endpoint.objects.filter(id=endpoint.id)
+    failing.update(failing_since=F("failing_since") - timedelta(hours=hours))
+    delivery = sent(endpoint)
+    endpoint.refresh_from_db()
+    assert (endpoint.disabled_reason, delivery.status) == (reason, "pending")
+
+
+def test_success_ends_the_failing(endpoint: Endpoint, receiver: Receiver) -> None:
+    receiver.answering = lambda _: Reply(500)
+    delivery = sent(endpoint)
+    endpoint.refresh_from_db()
+    assert endpoint.failing_since is not None
+    receiver.answering = lambda _: Reply()
+    hurry(delivery)
+    deliver_due(seconds=1)
+    endpoint.refresh_from_db()
+    assert endpoint.failing_since is None
+
+
+def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: Receiver) -> None:
+    second = make_user("second-owner")
+    add_member(workspace=team.workspace, user=second, role=Role.OWNER)
+    add_member(workspace=team.workspace, user=make_user("gone", is_active=False), role=Role.OWNER)
+    receiver.answering = lambda _: Reply(410)
+    endpoint, secret = make_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
+    sent(endpoint)
+    assert [tell_owners(), tell_owners()] == [1, 0]
+    assert sorted(message.to for message in mail.outbox) == sorted(
+        [[team.alice.email], [second.email]]
+    )
+    text = str(mail.outbox[0].body)
+    assert "it answered 410 Gone" in text
+    assert [hidden for hidden in ("hush", secret, "{{", "{%") if hidden in text] == []
+
+
+def test_owner_who_switched_it_off_is_not_told(team: Team, endpoint: Endpoint) -> None:
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False))
+    assert (tell_owners(), mail.outbox) == (0, [])
+
+
+def test_nothing_is_sent_while_the_endpoint_is_off(endpoint: Endpoint, receiver: Receiver) -> None:
+    sent(endpoint, times=0)
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False))
+    assert (deliver_due(seconds=1), receiver.connections) == (0, 0)
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=True))
+    assert (deliver_due(seconds=1), len(receiver.received)) == (1, 1)

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.dashboard.addresses import Address, addresses
-from tests.dashboard.growing import fill, grow
+from tests.dashboard.growing import grow
 from tests.dashboard.pages import signed_in
 from tests.dashboard.test_access import arguments
 from tests.factories import Team
@@ -66,9 +66,9 @@ def weight_of(client: Client, path: str) -> int | None:
 
 
 def test_every_page_is_light(team: Team) -> None:
-    fill(team, ROWS)
-    alice = signed_in(team.alice)
-    weights = {each.name: weight_of(alice, each.path) for each in addresses(arguments(team))}
+    alice, values = signed_in(team.alice), arguments(team)
+    grow(team, values, ROWS)
+    weights = {each.name: weight_of(alice, each.path) for each in addresses(values)}
     pages = {name: weight for name, weight in weights.items() if weight is not None}
     assert {"overview", "playground", "conversations", "keys"} <= pages.keys()
     assert {name: weight for name, weight in pages.items() if weight >= MOST} == {}

@@ -1,0 +1,19 @@
+"""Pages leave compressed."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
+
+
+class PackPages(GZipMiddleware):
+    """Django's own packing, with its random padding, for whole HTML pages alone: a stream's pieces
+    would wait in the packer for more of them."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        return super().process_response(request, response)

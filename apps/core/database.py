@@ -7,14 +7,14 @@ a connection and committed by itself.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any, LiteralString
-from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
+
+from apps.core.per_loop import PerLoop
 
 CONNECTIONS = 6
 _WAIT_SECONDS = 10.0
@@ -42,7 +42,6 @@ class _Connection(psycopg.AsyncConnection[Any]):
 
 
 Pool = AsyncConnectionPool[_Connection]
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
 
 
 async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -60,26 +59,30 @@ async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any,
 
 async def close_database() -> None:
     """Close the running loop's pool, if it has one."""
-    pool = _pools.pop(asyncio.get_running_loop(), None)
-    if pool is not None:
+    if pool := _pools.take_out():
         await pool.close()
 
 
 async def _pool() -> Pool:
-    loop = asyncio.get_running_loop()
-    pool = _pools.get(loop)
-    if pool is None:
-        pool = _pools[loop] = AsyncConnectionPool(
-            kwargs=address(),
-            connection_class=_Connection,
-            min_size=1,
-            max_size=CONNECTIONS,
-            timeout=_WAIT_SECONDS,
-            check=_check,
-            open=False,
-        )
+    pool = _pools.get()
+    if pool.closed:  # as each one is at first; to open it twice at once is safe
         await pool.open()
     return pool
+
+
+def _new_pool() -> Pool:
+    return AsyncConnectionPool(
+        kwargs=address(),
+        connection_class=_Connection,
+        min_size=1,
+        max_size=CONNECTIONS,
+        timeout=_WAIT_SECONDS,
+        check=_check,
+        open=False,
+    )
+
+
+_pools = PerLoop(_new_pool)
 
 
 def address() -> dict[str, Any]:

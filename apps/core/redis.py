@@ -19,9 +19,9 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError
 from redis.retry import Retry as BlockingRetry
 
+from apps.core.per_loop import PerLoop
 from apps.core.redis_line import RedisLine, connect, understands
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.Redis] = WeakKeyDictionary()
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[RedisLine]] = WeakKeyDictionary()
 _understands = functools.cache(understands)
 
@@ -40,19 +40,22 @@ _WAIT_SECONDS = 5.0
 
 def redis_client() -> redis.Redis:
     """The running loop's client. Short time-outs: Redis holds only what may be lost."""
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        pool = redis.BlockingConnectionPool.from_url(
-            settings.REDIS_URL,
-            max_connections=_CONNECTIONS,
-            timeout=_WAIT_SECONDS,
-            socket_timeout=_ANSWER_SECONDS,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            retry=_once_more(),
-        )
-        client = _clients[loop] = redis.Redis.from_pool(pool)
-    return client
+    return _clients.get()
+
+
+def _new_client() -> redis.Redis:
+    pool = redis.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=_CONNECTIONS,
+        timeout=_WAIT_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        retry=_once_more(),
+    )
+    return redis.Redis.from_pool(pool)
+
+
+_clients = PerLoop(_new_client)
 
 
 @functools.cache
@@ -127,6 +130,6 @@ async def close_redis() -> None:
     making = _lines.pop(loop, None)
     if making is not None and not (making.done() and _is_gone(making)):
         (await making).close()
-    client = _clients.pop(loop, None)
+    client = _clients.take_out()
     if client is not None:
         await client.aclose()

@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlsplit
-from weakref import WeakKeyDictionary
 
+from apps.core.per_loop import PerLoop
 from apps.llm.http1 import BrokenResponse, ResponseReader
 
 MOST_CONNECTIONS = 1000
@@ -278,21 +278,17 @@ class Pool:
         return found
 
 
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
+_pools = PerLoop(Pool)
 
 
 def pool() -> Pool:
     """The running loop's connections."""
-    loop = asyncio.get_running_loop()
-    found = _pools.get(loop)
-    if found is None:
-        found = _pools[loop] = Pool()
-    return found
+    return _pools.get()
 
 
 def close_pool() -> None:
     """Close the running loop's idle connections; others are closed when they are given back."""
-    if found := _pools.pop(asyncio.get_running_loop(), None):
+    if found := _pools.take_out():
         found.close()
 
 

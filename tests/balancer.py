@@ -1,8 +1,10 @@
 """One address in front of several web processes, as a load balancer in production is.
 
 Takes one request a connection, hands it to the next process in turn, and passes the answer on as
-it comes, so streams work. A process that refuses the connection, or answers 503 before anything
-else, is passed over for the next one; where none is left, the caller sees the last 503.
+it comes, so streams work. A process that refuses the connection, closes it before a byte of an
+answer (the connections that a stopping process has not taken yet end so), or answers 503 before
+anything else, is passed over for the next one; where none is left, the caller sees the last 503.
+That is safe for requests with an idempotency key.
 """
 
 from __future__ import annotations
@@ -56,8 +58,12 @@ class _Connection(StreamRequestHandler):
             except ConnectionRefusedError:
                 continue
             with target, target.makefile("rb") as answer:
-                target.sendall(request)
-                status = answer.readline()
+                status = b""
+                with suppress(ConnectionResetError, BrokenPipeError):
+                    target.sendall(request)
+                    status = answer.readline()
+                if not status:
+                    continue
                 if b" 503 " not in status:
                     self.server.answered.append(port)
                     self.wfile.write(status)

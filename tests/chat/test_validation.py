@@ -287,3 +287,9 @@ def test_body_over_1_mib_is_refused_in_chunks_too(caller: Caller) -> None:
     assert head_lines.split(b"\r\n")[0] == b"HTTP/1.1 413 Payload Too Large"
     assert b"\r\nx-request-id: req_" in head_lines
     assert json.loads(body)["code"] == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize("text", [r"\u0000", r"a\u0000", r"\ud800", "", "x" * 65])
+def test_conversation_id_that_cannot_be_one_is_refused(caller: Caller, text: str) -> None:
+    body = f'{{"message": "Hello", "conversationId": "{text}"}}'.encode()
+    assert refused(send(caller, body)).keys() == {"conversationId"}

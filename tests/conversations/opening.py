@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.models import Conversation, Turn, TurnStatus
 from apps.conversations.services import NewTurn, Receipt, Settlement, open_turn, settle_turn
 
 
@@ -37,6 +37,16 @@ def completed(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
     """The turn, settled with an answer."""
     given: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
     return settle_turn(turn=turn, settlement=Settlement(text=text, **given | fields))
+
+
+def three_exchanges(chatbot: Chatbot) -> Conversation:
+    """A conversation of three whole exchanges: ask 0, say 0, ask 1, …"""
+    turn = opened(chatbot, text="ask 0")
+    completed(turn, "say 0")
+    for number in (1, 2):
+        later = opened(chatbot, text=f"ask {number}", conversation_id=turn.conversation_id)
+        completed(later, f"say {number}")
+    return turn.conversation
 
 
 def failed(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:

@@ -17,7 +17,7 @@ from apps.conversations.queries import (
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NO_ID, new_id
 from apps.core.pagination import cursor_of
-from tests.conversations.opening import completed, opened
+from tests.conversations.opening import completed, opened, three_exchanges
 from tests.factories import Team, make_chatbot
 
 
@@ -28,13 +28,7 @@ def chatbot(team: Team) -> Chatbot:
 
 @pytest.fixture
 def conversation(chatbot: Chatbot) -> Conversation:
-    """Three whole exchanges: ask 0, say 0, ask 1, …"""
-    turn = opened(chatbot, text="ask 0")
-    completed(turn, "say 0")
-    for number in (1, 2):
-        later = opened(chatbot, text=f"ask {number}", conversation_id=turn.conversation_id)
-        completed(later, f"say {number}")
-    return turn.conversation
+    return three_exchanges(chatbot)
 
 
 def texts(messages: list[Message]) -> list[str]:

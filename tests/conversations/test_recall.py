@@ -14,7 +14,7 @@ from apps.conversations.models import Conversation, TurnStatus
 from apps.conversations.recall import recall_together
 from apps.core.database import close_database
 from apps.core.ids import new_id
-from tests.conversations.opening import completed, failed, opened
+from tests.conversations.opening import completed, failed, opened, three_exchanges
 from tests.factories import Team, make_chatbot
 
 Asked = tuple[Chatbot, str]
@@ -27,13 +27,7 @@ def chatbot(live_team: Team) -> Chatbot:
 
 @pytest.fixture
 def conversation(chatbot: Chatbot) -> Conversation:
-    """Three whole exchanges: ask 0, say 0, ask 1, …"""
-    turn = opened(chatbot, text="ask 0")
-    completed(turn, "say 0")
-    for number in (1, 2):
-        later = opened(chatbot, text=f"ask {number}", conversation_id=turn.conversation_id)
-        completed(later, f"say {number}")
-    return turn.conversation
+    return three_exchanges(chatbot)
 
 
 def recalled(conversation: Conversation, *, limit: int) -> list[str]:

@@ -22,7 +22,7 @@ import uvloop
 from bench import report, targets
 from bench.litellm_proxy import litellm_proxy
 from bench.load import Target, send_json
-from bench.measure import (
+from bench.measurements import (
     Figures,
     Size,
     few_streams,
@@ -30,8 +30,8 @@ from bench.measure import (
     json_turns,
     many_streams,
 )
-from bench.places import Place, bare, floor, make_tenant, parley, upstream
 from bench.processes import memory_kib
+from bench.servers import Place, bare, floor, make_tenant, parley, upstream
 
 PLACES = ("parley", "twice", "litellm", "floor")
 KINDS = ("json", "few", "many", "idle")

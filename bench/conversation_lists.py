@@ -202,8 +202,8 @@ def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, 
 
 def _cursor_before(number: int) -> str | None:
     """The cursor of a page, as its reader would have it by then; None behind the end."""
+    from apps.api_kit.pagination import cursor_of
     from apps.conversations.models import Conversation
-    from apps.core.pagination import cursor_of
 
     rows = Conversation.objects.order_by("-last_message_at", "-id")
     last = rows[(number - 1) * PAGE - 1 : (number - 1) * PAGE].first()

@@ -30,11 +30,11 @@ import psycopg
 import uvloop
 
 from bench.load import Target, send_json
-from bench.measure import CLIENTS, Figures
-from bench.places import MESSAGE
+from bench.measurements import CLIENTS, Figures
 from bench.processes import ROOT, cpu_seconds, process, wait_until_it_listens
+from bench.servers import MESSAGE
 from local.web import manage_command, web_command
-from tests.live import free_port
+from tests.web_processes import free_port
 
 MOST = 1.2
 """What a turn may cost in the full database, as a multiple of the empty one."""

@@ -25,7 +25,7 @@ SELECT 'c' || lpad(n::text, 24, '0'), %(workspace)s, %(chatbot)s,
        '', (ARRAY['api', 'chat', 'fair'])[1 + n %% 3], (ARRAY['new', 'contacted', 'lost'])[1 + n %% 3], '{}',
        now() - n * interval '1 second', now()
 FROM generate_series(%(first)s, %(last)s) AS n
-"""  # noqa: E501
+"""
 LISTS: dict[str, dict[str, object]] = {
     "first page": {},
     "page 1,000 of 100": {"page": 1000, "limit": 100},

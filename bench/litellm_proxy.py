@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load import Target
-from bench.places import MESSAGE, Place
 from bench.processes import ROOT, process, wait_until_it_listens
+from bench.servers import MESSAGE, Place
 from bench.targets import LITELLM
-from tests.live import free_port
+from tests.web_processes import free_port
 
 VERSION = "1.106.2"
 HOME = ROOT / ".local" / "bench" / "litellm"

@@ -25,7 +25,7 @@ from typing import Any
 from apps.llm import services
 from apps.llm.providers import litellm as provider
 from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts
-from bench.places import MESSAGE, TOKENS, upstream
+from bench.servers import MESSAGE, TOKENS, upstream
 
 MOST = 1.10
 """What asking through Parley may cost, as a multiple of litellm itself."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.test import Client
 
-    from tests.dashboard.addresses import Address
+    from tests.dashboard.page_urls import Address
 
 ROUNDS = 15
 
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     from django.test import Client
 
     from apps.accounts.models import User
-    from apps.dashboard.demo import OWNER, SLUG, seed_demo
+    from apps.demo.seed import OWNER, SLUG, seed_demo
     from apps.workspaces.models import Workspace
-    from tests.dashboard.addresses import Found, addresses
+    from tests.dashboard.page_urls import Found, addresses
 
     parser = argparse.ArgumentParser(prog="bench pages")
     parser.add_argument("--turns", type=int, default=0, help="turns to add to the demo's")

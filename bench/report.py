@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.plot import plot
+from bench.chart import plot
 from bench.targets import Rounds, Verdict, median_of
 
 RESULTS = Path(__file__).parent / "results.json"

@@ -95,7 +95,7 @@ def new_world() -> dict[str, str]:
 
 def settle(database: psycopg.Connection, world: dict[str, str], turns: int) -> float:
     """Open so many turns, settle them in one statement; the seconds that settling took."""
-    from apps.conversations.statements import OPEN, SETTLE
+    from apps.turns.sql import OPEN, SETTLE
 
     rows = list(opening(world, turns))
     database.execute(OPEN, [json.dumps(rows)], prepare=True)

@@ -11,19 +11,19 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
 from apps.api_keys.api import router as api_keys
+from apps.api_keys.authentication import answering, note_refusal
 from apps.api_keys.idempotency import Replay
-from apps.api_keys.ninja_auth import answering, note_refusal
+from apps.api_kit.error_format import as_api_error
+from apps.api_kit.schemas import details_of
 from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
 from apps.conversations.exports.api import router as exports
-from apps.conversations.usage.api import router as usage
-from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, InternalError, ValidationFailed
-from apps.core.logging import get_logger
-from apps.core.schemas import details_of
 from apps.credits.api import router as credits
+from apps.infrastructure.logging import get_logger
 from apps.leads.api import router as leads
+from apps.reporting.usage.api import router as usage
 from apps.webhooks.api import router as webhooks
 
 log = get_logger(__name__)

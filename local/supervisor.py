@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import descendants, processes
-from local.accounts import Account
 from local.errors import ChildFailed, PortTaken
 from local.interrupts import Interrupts, StopRequested
+from local.server_account import Account
 
 WATCH_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0

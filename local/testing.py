@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import accounts, foreground, ports, postgres, processes, services, state
+from local import foreground, ports, postgres, processes, services, state
+from local import server_account as accounts
 from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts
 from local.supervisor import Supervisor

@@ -13,7 +13,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.factories import Team, leave_no_work, make_team
-from tests.live import WebProcess, start_web
+from tests.web_processes import WebProcess, start_web
 
 StartWeb = Callable[..., WebProcess]
 
@@ -43,7 +43,7 @@ def team(db: None) -> Team:
 @pytest.fixture(scope="session")
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Lets tests commit. Rows stay, as in life: a test makes its own workspace and looks there."""
-    from apps.core.threads import close_threads
+    from apps.infrastructure.postgres.threads import close_threads
 
     with django_db_blocker.unblock():
         yield

@@ -15,7 +15,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import ensure_resource_availability
 
-from apps.core.openapi import ID
+from apps.api_kit.openapi import ID
 
 Case = schemathesis.Case[Any]
 

@@ -23,9 +23,9 @@ from apps.api_keys.models import MOST_REQUESTS, ApiKey, Scope
 from apps.api_keys.services import issue_key
 from apps.conversations.exports.writing import write_due
 from apps.workspaces.models import Workspace
-from tests.contracts.world import make_world
+from tests.contracts.tenant_rows import make_world
 from tests.factories import give, leave_no_work, make_team
-from tests.live import TLS, WebProcess
+from tests.web_processes import TLS, WebProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import Caller, WebProcess
+from tests.web_processes import Caller, WebProcess
 
 Frame = dict[str, Any]
 

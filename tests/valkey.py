@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local import valkey
-from tests.live import free_port
+from tests.web_processes import free_port
 
 
 class OwnValkey:

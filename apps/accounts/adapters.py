@@ -10,9 +10,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from apps.core.jobs import send_on_commit
-from apps.core.middleware import client_ip
-from apps.core.sealing import Seal
+from apps.infrastructure.encryption import Seal
+from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.web.middleware import client_ip
 
 SEND = "apps.accounts.tasks.send_email"
 _SECOND_FACTORS = Seal("apps.accounts.second-factor")

@@ -12,7 +12,7 @@ from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts.models import User
-from apps.core.admin import StaffAdmin
+from apps.infrastructure.admin import StaffAdmin
 
 # Second factors and sessions are people's own; addresses are shown with the person.
 for model in (Authenticator, UserSession, EmailAddress):

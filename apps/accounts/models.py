@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from apps.core.ids import IdField
+from apps.infrastructure.postgres.id_field import IdField
 
 
 class UserManager(BaseUserManager["User"]):

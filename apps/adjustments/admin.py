@@ -9,10 +9,11 @@ from django.http.response import HttpResponseBase
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from apps.adjustments import uploads, views
+from apps.adjustments import csv_views as uploads
+from apps.adjustments import views
 from apps.adjustments.models import Adjustment, AdjustmentLine, Status
 from apps.adjustments.queries import ADJUST, APPROVE, GOODWILL
-from apps.core.admin import HistoryAdmin, list_page, row_page
+from apps.infrastructure.admin import HistoryAdmin, list_page, row_page
 
 
 class LineInline(TabularInline):  # type: ignore[misc]

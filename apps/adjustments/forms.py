@@ -16,8 +16,8 @@ from unfold.widgets import (
 )
 
 from apps.accounts.models import User
+from apps.adjustments.csv_import import MOST_BYTES, end_of_day
 from apps.adjustments.queries import ADJUST, Line
-from apps.adjustments.sheets import MOST_BYTES, end_of_day
 from apps.credits.models import Category, LedgerEntry
 from apps.credits.services import MOST
 from apps.workspaces.models import Workspace

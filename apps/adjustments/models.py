@@ -5,8 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from apps.core.ids import IdField
 from apps.credits.models import Category, LedgerEntry
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 

@@ -21,9 +21,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.adjustments.errors import Differs, PostedBefore, Refused, Undecidable
 from apps.adjustments.models import DONE, Adjustment, AdjustmentLine, Status
 from apps.adjustments.queries import APPROVE, Line, foresee, lines_of, workspaces_of
-from apps.adjustments.refusals import Differs, PostedBefore, Refused, Undecidable
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant, lock_account, reverse

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from apps.accounts.access import signed_in
 from apps.adjustments import previews, services
+from apps.adjustments.errors import Differs, NotAdjusted, Refused, Undecidable
 from apps.adjustments.forms import AdjustForm, DeclineForm
 from apps.adjustments.models import Adjustment
 from apps.adjustments.queries import (
@@ -26,7 +27,6 @@ from apps.adjustments.queries import (
     goodwill_left,
     lines_of,
 )
-from apps.adjustments.refusals import Differs, NotAdjusted, Refused, Undecidable
 from apps.audit.services import staff
 from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace

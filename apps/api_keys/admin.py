@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
 from apps.audit.services import staff
-from apps.core.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import HistoryAdmin, SinceFilter
 
 
 @admin.register(ApiKey)

@@ -8,14 +8,14 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from apps.api_keys import services
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.queries import key_with, keys_of
 from apps.api_keys.schemas import ApiKeyOut, ApiKeyPage, ApiKeyWithSecret, NewApiKey, Rotation
-from apps.core.openapi import raises
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Limit, Success
+from apps.api_kit.openapi import raises
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Limit, Success
 from apps.workspaces.models import Workspace
 
 router = Router(tags=["API keys"], by_alias=True)

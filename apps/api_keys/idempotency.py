@@ -20,7 +20,7 @@ from django.utils import timezone
 from apps.api_keys.models import IdempotentAnswer
 from apps.api_keys.queries import Caller
 from apps.core.errors import IdempotencyMismatch, ValidationFailed
-from apps.core.sealing import box_of
+from apps.infrastructure.encryption import box_of
 
 HEADER = "Idempotency-Key"
 LENGTH = 255

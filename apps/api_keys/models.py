@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from apps.core.ids import IdField
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 REQUESTS_PER_HOUR = 1_000

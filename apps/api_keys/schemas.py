@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from apps.api_keys.models import MOST_REQUESTS, REQUESTS_PER_HOUR, ApiKey
-from apps.core.schemas import WHOLE, BodySchema, CamelSchema, When, shown_as_line
+from apps.api_kit.schemas import WHOLE, BodySchema, CamelSchema, When, shown_as_line
 from apps.core.text import line_of
 
 MOST_GRACE = 7 * 24 * 3600

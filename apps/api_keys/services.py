@@ -16,7 +16,7 @@ from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
 from apps.audit.services import SYSTEM, Actor, record
-from apps.core.changes import tell_of_change
+from apps.infrastructure.redis.cache_invalidation import tell_of_change
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.audit.models import AuditEntry
-from apps.core.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import HistoryAdmin, SinceFilter
 
 
 @admin.register(AuditEntry)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
-from apps.core.middleware import client_ip, request_id_of
+from apps.infrastructure.web.middleware import client_ip, request_id_of
 
 
 @dataclass(frozen=True, slots=True)

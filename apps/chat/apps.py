@@ -6,6 +6,6 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from apps.chat.known import heed_changes
+        from apps.chat.engine.auth_cache import heed_changes
 
         heed_changes()

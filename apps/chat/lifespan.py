@@ -15,15 +15,15 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from apps.chat.running import relay, running_turns
-from apps.chat.sockets import open_sockets
+from apps.api_kit.refusal_log import notes_sent
+from apps.chat.engine.run import relay, running_turns
+from apps.chat.websocket.connection import open_sockets
 from apps.chatbots.queries import providers_in_use
-from apps.core.database import close_database
-from apps.core.logging import get_logger
-from apps.core.process import process
-from apps.core.redis import close_redis
-from apps.core.request_notes import notes_sent
-from apps.core.threads import close_threads, in_thread
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.pool import close_database
+from apps.infrastructure.postgres.threads import close_threads, in_thread
+from apps.infrastructure.process import process
+from apps.infrastructure.redis.clients import close_redis
 from apps.llm import services as llm
 
 log = get_logger(__name__)

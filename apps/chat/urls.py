@@ -1,7 +1,12 @@
 from django.urls import path
 
-from apps.chat.openai_edge import CompletionsView, ModelsView, ModelView, NothingHereView
-from apps.chat.views import ChatView, TurnStopView, TurnStreamView
+from apps.chat.http.views import ChatView, TurnStopView, TurnStreamView
+from apps.chat.openai.compatible_endpoint import (
+    CompletionsView,
+    ModelsView,
+    ModelView,
+    NothingHereView,
+)
 
 urlpatterns = [
     path("chatbots/<str:chatbot_id>/chat", ChatView.as_view(), name="chat"),

@@ -13,6 +13,7 @@ from django.utils.html import format_html_join
 
 from apps.accounts.models import User
 from apps.audit.services import staff
+from apps.chatbots.model_test import QUESTION, try_model
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
 from apps.chatbots.services import (
     SETTINGS,
@@ -21,8 +22,7 @@ from apps.chatbots.services import (
     save_model,
     update_chatbot,
 )
-from apps.chatbots.trial import QUESTION, try_model
-from apps.core.admin import HistoryAdmin, StaffAdmin, row_page
+from apps.infrastructure.admin import HistoryAdmin, StaffAdmin, row_page
 from apps.llm.catalogue import resolve
 
 

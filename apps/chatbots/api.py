@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import (
@@ -27,8 +29,6 @@ from apps.chatbots.schemas import (
     VersionOut,
     VersionPage,
 )
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Deleted, Limit, Success
 
 router = Router(tags=["chatbots"], by_alias=True)
 catalogue = Router(tags=["language models"], by_alias=True)

@@ -8,8 +8,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.audit.models import ActorKind
-from apps.core.ids import LENGTH, IdField
+from apps.core.ids import LENGTH
 from apps.credits.prices import Price
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 OWN_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from apps.api_kit.schemas import WHOLE, BodySchema, CamelSchema, Id, Text, shown_as_line
 from apps.chatbots.models import DEFAULT_PROMPT, MAX_PROMPT, Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.services import SETTINGS
-from apps.core.schemas import WHOLE, BodySchema, CamelSchema, Id, Text, shown_as_line
 from apps.core.text import line_of
 
 Name = Annotated[str, AfterValidator(line_of(120)), shown_as_line(120)]

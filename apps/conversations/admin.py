@@ -12,7 +12,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
 from apps.audit.services import staff
-from apps.conversations.disclosure import LEAST_REASON, read_with_reason
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
     UNWELL,
@@ -23,7 +22,8 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
-from apps.core.admin import HistoryAdmin, SinceFilter, row_page
+from apps.conversations.staff_access import LEAST_REASON, read_with_reason
+from apps.infrastructure.admin import HistoryAdmin, SinceFilter, row_page
 
 ERROR_CODES = (
     "MODEL_ERROR",

@@ -8,9 +8,13 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
-from apps.conversations import curation, deletion
+from apps.api_kit.openapi import raises
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
+from apps.conversations import annotations as curation
+from apps.conversations import deletion
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.lists import listed, row_of, rows_of, with_beginnings
 from apps.conversations.models import RatingValue, Turn
@@ -25,9 +29,6 @@ from apps.conversations.schemas import (
     NewRating,
     TurnAnswer,
 )
-from apps.core.openapi import raises
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Deleted, Limit, Success
 from apps.credits.queries import charge_of_turn
 
 router = Router(tags=["conversations"], by_alias=True)

@@ -11,8 +11,9 @@ from django.db.models.lookups import LessThanOrEqual
 from apps.api_keys.models import ApiKey
 from apps.audit.models import ActorKind
 from apps.chatbots.models import Chatbot
-from apps.core.ids import LENGTH, IdField, new_id
+from apps.core.ids import LENGTH, new_id
 from apps.credits.prices import Price
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 # Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet, Sum
 
+from apps.api_kit.pagination import oldest_first
 from apps.conversations.errors import (
     ConversationNotFound,
     MessageNotAnAnswer,
@@ -16,7 +17,6 @@ from apps.conversations.errors import (
 )
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import request_moment
-from apps.core.pagination import oldest_first
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
 ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)

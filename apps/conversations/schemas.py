@@ -9,6 +9,16 @@ from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from apps.api_kit.openapi import EXAMPLE_ID
+from apps.api_kit.schemas import (
+    BodySchema,
+    CamelSchema,
+    Id,
+    Moment,
+    Text,
+    When,
+    shown_as_line,
+)
 from apps.conversations.lists import Rated, Row
 from apps.conversations.models import (
     COMMENT_LENGTH,
@@ -17,16 +27,6 @@ from apps.conversations.models import (
     TITLE_LENGTH,
     Message,
     Rating,
-)
-from apps.core.openapi import EXAMPLE_ID
-from apps.core.schemas import (
-    BodySchema,
-    CamelSchema,
-    Id,
-    Moment,
-    Text,
-    When,
-    shown_as_line,
 )
 from apps.core.text import line_of
 

@@ -21,7 +21,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_chatbots
 from apps.conversations.search import read_again
 from apps.core.ids import base36
-from apps.credits.history import first_grants
+from apps.credits.backfill import first_grants
 from apps.workspaces.models import Member, Role, Workspace
 
 AT_ONCE = 100_000

@@ -2,25 +2,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.conversations import deletion, search, services
+from apps.conversations import deletion, search
 from apps.conversations.exports import services as exports
 from apps.conversations.exports.writing import write_due
-from apps.core.jobs import send_on_commit
-from apps.core.logging import get_logger
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.task_queue import send_on_commit
 
 log = get_logger(__name__)
 
 _SECONDS = 3.0
 # Then others' jobs have their turn: the sweep of turns waits in the same queue.
-
-
-@shared_task(name="apps.conversations.tasks.sweep_turns")  # type: ignore[untyped-decorator]
-def sweep_turns() -> int:
-    """Run the sweep and say what it found. Nothing is lost if a run is missed or doubled."""
-    abandoned = services.sweep_turns()
-    for turn_id in abandoned:
-        log.warning("turn_abandoned", turn_id=turn_id)
-    return len(abandoned)
 
 
 @shared_task(name=exports.WRITE_EXPORTS)  # type: ignore[untyped-decorator]

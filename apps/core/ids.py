@@ -12,8 +12,6 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 
-from django.db import models
-
 LENGTH = 25
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 9
@@ -104,23 +102,3 @@ def request_moment(request_id: str) -> datetime | None:
 
 
 _LAST_SECOND = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-
-
-class IdField(models.CharField):  # type: ignore[type-arg]
-    """A primary key made by `new_id`, compared byte by byte."""
-
-    def __init__(self, **options: object) -> None:
-        options |= {
-            "primary_key": True,
-            "max_length": LENGTH,
-            "default": new_id,
-            "editable": False,
-            "db_collation": "C",
-        }
-        super().__init__(**options)  # type: ignore[arg-type]
-
-    def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:
-        name, path, arguments, options = super().deconstruct()
-        for fixed in ("primary_key", "max_length", "default", "editable", "db_collation"):
-            options.pop(fixed, None)
-        return name, path, list(arguments), options

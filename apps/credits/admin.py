@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.core.admin import HistoryAdmin, SinceFilter, StaffAdmin, row_page, to_page
 from apps.credits.admin_plans import AlertAdmin, ChangesPlan, CreditRequestAdmin
 from apps.credits.models import (
     Account,
@@ -19,6 +18,7 @@ from apps.credits.models import (
     NightlyCheck,
     Plan,
 )
+from apps.infrastructure.admin import HistoryAdmin, SinceFilter, StaffAdmin, row_page, to_page
 
 admin.site.register(CreditRequest, CreditRequestAdmin)
 admin.site.register(Alert, AlertAdmin)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from apps.audit.services import Actor, record
-from apps.credits.letters import send_letter
+from apps.credits.emails import send_letter
 from apps.credits.models import MOST, Account, Alert, AlertKind
 from apps.credits.services import lock_account
 from apps.webhooks.models import EventType

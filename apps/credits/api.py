@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
+from apps.api_keys.authentication import ApiKeyAuth, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, caller_in
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Day, Limit, Success
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Day, Limit, Success
 from apps.credits.models import EntryKind
 from apps.credits.queries import balance_of, ledger_of
 from apps.credits.schemas import CreditsAnswer, LedgerEntryOut, LedgerPage

@@ -19,11 +19,11 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM, Actor, record
-from apps.core.logging import get_logger
-from apps.credits.anniversaries import anniversary, day_of, midnight, months_until
+from apps.credits.billing_months import anniversary, day_of, midnight, months_until
 from apps.credits.errors import OwnWorkspace, PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.services import expire, grant, lock_account, open_account
+from apps.infrastructure.logging import get_logger
 from apps.workspaces.queries import belongs_to
 
 log = get_logger(__name__)

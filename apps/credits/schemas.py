@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Self
 
-from apps.core.schemas import CamelSchema
+from apps.api_kit.schemas import CamelSchema
 from apps.credits.models import EntryKind, LedgerEntry
 
 

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.credits import alerts, plans
-from apps.credits.letters import send_letter
+from apps.credits.emails import send_letter
 from apps.credits.models import DECIDED, CreditRequest
 
 

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from django.conf import settings
 
-from apps.chat import rate_limit, sse
-from apps.chat.admission import asked
-from apps.chat.engine import ChatRequest, begin
-from apps.chat.events import Failed
-from apps.chat.turn_log import TurnLog
+from apps.chat.engine import chatbot_rate_limit as rate_limit
+from apps.chat.engine.events import Failed
+from apps.chat.engine.log import TurnLog
+from apps.chat.engine.request_parsing import asked
+from apps.chat.engine.start import ChatRequest, begin
+from apps.chat.http import sse
 from apps.chatbots.models import Chatbot
 from apps.core.errors import TooManyRequests
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.dashboard.docs import views as docs
 from apps.dashboard.views import (
     audit,
     chatbots,
     conversations,
     credits,
-    docs,
     exports,
     keys,
     leads,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.core.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import HistoryAdmin, SinceFilter
 from apps.leads.models import CapturedField, Lead, Reading
 
 

@@ -7,14 +7,15 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.api_kit.openapi import raises
 from apps.chatbots.errors import ChatbotNotFound
-from apps.core.openapi import raises
 from apps.leads import services
 from apps.leads.access import chatbot_id_in, lead_in
 from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
+from apps.leads.payloads import lead_data
 from apps.leads.queries import LeadPage, leads_of, page_of
 from apps.leads.schemas import (
     DeletedLeadAnswer,
@@ -25,7 +26,6 @@ from apps.leads.schemas import (
     NewLead,
     NewLeadOfChatbot,
 )
-from apps.leads.wire import lead_data
 
 router = Router(tags=["leads"], by_alias=True)
 

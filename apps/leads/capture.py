@@ -21,12 +21,12 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from apps.api_kit.schemas import details_of
 from apps.chatbots.models import LeadCapture
 from apps.conversations.models import Message, Role, Turn
-from apps.core.drf import DATABASE_AWAY
 from apps.core.errors import ValidationFailed
-from apps.core.logging import get_logger
-from apps.core.schemas import details_of
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.leads.detection import Found, details_in
 from apps.leads.fields import Email, LeadFields, Metadata, Name, Phone, Source
 from apps.leads.models import CapturedField, Lead, Reading
@@ -113,7 +113,7 @@ def _read(turn: Turn) -> bool:
     """Read one; a message that cannot be read must not stand in the way of those behind it."""
     try:
         return read_turn(turn=turn)
-    except DATABASE_AWAY:
+    except DATABASE_UNAVAILABLE:
         raise
     except Exception:
         log.exception("turn_not_read", turn_id=turn.id)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from apps.leads.contacts import email_of, phone_of
+from apps.leads.contact_formats import email_of, phone_of
 
 Field = Literal["name", "email", "phone"]
 

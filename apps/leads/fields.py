@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from apps.core.bounded_json import bounded_object
-from apps.core.schemas import shown_as_line
+from apps.api_kit.schemas import shown_as_line
+from apps.core.json_limits import bounded_object
 from apps.core.text import line_of
-from apps.leads.contacts import email_of, phone_of
+from apps.leads.contact_formats import email_of, phone_of
 
 NAME_LENGTH = 200
 SOURCE_LENGTH = 60

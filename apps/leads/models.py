@@ -7,7 +7,7 @@ from django.db.models.functions import Now, Upper
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
-from apps.core.ids import IdField
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 # The foreign keys marked db_constraint=False are real ones over (workspace, id), made in a

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from ninja import Schema
 from pydantic import AfterValidator, Field
 
-from apps.core.schemas import BodySchema, CamelSchema, Moment
+from apps.api_kit.schemas import BodySchema, CamelSchema, Moment
 from apps.core.text import line_of
 from apps.leads.fields import (
     SEARCH_LENGTH,

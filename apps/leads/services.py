@@ -13,7 +13,7 @@ from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields, merged
 from apps.leads.models import Lead
-from apps.leads.wire import lead_data
+from apps.leads.payloads import lead_data
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 

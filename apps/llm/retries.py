@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from apps.llm.deadlines import Limits
 from apps.llm.errors import ModelFailure
-from apps.llm.limits import Limits
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.25

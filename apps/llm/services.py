@@ -10,10 +10,10 @@ from typing import cast
 
 import structlog
 
+from apps.llm.deadlines import Limits
 from apps.llm.errors import ModelError, ModelFailure
-from apps.llm.limits import Limits
 from apps.llm.retries import with_retries
-from apps.llm.text import FitText
+from apps.llm.text_sanitizer import FitText
 from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from apps.llm.types import (
     Finish,
@@ -28,7 +28,7 @@ from apps.llm.types import (
 
 PROVIDERS: Mapping[ProviderKind, str] = {
     "sandbox": "apps.llm.providers.sandbox",
-    "openai-wire": "apps.llm.providers.openai_wire",
+    "openai-wire": "apps.llm.providers.openai_compatible",
     "litellm": "apps.llm.providers.litellm",
 }
 """Modules, each imported with its client when a turn, or `warm`, needs it: a command needs none."""

@@ -3,11 +3,11 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
-from apps.core.openapi import raises
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Deleted, Limit, Success
+from apps.api_kit.openapi import raises
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import IdField
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 # Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign
@@ -45,7 +45,7 @@ class DisabledReason(models.TextChoices):
 class Endpoint(models.Model):
     """An address of the customer's that events are sent to.
 
-    Secrets are kept sealed (`apps.webhooks.sealing`), because signing needs them in the clear.
+    Secrets are kept sealed (`apps.webhooks.signing_secrets`), because signing needs them in the clear.
     While one is being rotated, both sign until `previous_secret_expires_at`. `failing_since` is
     the first failure after the last success.
     """

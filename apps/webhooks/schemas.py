@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from apps.core.schemas import BodySchema, CamelSchema, Text
+from apps.api_kit.schemas import BodySchema, CamelSchema, Text
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
 from apps.webhooks.signing import body_of
 

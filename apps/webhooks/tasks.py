@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.core.logging import get_logger
-from apps.webhooks import delivering, notices, services
+from apps.infrastructure.logging import get_logger
+from apps.webhooks import delivery as delivering
+from apps.webhooks import owner_emails as notices
+from apps.webhooks import services
 
 log = get_logger(__name__)
 

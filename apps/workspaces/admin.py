@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
-from apps.core.admin import HistoryAdmin, StaffAdmin, row_page, to_page
+from apps.infrastructure.admin import HistoryAdmin, StaffAdmin, row_page, to_page
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 from apps.workspaces.services import make_owner
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
-from apps.core.ids import IdField
+from apps.infrastructure.postgres.id_field import IdField
 
 slug_form = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z",

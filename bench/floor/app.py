@@ -19,9 +19,9 @@ import aiohttp
 import redis.asyncio as redis
 from psycopg_pool import AsyncConnectionPool
 
-from apps.conversations.statements import OPEN, SETTLE
-from apps.core.batches import Batches
-from apps.core.rate_script import ADMIT
+from apps.infrastructure.concurrency.batching import Batches
+from apps.infrastructure.redis.rate_limit_script import ADMIT
+from apps.turns.sql import OPEN, SETTLE
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]

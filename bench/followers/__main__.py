@@ -60,7 +60,7 @@ class Bench:
         from django.conf import settings
 
         from bench.tenants import new_tenant
-        from tests.live import start_web
+        from tests.web_processes import start_web
 
         api_base = stack.enter_context(paced_model())
         self.chatbot_id, self.key, folder = new_tenant(stack, "openai/paced", api_base=api_base)
@@ -201,7 +201,7 @@ def cpu_seconds(server: psutil.Process) -> float:
 def paced_model() -> Iterator[str]:
     """A model that says WORDS words, one every PACE seconds; its address."""
     options = ["--words", str(WORDS), "--pace", str(PACE)]
-    command = [sys.executable, "-m", "tests.llm.upstream", *options]
+    command = [sys.executable, "-m", "tests.llm.fake_provider", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
         assert model.stdout
         yield model.stdout.readline().strip()

@@ -7,7 +7,7 @@ from typing import Any
 
 import environ
 
-from apps.core.logging import configure_logging
+from apps.infrastructure.logging import configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -41,7 +41,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "apps.core",
     "apps.accounts",
     "apps.audit",
     "apps.workspaces",
@@ -52,17 +51,22 @@ INSTALLED_APPS = [
     "apps.adjustments",
     "apps.chatbots",
     "apps.conversations",
+    "apps.turns",
     "apps.leads",
     "apps.chat",
+    "apps.reporting",
+    "apps.privacy",
+    "apps.staff",
     "apps.dashboard",
+    "apps.demo",
 ]
 
 MIDDLEWARE = [
-    "apps.core.middleware.request_id",
-    "apps.core.middleware.one_shape",
+    "apps.infrastructure.web.middleware.request_id",
+    "apps.api_kit.error_format.one_shape",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.core.packing.PackPages",
+    "apps.infrastructure.web.compression.PackPages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -70,14 +74,17 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.core.csp.content_security_policy",
+    "apps.infrastructure.web.csp.content_security_policy",
 ]
 
 # The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
-API_MIDDLEWARE = ["apps.core.middleware.request_id", "apps.core.middleware.one_shape"]
+API_MIDDLEWARE = [
+    "apps.infrastructure.web.middleware.request_id",
+    "apps.api_kit.error_format.one_shape",
+]
 API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False
-CSRF_FAILURE_VIEW = "apps.core.views.csrf_failure"
+CSRF_FAILURE_VIEW = "apps.infrastructure.web.error_pages.csrf_failure"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -123,7 +130,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
 ACCOUNT_FORMS = {
-    "signup": "apps.dashboard.entrance.forms.SignUpForm",
+    "signup": "apps.dashboard.onboarding.forms.SignUpForm",
     "login": "apps.accounts.forms.LoginForm",
     "reauthenticate": "apps.accounts.forms.ReauthenticateForm",
     "reset_password": "apps.accounts.forms.ResetPasswordForm",
@@ -199,7 +206,7 @@ def redis_settings(url: str) -> dict[str, Any]:
         "CELERY_BROKER_URL": url,
         "CACHES": {
             "default": {
-                "BACKEND": "apps.core.cache.SharedCache",
+                "BACKEND": "apps.infrastructure.redis.cache.SharedCache",
                 "LOCATION": url,
                 "KEY_PREFIX": "parley:cache",
                 "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
@@ -231,7 +238,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # Receivers of webhooks may be slow: they have workers of their own, and delay nothing else.
 CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
 CELERY_BEAT_SCHEDULE = {
-    "sweep-turns": {"task": "apps.conversations.tasks.sweep_turns", "schedule": 5.0},
+    "sweep-turns": {"task": "apps.turns.tasks.sweep_turns", "schedule": 5.0},
     "read-messages-for-search": {
         "task": "apps.conversations.tasks.read_messages",
         "schedule": 5.0,
@@ -244,11 +251,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
     },
     # Looked for twice an hour and done once a day, so that an outage is caught up with.
-    "check-books": {"task": "apps.dashboard.tasks.check_books", "schedule": 1800.0},
+    "check-books": {"task": "apps.reporting.tasks.check_books", "schedule": 1800.0},
     "tell-of-balances": {"task": "apps.credits.tasks.tell_of_balances", "schedule": 5.0},
-    "end-workspaces": {"task": "apps.dashboard.tasks.end_workspaces", "schedule": 600.0},
-    "forget-old": {"task": "apps.dashboard.tasks.forget_old", "schedule": 600.0},
-    "erase-users": {"task": "apps.dashboard.tasks.erase_users", "schedule": 60.0},
+    "end-workspaces": {"task": "apps.privacy.tasks.end_workspaces", "schedule": 600.0},
+    "forget-old": {"task": "apps.privacy.tasks.forget_old", "schedule": 600.0},
+    "erase-users": {"task": "apps.privacy.tasks.erase_users", "schedule": 60.0},
     "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
     "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
     "deliver-webhooks": {
@@ -318,7 +325,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "apps.core.drf.exception_handler",
+    "EXCEPTION_HANDLER": "apps.api_kit.error_format.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -326,7 +333,7 @@ UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
-    "DASHBOARD_CALLBACK": "apps.dashboard.staff.start.show",
+    "DASHBOARD_CALLBACK": "apps.staff.home.show",
     # The accent of static/css/tokens.css.
     "COLORS": {
         "primary": {

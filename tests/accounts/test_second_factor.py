@@ -15,8 +15,8 @@ from apps.accounts.adapters import SecondFactorAdapter
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
-from tests.accounts.visiting import PASSWORD, confirm, errors, is_in, log_in, mails, visitor
-from tests.jobs import run_jobs
+from tests.accounts.browser_session import PASSWORD, confirm, errors, is_in, log_in, mails, visitor
+from tests.task_runner import run_jobs
 
 pytestmark = pytest.mark.usefixtures("queue")
 

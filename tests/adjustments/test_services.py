@@ -9,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from apps.adjustments.errors import Differs, PostedBefore
 from apps.adjustments.models import Adjustment, AdjustmentLine
 from apps.adjustments.queries import foresee
-from apps.adjustments.refusals import Differs, PostedBefore
 from apps.adjustments.services import decline, submit
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff
@@ -21,7 +21,7 @@ from apps.credits.queries import balance_of, ledger_sum
 from apps.credits.services import hold
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member
-from tests.adjustments.asking import (
+from tests.adjustments.adjustment_requests import (
     ask,
     asked,
     decided,

@@ -13,8 +13,8 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
+from tests.api_kit.rest_client import Api
 from tests.factories import Team
-from tests.rest.calling import Api
 
 ALL = ("chat", "read", "manage")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from bench.plot import plot
+from bench.chart import plot
 from bench.targets import FLOOR, PARLEY
 
 SVG = "{http://www.w3.org/2000/svg}"

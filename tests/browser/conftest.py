@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections
 
 from apps.accounts.models import User
-from tests.live import WebProcess
+from tests.web_processes import WebProcess
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Browser, BrowserContext, sync_playwright

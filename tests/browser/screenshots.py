@@ -74,7 +74,7 @@ def main() -> None:
         from playwright.sync_api import sync_playwright
 
         from tests.browser.conftest import CHROMIUM, FLAGS
-        from tests.live import start_web
+        from tests.web_processes import start_web
 
         web = stack.enter_context(start_web(folder))
         playwright = stack.enter_context(sync_playwright())
@@ -95,7 +95,7 @@ def _options() -> argparse.Namespace:
 def _seed(api_base: str) -> Told:
     from django.core.management import call_command
 
-    from apps.dashboard.demo import seed_demo
+    from apps.demo.seed import seed_demo
 
     call_command("migrate", verbosity=0)
     told = seed_demo(base_url="", model_api_base=api_base, previous={})
@@ -105,7 +105,7 @@ def _seed(api_base: str) -> Told:
 @contextmanager
 def _model() -> Iterator[str]:
     """A language model that has two answers, by its prompt; yields its address."""
-    from tests.llm.upstream import answer, serve
+    from tests.llm.fake_provider import answer, serve
 
     ready: queue.Queue[tuple[str, Callable[[], object]]] = queue.Queue()
 
@@ -173,11 +173,11 @@ def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.N
 def _places(told: Told) -> dict[str, str]:
     from apps.chatbots.models import Chatbot
     from apps.chatbots.queries import versions_of
-    from apps.dashboard.demo import MODEL
+    from apps.demo.seed import MODEL
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
     from apps.workspaces.queries import token_of
-    from tests.dashboard.addresses import Found, addresses
+    from tests.dashboard.page_urls import Found, addresses
 
     workspace = Workspace.objects.get(slug=told.slug)
     changed = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[0]

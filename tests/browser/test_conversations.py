@@ -11,10 +11,10 @@ from apps.conversations.models import Conversation, Rating
 from apps.conversations.search import read_messages
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot
-from tests.live import WebProcess
 from tests.sockets import paying_caller
+from tests.turns.new_turns import completed, opened
+from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
 

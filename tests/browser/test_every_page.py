@@ -15,11 +15,11 @@ from apps.workspaces.models import Invitation
 from apps.workspaces.queries import token_of
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import SIZES, session_of
-from tests.browser.hostile import fill, poison
-from tests.dashboard.addresses import Address, addresses
+from tests.browser.hostile_rows import fill, poison
+from tests.dashboard.page_urls import Address, addresses
 from tests.dashboard.test_access import arguments
 from tests.factories import Team, leave_no_work, make_team
-from tests.live import WebProcess
+from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,9 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.writing import write_due
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.conversations.exporting import asked, make_export
-from tests.conversations.opening import completed, opened
+from tests.conversations.export_helpers import asked, make_export
 from tests.factories import Team, make_chatbot
+from tests.turns.new_turns import completed, opened
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS")

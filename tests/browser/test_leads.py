@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from apps.leads.models import Lead
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import made, read
+from tests.leads.lead_factory import made, read
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from apps.workspaces.services.invitations import SEND
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team
-from tests.jobs import run_jobs
+from tests.task_runner import run_jobs
 from tests.workspaces.people import roles, verified
 
 pytestmark = pytest.mark.browser

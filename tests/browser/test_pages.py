@@ -11,19 +11,19 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from apps.api_kit.refusal_log import RequestNote, leave_note, notes_of
 from apps.audit.services import person
-from apps.conversations.curation import edit_conversation, rate_answer
+from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.models import RatingValue, Turn
 from apps.core.ids import new_request_id
-from apps.core.request_notes import RequestNote, leave_note, notes_of
 from apps.leads.models import Lead
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
-from tests.leads.leads import made, read
+from tests.leads.lead_factory import made, read
+from tests.turns.new_turns import completed, failed, opened
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"

@@ -17,7 +17,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.attacks import ATTACKS
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import WebProcess
+from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS")

@@ -11,12 +11,12 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
+from tests.accounts.browser_session import SEND
 from tests.accounts.test_second_factor import code
-from tests.accounts.visiting import SEND
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team
-from tests.jobs import run_jobs
+from tests.task_runner import run_jobs
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a-good-password"

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import expect
 
-from apps.webhooks.delivering import deliver_due
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open

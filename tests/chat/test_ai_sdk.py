@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from apps.chat.ai_sdk import chat_body, frame, parts
+from apps.chat.ai_sdk.request import chat_body
+from apps.chat.ai_sdk.stream import frame, parts
+from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
 from apps.chat.errors import ModelError
-from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
 from apps.core.errors import ValidationFailed
 
 STARTED = Started("conversation", "message", "turn")

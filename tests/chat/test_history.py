@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from apps.chatbots.models import LanguageModel
-from tests.conversations.opening import completed, failed, opened
 from tests.factories import Team, make_model
-from tests.live import WebProcess, new_caller
-from tests.llm.upstream import Upstream, answer, serve, whole
+from tests.llm.fake_provider import Upstream, answer, serve, whole
+from tests.turns.new_turns import completed, failed, opened
+from tests.web_processes import WebProcess, new_caller
 
 
 @pytest.fixture

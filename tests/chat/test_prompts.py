@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.chat.prompts import ASK, model_request, most_it_can_cost, prompt
+from apps.chat.engine.prompts import ASK, model_request, most_it_can_cost, prompt
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
 from apps.llm.types import ChatMessage, Timeouts

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from apps.chat.rate_limit import Window, admit, look
+from apps.chat.engine.chatbot_rate_limit import Window, admit, look
 from apps.chatbots.models import Chatbot
-from apps.core.redis import PREFIX, close_redis, redis_client
+from apps.infrastructure.redis.clients import PREFIX, close_redis, redis_client
 
 
 @pytest_asyncio.fixture(autouse=True)

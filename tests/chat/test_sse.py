@@ -5,10 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.chat import sse
+from apps.chat.engine.event_payloads import as_json, named
+from apps.chat.engine.events import Delta, Ended, Failed, Started
 from apps.chat.errors import ModelError
-from apps.chat.events import Delta, Ended, Failed, Started
-from apps.chat.frames import as_json, named
+from apps.chat.http import sse
 from apps.core.errors import TooManyRequests
 
 ENDED = Ended(

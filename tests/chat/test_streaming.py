@@ -10,7 +10,7 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team, make_model
-from tests.live import Caller, Frame, WebProcess, new_caller, parse_frames
+from tests.web_processes import Caller, Frame, WebProcess, new_caller, parse_frames
 
 
 def only_frames(frames: list[Frame | str]) -> list[Frame]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.engine.log import AT_ONCE, ROUND_SECONDS, TurnLog
 from apps.chat.errors import ModelError
-from apps.chat.events import Delta, Ended, Failed, Started, TurnEvent
-from apps.chat.turn_log import AT_ONCE, ROUND_SECONDS, TurnLog
 from tests.chat.test_sse import ENDED
 
 START = Started("c1", "m1", "t1")

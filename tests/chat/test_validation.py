@@ -11,7 +11,7 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team
-from tests.live import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from apps.conversations.models import Conversation, Message
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import TLS, Caller, WebProcess, new_caller, parse_frames
+from tests.web_processes import TLS, Caller, WebProcess, new_caller, parse_frames
 
 ID = re.compile(r"c[0-9a-z]{24}")
 

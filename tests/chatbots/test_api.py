@@ -8,9 +8,9 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
-from tests.conversations.opening import completed, opened
+from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot, make_model
-from tests.rest.calling import Api
+from tests.turns.new_turns import completed, opened
 
 CHANGES: dict[str, Any] = {
     "name": "Sales",

@@ -12,8 +12,8 @@ from apps.chatbots.models import LanguageModel, PriceChange
 from apps.chatbots.services import save_model
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
-from tests.conversations.opening import completed, opened
 from tests.factories import Team, give, make_chatbot, make_model, make_user
+from tests.turns.new_turns import completed, opened
 
 
 def history(model: LanguageModel) -> list[tuple[str, Price | None, Price]]:

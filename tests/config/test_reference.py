@@ -7,8 +7,8 @@ import re
 import pytest
 from django.test import Client
 
+from config.api_reference import groups, marked, sample, type_of
 from config.openapi import operations
-from config.reference import groups, marked, sample, type_of
 
 pytestmark = pytest.mark.django_db
 

@@ -42,18 +42,18 @@ from apps.credits.models import (
     Plan,
     Statement,
 )
-from apps.credits.requests import ask_for_credits
-from apps.dashboard.books import check_account
+from apps.credits.purchase_requests import ask_for_credits
 from apps.leads.models import CapturedField, Lead, Reading
+from apps.reporting.reconciliation import check_account
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
-from apps.webhooks.sealing import unseal
 from apps.webhooks.services import emit
+from apps.webhooks.signing_secrets import unseal
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import ask_erasure, invite
-from tests.adjustments.asking import asked, posted
-from tests.conversations.exporting import make_export
-from tests.conversations.opening import completed, opened
+from tests.adjustments.adjustment_requests import asked, posted
+from tests.conversations.export_helpers import make_export
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
+from tests.turns.new_turns import completed, opened
 
 OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),

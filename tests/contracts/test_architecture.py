@@ -8,7 +8,7 @@ from django.apps import apps
 from django.core.management import get_commands, load_command_class
 from django.db import models
 
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.models import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

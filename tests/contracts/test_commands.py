@@ -21,8 +21,8 @@ from apps.credits.models import Account, LedgerEntry
 from apps.credits.queries import Balance, balance_of
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
-from tests.conversations.opening import completed, opened, silence
 from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, opened, silence
 
 TABLES = [
     User,

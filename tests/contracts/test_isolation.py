@@ -22,9 +22,9 @@ from apps.api_keys.services import issue_key, revoke_key
 from apps.core.ids import new_id
 from apps.workspaces.models import Workspace
 from tests.contracts.operations import Operation, addresses, operations
-from tests.contracts.world import SHARED, World, body_for, id_name, make_world
+from tests.contracts.tenant_rows import SHARED, World, body_for, id_name, make_world
 from tests.factories import leave_no_work, make_key, make_team
-from tests.live import TLS, WebProcess
+from tests.web_processes import TLS, WebProcess
 
 ALL = operations()
 EACH = pytest.mark.parametrize("operation", ALL, ids=str)

@@ -21,7 +21,7 @@ from apps.accounts.models import User
 from apps.accounts.staff_roles import ROLES
 from apps.adjustments.queries import foresee, lines_of
 from apps.credits.models import LedgerEntry
-from tests.adjustments.asking import asked
+from tests.adjustments.adjustment_requests import asked
 from tests.contracts.test_admin import make_world, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user

@@ -13,10 +13,10 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Message, Turn
-from tests.conversations.opening import completed, failed, opened
+from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import read
-from tests.rest.calling import Api
+from tests.leads.lead_factory import read
+from tests.turns.new_turns import completed, failed, opened
 
 
 @pytest.fixture

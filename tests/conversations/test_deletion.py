@@ -7,20 +7,20 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LeadCapture
-from apps.conversations.curation import edit_conversation, rate_answer
+from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.deletion import delete_conversation, erase_deleted
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
-from apps.conversations.services import open_turn
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_of, ledger_sum
 from apps.leads.models import CapturedField, Lead
+from apps.turns.orm import open_turn
 from apps.webhooks.models import Delivery, Event
 from apps.webhooks.services import resend
-from tests.conversations.opening import completed, new_turn, opened
-from tests.dashboard.test_erasure import rows_that_say
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
-from tests.leads.leads import read
+from tests.leads.lead_factory import read
+from tests.privacy.test_workspace_deletion import rows_that_say
+from tests.turns.new_turns import completed, new_turn, opened
 
 SECRET = "Zanzibar"
 

@@ -31,9 +31,9 @@ from apps.conversations.exports.services import (
 )
 from apps.conversations.exports.writing import MOST_ATTEMPTS, write_due
 from apps.conversations.models import Conversation
-from tests.conversations.exporting import asked, make_export, written
-from tests.conversations.opening import completed, failed, opened
+from tests.conversations.export_helpers import asked, make_export, written
 from tests.factories import Team, make_chatbot
+from tests.turns.new_turns import completed, failed, opened
 
 
 def said(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:

@@ -11,11 +11,11 @@ from django.utils import timezone
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.writing import write_due
 from apps.core.ids import new_id
-from tests.conversations.exporting import asked, make_export, written
-from tests.conversations.opening import completed, opened
+from tests.api_kit.rest_client import Api
+from tests.conversations.export_helpers import asked, make_export, written
 from tests.factories import Team, make_chatbot, make_key
-from tests.live import TLS, WebProcess
-from tests.rest.calling import Api
+from tests.turns.new_turns import completed, opened
+from tests.web_processes import TLS, WebProcess
 
 PATH = "/conversation-exports"
 

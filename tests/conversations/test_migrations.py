@@ -9,8 +9,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import AlterModelOptions
 
-from tests.conversations.opening import completed, opened
 from tests.factories import Team, give, make_chatbot
+from tests.turns.new_turns import completed, opened
 
 OURS = {config.label for config in apps.get_app_configs() if config.name.startswith("apps.")}
 LATER = sorted(

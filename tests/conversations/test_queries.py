@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from apps.api_kit.pagination import cursor_of
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message
@@ -16,9 +17,8 @@ from apps.conversations.queries import (
 )
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NO_ID, new_id
-from apps.core.pagination import cursor_of
-from tests.conversations.opening import completed, opened, three_exchanges
 from tests.factories import Team, make_chatbot
+from tests.turns.new_turns import completed, opened, three_exchanges
 
 
 @pytest.fixture

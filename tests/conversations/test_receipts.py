@@ -9,10 +9,12 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
-from apps.conversations.services import Settlement, settle_turn, sweep_turns
-from tests.conversations.opening import opened, silence
+from apps.turns.orm import settle_turn
+from apps.turns.sweep import sweep_turns
+from apps.turns.types import Settlement
+from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.rest.calling import Api
+from tests.turns.new_turns import opened, silence
 
 UNKNOWN = {"inputTokens": None, "outputTokens": None}
 

@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.conversations.curation import edit_conversation
+from apps.conversations.annotations import edit_conversation
 from apps.conversations.deletion import delete_conversation
 from apps.conversations.lists import listed
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
 from apps.conversations.search import query_of, read_again, read_messages, words_of
 from apps.core.ids import first_id_at
-from tests.conversations.opening import completed, opened
 from tests.factories import Team, make_chatbot
+from tests.turns.new_turns import completed, opened
 
 
 @pytest.fixture

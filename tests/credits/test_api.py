@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from apps.credits.history import PastEntry, write_history
+from apps.credits.backfill import PastEntry, write_history
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
-from tests.conversations.opening import completed, opened
+from tests.api_kit.rest_client import Api
 from tests.factories import Team, give, make_chatbot, make_model
-from tests.rest.calling import Api
+from tests.turns.new_turns import completed, opened
 
 
 @pytest.fixture

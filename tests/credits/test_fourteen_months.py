@@ -21,8 +21,8 @@ from apps.credits.models import LedgerEntry, Plan
 from apps.credits.plans import change_plan, renew_due, start_plan
 from apps.credits.queries import Balance, balance_of, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
-from apps.dashboard.months import Month, statement_of
-from tests.credits.slow_account import SlowAccount, SlowPlan
+from apps.reporting.monthly_statements import Month, statement_of
+from tests.credits.reference_account import SlowAccount, SlowPlan
 from tests.factories import make_workspace
 
 LAST = date(2028, 3, 31)

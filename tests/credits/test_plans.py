@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
-from apps.credits.anniversaries import anniversary, months_until
+from apps.credits.billing_months import anniversary, months_until
 from apps.credits.errors import PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.plans import change_plan, renew, renew_due, start_plan

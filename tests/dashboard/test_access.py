@@ -8,17 +8,17 @@ from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_of
-from apps.credits.requests import ask_for_credits
+from apps.credits.purchase_requests import ask_for_credits
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLES, Permission, may
 from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
-from tests.conversations.exporting import make_export
-from tests.conversations.opening import opened
+from tests.conversations.export_helpers import make_export
 from tests.factories import Team, make_chatbot, make_endpoint, make_user
-from tests.leads.leads import made
+from tests.leads.lead_factory import made
+from tests.turns.new_turns import opened
 from tests.workspaces.people import hand, place
 
 HANDS = [*Role.values, "outsider", "anonymous"]

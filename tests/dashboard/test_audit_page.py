@@ -13,9 +13,9 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, person, record
 from apps.dashboard.views.audit import in_words
-from tests.dashboard.pages import everyone, path, signed_in
+from tests.dashboard.page_client import everyone, path, signed_in
 from tests.factories import Team
-from tests.live import TLS, WebProcess
+from tests.web_processes import TLS, WebProcess
 
 ATTACK = '=HYPERLINK("https://evil.example","x")'
 

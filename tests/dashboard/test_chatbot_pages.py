@@ -18,12 +18,12 @@ from apps.chatbots.queries import chatbots_of
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
-from apps.dashboard.limits import in_words
+from apps.dashboard.rate_limit_text import in_words
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.conversations.opening import opened
-from tests.dashboard.pages import cells_of
+from tests.dashboard.page_client import cells_of
 from tests.factories import Team, make_chatbot, make_model, make_user
+from tests.turns.new_turns import opened
 
 
 @pytest.fixture

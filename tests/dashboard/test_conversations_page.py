@@ -14,8 +14,7 @@ from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Rating, Turn
 from apps.conversations.search import read_messages
-from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.pages import (
+from tests.dashboard.page_client import (
     cells_of,
     everyone,
     queries_at_1_and_50,
@@ -24,7 +23,8 @@ from tests.dashboard.pages import (
     text_of,
 )
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import read
+from tests.leads.lead_factory import read
+from tests.turns.new_turns import completed, failed, opened
 
 
 @pytest.fixture

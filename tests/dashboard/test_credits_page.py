@@ -17,11 +17,11 @@ from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
 from apps.credits.services import adjust, grant
-from apps.dashboard.exporting import AT_ONCE
-from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.pages import cells_of, queries_at_1_and_50, signed_in, text_of
+from apps.reporting.csv_download import AT_ONCE
+from tests.dashboard.page_client import cells_of, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, give, make_chatbot, make_key
-from tests.live import TLS, WebProcess
+from tests.turns.new_turns import completed, failed, opened
+from tests.web_processes import TLS, WebProcess
 
 
 def url_of(team: Team) -> str:

@@ -11,9 +11,9 @@ from apps.audit.services import person, staff
 from apps.core.ids import new_id
 from apps.credits.models import Account, CreditRequest, Plan
 from apps.credits.plans import change_plan, start_plan
-from apps.credits.requests import ask_for_credits, decline
+from apps.credits.purchase_requests import ask_for_credits, decline
 from apps.credits.services import charge, grant, hold
-from tests.dashboard.pages import cells_of, everyone, path, says, signed_in, text_of
+from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in, text_of
 from tests.factories import Team, give, make_user
 
 

@@ -12,7 +12,7 @@ from apps.dashboard.docs.examples import Reader, example_names, snippets
 from apps.dashboard.docs.pages import PAGES, stands_on
 from apps.dashboard.docs.rendering import article, sections
 from tests.contracts.test_architecture import ROOT
-from tests.dashboard.pages import path, queries_at_1_and_50, signed_in
+from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in
 from tests.factories import Team, make_chatbot, make_key, make_user
 
 SLUGS = [page.slug for page in PAGES]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.test import Client, RequestFactory
 
-from apps.core import views
+from apps.infrastructure.web import error_pages
 from apps.workspaces.queries import member_of
-from tests.dashboard.pages import everyone, path, signed_in
+from tests.dashboard.page_client import everyone, path, signed_in
 from tests.factories import Team
 
 
@@ -35,7 +35,7 @@ def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
     request = RequestFactory().get(path(team.workspace, "chatbots"))
     request.user = team.alice
     request.member = member_of(team.alice, team.workspace.slug)  # type: ignore[attr-defined]
-    page = views.server_error(request)
+    page = error_pages.server_error(request)
     assert page.status_code == 500
     assert team.workspace.name not in page.content.decode()
 

@@ -13,9 +13,8 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import MOST_UNFINISHED
 from apps.conversations.exports.writing import write_due
 from apps.core.ids import new_id
-from tests.conversations.exporting import asked, make_export
-from tests.conversations.opening import completed, opened
-from tests.dashboard.pages import (
+from tests.conversations.export_helpers import asked, make_export
+from tests.dashboard.page_client import (
     cells_of,
     everyone,
     path,
@@ -25,7 +24,8 @@ from tests.dashboard.pages import (
     text_of,
 )
 from tests.factories import Team, make_chatbot
-from tests.live import TLS, WebProcess
+from tests.turns.new_turns import completed, opened
+from tests.web_processes import TLS, WebProcess
 
 LIST = "conversations/exports"
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.dashboard.pages import path, signed_in
+from tests.dashboard.page_client import path, signed_in
 from tests.factories import Team
 
 

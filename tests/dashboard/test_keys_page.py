@@ -13,9 +13,9 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
 from apps.audit.queries import entries_of
-from tests.conversations.opening import completed, opened
-from tests.dashboard.pages import everyone, path, says, signed_in
+from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.turns.new_turns import completed, opened
 
 
 def create(team: Team, **form: Any) -> Any:

@@ -12,10 +12,17 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.leads.models import Lead
-from tests.dashboard.pages import cells_of, path, queries_at_1_and_50, says, signed_in, text_of
+from tests.dashboard.page_client import (
+    cells_of,
+    path,
+    queries_at_1_and_50,
+    says,
+    signed_in,
+    text_of,
+)
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import made, read
-from tests.live import TLS, WebProcess
+from tests.leads.lead_factory import made, read
+from tests.web_processes import TLS, WebProcess
 
 
 @pytest.fixture

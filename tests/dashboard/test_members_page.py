@@ -9,7 +9,7 @@ from apps.accounts.models import User
 from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import open_invitations
-from tests.dashboard.pages import everyone, path, says, signed_in
+from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team
 from tests.workspaces.people import newcomer, place, roles
 

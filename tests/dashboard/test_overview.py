@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
-from apps.dashboard.overview import (
+from apps.reporting.overview import (
     DAY,
     Summary,
     active_users,
@@ -21,9 +21,9 @@ from apps.dashboard.overview import (
     series,
     summary,
 )
-from tests.conversations.opening import completed, failed, opened
-from tests.dashboard.pages import path, signed_in
+from tests.dashboard.page_client import path, signed_in
 from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, failed, opened
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.dashboard.addresses import Address, addresses
-from tests.dashboard.growing import grow
-from tests.dashboard.pages import signed_in
+from tests.dashboard.list_rows import grow
+from tests.dashboard.page_client import signed_in
+from tests.dashboard.page_urls import Address, addresses
 from tests.dashboard.test_access import arguments
 from tests.factories import Team
 

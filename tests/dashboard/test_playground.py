@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from apps.credits.queries import balance_of
 from tests.factories import Team, give, make_chatbot, make_model
-from tests.live import TLS, Frame, WebProcess, parse_frames
+from tests.web_processes import TLS, Frame, WebProcess, parse_frames
 
 MODEL = "sandbox/echo"
 

@@ -12,13 +12,13 @@ from django.test import Client
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
+from apps.api_kit.refusal_log import RequestNote, leave_note
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.core.ids import new_request_id, request_moment
-from apps.core.request_notes import RequestNote, leave_note
-from tests.dashboard.pages import path, queries_at_1_and_50, signed_in, text_of
+from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import Caller, WebProcess, new_caller
+from tests.web_processes import Caller, WebProcess, new_caller
 
 
 def steps_of(html: str) -> dict[str, tuple[str, str]]:

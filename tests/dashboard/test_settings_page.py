@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apps.audit.queries import entries_of
-from tests.dashboard.pages import everyone, path, says, signed_in
+from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team
 
 

@@ -11,7 +11,14 @@ from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.queries import versions_of
 from apps.chatbots.services import update_chatbot
 from apps.dashboard.versions import Line, Part, lines_between
-from tests.dashboard.pages import cells_of, everyone, path, queries_at_1_and_50, says, signed_in
+from tests.dashboard.page_client import (
+    cells_of,
+    everyone,
+    path,
+    queries_at_1_and_50,
+    says,
+    signed_in,
+)
 from tests.factories import Team, make_chatbot, make_model
 
 

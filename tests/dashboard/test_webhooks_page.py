@@ -6,11 +6,18 @@ import pytest
 from django.test import Client
 
 from apps.audit.models import AuditEntry
-from apps.webhooks.delivering import deliver_due
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
-from apps.webhooks.sealing import unseal
 from apps.webhooks.services import MOST_ENDPOINTS, send_test
-from tests.dashboard.pages import cells_of, path, queries_at_1_and_50, says, signed_in, text_of
+from apps.webhooks.signing_secrets import unseal
+from tests.dashboard.page_client import (
+    cells_of,
+    path,
+    queries_at_1_and_50,
+    says,
+    signed_in,
+    text_of,
+)
 from tests.factories import NOBODY, Team, make_endpoint
 from tests.receiver import Receiver, Reply
 

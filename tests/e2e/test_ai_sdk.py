@@ -9,8 +9,8 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import Caller, WebProcess
 from tests.node_clients import run_node, without_node
+from tests.web_processes import Caller, WebProcess
 
 pytestmark = [pytest.mark.node, without_node]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.looking import burst, money, texts, turns
+from tests.e2e.database_state import burst, money, texts, turns
 from tests.factories import Team, make_model
-from tests.live import WebProcess, new_caller
+from tests.web_processes import WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
 

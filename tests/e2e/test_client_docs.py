@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.factories import Team, make_chatbot, make_key
-from tests.live import ROOT, WebProcess
 from tests.node_clients import run_node, without_node
+from tests.web_processes import ROOT, WebProcess
 
 
 @pytest.fixture

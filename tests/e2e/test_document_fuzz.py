@@ -15,7 +15,7 @@ import pytest
 from config.openapi import operations
 from tests.conftest import StartWeb
 from tests.fuzzing import Round, fuzz, summed
-from tests.live import WebProcess
+from tests.web_processes import WebProcess
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 """Half of them for single requests, half for sequences of them."""

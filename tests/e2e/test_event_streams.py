@@ -11,7 +11,7 @@ import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
 from tests.factories import Team, make_chatbot, make_key
-from tests.live import Caller, WebProcess
+from tests.web_processes import Caller, WebProcess
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from apps.dashboard.docs.examples import LANGUAGES, Reader, example_names, snipp
 from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint
 from tests.factories import Team, give, make_chatbot, make_key
-from tests.live import Caller, WebProcess
+from tests.web_processes import Caller, WebProcess
 
 RUNS = {
     "curl": ["sh"],

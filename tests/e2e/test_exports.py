@@ -16,9 +16,9 @@ from apps.conversations.exports.models import Export
 from apps.conversations.models import Message
 from apps.conversations.seeding import Place, Size, seed_past
 from apps.workspaces.models import Workspace
-from tests.e2e.looking import wait_until
+from tests.e2e.database_state import wait_until
 from tests.factories import Team, make_chatbot, make_key
-from tests.live import TLS, WebProcess, start_worker
+from tests.web_processes import TLS, WebProcess, start_worker
 
 CONVERSATIONS, TURNS = 3_000, 2
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from apps.conversations.models import Turn
-from tests.e2e.looking import money, texts, turns
+from tests.e2e.database_state import money, texts, turns
 from tests.factories import Team, make_model
-from tests.live import Caller, Frame, WebProcess, new_caller
+from tests.web_processes import Caller, Frame, WebProcess, new_caller
 
 
 def paid(web: WebProcess, team: Team, model: str) -> Caller:

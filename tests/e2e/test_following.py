@@ -14,7 +14,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import TLS, Caller, Frame, WebProcess, parse_frames
+from tests.web_processes import TLS, Caller, Frame, WebProcess, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from tests.conftest import StartWeb
 from tests.factories import Team
-from tests.live import TLS, WebProcess, free_port, new_caller
+from tests.web_processes import TLS, WebProcess, free_port, new_caller
 
 
 class Monitor(threading.Thread):

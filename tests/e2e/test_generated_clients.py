@@ -17,7 +17,7 @@ from apps.chatbots.models import Chatbot
 from apps.credits.queries import balance_of
 from tests import node_clients
 from tests.factories import Team, give, make_key
-from tests.live import WebProcess, new_caller
+from tests.web_processes import WebProcess, new_caller
 
 CLIENT = "parley_generated"
 

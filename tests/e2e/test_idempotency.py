@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.looking import burst, money, texts, turns
+from tests.e2e.database_state import burst, money, texts, turns
 from tests.factories import Team, make_key, make_model
-from tests.live import Caller, Frame, WebProcess, new_caller
+from tests.web_processes import Caller, Frame, WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
 

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
-from tests.e2e.looking import burst, turns
+from tests.e2e.database_state import burst, turns
 from tests.factories import Team, make_key
-from tests.live import Caller, WebProcess, new_caller
+from tests.web_processes import Caller, WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
 

@@ -11,11 +11,11 @@ import pytest
 
 from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead
-from tests.e2e.looking import money, turns, wait_until
+from tests.e2e.database_state import money, turns, wait_until
 from tests.factories import Team, make_model
-from tests.faults import refusing_rows
-from tests.live import TLS, Caller, WebProcess, new_caller, start_worker
+from tests.fault_injection import refusing_rows
 from tests.sockets import line
+from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
 
 GIVEN = {"name": "Ana", "email": "ANA@example.com", "phone": "+44 20 7946 0958"}
 

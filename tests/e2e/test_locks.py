@@ -13,9 +13,9 @@ from django.db import connection, transaction
 from apps.conversations.errors import ConversationBusy
 from apps.conversations.models import Turn
 from apps.credits.models import Account
-from tests.conversations.opening import completed, opened
-from tests.e2e.looking import money, turns, wait_until
+from tests.e2e.database_state import money, turns, wait_until
 from tests.factories import Team, give, make_chatbot
+from tests.turns.new_turns import completed, opened
 
 
 class Beside:

@@ -11,7 +11,7 @@ from openai import OpenAI
 
 from apps.conversations.models import Conversation, Message, Turn
 from tests.factories import Team, give, make_chatbot, make_key, make_model
-from tests.live import WebProcess
+from tests.web_processes import WebProcess
 
 # The chatbot's own prompt has 9 words, and a word is a token to the sandbox's models.
 PROMPT_WORDS = 9

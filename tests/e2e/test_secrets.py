@@ -16,9 +16,9 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
 from apps.workspaces.models import Workspace
 from tests.conftest import StartWeb
-from tests.e2e.looking import turns, wait_until
+from tests.e2e.database_state import turns, wait_until
 from tests.factories import Team, make_key, make_user
-from tests.live import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 MESSAGE = "walnut butter recipe"
 METADATA = {"note": "hazelnut"}

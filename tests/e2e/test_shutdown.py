@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.conftest import StartWeb
-from tests.e2e.looking import money, turns, wait_until
+from tests.e2e.database_state import money, turns, wait_until
 from tests.factories import Team, make_model
-from tests.live import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 WORDS = " ".join(f"word{number}" for number in range(20))
 

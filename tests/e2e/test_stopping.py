@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest_asyncio
 
-from apps.core.threads import in_thread
+from apps.infrastructure.postgres.threads import in_thread
 from apps.llm.tokens import estimate_tokens
-from tests.e2e.looking import money, texts
+from tests.e2e.database_state import money, texts
 from tests.factories import Team, make_model
-from tests.live import TLS, Caller, WebProcess, new_caller
-from tests.llm.upstream import Upstream, answer, serve
+from tests.llm.fake_provider import Upstream, answer, serve
+from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 CLOSED_WITHIN = 1.0
 """What docs/api.md promises of `stop`: seconds until the provider's connection is closed."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import redis
 from django.conf import settings
 
-from tests.e2e.looking import wait_until
-from tests.e2e.telling import all_delivered, assert_each_arrived, attempts, happen
+from tests.e2e.database_state import wait_until
+from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
 from tests.factories import Team, make_endpoint
-from tests.live import WebProcess, new_caller, start_worker
 from tests.receiver import Receiver, Reply
+from tests.web_processes import WebProcess, new_caller, start_worker
 
 
 def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.factories import Team
-from tests.live import Caller, WebProcess
 from tests.sockets import Frame, line, paying_caller
+from tests.web_processes import Caller, WebProcess
 
 Pair = tuple[WebProcess, WebProcess]
 

@@ -21,8 +21,8 @@ from apps.api_keys.services import revoke_key
 from apps.conversations.models import Turn, TurnStatus
 from tests.conftest import StartWeb
 from tests.factories import Team, make_chatbot, make_key, make_model
-from tests.live import Caller, WebProcess
 from tests.sockets import line
+from tests.web_processes import Caller, WebProcess
 
 
 @pytest.fixture

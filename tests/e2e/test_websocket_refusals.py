@@ -11,8 +11,8 @@ import pytest
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation
 from tests.factories import Team, make_chatbot, make_key, make_model
-from tests.live import Caller, WebProcess
 from tests.sockets import Frame, Line, line, paying_caller
+from tests.web_processes import Caller, WebProcess
 
 
 @pytest.fixture

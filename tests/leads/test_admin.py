@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from tests.factories import Team, make_chatbot, make_user
-from tests.leads.leads import made
+from tests.leads.lead_factory import made
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LIST = "/admin/leads/lead/"

@@ -11,9 +11,9 @@ from django.test import Client
 from apps.audit.queries import entries_of
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
-from apps.leads.wire import lead_data
+from apps.leads.payloads import lead_data
 from tests.factories import Team, make_chatbot, make_key
-from tests.leads.leads import made
+from tests.leads.lead_factory import made
 
 ABSENT = "c" + "0" * 24
 ANA = {"name": "Ana", "email": "Ana@Example.com"}

@@ -14,11 +14,11 @@ from apps.core.errors import ValidationFailed
 from apps.leads.capture import given_in, read_turn, read_turns, take_given
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead, Reading
-from apps.leads.wire import lead_data
-from tests.conversations.opening import opened
+from apps.leads.payloads import lead_data
 from tests.factories import Team, make_chatbot, make_workspace
-from tests.faults import refusing_rows
-from tests.leads.leads import made, read, said, told
+from tests.fault_injection import refusing_rows
+from tests.leads.lead_factory import made, read, said, told
+from tests.turns.new_turns import opened
 
 
 @pytest.fixture

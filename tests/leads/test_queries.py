@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
+from apps.leads.payloads import lead_data
 from apps.leads.queries import leads_of, page_of
-from apps.leads.wire import lead_data
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import made, read
+from tests.leads.lead_factory import made, read
 
 PEOPLE = [("Ana Öberg", "ana@example.com"), ("Bo", "bo_b@mail.example"), ("", "cy@example.com")]
 

@@ -14,10 +14,10 @@ from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead
+from apps.leads.payloads import lead_data
 from apps.leads.services import create_lead, delete_lead, update_lead
-from apps.leads.wire import lead_data
 from tests.factories import Team, make_chatbot
-from tests.leads.leads import made, read, told
+from tests.leads.lead_factory import made, read, told
 
 KEY = api_key("c1", "CI (sk-workspace_ab…yz)")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from apps.llm import services
-from tests.llm.upstream import Upstream, serve
+from tests.llm.fake_provider import Upstream, serve
 
 
 @pytest_asyncio.fixture

@@ -18,10 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from apps.llm.connections import MOST_WAITING_BYTES, BadAddress, Pool
 from apps.llm.errors import ModelError
-from tests.llm.asking import ask, wire_request
-from tests.llm.upstream import Upstream, answer
+from apps.llm.http.connections import MOST_WAITING_BYTES, BadAddress, Pool
+from tests.llm.completion_helpers import ask, wire_request
+from tests.llm.fake_provider import Upstream, answer
 
 Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -191,7 +191,7 @@ async def said_over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 ASK = """
 import asyncio, sys
 from dataclasses import replace
-from tests.llm.asking import ask, sandbox_request
+from tests.llm.completion_helpers import ask, sandbox_request
 request = replace(sandbox_request("", "Hi"), provider="openai-wire", api_base=sys.argv[1])
 print(asyncio.run(ask(request)).text)
 """

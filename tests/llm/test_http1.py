@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.llm.http1 import BrokenResponse, ResponseReader
+from apps.llm.http.http1 import BrokenResponse, ResponseReader
 
 BODY = b"data: one\n\ndata: [DONE]\n\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -15,8 +15,8 @@ from apps.llm.catalogue_lookup import look_up
 from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
 from apps.llm.providers import litellm as provider
 from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
-from tests.llm.asking import ask, refuse, wire_request
-from tests.llm.upstream import Script, Upstream, answer, chunk, serve, whole
+from tests.llm.completion_helpers import ask, refuse, wire_request
+from tests.llm.fake_provider import Script, Upstream, answer, chunk, serve, whole
 
 # As in a web process, litellm sees one event loop, and is closed when that loop is done with: it
 # keeps clients under the id of their loop, which a later loop may share.

@@ -7,7 +7,7 @@ import pytest
 from apps.llm.errors import ModelError, ModelTimeout, ModelUnavailable
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from apps.llm.types import ChatMessage, Finish, Timeouts, Usage
-from tests.llm.asking import ask, sandbox_request
+from tests.llm.completion_helpers import ask, sandbox_request
 
 
 async def test_echo_says_the_last_user_message_word_by_word() -> None:

@@ -15,11 +15,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from apps.llm import services
+from apps.llm.deadlines import USAGE_GRACE_SECONDS
 from apps.llm.errors import ModelError, ModelTimeout, ModelUnavailable
-from apps.llm.limits import USAGE_GRACE_SECONDS
 from apps.llm.types import Finish, ModelEvent, Timeouts, Usage
-from tests.llm.asking import ask, sandbox_request, wire_request
-from tests.llm.upstream import DONE, Script, Upstream, answer, chunk, event, whole
+from tests.llm.completion_helpers import ask, sandbox_request, wire_request
+from tests.llm.fake_provider import DONE, Script, Upstream, answer, chunk, event, whole
 
 ROOT = Path(__file__).resolve().parents[2]
 

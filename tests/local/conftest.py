@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from local import accounts, state
+from local import server_account as accounts
+from local import state
 from local.interrupts import Interrupts
 from local.processes import started, wait_until
 from local.supervisor import Supervisor

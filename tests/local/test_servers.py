@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import accounts
+from local import server_account as accounts
 from tests.local.conftest import (
     SECONDS,
     Spawn,
@@ -19,7 +19,7 @@ from tests.local.conftest import (
     processes_in,
 )
 
-STAND_IN = "tests.local.stand_in"
+STAND_IN = "tests.local.fake_server"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local import accounts, state, testing
+from local import server_account as accounts
+from local import state, testing
 from local.processes import wait_until
 from tests.local.conftest import SECONDS, Spawn, needs_root, processes_in
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from apps.api_keys.models import ApiKey
 from apps.audit.queries import entries_of
 from apps.core.ids import new_id
-from apps.webhooks.delivering import deliver_due
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint, EventType
 from apps.webhooks.schemas import Subscribable
 from apps.webhooks.services import emit

@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from apps.webhooks.api import router
 from apps.webhooks.models import EventType
 from apps.webhooks.signing import new_secret, signature_headers
-from tests.live import ROOT
+from tests.web_processes import ROOT
 from tests.webhooks.receivers import LANGUAGES, Verify
 
 TEXT = (ROOT / "docs/webhooks.md").read_text()

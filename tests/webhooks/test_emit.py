@@ -26,7 +26,7 @@ from apps.webhooks.services import (
     update_endpoint,
 )
 from apps.workspaces.models import Workspace
-from tests.e2e.looking import wait_until
+from tests.e2e.database_state import wait_until
 from tests.factories import Team, make_endpoint
 
 LEAD = {"leadId": "c1", "name": "Zoë “Z” O'Neil"}

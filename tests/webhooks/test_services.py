@@ -16,7 +16,6 @@ from apps.audit.services import SYSTEM, Actor, person
 from apps.core.errors import ValidationFailed
 from apps.webhooks.errors import EndpointDisabled, SecretUnreadable, TooManyEndpoints
 from apps.webhooks.models import Delivery, DisabledReason, Endpoint, Event, EventType
-from apps.webhooks.sealing import seal, unseal
 from apps.webhooks.services import (
     MOST_ENDPOINTS,
     Changes,
@@ -29,6 +28,7 @@ from apps.webhooks.services import (
     send_test,
     update_endpoint,
 )
+from apps.webhooks.signing_secrets import seal, unseal
 from tests.factories import NOBODY, Team, make_endpoint
 
 

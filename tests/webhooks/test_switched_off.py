@@ -10,9 +10,9 @@ from django.db.models import F
 
 from apps.audit.queries import entries_of
 from apps.audit.services import SYSTEM
-from apps.webhooks.delivering import deliver_due
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Endpoint
-from apps.webhooks.notices import tell_owners
+from apps.webhooks.owner_emails import tell_owners
 from apps.webhooks.services import (
     Changes,
     update_endpoint,
@@ -21,7 +21,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.factories import Team, make_endpoint, make_user
 from tests.receiver import Receiver, Reply
-from tests.webhooks.sending import hurry, sent
+from tests.webhooks.delivery_helpers import hurry, sent
 
 pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
 

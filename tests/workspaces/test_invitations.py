@@ -36,7 +36,7 @@ from apps.workspaces.services import (
 )
 from apps.workspaces.tasks import send_invitation
 from tests.factories import Team, make_team, make_user
-from tests.jobs import run_jobs
+from tests.task_runner import run_jobs
 from tests.workspaces.people import hand, place, roles, verified
 
 

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Adjustment",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 (
                     "status",
                     models.CharField(
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AdjustmentLine",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 (
                     "number",
                     models.PositiveIntegerField(default=1, help_text="The line of the file."),

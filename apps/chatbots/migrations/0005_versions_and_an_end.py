@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ChatbotVersion",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("number", models.PositiveIntegerField()),
                 (
                     "actor_kind",

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PriceChange",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("model_name", models.CharField(max_length=120)),
                 ("actor_label", models.CharField(max_length=300)),
                 ("old_per_reply", models.PositiveIntegerField(blank=True, null=True)),

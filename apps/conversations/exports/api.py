@@ -5,17 +5,17 @@ from __future__ import annotations
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Status
 
+from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
-from apps.api_keys.ninja_auth import ApiKeyAuth, actor_in, caller_in
+from apps.api_kit.openapi import raises
+from apps.api_kit.pagination import newest_first
+from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports import services
 from apps.conversations.exports.files import file_of
 from apps.conversations.exports.queries import completed_export, export_with, exports_of
 from apps.conversations.exports.schemas import ExportOut, ExportPage, NewExport
-from apps.core.openapi import raises
-from apps.core.pagination import newest_first
-from apps.core.schemas import Cursor, Deleted, Limit, Success
 
 router = Router(tags=["exports"], by_alias=True)
 

@@ -8,7 +8,7 @@ from django.http import StreamingHttpResponse
 
 from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.queries import part_of
-from apps.core.threads import in_thread
+from apps.infrastructure.postgres.threads import in_thread
 
 CONTENT_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8",

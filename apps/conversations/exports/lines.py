@@ -13,7 +13,7 @@ from django.db.models import Q
 from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.queries import matching
 from apps.conversations.models import Message
-from apps.core.spreadsheets import csv_lines
+from apps.core.csv_text import csv_lines
 
 COLUMNS = {
     "conversationId": "conversation_id",

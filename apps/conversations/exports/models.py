@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import LENGTH, IdField
+from apps.core.ids import LENGTH
+from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 

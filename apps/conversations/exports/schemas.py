@@ -8,13 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from apps.api_kit.openapi import EXAMPLE_ID
+from apps.api_kit.schemas import BodySchema, CamelSchema, Id, When, shown_as_line
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import Wanted
 from apps.conversations.lists import Rated
 from apps.conversations.models import SOURCE_LENGTH
 from apps.conversations.schemas import SEARCH_LENGTH, Status
-from apps.core.openapi import EXAMPLE_ID
-from apps.core.schemas import BodySchema, CamelSchema, Id, When, shown_as_line
 from apps.core.text import line_of
 
 FormatName = Literal["csv", "jsonl"]

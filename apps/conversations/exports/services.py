@@ -17,7 +17,7 @@ from apps.conversations.errors import TooManyExports
 from apps.conversations.exports.models import UNFINISHED, Export
 from apps.conversations.exports.queries import exports_of
 from apps.conversations.lists import Rated
-from apps.core.jobs import send_on_commit
+from apps.infrastructure.task_queue import send_on_commit
 from apps.workspaces.models import Workspace
 
 WRITE_EXPORTS = "apps.conversations.tasks.write_exports"

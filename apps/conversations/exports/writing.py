@@ -20,7 +20,7 @@ from apps.conversations.exports.lines import Part, next_part
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
 from apps.conversations.exports.queries import matching
 from apps.core.ids import new_id
-from apps.core.logging import get_logger
+from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
 

@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.db import migrations, models
 
-# The form of an entry, and the hash that binds it to the one before it. `apps/credits/chain.py`
+# The form of an entry, and the hash that binds it to the one before it. `apps/credits/ledger_chain.py`
 # says the same in Python, on its own, so that each finds a fault of the other. Times count in
 # microseconds since 1970. A column that is added later joins by a form of its own, for the entries
 # after it: what has been hashed stays as it was.

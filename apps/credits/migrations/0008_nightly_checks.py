@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="NightlyCheck",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("day", models.DateField(unique=True)),
                 ("claimed_until", models.DateTimeField()),
                 (
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AccountCheck",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("balance", models.BigIntegerField()),
                 ("ledger_sum", models.BigIntegerField()),
                 ("held", models.BigIntegerField()),

@@ -5,15 +5,7 @@ checks    what each night's check of the books found
 asking    alerts to a workspace, and what it asks for
 """
 
-from apps.credits.models.asking import (
-    DECIDED,
-    Alert,
-    AlertKind,
-    CreditRequest,
-    RequestKind,
-    RequestState,
-)
-from apps.credits.models.books import (
+from apps.credits.models.ledger import (
     GIVES,
     MOST,
     TAKES,
@@ -25,9 +17,17 @@ from apps.credits.models.books import (
     Plan,
     Statement,
 )
-from apps.credits.models.checks import (
+from apps.credits.models.reconciliation import (
     AccountCheck,
     NightlyCheck,
+)
+from apps.credits.models.requests import (
+    DECIDED,
+    Alert,
+    AlertKind,
+    CreditRequest,
+    RequestKind,
+    RequestState,
 )
 
 __all__ = [

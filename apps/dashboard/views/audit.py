@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 from apps.audit.models import AuditEntry
 from apps.audit.queries import entries_like
 from apps.dashboard.access import workspace_page
-from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.audit import FilterForm
-from apps.dashboard.listing import listing
+from apps.dashboard.list_pages import listing
+from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 

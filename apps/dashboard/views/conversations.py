@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
-from apps.conversations.curation import clear_rating, edit_conversation, rate_answer
+from apps.conversations.annotations import clear_rating, edit_conversation, rate_answer
 from apps.conversations.deletion import delete_conversation
 from apps.conversations.errors import (
     ConversationBusy,
@@ -25,7 +25,7 @@ from apps.dashboard.forms.conversations import (
     ConversationForm,
     RatingForm,
 )
-from apps.dashboard.listing import listing
+from apps.dashboard.list_pages import listing
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may

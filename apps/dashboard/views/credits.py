@@ -12,21 +12,22 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
-from apps.credits import alerts, requests
+from apps.credits import alerts
+from apps.credits import purchase_requests as requests
 from apps.credits.errors import RequestEnded, RequestOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry
 from apps.credits.queries import expiring, ledger_of, requests_of
 from apps.dashboard.access import workspace_page
-from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.credits import (
     AlertForm,
     PlanRequestForm,
     PurchaseRequestForm,
     StatementFilterForm,
 )
-from apps.dashboard.listing import listing
-from apps.dashboard.months import Month
-from apps.dashboard.statement import conversations_of_entries, uses
+from apps.dashboard.list_pages import listing
+from apps.reporting.credit_usage import conversations_of_entries, uses
+from apps.reporting.csv_download import csv_file
+from apps.reporting.monthly_statements import Month
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 

@@ -15,7 +15,7 @@ from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.exports import export_rows
 from apps.dashboard.forms.conversations import ConversationFilterForm
-from apps.dashboard.listing import listing
+from apps.dashboard.list_pages import listing
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 

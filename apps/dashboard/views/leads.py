@@ -10,14 +10,14 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.services import person
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
-from apps.dashboard.exporting import csv_file
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
 from apps.dashboard.leads import STATUSES, pipeline_of, said_of
-from apps.dashboard.listing import listing
+from apps.dashboard.list_pages import listing
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
 from apps.leads.queries import lead_with, leads_of
 from apps.leads.services import delete_lead, update_lead
+from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 

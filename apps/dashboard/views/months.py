@@ -5,8 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from apps.dashboard.access import workspace_page
-from apps.dashboard.month_file import month_file
-from apps.dashboard.months import Month, months_of, statement_of
+from apps.reporting.monthly_statements import Month, months_of, statement_of
+from apps.reporting.statement_csv import month_file
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 

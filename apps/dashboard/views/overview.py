@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from apps.credits.queries import balance_of
 from apps.dashboard.access import workspace_page
-from apps.dashboard.overview import (
+from apps.reporting.overview import (
     PERIODS,
     active_users,
     change,

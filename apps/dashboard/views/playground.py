@@ -10,21 +10,21 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
-from apps.chat import sse
-from apps.chat.engine import stop as stop_turn
-from apps.chat.events import Failed
+from apps.api_kit.error_format import as_api_error
+from apps.api_kit.refusal_log import leave_note, refusal
+from apps.chat.engine.events import Failed
+from apps.chat.engine.start import stop as stop_turn
+from apps.chat.http import sse
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotFound
 from apps.conversations.queries import turn_with
-from apps.core.drf import as_api_error
 from apps.core.errors import ApiError, ValidationFailed
 from apps.core.ids import is_id
-from apps.core.middleware import request_id_of
-from apps.core.request_notes import leave_note, refusal
 from apps.dashboard import playground as edge
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm
 from apps.dashboard.views.chatbots import chatbot_in
+from apps.infrastructure.web.middleware import request_id_of
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 

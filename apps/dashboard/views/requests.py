@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.core.request_notes import KEPT, notes_of
+from apps.api_kit.refusal_log import KEPT, notes_of
 from apps.dashboard.access import workspace_page
-from apps.dashboard.inspector import inspected, is_request_id
+from apps.dashboard.request_inspector import inspected, is_request_id
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 

@@ -14,7 +14,7 @@ from apps.audit.services import person
 from apps.core.errors import NotFound, ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.webhooks import DeliveryFilterForm, EndpointForm
-from apps.dashboard.listing import listing
+from apps.dashboard.list_pages import listing
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, Endpoint

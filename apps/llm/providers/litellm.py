@@ -14,9 +14,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from apps.llm.error_mapping import plain_code, read_retry_after, refusal
 from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
-from apps.llm.keys import read_key
-from apps.llm.refusals import plain_code, read_retry_after, refusal
+from apps.llm.provider_keys import read_key
 from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, Take, TextDelta, Usage
 
 _FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Endpoint",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("url", models.CharField(max_length=2000)),
                 ("description", models.CharField(blank=True, max_length=200)),
                 (
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Event",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 (
                     "type",
                     models.CharField(
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Delivery",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 (
                     "status",
                     models.CharField(

@@ -5,6 +5,7 @@ endpoints   create, change, switch off and on, rotate the secret, delete
 workers     ask them to look, without waiting for them
 """
 
+from apps.webhooks.services.emitting import emit, forget_answers, resend, send_test
 from apps.webhooks.services.endpoints import (
     MOST_ENDPOINTS,
     Changes,
@@ -14,8 +15,7 @@ from apps.webhooks.services.endpoints import (
     rotate_secret,
     update_endpoint,
 )
-from apps.webhooks.services.telling import emit, forget_answers, resend, send_test
-from apps.webhooks.services.workers import DELIVER_DUE, TELL_OWNERS, wake_senders
+from apps.webhooks.services.task_triggers import DELIVER_DUE, TELL_OWNERS, wake_senders
 
 __all__ = [
     "DELIVER_DUE",

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record
 from apps.core.errors import ValidationFailed
+from apps.infrastructure.http.url_validation import TargetRefused, target_of
 from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
 from apps.webhooks.models import SUBSCRIBABLE, Delivery, DeliveryStatus, DisabledReason, Endpoint
-from apps.webhooks.sealing import seal
-from apps.webhooks.services.workers import wake_notices, wake_senders
+from apps.webhooks.services.task_triggers import wake_notices, wake_senders
 from apps.webhooks.signing import new_secret
-from apps.webhooks.targets import TargetRefused, target_of
+from apps.webhooks.signing_secrets import seal
 from apps.workspaces.models import Workspace
 
 MOST_ENDPOINTS = 20

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Erasure",
             fields=[
-                ("id", apps.core.ids.IdField(serialize=False)),
+                ("id", apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ("user_id", models.CharField(blank=True, max_length=255)),
                 ("conversations", models.PositiveIntegerField(default=0)),
                 ("leads", models.PositiveIntegerField(default=0)),

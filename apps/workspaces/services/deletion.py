@@ -2,7 +2,7 @@
 
 asked for      its name typed by an owner; everything goes on as before; can be taken back
 due            7 days later: closed; nobody and no key gets in, members and invitations are gone
-erased         what people wrote is gone (`apps.dashboard.erasure`); row, ledger and audit stay
+erased         what people wrote is gone (`apps.privacy.workspace_deletion`); row, ledger and audit stay
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record
-from apps.core.jobs import send_on_commit
+from apps.infrastructure.task_queue import send_on_commit
 from apps.workspaces.errors import WrongName
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 

@@ -12,10 +12,10 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record
-from apps.core.jobs import send_on_commit
+from apps.infrastructure.task_queue import send_on_commit
 from apps.workspaces.models import Erasure, Workspace
 
-ERASE_USERS = "apps.dashboard.tasks.erase_users"
+ERASE_USERS = "apps.privacy.tasks.erase_users"
 CLAIM = timedelta(minutes=10)
 """How long a worker has for one erasure before another may go on with it."""
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.queries import has_verified_email
 from apps.audit.services import Actor, record
-from apps.core.jobs import send_on_commit
+from apps.infrastructure.task_queue import send_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
     InvitationExpired,

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.live import ROOT
 from tests.node_clients import run_node, without_node
+from tests.web_processes import ROOT
 
 HERE = Path(__file__).resolve().parent
 Verify = Callable[[str, dict[str, str], str], Any]

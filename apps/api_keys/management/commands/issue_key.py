@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import workspace_by_slug
 
 

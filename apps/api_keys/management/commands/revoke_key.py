@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from apps.chatbots.services import add_model
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 
 PRICES = ("credits_per_reply", "credits_per_1k_input", "credits_per_1k_output")
 

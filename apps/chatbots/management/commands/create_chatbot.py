@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.chatbots.queries import active_language_model
 from apps.chatbots.services import create_chatbot
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import workspace_by_slug
 
 FIELDS = {

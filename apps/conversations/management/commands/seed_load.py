@@ -10,7 +10,7 @@ from apps.api_keys.services import issue_key
 from apps.chatbots.services import add_model
 from apps.conversations.seeding import MOST_REQUESTS, Size, new_places, seed_past
 from apps.core.ids import new_id
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.models import Workspace
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from apps.core.management.base import OperatorCommand
 from apps.credits.queries import balance_of, ledger_sum
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import workspace_by_slug
 
 

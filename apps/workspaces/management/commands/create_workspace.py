@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.core.management.base import OperatorCommand
+from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.services import create_workspace
 
 

@@ -1,0 +1,97 @@
+"""How Django REST framework speaks: strict fields, and every error in the one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from pydantic.alias_generators import to_camel
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from apps.core import errors
+from apps.core.errors import MethodNotAllowed
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.infrastructure.web.middleware import Respond, RespondAsync, is_api
+
+log = get_logger(__name__)
+
+
+def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """Any exception of a view as a response in the one error shape."""
+    error = as_api_error(exception)
+    if error.status >= 500:
+        log.error("request_failed", code=error.code, exc_info=exception)
+    headers = {**getattr(context["request"], "answer_headers", {}), **error.headers()}
+    return Response(error.body(), status=error.status, headers=headers)
+
+
+def as_api_error(exception: Exception) -> errors.ApiError:
+    """The error to tell a caller of. What we did not foresee is an INTERNAL_ERROR."""
+    match exception:
+        case errors.ApiError():
+            return exception
+        case exceptions.ParseError():
+            return errors.ValidationFailed(sentence="The body is not valid JSON.")
+        case ValidationError():
+            return errors.ValidationFailed(_model_details(exception))
+        case exceptions.ValidationError():
+            return errors.ValidationFailed(field_details(exception.detail))
+        case exceptions.UnsupportedMediaType():
+            return errors.UnsupportedMediaType()
+        case exceptions.NotFound():
+            return errors.NotFound()
+        case _ if isinstance(exception, DATABASE_UNAVAILABLE):
+            return errors.ServiceUnavailable()
+        case _:
+            return errors.InternalError()
+
+
+def _model_details(refused: ValidationError) -> dict[str, list[str]]:
+    """What a model or a service refuses, under the names that callers know."""
+    if not hasattr(refused, "error_dict"):
+        return {"body": refused.messages}
+    return {
+        "body" if name == NON_FIELD_ERRORS else to_camel(name): sentences
+        for name, sentences in refused.message_dict.items()
+    }
+
+
+def field_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """DRF's nested error detail as one flat object: `metadata.source` → sentences."""
+    if isinstance(detail, Mapping):
+        flat: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            flat |= field_details(inner, f"{prefix}.{name}" if prefix else str(name))
+        return flat
+    sentences = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(sentence) for sentence in sentences]}
+
+
+@sync_and_async_middleware
+def one_shape(get_response: Any) -> Any:
+    """Give the API's 405 the shape of its other errors: routers answer it on their own."""
+    if iscoroutinefunction(get_response):
+
+        async def respond_async(request: HttpRequest) -> HttpResponseBase:
+            return _shaped(request, await cast(RespondAsync, get_response)(request))
+
+        return respond_async
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        return _shaped(request, cast(Respond, get_response)(request))
+
+    return respond
+
+
+def _shaped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not (is_api(request) and isinstance(response, HttpResponseNotAllowed)):
+        return response
+    error = MethodNotAllowed(sorted(response["Allow"].split(", ")))
+    return JsonResponse(error.body(), status=error.status, headers=error.headers())

@@ -1,0 +1,68 @@
+"""The UI message stream of the Vercel AI SDK, so that `useChat` works with a chatbot.
+
+A reader of that protocol builds one assistant message out of parts, each a JSON object in a
+`data:` line, and knows the stream by a response header. The shapes are those of
+`uiMessageChunkSchema` in the npm package `ai`, major versions 5 to 7:
+
+    start             messageId, messageMetadata {conversationId, turnId}
+    text-start        id
+    text-delta        id, delta
+    text-end          id
+    finish            finishReason, messageMetadata {…, usage, credits}
+    message-metadata  the metadata of an answer that has no `finish`: stopped or failed
+    abort             the turn was stopped
+    error             errorText; the code is `errorCode` in the metadata
+
+then `data: [DONE]`. A message is always told from its start, so the parts need no numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.chat.engine.event_payloads import as_json
+from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+
+HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
+
+Part = dict[str, Any]
+
+_TEXT = "text"
+_FIRST_TEXT = 2
+_FINISH_REASONS = {"stop": "stop", "length": "length", "content_filter": "content-filter"}
+
+
+def frame(number: int, event: TurnEvent) -> bytes:
+    """One event as the parts that tell it."""
+    return "".join(f"data: {as_json(part)}\n\n" for part in parts(number, event)).encode()
+
+
+def parts(number: int, event: TurnEvent) -> list[Part]:
+    """The parts that tell the event of this number: text begins with event 2, if ever."""
+    end = [{"type": "text-end", "id": _TEXT}] if number > _FIRST_TEXT else []
+    match event:
+        case Started():
+            ids = {"conversationId": event.conversation_id, "turnId": event.turn_id}
+            return [{"type": "start", "messageId": event.message_id, "messageMetadata": ids}]
+        case Delta():
+            begin = [{"type": "text-start", "id": _TEXT}] if number == _FIRST_TEXT else []
+            return [*begin, {"type": "text-delta", "id": _TEXT, "delta": event.text}]
+        case Ended():
+            return [*end, *_ending(event)]
+        case Failed():
+            code = {"errorCode": event.error.code}
+            return [
+                *end,
+                {"type": "message-metadata", "messageMetadata": code},
+                {"type": "error", "errorText": event.error.error},
+            ]
+
+
+def _ending(event: Ended) -> list[Part]:
+    said = event.data()
+    names = ("conversationId", "turnId", "usage", "credits")
+    metadata = {name: said[name] for name in names}
+    if event.finish_reason == "stopped":
+        return [{"type": "message-metadata", "messageMetadata": metadata}, {"type": "abort"}]
+    reason = _FINISH_REASONS.get(event.finish_reason, "other")
+    return [{"type": "finish", "finishReason": reason, "messageMetadata": metadata}]

@@ -1,0 +1,27 @@
+"""The lead that comes with a chat request, once its turn is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.conversations.models import Turn
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.threads import in_thread
+from apps.leads.capture import given_in, take_given
+
+log = get_logger(__name__)
+
+
+async def take_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
+    """Make the lead of `metadata.lead`, while the model is at work already.
+
+    A chat never fails for its lead: what goes wrong here is logged, and the turn goes on.
+    """
+    fields = given_in(metadata)
+    if fields is None:
+        return
+    try:
+        await in_thread(take_given, turn=turn, fields=fields)
+    except Exception:
+        log.exception("lead_not_taken", turn_id=turn.id)

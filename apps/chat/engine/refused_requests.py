@@ -1,0 +1,105 @@
+"""Why a request to chat came to nothing, noted for the members of its workspace.
+
+Only refusals come here, and retries that found the turn of their idempotency key: a request that
+opens a turn is written down by it. See `apps.api_kit.refusal_log`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from django.http import HttpRequest
+
+from apps.api_keys.queries import Caller
+from apps.api_kit.error_format import as_api_error
+from apps.api_kit.refusal_log import RequestNote, leave_note, refusal
+from apps.chatbots.models import Chatbot
+from apps.core.errors import ApiError
+from apps.infrastructure.redis.rate_limit import Window
+from apps.infrastructure.web.middleware import request_id_of
+
+OF_THE_MODEL = {"MODEL_ERROR", "MODEL_UNAVAILABLE", "MODEL_TIMEOUT", "TURN_ABANDONED"}
+"""Errors of a turn that was opened: its row tells of them."""
+
+
+def note_refusal(
+    exception: Exception,
+    request: HttpRequest,
+    found: tuple[Caller, Chatbot] | None,
+    window: Window | None,
+) -> None:
+    """Note why a request over HTTP was refused, if it is known whose it was."""
+    error = as_api_error(exception)
+    caller, chatbot = found or (None, None)
+    who = (caller.workspace_id, caller.api_key_id) if caller else error.caller
+    if who is None or error.code in OF_THE_MODEL:
+        return
+    _note(
+        error,
+        who,
+        request_id=request_id_of(request),
+        method=request.method or "",
+        path=request.path,
+        chatbot_id=chatbot.id if chatbot else None,
+        window=window,
+    )
+
+
+def note_refused_command(
+    error: ApiError, caller: Caller | None, *, chatbot_id: str, path: str, about: dict[str, object]
+) -> None:
+    """Note why a command on a WebSocket was refused."""
+    request_id = about.get("xRequestId")
+    if caller is None or not isinstance(request_id, str) or error.code in OF_THE_MODEL:
+        return
+    _note(
+        error,
+        (caller.workspace_id, caller.api_key_id),
+        request_id=request_id,
+        method="WebSocket",
+        path=path,
+        chatbot_id=chatbot_id,
+        window=None,
+    )
+
+
+def note_retry(
+    *, workspace_id: str, request_id: str, api_key_id: str | None, chatbot_id: str, turn_id: str
+) -> None:
+    """Note that a request found the turn that its idempotency key had opened."""
+    leave_note(
+        workspace_id,
+        RequestNote(
+            request_id=request_id,
+            at=time.time(),
+            method="",
+            path="",
+            status=200,
+            api_key_id=api_key_id,
+            chatbot_id=chatbot_id,
+            turn_id=turn_id,
+        ),
+    )
+
+
+def _note(
+    error: ApiError,
+    who: tuple[str, str],
+    *,
+    request_id: str,
+    method: str,
+    path: str,
+    chatbot_id: str | None,
+    window: Window | None,
+) -> None:
+    workspace_id, api_key_id = who
+    note = refusal(
+        error,
+        request_id=request_id,
+        method=method,
+        path=path,
+        api_key_id=api_key_id,
+        chatbot_id=chatbot_id,
+        window=window,
+    )
+    leave_note(workspace_id, note)

@@ -1,0 +1,29 @@
+"""Server-sent events: a turn's events as frames. Pure functions from values to bytes.
+
+Each frame has `id:` (the event's number in the turn), `event:` and a JSON `data:` that repeats
+the event's name as `type`, for readers that ignore `event:` lines. After the last frame comes
+`data: [DONE]`. Lines that begin with a colon are heartbeats, which readers skip.
+"""
+
+from __future__ import annotations
+
+from apps.chat.engine.event_payloads import as_json, as_json_text, named
+from apps.chat.engine.events import Delta, TurnEvent
+
+DONE = b"data: [DONE]\n\n"
+HEARTBEAT = b": still here\n\n"
+HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+def frame(number: int, event: TurnEvent) -> bytes:
+    """One event as one frame."""
+    if isinstance(event, Delta):  # nearly every frame: written without a JSON encoder's set-up
+        return (
+            f"id: {number}\nevent: message.delta\n"
+            f'data: {{"type":"message.delta","delta":{as_json_text(event.text)}}}\n\n'
+        ).encode()
+    data = named(event)
+    return f"id: {number}\nevent: {data['type']}\ndata: {as_json(data)}\n\n".encode()

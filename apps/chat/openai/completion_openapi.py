@@ -1,0 +1,218 @@
+"""The endpoints in OpenAI's dress, in the API's document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.api_kit.openapi import (
+    ID,
+    IDEMPOTENCY_KEY,
+    LIMITS,
+    Raised,
+    Schema,
+    described,
+    error_responses,
+    header_refs,
+)
+from apps.chat.http.openapi_schemas import COUNT, CREDITS, TEXT, shape
+from apps.chat.openai.completion_request import PASSED_OVER
+from apps.chatbots.errors import ChatbotNotFound
+
+_NULLABLE: Schema = {"type": ["string", "null"]}
+_IDS = shape(conversationId=ID, turnId=ID, messageId=ID)
+_USAGE = shape(prompt_tokens=COUNT, completion_tokens=COUNT, total_tokens=COUNT)
+_PART: Schema = {
+    "type": "object",
+    "properties": {"type": {"type": "string", "const": "text"}, "text": TEXT},
+    "required": ["type", "text"],
+}
+
+_PASSED: Schema = {"description": "Passed over: the chatbot's owner decides."}
+_NULL: Schema = {"type": "null"}
+_NONE: Schema = {"type": ["array", "null"], "items": {}, "maxItems": 0}
+_ASKING_NOTHING: dict[str, Schema] = {
+    "audio": _NULL,
+    "function_call": {"enum": ["none", None]},
+    "functions": _NONE,
+    "logprobs": {"anyOf": [{"type": "boolean", "const": False}, _NULL]},
+    "modalities": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "const": "text"},
+        "minItems": 1,
+        "maxItems": 1,
+    },
+    "n": {"type": ["integer", "null"], "minimum": 1, "maximum": 1},
+    "response_format": {
+        "type": ["object", "null"],
+        "properties": {"type": {"type": "string", "const": "text"}},
+        "required": ["type"],
+    },
+    "tool_choice": {"enum": ["none", "auto", None]},
+    "tools": _NONE,
+    "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 0},
+    "web_search_options": _NULL,
+}
+"""What would change the kind of answer may be sent only where it asks for nothing."""
+
+SCHEMAS: dict[str, Schema] = {
+    "CompletionRequest": {
+        "type": "object",
+        "description": "OpenAI's body. What only tunes an answer is passed over; what would change "
+        "its kind (tools, several choices, audio) is refused.",
+        "properties": {
+            "model": ID,
+            "messages": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/components/schemas/CompletionMessage"},
+                "description": "The last must be the user's, and have words in it.",
+            },
+            "stream": {"type": ["boolean", "null"]},
+            "stream_options": {
+                "type": ["object", "null"],
+                "properties": {"include_usage": {"type": ["boolean", "null"]}},
+            },
+            "metadata": {
+                "type": ["object", "null"],
+                "description": "`conversationId` continues a conversation; the rest is kept.",
+                "properties": {"conversationId": {"anyOf": [ID, {"type": "null"}]}},
+            },
+            **dict.fromkeys(sorted(PASSED_OVER), _PASSED),
+            **_ASKING_NOTHING,
+        },
+        "required": ["model", "messages"],
+        "additionalProperties": False,
+        "example": {
+            "model": "c0mwsqprccacpzc2j774bqrdc",
+            "messages": [{"role": "user", "content": "Hello"}],
+        },
+    },
+    "CompletionMessage": {
+        "type": "object",
+        "properties": {
+            "role": {"type": "string", "enum": ["system", "developer", "user", "assistant"]},
+            "content": {
+                "oneOf": [TEXT, {"type": "array", "minItems": 1, "items": _PART}],
+            },
+            **dict.fromkeys(("tool_calls", "function_call", "audio"), _NONE),
+        },
+        "required": ["role", "content"],
+    },
+    "Completion": shape(
+        id=TEXT,
+        object={"type": "string", "const": "chat.completion"},
+        created=COUNT,
+        model=ID,
+        choices={
+            "type": "array",
+            "items": shape(
+                index=COUNT,
+                message=shape(
+                    role={"type": "string", "const": "assistant"},
+                    content=TEXT,
+                    refusal={"type": "null"},
+                ),
+                logprobs={"type": "null"},
+                finish_reason={"type": "string", "enum": ["stop", "length", "content_filter"]},
+            ),
+        },
+        usage=_USAGE,
+        credits=CREDITS,
+        metadata=_IDS,
+    ),
+    "Model": shape(
+        id=ID,
+        object={"type": "string", "const": "model"},
+        created=COUNT,
+        owned_by=ID,
+        name=TEXT,
+    ),
+    "ModelList": shape(
+        object={"type": "string", "const": "list"},
+        data={"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
+    ),
+    "OpenAIError": shape(
+        error=shape(message=TEXT, type=TEXT, param=_NULLABLE, code=TEXT),
+    ),
+}
+_OPENAI_LIMITS = tuple(f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset"))
+_STREAM: Schema = {
+    "schema": {
+        "type": "string",
+        "description": "Server-sent `chat.completion.chunk` objects, then `data: [DONE]`.",
+    }
+}
+
+
+def paths(key: Iterable[Raised], turn: Iterable[Raised]) -> dict[str, Schema]:
+    """The addresses under `openai/`."""
+    model_id = {"name": "chatbotId", "in": "path", "required": True, "schema": ID}
+    return {
+        "openai/chat/completions": {
+            "post": {
+                "operationId": "createCompletion",
+                "tags": ["openai"],
+                "summary": "Create a chat completion",
+                "description": "OpenAI's chat completions, with chatbots for models. The scope is "
+                "`chat`.",
+                "parameters": [IDEMPOTENCY_KEY],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _ref("CompletionRequest")}},
+                },
+                "responses": {
+                    "200": {
+                        "description": "The completion",
+                        "headers": header_refs(*LIMITS) | _limits(),
+                        "content": {
+                            "application/json": {"schema": _ref("Completion")},
+                            "text/event-stream": _STREAM,
+                        },
+                    },
+                    **_errors([*key, *turn]),
+                },
+            }
+        },
+        "openai/models": {"get": _get("listModels", "List models", "ModelList", key)},
+        "openai/models/{chatbotId}": {
+            "get": _get("getModel", "Get a model", "Model", [*key, ChatbotNotFound])
+            | {"parameters": [model_id]}
+        },
+    }
+
+
+def _get(name: str, summary: str, schema: str, errors: Iterable[Raised]) -> Schema:
+    return {
+        "operationId": name,
+        "tags": ["openai"],
+        "summary": summary,
+        "description": "The workspace's active chatbots as models. The scope is `chat`.",
+        "parameters": [],
+        "responses": {
+            "200": {
+                "description": "OK",
+                "headers": header_refs(),
+                "content": {"application/json": {"schema": _ref(schema)}},
+            },
+            **_errors(errors),
+        },
+    }
+
+
+def _limits() -> Schema:
+    return {name: {"schema": {"type": "string"}} for name in _OPENAI_LIMITS}
+
+
+def _errors(errors: Iterable[Raised]) -> dict[str, Schema]:
+    """The same statuses as everywhere, in OpenAI's shape."""
+    found = list(errors)
+    responses = error_responses(found)
+    for status, response in responses.items():
+        of_status = [error for error in dict.fromkeys(found) if str(error.status) == status]
+        response["description"] = described(int(status), of_status)
+        response["content"] = {"application/json": {"schema": _ref("OpenAIError")}}
+    return responses
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

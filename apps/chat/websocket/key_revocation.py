@@ -1,0 +1,16 @@
+"""Sockets stay open, keys may not: one query a second asks after the keys of all open sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from apps.api_keys.queries import ended_keys
+from apps.infrastructure.concurrency.polling import Watch
+
+
+def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:
+    return dict.fromkeys(ended_keys(api_key_ids), True)
+
+
+key_watch: Watch[str, bool] = Watch(_ended, every=1.0)
+"""Tells the holders of a key True once it is revoked, expired or deleted."""

@@ -1,0 +1,20 @@
+"""The addresses of WebSockets."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from apps.chat.websocket.consumer import ChatConsumer
+from apps.infrastructure.web.asgi import Receive, Scope, Send
+
+
+async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse the handshake: there is no socket at this address."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+websocket_urlpatterns = [
+    path("ws/v1/chatbots/<str:chatbot_id>/chat", ChatConsumer.as_asgi()),
+    re_path("", nowhere),  # type: ignore[arg-type]
+]

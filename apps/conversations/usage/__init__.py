@@ -1,1 +1,0 @@
-"""What a workspace's credits went into: its turns, added up."""

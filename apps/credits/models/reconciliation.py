@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.core.ids import LENGTH
+from apps.infrastructure.postgres.id_field import IdField
+from apps.workspaces.models import Workspace
+
+
+class NightlyCheck(models.Model):
+    """One night's check of all books; days are UTC's. One worker does it, by a claim that lapses.
+
+    `digest` binds the last hashes of all chains of that night; it is in the log too.
+    """
+
+    id = IdField()
+    day = models.DateField(unique=True)
+    claimed_until = models.DateTimeField()
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    accounts = models.PositiveIntegerField(default=0)
+    faults = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"The night of {self.day}"
+
+
+class AccountCheck(models.Model):
+    """What a night's check found of one account. PostgreSQL refuses to change or delete it.
+
+    The figures are of one moment. `fault` is empty where all agrees; else it says what differs,
+    and `fault_row_id` names the first ledger entry or turn that shows it.
+    """
+
+    id = IdField()
+    night = models.ForeignKey(NightlyCheck, on_delete=models.PROTECT, related_name="checks")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    balance = models.BigIntegerField()
+    ledger_sum = models.BigIntegerField()
+    held = models.BigIntegerField()
+    running_holds = models.BigIntegerField()
+    charges = models.BigIntegerField(help_text="Credits of the ledger's charges.")
+    turns_charged = models.BigIntegerField(help_text="Credits that settled turns say they cost.")
+    entries = models.BigIntegerField()
+    last_hash = models.CharField(max_length=64, blank=True)
+    fault = models.CharField(max_length=1000, blank=True)
+    fault_row_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["night"], name="credits_check_faults", condition=~Q(fault=""))
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "night", name="credits_one_check_a_night")
+        ]
+
+    def __str__(self) -> str:
+        return self.fault or "agrees"

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.credits.models.ledger import MOST, Plan
+from apps.infrastructure.postgres.id_field import IdField
+from apps.workspaces.models import Workspace
+
+
+class AlertKind(models.TextChoices):
+    """What a workspace is told of its balance."""
+
+    LOW = "low", "below the threshold"
+    EXHAUSTED = "exhausted", "nothing left"
+
+
+class Alert(models.Model):
+    """The balance fell below the owner's threshold, or to nothing. Mailed once, then kept."""
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="balance_alerts"
+    )
+    kind = models.CharField(max_length=9, choices=AlertKind)
+    balance = models.BigIntegerField()
+    threshold = models.BigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "balance alert"
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                name="credits_alerts_to_mail",
+                condition=Q(mailed_at__isnull=True),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=AlertKind.values), name="credits_alert_kind_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workspace}: {self.kind}"
+
+
+class RequestKind(models.TextChoices):
+    """What a workspace asks of Parley's staff."""
+
+    PLAN = "plan", "another plan"
+    PURCHASE = "purchase", "credits to buy"
+
+
+class RequestState(models.TextChoices):
+    """open, then one of the others for ever."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+DECIDED = (RequestState.ACCEPTED, RequestState.DECLINED)
+
+
+class CreditRequest(models.Model):
+    """A workspace asks for another plan, or to buy credits; staff decide, with an answer."""
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="credit_requests"
+    )
+    kind = models.CharField(max_length=8, choices=RequestKind)
+    plan = models.ForeignKey(
+        Plan, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    credits = models.BigIntegerField(null=True, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=9, choices=RequestState, default=RequestState.OPEN)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    answer = models.CharField(max_length=500, blank=True, help_text="The workspace reads it.")
+
+    class Meta:
+        permissions = [("decide_creditrequest", "Can accept and decline requests")]
+        indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="credits_requests_newest"
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="credits_requests_open",
+                condition=Q(state=RequestState.OPEN),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                "workspace",
+                "kind",
+                condition=Q(state=RequestState.OPEN),
+                name="credits_one_open_request_of_a_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=RequestKind.PLAN, plan__isnull=False, credits__isnull=True)
+                | Q(kind=RequestKind.PURCHASE, plan__isnull=True, credits__range=(1, MOST)),
+                name="credits_request_says_what_it_wants",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=RequestState.OPEN, ended_at__isnull=True)
+                | Q(state__in=[*DECIDED, RequestState.WITHDRAWN], ended_at__isnull=False),
+                name="credits_request_ends_once_not_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=DECIDED, decided_by__isnull=False)
+                | Q(decided_by__isnull=True, answer=""),
+                name="credits_request_is_decided_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} for {self.workspace}"

@@ -1,0 +1,168 @@
+"""What a workspace asks of Parley's staff: another plan, or credits to buy.
+
+    ask_for_plan, ask_for_credits   open; one of a kind at a time
+    withdraw                        by the workspace, while it is open
+    accept                          the plan changes, or the credits are given; with an answer
+    decline                         with an answer
+
+The account is locked first, then the request. What is accepted happens in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from apps.accounts.models import User
+from apps.audit.services import Actor, record
+from apps.credits.errors import OwnWorkspace, RequestEnded, RequestOpen
+from apps.credits.models import (
+    MOST,
+    Category,
+    CreditRequest,
+    EntryKind,
+    LedgerEntry,
+    Plan,
+    RequestKind,
+    RequestState,
+)
+from apps.credits.plans import change_plan
+from apps.credits.services import grant, lock_account
+from apps.infrastructure.task_queue import send_on_commit
+from apps.workspaces.queries import belongs_to
+
+SEND = "apps.credits.tasks.send_decision"
+
+
+def ask_for_plan(
+    *, workspace_id: str, plan: Plan, note: str, by: User, actor: Actor
+) -> CreditRequest:
+    """Ask for another plan. Raises RequestOpen, or ValueError for one that is not offered."""
+    if not plan.is_active:
+        raise ValueError(f"The plan {plan.name} is not offered.")
+    return _ask(CreditRequest(kind=RequestKind.PLAN, plan=plan), workspace_id, note, by, actor)
+
+
+def ask_for_credits(
+    *, workspace_id: str, credits: int, note: str, by: User, actor: Actor
+) -> CreditRequest:
+    """Ask to buy so many credits. Raises RequestOpen, or ValueError."""
+    if not 1 <= credits <= MOST:
+        raise ValueError(f"Ask for 1 to {MOST:,} credits.")
+    wanted = CreditRequest(kind=RequestKind.PURCHASE, credits=credits)
+    return _ask(wanted, workspace_id, note, by, actor)
+
+
+@transaction.atomic
+def withdraw(*, workspace_id: str, request_id: str, actor: Actor) -> CreditRequest:
+    """Take an open request back. Raises RequestEnded, also where there is none."""
+    return _end(workspace_id, request_id, RequestState.WITHDRAWN, actor)
+
+
+@transaction.atomic
+def accept(
+    *, workspace_id: str, request_id: str, answer: str, by: User, actor: Actor, now: datetime
+) -> CreditRequest:
+    """Do what is asked for.
+
+    Credits that were posted with the request's id as their reference are not given again: so more
+    credits than one person may give are posted by two before. Raises RequestEnded, OwnWorkspace,
+    and ValueError where it cannot be done.
+    """
+    request = _end(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, by)
+    if request.plan is not None:
+        change_plan(workspace_id=workspace_id, plan=request.plan, actor=actor, now=now, by=by)
+    elif not _is_posted(request):
+        _post(request, by, actor)
+    return request
+
+
+@transaction.atomic
+def decline(
+    *, workspace_id: str, request_id: str, answer: str, by: User, actor: Actor
+) -> CreditRequest:
+    """Say no, and why. Raises RequestEnded, OwnWorkspace, and ValueError without an answer."""
+    if not answer.strip():
+        raise ValueError("Say why: the workspace reads the answer.")
+    return _end(workspace_id, request_id, RequestState.DECLINED, actor, answer, by)
+
+
+def _is_posted(request: CreditRequest) -> bool:
+    """Whether staff have posted the credits already, with the request's id as the reference."""
+    since = LedgerEntry.objects.filter(
+        workspace_id=request.workspace_id, created_at__gte=request.created_at
+    )
+    return since.filter(reference=request.id, amount=request.credits or 0).exists()
+
+
+def _post(request: CreditRequest, by: User, actor: Actor) -> None:
+    credits = request.credits or 0
+    if credits > settings.APPROVAL_ABOVE:
+        raise ValueError(
+            f"More than {settings.APPROVAL_ABOVE:,} credits take two people. Adjust the account by "
+            f"{credits:,} as a purchase, with {request.id} as the reference, then accept."
+        )
+    grant(
+        workspace_id=request.workspace_id,
+        credits=credits,
+        reason="Credits bought",
+        kind=EntryKind.PURCHASE,
+        category=Category.PURCHASE,
+        reference=request.id,
+        created_by=by,
+        from_ip=actor.ip,
+    )
+
+
+@transaction.atomic
+def _ask(
+    request: CreditRequest, workspace_id: str, note: str, by: User, actor: Actor
+) -> CreditRequest:
+    request.workspace_id, request.note, request.asked_by = workspace_id, note.strip(), by
+    try:
+        with transaction.atomic():
+            request.save(force_insert=True)
+    except IntegrityError as error:
+        if "credits_one_open_request_of_a_kind" not in str(error):
+            raise
+        raise RequestOpen from None
+    _record(request, actor, "asked")
+    return request
+
+
+def _end(
+    workspace_id: str,
+    request_id: str,
+    state: RequestState,
+    actor: Actor,
+    answer: str = "",
+    by: User | None = None,
+) -> CreditRequest:
+    if by is not None and belongs_to(by, workspace_id):
+        raise OwnWorkspace
+    lock_account(workspace_id=workspace_id)
+    found = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)
+    answer = answer.strip()
+    ended = {"state": state, "ended_at": Now(), "decided_by": by, "answer": answer}
+    if not found.filter(state=RequestState.OPEN).update(**ended):
+        raise RequestEnded
+    request = found.select_related("plan").get()
+    _record(request, actor, state.value, **({"answer": answer} if answer else {}))
+    if by is not None:
+        send_on_commit(SEND, request.id)
+    return request
+
+
+def _record(request: CreditRequest, actor: Actor, verb: str, **details: str) -> None:
+    wanted = {"plan": request.plan.name} if request.plan else {"credits": request.credits}
+    record(
+        workspace_id=request.workspace_id,
+        actor=actor,
+        action=f"credit_request.{verb}",
+        target_id=request.id,
+        target_label=str(request.get_kind_display()),
+        details={**wanted, **details},
+    )

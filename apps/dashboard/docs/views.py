@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+from rest_framework.exceptions import ValidationError
+
+from apps.api_kit.error_format import as_api_error
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import active_chatbots
+from apps.core.errors import ApiError
+from apps.dashboard.access import workspace_page
+from apps.dashboard.docs import try_it as trying
+from apps.dashboard.docs.examples import Reader, Snippet, snippets
+from apps.dashboard.docs.pages import FIRST, GROUPS, DocsPage, page_called
+from apps.dashboard.docs.rendering import BASE, article
+from apps.infrastructure.web.middleware import client_ip
+from apps.workspaces.models import Member
+from apps.workspaces.queries import memberships_of
+from apps.workspaces.roles import Permission
+
+Address = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stretch of a page as one reader sees it: HTML, or an example with the language that is
+    shown first. `is_tried`: whether one can send a message beneath it."""
+
+    html: str = ""
+    name: str = ""
+    snippets: list[Snippet] = field(default_factory=list)
+    language: str = ""
+    is_tried: bool = False
+
+
+@require_safe
+def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
+    """A docs page for everybody; who is signed in finds a chatbot of theirs in its examples."""
+    places = memberships_of(request.user) if request.user.is_authenticated else []
+    member = next(iter(places), None)
+    chatbots = active_chatbots(member.workspace_id) if member else []
+    context = _context(request, _page(page), chatbots, index="docs", at="docs_page")
+    return render(request, "docs/public.html", {**context, "place": member})
+
+
+@workspace_page(Permission.VIEW)
+@require_safe
+def developers(request: HttpRequest, member: Member, page: str = FIRST.slug) -> HttpResponse:
+    """The same pages in the workspace, with whichever of its chatbots is asked for."""
+    names = {"index": "dashboard:developers", "at": "dashboard:developers_page"}
+    chatbots = active_chatbots(member.workspace_id)
+    context = _context(request, _page(page), chatbots, slug=member.workspace.slug, **names)
+    return render(request, "docs/developers.html", {**context, "chatbots": chatbots})
+
+
+@csrf_exempt  # it knows nobody and keeps nothing
+@require_POST
+def try_it(request: HttpRequest) -> HttpResponse:
+    """The echo's answer to a message, as the chat endpoint would give it."""
+    try:
+        window = trying.admit(client_ip(request))
+        tried = trying.echoed(request.body)
+    except (ApiError, ValidationError) as exception:
+        error = as_api_error(exception)
+        return JsonResponse(error.body(), status=error.status, headers=error.headers())
+    if tried.streams:
+        return HttpResponse(
+            tried.as_stream(),
+            content_type="text/event-stream; charset=utf-8",
+            headers=window.headers(),
+        )
+    return JsonResponse(tried.as_json(), headers=window.headers())
+
+
+def _page(slug: str) -> DocsPage:
+    page = page_called(slug)
+    if page is None:
+        raise Http404
+    return page
+
+
+def _context(
+    request: HttpRequest,
+    page: DocsPage,
+    chatbots: list[Chatbot],
+    *,
+    index: str,
+    at: str,
+    **place: str,
+) -> dict[str, Any]:
+    wanted = request.GET.get("chatbot")
+    chatbot = next((each for each in chatbots if each.id == wanted), next(iter(chatbots), None))
+    asked = f"?chatbot={wanted}" if chatbot and chatbot.id == wanted else ""
+
+    def address(slug: str) -> str:
+        return reverse(index if slug == FIRST.slug else at, kwargs=_where(slug, place)) + asked
+
+    reader = Reader(request.build_absolute_uri("/")[:-1], chatbot.id if chatbot else None)
+    return {
+        "page": page,
+        "chatbot": chatbot,
+        "parts": list(_shown(page, reader, address, request.COOKIES.get("language", ""))),
+        "contents": article(page).contents,
+        "groups": [
+            (title, [(each, address(each.slug)) for each in pages])
+            for title, pages in GROUPS.items()
+        ],
+    }
+
+
+def _where(slug: str, place: dict[str, str]) -> dict[str, str]:
+    return place if slug == FIRST.slug else {**place, "page": slug}
+
+
+def _shown(page: DocsPage, reader: Reader, address: Address, language: str) -> Iterator[Shown]:
+    tries = page.tries
+    for part in article(page).parts:
+        if part.example:
+            written = snippets(part.example, reader)
+            has_it = any(each.language == language for each in written)
+            first = language if has_it else written[0].language
+            yield Shown("", part.example, written, first, is_tried=tries)
+            tries = False
+        else:
+            yield Shown(html=_placed(part.html, address))
+
+
+def _placed(html: str, address: Address) -> SafeString:
+    """The HTML with the addresses of our own pages where this reader finds them."""
+    first, *rest = html.split(f'href="{BASE}')
+    found = [first]
+    for piece in rest:
+        target, _, after = piece.partition('"')
+        slug, _, anchor = target.partition("#")
+        found.append(f'href="{address(slug)}{"#" + anchor if anchor else ""}"{after}')
+    return mark_safe("".join(found))  # noqa: S308 — our own text and addresses

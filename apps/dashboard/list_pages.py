@@ -1,0 +1,44 @@
+"""A page of a list, and the links around it. Every list of the dashboard turns its pages so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from apps.api_kit.pagination import newest_first
+from apps.core.errors import ValidationFailed
+
+M = TypeVar("M", bound=Model)
+ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[M]):
+    """Rows, newest first, and where the newest and the older ones are."""
+
+    rows: list[M]
+    first_url: str | None
+    next_url: str | None
+
+
+def listing(
+    request: HttpRequest, rows: QuerySet[M], *, limit: int = ROWS, by: str = "created_at"
+) -> Listing[M]:
+    """The page that `?cursor=` names; the first, where it names none that there could be."""
+    query = request.GET.copy()
+    cursor: str | None = query.get("cursor") or None
+    for name in [name for name, value in query.items() if not value or name == "cursor"]:
+        del query[name]
+    try:
+        page = newest_first(rows, cursor=cursor, limit=limit, by=by)
+    except ValidationFailed:
+        cursor, page = None, newest_first(rows, cursor=None, limit=limit, by=by)
+    first_url = f"?{query.urlencode()}" if cursor else None
+    next_url = None
+    if page.next_cursor:
+        query["cursor"] = page.next_cursor
+        next_url = f"?{query.urlencode()}"
+    return Listing(page.rows, first_url, next_url)

@@ -1,9 +1,0 @@
-"""The address of the dashboard's ear."""
-
-from __future__ import annotations
-
-from django.urls import path
-
-from apps.dashboard.live.consumer import LiveConsumer
-
-live_urlpatterns = [path("ws/v1/workspaces/<str:workspace_id>/live", LiveConsumer.as_asgi())]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.accounts.access import signed_in
+from apps.audit.services import person
+from apps.dashboard.onboarding.forms import WorkspaceForm
+from apps.dashboard.onboarding.services import start_workspace
+from apps.workspaces.errors import InvitationRefused
+from apps.workspaces.models import Invitation
+from apps.workspaces.queries import invitation_in, memberships_of
+from apps.workspaces.services import accept_invitation
+
+
+@require_safe
+@login_required
+def workspaces(request: HttpRequest) -> HttpResponse:
+    """Where a person goes after signing in: into the only workspace, or to choose one."""
+    places = list(memberships_of(signed_in(request)))
+    if len(places) == 1 and "choose" not in request.GET:
+        return redirect(places[0].workspace)
+    return render(request, "entrance/workspaces.html", {"places": places})
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def new_workspace(request: HttpRequest) -> HttpResponse:
+    """Another workspace of one's own."""
+    form = WorkspaceForm(request.POST or None)
+    if form.is_valid():
+        user = signed_in(request)
+        workspace = start_workspace(
+            name=form.cleaned_data["name"], owner=user, actor=person(user, request)
+        )
+        return redirect(workspace)
+    return render(request, "entrance/new_workspace.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """What is offered and to whom; accepting it, once signed in as that person."""
+    try:
+        offer = invitation_in(token)
+        if request.user.is_authenticated and request.method == "POST":
+            return _accept(request, token)
+    except InvitationRefused as refusal:
+        return render(request, "entrance/refused.html", {"refusal": refusal}, status=410)
+    if not request.user.is_authenticated:
+        _expect(request, offer)
+    return render(request, "entrance/invitation.html", {"invitation": offer})
+
+
+def _accept(request: HttpRequest, token: str) -> HttpResponse:
+    user = signed_in(request)
+    member = accept_invitation(token=token, user=user, actor=person(user, request))
+    messages.success(request, f"You are in {member.workspace.name} now, as {member.role}.")
+    return redirect(member.workspace)
+
+
+def _expect(request: HttpRequest, offer: Invitation) -> None:
+    """Whoever holds the link reads the mailbox that it was sent to: no second proof is asked."""
+    if offer.is_open(timezone.now()):
+        get_adapter(request).stash_verified_email(request, offer.email)

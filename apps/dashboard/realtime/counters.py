@@ -1,0 +1,78 @@
+"""A workspace's live counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from apps.chat.engine.event_payloads import as_json
+from apps.chat.websocket.connection import Socket
+from apps.conversations.queries import counts_since, running_counts
+from apps.credits.queries import Balance, balances_of
+from apps.infrastructure.concurrency.polling import Watch
+from apps.infrastructure.postgres.threads import in_thread
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a workspace is doing now, and what it has left."""
+
+    running_turns: int
+    turns_last_minute: int
+    credits: Balance
+
+    def frame(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """The counters as the client gets them."""
+        return {
+            "type": "counters",
+            **about,
+            "runningTurns": self.running_turns,
+            "turnsLastMinute": self.turns_last_minute,
+            "credits": {"balance": self.credits.balance, "held": self.credits.held},
+        }
+
+
+def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
+    """The counters of each of these workspaces: three statements, however many."""
+    running = running_counts(workspace_ids)
+    lately = counts_since(workspace_ids, timezone.now() - MINUTE)
+    credits = balances_of(workspace_ids)
+    return {
+        id: Counters(running.get(id, 0), lately.get(id, 0), credits.get(id, Balance(0, 0)))
+        for id in workspace_ids
+    }
+
+
+async def tell_counters(socket: Socket, workspace_id: str, about: Mapping[str, Any]) -> None:
+    """Tell a workspace's counters now, and whenever they have changed. Has no end."""
+    said: Counters | None = None
+    newest = (await in_thread(counters_of, [workspace_id]))[workspace_id]
+    changed = asyncio.Event()
+
+    def tell(counters: Counters | None) -> None:
+        nonlocal newest
+        newest = counters or newest
+        changed.set()
+
+    counters_watch.hold(workspace_id, tell)
+    try:
+        while True:
+            if newest != said:
+                said = newest
+                await socket.say(as_json(said.frame(about)))
+                about = {name: value for name, value in about.items() if name != "xRequestId"}
+            await changed.wait()
+            changed.clear()
+    finally:
+        counters_watch.release(workspace_id, tell)
+
+
+counters_watch: Watch[str, Counters] = Watch(counters_of, every=1.0)
+"""Tells a workspace's counters, at most once a second."""

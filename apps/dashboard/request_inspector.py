@@ -1,0 +1,211 @@
+"""A request, found by its X-Request-Id: what was decided about it, step by step, and why.
+
+A request that opened a turn is told from the turn; one that did not, from the note that was left
+of it (`apps.api_kit.refusal_log`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from apps.api_keys.models import ApiKey
+from apps.api_kit.refusal_log import RequestNote, note_of
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.queries import turn_of_request
+from apps.core.ids import request_moment
+from apps.credits.prices import Price
+from apps.dashboard.error_explanations import ORDER, Place, explained, place_of
+
+State = Literal["passed", "refused", "waiting", "unreached"]
+Link = Literal["", "key", "chatbot", "thread", "credits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision: its name, how it went, what was decided. `link`: what it leads to."""
+
+    title: str
+    state: State
+    text: str
+    link: Link = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A request as the page shows it. `outcome` is a turn's status, refused or retry."""
+
+    request_id: str
+    at: datetime
+    outcome: str
+    tone: str
+    summary: str
+    steps: list[Step]
+    turn: Turn | None = None
+    note: RequestNote | None = None
+
+
+_LINKS: dict[Place, Link] = {Place.KEY: "key", Place.HOLD: "credits"}
+_TONES = {"completed": "good", "running": "accent", "stopped": "warn"}
+_SAYS = {
+    TurnStatus.RUNNING: "It opened a turn, which runs.",
+    TurnStatus.COMPLETED: "It opened a turn, which was answered.",
+    TurnStatus.STOPPED: "It opened a turn, which was stopped.",
+    TurnStatus.FAILED: "It opened a turn, which failed. Nothing was charged.",
+    TurnStatus.ABANDONED: "It opened a turn, whose process died. Nothing was charged.",
+}
+
+
+def is_request_id(text: str) -> bool:
+    """Whether the text could be the id of a request."""
+    return request_moment(text) is not None
+
+
+def inspected(workspace_id: str, request_id: str) -> Inspected | None:
+    """What was decided about the workspace's request; None where nothing is known of it."""
+    turn = turn_of_request(workspace_id, request_id)
+    if turn is not None:
+        return Inspected(
+            request_id,
+            turn.created_at,
+            turn.status,
+            _TONES.get(turn.status, "bad"),
+            _SAYS[TurnStatus(turn.status)],
+            list(_steps_of_turn(turn)),
+            turn=turn,
+        )
+    note = note_of(workspace_id, request_id)
+    return None if note is None else _of_note(workspace_id, note)
+
+
+def _of_note(workspace_id: str, note: RequestNote) -> Inspected:
+    key = _key(workspace_id, note)
+    chatbot = _chatbot(workspace_id, note)
+    if note.turn_id:
+        turn = Turn.objects.filter(workspace_id=workspace_id, id=note.turn_id).first()
+        summary = "It repeated an idempotency key, and was told the turn that this had opened."
+        return Inspected(
+            *(note.request_id, note.moment, "retry", "good", summary),
+            list(_steps_of_retry(key, chatbot, turn)),
+            note=note,
+        )
+    return Inspected(
+        *(note.request_id, note.moment, "refused", "bad", note.error),
+        list(_steps_of_refusal(note, key, chatbot)),
+        note=note,
+    )
+
+
+def _key(workspace_id: str, note: RequestNote) -> ApiKey | None:
+    return ApiKey.objects.filter(workspace_id=workspace_id, id=note.api_key_id).first()
+
+
+def _chatbot(workspace_id: str, note: RequestNote) -> Chatbot | None:
+    return Chatbot.objects.filter(workspace_id=workspace_id, id=note.chatbot_id).first()
+
+
+def _steps_of_turn(turn: Turn) -> Iterator[Step]:
+    price = _price_in_words(turn.price)
+    if turn.api_key:
+        yield Step("API key", "passed", str(turn.api_key), "key")
+    else:
+        gone = "None: a member asked in the playground, or the key is gone."
+        yield Step("API key", "passed", gone)
+    yield Step("Chatbot", "passed", turn.chatbot.name, "chatbot", turn.chatbot_id)
+    yield Step("Rate limit", "passed", f"Admitted. {_limit_in_words(turn.chatbot)}")
+    held = f"{_credits(turn.credits_held)} set aside, the most that it could cost at {price}."
+    yield Step("Hold", "passed", held, "credits")
+    waited = f"{turn.queue_ms:,} ms after the request had arrived."
+    yield Step("Turn", "passed", f"Opened {waited}", "thread", turn.id)
+    yield _step_of_model(turn)
+    yield _step_of_charge(turn)
+
+
+def _step_of_model(turn: Turn) -> Step:
+    told = [turn.model_name]
+    if turn.first_token_at:
+        told.append(f"first token after {_ms(turn, turn.first_token_at)}")
+    if turn.settled_at:
+        told.append(f"{_ms(turn, turn.settled_at)} in all")
+    if turn.input_tokens is not None:
+        told.append(f"{turn.input_tokens:,} tokens read, {turn.output_tokens or 0:,} written")
+    if turn.finish_reason:
+        told.append(f"ended by {turn.finish_reason}")
+    if turn.error_code:
+        told.append(f"{turn.error_code}: {explained(turn.error_code)}")
+    state: dict[str, State] = {TurnStatus.RUNNING: "waiting", TurnStatus.FAILED: "refused"}
+    state[TurnStatus.ABANDONED] = "refused"
+    return Step("Model", state.get(turn.status, "passed"), "; ".join(told))
+
+
+def _step_of_charge(turn: Turn) -> Step:
+    if turn.status == TurnStatus.RUNNING:
+        return Step("Charge", "waiting", "When the turn ends.")
+    released = turn.credits_held - turn.credits_charged
+    text = f"{_credits(turn.credits_charged)} charged, {released:,} released."
+    return Step("Charge", "passed", text, "credits")
+
+
+def _steps_of_retry(
+    key: ApiKey | None, chatbot: Chatbot | None, turn: Turn | None
+) -> Iterator[Step]:
+    yield Step("API key", "passed", str(key) if key else "The key is gone.", "key")
+    if chatbot:
+        yield Step("Chatbot", "passed", chatbot.name, "chatbot", chatbot.id)
+    place = "Admitted in the place of the first request, within the window."
+    yield Step("Rate limit", "passed", place)
+    first = f"The first request was {turn.request_id}." if turn else "The turn is gone."
+    yield Step("Idempotency", "passed", first, "thread" if turn else "", turn.id if turn else "")
+    yield Step("Charge", "passed", "Nothing more was charged.")
+
+
+def _steps_of_refusal(
+    note: RequestNote, key: ApiKey | None, chatbot: Chatbot | None
+) -> Iterator[Step]:
+    """Each step up to the one that refused it, which says why; the others were not reached."""
+    met = place_of(note.code)
+    for place in ORDER if met == Place.PROCESS else ORDER[:-1]:
+        if place == met:
+            text = explained(note.code, note)
+            if place == Place.RATE_LIMIT and chatbot:
+                yield Step(place.value, "refused", text, "chatbot", chatbot.id)
+            else:
+                yield Step(place.value, "refused", text, _LINKS.get(place, ""))
+        elif ORDER.index(place) > ORDER.index(met):
+            yield Step(place.value, "unreached", "Not reached.")
+        elif place == Place.KEY:
+            who = str(key) if key else "A member who is signed in."
+            yield Step(place.value, "passed", who, "key")
+        elif place == Place.CHATBOT and chatbot:
+            yield Step(place.value, "passed", chatbot.name, "chatbot", chatbot.id)
+        elif place == Place.RATE_LIMIT and note.limit is not None:
+            left = f"Admitted: {note.remaining:,} of {note.limit:,} requests were left."
+            yield Step(place.value, "passed", left)
+    yield Step("Charge", "unreached", "Nothing was charged.")
+
+
+def _price_in_words(price: Price) -> str:
+    parts = [
+        (price.per_reply, "a reply"),
+        (price.per_1k_input, "per 1,000 tokens read"),
+        (price.per_1k_output, "per 1,000 written"),
+    ]
+    told = [f"{_credits(number)} {words}" for number, words in parts if number]
+    return ", ".join(told) or "no price"
+
+
+def _limit_in_words(chatbot: Chatbot) -> str:
+    requests, seconds = chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds
+    return f"The chatbot allows {requests:,} requests in {seconds:,} s."
+
+
+def _credits(number: int) -> str:
+    return f"{number:,} credit{'' if number == 1 else 's'}"
+
+
+def _ms(turn: Turn, moment: datetime) -> str:
+    return f"{max(0, round((moment - turn.created_at).total_seconds() * 1000)):,} ms"

@@ -1,1 +1,0 @@
-"""What the admin shows of several apps at once: its start page, a workspace in one view."""

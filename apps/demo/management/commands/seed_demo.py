@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from apps.demo.seed import seed_demo
+from apps.infrastructure.commands import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = "Make the demo workspace, or mend it, and print how to get in."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--base-url", default="http://127.0.0.1:8000", metavar="URL")
+        parser.add_argument(
+            "--model-api-base",
+            default="",
+            metavar="URL",
+            help="an OpenAI-compatible server; the sandbox's echo answers without one",
+        )
+        parser.add_argument(
+            "--previous",
+            type=Path,
+            metavar="FILE",
+            help="what an earlier run printed: its passwords and key are kept",
+        )
+
+    def run(
+        self, *, base_url: str, model_api_base: str, previous: Path | None, **_: Any
+    ) -> dict[str, Any]:
+        earlier = json.loads(previous.read_text()) if previous and previous.is_file() else {}
+        return seed_demo(base_url=base_url, model_api_base=model_api_base, previous=earlier)

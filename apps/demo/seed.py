@@ -1,0 +1,145 @@
+"""The demo workspace: made once, found again, and told in one object."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
+from apps.api_keys.errors import InvalidApiKey
+from apps.api_keys.models import Scope
+from apps.api_keys.queries import caller_of
+from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.queries import chatbots_of
+from apps.chatbots.services import add_model, create_chatbot, save_model, update_chatbot
+from apps.conversations.models import Turn
+from apps.credits.plans import start_plan
+from apps.credits.queries import balance_of
+from apps.credits.services import grant
+from apps.demo.seed_activity import work_on
+from apps.demo.seed_history import live
+from apps.demo.seed_refused_requests import turned_away
+from apps.demo.seed_team import settle_in
+from apps.workspaces.models import Workspace
+from apps.workspaces.services import create_workspace
+
+SLUG = "demo"
+OWNER = "owner@demo.example"
+STAFF = "staff@demo.example"
+CREDITS = 10_000
+MODEL = "SmolLM2 135M"
+PROMPT = (
+    "You are the assistant of Parley, a platform for chatbots. "
+    "Answer in one or two short, friendly sentences."
+)
+
+
+@transaction.atomic
+def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -> dict[str, Any]:
+    """Make or mend the demo workspace; return where it is and how to get in.
+
+    `previous` is what the last run returned: passwords and key in it are kept if they still work.
+    """
+    owner, owner_password = _person(OWNER, previous.get("owner_password"))
+    _, staff_password = _person(
+        STAFF, previous.get("staff_password"), is_staff=True, is_superuser=True
+    )
+    workspace = Workspace.objects.filter(slug=SLUG).first()
+    workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
+    chatbot = _chatbot(workspace, _model(model_api_base))
+    if not Turn.objects.filter(workspace=workspace).exists():
+        now, chatbots = timezone.now(), [chatbot, *_more_chatbots(workspace)]
+        keys = settle_in(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
+        leads = live(workspace=workspace, chatbots=chatbots, keys=keys)
+        work_on(workspace=workspace, leads=leads, now=now)
+        turned_away(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
+        start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
+    if balance_of(workspace.id).balance < CREDITS // 10:
+        grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
+    return {
+        "base_url": base_url,
+        "workspace": workspace.slug,
+        "owner_email": OWNER,
+        "owner_password": owner_password,
+        "staff_email": STAFF,
+        "staff_password": staff_password,
+        "chatbot_id": chatbot.id,
+        "api_key": _key(workspace, previous.get("api_key")),
+    }
+
+
+def _person(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user, password = _with_password(email, password, **fields)
+    mark_email_verified(user=user)
+    return user, password
+
+
+def _with_password(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user = User.objects.filter(email__iexact=email).first()
+    if user is not None and password and user.check_password(password):
+        return user, password
+    password = secrets.token_urlsafe(12)
+    if user is None:
+        return User.objects.create_user(email, password, **fields), password
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user, password
+
+
+def _model(api_base: str) -> LanguageModel:
+    """The local model where it answers now; without one, the sandbox's echo."""
+    if not api_base:
+        return LanguageModel.objects.get(name="sandbox/echo")
+    model = LanguageModel.objects.filter(name=MODEL).first()
+    if model is None:
+        return add_model(
+            name=MODEL,
+            litellm_model="openai/smollm2",
+            api_base=api_base,
+            credits_per_reply=1,
+            context_tokens=2048,
+            description="A small language model that runs on this machine.",
+        )
+    model.api_base = api_base
+    return save_model(model=model)
+
+
+def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
+    chatbot = chatbots_of(workspace.id).order_by("created_at").first()
+    if chatbot is None:
+        return create_chatbot(
+            workspace=workspace,
+            name="Assistant",
+            language_model=model,
+            system_prompt=PROMPT,
+            max_reply_tokens=120,
+            temperature=0.3,
+        )
+    changes = {"language_model_id": model.id}
+    return update_chatbot(chatbot=chatbot, actor=SYSTEM, changes=changes)
+
+
+def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
+    """Others, which answer without a model: a workspace in use has more than one."""
+    echo = LanguageModel.objects.get(name="sandbox/echo")
+    return [
+        create_chatbot(
+            workspace=workspace, name=name, language_model=echo, stream_by_default=streams
+        )
+        for name, streams in (("Order support", True), ("Size advice", False))
+    ]
+
+
+def _key(workspace: Workspace, secret: str | None) -> str:
+    try:
+        if secret and caller_of(secret).workspace_id == workspace.id:
+            return secret
+    except InvalidApiKey:
+        pass
+    return issue_key(workspace=workspace, name="Demo", scopes=Scope.values)[1]

@@ -1,0 +1,116 @@
+"""What the demo's team does with what visitors said: it moves leads, rates answers, notes, exports.
+
+Rows of the past, as the rest of the demo's life, but for the exports: those are written now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from apps.accounts.models import User
+from apps.audit.models import ActorKind, AuditEntry
+from apps.audit.services import SYSTEM, person
+from apps.conversations.exports.models import Export, ExportFormat
+from apps.conversations.exports.services import Wanted, ask_for_export
+from apps.conversations.exports.writing import write_due
+from apps.conversations.models import Conversation, Message, Rating, RatingValue, Role
+from apps.credits.alerts import set_threshold
+from apps.demo.seed_team import TEAM
+from apps.leads.models import Lead, LeadStatus
+from apps.workspaces import models as workspaces
+from apps.workspaces.models import Workspace
+
+ALERT = 500
+EVERY = 23
+"""One answer in so many was rated."""
+COMMENTS = {
+    "Not yet. We expect it in the second week of next month.": "Should offer to send an email.",
+    "It may be in your spam folder. I can send it once more if you tell me the order number.": (
+        "Asks for the number before it looks: right."
+    ),
+}
+NOTE = "Called back, wants the jacket in two sizes to choose from."
+
+
+def work_on(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> None:
+    """A month in which the team worked on what came in."""
+    emails = [email for email, role, _ in TEAM if role != workspaces.Role.VIEWER]
+    people = list(User.objects.filter(email__in=emails).order_by("email"))
+    AuditEntry.objects.bulk_create(_log(workspace, leads, people, now))
+    _rate(workspace, people)
+    noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
+    noted.update(note=NOTE)
+    set_threshold(workspace_id=workspace.id, threshold=ALERT, actor=person(people[-1]))
+    _export(workspace, people, now)
+
+
+def _log(
+    workspace: Workspace, leads: Sequence[Lead], people: Sequence[User], now: datetime
+) -> Iterator[AuditEntry]:
+    """Each lead as it came, and as somebody moved it."""
+    for number, lead in enumerate(leads):
+        yield AuditEntry(
+            workspace=workspace,
+            actor_kind=SYSTEM.kind,
+            actor_label=SYSTEM.label,
+            action="lead.created",
+            target_id=lead.id,
+            target_label=str(lead),
+            details={"fields": ["email", "name"]},
+            created_at=lead.created_at,
+        )
+        if lead.status == LeadStatus.NEW:
+            continue
+        who = number % len(people)
+        yield AuditEntry(
+            workspace=workspace,
+            actor_kind=ActorKind.PERSON,
+            actor_id=str(people[who].pk),
+            actor_label=people[who].email,
+            action="lead.updated",
+            target_id=lead.id,
+            target_label=str(lead),
+            details={"status": [LeadStatus.NEW, lead.status]},
+            ip=f"203.0.113.{24 + who}",
+            created_at=lead.created_at + (now - lead.created_at) / 3,
+        )
+
+
+def _rate(workspace: Workspace, people: Sequence[User]) -> None:
+    """Every so many answers one that somebody has read: most are good."""
+    answers = Message.objects.filter(workspace=workspace, role=Role.ASSISTANT)
+    read = answers.order_by("-created_at", "-id")[3::EVERY]
+    Rating.objects.bulk_create(
+        Rating(
+            message=answer,
+            workspace=workspace,
+            conversation_id=answer.conversation_id,
+            value=RatingValue.DOWN if number % 5 == 1 else RatingValue.UP,
+            comment=COMMENTS.get(answer.text, ""),
+            actor_kind=ActorKind.PERSON,
+            actor_id=str(people[number % len(people)].pk),
+            actor_label=people[number % len(people)].email,
+            created_at=answer.created_at + timedelta(minutes=40),
+        )
+        for number, answer in enumerate(read)
+    )
+
+
+def _export(workspace: Workspace, people: Sequence[User], now: datetime) -> None:
+    """Two files, asked for by the way that everybody takes and written as a worker would."""
+    week = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
+    for number, (file_format, wanted) in enumerate(
+        ((ExportFormat.JSONL, Wanted(has_lead=True)), (ExportFormat.CSV, Wanted(since=week)))
+    ):
+        export = ask_for_export(
+            workspace_id=workspace.id,
+            file_format=file_format,
+            wanted=wanted,
+            actor=person(people[number % len(people)]),
+        )
+        write_due(seconds=30)
+        asked = now - timedelta(days=2 - number, hours=3)
+        Export.objects.filter(workspace=workspace, id=export.id).update(
+            created_at=asked, finished_at=asked + timedelta(seconds=4)
+        )

@@ -1,0 +1,46 @@
+"""Requests of the demo's last days that came to nothing, so that the inspector has some to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from apps.api_keys.errors import ScopeMissing
+from apps.api_keys.models import ApiKey
+from apps.api_kit.refusal_log import leave_note, refusal
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import ConversationBusy
+from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests, ValidationFailed
+from apps.core.ids import chance, request_id_at
+from apps.workspaces.models import Workspace
+
+_MET: tuple[tuple[timedelta, ApiError], ...] = (
+    (timedelta(days=5, hours=3), ValidationFailed({"message": ["The message is empty."]})),
+    (timedelta(days=4, hours=7), ScopeMissing("manage")),
+    (timedelta(days=2, hours=1), IdempotencyMismatch()),
+    (timedelta(days=1, hours=5), ConversationBusy()),
+    (timedelta(hours=6, minutes=2), TooManyRequests(11)),
+    (timedelta(hours=6), TooManyRequests(3)),
+)
+
+
+def turned_away(
+    *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey], now: datetime
+) -> None:
+    """Leave a note of each refusal, oldest first."""
+    for number, (ago, error) in enumerate(_MET):
+        chatbot, key, at = chatbots[number % len(chatbots)], keys[number % len(keys)], now - ago
+        chats = not isinstance(error, ScopeMissing)
+        note = refusal(
+            error,
+            request_id=request_id_at(int(at.timestamp() * 1000), chance() >> 80),
+            method="POST",
+            path=f"/api/v1/chatbots/{chatbot.id}/chat" if chats else "/api/v1/leads",
+            api_key_id=key.id,
+            chatbot_id=chatbot.id if chats else None,
+        )
+        if isinstance(error, TooManyRequests):
+            until = int(at.timestamp()) + (error.retry_after or 1)
+            note = replace(note, limit=chatbot.rate_limit_requests, remaining=0, reset=until)
+        leave_note(workspace.id, replace(note, at=at.timestamp()))

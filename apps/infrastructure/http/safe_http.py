@@ -1,0 +1,215 @@
+"""One POST to an address that a customer chose, which must never become a way into our network.
+
+The address is read once and strictly (`apps.infrastructure.http.url_validation`). Its name is looked up once, every
+answer must be a public address, and the connection goes to one of those very addresses, with the
+name kept for TLS and the Host header; a second look-up, which could answer otherwise, never
+happens. Redirects are not followed, proxies of the environment are not used, and one deadline
+holds for the whole request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from apps.infrastructure.http.url_validation import (
+    Address,
+    Target,
+    TargetRefused,
+    is_public,
+    target_of,
+)
+
+Resolve = Callable[[str], Sequence[str]]
+"""A name → its addresses as text. Raises OSError."""
+
+MOST_BODY_BYTES = 4096
+"""How much of an answer is read; the connection is closed after that."""
+
+_BODY_SECONDS = 2.0
+# Status and headers are the answer. A receiver that dawdles over the rest keeps nobody waiting.
+
+
+class NoAnswer(Exception):
+    """There was no whole answer in time. The sentence may be shown to the customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the beginning of the body, and how long to stay away."""
+
+    status: int
+    body: bytes
+    retry_after: int | None
+
+
+def addresses_of(name: str) -> Sequence[str]:
+    """What the system's resolver says. Raises OSError."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    allow_private: bool,
+    resolve: Resolve = addresses_of,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """POST `body` and return the answer. Raises TargetRefused or NoAnswer.
+
+    `seconds` bounds all of it, from the look-up of the name to the last byte that is read. For
+    threads without an event loop.
+    """
+    target = target_of(url, allow_private=allow_private)
+    return asyncio.run(_post(target, body, headers, seconds, allow_private, resolve, tls))
+
+
+async def _post(
+    target: Target,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    allow_private: bool,
+    resolve: Resolve,
+    tls: ssl.SSLContext | None,
+) -> Answer:
+    try:
+        async with asyncio.timeout(seconds):
+            addresses = await _addresses(target, resolve, allow_private=allow_private)
+            async with _session(addresses, tls) as session:
+                return await _exchange(session, target, body, headers)
+    except TimeoutError:
+        raise NoAnswer(f"There was no answer within {seconds:g} seconds.") from None
+    except aiohttp.ClientConnectorCertificateError:
+        raise NoAnswer("The certificate was not valid for this name.") from None
+    except aiohttp.ClientConnectorError:
+        raise NoAnswer("No connection could be made.") from None
+    except (aiohttp.ClientError, OSError, ValueError):
+        raise NoAnswer("The connection broke, or the answer was not HTTP.") from None
+
+
+async def _addresses(target: Target, resolve: Resolve, *, allow_private: bool) -> Sequence[Address]:
+    """The addresses of the target, looked up once. Raises TargetRefused or NoAnswer."""
+    if target.address is not None:
+        return [target.address]
+    loop = asyncio.get_running_loop()
+    try:
+        texts = await loop.run_in_executor(_lookups(), resolve, target.host)
+        addresses = [ip_address(text) for text in texts]
+    except (OSError, ValueError):
+        raise NoAnswer("The name has no address.") from None
+    if not addresses:
+        raise NoAnswer("The name has no address.")
+    if not allow_private and not all(map(is_public, addresses)):
+        raise TargetRefused("The name leads to an address that is not on the public internet.")
+    return addresses
+
+
+@functools.cache
+def _lookups() -> ThreadPoolExecutor:
+    """Threads for look-ups, apart from the loop's own: its end would wait for a slow one."""
+    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-lookup")
+
+
+@functools.cache
+def _public_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _session(addresses: Sequence[Address], tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        resolver=_Known(addresses),
+        socket_factory=functools.partial(_socket_to, frozenset(map(str, addresses))),
+        ssl=tls or _public_tls(),
+        use_dns_cache=False,
+        force_close=True,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+class _Known(AbstractResolver):
+    """Answers with the addresses that were checked, whatever is asked."""
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def _socket_to(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
+    """A socket for this address and no other: the last gate, whatever the layers above did."""
+    family, kind, protocol, _, address = info
+    if address[0] not in allowed:
+        raise OSError("This address was not checked.")
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession, target: Target, body: bytes, headers: Mapping[str, str]
+) -> Answer:
+    url = URL.build(
+        scheme=target.scheme,
+        host=target.host,
+        port=target.port,
+        path=target.path,
+        query_string=target.query,
+        encoded=True,
+    )
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        return Answer(response.status, await _beginning(response), _retry_after(response.headers))
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of the body; what has come when there is an end, a break or no time left."""
+    read = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while len(read) < MOST_BODY_BYTES:
+                piece = await response.content.read(MOST_BODY_BYTES - len(read))
+                if not piece:
+                    break
+                read += piece
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass
+    return bytes(read)
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("Retry-After", "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None

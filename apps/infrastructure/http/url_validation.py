@@ -1,0 +1,123 @@
+"""Where a customer's address leads, read strictly, and which addresses we send to.
+
+What two programs could read in two ways is refused: numbers in other forms than four decimals,
+signs that only look like letters and dots, user names, and so on. This asks no name server; what
+names lead to is for `apps.infrastructure.http.safe_http` to find out when it connects.
+
+`allow_private` lifts the rules on addresses, names, ports and TLS, for development.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_IN_ONE_WAY = re.compile(r"[!-~]+")  # printable ASCII: no space, no control, no look-alikes
+
+_GLOBAL_IPV6 = ip_network("2000::/3")
+# Public by `is_global`, or by some Python's `is_global`, and yet a way to somewhere else.
+_HOLES = tuple(
+    map(
+        ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments; a cloud's metadata lives here
+            "192.88.99.0/24",  # relays of 6to4
+            "168.63.129.16/32",  # a cloud's host agent
+            "2001::/23",  # Teredo and other protocol assignments
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: an IPv4 address inside
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+
+
+class TargetRefused(Exception):
+    """We do not send there. The sentence may be shown to the customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes. `address` is set where the host is an address itself."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    address: Address | None
+
+
+def target_of(url: str, *, allow_private: bool) -> Target:
+    """The parts of an address. Raises TargetRefused."""
+    if not _IN_ONE_WAY.fullmatch(url) or "\\" in url:
+        raise TargetRefused("Give the address in plain ASCII; write other names as xn--….")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        raise TargetRefused("This is not an address.") from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise TargetRefused("Give a whole address that begins with https://")
+    if "@" in parts.netloc:
+        raise TargetRefused("An address with a user name or password is not taken.")
+    if "#" in url:
+        raise TargetRefused("Leave out the part after #: it is never sent.")
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
+    address = _address_in(host, "[" in parts.netloc)
+    if address is None:
+        _check_name(host)
+    written = host if address is None else str(address)
+    target = Target(parts.scheme, written, port, parts.path or "/", parts.query, address)
+    if not allow_private:
+        _check_public(target)
+    return target
+
+
+def _check_public(target: Target) -> None:
+    if target.scheme == "http":
+        raise TargetRefused("Use https: what is sent is your customers' data.")
+    if target.port != 443 and target.port < 1024:
+        raise TargetRefused("Use port 443, or one from 1024 on.")
+    if target.address is None:
+        if "." not in target.host:
+            raise TargetRefused("Give a full name, such as hooks.example.com.")
+    elif not is_public(target.address):
+        raise TargetRefused("This address is not on the public internet.")
+
+
+def _address_in(host: str, in_brackets: bool) -> Address | None:
+    """The address that a host is; None for a name. Only one way of writing each is taken."""
+    if in_brackets:
+        try:
+            return IPv6Address(host)
+        except ValueError:
+            raise TargetRefused("This is not an IPv6 address.") from None
+    try:
+        return IPv4Address(host)  # four decimal numbers without leading zeros
+    except ValueError:
+        last = host.rstrip(".").rpartition(".")[2]
+        if re.fullmatch(r"\d+|0x[0-9a-f]*", last):
+            raise TargetRefused("Write an IPv4 address as four decimal numbers.") from None
+    return None
+
+
+def _check_name(host: str) -> None:
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        raise TargetRefused("This is not the name of a host.")
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is a host on the internet that anybody could speak to."""
+    if address.version == 6 and address not in _GLOBAL_IPV6:
+        return False  # mapped and translated IPv4, local, multicast: whatever is_global says
+    if any(address in hole for hole in _HOLES if hole.version == address.version):
+        return False
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,96 @@
+"""Structured logs: one event a line, with request, workspace and turn ids.
+
+A log never carries an API key or a message's text. Nothing logs them on purpose; `redact` is the
+net under that: it masks whatever looks like a key, and cuts the details that PostgreSQL adds to
+an error, because they quote the row.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import re
+from typing import Any
+
+import structlog
+
+_KEY = re.compile(r"sk-workspace_[0-9A-Za-z]+")
+# A quoted row may have lines of its own: all is cut up to the next exception of the traceback.
+_ROW = re.compile(
+    r"^(DETAIL|CONTEXT|QUERY|STATEMENT|HINT): .*?(?=\n\n(?:The above|During handling of)|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def redact(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Mask keys and quoted rows in every text of an event."""
+    return {name: _clean(value) for name, value in event.items()}
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return _ROW.sub(r"\1: (left out)", _KEY.sub("sk-workspace_***", value))
+    if isinstance(value, dict):
+        return {name: _clean(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _clean(str(value))
+
+
+def configure_logging(*, style: str, level: str) -> None:
+    """Send structlog's and the standard library's events to standard error in one form.
+
+    `style`: "json" for machines, "console" for people.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(allow=[]),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=False)
+        if style == "console"
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redact,
+            renderer,
+        ],
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"structured": formatter},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["stderr"], "level": level},
+            "loggers": {
+                "django.server": {"level": "WARNING"},
+                # Each request is logged once, by `apps.infrastructure.web.middleware`, with its ids.
+                "django.request": {"level": "ERROR"},
+                "httpx": {"level": "WARNING"},
+            },
+        }
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A structured logger under the module's name."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger

@@ -1,0 +1,61 @@
+"""Health checks: whether this process answers, and whether it can serve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from apps.infrastructure.postgres.threads import in_thread
+from apps.infrastructure.process import process
+from apps.infrastructure.redis.clients import redis_client
+from apps.infrastructure.web.error_pages import log
+
+
+async def healthz(request: HttpRequest) -> JsonResponse:
+    """The process answers. Says nothing of what it depends on."""
+    return JsonResponse({"status": "ok"})
+
+
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether this process can serve: database, Redis, and no migration outstanding."""
+    checks = {"database": _database, "migrations": _migrations, "redis": _redis}
+    found = {name: await _check(name, check) for name, check in checks.items()}
+    if process.is_stopping:
+        found["process"] = "stopping"
+    ready = all(state == "ok" for state in found.values())
+    body = {"status": "ok" if ready else "unavailable", "checks": found}
+    return JsonResponse(body, status=200 if ready else 503)
+
+
+async def _check(name: str, check: Callable[[], Awaitable[str]]) -> str:
+    try:
+        return await asyncio.wait_for(check(), timeout=3)
+    except Exception as exception:
+        log.warning("not_ready", part=name, reason=type(exception).__name__)
+        return "unavailable"
+
+
+async def _database() -> str:
+    def select() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    await in_thread(select)
+    return "ok"
+
+
+async def _migrations() -> str:
+    def outstanding() -> bool:
+        executor = MigrationExecutor(connection)
+        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+    return "outstanding" if await in_thread(outstanding) else "ok"
+
+
+async def _redis() -> str:
+    await redis_client().ping()
+    return "ok"

@@ -1,0 +1,183 @@
+"""Any server that speaks OpenAI's chat completions, read straight from the socket: OpenAI itself,
+vLLM, llama.cpp, and most hosted providers.
+
+Its HTTP is in `apps.llm.http.connections`. A chunk costs a tenth of what it costs through litellm, and
+less when many arrive together; docs/performance.md has the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Set
+from contextlib import closing, suppress
+from http import HTTPStatus
+from typing import Any
+
+from apps.llm.error_mapping import read_retry_after, refusal
+from apps.llm.errors import ModelError, ModelUnavailable
+from apps.llm.http.connections import Answer, BadAddress, close_pool, pool
+from apps.llm.provider_keys import read_key
+from apps.llm.providers.openai_response import (
+    StreamedAnswer,
+    error_code,
+    error_object,
+)
+from apps.llm.types import ModelRequest, Take
+
+MOST_ERROR_BYTES = 64 * 1024
+MOST_ANSWER_BYTES = 8 * 1024 * 1024
+LAST_BYTES_SECONDS = 0.1
+"""How long a finished answer waits for the end of its HTTP body, to keep the connection."""
+
+_NOT_TAKEN = ("support", "permitted", "unknown", "unrecognized")
+
+_HEADERS = {
+    "Accept": "text/event-stream, application/json",
+    # Compressed events would wait in the compressor for more of them.
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "Parley",
+}
+_refused: dict[tuple[str, str], frozenset[str]] = {}
+"""Fields that a server has refused for a model, so that only its first turn asks twice."""
+
+
+async def ask(request: ModelRequest, take: Take) -> None:
+    """POST to `{api_base}/chat/completions` and tell the answer as it comes.
+
+    Raises: ModelError, ModelUnavailable.
+    """
+    answer = StreamedAnswer(request, take)
+    try:
+        # Closing the response closes its connection, unless the answer was read to its end.
+        with closing(await _ask(request)) as response:
+            await _read(request, response, answer)
+    except (BadAddress, ssl.SSLError) as error:
+        raise ModelError(f"{request.model}: {_name(error)} at {request.api_base}") from None
+    except OSError as error:
+        # The errors' own texts may quote headers, so only their names go on.
+        if answer.has_begun:
+            raise ModelError(
+                f"{request.model}: the answer broke off ({_name(error)})", retryable=True
+            ) from None
+        raise ModelUnavailable(
+            f"{request.model}: no connection to {request.api_base} ({_name(error)})",
+            retryable=True,
+        ) from None
+
+
+async def aclose() -> None:
+    """Close this event loop's connections."""
+    close_pool()
+    await asyncio.sleep(0)  # the loop closes their sockets
+
+
+async def _ask(request: ModelRequest) -> Answer:
+    """The response with the answer, asked for again without the fields that the server refuses."""
+    place = (request.api_base, request.model)
+    while True:
+        refused = _refused.get(place, frozenset())
+        body = _body(request, refused)
+        response = await _post(request, body)
+        if response.status == HTTPStatus.OK:
+            return response
+        with closing(response):
+            error_body = await _read_at_most(response, MOST_ERROR_BYTES)
+        more_refused = _newly_refused(response.status, error_body, body) - refused
+        if not more_refused:
+            raise refusal(
+                request,
+                response.status,
+                code=error_code(error_body),
+                retry_after=read_retry_after(response.headers),
+            )
+        _refused[place] = refused | more_refused
+
+
+async def _post(request: ModelRequest, body: dict[str, Any]) -> Answer:
+    headers = _HEADERS
+    if key := read_key(request.api_key_env):
+        headers = {**headers, "Authorization": f"Bearer {key}"}
+    return await pool().post(
+        f"{request.api_base.rstrip('/')}/chat/completions",
+        body=json.dumps(body, separators=(",", ":")).encode(),
+        headers=headers,
+        connect_seconds=request.timeouts.connect,
+    )
+
+
+def _body(request: ModelRequest, refused: Set[str]) -> dict[str, Any]:
+    # OpenAI's reasoning models know the limit by its newer name alone, other servers by the older.
+    limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
+    optional: dict[str, Any] = {
+        "temperature": request.temperature,
+        limit: request.max_tokens,
+        "user": request.user or None,
+        "stream_options": {"include_usage": True} if request.supports_streaming else None,
+    }
+    return {
+        "model": request.model,
+        "messages": [{"role": line.role, "content": line.content} for line in request.messages],
+        "stream": request.supports_streaming,
+        **{
+            name: value
+            for name, value in optional.items()
+            if value is not None and name not in refused
+        },
+    }
+
+
+def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> frozenset[str]:
+    """The optional fields of `body` that the server says it cannot take."""
+    if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return frozenset()
+    error = error_object(error_body)
+    said = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
+    names = {"stream_options"}
+    if "max_completion_tokens" in said:
+        names.add("max_tokens")
+    if any(word in said.lower() for word in _NOT_TAKEN):
+        names |= {"temperature", "user"}
+    return frozenset(name for name in names if name in body and name in said)
+
+
+async def _read(request: ModelRequest, response: Answer, answer: StreamedAnswer) -> None:
+    if response.content_type == "application/json":
+        answer.take_whole(await _read_at_most(response, MOST_ANSWER_BYTES))
+        return
+    if response.content_type == "text/html":
+        raise ModelError(
+            f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
+        )
+    try:
+        await response.pour(answer.feed)
+    except OSError:
+        if not answer.is_complete:
+            raise
+        return
+    answer.finish()
+    await _read_last_bytes(response)
+
+
+async def _read_last_bytes(response: Answer) -> None:
+    """Read the few bytes after `[DONE]`, so that the connection can serve the next turn."""
+    if response.is_over:
+        return
+    with suppress(OSError):
+        async with asyncio.timeout(LAST_BYTES_SECONDS):
+            while await response.read():
+                pass
+
+
+async def _read_at_most(response: Answer, most: int) -> bytes:
+    """The body, cut at `most` bytes."""
+    body = bytearray()
+    while len(body) < most and (piece := await response.read()):
+        body += piece
+    return bytes(body[:most])
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

@@ -1,0 +1,174 @@
+"""The nightly check of the books: do account, ledger, chain and turns of each workspace agree?
+
+    balance                 = sum of the ledger
+    held                    = sum of the holds of running turns
+    each charge             = what its settled turn says it cost, and the other way round
+    the chain               holds, and goes through every hash that earlier nights noted
+
+Reads the ledger and the turns, so it lives in the last of the apps. The figures of an account are
+one statement's, so of one moment, whatever settles meanwhile; the chain is read in short queries.
+No account is locked, and no more than some thousand rows are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from django.core.mail import mail_admins
+from django.db import connection
+from django.db.models import Exists, OuterRef
+
+from apps.credits.ledger_chain import Fault, walk
+from apps.credits.models import Account, AccountCheck, NightlyCheck
+from apps.credits.queries import faults_of, noted_heads
+from apps.infrastructure.logging import get_logger
+
+log = get_logger(__name__)
+
+CLAIM = timedelta(minutes=30)
+"""How long a worker may be silent over one account before another goes on in its place."""
+
+_FIGURES = """
+WITH charge AS (
+  SELECT turn_id, -amount AS credits FROM credits_ledgerentry
+  WHERE workspace_id = %(workspace)s AND kind = 'charge'
+), paid AS (
+  SELECT id, credits_charged AS credits FROM conversations_turn
+  WHERE workspace_id = %(workspace)s AND status <> 'running' AND credits_charged > 0
+), ledger AS (
+  SELECT coalesce(sum(amount), 0)::bigint AS credits, coalesce(max(sequence), 0) AS entries
+  FROM credits_ledgerentry WHERE workspace_id = %(workspace)s
+)
+SELECT account.balance, ledger.credits, account.held,
+  (SELECT coalesce(sum(credits_held), 0)::bigint FROM conversations_turn
+   WHERE workspace_id = %(workspace)s AND status = 'running'),
+  (SELECT coalesce(sum(credits), 0)::bigint FROM charge),
+  (SELECT coalesce(sum(credits), 0)::bigint FROM paid),
+  ledger.entries,
+  (SELECT coalesce(min(coalesce(charge.turn_id, paid.id)), '')
+   FROM charge FULL JOIN paid ON paid.id = charge.turn_id
+   WHERE charge.credits IS DISTINCT FROM paid.credits)
+FROM credits_account AS account, ledger WHERE account.workspace_id = %(workspace)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """An account at one moment, as its row, its ledger and its turns tell it."""
+
+    balance: int
+    ledger_sum: int
+    held: int
+    running_holds: int
+    charges: int
+    turns_charged: int
+    entries: int
+    differing_turn: str
+
+    def faults(self) -> Iterator[Fault]:
+        """What does not agree."""
+        if self.balance != self.ledger_sum:
+            yield Fault(f"The balance is {self.balance:,}, the ledger's sum {self.ledger_sum:,}.")
+        if self.held != self.running_holds:
+            yield Fault(f"Held are {self.held:,}, running turns hold {self.running_holds:,}.")
+        if self.differing_turn:
+            sentence = f"Charge and turn {self.differing_turn} do not say the same."
+            yield Fault(sentence, self.differing_turn)
+
+
+def check_books(*, now: datetime) -> NightlyCheck | None:
+    """Check all accounts, once a day of UTC. None where that is done, or somebody is at it.
+
+    A run that is cut off is gone on with by the next, once its claim has lapsed. Faults are
+    logged, told to the administrators by email, and stay in the rows.
+    """
+    night = _claim(now)
+    if night is None:
+        return None
+    for workspace_id in _unchecked(night):
+        check_account(night=night, workspace_id=workspace_id)
+        night.claimed_until = datetime.now(now.tzinfo) + CLAIM
+        night.save(update_fields=["claimed_until"])
+    night.accounts = night.checks.count()
+    night.faults = faults_of(night).count()
+    night.digest = _digest(night)
+    if night.faults:
+        _raise_alarm(night)
+    night.finished_at = datetime.now(now.tzinfo)
+    night.save(update_fields=["accounts", "faults", "digest", "finished_at"])
+    log.info(
+        "books_checked",
+        day=night.day.isoformat(),
+        accounts=night.accounts,
+        faults=night.faults,
+        digest=night.digest,
+    )
+    return night
+
+
+def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
+    """Check one account and write down what was found."""
+    figures = _figures(workspace_id)
+    head, broken = walk(workspace_id, last=figures.entries, anchors=noted_heads(workspace_id))
+    faults = [*([broken] if broken else []), *figures.faults()]
+    check = AccountCheck(
+        night=night,
+        workspace_id=workspace_id,
+        balance=figures.balance,
+        ledger_sum=figures.ledger_sum,
+        held=figures.held,
+        running_holds=figures.running_holds,
+        charges=figures.charges,
+        turns_charged=figures.turns_charged,
+        entries=head.sequence,
+        last_hash=head.hash,
+        fault=" ".join(fault.sentence for fault in faults),
+        fault_row_id=next((fault.row_id for fault in faults if fault.row_id), ""),
+    )
+    AccountCheck.objects.bulk_create([check], ignore_conflicts=True)
+    if faults:
+        log.error("books_differ", workspace_id=workspace_id, fault=check.fault)
+
+
+def _claim(now: datetime) -> NightlyCheck | None:
+    fresh = NightlyCheck(day=now.date(), claimed_until=now + CLAIM)
+    NightlyCheck.objects.bulk_create([fresh], ignore_conflicts=True)
+    if night := NightlyCheck.objects.filter(pk=fresh.pk).first():
+        return night
+    silent = NightlyCheck.objects.filter(
+        day=now.date(), finished_at=None, claimed_until__lt=datetime.now(now.tzinfo)
+    )
+    if silent.update(claimed_until=datetime.now(now.tzinfo) + CLAIM):
+        return NightlyCheck.objects.get(day=now.date())
+    return None
+
+
+def _unchecked(night: NightlyCheck) -> Iterator[str]:
+    checked = AccountCheck.objects.filter(night=night, workspace_id=OuterRef("pk"))
+    ids = Account.objects.filter(~Exists(checked)).order_by("pk").values_list("pk", flat=True)
+    last = ""
+    while batch := list(ids.filter(pk__gt=last)[:500]):
+        yield from batch
+        last = batch[-1]
+
+
+def _figures(workspace_id: str) -> Figures:
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, {"workspace": workspace_id})
+        return Figures(*cursor.fetchone())
+
+
+def _digest(night: NightlyCheck) -> str:
+    digest = sha256()
+    for row in night.checks.order_by("workspace_id").values_list("workspace_id", "last_hash"):
+        digest.update(f"{' '.join(row)}\n".encode())
+    return digest.hexdigest()
+
+
+def _raise_alarm(night: NightlyCheck) -> None:
+    lines = [f"{check.workspace}: {check.fault}" for check in faults_of(night)[:50]]
+    text = "\n".join(lines) + "\n\nThe admin has all of them: Credits, Account checks."
+    mail_admins(f"The books of {night.faults:,} accounts do not agree", text)

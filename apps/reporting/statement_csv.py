@@ -1,0 +1,103 @@
+"""A month's statement as a file: every line of the ledger, between the two balances."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import StreamingHttpResponse
+
+from apps.core.csv_text import csv_lines
+from apps.credits.models import LedgerEntry
+from apps.reporting.csv_download import AT_ONCE, Batch, sent_while_read
+from apps.reporting.monthly_statements import Line, Month, balance_before, lines_after
+from apps.workspaces.models import Workspace
+
+COLUMNS = (
+    "number",
+    "time",
+    "kind",
+    "credits",
+    "balance after",
+    "turn",
+    "conversation",
+    "model",
+    "tokens in",
+    "tokens out",
+    "credits a reply",
+    "credits per 1,000 tokens in",
+    "credits per 1,000 tokens out",
+    "category",
+    "reason",
+    "reference",
+    "expires",
+    "undoes",
+    "entry",
+    "hash",
+)
+
+
+def month_file(workspace: Workspace, month: Month) -> StreamingHttpResponse:
+    """All lines of a month, oldest first, sent while they are read.
+
+    The first line has the opening balance, the last one the closing balance; the credits of the
+    lines between add up from one to the other.
+    """
+
+    def batch(cursor: tuple[LedgerEntry, int] | None) -> Batch[tuple[LedgerEntry, int]]:
+        rows: list[tuple[object, ...]] = []
+        if cursor is None:
+            last, balance = None, balance_before(workspace.id, month.begins)
+            rows.append(_balance("opening balance", month.begins, balance))
+        else:
+            last, balance = cursor
+        found = lines_after(workspace.id, month, last, limit=AT_ONCE)
+        rows += [_cells(line) for line in found]
+        balance += sum(line.entry.amount for line in found)
+        if len(found) == AT_ONCE:
+            return csv_lines(rows), (found[-1].entry, balance)
+        rows.append(_balance("closing balance", month.ends, balance))
+        return csv_lines(rows), None
+
+    return sent_while_read(f"{workspace.slug}-{month}.csv", COLUMNS, batch)
+
+
+def _balance(kind: str, moment: datetime, balance: int) -> tuple[object, ...]:
+    return (
+        "",
+        moment.isoformat(timespec="microseconds"),
+        kind,
+        "",
+        balance,
+        *[""] * (len(COLUMNS) - 5),
+    )
+
+
+def _cells(line: Line) -> tuple[object, ...]:
+    entry, turn = line.entry, line.turn
+    told: tuple[object, ...] = ("",) * 7
+    if turn is not None:
+        told = (
+            turn.conversation_id,
+            turn.model_name,
+            turn.input_tokens,
+            turn.output_tokens,
+            turn.credits_per_reply,
+            turn.credits_per_1k_input,
+            turn.credits_per_1k_output,
+        )
+    return (
+        entry.sequence,
+        entry.created_at.isoformat(timespec="microseconds"),
+        entry.kind,
+        entry.amount,
+        entry.balance_after,
+        entry.turn_id,
+        *told,
+        entry.category,
+        entry.reason,
+        entry.reference,
+        entry.expires_at.isoformat() if entry.expires_at else "",
+        entry.reverses_id,
+        entry.id,
+        entry.hash,
+    )

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.reporting import reconciliation
+
+
+@shared_task(name="apps.reporting.tasks.check_books")  # type: ignore[untyped-decorator]
+def check_books() -> bool:
+    """Check today's ledgers; False if that is done already or running elsewhere."""
+    return reconciliation.check_books(now=timezone.now()) is not None

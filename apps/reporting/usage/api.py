@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from apps.api_keys.authentication import ApiKeyAuth, caller_in
+from apps.api_keys.models import Scope
+from apps.api_kit.schemas import Day, Success
+from apps.reporting.usage.queries import MOST_DAYS, GroupBy, usage_of
+from apps.reporting.usage.schemas import UsageOut
+
+router = Router(tags=["credits"], by_alias=True)
+
+
+@router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=Success[UsageOut])
+def get_credit_usage(
+    request: HttpRequest,
+    days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="How many days.")] = 30,
+    until: Annotated[Day | None, Query(description="The last day; today by default.")] = None,
+    group_by: Annotated[GroupBy, Query(alias="groupBy")] = GroupBy.DAY,
+) -> Success[UsageOut]:
+    """What the turns of some days came to, by day, chatbot, language model or API key.
+
+    Days come in their order; other groups those of the most credits first, at most 1,000.
+    """
+    usage = usage_of(
+        caller_in(request).workspace_id,
+        until=until or datetime.now(UTC).date(),
+        days=days,
+        by=group_by,
+    )
+    return Success(data=UsageOut.of(usage, group_by))

@@ -1,0 +1,54 @@
+"""Admin pages of what lies across several apps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from apps.credits.models import Statement
+from apps.infrastructure.admin import HistoryAdmin, row_page
+from apps.reporting.monthly_statements import Month, months_of, statement_of
+from apps.reporting.statement_csv import month_file
+from apps.staff.statement_tables import sections_of
+
+
+@admin.register(Statement)
+class StatementAdmin(HistoryAdmin):
+    """Each workspace's months, as its owner sees them."""
+
+    actions_detail = ["month"]
+    list_display = ["workspace", "plan", "balance", "held"]
+    list_select_related = ["workspace", "plan"]
+    list_filter = ["plan"]
+    search_fields = ["workspace__slug", "workspace__name", "=workspace__id"]
+    fields = ["workspace", "plan", "balance", "held"]
+
+    @row_page(description="Monthly statements", permission="month", icon="receipt_long")
+    def month(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        account = self.get_object(request, object_id)
+        if account is None:
+            raise Http404
+        months = months_of(account.pk)
+        try:
+            month = Month.named(request.GET.get("month", str(months[0])))
+        except ValueError as error:
+            raise Http404 from error
+        if request.GET.get("format") == "csv":
+            return month_file(account.workspace, month)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{account.workspace}: statement for {month.title}",
+            "opts": self.opts,
+            "month": month,
+            "months": months,
+            "csv_address": f"?month={month}&format=csv",
+            "sections": sections_of(statement_of(account.pk, month)),
+        }
+        return TemplateResponse(request, "admin/credits/month.html", context)
+
+    def has_month_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("credits.view_statement")

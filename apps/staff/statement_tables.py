@@ -1,0 +1,114 @@
+"""A workspace's month as the admin shows it: the statement that its owner has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.reporting.monthly_statements import Line, Statement
+from apps.staff.sections import Section, link, when
+
+
+def sections_of(statement: Statement) -> list[Section]:
+    """The tables of a statement."""
+    return [
+        _summary(statement),
+        _others(statement),
+        _models(statement),
+        _charges(statement) if statement.charges else _days(statement),
+    ]
+
+
+def _summary(statement: Statement) -> Section:
+    month = statement.month
+    movements = [
+        [str(each.kind.label), f"{each.entries:,}", f"{each.credits:+,}"]
+        for each in statement.movements
+    ]
+    return Section(
+        title="Summary",
+        headers=["", "Entries", "Credits"],
+        rows=[
+            [f"Balance on {month.begins:%Y-%m-%d}", "", f"{statement.opening:,}"],
+            *movements,
+            [f"Balance on {month.ends:%Y-%m-%d}, or now", "", f"{statement.closing:,}"],
+        ],
+        nothing="",
+    )
+
+
+def _others(statement: Statement) -> Section:
+    return Section(
+        title="Credits given, adjusted and expired",
+        headers=["Entry", "Kind", "Reason", "Reference", "Credits", "Balance after"],
+        rows=[
+            [
+                link(line.entry, when(line.entry.created_at)),
+                line.entry.get_kind_display(),
+                line.entry.reason,
+                line.entry.reference or "—",
+                *_amounts(line),
+            ]
+            for line in statement.others
+        ],
+        nothing="Nothing but charges.",
+    )
+
+
+def _models(statement: Statement) -> Section:
+    return Section(
+        title="Charges by model, at the price then",
+        headers=["Model", "Price in credits", "Turns", "Tokens in", "Tokens out", "Credits"],
+        rows=[
+            [
+                each.model_name,
+                str(each.price),
+                f"{each.turns:,}",
+                f"{each.input_tokens:,}",
+                f"{each.output_tokens:,}",
+                f"{each.credits:,}",
+            ]
+            for each in statement.models
+        ],
+        nothing="No turn was charged.",
+    )
+
+
+def _charges(statement: Statement) -> Section:
+    return Section(
+        title="Charges",
+        headers=[
+            "Entry",
+            "Turn",
+            "Model",
+            "Price in credits",
+            "Tokens",
+            "Credits",
+            "Balance after",
+        ],
+        rows=[
+            [link(line.entry, when(line.entry.created_at)), *_turn(line), *_amounts(line)]
+            for line in statement.charges
+        ],
+        nothing="",
+    )
+
+
+def _days(statement: Statement) -> Section:
+    return Section(
+        title="Charges by day",
+        headers=["Day", "Turns", "Credits"],
+        rows=[[f"{day.day}", f"{day.turns:,}", f"{day.credits:,}"] for day in statement.days],
+        nothing="No turn was charged.",
+    )
+
+
+def _turn(line: Line) -> list[Any]:
+    turn = line.turn
+    if turn is None:
+        return [line.entry.turn_id, "—", "—", "—"]
+    tokens = f"{turn.input_tokens or 0:,}, {turn.output_tokens or 0:,}"
+    return [link(turn, turn.pk), turn.model_name, str(turn.price), tokens]
+
+
+def _amounts(line: Line) -> list[str]:
+    return [f"{line.entry.amount:+,}", f"{line.entry.balance_after:,}"]

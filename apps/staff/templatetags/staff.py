@@ -1,0 +1,18 @@
+"""What the admin's templates ask of the dashboard."""
+
+from __future__ import annotations
+
+from django import template
+
+from apps.accounts.models import User
+from apps.staff.sections import Section
+from apps.staff.workspace import sections_of
+from apps.workspaces.models import Workspace
+
+register = template.Library()
+
+
+@register.simple_tag
+def workspace_sections(workspace: Workspace | None, viewer: User) -> list[Section]:
+    """The workspace in one view; nothing where it is being made."""
+    return sections_of(workspace, viewer) if workspace else []

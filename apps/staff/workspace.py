@@ -1,0 +1,133 @@
+"""A workspace in one view: who is in it, what it has, what it spent."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.api_keys.models import ApiKey
+from apps.api_keys.queries import keys_of
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import chatbots_of
+from apps.credits.models import Account, LedgerEntry
+from apps.staff.sections import (
+    MOST_ROWS,
+    Part,
+    Section,
+    allowed,
+    link,
+    list_address,
+    when,
+)
+from apps.workspaces.models import Member, Workspace
+from apps.workspaces.queries import members_of
+
+
+def sections_of(workspace: Workspace, viewer: User) -> list[Section]:
+    """What the person may see of the workspace."""
+    return allowed(PARTS, viewer, workspace)
+
+
+def account(workspace: Workspace) -> Section:
+    """Its plan and balance."""
+    found = Account.objects.filter(workspace=workspace).select_related("plan").first()
+    return Section(
+        title="Credits",
+        headers=["Account", "Balance", "Held", "Free"],
+        rows=[
+            [
+                link(found, found.plan or "no plan"),
+                f"{found.balance:,}",
+                f"{found.held:,}",
+                f"{found.balance - found.held:,}",
+            ]
+        ]
+        if found
+        else [],
+        nothing="No credits have been given yet.",
+    )
+
+
+def ledger(workspace: Workspace) -> Section:
+    """The newest lines of its ledger."""
+    entries = LedgerEntry.objects.filter(workspace=workspace).order_by("-created_at", "-id")
+    return Section(
+        title="Ledger",
+        headers=["Entry", "Kind", "Amount", "Balance after", "Reason"],
+        rows=[
+            [
+                link(entry, when(entry.created_at)),
+                entry.get_kind_display(),
+                f"{entry.amount:+,}",
+                f"{entry.balance_after:,}",
+                entry.reason,
+            ]
+            for entry in entries[:MOST_ROWS]
+        ],
+        nothing="No credits have moved yet.",
+        more=list_address(LedgerEntry, q=workspace.slug),
+    )
+
+
+def members(workspace: Workspace) -> Section:
+    """Who is in it, owners first."""
+    return Section(
+        title="Members",
+        headers=["Person", "Role", "Since"],
+        rows=[
+            [link(member, member.user.email), member.get_role_display(), when(member.created_at)]
+            for member in members_of(workspace.id)[:MOST_ROWS]
+        ],
+        nothing="Nobody is in it.",
+        more=list_address(Member, q=workspace.slug),
+    )
+
+
+def keys(workspace: Workspace) -> Section:
+    """Its API keys, by their beginnings and ends."""
+    now = timezone.now()
+    return Section(
+        title="API keys",
+        headers=["Key", "Begins and ends", "Scopes", "Last used", "State"],
+        rows=[
+            [
+                link(key, key.name),
+                key.shown,
+                ", ".join(key.scopes),
+                when(key.last_used_at),
+                "opens" if key.is_live(now) else "ended",
+            ]
+            for key in keys_of(workspace.id)[:MOST_ROWS]
+        ],
+        nothing="No key has been issued.",
+        more=list_address(ApiKey, q=workspace.slug),
+    )
+
+
+def chatbots(workspace: Workspace) -> Section:
+    """Its chatbots, switched off ones too."""
+    found = chatbots_of(workspace.id).select_related("language_model")
+    return Section(
+        title="Chatbots",
+        headers=["Chatbot", "Model", "Rate limit", "State"],
+        rows=[
+            [
+                link(chatbot, chatbot.name),
+                chatbot.language_model.name,
+                f"{chatbot.rate_limit_requests:,} per {chatbot.rate_limit_window_seconds:,} s",
+                "on" if chatbot.is_active else "off",
+            ]
+            for chatbot in found[:MOST_ROWS]
+        ],
+        nothing="No chatbot has been made.",
+        more=list_address(Chatbot, q=workspace.slug),
+    )
+
+
+PARTS: tuple[Part, ...] = (
+    ("credits.view_account", account),
+    ("credits.view_ledgerentry", ledger),
+    ("workspaces.view_member", members),
+    ("api_keys.view_apikey", keys),
+    ("chatbots.view_chatbot", chatbots),
+)

@@ -1,0 +1,34 @@
+"""Heartbeats: save the text so far of running turns, many in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import connection
+
+_PROGRESS = """
+UPDATE conversations_turn AS turn
+SET heartbeat_at = statement_timestamp(),
+    text_so_far = progress.text,
+    delta_lengths = translate(progress.lengths, '[]', '{}')::integer[]
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS progress (id, text, lengths)
+WHERE turn.id = progress.id AND turn.id IN (
+  -- A turn that another has locked is being settled: passed over, so that nobody waits in a circle.
+  SELECT id FROM conversations_turn WHERE id = ANY(%s) AND status = 'running'
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING turn.id
+"""
+
+
+def save_progress(deltas: Mapping[str, Sequence[str]]) -> set[str]:
+    """Heartbeat of this process's turns (id → deltas so far). Returns those that still run."""
+    if not deltas:
+        return set()
+    texts = ["".join(pieces) for pieces in deltas.values()]
+    lengths = [
+        "{" + ",".join(str(len(piece)) for piece in pieces) + "}" for pieces in deltas.values()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_PROGRESS, [list(deltas), texts, lengths, list(deltas)])
+        return {row[0] for row in cursor.fetchall()}

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from typing import Any
+
+from apps.infrastructure.commands import OperatorCommand
+from apps.turns.sweep import sweep_turns
+
+
+class Command(OperatorCommand):
+    help = "Settle the turns whose process died: text kept, hold released."
+
+    def run(self, **_: Any) -> dict[str, Any]:
+        turns = sweep_turns()
+        return {"abandoned": len(turns), "turns": turns}

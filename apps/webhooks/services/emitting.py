@@ -1,0 +1,113 @@
+"""Telling of what happens: the outbox, and what is sent because somebody asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from apps.core.ids import first_id_at, new_id
+from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
+from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
+from apps.webhooks.outbox import TELLING
+from apps.webhooks.services.endpoints import lock_endpoint
+from apps.webhooks.services.task_triggers import wake_senders
+
+_EMIT = f"""
+WITH told AS MATERIALIZED (
+  SELECT %(id)s::text AS event_id, %(workspace)s::text AS workspace_id,
+    %(type)s::text AS event_type, %(data)s::jsonb AS event_data
+), {TELLING}
+SELECT FROM delivery
+"""  # noqa: S608 - a constant of ours
+
+
+def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> None:
+    """Tell a workspace of an event. Call it in the transaction of what happened.
+
+    `data` is the event's JSON, with camelCase names, as receivers will read it. Costs one
+    statement, which writes nothing unless an enabled endpoint wants events of this type. Sending
+    begins when the transaction commits.
+    """
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "workspace": workspace_id,
+        "type": event.value,
+        "data": Jsonb(dict(data), dumps=DjangoJSONEncoder().encode),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_EMIT, values)
+        if cursor.rowcount:
+            transaction.on_commit(wake_senders)
+
+
+_FORGET = """
+WITH told AS (
+  UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
+  WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
+    AND data ->> 'conversationId' = %(conversation)s
+  RETURNING id
+)
+UPDATE webhooks_delivery SET response_body = '' FROM told
+WHERE webhooks_delivery.event_id = told.id
+"""
+_CLOCKS_APART = timedelta(hours=1)
+
+
+def forget_answers(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
+    """Empty `response` in what is kept of events of a conversation that began then, and what
+    receivers answered to them. Deliveries still on their way bring the event without its text.
+
+    Reads the workspace's events since then, and so at most those of WEBHOOK_KEPT_DAYS.
+    """
+    values = {
+        "workspace": workspace_id,
+        "conversation": conversation_id,
+        "first": first_id_at(since - _CLOCKS_APART),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, values)
+
+
+@transaction.atomic
+def send_test(*, endpoint: Endpoint) -> Delivery:
+    """Send the endpoint an event of the type `webhook.test`.
+
+    Raises EndpointDisabled, or EndpointNotFound if it was just deleted.
+    """
+    if not lock_endpoint(endpoint).is_enabled:
+        raise EndpointDisabled
+    event = Event.objects.create(
+        workspace_id=endpoint.workspace_id,
+        type=EventType.WEBHOOK_TEST,
+        data={"endpointId": endpoint.id},
+    )
+    delivery = Delivery.objects.create(
+        workspace_id=endpoint.workspace_id, event=event, endpoint=endpoint
+    )
+    delivery.refresh_from_db()
+    transaction.on_commit(wake_senders)
+    return delivery
+
+
+@transaction.atomic
+def resend(*, delivery: Delivery) -> Delivery:
+    """Send an event once more, now, with all the attempts of a new one.
+
+    Raises EndpointDisabled, or EndpointNotFound or DeliveryNotFound if it was just deleted.
+    """
+    if not lock_endpoint(delivery.endpoint).is_enabled:
+        raise EndpointDisabled
+    row = Delivery.objects.filter(workspace_id=delivery.workspace_id, id=delivery.id)
+    if not row.update(
+        status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=Now(), claimed_until=None
+    ):
+        raise DeliveryNotFound
+    delivery.refresh_from_db()
+    transaction.on_commit(wake_senders)
+    return delivery

@@ -1,0 +1,34 @@
+"""The pages around an account speak as the others do."""
+
+from __future__ import annotations
+
+import re
+
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.utils import timezone
+
+from tests.accounts.browser_session import visitor
+from tests.factories import Team
+
+
+def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> None:
+    client = visitor()
+    page = client.get("/login").content.decode()
+    assert re.findall(r"<label[^>]*>([^<]+)</label>", page)[:2] == ["Email", "Password"]
+    assert "placeholder" not in page
+    client.force_login(team.alice)
+    page = client.get("/account/password").content.decode()
+    assert re.findall(r"<label[^>]*>([^<]+)</label>", page) == [
+        "Current password",
+        "New password",
+        "New password (again)",
+    ]
+    assert page.count("At least 8 characters, and not a common one.") == 1
+
+
+def test_page_of_second_factors_says_since_when(team: Team) -> None:
+    TOTP.activate(team.alice, generate_totp_secret())
+    client = visitor()
+    client.force_login(team.alice)
+    page = client.get("/account/2fa").content.decode()
+    assert f"On since {timezone.now():%-d %B %Y}." in page

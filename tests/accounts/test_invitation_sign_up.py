@@ -1,0 +1,122 @@
+"""Following an invitation: from the email to the workspace, by the pages that people use."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
+from apps.core.ids import new_id
+from apps.workspaces.models import Invitation, Member, Role
+from apps.workspaces.queries import token_of
+from apps.workspaces.services import invite, revoke_invitation
+from tests.accounts.browser_session import PASSWORD, is_in, log_in, mails, sign_up, visitor
+from tests.factories import Team
+from tests.task_runner import run_jobs
+from tests.workspaces.people import hand, place
+
+pytestmark = pytest.mark.usefixtures("queue")
+
+
+@pytest.fixture
+def queue(committed: None) -> None:
+    """Nothing is left in the job queue by an earlier test."""
+    run_jobs()
+
+
+def offered(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitation, str]:
+    """An open invitation and the path of its link."""
+    alice = place(team.workspace, team.alice)
+    invitation = invite(
+        workspace=team.workspace, email=email, role=role, by=alice, actor=hand(alice)
+    )
+    return invitation, f"/invitations/{token_of(invitation)}"
+
+
+def known(email: str) -> tuple[User, Client]:
+    """Somebody with an account, signed in."""
+    user, client = User.objects.create_user(email, PASSWORD), visitor()
+    mark_email_verified(user=user)
+    log_in(client, email)
+    return user, client
+
+
+def role_of(team: Team, email: str) -> str | None:
+    member = Member.objects.filter(workspace=team.workspace, user__email=email).first()
+    return member.role if member else None
+
+
+def test_new_person_signs_up_and_joins_without_a_second_email(live_team: Team) -> None:
+    email, client = f"dana-{new_id()}@example.com", visitor()
+    _, link = offered(live_team, email, Role.ADMIN)
+    mails()
+    page = client.get(link).content.decode()
+    assert f'href="/signup?next={link}&amp;email=' in page
+    assert "workspace_name" not in client.get(f"/signup?next={link}").context["form"].fields
+    assert sign_up(client, email, None, next=link).headers["Location"] == link
+    assert is_in(client) is True
+    assert mails() == []
+    response = client.post(link)
+    assert response.headers["Location"] == f"/w/{live_team.workspace.slug}/"
+    assert role_of(live_team, email) == "admin"
+    assert Member.objects.filter(user__email=email).count() == 1
+
+
+def test_account_of_an_invited_person_has_the_invited_address(live_team: Team) -> None:
+    email, other = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
+    _, link = offered(live_team, email)
+    client = visitor()
+    client.get(link)
+    sign_up(client, other, None, next=link)
+    assert User.objects.filter(email=email).count() == 1
+    assert User.objects.filter(email=other).count() == 0
+
+
+def test_link_vouches_for_no_other_address(live_team: Team) -> None:
+    _, link = offered(live_team, f"dana-{new_id()}@example.com")
+    client, other = visitor(), f"eve-{new_id()}@example.com"
+    client.get(link)
+    assert sign_up(client, other).headers["Location"] == "/verify-email"
+    assert is_in(client) is False
+    assert (other, "Verify your email address") in mails()
+
+
+def test_person_with_an_account_logs_in_and_joins(live_team: Team) -> None:
+    email = f"dana-{new_id()}@example.com"
+    known(email)
+    client, (_, link) = visitor(), offered(live_team, email.upper(), Role.VIEWER)
+    assert f'href="/login?next={link}"' in client.get(link).content.decode()
+    assert log_in(client, email, then=link).headers["Location"] == link
+    assert client.get(link).content.decode().count(">Join</button>") == 1
+    assert role_of(live_team, email) is None
+    client.post(link)
+    assert role_of(live_team, email) == "viewer"
+
+
+def test_link_is_of_no_use_to_another_account(live_team: Team) -> None:
+    eve = f"eve-{new_id()}@example.com"
+    _, client = known(eve)
+    _, link = offered(live_team, f"dana-{new_id()}@example.com")
+    assert ">Join</button>" not in client.get(link).content.decode()
+    answer = client.post(link)
+    assert (answer.status_code, role_of(live_team, eve)) == (410, None)
+    assert "for another email address" in answer.content.decode()
+
+
+def test_withdrawn_and_made_up_links_say_so(live_team: Team) -> None:
+    email = f"dana-{new_id()}@example.com"
+    _, client = known(email)
+    invitation, link = offered(live_team, email)
+    revoke_invitation(invitation=invitation, actor=hand(place(live_team.workspace, live_team.bob)))
+    assert "withdrawn or replaced" in client.post(link).content.decode()
+    for token in ("x", "a~b", f"{invitation.pk}~x"):
+        answer = client.get(f"/invitations/{token}")
+        assert (answer.status_code, "not one of ours" in answer.content.decode()) == (410, True)
+
+
+def test_signed_out_person_accepts_nothing(live_team: Team) -> None:
+    email = f"dana-{new_id()}@example.com"
+    _, link = offered(live_team, email)
+    assert visitor().post(link).status_code == 200
+    assert role_of(live_team, email) is None

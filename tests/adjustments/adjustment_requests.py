@@ -1,0 +1,73 @@
+"""Staff, and what they ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.adjustments.errors import Refused
+from apps.adjustments.models import Adjustment
+from apps.adjustments.queries import Line, foresee, lines_of
+from apps.adjustments.services import approve, submit
+from apps.audit.services import staff
+from apps.core.ids import new_id
+from apps.credits.models import LedgerEntry
+from apps.workspaces.models import Workspace
+from tests.factories import make_user
+
+
+def staff_of(group: str) -> User:
+    """A member of the staff, in one group."""
+    user = make_user(group, is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+def line(workspace: Workspace, credits: int, **fields: Any) -> Line:
+    """A line of the kind that may give and take."""
+    named = {"category": "correction", "reason": "Counted twice", **fields}
+    return Line(workspace_id=workspace.id, credits=credits, **named)
+
+
+def ask(by: User, *lines: Line, id: str = "", **named: Any) -> Adjustment:
+    """What comes of these lines, asked for by this person who has just seen what they come to."""
+    mark = foresee(lines=lines, by=by).mark
+    return submit(
+        lines=lines, by=by, actor=staff(by), adjustment_id=id or new_id(), mark=mark, **named
+    )
+
+
+def posted(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
+    """An adjustment by somebody of finance, below the threshold."""
+    return ask(staff_of("finance"), line(workspace, credits, **fields))
+
+
+def asked(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
+    """One that waits for a second person."""
+    return ask(staff_of("finance"), line(workspace, credits, **fields))
+
+
+def refusal(by: User, *lines: Any) -> list[str]:
+    """What is in the way of these lines; posting them is refused with the same words."""
+    outlook = foresee(lines=lines, by=by)
+    before = LedgerEntry.objects.count()
+    with pytest.raises(Refused) as caught:
+        ask(by, *lines)
+    assert (caught.value.outlook.lines, LedgerEntry.objects.count()) == (outlook.lines, before)
+    return [sentence for each in outlook.lines for sentence in each.wrong]
+
+
+def yes(adjustment: Adjustment, by: User) -> Adjustment:
+    """The request, approved as it stands."""
+    mark = foresee(lines=lines_of(adjustment), by=adjustment.requested_by).mark
+    return approve(adjustment_id=adjustment.id, by=by, actor=staff(by), mark=mark)
+
+
+def decided(request: Adjustment, by: User) -> None:
+    """Approved in the row alone, past every service."""
+    fields = {"status": "approved", "decided_by": by, "decided_at": timezone.now()}
+    Adjustment.objects.filter(id=request.id).update(**fields)

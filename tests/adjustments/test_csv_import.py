@@ -1,0 +1,140 @@
+"""CSV files of adjustments: what is read, and what is told of what cannot be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from apps.adjustments.csv_import import MOST_BYTES, MOST_ROWS, Unreadable, read_sheet
+from apps.adjustments.queries import Line
+from tests.factories import Team
+
+HEADER = "workspace,amount,kind,reason,reference,expiry"
+
+
+def sheet(*rows: str, header: str = HEADER) -> bytes:
+    return "\r\n".join([header, *rows, ""]).encode()
+
+
+def wrong(*rows: str) -> list[list[str]]:
+    """What is wrong with each row."""
+    return [list(row.wrong) for row in read_sheet(sheet(*rows)).rows]
+
+
+def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None:
+    read = read_sheet(
+        sheet(
+            f' T-1 ,{team.workspace.slug},goodwill,"Slow, twice",+250,2027-12-31',
+            f",{team.outside.id},correction,Counted twice,-40,",
+            header="reference,Workspace,Kind,Reason,Amount,Expiry",
+        )
+    )
+    assert read.lines == [
+        Line(
+            workspace_id=team.workspace.id,
+            credits=250,
+            category="goodwill",
+            reason="Slow, twice",
+            reference="T-1",
+            expires_at=datetime(2028, 1, 1, tzinfo=UTC),
+            number=2,
+        ),
+        Line(team.outside.id, -40, "correction", "Counted twice", number=3),
+    ]
+
+
+def test_byte_order_mark_and_empty_rows_do_no_harm(team: Team) -> None:
+    content = b"\xef\xbb\xbf" + sheet("", f"{team.workspace.slug},5,goodwill,x,,", ",,,,,")
+    (row,) = read_sheet(content).rows
+    assert (row.number, row.wrong, row.line is not None) == (3, (), True)
+
+
+def test_digest_is_that_of_the_bytes(team: Team) -> None:
+    row = f"{team.workspace.slug},5,goodwill,x,,"
+    first, again, other = (read_sheet(sheet(r)).digest for r in (row, row, f"{row} "))
+    assert (first == again, first == other, len(first)) == (True, False, 64)
+
+
+@pytest.mark.parametrize(
+    ("amount", "is_right"),
+    [
+        ("5", True),
+        ("-5", True),
+        ("+5", True),
+        ("", False),
+        ("1,000", False),
+        ("1.5", False),
+        ("1e3", False),
+        ("٥", False),
+        ("0x10", False),
+        ("1_000", False),
+        ("=5", False),
+        ("99999999999999", False),
+    ],
+)
+def test_amount_is_a_whole_number(team: Team, amount: str, is_right: bool) -> None:
+    said = "The amount is a whole number such as 250 or -40, without separators."
+    assert wrong(f'{team.workspace.slug},"{amount}",correction,x,,') == [[] if is_right else [said]]
+
+
+def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
+    slug = team.workspace.slug
+    formula = "which a spreadsheet takes for a formula."
+    assert wrong(
+        f"{slug},5,goodwill,fine,,",
+        "nowhere,much,gift,,,tomorrow",
+        f"{team.workspace.id},5,goodwill,fine,,",
+        f"{team.outside.slug},5,goodwill,=1+1,@x,2027-02-30",
+        f"{slug},5,goodwill",
+        f",5,goodwill,{'x' * 501},{'y' * 201},",
+    ) == [
+        [],
+        [
+            "There is no workspace nowhere.",
+            "The amount is a whole number such as 250 or -40, without separators.",
+            "The kind is one of goodwill, correction, purchase, promotion.",
+            "Give a reason.",
+            "The expiry is a day such as 2027-12-31, or empty.",
+        ],
+        [f"{team.workspace.id} is in row 2 already. Add the amounts up."],
+        [
+            f"The reason begins with =, {formula}",
+            f"The reference begins with @, {formula}",
+            "The expiry is a day such as 2027-12-31, or empty.",
+        ],
+        ["This row has 3 cells, the header 6. Quote cells with commas."],
+        [
+            "There is no workspace (empty).",
+            "The reason has 501 characters; 500 are the most.",
+            "The reference has 201 characters; 200 are the most.",
+        ],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b" \n", "The file is empty."),
+        (HEADER.encode(), "The file has a header and no rows."),
+        ("workspace".encode("utf-16"), "This is UTF-16, not CSV in UTF-8."),
+        (b"PK\x03\x04rest", "This is a spreadsheet, not CSV in UTF-8."),
+        (sheet("acme,5,goodwill,x,,") + b"caf\xe9,", "Line 3 has a character that is not UTF-8."),
+        (sheet("a\x00b,5,goodwill,x,,"), "The file has NUL characters; it is no CSV file."),
+        (HEADER.replace(",", ";").encode() + b"\nx", "separated by semicolons. Separate them"),
+        (HEADER.replace(",", "\t").encode() + b"\nx", "separated by tabs. Separate them"),
+        (sheet('acme,5,goodwill,"x,,'), "is not CSV"),
+        (
+            b"workspace,amount,amount,kind,note\nx",
+            "Missing: reason, reference, expiry. Not known: note. Twice: amount.",
+        ),
+        (sheet(*["a,1,goodwill,x,,"] * (MOST_ROWS + 1)), "The file has 1,001 rows. Send at most"),
+        (b"x" * (MOST_BYTES + 1), "The file has 524,289 bytes. Send at most 524,288"),
+    ],
+)
+def test_file_that_is_no_such_file_is_refused_in_words(
+    db: None, content: bytes, sentence: str
+) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_sheet(content)
+    assert sentence in str(caught.value)

@@ -1,0 +1,144 @@
+"""What a second person decides: above which sum, who may, once, and in time."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, transaction
+from pytest_django import Settings
+
+from apps.adjustments.errors import Differs, Refused, Undecidable
+from apps.adjustments.queries import foresee, lines_of
+from apps.adjustments.services import approve, decline, expire_requests
+from apps.audit.models import AuditEntry
+from apps.audit.services import staff
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import balance_of
+from apps.credits.services import hold
+from apps.workspaces.models import Role
+from apps.workspaces.services import add_member
+from tests.adjustments.adjustment_requests import (
+    ask,
+    asked,
+    decided,
+    line,
+    posted,
+    staff_of,
+    yes,
+)
+from tests.factories import Team, give, make_user
+
+pytestmark = pytest.mark.usefixtures("limits")
+
+
+def test_above_the_threshold_a_second_person_posts_it(team: Team) -> None:
+    request, finance = asked(team.workspace, 1001), staff_of("finance")
+    before = LedgerEntry.objects.filter(workspace=team.workspace).count()
+    assert (request.status, request.lines.get().entry) == ("pending", None)
+    yes(request, finance)
+    request.refresh_from_db()
+    assert (request.status, request.decided_by) == ("approved", finance)
+    entry = request.lines.get().entry
+    assert entry is not None
+    assert (entry.amount, entry.created_by) == (1001, request.requested_by)
+    assert LedgerEntry.objects.filter(workspace=team.workspace).count() == before + 1
+    log = AuditEntry.objects.filter(target_id=request.id).order_by("created_at", "id")
+    assert sorted((each.action, each.actor_label, each.workspace) for each in log) == sorted(
+        [
+            ("adjustment.requested", request.requested_by.email, team.workspace),
+            ("adjustment.approved", finance.email, team.workspace),
+            ("adjustment.posted", finance.email, team.workspace),
+        ]
+    )
+
+
+def test_a_sum_in_pieces_is_one_sum(team: Team) -> None:
+    give(team.workspace, 1000)
+    finance = staff_of("finance")
+    assert ask(finance, line(team.workspace, 600)).status == "posted"
+    assert ask(finance, line(team.workspace, -400)).status == "posted"
+    assert ask(finance, line(team.workspace, 1)).status == "pending"
+    assert ask(finance, line(team.outside, 1000)).status == "posted"
+    assert ask(staff_of("finance"), line(team.workspace, 1000)).status == "posted"
+
+
+def test_many_lines_above_the_threshold_together_wait_too(team: Team) -> None:
+    finance = staff_of("finance")
+    both = line(team.workspace, 500), line(team.outside, 501, number=2)
+    assert ask(finance, *both, file_name="a.csv", file_digest="a").status == "pending"
+
+
+def test_nobody_approves_their_own(team: Team) -> None:
+    request = asked(team.workspace, 2000)
+    with pytest.raises(Undecidable, match="You asked for this"):
+        yes(request, request.requested_by)
+    boss = make_user("boss", is_staff=True, is_superuser=True)
+    own = ask(boss, line(team.workspace, 2000))
+    with pytest.raises(Undecidable, match="You asked for this"):
+        yes(own, boss)
+    with pytest.raises(DatabaseError, match="decided_by_another"), transaction.atomic():
+        decided(own, boss)
+    assert balance_of(team.workspace.id).balance == 0
+
+
+def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team) -> None:
+    request = asked(team.workspace, 2000)
+    with pytest.raises(Undecidable, match="You may not decide"):
+        yes(request, staff_of("support"))
+    insider = staff_of("finance")
+    add_member(workspace=team.workspace, user=insider, role=Role.VIEWER)
+    with pytest.raises(Undecidable, match="You belong to a workspace"):
+        yes(request, insider)
+
+
+def test_decision_asks_everything_anew(team: Team) -> None:
+    give(team.workspace, 3000)
+    request, finance = asked(team.workspace, -2500), staff_of("finance")
+    shown = foresee(lines=lines_of(request), by=request.requested_by).mark
+    posted(team.workspace, -100)
+    with pytest.raises(Differs):
+        approve(adjustment_id=request.id, by=finance, actor=staff(finance), mark=shown)
+    hold(workspace_id=team.workspace.id, credits=401)
+    with pytest.raises(Refused, match="Only 2,499 credits are free"):
+        yes(request, finance)
+    request.requested_by.groups.clear()
+    with pytest.raises(Refused, match="You may not adjust"):
+        yes(request, finance)
+    request.refresh_from_db()
+    assert (request.status, balance_of(team.workspace.id).balance) == ("pending", 2900)
+
+
+def test_requests_are_decided_once(team: Team) -> None:
+    finance, other = staff_of("finance"), staff_of("finance")
+    request = asked(team.workspace, 2000)
+    yes(request, finance)
+    with pytest.raises(Undecidable, match=f"{finance.email} approved this on"):
+        yes(request, other)
+    with pytest.raises(Undecidable, match=f"{finance.email} approved this on"):
+        decline(adjustment_id=request.id, by=other, actor=staff(other), reason="no")
+    assert balance_of(team.workspace.id).balance == 2000
+
+
+def test_declining_says_why_and_posts_nothing(team: Team) -> None:
+    request, finance = asked(team.workspace, 2000), staff_of("finance")
+    with pytest.raises(Undecidable, match="Say why"):
+        decline(adjustment_id=request.id, by=finance, actor=staff(finance), reason=" ")
+    decline(adjustment_id=request.id, by=finance, actor=staff(finance), reason="No invoice")
+    request.refresh_from_db()
+    assert (request.status, request.decision_reason) == ("declined", "No invoice")
+    (logged,) = AuditEntry.objects.filter(target_id=request.id, action="adjustment.declined")
+    assert (logged.actor_label, logged.details["reason"]) == (finance.email, "No invoice")
+    assert balance_of(team.workspace.id).balance == 0
+
+
+def test_requests_lapse(team: Team, settings: Settings) -> None:
+    settings.APPROVAL_DAYS = 0
+    request = asked(team.workspace, 2000)
+    settings.APPROVAL_DAYS = 7
+    later = asked(team.outside, 2000)
+    with pytest.raises(Undecidable, match="lapsed undecided"):
+        yes(request, staff_of("finance"))
+    assert (expire_requests(), expire_requests()) == (1, 0)
+    request.refresh_from_db()
+    later.refresh_from_db()
+    (logged,) = AuditEntry.objects.filter(target_id=request.id, action="adjustment.expired")
+    assert (request.status, later.status, logged.actor_kind) == ("expired", "pending", "system")

@@ -1,0 +1,66 @@
+"""An entry of the ledger is reversed by its contrary, to the credit, once."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.adjustments.errors import Refused
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import balance_of
+from tests.adjustments.adjustment_requests import (
+    asked,
+    line,
+    posted,
+    refusal,
+    staff_of,
+    yes,
+)
+from tests.factories import Team, give
+
+pytestmark = pytest.mark.usefixtures("limits")
+
+
+def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
+    entry = posted(team.workspace, 40).lines.get().entry
+    assert entry is not None
+    back = posted(team.workspace, -40, reverses_id=entry.id, reference="T-1").lines.get().entry
+    assert back is not None
+    assert (back.amount, back.reverses, back.category) == (-40, entry, "correction")
+    assert (back.reference, balance_of(team.workspace.id).balance) == ("T-1", 0)
+    give(team.workspace, 100)
+    again = line(team.workspace, -40, reverses_id=entry.id)
+    finance = staff_of("finance")
+    assert refusal(finance, again) == ["This entry has been reversed before."]
+    of_it = line(team.workspace, 40, reverses_id=back.id)
+    assert refusal(finance, of_it) == [
+        "An entry that reverses another is not reversed. Post an adjustment."
+    ]
+
+
+def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: Team) -> None:
+    entry = posted(team.workspace, 40).lines.get().entry
+    assert entry is not None
+    give(team.outside, 100)
+    finance = staff_of("finance")
+    contrary = ["A reversal is the contrary of its entry, to the credit."]
+    assert refusal(finance, line(team.workspace, -39, reverses_id=entry.id)) == contrary
+    foreign = line(team.outside, -40, reverses_id=entry.id)
+    assert refusal(finance, foreign) == ["This workspace's ledger has no such entry."]
+    taken = posted(team.workspace, -10).lines.get().entry
+    assert taken is not None
+    mended = line(team.workspace, 10, category="goodwill", reverses_id=taken.id)
+    assert refusal(staff_of("support"), mended) == [
+        "You may give goodwill and nothing else. Ask somebody of finance.",
+        *contrary,
+    ]
+
+
+def test_reversal_above_the_threshold_waits_and_is_made_once(team: Team) -> None:
+    give(team.workspace, 10_000)
+    (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
+    give(team.workspace, 10_000)
+    first, second = (asked(team.workspace, -10_000, reverses_id=entry.id) for _ in range(2))
+    yes(first, staff_of("finance"))
+    with pytest.raises(Refused, match="reversed before"):
+        yes(second, staff_of("finance"))
+    assert balance_of(team.workspace.id).balance == 10_000

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+from django.test import RequestFactory
+
+from apps.api_keys.authentication import ApiKeyAuth
+from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.services import issue_key
+from tests.factories import Team, make_key
+
+
+def test_key_with_the_scope_is_let_in_and_marked_as_used(team: Team) -> None:
+    key, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
+    request = RequestFactory().get("/", headers={"authorization": f"Bearer {secret}"})
+    assert ApiKeyAuth(Scope.READ)(request).workspace_id == team.workspace.id
+    assert ApiKey.objects.get(pk=key.pk).last_used_at is not None
+
+
+def test_key_without_the_scope_is_refused(team: Team) -> None:
+    secret = make_key(team.workspace, [Scope.CHAT])
+    request = RequestFactory().get("/", headers={"authorization": f"Bearer {secret}"})
+    with pytest.raises(ScopeMissing):
+        ApiKeyAuth(Scope.READ)(request)
+
+
+def test_unknown_key_is_refused(team: Team) -> None:
+    make_key(team.workspace)
+    request = RequestFactory().get("/", headers={"authorization": "Bearer nothing"})
+    with pytest.raises(InvalidApiKey):
+        ApiKeyAuth(Scope.READ)(request)
+
+
+def test_request_without_a_key_is_refused() -> None:
+    with pytest.raises(MissingAuthHeader):
+        ApiKeyAuth(Scope.READ)(RequestFactory().get("/"))

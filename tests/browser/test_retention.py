@@ -1,0 +1,48 @@
+"""How long things are kept, and one end-user who is forgotten, in the browser."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from apps.conversations.models import Message
+from apps.privacy.retention import erase_users
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import Open
+from tests.factories import Team, make_chatbot
+from tests.turns.new_turns import completed, opened
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS")
+MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
+USER = "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark"), *MORE])
+def test_user_is_forgotten_and_the_page_says_so(
+    visit: Open, live_team: Team, size: str, scheme: str
+) -> None:
+    completed(opened(make_chatbot(live_team.workspace), metadata={"userId": USER}))
+    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/settings")
+    page.get_by_label("Conversations").fill("90")
+    page.get_by_label("Leads").fill("365")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. What is older is deleted within the hour.")).to_be_visible()
+    expect(page.get_by_label("Conversations")).to_have_value("90")
+    page.get_by_label("User id").fill(USER)
+    page.get_by_role("button", name="Erase this user's data").click()
+    page.get_by_role("button", name="Erase for good").click()
+    erasures = page.get_by_role("region", name="Erasures")
+    expect(erasures.get_by_text("Waiting")).to_be_visible()
+    erase_users(now=timezone.now())
+    page.reload()
+    expect(erasures.get_by_text("Erased")).to_be_visible()
+    assert Message.objects.filter(workspace=live_team.workspace).count() == 0
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"settings-{size}-{scheme}.png", full_page=True)
+    assert_accessible(page)

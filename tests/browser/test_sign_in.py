@@ -1,0 +1,219 @@
+"""From nothing to a key in a program, as a person does it; and each page on the way, accessible."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core import mail
+from playwright.sync_api import Page, expect
+
+from apps.accounts.services import mark_email_verified
+from apps.audit.queries import entries_of
+from apps.chatbots.queries import chatbots_of
+from apps.core.ids import new_id
+from apps.workspaces.models import Role, Workspace
+from apps.workspaces.queries import token_of
+from apps.workspaces.services import invite
+from tests.accounts.browser_session import PASSWORD, SEND
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import BOTH_SIZES, Open
+from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.task_runner import run_jobs
+from tests.web_processes import WebProcess
+from tests.workspaces.people import hand, place
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS")
+LOOKS = pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+
+
+def shoot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+def run_in_shell(command: str) -> dict[str, Any]:
+    """What a line that was copied from a page prints: JSON."""
+    shell = ["/bin/sh", "-c", command]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=30, check=True)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@BOTH_SIZES
+def test_from_sign_up_to_a_key_that_a_program_uses(
+    visit: Open, web: WebProcess, committed: None, size: str
+) -> None:
+    run_jobs()
+    email = f"dana-{new_id()}@example.com"
+    page = visit(None, size=size).new_page()
+    page.goto("/signup")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Workspace").fill("Acme Inc.")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
+
+    run_jobs(SEND)
+    (link,) = re.findall(r"http\S+/verify-email/\S+", str(mail.outbox[-1].body))
+    page.goto(link)
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    workspace = Workspace.objects.get(members__user__email=email)
+    assert page.url == f"{web.url}/w/{workspace.slug}/"
+
+    model = make_model(credits_per_reply=1)
+    page.goto(f"/w/{workspace.slug}/chatbots")
+    page.get_by_role("link", name="New chatbot").click()
+    page.get_by_label("Name").fill("Support")
+    page.get_by_label("Model").select_option(value=model.id)
+    page.get_by_role("button", name="Create chatbot").click()
+    page.wait_for_url("**/playground")  # loaded with its script, which hears the Enter
+    page.get_by_label("Message").fill("Is anybody there?")
+    page.get_by_label("Message").press("Enter")
+    answer = page.locator(".line-answer")
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(answer.locator(".text")).to_have_text("Echo: Is anybody there?")
+    expect(answer.locator(".about")).to_contain_text("1 credit")
+
+    page.goto(f"/w/{workspace.slug}/keys")
+    page.get_by_label("Name").fill("Website")
+    page.get_by_role("button", name="Create key").click()
+    secret = page.get_by_label("API key", exact=True).input_value()
+    curl = page.locator("#curl").inner_text()
+    chatbot = chatbots_of(workspace.id).get()
+    assert f"{web.url}/api/v1/chatbots/{chatbot.id}/chat" in curl
+    assert run_in_shell(curl)["data"]["response"] == "Echo: Hello"
+    page.get_by_role("link", name="I have stored it").click()
+    assert secret not in page.content()
+    expect(page.get_by_role("cell", name="Website", exact=True)).to_be_visible()
+
+
+@BOTH_SIZES
+def test_key_is_rotated_and_both_work_for_a_while(
+    visit: Open, web: WebProcess, live_team: Team, size: str
+) -> None:
+    old, chatbot = make_key(live_team.workspace), make_chatbot(live_team.workspace)
+    page = visit(live_team.alice, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/keys")
+    page.get_by_role("button", name="Rotate test").click()
+    dialog = page.get_by_role("dialog", name="Rotate this key?")
+    expect(dialog).to_contain_text(f"test ({old[:17]}…{old[-4:]})")
+    dialog.get_by_label("The old key still works").select_option(label="For an hour")
+    dialog.get_by_role("button", name="Rotate key").click()
+    new = page.get_by_label("API key", exact=True).input_value()
+    assert new != old
+    for secret in (old, new):
+        answer = httpx.post(
+            f"{web.url}/api/v1/chatbots/{chatbot.id}/chat",
+            headers={"Authorization": f"Bearer {secret}"},
+            json={"message": "Hello"},
+        )
+        assert answer.status_code == 200
+
+
+@BOTH_SIZES
+def test_deletion_wants_the_name_typed_and_is_taken_back(
+    visit: Open, live_team: Team, size: str
+) -> None:
+    workspace = live_team.workspace
+    page = visit(live_team.alice, size=size).new_page()
+    page.goto(f"/w/{workspace.slug}/settings")
+    page.get_by_role("button", name="Delete workspace").click()
+    dialog = page.get_by_role("dialog", name="Delete this workspace?")
+    expect(dialog.get_by_role("button", name="Delete workspace")).to_be_disabled()
+    dialog.get_by_label("Type").fill(workspace.name)
+    dialog.get_by_role("button", name="Delete workspace").click()
+    page.get_by_role("button", name="Keep this workspace").click()
+    expect(page.get_by_text(f"{workspace.name} is kept.")).to_be_visible()
+    workspace.refresh_from_db()
+    assert workspace.deletion_due_at is None
+
+
+@BOTH_SIZES
+def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: str) -> None:
+    page = visit(live_team.alice, size=size).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/members")
+    page.get_by_role("button", name=f"Remove {live_team.bob.email}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("is not in the workspace any more")).to_be_visible()
+    (entry,) = entries_of(live_team.workspace.id)
+    assert (entry.action, entry.target_label) == ("member.removed", live_team.bob.email)
+
+
+@LOOKS
+def test_pages_before_a_workspace_are_accessible(
+    visit: Open, live_team: Team, size: str, scheme: str
+) -> None:
+    alice = place(live_team.workspace, live_team.alice)
+    offer = invite(
+        workspace=live_team.workspace,
+        email=f"dana-{new_id()}@example.com",
+        role=Role.VIEWER,
+        by=alice,
+        actor=hand(alice),
+    )
+    page = visit(None, size=size, scheme=scheme).new_page()
+    for address in (
+        "/login",
+        "/signup",
+        "/verify-email",
+        "/verify-email/nonsense",
+        "/password/reset",
+        "/password/reset/sent",
+        f"/invitations/{token_of(offer)}",
+        "/invitations/nonsense",
+    ):
+        page.goto(address)
+        shoot(page, f"{address.strip('/').replace('/', '-')[:22]}-{size}-{scheme}")
+        assert_accessible(page)
+    page.goto("/login")
+    page.get_by_label("Email").fill("nobody@example.com")
+    page.get_by_label("Password").fill("guess")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    shoot(page, f"login-refused-{size}-{scheme}")
+    assert_accessible(page)
+
+
+@LOOKS
+def test_pages_of_people_and_keys_are_accessible(
+    visit: Open, live_team: Team, size: str, scheme: str
+) -> None:
+    mark_email_verified(user=live_team.alice)
+    workspace, alice = live_team.workspace, place(live_team.workspace, live_team.alice)
+    give(workspace, 100)
+    make_key(workspace)
+    invite(
+        workspace=workspace,
+        email="dana@example.com",
+        role=Role.VIEWER,
+        by=alice,
+        actor=hand(alice),
+    )
+    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    within = ("settings", "members", "audit", "keys")
+    own = ("email", "password", "2fa", "passkeys", "sessions")
+    for address in [
+        *(f"/w/{workspace.slug}/{name}" for name in within),
+        *(f"/account/{name}" for name in own),
+        "/workspaces?choose",
+        "/workspaces/new",
+        "/confirm",
+        "/logout",
+    ]:
+        response = page.goto(address)
+        assert response is not None
+        assert response.status == 200, address
+        name = address.removeprefix(f"/w/{workspace.slug}").strip("/").replace("/", "-")
+        shoot(page, f"{name.replace('?', '-')}-{size}-{scheme}")
+        assert_accessible(page)

@@ -1,0 +1,131 @@
+"""A workspace with one of everything that an address or a body can name, and valid bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.api_keys.services import issue_key
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot, ChatbotVersion
+from apps.leads.fields import LeadFields
+from apps.leads.services import create_lead
+from apps.webhooks.services import send_test
+from apps.workspaces.models import Workspace
+from tests.conversations.export_helpers import make_export
+from tests.factories import make_chatbot, make_endpoint, make_model
+from tests.turns.new_turns import completed, opened
+
+SHARED = {"language_model_id"}
+"""Names of what belongs to no workspace, and so cannot be another's."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The ids of one workspace's rows by their names in paths; all belong to one chatbot."""
+
+    workspace: Workspace
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def id_of(self, name: str) -> str:
+        """The id under this name. Fails where no row is made for it yet."""
+        assert name in self.ids, (
+            f"An operation has {name!r} in its path or body. Make such a row in make_world() of"
+            " tests/contracts/tenant_rows.py, so that isolation is tested for it too."
+        )
+        return self.ids[name]
+
+
+def make_world(workspace: Workspace) -> World:
+    """One of everything."""
+    chatbot = make_chatbot(workspace, rate_limit_requests=10_000)
+    turn = opened(chatbot)
+    completed(turn)
+    lead, _ = create_lead(
+        workspace_id=workspace.id,
+        chatbot_id=chatbot.id,
+        fields=LeadFields(name="Eve", email="eve@example.com"),
+        actor=SYSTEM,
+    )
+    endpoint, _ = make_endpoint(workspace)
+    ids = {
+        "chatbot_id": chatbot.id,
+        "version_id": ChatbotVersion.objects.get(chatbot=chatbot).id,
+        "language_model_id": make_model().id,
+        "conversation_id": turn.conversation_id,
+        "turn_id": turn.id,
+        "message_id": turn.message_id,
+        "lead_id": lead.id,
+        "endpoint_id": endpoint.id,
+        "export_id": make_export(workspace).id,
+        "delivery_id": send_test(endpoint=endpoint).id,
+        "api_key_id": issue_key(workspace=workspace, name="row")[0].id,
+    }
+    return World(workspace, ids)
+
+
+WORDS: Mapping[str, Any] = {
+    "email": "ana@example.com",
+    "url": "https://hooks.example.com/",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "rating": "up",
+}
+"""Values for fields whose schema alone does not say what is valid."""
+
+
+def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> Any:
+    """The least body that is valid: the required fields, each the plainest value it may have."""
+    if schema is None:
+        return None
+    whole = _resolved(schema, schema)
+    return {
+        name: _value(name, _resolved(whole["properties"][name], schema), schema, id_of)
+        for name in whole.get("required", [])
+    }
+
+
+def id_name(name: str) -> str | None:
+    """The name in our words of a body's field that is an id: `chatbotId` → `chatbot_id`."""
+    if name == "model":  # what OpenAI's wire calls a chatbot
+        return "chatbot_id"
+    return f"{_snake(name[:-2])}_id" if name.endswith("Id") else None
+
+
+def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> Any:
+    if name in WORDS:
+        return WORDS[name]
+    if (row := id_name(name)) is not None:
+        return id_of(row)
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "string":
+            return "word".ljust(schema.get("minLength", 0), "x")
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case "array":
+            return [_value(name, _resolved(schema["items"], whole), whole, id_of)]
+        case "object":
+            return {}
+    raise AssertionError(
+        f"Nothing valid is known for the field {name!r} ({schema}). Add a value to WORDS in"
+        " tests/contracts/tenant_rows.py."
+    )
+
+
+def _resolved(schema: Any, whole: Mapping[str, Any]) -> Any:
+    if "$ref" in schema:
+        return whole["$defs"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
+
+
+def chatbot_of(world: World) -> Chatbot:
+    """The world's chatbot."""
+    return Chatbot.objects.get(id=world.ids["chatbot_id"])

@@ -1,0 +1,185 @@
+"""The chain of a ledger: whoever changes an entry, with whatever rights, is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.core.ids import new_id
+from apps.credits.backfill import PastEntry, write_history
+from apps.credits.ledger_chain import Fault, Head, walk
+from apps.credits.models import EntryKind, LedgerEntry
+from apps.credits.services import adjust, charge, grant, hold, reverse
+from tests.conversations.test_migrations import move
+from tests.credits.ledger_tampering import remake_chain, tamper
+from tests.factories import Team
+
+REASONS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=60)
+
+
+def some_of_each(team: Team) -> list[LedgerEntry]:
+    """Five entries of a workspace, in order, each with other columns filled."""
+    workspace_id = team.workspace.id
+    given = grant(
+        workspace_id=workspace_id,
+        credits=100,
+        reason='Grüße, "world"\n\\ 😀 \x7f\x01',
+        category="goodwill",
+        reference="ticket 7",
+        expires_at=datetime(2031, 2, 3, 4, 5, 6, 789, tzinfo=UTC),
+        from_ip="2001:db8::7",
+        created_by=team.charlie,
+    )
+    hold(workspace_id=workspace_id, credits=9)
+    charged = charge(workspace_id=workspace_id, held=9, credits=3, turn_id=new_id())
+    assert charged is not None
+    taken = adjust(workspace_id=workspace_id, credits=-7, reason="x", from_ip="192.0.2.7")
+    refunded = reverse(workspace_id=workspace_id, entry_id=charged.id, reason="y")
+    return [given, charged, taken, refunded, grant(workspace_id=workspace_id, credits=1, reason="")]
+
+
+def test_chain_of_each_workspace_counts_from_one_and_holds(team: Team) -> None:
+    entries = some_of_each(team)
+    theirs = grant(workspace_id=team.outside.id, credits=5, reason="x")
+    assert [entry.sequence for entry in entries] == [1, 2, 3, 4, 5]
+    assert (theirs.sequence, len({entry.hash for entry in entries})) == (1, 5)
+    assert walk(team.workspace.id) == (Head(5, entries[-1].hash, 94), None)
+    assert walk(team.outside.id) == (Head(1, theirs.hash, 5), None)
+    assert walk(new_id()) == (Head(), None)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    reason=REASONS,
+    reference=REASONS,
+    credits=st.integers(1, 10**12),
+    expires_at=st.none() | st.datetimes(timezones=st.just(UTC)).filter(lambda at: at.year > 1),
+    from_ip=st.sampled_from([None, "::", "::ffff:192.0.2.7"]) | st.ip_addresses().map(str),
+)
+def test_python_and_postgresql_agree_on_every_entry(team: Team, **fields: Any) -> None:
+    grant(workspace_id=team.workspace.id, **fields)
+    assert walk(team.workspace.id)[1] is None
+
+
+def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
+    past = [
+        PastEntry(datetime(2026, 1, day, tzinfo=UTC), EntryKind.GRANT, day) for day in range(1, 29)
+    ]
+    write_history(workspace_id=team.workspace.id, entries=past)
+    head, fault = walk(team.workspace.id)
+    assert (head.sequence, head.balance, fault) == (28, sum(range(1, 29)), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "amount = -8, balance_after = 89",
+        "balance_after = 1",
+        "reason = 'another'",
+        "reference = 'another'",
+        "category = 'promotion'",
+        "created_at = created_at + interval '1 microsecond'",
+        "from_ip = NULL",
+        "kind = 'expiry'",
+        "turn_id = 'another'",
+        "hash = repeat('0', 64)",
+    ],
+)
+def test_changed_entry_is_named(team: Team, change: str) -> None:
+    entry = some_of_each(team)[2]
+    tamper(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
+    head, fault = walk(team.workspace.id)
+    assert (head.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
+
+
+def test_removed_entry_is_missed(team: Team) -> None:
+    entries = some_of_each(team)
+    tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[2].id)
+    assert walk(team.workspace.id)[1] == Fault("Entry 3 is missing: 4 comes next.", entries[3].id)
+
+
+def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
+    some_of_each(team)
+    theirs = grant(workspace_id=team.outside.id, credits=5, reason="x")
+    statement = "UPDATE credits_ledgerentry SET workspace_id = %s, sequence = 6 WHERE id = %s"
+    tamper(statement, team.workspace.id, theirs.id)
+    assert walk(team.workspace.id)[1] == Fault("Entry 6 is not as it was written.", theirs.id)
+
+
+def test_chain_that_is_made_anew_differs_from_what_was_noted(team: Team) -> None:
+    entries = some_of_each(team)
+    noted = {entries[3].sequence: entries[3].hash}
+    tamper("UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id)
+    remake_chain(team.workspace.id)
+    assert walk(team.workspace.id)[1] is None
+    assert walk(team.workspace.id, anchors=noted)[1] == Fault(
+        "The chain was made anew: entry 4 had another hash when last noted.", entries[3].id
+    )
+
+
+def test_end_that_was_cut_off_is_missed_where_it_was_noted(team: Team) -> None:
+    entries = some_of_each(team)
+    tamper("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
+    tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
+    fault = Fault("Entries are missing: 5 were there, 4 are.")
+    assert walk(team.workspace.id, anchors={5: entries[4].hash})[1] == fault
+    assert walk(team.workspace.id, last=5)[1] == fault
+
+
+def other_workspace(team: Team, entry: LedgerEntry) -> dict[str, Any]:
+    return {"workspace": team.outside, "reverses": entry, "amount": -entry.amount}
+
+
+def other_amount(team: Team, entry: LedgerEntry) -> dict[str, Any]:
+    return {"workspace": team.workspace, "reverses": entry, "amount": -1}
+
+
+def same_sign(team: Team, entry: LedgerEntry) -> dict[str, Any]:
+    return {"workspace": team.workspace, "reverses": entry, "amount": entry.amount}
+
+
+@pytest.mark.parametrize("wrong", [other_workspace, other_amount, same_sign])
+def test_reversal_that_is_not_contrary_is_refused(
+    team: Team, wrong: Callable[[Team, LedgerEntry], dict[str, Any]]
+) -> None:
+    entry = grant(workspace_id=team.workspace.id, credits=5, reason="x")
+    with (
+        pytest.raises(IntegrityError, match="must be of the same workspace and contrary"),
+        transaction.atomic(),
+    ):
+        LedgerEntry.objects.create(kind="adjustment", balance_after=9, **wrong(team, entry))
+
+
+def test_entry_is_undone_once(team: Team) -> None:
+    entry = grant(workspace_id=team.workspace.id, credits=5, reason="x")
+    reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="x")
+    with pytest.raises(IntegrityError, match="credits_reversed_once"), transaction.atomic():
+        LedgerEntry.objects.create(
+            workspace=team.workspace, kind="adjustment", amount=-5, balance_after=0, reverses=entry
+        )
+
+
+def test_number_and_hash_are_the_databases_whatever_is_given(team: Team) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after,"
+            " reason, sequence, hash) VALUES (%s, %s, 'grant', 1, 1, '', 77, 'forged')",
+            [new_id(), team.workspace.id],
+        )
+    assert walk(team.workspace.id)[1] is None
+
+
+def test_entries_from_before_there_was_a_chain_are_chained(team: Team) -> None:
+    entries = some_of_each(team)
+    move(("credits", "0006_months_of_accounts"))
+    tamper("UPDATE credits_ledgerentry SET sequence = 0, hash = ''")
+    move(*MigrationExecutor(connection).loader.graph.leaf_nodes())
+    assert walk(team.workspace.id) == (Head(5, entries[-1].hash, 94), None)
+    assert grant(workspace_id=team.workspace.id, credits=1, reason="x").sequence == 6

@@ -1,0 +1,88 @@
+"""More rows in the lists of a workspace's pages, by the product's own services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from apps.api_kit.refusal_log import RequestNote, leave_note
+from apps.chatbots.models import Chatbot
+from apps.chatbots.services import update_chatbot
+from apps.conversations.exports.models import Export
+from apps.conversations.exports.services import Wanted
+from apps.conversations.models import Turn
+from apps.core.ids import new_id, new_request_id
+from apps.credits.models import CreditRequest
+from apps.credits.purchase_requests import ask_for_credits, withdraw
+from apps.webhooks.errors import TooManyEndpoints
+from apps.webhooks.models import Endpoint, EventType
+from apps.webhooks.services import send_test
+from apps.workspaces.models import Role
+from apps.workspaces.services import ask_erasure, invite
+from tests.factories import (
+    Team,
+    give,
+    make_chatbot,
+    make_endpoint,
+    make_key,
+    make_model,
+    make_workspace,
+)
+from tests.leads.lead_factory import made
+from tests.turns.new_turns import completed, opened
+from tests.workspaces.people import hand, newcomer
+
+QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
+
+
+def fill(team: Team, rows: int) -> None:
+    """So many more rows in the lists that grow by themselves."""
+    give(team.workspace, 1000)
+    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=1))
+    for _ in range(rows):
+        number = new_id()
+        make_key(team.workspace)
+        make_chatbot(team.workspace, chatbot.language_model, name=f"Support in language {number}")
+        completed(opened(chatbot, credits=1, text=QUESTION), ANSWER)
+        made(chatbot, name=f"Ana Lima {number}", email=f"ana-{number}@example.com")
+
+
+def grow(team: Team, values: Mapping[str, str], rows: int) -> None:
+    """So many more rows in every list, also in those below one chatbot, conversation and endpoint:
+    the ones that `values` names."""
+    fill(team, rows)
+    turn = Turn.objects.get(id=values["turn_id"])
+    if turn.status == "running":
+        completed(turn)
+    for _ in range(rows):
+        completed(opened(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION), ANSWER)
+        send_test(endpoint=Endpoint.objects.get(id=values["endpoint_id"]))
+        note = RequestNote(new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING")
+        leave_note(team.workspace.id, note)
+        _one_more_of_each(team, turn.chatbot)
+
+
+def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
+    """Of what people make and ask for, each by somebody new."""
+    workspace, number, someone = team.workspace, new_id(), newcomer(team.workspace, Role.ADMIN)
+    actor = hand(someone)
+    update_chatbot(chatbot=chatbot, actor=actor, changes={"system_prompt": number})
+    with suppress(TooManyEndpoints):  # twenty are the most
+        make_endpoint(workspace, EventType.API_KEY_REVOKED)
+    # Past its service, which lets three wait at a time.
+    filters = Wanted(chatbot_id=make_chatbot(workspace, chatbot.language_model).id).kept()
+    Export.objects.create(workspace=workspace, format="csv", asked_by=number, filters=filters)
+    invite(
+        workspace=workspace,
+        email=f"{number}@example.com",
+        role=Role.VIEWER,
+        by=someone,
+        actor=actor,
+    )
+    ask_erasure(workspace=workspace, user_id=number, actor=actor, by=someone.user)
+    # Of the requests for credits, one at a time is open.
+    last = CreditRequest.objects.get(workspace=workspace, state="open")
+    withdraw(workspace_id=workspace.id, request_id=last.id, actor=actor)
+    ask_for_credits(workspace_id=workspace.id, credits=5, note=number, by=someone.user, actor=actor)
+    make_workspace(team.alice)

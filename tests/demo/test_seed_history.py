@@ -1,0 +1,89 @@
+"""The demo's thirty days: enough to look lived in, and books that are right to the credit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import Max, Min
+from django.utils import timezone
+
+from apps.api_kit.refusal_log import notes_of
+from apps.audit.models import AuditEntry
+from apps.conversations.exports.models import Export
+from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
+from apps.credits.models import EntryKind, LedgerEntry
+from apps.credits.queries import balance_of, ledger_sum
+from apps.dashboard.request_inspector import inspected
+from apps.demo.seed import seed_demo
+from apps.leads.models import Lead
+from apps.workspaces.models import Workspace
+
+
+@pytest.fixture
+def demo(db: None) -> Workspace:
+    told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    return Workspace.objects.get(slug=told["workspace"])
+
+
+def test_a_month_has_been_lived(demo: Workspace) -> None:
+    turns = Turn.objects.filter(workspace=demo)
+    span = turns.aggregate(first=Min("created_at"), last=Max("created_at"))
+    now = timezone.now()
+    assert timedelta(days=28) < now - span["first"] < timedelta(days=31)
+    assert timedelta(0) < now - span["last"] < timedelta(days=1)
+    assert Message.objects.filter(workspace=demo).count() > 2000
+    assert Conversation.objects.filter(workspace=demo, turns=None).count() == 0
+    assert Lead.objects.filter(workspace=demo).count() == 12
+    assert set(turns.values_list("status", flat=True)) == {"completed", "stopped", "failed"}
+
+
+def test_some_requests_were_refused(demo: Workspace) -> None:
+    notes = notes_of(demo.id)
+    assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
+    assert len(notes) == 6
+    found = inspected(demo.id, notes[0].request_id)
+    assert found is not None
+    assert [step.title for step in found.steps if step.state == "refused"] == ["Rate limit"]
+    turn = Turn.objects.filter(workspace=demo).latest("created_at")
+    of_turn = inspected(demo.id, turn.request_id)
+    assert of_turn is not None
+    assert of_turn.turn == turn
+
+
+def test_the_books_are_right(demo: Workspace) -> None:
+    charges = LedgerEntry.objects.filter(workspace=demo, kind=EntryKind.CHARGE)
+    paid = Turn.objects.filter(
+        workspace=demo, status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]
+    )
+    assert set(charges.values_list("turn_id", flat=True)) == set(paid.values_list("id", flat=True))
+    assert balance_of(demo.id).balance == ledger_sum(demo.id)
+    entries = LedgerEntry.objects.filter(workspace=demo).order_by("created_at", "id")
+    balance = 0
+    for amount, after in entries.values_list("amount", "balance_after"):
+        balance += amount
+        assert after == balance
+
+
+def test_a_second_run_adds_nothing(demo: Workspace) -> None:
+    before = Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)
+    seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    assert (Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)) == before
+
+
+def test_the_team_has_worked_on_it(demo: Workspace) -> None:
+    exports = Export.objects.filter(workspace=demo).order_by("created_at")
+    assert list(exports.values_list("status", "format")) == [
+        ("completed", "jsonl"),
+        ("completed", "csv"),
+    ]
+    assert all(export.rows > 10 for export in exports)
+    assert set(Rating.objects.filter(workspace=demo).values_list("value", flat=True)) == {
+        "up",
+        "down",
+    }
+    log = AuditEntry.objects.filter(workspace=demo, action="lead.created")
+    leads = Lead.objects.filter(workspace=demo)
+    assert set(log.values_list("target_id", "created_at")) == set(
+        leads.values_list("id", "created_at")
+    )

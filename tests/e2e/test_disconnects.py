@@ -1,0 +1,134 @@
+"""Callers who go away, web processes that die, and what is left of their turns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.management import call_command
+
+from apps.conversations.models import Message, Turn
+from tests.conftest import StartWeb
+from tests.e2e.database_state import money, texts, turns, wait_until
+from tests.factories import Team, make_model
+from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
+
+WORDS = " ".join(f"word{number}" for number in range(6))
+LONG = " ".join(f"word{number}" for number in range(100))
+
+
+def paid(web: WebProcess, team: Team) -> Caller:
+    model = make_model("sandbox/slow", credits_per_reply=2)
+    return new_caller(web, team.workspace, model, credits=10)
+
+
+def first_delta(response: httpx.Response) -> Iterator[str]:
+    """Read until the model has said something; the rest of the lines are returned."""
+    lines = response.iter_lines()
+    assert any('"delta"' in line for line in lines)
+    return lines
+
+
+@pytest.mark.parametrize("when", ["mid-stream", "before the first word"])
+def test_caller_who_leaves_a_stream_loses_nothing(
+    web: WebProcess, live_team: Team, when: str
+) -> None:
+    caller = paid(web, live_team)
+    with caller.stream(WORDS) as response:
+        if when == "mid-stream":
+            first_delta(response)
+    wait_until(lambda: turns(live_team.workspace) == ["completed"])
+    assert texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
+    assert money(live_team.workspace) == (8, 0, [-2])
+
+
+def test_caller_who_gives_up_waiting_for_json_loses_nothing(
+    web: WebProcess, live_team: Team
+) -> None:
+    caller = paid(web, live_team)
+    body = {"message": WORDS}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(caller.url, json=body, headers=caller.all_headers, timeout=0.3, verify=TLS)
+    wait_until(lambda: turns(live_team.workspace) == ["completed"])
+    assert texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
+    assert money(live_team.workspace) == (8, 0, [-2])
+
+
+def test_caller_who_left_gets_the_answer_by_its_key(web: WebProcess, live_team: Team) -> None:
+    caller = paid(web, live_team)
+    caller.headers["Idempotency-Key"] = "one"
+    with caller.stream(WORDS) as response:
+        first_delta(response)
+    end = caller.frames(WORDS)[-2]
+    assert not isinstance(end, str)
+    assert end.data["data"]["response"] == f"Echo: {WORDS}"
+    assert money(live_team.workspace) == (8, 0, [-2])
+
+
+@contextmanager
+def killed_midway(web: WebProcess, team: Team) -> Iterator[tuple[Caller, Turn]]:
+    """A turn whose process is killed after it has saved some of the text."""
+    caller = paid(web, team)
+    with caller.stream(LONG) as response:
+        first_delta(response)
+        running = Turn.objects.filter(workspace=team.workspace)
+        wait_until(lambda: running.exclude(text_so_far="").exists())
+        web.kill()
+        turn = running.get()
+        yield caller, turn
+
+
+def swept() -> list[str]:
+    """What the operators' command says that it settled."""
+    output = StringIO()
+    call_command("sweep_turns", "--json", stdout=output)
+    found: list[str] = json.loads(output.getvalue())["turns"]
+    return found
+
+
+def test_turn_of_a_killed_process_is_settled_by_the_sweep(
+    web: WebProcess, own_web: StartWeb, live_team: Team
+) -> None:
+    with killed_midway(own_web(), live_team) as (caller, turn):
+        assert money(live_team.workspace) == (10, 2, [])
+        again = caller.at(web)
+        refusal = again.post("Hello?", conversationId=turn.conversation_id)
+        assert refusal.json()["code"] == "CONVERSATION_BUSY"
+        wait_until(lambda: turn.id in swept())
+    settled = Turn.objects.get(id=turn.id)
+    assert (settled.status, settled.error_code) == ("abandoned", "TURN_ABANDONED")
+    assert Message.objects.get(id=turn.message_id).text == turn.text_so_far
+    assert f"Echo: {LONG}".startswith(turn.text_so_far)
+    assert money(live_team.workspace) == (10, 0, [])
+    assert again.post("Hello?", conversationId=turn.conversation_id).status_code == 200
+    assert money(live_team.workspace) == (8, 0, [-2])
+    assert turn.id not in swept()
+
+
+def test_turn_of_a_killed_process_is_settled_by_the_worker(
+    own_web: StartWeb, live_team: Team, tmp_path: Path
+) -> None:
+    with start_worker(tmp_path), killed_midway(own_web(), live_team) as (_, turn):
+        wait_until(lambda: turns(live_team.workspace) == ["abandoned"], seconds=60)
+    assert money(live_team.workspace) == (10, 0, [])
+    assert texts(live_team.workspace) == [LONG, turn.text_so_far]
+    log = (tmp_path / "worker.log").read_text()
+    assert [turn.id in line for line in log.splitlines() if "turn_abandoned" in line] == [True]
+
+
+def test_turn_that_is_alive_is_left_alone_by_the_sweep(web: WebProcess, live_team: Team) -> None:
+    caller = paid(web, live_team)
+    with caller.stream(" ".join(["word"] * 25)) as response:
+        end: dict[str, Any] = {}
+        for line in first_delta(response):
+            turn_ids = swept()
+            assert not Turn.objects.filter(workspace=live_team.workspace, id__in=turn_ids).exists()
+            if line.startswith('data: {"type":"message.end"'):
+                end = json.loads(line.removeprefix("data: "))
+    assert end["data"]["credits"] == {"charged": 2, "balance": 8}

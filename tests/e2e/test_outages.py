@@ -1,0 +1,90 @@
+"""Redis gone, PostgreSQL in trouble: what still works, and what is whole again afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from django.db import connection
+
+from apps.webhooks.models import Delivery
+from tests.conftest import StartWeb
+from tests.e2e.database_state import burst, money, texts
+from tests.factories import Team, make_endpoint, make_key, make_model
+from tests.web_processes import TLS, free_port, new_caller
+
+
+def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
+    web = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    model = make_model(credits_per_reply=1)
+    caller = new_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
+    make_endpoint(live_team.workspace, "message.completed")
+    responses = burst([caller] * 40)
+    # The process keeps the limit for itself, and credits are PostgreSQL's business as always.
+    assert Counter(r.status_code for r in responses) == {200: 10, 402: 10, 429: 20}
+    assert {r.headers["X-RateLimit-Limit"] for r in responses} == {"20"}
+    assert min(r.json()["retryAfter"] for r in responses if r.status_code == 429) >= 1
+    assert money(live_team.workspace) == (0, 0, [-1] * 10)
+    assert '"event": "rate_limit_degraded"' in web.log.read_text()
+    # Nobody can be asked to send the webhooks; they wait for the clock.
+    assert Delivery.objects.filter(workspace=live_team.workspace, status="pending").count() == 10
+    ready = httpx.get(f"{web.url}/readyz", verify=TLS)
+    checks = {"database": "ok", "migrations": "ok", "redis": "unavailable"}
+    assert (ready.status_code, ready.json()["checks"]) == (503, checks)
+
+
+def cut_connections(name: str) -> int:
+    """End all the database connections of one application, as a restart would."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name = %s",
+            [name],
+        )
+        ended: int = cursor.fetchone()[0]
+        return ended
+
+
+def test_turn_survives_the_loss_of_every_database_connection(
+    own_web: StartWeb, live_team: Team
+) -> None:
+    web = own_web(PGAPPNAME="cut-midway")
+    model = make_model("sandbox/slow", credits_per_reply=2)
+    caller = new_caller(web, live_team.workspace, model, credits=10)
+    with caller.stream("one two three four five six seven") as response:
+        lines = response.iter_lines()
+        assert any('"delta"' in line for line in lines)
+        assert cut_connections("cut-midway") >= 1
+        rest = [line for line in lines if line]
+    assert rest[-1] == "data: [DONE]"
+    assert rest[-3] == "event: message.end"
+    assert money(live_team.workspace) == (8, 0, [-2])
+    assert texts(live_team.workspace)[1] == "Echo: one two three four five six seven"
+
+
+def test_process_finds_its_way_back_to_the_database(own_web: StartWeb, live_team: Team) -> None:
+    web = own_web(PGAPPNAME="cut-busy")
+    caller = new_caller(web, live_team.workspace, rate_limit_requests=100)
+    assert [response.status_code for response in burst([caller] * 20)] == [200] * 20
+    assert cut_connections("cut-busy") >= 1
+    met = {(r.status_code, r.json().get("code")) for r in burst([caller] * 20)}
+    assert met <= {(200, None), (503, "SERVICE_UNAVAILABLE")}
+    time.sleep(1.2)  # what has rested is looked at before it is used again
+    assert [response.status_code for response in burst([caller] * 20)] == [200] * 20
+
+
+def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: Team) -> None:
+    web = own_web(PGAPPNAME="cut-at-rest")
+    key = make_key(live_team.workspace, ["read"])
+
+    def balance(_: int) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=TLS, timeout=10)
+        return answer.status_code
+
+    with ThreadPoolExecutor(6) as others:
+        assert list(others.map(balance, range(24))) == [200] * 24
+        assert cut_connections("cut-at-rest") >= 1
+        assert list(others.map(balance, range(24))) == [200] * 24

@@ -1,0 +1,54 @@
+"""Webhooks by a worker that nobody asks: the receiver is down, or the broker is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.database_state import wait_until
+from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
+from tests.factories import Team, make_endpoint
+from tests.receiver import Receiver
+from tests.valkey import OwnValkey, own_valkey
+from tests.web_processes import start_worker
+
+
+@pytest.fixture(scope="module")
+def broker(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnValkey]:
+    """The broker of a worker that this module shares.
+
+    What the tests' own process asks for goes to another: the worker finds all by its clock.
+    """
+    folder = tmp_path_factory.mktemp("by-the-clock")
+    with (
+        own_valkey(folder) as valkey,
+        start_worker(folder, REDIS_URL=valkey.url, WEBHOOK_SWEEP_SECONDS=0.3),
+    ):
+        yield valkey
+
+
+def test_receiver_that_is_down_for_a_while_gets_everything(
+    broker: OwnValkey, live_team: Team
+) -> None:
+    receiver = Receiver().start()
+    receiver.stop()
+    _, secret = make_endpoint(live_team.workspace, url=receiver.url)
+    happen(live_team.workspace, 5)
+    wait_until(lambda: attempts(live_team.workspace)[0] >= 2)
+    assert receiver.connections == 0
+    with receiver:
+        wait_until(lambda: all_delivered(live_team.workspace))
+    assert_each_arrived(live_team.workspace, receiver, secret)
+
+
+def test_broker_that_is_restarted_loses_nothing(broker: OwnValkey, live_team: Team) -> None:
+    with Receiver() as receiver:
+        _, secret = make_endpoint(live_team.workspace, url=receiver.url)
+        happen(live_team.workspace, 3)
+        wait_until(lambda: all_delivered(live_team.workspace))
+        broker.stop()
+        happen(live_team.workspace, 3)
+        broker.start()
+        wait_until(lambda: all_delivered(live_team.workspace), seconds=30)
+    assert_each_arrived(live_team.workspace, receiver, secret)

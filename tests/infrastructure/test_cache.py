@@ -1,0 +1,45 @@
+"""The cache without Redis: nobody is locked out, and tries are still counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
+from apps.core.ids import new_id
+from apps.infrastructure.redis.cache import SharedCache
+from tests.accounts.browser_session import PASSWORD, errors, log_in, visitor
+from tests.web_processes import free_port
+
+
+@pytest.fixture
+def without_redis(settings: Any) -> Iterator[None]:
+    entry = settings.CACHES["default"]
+    location = f"redis://127.0.0.1:{free_port()}/0"
+    settings.CACHES = {"default": {**entry, "LOCATION": location}}
+    yield
+    SharedCache._away_until = 0.0
+
+
+def test_what_is_written_is_read_by_all(db: None) -> None:
+    key = new_id()
+    assert (cache.add(key, 1), cache.add(key, 2), cache.get(key)) == (True, False, 1)
+    cache.set(key, [3])
+    assert cache.get(key) == [3]
+    assert (cache.delete(key), cache.get(key, "none")) == (True, "none")
+
+
+@pytest.mark.usefixtures("without_redis")
+def test_people_get_in_without_redis_and_guessing_is_still_slowed_down(db: None) -> None:
+    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
+    mark_email_verified(user=user)
+    for _ in range(5):
+        log_in(visitor(), user.email, "guess")
+    assert errors(log_in(visitor(), user.email)).keys() == {"__all__"}
+    other = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
+    mark_email_verified(user=other)
+    assert log_in(visitor(), other.email).headers["Location"] == "/workspaces"

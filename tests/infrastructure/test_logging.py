@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+from django.db import IntegrityError, transaction
+
+from apps.conversations.models import Message
+from apps.infrastructure.logging import get_logger, redact
+from tests.factories import Team, make_chatbot, make_key
+from tests.turns.new_turns import opened
+
+KEY = "sk-workspace_" + "aB3" * 17
+MASKED = "sk-workspace_***"
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What the product's own handler writes, line by line, as the JSON that it is."""
+    (handler,) = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler)
+        and isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
+    ]
+    written = StringIO()
+    before = handler.setStream(written)
+    structlog.contextvars.clear_contextvars()
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    structlog.contextvars.clear_contextvars()
+    handler.setStream(before or handler.stream)
+
+
+def test_event_is_one_json_line_with_its_fields(lines: Lines) -> None:
+    get_logger("parley.test").info("something_happened", count=3, ok=True, nothing=None)
+    (line,) = lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "something_happened",
+        "level": "info",
+        "logger": "parley.test",
+        "count": 3,
+        "ok": True,
+        "nothing": None,
+    }
+
+
+def test_event_carries_the_bound_ids(lines: Lines) -> None:
+    structlog.contextvars.bind_contextvars(request_id="req_1", workspace_id="w", turn_id="t")
+    get_logger("parley.test").info("one")
+    logging.getLogger("some.library").warning("two")
+    found = [(line["request_id"], line["workspace_id"], line["turn_id"]) for line in lines()]
+    assert found == [("req_1", "w", "t")] * 2
+
+
+def test_line_breaks_do_not_make_lines(lines: Lines) -> None:
+    get_logger("parley.test").info("one", text='first\nsecond {"event": "forged"}')
+    assert [line["event"] for line in lines()] == ["one"]
+
+
+def test_key_is_masked_wherever_it_is(lines: Lines) -> None:
+    log = get_logger("parley.test")
+    log.info("with %s", KEY, header=f"Bearer {KEY}", nested={"a": [KEY, (KEY,)]})
+    log.info("an object", value=ValueError(KEY))
+    logging.getLogger("some.library").warning("got %s and %r", KEY, {"key": KEY})
+    first, second, third = lines()
+    assert (first["event"], first["header"]) == ("with " + MASKED, f"Bearer {MASKED}")
+    assert first["nested"] == {"a": [MASKED, [MASKED]]}
+    assert second["value"] == MASKED
+    assert third["event"] == f"got {MASKED} and {{'key': '{MASKED}'}}"
+
+
+def test_key_is_masked_in_tracebacks(lines: Lines) -> None:
+    try:
+        raise ValueError(f"refused {KEY}")
+    except ValueError:
+        get_logger("parley.test").exception("failed")
+        logging.getLogger("some.library").exception("failed")
+    assert [line["exception"].splitlines()[-1] for line in lines()] == [
+        f"ValueError: refused {MASKED}"
+    ] * 2
+
+
+def test_issued_key_is_recognised(team: Team, lines: Lines) -> None:
+    get_logger("parley.test").info("one", key=make_key(team.workspace))
+    assert [line["key"] for line in lines()] == [MASKED]
+
+
+def test_rows_quoted_by_the_database_are_cut_from_tracebacks(team: Team, lines: Lines) -> None:
+    message = Message.objects.get(turn=opened(make_chatbot(team.workspace)))
+    fields = {"workspace": message.workspace, "conversation": message.conversation}
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        Message.objects.create(
+            **fields, turn=message.turn, role="x", text="my secret\nin lines\n\nand parts"
+        )
+    assert "my secret\nin lines\n\nand parts" in str(caught.value)
+    get_logger("parley.test").error("failed", exc_info=caught.value)
+    (line,) = lines()
+    said = line["exception"]
+    assert [word for word in ("secret", "in lines", "and parts") if word in said] == []
+    assert said.count("conversations_message_role_known") == 2
+    assert said.count("DETAIL: (left out)") == 2
+    assert said.count("The above exception was the direct cause") == 1
+
+
+@pytest.mark.parametrize("label", ["DETAIL", "CONTEXT", "QUERY", "STATEMENT", "HINT"])
+def test_redact_cuts_what_the_database_adds(label: str) -> None:
+    event = redact(None, "info", {"event": f"ERROR: no\n{label}:  Key (a)=(secret)\nmore secret"})
+    assert event == {"event": f"ERROR: no\n{label}: (left out)"}
+
+
+def test_redact_leaves_other_text_alone() -> None:
+    event = {"event": "a detail: of no weight", "n": 1, "f": 0.5, "b": False, "none": None}
+    assert redact(None, "info", dict(event)) == event

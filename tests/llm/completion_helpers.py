@@ -1,0 +1,85 @@
+"""Asking a model and looking at the whole answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from apps.llm import services
+from apps.llm.errors import ModelFailure
+from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
+from tests.llm.fake_provider import Upstream
+
+PATIENT = Timeouts(connect=2.0, first_token=10.0, between_tokens=10.0, total=20.0)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """An answer, and the failure that ended it, if one did."""
+
+    deltas: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    finish: Finish | None = None
+    failure: ModelFailure | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.deltas)
+
+
+def sandbox_request(model: str, *texts: str, **changes: object) -> ModelRequest:
+    """A request to a sandbox model with these user messages."""
+    request = ModelRequest(
+        provider="sandbox",
+        model=f"sandbox/{model}",
+        messages=tuple(ChatMessage("user", text) for text in texts),
+        temperature=None,
+        max_tokens=None,
+        api_base="",
+        api_key_env="",
+        timeouts=PATIENT,
+    )
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def wire_request(upstream: Upstream, **changes: object) -> ModelRequest:
+    """A request to the fake server."""
+    request = ModelRequest(
+        provider="openai-wire",
+        model="tiny",
+        messages=(ChatMessage("system", "Be brief."), ChatMessage("user", "Greet me.")),
+        temperature=0.5,
+        max_tokens=100,
+        api_base=upstream.base_url,
+        api_key_env="",
+        timeouts=PATIENT,
+    )
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+async def ask(request: ModelRequest) -> Outcome:
+    """Everything the model says, up to its end or its failure; refuses events out of order."""
+    outcome = Outcome()
+
+    def take(event: ModelEvent) -> None:
+        assert outcome.finish is None
+        if isinstance(event, TextDelta):
+            assert event.text
+            assert outcome.usage is None
+            outcome.deltas.append(event.text)
+        elif isinstance(event, Usage):
+            assert outcome.usage is None
+            outcome.usage = event
+        else:
+            assert outcome.usage is not None
+            outcome.finish = event
+
+    try:
+        await services.ask(request, take)
+    except ModelFailure as failure:
+        outcome.failure = failure
+    return outcome
+
+
+def refuse(_event: ModelEvent) -> None:
+    """A taker that breaks at the first thing that it is told."""
+    raise ZeroDivisionError

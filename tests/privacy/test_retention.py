@@ -1,0 +1,232 @@
+"""What is kept no longer goes, and what one end-user said goes when it is asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation, Message, Turn
+from apps.conversations.queries import conversations_of
+from apps.credits.queries import balance_of, ledger_sum
+from apps.leads.models import Lead
+from apps.privacy.retention import erase_users, forget_old
+from apps.webhooks.models import Event
+from apps.workspaces.models import Erasure, Workspace
+from apps.workspaces.services import ask_erasure, set_retention
+from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in
+from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
+from tests.leads.lead_factory import made, read
+from tests.privacy.test_workspace_deletion import rows_that_say
+from tests.turns.new_turns import completed, opened
+
+SECRET = "Zanzibar"
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    give(team.workspace, 100)
+    return make_chatbot(team.workspace, make_model(credits_per_reply=1), lead_capture="detect")
+
+
+def said(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
+    """A whole exchange, as a program of the workspace sends it for one of its users."""
+    metadata = {"userId": user_id} if user_id is not None else None
+    turn = opened(chatbot, credits=1, text=SECRET, metadata=metadata, **fields)
+    completed(turn, SECRET)
+    return turn
+
+
+def aged(turn: Turn, days: float) -> None:
+    moment = timezone.now() - timedelta(days=days)
+    Conversation.objects.filter(id=turn.conversation_id).update(last_message_at=moment)
+
+
+def kept(workspace: Workspace) -> set[str]:
+    return set(conversations_of(workspace.id).values_list("id", flat=True))
+
+
+def keep(workspace: Workspace, conversations: int | None = None, leads: int | None = None) -> None:
+    set_retention(
+        workspace=workspace, conversations_days=conversations, leads_days=leads, actor=SYSTEM
+    )
+
+
+def test_conversation_goes_so_many_days_after_its_last_message(
+    team: Team, chatbot: Chatbot
+) -> None:
+    old, young = said(chatbot), said(chatbot)
+    aged(old, 30.01)
+    aged(young, 29.99)
+    keep(team.workspace, conversations=30)
+    assert forget_old(now=timezone.now()) == 1
+    assert kept(team.workspace) == {young.conversation_id}
+    assert Message.objects.filter(conversation_id=old.conversation_id).count() == 0
+    assert forget_old(now=timezone.now()) == 0
+    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
+
+
+def test_without_a_number_everything_is_kept(team: Team, chatbot: Chatbot) -> None:
+    turn = said(chatbot)
+    aged(turn, 3000)
+    long_ago = timezone.now() - timedelta(days=3000)
+    Lead.objects.filter(id=made(chatbot).id).update(created_at=long_ago, updated_at=long_ago)
+    assert forget_old(now=timezone.now()) == 0
+    assert kept(team.workspace) == {turn.conversation_id}
+
+
+def test_running_turn_keeps_its_conversation(team: Team, chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=1)
+    aged(turn, 40)
+    keep(team.workspace, conversations=30)
+    assert forget_old(now=timezone.now()) == 0
+    completed(turn)
+    assert forget_old(now=timezone.now()) == 1
+
+
+def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatbot) -> None:
+    moments = {"old": (90, 31), "changed": (90, 29), "young": (5, 5)}
+    for name, (made_days, changed_days) in moments.items():
+        lead = made(chatbot, name=name, email=f"{name}@example.com")
+        now = timezone.now()
+        Lead.objects.filter(id=lead.id).update(
+            created_at=now - timedelta(days=made_days),
+            updated_at=now - timedelta(days=changed_days),
+        )
+    theirs = made(make_chatbot(team.outside), name="theirs")
+    long_ago = timezone.now() - timedelta(days=400)
+    Lead.objects.filter(id=theirs.id).update(created_at=long_ago, updated_at=long_ago)
+    keep(team.workspace, leads=30)
+    assert forget_old(now=timezone.now()) == 1
+    left = Lead.objects.filter(workspace__in=[team.workspace, team.outside])
+    assert set(left.values_list("name", flat=True)) == {"changed", "young", "theirs"}
+    (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
+    assert entry.details == {"leads": 1}
+
+
+def test_change_of_retention_is_logged_and_days_that_are_none_are_refused(team: Team) -> None:
+    keep(team.workspace, conversations=30)
+    keep(team.workspace, conversations=30)
+    (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="workspace.retention_set")
+    assert entry.details == {"keep_conversations_days": [None, 30]}
+    with pytest.raises(ValidationError):
+        keep(team.workspace, leads=4000)
+
+
+def ask(team: Team, user_id: str) -> Erasure:
+    return ask_erasure(workspace=team.workspace, user_id=user_id, actor=SYSTEM)
+
+
+def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
+    team: Team, chatbot: Chatbot
+) -> None:
+    make_endpoint(team.workspace)
+    theirs, also_theirs, other = said(chatbot, "u-1"), said(chatbot, "u-1"), said(chatbot, "u-2")
+    later = said(chatbot, "u-3", conversation_id=theirs.conversation_id)
+    anonymous = said(chatbot)
+    foreign = make_chatbot(team.outside)
+    give(team.outside, 1)
+    outside = said(foreign, "u-1")
+    erasure = ask(team, "u-1")
+    assert erase_users(now=timezone.now()) == 1
+    assert kept(team.workspace) == {other.conversation_id, anonymous.conversation_id}
+    assert kept(team.outside) == {outside.conversation_id}
+    gone = {theirs.conversation_id, also_theirs.conversation_id}
+    assert later.conversation_id in gone
+    assert Message.objects.filter(conversation_id__in=gone).count() == 0
+    told = Event.objects.filter(workspace=team.workspace)
+    assert gone & set(told.values_list("data__conversationId", flat=True)) == set()
+    erasure.refresh_from_db()
+    assert (erasure.user_id, erasure.conversations, erasure.leads) == ("", 2, 0)
+    assert rows_that_say("u-1", team.workspace) == []
+    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 95
+
+
+def test_leads_out_of_the_conversation_go_with_it(team: Team, chatbot: Chatbot) -> None:
+    make_endpoint(team.workspace)
+    conversation = read(chatbot, "I am Ana Lima, ana@example.com")
+    stays = made(chatbot, name="Zoe", email="zoe@example.com")
+    Message.objects.filter(conversation=conversation).update(metadata={"userId": "u-1"})
+    erasure = ask(team, "u-1")
+    erase_users(now=timezone.now())
+    assert list(Lead.objects.filter(workspace=team.workspace)) == [stays]
+    erasure.refresh_from_db()
+    assert (erasure.conversations, erasure.leads) == (1, 1)
+    assert rows_that_say("ana@example.com", team.workspace) == []
+
+
+@pytest.mark.parametrize(("sent", "asked"), [(42, "42"), ("Ünï 🙂'", "Ünï 🙂'")])
+def test_user_id_is_found_however_it_was_sent(
+    team: Team, chatbot: Chatbot, sent: object, asked: str
+) -> None:
+    said(chatbot, sent)
+    ask(team, asked)
+    erase_users(now=timezone.now())
+    assert kept(team.workspace) == set()
+
+
+def test_erasure_waits_for_a_turn_that_runs(team: Team, chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=1, metadata={"userId": "u-1"})
+    ask(team, "u-1")
+    now = timezone.now()
+    assert erase_users(now=now) == 0
+    completed(turn)
+    assert erase_users(now=now) == 0
+    assert erase_users(now=now + timedelta(minutes=11)) == 1
+    assert kept(team.workspace) == set()
+
+
+@pytest.mark.parametrize("user_id", ["", "x" * 256])
+def test_user_id_that_is_none_is_refused(team: Team, user_id: str) -> None:
+    with pytest.raises(ValueError, match="A user id has"):
+        ask(team, user_id)
+
+
+def test_days_are_set_on_the_settings_page(team: Team) -> None:
+    alice = signed_in(team.alice)
+    address = path(team.workspace, "settings/keep-for")
+    done = alice.post(address, {"conversations_days": "90", "leads_days": ""}, follow=True)
+    assert says(done) == ["Saved. What is older is deleted within the hour."]
+    team.workspace.refresh_from_db()
+    assert (team.workspace.keep_conversations_days, team.workspace.keep_leads_days) == (90, None)
+    assert 'value="90"' in done.content.decode()
+    wrong = alice.post(address, {"conversations_days": "0", "leads_days": "4000"})
+    assert wrong.status_code == 422
+    assert wrong.context["retention_form"].errors.keys() == {"conversations_days", "leads_days"}
+
+
+def test_erasure_is_asked_for_and_followed_on_the_settings_page(
+    team: Team, chatbot: Chatbot
+) -> None:
+    said(chatbot, "u-1")
+    alice = signed_in(team.alice)
+    address = path(team.workspace, "settings/erase-user")
+    asked = alice.post(address, {"user_id": "u-1"}, follow=True)
+    assert cells_of(asked.content.decode()) == [["just now", team.alice.email, "Waiting", "", ""]]
+    erase_users(now=timezone.now())
+    page = alice.get(path(team.workspace, "settings")).content.decode()
+    assert cells_of(page) == [["just now", team.alice.email, "Erased", "1", "0"]]
+    assert "u-1" not in page
+    assert alice.post(address, {"user_id": ""}).status_code == 422
+
+
+@pytest.mark.parametrize("page", ["settings/keep-for", "settings/erase-user"])
+def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
+    found = {
+        name: browser.post(path(team.workspace, page), {"user_id": "u-1"}).status_code
+        for name, browser in everyone(team).items()
+    }
+    assert found == {
+        "owner": 302,
+        "admin": 302,
+        "member": 403,
+        "viewer": 403,
+        "outsider": 404,
+        "anonymous": 302,
+    }

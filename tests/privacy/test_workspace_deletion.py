@@ -1,0 +1,188 @@
+"""What is left of a workspace once it is deleted: the books, and nothing that people wrote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+from django.utils import timezone
+
+from apps.api_keys.errors import InvalidApiKey
+from apps.api_keys.queries import caller_of
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot
+from apps.conversations.annotations import edit_conversation, rate_answer
+from apps.conversations.exports.models import ExportPart
+from apps.conversations.models import Message, RatingValue, Turn
+from apps.conversations.search import read_messages
+from apps.credits.queries import balance_of, ledger_sum
+from apps.leads.fields import LeadFields
+from apps.leads.services import create_lead
+from apps.privacy.workspace_deletion import end_workspaces
+from apps.workspaces.models import Workspace
+from tests.conversations.export_helpers import make_export
+from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_key, make_model
+from tests.turns.new_turns import completed, opened
+from tests.workspaces.people import place
+
+SECRET = "Zanzibar"
+
+BECOMES = {
+    "Account": "kept: the books",
+    "AdjustmentLine": "kept: the books",
+    "AccountCheck": "kept: the books",
+    "Alert": "kept: the books",
+    "ApiKey": "revoked, its name erased: turns name it",
+    "AuditEntry": "kept: the books",
+    "CapturedField": "removed",
+    "Chatbot": "switched off, name and prompt erased: turns name it",
+    "ChatbotVersion": "removed",
+    "Conversation": "kept without title, note and source",
+    "CreditRequest": "kept: the books",
+    "Delivery": "removed",
+    "Endpoint": "removed",
+    "Erasure": "removed",
+    "Event": "removed",
+    "Export": "removed",
+    "ExportPart": "removed",
+    "IdempotentAnswer": "removed",
+    "Invitation": "removed",
+    "Lead": "removed",
+    "LedgerEntry": "kept: the books",
+    "Lot": "kept: the books",
+    "Member": "removed",
+    "Message": "text and metadata erased",
+    "Passage": "removed",
+    "Rating": "removed",
+    "Reading": "removed",
+    "Statement": "kept: the books",
+    "Turn": "kept as a receipt, without text",
+}
+"""Of every table with rows of a workspace: what becomes of them. A new one must be thought of."""
+
+
+def of_a_workspace(model: type[models.Model]) -> bool:
+    return any(field.related_model is Workspace for field in model._meta.fields)
+
+
+def lived_in(team: Team) -> tuple[Turn, str]:
+    """A workspace in which something was said, and its key's secret."""
+    give(team.workspace, 10)
+    model = make_model(credits_per_reply=1)
+    chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
+    fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
+    turn = opened(chatbot, credits=1, **fields)
+    completed(turn, SECRET)
+    make_export(team.workspace)
+    edit_conversation(
+        workspace_id=team.workspace.id,
+        conversation_id=turn.conversation_id,
+        title=SECRET,
+        note=SECRET,
+        actor=SYSTEM,
+    )
+    rate_answer(
+        workspace_id=team.workspace.id,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        value=RatingValue.DOWN,
+        comment=SECRET,
+        actor=SYSTEM,
+    )
+    read_messages()
+    make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
+    create_lead(
+        workspace_id=team.workspace.id,
+        chatbot_id=chatbot.id,
+        fields=LeadFields(name=SECRET, email="dana@example.com", source=SECRET),
+        actor=SYSTEM,
+    )
+    return turn, make_key(team.workspace)
+
+
+def make_due(team: Team) -> datetime:
+    now = timezone.now()
+    Workspace.objects.filter(pk=team.workspace.pk).update(deletion_due_at=now)
+    return now
+
+
+def rows_that_say(word: str, workspace: Workspace) -> list[str]:
+    """The tables in which a row of the workspace holds the word, in any column."""
+    found = []
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if of_a_workspace(model):
+                table = model._meta.db_table
+                cursor.execute(
+                    f"SELECT count(*) FROM {table} t WHERE workspace_id = %s AND t::text ILIKE %s",
+                    [workspace.id, f"%{word}%"],
+                )
+                if cursor.fetchone() != (0,):
+                    found.append(model.__name__)
+    return sorted(found)
+
+
+def test_every_table_of_a_workspace_has_its_end() -> None:
+    ours = {model.__name__ for model in apps.get_models() if of_a_workspace(model)}
+    assert ours == BECOMES.keys()
+
+
+def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None:
+    turn, secret = lived_in(team)
+    before = balance_of(team.workspace.id)
+    assert rows_that_say(SECRET, team.workspace) == [
+        "Chatbot",
+        "ChatbotVersion",
+        "Conversation",
+        "Endpoint",
+        "Event",
+        "Lead",
+        "Message",
+        "Passage",
+        "Rating",
+        "Turn",
+    ]
+    assert end_workspaces(now=make_due(team)) == [team.workspace.id]
+    assert rows_that_say(SECRET, team.workspace) == []
+    assert rows_that_say(team.alice.email, team.workspace) == []
+    assert ExportPart.objects.filter(workspace=team.workspace).count() == 0  # its lines are bytes
+    assert balance_of(team.workspace.id) == before
+    assert ledger_sum(team.workspace.id) == before.balance
+    turn.refresh_from_db()
+    assert (turn.credits_charged, turn.status) == (1, "completed")
+    with pytest.raises(InvalidApiKey):
+        caller_of(secret)
+
+
+def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
+    _, secret = lived_in(team)
+    assert end_workspaces(now=timezone.now()) == []
+    assert caller_of(secret).workspace_id == team.workspace.id
+    assert Chatbot.objects.get(workspace=team.workspace).is_active is True
+    assert place(team.workspace, team.alice).role == "owner"
+
+
+def test_neighbours_are_left_alone(team: Team) -> None:
+    chatbot = make_chatbot(team.outside, system_prompt=SECRET)
+    give(team.outside, 1)
+    completed(opened(chatbot, credits=1, text=SECRET), SECRET)
+    end_workspaces(now=make_due(team))
+    assert rows_that_say(SECRET, team.outside) == ["Chatbot", "ChatbotVersion", "Message"]
+
+
+def test_running_turn_is_waited_for(team: Team) -> None:
+    give(team.workspace, 1)
+    turn = opened(make_chatbot(team.workspace), credits=1, text=SECRET)
+    now = make_due(team)
+    assert end_workspaces(now=now) == []
+    assert Workspace.objects.get(pk=team.workspace.pk).closed_at == now
+    completed(turn, SECRET)
+    assert end_workspaces(now=now) == [team.workspace.id]
+    assert set(Message.objects.filter(turn=turn).values_list("text", flat=True)) == {""}
+
+
+def test_end_comes_once(team: Team) -> None:
+    now = make_due(team)
+    assert (end_workspaces(now=now), end_workspaces(now=now)) == ([team.workspace.id], [])

@@ -1,0 +1,258 @@
+"""Monthly statements, compared with a calculation that knows the facts and none of our code."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Conversation, Turn, TurnStatus
+from apps.credits.backfill import PastEntry, write_history
+from apps.credits.models import EntryKind
+from apps.credits.queries import ledger_sum
+from apps.credits.services import grant
+from apps.reporting.csv_download import AT_ONCE
+from apps.reporting.monthly_statements import MOST_LINES, Month, months_of, statement_of
+from apps.workspaces.models import Workspace
+from tests.dashboard.page_client import cells_of, signed_in, text_of
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, opened
+from tests.web_processes import TLS, WebProcess
+
+BEGINS = datetime(2024, 1, 31, 12, tzinfo=UTC)
+EDGES = [
+    datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2024, 3, 1, tzinfo=UTC),
+    datetime(2024, 3, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2024, 4, 1, tzinfo=UTC),
+]
+PRICES = {"small": (1, 0, 0), "large": (3, 2, 5), "per token": (0, 1, 4)}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that happened, in numbers of its own. A charge has a model and tokens."""
+
+    at: datetime
+    kind: str
+    credits: int
+    model: str = ""
+    tokens: tuple[int, int] = (0, 0)
+
+
+def facts(seed: int, charges: int) -> list[Fact]:
+    """Four months: grants, a few of everything, and charges, some at the very edges of months."""
+    dice = random.Random(seed)
+    found = [Fact(BEGINS, "grant", 10**6)]
+    moments = [BEGINS + timedelta(seconds=dice.randrange(1, 80 * 86_400)) for _ in range(charges)]
+    for at in [*EDGES, *moments]:
+        model = dice.choice(list(PRICES))
+        tokens = (dice.randrange(1, 3000), dice.randrange(1, 900))
+        reply, inward, outward = PRICES[model]
+        thousandths = tokens[0] * inward + tokens[1] * outward
+        price = reply + thousandths // 1000 + (1 if thousandths % 1000 else 0)
+        found.append(Fact(at, "charge", -price, model, tokens))
+    for number, kind in enumerate(["purchase", "adjustment", "refund", "expiry"]):
+        sign = -1 if kind == "expiry" else 1
+        found.append(Fact(BEGINS + timedelta(days=20 * number, seconds=7), kind, sign * 11))
+    return sorted(found, key=lambda fact: fact.at)
+
+
+def written(workspace: Workspace, told: list[Fact]) -> None:
+    """The facts as rows: turns that settled then, and the ledger."""
+    chatbot = make_chatbot(workspace)
+    conversation = Conversation.objects.create(workspace=workspace, chatbot=chatbot)
+    turns = {fact: _turn(chatbot, conversation, fact) for fact in told if fact.model}
+    Turn.objects.bulk_create(turns.values())
+    entries = [
+        PastEntry(
+            fact.at,
+            EntryKind(fact.kind),
+            fact.credits,
+            reason="" if fact.model else "=because",
+            turn_id=turns[fact].id if fact.model else None,
+        )
+        for fact in told
+    ]
+    write_history(workspace_id=workspace.id, entries=entries)
+
+
+def _turn(chatbot: Chatbot, conversation: Conversation, fact: Fact) -> Turn:
+    reply, inward, outward = PRICES[fact.model]
+    return Turn(
+        workspace_id=chatbot.workspace_id,
+        chatbot=chatbot,
+        conversation=conversation,
+        status=TurnStatus.COMPLETED,
+        model_name=fact.model,
+        credits_per_reply=reply,
+        credits_per_1k_input=inward,
+        credits_per_1k_output=outward,
+        credits_held=-fact.credits,
+        credits_charged=-fact.credits,
+        input_tokens=fact.tokens[0],
+        output_tokens=fact.tokens[1],
+        settled_at=fact.at,
+        request_digest="",
+        request_id="req_1",
+    )
+
+
+def in_month(told: list[Fact], name: str) -> list[Fact]:
+    return [fact for fact in told if fact.at.isoformat().startswith(name)]
+
+
+MONTHS = ["2024-01", "2024-02", "2024-03", "2024-04"]
+
+
+@pytest.mark.parametrize("charges", [60, 400])
+def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
+    told = facts(charges, charges)
+    written(team.workspace, told)
+    give(team.outside, 5)
+    balance = 0
+    for name in MONTHS:
+        statement = statement_of(team.workspace.id, Month.named(name))
+        then = in_month(told, name)
+        by_kind: Counter[str] = Counter()
+        by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        by_day: Counter[str] = Counter()
+        for fact in then:
+            by_kind[fact.kind] += fact.credits
+            if fact.model:
+                sums = by_model[fact.model]
+                for place, figure in enumerate((1, *fact.tokens, -fact.credits)):
+                    sums[place] += figure
+                by_day[fact.at.date().isoformat()] -= fact.credits
+        assert statement.opening == balance
+        balance += sum(by_kind.values())
+        assert statement.closing == balance
+        assert {str(each.kind): each.credits for each in statement.movements} == by_kind
+        assert {
+            each.model_name: [each.turns, each.input_tokens, each.output_tokens, each.credits]
+            for each in statement.models
+        } == by_model
+        assert {day.day.isoformat(): day.credits for day in statement.days} == by_day
+        listed = [fact for fact in then if fact.model]
+        expected = listed if len(listed) <= MOST_LINES else []
+        assert [
+            (line.entry.created_at, line.entry.amount, line.turn and line.turn.model_name)
+            for line in statement.charges
+        ] == [(fact.at, fact.credits, fact.model) for fact in expected]
+    assert balance == ledger_sum(team.workspace.id)
+
+
+def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
+    give(team.workspace, 100)
+    model = make_model(credits_per_reply=2)
+    chatbot = make_chatbot(team.workspace, model)
+    completed(opened(chatbot, credits=9))
+    model.credits_per_reply = 7
+    model.save()
+    completed(opened(Chatbot.objects.get(pk=chatbot.pk), credits=9))
+    statement = statement_of(team.workspace.id, Month.of(timezone.now()))
+    assert [(str(each.price), each.turns, each.credits) for each in statement.models] == [
+        ("7 a reply", 1, 7),
+        ("2 a reply", 1, 2),
+    ]
+
+
+def test_page_shows_the_statement(team: Team) -> None:
+    grant(workspace_id=team.workspace.id, credits=1000, reason="A gift", reference="ticket 7")
+    model = make_model(credits_per_reply=30)
+    turn = opened(make_chatbot(team.workspace, model), credits=30)
+    completed(turn, input_tokens=5, output_tokens=6)
+    month = Month.of(timezone.now())
+    html = signed_in(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{month}")
+    text = text_of(html.content.decode())
+    assert f"Statement for {month.title}" in text
+    summary, others, models, charges = (
+        cells_of(f"<tbody>{part}") for part in html.content.decode().split("<tbody>")[1:]
+    )
+    assert summary == [
+        ["", "0"],
+        ["Grant", "1 entry", "+1,000"],
+        ["Charge", "1 entry", "-30"],
+        ["", "970"],
+    ]
+    assert [row[1:] for row in others] == [["Grant", "A gift", "ticket 7", "+1,000", "1,000"]]
+    assert models == [[model.name, "30 a reply", "1", "5", "6", "30"]]
+    ((_, *charge),) = charges
+    assert charge == [turn.id, f"{model.name} 30 a reply", "5, 6", "-30", "970"]
+
+
+@pytest.mark.parametrize("name", ["2024-13", "2024-1", "1969-12", "now", "2024-01-01"])
+def test_what_is_no_month_is_not_found(team: Team, name: str) -> None:
+    page = signed_in(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{name}")
+    assert page.status_code == 404
+
+
+def test_months_reach_back_to_the_first_entry(team: Team) -> None:
+    now = Month.of(timezone.now())
+    assert months_of(team.workspace.id) == [now]
+    entry = PastEntry(now.previous().previous().begins, EntryKind.GRANT, 1)
+    write_history(workspace_id=team.workspace.id, entries=[entry])
+    assert months_of(team.workspace.id) == [now, now.previous(), now.previous().previous()]
+
+
+def test_months_follow_each_other_over_years() -> None:
+    december = Month(2023, 12)
+    assert (december.next(), Month(2024, 1).previous()) == (Month(2024, 1), december)
+    assert december.ends == datetime(2024, 1, 1, tzinfo=UTC)
+    assert Month.of(datetime(2024, 1, 1, 0, 30, tzinfo=UTC).astimezone()) == Month(2024, 1)
+
+
+def test_csv_has_every_line_and_adds_up(web: WebProcess, live_team: Team) -> None:
+    told = facts(1, 2 * AT_ONCE)
+    written(live_team.workspace, told)
+
+    def exported(user: User, name: str) -> httpx.Response:
+        cookies = signed_in(user).cookies
+        return httpx.get(
+            f"{web.url}/w/{live_team.workspace.slug}/credits/months/{name}.csv",
+            headers={"Cookie": f"sessionid={cookies['sessionid'].value}"},
+            verify=TLS,
+        )
+
+    balance = 0
+    for name in MONTHS:
+        answer = exported(live_team.bob, name)
+        assert answer.headers["Content-Disposition"] == (
+            f'attachment; filename="{live_team.workspace.slug}-{name}.csv"'
+        )
+        first, *rows, last = csv.DictReader(StringIO(answer.text, newline=""))
+        then = in_month(told, name)
+        assert (first["kind"], first["balance after"]) == ("opening balance", str(balance))
+        assert [
+            (row["time"], row["kind"], row["credits"], row["model"], row["reason"]) for row in rows
+        ] == [
+            (
+                fact.at.isoformat(timespec="microseconds"),
+                fact.kind,
+                str(fact.credits),
+                fact.model,
+                "" if fact.model else "'=because",
+            )
+            for fact in then
+        ]
+        for row in rows:
+            balance += int(row["credits"])
+            assert row["balance after"] == str(balance)
+            if row["model"]:
+                price = (
+                    int(row["credits a reply"]),
+                    int(row["credits per 1,000 tokens in"]),
+                    int(row["credits per 1,000 tokens out"]),
+                )
+                assert price == PRICES[row["model"]]
+        assert (last["kind"], last["balance after"]) == ("closing balance", str(balance))
+    assert exported(live_team.charlie, "2024-02").status_code == 404

@@ -1,0 +1,179 @@
+"""The nightly check: books that agree, and every way in which they do not."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from django.core import mail
+from django.db import DatabaseError, connections, transaction
+from django.test import override_settings
+from django.utils import timezone
+
+from apps.conversations.models import Turn
+from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
+from apps.credits.queries import faults_of, last_night
+from apps.credits.services import adjust
+from apps.reporting.reconciliation import check_account, check_books
+from tests.credits.ledger_tampering import remake_chain, tamper
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, failed, opened
+
+
+def some_day() -> datetime:
+    """A day of its own: what is committed stays, and each day is checked once."""
+    return datetime(2100, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(10**6))
+
+
+def night_of(day: datetime) -> NightlyCheck:
+    return NightlyCheck.objects.create(day=day.date(), claimed_until=day)
+
+
+def lived(team: Team) -> Turn:
+    """A completed turn of 3 credits; one that failed, one that runs and holds 4."""
+    give(team.workspace, 100)
+    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    turn = opened(chatbot, credits=5)
+    completed(turn)
+    failed(opened(chatbot, credits=5))
+    opened(chatbot, credits=4)
+    adjust(workspace_id=team.workspace.id, credits=-7, reason="x")
+    return turn
+
+
+def found(team: Team) -> AccountCheck:
+    """What a check finds now."""
+    night = night_of(some_day())
+    check_account(night=night, workspace_id=team.workspace.id)
+    return AccountCheck.objects.get(night=night, workspace=team.workspace)
+
+
+def test_books_that_agree(team: Team) -> None:
+    lived(team)
+    check = found(team)
+    last = LedgerEntry.objects.get(workspace=team.workspace, sequence=3)
+    assert (check.balance, check.ledger_sum, check.held, check.running_holds) == (90, 90, 4, 4)
+    assert (check.charges, check.turns_charged) == (3, 3)
+    assert (check.entries, check.last_hash, check.fault) == (3, last.hash, "")
+
+
+def test_tampered_entry_is_found_and_named(team: Team) -> None:
+    turn = lived(team)
+    entry = LedgerEntry.objects.get(turn_id=turn.id)
+    tamper("UPDATE credits_ledgerentry SET amount = -1 WHERE id = %s", entry.id)
+    check = found(team)
+    assert check.fault_row_id == entry.id
+    assert check.fault == (
+        "Entry 2 is not as it was written. "
+        "The balance is 90, the ledger's sum 92. "
+        f"Charge and turn {turn.id} do not say the same."
+    )
+
+
+def test_tampered_turn_is_found_and_named(team: Team) -> None:
+    turn = lived(team)
+    tamper("UPDATE conversations_turn SET credits_charged = 2 WHERE id = %s", turn.id)
+    check = found(team)
+    assert (check.fault_row_id, check.turns_charged) == (turn.id, 2)
+    assert check.fault == f"Charge and turn {turn.id} do not say the same."
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("balance = 91", "The balance is 91, the ledger's sum 90."),
+        ("held = 5", "Held are 5, running turns hold 4."),
+    ],
+)
+def test_tampered_account_is_found(team: Team, change: str, fault: str) -> None:
+    lived(team)
+    tamper(f"UPDATE credits_account SET {change} WHERE workspace_id = %s", team.workspace.id)
+    assert found(team).fault == fault
+
+
+def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(team: Team) -> None:
+    lived(team)
+    assert found(team).fault == ""
+    give(team.workspace, 1)
+    entry = LedgerEntry.objects.get(workspace=team.workspace, sequence=1)
+    tamper("UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id)
+    remake_chain(team.workspace.id)
+    fault = "The chain was made anew: entry 3 had another hash when last noted."
+    assert [found(team).fault, found(team).fault] == [fault, fault]
+
+
+def test_what_a_night_found_is_never_changed(team: Team) -> None:
+    lived(team)
+    check = found(team)
+    for change in (AccountCheck.objects.filter(pk=check.pk).delete, lambda: check.save()):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            change()
+
+
+def test_day_is_checked_once_and_the_next_one_again(team: Team) -> None:
+    lived(team)
+    day = some_day()
+    night = check_books(now=day)
+    assert night is not None
+    assert night.checks.filter(workspace=team.workspace, fault="").count() == 1
+    assert (night.accounts, night.finished_at is None) == (night.checks.count(), False)
+    assert check_books(now=day + timedelta(hours=20)) is None
+    assert check_books(now=day + timedelta(days=1)) is not None
+
+
+def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Team) -> None:
+    lived(team)
+    day = some_day()
+    night = night_of(day)
+    assert check_books(now=day) is None
+    NightlyCheck.objects.filter(pk=night.pk).update(claimed_until=timezone.now())
+    again = check_books(now=day)
+    assert again is not None
+    assert (again.pk, again.checks.filter(workspace=team.workspace).count()) == (night.pk, 1)
+
+
+@override_settings(ADMINS=[("", "books@example.com")])
+def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
+    lived(team)
+    tamper("UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id)
+    night = check_books(now=some_day())
+    assert night is not None
+    assert [check.workspace for check in faults_of(night) if check.workspace == team.workspace] == [
+        team.workspace
+    ]
+    (message,) = mail.outbox
+    assert message.to == ["books@example.com"]
+    line = f"{team.workspace}: Held are 5, running turns hold 4."
+    assert message.body.splitlines().count(line) == 1
+
+
+def test_two_workers_at_once_check_once(live_team: Team) -> None:
+    lived(live_team)
+    day = some_day()
+    barrier = Barrier(2)
+
+    def work(_: int) -> bool:
+        barrier.wait(timeout=30)
+        try:
+            return check_books(now=day) is not None
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(work, range(2))) == [False, True]
+    assert NightlyCheck.objects.filter(day=day.date()).count() == 1
+    checks = AccountCheck.objects.filter(workspace=live_team.workspace, night__day=day.date())
+    assert checks.count() == 1
+
+
+def test_last_night_is_the_newest_that_ended(team: Team) -> None:
+    ended = NightlyCheck.objects.create(
+        day=datetime(9000, 1, 1, tzinfo=UTC).date(),
+        claimed_until=timezone.now(),
+        finished_at=timezone.now(),
+    )
+    night_of(datetime(9000, 1, 2, tzinfo=UTC))
+    assert last_night() == ended

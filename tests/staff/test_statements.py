@@ -1,0 +1,48 @@
+"""A workspace's month in the admin: what its owner has, for staff who may see the books."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.credits.services import grant
+from apps.reporting.monthly_statements import Month
+from tests.factories import Team, make_chatbot, make_model, make_user
+from tests.turns.new_turns import completed, opened
+
+
+def finance() -> Client:
+    client = Client()
+    user = make_user("staff", is_staff=True)
+    user.groups.add(Group.objects.get(name="finance"))
+    client.force_login(user)
+    return client
+
+
+def test_staff_see_a_workspaces_month(team: Team) -> None:
+    grant(workspace_id=team.workspace.id, credits=100, reason="A gift", reference="ticket 7")
+    model = make_model(credits_per_reply=30)
+    turn = opened(make_chatbot(team.workspace, model), credits=30)
+    completed(turn, input_tokens=5, output_tokens=6)
+    address = reverse("admin:credits_statement_month", args=[team.workspace.id])
+    answer = finance().get(address)
+    rows = {section.title: section.rows for section in answer.context["sections"]}
+    month = Month.of(timezone.now())
+    assert rows["Summary"] == [
+        [f"Balance on {month.begins:%Y-%m-%d}", "", "0"],
+        ["Grant", "1", "+100"],
+        ["Charge", "1", "-30"],
+        [f"Balance on {month.ends:%Y-%m-%d}, or now", "", "70"],
+    ]
+    ((_, *given),) = rows["Credits given, adjusted and expired"]
+    assert given == ["Grant", "A gift", "ticket 7", "+100", "100"]
+    ((_, named, *charge),) = rows["Charges"]
+    assert charge == [model.name, "30 a reply", "5, 6", "-30", "70"]
+    assert turn.id in named
+    file = finance().get(address, {"month": str(month), "format": "csv"})
+    assert file.headers["Content-Disposition"] == (
+        f'attachment; filename="{team.workspace.slug}-{month}.csv"'
+    )
+    assert finance().get(address, {"month": "2024-13"}).status_code == 404

@@ -1,0 +1,84 @@
+"""A workspace in one view, in the admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from apps.api_keys.services import issue_key
+from apps.workspaces.models import Role, Workspace
+from apps.workspaces.services import add_member
+from tests.factories import Team, give, make_chatbot, make_key, make_model, make_user
+from tests.staff.test_home import page_of, told
+from tests.turns.new_turns import completed, opened
+
+
+def address(workspace: Workspace) -> str:
+    return reverse("admin:workspaces_workspace_change", args=[workspace.pk])
+
+
+def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
+    give(team.workspace, 10)
+    give(team.outside, 77)
+    make_chatbot(team.outside, name="Theirs")
+    key, secret = issue_key(workspace=team.workspace, name="Website")
+    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3), name="Helper")
+    completed(opened(chatbot, credits=4))
+    opened(chatbot, credits=2)
+    answer = page_of("").get(address(team.workspace))
+    found = {section.title: told(section) for section in answer.context["sections"]}
+    assert found["Credits"] == [["no plan", "7", "2", "5"]]
+    assert [row[1:] for row in found["Ledger"]] == [
+        ["Charge", "-3", "7", ""],
+        ["Grant", "+10", "10", "for a test"],
+    ]
+    assert [row[:2] for row in found["Members"]] == [
+        [team.alice.email, "Owner"],
+        [team.bob.email, "Member"],
+    ]
+    assert found["API keys"] == [["Website", key.shown, "chat", "—", "opens"]]
+    assert found["Chatbots"] == [["Helper", chatbot.language_model.name, "60 per 60 s", "on"]]
+    page = answer.content.decode()
+    assert (secret in page, "Theirs" in page) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("group", "shown"),
+    [
+        ("support", ["Credits", "Ledger", "Members", "API keys", "Chatbots"]),
+        ("finance", ["Credits", "Ledger", "Members"]),
+        ("operator", ["Chatbots"]),
+        ("auditor", ["Credits", "Ledger", "Members", "API keys", "Chatbots"]),
+    ],
+)
+def test_each_group_sees_of_it_what_it_may_see_anyway(
+    team: Team, group: str, shown: list[str]
+) -> None:
+    answer = page_of(group).get(address(team.workspace))
+    assert [section.title for section in answer.context["sections"]] == shown
+
+
+def test_number_of_statements_does_not_grow_with_the_workspace(team: Team) -> None:
+    client = page_of("")
+
+    def statements() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert client.get(address(team.workspace)).status_code == 200
+        return len(captured)
+
+    def grow() -> None:
+        make_key(team.workspace)
+        completed(opened(make_chatbot(team.workspace)))
+        give(team.workspace, 1)
+        add_member(workspace=team.workspace, user=make_user(), role=Role.VIEWER)
+
+    grow()
+    statements()
+    few = statements()
+    for _ in range(12):
+        grow()
+    assert statements() == few

@@ -1,0 +1,99 @@
+"""Requests that arrive at the same moment, each on a connection of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connections
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import ConversationBusy
+from apps.conversations.models import Turn
+from apps.core.ids import new_id
+from apps.credits.errors import InsufficientCredits
+from apps.credits.queries import Balance, balance_of
+from apps.turns.orm import open_turn
+from apps.turns.types import NewTurn
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, new_turn, opened
+
+THREADS = 8
+ROUNDS = 6
+
+
+@pytest.fixture
+def chatbot(live_team: Team) -> Chatbot:
+    return make_chatbot(live_team.workspace, make_model(credits_per_reply=1))
+
+
+def open_at_once(request: NewTurn) -> list[tuple[str, bool]]:
+    """What each of many requests at once got: its turn (or refusal) and whether it opened it."""
+    barrier = Barrier(THREADS)
+
+    def run(_: int) -> tuple[str, bool]:
+        barrier.wait(timeout=30)
+        try:
+            turn, is_new = open_turn(request)
+        except (ConversationBusy, InsufficientCredits) as error:
+            return error.code, False
+        else:
+            return turn.id, is_new
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return sorted(pool.map(run, range(THREADS)))
+
+
+def one_opened(chatbot: Chatbot, outcomes: list[tuple[str, bool]], otherwise: str = "") -> Turn:
+    """The turn that one request opened, and that (or the refusal) the others got."""
+    (turn_id,) = [found for found, is_new in outcomes if is_new]
+    expected = [(turn_id, True)] + [(otherwise or turn_id, False)] * (THREADS - 1)
+    assert outcomes == sorted(expected)
+    return Turn.objects.get(workspace=chatbot.workspace_id, pk=turn_id)
+
+
+def test_one_key_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
+    give(live_team.workspace, ROUNDS * THREADS)
+    for number in range(ROUNDS):
+        request = new_turn(chatbot, credits=1, idempotency_key=new_id())
+        one_opened(chatbot, open_at_once(request))
+        assert balance_of(chatbot.workspace_id).held == number + 1
+
+
+def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: Chatbot) -> None:
+    for _ in range(ROUNDS):
+        give(live_team.workspace, 1)
+        request = new_turn(chatbot, credits=1, idempotency_key=new_id())
+        one_opened(chatbot, open_at_once(request))
+    assert balance_of(chatbot.workspace_id) == Balance(ROUNDS, ROUNDS)
+
+
+def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
+    give(live_team.workspace, ROUNDS * THREADS)
+    first = opened(chatbot)
+    completed(first)
+    for _ in range(ROUNDS):
+        request = new_turn(
+            chatbot, conversation_id=first.conversation_id, credits=1, idempotency_key=new_id()
+        )
+        completed(one_opened(chatbot, open_at_once(request)))
+    assert balance_of(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
+
+
+def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
+    give(live_team.workspace, THREADS)
+    first = opened(chatbot)
+    completed(first)
+    request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
+    one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")
+    assert balance_of(chatbot.workspace_id) == Balance(THREADS, 1)
+
+
+def test_one_credit_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
+    give(live_team.workspace, 1)
+    outcomes = open_at_once(new_turn(chatbot, credits=1))
+    one_opened(chatbot, outcomes, otherwise="INSUFFICIENT_CREDITS")
+    assert balance_of(chatbot.workspace_id) == Balance(1, 1)

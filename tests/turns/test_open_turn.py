@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from apps.api_keys.services import issue_key
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import ConversationBusy
+from apps.conversations.models import Conversation, Message, Turn
+from apps.core.errors import IdempotencyMismatch
+from apps.core.ids import is_id
+from apps.credits.errors import InsufficientCredits
+from apps.credits.prices import Price
+from apps.credits.queries import Balance, balance_of
+from apps.turns.orm import open_turn
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, new_turn, opened
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    """Alice's chatbot, with 10 credits to spend."""
+    give(team.workspace, 10)
+    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+
+
+def rows(chatbot: Chatbot) -> tuple[int, int, int]:
+    """How many conversations, turns and messages the workspace has."""
+    of_workspace = {"workspace": chatbot.workspace_id}
+    return (
+        Conversation.objects.filter(**of_workspace).count(),
+        Turn.objects.filter(**of_workspace).count(),
+        Message.objects.filter(**of_workspace).count(),
+    )
+
+
+def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> None:
+    metadata = {"page": "/prices"}
+    turn = opened(chatbot, text="What does it cost?", credits=3, metadata=metadata)
+    turn.refresh_from_db()
+    assert (turn.status, turn.credits_held, turn.credits_charged) == ("running", 3, 0)
+    assert is_id(turn.message_id)
+    message = Message.objects.get(turn=turn)
+    assert (message.role, message.text, message.metadata) == (
+        "user",
+        "What does it cost?",
+        metadata,
+    )
+    assert message.conversation_id == turn.conversation_id
+    assert message.workspace_id == turn.workspace_id == chatbot.workspace_id
+    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+
+
+def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    type(chatbot.language_model).objects.filter(pk=chatbot.language_model_id).update(
+        name="renamed", credits_per_reply=99
+    )
+    turn.refresh_from_db()
+    assert (turn.model_name, turn.price) == (chatbot.language_model.name, Price(3, 0, 0))
+
+
+def test_turn_remembers_its_key_and_request(team: Team, chatbot: Chatbot) -> None:
+    key, _ = issue_key(workspace=team.workspace, name="n")
+    turn = opened(chatbot, api_key_id=key.id, request_id="req_7", request_digest="d7")
+    turn.refresh_from_db()
+    assert (turn.api_key, turn.request_id, turn.request_digest) == (key, "req_7", "d7")
+
+
+def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
+    first = opened(chatbot)
+    completed(first)
+    conversation = first.conversation
+    Conversation.objects.update(last_message_at=Now() - timedelta(days=1))
+    conversation.refresh_from_db()
+    long_ago = conversation.last_message_at
+    second = opened(chatbot, conversation_id=conversation.id)
+    conversation.refresh_from_db()
+    assert second.conversation == conversation
+    assert conversation.last_message_at > long_ago
+    assert rows(chatbot) == (1, 2, 3)
+
+
+def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> None:
+    with pytest.raises(InsufficientCredits):
+        open_turn(new_turn(chatbot, credits=11))
+    assert rows(chatbot) == (0, 0, 0)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> None:
+    outside = make_chatbot(team.outside)
+    with pytest.raises(InsufficientCredits):
+        open_turn(new_turn(outside, credits=1))
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
+    running = opened(chatbot, credits=3)
+    with pytest.raises(ConversationBusy):
+        open_turn(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
+    assert rows(chatbot) == (1, 1, 1)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+
+
+def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None:
+    opened(chatbot, credits=3)
+    opened(chatbot, credits=3)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 6)
+
+
+def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
+    first = opened(chatbot, credits=3, idempotency_key="k")
+    assert open_turn(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
+    completed(first)
+    assert open_turn(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
+    assert rows(chatbot) == (1, 1, 2)
+    assert balance_of(chatbot.workspace_id) == Balance(7, 0)
+
+
+def test_retry_finds_the_first_turn_when_no_credit_is_left(chatbot: Chatbot) -> None:
+    first = opened(chatbot, credits=10, idempotency_key="k")
+    assert open_turn(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
+
+
+def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
+    opened(chatbot, credits=3, idempotency_key="k", request_digest="one")
+    with pytest.raises(IdempotencyMismatch):
+        open_turn(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
+    assert rows(chatbot) == (1, 1, 1)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+
+
+@pytest.mark.parametrize(("hours", "is_new"), [(23, False), (25, True)])
+def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) -> None:
+    first = opened(chatbot, idempotency_key="k", request_digest="one")
+    completed(first)
+    Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=hours))
+    second, found_new = open_turn(new_turn(chatbot, idempotency_key="k", request_digest="one"))
+    assert (found_new, second != first) == (is_new, is_new)
+
+
+def test_key_may_be_used_anew_for_another_request_after_24_hours(chatbot: Chatbot) -> None:
+    first = opened(chatbot, idempotency_key="k", request_digest="one")
+    Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=25))
+    second = opened(chatbot, idempotency_key="k", request_digest="two")
+    keys = Turn.objects.filter(workspace=chatbot.workspace_id).values_list("id", "idempotency_key")
+    assert dict(keys) == {first.id: None, second.id: "k"}
+
+
+def test_same_key_in_two_workspaces_opens_two_turns(team: Team, chatbot: Chatbot) -> None:
+    mine = opened(chatbot, idempotency_key="k", request_digest="one")
+    theirs = opened(make_chatbot(team.outside), idempotency_key="k", request_digest="two")
+    assert (mine.workspace_id, theirs.workspace_id) == (team.workspace.id, team.outside.id)
+
+
+def test_turns_without_a_key_are_never_taken_for_each_other(chatbot: Chatbot) -> None:
+    assert opened(chatbot) != opened(chatbot)

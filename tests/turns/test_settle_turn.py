@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import TurnNotRunning
+from apps.conversations.models import Message, Turn, TurnStatus
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.turns.heartbeat import save_progress
+from apps.turns.orm import settle_turn
+from apps.turns.types import Receipt, Settlement
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, failed, opened
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    """Alice's chatbot: 1 credit a reply and 2 per 1,000 words written; she has 10."""
+    give(team.workspace, 10)
+    return make_chatbot(team.workspace, make_model(credits_per_reply=1, credits_per_1k_output=2))
+
+
+def answers(turn: Turn) -> list[tuple[str, str]]:
+    found = Message.objects.filter(turn=turn, role="assistant")
+    return list(found.values_list("id", "text"))
+
+
+def charges(turn: Turn) -> list[int]:
+    return list(LedgerEntry.objects.filter(turn_id=turn.id).values_list("amount", flat=True))
+
+
+def snapshot(turn: Turn) -> tuple[Any, ...]:
+    row = Turn.objects.filter(pk=turn.pk).values().get()
+    return row, answers(turn), charges(turn), balance_of(turn.workspace_id)
+
+
+def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=6)
+    first_token = timezone.now()
+    receipt = completed(
+        turn, "Hello!", input_tokens=50, output_tokens=1001, first_token_at=first_token
+    )
+    assert receipt == Receipt(charged=4, balance=6)
+    turn.refresh_from_db()
+    assert (turn.status, turn.credits_charged, turn.finish_reason) == ("completed", 4, "stop")
+    assert (turn.input_tokens, turn.output_tokens) == (50, 1001)
+    assert (turn.first_token_at, turn.text_so_far) == (first_token, "")
+    assert turn.settled_at is not None
+    assert answers(turn) == [(turn.message_id, "Hello!")]
+    assert charges(turn) == [-4]
+    assert balance_of(chatbot.workspace_id) == Balance(6, 0)
+
+
+def test_stopped_turn_is_charged_for_what_was_delivered(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=6)
+    receipt = completed(turn, "Hel", status=TurnStatus.STOPPED, output_tokens=1)
+    assert receipt == Receipt(charged=2, balance=8)
+    assert answers(turn) == [(turn.message_id, "Hel")]
+
+
+def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    assert completed(turn, output_tokens=1_000_000) == Receipt(charged=3, balance=7)
+    turn.refresh_from_db()
+    assert turn.credits_charged == 3
+    assert ledger_sum(chatbot.workspace_id) == 7
+
+
+def test_free_turn_writes_no_ledger_entry(team: Team) -> None:
+    give(team.workspace, 5)
+    turn = opened(make_chatbot(team.workspace))
+    assert completed(turn) == Receipt(charged=0, balance=5)
+    assert charges(turn) == []
+
+
+@pytest.mark.parametrize("status", [TurnStatus.FAILED, TurnStatus.ABANDONED])
+def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnStatus) -> None:
+    turn = opened(chatbot, credits=6)
+    settlement = Settlement(
+        status=status, text="Half an", input_tokens=5, output_tokens=5000, error_code="MODEL_ERROR"
+    )
+    assert settle_turn(turn=turn, settlement=settlement) == Receipt(charged=0, balance=10)
+    turn.refresh_from_db()
+    assert (turn.status, turn.credits_charged, turn.error_code) == (status, 0, "MODEL_ERROR")
+    assert answers(turn) == [(turn.message_id, "Half an")]
+    assert charges(turn) == []
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=6)
+    failed(turn)
+    assert answers(turn) == []
+
+
+@pytest.mark.parametrize("first", [completed, failed])
+@pytest.mark.parametrize("second", [completed, failed])
+def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
+    turn = opened(chatbot, credits=6)
+    first(turn)
+    before = snapshot(turn)
+    with pytest.raises(TurnNotRunning):
+        second(turn, "Another text")
+    assert snapshot(turn) == before
+
+
+def test_settled_turn_frees_its_conversation(chatbot: Chatbot) -> None:
+    turn = opened(chatbot)
+    failed(turn)
+    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
+
+
+def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    opened(chatbot, credits=4)
+    failed(turn)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 4)
+
+
+def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) -> None:
+    turn, other = opened(chatbot), opened(chatbot)
+    old = timezone.now() - timedelta(hours=1)
+    Turn.objects.filter(workspace=chatbot.workspace_id).update(heartbeat_at=old)
+    assert save_progress({turn.id: ["So", " far"]}) == {turn.id}
+    turn.refresh_from_db()
+    other.refresh_from_db()
+    assert (turn.text_so_far, turn.heartbeat_at > old) == ("So far", True)
+    assert turn.delta_lengths == [2, 4]
+    assert (other.text_so_far, other.heartbeat_at) == ("", old)
+
+
+def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
+    running, settled = opened(chatbot), opened(chatbot)
+    completed(settled)
+    before = snapshot(settled)
+    assert save_progress({running.id: ["a"], settled.id: ["b"], "nothing": ["c"]}) == {running.id}
+    assert snapshot(settled) == before
+
+
+def test_progress_of_no_turns_is_nothing(db: None) -> None:
+    assert save_progress({}) == set()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("conversations_turn_status_known", {"status": "asleep", "settled_at": timezone.now()}),
+        ("conversations_turn_settled_once_not_running", {"status": "completed"}),
+        ("conversations_turn_settled_once_not_running", {"settled_at": timezone.now()}),
+        (
+            "conversations_turn_charge_within_hold",
+            {"status": "completed", "settled_at": timezone.now(), "credits_charged": 7},
+        ),
+        ("conversations_turn_charged_only_for_an_answer", {"credits_charged": 1}),
+        (
+            "conversations_turn_charged_only_for_an_answer",
+            {"status": "failed", "settled_at": timezone.now(), "credits_charged": 1},
+        ),
+    ],
+)
+def test_database_refuses_a_turn_that_makes_no_sense(
+    chatbot: Chatbot, constraint: str, fields: dict[str, Any]
+) -> None:
+    turn = opened(chatbot, credits=6)
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Turn.objects.filter(pk=turn.pk).update(**fields)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection, connections, transaction
+from django.test import override_settings
+
+from apps.chatbots.models import Chatbot
+from apps.conversations.errors import TurnNotRunning
+from apps.conversations.models import Message, Turn
+from apps.conversations.queries import answer_of
+from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.turns.heartbeat import save_progress
+from apps.turns.sweep import sweep_turns
+from apps.turns.tasks import sweep_turns as sweep_task
+from tests.factories import Team, give, make_chatbot, make_model
+from tests.turns.new_turns import completed, opened, silence
+
+
+def paid_chatbot(team: Team) -> Chatbot:
+    give(team.workspace, 10)
+    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+
+
+@pytest.fixture
+def chatbot(team: Team) -> Chatbot:
+    return paid_chatbot(team)
+
+
+def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    save_progress({turn.id: ["As far as it"]})
+    silence(turn)
+    assert [swept for swept in sweep_turns() if swept == turn.id] == [turn.id]
+    turn.refresh_from_db()
+    assert (turn.status, turn.error_code, turn.credits_charged) == (
+        "abandoned",
+        "TURN_ABANDONED",
+        0,
+    )
+    assert (answer_of(turn), turn.text_so_far) == ("As far as it", "")
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    silence(turn)
+    sweep_turns()
+    roles = Message.objects.filter(turn=turn).values_list("role", flat=True)
+    assert list(roles) == ["user"]
+
+
+def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    silence(turn)
+    save_progress({turn.id: ["Still here"]})
+    sweep_turns()
+    turn.refresh_from_db()
+    assert (turn.status, turn.text_so_far) == ("running", "Still here")
+    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+
+
+@override_settings(TURN_ABANDONED_AFTER_SECONDS=600)
+def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
+    early, late = opened(chatbot), opened(chatbot)
+    silence(early, 540)
+    silence(late, 660)
+    sweep_turns()
+    statuses = Turn.objects.filter(pk__in=[early.pk, late.pk]).values_list("id", "status")
+    assert dict(statuses) == {early.id: "running", late.id: "abandoned"}
+
+
+def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    completed(turn)
+    silence(turn)
+    sweep_turns()
+    turn.refresh_from_db()
+    assert turn.status == "completed"
+    assert balance_of(chatbot.workspace_id) == Balance(7, 0)
+
+
+def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
+    turn = opened(chatbot, credits=3)
+    silence(turn)
+    sweep_turns()
+    with pytest.raises(TurnNotRunning):
+        completed(turn)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
+    turn = opened(chatbot)
+    silence(turn)
+    sweep_turns()
+    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
+
+
+def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:
+    sweep_task()
+    for _ in range(2):
+        silence(opened(chatbot))
+    assert sweep_task() == 2
+
+
+def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
+    chatbot = paid_chatbot(live_team)
+    turns = [opened(chatbot, credits=1) for _ in range(8)]
+    save_progress({turn.id: ["Kept"] for turn in turns})
+    for turn in turns:
+        silence(turn)
+    barrier = Barrier(4)
+
+    def sweep(_: int) -> list[str]:
+        barrier.wait(timeout=30)
+        try:
+            return sweep_turns()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        swept = [turn_id for found in pool.map(sweep, range(4)) for turn_id in found]
+    mine = {turn.id for turn in turns}
+    assert sorted(turn_id for turn_id in swept if turn_id in mine) == sorted(mine)
+    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert ledger_sum(chatbot.workspace_id) == 10
+    texts = Message.objects.filter(workspace=chatbot.workspace_id, role="assistant")
+    assert list(texts.values_list("text", flat=True)) == ["Kept"] * 8
+
+
+def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> None:
+    turn = opened(paid_chatbot(live_team), credits=3)
+    silence(turn)
+
+    def sweep() -> bool:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '10s'")
+            return turn.id in sweep_turns()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Turn.objects.select_for_update().get(pk=turn.pk)
+        assert pool.submit(sweep).result() is False
+    assert turn.id in sweep_turns()
+
+
+def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
+    chatbot = paid_chatbot(live_team)
+    turn = opened(chatbot, credits=3)
+    silence(turn)
+    barrier = Barrier(2)
+
+    def sweep() -> bool:
+        barrier.wait(timeout=30)
+        try:
+            return turn.id in sweep_turns()
+        finally:
+            connections.close_all()
+
+    def settle() -> bool:
+        barrier.wait(timeout=30)
+        try:
+            completed(turn)
+        except TurnNotRunning:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        swept, settled = pool.submit(sweep), pool.submit(settle)
+        ended = {"abandoned": swept.result(), "completed": settled.result()}
+    turn.refresh_from_db()
+    assert ended == {turn.status: True, **{k: False for k in ended if k != turn.status}}
+    expected = 7 if turn.status == "completed" else 10
+    assert balance_of(chatbot.workspace_id) == Balance(expected, 0)

@@ -1,0 +1,97 @@
+"""Who may send: what workers that die, come late or come at once do to a delivery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from apps.webhooks.delivery import MOST_AT_ONCE, deliver_due
+from apps.webhooks.models import Delivery, Endpoint, EventType
+from apps.webhooks.services import (
+    emit,
+    resend,
+)
+from tests.factories import NOBODY, Team, make_endpoint
+from tests.receiver import Received, Receiver, Reply
+from tests.webhooks.delivery_helpers import sent
+
+pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
+
+
+def test_delivery_of_a_dead_worker_is_due_again_when_its_claim_ends(
+    endpoint: Endpoint, receiver: Receiver
+) -> None:
+    delivery = sent(endpoint, times=0)
+    claimed = timezone.now() + timedelta(seconds=1)
+    Delivery.objects.filter(id=delivery.id).update(
+        attempts=1, claimed_until=claimed, next_attempt_at=claimed
+    )
+    assert deliver_due(seconds=1) == 0
+    past = timezone.now() - timedelta(seconds=1)
+    Delivery.objects.filter(id=delivery.id).update(claimed_until=past, next_attempt_at=past)
+    assert deliver_due(seconds=1) == 1
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("delivered", 2)
+
+
+def test_attempt_that_is_no_longer_the_last_writes_nothing(
+    live_team: Team, receiver: Receiver
+) -> None:
+    """It was resent while its answer was on the way, and that answer would have ended it."""
+    endpoint, _ = make_endpoint(live_team.workspace, url=receiver.url)
+    delivery = sent(endpoint, times=0)
+
+    def resent(_: Received) -> Reply:
+        if len(receiver.received) > 0:
+            return Reply(204)
+        resend(delivery=Delivery.objects.select_related("endpoint").get(id=delivery.id))
+        connections.close_all()
+        return Reply(410)
+
+    receiver.answering = resent
+    assert deliver_due(seconds=5) == 2
+    delivery.refresh_from_db()
+    endpoint.refresh_from_db()
+    assert (delivery.status, delivery.attempts, delivery.response_status) == ("delivered", 1, 204)
+    assert endpoint.is_enabled
+
+
+def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver) -> None:
+    slow, _ = make_endpoint(team.workspace, url=NOBODY)
+    for _ in range(MOST_AT_ONCE + 1):
+        sent(slow, times=0)
+    soon = timezone.now() + timedelta(seconds=60)
+    taken = Delivery.objects.filter(endpoint=slow).order_by("id")[:MOST_AT_ONCE]
+    Delivery.objects.filter(id__in=list(taken.values_list("id", flat=True))).update(
+        claimed_until=soon, next_attempt_at=soon
+    )
+    quick, _ = make_endpoint(team.workspace, url=receiver.url)
+    delivery = sent(quick, times=0)
+    assert (deliver_due(seconds=5), receiver.ids) == (1, [delivery.event_id])
+
+
+def test_senders_at_once_send_each_event_once(live_team: Team) -> None:
+    with Receiver() as receiver:
+        for _ in range(3):
+            make_endpoint(live_team.workspace, url=receiver.url)
+        for number in range(10):
+            event = EventType.LEAD_CREATED
+            emit(workspace_id=live_team.workspace.id, event=event, data={"n": number})
+
+        def send() -> None:
+            deliver_due(seconds=20)
+            connections.close_all()
+
+        threads = [Thread(target=send) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        deliveries = Delivery.objects.filter(workspace=live_team.workspace)
+        assert {(d.status, d.attempts) for d in deliveries} == {("delivered", 1)}
+        assert sorted(receiver.ids) == sorted(deliveries.values_list("event_id", flat=True))
+        assert len(receiver.received) == 30

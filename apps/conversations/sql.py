@@ -1,0 +1,60 @@
+"""SQL fragments that write conversations and messages for many turns at once.
+
+Each constant is one data-modifying common table expression, name included, to be composed into
+the statements of `apps.turns.sql`. They read these CTEs of the statement around them:
+
+    input    one row per turn, as passed by the caller
+    opened   the turns that this statement inserted (`id`)
+    ended    the turns that this statement settled (`id`)
+
+Timestamps use clock_timestamp(), not now(): the statement may have waited for row locks, and
+messages must sort in the order in which they were written. This module does not import Django, so
+that `bench/floor` can run the same SQL.
+"""
+
+BEGIN_CONVERSATIONS = """\
+begun_conversations AS (
+  INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, source)
+  SELECT input.conversation_id, input.workspace_id, input.chatbot_id, input.source
+  FROM input JOIN opened USING (id) WHERE begins
+)"""
+"""Insert a conversation for every opened turn that begins one.
+
+Reads from input: id, conversation_id, workspace_id, chatbot_id, source, begins."""
+
+TOUCH_CONVERSATIONS = """\
+touched_conversations AS (
+  UPDATE conversations_conversation AS conversation SET last_message_at = clock_timestamp()
+  FROM input JOIN opened USING (id)
+  WHERE conversation.id = input.conversation_id
+    AND conversation.workspace_id = input.workspace_id AND NOT begins
+)"""
+"""Update `last_message_at` for every opened turn that continues a conversation.
+
+Reads from input: id, conversation_id, workspace_id, begins."""
+
+INSERT_USER_MESSAGES = """\
+inserted_user_messages AS (
+  INSERT INTO conversations_message (
+    id, workspace_id, conversation_id, turn_id, role, text, metadata, created_at)
+  SELECT
+    user_message_id, input.workspace_id, conversation_id, input.id, 'user', text, metadata,
+    clock_timestamp()
+  FROM input JOIN opened USING (id)
+)"""
+"""Insert the user's message of every opened turn.
+
+Reads from input: id, user_message_id, workspace_id, conversation_id, text, metadata."""
+
+INSERT_ANSWERS = """\
+inserted_answers AS (
+  INSERT INTO conversations_message (
+    id, workspace_id, conversation_id, turn_id, role, text, created_at)
+  SELECT
+    input.message_id, input.workspace_id, input.conversation_id, input.id, 'assistant',
+    input.text, clock_timestamp()
+  FROM input JOIN ended USING (id) WHERE input.text <> ''
+)"""
+"""Insert the assistant's message of every settled turn that has text.
+
+Reads from input: id, message_id, workspace_id, conversation_id, text."""

@@ -1,0 +1,81 @@
+"""CTEs that lock, hold and charge credits inside another app's SQL statement.
+
+Opening and settling turns are single statements (`apps.turns.sql`) that also move credits. The
+tables of credits are written only by this app's SQL, so those statements include these texts in
+their WITH clause, separated by commas. Each constant documents the CTEs that it expects and the
+ones that it defines. This module does not import Django, so that `bench/floor` can use it.
+
+Include `LOCK_ACCOUNTS` before any CTE that writes: accounts are locked first, in the order of
+their workspaces, so that two statements never deadlock. The check constraint of the account
+(`0 ≤ held ≤ balance`) fails the whole statement if a caller holds more than `account.free`.
+"""
+
+from __future__ import annotations
+
+LOCK_ACCOUNTS = """
+account AS MATERIALIZED (
+  SELECT workspace_id, balance, balance - held AS free FROM credits_account
+  WHERE workspace_id IN (SELECT workspace_id FROM input)
+  ORDER BY workspace_id FOR NO KEY UPDATE
+)
+"""
+"""Lock the accounts of the input's workspaces until the transaction ends.
+
+Expects `input (workspace_id)`. Defines `account (workspace_id, balance, free)`; a workspace without
+an account has no row. `free` is the balance that is not held.
+"""
+
+HOLD_CREDITS = """
+held_credits AS (
+  UPDATE credits_account AS account SET held = account.held + sums.credits
+  FROM (
+    SELECT workspace_id, sum(credits_held) AS credits FROM inserted_turns GROUP BY workspace_id
+  ) AS sums
+  WHERE account.workspace_id = sums.workspace_id AND sums.credits > 0
+)
+"""
+"""Set credits aside for turns that were just inserted.
+
+Expects `inserted_turns (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
+"""
+
+CHARGE_CREDITS = """
+receipt AS MATERIALIZED (
+  SELECT *,
+    balance - sum(credits_charged) OVER (PARTITION BY workspace_id ORDER BY n) AS balance_after
+  FROM settled_turns
+), charge_entries AS (
+  INSERT INTO credits_ledgerentry (
+    id, workspace_id, kind, amount, balance_after, turn_id, reason, created_at)
+  SELECT
+    input.entry_id, input.workspace_id, 'charge', -credits_charged, balance_after, input.id, '',
+    clock_timestamp()
+  FROM input JOIN receipt USING (id) WHERE credits_charged > 0
+  ORDER BY input.n
+)
+"""
+"""Insert a ledger entry for each settled turn that costs something, in the order of `n`.
+
+Expects `input (n, id, workspace_id, entry_id)` and `settled_turns (n, id, workspace_id,
+credits_charged, balance)`, where `id` is the turn's and `balance` is its account's from
+`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `settled_turns` and
+`balance_after` (numeric), the balance after that turn's charge; and `charge_entries`, which has no
+rows. Include `PAY_CHARGES` too: it changes the balance.
+"""
+
+PAY_CHARGES = """
+paid_charges AS (
+  UPDATE credits_account AS account
+  SET balance = account.balance - sums.charged, held = account.held - sums.held
+  FROM (
+    SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
+    FROM settled_turns GROUP BY workspace_id
+  ) AS sums
+  WHERE account.workspace_id = sums.workspace_id AND (sums.charged > 0 OR sums.held > 0)
+)
+"""
+"""Pay the charges from the balances and release the holds of settled turns.
+
+Expects `settled_turns (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
+has no rows.
+"""

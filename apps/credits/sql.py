@@ -12,38 +12,36 @@ their workspaces, so that two statements never deadlock. The check constraint of
 
 from __future__ import annotations
 
-LOCK_ACCOUNTS = """
+LOCK_ACCOUNTS = """\
 account AS MATERIALIZED (
   SELECT workspace_id, balance, balance - held AS free FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM input)
   ORDER BY workspace_id FOR NO KEY UPDATE
-)
-"""
+)"""
 """Lock the accounts of the input's workspaces until the transaction ends.
 
 Expects `input (workspace_id)`. Defines `account (workspace_id, balance, free)`; a workspace without
 an account has no row. `free` is the balance that is not held.
 """
 
-HOLD_CREDITS = """
+HOLD_CREDITS = """\
 held_credits AS (
   UPDATE credits_account AS account SET held = account.held + sums.credits
   FROM (
-    SELECT workspace_id, sum(credits_held) AS credits FROM inserted_turns GROUP BY workspace_id
+    SELECT workspace_id, sum(credits_held) AS credits FROM opened GROUP BY workspace_id
   ) AS sums
   WHERE account.workspace_id = sums.workspace_id AND sums.credits > 0
-)
-"""
-"""Set credits aside for turns that were just inserted.
+)"""
+"""Set credits aside for the turns that this statement inserted.
 
-Expects `inserted_turns (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
+Expects `opened (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
 """
 
-CHARGE_CREDITS = """
+CHARGE_CREDITS = """\
 receipt AS MATERIALIZED (
   SELECT *,
     balance - sum(credits_charged) OVER (PARTITION BY workspace_id ORDER BY n) AS balance_after
-  FROM settled_turns
+  FROM ended
 ), charge_entries AS (
   INSERT INTO credits_ledgerentry (
     id, workspace_id, kind, amount, balance_after, turn_id, reason, created_at)
@@ -52,30 +50,28 @@ receipt AS MATERIALIZED (
     clock_timestamp()
   FROM input JOIN receipt USING (id) WHERE credits_charged > 0
   ORDER BY input.n
-)
-"""
-"""Insert a ledger entry for each settled turn that costs something, in the order of `n`.
+)"""
+"""Insert a ledger entry for each settled turn that was charged, in the order of `n`.
 
-Expects `input (n, id, workspace_id, entry_id)` and `settled_turns (n, id, workspace_id,
+Expects `input (n, id, workspace_id, entry_id)` and `ended (n, id, workspace_id,
 credits_charged, balance)`, where `id` is the turn's and `balance` is its account's from
-`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `settled_turns` and
+`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `ended` and
 `balance_after` (numeric), the balance after that turn's charge; and `charge_entries`, which has no
 rows. Include `PAY_CHARGES` too: it changes the balance.
 """
 
-PAY_CHARGES = """
+PAY_CHARGES = """\
 paid_charges AS (
   UPDATE credits_account AS account
   SET balance = account.balance - sums.charged, held = account.held - sums.held
   FROM (
     SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
-    FROM settled_turns GROUP BY workspace_id
+    FROM ended GROUP BY workspace_id
   ) AS sums
   WHERE account.workspace_id = sums.workspace_id AND (sums.charged > 0 OR sums.held > 0)
-)
-"""
-"""Pay the charges from the balances and release the holds of settled turns.
+)"""
+"""Pay the charges and release the holds of the turns that this statement settled.
 
-Expects `settled_turns (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
+Expects `ended (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
 has no rows.
 """

@@ -71,23 +71,23 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
-// The rail as a sheet on small screens.
-const rail = document.querySelector(".rail");
-const opener = document.querySelector("[data-rail]");
-const showRail = (open) => {
-  rail.classList.toggle("open", open);
-  opener.setAttribute("aria-expanded", String(open));
-  if (open) rail.querySelector("a, summary").focus();
+// Sidebar: on small screens a button slides it over the page.
+const sidebar = document.querySelector(".sidebar");
+const sidebarButton = document.querySelector("[data-sidebar]");
+const toggleSidebar = (open) => {
+  sidebar.classList.toggle("open", open);
+  sidebarButton.setAttribute("aria-expanded", String(open));
+  if (open) sidebar.querySelector("a, summary").focus();
 };
-if (rail && opener) {
-  opener.addEventListener("click", () => showRail(!rail.classList.contains("open")));
+if (sidebar && sidebarButton) {
+  sidebarButton.addEventListener("click", () => toggleSidebar(!sidebar.classList.contains("open")));
   document.addEventListener("click", (event) => {
-    if (!rail.contains(event.target) && !opener.contains(event.target)) showRail(false);
+    if (!sidebar.contains(event.target) && !sidebarButton.contains(event.target)) toggleSidebar(false);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && rail.classList.contains("open")) {
-      showRail(false);
-      opener.focus();
+    if (event.key === "Escape" && sidebar.classList.contains("open")) {
+      toggleSidebar(false);
+      sidebarButton.focus();
     }
   });
 }

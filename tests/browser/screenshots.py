@@ -34,7 +34,7 @@ LOOKS: dict[str, tuple[Any, int, int]] = {
 TALLEST = 1700
 """Pixels of a page that a picture holds."""
 QUALITY = 74
-OVERLAYS = ("palette", "rail", "conversation_filters", "settings_erase")
+OVERLAYS = ("palette", "sidebar", "conversation_filters", "settings_erase")
 """What lies over a screen, and not over a page that is longer."""
 BY_HEIGHT = (*OVERLAYS, "playground", "compare")
 """What is as tall as the screen lets it be."""
@@ -204,7 +204,7 @@ def _places(told: Told) -> dict[str, str]:
         "palette": f"{root}/",
         "key_created": f"{root}/keys",
         "request": f"{root}/requests",
-        "rail": f"{root}/",
+        "sidebar": f"{root}/",
         "conversation_filters": f"{root}/conversations?rated=up",
         "choose_workspace": "/workspaces?choose",
         "settings_erase": f"{root}/settings",
@@ -284,7 +284,7 @@ def _ask_to_erase(page: Page) -> None:
     page.get_by_role("button", name="Erase this user's data").click()
 
 
-def _open_rail(page: Page) -> None:
+def _open_sidebar(page: Page) -> None:
     opener = page.get_by_role("button", name="Menu")
     if opener.is_visible():
         opener.click()
@@ -299,7 +299,7 @@ ACTS: dict[str, Callable[[Page], None]] = {
     "conversation": lambda page: page.locator(".receipt summary").first.click(),
     "conversation_filters": lambda page: page.get_by_text("More filters").click(),
     "settings_erase": _ask_to_erase,
-    "rail": _open_rail,
+    "sidebar": _open_sidebar,
 }
 """What is done on a page before its picture is taken."""
 

@@ -69,7 +69,7 @@ def test_turns_that_run_are_counted_live(visit: Open, live_team: Team, size: str
     page.goto(f"/w/{live_team.workspace.slug}/")
     if size == "phone":
         page.get_by_role("button", name="Menu").click()
-    live = page.locator(".rail .live")
+    live = page.locator(".sidebar .live")
     turn = opened(make_chatbot(live_team.workspace))
     expect(live).to_contain_text("1", timeout=12_000)
     completed(turn)

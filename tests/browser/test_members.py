@@ -51,7 +51,7 @@ def test_somebody_is_invited_joins_and_goes_from_one_workspace_to_the_other(
     if size == "phone":
         page.get_by_role("button", name="Menu").click()
     page.locator("summary", has_text="Here Inc.").click()
-    assert_accessible(page, ".rail details[open]")
+    assert_accessible(page, ".sidebar details[open]")
     page.get_by_role("link", name="There Ltd.").click()
     page.wait_for_url(f"**/w/{there.slug}/")
     assert roles(here)[charlie.email] == "admin"

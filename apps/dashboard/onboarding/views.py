@@ -26,7 +26,7 @@ def workspaces(request: HttpRequest) -> HttpResponse:
     places = list(memberships_of(signed_in(request)))
     if len(places) == 1 and "choose" not in request.GET:
         return redirect(places[0].workspace)
-    return render(request, "entrance/workspaces.html", {"places": places})
+    return render(request, "onboarding/workspaces.html", {"places": places})
 
 
 @require_http_methods(["GET", "POST"])
@@ -40,7 +40,7 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
             name=form.cleaned_data["name"], owner=user, actor=person(user, request)
         )
         return redirect(workspace)
-    return render(request, "entrance/new_workspace.html", {"form": form})
+    return render(request, "onboarding/new_workspace.html", {"form": form})
 
 
 @require_http_methods(["GET", "POST"])
@@ -52,10 +52,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         if request.user.is_authenticated and request.method == "POST":
             return _accept(request, token)
     except InvitationRefused as refusal:
-        return render(request, "entrance/refused.html", {"refusal": refusal}, status=410)
+        return render(request, "onboarding/refused.html", {"refusal": refusal}, status=410)
     if not request.user.is_authenticated:
         _expect(request, offer)
-    return render(request, "entrance/invitation.html", {"invitation": offer})
+    return render(request, "onboarding/invitation.html", {"invitation": offer})
 
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:

@@ -16,7 +16,7 @@ from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.queries import TOUCH_EVERY, digest_of
 from apps.audit.services import SYSTEM, Actor, record
-from apps.infrastructure.redis.cache_invalidation import tell_of_change
+from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
@@ -101,7 +101,7 @@ def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
     """End a key now. Revoking it again changes nothing."""
     live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
     ended = live.update(revoked_at=timezone.now())
-    tell_of_change()
+    invalidate_on_commit()
     key.refresh_from_db()
     if ended:
         _record(key, actor, "api_key.revoked")

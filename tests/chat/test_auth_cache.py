@@ -21,7 +21,12 @@ from apps.chat.engine.auth_cache import known_chatbot_for
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.infrastructure.postgres.threads import in_thread
-from apps.infrastructure.redis.cache_invalidation import COUNT, heed
+from apps.infrastructure.redis.cache_invalidation import (
+    VERSION_KEY,
+    check_version,
+    current_version,
+    is_stale,
+)
 from apps.infrastructure.redis.clients import close_redis
 from tests.factories import Team, make_chatbot, make_key
 
@@ -52,7 +57,7 @@ async def known(committed: None, live_team: Team) -> AsyncIterator[Known]:
 def changes() -> int:
     """The changes that Redis has counted."""
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        return int(client.get(COUNT) or 0)
+        return int(client.get(VERSION_KEY) or 0)
 
 
 async def test_what_was_looked_up_a_moment_ago_is_known(known: Known) -> None:
@@ -106,15 +111,18 @@ async def test_change_of_another_process_is_heard_of_with_the_rate_limit(known: 
     await rate_limit.look(known.chatbot)
     await known.ask()
     await known.unnoticed(name="Another")
-    assert (await rate_limit.look(known.chatbot)).is_news is False
+    version = current_version()
+    await rate_limit.look(known.chatbot)
+    assert not is_stale(version)
     await in_thread(_count_up)
-    assert (await rate_limit.admit(known.chatbot)).is_news is True
+    await rate_limit.admit(known.chatbot)
+    assert is_stale(version)
     assert (await known.ask())[1].name == "Another"
 
 
 def _count_up() -> None:
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        client.incr(COUNT)
+        client.incr(VERSION_KEY)
 
 
 async def test_without_word_from_redis_what_is_known_grows_old(
@@ -122,7 +130,7 @@ async def test_without_word_from_redis_what_is_known_grows_old(
 ) -> None:
     await known.ask()
     await known.unnoticed(name="Another")
-    monkeypatch.setattr("apps.chat.engine.auth_cache.KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("apps.chat.engine.auth_cache.MAX_AGE_SECONDS", 0.0)
     assert (await known.ask())[1].name == "Another"
 
 
@@ -132,9 +140,15 @@ def test_change_that_is_rolled_back_is_not_told(team: Team) -> None:
     assert changes() == before
 
 
-def test_count_is_news_once() -> None:
-    heed(-1)
-    assert [heed(-2), heed(-2), heed(-3)] == [True, False, True]
+def test_version_is_stale_once_another_is_seen() -> None:
+    check_version(-1)
+    version = current_version()
+    stale = []
+    for seen in (-1, -2, -2, -3):
+        check_version(seen)
+        stale.append(is_stale(version))
+        version = current_version()
+    assert stale == [False, True, False, True]
 
 
 def test_change_is_committed_though_redis_is_away(live_team: Team) -> None:

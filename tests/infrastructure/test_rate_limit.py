@@ -36,7 +36,7 @@ def test_alone_slides() -> None:
 def test_alone_says_when_a_place_is_free() -> None:
     windows = _Alone()
     alone(windows, 1, "a")
-    admitted, count, _, wait, _ = windows.ask(Limit("subject", 1, 100), "b")
+    admitted, count, _, wait = windows.ask(Limit("subject", 1, 100), "b")
     assert (admitted, count) == (0, 1)
     assert 99_000 <= wait <= 100_000
 

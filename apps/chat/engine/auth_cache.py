@@ -18,7 +18,11 @@ from apps.api_keys.queries import Caller, digest_of, secret_in
 from apps.chat.engine.access import chatbot_for
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.infrastructure.postgres.threads import in_thread
-from apps.infrastructure.redis.cache_invalidation import KEPT_SECONDS, on_change, tell_of_change
+from apps.infrastructure.redis.cache_invalidation import (
+    MAX_AGE_SECONDS,
+    invalidate_on_commit,
+    on_invalidate,
+)
 
 _MOST = 10_000
 
@@ -39,7 +43,7 @@ async def known_chatbot_for(authorization: str | None, chatbot_id: str) -> Found
     by anyone. Raises as that does."""
     key = (digest_of(secret_in(authorization)), chatbot_id)
     look_up = _kept.get(key)
-    if look_up is None or time.monotonic() - look_up.began > KEPT_SECONDS:
+    if look_up is None or time.monotonic() - look_up.began > MAX_AGE_SECONDS:
         look_up = _kept[key] = _look_up(authorization, chatbot_id)
         if len(_kept) > _MOST:
             _kept.pop(next(iter(_kept), key), None)
@@ -60,11 +64,11 @@ def _look_up(authorization: str | None, chatbot_id: str) -> _LookUp:
 
 def heed_changes() -> None:
     """Forget what is kept whenever one of its tables changes, and tell other processes so."""
-    on_change(_kept.clear)
+    on_invalidate(_kept.clear)
     for model in (ApiKey, Chatbot, LanguageModel):
         post_save.connect(_tell, sender=model, dispatch_uid="known")
         post_delete.connect(_tell, sender=model, dispatch_uid="known")
 
 
 def _tell(**_: object) -> None:
-    tell_of_change()
+    invalidate_on_commit()

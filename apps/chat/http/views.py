@@ -29,6 +29,7 @@ from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.infrastructure.postgres.threads import in_thread
+from apps.infrastructure.redis import cache_invalidation
 from apps.infrastructure.web.middleware import request_id_of
 
 
@@ -37,9 +38,11 @@ class ChatbotView(LeanView):
 
     found: tuple[Caller, Chatbot] | None = None
     window: rate_limit.Window | None = None
+    cache_version: int | None = None
 
     async def _chatbot(self, request: Request, chatbot_id: str) -> tuple[Caller, Chatbot]:
         self.found = None
+        self.cache_version = cache_invalidation.current_version()
         self.found = await known_chatbot_for(request.headers.get("Authorization"), chatbot_id)
         structlog.contextvars.bind_contextvars(workspace_id=self.found[0].workspace_id)
         return self.found
@@ -67,7 +70,7 @@ class TurnView(ChatbotView):
         caller, chatbot = await self._chatbot(request, chatbot_id)
         window = await rate_limit.look(chatbot)
         headers = self._show(request, window)
-        if window.is_news:
+        if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, chatbot_id)
         turn = await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
         return turn, headers
@@ -83,7 +86,7 @@ class ChatView(ChatbotView):
         body, wire = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=body.idempotency_key)
         headers = self._show(request, window)
-        if window.is_news:
+        if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, chatbot_id)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)

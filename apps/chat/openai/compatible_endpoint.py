@@ -30,6 +30,7 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.core.errors import NotFound, TooManyRequests
 from apps.infrastructure.postgres.threads import in_thread
+from apps.infrastructure.redis import cache_invalidation
 from apps.infrastructure.web.middleware import request_id_of
 
 
@@ -67,7 +68,7 @@ class CompletionsView(OpenAIView):
         body, ask = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=ask.idempotency_key)
         headers = self._show(request, window)
-        if window.is_news:
+        if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, model)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)

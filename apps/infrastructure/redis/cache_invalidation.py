@@ -1,9 +1,9 @@
-"""News of changes to what processes keep in memory for a moment: keys, chatbots, models.
+"""Invalidate what processes cache in memory: API keys, chatbots and language models.
 
-Whoever changes such a thing says so with `tell_of_change`. This process forgets what it kept as
-soon as the change is committed. The others learn of it from a count in Redis, which they read
-with something that they ask of Redis anyway, and then `heed` it. Should Redis be away, what is
-kept grows old by itself: see `KEPT_SECONDS`.
+`invalidate_on_commit` clears this process's caches once a change is committed, and increments a
+version in Redis for the others. They read that version along with something that they request from
+Redis anyway (the rate limit) and pass it to `check_version`. Should Redis be down, cached data
+expires by itself: see `MAX_AGE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -19,50 +19,56 @@ from apps.infrastructure.redis.clients import PREFIX
 
 log = get_logger(__name__)
 
-KEPT_SECONDS = 0.9
-"""How long anything may be kept, so that a change is everywhere within a second."""
+MAX_AGE_SECONDS = 0.9
+"""How long anything may be cached, so that a change takes effect everywhere within a second."""
 
-COUNT = f"{PREFIX}changes"
-"""The key in Redis that counts the changes."""
+VERSION_KEY = f"{PREFIX}changes"
+"""The Redis key that holds the version: a count of the changes."""
 
-_PATIENCE_SECONDS = 0.5
-
-
-class _Changes:
-    """`count`: how many changes this process has heard of."""
-
-    count: int | None = None
-    forget: Callable[[], None] = staticmethod(lambda: None)
+_TIMEOUT_SECONDS = 0.5
 
 
-def on_change(forget: Callable[[], None]) -> None:
-    """Call this, from any thread, whenever something may have changed."""
-    _Changes.forget = staticmethod(forget)
+class _State:
+    version: int | None = None
+    clear_caches: Callable[[], None] = staticmethod(lambda: None)
 
 
-def tell_of_change() -> None:
-    """Have all processes forget what they keep, once the transaction is committed."""
-    transaction.on_commit(_tell)
+def on_invalidate(clear_caches: Callable[[], None]) -> None:
+    """Register what clears this process's caches. It may be called from any thread."""
+    _State.clear_caches = staticmethod(clear_caches)
 
 
-def heed(count: int) -> bool:
-    """Take the count that Redis has now. Whether it is news: what was kept is forgotten then."""
-    if count == _Changes.count:
-        return False
-    _Changes.count = count
-    _Changes.forget()
-    return True
+def invalidate_on_commit() -> None:
+    """Clear the caches of all processes once the running transaction has committed."""
+    transaction.on_commit(_invalidate)
 
 
-def _tell() -> None:
-    _Changes.forget()
-    patience = {
-        "socket_timeout": _PATIENCE_SECONDS,
-        "socket_connect_timeout": _PATIENCE_SECONDS,
+def current_version() -> int | None:
+    """The version that this process last read from Redis; None before the first time."""
+    return _State.version
+
+
+def is_stale(version: int | None) -> bool:
+    """Whether data cached at this version may be out of date."""
+    return version != _State.version
+
+
+def check_version(version: int) -> None:
+    """Clear this process's caches if the version just read from Redis is another than before."""
+    if version != _State.version:
+        _State.version = version
+        _State.clear_caches()
+
+
+def _invalidate() -> None:
+    _State.clear_caches()
+    timeouts = {
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
         "retry": None,
     }
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, **patience) as client:
-            client.incr(COUNT)
+        with redis.Redis.from_url(settings.REDIS_URL, **timeouts) as client:
+            client.incr(VERSION_KEY)
     except (redis.RedisError, OSError) as error:
         log.warning("change_not_told", reason=type(error).__name__)

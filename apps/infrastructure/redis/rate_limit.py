@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from apps.core.ids import chance
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.redis.cache_invalidation import COUNT, heed
+from apps.infrastructure.redis.cache_invalidation import VERSION_KEY, check_version
 from apps.infrastructure.redis.clients import PREFIX, blocking_redis_client, run_script
 from apps.infrastructure.redis.rate_limit_script import ADMIT
 
@@ -46,7 +46,6 @@ class Window:
 
     `reset`: the Unix second at which the oldest request that counts stops counting.
     `retry_after`: whole seconds, at least 1, until a refused request may pass.
-    `is_news`: something has changed lately: what this process keeps of its asker may be old.
     """
 
     limit: int
@@ -54,7 +53,6 @@ class Window:
     reset: int
     retry_after: int
     admitted: bool
-    is_news: bool = False
 
     def headers(self) -> dict[str, str]:
         """The X-RateLimit headers."""
@@ -86,7 +84,7 @@ def admit_blocking(limit: Limit) -> Window:
     if not _resting():
         script = blocking_redis_client().register_script(ADMIT)
         try:
-            answer = _heeded(script(_keys(limit), _arguments(limit, member)))
+            answer = _without_version(script(_keys(limit), _arguments(limit, member)))
         except _AWAY as error:
             _rest(error)
     return _window(limit, answer or _alone.ask(limit, member))
@@ -100,25 +98,25 @@ async def _ask(limit: Limit, member: str) -> Window:
     return _window(limit, await _ask_redis(limit, member) or _alone.ask(limit, member))
 
 
-Answer = tuple[int, int, int, int, bool]
-"""Admitted (0 or 1), requests that count, when a place frees (Unix ms), in how many ms, is news."""
+_Result = tuple[int, int, int, int]
+"""Admitted (0 or 1), requests that count, when a position frees (Unix ms), in how many ms."""
 
 
-def _heeded(answer: Sequence[int]) -> Answer:
-    """The script's answer, its count of changes heeded."""
-    admitted, count, free_at, wait, changes = answer
-    return admitted, count, free_at, wait, heed(changes)
+def _without_version(values: Sequence[int]) -> _Result:
+    """The script's result, once the cache version that comes with it has been checked."""
+    admitted, count, free_at, wait, version = values
+    check_version(version)
+    return admitted, count, free_at, wait
 
 
-def _window(limit: Limit, answer: Answer) -> Window:
-    admitted, count, free_at, wait, is_news = answer
+def _window(limit: Limit, result: _Result) -> Window:
+    admitted, count, free_at, wait = result
     return Window(
         limit=limit.requests,
         remaining=max(0, limit.requests - count),
         reset=math.ceil(free_at / 1000),
         retry_after=max(1, math.ceil(wait / 1000)),
         admitted=bool(admitted),
-        is_news=is_news,
     )
 
 
@@ -137,18 +135,18 @@ def _rest(error: Exception) -> None:
     log.error("rate_limit_degraded", reason=type(error).__name__)
 
 
-async def _ask_redis(limit: Limit, member: str) -> Answer | None:
+async def _ask_redis(limit: Limit, member: str) -> _Result | None:
     if _resting():
         return None
     try:
-        return _heeded(await run_script(ADMIT, _keys(limit), _arguments(limit, member)))
+        return _without_version(await run_script(ADMIT, _keys(limit), _arguments(limit, member)))
     except _AWAY as error:
         _rest(error)
         return None
 
 
 def _keys(limit: Limit) -> list[str]:
-    return [f"{PREFIX}rate:{limit.subject}", COUNT]
+    return [f"{PREFIX}rate:{limit.subject}", VERSION_KEY]
 
 
 def _arguments(limit: Limit, member: str) -> list[str | int]:
@@ -161,7 +159,7 @@ class _Alone:
     def __init__(self) -> None:
         self._windows: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
 
-    def ask(self, limit: Limit, member: str) -> Answer:
+    def ask(self, limit: Limit, member: str) -> _Result:
         now, window = time.time_ns() // 1_000_000, limit.seconds * 1000
         admitted_at = self._windows.setdefault(limit.subject, OrderedDict())
         self._windows.move_to_end(limit.subject)
@@ -178,7 +176,7 @@ class _Alone:
         moments = list(admitted_at.values())
         place = 0 if admitted else len(moments) - limit.requests
         free_at = (moments[place] if moments else now) + window
-        return admitted, len(moments), free_at, free_at - now, False
+        return admitted, len(moments), free_at, free_at - now
 
 
 _alone = _Alone()

@@ -1,6 +1,6 @@
 """The sliding window as Redis runs it: see `rate_limit`. Knows nothing of Django.
 
-Its second key is the count of `changes`, which comes back with the answer.
+Its second key is the version of `cache_invalidation`, which is returned with the result.
 """
 
 ADMIT = """

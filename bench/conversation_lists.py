@@ -202,12 +202,12 @@ def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, 
 
 def _cursor_before(number: int) -> str | None:
     """The cursor of a page, as its reader would have it by then; None behind the end."""
-    from apps.api_kit.pagination import cursor_of
+    from apps.api_kit.pagination import encode_cursor
     from apps.conversations.models import Conversation
 
     rows = Conversation.objects.order_by("-last_message_at", "-id")
     last = rows[(number - 1) * PAGE - 1 : (number - 1) * PAGE].first()
-    return cursor_of(last.last_message_at, last.id) if last else None
+    return encode_cursor(last.last_message_at, last.id) if last else None
 
 
 def _ask(get: Get, query: dict[str, str]) -> tuple[int, float, float, float]:

@@ -14,7 +14,7 @@ from apps.api_keys.api import router as api_keys
 from apps.api_keys.authentication import answering, note_refusal
 from apps.api_keys.idempotency import Replay
 from apps.api_kit.error_format import as_api_error
-from apps.api_kit.schemas import details_of
+from apps.api_kit.schemas import error_details
 from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
 from apps.conversations.api import router as conversations
@@ -79,7 +79,7 @@ def _details(invalid: ValidationError) -> dict[str, list[str]]:
     for problem in invalid.errors:
         where, *parts = problem["loc"]
         ours = 2 if where == "body" or parts[:1] == ["filters"] else 1
-        for name, sentences in details_of([problem], skip=ours).items():
+        for name, sentences in error_details([problem], skip=ours).items():
             details.setdefault(name, []).extend(sentences)
     return details
 

@@ -14,8 +14,8 @@ from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.queries import key_with, keys_of
 from apps.api_keys.schemas import ApiKeyOut, ApiKeyPage, ApiKeyWithSecret, NewApiKey, Rotation
 from apps.api_kit.openapi import raises
-from apps.api_kit.pagination import newest_first
-from apps.api_kit.schemas import Cursor, Limit, Success
+from apps.api_kit.pagination import paginate_newest_first
+from apps.api_kit.schemas import PageCursor, PageLimit, SuccessSchema
 from apps.workspaces.models import Workspace
 
 router = Router(tags=["API keys"], by_alias=True)
@@ -23,18 +23,22 @@ router = Router(tags=["API keys"], by_alias=True)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 
 
-@router.get("/api-keys", auth=MANAGE, response=Success[ApiKeyPage])
+@router.get("/api-keys", auth=MANAGE, response=SuccessSchema[ApiKeyPage])
 def list_api_keys(
-    request: HttpRequest, limit: Limit = 50, cursor: Cursor = None
-) -> Success[ApiKeyPage]:
+    request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
+) -> SuccessSchema[ApiKeyPage]:
     """The workspace's keys, those that have ended too, newest first."""
-    page = newest_first(keys_of(caller_in(request).workspace_id), cursor=cursor, limit=limit)
+    page = paginate_newest_first(
+        keys_of(caller_in(request).workspace_id), cursor=cursor, limit=limit
+    )
     rows = [ApiKeyOut.of(key) for key in page.rows]
-    return Success(data=ApiKeyPage(api_keys=rows, next_cursor=page.next_cursor))
+    return SuccessSchema(data=ApiKeyPage(api_keys=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/api-keys", auth=MANAGE, response={201: Success[ApiKeyWithSecret]})
-def create_api_key(request: HttpRequest, body: NewApiKey) -> Status[Success[ApiKeyWithSecret]]:
+@router.post("/api-keys", auth=MANAGE, response={201: SuccessSchema[ApiKeyWithSecret]})
+def create_api_key(
+    request: HttpRequest, body: NewApiKey
+) -> Status[SuccessSchema[ApiKeyWithSecret]]:
     """A new key. Its secret is in this answer and nowhere else."""
     caller = caller_in(request)
     caller.require_all(body.scopes)
@@ -43,37 +47,37 @@ def create_api_key(request: HttpRequest, body: NewApiKey) -> Status[Success[ApiK
         actor=actor_in(request),
         **body.model_dump(),
     )
-    return Status(201, Success(data=ApiKeyWithSecret.of(key, secret=secret)))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecret.of(key, secret=secret)))
 
 
-@router.get("/api-keys/{api_key_id}", auth=MANAGE, response=Success[ApiKeyOut])
-def get_api_key(request: HttpRequest, api_key_id: str) -> Success[ApiKeyOut]:
+@router.get("/api-keys/{api_key_id}", auth=MANAGE, response=SuccessSchema[ApiKeyOut])
+def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeyOut]:
     """One key, without its secret."""
-    return Success(data=ApiKeyOut.of(_key(request, api_key_id)))
+    return SuccessSchema(data=ApiKeyOut.of(_key(request, api_key_id)))
 
 
 @router.post(
     "/api-keys/{api_key_id}/rotate",
     auth=MANAGE,
-    response={201: Success[ApiKeyWithSecret]},
+    response={201: SuccessSchema[ApiKeyWithSecret]},
     openapi_extra=raises(ApiKeyEnded),
 )
 def rotate_api_key(
     request: HttpRequest, api_key_id: str, body: Rotation
-) -> Status[Success[ApiKeyWithSecret]]:
+) -> Status[SuccessSchema[ApiKeyWithSecret]]:
     """A new key in place of this one, which works on for the grace that is given."""
     key = _key(request, api_key_id)
     caller_in(request).require_all(key.scopes)
     grace = timedelta(seconds=body.grace_seconds)
     new, secret = services.rotate_key(key=key, grace=grace, actor=actor_in(request))
-    return Status(201, Success(data=ApiKeyWithSecret.of(new, secret=secret)))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecret.of(new, secret=secret)))
 
 
-@router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=Success[ApiKeyOut])
-def revoke_api_key(request: HttpRequest, api_key_id: str) -> Success[ApiKeyOut]:
+@router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=SuccessSchema[ApiKeyOut])
+def revoke_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeyOut]:
     """End a key at once, be it the caller's own. Revoking it again changes nothing."""
     key = services.revoke_key(key=_key(request, api_key_id), actor=actor_in(request))
-    return Success(data=ApiKeyOut.of(key))
+    return SuccessSchema(data=ApiKeyOut.of(key))
 
 
 def _key(request: HttpRequest, api_key_id: str) -> ApiKey:

@@ -8,8 +8,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from apps.api_keys.models import MOST_REQUESTS, REQUESTS_PER_HOUR, ApiKey
-from apps.api_kit.schemas import WHOLE, BodySchema, CamelSchema, When, shown_as_line
-from apps.core.text import line_of
+from apps.api_kit.schemas import (
+    ACCEPT_WHOLE_FLOAT,
+    RequestSchema,
+    ResponseSchema,
+    UtcDateTime,
+    single_line_field,
+)
+from apps.core.text import single_line
 
 MOST_GRACE = 7 * 24 * 3600
 DAY = 24 * 3600
@@ -17,22 +23,24 @@ DAY = 24 * 3600
 ScopeName = Literal["chat", "read", "manage"]
 
 
-class NewApiKey(BodySchema):
+class NewApiKey(RequestSchema):
     """An API key to create."""
 
-    name: Annotated[str, AfterValidator(line_of(120)), shown_as_line(120)]
+    name: Annotated[str, AfterValidator(single_line(120)), single_line_field(120)]
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=3)]
-    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS), WHOLE] = REQUESTS_PER_HOUR
-    expires_at: When | None = None
+    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS), ACCEPT_WHOLE_FLOAT] = (
+        REQUESTS_PER_HOUR
+    )
+    expires_at: UtcDateTime | None = None
 
 
-class Rotation(BodySchema):
+class Rotation(RequestSchema):
     """How to rotate a key. `graceSeconds`: for how long the old key still works."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE), WHOLE] = DAY
+    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE), ACCEPT_WHOLE_FLOAT] = DAY
 
 
-class ApiKeyOut(CamelSchema):
+class ApiKeyOut(ResponseSchema):
     """An API key as it may be seen. `shown` is its beginning and its last four characters."""
 
     id: str
@@ -67,6 +75,6 @@ class ApiKeyWithSecret(ApiKeyOut):
     secret: str
 
 
-class ApiKeyPage(CamelSchema):
+class ApiKeyPage(ResponseSchema):
     api_keys: list[ApiKeyOut]
     next_cursor: str | None

@@ -34,50 +34,50 @@ class Page(Generic[M]):
     next_cursor: str | None
 
 
-def newest_first(
-    rows: QuerySet[M], *, cursor: str | None, limit: int, by: str = "created_at"
+def paginate_newest_first(
+    rows: QuerySet[M], *, cursor: str | None, limit: int, order_field: str = "created_at"
 ) -> Page[M]:
-    """A page of rows from the newest to the oldest by the moment `by`, then by id.
+    """A page of rows from the newest to the oldest by the moment `order_field`, then by id.
 
     Callers from outside may ask for a `limit` of 1 to 100. Raises ValidationFailed for a cursor
     that no page gave.
     """
-    rows = rows.order_by(f"-{by}", "-id")
+    rows = rows.order_by(f"-{order_field}", "-id")
     if cursor is not None:
-        moment, id = _read(cursor)
+        moment, id = _decode_cursor(cursor)
         # The first condition is what an index over (…, by, id) begins to read at.
-        rows = rows.filter(Q(**{f"{by}__lte": moment})).filter(
-            Q(**{f"{by}__lt": moment}) | Q(id__lt=id)
+        rows = rows.filter(Q(**{f"{order_field}__lte": moment})).filter(
+            Q(**{f"{order_field}__lt": moment}) | Q(id__lt=id)
         )
-    return _page(rows, limit, by)
+    return _page(rows, limit, order_field)
 
 
-def oldest_first(
-    rows: QuerySet[M], *, cursor: str | None, limit: int, by: str = "created_at"
+def paginate_oldest_first(
+    rows: QuerySet[M], *, cursor: str | None, limit: int, order_field: str = "created_at"
 ) -> Page[M]:
     """The same from the oldest to the newest."""
-    rows = rows.order_by(by, "id")
+    rows = rows.order_by(order_field, "id")
     if cursor is not None:
-        moment, id = _read(cursor)
-        rows = rows.filter(Q(**{f"{by}__gte": moment})).filter(
-            Q(**{f"{by}__gt": moment}) | Q(id__gt=id)
+        moment, id = _decode_cursor(cursor)
+        rows = rows.filter(Q(**{f"{order_field}__gte": moment})).filter(
+            Q(**{f"{order_field}__gt": moment}) | Q(id__gt=id)
         )
-    return _page(rows, limit, by)
+    return _page(rows, limit, order_field)
 
 
 def _page(rows: QuerySet[M], limit: int, by: str) -> Page[M]:
     found = list(rows[: limit + 1])
     page = found[:limit]
     more = len(found) > limit
-    return Page(page, cursor_of(getattr(page[-1], by), str(page[-1].pk)) if more else None)
+    return Page(page, encode_cursor(getattr(page[-1], by), str(page[-1].pk)) if more else None)
 
 
-def cursor_of(moment: datetime, id: str) -> str:
+def encode_cursor(moment: datetime, id: str) -> str:
     """The cursor of the page that begins after this row."""
     return base36((moment - _EPOCH) // _MICROSECOND, _MOMENT_DIGITS) + id
 
 
-def _read(cursor: str) -> tuple[datetime, str]:
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
     if not re.fullmatch(CURSOR_PATTERN, cursor):
         raise ValidationFailed({"cursor": ["This is not a cursor of this list."]})
     moment = _EPOCH + int(cursor[:_MOMENT_DIGITS], 36) * _MICROSECOND

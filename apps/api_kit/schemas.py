@@ -22,11 +22,11 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit.pagination import CURSOR_PATTERN
 from apps.core.ids import LENGTH
-from apps.core.text import LINE_PATTERN, keepable
+from apps.core.text import SINGLE_LINE_PATTERN, require_storable
 
 T = TypeVar("T")
 
-Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+DateTimeString = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A moment as ISO 8601 with its offset."""
 
 Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{LENGTH - 1}}}$")]
@@ -48,7 +48,7 @@ def _iso_moment(moment: object) -> object:
     return moment
 
 
-When = Annotated[
+UtcDateTime = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_iso_moment), AfterValidator(_in_utc)
 ]
 """A moment that a caller names, with its offset."""
@@ -60,7 +60,7 @@ def _iso_day(day: object) -> object:
     return day
 
 
-Day = Annotated[date, BeforeValidator(_iso_day)]
+IsoDate = Annotated[date, BeforeValidator(_iso_day)]
 """A day that a caller names in a query."""
 
 
@@ -69,28 +69,32 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-WHOLE = BeforeValidator(_whole)
+ACCEPT_WHOLE_FLOAT = BeforeValidator(_whole)
 """After the bounds of an int in a body: it may be written either way."""
 
-Text = Annotated[
-    str, AfterValidator(keepable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+StorableText = Annotated[
+    str, AfterValidator(require_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 ]
 """Text of any length that PostgreSQL can keep: bound it with a Field."""
 
 
-def shown_as_line(most: int, **more: Any) -> Any:
+def single_line_field(max_length: int, **schema: Any) -> Any:
     """How the document shows a field that is checked by `line_of(most)`."""
-    shown: dict[str, Any] = {"minLength": 1, "maxLength": most, "pattern": LINE_PATTERN}
-    return Field(json_schema_extra=shown | more)
+    shown: dict[str, Any] = {
+        "minLength": 1,
+        "maxLength": max_length,
+        "pattern": SINGLE_LINE_PATTERN,
+    }
+    return Field(json_schema_extra=shown | schema)
 
 
-Limit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
-Cursor = Annotated[
+PageLimit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
+PageCursor = Annotated[
     str | None,
     Query(pattern=CURSOR_PATTERN, description="The `nextCursor` of the page before."),
 ]
 
-_SENTENCES = {
+_MESSAGES = {
     "missing": "This field is required.",
     "extra_forbidden": "This field is not known here.",
     "string_type": "This must be a string.",
@@ -100,7 +104,7 @@ _SENTENCES = {
 }
 
 
-class CamelSchema(Schema):
+class ResponseSchema(Schema):
     """What goes out: camelCase on the wire, our own names in code."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -115,40 +119,40 @@ class CamelSchema(Schema):
         return handler(values)
 
 
-class BodySchema(Schema):
+class RequestSchema(Schema):
     """What comes in: types are exact, and a field that is not known is refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
 
-class Success(CamelSchema, Generic[T]):
+class SuccessSchema(ResponseSchema, Generic[T]):
     """The one envelope."""
 
     success: Literal[True] = True
     data: T
 
 
-class Deleted(CamelSchema):
+class DeletedSchema(ResponseSchema):
     """What is gone."""
 
     id: str
     deleted: Literal[True] = True
 
 
-def sentence_of(problem: Mapping[str, Any]) -> str:
+def error_message(problem: Mapping[str, Any]) -> str:
     """What pydantic found wrong with one field, as a sentence for the caller."""
-    if problem["type"] in _SENTENCES:
-        return _SENTENCES[problem["type"]]
+    if problem["type"] in _MESSAGES:
+        return _MESSAGES[problem["type"]]
     message = str(problem["msg"]).removeprefix("Value error, ")
     return message if message.endswith(".") else f"{message}."
 
 
-def details_of(problems: Sequence[Mapping[str, Any]], *, skip: int = 0) -> dict[str, list[str]]:
+def error_details(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> dict[str, list[str]]:
     """pydantic's errors as details: field → sentences. `skip`: steps of the place to leave out."""
     details: dict[str, list[str]] = {}
-    for problem in problems[:20]:
+    for problem in errors[:20]:
         steps = [_showable(step) for step in problem["loc"][skip:]]
-        details.setdefault(".".join(steps) or "body", []).append(sentence_of(problem))
+        details.setdefault(".".join(steps) or "body", []).append(error_message(problem))
     return details
 
 

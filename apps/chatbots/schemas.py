@@ -7,18 +7,25 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from apps.api_kit.schemas import WHOLE, BodySchema, CamelSchema, Id, Text, shown_as_line
+from apps.api_kit.schemas import (
+    ACCEPT_WHOLE_FLOAT,
+    Id,
+    RequestSchema,
+    ResponseSchema,
+    StorableText,
+    single_line_field,
+)
 from apps.chatbots.models import DEFAULT_PROMPT, MAX_PROMPT, Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.services import SETTINGS
-from apps.core.text import line_of
+from apps.core.text import single_line
 
-Name = Annotated[str, AfterValidator(line_of(120)), shown_as_line(120)]
-Prompt = Annotated[Text, Field(max_length=MAX_PROMPT)]
+Name = Annotated[str, AfterValidator(single_line(120)), single_line_field(120)]
+Prompt = Annotated[StorableText, Field(max_length=MAX_PROMPT)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
-ReplyTokens = Annotated[int, Field(ge=1, le=100_000), WHOLE]
-HistoryLimit = Annotated[int, Field(ge=0, le=200), WHOLE]
-Requests = Annotated[int, Field(ge=1, le=10_000), WHOLE]
-WindowSeconds = Annotated[int, Field(ge=1, le=86_400), WHOLE]
+ReplyTokens = Annotated[int, Field(ge=1, le=100_000), ACCEPT_WHOLE_FLOAT]
+HistoryLimit = Annotated[int, Field(ge=0, le=200), ACCEPT_WHOLE_FLOAT]
+Requests = Annotated[int, Field(ge=1, le=10_000), ACCEPT_WHOLE_FLOAT]
+WindowSeconds = Annotated[int, Field(ge=1, le=86_400), ACCEPT_WHOLE_FLOAT]
 ChosenModel = Annotated[
     Id,
     Field(
@@ -29,7 +36,7 @@ ChosenModel = Annotated[
 Capture = Literal["off", "detect", "ask"]
 
 
-class NewChatbot(BodySchema):
+class NewChatbot(RequestSchema):
     """A chatbot to create."""
 
     name: Name
@@ -45,7 +52,7 @@ class NewChatbot(BodySchema):
     is_active: bool = True
 
 
-class ChatbotChanges(BodySchema):
+class ChatbotChanges(RequestSchema):
     """What to change: fields that are absent stay as they are; null is no value."""
 
     # Factories: a field may be absent, while null is no value for it.
@@ -62,7 +69,7 @@ class ChatbotChanges(BodySchema):
     is_active: bool = Field(default_factory=bool)
 
 
-class ChatbotSettings(CamelSchema):
+class ChatbotSettings(ResponseSchema):
     """What a chatbot is, or was, set to."""
 
     name: str
@@ -95,19 +102,19 @@ class ChatbotOut(ChatbotSettings):
         )
 
 
-class ChatbotPage(CamelSchema):
+class ChatbotPage(ResponseSchema):
     chatbots: list[ChatbotOut]
     next_cursor: str | None
 
 
-class VersionBy(CamelSchema):
+class VersionBy(ResponseSchema):
     """Whose hand it was. `label` is an email address, or an API key's name and what is shown."""
 
     kind: Literal["person", "api_key", "staff", "system"]
     label: str
 
 
-class VersionOut(CamelSchema):
+class VersionOut(ResponseSchema):
     """A change of a chatbot: who, when, which fields, and all settings as they were after it."""
 
     id: str
@@ -129,12 +136,12 @@ class VersionOut(CamelSchema):
         )
 
 
-class VersionPage(CamelSchema):
+class VersionPage(ResponseSchema):
     versions: list[VersionOut]
     next_cursor: str | None
 
 
-class PriceOut(CamelSchema):
+class PriceOut(ResponseSchema):
     """Credits for a reply, and for each 1,000 tokens read and written."""
 
     per_reply: int
@@ -142,7 +149,7 @@ class PriceOut(CamelSchema):
     per_thousand_output_tokens: int
 
 
-class LanguageModelOut(CamelSchema):
+class LanguageModelOut(ResponseSchema):
     """A language model that a chatbot can speak through, and what its replies cost."""
 
     id: str
@@ -169,7 +176,7 @@ class LanguageModelOut(CamelSchema):
         )
 
 
-class LanguageModelPage(CamelSchema):
+class LanguageModelPage(ResponseSchema):
     language_models: list[LanguageModelOut]
     next_cursor: str | None
 

@@ -11,8 +11,8 @@ from ninja import Query, Router
 from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
-from apps.api_kit.pagination import newest_first
-from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
+from apps.api_kit.pagination import paginate_newest_first
+from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.conversations import annotations as curation
 from apps.conversations import deletion
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
@@ -40,32 +40,32 @@ ONE = "/conversations/{conversation_id}"
 RATING = "/conversations/{conversation_id}/messages/{message_id}/rating"
 
 
-@router.get("/conversations", auth=READ, response=Success[ConversationPage])
+@router.get("/conversations", auth=READ, response=SuccessSchema[ConversationPage])
 def list_conversations(
     request: HttpRequest,
     filters: Query[ConversationFilters],
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Success[ConversationPage]:
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
+) -> SuccessSchema[ConversationPage]:
     """The workspace's conversations, those with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
     found = with_beginnings(listed(caller_in(request).workspace_id, **given))
-    page = newest_first(found, cursor=cursor, limit=limit, by="moment")
+    page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="moment")
     rows = [ConversationOut.of(row) for row in rows_of(page.rows)]
-    return Success(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
+    return SuccessSchema(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
 
 
-@router.get(ONE, auth=READ, response=Success[ConversationOut])
-def get_conversation(request: HttpRequest, conversation_id: str) -> Success[ConversationOut]:
+@router.get(ONE, auth=READ, response=SuccessSchema[ConversationOut])
+def get_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[ConversationOut]:
     """One conversation."""
     conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
-    return Success(data=ConversationOut.of(row_of(conversation)))
+    return SuccessSchema(data=ConversationOut.of(row_of(conversation)))
 
 
-@router.patch(ONE, auth=MANAGE, response=Success[ConversationOut])
+@router.patch(ONE, auth=MANAGE, response=SuccessSchema[ConversationOut])
 def update_conversation(
     request: HttpRequest, conversation_id: str, body: ConversationChanges
-) -> Success[ConversationOut]:
+) -> SuccessSchema[ConversationOut]:
     """Give a conversation a title or a note of your own, or take them away."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
     conversation = curation.edit_conversation(
@@ -74,11 +74,13 @@ def update_conversation(
         actor=actor_in(request),
         **given,
     )
-    return Success(data=ConversationOut.of(row_of(conversation)))
+    return SuccessSchema(data=ConversationOut.of(row_of(conversation)))
 
 
-@router.delete(ONE, auth=MANAGE, response=Success[Deleted], openapi_extra=raises(ConversationBusy))
-def delete_conversation(request: HttpRequest, conversation_id: str) -> Success[Deleted]:
+@router.delete(
+    ONE, auth=MANAGE, response=SuccessSchema[DeletedSchema], openapi_extra=raises(ConversationBusy)
+)
+def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[DeletedSchema]:
     """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
     credits that it took."""
     deletion.delete_conversation(
@@ -86,32 +88,32 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> Success[D
         conversation_id=conversation_id,
         actor=actor_in(request),
     )
-    return Success(data=Deleted(id=conversation_id))
+    return SuccessSchema(data=DeletedSchema(id=conversation_id))
 
 
-@router.get(f"{ONE}/messages", auth=READ, response=Success[MessageList])
+@router.get(f"{ONE}/messages", auth=READ, response=SuccessSchema[MessageList])
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Success[MessageList]:
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
+) -> SuccessSchema[MessageList]:
     """A conversation's messages, oldest first, a page at a time."""
     conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
     page, next_cursor = messages_after(conversation, cursor=cursor, limit=limit)
     rows = [MessageShape.of(message) for message in page]
-    return Success(data=MessageList(messages=rows, next_cursor=next_cursor))
+    return SuccessSchema(data=MessageList(messages=rows, next_cursor=next_cursor))
 
 
 @router.put(
     RATING,
     auth=RATE,
-    response=Success[MessageShape],
+    response=SuccessSchema[MessageShape],
     openapi_extra=raises(MessageNotAnAnswer),
 )
 def rate_message(
     request: HttpRequest, conversation_id: str, message_id: str, body: NewRating
-) -> Success[MessageShape]:
+) -> SuccessSchema[MessageShape]:
     """Rate an answer of the assistant, in place of any rating that it has."""
     message = curation.rate_answer(
         workspace_id=caller_in(request).workspace_id,
@@ -121,25 +123,25 @@ def rate_message(
         comment=(body.comment or "").strip(),
         actor=actor_in(request),
     )
-    return Success(data=MessageShape.of(message))
+    return SuccessSchema(data=MessageShape.of(message))
 
 
 @router.delete(
     RATING,
     auth=RATE,
-    response=Success[MessageShape],
+    response=SuccessSchema[MessageShape],
     openapi_extra=raises(MessageNotAnAnswer),
 )
 def clear_rating(
     request: HttpRequest, conversation_id: str, message_id: str
-) -> Success[MessageShape]:
+) -> SuccessSchema[MessageShape]:
     """Take the rating of an answer away, if it has one."""
     message = curation.clear_rating(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
     )
-    return Success(data=MessageShape.of(message))
+    return SuccessSchema(data=MessageShape.of(message))
 
 
 @router.get(

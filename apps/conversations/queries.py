@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet, Sum
 
-from apps.api_kit.pagination import oldest_first
+from apps.api_kit.pagination import paginate_oldest_first
 from apps.conversations.errors import (
     ConversationNotFound,
     MessageNotAnAnswer,
@@ -56,7 +56,7 @@ def messages_after(
     Raises ValidationFailed for what is no cursor.
     """
     messages = messages_of(conversation).select_related("rating")
-    page = oldest_first(messages, cursor=cursor, limit=limit)
+    page = paginate_oldest_first(messages, cursor=cursor, limit=limit)
     return page.rows, page.next_cursor
 
 

@@ -11,13 +11,13 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit.openapi import EXAMPLE_ID
 from apps.api_kit.schemas import (
-    BodySchema,
-    CamelSchema,
+    DateTimeString,
     Id,
-    Moment,
-    Text,
-    When,
-    shown_as_line,
+    RequestSchema,
+    ResponseSchema,
+    StorableText,
+    UtcDateTime,
+    single_line_field,
 )
 from apps.conversations.lists import Rated, Row
 from apps.conversations.models import (
@@ -28,7 +28,7 @@ from apps.conversations.models import (
     Message,
     Rating,
 )
-from apps.core.text import line_of
+from apps.core.text import single_line
 
 Status = Literal["running", "completed", "stopped", "failed", "abandoned"]
 FinishReason = Literal["stop", "length", "content_filter", "stopped", "error", "abandoned"]
@@ -40,7 +40,7 @@ _SEARCHED: dict[str, Any] = {
 
 
 def _search(text: str) -> str:
-    return line_of(SEARCH_LENGTH)(text) if text.strip() else ""
+    return single_line(SEARCH_LENGTH)(text) if text.strip() else ""
 
 
 def _flag(value: object) -> object:
@@ -48,9 +48,9 @@ def _flag(value: object) -> object:
     return {"true": True, "false": False}.get(str(value), value) if value != "" else value
 
 
-Title = Annotated[str, AfterValidator(line_of(TITLE_LENGTH)), shown_as_line(TITLE_LENGTH)]
-Note = Annotated[Text, Field(max_length=NOTE_LENGTH)]
-Comment = Annotated[Text, Field(max_length=COMMENT_LENGTH)]
+Title = Annotated[str, AfterValidator(single_line(TITLE_LENGTH)), single_line_field(TITLE_LENGTH)]
+Note = Annotated[StorableText, Field(max_length=NOTE_LENGTH)]
+Comment = Annotated[StorableText, Field(max_length=COMMENT_LENGTH)]
 
 
 class ConversationFilters(Schema):
@@ -61,7 +61,8 @@ class ConversationFilters(Schema):
     chatbot_id: Id | None = None
     status: Status | None = Field(None, description="How the last turn stands.")
     source: (
-        Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), shown_as_line(SOURCE_LENGTH)] | None
+        Annotated[str, AfterValidator(single_line(SOURCE_LENGTH)), single_line_field(SOURCE_LENGTH)]
+        | None
     ) = Field(None, description="What `metadata.source` of the first message said, or `api`.")
     has_lead: Annotated[bool, Field(strict=True), BeforeValidator(_flag)] | None = Field(
         None, description="Whether a lead was first met in it."
@@ -75,36 +76,36 @@ class ConversationFilters(Schema):
         " or a message in it.",
         json_schema_extra=_SEARCHED,
     )
-    since: When | None = Field(
+    since: UtcDateTime | None = Field(
         None, alias="from", description="With a last message from this moment on."
     )
-    before: When | None = Field(
+    before: UtcDateTime | None = Field(
         None, alias="to", description="With a last message before this moment."
     )
 
 
-class ConversationChanges(BodySchema):
+class ConversationChanges(RequestSchema):
     """What to change: a field that is absent stays as it is, null takes it away."""
 
     title: Title | None = Field(None, examples=["Order 4711 arrived broken"])
     note: Note | None = Field(None, examples=["Refunded on Monday."])
 
 
-class LastTurn(CamelSchema):
+class LastTurn(ResponseSchema):
     """The newest turn, and how it stands."""
 
     id: str
     status: Status
 
 
-class RatingCounts(CamelSchema):
+class RatingCounts(ResponseSchema):
     """How many answers are rated so."""
 
     up: int
     down: int
 
 
-class ConversationOut(CamelSchema):
+class ConversationOut(ResponseSchema):
     """A conversation. `title` and `note` are your own words; `preview` is how the first message
     begins, for want of a title."""
 
@@ -160,32 +161,32 @@ class ConversationOut(CamelSchema):
         )
 
 
-class ConversationPage(CamelSchema):
+class ConversationPage(ResponseSchema):
     conversations: list[ConversationOut]
     next_cursor: str | None
 
 
-class NewRating(BodySchema):
+class NewRating(RequestSchema):
     """What you think of an answer. Without a comment, it has none."""
 
     rating: Literal["up", "down"]
     comment: Comment | None = Field(None, examples=["Answers another question."])
 
 
-class RatedBy(CamelSchema):
+class RatedBy(ResponseSchema):
     """Whose rating it is. `label` is an email address, or an API key's name and what is shown."""
 
     kind: Literal["person", "api_key"]
     label: str
 
 
-class RatingOut(CamelSchema):
+class RatingOut(ResponseSchema):
     """A rating: the last word of whoever rated the answer."""
 
     rating: Literal["up", "down"]
     comment: str | None
     rated_by: RatedBy
-    rated_at: Moment
+    rated_at: DateTimeString
 
     @classmethod
     def of(cls, rating: Rating) -> Self:
@@ -197,7 +198,7 @@ class RatingOut(CamelSchema):
         )
 
 
-class MessageShape(CamelSchema):
+class MessageShape(ResponseSchema):
     """A message. Its metadata is never shown: it is the caller's own and may name people."""
 
     id: str
@@ -205,7 +206,7 @@ class MessageShape(CamelSchema):
     role: Literal["user", "assistant"]
     text: str
     rating: RatingOut | None
-    created_at: Moment
+    created_at: DateTimeString
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -220,26 +221,26 @@ class MessageShape(CamelSchema):
         )
 
 
-class MessageList(CamelSchema):
+class MessageList(ResponseSchema):
     messages: list[MessageShape]
     next_cursor: str | None
 
 
-class Usage(CamelSchema):
+class Usage(ResponseSchema):
     """Tokens read and written; null while the turn runs, and where its process died."""
 
     input_tokens: int | None
     output_tokens: int | None
 
 
-class TurnCredits(CamelSchema):
+class TurnCredits(ResponseSchema):
     held: int
     charged: int
     released: int
     ledger_entry_id: str | None
 
 
-class Timings(CamelSchema):
+class Timings(ResponseSchema):
     """Milliseconds from the turn's opening; null for what has not come."""
 
     queue_ms: int | None
@@ -247,7 +248,7 @@ class Timings(CamelSchema):
     total_ms: int | None
 
 
-class TurnShape(CamelSchema):
+class TurnShape(ResponseSchema):
     """A turn's receipt. `code` is that of the error under which it failed."""
 
     turn_id: str
@@ -261,10 +262,10 @@ class TurnShape(CamelSchema):
     usage: Usage
     credits: TurnCredits
     timings: Timings
-    created_at: Moment
-    settled_at: Moment | None
+    created_at: DateTimeString
+    settled_at: DateTimeString | None
 
 
-class TurnAnswer(CamelSchema):
+class TurnAnswer(ResponseSchema):
     success: Literal[True] = True
     data: TurnShape

@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Callable
 
 
-def line_of(most: int) -> Callable[[str], str]:
-    """A check: one line of 1 to `most` characters, trimmed, that can be shown and kept."""
+def single_line(max_length: int) -> Callable[[str], str]:
+    """A check: one line of 1 to `max_length` characters, trimmed, that can be shown and kept."""
 
     def line(text: str) -> str:
         whole, text = text, unicodedata.normalize("NFC", text).strip()
-        if not text or max(len(whole), len(text)) > most:
-            raise ValueError(f"This must have 1 to {most} characters.")
+        if not text or max(len(whole), len(text)) > max_length:
+            raise ValueError(f"This must have 1 to {max_length} characters.")
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             raise ValueError("This has a control character or half a surrogate pair in it.")
         return text
@@ -20,11 +20,11 @@ def line_of(most: int) -> Callable[[str], str]:
     return line
 
 
-LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
-"""What `line_of` takes, but for its length, as a regular expression of the API's document."""
+SINGLE_LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
+"""What `single_line` takes, but for its length, as a regular expression of the API's document."""
 
 
-def keepable(text: str) -> str:
+def require_storable(text: str) -> str:
     """A check: the text as it is, if PostgreSQL can keep it."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("This has a NUL or half a surrogate pair in it, which cannot be kept.")

@@ -8,8 +8,8 @@ from ninja import Query, Router
 
 from apps.api_keys.authentication import ApiKeyAuth, caller_in
 from apps.api_keys.models import Scope
-from apps.api_kit.pagination import newest_first
-from apps.api_kit.schemas import Cursor, Day, Limit, Success
+from apps.api_kit.pagination import paginate_newest_first
+from apps.api_kit.schemas import IsoDate, PageCursor, PageLimit, SuccessSchema
 from apps.credits.models import EntryKind
 from apps.credits.queries import balance_of, ledger_of
 from apps.credits.schemas import CreditsAnswer, LedgerEntryOut, LedgerPage
@@ -24,15 +24,15 @@ def get_credits(request: HttpRequest) -> dict[str, Any]:
     return {"success": True, "data": {"balance": credits.balance, "held": credits.held}}
 
 
-@router.get("/credits/ledger", auth=ApiKeyAuth(Scope.READ), response=Success[LedgerPage])
+@router.get("/credits/ledger", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[LedgerPage])
 def list_ledger_entries(
     request: HttpRequest,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
     kind: EntryKind | None = None,
-    since: Annotated[Day | None, Query(description="The first day, whole and in UTC.")] = None,
-    until: Annotated[Day | None, Query(description="The last day, whole and in UTC.")] = None,
-) -> Success[LedgerPage]:
+    since: Annotated[IsoDate | None, Query(description="The first day, whole and in UTC.")] = None,
+    until: Annotated[IsoDate | None, Query(description="The last day, whole and in UTC.")] = None,
+) -> SuccessSchema[LedgerPage]:
     """Every movement of the workspace's credits, newest first, or those of a kind or some days."""
     found = ledger_of(
         caller_in(request).workspace_id,
@@ -40,9 +40,9 @@ def list_ledger_entries(
         since=None if since is None else datetime.combine(since, time(), UTC),
         before=_day_after(until),
     )
-    page = newest_first(found, cursor=cursor, limit=limit)
+    page = paginate_newest_first(found, cursor=cursor, limit=limit)
     rows = [LedgerEntryOut.of(entry) for entry in page.rows]
-    return Success(data=LedgerPage(entries=rows, next_cursor=page.next_cursor))
+    return SuccessSchema(data=LedgerPage(entries=rows, next_cursor=page.next_cursor))
 
 
 def _day_after(day: date | None) -> datetime | None:

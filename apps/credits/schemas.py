@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Self
 
-from apps.api_kit.schemas import CamelSchema
+from apps.api_kit.schemas import ResponseSchema
 from apps.credits.models import EntryKind, LedgerEntry
 
 
-class CreditsShape(CamelSchema):
+class CreditsShape(ResponseSchema):
     """All credits, and the part of them that running turns hold."""
 
     balance: int
     held: int
 
 
-class CreditsAnswer(CamelSchema):
+class CreditsAnswer(ResponseSchema):
     success: Literal[True] = True
     data: CreditsShape
 
 
-class LedgerEntryOut(CamelSchema):
+class LedgerEntryOut(ResponseSchema):
     """A line of the ledger. `credits` are those given, or taken where negative.
 
     A charge names its turn. `reference` is what it belongs to elsewhere, such as an invoice;
@@ -56,6 +56,6 @@ class LedgerEntryOut(CamelSchema):
         )
 
 
-class LedgerPage(CamelSchema):
+class LedgerPage(ResponseSchema):
     entries: list[LedgerEntryOut]
     next_cursor: str | None

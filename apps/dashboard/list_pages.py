@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from apps.api_kit.pagination import newest_first
+from apps.api_kit.pagination import paginate_newest_first
 from apps.core.errors import ValidationFailed
 
 M = TypeVar("M", bound=Model)
@@ -33,9 +33,9 @@ def listing(
     for name in [name for name, value in query.items() if not value or name == "cursor"]:
         del query[name]
     try:
-        page = newest_first(rows, cursor=cursor, limit=limit, by=by)
+        page = paginate_newest_first(rows, cursor=cursor, limit=limit, order_field=by)
     except ValidationFailed:
-        cursor, page = None, newest_first(rows, cursor=None, limit=limit, by=by)
+        cursor, page = None, paginate_newest_first(rows, cursor=None, limit=limit, order_field=by)
     first_url = f"?{query.urlencode()}" if cursor else None
     next_url = None
     if page.next_cursor:

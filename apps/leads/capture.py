@@ -21,7 +21,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from apps.api_kit.schemas import details_of
+from apps.api_kit.schemas import error_details
 from apps.chatbots.models import LeadCapture
 from apps.conversations.models import Message, Role, Turn
 from apps.core.errors import ValidationFailed
@@ -66,7 +66,7 @@ def given_in(metadata: Mapping[str, Any] | None) -> LeadFields | None:
     try:
         given = GivenLead.model_validate(value)
     except ValidationError as error:
-        found = details_of(error.errors())
+        found = error_details(error.errors())
         raise ValidationFailed({_place(name): said for name, said in found.items()}) from None
     if given.email is None and given.phone is None:
         raise ValidationFailed({"metadata.lead": ["Give an email address or a phone number."]})

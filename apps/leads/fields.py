@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from apps.api_kit.schemas import shown_as_line
+from apps.api_kit.schemas import single_line_field
 from apps.core.json_limits import bounded_object
-from apps.core.text import line_of
+from apps.core.text import single_line
 from apps.leads.contact_formats import email_of, phone_of
 
 NAME_LENGTH = 200
@@ -39,15 +39,15 @@ _EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
 _PHONE = {"format": "phone", "minLength": 3, "examples": ["+442079460958"]}
 Name = Annotated[
     str,
-    AfterValidator(line_of(NAME_LENGTH)),
-    shown_as_line(NAME_LENGTH, examples=["Ada Lovelace"]),
+    AfterValidator(single_line(NAME_LENGTH)),
+    single_line_field(NAME_LENGTH, examples=["Ada Lovelace"]),
 ]
 Email = Annotated[str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(email_of)]
 Phone = Annotated[str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(phone_of)]
 Source = Annotated[
     str,
-    AfterValidator(line_of(SOURCE_LENGTH)),
-    shown_as_line(SOURCE_LENGTH, examples=["pricing page"]),
+    AfterValidator(single_line(SOURCE_LENGTH)),
+    single_line_field(SOURCE_LENGTH, examples=["pricing page"]),
 ]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
 Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]

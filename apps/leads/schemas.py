@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, cast
 from ninja import Schema
 from pydantic import AfterValidator, Field
 
-from apps.api_kit.schemas import BodySchema, CamelSchema, Moment
-from apps.core.text import line_of
+from apps.api_kit.schemas import DateTimeString, RequestSchema, ResponseSchema
+from apps.core.text import single_line
 from apps.leads.fields import (
     SEARCH_LENGTH,
     Email,
@@ -24,7 +24,7 @@ PAGES = 1_000_000
 
 
 def _search(text: str) -> str:
-    return line_of(SEARCH_LENGTH)(text) if text.strip() else ""
+    return single_line(SEARCH_LENGTH)(text) if text.strip() else ""
 
 
 _SEARCHED: dict[str, Any] = {
@@ -47,7 +47,7 @@ class LeadFilters(Schema):
     )
 
 
-class NewLead(BodySchema):
+class NewLead(RequestSchema):
     """A lead to create. Of the optional fields, null is as good as absent."""
 
     name: Name
@@ -69,7 +69,7 @@ class NewLeadOfChatbot(NewLead):
     chatbot_id: str
 
 
-class LeadChanges(BodySchema):
+class LeadChanges(RequestSchema):
     """What to change: fields that are absent stay as they are. A `phone` of null is taken away;
     `metadata` is merged key by key, and a key of null is taken away."""
 
@@ -86,7 +86,7 @@ class LeadChanges(BodySchema):
         return cast(LeadFields, self.model_dump(exclude_unset=True))
 
 
-class CapturedFieldShape(CamelSchema):
+class CapturedFieldShape(ResponseSchema):
     """A detail that the visitor gave, and the message in which they did."""
 
     field: Literal["name", "email", "phone"]
@@ -94,7 +94,7 @@ class CapturedFieldShape(CamelSchema):
     message_id: str
 
 
-class LeadShape(CamelSchema):
+class LeadShape(ResponseSchema):
     """A lead. `name`, `email` and `phone` are null while they are not known."""
 
     id: str
@@ -107,11 +107,11 @@ class LeadShape(CamelSchema):
     status: Status
     metadata: dict[str, Any]
     captured: list[CapturedFieldShape]
-    created_at: Moment
-    updated_at: Moment
+    created_at: DateTimeString
+    updated_at: DateTimeString
 
 
-class Pagination(CamelSchema):
+class Pagination(ResponseSchema):
     """Where a page stands among all. `totalPages` is 0 where nothing was found."""
 
     page: int
@@ -122,26 +122,26 @@ class Pagination(CamelSchema):
     has_prev: bool
 
 
-class LeadList(CamelSchema):
+class LeadList(ResponseSchema):
     leads: list[LeadShape]
     pagination: Pagination
 
 
-class DeletedLead(CamelSchema):
+class DeletedLead(ResponseSchema):
     id: str
     deleted: Literal[True]
 
 
-class LeadAnswer(CamelSchema):
+class LeadAnswer(ResponseSchema):
     success: Literal[True] = True
     data: LeadShape
 
 
-class LeadListAnswer(CamelSchema):
+class LeadListAnswer(ResponseSchema):
     success: Literal[True] = True
     data: LeadList
 
 
-class DeletedLeadAnswer(CamelSchema):
+class DeletedLeadAnswer(ResponseSchema):
     success: Literal[True] = True
     data: DeletedLead

@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 
-from apps.api_kit.pagination import Page, newest_first
+from apps.api_kit.pagination import Page, paginate_newest_first
 from apps.core.csv_text import csv_lines
 from apps.infrastructure.postgres.threads import in_thread
 
@@ -30,7 +30,7 @@ def csv_file(
     """
 
     def batch(cursor: str | None) -> Batch[str]:
-        page: Page[M] = newest_first(rows, cursor=cursor, limit=AT_ONCE)
+        page: Page[M] = paginate_newest_first(rows, cursor=cursor, limit=AT_ONCE)
         return csv_lines(line(row) for row in page.rows), page.next_cursor
 
     return sent_while_read(name, header, batch)

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from apps.api_kit.schemas import BodySchema, CamelSchema, Text
+from apps.api_kit.schemas import RequestSchema, ResponseSchema, StorableText
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
 from apps.webhooks.signing import body_of
 
 _URL = {"format": "webhook-url", "minLength": 8, "examples": ["https://hooks.example.com/parley"]}
 Url = Annotated[str, Field(max_length=2000, json_schema_extra=_URL)]
-Description = Annotated[Text, Field(max_length=200)]
+Description = Annotated[StorableText, Field(max_length=200)]
 Subscribable = Literal[
     "lead.created",
     "lead.updated",
@@ -28,13 +28,13 @@ Subscribable = Literal[
 EventTypes = Annotated[list[Subscribable], Field(min_length=1, max_length=50)]
 
 
-class EndpointIn(BodySchema):
+class EndpointIn(RequestSchema):
     url: Url
     event_types: EventTypes
     description: Description = ""
 
 
-class EndpointChanges(BodySchema):
+class EndpointChanges(RequestSchema):
     """What is absent or null stays as it is."""
 
     url: Url | None = None
@@ -43,7 +43,7 @@ class EndpointChanges(BodySchema):
     enabled: bool | None = None
 
 
-class EndpointOut(CamelSchema):
+class EndpointOut(ResponseSchema):
     id: str
     url: str
     description: str
@@ -80,12 +80,12 @@ class EndpointWithSecret(EndpointOut):
     secret: str
 
 
-class EndpointPage(CamelSchema):
+class EndpointPage(ResponseSchema):
     webhook_endpoints: list[EndpointOut]
     next_cursor: str | None
 
 
-class DeliveryOut(CamelSchema):
+class DeliveryOut(ResponseSchema):
     id: str
     endpoint_id: str
     event_id: str
@@ -104,19 +104,19 @@ class DeliveryOut(CamelSchema):
         return cls(**_fields(delivery))
 
 
-class DeliveryPage(CamelSchema):
+class DeliveryPage(ResponseSchema):
     deliveries: list[DeliveryOut]
     next_cursor: str | None
 
 
-class DeliveryRequest(CamelSchema):
+class DeliveryRequest(ResponseSchema):
     """What is sent. The headers are those of the last attempt, and empty before the first."""
 
     headers: dict[str, str]
     body: str
 
 
-class DeliveryResponse(CamelSchema):
+class DeliveryResponse(ResponseSchema):
     """What the last attempt got: of the body, the first 4 KiB."""
 
     status: int

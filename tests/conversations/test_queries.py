@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from apps.api_kit.pagination import cursor_of
+from apps.api_kit.pagination import encode_cursor
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message
@@ -101,7 +101,7 @@ def test_cursor_of_another_conversation_shows_nothing_of_it(
 ) -> None:
     foreign = opened(make_chatbot(team.outside))
     said = Message.objects.get(turn=foreign)
-    before = cursor_of(said.created_at - timedelta(days=1), said.id)
+    before = encode_cursor(said.created_at - timedelta(days=1), said.id)
     page, _ = messages_after(conversation, cursor=before, limit=100)
     assert page == list(messages_of(conversation))
 

@@ -8,8 +8,8 @@ from ninja import Router, Status
 from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
-from apps.api_kit.pagination import newest_first
-from apps.api_kit.schemas import Cursor, Deleted, Limit, Success
+from apps.api_kit.pagination import paginate_newest_first
+from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports import services
@@ -35,10 +35,12 @@ FILE = {
 @router.post(
     "/conversation-exports",
     auth=READ,
-    response={202: Success[ExportOut]},
+    response={202: SuccessSchema[ExportOut]},
     openapi_extra=raises(ChatbotNotFound, TooManyExports),
 )
-def create_conversation_export(request: HttpRequest, body: NewExport) -> Status[Success[ExportOut]]:
+def create_conversation_export(
+    request: HttpRequest, body: NewExport
+) -> Status[SuccessSchema[ExportOut]]:
     """Ask for a file of conversations. It is written in the background: read its status."""
     export = services.ask_for_export(
         workspace_id=caller_in(request).workspace_id,
@@ -46,23 +48,25 @@ def create_conversation_export(request: HttpRequest, body: NewExport) -> Status[
         wanted=body.wanted(),
         actor=actor_in(request),
     )
-    return Status(202, Success(data=ExportOut.of(export)))
+    return Status(202, SuccessSchema(data=ExportOut.of(export)))
 
 
-@router.get("/conversation-exports", auth=READ, response=Success[ExportPage])
+@router.get("/conversation-exports", auth=READ, response=SuccessSchema[ExportPage])
 def list_conversation_exports(
-    request: HttpRequest, limit: Limit = 50, cursor: Cursor = None
-) -> Success[ExportPage]:
+    request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
+) -> SuccessSchema[ExportPage]:
     """The workspace's exports, newest first."""
-    page = newest_first(exports_of(caller_in(request).workspace_id), cursor=cursor, limit=limit)
+    page = paginate_newest_first(
+        exports_of(caller_in(request).workspace_id), cursor=cursor, limit=limit
+    )
     rows = [ExportOut.of(export) for export in page.rows]
-    return Success(data=ExportPage(exports=rows, next_cursor=page.next_cursor))
+    return SuccessSchema(data=ExportPage(exports=rows, next_cursor=page.next_cursor))
 
 
-@router.get("/conversation-exports/{export_id}", auth=READ, response=Success[ExportOut])
-def get_conversation_export(request: HttpRequest, export_id: str) -> Success[ExportOut]:
+@router.get("/conversation-exports/{export_id}", auth=READ, response=SuccessSchema[ExportOut])
+def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSchema[ExportOut]:
     """How far an export is, and whether its file can be downloaded."""
-    return Success(data=ExportOut.of(export_with(caller_in(request).workspace_id, export_id)))
+    return SuccessSchema(data=ExportOut.of(export_with(caller_in(request).workspace_id, export_id)))
 
 
 @router.get(
@@ -76,9 +80,13 @@ def download_conversation_export(request: HttpRequest, export_id: str) -> Stream
     return file_of(completed_export(caller_in(request).workspace_id, export_id))
 
 
-@router.delete("/conversation-exports/{export_id}", auth=MANAGE, response=Success[Deleted])
-def delete_conversation_export(request: HttpRequest, export_id: str) -> Success[Deleted]:
+@router.delete(
+    "/conversation-exports/{export_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema]
+)
+def delete_conversation_export(
+    request: HttpRequest, export_id: str
+) -> SuccessSchema[DeletedSchema]:
     """Delete an export with its file. One that is still being written stops."""
     export = export_with(caller_in(request).workspace_id, export_id)
     services.delete_export(export=export, actor=actor_in(request))
-    return Success(data=Deleted(id=export_id))
+    return SuccessSchema(data=DeletedSchema(id=export_id))

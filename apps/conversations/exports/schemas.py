@@ -9,20 +9,20 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from apps.api_kit.openapi import EXAMPLE_ID
-from apps.api_kit.schemas import BodySchema, CamelSchema, Id, When, shown_as_line
+from apps.api_kit.schemas import Id, RequestSchema, ResponseSchema, UtcDateTime, single_line_field
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import Wanted
 from apps.conversations.lists import Rated
 from apps.conversations.models import SOURCE_LENGTH
 from apps.conversations.schemas import SEARCH_LENGTH, Status
-from apps.core.text import line_of
+from apps.core.text import single_line
 
 FormatName = Literal["csv", "jsonl"]
 StatusName = Literal["pending", "running", "completed", "failed"]
 _NAMES = {"since": "from", "before": "to"}
 
 
-class NewExport(BodySchema):
+class NewExport(RequestSchema):
     """What to export: all conversations, or those that match everything that is given.
 
     The filters are those of the list of conversations: `from` and `to` bound the last message.
@@ -49,22 +49,24 @@ class NewExport(BodySchema):
     chatbot_id: Id | None = None
     status: Status | None = Field(None, description="How the last turn stands.")
     source: (
-        Annotated[str, AfterValidator(line_of(SOURCE_LENGTH)), shown_as_line(SOURCE_LENGTH)] | None
+        Annotated[str, AfterValidator(single_line(SOURCE_LENGTH)), single_line_field(SOURCE_LENGTH)]
+        | None
     ) = None
     has_lead: bool | None = None
     rated: Rated | None = None
     search: (
-        Annotated[str, AfterValidator(line_of(SEARCH_LENGTH)), shown_as_line(SEARCH_LENGTH)] | None
+        Annotated[str, AfterValidator(single_line(SEARCH_LENGTH)), single_line_field(SEARCH_LENGTH)]
+        | None
     ) = None
-    since: When | None = Field(None, alias="from")
-    before: When | None = Field(None, alias="to")
+    since: UtcDateTime | None = Field(None, alias="from")
+    before: UtcDateTime | None = Field(None, alias="to")
 
     def wanted(self) -> Wanted:
         """The same in our own words."""
         return Wanted(**self.model_dump(exclude={"format"}))
 
 
-class Progress(CamelSchema):
+class Progress(ResponseSchema):
     """How far the file is written. `conversations` is null until they are counted."""
 
     rows: int
@@ -72,7 +74,7 @@ class Progress(CamelSchema):
     conversations: int | None
 
 
-class ExportOut(CamelSchema):
+class ExportOut(ResponseSchema):
     """An export. `error` says why it failed; `bytes` is the size of what is written so far."""
 
     id: str
@@ -108,6 +110,6 @@ class ExportOut(CamelSchema):
         )
 
 
-class ExportPage(CamelSchema):
+class ExportPage(ResponseSchema):
     exports: list[ExportOut]
     next_cursor: str | None

@@ -15,7 +15,7 @@ from apps.conversations.models import (
     RatingValue,
     TurnStatus,
 )
-from apps.core.text import keepable, line_of
+from apps.core.text import require_storable, single_line
 from apps.dashboard.forms.days import DaysForm
 
 
@@ -83,11 +83,11 @@ class ConversationForm(forms.Form):
     def clean_title(self) -> str:
         """One line, or nothing."""
         title: str = self.cleaned_data["title"]
-        return _checked(line_of(TITLE_LENGTH), title) if title else ""
+        return _checked(single_line(TITLE_LENGTH), title) if title else ""
 
     def clean_note(self) -> str:
         """What can be kept."""
-        return _checked(keepable, self.cleaned_data["note"].replace("\r\n", "\n"))
+        return _checked(require_storable, self.cleaned_data["note"].replace("\r\n", "\n"))
 
 
 class RatingForm(forms.Form):
@@ -98,7 +98,7 @@ class RatingForm(forms.Form):
 
     def clean_comment(self) -> str:
         """What can be kept."""
-        return _checked(keepable, self.cleaned_data["comment"].replace("\r\n", "\n"))
+        return _checked(require_storable, self.cleaned_data["comment"].replace("\r\n", "\n"))
 
 
 def _checked(check: Callable[[str], str], text: str) -> str:

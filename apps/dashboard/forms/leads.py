@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from apps.chatbots.queries import chatbots_of
-from apps.core.text import line_of
+from apps.core.text import single_line
 from apps.dashboard.leads import STATUSES
 from apps.leads.contact_formats import email_of, phone_of
 from apps.leads.fields import NAME_LENGTH, SEARCH_LENGTH, SOURCE_LENGTH, LeadFields
@@ -60,7 +60,7 @@ class LeadForm(forms.Form):
 
     def clean_name(self) -> str:
         """One line, or nothing."""
-        return self._checked("name", line_of(NAME_LENGTH))
+        return self._checked("name", single_line(NAME_LENGTH))
 
     def clean_email(self) -> str:
         """An address in the form in which it is kept."""
@@ -75,7 +75,7 @@ class LeadForm(forms.Form):
 
     def clean_source(self) -> str:
         """One line."""
-        return self._checked("source", line_of(SOURCE_LENGTH))
+        return self._checked("source", single_line(SOURCE_LENGTH))
 
     def _checked(self, name: str, check: Callable[[str], str]) -> str:
         text: str = self.cleaned_data[name].strip()

@@ -8,20 +8,20 @@ from ninja import Query, Router
 
 from apps.api_keys.authentication import ApiKeyAuth, caller_in
 from apps.api_keys.models import Scope
-from apps.api_kit.schemas import Day, Success
+from apps.api_kit.schemas import IsoDate, SuccessSchema
 from apps.reporting.usage.queries import MOST_DAYS, GroupBy, usage_of
 from apps.reporting.usage.schemas import UsageOut
 
 router = Router(tags=["credits"], by_alias=True)
 
 
-@router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=Success[UsageOut])
+@router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[UsageOut])
 def get_credit_usage(
     request: HttpRequest,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="How many days.")] = 30,
-    until: Annotated[Day | None, Query(description="The last day; today by default.")] = None,
+    until: Annotated[IsoDate | None, Query(description="The last day; today by default.")] = None,
     group_by: Annotated[GroupBy, Query(alias="groupBy")] = GroupBy.DAY,
-) -> Success[UsageOut]:
+) -> SuccessSchema[UsageOut]:
     """What the turns of some days came to, by day, chatbot, language model or API key.
 
     Days come in their order; other groups those of the most credits first, at most 1,000.
@@ -32,4 +32,4 @@ def get_credit_usage(
         days=days,
         by=group_by,
     )
-    return Success(data=UsageOut.of(usage, group_by))
+    return SuccessSchema(data=UsageOut.of(usage, group_by))

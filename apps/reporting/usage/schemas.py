@@ -6,11 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from apps.api_kit.schemas import CamelSchema
+from apps.api_kit.schemas import ResponseSchema
 from apps.reporting.usage.queries import Figures, GroupBy, Usage, Used
 
 
-class FiguresOut(CamelSchema):
+class FiguresOut(ResponseSchema):
     """Turns that began in the time, the credits that they were charged, their models' tokens."""
 
     turns: int
@@ -41,7 +41,7 @@ class UsedOut(FiguresOut):
         return cls.of(used.figures, group=used.group, name=used.name)
 
 
-class UsageOut(CamelSchema):
+class UsageOut(ResponseSchema):
     """Both days are whole, in UTC and included."""
 
     since: Annotated[str, Field(json_schema_extra={"format": "date"})]

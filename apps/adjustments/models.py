@@ -14,10 +14,10 @@ class Status(models.TextChoices):
     """posted for ever; or pending, then one of the last three for ever."""
 
     POSTED = "posted", "Posted"
-    PENDING = "pending", "Waits for a second person"
+    PENDING = "pending", "Awaiting approval"
     APPROVED = "approved", "Approved and posted"
     DECLINED = "declined", "Declined"
-    EXPIRED = "expired", "Lapsed undecided"
+    EXPIRED = "expired", "Expired"
 
 
 DONE = (Status.POSTED, Status.APPROVED)
@@ -38,9 +38,7 @@ class Adjustment(models.Model):
     )
     requested_from = models.GenericIPAddressField(null=True, blank=True)
     requested_at = models.DateTimeField(db_default=Now(), editable=False)
-    lapses_at = models.DateTimeField(
-        null=True, blank=True, help_text="Until when a second person can decide."
-    )
+    lapses_at = models.DateTimeField(null=True, blank=True, help_text="Approval deadline.")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -53,7 +51,7 @@ class Adjustment(models.Model):
     decision_reason = models.CharField(max_length=500, blank=True)
     file_name = models.CharField(max_length=200, blank=True)
     file_digest = models.CharField(
-        max_length=64, blank=True, help_text="SHA-256 of the file that it came from."
+        max_length=64, blank=True, help_text="SHA-256 of the uploaded file."
     )
 
     class Meta:
@@ -113,9 +111,9 @@ class AdjustmentLine(models.Model):
 
     id = IdField()
     adjustment = models.ForeignKey(Adjustment, on_delete=models.PROTECT, related_name="lines")
-    number = models.PositiveIntegerField(default=1, help_text="The line of the file.")
+    number = models.PositiveIntegerField(default=1, help_text="Row number in the file.")
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
-    credits = models.BigIntegerField(help_text="Credits to give, or to take where negative.")
+    credits = models.BigIntegerField(help_text="Credits to add; negative to deduct.")
     category = models.CharField(max_length=10, choices=Category)
     reason = models.CharField(max_length=500)
     reference = models.CharField(max_length=200, blank=True)

@@ -20,9 +20,9 @@ MOST_REQUESTS = 10_000
 class Scope(models.TextChoices):
     """What a key may do."""
 
-    CHAT = "chat", "chat: send messages to chatbots"
-    READ = "read", "read: list and get everything of the workspace"
-    MANAGE = "manage", "manage: create, change and delete"
+    CHAT = "chat", "Chat: send messages to chatbots"
+    READ = "read", "Read: view all data in this workspace"
+    MANAGE = "manage", "Manage: create, edit and delete resources"
 
 
 class ApiKey(models.Model):
@@ -38,7 +38,7 @@ class ApiKey(models.Model):
     rate_limit_per_hour = models.PositiveIntegerField(
         default=REQUESTS_PER_HOUR,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_REQUESTS)],
-        help_text="Requests in any hour to everything but chat, which has the chatbot's own limit.",
+        help_text="API requests per hour. Chat requests have their own limit on each chatbot.",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)

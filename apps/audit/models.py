@@ -11,10 +11,10 @@ from apps.infrastructure.postgres.id_field import IdField
 class ActorKind(models.TextChoices):
     """What kind of hand did it."""
 
-    PERSON = "person", "a member"
-    API_KEY = "api_key", "an API key"
-    STAFF = "staff", "Parley's staff"
-    SYSTEM = "system", "Parley itself"
+    PERSON = "person", "Member"
+    API_KEY = "api_key", "API key"
+    STAFF = "staff", "Parley staff"
+    SYSTEM = "system", "System"
 
 
 class AuditEntry(models.Model):
@@ -31,12 +31,14 @@ class AuditEntry(models.Model):
         null=True,
         blank=True,
         related_name="audit_log",
-        help_text="Empty for what staff do to no workspace in particular.",
+        help_text="Empty for staff actions that concern no single workspace.",
     )
     actor_kind = models.CharField(max_length=7, choices=ActorKind)
     actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
-    actor_label = models.CharField(max_length=300, help_text="An email address, or a key's name.")
-    action = models.CharField(max_length=60, help_text="A thing and a verb: chatbot.updated.")
+    actor_label = models.CharField(max_length=300, help_text="Email address or API key name.")
+    action = models.CharField(
+        max_length=60, help_text="Resource and verb, such as chatbot.updated."
+    )
     target_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
     target_label = models.CharField(max_length=300, blank=True)
     details = models.JSONField(default=dict, blank=True)

@@ -36,30 +36,30 @@ class LanguageModel(models.Model):
     name = models.CharField(
         max_length=120,
         unique=True,
-        help_text="The public name.",
+        help_text="Public name.",
         error_messages={"unique": "A language model with this name exists."},
     )
     description = models.CharField(max_length=500, blank=True)
-    litellm_model = models.CharField(max_length=200, help_text="The litellm model id.")
+    litellm_model = models.CharField(max_length=200, help_text="LiteLLM model ID.")
     provider = models.CharField(max_length=20, editable=False)
     provider_model = models.CharField(max_length=200, editable=False)
     api_base = models.CharField(
         max_length=300,
         blank=True,
         validators=[http_address],
-        help_text="Where the provider's API answers, such as http://10.0.0.5:8000/v1.",
+        help_text="Base URL of the provider's API, such as http://10.0.0.5:8000/v1.",
     )
     api_key_env = models.CharField(
         max_length=80,
         blank=True,
         validators=[key_variable],
-        help_text="The name of the environment variable with the provider's key.",
+        help_text="Name of the environment variable with the provider's API key.",
     )
     credits_per_reply = models.PositiveIntegerField(default=0)
     credits_per_1k_input = models.PositiveIntegerField(default=0)
     credits_per_1k_output = models.PositiveIntegerField(default=0)
     context_tokens = models.PositiveIntegerField(
-        default=8192, help_text="The most that prompt and reply may be together."
+        default=8192, help_text="Maximum tokens for prompt and reply combined."
     )
     supports_streaming = models.BooleanField(default=True)
     is_active = models.BooleanField(default=True)
@@ -91,7 +91,7 @@ class PriceChange(models.Model):
         on_delete=models.DO_NOTHING,
         related_name="price_changes",
         db_constraint=False,
-        help_text="The history of a model outlives it.",
+        help_text="Kept after the model is deleted.",
     )
     model_name = models.CharField(max_length=120)
     actor_label = models.CharField(max_length=300)
@@ -130,9 +130,9 @@ class PriceChange(models.Model):
 class LeadCapture(models.TextChoices):
     """What a chatbot does to learn whom it talks to."""
 
-    OFF = "off", "off"
-    DETECT = "detect", "detect: find contact details in what visitors write"
-    ASK = "ask", "ask: find them, and have the model ask for them"
+    OFF = "off", "Off"
+    DETECT = "detect", "Detect: find contact details in messages"
+    ASK = "ask", "Ask: detect, and have the chatbot ask for contact details"
 
 
 class Chatbot(models.Model):
@@ -155,7 +155,7 @@ class Chatbot(models.Model):
     history_limit = models.PositiveSmallIntegerField(
         default=20,
         validators=[MaxValueValidator(200)],
-        help_text="How many earlier messages of the conversation the model is shown.",
+        help_text="Number of earlier messages sent to the model.",
     )
     rate_limit_requests = models.PositiveIntegerField(
         default=60, validators=[MinValueValidator(1), MaxValueValidator(10_000)]

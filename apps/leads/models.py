@@ -44,11 +44,11 @@ class Lead(models.Model):
         blank=True,
         related_name="leads",
         db_constraint=False,
-        help_text="Where the details were first given.",
+        help_text="Where the lead first came from.",
     )
     name = models.CharField(max_length=200, blank=True)
     email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001
-    phone = models.CharField(max_length=16, blank=True, help_text="E.164: +442079460958.")
+    phone = models.CharField(max_length=16, blank=True, help_text="E.164 format: +442079460958.")
     source = models.CharField(max_length=60)
     status = models.CharField(max_length=9, choices=LeadStatus, default=LeadStatus.NEW)
     metadata = models.JSONField(default=dict, blank=True)

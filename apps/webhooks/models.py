@@ -37,9 +37,9 @@ SUBSCRIBABLE = [each.value for each in EventType if each != EventType.WEBHOOK_TE
 class DisabledReason(models.TextChoices):
     """Why an endpoint is off."""
 
-    OWNER = "owner", "switched off by the workspace"
-    GONE = "gone", "it answered 410 Gone"
-    FAILING = "failing", "it has failed without a break for days"
+    OWNER = "owner", "Disabled by a member"
+    GONE = "gone", "The endpoint returned 410 Gone"
+    FAILING = "failing", "Deliveries failed for several days"
 
 
 class Endpoint(models.Model):
@@ -65,7 +65,7 @@ class Endpoint(models.Model):
         max_length=7, choices=DisabledReason, blank=True, editable=False
     )
     owners_told_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When owners were mailed that it is off."
+        null=True, blank=True, editable=False, help_text="When owners were notified by email."
     )
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -188,7 +188,7 @@ class Delivery(models.Model):
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     response_status = models.PositiveSmallIntegerField(null=True, blank=True)
     response_body = models.TextField(
-        blank=True, default="", db_default="", help_text="The first 4 KiB."
+        blank=True, default="", db_default="", help_text="First 4 KiB."
     )
     error = models.CharField(max_length=200, blank=True, default="", db_default="")
     request_headers = models.JSONField(default=dict, blank=True, db_default={})

@@ -109,7 +109,7 @@ def test_nobody_decides_about_a_workspace_of_their_own(
 def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
     _, address = asked(team, note="<b>For May</b>")
     page = desk.get(address).content.decode()
-    assert ("500 credits to buy" in text_of(page), "<b>For May</b>" in page) == (True, False)
+    assert ("500 credits" in text_of(page), "<b>For May</b>" in page) == (True, False)
     done = desk.post(address, {"verdict": "accept", "answer": ""}, follow=True)
     assert says(done) == ["The request is accepted."]
     (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)

@@ -83,7 +83,7 @@ def test_endpoint_is_changed_switched_off_and_on_and_deleted(
     assert (endpoint.description, endpoint.event_types) == ("New", FORM["event_types"])
     assert act("switch") == ["Nothing is sent until it is on."]
     page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
-    assert "Off since just now : switched off by the workspace." in page
+    assert "Off since just now : Disabled by a member." in page
     assert act("test") == ["This webhook endpoint is switched off. Switch it on first."]
     assert act("switch", enabled="yes") == ["Events are sent again."]
     assert endpoint.is_enabled

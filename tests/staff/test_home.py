@@ -123,7 +123,7 @@ def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
     rows = told(sections()["Webhooks that fail"])
     assert [(row[0], row[1], row[3]) for row in rows] == [
         ("http://127.0.0.1:9", team.workspace.slug, "on"),
-        ("http://127.0.0.1:9", team.workspace.slug, "it answered 410 Gone"),
+        ("http://127.0.0.1:9", team.workspace.slug, "The endpoint returned 410 Gone"),
     ]
 
 

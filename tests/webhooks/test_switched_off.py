@@ -76,7 +76,7 @@ def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: R
         [[team.alice.email], [second.email]]
     )
     text = str(mail.outbox[0].body)
-    assert "it answered 410 Gone" in text
+    assert "The endpoint returned 410 Gone" in text
     assert [hidden for hidden in ("hush", secret, "{{", "{%") if hidden in text] == []
 
 

@@ -42,20 +42,23 @@ class Export(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="exports")
     format = models.CharField(max_length=5, choices=ExportFormat)
     filters = models.JSONField(default=dict, blank=True)
-    asked_by = models.CharField(max_length=300, help_text="An email address, or a key's name.")
+    asked_by = models.CharField(max_length=300, help_text="Email address or API key name.")
     status = models.CharField(
         max_length=9, choices=ExportStatus, default=ExportStatus.PENDING, editable=False
     )
     conversations_total = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
     conversations_done = models.PositiveBigIntegerField(default=0, editable=False)
     rows = models.PositiveBigIntegerField(default=0, editable=False)
-    size = models.PositiveBigIntegerField(default=0, editable=False, help_text="Bytes.")
+    size = models.PositiveBigIntegerField(default=0, editable=False, help_text="Size in bytes.")
     parts = models.PositiveIntegerField(default=0, editable=False)
     after_conversation_id = models.CharField(
         max_length=LENGTH, blank=True, db_collation="C", editable=False
     )
     after_message_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Empty where the conversation is whole."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Empty when the conversation was exported completely.",
     )
     after_message_id = models.CharField(
         max_length=LENGTH, blank=True, db_collation="C", editable=False
@@ -64,7 +67,7 @@ class Export(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="Claims since a part was written."
+        default=0, editable=False, help_text="Attempts since the last part was written."
     )
     error = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

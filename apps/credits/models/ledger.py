@@ -23,11 +23,11 @@ class Plan(models.Model):
     credits_last_months = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
-        help_text="After how many anniversaries what is left of a month's credits expires: 1 is "
-        "use it or lose it. Empty: never.",
+        help_text="Number of months after which unused monthly credits expire. Empty: never.",
     )
     is_active = models.BooleanField(
-        default=True, help_text="Whether workspaces can come to it. Those that are on it stay."
+        default=True,
+        help_text="Offered to workspaces. Workspaces already on the plan keep it.",
     )
 
     class Meta:
@@ -65,7 +65,10 @@ class Account(models.Model):
     balance = models.BigIntegerField(db_default=0, editable=False)
     held = models.BigIntegerField(db_default=0, editable=False)
     low_balance_threshold = models.BigIntegerField(
-        null=True, blank=True, editable=False, help_text="Below it, the workspace is told, once."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Owners and admins are alerted once when the balance falls below this.",
     )
     low_alert_armed = models.BooleanField(db_default=False, editable=False)
     exhausted_alert_armed = models.BooleanField(db_default=False, editable=False)
@@ -155,7 +158,7 @@ class LedgerEntry(models.Model):
         Workspace, on_delete=models.PROTECT, related_name="ledger", db_index=False
     )
     kind = models.CharField(max_length=10, choices=EntryKind)
-    amount = models.BigIntegerField(help_text="Credits given, or taken where negative.")
+    amount = models.BigIntegerField(help_text="Credits added; negative when deducted.")
     balance_after = models.BigIntegerField()
     turn_id = models.CharField(max_length=LENGTH, null=True, blank=True, db_collation="C")  # noqa: DJ001
     reason = models.CharField(max_length=500, blank=True)
@@ -168,10 +171,10 @@ class LedgerEntry(models.Model):
         max_length=200,
         blank=True,
         db_default="",
-        help_text="What it belongs to elsewhere: an invoice, a ticket, a period.",
+        help_text="External reference, such as an invoice, ticket or period.",
     )
     expires_at = models.DateTimeField(
-        null=True, blank=True, help_text="When what is left of the credits given here lapses."
+        null=True, blank=True, help_text="When the unused part of these credits expires."
     )
     from_ip = models.GenericIPAddressField(null=True, blank=True)
     reverses = models.ForeignKey(
@@ -181,7 +184,7 @@ class LedgerEntry(models.Model):
         blank=True,
         db_index=False,
         related_name="reversals",
-        help_text="The entry that this one undoes.",
+        help_text="The entry reversed by this one.",
     )
     sequence = models.BigIntegerField(db_default=0, editable=False)
     hash = models.CharField(max_length=64, db_default="", editable=False)

@@ -13,8 +13,8 @@ from apps.workspaces.models import Workspace
 class AlertKind(models.TextChoices):
     """What a workspace is told of its balance."""
 
-    LOW = "low", "below the threshold"
-    EXHAUSTED = "exhausted", "nothing left"
+    LOW = "low", "Low balance"
+    EXHAUSTED = "exhausted", "No credits left"
 
 
 class Alert(models.Model):
@@ -52,8 +52,8 @@ class Alert(models.Model):
 class RequestKind(models.TextChoices):
     """What a workspace asks of Parley's staff."""
 
-    PLAN = "plan", "another plan"
-    PURCHASE = "purchase", "credits to buy"
+    PLAN = "plan", "Plan change"
+    PURCHASE = "purchase", "Credit purchase"
 
 
 class RequestState(models.TextChoices):
@@ -90,7 +90,7 @@ class CreditRequest(models.Model):
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    answer = models.CharField(max_length=500, blank=True, help_text="The workspace reads it.")
+    answer = models.CharField(max_length=500, blank=True, help_text="Shown to the workspace.")
 
     class Meta:
         permissions = [("decide_creditrequest", "Can accept and decline requests")]

@@ -126,7 +126,7 @@ def document() -> Schema:
             },
         },
     }
-    return _renamed(whole)
+    return _rename_schemas(whole)
 
 
 @functools.cache
@@ -252,7 +252,24 @@ def _tree(error: type[ApiError]) -> Iterator[type[ApiError]]:
         yield from _tree(leaf)
 
 
-def _renamed(whole: Schema) -> Schema:
-    """The document with pydantic's names of generic shapes as names that read."""
-    text = json.dumps(whole, default=list)
-    return dict(json.loads(re.sub(r"\bSuccess_(\w+?)_(?=\")", r"\1Answer", text)))
+def schema_name(name: str) -> str:
+    """The name of a schema class in the document: `ChatbotSchema` becomes `Chatbot`, and
+    `SuccessSchema_ChatbotSchema_`, as pydantic names a generic, `ChatbotResponse`."""
+    name = re.sub(r"^SuccessSchema_(\w+?)(?:Schema)?_$", r"\1Response", name)
+    return name.removesuffix("Schema")
+
+
+def _rename_schemas(whole: Schema) -> Schema:
+    text = re.sub(
+        r"(?<=#/components/schemas/)\w+",
+        lambda found: schema_name(found[0]),
+        json.dumps(whole, default=list),
+    )
+    renamed = dict(json.loads(text))
+    schemas: Schema = {}
+    for name, schema in renamed["components"]["schemas"].items():
+        schemas[schema_name(name)] = schema | (
+            {"title": schema_name(name)} if "title" in schema else {}
+        )
+    renamed["components"]["schemas"] = schemas
+    return renamed

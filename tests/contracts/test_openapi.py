@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from openapi_spec_validator import validate
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from config.openapi import METHODS, PREFIX, codes_of, document, operations
+from apps.chat.http import openapi as chat
+from config.api import api
+from config.openapi import METHODS, PREFIX, codes_of, document, operations, schema_name
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOTHING_IS_HERE = {"/api/v1/", "/api/v1/openai/{rest}"}
@@ -156,3 +159,9 @@ def test_document_is_served_with_a_tag() -> None:
         b"",
     )
     assert (other.status_code, again["ETag"]) == (200, first["ETag"])
+
+
+def test_schema_names_are_unique() -> None:
+    own = api.get_openapi_schema()["components"]["schemas"]
+    names = [schema_name(name) for name in [*own, *chat.schemas()]]
+    assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -15,9 +15,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
+from apps.credits.credit_requests import accept, decline
 from apps.credits.models import Account, CreditRequest, Plan, RequestState
 from apps.credits.plans import change_plan, effects
-from apps.credits.purchase_requests import accept, decline
 from apps.infrastructure.admin import HistoryAdmin, row_page
 
 

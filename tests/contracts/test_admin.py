@@ -31,6 +31,7 @@ from apps.conversations.models import (
 )
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
+from apps.credits.credit_requests import ask_for_credits
 from apps.credits.models import (
     Account,
     AccountCheck,
@@ -42,7 +43,6 @@ from apps.credits.models import (
     Plan,
     Statement,
 )
-from apps.credits.purchase_requests import ask_for_credits
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType

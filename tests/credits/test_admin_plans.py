@@ -14,9 +14,9 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.services import person
 from apps.core.ids import new_id
+from apps.credits.credit_requests import ask_for_credits, ask_for_plan
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
-from apps.credits.purchase_requests import ask_for_credits, ask_for_plan
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import says, signed_in, text_of

@@ -13,10 +13,10 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.services import person, staff
 from apps.core.ids import new_id
+from apps.credits.credit_requests import accept, ask_for_credits, ask_for_plan, decline, withdraw
 from apps.credits.errors import RequestEnded, RequestOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
-from apps.credits.purchase_requests import accept, ask_for_credits, ask_for_plan, decline, withdraw
 from apps.credits.services import adjust
 from apps.credits.tasks import send_decision
 from tests.factories import Team, make_user

@@ -13,8 +13,8 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import Wanted
 from apps.conversations.models import Turn
 from apps.core.ids import new_id, new_request_id
+from apps.credits.credit_requests import ask_for_credits, withdraw
 from apps.credits.models import CreditRequest
-from apps.credits.purchase_requests import ask_for_credits, withdraw
 from apps.webhooks.errors import TooManyEndpoints
 from apps.webhooks.models import Endpoint, EventType
 from apps.webhooks.services import send_test

@@ -8,7 +8,7 @@ from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_of
-from apps.credits.purchase_requests import ask_for_credits
+from apps.credits.credit_requests import ask_for_credits
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from apps.audit.services import person, staff
 from apps.core.ids import new_id
+from apps.credits.credit_requests import ask_for_credits, decline
 from apps.credits.models import Account, CreditRequest, Plan
 from apps.credits.plans import change_plan, start_plan
-from apps.credits.purchase_requests import ask_for_credits, decline
 from apps.credits.services import charge, grant, hold
 from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in, text_of
 from tests.factories import Team, give, make_user

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from apps.turns.orm import settle_turn
 from django.contrib.auth.models import Group
 from django.db.models.functions import Now
 from django.test import Client
@@ -13,12 +14,11 @@ from django.utils.html import escape
 
 from apps.audit.services import SYSTEM
 from apps.conversations.models import Turn, TurnStatus
+from apps.credits.credit_requests import ask_for_credits, withdraw
 from apps.credits.models import Account, NightlyCheck, Plan
-from apps.credits.purchase_requests import ask_for_credits, withdraw
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account
 from apps.staff.sections import Section
-from apps.turns.orm import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from apps.webhooks.models import Endpoint

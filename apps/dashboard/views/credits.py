@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
 from apps.credits import alerts
-from apps.credits import purchase_requests as requests
+from apps.credits import credit_requests as requests
 from apps.credits.errors import RequestEnded, RequestOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry
 from apps.credits.queries import expiring, ledger_of, requests_of

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from apps.accounts.access import signed_in
-from apps.adjustments import previews, services
+from apps.adjustments import preview_tokens, services
 from apps.adjustments.csv_import import (
     COLUMNS,
     EXAMPLE,
@@ -35,8 +35,8 @@ def upload(request: HttpRequest, frame: Frame) -> HttpResponseBase:
     """Choose a file, see every row checked, post all of it or nothing."""
     if token := request.POST.get("preview"):
         try:
-            preview = previews.unseal(token, by=signed_in(request))
-        except previews.Stale:
+            preview = preview_tokens.unseal(token, by=signed_in(request))
+        except preview_tokens.Stale:
             messages.warning(request, TOO_OLD)
             return redirect(request.path)
         return _confirm(request, frame, preview)
@@ -76,7 +76,7 @@ def _dry_run(
     foreseen = {each.line.number: each for each in outlook.lines}
     wrong = sum(1 for row in sheet.rows if _wrong(row, foreseen))
     carried = {"name": name, "file": base64.b64encode(content).decode()}
-    token = "" if wrong else previews.seal(content=carried, outlook=outlook, by=by, id=id)
+    token = "" if wrong else preview_tokens.seal(content=carried, outlook=outlook, by=by, id=id)
     return frame.show(
         request,
         "dry_run",
@@ -94,7 +94,9 @@ def _dry_run(
     )
 
 
-def _confirm(request: HttpRequest, frame: Frame, preview: previews.Preview) -> HttpResponseBase:
+def _confirm(
+    request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
+) -> HttpResponseBase:
     by = signed_in(request)
     name, content = preview.content["name"], base64.b64decode(preview.content["file"])
     sheet = read_sheet(content)

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from apps.accounts.access import signed_in
-from apps.adjustments import previews, services
+from apps.adjustments import preview_tokens, services
 from apps.adjustments.errors import Differs, NotAdjusted, Refused, Undecidable
 from apps.adjustments.forms import AdjustForm, DeclineForm
 from apps.adjustments.models import Adjustment
@@ -57,8 +57,8 @@ def adjust(request: HttpRequest, frame: Frame) -> HttpResponseBase:
     """Fill in, see the balance before and after, post once."""
     if token := request.POST.get("preview"):
         try:
-            preview = previews.unseal(token, by=signed_in(request))
-        except previews.Stale:
+            preview = preview_tokens.unseal(token, by=signed_in(request))
+        except preview_tokens.Stale:
             messages.warning(request, TOO_OLD)
             return redirect(request.get_full_path())
         if "change" in request.POST:
@@ -76,7 +76,9 @@ def _form(request: HttpRequest, frame: Frame, *, filled: Line | None = None) -> 
     if form.is_valid():
         outlook = foresee(lines=[form.line], by=by)
         if outlook.is_allowed:
-            token = previews.seal(content=previews.of_line(form.line), outlook=outlook, by=by)
+            token = preview_tokens.seal(
+                content=preview_tokens.of_line(form.line), outlook=outlook, by=by
+            )
             return _preview(request, frame, outlook, token)
         for sentence in outlook.lines[0].wrong:
             form.add_error(None, sentence)
@@ -149,7 +151,9 @@ def _preview(
     )
 
 
-def _confirm(request: HttpRequest, frame: Frame, preview: previews.Preview) -> HttpResponseBase:
+def _confirm(
+    request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
+) -> HttpResponseBase:
     by = signed_in(request)
     line = preview.line
     try:
@@ -161,7 +165,9 @@ def _confirm(request: HttpRequest, frame: Frame, preview: previews.Preview) -> H
             mark=preview.mark,
         )
     except Differs as error:
-        token = previews.seal(content=preview.content, outlook=error.outlook, by=by, id=preview.id)
+        token = preview_tokens.seal(
+            content=preview.content, outlook=error.outlook, by=by, id=preview.id
+        )
         return _preview(request, frame, error.outlook, token, str(error))
     except Refused as error:
         messages.error(request, str(error))

@@ -10,12 +10,12 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from apps.infrastructure.encryption import Seal
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.encryption import Cipher
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.infrastructure.web.middleware import client_ip
 
 SEND = "apps.accounts.tasks.send_email"
-_SECOND_FACTORS = Seal("apps.accounts.second-factor")
+_SECOND_FACTORS = Cipher("apps.accounts.second-factor")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -31,14 +31,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             template_prefix, email, {"email": email, **context}
         )
         html = render_to_string("emails/plain.html", {"text": message.body})
-        send_on_commit(SEND, email, message.subject, message.body, html)
+        send_task_on_commit(SEND, email, message.subject, message.body, html)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """The secrets of authenticator apps and recovery codes rest encrypted."""
 
     def encrypt(self, text: str) -> str:
-        return _SECOND_FACTORS.seal(text)
+        return _SECOND_FACTORS.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _SECOND_FACTORS.unseal(encrypted_text)
+        return _SECOND_FACTORS.decrypt(encrypted_text)

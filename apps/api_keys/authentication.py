@@ -28,7 +28,7 @@ from apps.api_kit.refusal_log import leave_note, refusal
 from apps.audit.services import Actor, api_key
 from apps.core.errors import ApiError, TooManyRequests, UnsupportedMediaType
 from apps.core.ids import NO_ID, is_id
-from apps.infrastructure.redis.rate_limit import Limit, Window, admit_blocking
+from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 from apps.infrastructure.web.middleware import request_id_of
 
 HOUR = 3600
@@ -70,7 +70,7 @@ class ApiKeyAuth(AuthBase):
             touch_key(api_key_id=caller.api_key_id)
         call = _call_of(request)
         call.caller = caller
-        call.window = admit_blocking(Limit(caller.api_key_id, caller.rate_limit_per_hour, HOUR))
+        call.window = admit_sync(RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR))
         if not call.window.admitted:
             raise TooManyRequests(call.window.retry_after, _LIMITED)
         caller.require(*self.scopes)

@@ -20,7 +20,7 @@ from django.utils import timezone
 from apps.api_keys.models import IdempotentAnswer
 from apps.api_keys.queries import Caller
 from apps.core.errors import IdempotencyMismatch, ValidationFailed
-from apps.infrastructure.encryption import box_of
+from apps.infrastructure.encryption import derive_fernet
 
 HEADER = "Idempotency-Key"
 LENGTH = 255
@@ -57,7 +57,7 @@ class Claim:
 
     def keep(self, *, status: int, body: bytes) -> None:
         """Keep the answer for a day, for whoever sends the request again."""
-        sealed = box_of(self.secret, _PURPOSE).encrypt(body).decode()
+        sealed = derive_fernet(self.secret, _PURPOSE).encrypt(body).decode()
         IdempotentAnswer.objects.filter(id=self.row_id).update(status=status, sealed_body=sealed)
 
 
@@ -94,7 +94,7 @@ def take(*, caller: Caller, secret: str, key: str, request: HttpRequest) -> Clai
     kept = IdempotentAnswer.objects.get(workspace_id=caller.workspace_id, idempotency_key=key)
     if kept.request_digest != digest or kept.status is None:
         raise IdempotencyMismatch
-    raise Replay(kept.status, box_of(secret, _PURPOSE).decrypt(kept.sealed_body.encode()))
+    raise Replay(kept.status, derive_fernet(secret, _PURPOSE).decrypt(kept.sealed_body.encode()))
 
 
 def forget_answers() -> int:

@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 
 from apps.core.errors import ApiError, ValidationFailed
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.redis.clients import PREFIX, blocking_redis_client, redis_client
+from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, redis_client
 from apps.infrastructure.redis.rate_limit import Window
 
 log = get_logger(__name__)
@@ -92,7 +92,7 @@ def refusal(
         path=path[:_MOST_TEXT],
         status=error.status,
         code=error.code,
-        error=error.error[:_MOST_TEXT],
+        error=error.message[:_MOST_TEXT],
         details=details,
         api_key_id=api_key_id,
         chatbot_id=chatbot_id,
@@ -193,4 +193,4 @@ def note_of(workspace_id: str, request_id: str) -> RequestNote | None:
 
 
 def _key(workspace_id: str) -> str:
-    return f"{PREFIX}requests:{workspace_id}"
+    return f"{KEY_PREFIX}requests:{workspace_id}"

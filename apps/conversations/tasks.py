@@ -6,7 +6,7 @@ from apps.conversations import deletion, search
 from apps.conversations.exports import services as exports
 from apps.conversations.exports.writing import write_due
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 
 log = get_logger(__name__)
 
@@ -18,7 +18,7 @@ _SECONDS = 3.0
 def write_exports() -> None:
     """Write at what is due for a few seconds. Sent when one is asked for and by the clock."""
     if write_due(seconds=_SECONDS):
-        send_on_commit(exports.WRITE_EXPORTS)
+        send_task_on_commit(exports.WRITE_EXPORTS)
 
 
 @shared_task(name="apps.conversations.tasks.prune_exports")  # type: ignore[untyped-decorator]

@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.audit.services import Actor, record
 from apps.credits.errors import OwnWorkspace, RequestEnded, RequestOpen
 from apps.credits.models import (
-    MOST,
+    MAX_CREDITS,
     Category,
     CreditRequest,
     EntryKind,
@@ -31,7 +31,7 @@ from apps.credits.models import (
 )
 from apps.credits.plans import change_plan
 from apps.credits.services import grant, lock_account
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.queries import belongs_to
 
 SEND = "apps.credits.tasks.send_decision"
@@ -50,8 +50,8 @@ def ask_for_credits(
     *, workspace_id: str, credits: int, note: str, by: User, actor: Actor
 ) -> CreditRequest:
     """Ask to buy so many credits. Raises RequestOpen, or ValueError."""
-    if not 1 <= credits <= MOST:
-        raise ValueError(f"Ask for 1 to {MOST:,} credits.")
+    if not 1 <= credits <= MAX_CREDITS:
+        raise ValueError(f"Ask for 1 to {MAX_CREDITS:,} credits.")
     wanted = CreditRequest(kind=RequestKind.PURCHASE, credits=credits)
     return _ask(wanted, workspace_id, note, by, actor)
 
@@ -152,7 +152,7 @@ def _end(
     request = found.select_related("plan").get()
     _record(request, actor, state.value, **({"answer": answer} if answer else {}))
     if by is not None:
-        send_on_commit(SEND, request.id)
+        send_task_on_commit(SEND, request.id)
     return request
 
 

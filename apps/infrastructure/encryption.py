@@ -16,33 +16,33 @@ from django.conf import settings
 from django.utils.encoding import force_bytes
 
 
-class Unreadable(Exception):
+class DecryptionFailed(Exception):
     """It was sealed under another key or for another purpose, or has been changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Cipher:
     """Seals for one purpose: what is sealed for another opens to no one here."""
 
     purpose: str
 
-    def seal(self, secret: str) -> str:
+    def encrypt(self, secret: str) -> str:
         """The secret as it is stored."""
         return self._box().encrypt(secret.encode()).decode()
 
-    def unseal(self, sealed: str) -> str:
+    def decrypt(self, sealed: str) -> str:
         """The secret itself. Raises Unreadable."""
         try:
             return self._box().decrypt(sealed.encode()).decode()
         except InvalidToken as error:
-            raise Unreadable from error
+            raise DecryptionFailed from error
 
     def _box(self) -> MultiFernet:
         keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-        return MultiFernet([box_of(key, self.purpose) for key in keys])
+        return MultiFernet([derive_fernet(key, self.purpose) for key in keys])
 
 
-def box_of(key: str | bytes, purpose: str) -> Fernet:
+def derive_fernet(key: str | bytes, purpose: str) -> Fernet:
     """Encrypts and reads under a key made of this one, for this purpose."""
     kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
     return Fernet(urlsafe_b64encode(kdf.derive(force_bytes(key))))

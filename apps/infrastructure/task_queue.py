@@ -8,7 +8,7 @@ from celery import current_app
 from django.db import transaction
 
 
-def send_on_commit(task: str, *arguments: Any) -> None:
+def send_task_on_commit(task: str, *arguments: Any) -> None:
     """Send a task, by its name, once the running transaction has committed; now if there is none.
 
     A queue that is away is logged and does not undo what was committed: jobs can be derived again

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from apps.infrastructure.encryption import Seal, Unreadable
+from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.webhooks.errors import SecretUnreadable
 
-_SEAL = Seal("parley webhook secrets v1")
+_SEAL = Cipher("parley webhook secrets v1")
 
 
 def seal(secret: str) -> str:
     """The secret as it is stored."""
-    return _SEAL.seal(secret)
+    return _SEAL.encrypt(secret)
 
 
 def unseal(sealed: str) -> str:
     """The secret itself. Raises SecretUnreadable."""
     try:
-        return _SEAL.unseal(sealed)
-    except Unreadable as error:
+        return _SEAL.decrypt(sealed)
+    except DecryptionFailed as error:
         raise SecretUnreadable from error

@@ -19,8 +19,8 @@ import aiohttp
 import redis.asyncio as redis
 from psycopg_pool import AsyncConnectionPool
 
-from apps.infrastructure.concurrency.batching import Batches
-from apps.infrastructure.redis.rate_limit_script import ADMIT
+from apps.infrastructure.concurrency.batching import Batcher
+from apps.infrastructure.redis.rate_limit_script import ADMIT_SCRIPT
 from apps.turns.sql import OPEN, SETTLE
 
 Message = dict[str, Any]
@@ -42,10 +42,10 @@ class Parts:
         )
         await self.database.open(wait=True)
         self.redis = redis.from_url(os.environ["REDIS_URL"])
-        self.admit = self.redis.register_script(ADMIT)
+        self.admit = self.redis.register_script(ADMIT_SCRIPT)
         self.model = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
-        self.opening: Batches[Message, Any] = Batches(_written(OPEN), lanes=2)
-        self.settling: Batches[Message, Any] = Batches(_written(SETTLE), lanes=2)
+        self.opening: Batcher[Message, Any] = Batcher(_written(OPEN), concurrency=2)
+        self.settling: Batcher[Message, Any] = Batcher(_written(SETTLE), concurrency=2)
 
 
 parts = Parts()
@@ -123,7 +123,7 @@ async def _open(message: str) -> Message:
         "process": "",
         "queue_ms": 0,
     }
-    await parts.opening.ask(turn)
+    await parts.opening.execute(turn)
     return turn
 
 
@@ -141,7 +141,7 @@ async def _settle(turn: Message, text: str) -> int:
         "input_tokens": 1,
         "output_tokens": 1,
     }
-    balance: int = (await parts.settling.ask(settled))[2]
+    balance: int = (await parts.settling.execute(settled))[2]
     return balance
 
 

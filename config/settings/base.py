@@ -206,7 +206,7 @@ def redis_settings(url: str) -> dict[str, Any]:
         "CELERY_BROKER_URL": url,
         "CACHES": {
             "default": {
-                "BACKEND": "apps.infrastructure.redis.cache.SharedCache",
+                "BACKEND": "apps.infrastructure.redis.cache.RedisCacheWithFallback",
                 "LOCATION": url,
                 "KEY_PREFIX": "parley:cache",
                 "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from apps.chat.engine.chatbot_rate_limit import Window, admit, look
 from apps.chatbots.models import Chatbot
-from apps.infrastructure.redis.clients import PREFIX, close_redis, redis_client
+from apps.infrastructure.redis.clients import KEY_PREFIX, close_redis, redis_client
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -104,7 +104,7 @@ async def test_retry_with_an_admitted_key_passes_a_full_window() -> None:
 async def test_idempotency_key_is_not_kept_in_the_clear() -> None:
     chatbot = bot(1)
     await admit(chatbot, idempotency_key="order-1234")
-    members = await redis_client().zrange(f"{PREFIX}rate:{chatbot.id}", 0, -1)
+    members = await redis_client().zrange(f"{KEY_PREFIX}rate:{chatbot.id}", 0, -1)
     assert len(members) == 1
     assert b"order-1234" not in members[0]
 
@@ -134,7 +134,7 @@ async def test_raised_limit_has_room_at_once() -> None:
 async def test_window_leaves_nothing_behind() -> None:
     chatbot = bot(1, window=1)
     await admit(chatbot)
-    assert 0 < await redis_client().pttl(f"{PREFIX}rate:{chatbot.id}") <= 1000
+    assert 0 < await redis_client().pttl(f"{KEY_PREFIX}rate:{chatbot.id}") <= 1000
 
 
 def test_headers_name_the_window() -> None:

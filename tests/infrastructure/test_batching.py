@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
-from apps.infrastructure.concurrency.batching import Batches
+from apps.infrastructure.concurrency.batching import Batcher
 
 
 class Table:
@@ -38,21 +38,21 @@ def table() -> Table:
     return Table()
 
 
-async def outcomes(batches: Batches[str, str], *asked: str) -> list[str]:
-    answers = await asyncio.gather(*(batches.ask(one) for one in asked), return_exceptions=True)
+async def outcomes(batches: Batcher[str, str], *asked: str) -> list[str]:
+    answers = await asyncio.gather(*(batches.execute(one) for one in asked), return_exceptions=True)
     return [one if isinstance(one, str) else type(one).__name__ for one in answers]
 
 
 async def test_what_waits_together_is_written_together(table: Table) -> None:
-    batches = Batches(table.ask_all)
+    batches = Batcher(table.ask_all)
     assert await outcomes(batches, "a", "b", "c") == ["A", "B", "C"]
     assert await outcomes(batches, "d") == ["D"]
     assert table.statements == [["a", "b", "c"], ["d"]]
 
 
 async def test_what_comes_while_a_statement_runs_waits_for_the_next(table: Table) -> None:
-    batches = Batches(table.ask_all)
-    first = asyncio.create_task(batches.ask("a"))
+    batches = Batcher(table.ask_all)
+    first = asyncio.create_task(batches.execute("a"))
     await table.begun.wait()
     assert await outcomes(batches, "b", "c") == ["B", "C"]
     assert await first == "A"
@@ -60,32 +60,32 @@ async def test_what_comes_while_a_statement_runs_waits_for_the_next(table: Table
 
 
 async def test_statement_takes_no_more_than_it_may(table: Table) -> None:
-    batches = Batches(table.ask_all, most=2)
+    batches = Batcher(table.ask_all, max_batch_size=2)
     assert await outcomes(batches, *"abcde") == list("ABCDE")
     assert table.statements == [["a", "b"], ["c", "d"], ["e"]]
 
 
 async def test_bad_row_fails_alone(table: Table) -> None:
-    batches = Batches(table.ask_all)
+    batches = Batcher(table.ask_all)
     assert await outcomes(batches, "a", "bad", "b") == ["A", "RaiseException", "B"]
     assert table.statements == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
 
 
 async def test_database_that_is_away_fails_all_and_is_asked_again_by_the_next(table: Table) -> None:
-    batches = Batches(table.ask_all)
+    batches = Batcher(table.ask_all)
     assert await outcomes(batches, "a", "away") == ["OperationalError"] * 2
     assert await outcomes(batches, "b") == ["B"]
 
 
 async def test_what_found_no_room_is_asked_again(table: Table) -> None:
-    batches = Batches(table.ask_all)
+    batches = Batcher(table.ask_all)
     assert await outcomes(batches, "a", "full") == ["A", "FULL"]
     assert table.statements == [["a", "full"], ["full"]]
 
 
 async def test_waiter_that_leaves_takes_nothing_from_the_others(table: Table) -> None:
-    batches = Batches(table.ask_all)
-    waiters = [asyncio.create_task(batches.ask(one)) for one in "abc"]
+    batches = Batcher(table.ask_all)
+    waiters = [asyncio.create_task(batches.execute(one)) for one in "abc"]
     await asyncio.sleep(0)
     waiters[1].cancel()
     answers = await asyncio.gather(*waiters, return_exceptions=True)
@@ -95,8 +95,8 @@ async def test_waiter_that_leaves_takes_nothing_from_the_others(table: Table) ->
 
 async def test_what_waits_behind_a_slow_statement_goes_by_another_lane(table: Table) -> None:
     table.held.clear()
-    batches = Batches(table.ask_all, lanes=2, patience=0)
-    held = asyncio.create_task(batches.ask("held"))
+    batches = Batcher(table.ask_all, concurrency=2, slow_after_seconds=0)
+    held = asyncio.create_task(batches.execute("held"))
     await table.begun.wait()
     assert await outcomes(batches, "a", "b") == ["A", "B"]
     assert await outcomes(batches, "c") == ["C"]
@@ -109,10 +109,10 @@ async def test_what_waits_behind_a_slow_statement_goes_by_another_lane(table: Ta
 
 async def test_patient_statements_are_written_in_turns(table: Table) -> None:
     table.held.clear()
-    batches = Batches(table.ask_all, lanes=2, patience=60)
-    written = asyncio.gather(*(batches.ask(one) for one in ("held", "a")))
+    batches = Batcher(table.ask_all, concurrency=2, slow_after_seconds=60)
+    written = asyncio.gather(*(batches.execute(one) for one in ("held", "a")))
     await table.begun.wait()
-    later = asyncio.create_task(batches.ask("b"))
+    later = asyncio.create_task(batches.execute("b"))
     await asyncio.sleep(0.01)
     assert table.statements == [["held", "a"]]
     table.held.set()

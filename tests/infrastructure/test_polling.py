@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import pytest
 from django.db import OperationalError
 
-from apps.infrastructure.concurrency.polling import Watch
+from apps.infrastructure.concurrency.polling import Poller
 
 
 class Rows:
@@ -39,42 +39,42 @@ async def looks(rows: Rows, count: int = 2) -> None:
 
 
 async def test_holder_is_told_at_first_and_of_each_change(rows: Rows) -> None:
-    watch = Watch(rows.look, every=0.001)
+    watch = Poller(rows.look, interval_seconds=0.001)
     told: list[int | None] = []
-    watch.hold("a", told.append)
+    watch.subscribe("a", told.append)
     await looks(rows)
     assert told == [1]
     rows.values["a"] = 2
     await looks(rows)
     del rows.values["a"]
     await looks(rows)
-    watch.release("a", told.append)
+    watch.unsubscribe("a", told.append)
     assert told == [1, 2, None]
 
 
 async def test_all_holders_share_one_look(rows: Rows) -> None:
-    watch = Watch(rows.look, every=0.001)
+    watch = Poller(rows.look, interval_seconds=0.001)
     first: list[int | None] = []
     second: list[int | None] = []
-    watch.hold("a", first.append)
-    watch.hold("a", second.append)
-    watch.hold("b", second.append)
+    watch.subscribe("a", first.append)
+    watch.subscribe("a", second.append)
+    watch.subscribe("b", second.append)
     await looks(rows)
     assert (first, second) == ([1], [1, None])
     assert rows.asked[-1] == {"a", "b"}
 
 
 async def test_nothing_is_asked_while_nobody_holds(rows: Rows) -> None:
-    watch = Watch(rows.look, every=0.001)
+    watch = Poller(rows.look, interval_seconds=0.001)
     told: list[int | None] = []
-    watch.hold("a", told.append)
+    watch.subscribe("a", told.append)
     await looks(rows)
-    watch.release("a", told.append)
+    watch.unsubscribe("a", told.append)
     await asyncio.sleep(0.05)
     count = len(rows.asked)
     await asyncio.sleep(0.05)
     assert len(rows.asked) == count
-    watch.hold("a", told.append)
+    watch.subscribe("a", told.append)
     await looks(rows)
     assert told == [1, 1]
 
@@ -82,9 +82,9 @@ async def test_nothing_is_asked_while_nobody_holds(rows: Rows) -> None:
 @pytest.mark.parametrize("away", [OperationalError, ValueError])
 async def test_look_that_fails_is_made_again(rows: Rows, away: type[Exception]) -> None:
     rows.away = away
-    watch = Watch(rows.look, every=0.001)
+    watch = Poller(rows.look, interval_seconds=0.001)
     told: list[int | None] = []
-    watch.hold("a", told.append)
+    watch.subscribe("a", told.append)
     await looks(rows)
     assert told == []
     rows.away = None
@@ -93,15 +93,15 @@ async def test_look_that_fails_is_made_again(rows: Rows, away: type[Exception]) 
 
 
 async def test_holder_that_lets_go_of_another_is_obeyed(rows: Rows) -> None:
-    watch = Watch(rows.look, every=0.001)
+    watch = Poller(rows.look, interval_seconds=0.001)
     told: list[int | None] = []
 
     def first(_value: int | None) -> None:
-        watch.release("a", told.append)
-        watch.release("b", told.append)
+        watch.unsubscribe("a", told.append)
+        watch.unsubscribe("b", told.append)
 
-    watch.hold("a", first)
-    watch.hold("a", told.append)
-    watch.hold("b", told.append)
+    watch.subscribe("a", first)
+    watch.subscribe("a", told.append)
+    watch.subscribe("b", told.append)
     await looks(rows)
     assert told == []

@@ -10,23 +10,23 @@ import hashlib
 
 from apps.chatbots.models import Chatbot
 from apps.infrastructure.redis import rate_limit
-from apps.infrastructure.redis.rate_limit import Limit, Window
+from apps.infrastructure.redis.rate_limit import RateLimit, Window
 
 __all__ = ["Window", "admit", "look"]
 
 
 async def admit(chatbot: Chatbot, *, idempotency_key: str | None = None) -> Window:
     """Take a place in the chatbot's window, if there is one."""
-    return await rate_limit.admit(_limit(chatbot), member=_member(idempotency_key))
+    return await rate_limit.admit(_limit(chatbot), request_key=_member(idempotency_key))
 
 
 async def look(chatbot: Chatbot) -> Window:
     """The chatbot's window as it is, taking no place."""
-    return await rate_limit.look(_limit(chatbot))
+    return await rate_limit.peek(_limit(chatbot))
 
 
-def _limit(chatbot: Chatbot) -> Limit:
-    return Limit(chatbot.id, chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds)
+def _limit(chatbot: Chatbot) -> RateLimit:
+    return RateLimit(chatbot.id, chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds)
 
 
 def _member(idempotency_key: str | None) -> str | None:

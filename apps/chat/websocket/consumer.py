@@ -52,11 +52,11 @@ class ChatConsumer(SocketConsumer):
         caller, _ = await in_thread(chatbot_for, shown.authorization, self.chatbot_id)
         self.caller = caller
         structlog.contextvars.bind_contextvars(workspace_id=caller.workspace_id)
-        key_watch.hold(caller.api_key_id, self.key_looked_at)
+        key_watch.subscribe(caller.api_key_id, self.key_looked_at)
 
     def left(self) -> None:
         if self.caller:
-            key_watch.release(self.caller.api_key_id, self.key_looked_at)
+            key_watch.unsubscribe(self.caller.api_key_id, self.key_looked_at)
 
     def key_looked_at(self, has_ended: bool | None) -> None:
         """Close the socket of a key that was revoked or has expired. Turns that run go on."""

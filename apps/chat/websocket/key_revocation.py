@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from apps.api_keys.queries import ended_keys
-from apps.infrastructure.concurrency.polling import Watch
+from apps.infrastructure.concurrency.polling import Poller
 
 
 def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:
     return dict.fromkeys(ended_keys(api_key_ids), True)
 
 
-key_watch: Watch[str, bool] = Watch(_ended, every=1.0)
+key_watch: Poller[str, bool] = Poller(_ended, interval_seconds=1.0)
 """Tells the holders of a key True once it is revoked, expired or deleted."""

@@ -17,7 +17,7 @@ from apps.conversations.errors import TooManyExports
 from apps.conversations.exports.models import UNFINISHED, Export
 from apps.conversations.exports.queries import exports_of
 from apps.conversations.lists import Rated
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Workspace
 
 WRITE_EXPORTS = "apps.conversations.tasks.write_exports"
@@ -76,7 +76,7 @@ def ask_for_export(*, workspace_id: str, file_format: str, wanted: Wanted, actor
     # What was looked for may be somebody's words: the log keeps that, not them.
     told = {name: value for name, value in export.filters.items() if name != "search"}
     _recorded(export, actor, "conversations.exported", {"format": file_format, **told})
-    send_on_commit(WRITE_EXPORTS)
+    send_task_on_commit(WRITE_EXPORTS)
     return export
 
 

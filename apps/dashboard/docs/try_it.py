@@ -18,7 +18,7 @@ from apps.chat.engine.request_parsing import asked
 from apps.chat.http import sse
 from apps.core.errors import TooManyRequests, ValidationFailed
 from apps.core.ids import new_id
-from apps.infrastructure.redis.rate_limit import Limit, Window, admit_blocking
+from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 from apps.llm import services as llm
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 
@@ -50,7 +50,7 @@ class Tried:
 
 def admit(address: str | None) -> Window:
     """Take a place among the tries of this address. Raises TooManyRequests."""
-    window = admit_blocking(Limit(f"docs:{address or 'unknown'}", TRIES, SECONDS))
+    window = admit_sync(RateLimit(f"docs:{address or 'unknown'}", TRIES, SECONDS))
     if not window.admitted:
         raise TooManyRequests(window.retry_after)
     return window
@@ -62,7 +62,7 @@ def echoed(body: bytes) -> Tried:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        raise ValidationFailed(sentence="The body is not valid JSON.") from None
+        raise ValidationFailed(message="The body is not valid JSON.") from None
     asks = asked(data, None, key_name="Idempotency-Key")
     if len(asks.message) > MOST_CHARACTERS:
         problem = f"Here the message may have at most {MOST_CHARACTERS} characters."

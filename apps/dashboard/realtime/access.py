@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.core.errors import ApiError
 from apps.core.ids import is_id
 from apps.dashboard.errors import NotSignedIn, WorkspaceNotFound
-from apps.infrastructure.concurrency.polling import Watch
+from apps.infrastructure.concurrency.polling import Poller
 from apps.workspaces.models import Role
 from apps.workspaces.queries import roles_of
 
@@ -90,5 +90,5 @@ def _signed_in(seats: Collection[Seat]) -> set[Seat]:
     }
 
 
-seat_watch: Watch[Seat, Standing] = Watch(standings, every=1.0)
+seat_watch: Poller[Seat, Standing] = Poller(standings, interval_seconds=1.0)
 """Tells the holder of a seat how it stands."""

@@ -59,13 +59,13 @@ class LiveConsumer(SocketConsumer):
         shown.require_own_origin()
         self.seat, self.role = await in_thread(seat_for, shown.cookies, self.workspace_id)
         structlog.contextvars.bind_contextvars(workspace_id=self.workspace_id)
-        seat_watch.hold(self.seat, self.seat_looked_at)
+        seat_watch.subscribe(self.seat, self.seat_looked_at)
         self.tell_role()
         self.keep(self.beat_for_ever, {})
 
     def left(self) -> None:
         if self.role:
-            seat_watch.release(self.seat, self.seat_looked_at)
+            seat_watch.unsubscribe(self.seat, self.seat_looked_at)
 
     def seat_looked_at(self, standing: Standing | None) -> None:
         """Tell a member of its new role; close the socket of one who is none any more."""

@@ -26,7 +26,7 @@ from apps.conversations.queries import (
     running_turn,
 )
 from apps.core.errors import ServiceUnavailable, ValidationFailed
-from apps.infrastructure.concurrency.polling import Watch
+from apps.infrastructure.concurrency.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
 AT_ONCE = 50
@@ -34,7 +34,7 @@ AT_ONCE = 50
 PAUSE_SECONDS = 1.0
 """How long a turn that cannot be followed is left alone before the next try."""
 
-moments_watch: Watch[tuple[str, str], datetime] = Watch(last_moments, every=0.5)
+moments_watch: Poller[tuple[str, str], datetime] = Poller(last_moments, interval_seconds=0.5)
 """Tells when a turn last opened in a conversation, named by its workspace and its id."""
 
 
@@ -62,7 +62,7 @@ async def listen(
     def tell(_moment: datetime | None) -> None:
         changed.set()
 
-    moments_watch.hold(place, tell)
+    moments_watch.subscribe(place, tell)
     try:
         told: str | None = None
         while True:
@@ -83,7 +83,7 @@ async def listen(
                 else:
                     await changed.wait()
     finally:
-        moments_watch.release(place, tell)
+        moments_watch.unsubscribe(place, tell)
 
 
 def news_of(conversation: Conversation, seen: Message | None) -> tuple[Turn | None, list[Message]]:

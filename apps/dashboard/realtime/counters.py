@@ -13,8 +13,8 @@ from django.utils import timezone
 from apps.chat.engine.event_payloads import as_json
 from apps.chat.websocket.connection import Socket
 from apps.conversations.queries import counts_since, running_counts
-from apps.credits.queries import Balance, balances_of
-from apps.infrastructure.concurrency.polling import Watch
+from apps.credits.queries import Balance, balances_for
+from apps.infrastructure.concurrency.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
 MINUTE = timedelta(minutes=1)
@@ -43,7 +43,7 @@ def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
     """The counters of each of these workspaces: three statements, however many."""
     running = running_counts(workspace_ids)
     lately = counts_since(workspace_ids, timezone.now() - MINUTE)
-    credits = balances_of(workspace_ids)
+    credits = balances_for(workspace_ids)
     return {
         id: Counters(running.get(id, 0), lately.get(id, 0), credits.get(id, Balance(0, 0)))
         for id in workspace_ids
@@ -61,7 +61,7 @@ async def tell_counters(socket: Socket, workspace_id: str, about: Mapping[str, A
         newest = counters or newest
         changed.set()
 
-    counters_watch.hold(workspace_id, tell)
+    counters_watch.subscribe(workspace_id, tell)
     try:
         while True:
             if newest != said:
@@ -71,8 +71,8 @@ async def tell_counters(socket: Socket, workspace_id: str, about: Mapping[str, A
             await changed.wait()
             changed.clear()
     finally:
-        counters_watch.release(workspace_id, tell)
+        counters_watch.unsubscribe(workspace_id, tell)
 
 
-counters_watch: Watch[str, Counters] = Watch(counters_of, every=1.0)
+counters_watch: Poller[str, Counters] = Poller(counters_of, interval_seconds=1.0)
 """Tells a workspace's counters, at most once a second."""

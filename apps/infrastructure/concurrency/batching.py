@@ -27,35 +27,35 @@ class _Waiting(Generic[Asked, Answer]):
     answer: asyncio.Future[Answer | None]
 
 
-class Batches(Generic[Asked, Answer]):
-    """Puts what is asked to `ask_all`, at most `most` at a time, one statement after the other.
+class Batcher(Generic[Asked, Answer]):
+    """Puts what is asked to `execute_batch`, at most `max_batch_size` at a time, one statement after the other.
 
     While one is held up, by a lock or a slow disk, what came after it goes by another: once it has
-    taken `patience` seconds, and in at most `lanes` statements at once. Statements that share what
+    taken `slow_after_seconds` seconds, and in at most `concurrency` statements at once. Statements that share what
     they lock are slower side by side than in turns, for each has fewer rows.
 
-    `ask_all` answers each in its place, with None for one that is to be asked again in the next
+    `execute_batch` answers each in its place, with None for one that is to be asked again in the next
     statement. If the database refuses the statement, each is asked by itself, and the bad one
     alone fails; if it is away, all fail.
     """
 
     def __init__(
         self,
-        ask_all: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
+        execute_batch: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
         *,
-        most: int = 64,
-        lanes: int = 1,
-        patience: float = 0.05,
+        max_batch_size: int = 64,
+        concurrency: int = 1,
+        slow_after_seconds: float = 0.05,
     ) -> None:
-        self._ask_all = ask_all
-        self._most = most
-        self._patience = patience
+        self._ask_all = execute_batch
+        self._most = max_batch_size
+        self._patience = slow_after_seconds
         self._waiting: deque[_Waiting[Asked, Answer]] = deque()
-        self._lanes = lanes
+        self._lanes = concurrency
         self._running: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def execute(self, asked: Asked) -> Answer:
         """Ask one thing; returns once it is committed, or raises what its own statement raised."""
         while True:
             answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()

@@ -24,28 +24,30 @@ V = TypeVar("V")
 _NEVER_TOLD = object()
 
 
-class Watch(Generic[K, V]):
-    """`look(keys)` answers with a value for each key that has one; the others have None."""
+class Poller(Generic[K, V]):
+    """`fetch(keys)` answers with a value for each key that has one; the others have None."""
 
-    def __init__(self, look: Callable[[Collection[K]], Mapping[K, V]], *, every: float) -> None:
-        self._look = look
-        self._every = every
+    def __init__(
+        self, fetch: Callable[[Collection[K]], Mapping[K, V]], *, interval_seconds: float
+    ) -> None:
+        self._look = fetch
+        self._every = interval_seconds
         self._holders: dict[K, dict[Callable[[V | None], None], object]] = {}
         self._watching: asyncio.Task[None] | None = None
 
-    def hold(self, key: K, tell: Callable[[V | None], None]) -> None:
-        """From now until `release`, call `tell` with the key's value: within `every` seconds for
+    def subscribe(self, key: K, callback: Callable[[V | None], None]) -> None:
+        """From now until `unsubscribe`, call `callback` with the key's value: within `interval_seconds` seconds for
         the first time, then when it has changed."""
-        self._holders.setdefault(key, {})[tell] = _NEVER_TOLD
+        self._holders.setdefault(key, {})[callback] = _NEVER_TOLD
         if self._watching is None or self._watching.done():
             # A fresh context: the watch outlives the socket that began it.
             loop = asyncio.get_running_loop()
             self._watching = loop.create_task(self._watch(), context=contextvars.Context())
 
-    def release(self, key: K, tell: Callable[[V | None], None]) -> None:
+    def unsubscribe(self, key: K, callback: Callable[[V | None], None]) -> None:
         """Stop telling this holder."""
         holders = self._holders.get(key, {})
-        holders.pop(tell, None)
+        holders.pop(callback, None)
         if not holders:
             self._holders.pop(key, None)
 

@@ -17,7 +17,7 @@ AWAY_SECONDS = 5.0
 """For how long Redis is left alone after it did not answer, so that nobody waits at each step."""
 
 
-class SharedCache(RedisCache):
+class RedisCacheWithFallback(RedisCache):
     """Shared by all processes; while Redis is away, each process remembers for itself.
 
     Tries at a password are then counted by each process alone: the limit degrades, and people
@@ -44,10 +44,10 @@ class SharedCache(RedisCache):
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         # The handler keeps one object for each thread; what they know of Redis they share.
-        if time.monotonic() >= SharedCache._away_until:
+        if time.monotonic() >= RedisCacheWithFallback._away_until:
             try:
                 return getattr(super(), method)(*args, **kwargs)
             except (RedisError, OSError) as error:
-                SharedCache._away_until = time.monotonic() + AWAY_SECONDS
+                RedisCacheWithFallback._away_until = time.monotonic() + AWAY_SECONDS
                 log.warning("cache_away", reason=type(error).__name__)
         return getattr(self._own, method)(*args, **kwargs)

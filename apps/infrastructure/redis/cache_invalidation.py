@@ -15,14 +15,14 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.redis.clients import PREFIX
+from apps.infrastructure.redis.clients import KEY_PREFIX
 
 log = get_logger(__name__)
 
 MAX_AGE_SECONDS = 0.9
 """How long anything may be cached, so that a change takes effect everywhere within a second."""
 
-VERSION_KEY = f"{PREFIX}changes"
+VERSION_KEY = f"{KEY_PREFIX}changes"
 """The Redis key that holds the version: a count of the changes."""
 
 _TIMEOUT_SECONDS = 0.5

@@ -25,7 +25,7 @@ from apps.infrastructure.redis.redis_connection import RedisLine, connect, under
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[RedisLine]] = WeakKeyDictionary()
 _understands = functools.cache(understands)
 
-PREFIX = "parley:"
+KEY_PREFIX = "parley:"
 """Before every key of ours, so that a shared server stays readable."""
 
 _CONNECTIONS = 32

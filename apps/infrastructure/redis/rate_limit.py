@@ -2,7 +2,7 @@
 
 Redis keeps the moments of the requests that it admitted in the last window. One script, so one
 atomic step by one clock, forgets the old ones, counts, and admits or refuses. A request that is
-named (`member`) counts under that name: its retries within the window take no further place.
+named (`request_key`) counts under that name: its retries within the window take no further place.
 
 When Redis is away each process counts for itself until it is back: the limit degrades (to at
 most N a process), what it guards does not stop.
@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 from apps.core.ids import chance
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.redis.cache_invalidation import VERSION_KEY, check_version
-from apps.infrastructure.redis.clients import PREFIX, blocking_redis_client, run_script
-from apps.infrastructure.redis.rate_limit_script import ADMIT
+from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, run_script
+from apps.infrastructure.redis.rate_limit_script import ADMIT_SCRIPT
 
 log = get_logger(__name__)
 
@@ -32,7 +32,7 @@ _AWAY = (RedisError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """`requests` in any `seconds`, counted for one `subject`: the id of whatever has the limit."""
 
     subject: str
@@ -67,22 +67,22 @@ class Window:
         return {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
 
 
-async def admit(limit: Limit, *, member: str | None = None) -> Window:
+async def admit(limit: RateLimit, *, request_key: str | None = None) -> Window:
     """Take a place in the window, if there is one."""
-    return await _ask(limit, member or _anyone())
+    return await _ask(limit, request_key or _anyone())
 
 
-async def look(limit: Limit) -> Window:
+async def peek(limit: RateLimit) -> Window:
     """The window as it is, taking no place."""
     return await _ask(limit, "")
 
 
-def admit_blocking(limit: Limit) -> Window:
+def admit_sync(limit: RateLimit) -> Window:
     """`admit` for code that runs in a thread."""
     member = _anyone()
     answer = None
     if not _resting():
-        script = blocking_redis_client().register_script(ADMIT)
+        script = blocking_redis_client().register_script(ADMIT_SCRIPT)
         try:
             answer = _without_version(script(_keys(limit), _arguments(limit, member)))
         except _AWAY as error:
@@ -94,7 +94,7 @@ def _anyone() -> str:
     return f"{chance() >> 64:016x}"
 
 
-async def _ask(limit: Limit, member: str) -> Window:
+async def _ask(limit: RateLimit, member: str) -> Window:
     return _window(limit, await _ask_redis(limit, member) or _alone.ask(limit, member))
 
 
@@ -109,7 +109,7 @@ def _without_version(values: Sequence[int]) -> _Result:
     return admitted, count, free_at, wait
 
 
-def _window(limit: Limit, result: _Result) -> Window:
+def _window(limit: RateLimit, result: _Result) -> Window:
     admitted, count, free_at, wait = result
     return Window(
         limit=limit.requests,
@@ -135,21 +135,23 @@ def _rest(error: Exception) -> None:
     log.error("rate_limit_degraded", reason=type(error).__name__)
 
 
-async def _ask_redis(limit: Limit, member: str) -> _Result | None:
+async def _ask_redis(limit: RateLimit, member: str) -> _Result | None:
     if _resting():
         return None
     try:
-        return _without_version(await run_script(ADMIT, _keys(limit), _arguments(limit, member)))
+        return _without_version(
+            await run_script(ADMIT_SCRIPT, _keys(limit), _arguments(limit, member))
+        )
     except _AWAY as error:
         _rest(error)
         return None
 
 
-def _keys(limit: Limit) -> list[str]:
-    return [f"{PREFIX}rate:{limit.subject}", VERSION_KEY]
+def _keys(limit: RateLimit) -> list[str]:
+    return [f"{KEY_PREFIX}rate:{limit.subject}", VERSION_KEY]
 
 
-def _arguments(limit: Limit, member: str) -> list[str | int]:
+def _arguments(limit: RateLimit, member: str) -> list[str | int]:
     return [limit.requests, limit.seconds * 1000, member]
 
 
@@ -159,7 +161,7 @@ class _Alone:
     def __init__(self) -> None:
         self._windows: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
 
-    def ask(self, limit: Limit, member: str) -> _Result:
+    def ask(self, limit: RateLimit, member: str) -> _Result:
         now, window = time.time_ns() // 1_000_000, limit.seconds * 1000
         admitted_at = self._windows.setdefault(limit.subject, OrderedDict())
         self._windows.move_to_end(limit.subject)

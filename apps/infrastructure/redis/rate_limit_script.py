@@ -3,7 +3,7 @@
 Its second key is the version of `cache_invalidation`, which is returned with the result.
 """
 
-ADMIT = """
+ADMIT_SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local limit, window, member = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]

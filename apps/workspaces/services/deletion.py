@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import WrongName
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 
@@ -34,7 +34,7 @@ def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) ->
     open_ones = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
     if open_ones.filter(deletion_due_at=None).update(deletion_due_at=due):
         _record(workspace, actor, "workspace.deletion_scheduled", due=due.isoformat())
-        send_on_commit(SEND, workspace.id)
+        send_task_on_commit(SEND, workspace.id)
     workspace.refresh_from_db()
     return workspace
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Erasure, Workspace
 
 ERASE_USERS = "apps.privacy.tasks.erase_users"
@@ -41,7 +41,7 @@ def ask_erasure(
     )
     _record(erasure, actor, "end_user.erasure_asked")
     if claimed_at is None:
-        send_on_commit(ERASE_USERS)
+        send_task_on_commit(ERASE_USERS)
     return erasure
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.queries import has_verified_email
 from apps.audit.services import Actor, record
-from apps.infrastructure.task_queue import send_on_commit
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
     InvitationExpired,
@@ -53,7 +53,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
     earlier.filter(accepted_at=None, revoked_at=None).update(revoked_at=timezone.now())
     invitation.save()
     _record(invitation, actor, "invitation.sent")
-    send_on_commit(SEND, invitation.id)
+    send_task_on_commit(SEND, invitation.id)
     return invitation
 
 

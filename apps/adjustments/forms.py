@@ -19,7 +19,7 @@ from apps.accounts.models import User
 from apps.adjustments.csv_import import MOST_BYTES, end_of_day
 from apps.adjustments.queries import ADJUST, Line
 from apps.credits.models import Category, LedgerEntry
-from apps.credits.services import MOST
+from apps.credits.services import MAX_CREDITS
 from apps.workspaces.models import Workspace
 
 GIVE, TAKE = "give", "take"
@@ -44,7 +44,9 @@ class AdjustForm(forms.Form):
         choices=DIRECTIONS, initial=GIVE, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
     )
     credits = forms.IntegerField(
-        min_value=1, max_value=MOST, widget=UnfoldAdminBigIntegerFieldWidget(attrs={"min": 1})
+        min_value=1,
+        max_value=MAX_CREDITS,
+        widget=UnfoldAdminBigIntegerFieldWidget(attrs={"min": 1}),
     )
     category = forms.ChoiceField(
         label="Kind",

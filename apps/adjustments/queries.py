@@ -16,8 +16,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.adjustments.models import DONE, Adjustment, AdjustmentLine, Status
 from apps.credits.models import Category, LedgerEntry
-from apps.credits.queries import Balance, balances_of
-from apps.credits.services import MOST
+from apps.credits.queries import Balance, balances_for
+from apps.credits.services import MAX_CREDITS
 from apps.workspaces.models import Member, Workspace
 
 ADJUST = "adjustments.adjust_credits"
@@ -89,7 +89,7 @@ def foresee(*, lines: Sequence[Line], by: User) -> Outlook:
     """What would happen if this person posted these lines now. Changes nothing."""
     ids = [line.workspace_id for line in lines]
     workspaces = {each.pk: each for each in Workspace.objects.filter(pk__in=ids)}
-    balances = balances_of(ids)
+    balances = balances_for(ids)
     own = workspaces_of(by, ids)
     reversed_ = _entries_to_reverse(lines)
     goodwill = _goodwill_given(ids) if _only_goodwill(by) else {}
@@ -154,8 +154,8 @@ def _place(workspace: Workspace, own: Collection[str]) -> list[str]:
 
 def _form(line: Line) -> list[str]:
     wrong = []
-    if line.credits == 0 or abs(line.credits) > MOST:
-        wrong.append(f"Move between 1 and {MOST:,} credits.")
+    if line.credits == 0 or abs(line.credits) > MAX_CREDITS:
+        wrong.append(f"Move between 1 and {MAX_CREDITS:,} credits.")
     if not line.reason.strip():
         wrong.append("Give a reason.")
     if line.credits < 0 and line.category != Category.CORRECTION:

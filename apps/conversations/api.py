@@ -29,7 +29,7 @@ from apps.conversations.schemas import (
     NewRating,
     TurnAnswer,
 )
-from apps.credits.queries import charge_of_turn
+from apps.credits.queries import charge_for_turn
 
 router = Router(tags=["conversations"], by_alias=True)
 
@@ -156,7 +156,7 @@ def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, A
 
 
 def _receipt(turn: Turn) -> dict[str, Any]:
-    charge = charge_of_turn(turn.workspace_id, turn.id)
+    charge = charge_for_turn(turn.workspace_id, turn.id)
     settled = turn.settled_at is not None
     return {
         "turnId": turn.id,

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from apps.audit.services import Actor, record
 from apps.credits.emails import send_letter
-from apps.credits.models import MOST, Account, Alert, AlertKind
+from apps.credits.models import MAX_CREDITS, Account, Alert, AlertKind
 from apps.credits.services import lock_account
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
@@ -41,8 +41,8 @@ def set_threshold(*, workspace_id: str, threshold: int | None, actor: Actor) -> 
 
     A balance that is below already is not told of: it has to rise first. Raises ValueError.
     """
-    if threshold is not None and not 1 <= threshold <= MOST:
-        raise ValueError(f"A threshold is 1 to {MOST:,} credits.")
+    if threshold is not None and not 1 <= threshold <= MAX_CREDITS:
+        raise ValueError(f"A threshold is 1 to {MAX_CREDITS:,} credits.")
     account = lock_account(workspace_id=workspace_id)
     before = account.low_balance_threshold
     if threshold == before:

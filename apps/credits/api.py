@@ -11,7 +11,7 @@ from apps.api_keys.models import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import IsoDate, PageCursor, PageLimit, SuccessSchema
 from apps.credits.models import EntryKind
-from apps.credits.queries import balance_of, ledger_of
+from apps.credits.queries import balance_for, ledger_entries_for
 from apps.credits.schemas import CreditsAnswer, LedgerEntryOut, LedgerPage
 
 router = Router(tags=["credits"], by_alias=True)
@@ -20,7 +20,7 @@ router = Router(tags=["credits"], by_alias=True)
 @router.get("/credits", auth=ApiKeyAuth(Scope.READ), response=CreditsAnswer)
 def get_credits(request: HttpRequest) -> dict[str, Any]:
     """The workspace's credits: all of them, and the part that running turns hold."""
-    credits = balance_of(caller_in(request).workspace_id)
+    credits = balance_for(caller_in(request).workspace_id)
     return {"success": True, "data": {"balance": credits.balance, "held": credits.held}}
 
 
@@ -34,7 +34,7 @@ def list_ledger_entries(
     until: Annotated[IsoDate | None, Query(description="The last day, whole and in UTC.")] = None,
 ) -> SuccessSchema[LedgerPage]:
     """Every movement of the workspace's credits, newest first, or those of a kind or some days."""
-    found = ledger_of(
+    found = ledger_entries_for(
         caller_in(request).workspace_id,
         kind=kind,
         since=None if since is None else datetime.combine(since, time(), UTC),

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record
-from apps.credits.errors import OwnWorkspace, RequestEnded, RequestOpen
+from apps.credits.errors import OwnWorkspaceError, RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import (
     MAX_CREDITS,
     Category,
@@ -128,7 +128,7 @@ def _ask(
     except IntegrityError as error:
         if "credits_one_open_request_of_a_kind" not in str(error):
             raise
-        raise RequestOpen from None
+        raise RequestAlreadyOpen from None
     _record(request, actor, "asked")
     return request
 
@@ -142,13 +142,13 @@ def _end(
     by: User | None = None,
 ) -> CreditRequest:
     if by is not None and belongs_to(by, workspace_id):
-        raise OwnWorkspace
+        raise OwnWorkspaceError
     lock_account(workspace_id=workspace_id)
     found = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)
     answer = answer.strip()
     ended = {"state": state, "ended_at": Now(), "decided_by": by, "answer": answer}
     if not found.filter(state=RequestState.OPEN).update(**ended):
-        raise RequestEnded
+        raise RequestNotOpen
     request = found.select_related("plan").get()
     _record(request, actor, state.value, **({"answer": answer} if answer else {}))
     if by is not None:

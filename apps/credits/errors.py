@@ -9,7 +9,7 @@ class InsufficientCredits(PaymentRequired):
     code = "INSUFFICIENT_CREDITS"
     needed: int | None = None
     """The credits that could not be set aside, where that is known. No caller is told."""
-    sentence = "Insufficient credits to generate AI response. Please upgrade your plan."
+    message = "Insufficient credits to generate AI response. Please upgrade your plan."
 
 
 class PlanUnchanged(ValueError):
@@ -19,21 +19,21 @@ class PlanUnchanged(ValueError):
         super().__init__("The workspace is on this plan already.")
 
 
-class RequestOpen(ValueError):
+class RequestAlreadyOpen(ValueError):
     """The workspace has an open request of this kind."""
 
     def __init__(self) -> None:
         super().__init__("There is an open request already. Withdraw it, or wait for the answer.")
 
 
-class RequestEnded(ValueError):
+class RequestNotOpen(ValueError):
     """The request was decided or withdrawn, or never was."""
 
     def __init__(self) -> None:
         super().__init__("This request is not open any more.")
 
 
-class OwnWorkspace(ValueError):
+class OwnWorkspaceError(ValueError):
     """Nobody of the staff decides about a workspace that they belong to."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from apps.credits.models import LedgerEntry
 
-_AT_ONCE = 5000
+_BATCH_SIZE = 5000
 _COLUMNS = (
     "sequence",
     "id",
@@ -39,7 +39,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainTip:
     """Where a chain stands: how many entries, the hash of the last, and their sum."""
 
     sequence: int = 0
@@ -51,27 +51,27 @@ class Head:
 class Fault:
     """What is wrong, in a sentence, and the entry or turn that shows it."""
 
-    sentence: str
+    message: str
     row_id: str = ""
 
 
-def walk(
-    workspace_id: str, *, last: int | None = None, anchors: Mapping[int, str] | None = None
-) -> tuple[Head, Fault | None]:
+def verify_chain(
+    workspace_id: str, *, last: int | None = None, checkpoints: Mapping[int, str] | None = None
+) -> tuple[ChainTip, Fault | None]:
     """Read a ledger from its beginning (up to the entry numbered `last`), some thousands at a time.
 
     Returns where the chain stands, and the first fault: an entry that is missing, that was
     changed, whose balance does not follow, or whose hash is not the one that was noted before
-    (`anchors`: number → hash). What stands after a fault is not looked at.
+    (`checkpoints`: number → hash). What stands after a fault is not looked at.
     """
-    head = Head()
-    noted = dict(anchors or {})
+    head = ChainTip()
+    noted = dict(checkpoints or {})
     for row in _rows(workspace_id, last):
         sequence, entry_id, amount = row["sequence"], row["id"], row["amount"]
         number = head.sequence + 1
         if sequence != number:
             return head, Fault(f"Entry {number} is missing: {sequence} comes next.", entry_id)
-        computed = hash_of(head.hash, row)
+        computed = entry_hash(head.hash, row)
         if row["hash"] != computed:
             return head, Fault(f"Entry {number} is not as it was written.", entry_id)
         if row["balance_after"] != head.balance + amount:
@@ -79,20 +79,20 @@ def walk(
         if noted.pop(number, computed) != computed:
             sentence = f"The chain was made anew: entry {number} had another hash when last noted."
             return head, Fault(sentence, entry_id)
-        head = Head(number, computed, head.balance + amount)
+        head = ChainTip(number, computed, head.balance + amount)
     missing = max([last or 0, *noted])
     if head.sequence < missing:
         return head, Fault(f"Entries are missing: {missing} were there, {head.sequence} are.")
     return head, None
 
 
-def hash_of(before: str, entry: Mapping[str, Any]) -> str:
+def entry_hash(before: str, entry: Mapping[str, Any]) -> str:
     """The hash that an entry has behind the one with the hash `before`."""
-    form = [before, *(_plain(entry[name]) for name in _COLUMNS)]
+    form = [before, *(_to_json(entry[name]) for name in _COLUMNS)]
     return sha256(json.dumps(form, ensure_ascii=False).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
@@ -104,8 +104,8 @@ def _rows(workspace_id: str, last: int | None) -> Iterator[Mapping[str, Any]]:
     rows = entries.values(*_COLUMNS, "hash")
     after = None
     while True:
-        batch = list((rows if after is None else rows.filter(sequence__gt=after))[:_AT_ONCE])
+        batch = list((rows if after is None else rows.filter(sequence__gt=after))[:_BATCH_SIZE])
         yield from batch
-        if len(batch) < _AT_ONCE:
+        if len(batch) < _BATCH_SIZE:
             return
         after = batch[-1]["sequence"]

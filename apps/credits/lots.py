@@ -18,13 +18,13 @@ from django.db.models import F, QuerySet
 from apps.credits.models import Account, LedgerEntry, Lot
 
 
-def lots_of(workspace_id: str) -> QuerySet[Lot]:
+def usable_lots_for(workspace_id: str) -> QuerySet[Lot]:
     """The lots in which something may be left, in the order in which they are used."""
     lots = Lot.objects.filter(workspace_id=workspace_id, remaining__gt=0)
     return lots.order_by(F("expires_at").asc(nulls_last=True), "id")
 
 
-def left_in(lots: Iterable[Lot], *, balance: int) -> list[tuple[Lot, int]]:
+def remaining_in_lots(lots: Iterable[Lot], *, balance: int) -> list[tuple[Lot, int]]:
     """What is left in each of these lots once what was spent is taken from them, in their order."""
     lots = list(lots)
     spent = sum(lot.remaining for lot in lots) - balance
@@ -36,12 +36,12 @@ def left_in(lots: Iterable[Lot], *, balance: int) -> list[tuple[Lot, int]]:
     return found
 
 
-def allot(account: Account) -> list[Lot]:
+def allocate_usage(account: Account) -> list[Lot]:
     """Take what was spent since the last look from the lots; those in which something is left.
 
     What the balance has and no lot explains was there before lots were kept: it never expires.
     """
-    found = left_in(lots_of(account.workspace_id), balance=account.balance)
+    found = remaining_in_lots(usable_lots_for(account.workspace_id), balance=account.balance)
     touched = []
     for lot, left in found:
         if lot.remaining != left:
@@ -56,8 +56,8 @@ def allot(account: Account) -> list[Lot]:
     return lots
 
 
-def add_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
-    """The lot of an entry that gives. `allot` comes first, and then the entry."""
+def create_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
+    """The lot of an entry that gives. `allocate_usage` comes first, and then the entry."""
     return Lot.objects.create(
         workspace_id=entry.workspace_id,
         entry=entry,
@@ -68,7 +68,7 @@ def add_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
     )
 
 
-def take_from_lot_of(entry: LedgerEntry) -> None:
+def void_lot_of(entry: LedgerEntry) -> None:
     """An entry that gave is undone: its own lot goes first, whatever expires sooner.
 
     What is not there any more is taken from the others at the next look, as what was spent.
@@ -76,14 +76,14 @@ def take_from_lot_of(entry: LedgerEntry) -> None:
     Lot.objects.filter(workspace_id=entry.workspace_id, entry=entry).update(remaining=0)
 
 
-def expired(account: Account, *, now: datetime) -> Iterator[tuple[Lot, int]]:
+def expired_lots(account: Account, *, now: datetime) -> Iterator[tuple[Lot, int]]:
     """The lots that are over, and how much each loses: what is left of it and not held.
 
     Running turns hold what would be used first. What they hold of a lot that is over stays until
     they settle, and is then used or lost.
     """
     held = account.held
-    for lot in allot(account):
+    for lot in allocate_usage(account):
         if lot.expires_at is None or lot.expires_at > now:
             return
         kept = min(lot.remaining, held)

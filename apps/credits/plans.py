@@ -20,9 +20,9 @@ from django.db.models import Q, QuerySet
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.billing_months import anniversary, day_of, midnight, months_until
-from apps.credits.errors import OwnWorkspace, PlanUnchanged
+from apps.credits.errors import OwnWorkspaceError, PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
-from apps.credits.services import expire, grant, lock_account, open_account
+from apps.credits.services import expire_lots, grant, lock_account, open_account
 from apps.infrastructure.logging import get_logger
 from apps.workspaces.queries import belongs_to
 
@@ -43,7 +43,7 @@ def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: dateti
 @transaction.atomic
 def renew(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
     """Bring the account up to this moment. Does nothing the second time."""
-    entries = expire(workspace_id=workspace_id, now=now)
+    entries = expire_lots(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
     today = day_of(now)
     while (period := account.next_grant_on) is not None and period <= today:
@@ -87,7 +87,7 @@ def change_plan(
     where there is none, OwnWorkspace, and ValueError for a plan that is not offered.
     """
     if by is not None and belongs_to(by, workspace_id):
-        raise OwnWorkspace
+        raise OwnWorkspaceError
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
     why = {"reason": reason} if reason else {}

@@ -13,7 +13,7 @@ class Price:
     per_1k_input: int = 0
     per_1k_output: int = 0
 
-    def of(self, *, input_tokens: int, output_tokens: int) -> int:
+    def credits_for(self, *, input_tokens: int, output_tokens: int) -> int:
         """The price of one reply in whole credits.
 
         The two token parts are added before rounding up, once: 1 input and 1 output token at one

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet, Sum
 
-from apps.credits.lots import left_in, lots_of
+from apps.credits.lots import remaining_in_lots, usable_lots_for
 from apps.credits.models import (
     Account,
     AccountCheck,
@@ -27,19 +27,19 @@ class Balance:
     held: int
 
 
-def balance_of(workspace_id: str) -> Balance:
+def balance_for(workspace_id: str) -> Balance:
     """The workspace's credits; nothing where no account has been opened yet."""
     row = Account.objects.filter(pk=workspace_id).values_list("balance", "held").first()
     return Balance(*row) if row else Balance(0, 0)
 
 
-def balances_of(workspace_ids: Collection[str]) -> Mapping[str, Balance]:
+def balances_for(workspace_ids: Collection[str]) -> Mapping[str, Balance]:
     """The credits of those of the workspaces that have an account."""
     rows = Account.objects.filter(pk__in=workspace_ids).values_list("pk", "balance", "held")
     return {workspace_id: Balance(balance, held) for workspace_id, balance, held in rows}
 
 
-def ledger_of(
+def ledger_entries_for(
     workspace_id: str,
     *,
     kind: str | None = None,
@@ -63,7 +63,7 @@ def ledger_sum(workspace_id: str) -> int:
     return int(total["sum"] or 0)
 
 
-def charge_of_turn(workspace_id: str, turn_id: str) -> LedgerEntry | None:
+def charge_for_turn(workspace_id: str, turn_id: str) -> LedgerEntry | None:
     """The entry that charged a turn; None if it cost nothing."""
     charges = LedgerEntry.objects.filter(workspace_id=workspace_id, kind=EntryKind.CHARGE)
     return charges.filter(turn_id=turn_id).first()
@@ -71,39 +71,41 @@ def charge_of_turn(workspace_id: str, turn_id: str) -> LedgerEntry | None:
 
 def balance_after_turn(workspace_id: str, turn_id: str) -> int:
     """The balance that a settled turn left: after its charge, or today's if it cost nothing."""
-    charge = charge_of_turn(workspace_id, turn_id)
-    return charge.balance_after if charge else balance_of(workspace_id).balance
+    charge = charge_for_turn(workspace_id, turn_id)
+    return charge.balance_after if charge else balance_for(workspace_id).balance
 
 
-def last_night() -> NightlyCheck | None:
+def latest_nightly_check() -> NightlyCheck | None:
     """The newest check of the books that has ended."""
     return NightlyCheck.objects.exclude(finished_at=None).order_by("-day").first()
 
 
-def faults_of(night: NightlyCheck) -> QuerySet[AccountCheck]:
+def failed_account_checks(nightly_check: NightlyCheck) -> QuerySet[AccountCheck]:
     """The accounts whose books did not agree that night."""
-    return night.checks.exclude(fault="").select_related("workspace").order_by("id")
+    return nightly_check.checks.exclude(fault="").select_related("workspace").order_by("id")
 
 
-def noted_heads(workspace_id: str) -> dict[int, str]:
+def chain_checkpoints(workspace_id: str) -> dict[int, str]:
     """Where the account's chain stood in each night in which it was whole: number → hash."""
     noted = AccountCheck.objects.filter(workspace_id=workspace_id, fault="", entries__gt=0)
     return dict(noted.values_list("entries", "last_hash"))
 
 
-def expiring(account: Account) -> list[tuple[datetime, int]]:
+def upcoming_expiries(account: Account) -> list[tuple[datetime, int]]:
     """What is left of the account's credits and will expire: when, and how many; soonest first.
 
     Credits that expire at one moment are told as one.
     """
     found: dict[datetime, int] = {}
-    for lot, left in left_in(lots_of(account.workspace_id), balance=account.balance):
+    for lot, left in remaining_in_lots(
+        usable_lots_for(account.workspace_id), balance=account.balance
+    ):
         if lot.expires_at is not None and left:
             found[lot.expires_at] = found.get(lot.expires_at, 0) + left
     return list(found.items())
 
 
-def requests_of(workspace_id: str) -> QuerySet[CreditRequest]:
+def credit_requests_for(workspace_id: str) -> QuerySet[CreditRequest]:
     """What the workspace has asked for, newest first, with the plan and who asked."""
     found = CreditRequest.objects.filter(workspace_id=workspace_id)
     return found.select_related("plan", "asked_by").order_by("-created_at", "-id")

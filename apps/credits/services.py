@@ -1,6 +1,6 @@
 """Every way in which credits move.
 
-Balance and held change in one place, `_move`: a single conditional UPDATE that either keeps
+Balance and held change in one place, `_update_account`: a single conditional UPDATE that either keeps
 `0 ≤ held ≤ balance` or touches nothing. Whatever changes the balance writes its ledger entry in
 the same transaction. What gives credits also makes a lot of them (`lots`), by which they are used
 and expire.
@@ -22,12 +22,12 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.credits.errors import InsufficientCredits
-from apps.credits.lots import add_lot, allot, expired, take_from_lot_of
-from apps.credits.models import GIVES, Account, Category, EntryKind, LedgerEntry
-from apps.credits.models import MOST as MOST
+from apps.credits.lots import allocate_usage, create_lot, expired_lots, void_lot_of
+from apps.credits.models import CREDIT_KINDS, Account, Category, EntryKind, LedgerEntry
+from apps.credits.models import MAX_CREDITS as MAX_CREDITS
 from apps.credits.queries import Balance
 
-_MOVE = """
+_UPDATE_ACCOUNT = """
 UPDATE credits_account SET balance = balance + %(balance)s, held = held + %(held)s
 WHERE workspace_id = %(workspace)s
   AND held + %(held)s BETWEEN 0 AND balance + %(balance)s
@@ -56,11 +56,11 @@ def grant(
     """
     if credits < 1:
         raise ValueError("Give at least 1 credit.")
-    if kind not in GIVES:
+    if kind not in CREDIT_KINDS:
         raise ValueError(f"An entry of the kind {kind} does not give credits.")
-    _check(credits, reason, reference)
+    _validate(credits, reason, reference)
     open_account(workspace_id=workspace_id)
-    return _post(
+    return _post_entry(
         workspace_id,
         kind,
         credits,
@@ -95,9 +95,9 @@ def adjust(
         raise ValueError("An adjustment of 0 credits changes nothing.")
     if credits < 0 and expires_at is not None:
         raise ValueError("Credits that are taken do not expire.")
-    _check(credits, reason, reference)
+    _validate(credits, reason, reference)
     open_account(workspace_id=workspace_id)
-    return _post(
+    return _post_entry(
         workspace_id,
         EntryKind.ADJUSTMENT,
         credits,
@@ -133,8 +133,8 @@ def reverse(
         raise ValueError("An entry that undoes another is not undone. Post an adjustment.")
     if LedgerEntry.objects.filter(reverses_id=entry_id).exists():
         raise ValueError("This entry has been undone before.")
-    _check(entry.amount, reason, reference)
-    return _post(
+    _validate(entry.amount, reason, reference)
+    return _post_entry(
         workspace_id,
         EntryKind.REFUND if entry.kind == EntryKind.CHARGE else EntryKind.ADJUSTMENT,
         -entry.amount,
@@ -148,9 +148,9 @@ def reverse(
     )
 
 
-def _check(credits: int, reason: str, reference: str) -> None:
-    if abs(credits) > MOST:
-        raise ValueError(f"Move at most {MOST:,} credits at a time.")
+def _validate(credits: int, reason: str, reference: str) -> None:
+    if abs(credits) > MAX_CREDITS:
+        raise ValueError(f"Move at most {MAX_CREDITS:,} credits at a time.")
     if len(reason) > 500:
         raise ValueError("Give a reason of at most 500 characters.")
     if len(reference) > 200:
@@ -162,13 +162,13 @@ def hold(*, workspace_id: str, credits: int) -> None:
     if credits < 0:
         raise ValueError("A hold of less than 0 credits would give credits back.")
     if credits:
-        _move(workspace_id, held=credits)
+        _update_account(workspace_id, held=credits)
 
 
 def release(*, workspace_id: str, credits: int) -> None:
     """Give back what a turn held."""
     if credits:
-        _move(workspace_id, held=-credits)
+        _update_account(workspace_id, held=-credits)
 
 
 @transaction.atomic
@@ -182,19 +182,19 @@ def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> Ledge
     if taken == 0:
         release(workspace_id=workspace_id, credits=held)
         return None
-    return _post(workspace_id, EntryKind.CHARGE, -taken, held=-held, turn_id=turn_id)
+    return _post_entry(workspace_id, EntryKind.CHARGE, -taken, held=-held, turn_id=turn_id)
 
 
 @transaction.atomic
-def expire(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
+def expire_lots(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
     """Take what is left, and not held, of the lots that are over by now."""
     account = lock_account(workspace_id=workspace_id)
     entries = []
-    for lot, credits in expired(account, now=now):
+    for lot, credits in expired_lots(account, now=now):
         lot.remaining -= credits
         lot.save(update_fields=["remaining"])
         reason = f"Expired: {lot.entry.reason}" if lot.entry else "Expired"
-        entries.append(_post(workspace_id, EntryKind.EXPIRY, -credits, reason=reason[:500]))
+        entries.append(_post_entry(workspace_id, EntryKind.EXPIRY, -credits, reason=reason[:500]))
     return entries
 
 
@@ -212,7 +212,7 @@ def lock_account(*, workspace_id: str) -> Account:
     return Account.objects.select_for_update(no_key=True).get(pk=workspace_id)
 
 
-def _post(
+def _post_entry(
     workspace_id: str,
     kind: EntryKind,
     amount: int,
@@ -223,8 +223,8 @@ def _post(
 ) -> LedgerEntry:
     undone: LedgerEntry | None = named.get("reverses")
     if amount > 0 or undone:
-        allot(lock_account(workspace_id=workspace_id))
-    after = _move(workspace_id, balance=amount, held=held)
+        allocate_usage(lock_account(workspace_id=workspace_id))
+    after = _update_account(workspace_id, balance=amount, held=held)
     entry = LedgerEntry.objects.create(
         workspace_id=workspace_id,
         kind=kind,
@@ -233,15 +233,17 @@ def _post(
         **named,
     )
     if amount > 0:
-        add_lot(entry, period=period)
+        create_lot(entry, period=period)
     elif undone:
-        take_from_lot_of(undone)
+        void_lot_of(undone)
     return entry
 
 
-def _move(workspace_id: str, *, balance: int = 0, held: int = 0) -> Balance:
+def _update_account(workspace_id: str, *, balance: int = 0, held: int = 0) -> Balance:
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE, {"workspace": workspace_id, "balance": balance, "held": held})
+        cursor.execute(
+            _UPDATE_ACCOUNT, {"workspace": workspace_id, "balance": balance, "held": held}
+        )
         row = cursor.fetchone()
     if row is None:
         raise InsufficientCredits

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from apps.credits import alerts, plans
 from apps.credits.emails import send_letter
-from apps.credits.models import DECIDED, CreditRequest
+from apps.credits.models import DECIDED_STATES, CreditRequest
 
 
 @shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
@@ -31,6 +31,6 @@ def tell_of_balances() -> int:
 def send_decision(request_id: str) -> None:
     """Tell those who may ask for credits how a request of theirs was decided."""
     found = CreditRequest.objects.select_related("workspace", "plan")
-    request = found.filter(pk=request_id, state__in=DECIDED).first()
+    request = found.filter(pk=request_id, state__in=DECIDED_STATES).first()
     if request is not None:
         send_letter("decision", workspace=request.workspace, request=request)

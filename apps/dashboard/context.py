@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.chatbots.queries import chatbots_of
 from apps.conversations.queries import running_turns
-from apps.credits.queries import Balance, balance_of
+from apps.credits.queries import Balance, balance_for
 from apps.dashboard.access import seen_by
 from apps.dashboard.docs.pages import PAGES
 from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of
@@ -87,7 +87,7 @@ class Frame:
 
     @cached_property
     def _credits(self) -> Balance:
-        return balance_of(self._member.workspace_id)
+        return balance_for(self._member.workspace_id)
 
     @property
     def balance(self) -> int:

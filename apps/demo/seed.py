@@ -20,7 +20,7 @@ from apps.chatbots.queries import chatbots_of
 from apps.chatbots.services import add_model, create_chatbot, save_model, update_chatbot
 from apps.conversations.models import Turn
 from apps.credits.plans import start_plan
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.credits.services import grant
 from apps.demo.seed_activity import work_on
 from apps.demo.seed_history import live
@@ -60,7 +60,7 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
         work_on(workspace=workspace, leads=leads, now=now)
         turned_away(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
         start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
-    if balance_of(workspace.id).balance < CREDITS // 10:
+    if balance_for(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")
     return {
         "base_url": base_url,

@@ -21,9 +21,9 @@ from django.core.mail import mail_admins
 from django.db import connection
 from django.db.models import Exists, OuterRef
 
-from apps.credits.ledger_chain import Fault, walk
+from apps.credits.ledger_chain import Fault, verify_chain
 from apps.credits.models import Account, AccountCheck, NightlyCheck
-from apps.credits.queries import faults_of, noted_heads
+from apps.credits.queries import chain_checkpoints, failed_account_checks
 from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
@@ -93,7 +93,7 @@ def check_books(*, now: datetime) -> NightlyCheck | None:
         night.claimed_until = datetime.now(now.tzinfo) + CLAIM
         night.save(update_fields=["claimed_until"])
     night.accounts = night.checks.count()
-    night.faults = faults_of(night).count()
+    night.faults = failed_account_checks(night).count()
     night.digest = _digest(night)
     if night.faults:
         _raise_alarm(night)
@@ -112,7 +112,9 @@ def check_books(*, now: datetime) -> NightlyCheck | None:
 def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
     """Check one account and write down what was found."""
     figures = _figures(workspace_id)
-    head, broken = walk(workspace_id, last=figures.entries, anchors=noted_heads(workspace_id))
+    head, broken = verify_chain(
+        workspace_id, last=figures.entries, checkpoints=chain_checkpoints(workspace_id)
+    )
     faults = [*([broken] if broken else []), *figures.faults()]
     check = AccountCheck(
         night=night,
@@ -125,7 +127,7 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
         turns_charged=figures.turns_charged,
         entries=head.sequence,
         last_hash=head.hash,
-        fault=" ".join(fault.sentence for fault in faults),
+        fault=" ".join(fault.message for fault in faults),
         fault_row_id=next((fault.row_id for fault in faults if fault.row_id), ""),
     )
     AccountCheck.objects.bulk_create([check], ignore_conflicts=True)
@@ -169,6 +171,6 @@ def _digest(night: NightlyCheck) -> str:
 
 
 def _raise_alarm(night: NightlyCheck) -> None:
-    lines = [f"{check.workspace}: {check.fault}" for check in faults_of(night)[:50]]
+    lines = [f"{check.workspace}: {check.fault}" for check in failed_account_checks(night)[:50]]
     text = "\n".join(lines) + "\n\nThe admin has all of them: Credits, Account checks."
     mail_admins(f"The books of {night.faults:,} accounts do not agree", text)

@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import first_id_at
 from apps.credits.models import Account, AccountCheck, CreditRequest, RequestState
-from apps.credits.queries import faults_of, last_night
+from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.staff.sections import (
     MOST_ROWS,
     Part,
@@ -44,8 +44,8 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def books_that_differ(now: datetime) -> Section:
     """What the last check of the books found, and when that was."""
-    night = last_night()
-    faults = list(faults_of(night)[:MOST_ROWS]) if night else []
+    night = latest_nightly_check()
+    faults = list(failed_account_checks(night)[:MOST_ROWS]) if night else []
     return Section(
         title="Books that do not agree",
         headers=["Workspace", "What differs", "First seen in"],

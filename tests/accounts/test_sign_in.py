@@ -12,7 +12,7 @@ from apps.accounts.services import mark_email_verified
 from apps.audit.queries import entries_of
 from apps.core.ids import new_id
 from apps.credits.models import Account
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.workspaces.models import Member, Workspace
 from tests.accounts.browser_session import (
     PASSWORD,
@@ -283,7 +283,7 @@ def test_person_in_two_workspaces_chooses_and_has_the_free_credits_once() -> Non
     assert page.status_code == 200
     for workspace in (first, second):
         assert page.content.decode().count(f'href="/w/{workspace.slug}/"') == 1
-    assert (balance_of(first.id).balance > 0, balance_of(second.id).balance) == (True, 0)
+    assert (balance_for(first.id).balance > 0, balance_for(second.id).balance) == (True, 0)
 
 
 def test_session_is_kept_from_scripts_and_other_sites() -> None:

@@ -16,7 +16,7 @@ from apps.adjustments.services import approve, submit
 from apps.audit.services import staff
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from tests.adjustments.adjustment_requests import asked, line, staff_of
 from tests.factories import Team
 
@@ -61,7 +61,7 @@ def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) ->
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
     assert {each.id for each in came} == {id}
     workspace_id = live_team.workspace.id
-    assert (balance_of(workspace_id).balance, ledger_sum(workspace_id)) == (7, 7)
+    assert (balance_for(workspace_id).balance, ledger_sum(workspace_id)) == (7, 7)
 
 
 def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> None:
@@ -74,7 +74,7 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
         calls.append(lambda sent=sent: submit(lines=wanted, adjustment_id=new_id(), **sent))
     came = at_once(*calls)
     assert sorted(isinstance(each, NotAdjusted) for each in came) == [False, True]
-    assert balance_of(live_team.workspace.id).balance == 7
+    assert balance_for(live_team.workspace.id).balance == 7
 
 
 def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
@@ -84,4 +84,4 @@ def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
     sent: dict[str, Any] = {"by": support, "actor": staff(support), "mark": mark}
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4)
     assert sorted(isinstance(each, NotAdjusted) for each in came) == [False, True, True, True]
-    assert balance_of(live_team.workspace.id).balance == settings.GOODWILL_LIMIT
+    assert balance_for(live_team.workspace.id).balance == settings.GOODWILL_LIMIT

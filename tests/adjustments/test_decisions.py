@@ -12,7 +12,7 @@ from apps.adjustments.services import approve, decline, expire_requests
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.credits.services import hold
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
@@ -77,7 +77,7 @@ def test_nobody_approves_their_own(team: Team) -> None:
         yes(own, boss)
     with pytest.raises(DatabaseError, match="decided_by_another"), transaction.atomic():
         decided(own, boss)
-    assert balance_of(team.workspace.id).balance == 0
+    assert balance_for(team.workspace.id).balance == 0
 
 
 def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team) -> None:
@@ -104,7 +104,7 @@ def test_decision_asks_everything_anew(team: Team) -> None:
     with pytest.raises(Refused, match="You may not adjust"):
         yes(request, finance)
     request.refresh_from_db()
-    assert (request.status, balance_of(team.workspace.id).balance) == ("pending", 2900)
+    assert (request.status, balance_for(team.workspace.id).balance) == ("pending", 2900)
 
 
 def test_requests_are_decided_once(team: Team) -> None:
@@ -115,7 +115,7 @@ def test_requests_are_decided_once(team: Team) -> None:
         yes(request, other)
     with pytest.raises(Undecidable, match=f"{finance.email} approved this on"):
         decline(adjustment_id=request.id, by=other, actor=staff(other), reason="no")
-    assert balance_of(team.workspace.id).balance == 2000
+    assert balance_for(team.workspace.id).balance == 2000
 
 
 def test_declining_says_why_and_posts_nothing(team: Team) -> None:
@@ -127,7 +127,7 @@ def test_declining_says_why_and_posts_nothing(team: Team) -> None:
     assert (request.status, request.decision_reason) == ("declined", "No invoice")
     (logged,) = AuditEntry.objects.filter(target_id=request.id, action="adjustment.declined")
     assert (logged.actor_label, logged.details["reason"]) == (finance.email, "No invoice")
-    assert balance_of(team.workspace.id).balance == 0
+    assert balance_for(team.workspace.id).balance == 0
 
 
 def test_requests_lapse(team: Team, settings: Settings) -> None:

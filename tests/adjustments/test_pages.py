@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.adjustments.models import Adjustment
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.adjustments.adjustment_requests import asked, posted, staff_of
@@ -235,7 +235,7 @@ def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
     assert [row[4] for row in page.context["table"]["rows"]] == ["0 → 40", "0 → 5"]
     assert amounts(team) == []
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    balances = [balance_of(each.id).balance for each in (team.workspace, team.outside)]
+    balances = [balance_for(each.id).balance for each in (team.workspace, team.outside)]
     (made,) = Adjustment.objects.all()
     assert (balances, made.file_name, made.lines.count()) == ([40, 5], "may.csv", 2)
     mended.seek(0)

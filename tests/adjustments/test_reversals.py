@@ -6,7 +6,7 @@ import pytest
 
 from apps.adjustments.errors import Refused
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from tests.adjustments.adjustment_requests import (
     asked,
     line,
@@ -26,7 +26,7 @@ def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
     back = posted(team.workspace, -40, reverses_id=entry.id, reference="T-1").lines.get().entry
     assert back is not None
     assert (back.amount, back.reverses, back.category) == (-40, entry, "correction")
-    assert (back.reference, balance_of(team.workspace.id).balance) == ("T-1", 0)
+    assert (back.reference, balance_for(team.workspace.id).balance) == ("T-1", 0)
     give(team.workspace, 100)
     again = line(team.workspace, -40, reverses_id=entry.id)
     finance = staff_of("finance")
@@ -63,4 +63,4 @@ def test_reversal_above_the_threshold_waits_and_is_made_once(team: Team) -> None
     yes(first, staff_of("finance"))
     with pytest.raises(Refused, match="reversed before"):
         yes(second, staff_of("finance"))
-    assert balance_of(team.workspace.id).balance == 10_000
+    assert balance_for(team.workspace.id).balance == 10_000

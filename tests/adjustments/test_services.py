@@ -17,7 +17,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import staff
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.credits.services import hold
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member
@@ -48,7 +48,7 @@ def test_adjustment_is_one_ledger_entry_with_all_that_was_said(team: Team) -> No
     assert (made.status, made.lines.get().entry) == ("posted", entry)
     (logged,) = AuditEntry.objects.filter(workspace=team.workspace, action="adjustment.posted")
     assert (logged.actor_label, logged.target_id) == (finance.email, made.id)
-    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id)
+    assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_the_same_confirmation_posts_once(team: Team) -> None:
     mark = foresee(lines=[wanted], by=finance).mark
     sent: dict[str, Any] = {"lines": [wanted], "by": finance, "actor": staff(finance)}
     first, second = (submit(**sent, adjustment_id=id, mark=mark) for _ in range(2))
-    assert (first, balance_of(team.workspace.id).balance) == (second, 5)
+    assert (first, balance_for(team.workspace.id).balance) == (second, 5)
 
 
 def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> None:
@@ -176,7 +176,7 @@ def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> Non
         submit(lines=[wanted], by=finance, actor=staff(finance), adjustment_id=new_id(), mark=mark)
     (foreseen,) = caught.value.outlook.lines
     assert (foreseen.before.balance, foreseen.after) == (1, 6)
-    assert balance_of(team.workspace.id).balance == 1
+    assert balance_for(team.workspace.id).balance == 1
 
 
 def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Team) -> None:
@@ -204,11 +204,11 @@ def test_all_lines_are_posted_or_none(team: Team) -> None:
     give(team.workspace, 10)
     lines = [line(team.outside, 5), line(team.workspace, -11, number=2)]
     assert len(refusal(finance, *lines)) == 1
-    assert balance_of(team.outside.id).balance == 0
+    assert balance_for(team.outside.id).balance == 0
     third = make_workspace()
     ask(finance, line(team.outside, 5), line(team.workspace, -10), line(third, 7))
     places = (team.outside, team.workspace, third)
-    assert [balance_of(each.id).balance for each in places] == [5, 0, 7]
+    assert [balance_for(each.id).balance for each in places] == [5, 0, 7]
 
 
 REFUSED = (

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from apps.adjustments.models import Adjustment
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.adjustments.adjustment_requests import posted, staff_of
@@ -124,7 +124,7 @@ def test_file_with_one_bad_row_is_mended_and_posted(
     page.get_by_role("button", name="Post all rows").click()
     expect(page.get_by_text("Posted.", exact=True)).to_be_visible()
     places = (live_team.workspace, live_team.outside)
-    assert [balance_of(each.id).balance for each in places] == [250, 40]
+    assert [balance_for(each.id).balance for each in places] == [250, 40]
     page.goto("/admin/adjustments/adjustment/upload/")
     check()
     expect(page.get_by_text("Nothing was posted again.")).to_be_visible()

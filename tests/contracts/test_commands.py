@@ -18,7 +18,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry
-from apps.credits.queries import Balance, balance_of
+from apps.credits.queries import Balance, balance_for
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
 from tests.factories import Team, give, make_chatbot, make_model
@@ -173,7 +173,7 @@ def test_sweep_turns_prints_the_turns_it_ended(team: Team) -> None:
     turn = opened(make_chatbot(team.workspace), credits=2)
     silence(turn)
     assert told("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
-    assert balance_of(team.workspace.id) == Balance(5, 0)
+    assert balance_for(team.workspace.id) == Balance(5, 0)
 
 
 def test_erase_user_prints_what_it_erased(team: Team) -> None:

@@ -34,7 +34,7 @@ from apps.credits import alerts
 from apps.credits.billing_months import day_of
 from apps.credits.models import Account, AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.plans import start_plan
-from apps.credits.queries import Balance, balance_of
+from apps.credits.queries import Balance, balance_for
 from apps.credits.services import charge, grant, hold
 from apps.leads.models import Lead
 from apps.webhooks.models import Delivery, Endpoint, Event
@@ -70,7 +70,7 @@ def silent_turns(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
         silence(opened(chatbot, credits=5))
-    return lambda: (balance_of(team.workspace.id), told(team.workspace, "turn.failed")), (
+    return lambda: (balance_for(team.workspace.id), told(team.workspace, "turn.failed")), (
         Balance(100, 0),
         MANY,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from apps.turns.orm import open_turn
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
@@ -12,9 +13,8 @@ from apps.conversations.deletion import delete_conversation, erase_deleted
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import CapturedField, Lead
-from apps.turns.orm import open_turn
 from apps.webhooks.models import Delivery, Event
 from apps.webhooks.services import resend
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
@@ -75,7 +75,7 @@ def test_nothing_that_was_said_is_left_and_the_books_are(team: Team, chatbot: Ch
     delete(turn)
     assert rows_that_say(SECRET, team.workspace) == []
     assert list(LedgerEntry.objects.filter(workspace=team.workspace).values()) == entries
-    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 9
+    assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 9
     after = Turn.objects.filter(id=turn.id).values().get()
     assert after == {**before, "idempotency_key": None, "delta_lengths": []}
     assert list(Message.objects.values_list("text", flat=True)) == ["Other", "Answer"]

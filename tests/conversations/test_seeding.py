@@ -14,7 +14,7 @@ from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import messages_of
 from apps.core.ids import is_id
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.workspaces.models import Workspace
 
 
@@ -39,11 +39,11 @@ def test_seed_load_makes_a_past_whose_books_agree(committed: None) -> None:
         turns = Turn.objects.filter(workspace=workspace)
         assert turns.count() == 2 * conversations
         assert turns.exclude(chatbot_id=F("conversation__chatbot_id")).count() == 0
-        assert balance_of(workspace.id) == Balance(ledger_sum(workspace.id), 0)
+        assert balance_for(workspace.id) == Balance(ledger_sum(workspace.id), 0)
         ledger = LedgerEntry.objects.filter(workspace=workspace).order_by("created_at", "id")
         balances = list(ledger.values_list("balance_after", flat=True))
         assert balances == sorted(balances, reverse=True)
-        assert balances[-1] == balance_of(workspace.id).balance
+        assert balances[-1] == balance_for(workspace.id).balance
         assert len(balances) == 1 + 2 * conversations
 
 

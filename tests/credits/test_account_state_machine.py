@@ -18,12 +18,15 @@ from hypothesis.stateful import (
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import Account, LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
-from apps.credits.services import MOST, adjust, charge, grant, hold, release
+from apps.credits.queries import balance_for, ledger_sum
+from apps.credits.services import MAX_CREDITS, adjust, charge, grant, hold, release
 from tests.factories import Team, make_user, make_workspace
 
 AMOUNTS = st.one_of(
-    st.integers(0, 30), st.integers(0, 10**6), st.integers(MOST - 9, MOST + 9), st.just(2**62)
+    st.integers(0, 30),
+    st.integers(0, 10**6),
+    st.integers(MAX_CREDITS - 9, MAX_CREDITS + 9),
+    st.just(2**62),
 )
 SIGNED = st.one_of(AMOUNTS, AMOUNTS.map(lambda amount: -amount))
 
@@ -54,7 +57,7 @@ class Credits(RuleBasedStateMachine):
         if credits < 1:
             with pytest.raises(ValueError, match="at least 1"):
                 grant(workspace_id=self.workspace_id, credits=credits, reason="x")
-        elif credits > MOST:
+        elif credits > MAX_CREDITS:
             with pytest.raises(ValueError, match="at a time"):
                 grant(workspace_id=self.workspace_id, credits=credits, reason="x")
         else:
@@ -65,7 +68,7 @@ class Credits(RuleBasedStateMachine):
         if credits == 0:
             with pytest.raises(ValueError, match="changes nothing"):
                 adjust(workspace_id=self.workspace_id, credits=credits, reason="x")
-        elif abs(credits) > MOST:
+        elif abs(credits) > MAX_CREDITS:
             with pytest.raises(ValueError, match="at a time"):
                 adjust(workspace_id=self.workspace_id, credits=credits, reason="x")
         elif self.free + credits < 0:
@@ -120,7 +123,7 @@ class Credits(RuleBasedStateMachine):
 
     @invariant()
     def account_is_as_computed(self) -> None:
-        found = balance_of(self.workspace_id)
+        found = balance_for(self.workspace_id)
         assert (found.balance, found.held) == (self.balance, sum(self.open_holds))
         assert 0 <= found.held <= found.balance
 

@@ -12,7 +12,7 @@ from django.db import connections
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release
 from tests.factories import Team, give
 
@@ -45,7 +45,7 @@ def test_holds_at_once_never_exceed_the_balance(live_team: Team) -> None:
         return "held"
 
     assert at_once(take) == {"held": 5, "refused": THREADS - 5}
-    assert balance_of(workspace_id) == Balance(5, 5)
+    assert balance_for(workspace_id) == Balance(5, 5)
 
 
 def test_one_hold_is_charged_once_by_many(live_team: Team) -> None:
@@ -58,7 +58,7 @@ def test_one_hold_is_charged_once_by_many(live_team: Team) -> None:
         return "charged"
 
     assert at_once(settle) == {"charged": 1, "refused": THREADS - 1}
-    assert balance_of(workspace_id) == Balance(3, 0)
+    assert balance_for(workspace_id) == Balance(3, 0)
     assert ledger_sum(workspace_id) == 3
 
 
@@ -70,7 +70,7 @@ def test_first_grants_at_once_open_one_account(live_team: Team) -> None:
         return "granted"
 
     assert at_once(first) == {"granted": THREADS}
-    assert balance_of(workspace_id) == Balance(THREADS, 0)
+    assert balance_for(workspace_id) == Balance(THREADS, 0)
 
 
 def test_moves_of_every_kind_at_once_add_up(live_team: Team) -> None:
@@ -91,7 +91,7 @@ def test_moves_of_every_kind_at_once_add_up(live_team: Team) -> None:
         return "lived"
 
     assert at_once(live) == {"lived": THREADS}
-    found = balance_of(workspace_id)
+    found = balance_for(workspace_id)
     assert found == Balance(ledger_sum(workspace_id), 0)
     before = 0
     for entry in LedgerEntry.objects.filter(workspace_id=workspace_id).order_by("created_at"):
@@ -110,4 +110,4 @@ def test_neighbours_do_not_touch_each_other(live_team: Team) -> None:
         return "taken"
 
     assert at_once(take) == {"taken": THREADS}
-    assert [balance_of(i).balance for i in ids] == [THREADS // 2, THREADS // 2]
+    assert [balance_for(i).balance for i in ids] == [THREADS // 2, THREADS // 2]

@@ -14,7 +14,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import person, staff
 from apps.core.ids import new_id
 from apps.credits.credit_requests import accept, ask_for_credits, ask_for_plan, decline, withdraw
-from apps.credits.errors import RequestEnded, RequestOpen
+from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
 from apps.credits.services import adjust
@@ -112,9 +112,9 @@ def test_accepted_upgrade_changes_the_plan(team: Team, finance: User) -> None:
 def test_request_is_decided_once(team: Team, finance: User) -> None:
     request = for_credits(team)
     accepted(request, finance)
-    with pytest.raises(RequestEnded):
+    with pytest.raises(RequestNotOpen):
         accepted(request, finance)
-    with pytest.raises(RequestEnded):
+    with pytest.raises(RequestNotOpen):
         withdraw(workspace_id=team.workspace.id, request_id=request.id, actor=person(team.alice))
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
@@ -140,7 +140,7 @@ def test_declining_wants_a_reason_and_gives_nothing(team: Team, finance: User) -
 
 def test_one_request_of_a_kind_is_open_at_a_time(team: Team) -> None:
     first = for_credits(team)
-    with pytest.raises(RequestOpen):
+    with pytest.raises(RequestAlreadyOpen):
         for_credits(team)
     for_plan(team, Plan.objects.get(slug="free"))
     withdraw(workspace_id=team.workspace.id, request_id=first.id, actor=person(team.alice))
@@ -149,7 +149,7 @@ def test_one_request_of_a_kind_is_open_at_a_time(team: Team) -> None:
 
 def test_request_of_another_workspace_cannot_be_ended(team: Team, finance: User) -> None:
     request = for_credits(team)
-    with pytest.raises(RequestEnded):
+    with pytest.raises(RequestNotOpen):
         withdraw(workspace_id=team.outside.id, request_id=request.id, actor=person(team.charlie))
     request.refresh_from_db()
     assert request.state == "open"

@@ -19,7 +19,7 @@ from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits, PlanUnchanged
 from apps.credits.models import LedgerEntry, Plan
 from apps.credits.plans import change_plan, renew_due, start_plan
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
 from apps.reporting.monthly_statements import Month, statement_of
 from tests.credits.reference_account import SlowAccount, SlowPlan
@@ -159,7 +159,7 @@ class Both:
 
     def compare(self, day: date) -> None:
         expected = Balance(len(self.slow.credits), self.slow.held)
-        assert balance_of(self.id) == expected, f"on {day}"
+        assert balance_for(self.id) == expected, f"on {day}"
 
     def as_if_lived(self, ends: Sequence[tuple[Month, int]]) -> None:
         """Each entry at its place in its month: the ledger's own clock was the test's minute.

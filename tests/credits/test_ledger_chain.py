@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from apps.core.ids import new_id
 from apps.credits.backfill import PastEntry, write_history
-from apps.credits.ledger_chain import Fault, Head, walk
+from apps.credits.ledger_chain import ChainTip, Fault, verify_chain
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, charge, grant, hold, reverse
 from tests.conversations.test_migrations import move
@@ -50,9 +50,9 @@ def test_chain_of_each_workspace_counts_from_one_and_holds(team: Team) -> None:
     theirs = grant(workspace_id=team.outside.id, credits=5, reason="x")
     assert [entry.sequence for entry in entries] == [1, 2, 3, 4, 5]
     assert (theirs.sequence, len({entry.hash for entry in entries})) == (1, 5)
-    assert walk(team.workspace.id) == (Head(5, entries[-1].hash, 94), None)
-    assert walk(team.outside.id) == (Head(1, theirs.hash, 5), None)
-    assert walk(new_id()) == (Head(), None)
+    assert verify_chain(team.workspace.id) == (ChainTip(5, entries[-1].hash, 94), None)
+    assert verify_chain(team.outside.id) == (ChainTip(1, theirs.hash, 5), None)
+    assert verify_chain(new_id()) == (ChainTip(), None)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,7 +65,7 @@ def test_chain_of_each_workspace_counts_from_one_and_holds(team: Team) -> None:
 )
 def test_python_and_postgresql_agree_on_every_entry(team: Team, **fields: Any) -> None:
     grant(workspace_id=team.workspace.id, **fields)
-    assert walk(team.workspace.id)[1] is None
+    assert verify_chain(team.workspace.id)[1] is None
 
 
 def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
@@ -73,7 +73,7 @@ def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
         PastEntry(datetime(2026, 1, day, tzinfo=UTC), EntryKind.GRANT, day) for day in range(1, 29)
     ]
     write_history(workspace_id=team.workspace.id, entries=past)
-    head, fault = walk(team.workspace.id)
+    head, fault = verify_chain(team.workspace.id)
     assert (head.sequence, head.balance, fault) == (28, sum(range(1, 29)), None)
 
 
@@ -95,14 +95,16 @@ def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
 def test_changed_entry_is_named(team: Team, change: str) -> None:
     entry = some_of_each(team)[2]
     tamper(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
-    head, fault = walk(team.workspace.id)
+    head, fault = verify_chain(team.workspace.id)
     assert (head.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
 
 
 def test_removed_entry_is_missed(team: Team) -> None:
     entries = some_of_each(team)
     tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[2].id)
-    assert walk(team.workspace.id)[1] == Fault("Entry 3 is missing: 4 comes next.", entries[3].id)
+    assert verify_chain(team.workspace.id)[1] == Fault(
+        "Entry 3 is missing: 4 comes next.", entries[3].id
+    )
 
 
 def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
@@ -110,7 +112,9 @@ def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
     theirs = grant(workspace_id=team.outside.id, credits=5, reason="x")
     statement = "UPDATE credits_ledgerentry SET workspace_id = %s, sequence = 6 WHERE id = %s"
     tamper(statement, team.workspace.id, theirs.id)
-    assert walk(team.workspace.id)[1] == Fault("Entry 6 is not as it was written.", theirs.id)
+    assert verify_chain(team.workspace.id)[1] == Fault(
+        "Entry 6 is not as it was written.", theirs.id
+    )
 
 
 def test_chain_that_is_made_anew_differs_from_what_was_noted(team: Team) -> None:
@@ -118,8 +122,8 @@ def test_chain_that_is_made_anew_differs_from_what_was_noted(team: Team) -> None
     noted = {entries[3].sequence: entries[3].hash}
     tamper("UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id)
     remake_chain(team.workspace.id)
-    assert walk(team.workspace.id)[1] is None
-    assert walk(team.workspace.id, anchors=noted)[1] == Fault(
+    assert verify_chain(team.workspace.id)[1] is None
+    assert verify_chain(team.workspace.id, checkpoints=noted)[1] == Fault(
         "The chain was made anew: entry 4 had another hash when last noted.", entries[3].id
     )
 
@@ -129,8 +133,8 @@ def test_end_that_was_cut_off_is_missed_where_it_was_noted(team: Team) -> None:
     tamper("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
     tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
     fault = Fault("Entries are missing: 5 were there, 4 are.")
-    assert walk(team.workspace.id, anchors={5: entries[4].hash})[1] == fault
-    assert walk(team.workspace.id, last=5)[1] == fault
+    assert verify_chain(team.workspace.id, checkpoints={5: entries[4].hash})[1] == fault
+    assert verify_chain(team.workspace.id, last=5)[1] == fault
 
 
 def other_workspace(team: Team, entry: LedgerEntry) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def test_number_and_hash_are_the_databases_whatever_is_given(team: Team) -> None
             " reason, sequence, hash) VALUES (%s, %s, 'grant', 1, 1, '', 77, 'forged')",
             [new_id(), team.workspace.id],
         )
-    assert walk(team.workspace.id)[1] is None
+    assert verify_chain(team.workspace.id)[1] is None
 
 
 def test_entries_from_before_there_was_a_chain_are_chained(team: Team) -> None:
@@ -181,5 +185,5 @@ def test_entries_from_before_there_was_a_chain_are_chained(team: Team) -> None:
     move(("credits", "0006_months_of_accounts"))
     tamper("UPDATE credits_ledgerentry SET sequence = 0, hash = ''")
     move(*MigrationExecutor(connection).loader.graph.leaf_nodes())
-    assert walk(team.workspace.id) == (Head(5, entries[-1].hash, 94), None)
+    assert verify_chain(team.workspace.id) == (ChainTip(5, entries[-1].hash, 94), None)
     assert grant(workspace_id=team.workspace.id, credits=1, reason="x").sequence == 6

@@ -14,7 +14,7 @@ from apps.credits.billing_months import anniversary, months_until
 from apps.credits.errors import PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.plans import change_plan, renew, renew_due, start_plan
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
 from tests.factories import Team
 
@@ -89,14 +89,14 @@ def test_each_month_that_was_missed_is_granted_once(team: Team) -> None:
         "2027-03-31",
         "2027-04-30",
     ]
-    assert balance_of(workspace).balance == 400
+    assert balance_for(workspace).balance == 400
 
 
 def test_database_refuses_a_second_grant_for_a_month(team: Team) -> None:
     workspace = begun(team, plan(100), "2027-01-31T15:00")
     with pytest.raises(IntegrityError, match="credits_one_grant_a_period"), transaction.atomic():
         grant(workspace_id=workspace, credits=1, reason="x", period=date(2027, 1, 31))
-    assert balance_of(workspace).balance == 100
+    assert balance_for(workspace).balance == 100
 
 
 def test_what_is_left_of_a_month_expires_before_the_next_is_granted(team: Team) -> None:
@@ -104,7 +104,7 @@ def test_what_is_left_of_a_month_expires_before_the_next_is_granted(team: Team) 
     spend(workspace, 30)
     renew(workspace_id=workspace, now=at("2027-02-28T00:00"))
     assert moves(workspace)[2:] == [("expiry", -70), ("grant", 100)]
-    assert balance_of(workspace).balance == 100
+    assert balance_for(workspace).balance == 100
 
 
 def test_late_month_lives_as_long_as_one_in_time(team: Team) -> None:
@@ -127,7 +127,7 @@ def test_credits_are_used_in_the_order_of_their_expiry(team: Team) -> None:
     adjust(workspace_id=workspace, credits=-8, reason="put right")
     renew(workspace_id=workspace, now=at("2027-03-01"))
     assert left(workspace) == [9, 0, 0]
-    assert balance_of(workspace).balance == 9
+    assert balance_for(workspace).balance == 9
 
 
 def test_credits_given_later_do_not_pay_for_what_was_spent_before(team: Team) -> None:
@@ -151,7 +151,7 @@ def test_what_is_held_waits_for_its_turn_to_settle(team: Team) -> None:
     charge(workspace_id=workspace, held=15, credits=15, turn_id=new_id())
     release(workspace_id=workspace, credits=5)
     (rest,) = renew(workspace_id=workspace, now=at("2027-02-03"))
-    assert (rest.amount, balance_of(workspace).balance) == (-5, 100)
+    assert (rest.amount, balance_for(workspace).balance) == (-5, 100)
 
 
 def test_grant_that_is_undone_takes_its_own_credits_first(team: Team) -> None:

@@ -28,7 +28,7 @@ TOKENS = st.integers(0, 1_000_000)
 def test_price_is_whole_credits_rounded_up_once(
     price: Price, input_tokens: int, output_tokens: int, credits: int
 ) -> None:
-    assert price.of(input_tokens=input_tokens, output_tokens=output_tokens) == credits
+    assert price.credits_for(input_tokens=input_tokens, output_tokens=output_tokens) == credits
 
 
 @given(RATES, RATES, RATES, TOKENS, TOKENS, st.data())
@@ -36,10 +36,10 @@ def test_price_of_the_most_tokens_covers_every_reply(
     reply: int, rate_in: int, rate_out: int, most_in: int, most_out: int, data: st.DataObject
 ) -> None:
     price = Price(reply, rate_in, rate_out)
-    hold = price.of(input_tokens=most_in, output_tokens=most_out)
+    hold = price.credits_for(input_tokens=most_in, output_tokens=most_out)
     used_in = data.draw(st.integers(0, most_in))
     used_out = data.draw(st.integers(0, most_out))
-    cost = price.of(input_tokens=used_in, output_tokens=used_out)
+    cost = price.credits_for(input_tokens=used_in, output_tokens=used_out)
     assert reply <= cost <= hold
 
 
@@ -47,7 +47,7 @@ def test_price_of_the_most_tokens_covers_every_reply(
 def test_price_rounds_up_by_less_than_one_credit(
     rate_in: int, rate_out: int, tokens_in: int, tokens_out: int
 ) -> None:
-    cost = Price(0, rate_in, rate_out).of(input_tokens=tokens_in, output_tokens=tokens_out)
+    cost = Price(0, rate_in, rate_out).credits_for(input_tokens=tokens_in, output_tokens=tokens_out)
     exact = tokens_in * rate_in + tokens_out * rate_out
     assert 0 <= cost * 1000 - exact < 1000
 

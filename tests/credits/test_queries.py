@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from apps.core.ids import new_id
-from apps.credits.queries import Balance, balance_after_turn, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_after_turn, balance_for, ledger_sum
 from apps.credits.services import charge, hold
 from tests.factories import Team, give
 
 
 def test_credits_of_a_workspace_without_an_account_are_nothing(team: Team) -> None:
     give(team.outside, 10)
-    assert balance_of(team.workspace.id) == Balance(0, 0)
+    assert balance_for(team.workspace.id) == Balance(0, 0)
     assert ledger_sum(team.workspace.id) == 0
 
 

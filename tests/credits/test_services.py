@@ -8,9 +8,9 @@ import pytest
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import Account, Category, EntryKind, LedgerEntry
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import (
-    MOST,
+    MAX_CREDITS,
     adjust,
     charge,
     grant,
@@ -38,7 +38,7 @@ def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
         team.charlie,
         team.workspace,
     )
-    assert balance_of(team.workspace.id) == Balance(40, 0)
+    assert balance_for(team.workspace.id) == Balance(40, 0)
 
 
 def test_grant_and_adjust_name_what_they_are_for_and_where_they_came_from(team: Team) -> None:
@@ -61,7 +61,7 @@ def test_grant_and_adjust_name_what_they_are_for_and_where_they_came_from(team: 
 def test_grant_leaves_other_workspaces_alone(team: Team) -> None:
     give(team.outside, 5)
     give(team.workspace, 40)
-    assert balance_of(team.outside.id) == Balance(5, 0)
+    assert balance_for(team.outside.id) == Balance(5, 0)
     assert entries(team.outside.id) == [("grant", 5, 5)]
 
 
@@ -87,7 +87,7 @@ def test_grant_refuses_less_than_one_credit(team: Team, credits: int) -> None:
 
 def test_grant_refuses_more_than_a_balance_could_bear(team: Team) -> None:
     with pytest.raises(ValueError, match="at most 1,000,000,000,000 credits"):
-        grant(workspace_id=team.workspace.id, credits=MOST + 1, reason="x")
+        grant(workspace_id=team.workspace.id, credits=MAX_CREDITS + 1, reason="x")
     assert entries(team.workspace.id) == []
 
 
@@ -115,7 +115,7 @@ def test_adjust_takes_no_held_credit(team: Team) -> None:
     with pytest.raises(InsufficientCredits):
         adjust(workspace_id=team.workspace.id, credits=-4, reason="x")
     adjust(workspace_id=team.workspace.id, credits=-3, reason="x")
-    assert balance_of(team.workspace.id) == Balance(7, 7)
+    assert balance_for(team.workspace.id) == Balance(7, 7)
 
 
 def test_reverse_undoes_an_entry_once_and_names_it(team: Team) -> None:
@@ -155,7 +155,7 @@ def test_reverse_takes_nothing_that_is_spent(team: Team) -> None:
 def test_hold_sets_aside_without_an_entry(team: Team) -> None:
     give(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=10)
-    assert balance_of(team.workspace.id) == Balance(10, 10)
+    assert balance_for(team.workspace.id) == Balance(10, 10)
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
@@ -164,7 +164,7 @@ def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
         hold(workspace_id=team.workspace.id, credits=5)
-    assert balance_of(team.workspace.id) == Balance(10, 6)
+    assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
 def test_hold_without_an_account_is_refused(team: Team) -> None:
@@ -178,19 +178,19 @@ def test_hold_gives_nothing_back(team: Team) -> None:
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(ValueError, match="less than 0"):
         hold(workspace_id=team.workspace.id, credits=-1)
-    assert balance_of(team.workspace.id) == Balance(10, 6)
+    assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
 def test_hold_of_nothing_needs_no_account(team: Team) -> None:
     hold(workspace_id=team.workspace.id, credits=0)
-    assert balance_of(team.workspace.id) == Balance(0, 0)
+    assert balance_for(team.workspace.id) == Balance(0, 0)
 
 
 def test_release_gives_the_hold_back(team: Team) -> None:
     give(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     release(workspace_id=team.workspace.id, credits=6)
-    assert balance_of(team.workspace.id) == Balance(10, 0)
+    assert balance_for(team.workspace.id) == Balance(10, 0)
 
 
 def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
@@ -198,7 +198,7 @@ def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
         release(workspace_id=team.workspace.id, credits=7)
-    assert balance_of(team.workspace.id) == Balance(10, 6)
+    assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
 def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
@@ -213,14 +213,14 @@ def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
         8,
         turn_id,
     )
-    assert balance_of(team.workspace.id) == Balance(8, 0)
+    assert balance_for(team.workspace.id) == Balance(8, 0)
 
 
 def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
     give(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     charge(workspace_id=team.workspace.id, held=6, credits=9, turn_id=new_id())
-    assert balance_of(team.workspace.id) == Balance(4, 0)
+    assert balance_for(team.workspace.id) == Balance(4, 0)
     assert ledger_sum(team.workspace.id) == 4
 
 
@@ -228,7 +228,7 @@ def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
     give(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     assert charge(workspace_id=team.workspace.id, held=6, credits=0, turn_id=new_id()) is None
-    assert balance_of(team.workspace.id) == Balance(10, 0)
+    assert balance_for(team.workspace.id) == Balance(10, 0)
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
@@ -236,7 +236,7 @@ def test_charge_without_its_hold_changes_nothing(team: Team) -> None:
     give(team.workspace, 10)
     with pytest.raises(InsufficientCredits):
         charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
-    assert balance_of(team.workspace.id) == Balance(10, 0)
+    assert balance_for(team.workspace.id) == Balance(10, 0)
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 

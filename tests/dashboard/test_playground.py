@@ -13,7 +13,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from tests.factories import Team, give, make_chatbot, make_model
 from tests.web_processes import TLS, Frame, WebProcess, parse_frames
 
@@ -158,7 +158,7 @@ def test_without_credits_nothing_is_said(bob: Playground, chatbot: Chatbot) -> N
     dear = make_model("sandbox/echo", credits_per_reply=101)
     refused = bob.post("Hi", **changes(chatbot, language_model=dear.id))
     assert (refused.status_code, refused.json()["code"]) == (402, "INSUFFICIENT_CREDITS")
-    assert balance_of(chatbot.workspace_id).held == 0
+    assert balance_for(chatbot.workspace_id).held == 0
 
 
 def test_model_that_fails_at_once_is_told_as_an_error(bob: Playground, chatbot: Chatbot) -> None:

@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
 from apps.credits.models import EntryKind, LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.dashboard.request_inspector import inspected
 from apps.demo.seed import seed_demo
 from apps.leads.models import Lead
@@ -57,7 +57,7 @@ def test_the_books_are_right(demo: Workspace) -> None:
         workspace=demo, status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]
     )
     assert set(charges.values_list("turn_id", flat=True)) == set(paid.values_list("id", flat=True))
-    assert balance_of(demo.id).balance == ledger_sum(demo.id)
+    assert balance_for(demo.id).balance == ledger_sum(demo.id)
     entries = LedgerEntry.objects.filter(workspace=demo).order_by("created_at", "id")
     balance = 0
     for amount, after in entries.values_list("amount", "balance_after"):
@@ -66,9 +66,9 @@ def test_the_books_are_right(demo: Workspace) -> None:
 
 
 def test_a_second_run_adds_nothing(demo: Workspace) -> None:
-    before = Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)
+    before = Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)
     seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
-    assert (Turn.objects.filter(workspace=demo).count(), balance_of(demo.id)) == before
+    assert (Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)) == before
 
 
 def test_the_team_has_worked_on_it(demo: Workspace) -> None:

@@ -11,7 +11,7 @@ import httpx
 
 from apps.conversations.models import Message, Turn
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.workspaces.models import Workspace
 from tests.web_processes import TLS, Caller
 
@@ -32,7 +32,7 @@ def burst(callers: Sequence[Caller], message: str = "Hello", **fields: Any) -> l
 
 def money(workspace: Workspace) -> tuple[int, int, list[int]]:
     """Balance, held, and the charges; the ledger must add up to the balance."""
-    credits = balance_of(workspace.id)
+    credits = balance_for(workspace.id)
     assert credits.balance == ledger_sum(workspace.id)
     charges = LedgerEntry.objects.filter(workspace=workspace, kind="charge")
     return credits.balance, credits.held, list(charges.values_list("amount", flat=True))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from apps.chatbots.models import Chatbot
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from tests import node_clients
 from tests.factories import Team, give, make_key
 from tests.web_processes import WebProcess, new_caller
@@ -68,7 +68,7 @@ def test_python_client_chats_and_reads_credits(
     )
     with generated.AuthenticatedClient(web.url, make_key(live_team.workspace, ["read"])) as client:
         found = credits.sync(client=client)
-    assert found.data.balance == balance_of(live_team.workspace.id).balance
+    assert found.data.balance == balance_for(live_team.workspace.id).balance
 
 
 @pytest.mark.node

@@ -14,7 +14,7 @@ from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import conversations_of
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
 from apps.privacy.retention import erase_users, forget_old
 from apps.webhooks.models import Event
@@ -69,7 +69,7 @@ def test_conversation_goes_so_many_days_after_its_last_message(
     assert kept(team.workspace) == {young.conversation_id}
     assert Message.objects.filter(conversation_id=old.conversation_id).count() == 0
     assert forget_old(now=timezone.now()) == 0
-    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
+    assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
 
 
 def test_without_a_number_everything_is_kept(team: Team, chatbot: Chatbot) -> None:
@@ -145,7 +145,7 @@ def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
     erasure.refresh_from_db()
     assert (erasure.user_id, erasure.conversations, erasure.leads) == ("", 2, 0)
     assert rows_that_say("u-1", team.workspace) == []
-    assert balance_of(team.workspace.id).balance == ledger_sum(team.workspace.id) == 95
+    assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 95
 
 
 def test_leads_out_of_the_conversation_go_with_it(team: Team, chatbot: Chatbot) -> None:

@@ -17,7 +17,7 @@ from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.exports.models import ExportPart
 from apps.conversations.models import Message, RatingValue, Turn
 from apps.conversations.search import read_messages
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.privacy.workspace_deletion import end_workspaces
@@ -131,7 +131,7 @@ def test_every_table_of_a_workspace_has_its_end() -> None:
 
 def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None:
     turn, secret = lived_in(team)
-    before = balance_of(team.workspace.id)
+    before = balance_for(team.workspace.id)
     assert rows_that_say(SECRET, team.workspace) == [
         "Chatbot",
         "ChatbotVersion",
@@ -148,7 +148,7 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     assert rows_that_say(SECRET, team.workspace) == []
     assert rows_that_say(team.alice.email, team.workspace) == []
     assert ExportPart.objects.filter(workspace=team.workspace).count() == 0  # its lines are bytes
-    assert balance_of(team.workspace.id) == before
+    assert balance_for(team.workspace.id) == before
     assert ledger_sum(team.workspace.id) == before.balance
     turn.refresh_from_db()
     assert (turn.credits_charged, turn.status) == (1, "completed")

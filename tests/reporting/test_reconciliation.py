@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.conversations.models import Turn
 from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
-from apps.credits.queries import faults_of, last_night
+from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_books
 from tests.credits.ledger_tampering import remake_chain, tamper
@@ -141,9 +141,11 @@ def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
     tamper("UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id)
     night = check_books(now=some_day())
     assert night is not None
-    assert [check.workspace for check in faults_of(night) if check.workspace == team.workspace] == [
-        team.workspace
-    ]
+    assert [
+        check.workspace
+        for check in failed_account_checks(night)
+        if check.workspace == team.workspace
+    ] == [team.workspace]
     (message,) = mail.outbox
     assert message.to == ["books@example.com"]
     line = f"{team.workspace}: Held are 5, running turns hold 4."
@@ -176,4 +178,4 @@ def test_last_night_is_the_newest_that_ended(team: Team) -> None:
         finished_at=timezone.now(),
     )
     night_of(datetime(9000, 1, 2, tzinfo=UTC))
-    assert last_night() == ended
+    assert latest_nightly_check() == ended

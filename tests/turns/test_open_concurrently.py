@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from apps.turns.orm import open_turn
 from django.db import connections
 
 from apps.chatbots.models import Chatbot
@@ -13,8 +14,7 @@ from apps.conversations.errors import ConversationBusy
 from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
-from apps.credits.queries import Balance, balance_of
-from apps.turns.orm import open_turn
+from apps.credits.queries import Balance, balance_for
 from apps.turns.types import NewTurn
 from tests.factories import Team, give, make_chatbot, make_model
 from tests.turns.new_turns import completed, new_turn, opened
@@ -60,7 +60,7 @@ def test_one_key_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
     for number in range(ROUNDS):
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
         one_opened(chatbot, open_at_once(request))
-        assert balance_of(chatbot.workspace_id).held == number + 1
+        assert balance_for(chatbot.workspace_id).held == number + 1
 
 
 def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: Chatbot) -> None:
@@ -68,7 +68,7 @@ def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: C
         give(live_team.workspace, 1)
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
         one_opened(chatbot, open_at_once(request))
-    assert balance_of(chatbot.workspace_id) == Balance(ROUNDS, ROUNDS)
+    assert balance_for(chatbot.workspace_id) == Balance(ROUNDS, ROUNDS)
 
 
 def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
@@ -80,7 +80,7 @@ def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chat
             chatbot, conversation_id=first.conversation_id, credits=1, idempotency_key=new_id()
         )
         completed(one_opened(chatbot, open_at_once(request)))
-    assert balance_of(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
+    assert balance_for(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
 
 
 def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
@@ -89,11 +89,11 @@ def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> N
     completed(first)
     request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
     one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")
-    assert balance_of(chatbot.workspace_id) == Balance(THREADS, 1)
+    assert balance_for(chatbot.workspace_id) == Balance(THREADS, 1)
 
 
 def test_one_credit_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
     give(live_team.workspace, 1)
     outcomes = open_at_once(new_turn(chatbot, credits=1))
     one_opened(chatbot, outcomes, otherwise="INSUFFICIENT_CREDITS")
-    assert balance_of(chatbot.workspace_id) == Balance(1, 1)
+    assert balance_for(chatbot.workspace_id) == Balance(1, 1)

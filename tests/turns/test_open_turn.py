@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from apps.turns.orm import open_turn
 from django.db.models.functions import Now
 
 from apps.api_keys.services import issue_key
@@ -13,8 +14,7 @@ from apps.core.errors import IdempotencyMismatch
 from apps.core.ids import is_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
-from apps.credits.queries import Balance, balance_of
-from apps.turns.orm import open_turn
+from apps.credits.queries import Balance, balance_for
 from tests.factories import Team, give, make_chatbot, make_model
 from tests.turns.new_turns import completed, new_turn, opened
 
@@ -50,7 +50,7 @@ def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> Non
     )
     assert message.conversation_id == turn.conversation_id
     assert message.workspace_id == turn.workspace_id == chatbot.workspace_id
-    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
 def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
@@ -87,14 +87,14 @@ def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> Non
     with pytest.raises(InsufficientCredits):
         open_turn(new_turn(chatbot, credits=11))
     assert rows(chatbot) == (0, 0, 0)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> None:
     outside = make_chatbot(team.outside)
     with pytest.raises(InsufficientCredits):
         open_turn(new_turn(outside, credits=1))
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
@@ -102,13 +102,13 @@ def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatb
     with pytest.raises(ConversationBusy):
         open_turn(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
     assert rows(chatbot) == (1, 1, 1)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
 def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None:
     opened(chatbot, credits=3)
     opened(chatbot, credits=3)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 6)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 6)
 
 
 def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
@@ -117,7 +117,7 @@ def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
     completed(first)
     assert open_turn(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     assert rows(chatbot) == (1, 1, 2)
-    assert balance_of(chatbot.workspace_id) == Balance(7, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(7, 0)
 
 
 def test_retry_finds_the_first_turn_when_no_credit_is_left(chatbot: Chatbot) -> None:
@@ -130,7 +130,7 @@ def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
     with pytest.raises(IdempotencyMismatch):
         open_turn(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
     assert rows(chatbot) == (1, 1, 1)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (25, True)])

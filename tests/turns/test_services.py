@@ -16,6 +16,8 @@ from threading import Event
 from typing import Any
 
 import pytest
+from apps.turns.orm import open_turn, settle_turn
+from apps.turns.services import open_together, settle_together
 from django.db import connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -32,13 +34,11 @@ from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.core.errors import ApiError
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import lock_account
 from apps.infrastructure.postgres.pool import close_database
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns.heartbeat import save_progress
-from apps.turns.orm import open_turn, settle_turn
-from apps.turns.services import open_together, settle_together
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Receipt, Settlement
 from tests.factories import give, make_chatbot, make_model, make_team, make_workspace
@@ -262,7 +262,7 @@ def rows(told: Told) -> dict[str, Any]:
             )
             for one in LedgerEntry.objects.filter(**of_workspace).order_by("created_at")
         ],
-        "account": balance_of(told.chatbot.workspace_id),
+        "account": balance_for(told.chatbot.workspace_id),
     }
 
 
@@ -315,7 +315,7 @@ async def test_full_account_refuses_only_what_does_not_fit(chatbot: Chatbot) -> 
     asked = [open_together(new_turn(chatbot, credits=credits)) for credits in (6, 11, 5, 3, 1, 1)]
     refused = InsufficientCredits.__name__
     assert await codes(*asked) == ["done", refused, refused, "done", "done", refused]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 10)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 10)
 
 
 async def test_one_key_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> None:
@@ -323,7 +323,7 @@ async def test_one_key_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> N
     found = await asyncio.gather(*asked)
     assert len({turn.id for turn, _ in found}) == 1
     assert sorted(is_new for _, is_new in found) == [False, False, False, True]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 1)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 1)
 
 
 async def test_one_conversation_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> None:
@@ -332,7 +332,7 @@ async def test_one_conversation_asked_at_one_moment_opens_one_turn(chatbot: Chat
     again = new_turn(chatbot, credits=1, conversation_id=first.conversation_id)
     found = await codes(*(open_together(again) for _ in range(3)))
     assert sorted(found) == ["ConversationBusy", "ConversationBusy", "done"]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 1)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 1)
 
 
 async def test_workspace_without_an_account_gets_one(closed_afterwards: None) -> None:
@@ -345,7 +345,7 @@ async def test_row_that_cannot_be_written_fails_alone(chatbot: Chatbot) -> None:
     texts = ("Hello", "NUL \x00 cannot be kept", "World")
     asked = [open_together(new_turn(chatbot, credits=1, text=text)) for text in texts]
     assert await codes(*asked) == ["done", "UntranslatableCharacter", "done"]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 2)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
 
 
 async def test_locked_account_does_not_hold_up_the_others(chatbot: Chatbot) -> None:
@@ -406,7 +406,7 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
     ]
     expected = [InvalidApiKey, ChatbotNotFound, ConversationNotFound, ConversationNotFound]
     assert await codes(*asked) == ["done", *(error.__name__ for error in expected)]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 1)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 1)
 
 
 async def test_turns_of_another_workspace_cannot_be_settled(chatbot: Chatbot) -> None:
@@ -415,7 +415,7 @@ async def test_turns_of_another_workspace_cannot_be_settled(chatbot: Chatbot) ->
     turn.workspace_id = theirs.outside.id
     settled = settle_together(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
     assert await codes(settled) == ["TurnNotRunning"]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(10, 2)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
 
 
 async def test_receipts_of_one_statement_follow_each_other(chatbot: Chatbot) -> None:
@@ -428,7 +428,7 @@ async def test_receipts_of_one_statement_follow_each_other(chatbot: Chatbot) -> 
         )
     )
     assert receipts == [Receipt(1, 9), Receipt(0, 9), Receipt(1, 8)]
-    assert await in_thread(balance_of, chatbot.workspace_id) == Balance(8, 0)
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(8, 0)
     assert await in_thread(ledger_sum, chatbot.workspace_id) == 8
 
 
@@ -475,7 +475,7 @@ def test_processes_that_meet_in_many_workspaces_never_stop_each_other(committed:
     ended = Turn.objects.filter(workspace__in=workspaces)
     assert ended.count() == 144
     assert ended.filter(status="completed").count() == 144 - len(swept)
-    assert [balance_of(one) for one in workspaces] == [
+    assert [balance_for(one) for one in workspaces] == [
         Balance(ledger_sum(one), 0) for one in workspaces
     ]
     assert 40_000 - sum(ledger_sum(one) for one in workspaces) == 144 - len(swept)

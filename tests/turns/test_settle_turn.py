@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from apps.turns.orm import settle_turn
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -11,9 +12,8 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Message, Turn, TurnStatus
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
-from apps.turns.orm import settle_turn
 from apps.turns.types import Receipt, Settlement
 from tests.factories import Team, give, make_chatbot, make_model
 from tests.turns.new_turns import completed, failed, opened
@@ -37,7 +37,7 @@ def charges(turn: Turn) -> list[int]:
 
 def snapshot(turn: Turn) -> tuple[Any, ...]:
     row = Turn.objects.filter(pk=turn.pk).values().get()
-    return row, answers(turn), charges(turn), balance_of(turn.workspace_id)
+    return row, answers(turn), charges(turn), balance_for(turn.workspace_id)
 
 
 def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
@@ -54,7 +54,7 @@ def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
     assert turn.settled_at is not None
     assert answers(turn) == [(turn.message_id, "Hello!")]
     assert charges(turn) == [-4]
-    assert balance_of(chatbot.workspace_id) == Balance(6, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(6, 0)
 
 
 def test_stopped_turn_is_charged_for_what_was_delivered(chatbot: Chatbot) -> None:
@@ -90,7 +90,7 @@ def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnS
     assert (turn.status, turn.credits_charged, turn.error_code) == (status, 0, "MODEL_ERROR")
     assert answers(turn) == [(turn.message_id, "Half an")]
     assert charges(turn) == []
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbot) -> None:
@@ -120,7 +120,7 @@ def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:
     turn = opened(chatbot, credits=3)
     opened(chatbot, credits=4)
     failed(turn)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 4)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 4)
 
 
 def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) -> None:

@@ -11,7 +11,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Message, Turn
 from apps.conversations.queries import answer_of
-from apps.credits.queries import Balance, balance_of, ledger_sum
+from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
@@ -41,7 +41,7 @@ def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> No
         0,
     )
     assert (answer_of(turn), turn.text_so_far) == ("As far as it", "")
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) -> None:
@@ -59,7 +59,7 @@ def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
     sweep_turns()
     turn.refresh_from_db()
     assert (turn.status, turn.text_so_far) == ("running", "Still here")
-    assert balance_of(chatbot.workspace_id) == Balance(10, 3)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
 @override_settings(TURN_ABANDONED_AFTER_SECONDS=600)
@@ -79,7 +79,7 @@ def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
     sweep_turns()
     turn.refresh_from_db()
     assert turn.status == "completed"
-    assert balance_of(chatbot.workspace_id) == Balance(7, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(7, 0)
 
 
 def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
@@ -88,7 +88,7 @@ def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
     sweep_turns()
     with pytest.raises(TurnNotRunning):
         completed(turn)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
@@ -124,7 +124,7 @@ def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
         swept = [turn_id for found in pool.map(sweep, range(4)) for turn_id in found]
     mine = {turn.id for turn in turns}
     assert sorted(turn_id for turn_id in swept if turn_id in mine) == sorted(mine)
-    assert balance_of(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
     assert ledger_sum(chatbot.workspace_id) == 10
     texts = Message.objects.filter(workspace=chatbot.workspace_id, role="assistant")
     assert list(texts.values_list("text", flat=True)) == ["Kept"] * 8
@@ -179,4 +179,4 @@ def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
     turn.refresh_from_db()
     assert ended == {turn.status: True, **{k: False for k in ended if k != turn.status}}
     expected = 7 if turn.status == "completed" else 10
-    assert balance_of(chatbot.workspace_id) == Balance(expected, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(expected, 0)

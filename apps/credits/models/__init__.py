@@ -6,9 +6,9 @@ asking    alerts to a workspace, and what it asks for
 """
 
 from apps.credits.models.ledger import (
-    GIVES,
-    MOST,
-    TAKES,
+    CREDIT_KINDS,
+    DEBIT_KINDS,
+    MAX_CREDITS,
     Account,
     Category,
     EntryKind,
@@ -22,7 +22,7 @@ from apps.credits.models.reconciliation import (
     NightlyCheck,
 )
 from apps.credits.models.requests import (
-    DECIDED,
+    DECIDED_STATES,
     Alert,
     AlertKind,
     CreditRequest,
@@ -31,10 +31,10 @@ from apps.credits.models.requests import (
 )
 
 __all__ = [
-    "DECIDED",
-    "GIVES",
-    "MOST",
-    "TAKES",
+    "DECIDED_STATES",
+    "CREDIT_KINDS",
+    "MAX_CREDITS",
+    "DEBIT_KINDS",
     "Account",
     "AccountCheck",
     "Alert",

@@ -9,7 +9,7 @@ from apps.core.ids import LENGTH
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-MOST = 10**12
+MAX_CREDITS = 10**12
 """Credits that one grant or adjustment may move, so that no balance outgrows its column."""
 
 
@@ -34,7 +34,7 @@ class Plan(models.Model):
         ordering = ["monthly_credits"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(monthly_credits__lte=MOST), name="credits_plan_can_be_granted"
+                condition=Q(monthly_credits__lte=MAX_CREDITS), name="credits_plan_can_be_granted"
             ),
             models.CheckConstraint(
                 condition=Q(credits_last_months__isnull=True)
@@ -102,7 +102,7 @@ class Account(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(low_balance_threshold__isnull=True)
-                | Q(low_balance_threshold__range=(1, MOST)),
+                | Q(low_balance_threshold__range=(1, MAX_CREDITS)),
                 name="credits_threshold_can_be_crossed",
             ),
         ]
@@ -132,8 +132,8 @@ class EntryKind(models.TextChoices):
     EXPIRY = "expiry"
 
 
-TAKES = (EntryKind.CHARGE, EntryKind.EXPIRY)
-GIVES = (EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.REFUND)
+DEBIT_KINDS = (EntryKind.CHARGE, EntryKind.EXPIRY)
+CREDIT_KINDS = (EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.REFUND)
 
 
 class Category(models.TextChoices):
@@ -219,8 +219,8 @@ class LedgerEntry(models.Model):
                 "turn_id", condition=Q(kind=EntryKind.CHARGE), name="credits_one_charge_a_turn"
             ),
             models.CheckConstraint(
-                condition=(Q(kind__in=TAKES, amount__lt=0))
-                | (Q(kind__in=GIVES, amount__gt=0))
+                condition=(Q(kind__in=DEBIT_KINDS, amount__lt=0))
+                | (Q(kind__in=CREDIT_KINDS, amount__gt=0))
                 | (Q(kind=EntryKind.ADJUSTMENT) & ~Q(amount=0)),
                 name="credits_amount_has_the_sign_of_its_kind",
             ),

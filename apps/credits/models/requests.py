@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.credits.models.ledger import MOST, Plan
+from apps.credits.models.ledger import MAX_CREDITS, Plan
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -65,7 +65,7 @@ class RequestState(models.TextChoices):
     WITHDRAWN = "withdrawn"
 
 
-DECIDED = (RequestState.ACCEPTED, RequestState.DECLINED)
+DECIDED_STATES = (RequestState.ACCEPTED, RequestState.DECLINED)
 
 
 class CreditRequest(models.Model):
@@ -113,16 +113,16 @@ class CreditRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind=RequestKind.PLAN, plan__isnull=False, credits__isnull=True)
-                | Q(kind=RequestKind.PURCHASE, plan__isnull=True, credits__range=(1, MOST)),
+                | Q(kind=RequestKind.PURCHASE, plan__isnull=True, credits__range=(1, MAX_CREDITS)),
                 name="credits_request_says_what_it_wants",
             ),
             models.CheckConstraint(
                 condition=Q(state=RequestState.OPEN, ended_at__isnull=True)
-                | Q(state__in=[*DECIDED, RequestState.WITHDRAWN], ended_at__isnull=False),
+                | Q(state__in=[*DECIDED_STATES, RequestState.WITHDRAWN], ended_at__isnull=False),
                 name="credits_request_ends_once_not_open",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=DECIDED, decided_by__isnull=False)
+                condition=Q(state__in=DECIDED_STATES, decided_by__isnull=False)
                 | Q(decided_by__isnull=True, answer=""),
                 name="credits_request_is_decided_by_somebody",
             ),

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django import forms
 
-from apps.credits.models import MOST, EntryKind, Plan
+from apps.credits.models import MAX_CREDITS, EntryKind, Plan
 from apps.dashboard.forms.days import DaysForm
 
 
@@ -35,7 +35,7 @@ class AlertForm(forms.Form):
     threshold = forms.IntegerField(
         required=False,
         min_value=1,
-        max_value=MOST,
+        max_value=MAX_CREDITS,
         label="Tell us below",
         help_text="Credits. Empty: no alert before the last credit is used.",
     )
@@ -71,5 +71,5 @@ class PurchaseRequestForm(forms.Form):
     """How many credits to buy."""
 
     prefix = "buy"
-    credits = forms.IntegerField(min_value=1, max_value=MOST, label="Credits")
+    credits = forms.IntegerField(min_value=1, max_value=MAX_CREDITS, label="Credits")
     note = _note()

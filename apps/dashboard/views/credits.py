@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.services import person
 from apps.credits import alerts
 from apps.credits import credit_requests as requests
-from apps.credits.errors import RequestEnded, RequestOpen
+from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry
-from apps.credits.queries import expiring, ledger_of, requests_of
+from apps.credits.queries import credit_requests_for, ledger_entries_for, upcoming_expiries
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.credits import (
     AlertForm,
@@ -87,7 +87,7 @@ def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpRespo
     actor = person(member.user, request)
     try:
         requests.withdraw(workspace_id=member.workspace_id, request_id=request_id, actor=actor)
-    except RequestEnded as ended:
+    except RequestNotOpen as ended:
         messages.error(request, str(ended))
     else:
         messages.success(request, "The request is withdrawn.")
@@ -100,7 +100,7 @@ def _asked(
     actor = person(member.user, request)
     try:
         ask(workspace_id=member.workspace_id, by=member.user, actor=actor, **wanted)
-    except RequestOpen as there:
+    except RequestAlreadyOpen as there:
         messages.error(request, str(there))
     else:
         messages.success(request, "Your request is with Parley's staff. The answer comes by email.")
@@ -112,12 +112,12 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
     workspace_id = member.workspace_id
     period = request.GET.get("period", "")
     form = StatementFilterForm(request.GET)
-    page = listing(request, ledger_of(workspace_id, **form.given()))
+    page = listing(request, ledger_entries_for(workspace_id, **form.given()))
     places = conversations_of_entries(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
-        "expiring": expiring(account)[:SHOWN_EXPIRIES] if account else [],
+        "expiring": upcoming_expiries(account)[:SHOWN_EXPIRIES] if account else [],
         "period": period if period in PERIODS else "30d",
         "uses": uses(workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])),
         "form": form,
@@ -126,7 +126,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
         "month": Month.of(timezone.now()),
         "may_export": may(member.role, Permission.EXPORT),
         "may_ask": may(member.role, Permission.REQUEST_CREDITS),
-        "requests": requests_of(workspace_id)[:SHOWN_REQUESTS],
+        "requests": credit_requests_for(workspace_id)[:SHOWN_REQUESTS],
         "alert_form": AlertForm(
             initial={"threshold": account.low_balance_threshold if account else None}
         ),
@@ -141,7 +141,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
 @workspace_page(Permission.EXPORT)
 def statement(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The entries of the ledger that are looked for, as CSV."""
-    found = ledger_of(member.workspace_id, **StatementFilterForm(request.GET).given())
+    found = ledger_entries_for(member.workspace_id, **StatementFilterForm(request.GET).given())
     return csv_file(f"{member.workspace.slug}-credits.csv", COLUMNS, found, _line)
 
 

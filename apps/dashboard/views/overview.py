@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from apps.credits.queries import balance_of
+from apps.credits.queries import balance_for
 from apps.dashboard.access import workspace_page
 from apps.reporting.overview import (
     PERIODS,
@@ -36,7 +36,7 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     workspace_id = member.workspace_id
     now = summary(workspace_id, since=since, until=until)
     before = summary(workspace_id, since=since - over, until=since)
-    left = days_left(balance=balance_of(workspace_id).balance, used=now.credits, over=over)
+    left = days_left(balance=balance_for(workspace_id).balance, used=now.credits, over=over)
     context = {
         "period": period if period in PERIODS else "7d",
         "now": now,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from apps.credits.queries import balance_of, ledger_sum
+from apps.credits.queries import balance_for, ledger_sum
 from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import workspace_by_slug
 
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
 
     def run(self, *, workspace: str, **_: Any) -> dict[str, Any]:
         found = workspace_by_slug(workspace)
-        credits = balance_of(found.id)
+        credits = balance_for(found.id)
         return {
             "workspace": found.slug,
             "balance": credits.balance,

@@ -63,7 +63,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
         case ValidationError():
             error: ApiError = ValidationFailed(_details(exception))
         case HttpError():
-            error = ValidationFailed(sentence="The body is not valid JSON.")
+            error = ValidationFailed(message="The body is not valid JSON.")
         case _:
             error = as_api_error(exception)
     if isinstance(error, InternalError) or error.status >= 500:

@@ -38,7 +38,7 @@ def as_api_error(exception: Exception) -> errors.ApiError:
         case errors.ApiError():
             return exception
         case exceptions.ParseError():
-            return errors.ValidationFailed(sentence="The body is not valid JSON.")
+            return errors.ValidationFailed(message="The body is not valid JSON.")
         case ValidationError():
             return errors.ValidationFailed(_model_details(exception))
         case exceptions.ValidationError():

@@ -121,7 +121,7 @@ def error_example(error: Raised) -> Schema:
         return error({"limit": ["Input should be less than or equal to 100."]}).body()
     if issubclass(error, TooManyRequests):
         return error(60).body()
-    return {"success": False, "error": error.sentence, "code": error.code}
+    return {"success": False, "error": error.message, "code": error.code}
 
 
 def error_responses(errors: Iterable[Raised]) -> dict[str, Schema]:

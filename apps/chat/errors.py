@@ -16,36 +16,36 @@ from apps.llm import errors as llm
 
 class ModelError(BadGateway):
     code = "MODEL_ERROR"
-    sentence = "The language model failed to answer. Nothing was charged."
+    message = "The language model failed to answer. Nothing was charged."
 
 
 class ModelUnavailable(ServiceUnavailable):
     code = "MODEL_UNAVAILABLE"
-    sentence = "The language model is not available at the moment. Nothing was charged."
+    message = "The language model is not available at the moment. Nothing was charged."
 
 
 class ModelTimeout(GatewayTimeout):
     code = "MODEL_TIMEOUT"
-    sentence = "The language model took too long to answer. Nothing was charged."
+    message = "The language model took too long to answer. Nothing was charged."
 
 
 class TurnAbandoned(ServiceUnavailable):
     """The process that ran the turn died, or lost the database for too long."""
 
     code = "TURN_ABANDONED"
-    sentence = "The reply was cut short by a fault on our side. Nothing was charged."
+    message = "The reply was cut short by a fault on our side. Nothing was charged."
 
 
 class OriginNotAllowed(Forbidden):
     """A page of another site opens a WebSocket without a key."""
 
     code = "ORIGIN_NOT_ALLOWED"
-    sentence = "Pages of this origin may connect only with an API key."
+    message = "Pages of this origin may connect only with an API key."
 
 
 class TooManyTurns(Conflict):
     code = "TOO_MANY_TURNS"
-    sentence = "Too many turns are followed on this socket. Wait for one, or open another socket."
+    message = "Too many turns are followed on this socket. Wait for one, or open another socket."
 
 
 class SlowReader(ApiError):
@@ -53,7 +53,7 @@ class SlowReader(ApiError):
 
     status = 408
     code = "SLOW_READER"
-    sentence = "You read too slowly. Connect again and go on with turn.follow."
+    message = "You read too slowly. Connect again and go on with turn.follow."
 
 
 _BY_CODE: dict[str, type[ApiError]] = {

@@ -7,18 +7,18 @@ class ChatbotNotFound(NotFound):
     """Absent, inactive, or another workspace's: the same answer."""
 
     code = "CHATBOT_NOT_FOUND"
-    sentence = "Chatbot not found or access denied"
+    message = "Chatbot not found or access denied"
 
 
 class ChatbotVersionNotFound(NotFound):
     """Absent, of another chatbot, or another workspace's: the same answer."""
 
     code = "CHATBOT_VERSION_NOT_FOUND"
-    sentence = "Chatbot version not found or access denied"
+    message = "Chatbot version not found or access denied"
 
 
 class LanguageModelNotFound(NotFound):
     """Absent, or not to be chosen any more: the same answer."""
 
     code = "LANGUAGE_MODEL_NOT_FOUND"
-    sentence = "Language model not found"
+    message = "Language model not found"

@@ -34,23 +34,23 @@ Details = Mapping[str, Sequence[str]]
 
 
 class ApiError(Exception):
-    """An error with a status, a code and a sentence that a caller may read."""
+    """An error with a status, a code and a message for the caller."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
-    sentence: ClassVar[str] = "Something went wrong on our side. Quote the request id to support."
+    message: str = "Something went wrong on our side. Quote the request id to support."
     retry_after: int | None = None
     caller: tuple[str, str] | None = None
     """Whose request it was, where that is known and the view cannot know it: the ids of workspace
     and key. For the workspace's own members; no caller is ever told."""
 
-    def __init__(self, sentence: str | None = None) -> None:
-        self.error = sentence or self.sentence
-        super().__init__(self.error)
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or self.message
+        super().__init__(self.message)
 
     def body(self) -> dict[str, Any]:
         """The JSON object of this error."""
-        return {"success": False, "error": self.error, "code": self.code}
+        return {"success": False, "error": self.message, "code": self.code}
 
     def headers(self) -> dict[str, str]:
         """HTTP headers that belong to this error."""
@@ -62,10 +62,10 @@ class ValidationFailed(ApiError):
 
     status = 400
     code = "VALIDATION_ERROR"
-    sentence = "The request is not valid. See details."
+    message = "The request is not valid. See details."
 
-    def __init__(self, details: Details | None = None, sentence: str | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, details: Details | None = None, message: str | None = None) -> None:
+        super().__init__(message)
         self.details: Details = details or {}
 
     def body(self) -> dict[str, Any]:
@@ -90,13 +90,13 @@ class Forbidden(ApiError):
 class NotFound(ApiError):
     status = 404
     code = "NOT_FOUND"
-    sentence = "There is nothing at this address."
+    message = "There is nothing at this address."
 
 
 class MethodNotAllowed(ApiError):
     status = 405
     code = "METHOD_NOT_ALLOWED"
-    sentence = "This address does not take that method."
+    message = "This address does not take that method."
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         super().__init__()
@@ -112,19 +112,19 @@ class Conflict(ApiError):
 
 class IdempotencyMismatch(Conflict):
     code = "IDEMPOTENCY_MISMATCH"
-    sentence = "This Idempotency-Key was used with another request. Use a new key."
+    message = "This Idempotency-Key was used with another request. Use a new key."
 
 
 class PayloadTooLarge(ApiError):
     status = 413
     code = "PAYLOAD_TOO_LARGE"
-    sentence = "The request body is too large."
+    message = "The request body is too large."
 
 
 class UnsupportedMediaType(ApiError):
     status = 415
     code = "UNSUPPORTED_MEDIA_TYPE"
-    sentence = "Send the body as JSON, with the header Content-Type: application/json."
+    message = "Send the body as JSON, with the header Content-Type: application/json."
 
 
 class TooManyRequests(ApiError):
@@ -132,10 +132,10 @@ class TooManyRequests(ApiError):
 
     status = 429
     code = "RATE_LIMIT_EXCEEDED"
-    sentence = "Rate limit exceeded. Please wait before sending another message."
+    message = "Rate limit exceeded. Please wait before sending another message."
 
-    def __init__(self, retry_after: int, sentence: str | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, retry_after: int, message: str | None = None) -> None:
+        super().__init__(message)
         self.retry_after = max(1, retry_after)
 
     def body(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class ServiceUnavailable(ApiError):
 
     status = 503
     code = "SERVICE_UNAVAILABLE"
-    sentence = "The service is not available at the moment. Try again shortly."
+    message = "The service is not available at the moment. Try again shortly."
     retry_after = 5
 
 

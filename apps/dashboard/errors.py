@@ -7,16 +7,16 @@ from apps.core.errors import Conflict, NotFound, Unauthenticated
 
 class NotSignedIn(Unauthenticated):
     code = "NOT_SIGNED_IN"
-    sentence = "Sign in to follow this workspace."
+    message = "Sign in to follow this workspace."
 
 
 class WorkspaceNotFound(NotFound):
     """Absent, or one that the person is no member of: the same."""
 
     code = "WORKSPACE_NOT_FOUND"
-    sentence = "Workspace not found or access denied"
+    message = "Workspace not found or access denied"
 
 
 class TooManyConversations(Conflict):
     code = "TOO_MANY_CONVERSATIONS"
-    sentence = "Too many conversations are watched on this socket. Unwatch one first."
+    message = "Too many conversations are watched on this socket. Unwatch one first."

@@ -7,11 +7,11 @@ class LeadNotFound(NotFound):
     """Absent, of another chatbot, or another workspace's: the same answer."""
 
     code = "LEAD_NOT_FOUND"
-    sentence = "Lead not found or access denied"
+    message = "Lead not found or access denied"
 
 
 class LeadEmailTaken(Conflict):
     """A lead cannot be given the email address of another: there is one an address."""
 
     code = "LEAD_EMAIL_TAKEN"
-    sentence = "Another lead of this chatbot has this email address."
+    message = "Another lead of this chatbot has this email address."

@@ -7,24 +7,24 @@ class EndpointNotFound(NotFound):
     """Absent or another workspace's: the same answer."""
 
     code = "WEBHOOK_ENDPOINT_NOT_FOUND"
-    sentence = "Webhook endpoint not found or access denied"
+    message = "Webhook endpoint not found or access denied"
 
 
 class DeliveryNotFound(NotFound):
     """Absent or another workspace's: the same answer."""
 
     code = "WEBHOOK_DELIVERY_NOT_FOUND"
-    sentence = "Webhook delivery not found or access denied"
+    message = "Webhook delivery not found or access denied"
 
 
 class EndpointDisabled(Conflict):
     code = "WEBHOOK_ENDPOINT_DISABLED"
-    sentence = "This webhook endpoint is switched off. Switch it on first."
+    message = "This webhook endpoint is switched off. Switch it on first."
 
 
 class TooManyEndpoints(Conflict):
     code = "TOO_MANY_WEBHOOK_ENDPOINTS"
-    sentence = "A workspace has at most so many webhook endpoints. Delete one first."
+    message = "A workspace has at most so many webhook endpoints. Delete one first."
 
     def __init__(self, most: int) -> None:
         super().__init__(f"A workspace has at most {most} webhook endpoints. Delete one first.")

@@ -21,32 +21,32 @@ from typing import ClassVar
 
 
 class Refusal(Exception):
-    """Something that was asked for and not done. `sentence` may be shown to the person."""
+    """Something that was asked for and not done. `message` may be shown to the person."""
 
-    sentence: ClassVar[str]
+    message: ClassVar[str]
 
-    def __init__(self, sentence: str | None = None) -> None:
-        super().__init__(sentence or self.sentence)
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.message)
 
 
 class LastOwner(Refusal):
     """A workspace always has an owner."""
 
-    sentence = "A workspace needs an owner. Make somebody else an owner first."
+    message = "A workspace needs an owner. Make somebody else an owner first."
 
 
 class OwnersOnly(Refusal):
-    sentence = "Only an owner may make, change or remove an owner."
+    message = "Only an owner may make, change or remove an owner."
 
 
 class AlreadyMember(Refusal):
-    sentence = "This person is a member already."
+    message = "This person is a member already."
 
 
 class WrongName(Refusal):
     """What was typed is not the name of the workspace."""
 
-    sentence = "Type the name of the workspace exactly as it is shown."
+    message = "Type the name of the workspace exactly as it is shown."
 
 
 class InvitationRefused(Refusal):
@@ -54,22 +54,22 @@ class InvitationRefused(Refusal):
 
 
 class InvitationUnknown(InvitationRefused):
-    sentence = "This link is not one of ours, or was not copied whole. Ask for a new invitation."
+    message = "This link is not one of ours, or was not copied whole. Ask for a new invitation."
 
 
 class InvitationExpired(InvitationRefused):
-    sentence = "This invitation has expired. Ask for a new one."
+    message = "This invitation has expired. Ask for a new one."
 
 
 class InvitationRevoked(InvitationRefused):
-    sentence = "This invitation was withdrawn or replaced by a newer one."
+    message = "This invitation was withdrawn or replaced by a newer one."
 
 
 class InvitationUsed(InvitationRefused):
-    sentence = "This invitation was used already."
+    message = "This invitation was used already."
 
 
 class InvitationForAnother(InvitationRefused):
     """The person who is signed in has not shown that the invited address is theirs."""
 
-    sentence = "This invitation is for another email address. Sign in with that one."
+    message = "This invitation is for another email address. Sign in with that one."

@@ -57,7 +57,7 @@ def test_failed_turn_ends_its_text() -> None:
 def test_failure_without_text_ends_none(number: int) -> None:
     assert parts(number, Failed(ModelError()))[-1] == {
         "type": "error",
-        "errorText": ModelError.sentence,
+        "errorText": ModelError.message,
     }
     assert len(parts(number, Failed(ModelError()))) == 2
 

@@ -85,12 +85,12 @@ def test_failure_is_an_error_frame() -> None:
         (InsufficientCredits(), "insufficient_quota", None),
         (TooManyRequests(3), "rate_limit_error", None),
         (ModelError(), "server_error", None),
-        (ValidationFailed(sentence="The body is not valid JSON."), "invalid_request_error", None),
+        (ValidationFailed(message="The body is not valid JSON."), "invalid_request_error", None),
     ],
 )
 def test_errors_keep_our_sentence_and_code(error: ApiError, kind: str, param: str | None) -> None:
     assert frames.error_body(error) == {
-        "error": {"message": error.error, "type": kind, "param": param, "code": error.code}
+        "error": {"message": error.message, "type": kind, "param": param, "code": error.code}
     }
 
 

@@ -32,7 +32,7 @@ NAMED = [error for error in ALL[1:] if "code" in vars(error)] + [errors.Internal
 def test_error_has_a_status_a_code_and_a_sentence(error: type[ApiError]) -> None:
     assert 400 <= HTTPStatus(error.status) <= 599
     assert re.fullmatch(r"[A-Z]+(_[A-Z]+)*", error.code)
-    assert re.fullmatch(r"[A-Z].{10,}", error.sentence)
+    assert re.fullmatch(r"[A-Z].{10,}", error.message)
 
 
 def test_every_leaf_is_named() -> None:

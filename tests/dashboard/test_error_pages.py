@@ -21,7 +21,7 @@ def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> Non
 def test_role_that_may_not_is_told_so_in_the_frame(team: Team) -> None:
     page = everyone(team)["viewer"].get(path(team.workspace, "chatbots/new"))
     assert (page.status_code, page.context["is_framed"]) == (403, True)
-    assert page.context["error"].error == "Your role here does not allow this."
+    assert page.context["error"].message == "Your role here does not allow this."
     assert "Your role is viewer." in page.content.decode()
 
 
@@ -45,5 +45,5 @@ def test_form_without_its_token_is_refused_in_our_words(team: Team) -> None:
     browser.force_login(team.alice)
     page = browser.post(path(team.workspace, "chatbots/new"), {"name": "x"})
     assert page.status_code == 403
-    assert "This form is out of date." in page.context["error"].error
+    assert "This form is out of date." in page.context["error"].message
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

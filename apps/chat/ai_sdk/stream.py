@@ -54,7 +54,7 @@ def parts(number: int, event: TurnEvent) -> list[Part]:
             return [
                 *end,
                 {"type": "message-metadata", "messageMetadata": code},
-                {"type": "error", "errorText": event.error.error},
+                {"type": "error", "errorText": event.error.message},
             ]
 
 

@@ -166,7 +166,7 @@ def body_of(request: Request) -> Any:
     try:
         return request.data
     except RecursionError:
-        raise ValidationFailed(sentence="The body is nested too deep.") from None
+        raise ValidationFailed(message="The body is nested too deep.") from None
 
 
 async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:

@@ -135,7 +135,7 @@ def error_body(error: ApiError) -> Body:
     named = {_PARAMS.get(name, name): sentences for name, sentences in details.items()}
     return {
         "error": {
-            "message": _told(named) or error.error,
+            "message": _told(named) or error.message,
             "type": _type_of(error),
             "param": next(iter(named), _PARAM_OF_CODE.get(error.code)),
             "code": error.code,

@@ -46,13 +46,13 @@ Command = ChatSend | TurnStop | TurnFollow
 def words_of(text: str | None) -> dict[str, Any]:
     """The JSON object in a message. Raises ValidationFailed for anything else; None is binary."""
     if text is None:
-        raise ValidationFailed(sentence="Send text messages: binary ones are not read.")
+        raise ValidationFailed(message="Send text messages: binary ones are not read.")
     try:
         words = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValidationFailed(sentence="The message is not valid JSON.") from None
+        raise ValidationFailed(message="The message is not valid JSON.") from None
     if not isinstance(words, dict):
-        raise ValidationFailed(sentence="The message is not a JSON object.")
+        raise ValidationFailed(message="The message is not a JSON object.")
     return words
 
 

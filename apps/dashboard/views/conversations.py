@@ -163,7 +163,7 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
     except ConversationNotFound:
         raise Http404 from None
     except ConversationBusy as refusal:
-        messages.error(request, refusal.error)
+        messages.error(request, refusal.message)
         return redirect("dashboard:conversation", member.workspace.slug, thread.id)
     messages.success(request, "The conversation is deleted.")
     return redirect("dashboard:conversations", member.workspace.slug)

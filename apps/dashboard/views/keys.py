@@ -63,7 +63,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     try:
         new, secret = rotate_key(key=key, grace=form.wait(), actor=person(member.user, request))
     except ApiKeyEnded as refusal:
-        messages.error(request, refusal.error)
+        messages.error(request, refusal.message)
         return redirect("dashboard:keys", member.workspace.slug)
     key.refresh_from_db()
     return _shown_once(request, member, new, secret, old=key)

@@ -77,7 +77,7 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
         except LeadNotFound:
             raise Http404 from None
         except LeadEmailTaken as refusal:
-            form.add_error("email", refusal.error)
+            form.add_error("email", refusal.message)
         except ValidationFailed as refusal:
             for name, sentences in refusal.details.items():
                 form.add_error(name if name in form.fields else None, list(sentences))

@@ -56,7 +56,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
                 **form.cleaned_data,
             )
         except TooManyEndpoints as refusal:
-            form.add_error(None, refusal.error)
+            form.add_error(None, refusal.message)
         except ValidationFailed as refusal:
             _refuse(form, refusal)
         else:
@@ -133,7 +133,7 @@ def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
     try:
         delivery = services.send_test(endpoint=endpoint)
     except EndpointDisabled as refusal:
-        messages.error(request, refusal.error)
+        messages.error(request, refusal.message)
         return _back(member, endpoint)
     except NotFound:
         raise Http404 from None
@@ -178,7 +178,7 @@ def resend(request: HttpRequest, member: Member, delivery_id: str) -> HttpRespon
     try:
         services.resend(delivery=found)
     except EndpointDisabled as refusal:
-        messages.error(request, refusal.error)
+        messages.error(request, refusal.message)
     except NotFound:
         raise Http404 from None
     else:

@@ -24,7 +24,7 @@ def csp_report(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400 outside every view."""
-    return _error(request, errors.ValidationFailed(sentence="The request is not valid."))
+    return _error(request, errors.ValidationFailed(message="The request is not valid."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What the frame around every page of a workspace shows."""
+"""Template context of every page of a workspace: navigation, permissions and balance."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from apps.chatbots.queries import chatbots_of
 from apps.conversations.queries import running_turns
-from apps.credits.queries import Balance, balance_for
+from apps.credits.queries import Balance, balance_of
 from apps.dashboard.access import seen_by
 from apps.dashboard.docs.pages import PAGES
-from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of
+from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of, reverse_or_none
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_of
 from apps.workspaces.roles import Permission, may
 
-MOST_IN_PALETTE = 200
+MAX_PALETTE_CHATBOTS = 200
 ACCOUNT_LINKS = (
     ("Email addresses", "account_email"),
     ("Password", "account_change_password"),
@@ -29,8 +29,8 @@ ACCOUNT_LINKS = (
 )
 
 
-class Frame:
-    """Each part is asked for when a template shows it, and once."""
+class Layout:
+    """What the layout of a workspace page shows. Each value is loaded on first use."""
 
     def __init__(self, request: HttpRequest, member: Member) -> None:
         self._request = request
@@ -38,56 +38,54 @@ class Frame:
 
     @cached_property
     def may(self) -> dict[str, bool]:
-        """What the member may, by the permission's name: `{% if frame.may.CHAT %}`."""
+        """Whether the member has each permission: `{% if layout.may.CHAT %}`."""
         return {p.name: may(self._member.role, p) for p in Permission}
 
     @cached_property
     def groups(self) -> list[Group]:
+        """The sidebar's groups of links."""
         return rail_of(self._member, path=self._request.path)
 
     @cached_property
-    def places(self) -> list[Member]:
+    def memberships(self) -> list[Member]:
+        """The user's memberships, for the workspace switcher."""
         return list(memberships_of(self._member.user))
 
     @cached_property
     def palette(self) -> list[dict[str, str]]:
+        """The entries of the command palette: pages, actions, docs and chatbots."""
         pages = [
             {"title": page.title, "url": page.url, "kind": "page"}
             for group in self.groups
             for page in group.pages
         ]
-        slug = self._member.workspace.slug
-        found = chatbots_of(self._member.workspace_id).values_list("id", "name")[:MOST_IN_PALETTE]
-        chatbots = [
-            {"title": title.format(name), "url": reverse(page, args=[slug, id]), "kind": "chatbot"}
-            for id, name in found
-            for title, page in self._pages_of_chatbots
-        ]
-        return [*pages, *self._actions, *self._docs, *chatbots]
+        return [*pages, *self._actions(), *self._docs(), *self._chatbots()]
 
-    @property
-    def _pages_of_chatbots(self) -> list[tuple[str, str]]:
-        pages = [("{}", "dashboard:chatbot")]
-        return pages + [("{}: playground", "dashboard:playground")] * self.may[Permission.CHAT.name]
-
-    @property
     def _actions(self) -> Iterator[dict[str, str]]:
-        slug = self._member.workspace.slug
-        for title, name, wants in ACTIONS:
-            url = address(name, slug)
-            if url and self.may[wants.name]:
+        for title, name, permission in ACTIONS:
+            url = address(name, self._member.workspace.slug)
+            if url and self.may[permission.name]:
                 yield {"title": title, "url": url, "kind": "action"}
 
-    @property
     def _docs(self) -> Iterator[dict[str, str]]:
         slug = self._member.workspace.slug
         for page in PAGES:
             url = reverse("dashboard:developers_page", args=[slug, page.slug])
             yield {"title": page.title, "url": url, "kind": "docs"}
 
+    def _chatbots(self) -> Iterator[dict[str, str]]:
+        pages = [("{}", "dashboard:chatbot")]
+        if self.may[Permission.CHAT.name]:
+            pages.append(("{}: playground", "dashboard:playground"))
+        chatbots = chatbots_of(self._member.workspace_id).values_list("id", "name")
+        for id, name in chatbots[:MAX_PALETTE_CHATBOTS]:
+            for title, page in pages:
+                url = reverse(page, args=[self._member.workspace.slug, id])
+                yield {"title": title.format(name), "url": url, "kind": "chatbot"}
+
     @cached_property
     def _credits(self) -> Balance:
-        return balance_for(self._member.workspace_id)
+        return balance_of(self._member.workspace_id)
 
     @property
     def balance(self) -> int:
@@ -98,29 +96,22 @@ class Frame:
         return self._credits.held
 
     @cached_property
-    def running(self) -> int:
+    def running_turns(self) -> int:
         return running_turns(self._member.workspace_id).count()
 
     @property
     def account_links(self) -> list[Link]:
-        found = ((title, _address(name)) for title, name in ACCOUNT_LINKS)
-        return [Link(title, url) for title, url in found if url]
+        links = ((title, reverse_or_none(name)) for title, name in ACCOUNT_LINKS)
+        return [Link(title, url) for title, url in links if url]
 
     @property
     def new_workspace_url(self) -> str | None:
-        return _address("new_workspace")
+        return reverse_or_none("new_workspace")
 
 
-def _address(name: str) -> str | None:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return None
-
-
-def frame(request: HttpRequest) -> dict[str, Any]:
-    """Template context of a workspace's pages: `workspace`, `member`, `frame`; empty elsewhere."""
+def workspace_layout(request: HttpRequest) -> dict[str, Any]:
+    """Add `workspace`, `member` and `layout` to the context of a workspace page."""
     member = seen_by(request)
     if member is None:
         return {}
-    return {"workspace": member.workspace, "member": member, "frame": Frame(request, member)}
+    return {"workspace": member.workspace, "member": member, "layout": Layout(request, member)}

@@ -100,8 +100,13 @@ def _is_at(path: str, url: str, name: str) -> bool:
 
 
 def address(name: str, slug: str) -> str | None:
-    """Where a page of the workspace is, or None where this installation has no such page."""
+    """The URL of a page of the workspace, or None where this installation has no such page."""
+    return reverse_or_none(f"dashboard:{name}", slug)
+
+
+def reverse_or_none(name: str, *args: str) -> str | None:
+    """The URL of the view of this name, or None where there is no such view."""
     try:
-        return reverse(f"dashboard:{name}", args=[slug])
+        return reverse(name, args=args)
     except NoReverseMatch:
         return None

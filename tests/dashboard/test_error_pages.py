@@ -15,7 +15,7 @@ def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> Non
     assert (page.status_code, page.context["is_framed"]) == (404, True)
     assert page.context["request_id"] == page.headers["X-Request-Id"]
     assert page.headers["X-Request-Id"] in page.content.decode()
-    assert page.context["frame"].groups[0].pages[0].title == "Overview"
+    assert page.context["layout"].groups[0].pages[0].title == "Overview"
 
 
 def test_role_that_may_not_is_told_so_in_the_frame(team: Team) -> None:

@@ -11,7 +11,7 @@ django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from apps.api_kit.async_api import ApiHandler  # noqa: E402
+from apps.api_kit.async_api import ApiASGIHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
 from apps.dashboard.realtime.routing import live_urlpatterns  # noqa: E402
@@ -21,7 +21,7 @@ from apps.infrastructure.web.thread_pool import KeptThreads  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
-        "http": by_prefix("/api/", limit_body(ApiHandler()), otherwise=KeptThreads()),
+        "http": by_prefix("/api/", limit_body(ApiASGIHandler()), otherwise=KeptThreads()),
         "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
     }
 )

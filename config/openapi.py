@@ -19,7 +19,13 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_kit import openapi
-from apps.api_kit.openapi import LIMITS, RAISES, Schema, error_responses, header_refs
+from apps.api_kit.openapi import (
+    RAISES_KEY,
+    RATE_LIMIT_HEADERS,
+    Schema,
+    error_responses,
+    header_refs,
+)
 from apps.chat.http import openapi as chat
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound, LanguageModelNotFound
 from apps.conversations.errors import (
@@ -116,7 +122,7 @@ def document() -> Schema:
         "components": {
             "schemas": {**theirs["components"]["schemas"], **chat.schemas(), **_errors(responses)},
             "responses": responses,
-            "headers": openapi.HEADERS,
+            "headers": openapi.RESPONSE_HEADERS,
             "securitySchemes": {
                 "apiKey": {
                     "type": "http",
@@ -160,7 +166,7 @@ def codes_of(operation: Schema) -> dict[str, list[str]]:
     """The codes of an operation's errors, by status."""
     shared = document()["components"]["responses"]
     return {
-        status: openapi.codes_in(shared[response["$ref"].rpartition("/")[2]])
+        status: openapi.parse_codes(shared[response["$ref"].rpartition("/")[2]])
         for status, response in operation["responses"].items()
         if status >= "4"
     }
@@ -169,19 +175,21 @@ def codes_of(operation: Schema) -> dict[str, list[str]]:
 def _finished(path: str, method: str, ninjas: Schema, *, is_patched: bool) -> Schema:
     """ninja's operation with all that it shares with the others. Where PUT and PATCH do the same
     (`is_patched`), they are two operations and want two names."""
-    operation = {name: value for name, value in ninjas.items() if name not in (RAISES, "security")}
+    operation = {
+        name: value for name, value in ninjas.items() if name not in (RAISES_KEY, "security")
+    }
     name = to_camel(str(ninjas["operationId"]))
     summary = str(ninjas["summary"]).capitalize()
     operation["summary"] = summary.replace("api key", "API key")
     operation["operationId"] = f"{name}ByPut" if method == "put" and is_patched else name
     operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
     if method == "post":
-        operation["parameters"].append(openapi.IDEMPOTENCY_KEY)
+        operation["parameters"].append(openapi.IDEMPOTENCY_KEY_PARAMETER)
     successes = {str(status): _success(what) for status, what in ninjas["responses"].items()}
     if method == "post":
         for response in successes.values():
             response["headers"] |= header_refs("Idempotent-Replayed")
-    raised = [*_ALWAYS, *_implied(path, method, ninjas), *ninjas.get(RAISES, ())]
+    raised = [*_ALWAYS, *_implied(path, method, ninjas), *ninjas.get(RAISES_KEY, ())]
     operation["responses"] = {**successes, **error_responses(raised)}
     return operation
 
@@ -197,7 +205,7 @@ def _implied(path: str, method: str, ninjas: Schema) -> Iterator[type[ApiError]]
 def _parameter(ninjas: Schema) -> Schema:
     if ninjas["in"] != "path":
         return {**ninjas, "schema": _without_null(ninjas["schema"])}
-    return {**ninjas, "name": to_camel(ninjas["name"]), "schema": openapi.ID}
+    return {**ninjas, "name": to_camel(ninjas["name"]), "schema": openapi.ID_SCHEMA}
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -209,7 +217,7 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def _success(ninjas: Schema) -> Schema:
-    return {**ninjas, "headers": header_refs(*LIMITS)}
+    return {**ninjas, "headers": header_refs(*RATE_LIMIT_HEADERS)}
 
 
 def _camel_path(path: str) -> str:
@@ -231,7 +239,7 @@ def _shared(paths: Schema) -> dict[str, Schema]:
 
 
 def _response_name(response: Schema) -> str:
-    codes = openapi.codes_in(response)
+    codes = openapi.parse_codes(response)
     words = "Or".join(to_camel(f"_{code.lower()}") for code in codes)
     shape = response["content"]["application/json"]["schema"]
     return f"OpenAI{words}" if shape.get("$ref", "").endswith("/OpenAIError") else words
@@ -239,10 +247,11 @@ def _response_name(response: Schema) -> str:
 
 def _errors(responses: Schema) -> dict[str, Schema]:
     """A schema for each error that any operation can raise."""
-    raised = {code for response in responses.values() for code in openapi.codes_in(response)}
+    raised = {code for response in responses.values() for code in openapi.parse_codes(response)}
     tree = {error.code: error for error in _tree(ApiError)}
     return {
-        openapi.schema_name(tree[code]): openapi.error_schema(tree[code]) for code in sorted(raised)
+        openapi.error_schema_name(tree[code]): openapi.error_schema(tree[code])
+        for code in sorted(raised)
     }
 
 

@@ -15,7 +15,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import ensure_resource_availability
 
-from apps.api_kit.openapi import ID
+from apps.api_kit.openapi import ID_SCHEMA
 
 Case = schemathesis.Case[Any]
 
@@ -157,7 +157,7 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(ID["pattern"], value) is not None
+    return isinstance(value, str) and re.fullmatch(ID_SCHEMA["pattern"], value) is not None
 
 
 def _keepable(value: Any) -> Any:

@@ -24,7 +24,7 @@ from apps.api_keys.idempotency import Claim
 from apps.api_keys.models import Scope
 from apps.api_keys.queries import Caller, caller_of, secret_in
 from apps.api_keys.services import touch_key
-from apps.api_kit.refusal_log import leave_note, refusal
+from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.audit.services import Actor, api_key
 from apps.core.errors import ApiError, TooManyRequests, UnsupportedMediaType
 from apps.core.ids import NO_ID, is_id
@@ -129,7 +129,7 @@ def note_refusal(request: HttpRequest, error: ApiError) -> None:
             api_key_id=who[1],
             window=call.window,
         )
-        leave_note(who[0], note)
+        log_refused_request(who[0], note)
 
 
 def caller_in(request: HttpRequest) -> Caller:

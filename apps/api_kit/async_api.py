@@ -31,7 +31,7 @@ from apps.infrastructure.web.asgi import Receive, Scope, Send
 from apps.infrastructure.web.thread_pool import KeptThreads
 
 
-class AnyAccept(BaseContentNegotiation):
+class IgnoreAcceptHeader(BaseContentNegotiation):
     """Answer in JSON or SSE as the body asks, whatever the Accept header says."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
@@ -45,19 +45,19 @@ class AnyAccept(BaseContentNegotiation):
         return renderer, renderer.media_type
 
 
-class EventStream(StreamingHttpResponse):
+class EventStreamResponse(StreamingHttpResponse):
     """A stream whose pieces go to the server as they are, each as soon as it is there."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None], **options: Any) -> None:
         super().__init__(pieces, **options)
-        self.pieces = pieces
+        self.chunks = pieces
 
 
-class LeanView(APIView):  # type: ignore[misc]
+class AsyncApiView(APIView):  # type: ignore[misc]
     """adrf's view, dispatched in the event loop from beginning to end. Its methods are async."""
 
     view_is_async = True
-    content_negotiation_class = AnyAccept
+    content_negotiation_class = IgnoreAcceptHeader
     default_response_headers: dict[str, str] = {}
     format_kwarg = None
 
@@ -85,7 +85,7 @@ class LeanView(APIView):  # type: ignore[misc]
         )
 
 
-class ApiHandler(KeptThreads):
+class ApiASGIHandler(KeptThreads):
     """Django with the few middlewares that the API needs: no session, CSRF or messages. Requests
     for lean views go the short way, all others Django's."""
 
@@ -93,16 +93,16 @@ class ApiHandler(KeptThreads):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain = _chain(self._get_response_async)  # type: ignore[attr-defined]
-        self._lean_chain = _chain(_call_view)
+        self._middleware_chain = _build_middleware_chain(self._get_response_async)  # type: ignore[attr-defined]
+        self._async_view_chain = _build_middleware_chain(_call_view)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        match = _lean_match(scope["path"])
+        match = _resolve_async_view(scope["path"])
         if match is None:
             await super().__call__(scope, receive, send)
             return
-        body = await _whole_body(receive)
+        body = await _read_body(receive)
         if body is None:
             return
         request, refusal = self.create_request(scope, BytesIO(body))
@@ -110,17 +110,19 @@ class ApiHandler(KeptThreads):
             await self.send_response(cast(HttpResponseBase, refusal), send)
             return
         request.resolver_match = match
-        response = await self._lean_chain(request)
-        if isinstance(response, EventStream):
-            await _stream(response, receive, send)
+        response = await self._async_view_chain(request)
+        if isinstance(response, EventStreamResponse):
+            await _stream_until_disconnect(response, receive, send)
         else:
             await self.send_response(response, send)
 
 
-async def _stream(response: EventStream, receive: Receive, send: Send) -> None:
+async def _stream_until_disconnect(
+    response: EventStreamResponse, receive: Receive, send: Send
+) -> None:
     """Send a stream to its end, or until its reader leaves."""
-    sending = asyncio.create_task(_send_pieces(response, send))
-    leaving = asyncio.create_task(_until_left(receive))
+    sending = asyncio.create_task(_send_chunks(response, send))
+    leaving = asyncio.create_task(_wait_for_disconnect(receive))
     try:
         await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -131,16 +133,16 @@ async def _stream(response: EventStream, receive: Receive, send: Send) -> None:
         raise ended[0]
 
 
-async def _send_pieces(response: EventStream, send: Send) -> None:
+async def _send_chunks(response: EventStreamResponse, send: Send) -> None:
     headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async with aclosing(response.pieces) as pieces:
+    async with aclosing(response.chunks) as pieces:
         async for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body"})
 
 
-def _chain(handler: Any) -> Any:
+def _build_middleware_chain(handler: Any) -> Any:
     handler = convert_exception_to_response(handler)
     for name in reversed(settings.API_MIDDLEWARE):
         handler = convert_exception_to_response(import_string(name)(handler))
@@ -153,17 +155,17 @@ async def _call_view(request: HttpRequest) -> HttpResponseBase:
 
 
 @functools.lru_cache(maxsize=4096)
-def _lean_match(path: str) -> ResolverMatch | None:
+def _resolve_async_view(path: str) -> ResolverMatch | None:
     """Where an address leads, if that is a lean view."""
     try:
         match = get_resolver(settings.ROOT_URLCONF).resolve(path)
     except Resolver404:
         return None
     view = getattr(match.func, "cls", None)
-    return match if isinstance(view, type) and issubclass(view, LeanView) else None
+    return match if isinstance(view, type) and issubclass(view, AsyncApiView) else None
 
 
-async def _whole_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The request's body; None if its sender left before its end."""
     message = await receive()
     if not message.get("more_body", False) and message["type"] == "http.request":
@@ -175,6 +177,6 @@ async def _whole_body(receive: Receive) -> bytes | None:
     return None if message["type"] == "http.disconnect" else b"".join(pieces)
 
 
-async def _until_left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -40,9 +40,9 @@ def as_api_error(exception: Exception) -> errors.ApiError:
         case exceptions.ParseError():
             return errors.ValidationFailed(message="The body is not valid JSON.")
         case ValidationError():
-            return errors.ValidationFailed(_model_details(exception))
+            return errors.ValidationFailed(_model_error_details(exception))
         case exceptions.ValidationError():
-            return errors.ValidationFailed(field_details(exception.detail))
+            return errors.ValidationFailed(flatten_details(exception.detail))
         case exceptions.UnsupportedMediaType():
             return errors.UnsupportedMediaType()
         case exceptions.NotFound():
@@ -53,7 +53,7 @@ def as_api_error(exception: Exception) -> errors.ApiError:
             return errors.InternalError()
 
 
-def _model_details(refused: ValidationError) -> dict[str, list[str]]:
+def _model_error_details(refused: ValidationError) -> dict[str, list[str]]:
     """What a model or a service refuses, under the names that callers know."""
     if not hasattr(refused, "error_dict"):
         return {"body": refused.messages}
@@ -63,34 +63,34 @@ def _model_details(refused: ValidationError) -> dict[str, list[str]]:
     }
 
 
-def field_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+def flatten_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """DRF's nested error detail as one flat object: `metadata.source` → sentences."""
     if isinstance(detail, Mapping):
         flat: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            flat |= field_details(inner, f"{prefix}.{name}" if prefix else str(name))
+            flat |= flatten_details(inner, f"{prefix}.{name}" if prefix else str(name))
         return flat
     sentences = detail if isinstance(detail, list) else [detail]
     return {prefix or "body": [str(sentence) for sentence in sentences]}
 
 
 @sync_and_async_middleware
-def one_shape(get_response: Any) -> Any:
+def format_method_not_allowed(get_response: Any) -> Any:
     """Give the API's 405 the shape of its other errors: routers answer it on their own."""
     if iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:
-            return _shaped(request, await cast(RespondAsync, get_response)(request))
+            return _formatted(request, await cast(RespondAsync, get_response)(request))
 
         return respond_async
 
     def respond(request: HttpRequest) -> HttpResponseBase:
-        return _shaped(request, cast(Respond, get_response)(request))
+        return _formatted(request, cast(Respond, get_response)(request))
 
     return respond
 
 
-def _shaped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _formatted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not (is_api(request) and isinstance(response, HttpResponseNotAllowed)):
         return response
     error = MethodNotAllowed(sorted(response["Allow"].split(", ")))

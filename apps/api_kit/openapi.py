@@ -16,29 +16,35 @@ from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
 from apps.core.ids import LENGTH
 
 Schema = dict[str, Any]
-Raised = type[ApiError]
-RAISES = "x-raises"
+ErrorClass = type[ApiError]
+RAISES_KEY = "x-raises"
 """Where an operation keeps its own errors until the document is built."""
 
-ID: Schema = {
+ID_SCHEMA: Schema = {
     "type": "string",
     "pattern": f"^c[0-9a-z]{{{LENGTH - 1}}}$",
     "description": "An opaque id.",
 }
 EXAMPLE_ID = "c0mwsqprccacpzc2j774bqrdc"
-_COUNT: Schema = {"type": "integer", "minimum": 0}
+_COUNT_SCHEMA: Schema = {"type": "integer", "minimum": 0}
 
-HEADERS: Mapping[str, Schema] = {
+RESPONSE_HEADERS: Mapping[str, Schema] = {
     "X-Request-Id": {
         "description": "The id of this request. Quote it to support.",
         "required": True,
         "schema": {"type": "string", "pattern": "^req_[0-9a-f]{24}$"},
     },
-    "X-RateLimit-Limit": {"description": "Requests allowed in the window.", "schema": _COUNT},
-    "X-RateLimit-Remaining": {"description": "Requests left in the window.", "schema": _COUNT},
+    "X-RateLimit-Limit": {
+        "description": "Requests allowed in the window.",
+        "schema": _COUNT_SCHEMA,
+    },
+    "X-RateLimit-Remaining": {
+        "description": "Requests left in the window.",
+        "schema": _COUNT_SCHEMA,
+    },
     "X-RateLimit-Reset": {
         "description": "Unix second at which the oldest request stops counting.",
-        "schema": _COUNT,
+        "schema": _COUNT_SCHEMA,
     },
     "Retry-After": {
         "description": "Whole seconds after which another try may pass.",
@@ -55,10 +61,10 @@ HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
-LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_HEADERS_BY_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
-IDEMPOTENCY_KEY: Schema = {
+IDEMPOTENCY_KEY_PARAMETER: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -74,9 +80,9 @@ IDEMPOTENCY_KEY: Schema = {
 }
 
 
-def raises(*errors: Raised) -> dict[str, Any]:
+def raises(*errors: ErrorClass) -> dict[str, Any]:
     """`openapi_extra` of an operation that raises these, beside what every one of its form does."""
-    return {RAISES: list(errors)}
+    return {RAISES_KEY: list(errors)}
 
 
 def header_refs(*names: str) -> Schema:
@@ -84,13 +90,13 @@ def header_refs(*names: str) -> Schema:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
 
 
-def schema_name(error: Raised) -> str:
+def error_schema_name(error: ErrorClass) -> str:
     """The name of an error's schema: MODEL_TIMEOUT is ModelTimeoutError."""
     words = error.code.removesuffix("_ERROR").split("_")
     return "".join(word.capitalize() for word in words) + "Error"
 
 
-def error_schema(error: Raised) -> Schema:
+def error_schema(error: ErrorClass) -> Schema:
     """The body of an error, which its `code` tells from all others."""
     properties: Schema = {
         "success": {"type": "boolean", "const": False},
@@ -115,7 +121,7 @@ def error_schema(error: Raised) -> Schema:
     }
 
 
-def error_example(error: Raised) -> Schema:
+def error_example(error: ErrorClass) -> Schema:
     """An error as a caller might meet it."""
     if issubclass(error, ValidationFailed):
         return error({"limit": ["Input should be less than or equal to 100."]}).body()
@@ -124,19 +130,19 @@ def error_example(error: Raised) -> Schema:
     return {"success": False, "error": error.message, "code": error.code}
 
 
-def error_responses(errors: Iterable[Raised]) -> dict[str, Schema]:
+def error_responses(errors: Iterable[ErrorClass]) -> dict[str, Schema]:
     """A response for each status that these errors have."""
-    by_status: dict[int, list[Raised]] = {}
+    by_status: dict[int, list[ErrorClass]] = {}
     for error in sorted(set(errors), key=lambda each: (each.status, each.code)):
         by_status.setdefault(error.status, []).append(error)
     return {str(status): _response(status, found) for status, found in by_status.items()}
 
 
-def _response(status: int, errors: list[Raised]) -> Schema:
-    refs = [{"$ref": f"#/components/schemas/{schema_name(error)}"} for error in errors]
+def _response(status: int, errors: list[ErrorClass]) -> Schema:
+    refs = [{"$ref": f"#/components/schemas/{error_schema_name(error)}"} for error in errors]
     return {
-        "description": described(status, errors),
-        "headers": header_refs(*LIMITS, *_OF_STATUS.get(status, ())),
+        "description": response_description(status, errors),
+        "headers": header_refs(*RATE_LIMIT_HEADERS, *_HEADERS_BY_STATUS.get(status, ())),
         "content": {
             "application/json": {
                 "schema": refs[0] if len(refs) == 1 else {"oneOf": refs},
@@ -146,12 +152,12 @@ def _response(status: int, errors: list[Raised]) -> Schema:
     }
 
 
-def described(status: int, errors: Iterable[Raised]) -> str:
+def response_description(status: int, errors: Iterable[ErrorClass]) -> str:
     """A status in words, with the codes under which it comes."""
     codes = " or ".join(f"`{error.code}`" for error in errors)
     return f"{HTTPStatus(status).phrase}: {codes}."
 
 
-def codes_in(response: Schema) -> list[str]:
+def parse_codes(response: Schema) -> list[str]:
     """The codes that a response says it comes with."""
     return re.findall(r"`([A-Z_]+)`", response["description"])

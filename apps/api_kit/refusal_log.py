@@ -30,18 +30,18 @@ from apps.infrastructure.redis.rate_limit import Window
 
 log = get_logger(__name__)
 
-MOST_NOTES = 1000
-KEPT = timedelta(days=7)
+MAX_ENTRIES = 1000
+RETENTION = timedelta(days=7)
 
-_PAUSE_SECONDS = 0.1
-_REST_SECONDS = 5.0
-_MOST_WAITING = 500
-_MOST_TEXT = 1000
-_AWAY = (RedisError, OSError, TimeoutError)
+_FLUSH_DELAY_SECONDS = 0.1
+_RETRY_DELAY_SECONDS = 5.0
+_MAX_QUEUED = 500
+_MAX_TEXT_LENGTH = 1000
+_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
-class RequestNote:
+class RefusedRequest:
     """One request that came to nothing, or to a turn that another had opened.
 
     `code` is empty for the latter, and `turn_id` names the turn. `limit`, `remaining`, `reset`:
@@ -66,7 +66,7 @@ class RequestNote:
     needed: int | None = None
 
     @property
-    def moment(self) -> datetime:
+    def refused_at(self) -> datetime:
         """When it was decided."""
         return datetime.fromtimestamp(self.at, UTC)
 
@@ -80,19 +80,19 @@ def refusal(
     api_key_id: str | None = None,
     chatbot_id: str | None = None,
     window: Window | None = None,
-) -> RequestNote:
+) -> RefusedRequest:
     """The note of a request that met this error."""
     details = None
     if isinstance(error, ValidationFailed):
         details = {str(k)[:100]: [s[:200] for s in v] for k, v in list(error.details.items())[:10]}
-    return RequestNote(
+    return RefusedRequest(
         request_id=request_id,
         at=time.time(),
         method=method,
-        path=path[:_MOST_TEXT],
+        path=path[:_MAX_TEXT_LENGTH],
         status=error.status,
         code=error.code,
-        error=error.message[:_MOST_TEXT],
+        error=error.message[:_MAX_TEXT_LENGTH],
         details=details,
         api_key_id=api_key_id,
         chatbot_id=chatbot_id,
@@ -104,92 +104,92 @@ def refusal(
     )
 
 
-class _Waiting:
+class _Queue:
     """Notes on their way to Redis; the oldest give way when there are too many."""
 
-    notes: deque[tuple[str, str]] = deque(maxlen=_MOST_WAITING)
+    entries: deque[tuple[str, str]] = deque(maxlen=_MAX_QUEUED)
     tasks: set[asyncio.Task[None]] = set()
-    rests_until = 0.0
+    paused_until = 0.0
 
 
-def leave_note(workspace_id: str, note: RequestNote) -> None:
+def log_refused_request(workspace_id: str, refused: RefusedRequest) -> None:
     """Have a note kept for a workspace. Does not wait for it in an event loop, and raises nothing.
 
     In a thread, which nobody else uses meanwhile, it is sent at once.
     """
-    _Waiting.notes.append((workspace_id, json.dumps(asdict(note), separators=(",", ":"))))
+    _Queue.entries.append((workspace_id, json.dumps(asdict(refused), separators=(",", ":"))))
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        _send_blocking()
+        _flush_blocking()
         return
-    if not _Waiting.tasks:
-        task = loop.create_task(_send_soon(), context=contextvars.Context())
-        _Waiting.tasks.add(task)
-        task.add_done_callback(_Waiting.tasks.discard)
+    if not _Queue.tasks:
+        task = loop.create_task(_flush_later(), context=contextvars.Context())
+        _Queue.tasks.add(task)
+        task.add_done_callback(_Queue.tasks.discard)
 
 
-async def notes_sent() -> None:
+async def flush() -> None:
     """Wait until what is on its way from this event loop has gone: for the process's end."""
-    await asyncio.gather(*_Waiting.tasks, return_exceptions=True)
+    await asyncio.gather(*_Queue.tasks, return_exceptions=True)
 
 
-async def _send_soon() -> None:
-    await asyncio.sleep(_PAUSE_SECONDS)
-    if batch := _taken():
+async def _flush_later() -> None:
+    await asyncio.sleep(_FLUSH_DELAY_SECONDS)
+    if batch := _drain_queue():
         pipe = redis_client().pipeline(transaction=False)
-        _put(pipe, batch)
+        _add_to_pipeline(pipe, batch)
         try:
             await pipe.execute()
-        except _AWAY as error:
-            _rest(error)
+        except _REDIS_ERRORS as error:
+            _pause(error)
 
 
-def _send_blocking() -> None:
-    if batch := _taken():
+def _flush_blocking() -> None:
+    if batch := _drain_queue():
         pipe = blocking_redis_client().pipeline(transaction=False)
-        _put(pipe, batch)
+        _add_to_pipeline(pipe, batch)
         try:
             pipe.execute()
-        except _AWAY as error:
-            _rest(error)
+        except _REDIS_ERRORS as error:
+            _pause(error)
 
 
-def _taken() -> list[tuple[str, str]]:
+def _drain_queue() -> list[tuple[str, str]]:
     """What waits, taken away; nothing while Redis is left alone."""
     batch = []
-    while _Waiting.notes:
-        batch.append(_Waiting.notes.popleft())
-    return batch if time.monotonic() >= _Waiting.rests_until else []
+    while _Queue.entries:
+        batch.append(_Queue.entries.popleft())
+    return batch if time.monotonic() >= _Queue.paused_until else []
 
 
-def _put(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:
+def _add_to_pipeline(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:
     for workspace_id, text in batch:
-        pipe.xadd(_key(workspace_id), {"note": text}, maxlen=MOST_NOTES, approximate=True)
+        pipe.xadd(_key(workspace_id), {"note": text}, maxlen=MAX_ENTRIES, approximate=True)
     for workspace_id in {workspace_id for workspace_id, _ in batch}:
-        pipe.expire(_key(workspace_id), KEPT)
+        pipe.expire(_key(workspace_id), RETENTION)
 
 
-def _rest(error: Exception) -> None:
-    _Waiting.rests_until = time.monotonic() + _REST_SECONDS
+def _pause(error: Exception) -> None:
+    _Queue.paused_until = time.monotonic() + _RETRY_DELAY_SECONDS
     log.warning("request_notes_lost", reason=type(error).__name__)
 
 
-def notes_of(workspace_id: str, *, most: int = MOST_NOTES) -> list[RequestNote]:
+def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list[RefusedRequest]:
     """The workspace's notes of the last week, newest first; none while Redis is away."""
-    oldest = int((time.time() - KEPT.total_seconds()) * 1000)
+    oldest = int((time.time() - RETENTION.total_seconds()) * 1000)
     try:
-        found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=most)
-    except _AWAY as error:
+        found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=limit)
+    except _REDIS_ERRORS as error:
         log.warning("request_notes_away", reason=type(error).__name__)
         return []
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
-    return [RequestNote(**json.loads(fields[b"note"])) for _, fields in rows]
+    return [RefusedRequest(**json.loads(fields[b"note"])) for _, fields in rows]
 
 
-def note_of(workspace_id: str, request_id: str) -> RequestNote | None:
+def find_refused_request(workspace_id: str, request_id: str) -> RefusedRequest | None:
     """The workspace's note of this request, if one is kept."""
-    return next((n for n in notes_of(workspace_id) if n.request_id == request_id), None)
+    return next((n for n in refused_requests_for(workspace_id) if n.request_id == request_id), None)
 
 
 def _key(workspace_id: str) -> str:

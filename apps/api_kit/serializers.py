@@ -62,15 +62,15 @@ class StrictSerializer(serializers.Serializer[Any]):
         return value
 
 
-def valid(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
+def validate(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
     """What the serializer makes of the data. Raises DRF's ValidationError.
 
     A serializer copies each of its fields when it is made, which takes longer than to check a
     body with it; one of each kind is made, and asked of all data.
     """
-    return dict(_made(serializer).run_validation(data))
+    return dict(_serializer_instance(serializer).run_validation(data))
 
 
 @functools.cache
-def _made(serializer: type[StrictSerializer]) -> StrictSerializer:
+def _serializer_instance(serializer: type[StrictSerializer]) -> StrictSerializer:
     return serializer()

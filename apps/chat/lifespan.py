@@ -15,7 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from apps.api_kit.refusal_log import notes_sent
+from apps.api_kit.refusal_log import flush
 from apps.chat.engine.run import relay, running_turns
 from apps.chat.websocket.connection import open_sockets
 from apps.chatbots.queries import providers_in_use
@@ -89,7 +89,7 @@ async def _stop() -> None:
     await running_turns.drain()
     await relay.close()
     await llm.aclose_clients()
-    await notes_sent()
+    await flush()
     await close_redis()
     await close_database()
     close_threads()

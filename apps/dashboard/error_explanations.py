@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from apps.api_kit.refusal_log import RequestNote
+from apps.api_kit.refusal_log import RefusedRequest
 
 
 class Place(StrEnum):
@@ -79,7 +79,7 @@ def place_of(code: str) -> Place:
     return _PLACES.get(code, Place.CONVERSATION)
 
 
-def explained(code: str, note: RequestNote | None = None) -> str:
+def explained(code: str, note: RefusedRequest | None = None) -> str:
     """Why, and what to do."""
     if note is None:
         return _WHY.get(code, code)
@@ -94,7 +94,7 @@ def explained(code: str, note: RequestNote | None = None) -> str:
             return " ".join(filter(None, (_with_stop(note.error), _WHY.get(code))))
 
 
-def _full(note: RequestNote) -> str:
+def _full(note: RefusedRequest) -> str:
     whose = "chatbot's window" if note.chatbot_id else "key's hour"
     told = f"The {whose} was full"
     if note.limit is not None:
@@ -106,7 +106,7 @@ def _full(note: RequestNote) -> str:
     return f"{told}. Wait as long as Retry-After says, or allow more requests."
 
 
-def _short(note: RequestNote) -> str:
+def _short(note: RefusedRequest) -> str:
     told = "The free credits (balance less held) did not cover the most that the turn could cost"
     if note.needed is not None:
         told += f": {note.needed:,}"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from apps.api_keys.models import ApiKey
-from apps.api_kit.refusal_log import RequestNote, note_of
+from apps.api_kit.refusal_log import RefusedRequest, find_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import turn_of_request
@@ -46,7 +46,7 @@ class Inspected:
     summary: str
     steps: list[Step]
     turn: Turn | None = None
-    note: RequestNote | None = None
+    note: RefusedRequest | None = None
 
 
 _LINKS: dict[Place, Link] = {Place.KEY: "key", Place.HOLD: "credits"}
@@ -78,33 +78,33 @@ def inspected(workspace_id: str, request_id: str) -> Inspected | None:
             list(_steps_of_turn(turn)),
             turn=turn,
         )
-    note = note_of(workspace_id, request_id)
+    note = find_refused_request(workspace_id, request_id)
     return None if note is None else _of_note(workspace_id, note)
 
 
-def _of_note(workspace_id: str, note: RequestNote) -> Inspected:
+def _of_note(workspace_id: str, note: RefusedRequest) -> Inspected:
     key = _key(workspace_id, note)
     chatbot = _chatbot(workspace_id, note)
     if note.turn_id:
         turn = Turn.objects.filter(workspace_id=workspace_id, id=note.turn_id).first()
         summary = "It repeated an idempotency key, and was told the turn that this had opened."
         return Inspected(
-            *(note.request_id, note.moment, "retry", "good", summary),
+            *(note.request_id, note.refused_at, "retry", "good", summary),
             list(_steps_of_retry(key, chatbot, turn)),
             note=note,
         )
     return Inspected(
-        *(note.request_id, note.moment, "refused", "bad", note.error),
+        *(note.request_id, note.refused_at, "refused", "bad", note.error),
         list(_steps_of_refusal(note, key, chatbot)),
         note=note,
     )
 
 
-def _key(workspace_id: str, note: RequestNote) -> ApiKey | None:
+def _key(workspace_id: str, note: RefusedRequest) -> ApiKey | None:
     return ApiKey.objects.filter(workspace_id=workspace_id, id=note.api_key_id).first()
 
 
-def _chatbot(workspace_id: str, note: RequestNote) -> Chatbot | None:
+def _chatbot(workspace_id: str, note: RefusedRequest) -> Chatbot | None:
     return Chatbot.objects.filter(workspace_id=workspace_id, id=note.chatbot_id).first()
 
 
@@ -164,7 +164,7 @@ def _steps_of_retry(
 
 
 def _steps_of_refusal(
-    note: RequestNote, key: ApiKey | None, chatbot: Chatbot | None
+    note: RefusedRequest, key: ApiKey | None, chatbot: Chatbot | None
 ) -> Iterator[Step]:
     """Each step up to the one that refused it, which says why; the others were not reached."""
     met = place_of(note.code)

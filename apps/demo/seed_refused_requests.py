@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from apps.api_keys.errors import ScopeMissing
 from apps.api_keys.models import ApiKey
-from apps.api_kit.refusal_log import leave_note, refusal
+from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests, ValidationFailed
@@ -43,4 +43,4 @@ def turned_away(
         if isinstance(error, TooManyRequests):
             until = int(at.timestamp()) + (error.retry_after or 1)
             note = replace(note, limit=chatbot.rate_limit_requests, remaining=0, reset=until)
-        leave_note(workspace.id, replace(note, at=at.timestamp()))
+        log_refused_request(workspace.id, replace(note, at=at.timestamp()))

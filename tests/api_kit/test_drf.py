@@ -7,7 +7,7 @@ from django.db import IntegrityError, OperationalError
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions, serializers
 
-from apps.api_kit.error_format import as_api_error, field_details
+from apps.api_kit.error_format import as_api_error, flatten_details
 from apps.api_kit.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.core import errors
 
@@ -23,7 +23,7 @@ class Order(StrictSerializer):
 def problems(data: Any) -> dict[str, list[str]]:
     order = Order(data=data)
     assert order.is_valid() is False
-    return field_details(order.errors)
+    return flatten_details(order.errors)
 
 
 def test_order_of_the_right_form_is_taken() -> None:
@@ -67,12 +67,12 @@ def test_body_that_is_no_object_is_refused(data: Any) -> None:
 
 def test_details_are_flat() -> None:
     detail = {"a": {"b": ["One."], "c": {"d": "Two."}}, "e": ["Three.", "Four."]}
-    assert field_details(detail) == {
+    assert flatten_details(detail) == {
         "a.b": ["One."],
         "a.c.d": ["Two."],
         "e": ["Three.", "Four."],
     }
-    assert field_details(["Five."]) == {"body": ["Five."]}
+    assert flatten_details(["Five."]) == {"body": ["Five."]}
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,20 @@ import time
 from typing import Any
 
 from apps.api_kit.refusal_log import (
-    KEPT,
-    RequestNote,
-    leave_note,
-    note_of,
-    notes_of,
-    notes_sent,
+    RETENTION,
+    RefusedRequest,
+    find_refused_request,
+    flush,
+    log_refused_request,
     refusal,
+    refused_requests_for,
 )
 from apps.core.errors import ValidationFailed
 from apps.core.ids import new_id, new_request_id
 from apps.infrastructure.redis.clients import blocking_redis_client
 
 
-def note(**fields: Any) -> RequestNote:
+def note(**fields: Any) -> RefusedRequest:
     given: dict[str, Any] = {
         "request_id": new_request_id(),
         "at": time.time(),
@@ -28,44 +28,47 @@ def note(**fields: Any) -> RequestNote:
         "status": 429,
         "code": "RATE_LIMIT_EXCEEDED",
     }
-    return RequestNote(**given | fields)
+    return RefusedRequest(**given | fields)
 
 
 def test_notes_are_read_by_their_own_workspace_alone() -> None:
     mine, theirs = new_id(), new_id()
     first, second = note(), note(details={"message": ["The message is empty."]})
-    leave_note(mine, first)
-    leave_note(mine, second)
-    assert notes_of(mine) == [second, first]
-    assert note_of(mine, first.request_id) == first
-    assert (notes_of(theirs), note_of(theirs, first.request_id)) == ([], None)
+    log_refused_request(mine, first)
+    log_refused_request(mine, second)
+    assert refused_requests_for(mine) == [second, first]
+    assert find_refused_request(mine, first.request_id) == first
+    assert (refused_requests_for(theirs), find_refused_request(theirs, first.request_id)) == (
+        [],
+        None,
+    )
 
 
 def test_notes_go_by_themselves() -> None:
     workspace_id = new_id()
-    leave_note(workspace_id, note())
+    log_refused_request(workspace_id, note())
     left = blocking_redis_client().ttl(f"parley:requests:{workspace_id}")
-    assert 0 < int(left) <= KEPT.total_seconds()
+    assert 0 < int(left) <= RETENTION.total_seconds()
 
 
 async def test_flood_loses_its_oldest_notes() -> None:
     workspace_id = new_id()
     notes = [note() for _ in range(600)]
     for each in notes:
-        leave_note(workspace_id, each)
-    await notes_sent()
-    assert notes_of(workspace_id) == notes[:-501:-1]
+        log_refused_request(workspace_id, each)
+    await flush()
+    assert refused_requests_for(workspace_id) == notes[:-501:-1]
 
 
 def test_only_the_newest_thousand_or_so_are_kept() -> None:
     workspace_id = new_id()
     for _ in range(1300):
-        leave_note(workspace_id, note())
+        log_refused_request(workspace_id, note())
     newest = note()
-    leave_note(workspace_id, newest)
+    log_refused_request(workspace_id, newest)
     kept = blocking_redis_client().xlen(f"parley:requests:{workspace_id}")
     assert 1000 <= int(kept) < 1200
-    assert notes_of(workspace_id, most=1) == [newest]
+    assert refused_requests_for(workspace_id, limit=1) == [newest]
 
 
 def test_what_was_written_is_cut() -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from apps.api_kit.refusal_log import RequestNote, leave_note, notes_of
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request, refused_requests_for
 from apps.audit.services import person
 from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.models import RatingValue, Turn
@@ -51,7 +51,7 @@ def life(live_team: Team) -> Team:
         request_id=new_request_id(),
     )
     with ThreadPoolExecutor(1) as elsewhere:  # here runs Playwright's loop, which would do it later
-        elsewhere.submit(leave_note, live_team.workspace.id, refused(chatbot.id)).result()
+        elsewhere.submit(log_refused_request, live_team.workspace.id, refused(chatbot.id)).result()
     failed(thread, ATTACK)
     place = {"workspace_id": thread.workspace_id, "conversation_id": thread.conversation_id}
     edit_conversation(**place, title=ATTACK, note=ATTACK, actor=person(live_team.bob))
@@ -77,9 +77,9 @@ def life(live_team: Team) -> Team:
     return live_team
 
 
-def refused(chatbot_id: str) -> RequestNote:
+def refused(chatbot_id: str) -> RefusedRequest:
     """A request that met a full window, or so it says."""
-    return RequestNote(
+    return RefusedRequest(
         request_id=new_request_id(),
         at=time.time(),
         method="POST",
@@ -98,7 +98,7 @@ def refused(chatbot_id: str) -> RequestNote:
 def addresses(life: Team) -> dict[str, str]:
     """The pages to look at: what to call each, and where it is below the workspace."""
     turn = Turn.objects.get(workspace=life.workspace, status="failed")
-    (note,) = notes_of(life.workspace.id)
+    (note,) = refused_requests_for(life.workspace.id)
     delivery = Delivery.objects.get(workspace=life.workspace, response_status=500)
     return {
         "overview": "",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from apps.api_kit.refusal_log import RequestNote, leave_note
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.chatbots.services import update_chatbot
 from apps.conversations.exports.models import Export
@@ -58,8 +58,10 @@ def grow(team: Team, values: Mapping[str, str], rows: int) -> None:
     for _ in range(rows):
         completed(opened(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION), ANSWER)
         send_test(endpoint=Endpoint.objects.get(id=values["endpoint_id"]))
-        note = RequestNote(new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING")
-        leave_note(team.workspace.id, note)
+        note = RefusedRequest(
+            new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING"
+        )
+        log_refused_request(team.workspace.id, note)
         _one_more_of_each(team, turn.chatbot)
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
-from apps.api_kit.refusal_log import RequestNote, leave_note
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.core.ids import new_request_id, request_moment
@@ -237,10 +237,10 @@ def test_request_id_says_when_it_arrived(web: WebProcess) -> None:
 def test_list_asks_the_same_for_any_number_of_refusals(team: Team) -> None:
     def add(number: int) -> None:
         for _ in range(number):
-            note = RequestNote(
+            note = RefusedRequest(
                 new_request_id(), time.time(), "POST", "/api/v1/leads", 403, "SCOPE_MISSING"
             )
-            leave_note(team.workspace.id, note)
+            log_refused_request(team.workspace.id, note)
 
     first, more = queries_at_1_and_50(signed_in(team.bob), path(team.workspace, "requests"), add)
     assert first == more

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from apps.api_kit.refusal_log import notes_of
+from apps.api_kit.refusal_log import refused_requests_for
 from apps.audit.models import AuditEntry
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
@@ -39,7 +39,7 @@ def test_a_month_has_been_lived(demo: Workspace) -> None:
 
 
 def test_some_requests_were_refused(demo: Workspace) -> None:
-    notes = notes_of(demo.id)
+    notes = refused_requests_for(demo.id)
     assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
     assert len(notes) == 6
     found = inspected(demo.id, notes[0].request_id)

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from apps.api_keys.queries import Caller
 from apps.api_kit.error_format import as_api_error
-from apps.api_kit.refusal_log import RequestNote, leave_note, refusal
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request, refusal
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError
 from apps.infrastructure.redis.rate_limit import Window
@@ -67,9 +67,9 @@ def note_retry(
     *, workspace_id: str, request_id: str, api_key_id: str | None, chatbot_id: str, turn_id: str
 ) -> None:
     """Note that a request found the turn that its idempotency key had opened."""
-    leave_note(
+    log_refused_request(
         workspace_id,
-        RequestNote(
+        RefusedRequest(
             request_id=request_id,
             at=time.time(),
             method="",
@@ -102,4 +102,4 @@ def _note(
         chatbot_id=chatbot_id,
         window=window,
     )
-    leave_note(workspace_id, note)
+    log_refused_request(workspace_id, note)

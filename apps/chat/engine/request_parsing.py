@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.api_keys.queries import Caller
-from apps.api_kit.serializers import valid
+from apps.api_kit.serializers import validate
 from apps.chat.engine.serializers import ChatSerializer
 from apps.chat.engine.start import ChatRequest
 from apps.chatbots.models import Chatbot
@@ -52,7 +52,7 @@ def asked(
 
     Raises ValidationFailed or the serializer's own error.
     """
-    fields = valid(serializer, body)
+    fields = validate(serializer, body)
     return Asked(
         message=fields["message"],
         conversation_id=fields.get("conversationId"),

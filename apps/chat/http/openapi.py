@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_kit.openapi import (
-    ID,
-    IDEMPOTENCY_KEY,
-    LIMITS,
-    Raised,
+    ID_SCHEMA,
+    IDEMPOTENCY_KEY_PARAMETER,
+    RATE_LIMIT_HEADERS,
+    ErrorClass,
     Schema,
     error_responses,
     header_refs,
@@ -34,15 +34,15 @@ from apps.core.errors import (
 )
 from apps.credits.errors import InsufficientCredits
 
-KEY: tuple[Raised, ...] = (
+KEY: tuple[ErrorClass, ...] = (
     MissingAuthHeader,
     InvalidApiKey,
     ScopeMissing,
     InternalError,
     ServiceUnavailable,
 )
-MODEL: tuple[Raised, ...] = (ModelError, ModelUnavailable, ModelTimeout, TurnAbandoned)
-TURN: tuple[Raised, ...] = (
+MODEL: tuple[ErrorClass, ...] = (ModelError, ModelUnavailable, ModelTimeout, TurnAbandoned)
+TURN: tuple[ErrorClass, ...] = (
     ValidationFailed,
     InsufficientCredits,
     ChatbotNotFound,
@@ -130,7 +130,7 @@ def _chat() -> Schema:
         "summary": "Send a message",
         "description": "The answer as JSON or as a stream of server-sent events: as `stream` says, "
         "or as the chatbot does where it is left out. The scope is `chat`.",
-        "parameters": [*PATH[:1], *PROTOCOLS, IDEMPOTENCY_KEY],
+        "parameters": [*PATH[:1], *PROTOCOLS, IDEMPOTENCY_KEY_PARAMETER],
         "requestBody": {
             "required": True,
             "content": {
@@ -175,12 +175,12 @@ def answer(schema: Schema | None, stream: Schema | None = None) -> Schema:
     content = {} if schema is None else {"application/json": {"schema": schema}}
     return {
         "description": "The answer",
-        "headers": header_refs(*LIMITS),
+        "headers": header_refs(*RATE_LIMIT_HEADERS),
         "content": content | ({} if stream is None else {"text/event-stream": stream}),
     }
 
 
-def errors(more: Iterable[Raised]) -> Schema:
+def errors(more: Iterable[ErrorClass]) -> Schema:
     """What every chat operation may be refused with, and these."""
     return error_responses([*KEY, *more])
 
@@ -190,5 +190,6 @@ def _ref(name: str) -> Schema:
 
 
 PATH: list[Schema] = [
-    {"name": name, "in": "path", "required": True, "schema": ID} for name in ("chatbotId", "turnId")
+    {"name": name, "in": "path", "required": True, "schema": ID_SCHEMA}
+    for name in ("chatbotId", "turnId")
 ]

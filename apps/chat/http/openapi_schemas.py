@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.api_kit.openapi import EXAMPLE_ID, ID, Schema
+from apps.api_kit.openapi import EXAMPLE_ID, ID_SCHEMA, Schema
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -43,9 +43,9 @@ SCHEMAS: dict[str, Schema] = {
     "ChatResult": shape(
         _DATA,
         response=TEXT,
-        conversationId=ID,
-        messageId=ID,
-        turnId=ID,
+        conversationId=ID_SCHEMA,
+        messageId=ID_SCHEMA,
+        turnId=ID_SCHEMA,
         finishReason=FINISH,
         usage=shape(inputTokens=COUNT, outputTokens=COUNT),
         credits=CREDITS,
@@ -59,7 +59,7 @@ SCHEMAS: dict[str, Schema] = {
 
 FRAMES: dict[str, Schema] = {
     "MessageStartFrame": shape(
-        type=const("message.start"), conversationId=ID, messageId=ID, turnId=ID
+        type=const("message.start"), conversationId=ID_SCHEMA, messageId=ID_SCHEMA, turnId=ID_SCHEMA
     ),
     "MessageDeltaFrame": shape(
         {"type": "message.delta", "delta": "Hello! "}, type=const("message.delta"), delta=TEXT

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api_keys.queries import Caller
-from apps.api_kit.async_api import EventStream, LeanView
+from apps.api_kit.async_api import AsyncApiView, EventStreamResponse
 from apps.chat.ai_sdk.request import chat_body
 from apps.chat.engine import chatbot_rate_limit as rate_limit
 from apps.chat.engine.auth_cache import known_chatbot_for
@@ -33,7 +33,7 @@ from apps.infrastructure.redis import cache_invalidation
 from apps.infrastructure.web.middleware import request_id_of
 
 
-class ChatbotView(LeanView):
+class ChatbotView(AsyncApiView):
     """What the endpoints of a chatbot share: who calls, and where its limit stands."""
 
     found: tuple[Caller, Chatbot] | None = None
@@ -177,7 +177,9 @@ async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
     return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
-async def stream_answer(log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY) -> EventStream:
+async def stream_answer(
+    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY
+) -> EventStreamResponse:
     """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
     first = await log.second(within=settings.STREAM_START_SECONDS)
     if isinstance(first, Failed):
@@ -187,9 +189,9 @@ async def stream_answer(log: TurnLog, headers: dict[str, str], wire: Wire = PARL
 
 def streamed(
     log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY, *, after: int = 0
-) -> EventStream:
+) -> EventStreamResponse:
     """A log's events after a number, as server-sent events."""
-    return EventStream(
+    return EventStreamResponse(
         _frames(log, wire, after),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **wire.headers, **headers},

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.api_kit.openapi import (
-    ID,
-    IDEMPOTENCY_KEY,
-    LIMITS,
-    Raised,
+    ID_SCHEMA,
+    IDEMPOTENCY_KEY_PARAMETER,
+    RATE_LIMIT_HEADERS,
+    ErrorClass,
     Schema,
-    described,
     error_responses,
     header_refs,
+    response_description,
 )
 from apps.chat.http.openapi_schemas import COUNT, CREDITS, TEXT, shape
 from apps.chat.openai.completion_request import PASSED_OVER
 from apps.chatbots.errors import ChatbotNotFound
 
 _NULLABLE: Schema = {"type": ["string", "null"]}
-_IDS = shape(conversationId=ID, turnId=ID, messageId=ID)
+_IDS = shape(conversationId=ID_SCHEMA, turnId=ID_SCHEMA, messageId=ID_SCHEMA)
 _USAGE = shape(prompt_tokens=COUNT, completion_tokens=COUNT, total_tokens=COUNT)
 _PART: Schema = {
     "type": "object",
@@ -60,7 +60,7 @@ SCHEMAS: dict[str, Schema] = {
         "description": "OpenAI's body. What only tunes an answer is passed over; what would change "
         "its kind (tools, several choices, audio) is refused.",
         "properties": {
-            "model": ID,
+            "model": ID_SCHEMA,
             "messages": {
                 "type": "array",
                 "minItems": 1,
@@ -75,7 +75,7 @@ SCHEMAS: dict[str, Schema] = {
             "metadata": {
                 "type": ["object", "null"],
                 "description": "`conversationId` continues a conversation; the rest is kept.",
-                "properties": {"conversationId": {"anyOf": [ID, {"type": "null"}]}},
+                "properties": {"conversationId": {"anyOf": [ID_SCHEMA, {"type": "null"}]}},
             },
             **dict.fromkeys(sorted(PASSED_OVER), _PASSED),
             **_ASKING_NOTHING,
@@ -102,7 +102,7 @@ SCHEMAS: dict[str, Schema] = {
         id=TEXT,
         object={"type": "string", "const": "chat.completion"},
         created=COUNT,
-        model=ID,
+        model=ID_SCHEMA,
         choices={
             "type": "array",
             "items": shape(
@@ -121,10 +121,10 @@ SCHEMAS: dict[str, Schema] = {
         metadata=_IDS,
     ),
     "Model": shape(
-        id=ID,
+        id=ID_SCHEMA,
         object={"type": "string", "const": "model"},
         created=COUNT,
-        owned_by=ID,
+        owned_by=ID_SCHEMA,
         name=TEXT,
     ),
     "ModelList": shape(
@@ -144,9 +144,9 @@ _STREAM: Schema = {
 }
 
 
-def paths(key: Iterable[Raised], turn: Iterable[Raised]) -> dict[str, Schema]:
+def paths(key: Iterable[ErrorClass], turn: Iterable[ErrorClass]) -> dict[str, Schema]:
     """The addresses under `openai/`."""
-    model_id = {"name": "chatbotId", "in": "path", "required": True, "schema": ID}
+    model_id = {"name": "chatbotId", "in": "path", "required": True, "schema": ID_SCHEMA}
     return {
         "openai/chat/completions": {
             "post": {
@@ -155,7 +155,7 @@ def paths(key: Iterable[Raised], turn: Iterable[Raised]) -> dict[str, Schema]:
                 "summary": "Create a chat completion",
                 "description": "OpenAI's chat completions, with chatbots for models. The scope is "
                 "`chat`.",
-                "parameters": [IDEMPOTENCY_KEY],
+                "parameters": [IDEMPOTENCY_KEY_PARAMETER],
                 "requestBody": {
                     "required": True,
                     "content": {"application/json": {"schema": _ref("CompletionRequest")}},
@@ -163,7 +163,7 @@ def paths(key: Iterable[Raised], turn: Iterable[Raised]) -> dict[str, Schema]:
                 "responses": {
                     "200": {
                         "description": "The completion",
-                        "headers": header_refs(*LIMITS) | _limits(),
+                        "headers": header_refs(*RATE_LIMIT_HEADERS) | _limits(),
                         "content": {
                             "application/json": {"schema": _ref("Completion")},
                             "text/event-stream": _STREAM,
@@ -181,7 +181,7 @@ def paths(key: Iterable[Raised], turn: Iterable[Raised]) -> dict[str, Schema]:
     }
 
 
-def _get(name: str, summary: str, schema: str, errors: Iterable[Raised]) -> Schema:
+def _get(name: str, summary: str, schema: str, errors: Iterable[ErrorClass]) -> Schema:
     return {
         "operationId": name,
         "tags": ["openai"],
@@ -203,13 +203,13 @@ def _limits() -> Schema:
     return {name: {"schema": {"type": "string"}} for name in _OPENAI_LIMITS}
 
 
-def _errors(errors: Iterable[Raised]) -> dict[str, Schema]:
+def _errors(errors: Iterable[ErrorClass]) -> dict[str, Schema]:
     """The same statuses as everywhere, in OpenAI's shape."""
     found = list(errors)
     responses = error_responses(found)
     for status, response in responses.items():
         of_status = [error for error in dict.fromkeys(found) if str(error.status) == status]
-        response["description"] = described(int(status), of_status)
+        response["description"] = response_description(int(status), of_status)
         response["content"] = {"application/json": {"schema": _ref("OpenAIError")}}
     return responses
 

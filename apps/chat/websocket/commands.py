@@ -9,7 +9,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.api_kit.serializers import StrictCharField, StrictSerializer, valid
+from apps.api_kit.serializers import StrictCharField, StrictSerializer, validate
 from apps.chat.engine.request_parsing import Asked, asked
 from apps.chat.engine.serializers import ChatSerializer
 from apps.core.errors import ValidationFailed
@@ -79,9 +79,9 @@ def command_in(words: Mapping[str, Any]) -> Command:
                 asked(fields, key, key_name="idempotencyKey", serializer=ChatSendSerializer)
             )
         case "turn.stop":
-            return TurnStop(**valid(TurnStopSerializer, fields))
+            return TurnStop(**validate(TurnStopSerializer, fields))
         case "turn.follow":
-            return TurnFollow(**valid(TurnFollowSerializer, fields))
+            return TurnFollow(**validate(TurnFollowSerializer, fields))
         case _:
             problem = "This must be chat.send, turn.stop or turn.follow."
             raise ValidationFailed({"type": [problem]})

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
-from apps.api_kit.refusal_log import leave_note, refusal
+from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.chat.engine.events import Failed
 from apps.chat.engine.start import stop as stop_turn
 from apps.chat.http import sse
@@ -47,7 +47,7 @@ def tells_errors(view: View) -> View:
                 path=request.path,
                 chatbot_id=rest.get("chatbot_id"),
             )
-            leave_note(member.workspace_id, note)
+            log_refused_request(member.workspace_id, note)
             return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
     return tell

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from apps.api_kit.refusal_log import KEPT, notes_of
+from apps.api_kit.refusal_log import RETENTION, refused_requests_for
 from apps.dashboard.access import workspace_page
 from apps.dashboard.request_inspector import inspected, is_request_id
 from apps.workspaces.models import Member
@@ -19,12 +19,12 @@ SHOWN = 50
 def requests(request: HttpRequest, member: Member) -> HttpResponse:
     """One request by its X-Request-Id, with what was decided; without one, the last refusals."""
     wanted = request.GET.get("id", "").strip()
-    context = {"wanted": wanted, "days": KEPT.days}
+    context = {"wanted": wanted, "days": RETENTION.days}
     if wanted:
         found = inspected(member.workspace_id, wanted) if is_request_id(wanted) else None
         context |= {"found": found, "is_id": is_request_id(wanted)}
     else:
         context["notes"] = [
-            note for note in notes_of(member.workspace_id, most=2 * SHOWN) if note.code
+            note for note in refused_requests_for(member.workspace_id, limit=2 * SHOWN) if note.code
         ][:SHOWN]
     return render(request, "dashboard/requests.html", context)

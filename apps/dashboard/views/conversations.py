@@ -17,15 +17,15 @@ from apps.conversations.errors import (
 )
 from apps.conversations.lists import listed, name_of, rows_of, with_beginnings
 from apps.conversations.models import Conversation, RatingValue
-from apps.core.ids import NO_ID, is_id
+from apps.core.ids import NIL_ID, is_id
 from apps.dashboard.access import workspace_page
-from apps.dashboard.conversations import conversation_in, exchanges_of, turns_of
 from apps.dashboard.forms.conversations import (
     ConversationFilterForm,
     ConversationForm,
     RatingForm,
 )
 from apps.dashboard.list_pages import listing
+from apps.dashboard.presenters.conversations import conversation_in, exchanges_of, turns_of
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
@@ -126,7 +126,7 @@ def rate(
     place = {
         "workspace_id": member.workspace_id,
         "conversation_id": thread.id,
-        "message_id": message_id if is_id(message_id) else NO_ID,
+        "message_id": message_id if is_id(message_id) else NIL_ID,
     }
     value, comment = form.cleaned_data["rating"], form.cleaned_data["comment"]
     try:

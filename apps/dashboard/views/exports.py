@@ -13,9 +13,9 @@ from apps.conversations.exports.queries import completed_export, export_with, ex
 from apps.conversations.exports.services import Wanted, ask_for_export, delete_export
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
-from apps.dashboard.exports import export_rows
 from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.list_pages import listing
+from apps.dashboard.presenters.exports import export_rows
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 

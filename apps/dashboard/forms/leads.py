@@ -7,7 +7,7 @@ from django import forms
 
 from apps.chatbots.queries import chatbots_of
 from apps.core.text import single_line
-from apps.dashboard.leads import STATUSES
+from apps.dashboard.presenters.leads import STATUSES
 from apps.leads.contact_formats import email_of, phone_of
 from apps.leads.fields import NAME_LENGTH, SEARCH_LENGTH, SOURCE_LENGTH, LeadFields
 from apps.leads.models import Lead

@@ -11,8 +11,8 @@ from apps.audit.services import person
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
-from apps.dashboard.leads import STATUSES, pipeline_of, said_of
 from apps.dashboard.list_pages import listing
+from apps.dashboard.presenters.leads import STATUSES, pipeline_of, said_of
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
 from apps.leads.queries import lead_with, leads_of

@@ -10,7 +10,7 @@ from apps.audit.services import person
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.queries import versions_of
 from apps.chatbots.services import update_chatbot
-from apps.dashboard.versions import Line, Part, lines_between
+from apps.dashboard.presenters.versions import Line, Part, lines_between
 from tests.dashboard.page_client import (
     cells_of,
     everyone,

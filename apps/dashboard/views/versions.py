@@ -14,7 +14,7 @@ from apps.chatbots.services import restore_version
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.list_pages import listing
-from apps.dashboard.versions import differences, label_of
+from apps.dashboard.presenters.versions import differences, label_of
 from apps.dashboard.views.chatbots import chatbot_in
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission

@@ -18,7 +18,7 @@ from apps.chatbots.queries import chatbots_of
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
-from apps.dashboard.rate_limit_text import in_words
+from apps.dashboard.presenters.rate_limit_text import in_words
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import cells_of

@@ -18,7 +18,7 @@ from apps.conversations.queries import turns_by_chatbot
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
-from apps.dashboard.rate_limit_text import in_words, most_a_day, used_lately
+from apps.dashboard.presenters.rate_limit_text import in_words, most_a_day, used_lately
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, may
 

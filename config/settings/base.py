@@ -63,7 +63,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.infrastructure.web.middleware.request_id",
-    "apps.api_kit.error_format.one_shape",
+    "apps.api_kit.error_format.format_method_not_allowed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.infrastructure.web.compression.PackPages",
@@ -80,7 +80,7 @@ MIDDLEWARE = [
 # The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
 API_MIDDLEWARE = [
     "apps.infrastructure.web.middleware.request_id",
-    "apps.api_kit.error_format.one_shape",
+    "apps.api_kit.error_format.format_method_not_allowed",
 ]
 API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False

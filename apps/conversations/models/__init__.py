@@ -1,0 +1,34 @@
+"""The models of conversations, one concept per module."""
+
+from apps.conversations.exports.models import Export, ExportPart
+from apps.conversations.models.conversation import (
+    API,
+    NOTE_LENGTH,
+    SOURCE_LENGTH,
+    TITLE_LENGTH,
+    Conversation,
+)
+from apps.conversations.models.message import Message, Role
+from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
+from apps.conversations.models.search import Passage, SearchProgress
+from apps.conversations.models.turn import UNWELL, Turn, TurnStatus
+
+__all__ = [
+    "API",
+    "COMMENT_LENGTH",
+    "NOTE_LENGTH",
+    "SOURCE_LENGTH",
+    "TITLE_LENGTH",
+    "UNWELL",
+    "Conversation",
+    "Export",
+    "ExportPart",
+    "Message",
+    "Passage",
+    "Rating",
+    "RatingValue",
+    "Role",
+    "SearchProgress",
+    "Turn",
+    "TurnStatus",
+]

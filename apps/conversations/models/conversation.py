@@ -1,0 +1,91 @@
+"""Conversations: a thread of messages between an end user and one chatbot."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import LessThanOrEqual
+
+from apps.chatbots.models import Chatbot
+from apps.infrastructure.postgres.id_field import IdField
+from apps.workspaces.models import Workspace
+
+# Foreign keys marked db_constraint=False are real ones over both columns, (workspace, id), made in
+# migrations: a row never points at a row of another workspace. They have no index of their own
+# where another index begins with their column, because every turn pays for each index.
+
+API = "api"
+"""The source of a conversation whose first message names none."""
+TITLE_LENGTH = 120
+NOTE_LENGTH = 4000
+SOURCE_LENGTH = 60
+
+
+class Conversation(models.Model):
+    """A thread of messages with one chatbot.
+
+    `title` and `note` are the workspace's own words. `source` is what `metadata.source` of the
+    first message says. A deleted conversation stays as a row, because turns name it: it is hidden
+    from `deleted_at` on, and once `erased_at` is set nothing that was said in it is left.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="conversations", db_index=False
+    )
+    chatbot = models.ForeignKey(
+        Chatbot,
+        on_delete=models.PROTECT,
+        related_name="conversations",
+        db_constraint=False,
+        db_index=False,
+    )
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
+    note = models.TextField(blank=True, default="", db_default="")
+    source = models.CharField(max_length=SOURCE_LENGTH, default=API, db_default=API)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_message_at = models.DateTimeField(db_default=Now(), editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        permissions = [("read_conversation", "Can read what was said, with a reason")]
+        indexes = [
+            models.Index(
+                fields=["workspace", "-last_message_at", "-id"],
+                name="conversations_newest",
+                condition=Q(deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["chatbot", "-last_message_at", "-id"],
+                name="conversations_of_chatbot",
+                condition=Q(deleted_at__isnull=True),
+            ),
+            # Those of another source than most have; the others cost it nothing.
+            models.Index(
+                fields=["workspace", "source", "-last_message_at", "-id"],
+                name="conversations_of_source",
+                condition=Q(deleted_at__isnull=True) & ~Q(source=API),
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                name="conversations_to_erase",
+                condition=Q(deleted_at__isnull=False, erased_at__isnull=True),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="conversations_in_workspace"),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True, erased_at__isnull=True)
+                | Q(deleted_at__isnull=False, title="", note=""),
+                name="conversations_deleted_say_nothing",
+            ),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("note"), NOTE_LENGTH),
+                name="conversations_note_is_short",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,140 @@
+"""Turns: one paid exchange, a user message in and an assistant message out."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from apps.api_keys.models import ApiKey
+from apps.chatbots.models import Chatbot
+from apps.conversations.models.conversation import Conversation
+from apps.core.ids import ID_LENGTH, new_id
+from apps.credits.prices import Price
+from apps.infrastructure.postgres.id_field import IdField
+from apps.workspaces.models import Workspace
+
+
+class TurnStatus(models.TextChoices):
+    """running, then one of the others for ever."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+UNWELL = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
+
+
+class Turn(models.Model):
+    """One paid exchange: a user message in, an assistant message out.
+
+    The price is the one of the moment it opened. `text_so_far` is what the last heartbeat saved;
+    it is empty once the turn has settled, because the message holds the text then. `process` is
+    the channel of the process that runs it; `delta_lengths` say in what pieces, counted in
+    characters, the text came, so that the same frames can be told again.
+    """
+
+    id = IdField()
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="turns", db_index=False
+    )
+    chatbot = models.ForeignKey(Chatbot, on_delete=models.PROTECT, db_constraint=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.PROTECT, related_name="turns", db_constraint=False
+    )
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, db_constraint=False
+    )
+    status = models.CharField(max_length=9, choices=TurnStatus, default=TurnStatus.RUNNING)
+    message_id = models.CharField(max_length=ID_LENGTH, default=new_id, db_collation="C")
+    model_name = models.CharField(max_length=120)
+    credits_per_reply = models.PositiveIntegerField()
+    credits_per_1k_input = models.PositiveIntegerField()
+    credits_per_1k_output = models.PositiveIntegerField()
+    credits_held = models.PositiveBigIntegerField()
+    credits_charged = models.PositiveBigIntegerField(default=0)
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    process = models.CharField(max_length=40, blank=True)
+    text_so_far = models.TextField(blank=True)
+    delta_lengths = ArrayField(models.PositiveIntegerField(), default=list, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
+    request_digest = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=40)
+    queue_ms = models.PositiveIntegerField(
+        default=0, help_text="Milliseconds from request arrival to turn start."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    heartbeat_at = models.DateTimeField(db_default=Now(), editable=False)
+    first_token_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="conversations_turn_newest"
+            ),
+            # The few that did not end well, newest first; the others cost it nothing.
+            models.Index(
+                fields=["workspace", "status", "-created_at", "conversation"],
+                name="conversations_turn_unwell",
+                condition=Q(status__in=["stopped", "failed", "abandoned"]),
+            ),
+            models.Index(
+                fields=["request_id"],
+                name="conversations_turn_request",
+                condition=Q(status__in=["stopped", "failed", "abandoned"]),
+            ),
+            models.Index(
+                fields=["error_code", "-id"],
+                name="conversations_turn_error",
+                condition=~Q(error_code=""),
+            ),
+            models.Index(
+                fields=["-settled_at"],
+                name="conversations_turn_abandoned",
+                condition=Q(status=TurnStatus.ABANDONED),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint("workspace", "id", name="conversations_turn_in_workspace"),
+            models.UniqueConstraint(
+                "conversation",
+                condition=Q(status=TurnStatus.RUNNING),
+                name="conversations_one_running_turn",
+            ),
+            models.UniqueConstraint(
+                "workspace", "idempotency_key", name="conversations_one_turn_a_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TurnStatus.values), name="conversations_turn_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=TurnStatus.RUNNING, settled_at__isnull=True)
+                | (~Q(status=TurnStatus.RUNNING) & Q(settled_at__isnull=False)),
+                name="conversations_turn_settled_once_not_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_charged__lte=F("credits_held")),
+                name="conversations_turn_charge_within_hold",
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_charged=0)
+                | Q(status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]),
+                name="conversations_turn_charged_only_for_an_answer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def price(self) -> Price:
+        """The price agreed when the turn opened."""
+        return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from apps.api_keys import erasure as api_keys
 from apps.chatbots import erasure as chatbots
-from apps.conversations import erasure as conversations
+from apps.conversations.erasing import workspace as conversations
 from apps.leads import erasure as leads
 from apps.webhooks import erasure as webhooks
 from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase

@@ -14,7 +14,7 @@ from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.conversations import annotations as curation
-from apps.conversations import deletion
+from apps.conversations.erasing import conversation
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.lists import listed, row_of, rows_of, with_beginnings
 from apps.conversations.models import RatingValue, Turn
@@ -83,7 +83,7 @@ def update_conversation(
 def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[DeletedSchema]:
     """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
     credits that it took."""
-    deletion.delete_conversation(
+    conversation.delete_conversation(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         actor=actor_in(request),

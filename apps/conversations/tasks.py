@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.conversations import deletion, search
+from apps.conversations import search
+from apps.conversations.erasing import conversation
 from apps.conversations.exports import services as exports
 from apps.conversations.exports.writing import write_due
 from apps.infrastructure.logging import get_logger
@@ -32,7 +33,7 @@ def prune_exports() -> int:
 @shared_task(name="apps.conversations.tasks.erase_deleted")  # type: ignore[untyped-decorator]
 def erase_deleted() -> int:
     """Finish deletions that were cut off. Nothing is lost if a run is missed or doubled."""
-    return deletion.erase_deleted()
+    return conversation.erase_deleted()
 
 
 @shared_task(name="apps.conversations.tasks.read_messages")  # type: ignore[untyped-decorator]

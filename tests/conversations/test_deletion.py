@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from apps.turns.orm import open_turn
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.annotations import edit_conversation, rate_answer
-from apps.conversations.deletion import delete_conversation, erase_deleted
+from apps.conversations.erasing.conversation import delete_conversation, erase_deleted
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
 from apps.credits.models import LedgerEntry
@@ -20,7 +19,7 @@ from apps.webhooks.services import resend
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
 from tests.leads.lead_factory import read
 from tests.privacy.test_workspace_deletion import rows_that_say
-from tests.turns.new_turns import completed, new_turn, opened
+from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 SECRET = "Zanzibar"
 
@@ -140,7 +139,7 @@ def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
     seen = turn.conversation
     delete(turn)
     with pytest.raises(ConversationNotFound):
-        open_turn(new_turn(chatbot, conversation_id=seen.id))
+        open_turn_blocking(new_turn(chatbot, conversation_id=seen.id))
     assert Turn.objects.filter(conversation=seen).count() == 1
 
 

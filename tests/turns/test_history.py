@@ -8,12 +8,12 @@ import pytest
 
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.conversations.deletion import delete_conversation
+from apps.conversations.erasing.conversation import delete_conversation
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, TurnStatus
 from apps.core.ids import new_id
-from apps.infrastructure.postgres.pool import close_database
-from apps.turns.history import recall_together
+from apps.infrastructure.postgres.pool import close_pool
+from apps.turns.history import load_history
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, failed, opened, three_exchanges
 
@@ -41,7 +41,7 @@ def recalled_at_once(*asked: Asked, limit: int = 20) -> list[list[str] | str]:
 
     async def recall(chatbot: Chatbot, conversation_id: str) -> list[str] | str:
         try:
-            said = await recall_together(
+            said = await load_history(
                 chatbot.workspace_id, conversation_id, chatbot_id=chatbot.id, limit=limit
             )
         except ConversationNotFound as error:
@@ -52,7 +52,7 @@ def recalled_at_once(*asked: Asked, limit: int = 20) -> list[list[str] | str]:
         try:
             return await asyncio.gather(*(recall(*one) for one in asked))
         finally:
-            await close_database()
+            await close_pool()
 
     return asyncio.run(all_of_them())
 

@@ -16,8 +16,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from apps.turns.orm import open_turn, settle_turn
-from apps.turns.services import open_together, settle_together
 from django.db import connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -28,7 +26,7 @@ from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
-from apps.conversations.deletion import delete_conversation
+from apps.conversations.erasing.conversation import delete_conversation
 from apps.conversations.errors import ConversationNotFound, TurnNotRunning
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.core.errors import ApiError
@@ -36,13 +34,17 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import lock_account
-from apps.infrastructure.postgres.pool import close_database
+from apps.infrastructure.postgres.pool import close_pool
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns.heartbeat import save_progress
+from apps.turns.open import open_turn
+from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Receipt, Settlement
 from tests.factories import give, make_chatbot, make_model, make_team, make_workspace
 from tests.turns.new_turns import new_turn, silence
+from tests.turns.orm_oracle import open_turn as open_by_orm
+from tests.turns.orm_oracle import settle_turn as settle_by_orm
 
 # What happens in a story. Turns and conversations are named by the number of the turn's opening.
 
@@ -165,7 +167,7 @@ async def tell_together(told: Told, story: Sequence[Step]) -> None:
             case Give():
                 await in_thread(give, told.chatbot.workspace, step.credits)
             case [Open(), *_]:
-                asked = [open_together(told.request(one)) for one in step if isinstance(one, Open)]
+                asked = [open_turn(told.request(one)) for one in step if isinstance(one, Open)]
                 found = await asyncio.gather(*asked, return_exceptions=True)
                 told.answers += [
                     type(one).__name__ if isinstance(one, BaseException) else told.opened(*one)
@@ -173,7 +175,7 @@ async def tell_together(told: Told, story: Sequence[Step]) -> None:
                 ]
             case _:
                 ends = [
-                    settle_together(turn=told.turns[one.turn], settlement=settlement(one))
+                    settle_turn(turn=told.turns[one.turn], settlement=settlement(one))
                     for one in step
                     if isinstance(one, Settle) and one.turn in told.turns
                 ]
@@ -204,9 +206,9 @@ def _answer(told: Told, before: dict[int, Turn], one: Open | Settle) -> list[Any
             after, told.turns = told.turns, before
             request = told.request(one)
             told.turns = after
-            return [told.opened(*open_turn(request))]
+            return [told.opened(*open_by_orm(request))]
         if one.turn in before:
-            return [settle_turn(turn=before[one.turn], settlement=settlement(one))]
+            return [settle_by_orm(turn=before[one.turn], settlement=settlement(one))]
     except (ApiError, TurnNotRunning) as error:
         return [type(error).__name__]
     return []
@@ -278,7 +280,7 @@ def new_story(chatbots: int = 2) -> list[Told]:
 @pytest.fixture
 async def closed_afterwards(committed: None) -> AsyncIterator[None]:
     yield
-    await close_database()
+    await close_pool()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -312,14 +314,14 @@ async def codes(*steps: Coroutine[Any, Any, Any]) -> list[str]:
 
 
 async def test_full_account_refuses_only_what_does_not_fit(chatbot: Chatbot) -> None:
-    asked = [open_together(new_turn(chatbot, credits=credits)) for credits in (6, 11, 5, 3, 1, 1)]
+    asked = [open_turn(new_turn(chatbot, credits=credits)) for credits in (6, 11, 5, 3, 1, 1)]
     refused = InsufficientCredits.__name__
     assert await codes(*asked) == ["done", refused, refused, "done", "done", refused]
     assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 10)
 
 
 async def test_one_key_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> None:
-    asked = [open_together(new_turn(chatbot, credits=1, idempotency_key="k")) for _ in range(4)]
+    asked = [open_turn(new_turn(chatbot, credits=1, idempotency_key="k")) for _ in range(4)]
     found = await asyncio.gather(*asked)
     assert len({turn.id for turn, _ in found}) == 1
     assert sorted(is_new for _, is_new in found) == [False, False, False, True]
@@ -327,23 +329,23 @@ async def test_one_key_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> N
 
 
 async def test_one_conversation_asked_at_one_moment_opens_one_turn(chatbot: Chatbot) -> None:
-    first, _ = await open_together(new_turn(chatbot))
-    await settle_together(turn=first, settlement=Settlement(TurnStatus.COMPLETED))
+    first, _ = await open_turn(new_turn(chatbot))
+    await settle_turn(turn=first, settlement=Settlement(TurnStatus.COMPLETED))
     again = new_turn(chatbot, credits=1, conversation_id=first.conversation_id)
-    found = await codes(*(open_together(again) for _ in range(3)))
+    found = await codes(*(open_turn(again) for _ in range(3)))
     assert sorted(found) == ["ConversationBusy", "ConversationBusy", "done"]
     assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 1)
 
 
 async def test_workspace_without_an_account_gets_one(closed_afterwards: None) -> None:
     (told,) = await in_thread(new_story, 1)
-    asked = [open_together(new_turn(told.chatbot, credits=credits)) for credits in (0, 1)]
+    asked = [open_turn(new_turn(told.chatbot, credits=credits)) for credits in (0, 1)]
     assert await codes(*asked) == ["done", "InsufficientCredits"]
 
 
 async def test_row_that_cannot_be_written_fails_alone(chatbot: Chatbot) -> None:
     texts = ("Hello", "NUL \x00 cannot be kept", "World")
-    asked = [open_together(new_turn(chatbot, credits=1, text=text)) for text in texts]
+    asked = [open_turn(new_turn(chatbot, credits=1, text=text)) for text in texts]
     assert await codes(*asked) == ["done", "UntranslatableCharacter", "done"]
     assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
 
@@ -361,11 +363,11 @@ async def test_locked_account_does_not_hold_up_the_others(chatbot: Chatbot) -> N
 
     holding = asyncio.create_task(in_thread(hold_the_account))
     await asyncio.to_thread(asked.wait, 30)
-    opening = [open_together(new_turn(each, credits=1)) for each in (chatbot, free.chatbot)]
+    opening = [open_turn(new_turn(each, credits=1)) for each in (chatbot, free.chatbot)]
     assert await codes(*opening) == ["LockNotAvailable", "done"]
     answered.set()
     await holding
-    assert await codes(open_together(new_turn(chatbot, credits=1))) == ["done"]
+    assert await codes(open_turn(new_turn(chatbot, credits=1))) == ["done"]
 
 
 async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbot: Chatbot) -> None:
@@ -380,15 +382,15 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
         return gone
 
     def deleted_conversation() -> Conversation:
-        turn, _ = open_turn(new_turn(chatbot))
+        turn, _ = open_by_orm(new_turn(chatbot))
         Message.objects.filter(turn=turn).delete()
         Turn.objects.filter(pk=turn.pk).delete()
         Conversation.objects.filter(pk=turn.conversation_id).delete()
         return Conversation(id=turn.conversation_id, workspace_id=turn.workspace_id)
 
     def hidden_conversation() -> Conversation:
-        turn, _ = open_turn(new_turn(chatbot))
-        settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
+        turn, _ = open_by_orm(new_turn(chatbot))
+        settle_by_orm(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
         delete_conversation(
             workspace_id=turn.workspace_id, conversation_id=turn.conversation_id, actor=SYSTEM
         )
@@ -398,11 +400,11 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
     conversation = await in_thread(deleted_conversation)
     hidden = await in_thread(hidden_conversation)
     asked = [
-        open_together(new_turn(chatbot, credits=1)),
-        open_together(new_turn(chatbot, credits=1, api_key_id=key_id)),
-        open_together(new_turn(gone, credits=1)),
-        open_together(new_turn(chatbot, credits=1, conversation_id=conversation.id)),
-        open_together(new_turn(chatbot, credits=1, conversation_id=hidden.id)),
+        open_turn(new_turn(chatbot, credits=1)),
+        open_turn(new_turn(chatbot, credits=1, api_key_id=key_id)),
+        open_turn(new_turn(gone, credits=1)),
+        open_turn(new_turn(chatbot, credits=1, conversation_id=conversation.id)),
+        open_turn(new_turn(chatbot, credits=1, conversation_id=hidden.id)),
     ]
     expected = [InvalidApiKey, ChatbotNotFound, ConversationNotFound, ConversationNotFound]
     assert await codes(*asked) == ["done", *(error.__name__ for error in expected)]
@@ -410,20 +412,20 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
 
 
 async def test_turns_of_another_workspace_cannot_be_settled(chatbot: Chatbot) -> None:
-    turn, _ = await open_together(new_turn(chatbot, credits=2))
+    turn, _ = await open_turn(new_turn(chatbot, credits=2))
     theirs = await in_thread(make_team)
     turn.workspace_id = theirs.outside.id
-    settled = settle_together(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
+    settled = settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
     assert await codes(settled) == ["TurnNotRunning"]
     assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
 
 
 async def test_receipts_of_one_statement_follow_each_other(chatbot: Chatbot) -> None:
-    turns = [(await open_together(new_turn(chatbot, credits=2)))[0] for _ in range(3)]
+    turns = [(await open_turn(new_turn(chatbot, credits=2)))[0] for _ in range(3)]
     ends = [TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.COMPLETED]
     receipts = await asyncio.gather(
         *(
-            settle_together(turn=turn, settlement=Settlement(end, "Hi"))
+            settle_turn(turn=turn, settlement=Settlement(end, "Hi"))
             for turn, end in zip(turns, ends, strict=True)
         )
     )
@@ -444,19 +446,17 @@ def test_processes_that_meet_in_many_workspaces_never_stop_each_other(committed:
         async def caller() -> None:
             for _ in range(6):
                 chatbot = dice.choice(told).chatbot
-                turn, _ = await open_together(new_turn(chatbot, credits=2))
+                turn, _ = await open_turn(new_turn(chatbot, credits=2))
                 if dice.random() < 0.3:
                     await in_thread(save_progress, {turn.id: ["So", " far"]})
                     await in_thread(silence, turn)
                 try:
-                    await settle_together(
-                        turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi")
-                    )
+                    await settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
                 except TurnNotRunning:
                     swept.append(turn.id)
 
         await asyncio.gather(*(caller() for _ in range(12)))
-        await close_database()
+        await close_pool()
 
     def sweep() -> None:
         try:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
 from apps.conversations.annotations import clear_rating, edit_conversation, rate_answer
-from apps.conversations.deletion import delete_conversation
+from apps.conversations.erasing.conversation import delete_conversation
 from apps.conversations.errors import (
     ConversationBusy,
     ConversationNotFound,

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from apps.audit.services import SYSTEM, record
-from apps.conversations.end_users import conversations_of_end_user
 from apps.conversations.erasing.conversation import delete_conversation
+from apps.conversations.erasing.end_user import conversations_of_end_user
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.exports.queries import exports_of
 from apps.conversations.exports.services import delete_export

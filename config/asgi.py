@@ -15,13 +15,15 @@ from apps.api_kit.async_api import ApiASGIHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
 from apps.dashboard.realtime.routing import live_urlpatterns  # noqa: E402
-from apps.infrastructure.web.asgi import by_prefix, limit_body  # noqa: E402
-from apps.infrastructure.web.thread_pool import KeptThreads  # noqa: E402
+from apps.infrastructure.web.asgi import limit_body_size, route_by_prefix  # noqa: E402
+from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
-        "http": by_prefix("/api/", limit_body(ApiASGIHandler()), otherwise=KeptThreads()),
+        "http": route_by_prefix(
+            "/api/", limit_body_size(ApiASGIHandler()), otherwise=ThreadPoolASGIHandler()
+        ),
         "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
     }
 )

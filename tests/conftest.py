@@ -43,11 +43,11 @@ def team(db: None) -> Team:
 @pytest.fixture(scope="session")
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Lets tests commit. Rows stay, as in life: a test makes its own workspace and looks there."""
-    from apps.infrastructure.postgres.threads import close_threads
+    from apps.infrastructure.postgres.threads import close_thread_pool
 
     with django_db_blocker.unblock():
         yield
-        close_threads()
+        close_thread_pool()
 
 
 @pytest.fixture

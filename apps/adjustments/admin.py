@@ -13,7 +13,7 @@ from apps.adjustments import csv_views as uploads
 from apps.adjustments import views
 from apps.adjustments.models import Adjustment, AdjustmentLine, Status
 from apps.adjustments.queries import ADJUST, APPROVE, GOODWILL
-from apps.infrastructure.admin import HistoryAdmin, list_page, row_page
+from apps.infrastructure.admin import ReadOnlyAdmin, detail_action, list_action
 
 
 class LineInline(TabularInline):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class LineInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(HistoryAdmin):
+class AdjustmentAdmin(ReadOnlyAdmin):
     """What staff asked for and what came of it; and the pages on which they ask and decide."""
 
     list_display = ["requested_at", "requested_by", "state", "decided_by", "file_name"]
@@ -69,21 +69,21 @@ class AdjustmentAdmin(HistoryAdmin):
     def state(self, adjustment: Adjustment) -> str:
         return Status(adjustment.status).label
 
-    @list_page(description="Adjust credits", permission="adjust", icon="add_card")
+    @list_action(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest) -> HttpResponseBase:
         return views.adjust(request, self._frame(request))
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(ADJUST) or request.user.has_perm(GOODWILL)
 
-    @list_page(description="Adjust by CSV", permission="upload", icon="upload_file")
+    @list_action(description="Adjust by CSV", permission="upload", icon="upload_file")
     def upload(self, request: HttpRequest) -> HttpResponseBase:
         return uploads.upload(request, self._frame(request))
 
     def has_upload_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(ADJUST)
 
-    @row_page(description="Decide", permission="decide", icon="gavel")
+    @detail_action(description="Decide", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         adjustment = self.get_object(request, object_id)
         if adjustment is None:
@@ -98,7 +98,7 @@ class AdjustmentAdmin(HistoryAdmin):
 
 
 @admin.register(AdjustmentLine)
-class AdjustmentLineAdmin(HistoryAdmin):
+class AdjustmentLineAdmin(ReadOnlyAdmin):
     list_display = ["adjustment", "workspace", "credits", "category", "reason", "reference"]
     list_select_related = ["adjustment", "workspace"]
     list_filter = ["category"]

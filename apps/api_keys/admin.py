@@ -10,11 +10,11 @@ from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
 from apps.audit.services import staff
-from apps.infrastructure.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(HistoryAdmin):
+class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys are issued by their owners; staff see them and can end them."""
 
     list_display = ["name", "workspace", "shown", "scopes", "last_used_at", "revoked_at"]
@@ -37,11 +37,11 @@ class ApiKeyAdmin(HistoryAdmin):
 
 
 @admin.register(IdempotentAnswer)
-class IdempotentAnswerAdmin(HistoryAdmin):
+class IdempotentAnswerAdmin(ReadOnlyAdmin):
     """That a request came with an idempotency key, and when. The answer is sealed."""
 
     list_display = ["created_at", "workspace", "api_key", "idempotency_key", "status"]
     list_select_related = ["workspace", "api_key"]
-    list_filter = [("created_at", SinceFilter)]
+    list_filter = [("created_at", CreatedSinceFilter)]
     search_fields = ["workspace__slug"]
     exclude = ["sealed_body", "request_digest"]

@@ -27,9 +27,9 @@ from apps.api_keys.services import touch_key
 from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.audit.services import Actor, api_key
 from apps.core.errors import ApiError, TooManyRequests, UnsupportedMediaType
-from apps.core.ids import NO_ID, is_id
+from apps.core.ids import NIL_ID, is_id
 from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
-from apps.infrastructure.web.middleware import request_id_of
+from apps.infrastructure.web.middleware import get_request_id
 
 HOUR = 3600
 _LIMITED = "This API key has used its requests of the last hour. Please wait before the next."
@@ -113,7 +113,7 @@ def _call_of(request: HttpRequest) -> _Call:
 
 def _findable(name: str, value: Any) -> Any:
     """An id that is none becomes one that names nothing: absent, with the same answer."""
-    return NO_ID if name.endswith("_id") and not is_id(value) else value
+    return NIL_ID if name.endswith("_id") and not is_id(value) else value
 
 
 def note_refusal(request: HttpRequest, error: ApiError) -> None:
@@ -123,7 +123,7 @@ def note_refusal(request: HttpRequest, error: ApiError) -> None:
     if who is not None:
         note = refusal(
             error,
-            request_id=request_id_of(request),
+            request_id=get_request_id(request),
             method=request.method or "",
             path=request.path,
             api_key_id=who[1],

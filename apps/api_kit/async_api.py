@@ -28,7 +28,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.infrastructure.web.asgi import Receive, Scope, Send
-from apps.infrastructure.web.thread_pool import KeptThreads
+from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler
 
 
 class IgnoreAcceptHeader(BaseContentNegotiation):
@@ -85,7 +85,7 @@ class AsyncApiView(APIView):  # type: ignore[misc]
         )
 
 
-class ApiASGIHandler(KeptThreads):
+class ApiASGIHandler(ThreadPoolASGIHandler):
     """Django with the few middlewares that the API needs: no session, CSRF or messages. Requests
     for lean views go the short way, all others Django's."""
 

@@ -18,7 +18,7 @@ from apps.core import errors
 from apps.core.errors import MethodNotAllowed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.infrastructure.web.middleware import Respond, RespondAsync, is_api
+from apps.infrastructure.web.middleware import Respond, RespondAsync, is_api_request
 
 log = get_logger(__name__)
 
@@ -91,7 +91,7 @@ def format_method_not_allowed(get_response: Any) -> Any:
 
 
 def _formatted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if not (is_api(request) and isinstance(response, HttpResponseNotAllowed)):
+    if not (is_api_request(request) and isinstance(response, HttpResponseNotAllowed)):
         return response
     error = MethodNotAllowed(sorted(response["Allow"].split(", ")))
     return JsonResponse(error.body(), status=error.status, headers=error.headers())

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 
 Schema = dict[str, Any]
 ErrorClass = type[ApiError]
@@ -22,7 +22,7 @@ RAISES_KEY = "x-raises"
 
 ID_SCHEMA: Schema = {
     "type": "string",
-    "pattern": f"^c[0-9a-z]{{{LENGTH - 1}}}$",
+    "pattern": f"^c[0-9a-z]{{{ID_LENGTH - 1}}}$",
     "description": "An opaque id.",
 }
 EXAMPLE_ID = "c0mwsqprccacpzc2j774bqrdc"

@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from apps.core.errors import ValidationFailed
-from apps.core.ids import LENGTH, base36
+from apps.core.ids import ID_LENGTH, to_base36
 
 M = TypeVar("M", bound=Model)
 MOST_ROWS = 100
 
 _MOMENT_DIGITS = 11
-CURSOR_PATTERN = rf"^[0-9a-z]{{{_MOMENT_DIGITS}}}c[0-9a-z]{{{LENGTH - 1}}}$"
+CURSOR_PATTERN = rf"^[0-9a-z]{{{_MOMENT_DIGITS}}}c[0-9a-z]{{{ID_LENGTH - 1}}}$"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -74,7 +74,7 @@ def _page(rows: QuerySet[M], limit: int, by: str) -> Page[M]:
 
 def encode_cursor(moment: datetime, id: str) -> str:
     """The cursor of the page that begins after this row."""
-    return base36((moment - _EPOCH) // _MICROSECOND, _MOMENT_DIGITS) + id
+    return to_base36((moment - _EPOCH) // _MICROSECOND, _MOMENT_DIGITS) + id
 
 
 def _decode_cursor(cursor: str) -> tuple[datetime, str]:

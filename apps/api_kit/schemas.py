@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from apps.api_kit.pagination import CURSOR_PATTERN
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.core.text import SINGLE_LINE_PATTERN, require_storable
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 DateTimeString = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A moment as ISO 8601 with its offset."""
 
-Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{LENGTH - 1}}}$")]
+Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{ID_LENGTH - 1}}}$")]
 """An id that a caller names in a body or a query."""
 
 

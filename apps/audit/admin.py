@@ -3,14 +3,14 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.audit.models import AuditEntry
-from apps.infrastructure.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(HistoryAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "workspace", "actor_label", "action", "target_label", "ip"]
     list_select_related = ["workspace"]
-    list_filter = ["actor_kind", ("created_at", SinceFilter)]
+    list_filter = ["actor_kind", ("created_at", CreatedSinceFilter)]
     search_fields = ["workspace__slug", "actor_label", "action", "target_id", "request_id"]
     search_help_text = "A workspace's slug, who did it, an action, or an id"
-    order_in_workspace = ("-created_at", "-pk")
+    workspace_ordering = ("-created_at", "-pk")

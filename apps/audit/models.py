@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.infrastructure.postgres.id_field import IdField
 
 
@@ -34,12 +34,12 @@ class AuditEntry(models.Model):
         help_text="Empty for staff actions that concern no single workspace.",
     )
     actor_kind = models.CharField(max_length=7, choices=ActorKind)
-    actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    actor_id = models.CharField(max_length=ID_LENGTH, blank=True, db_collation="C")
     actor_label = models.CharField(max_length=300, help_text="Email address or API key name.")
     action = models.CharField(
         max_length=60, help_text="Resource and verb, such as chatbot.updated."
     )
-    target_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    target_id = models.CharField(max_length=ID_LENGTH, blank=True, db_collation="C")
     target_label = models.CharField(max_length=300, blank=True)
     details = models.JSONField(default=dict, blank=True)
     ip = models.GenericIPAddressField(null=True, blank=True)

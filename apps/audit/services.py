@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
-from apps.infrastructure.web.middleware import client_ip, request_id_of
+from apps.infrastructure.web.middleware import client_ip, get_request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def api_key(key_id: str, label: str, request: HttpRequest | None = None) -> Acto
 def _at(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:
     if request is None:
         return Actor(kind, label, str(id))
-    return Actor(kind, label, str(id), client_ip(request), request_id_of(request))
+    return Actor(kind, label, str(id), client_ip(request), get_request_id(request))
 
 
 def record(

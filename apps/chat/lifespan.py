@@ -20,8 +20,8 @@ from apps.chat.engine.run import relay, running_turns
 from apps.chat.websocket.connection import open_sockets
 from apps.chatbots.queries import providers_in_use
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.postgres.pool import close_database
-from apps.infrastructure.postgres.threads import close_threads, in_thread
+from apps.infrastructure.postgres.pool import close_pool
+from apps.infrastructure.postgres.threads import close_thread_pool, in_thread
 from apps.infrastructure.process import process
 from apps.infrastructure.redis.clients import close_redis
 from apps.llm import services as llm
@@ -91,5 +91,5 @@ async def _stop() -> None:
     await llm.aclose_clients()
     await flush()
     await close_redis()
-    await close_database()
-    close_threads()
+    await close_pool()
+    close_thread_pool()

@@ -22,7 +22,7 @@ from apps.chatbots.services import (
     save_model,
     update_chatbot,
 )
-from apps.infrastructure.admin import HistoryAdmin, StaffAdmin, row_page
+from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action
 from apps.llm.catalogue import resolve
 
 
@@ -52,7 +52,7 @@ PRICES = ["created_at", "actor_label", "old", "new"]
 
 
 @admin.register(PriceChange)
-class PriceChangeAdmin(HistoryAdmin):
+class PriceChangeAdmin(ReadOnlyAdmin):
     list_display = ["model_name", *PRICES]
     list_filter = ["created_at"]
     search_fields = ["model_name", "=language_model__id", "actor_label"]
@@ -67,7 +67,7 @@ class LanguageModelAdmin(StaffAdmin):
     readonly_fields = ["id", "provider", "provider_model", "created_at", "price_history"]
     actions_detail = ["test"]
 
-    @row_page(description="Test this model", permission="test", icon="play_arrow")
+    @detail_action(description="Test this model", permission="test", icon="play_arrow")
     def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         model = self.get_object(request, object_id)
         if model is None:
@@ -138,7 +138,7 @@ class ChatbotAdmin(StaffAdmin):
 
 
 @admin.register(ChatbotVersion)
-class ChatbotVersionAdmin(HistoryAdmin):
+class ChatbotVersionAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "workspace", "chatbot", "number", "actor_label", "changed"]
     list_select_related = ["workspace", "chatbot"]
     list_filter = ["actor_kind", "created_at"]

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.audit.models import ActorKind
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.credits.prices import Price
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
@@ -231,7 +231,7 @@ class ChatbotVersion(models.Model):
     )
     number = models.PositiveIntegerField()
     actor_kind = models.CharField(max_length=7, choices=ActorKind)
-    actor_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    actor_id = models.CharField(max_length=ID_LENGTH, blank=True, db_collation="C")
     actor_label = models.CharField(max_length=300)
     changed = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     snapshot = models.JSONField()

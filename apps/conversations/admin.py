@@ -23,7 +23,7 @@ from apps.conversations.models import (
     Turn,
 )
 from apps.conversations.staff_access import LEAST_REASON, read_with_reason
-from apps.infrastructure.admin import HistoryAdmin, SinceFilter, row_page
+from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin, detail_action
 
 ERROR_CODES = (
     "MODEL_ERROR",
@@ -46,17 +46,17 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(HistoryAdmin):
+class ConversationAdmin(ReadOnlyAdmin):
     """Conversations: when and where. What was said opens only to a reason."""
 
     actions_detail = ["read"]
     list_display = ["id", "workspace", "chatbot", "created_at", "last_message_at"]
     list_select_related = ["workspace", "chatbot"]
-    list_filter = [("created_at", SinceFilter)]
+    list_filter = [("created_at", CreatedSinceFilter)]
     search_fields = ["id", "workspace__slug"]
     exclude = ["title", "note", "source"]
 
-    @row_page(description="Read the messages", permission="read", icon="visibility")
+    @detail_action(description="Read the messages", permission="read", icon="visibility")
     def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         conversation = self.get_object(request, object_id)
         if conversation is None:
@@ -98,29 +98,29 @@ class ErrorCodeFilter(admin.SimpleListFilter):
 
 
 @admin.register(Turn)
-class TurnAdmin(HistoryAdmin):
+class TurnAdmin(ReadOnlyAdmin):
     list_display = ["id", "workspace", "status", "model_name", "credits_charged", "created_at"]
     list_select_related = ["workspace"]
-    list_filter = ["status", ErrorCodeFilter, ("created_at", SinceFilter)]
+    list_filter = ["status", ErrorCodeFilter, ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "conversation_id", "workspace__slug", "request_id"]
     search_help_text = "An id of a turn, conversation or failed request, or a workspace's slug"
-    search_within = {"request_id": {"status__in": UNWELL}}
+    search_conditions = {"request_id": {"status__in": UNWELL}}
     exclude = ["text_so_far"]
 
 
 @admin.register(Message)
-class MessageAdmin(HistoryAdmin):
+class MessageAdmin(ReadOnlyAdmin):
     """What people said stays closed to staff here: they see that, when and where, not what."""
 
     list_display = ["id", "workspace", "role", "created_at"]
     list_select_related = ["workspace"]
-    list_filter = ["role", ("created_at", SinceFilter)]
+    list_filter = ["role", ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "conversation_id", "turn_id", "workspace__slug"]
     exclude = ["text", "metadata"]
 
 
 @admin.register(Export)
-class ExportAdmin(HistoryAdmin):
+class ExportAdmin(ReadOnlyAdmin):
     """Files that workspaces asked for: how far each is, and why one failed."""
 
     list_display = ["id", "workspace", "format", "status", "rows", "size", "created_at"]
@@ -131,7 +131,7 @@ class ExportAdmin(HistoryAdmin):
 
 
 @admin.register(ExportPart)
-class ExportPartAdmin(HistoryAdmin):
+class ExportPartAdmin(ReadOnlyAdmin):
     """That a part is there. Its lines stay closed, and are not even read."""
 
     list_display = ["export", "workspace", "number"]
@@ -146,7 +146,7 @@ class ExportPartAdmin(HistoryAdmin):
 
 
 @admin.register(Rating)
-class RatingAdmin(HistoryAdmin):
+class RatingAdmin(ReadOnlyAdmin):
     """Which answers were rated, how and by whom; not in what words."""
 
     list_display = ["message_id", "workspace", "value", "actor_kind", "created_at"]
@@ -157,7 +157,7 @@ class RatingAdmin(HistoryAdmin):
 
 
 @admin.register(Passage)
-class PassageAdmin(HistoryAdmin):
+class PassageAdmin(ReadOnlyAdmin):
     """What search has read, not its words."""
 
     list_display = ["id", "workspace"]
@@ -168,7 +168,7 @@ class PassageAdmin(HistoryAdmin):
 
 
 @admin.register(SearchProgress)
-class SearchProgressAdmin(HistoryAdmin):
+class SearchProgressAdmin(ReadOnlyAdmin):
     list_display = ["id", "read_to"]
     list_filter = ["read_to"]
     search_fields = ["=read_to"]

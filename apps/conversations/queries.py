@@ -16,7 +16,7 @@ from apps.conversations.errors import (
     TurnNotFound,
 )
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
-from apps.core.ids import request_moment
+from apps.core.ids import request_id_time
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
 ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
@@ -150,7 +150,7 @@ def turn_of_request(workspace_id: str, request_id: str) -> Turn | None:
     The id says when the request arrived, so only the turns of the minutes around it are looked
     at: the clocks of our machines may differ, and a request may have waited for its turn.
     """
-    moment = request_moment(request_id)
+    moment = request_id_time(request_id)
     if moment is None:
         return None
     around = (moment - timedelta(minutes=1), moment + timedelta(minutes=2))

@@ -20,7 +20,7 @@ from apps.accounts.models import User
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_chatbots
 from apps.conversations.search import read_again
-from apps.core.ids import base36
+from apps.core.ids import to_base36
 from apps.credits.backfill import first_grants
 from apps.workspaces.models import Member, Role, Workspace
 
@@ -183,7 +183,7 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         reason="For what is measured",
     )
     values: dict[str, Any] = {
-        "ids": "c" + base36(time.time_ns() // 1_000_000, 9),
+        "ids": "c" + to_base36(time.time_ns() // 1_000_000, 9),
         "places": len(places),
         "bots": len(places[0].chatbots),
         "model": places[0].chatbots[0].language_model.name,

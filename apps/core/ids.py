@@ -12,35 +12,35 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 
-LENGTH = 25
+ID_LENGTH = 25
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 9
-_RANDOM_DIGITS = LENGTH - 1 - _TIME_DIGITS
+_RANDOM_DIGITS = ID_LENGTH - 1 - _TIME_DIGITS
 _RANDOM_RANGE = 36**_RANDOM_DIGITS
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def new_id() -> str:
     """A new id of 25 characters."""
-    now = base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
-    return f"c{now}{base36(chance() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
+    now = to_base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
+    return f"c{now}{to_base36(random_bits() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
 
 
 def first_id_at(moment: datetime) -> str:
     """The least id that could be made from this moment on: rows made since have none below it."""
-    return f"c{base36(int(moment.timestamp() * 1000), _TIME_DIGITS)}{'0' * _RANDOM_DIGITS}"
+    return f"c{to_base36(int(moment.timestamp() * 1000), _TIME_DIGITS)}{'0' * _RANDOM_DIGITS}"
 
 
-NO_ID = "c" + "0" * (LENGTH - 1)
+NIL_ID = "c" + "0" * (ID_LENGTH - 1)
 """An id that is never made: it names no row."""
 
 
 def is_id(value: str) -> bool:
     """Whether the text could be an id. Anything else cannot name a row."""
-    return len(value) == LENGTH and value[0] == "c" and all(c in _DIGITS for c in value)
+    return len(value) == ID_LENGTH and value[0] == "c" and all(c in _DIGITS for c in value)
 
 
-def base36(number: int, width: int) -> str:
+def to_base36(number: int, width: int) -> str:
     """The number in so many digits, 0–9 and a–z; what does not fit is cut off in front."""
     pairs = []
     for _ in range((width + 1) // 2):
@@ -54,7 +54,7 @@ _CHANCES = 128
 _chances: deque[int] = deque()
 
 
-def chance() -> int:
+def random_bits() -> int:
     """A number of 128 bits that nobody can guess.
 
     Fetched from the system many at a time: each fetch lets go of the interpreter, and a busy
@@ -80,15 +80,15 @@ _REQUEST = re.compile(r"req_([0-9a-f]{12})[0-9a-f]{12}")
 
 def new_request_id() -> str:
     """An id for one request: `req_`, 12 hexadecimal digits of time and 12 of chance."""
-    return request_id_at(time.time_ns() // 1_000_000, chance() >> 80)
+    return request_id_at(time.time_ns() // 1_000_000, random_bits() >> 80)
 
 
-def request_id_at(milliseconds: int, random: int) -> str:
+def request_id_at(milliseconds: int, random_part: int) -> str:
     """The id of a request of this moment (Unix milliseconds), with 48 random bits."""
-    return f"req_{milliseconds:012x}{random:012x}"
+    return f"req_{milliseconds:012x}{random_part:012x}"
 
 
-def request_moment(request_id: str) -> datetime | None:
+def request_id_time(request_id: str) -> datetime | None:
     """When a request of this id arrived; None for what is no such id.
 
     It is how the few turns around that moment can be asked for the one that the request opened,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-MOST_BYTES = 16 * 1024
+MAX_JSON_BYTES = 16 * 1024
 _MOST_LEVELS = 32
 
 
-def bounded_object(value: object) -> dict[str, Any]:
+def validate_json_object(value: object) -> dict[str, Any]:
     """The value, if it is a JSON object of at most 16 KiB and 32 levels that can be kept.
 
     Raises ValueError with a sentence.
@@ -26,7 +26,7 @@ def bounded_object(value: object) -> dict[str, Any]:
         raise ValueError(not_text) from None
     except ValueError:
         raise ValueError("This has a number that JSON does not know.") from None
-    if size > MOST_BYTES:
+    if size > MAX_JSON_BYTES:
         raise ValueError("This may be at most 16 KiB of JSON.")
     if "\\u0000" in text.replace("\\\\", ""):
         raise ValueError(not_text)

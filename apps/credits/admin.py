@@ -18,7 +18,13 @@ from apps.credits.models import (
     NightlyCheck,
     Plan,
 )
-from apps.infrastructure.admin import HistoryAdmin, SinceFilter, StaffAdmin, row_page, to_page
+from apps.infrastructure.admin import (
+    CreatedSinceFilter,
+    ReadOnlyAdmin,
+    StaffAdmin,
+    detail_action,
+    redirect_to_admin,
+)
 
 admin.site.register(CreditRequest, CreditRequestAdmin)
 admin.site.register(Alert, AlertAdmin)
@@ -41,9 +47,9 @@ class AccountAdmin(ChangesPlan):
     readonly_fields = ["balance", "held"]
     actions_detail = ["adjust", "change_plan"]
 
-    @row_page(description="Adjust credits", permission="adjust", icon="add_card")
+    @detail_action(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return to_page("adjustments_adjustment_adjust", workspace=object_id)
+        return redirect_to_admin("adjustments_adjustment_adjust", workspace=object_id)
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
         may = request.user.has_perm
@@ -51,27 +57,27 @@ class AccountAdmin(ChangesPlan):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(HistoryAdmin):
+class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "workspace", "kind", "amount", "balance_after", "reason"]
     list_select_related = ["workspace"]
-    list_filter = ["kind", "category", ("created_at", SinceFilter)]
+    list_filter = ["kind", "category", ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "turn_id", "workspace__slug", "reference"]
     search_help_text = "An id of an entry or turn, a workspace's slug, or a reference"
-    search_within = {"turn_id": {"kind": EntryKind.CHARGE}}
-    order_in_workspace = ("-created_at", "-pk")
+    search_conditions = {"turn_id": {"kind": EntryKind.CHARGE}}
+    workspace_ordering = ("-created_at", "-pk")
     readonly_fields = ["id", "sequence", "hash", "created_at"]
     actions_detail = ["reverse"]
 
-    @row_page(description="Reverse this entry", permission="reverse", icon="undo")
+    @detail_action(description="Reverse this entry", permission="reverse", icon="undo")
     def reverse(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return to_page("adjustments_adjustment_adjust", reverses=object_id)
+        return redirect_to_admin("adjustments_adjustment_adjust", reverses=object_id)
 
     def has_reverse_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("adjustments.adjust_credits")
 
 
 @admin.register(Lot)
-class LotAdmin(HistoryAdmin):
+class LotAdmin(ReadOnlyAdmin):
     list_display = ["workspace", "given", "remaining", "expires_at", "period"]
     list_select_related = ["workspace"]
     list_filter = ["expires_at"]
@@ -79,14 +85,14 @@ class LotAdmin(HistoryAdmin):
 
 
 @admin.register(NightlyCheck)
-class NightlyCheckAdmin(HistoryAdmin):
+class NightlyCheckAdmin(ReadOnlyAdmin):
     list_display = ["day", "accounts", "faults", "started_at", "finished_at"]
     list_filter = ["day"]
     search_fields = ["=id", "=digest"]
 
 
 @admin.register(AccountCheck)
-class AccountCheckAdmin(HistoryAdmin):
+class AccountCheckAdmin(ReadOnlyAdmin):
     list_display = ["night", "workspace", "fault", "balance", "held", "entries"]
     list_select_related = ["workspace", "night"]
     list_filter = ["night", ("fault", admin.EmptyFieldListFilter)]

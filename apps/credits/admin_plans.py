@@ -15,10 +15,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
-from apps.credits.credit_requests import accept, decline
+from apps.credits.credit_requests import accept_request, decline_request
 from apps.credits.models import Account, CreditRequest, Plan, RequestState
 from apps.credits.plans import change_plan, effects
-from apps.infrastructure.admin import HistoryAdmin, row_page
+from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
 
 
 class PlanChangeForm(forms.Form):
@@ -46,10 +46,10 @@ class DecisionForm(forms.Form):
     )
 
 
-class ChangesPlan(HistoryAdmin):
+class ChangesPlan(ReadOnlyAdmin):
     """An account's page on which it is given another plan."""
 
-    @row_page(description="Change the plan", permission="move_to_plan", icon="swap_vert")
+    @detail_action(description="Change the plan", permission="move_to_plan", icon="swap_vert")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         account: Account | None = self.get_object(request, object_id)
         if account is None:
@@ -86,7 +86,7 @@ class ChangesPlan(HistoryAdmin):
         return request.user.has_perm("credits.move_account_to_plan")
 
 
-class CreditRequestAdmin(HistoryAdmin):
+class CreditRequestAdmin(ReadOnlyAdmin):
     """What workspaces ask for: open ones wait for a decision."""
 
     actions_detail = ["decide"]
@@ -96,7 +96,7 @@ class CreditRequestAdmin(HistoryAdmin):
     search_fields = ["workspace__slug", "=id"]
     ordering = ["-created_at", "-id"]
 
-    @row_page(description="Decide", permission="decide", icon="gavel")
+    @detail_action(description="Decide", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         asked: CreditRequest | None = self.get_object(request, object_id)
         if asked is None:
@@ -127,7 +127,7 @@ class CreditRequestAdmin(HistoryAdmin):
         return request.user.has_perm("credits.decide_creditrequest")
 
 
-class AlertAdmin(HistoryAdmin):
+class AlertAdmin(ReadOnlyAdmin):
     """Balances that fell, and whether their people were mailed."""
 
     list_display = ["created_at", "workspace", "kind", "balance", "threshold", "mailed_at"]
@@ -142,5 +142,5 @@ def _decide(request: HttpRequest, asked: CreditRequest, answer: str) -> CreditRe
     actor = staff(by, request)
     which = {"workspace_id": asked.workspace_id, "request_id": asked.id}
     if request.POST.get("verdict") == "accept":
-        return accept(**which, answer=answer, by=by, actor=actor, now=timezone.now())
-    return decline(**which, answer=answer, by=by, actor=actor)
+        return accept_request(**which, answer=answer, by=by, actor=actor, now=timezone.now())
+    return decline_request(**which, answer=answer, by=by, actor=actor)

@@ -16,7 +16,7 @@ from apps.api_kit.refusal_log import RefusedRequest, find_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import turn_of_request
-from apps.core.ids import request_moment
+from apps.core.ids import request_id_time
 from apps.credits.prices import Price
 from apps.dashboard.error_explanations import ORDER, Place, explained, place_of
 
@@ -62,7 +62,7 @@ _SAYS = {
 
 def is_request_id(text: str) -> bool:
     """Whether the text could be the id of a request."""
-    return request_moment(text) is not None
+    return request_id_time(text) is not None
 
 
 def inspected(workspace_id: str, request_id: str) -> Inspected | None:

@@ -12,7 +12,7 @@ from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests, ValidationFailed
-from apps.core.ids import chance, request_id_at
+from apps.core.ids import random_bits, request_id_at
 from apps.workspaces.models import Workspace
 
 _MET: tuple[tuple[timedelta, ApiError], ...] = (
@@ -34,7 +34,7 @@ def turned_away(
         chats = not isinstance(error, ScopeMissing)
         note = refusal(
             error,
-            request_id=request_id_at(int(at.timestamp() * 1000), chance() >> 80),
+            request_id=request_id_at(int(at.timestamp() * 1000), random_bits() >> 80),
             method="POST",
             path=f"/api/v1/chatbots/{chatbot.id}/chat" if chats else "/api/v1/leads",
             api_key_id=key.id,

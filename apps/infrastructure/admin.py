@@ -21,13 +21,13 @@ from apps.infrastructure.postgres.id_field import IdField
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOST_RELATED = 50
+MAX_RELATED_ROWS = 50
 """Rows of another table, such as workspaces, whose rows one search may show."""
-SLACK = timedelta(hours=3)
+MAX_WRITE_DELAY = timedelta(hours=3)
 """How long after its id was made a row may say that it was: a turn is read for leads later."""
 
 
-def row_page(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
+def detail_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
     """Makes a method a page about one row, with a button on it; list it in `actions_detail`.
 
     It opens to whom the method `has_<permission>_permission` lets in.
@@ -36,13 +36,13 @@ def row_page(*, description: str, permission: str, icon: str) -> Callable[[F], F
     return cast("Callable[[F], F]", made)
 
 
-def list_page(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
+def list_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
     """Makes a method a page of its own, with a button on the list; list it in `actions_list`."""
     made = action(description=description, permissions=[permission], icon=icon)
     return cast("Callable[[F], F]", made)
 
 
-def to_page(name: str, **query: str) -> HttpResponse:
+def redirect_to_admin(name: str, **query: str) -> HttpResponse:
     """Leads on to another page of the admin, which may be another app's."""
     return redirect(f"{reverse(f'admin:{name}')}?{urlencode(query)}")
 
@@ -57,7 +57,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
 
 
-class HistoryAdmin(StaffAdmin):
+class ReadOnlyAdmin(StaffAdmin):
     """A model that records what happened: to be read, never added to, changed or deleted.
 
     Its list may be as long as it likes: it is in the order of its ids, which is that of time, and
@@ -68,9 +68,9 @@ class HistoryAdmin(StaffAdmin):
 
     ordering = ["-pk"]
     sortable_by = ()
-    order_in_workspace: Sequence[str] = ("-pk",)
+    workspace_ordering: Sequence[str] = ("-pk",)
     """The order of one workspace's rows, where its index has another than that of the ids."""
-    search_within: Mapping[str, Mapping[str, Any]] = {}
+    search_conditions: Mapping[str, Mapping[str, Any]] = {}
     """What else is true of the rows that a way to search is for: its index has no others."""
 
     def get_search_results(
@@ -79,10 +79,10 @@ class HistoryAdmin(StaffAdmin):
         if not (term := search_term.strip()):
             return queryset, False
         for lookup in self.search_fields:
-            within = self.search_within.get(lookup, {})
+            within = self.search_conditions.get(lookup, {})
             found = queryset.filter(**within, **_asked(self.model, lookup.lstrip("="), term))
             if lookup.startswith("workspace__"):
-                found = found.order_by(*self.order_in_workspace)
+                found = found.order_by(*self.workspace_ordering)
             # In the list's own order, so that the same index answers both.
             if found.values_list("pk", flat=True).first() is not None:
                 return found, False
@@ -106,10 +106,10 @@ def _asked(model: type[Model], lookup: str, term: str) -> dict[str, Any]:
     if not (rest and field.is_relation and field.related_model):
         return {lookup: term}
     theirs = field.related_model._default_manager.filter(**{rest: term})
-    return {f"{name}__in": list(theirs.values_list("pk", flat=True)[:MOST_RELATED])}
+    return {f"{name}__in": list(theirs.values_list("pk", flat=True)[:MAX_RELATED_ROWS])}
 
 
-class SinceFilter(admin.DateFieldListFilter):
+class CreatedSinceFilter(admin.DateFieldListFilter):
     """Rows of the last days. As ids are in the order of time, it is a part of the ids' index that
     is read; rows written later about an earlier moment are found all the same."""
 
@@ -120,4 +120,4 @@ class SinceFilter(admin.DateFieldListFilter):
         if since is None or not isinstance(getattr(key, "target_field", key), IdField):
             return found
         moment = datetime.fromisoformat(str(since[0] if isinstance(since, list) else since))
-        return found.filter(pk__gte=first_id_at(moment - SLACK))
+        return found.filter(pk__gte=first_id_at(moment - MAX_WRITE_DELAY))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from apps.api_kit.schemas import single_line_field
-from apps.core.json_limits import bounded_object
+from apps.core.json_limits import validate_json_object
 from apps.core.text import single_line
 from apps.leads.contact_formats import email_of, phone_of
 
@@ -32,7 +32,7 @@ def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Metadata after a change: a key that is given replaces what was under it, whole; null takes
     it away; keys that are not given stay. Raises ValueError if the whole becomes too large."""
     both = {**kept, **given}
-    return bounded_object({key: value for key, value in both.items() if value is not None})
+    return validate_json_object({key: value for key, value in both.items() if value is not None})
 
 
 _EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
@@ -50,4 +50,4 @@ Source = Annotated[
     single_line_field(SOURCE_LENGTH, examples=["pricing page"]),
 ]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
-Metadata = Annotated[dict[str, Any], BeforeValidator(bounded_object)]
+Metadata = Annotated[dict[str, Any], BeforeValidator(validate_json_object)]

@@ -10,14 +10,14 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from apps.credits.models import Statement
-from apps.infrastructure.admin import HistoryAdmin, row_page
+from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
 from apps.reporting.monthly_statements import Month, months_of, statement_of
 from apps.reporting.statement_csv import month_file
 from apps.staff.statement_tables import sections_of
 
 
 @admin.register(Statement)
-class StatementAdmin(HistoryAdmin):
+class StatementAdmin(ReadOnlyAdmin):
     """Each workspace's months, as its owner sees them."""
 
     actions_detail = ["month"]
@@ -27,7 +27,7 @@ class StatementAdmin(HistoryAdmin):
     search_fields = ["workspace__slug", "workspace__name", "=workspace__id"]
     fields = ["workspace", "plan", "balance", "held"]
 
-    @row_page(description="Monthly statements", permission="month", icon="receipt_long")
+    @detail_action(description="Monthly statements", permission="month", icon="receipt_long")
     def month(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         account = self.get_object(request, object_id)
         if account is None:

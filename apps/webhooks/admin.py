@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.infrastructure.admin import HistoryAdmin, SinceFilter
+from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
 from apps.webhooks.models import Delivery, Endpoint, Event
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(HistoryAdmin):
+class EndpointAdmin(ReadOnlyAdmin):
     """Endpoints are their owners'. No secret is shown, nor the path, which may hold a token."""
 
     list_display = ["place", "workspace", "created_at", "failing_since", "disabled_at"]
@@ -19,20 +19,20 @@ class EndpointAdmin(HistoryAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(HistoryAdmin):
+class EventAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "workspace", "type"]
     list_select_related = ["workspace"]
-    list_filter = [("created_at", SinceFilter)]
+    list_filter = [("created_at", CreatedSinceFilter)]
     search_fields = ["id", "workspace__slug"]
     exclude = ["data"]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(HistoryAdmin):
+class DeliveryAdmin(ReadOnlyAdmin):
     """What receivers answered stays closed to staff: it may repeat what they were told."""
 
     list_display = ["created_at", "workspace", "endpoint", "status", "attempts", "response_status"]
     list_select_related = ["workspace", "endpoint"]
-    list_filter = ["status", ("created_at", SinceFilter)]
+    list_filter = ["status", ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "event_id", "endpoint_id", "endpoint__workspace__slug"]
     exclude = ["response_body", "request_headers"]

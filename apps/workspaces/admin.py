@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from apps.accounts.access import signed_in
 from apps.audit.services import staff
-from apps.infrastructure.admin import HistoryAdmin, StaffAdmin, row_page, to_page
+from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action, redirect_to_admin
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 from apps.workspaces.services import make_owner
 
@@ -23,9 +23,9 @@ class WorkspaceAdmin(StaffAdmin):
     change_form_outer_after_template = "admin/workspaces/sections.html"
     actions_detail = ["adjust"]
 
-    @row_page(description="Adjust credits", permission="adjust", icon="add_card")
+    @detail_action(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return to_page("adjustments_adjustment_adjust", workspace=object_id)
+        return redirect_to_admin("adjustments_adjustment_adjust", workspace=object_id)
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
         may = request.user.has_perm
@@ -33,7 +33,7 @@ class WorkspaceAdmin(StaffAdmin):
 
 
 @admin.register(Member)
-class MemberAdmin(HistoryAdmin):
+class MemberAdmin(ReadOnlyAdmin):
     """Owners manage their members; staff help a workspace whose owner is gone for good."""
 
     list_display = ["workspace", "user", "role", "created_at"]
@@ -53,7 +53,7 @@ class MemberAdmin(HistoryAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(HistoryAdmin):
+class InvitationAdmin(ReadOnlyAdmin):
     list_display = ["workspace", "email", "role", "created_at", "expires_at", "accepted_at"]
     list_select_related = ["workspace"]
     list_filter = ["role", "created_at"]
@@ -61,7 +61,7 @@ class InvitationAdmin(HistoryAdmin):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(HistoryAdmin):
+class ErasureAdmin(ReadOnlyAdmin):
     """End-users whom workspaces want forgotten. Who they are is not for staff."""
 
     list_display = ["created_at", "workspace", "asked_by", "conversations", "leads", "done_at"]

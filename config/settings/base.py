@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "apps.api_kit.error_format.format_method_not_allowed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.infrastructure.web.compression.PackPages",
+    "apps.infrastructure.web.compression.GZipPagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

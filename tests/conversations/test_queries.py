@@ -16,7 +16,7 @@ from apps.conversations.queries import (
     messages_of,
 )
 from apps.core.errors import ValidationFailed
-from apps.core.ids import NO_ID, new_id
+from apps.core.ids import NIL_ID, new_id
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened, three_exchanges
 
@@ -106,7 +106,7 @@ def test_cursor_of_another_conversation_shows_nothing_of_it(
     assert page == list(messages_of(conversation))
 
 
-@pytest.mark.parametrize("cursor", [NO_ID, ""])
+@pytest.mark.parametrize("cursor", [NIL_ID, ""])
 def test_what_is_no_cursor_is_refused(conversation: Conversation, cursor: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         messages_after(conversation, cursor=cursor, limit=2)

@@ -15,7 +15,7 @@ from apps.api_keys.services import revoke_key
 from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
-from apps.core.ids import new_request_id, request_moment
+from apps.core.ids import new_request_id, request_id_time
 from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in, text_of
 from tests.factories import Team, give, make_chatbot, make_key, make_model
 from tests.web_processes import Caller, WebProcess, new_caller
@@ -229,7 +229,7 @@ def test_workspace_without_refusals_is_told_what_will_be_here(team: Team) -> Non
 
 def test_request_id_says_when_it_arrived(web: WebProcess) -> None:
     before = time.time()
-    moment = request_moment(httpx.get(f"{web.url}/healthz").headers["X-Request-Id"])
+    moment = request_id_time(httpx.get(f"{web.url}/healthz").headers["X-Request-Id"])
     assert moment is not None
     assert int(before) <= moment.timestamp() <= time.time() + 1
 

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from apps.infrastructure.web.asgi import Application, Receive, Scope, Send, by_prefix, limit_body
+from apps.infrastructure.web.asgi import (
+    Application,
+    Receive,
+    Scope,
+    Send,
+    limit_body_size,
+    route_by_prefix,
+)
 
 Message = Mapping[str, Any]
 
@@ -79,7 +86,7 @@ def status_and_body(sent: list[Message]) -> tuple[int, bytes]:
 
 @pytest.fixture
 def limited() -> Application:
-    return limit_body(counts)
+    return limit_body_size(counts)
 
 
 @pytest.mark.parametrize("bodies", [(b"",), (b"12345",), (b"1234", b"567890"), (b"1234567890",)])
@@ -114,7 +121,7 @@ async def test_application_that_reads_on_is_told_that_the_caller_left() -> None:
     async def reads_on(scope: Scope, receive: Receive, send: Send) -> None:
         heard.extend([(await receive())["type"] for _ in range(3)])
 
-    sent = await talk(limit_body(reads_on), http(), chunks(b"1" * 9, b"1" * 9, b"1"))
+    sent = await talk(limit_body_size(reads_on), http(), chunks(b"1" * 9, b"1" * 9, b"1"))
     assert heard == ["http.request", "http.disconnect", "http.disconnect"]
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
@@ -154,7 +161,7 @@ async def test_address_chooses_the_application(path: str, answer: bytes) -> None
 
         return say
 
-    application = by_prefix("/api/", saying(b"api"), otherwise=saying(b"page"))
+    application = route_by_prefix("/api/", saying(b"api"), otherwise=saying(b"page"))
     assert status_and_body(await talk(application, http(path), [])) == (200, answer)
 
 

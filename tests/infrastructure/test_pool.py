@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.infrastructure.postgres import pool as database
-from apps.infrastructure.postgres.pool import CONNECTIONS, close_database, execute
+from apps.infrastructure.postgres.pool import MAX_CONNECTIONS, close_pool, execute
 from apps.infrastructure.postgres.threads import in_thread
 
 TRANSACTION = "SELECT pg_current_xact_id()::text"
@@ -17,7 +17,7 @@ TRANSACTION = "SELECT pg_current_xact_id()::text"
 @pytest.fixture(autouse=True)
 async def closed_afterwards(committed: None) -> AsyncIterator[None]:
     yield
-    await close_database()
+    await close_pool()
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_statement_is_committed_by_itself_and_planned_once() -> None:
 async def test_plan_for_an_empty_table_is_made_anew_once_it_has_filled(
     monkeypatch: pytest.MonkeyPatch, two_tables: None
 ) -> None:
-    monkeypatch.setattr(database, "CONNECTIONS", 1)
+    monkeypatch.setattr(database, "MAX_CONNECTIONS", 1)
     asked = "SELECT count(*) FROM plan_filling JOIN plan_full USING (id)"
 
     async def outer_table() -> str:
@@ -75,10 +75,10 @@ async def test_plan_for_an_empty_table_is_made_anew_once_it_has_filled(
 
 async def test_burst_waits_for_a_bounded_number_of_connections() -> None:
     asked = "SELECT pg_backend_pid() FROM pg_sleep(0.01)"
-    rows = await asyncio.gather(*(execute(asked) for _ in range(4 * CONNECTIONS)))
+    rows = await asyncio.gather(*(execute(asked) for _ in range(4 * MAX_CONNECTIONS)))
     backends = {pid for ((pid,),) in rows}
-    assert len(rows) == 4 * CONNECTIONS
-    assert 1 <= len(backends) <= CONNECTIONS
+    assert len(rows) == 4 * MAX_CONNECTIONS
+    assert 1 <= len(backends) <= MAX_CONNECTIONS
 
 
 async def test_refused_statement_leaves_the_connection_usable() -> None:
@@ -110,7 +110,7 @@ async def test_connection_that_dies_in_use_fails_its_statement_alone() -> None:
 
 async def test_pool_is_opened_anew_after_it_was_closed() -> None:
     ((pid,),) = await execute("SELECT pg_backend_pid()")
-    await close_database()
-    await close_database()
+    await close_pool()
+    await close_pool()
     ((other,),) = await execute("SELECT pg_backend_pid()")
     assert other != pid

@@ -17,7 +17,7 @@ from django.db import (
 )
 
 from apps.infrastructure.postgres import threads
-from apps.infrastructure.postgres.threads import close_threads, in_thread
+from apps.infrastructure.postgres.threads import close_thread_pool, in_thread
 from apps.workspaces.models import Member, Role
 from apps.workspaces.services import add_member
 from tests.factories import Team
@@ -139,7 +139,7 @@ async def test_function_sees_the_callers_context() -> None:
 
 async def test_closed_threads_give_their_connections_back_and_open_anew() -> None:
     before = await backends()
-    await asyncio.to_thread(close_threads)
+    await asyncio.to_thread(close_thread_pool)
     assert [t.name for t in threading.enumerate() if t.name.startswith("db_")] == []
     after = await backends()
     assert (len(before), len(after)) == (settings.DB_THREADS, settings.DB_THREADS)

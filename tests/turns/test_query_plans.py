@@ -22,12 +22,13 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.conversations.queries import conversation_with, turn_with
 from apps.core.ids import new_id
-from apps.infrastructure.postgres.pool import address, close_database
+from apps.infrastructure.postgres.pool import close_pool, connection_parameters
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns import sql as statements
 from apps.turns.heartbeat import save_progress
-from apps.turns.history import RECALL
-from apps.turns.services import open_together, settle_together
+from apps.turns.history import LOAD_HISTORY
+from apps.turns.open import open_turn
+from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from tests.turns.new_turns import completed, new_turn, opened, silence
@@ -58,7 +59,7 @@ def many(committed: None) -> Chatbot:
 @pytest.fixture
 async def pool() -> AsyncIterator[None]:
     yield
-    await close_database()
+    await close_pool()
 
 
 def sequential(plan: dict[str, Any]) -> list[str]:
@@ -110,7 +111,7 @@ def plan_of(statement: str, parameter: str, before: str) -> dict[str, Any]:
     """The plan of a statement of every turn, after another that is undone."""
     asked = statement.replace("%s", "$1").replace("%%", "%")
     execute = SQL("EXPLAIN (FORMAT JSON) EXECUTE asked ({})").format(Literal(parameter))
-    with psycopg.connect(**{**address(), "autocommit": False}) as asking:
+    with psycopg.connect(**{**connection_parameters(), "autocommit": False}) as asking:
         asking.execute(before.encode())
         asking.execute(f"PREPARE asked AS {asked}".encode())
         ((told,),) = asking.execute(execute)
@@ -176,7 +177,7 @@ def read_whole(plan: dict[str, Any]) -> list[str]:
 async def test_what_turns_do_together_is_look_ups(
     many: Chatbot, big: set[str], pool: None, before: str
 ) -> None:
-    running, _ = await open_together(new_turn(many, credits=1))
+    running, _ = await open_turn(new_turn(many, credits=1))
     opening = {
         **{name: new_id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
         **{name: getattr(running, name) for name in ("workspace_id", "chatbot_id", "model_name")},
@@ -219,10 +220,10 @@ async def test_what_turns_do_together_is_look_ups(
         "conversation_id": running.conversation_id,
         "most": 20,
     }
-    asked = ((RECALL, recalling), (statements.OPEN, opening), (statements.SETTLE, settling))
+    asked = ((LOAD_HISTORY, recalling), (statements.OPEN, opening), (statements.SETTLE, settling))
     for statement, row in asked:
         plan = await in_thread(plan_of, statement, json.dumps([row]), before)
         assert set(read_whole(plan)) & big == set()
     ended = Settlement(status=TurnStatus.COMPLETED, text="Hi", finish_reason="stop")
-    assert (await settle_together(turn=running, settlement=ended)).charged == 1
+    assert (await settle_turn(turn=running, settlement=ended)).charged == 1
     assert (await in_thread(Turn.objects.get, id=running.id)).status == "completed"

@@ -16,7 +16,7 @@ from apps.api_kit.refusal_log import RefusedRequest, log_refused_request, refusa
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError
 from apps.infrastructure.redis.rate_limit import Window
-from apps.infrastructure.web.middleware import request_id_of
+from apps.infrastructure.web.middleware import get_request_id
 
 OF_THE_MODEL = {"MODEL_ERROR", "MODEL_UNAVAILABLE", "MODEL_TIMEOUT", "TURN_ABANDONED"}
 """Errors of a turn that was opened: its row tells of them."""
@@ -37,7 +37,7 @@ def note_refusal(
     _note(
         error,
         who,
-        request_id=request_id_of(request),
+        request_id=get_request_id(request),
         method=request.method or "",
         path=request.path,
         chatbot_id=chatbot.id if chatbot else None,

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api_kit.serializers import StrictBooleanField, StrictCharField, StrictSerializer
-from apps.core.json_limits import bounded_object
+from apps.core.json_limits import validate_json_object
 from apps.leads.capture import given_in
 
 MESSAGE_LENGTH = 32_000
@@ -18,7 +18,7 @@ class MetadataField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         try:
-            metadata = bounded_object(data)
+            metadata = validate_json_object(data)
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from None
         given_in(metadata)

@@ -30,7 +30,7 @@ from apps.conversations.queries import turn_with
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis import cache_invalidation
-from apps.infrastructure.web.middleware import request_id_of
+from apps.infrastructure.web.middleware import get_request_id
 
 
 class ChatbotView(AsyncApiView):
@@ -90,7 +90,7 @@ class ChatView(ChatbotView):
             caller, chatbot = await self._chatbot(request, chatbot_id)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
-        request_id = request_id_of(request._request)
+        request_id = get_request_id(request._request)
         log = await begin(body.of(caller, chatbot, request_id=request_id))
         streams = chatbot.stream_by_default if body.stream is None else body.stream
         if streams:

@@ -31,7 +31,7 @@ from apps.chatbots.models import Chatbot
 from apps.core.errors import NotFound, TooManyRequests
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis import cache_invalidation
-from apps.infrastructure.web.middleware import request_id_of
+from apps.infrastructure.web.middleware import get_request_id
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
@@ -72,7 +72,7 @@ class CompletionsView(OpenAIView):
             caller, chatbot = await self._chatbot(request, model)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
-        asks = ask.of(caller, chatbot, request_id=request_id_of(request._request))
+        asks = ask.of(caller, chatbot, request_id=get_request_id(request._request))
         log = await begin(replace(asks, history=body.history))
         created = int(time.time())
         if body.streams:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -52,7 +52,7 @@ class Export(models.Model):
     size = models.PositiveBigIntegerField(default=0, editable=False, help_text="Size in bytes.")
     parts = models.PositiveIntegerField(default=0, editable=False)
     after_conversation_id = models.CharField(
-        max_length=LENGTH, blank=True, db_collation="C", editable=False
+        max_length=ID_LENGTH, blank=True, db_collation="C", editable=False
     )
     after_message_at = models.DateTimeField(
         null=True,
@@ -61,9 +61,9 @@ class Export(models.Model):
         help_text="Empty when the conversation was exported completely.",
     )
     after_message_id = models.CharField(
-        max_length=LENGTH, blank=True, db_collation="C", editable=False
+        max_length=ID_LENGTH, blank=True, db_collation="C", editable=False
     )
-    claim = models.CharField(max_length=LENGTH, blank=True, db_collation="C", editable=False)
+    claim = models.CharField(max_length=ID_LENGTH, blank=True, db_collation="C", editable=False)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -160,7 +160,7 @@ class LedgerEntry(models.Model):
     kind = models.CharField(max_length=10, choices=EntryKind)
     amount = models.BigIntegerField(help_text="Credits added; negative when deducted.")
     balance_after = models.BigIntegerField()
-    turn_id = models.CharField(max_length=LENGTH, null=True, blank=True, db_collation="C")  # noqa: DJ001
+    turn_id = models.CharField(max_length=ID_LENGTH, null=True, blank=True, db_collation="C")  # noqa: DJ001
     reason = models.CharField(max_length=500, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False

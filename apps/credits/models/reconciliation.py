@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apps.core.ids import LENGTH
+from apps.core.ids import ID_LENGTH
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -50,7 +50,7 @@ class AccountCheck(models.Model):
     entries = models.BigIntegerField()
     last_hash = models.CharField(max_length=64, blank=True)
     fault = models.CharField(max_length=1000, blank=True)
-    fault_row_id = models.CharField(max_length=LENGTH, blank=True, db_collation="C")
+    fault_row_id = models.CharField(max_length=ID_LENGTH, blank=True, db_collation="C")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -24,7 +24,7 @@ from apps.dashboard import playground as edge
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm
 from apps.dashboard.views.chatbots import chatbot_in
-from apps.infrastructure.web.middleware import request_id_of
+from apps.infrastructure.web.middleware import get_request_id
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
@@ -42,7 +42,7 @@ def tells_errors(view: View) -> View:
             error = as_api_error(exception)
             note = refusal(
                 error,
-                request_id=request_id_of(request),
+                request_id=get_request_id(request),
                 method="POST",
                 path=request.path,
                 chatbot_id=rest.get("chatbot_id"),
@@ -74,7 +74,7 @@ def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
     if "changed" in request.POST:
         chatbot = _changed(request, chatbot)
-    asks = edge.chat_request(chatbot, request.POST.dict(), request_id=request_id_of(request))
+    asks = edge.chat_request(chatbot, request.POST.dict(), request_id=get_request_id(request))
     log = async_to_sync(edge.start)(asks)
     return StreamingHttpResponse(
         edge.frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from apps.core.ids import LENGTH, new_id
+from apps.core.ids import ID_LENGTH, new_id
 
 
 class IdField(models.CharField):  # type: ignore[type-arg]
@@ -13,7 +13,7 @@ class IdField(models.CharField):  # type: ignore[type-arg]
     def __init__(self, **options: object) -> None:
         options |= {
             "primary_key": True,
-            "max_length": LENGTH,
+            "max_length": ID_LENGTH,
             "default": new_id,
             "editable": False,
             "db_collation": "C",

@@ -16,10 +16,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from apps.infrastructure.concurrency.loop_local import PerLoop
 
-CONNECTIONS = 6
+MAX_CONNECTIONS = 6
 _WAIT_SECONDS = 10.0
 _IDLE_SECONDS = 1.0
-MOST_PLAN_SECONDS = 10.0
+MAX_PLAN_SECONDS = 10.0
 """How long a connection keeps its plans: a second at first, then twice as long each time, up to
 this. Nothing else tells PostgreSQL that a table which was empty when it planned has filled since:
 until somebody analyzes the table, a look-up by the wrong index, which did for a few rows, goes on
@@ -57,7 +57,7 @@ async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any,
             kept.used_at = time.monotonic()
 
 
-async def close_database() -> None:
+async def close_pool() -> None:
     """Close the running loop's pool, if it has one."""
     if pool := _pools.pop():
         await pool.close()
@@ -72,10 +72,10 @@ async def _pool() -> Pool:
 
 def _new_pool() -> Pool:
     return AsyncConnectionPool(
-        kwargs=address(),
+        kwargs=connection_parameters(),
         connection_class=_Connection,
         min_size=1,
-        max_size=CONNECTIONS,
+        max_size=MAX_CONNECTIONS,
         timeout=_WAIT_SECONDS,
         check=_check,
         open=False,
@@ -85,7 +85,7 @@ def _new_pool() -> Pool:
 _pools = PerLoop(_new_pool)
 
 
-def address() -> dict[str, Any]:
+def connection_parameters() -> dict[str, Any]:
     """How these connections are made: Django's own parameters, and our settings."""
     given = connection.get_connection_params()
     for ours in ("cursor_factory", "context", "prepare_threshold", "pool"):
@@ -101,6 +101,6 @@ async def _check(kept: _Connection) -> None:
     if now - kept.planned_at > kept.plan_seconds:
         await kept.execute("DISCARD PLANS")
         kept.planned_at = now
-        kept.plan_seconds = min(2 * kept.plan_seconds, MOST_PLAN_SECONDS)
+        kept.plan_seconds = min(2 * kept.plan_seconds, MAX_PLAN_SECONDS)
     elif now - kept.used_at > _IDLE_SECONDS:
         await AsyncConnectionPool.check_connection(kept)

@@ -60,7 +60,7 @@ def _close_dead_connections() -> None:
             connection.close()
 
 
-def close_threads() -> None:
+def close_thread_pool() -> None:
     """End the kept threads and give their connections back, at shutdown."""
     executor = _executor()
     barrier = threading.Barrier(executor._max_workers)

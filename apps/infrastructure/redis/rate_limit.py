@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from apps.core.ids import chance
+from apps.core.ids import random_bits
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.redis.cache_invalidation import VERSION_KEY, check_version
 from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, run_script
@@ -91,7 +91,7 @@ def admit_sync(limit: RateLimit) -> Window:
 
 
 def _anyone() -> str:
-    return f"{chance() >> 64:016x}"
+    return f"{random_bits() >> 64:016x}"
 
 
 async def _ask(limit: RateLimit, member: str) -> Window:

@@ -20,7 +20,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def by_prefix(prefix: str, application: Application, *, otherwise: Application) -> Application:
+def route_by_prefix(
+    prefix: str, application: Application, *, otherwise: Application
+) -> Application:
     """Send addresses that begin with the prefix to one application, the rest to another."""
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,7 +32,7 @@ def by_prefix(prefix: str, application: Application, *, otherwise: Application) 
     return choose
 
 
-def limit_body(application: Application) -> Application:
+def limit_body_size(application: Application) -> Application:
     """Answer 413 to a body over the limit of the settings, before it fills memory or disk."""
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
 
-class PackPages(GZipMiddleware):
+class GZipPagesMiddleware(GZipMiddleware):
     """Django's own packing, with its random padding, for whole HTML pages alone: a stream's pieces
     would wait in the packer for more of them."""
 

@@ -17,8 +17,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-HEADER = "Content-Security-Policy"
-REPORTS = "/csp-reports"
+HEADER_NAME = "Content-Security-Policy"
+REPORT_PATH = "/csp-reports"
 
 _OURS: Mapping[str, str] = {
     "default-src": "'none'",
@@ -30,7 +30,7 @@ _OURS: Mapping[str, str] = {
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
-    "report-uri": REPORTS,
+    "report-uri": REPORT_PATH,
 }
 _ADMIN = {
     **_OURS,
@@ -43,7 +43,7 @@ def _written(policy: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-OURS, ADMIN = _written(_OURS), _written(_ADMIN)
+DEFAULT_POLICY, ADMIN_POLICY = _written(_OURS), _written(_ADMIN)
 
 
 @sync_and_async_middleware
@@ -63,6 +63,6 @@ def content_security_policy(get_response: Any) -> Any:
 
 
 def _with_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    policy = ADMIN if request.path.startswith("/admin/") else OURS
-    response.headers.setdefault(HEADER, policy)
+    policy = ADMIN_POLICY if request.path.startswith("/admin/") else DEFAULT_POLICY
+    response.headers.setdefault(HEADER_NAME, policy)
     return response

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from apps.core import errors
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.web.middleware import is_api, request_id_of
+from apps.infrastructure.web.middleware import get_request_id, is_api_request
 
 log = get_logger(__name__)
 
@@ -49,11 +49,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _error(request: HttpRequest, error: errors.ApiError) -> HttpResponse:
-    if is_api(request):
+    if is_api_request(request):
         return JsonResponse(error.body(), status=error.status, headers=error.headers())
     context = {
         "error": error,
-        "request_id": request_id_of(request),
+        "request_id": get_request_id(request),
         # What failed on our side may be what the frame is made of.
         "is_framed": error.status < 500 and hasattr(request, "member"),
     }

@@ -44,13 +44,13 @@ def request_id(get_response: Any) -> Any:
 def _begin(request: HttpRequest) -> float:
     request.request_id = new_request_id()  # type: ignore[attr-defined]
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id_of(request))
+    structlog.contextvars.bind_contextvars(request_id=get_request_id(request))
     return time.perf_counter()
 
 
 def _end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:
-    response["X-Request-Id"] = request_id_of(request)
-    if is_api(request):
+    response["X-Request-Id"] = get_request_id(request)
+    if is_api_request(request):
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
         if settings.SECURE_HSTS_SECONDS:
@@ -66,7 +66,7 @@ def _end(request: HttpRequest, response: HttpResponseBase, began: float) -> Http
     return response
 
 
-def request_id_of(request: HttpRequest) -> str:
+def get_request_id(request: HttpRequest) -> str:
     """The id given to this request."""
     return cast(str, getattr(request, "request_id", ""))
 
@@ -87,6 +87,6 @@ def client_ip(request: HttpRequest) -> str | None:
         return None
 
 
-def is_api(request: HttpRequest) -> bool:
+def is_api_request(request: HttpRequest) -> bool:
     """Whether the caller is a program, to be answered in JSON whatever happens."""
     return request.path.startswith("/api/")

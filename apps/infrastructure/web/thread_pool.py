@@ -9,10 +9,10 @@ from django.core.handlers.asgi import ASGIHandler
 
 from apps.infrastructure.web.asgi import Receive, Scope, Send
 
-MOST_KEPT = 16
+MAX_IDLE_THREADS = 16
 
 
-class KeptThreads(ASGIHandler):
+class ThreadPoolASGIHandler(ASGIHandler):
     """A request's synchronous code runs in one thread, as ever, and no other request's in it.
 
     A task that outlives its request must not inherit the request's context.
@@ -29,7 +29,7 @@ class KeptThreads(ASGIHandler):
             async with ThreadSensitiveContext(executor=lent):
                 await self.handle(scope, receive, send)
         finally:
-            if len(self._free) < MOST_KEPT:
+            if len(self._free) < MAX_IDLE_THREADS:
                 self._free.append(lent)
             else:
                 lent.shutdown(wait=False)

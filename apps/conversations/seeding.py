@@ -21,7 +21,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_chatbots
 from apps.conversations.search import read_again
 from apps.core.ids import to_base36
-from apps.credits.backfill import first_grants
+from apps.credits.backfill import backfill_initial_grants
 from apps.workspaces.models import Member, Role, Workspace
 
 AT_ONCE = 100_000
@@ -176,10 +176,10 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
     step = timedelta(days=size.days) / (each + 1)
     granted = each * size.turns + SPARE_CREDITS
     start = timezone.now() - timedelta(days=size.days)
-    first_grants(
+    backfill_initial_grants(
         workspace_ids=[place.workspace_id for place in places],
         credits=granted,
-        at=start,
+        created_at=start,
         reason="For what is measured",
     )
     values: dict[str, Any] = {

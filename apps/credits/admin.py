@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.credits.admin_plans import AlertAdmin, ChangesPlan, CreditRequestAdmin
+from apps.credits.admin_plans import AlertAdmin, CreditRequestAdmin, PlanChangeAdmin
 from apps.credits.models import (
     Account,
     AccountCheck,
@@ -39,7 +39,7 @@ class PlanAdmin(StaffAdmin):
 
 
 @admin.register(Account)
-class AccountAdmin(ChangesPlan):
+class AccountAdmin(PlanChangeAdmin):
     list_display = ["workspace", "plan", "balance", "held", "next_grant_on", "next_plan"]
     list_select_related = ["workspace", "plan", "next_plan"]
     list_filter = ["plan"]

@@ -17,7 +17,7 @@ from apps.accounts.access import signed_in
 from apps.audit.services import staff
 from apps.credits.credit_requests import accept_request, decline_request
 from apps.credits.models import Account, CreditRequest, Plan, RequestState
-from apps.credits.plans import change_plan, effects
+from apps.credits.plans import change_plan, preview_plan_changes
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
 
 
@@ -46,7 +46,7 @@ class DecisionForm(forms.Form):
     )
 
 
-class ChangesPlan(ReadOnlyAdmin):
+class PlanChangeAdmin(ReadOnlyAdmin):
     """An account's page on which it is given another plan."""
 
     @detail_action(description="Change the plan", permission="move_to_plan", icon="swap_vert")
@@ -62,7 +62,7 @@ class ChangesPlan(ReadOnlyAdmin):
                     workspace_id=account.workspace_id,
                     actor=staff(by, request),
                     now=timezone.now(),
-                    by=by,
+                    user=by,
                     **form.cleaned_data,
                 )
             except ValueError as refused:
@@ -77,7 +77,7 @@ class ChangesPlan(ReadOnlyAdmin):
             "title": f"Change the plan of {account.workspace}",
             "opts": self.opts,
             "account": account,
-            "effects": effects(workspace_id=account.workspace_id, now=timezone.now()),
+            "effects": preview_plan_changes(workspace_id=account.workspace_id, now=timezone.now()),
             "form": form,
         }
         return TemplateResponse(request, "admin/credits/change_plan.html", context)
@@ -104,7 +104,7 @@ class CreditRequestAdmin(ReadOnlyAdmin):
         form = DecisionForm(request.POST or None)
         if form.is_valid():
             try:
-                ended = _decide(request, asked, form.cleaned_data["answer"])
+                ended = _apply_decision(request, asked, form.cleaned_data["answer"])
             except ValueError as refused:
                 form.add_error(None, str(refused))
             else:
@@ -137,10 +137,10 @@ class AlertAdmin(ReadOnlyAdmin):
     ordering = ["-created_at", "-id"]
 
 
-def _decide(request: HttpRequest, asked: CreditRequest, answer: str) -> CreditRequest:
+def _apply_decision(request: HttpRequest, asked: CreditRequest, answer: str) -> CreditRequest:
     by = signed_in(request)
     actor = staff(by, request)
     which = {"workspace_id": asked.workspace_id, "request_id": asked.id}
     if request.POST.get("verdict") == "accept":
-        return accept_request(**which, answer=answer, by=by, actor=actor, now=timezone.now())
-    return decline_request(**which, answer=answer, by=by, actor=actor)
+        return accept_request(**which, answer=answer, user=by, actor=actor, now=timezone.now())
+    return decline_request(**which, answer=answer, user=by, actor=actor)

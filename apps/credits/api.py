@@ -12,7 +12,7 @@ from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import IsoDate, PageCursor, PageLimit, SuccessSchema
 from apps.credits.models import EntryKind
 from apps.credits.queries import balance_for, ledger_entries_for
-from apps.credits.schemas import CreditsAnswer, LedgerEntryOut, LedgerPage
+from apps.credits.schemas import CreditsAnswer, LedgerEntrySchema, LedgerPageSchema
 
 router = Router(tags=["credits"], by_alias=True)
 
@@ -24,7 +24,9 @@ def get_credits(request: HttpRequest) -> dict[str, Any]:
     return {"success": True, "data": {"balance": credits.balance, "held": credits.held}}
 
 
-@router.get("/credits/ledger", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[LedgerPage])
+@router.get(
+    "/credits/ledger", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[LedgerPageSchema]
+)
 def list_ledger_entries(
     request: HttpRequest,
     limit: PageLimit = 50,
@@ -32,20 +34,20 @@ def list_ledger_entries(
     kind: EntryKind | None = None,
     since: Annotated[IsoDate | None, Query(description="The first day, whole and in UTC.")] = None,
     until: Annotated[IsoDate | None, Query(description="The last day, whole and in UTC.")] = None,
-) -> SuccessSchema[LedgerPage]:
+) -> SuccessSchema[LedgerPageSchema]:
     """Every movement of the workspace's credits, newest first, or those of a kind or some days."""
     found = ledger_entries_for(
         caller_in(request).workspace_id,
         kind=kind,
         since=None if since is None else datetime.combine(since, time(), UTC),
-        before=_day_after(until),
+        before=_end_of_day(until),
     )
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
-    rows = [LedgerEntryOut.of(entry) for entry in page.rows]
-    return SuccessSchema(data=LedgerPage(entries=rows, next_cursor=page.next_cursor))
+    rows = [LedgerEntrySchema.of(entry) for entry in page.rows]
+    return SuccessSchema(data=LedgerPageSchema(entries=rows, next_cursor=page.next_cursor))
 
 
-def _day_after(day: date | None) -> datetime | None:
+def _end_of_day(day: date | None) -> datetime | None:
     """When the day is over; no end for the last of all days."""
     if day is None or day == date.max:
         return None

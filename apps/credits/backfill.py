@@ -15,10 +15,10 @@ from apps.credits.services import open_account
 
 
 @dataclass(frozen=True, slots=True)
-class PastEntry:
+class BackfillEntry:
     """Credits that moved at a moment of the past; a charge names its turn."""
 
-    at: datetime
+    created_at: datetime
     kind: EntryKind
     amount: int
     reason: str = ""
@@ -26,7 +26,7 @@ class PastEntry:
 
 
 @transaction.atomic
-def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
+def backfill_entries(*, workspace_id: str, entries: Sequence[BackfillEntry]) -> int:
     """Write these entries, in order of time, on top of today's balance. Returns the balance.
 
     PostgreSQL refuses all of them if the balance would fall below 0 at any moment.
@@ -35,7 +35,7 @@ def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
     account = Account.objects.select_for_update().get(pk=workspace_id)
     balance = account.balance
     rows = []
-    for entry in sorted(entries, key=lambda entry: entry.at):
+    for entry in sorted(entries, key=lambda entry: entry.created_at):
         balance += entry.amount
         rows.append(
             LedgerEntry(
@@ -45,7 +45,7 @@ def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
                 balance_after=balance,
                 turn_id=entry.turn_id,
                 reason=entry.reason,
-                created_at=entry.at,
+                created_at=entry.created_at,
             )
         )
     Account.objects.filter(pk=workspace_id).update(balance=F("balance") + balance - account.balance)
@@ -54,7 +54,9 @@ def write_history(*, workspace_id: str, entries: Sequence[PastEntry]) -> int:
 
 
 @transaction.atomic
-def first_grants(*, workspace_ids: Sequence[str], credits: int, at: datetime, reason: str) -> None:
+def backfill_initial_grants(
+    *, workspace_ids: Sequence[str], credits: int, created_at: datetime, reason: str
+) -> None:
     """Open the account of each of these workspaces, which have none, with a grant of the past."""
     Account.objects.bulk_create(
         [Account(workspace_id=one, balance=credits) for one in workspace_ids], batch_size=1000
@@ -67,7 +69,7 @@ def first_grants(*, workspace_ids: Sequence[str], credits: int, at: datetime, re
                 amount=credits,
                 balance_after=credits,
                 reason=reason,
-                created_at=at,
+                created_at=created_at,
             )
             for one in workspace_ids
         ],

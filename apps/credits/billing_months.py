@@ -11,23 +11,23 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, time
 
 
-def day_of(now: datetime) -> date:
+def utc_date(now: datetime) -> date:
     """The day in UTC."""
     return now.astimezone(UTC).date()
 
 
-def midnight(day: date) -> datetime:
+def utc_midnight(day: date) -> datetime:
     """The moment at which the day begins in UTC."""
     return datetime.combine(day, time(), UTC)
 
 
-def anniversary(began: date, months: int) -> date:
-    """The day so many months after `began`, or the last day of its month where it has no such."""
-    year, month = divmod(began.year * 12 + began.month - 1 + months, 12)
-    return date(year, month + 1, min(began.day, monthrange(year, month + 1)[1]))
+def anniversary(start: date, months: int) -> date:
+    """The day so many months after `start`, or the last day of its month where it has no such."""
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
-def months_until(began: date, day: date) -> int:
+def anniversaries_until(start: date, day: date) -> int:
     """How many anniversaries there have been by that day, itself included."""
-    months = (day.year - began.year) * 12 + day.month - began.month
-    return months if anniversary(began, months) <= day else months - 1
+    months = (day.year - start.year) * 12 + day.month - start.month
+    return months if anniversary(start, months) <= day else months - 1

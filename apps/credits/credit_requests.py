@@ -34,37 +34,37 @@ from apps.credits.services import grant, lock_account
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.queries import belongs_to
 
-SEND = "apps.credits.tasks.send_decision"
+SEND_DECISION_TASK = "apps.credits.tasks.send_decision"
 
 
-def ask_for_plan(
-    *, workspace_id: str, plan: Plan, note: str, by: User, actor: Actor
+def request_plan(
+    *, workspace_id: str, plan: Plan, note: str, user: User, actor: Actor
 ) -> CreditRequest:
     """Ask for another plan. Raises RequestOpen, or ValueError for one that is not offered."""
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
-    return _ask(CreditRequest(kind=RequestKind.PLAN, plan=plan), workspace_id, note, by, actor)
+    return _create(CreditRequest(kind=RequestKind.PLAN, plan=plan), workspace_id, note, user, actor)
 
 
-def ask_for_credits(
-    *, workspace_id: str, credits: int, note: str, by: User, actor: Actor
+def request_credits(
+    *, workspace_id: str, credits: int, note: str, user: User, actor: Actor
 ) -> CreditRequest:
     """Ask to buy so many credits. Raises RequestOpen, or ValueError."""
     if not 1 <= credits <= MAX_CREDITS:
         raise ValueError(f"Ask for 1 to {MAX_CREDITS:,} credits.")
     wanted = CreditRequest(kind=RequestKind.PURCHASE, credits=credits)
-    return _ask(wanted, workspace_id, note, by, actor)
+    return _create(wanted, workspace_id, note, user, actor)
 
 
 @transaction.atomic
-def withdraw(*, workspace_id: str, request_id: str, actor: Actor) -> CreditRequest:
+def withdraw_request(*, workspace_id: str, request_id: str, actor: Actor) -> CreditRequest:
     """Take an open request back. Raises RequestEnded, also where there is none."""
-    return _end(workspace_id, request_id, RequestState.WITHDRAWN, actor)
+    return _close(workspace_id, request_id, RequestState.WITHDRAWN, actor)
 
 
 @transaction.atomic
-def accept(
-    *, workspace_id: str, request_id: str, answer: str, by: User, actor: Actor, now: datetime
+def accept_request(
+    *, workspace_id: str, request_id: str, answer: str, user: User, actor: Actor, now: datetime
 ) -> CreditRequest:
     """Do what is asked for.
 
@@ -72,25 +72,25 @@ def accept(
     credits than one person may give are posted by two before. Raises RequestEnded, OwnWorkspace,
     and ValueError where it cannot be done.
     """
-    request = _end(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, by)
+    request = _close(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, user)
     if request.plan is not None:
-        change_plan(workspace_id=workspace_id, plan=request.plan, actor=actor, now=now, by=by)
-    elif not _is_posted(request):
-        _post(request, by, actor)
+        change_plan(workspace_id=workspace_id, plan=request.plan, actor=actor, now=now, user=user)
+    elif not _is_already_granted(request):
+        _grant_credits(request, user, actor)
     return request
 
 
 @transaction.atomic
-def decline(
-    *, workspace_id: str, request_id: str, answer: str, by: User, actor: Actor
+def decline_request(
+    *, workspace_id: str, request_id: str, answer: str, user: User, actor: Actor
 ) -> CreditRequest:
     """Say no, and why. Raises RequestEnded, OwnWorkspace, and ValueError without an answer."""
     if not answer.strip():
         raise ValueError("Say why: the workspace reads the answer.")
-    return _end(workspace_id, request_id, RequestState.DECLINED, actor, answer, by)
+    return _close(workspace_id, request_id, RequestState.DECLINED, actor, answer, user)
 
 
-def _is_posted(request: CreditRequest) -> bool:
+def _is_already_granted(request: CreditRequest) -> bool:
     """Whether staff have posted the credits already, with the request's id as the reference."""
     since = LedgerEntry.objects.filter(
         workspace_id=request.workspace_id, created_at__gte=request.created_at
@@ -98,7 +98,7 @@ def _is_posted(request: CreditRequest) -> bool:
     return since.filter(reference=request.id, amount=request.credits or 0).exists()
 
 
-def _post(request: CreditRequest, by: User, actor: Actor) -> None:
+def _grant_credits(request: CreditRequest, user: User, actor: Actor) -> None:
     credits = request.credits or 0
     if credits > settings.APPROVAL_ABOVE:
         raise ValueError(
@@ -112,16 +112,16 @@ def _post(request: CreditRequest, by: User, actor: Actor) -> None:
         kind=EntryKind.PURCHASE,
         category=Category.PURCHASE,
         reference=request.id,
-        created_by=by,
+        created_by=user,
         from_ip=actor.ip,
     )
 
 
 @transaction.atomic
-def _ask(
-    request: CreditRequest, workspace_id: str, note: str, by: User, actor: Actor
+def _create(
+    request: CreditRequest, workspace_id: str, note: str, user: User, actor: Actor
 ) -> CreditRequest:
-    request.workspace_id, request.note, request.asked_by = workspace_id, note.strip(), by
+    request.workspace_id, request.note, request.asked_by = workspace_id, note.strip(), user
     try:
         with transaction.atomic():
             request.save(force_insert=True)
@@ -133,26 +133,26 @@ def _ask(
     return request
 
 
-def _end(
+def _close(
     workspace_id: str,
     request_id: str,
     state: RequestState,
     actor: Actor,
     answer: str = "",
-    by: User | None = None,
+    decided_by: User | None = None,
 ) -> CreditRequest:
-    if by is not None and belongs_to(by, workspace_id):
+    if decided_by is not None and belongs_to(decided_by, workspace_id):
         raise OwnWorkspaceError
     lock_account(workspace_id=workspace_id)
     found = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)
     answer = answer.strip()
-    ended = {"state": state, "ended_at": Now(), "decided_by": by, "answer": answer}
+    ended = {"state": state, "ended_at": Now(), "decided_by": decided_by, "answer": answer}
     if not found.filter(state=RequestState.OPEN).update(**ended):
         raise RequestNotOpen
     request = found.select_related("plan").get()
     _record(request, actor, state.value, **({"answer": answer} if answer else {}))
-    if by is not None:
-        send_task_on_commit(SEND, request.id)
+    if decided_by is not None:
+        send_task_on_commit(SEND_DECISION_TASK, request.id)
     return request
 
 

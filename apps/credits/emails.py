@@ -11,10 +11,10 @@ from apps.workspaces.queries import people_who_may
 from apps.workspaces.roles import Permission
 
 
-def send_letter(template: str, *, workspace: Workspace, **given: object) -> None:
+def send_email(template: str, *, workspace: Workspace, **context: object) -> None:
     """Send `credits/email/<template>` with these values and the link to the page Credits."""
     link = f"{settings.PUBLIC_URL}{workspace.get_absolute_url()}credits"
-    context = {"workspace": workspace, "link": link, **given}
+    context = {"workspace": workspace, "link": link, **context}
     subject, text, html = (
         render_to_string(f"credits/email/{template}{part}", context)
         for part in ("_subject.txt", ".txt", ".html")

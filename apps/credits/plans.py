@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM, Actor, record
-from apps.credits.billing_months import anniversary, day_of, midnight, months_until
+from apps.credits.billing_months import anniversaries_until, anniversary, utc_date, utc_midnight
 from apps.credits.errors import OwnWorkspaceError, PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.services import expire_lots, grant, lock_account, open_account
@@ -35,37 +35,37 @@ def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: dateti
     account = lock_account(workspace_id=workspace_id)
     account.plan = Plan.objects.get(slug=plan)
     if grant_credits:
-        _begin(account, account.plan, day_of(now))
+        _start_months(account, account.plan, utc_date(now))
     account.save(update_fields=["plan", "plan_began", "next_grant_on"])
     return account
 
 
 @transaction.atomic
-def renew(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
+def renew_account(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
     """Bring the account up to this moment. Does nothing the second time."""
     entries = expire_lots(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
-    today = day_of(now)
+    today = utc_date(now)
     while (period := account.next_grant_on) is not None and period <= today:
         if account.next_plan is not None:
             _record(account, SYSTEM, "plan.changed", account.next_plan)
             account.plan, account.next_plan = account.next_plan, None
         entries += _grant_month(account, period, today)
-        account.next_grant_on = _after(account, period)
+        account.next_grant_on = _next_anniversary(account, period)
     account.save(update_fields=["plan", "next_plan", "next_grant_on"])
     return entries
 
 
-def renew_due(*, now: datetime) -> int:
+def renew_due_accounts(*, now: datetime) -> int:
     """Renew every account for which something is due; how many it was.
 
     Two runs at once take turns at each account, and the second finds nothing left to do there.
     An account that fails is logged and does not keep the others waiting.
     """
     renewed = 0
-    for workspace_id in _due(now):
+    for workspace_id in _workspaces_due(now):
         try:
-            renewed += bool(renew(workspace_id=workspace_id, now=now))
+            renewed += bool(renew_account(workspace_id=workspace_id, now=now))
         except Exception:
             log.exception("renewal_failed", workspace_id=workspace_id)
     return renewed
@@ -78,7 +78,7 @@ def change_plan(
     plan: Plan,
     actor: Actor,
     now: datetime,
-    by: User | None = None,
+    user: User | None = None,
     reason: str = "",
 ) -> Account:
     """Give the workspace another plan, by the rule that docs/credits.md tells.
@@ -86,18 +86,18 @@ def change_plan(
     Naming the plan that it has takes back a change that has not come yet. Raises PlanUnchanged
     where there is none, OwnWorkspace, and ValueError for a plan that is not offered.
     """
-    if by is not None and belongs_to(by, workspace_id):
+    if user is not None and belongs_to(user, workspace_id):
         raise OwnWorkspaceError
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
     why = {"reason": reason} if reason else {}
     open_account(workspace_id=workspace_id)
-    renew(workspace_id=workspace_id, now=now)
+    renew_account(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
-    today = day_of(now)
+    today = utc_date(now)
     if account.plan is None or account.plan_began is None:
         _record(account, actor, "plan.changed", plan, **why)
-        _begin(account, plan, today, by)
+        _start_months(account, plan, today, user)
     elif plan == account.plan:
         if account.next_plan is None:
             raise PlanUnchanged
@@ -105,7 +105,7 @@ def change_plan(
         account.next_plan = None
     elif plan.monthly_credits > account.plan.monthly_credits:
         _record(account, actor, "plan.changed", plan, **why)
-        _grant_difference(account, plan, today, by)
+        _grant_difference(account, plan, today, user)
         account.plan, account.next_plan = plan, None
     else:
         _record(account, actor, "plan.change_planned", plan, on=str(account.next_grant_on), **why)
@@ -114,55 +114,59 @@ def change_plan(
     return account
 
 
-def days_left(account: Account, today: date) -> tuple[int, int]:
+def days_left_in_month(account: Account, today: date) -> tuple[int, int]:
     """Of the plan's month in which the day lies: the days left, this one included, and all."""
     began, end = account.plan_began, account.next_grant_on
     if began is None or end is None:
         raise ValueError("The account has no months.")
-    start = anniversary(began, months_until(began, today))
+    start = anniversary(began, anniversaries_until(began, today))
     return (end - today).days, (end - start).days
 
 
-def credits_for_the_rest(account: Account, plan: Plan, today: date) -> int:
+def prorated_credits(account: Account, plan: Plan, today: date) -> int:
     """What an upgrade brings at once: the difference by days, rounded down."""
     before = account.plan.monthly_credits if account.plan else 0
-    left, whole = days_left(account, today)
+    left, whole = days_left_in_month(account, today)
     return max(0, (plan.monthly_credits - before) * left // whole)
 
 
-def effects(*, workspace_id: str, now: datetime) -> list[tuple[Plan, str]]:
+def preview_plan_changes(*, workspace_id: str, now: datetime) -> list[tuple[Plan, str]]:
     """What `change_plan` to each plan on offer would do at this moment, in words; "" for nothing.
 
     What is due first is done and undone: looking changes nothing.
     """
     with transaction.atomic():
-        renew(workspace_id=workspace_id, now=now)
+        renew_account(workspace_id=workspace_id, now=now)
         account = lock_account(workspace_id=workspace_id)
-        found = [(plan, _effect(account, plan, day_of(now))) for plan in offered_plans()]
+        found = [
+            (plan, _describe_change(account, plan, utc_date(now))) for plan in available_plans()
+        ]
         transaction.set_rollback(True)
     return found
 
 
-def _effect(account: Account, plan: Plan, today: date) -> str:
+def _describe_change(account: Account, plan: Plan, today: date) -> str:
     if account.plan is None or account.plan_began is None:
         return f"at once, with {plan.monthly_credits:,} credits; its months begin today"
     if plan == account.plan:
         return f"stays, and {account.next_plan} does not come" if account.next_plan else ""
     if plan.monthly_credits > account.plan.monthly_credits:
-        left, whole = days_left(account, today)
-        credits = credits_for_the_rest(account, plan, today)
+        left, whole = days_left_in_month(account, today)
+        credits = prorated_credits(account, plan, today)
         return f"at once, with {credits:,} credits for {left} of {whole} days"
     return f"from {account.next_grant_on:%-d %B %Y} on; nothing is taken back"
 
 
-def _begin(account: Account, plan: Plan, today: date, by: User | None = None) -> None:
+def _start_months(
+    account: Account, plan: Plan, today: date, created_by: User | None = None
+) -> None:
     account.plan, account.next_plan = plan, None
     account.plan_began, account.next_grant_on = today, anniversary(today, 1)
-    _grant_month(account, today, today, by)
+    _grant_month(account, today, today, created_by)
 
 
 def _grant_month(
-    account: Account, period: date, today: date, by: User | None = None
+    account: Account, period: date, today: date, created_by: User | None = None
 ) -> list[LedgerEntry]:
     plan = account.plan
     if plan is None or plan.monthly_credits == 0:
@@ -171,48 +175,50 @@ def _grant_month(
         workspace_id=account.workspace_id,
         credits=plan.monthly_credits,
         reason=f"{plan.name}, the month from {period:%-d %B %Y}",
-        created_by=by,
-        expires_at=_expiry(account, plan, today),
+        created_by=created_by,
+        expires_at=_expiry_for(account, plan, today),
         period=period,
     )
     return [entry]
 
 
-def _grant_difference(account: Account, plan: Plan, today: date, by: User | None) -> None:
-    credits = credits_for_the_rest(account, plan, today)
-    left, whole = days_left(account, today)
+def _grant_difference(account: Account, plan: Plan, today: date, created_by: User | None) -> None:
+    credits = prorated_credits(account, plan, today)
+    left, whole = days_left_in_month(account, today)
     if credits:
         grant(
             workspace_id=account.workspace_id,
             credits=credits,
             reason=f"{plan.name} instead of {account.plan}: {left} of {whole} days",
-            created_by=by,
-            expires_at=_expiry(account, plan, today),
+            created_by=created_by,
+            expires_at=_expiry_for(account, plan, today),
         )
 
 
-def _expiry(account: Account, plan: Plan, today: date) -> datetime | None:
+def _expiry_for(account: Account, plan: Plan, today: date) -> datetime | None:
     """The plan's last anniversary for credits that are given today; a late month lives as long."""
     if plan.credits_last_months is None or account.plan_began is None:
         return None
     began = account.plan_began
-    return midnight(anniversary(began, months_until(began, today) + plan.credits_last_months))
+    return utc_midnight(
+        anniversary(began, anniversaries_until(began, today) + plan.credits_last_months)
+    )
 
 
-def _after(account: Account, period: date) -> date | None:
+def _next_anniversary(account: Account, period: date) -> date | None:
     began = account.plan_began
-    return anniversary(began, months_until(began, period) + 1) if began else None
+    return anniversary(began, anniversaries_until(began, period) + 1) if began else None
 
 
-def offered_plans() -> QuerySet[Plan]:
+def available_plans() -> QuerySet[Plan]:
     """The plans that a workspace can come to."""
     return Plan.objects.filter(is_active=True)
 
 
-def _due(now: datetime) -> Iterator[str]:
+def _workspaces_due(now: datetime) -> Iterator[str]:
     """Open workspaces with a grant that is due, or a lot that is over."""
     over = Lot.objects.filter(remaining__gt=0, expires_at__lte=now).values("workspace_id")
-    due = Account.objects.filter(Q(next_grant_on__lte=day_of(now)) | Q(workspace_id__in=over))
+    due = Account.objects.filter(Q(next_grant_on__lte=utc_date(now)) | Q(workspace_id__in=over))
     open_ones = due.filter(workspace__closed_at=None).order_by("workspace_id")
     return iter(list(open_ones.values_list("workspace_id", flat=True)))
 

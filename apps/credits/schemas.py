@@ -9,7 +9,7 @@ from apps.api_kit.schemas import ResponseSchema
 from apps.credits.models import EntryKind, LedgerEntry
 
 
-class CreditsShape(ResponseSchema):
+class CreditsSchema(ResponseSchema):
     """All credits, and the part of them that running turns hold."""
 
     balance: int
@@ -18,10 +18,10 @@ class CreditsShape(ResponseSchema):
 
 class CreditsAnswer(ResponseSchema):
     success: Literal[True] = True
-    data: CreditsShape
+    data: CreditsSchema
 
 
-class LedgerEntryOut(ResponseSchema):
+class LedgerEntrySchema(ResponseSchema):
     """A line of the ledger. `credits` are those given, or taken where negative.
 
     A charge names its turn. `reference` is what it belongs to elsewhere, such as an invoice;
@@ -56,6 +56,6 @@ class LedgerEntryOut(ResponseSchema):
         )
 
 
-class LedgerPage(ResponseSchema):
-    entries: list[LedgerEntryOut]
+class LedgerPageSchema(ResponseSchema):
+    entries: list[LedgerEntrySchema]
     next_cursor: str | None

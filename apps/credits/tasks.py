@@ -4,21 +4,21 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.credits import alerts, plans
-from apps.credits.emails import send_letter
+from apps.credits.emails import send_email
 from apps.credits.models import DECIDED_STATES, CreditRequest
 
 
 @shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
 def renew() -> int:
     """Expire what is over and grant what is due. Nothing is lost if a run is missed or doubled."""
-    return plans.renew_due(now=timezone.now())
+    return plans.renew_due_accounts(now=timezone.now())
 
 
 @shared_task(name="apps.credits.tasks.tell_of_balances")  # type: ignore[untyped-decorator]
 def tell_of_balances() -> int:
     """Tell of balances that fell, and mail what was told. A run may be missed or doubled."""
-    told = alerts.look()
-    alerts.mail(now=timezone.now())
+    told = alerts.check_balances()
+    alerts.send_alert_emails(now=timezone.now())
     return told
 
 
@@ -33,4 +33,4 @@ def send_decision(request_id: str) -> None:
     found = CreditRequest.objects.select_related("workspace", "plan")
     request = found.filter(pk=request_id, state__in=DECIDED_STATES).first()
     if request is not None:
-        send_letter("decision", workspace=request.workspace, request=request)
+        send_email("decision", workspace=request.workspace, request=request)

@@ -15,7 +15,7 @@ from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.services import Wanted, ask_for_export
 from apps.conversations.exports.writing import write_due
 from apps.conversations.models import Conversation, Message, Rating, RatingValue, Role
-from apps.credits.alerts import set_threshold
+from apps.credits.alerts import set_low_balance_threshold
 from apps.demo.seed_team import TEAM
 from apps.leads.models import Lead, LeadStatus
 from apps.workspaces import models as workspaces
@@ -41,7 +41,7 @@ def work_on(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> No
     _rate(workspace, people)
     noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
     noted.update(note=NOTE)
-    set_threshold(workspace_id=workspace.id, threshold=ALERT, actor=person(people[-1]))
+    set_low_balance_threshold(workspace_id=workspace.id, threshold=ALERT, actor=person(people[-1]))
     _export(workspace, people, now)
 
 

@@ -19,7 +19,7 @@ from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import new_id, request_id_at
-from apps.credits.backfill import PastEntry, write_history
+from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind
 from apps.demo.shop_texts import INTRODUCTION, PEOPLE, PHONES, TALK
 from apps.leads.models import CapturedField, Lead, LeadStatus
@@ -39,7 +39,7 @@ class _Rows:
     conversations: list[Conversation]
     turns: list[Turn]
     messages: list[Message]
-    entries: list[PastEntry]
+    entries: list[BackfillEntry]
 
 
 @transaction.atomic
@@ -50,7 +50,7 @@ def live(
     chance = random.Random(seed)  # noqa: S311 — a made-up life, not a secret
     now = timezone.now() - timedelta(minutes=1)
     start = now - timedelta(days=DAYS)
-    rows = _Rows([], [], [], [PastEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")])
+    rows = _Rows([], [], [], [BackfillEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")])
     for began in _moments(chance, start, now):
         _converse(rows, workspace, chance.choice(chatbots), began, now, chance)
     for turn in rows.turns if keys else ():
@@ -58,7 +58,7 @@ def live(
     Conversation.objects.bulk_create(rows.conversations)
     Turn.objects.bulk_create(rows.turns, batch_size=500)
     Message.objects.bulk_create(rows.messages, batch_size=500)
-    write_history(workspace_id=workspace.id, entries=rows.entries)
+    backfill_entries(workspace_id=workspace.id, entries=rows.entries)
     return list(_leads(workspace, _that_began_well(rows), chance))
 
 
@@ -150,7 +150,7 @@ def _converse(
             assert turn.settled_at is not None  # noqa: S101
             said = answer if turn.status == TurnStatus.COMPLETED else answer[: len(answer) // 2]
             rows.messages.append(_message(turn, Role.ASSISTANT, said, turn.settled_at, None))
-            charge = PastEntry(turn.settled_at, EntryKind.CHARGE, -1, turn_id=turn.id)
+            charge = BackfillEntry(turn.settled_at, EntryKind.CHARGE, -1, turn_id=turn.id)
             rows.entries.append(charge)
         moment += timedelta(seconds=chance.uniform(20, 240))
     rows.conversations.append(conversation)

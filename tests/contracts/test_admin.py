@@ -31,7 +31,7 @@ from apps.conversations.models import (
 )
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
-from apps.credits.credit_requests import ask_for_credits
+from apps.credits.credit_requests import request_credits
 from apps.credits.models import (
     Account,
     AccountCheck,
@@ -107,7 +107,9 @@ def make_world() -> tuple[Team, str]:
     asked(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)
-    ask_for_credits(workspace_id=team.workspace.id, credits=5, note="", by=team.alice, actor=SYSTEM)
+    request_credits(
+        workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=SYSTEM
+    )
     ask_erasure(workspace=team.workspace, user_id=USERS_TEXT, actor=SYSTEM)
     key, secret = issue_key(workspace=team.workspace, name="n")
     IdempotentAnswer.objects.create(

@@ -31,7 +31,7 @@ from apps.conversations.queries import conversations_of
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
 from apps.credits import alerts
-from apps.credits.billing_months import day_of
+from apps.credits.billing_months import utc_date
 from apps.credits.models import Account, AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.plans import start_plan
 from apps.credits.queries import Balance, balance_for
@@ -122,7 +122,7 @@ def balances_that_fell(_: Team) -> Seen:
     for team in teams:
         give(team.workspace, 10)
         make_endpoint(team.workspace, "credits.low", "credits.exhausted")
-        alerts.set_threshold(workspace_id=team.workspace.id, threshold=5, actor=SYSTEM)
+        alerts.set_low_balance_threshold(workspace_id=team.workspace.id, threshold=5, actor=SYSTEM)
     Account.objects.filter(workspace__in=[team.workspace for team in teams]).update(
         exhausted_alert_armed=True
     )
@@ -238,7 +238,7 @@ def books_of_today(team: Team) -> Seen:
     """Of a night that nobody works on, whether it was checked for another test or not."""
     give(team.workspace, 10)
     free = timezone.now() - timedelta(minutes=1)
-    tonight = NightlyCheck.objects.filter(day=day_of(timezone.now()))
+    tonight = NightlyCheck.objects.filter(day=utc_date(timezone.now()))
     tonight.update(finished_at=None, claimed_until=free)
     return AccountCheck.objects.filter(workspace=team.workspace).count, 1
 

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.services import person
 from apps.core.ids import new_id
-from apps.credits.credit_requests import ask_for_credits, ask_for_plan
+from apps.credits.credit_requests import request_credits, request_plan
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
 from apps.workspaces.models import Role
@@ -54,7 +54,7 @@ def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditR
         "by": team.alice,
         "actor": person(team.alice),
     }
-    request = ask_for_plan(**given, plan=plan) if plan else ask_for_credits(**given, credits=500)
+    request = request_plan(**given, plan=plan) if plan else request_credits(**given, credits=500)
     return request, reverse("admin:credits_creditrequest_decide", args=[request.id])
 
 

@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
 from apps.credits import alerts
-from apps.credits.alerts import set_threshold
+from apps.credits.alerts import set_low_balance_threshold
 from apps.credits.models import Account, Alert
 from apps.credits.services import adjust, charge, hold
 from apps.webhooks.models import Event
@@ -29,8 +29,8 @@ def watched(team: Team) -> str:
     """Alice's workspace has 100 credits, a threshold of 50, and an endpoint for everything."""
     give(team.workspace, 100)
     make_endpoint(team.workspace)
-    set_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
-    alerts.look()
+    set_low_balance_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
+    alerts.check_balances()
     return str(team.workspace.id)
 
 
@@ -46,64 +46,68 @@ def told(workspace_id: str) -> list[tuple[str, Any]]:
 
 def test_fall_below_the_threshold_is_told_once(watched: str) -> None:
     spend(watched, 50)
-    assert (alerts.look(), told(watched)) == (0, [])
+    assert (alerts.check_balances(), told(watched)) == (0, [])
     spend(watched, 1)
-    assert (alerts.look(), alerts.look()) == (1, 0)
+    assert (alerts.check_balances(), alerts.check_balances()) == (1, 0)
     spend(watched, 1)
-    assert (alerts.look(), told(watched)) == (0, [("credits.low", 49)])
+    assert (alerts.check_balances(), told(watched)) == (0, [("credits.low", 49)])
 
 
 def test_it_is_told_again_once_the_balance_has_risen(watched: str) -> None:
     spend(watched, 60)
-    alerts.look()
+    alerts.check_balances()
     adjust(workspace_id=watched, credits=9, reason="still below")
-    alerts.look()
+    alerts.check_balances()
     adjust(workspace_id=watched, credits=1, reason="at the threshold")
-    alerts.look()
+    alerts.check_balances()
     spend(watched, 2)
-    alerts.look()
+    alerts.check_balances()
     assert told(watched) == [("credits.low", 40), ("credits.low", 48)]
 
 
 def test_last_credit_is_told_of_once_without_a_threshold_too(team: Team) -> None:
     workspace = team.workspace.id
     make_endpoint(team.workspace)
-    alerts.look()
+    alerts.check_balances()
     give(team.workspace, 5)
-    alerts.look()
+    alerts.check_balances()
     spend(workspace, 5)
-    assert (alerts.look(), alerts.look(), told(workspace)) == (1, 0, [("credits.exhausted", 0)])
+    assert (alerts.check_balances(), alerts.check_balances(), told(workspace)) == (
+        1,
+        0,
+        [("credits.exhausted", 0)],
+    )
     give(team.workspace, 1)
-    alerts.look()
+    alerts.check_balances()
     spend(workspace, 1)
-    assert (alerts.look(), len(told(workspace))) == (1, 2)
+    assert (alerts.check_balances(), len(told(workspace))) == (1, 2)
 
 
 def test_account_that_never_had_credits_is_not_told_that_they_are_gone(team: Team) -> None:
     Account.objects.create(workspace=team.workspace)
-    assert (alerts.look(), alerts.look()) == (0, 0)
+    assert (alerts.check_balances(), alerts.check_balances()) == (0, 0)
 
 
 def test_fall_through_both_is_told_as_both(watched: str) -> None:
     spend(watched, 100)
-    assert alerts.look() == 2
+    assert alerts.check_balances() == 2
     assert sorted(told(watched)) == [("credits.exhausted", 0), ("credits.low", 0)]
 
 
 def test_threshold_above_the_balance_is_no_fall(team: Team) -> None:
     give(team.workspace, 10)
-    set_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
-    assert alerts.look() == 0
+    set_low_balance_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
+    assert alerts.check_balances() == 0
     give(team.workspace, 40)
-    alerts.look()
+    alerts.check_balances()
     spend(team.workspace.id, 1)
-    assert alerts.look() == 1
+    assert alerts.check_balances() == 1
 
 
 def test_no_threshold_tells_of_nothing_but_the_end(watched: str) -> None:
-    set_threshold(workspace_id=watched, threshold=None, actor=SYSTEM)
+    set_low_balance_threshold(workspace_id=watched, threshold=None, actor=SYSTEM)
     spend(watched, 99)
-    assert alerts.look() == 0
+    assert alerts.check_balances() == 0
     details = AuditEntry.objects.filter(workspace_id=watched, action="credits.threshold_set")
     assert [entry.details for entry in details.order_by("created_at", "id")] == [
         {"threshold": [None, 50]},
@@ -114,15 +118,15 @@ def test_no_threshold_tells_of_nothing_but_the_end(watched: str) -> None:
 @pytest.mark.parametrize("threshold", [0, -1, 10**12 + 1])
 def test_threshold_that_cannot_be_crossed_is_refused(team: Team, threshold: int) -> None:
     with pytest.raises(ValueError, match="A threshold is 1 to"):
-        set_threshold(workspace_id=team.workspace.id, threshold=threshold, actor=SYSTEM)
+        set_low_balance_threshold(workspace_id=team.workspace.id, threshold=threshold, actor=SYSTEM)
 
 
 def test_owners_and_admins_are_mailed_once(watched: str, team: Team) -> None:
     admin = make_user("zadmin")
     add_member(workspace=team.workspace, user=admin, role=Role.ADMIN)
     spend(watched, 60)
-    alerts.look()
-    assert (alerts.mail(now=NOW), alerts.mail(now=NOW)) == (1, 0)
+    alerts.check_balances()
+    assert (alerts.send_alert_emails(now=NOW), alerts.send_alert_emails(now=NOW)) == (1, 0)
     assert [message.to for message in mail.outbox] == [[team.alice.email], [admin.email]]
     (alert,) = Alert.objects.filter(workspace_id=watched)
     assert (alert.kind, alert.balance, alert.threshold, alert.mailed_at) == ("low", 40, 50, NOW)
@@ -143,7 +147,7 @@ def test_look_does_not_wait_for_a_turn_that_has_the_account_locked(live_team: Te
 
     def look() -> int:
         try:
-            return alerts.look()
+            return alerts.check_balances()
         finally:
             connections.close_all()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apps.credits.backfill import PastEntry, write_history
+from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
 from tests.api_kit.rest_client import Api
@@ -57,10 +57,10 @@ def test_ledger_is_filtered_by_kind_and_whole_days(api: Api, team: Team) -> None
     moments = [(1, 0), (2, 0), (2, 23), (3, 0)]
     kinds = [EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.GRANT, EntryKind.GRANT]
     entries = [
-        PastEntry(datetime(2026, 1, day, hour, 59, tzinfo=UTC), kind, amount)
+        BackfillEntry(datetime(2026, 1, day, hour, 59, tzinfo=UTC), kind, amount)
         for amount, ((day, hour), kind) in enumerate(zip(moments, kinds, strict=True), 1)
     ]
-    write_history(workspace_id=team.workspace.id, entries=entries)
+    backfill_entries(workspace_id=team.workspace.id, entries=entries)
 
     def amounts(**filters: Any) -> list[int]:
         found = api("GET", "/credits/ledger", **filters)["entries"]

@@ -13,7 +13,13 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.services import person, staff
 from apps.core.ids import new_id
-from apps.credits.credit_requests import accept, ask_for_credits, ask_for_plan, decline, withdraw
+from apps.credits.credit_requests import (
+    accept_request,
+    decline_request,
+    request_credits,
+    request_plan,
+    withdraw_request,
+)
 from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
@@ -30,31 +36,31 @@ def finance(db: None) -> User:
 
 
 def for_credits(team: Team, credits: int = 500, note: str = "") -> CreditRequest:
-    return ask_for_credits(
+    return request_credits(
         workspace_id=team.workspace.id,
         credits=credits,
         note=note,
-        by=team.alice,
+        user=team.alice,
         actor=person(team.alice),
     )
 
 
 def for_plan(team: Team, plan: Plan) -> CreditRequest:
-    return ask_for_plan(
+    return request_plan(
         workspace_id=team.workspace.id,
         plan=plan,
         note="We grow",
-        by=team.alice,
+        user=team.alice,
         actor=person(team.alice),
     )
 
 
 def accepted(request: CreditRequest, by: User, answer: str = "") -> CreditRequest:
-    return accept(
+    return accept_request(
         workspace_id=request.workspace_id,
         request_id=request.id,
         answer=answer,
-        by=by,
+        user=by,
         actor=staff(by),
         now=NOW,
     )
@@ -115,7 +121,9 @@ def test_request_is_decided_once(team: Team, finance: User) -> None:
     with pytest.raises(RequestNotOpen):
         accepted(request, finance)
     with pytest.raises(RequestNotOpen):
-        withdraw(workspace_id=team.workspace.id, request_id=request.id, actor=person(team.alice))
+        withdraw_request(
+            workspace_id=team.workspace.id, request_id=request.id, actor=person(team.alice)
+        )
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
@@ -132,8 +140,10 @@ def test_declining_wants_a_reason_and_gives_nothing(team: Team, finance: User) -
     request = for_credits(team)
     given = {"workspace_id": team.workspace.id, "request_id": request.id}
     with pytest.raises(ValueError, match="Say why"):
-        decline(**given, answer="  ", by=finance, actor=staff(finance))
-    done = decline(**given, answer="The last invoice is open.", by=finance, actor=staff(finance))
+        decline_request(**given, answer="  ", user=finance, actor=staff(finance))
+    done = decline_request(
+        **given, answer="The last invoice is open.", user=finance, actor=staff(finance)
+    )
     assert (done.state, done.answer) == ("declined", "The last invoice is open.")
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 0
 
@@ -143,14 +153,16 @@ def test_one_request_of_a_kind_is_open_at_a_time(team: Team) -> None:
     with pytest.raises(RequestAlreadyOpen):
         for_credits(team)
     for_plan(team, Plan.objects.get(slug="free"))
-    withdraw(workspace_id=team.workspace.id, request_id=first.id, actor=person(team.alice))
+    withdraw_request(workspace_id=team.workspace.id, request_id=first.id, actor=person(team.alice))
     assert for_credits(team).state == "open"
 
 
 def test_request_of_another_workspace_cannot_be_ended(team: Team, finance: User) -> None:
     request = for_credits(team)
     with pytest.raises(RequestNotOpen):
-        withdraw(workspace_id=team.outside.id, request_id=request.id, actor=person(team.charlie))
+        withdraw_request(
+            workspace_id=team.outside.id, request_id=request.id, actor=person(team.charlie)
+        )
     request.refresh_from_db()
     assert request.state == "open"
 

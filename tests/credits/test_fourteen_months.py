@@ -18,7 +18,7 @@ from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits, PlanUnchanged
 from apps.credits.models import LedgerEntry, Plan
-from apps.credits.plans import change_plan, renew_due, start_plan
+from apps.credits.plans import change_plan, renew_due_accounts, start_plan
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
 from apps.reporting.monthly_statements import Month, statement_of
@@ -57,7 +57,7 @@ class Both:
 
     def look(self, now: datetime) -> None:
         self.slow.look(now)
-        renew_due(now=now)
+        renew_due_accounts(now=now)
 
     def live(self, now: datetime) -> None:
         """One thing that happens, at this moment."""

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.core.ids import new_id
-from apps.credits.backfill import PastEntry, write_history
+from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.ledger_chain import ChainTip, Fault, verify_chain
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, charge, grant, hold, reverse
@@ -70,9 +70,10 @@ def test_python_and_postgresql_agree_on_every_entry(team: Team, **fields: Any) -
 
 def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
     past = [
-        PastEntry(datetime(2026, 1, day, tzinfo=UTC), EntryKind.GRANT, day) for day in range(1, 29)
+        BackfillEntry(datetime(2026, 1, day, tzinfo=UTC), EntryKind.GRANT, day)
+        for day in range(1, 29)
     ]
-    write_history(workspace_id=team.workspace.id, entries=past)
+    backfill_entries(workspace_id=team.workspace.id, entries=past)
     head, fault = verify_chain(team.workspace.id)
     assert (head.sequence, head.balance, fault) == (28, sum(range(1, 29)), None)
 

@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
-from apps.credits.billing_months import anniversary, months_until
+from apps.credits.billing_months import anniversaries_until, anniversary
 from apps.credits.errors import PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
-from apps.credits.plans import change_plan, renew, renew_due, start_plan
+from apps.credits.plans import change_plan, renew_account, renew_due_accounts, start_plan
 from apps.credits.queries import balance_for
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
 from tests.factories import Team
@@ -65,23 +65,23 @@ def test_anniversary_is_the_same_day_or_the_last_of_its_month(
 ) -> None:
     first, expected = date.fromisoformat(began), date.fromisoformat(day)
     assert anniversary(first, months) == expected
-    assert months_until(first, expected) == months
-    assert months_until(first, expected - timedelta(days=1)) == months - 1
+    assert anniversaries_until(first, expected) == months
+    assert anniversaries_until(first, expected - timedelta(days=1)) == months - 1
 
 
 def test_month_is_granted_on_its_anniversary_and_once(team: Team) -> None:
     workspace = begun(team, plan(100), "2027-01-31T15:00")
-    assert renew(workspace_id=workspace, now=at("2027-02-27T23:59:59")) == []
-    (entry,) = renew(workspace_id=workspace, now=at("2027-02-28T00:00"))
+    assert renew_account(workspace_id=workspace, now=at("2027-02-27T23:59:59")) == []
+    (entry,) = renew_account(workspace_id=workspace, now=at("2027-02-28T00:00"))
     assert (entry.amount, entry.reason) == (100, "Plan 100, the month from 28 February 2027")
-    assert renew(workspace_id=workspace, now=at("2027-03-30T12:00")) == []
+    assert renew_account(workspace_id=workspace, now=at("2027-03-30T12:00")) == []
     assert moves(workspace) == [("grant", 100), ("grant", 100)]
 
 
 def test_each_month_that_was_missed_is_granted_once(team: Team) -> None:
     workspace = begun(team, plan(100), "2027-01-31T15:00")
-    assert renew_due(now=at("2027-05-02T03:00")) == 1
-    assert renew_due(now=at("2027-05-02T03:01")) == 0
+    assert renew_due_accounts(now=at("2027-05-02T03:00")) == 1
+    assert renew_due_accounts(now=at("2027-05-02T03:01")) == 0
     periods = Lot.objects.filter(workspace_id=workspace).order_by("id")
     assert [str(lot.period) for lot in periods] == [
         "2027-01-31",
@@ -102,14 +102,14 @@ def test_database_refuses_a_second_grant_for_a_month(team: Team) -> None:
 def test_what_is_left_of_a_month_expires_before_the_next_is_granted(team: Team) -> None:
     workspace = begun(team, plan(100, lasts=1), "2027-01-31T15:00")
     spend(workspace, 30)
-    renew(workspace_id=workspace, now=at("2027-02-28T00:00"))
+    renew_account(workspace_id=workspace, now=at("2027-02-28T00:00"))
     assert moves(workspace)[2:] == [("expiry", -70), ("grant", 100)]
     assert balance_for(workspace).balance == 100
 
 
 def test_late_month_lives_as_long_as_one_in_time(team: Team) -> None:
     workspace = begun(team, plan(100, lasts=1), "2027-01-10")
-    renew(workspace_id=workspace, now=at("2027-03-15T09:00"))
+    renew_account(workspace_id=workspace, now=at("2027-03-15T09:00"))
     lots = Lot.objects.filter(workspace_id=workspace).order_by("id")
     ends = [lot.expires_at and f"{lot.expires_at:%Y-%m-%d}" for lot in lots]
     assert ends == ["2027-02-10", "2027-04-10", "2027-04-10"]
@@ -122,10 +122,10 @@ def test_credits_are_used_in_the_order_of_their_expiry(team: Team) -> None:
     grant(workspace_id=workspace, credits=10, reason="late", expires_at=at("2027-03-01"))
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
     spend(workspace, 13)
-    renew(workspace_id=workspace, now=at("2027-01-01"))
+    renew_account(workspace_id=workspace, now=at("2027-01-01"))
     assert left(workspace) == [10, 7, 0]
     adjust(workspace_id=workspace, credits=-8, reason="put right")
-    renew(workspace_id=workspace, now=at("2027-03-01"))
+    renew_account(workspace_id=workspace, now=at("2027-03-01"))
     assert left(workspace) == [9, 0, 0]
     assert balance_for(workspace).balance == 9
 
@@ -135,7 +135,7 @@ def test_credits_given_later_do_not_pay_for_what_was_spent_before(team: Team) ->
     grant(workspace_id=workspace, credits=10, reason="never")
     spend(workspace, 4)
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
-    renew(workspace_id=workspace, now=at("2027-02-01"))
+    renew_account(workspace_id=workspace, now=at("2027-02-01"))
     assert moves(workspace)[-1] == ("expiry", -10)
     assert left(workspace) == [6, 0]
 
@@ -145,12 +145,12 @@ def test_what_is_held_waits_for_its_turn_to_settle(team: Team) -> None:
     grant(workspace_id=workspace, credits=100, reason="never")
     grant(workspace_id=workspace, credits=50, reason="soon", expires_at=at("2027-02-01"))
     hold(workspace_id=workspace, credits=20)
-    (entry,) = renew(workspace_id=workspace, now=at("2027-02-01"))
+    (entry,) = renew_account(workspace_id=workspace, now=at("2027-02-01"))
     assert (entry.amount, entry.reason) == (-30, "Expired: soon")
-    assert renew(workspace_id=workspace, now=at("2027-02-02")) == []
+    assert renew_account(workspace_id=workspace, now=at("2027-02-02")) == []
     charge(workspace_id=workspace, held=15, credits=15, turn_id=new_id())
     release(workspace_id=workspace, credits=5)
-    (rest,) = renew(workspace_id=workspace, now=at("2027-02-03"))
+    (rest,) = renew_account(workspace_id=workspace, now=at("2027-02-03"))
     assert (rest.amount, balance_for(workspace).balance) == (-5, 100)
 
 
@@ -160,7 +160,7 @@ def test_grant_that_is_undone_takes_its_own_credits_first(team: Team) -> None:
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
     spend(workspace, 4)
     reverse(workspace_id=workspace, entry_id=wrong.id, reason="never meant")
-    renew(workspace_id=workspace, now=at("2027-02-01"))
+    renew_account(workspace_id=workspace, now=at("2027-02-01"))
     assert moves(workspace)[-1] == ("expiry", -6)
 
 
@@ -170,7 +170,7 @@ def test_what_an_account_had_before_lots_were_kept_never_expires(team: Team) -> 
     Lot.objects.filter(workspace_id=workspace).delete()
     spend(workspace, 3)
     grant(workspace_id=workspace, credits=5, reason="soon", expires_at=at("2027-02-01"))
-    renew(workspace_id=workspace, now=at("2027-02-01"))
+    renew_account(workspace_id=workspace, now=at("2027-02-01"))
     assert left(workspace) == [7, 0]
 
 
@@ -181,7 +181,7 @@ def test_upgrade_grants_the_difference_for_the_days_that_are_left(team: Team) ->
     entry = LedgerEntry.objects.filter(workspace_id=workspace).latest("created_at")
     assert entry.amount == 900 * 18 // 28
     assert entry.reason == "Plan 1000 instead of Plan 100: 18 of 28 days"
-    renew(workspace_id=workspace, now=at("2027-02-28"))
+    renew_account(workspace_id=workspace, now=at("2027-02-28"))
     assert moves(workspace) == [("grant", 100), ("grant", 578), ("grant", 1000)]
     (told,) = AuditEntry.objects.filter(workspace_id=workspace, action="plan.changed")
     assert told.details == {"plan": ["Plan 100", "Plan 1000"]}
@@ -194,7 +194,7 @@ def test_downgrade_comes_at_the_next_anniversary(team: Team) -> None:
         workspace_id=workspace, plan=cheaper, actor=SYSTEM, now=at("2027-01-20T12:00")
     )
     assert (account.plan, account.next_plan) == (Plan.objects.get(monthly_credits=1000), cheaper)
-    renew(workspace_id=workspace, now=at("2027-03-10"))
+    renew_account(workspace_id=workspace, now=at("2027-03-10"))
     assert moves(workspace) == [("grant", 1000), ("grant", 100), ("grant", 100)]
     account.refresh_from_db()
     assert (account.plan, account.next_plan) == (cheaper, None)
@@ -208,7 +208,7 @@ def test_planned_change_is_taken_back_by_naming_the_plan_there_is(team: Team) ->
     assert change_plan(workspace_id=workspace, plan=now, actor=SYSTEM, now=moment).next_plan is None
     with pytest.raises(PlanUnchanged):
         change_plan(workspace_id=workspace, plan=now, actor=SYSTEM, now=moment)
-    renew(workspace_id=workspace, now=at("2027-02-10"))
+    renew_account(workspace_id=workspace, now=at("2027-02-10"))
     assert moves(workspace) == [("grant", 1000), ("grant", 1000)]
 
 
@@ -230,9 +230,9 @@ def test_workspace_without_months_begins_them_with_its_next_plan(team: Team) -> 
     start_plan(
         workspace_id=team.workspace.id, plan=free.slug, grant_credits=False, now=at("2027-01-01")
     )
-    assert renew_due(now=at("2027-06-01")) == 0
+    assert renew_due_accounts(now=at("2027-06-01")) == 0
     change_plan(workspace_id=team.workspace.id, plan=free, actor=SYSTEM, now=at("2027-06-15T08:00"))
-    renew(workspace_id=team.workspace.id, now=at("2027-07-15"))
+    renew_account(workspace_id=team.workspace.id, now=at("2027-07-15"))
     assert moves(team.workspace.id) == [("grant", 100), ("grant", 100)]
 
 
@@ -241,5 +241,5 @@ def test_closed_workspace_is_given_nothing_more(team: Team) -> None:
     type(team.workspace).objects.filter(pk=workspace).update(
         deletion_due_at=at("2027-01-15"), closed_at=at("2027-01-15")
     )
-    assert renew_due(now=at("2027-06-01")) == 0
+    assert renew_due_accounts(now=at("2027-06-01")) == 0
     assert Account.objects.get(pk=workspace).balance == 100

@@ -13,7 +13,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import Wanted
 from apps.conversations.models import Turn
 from apps.core.ids import new_id, new_request_id
-from apps.credits.credit_requests import ask_for_credits, withdraw
+from apps.credits.credit_requests import request_credits, withdraw_request
 from apps.credits.models import CreditRequest
 from apps.webhooks.errors import TooManyEndpoints
 from apps.webhooks.models import Endpoint, EventType
@@ -85,6 +85,8 @@ def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
     ask_erasure(workspace=workspace, user_id=number, actor=actor, by=someone.user)
     # Of the requests for credits, one at a time is open.
     last = CreditRequest.objects.get(workspace=workspace, state="open")
-    withdraw(workspace_id=workspace.id, request_id=last.id, actor=actor)
-    ask_for_credits(workspace_id=workspace.id, credits=5, note=number, by=someone.user, actor=actor)
+    withdraw_request(workspace_id=workspace.id, request_id=last.id, actor=actor)
+    request_credits(
+        workspace_id=workspace.id, credits=5, note=number, user=someone.user, actor=actor
+    )
     make_workspace(team.alice)

@@ -8,7 +8,7 @@ from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_of
-from apps.credits.credit_requests import ask_for_credits
+from apps.credits.credit_requests import request_credits
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
@@ -63,8 +63,8 @@ def arguments(team: Team) -> dict[str, str]:
         actor=hand(alice),
     )
     endpoint, _ = make_endpoint(team.workspace)
-    asked = ask_for_credits(
-        workspace_id=team.workspace.id, credits=5, note="", by=team.alice, actor=hand(alice)
+    asked = request_credits(
+        workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=hand(alice)
     )
     return {
         "slug": team.workspace.slug,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.audit.services import person, staff
 from apps.core.ids import new_id
-from apps.credits.credit_requests import ask_for_credits, decline
+from apps.credits.credit_requests import decline_request, request_credits
 from apps.credits.models import Account, CreditRequest, Plan
 from apps.credits.plans import change_plan, start_plan
 from apps.credits.services import charge, grant, hold
@@ -65,11 +65,11 @@ def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: T
     again = alice.post(address, {"buy-credits": "1"}, follow=True)
     assert says(again) == ["There is an open request already. Withdraw it, or wait for the answer."]
     finance = make_user("finance", is_staff=True)
-    decline(
+    decline_request(
         workspace_id=team.workspace.id,
         request_id=request.id,
         answer="<b>Not</b> yet.",
-        by=finance,
+        user=finance,
         actor=staff(finance),
     )
     assert requests_of(team) == [
@@ -93,11 +93,11 @@ def test_plan_is_asked_for_from_those_that_are_offered(team: Team) -> None:
 
 
 def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
-    asked = ask_for_credits(
+    asked = request_credits(
         workspace_id=team.workspace.id,
         credits=1,
         note="",
-        by=team.alice,
+        user=team.alice,
         actor=person(team.alice),
     )
     alice = signed_in(team.alice)
@@ -108,11 +108,11 @@ def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
 
 
 def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
-    theirs = ask_for_credits(
+    theirs = request_credits(
         workspace_id=team.outside.id,
         credits=1,
         note="",
-        by=team.charlie,
+        user=team.charlie,
         actor=person(team.charlie),
     )
     signed_in(team.alice).post(path(team.workspace, f"credits/requests/{theirs.id}/withdraw"))

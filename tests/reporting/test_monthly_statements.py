@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Turn, TurnStatus
-from apps.credits.backfill import PastEntry, write_history
+from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind
 from apps.credits.queries import ledger_sum
 from apps.credits.services import grant
@@ -74,7 +74,7 @@ def written(workspace: Workspace, told: list[Fact]) -> None:
     turns = {fact: _turn(chatbot, conversation, fact) for fact in told if fact.model}
     Turn.objects.bulk_create(turns.values())
     entries = [
-        PastEntry(
+        BackfillEntry(
             fact.at,
             EntryKind(fact.kind),
             fact.credits,
@@ -83,7 +83,7 @@ def written(workspace: Workspace, told: list[Fact]) -> None:
         )
         for fact in told
     ]
-    write_history(workspace_id=workspace.id, entries=entries)
+    backfill_entries(workspace_id=workspace.id, entries=entries)
 
 
 def _turn(chatbot: Chatbot, conversation: Conversation, fact: Fact) -> Turn:
@@ -199,8 +199,8 @@ def test_what_is_no_month_is_not_found(team: Team, name: str) -> None:
 def test_months_reach_back_to_the_first_entry(team: Team) -> None:
     now = Month.of(timezone.now())
     assert months_of(team.workspace.id) == [now]
-    entry = PastEntry(now.previous().previous().begins, EntryKind.GRANT, 1)
-    write_history(workspace_id=team.workspace.id, entries=[entry])
+    entry = BackfillEntry(now.previous().previous().begins, EntryKind.GRANT, 1)
+    backfill_entries(workspace_id=team.workspace.id, entries=[entry])
     assert months_of(team.workspace.id) == [now, now.previous(), now.previous().previous()]
 
 

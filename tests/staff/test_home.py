@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from apps.turns.orm import settle_turn
 from django.contrib.auth.models import Group
 from django.db.models.functions import Now
 from django.test import Client
@@ -14,11 +13,12 @@ from django.utils.html import escape
 
 from apps.audit.services import SYSTEM
 from apps.conversations.models import Turn, TurnStatus
-from apps.credits.credit_requests import ask_for_credits, withdraw
+from apps.credits.credit_requests import request_credits, withdraw_request
 from apps.credits.models import Account, NightlyCheck, Plan
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account
 from apps.staff.sections import Section
+from apps.turns.settle import settle_turn_blocking
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from apps.webhooks.models import Endpoint
@@ -80,10 +80,10 @@ def test_books_that_differed_last_night_are_named(team: Team) -> None:
 
 def test_request_waits_until_it_is_decided(team: Team) -> None:
     given = {"workspace_id": team.workspace.id, "by": team.alice, "actor": SYSTEM}
-    request = ask_for_credits(**given, credits=5000, note="")
+    request = request_credits(**given, credits=5000, note="")
     (row,) = told(sections("finance")["Requests that wait"])
     assert row[:2] == ["5,000 credits", team.workspace.slug]
-    withdraw(workspace_id=team.workspace.id, request_id=request.id, actor=SYSTEM)
+    withdraw_request(workspace_id=team.workspace.id, request_id=request.id, actor=SYSTEM)
     assert told(sections("finance")["Requests that wait"]) == []
 
 
@@ -134,7 +134,7 @@ def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
             turn = opened(make_chatbot(team.workspace, model))
             completed(turn) if outcome == "+" else failed(turn)
     slow = opened(make_chatbot(team.outside, worse))
-    settle_turn(
+    settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
     assert told(sections()["Errors by model"]) == [

@@ -53,7 +53,9 @@ def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
         return _page(request, member, alert_form=form)
     threshold = form.cleaned_data["threshold"]
     actor = person(member.user, request)
-    alerts.set_threshold(workspace_id=member.workspace_id, threshold=threshold, actor=actor)
+    alerts.set_low_balance_threshold(
+        workspace_id=member.workspace_id, threshold=threshold, actor=actor
+    )
     below = f"fewer than {threshold:,} credits are left" if threshold else "the last credit is used"
     messages.success(request, f"You are told when {below}.")
     return redirect("dashboard:credits", member.workspace.slug)
@@ -67,7 +69,7 @@ def ask_for_plan(request: HttpRequest, member: Member) -> HttpResponse:
     form = PlanRequestForm(request.POST, current=account.plan if account else None)
     if not form.is_valid():
         return _page(request, member, plan_form=form)
-    return _asked(request, member, requests.ask_for_plan, **form.cleaned_data)
+    return _asked(request, member, requests.request_plan, **form.cleaned_data)
 
 
 @workspace_page(Permission.REQUEST_CREDITS)
@@ -77,7 +79,7 @@ def ask_for_credits(request: HttpRequest, member: Member) -> HttpResponse:
     form = PurchaseRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, member, purchase_form=form)
-    return _asked(request, member, requests.ask_for_credits, **form.cleaned_data)
+    return _asked(request, member, requests.request_credits, **form.cleaned_data)
 
 
 @workspace_page(Permission.REQUEST_CREDITS)
@@ -86,7 +88,9 @@ def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpRespo
     """Take a request back that nobody has answered."""
     actor = person(member.user, request)
     try:
-        requests.withdraw(workspace_id=member.workspace_id, request_id=request_id, actor=actor)
+        requests.withdraw_request(
+            workspace_id=member.workspace_id, request_id=request_id, actor=actor
+        )
     except RequestNotOpen as ended:
         messages.error(request, str(ended))
     else:

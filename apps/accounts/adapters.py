@@ -14,8 +14,8 @@ from apps.infrastructure.encryption import Cipher
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.infrastructure.web.middleware import client_ip
 
-SEND = "apps.accounts.tasks.send_email"
-_SECOND_FACTORS = Cipher("apps.accounts.second-factor")
+SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
+_SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -31,14 +31,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             template_prefix, email, {"email": email, **context}
         )
         html = render_to_string("emails/plain.html", {"text": message.body})
-        send_task_on_commit(SEND, email, message.subject, message.body, html)
+        send_task_on_commit(SEND_EMAIL_TASK, email, message.subject, message.body, html)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """The secrets of authenticator apps and recovery codes rest encrypted."""
 
     def encrypt(self, text: str) -> str:
-        return _SECOND_FACTORS.encrypt(text)
+        return _SECOND_FACTOR_SECRETS.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _SECOND_FACTORS.decrypt(encrypted_text)
+        return _SECOND_FACTOR_SECRETS.decrypt(encrypted_text)

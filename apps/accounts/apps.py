@@ -7,7 +7,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from apps.accounts.staff_roles import give_permissions
+        from apps.accounts.staff_roles import sync_group_permissions
 
         # After django.contrib.auth's own receiver, which makes the permissions.
-        post_migrate.connect(give_permissions, dispatch_uid="staff roles")
+        post_migrate.connect(sync_group_permissions, dispatch_uid="staff roles")

@@ -10,7 +10,7 @@ from django import forms
 PASSWORD_HELP = "At least 8 characters, and not a common one."  # noqa: S105
 
 
-class InOurWords(forms.BaseForm):
+class PlainLabelsMixin(forms.BaseForm):
     """A form of allauth's whose labels stand alone."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,31 +22,31 @@ class InOurWords(forms.BaseForm):
             new.help_text = PASSWORD_HELP
 
 
-class LoginForm(InOurWords, allauth.LoginForm):  # type: ignore[misc]
+class LoginForm(PlainLabelsMixin, allauth.LoginForm):  # type: ignore[misc]
     """Who comes in by a password."""
 
 
-class ReauthenticateForm(InOurWords, allauth.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateForm(PlainLabelsMixin, allauth.ReauthenticateForm):  # type: ignore[misc]
     """Who is in, and proves it anew."""
 
 
-class ResetPasswordForm(InOurWords, allauth.ResetPasswordForm):  # type: ignore[misc]
+class ResetPasswordForm(PlainLabelsMixin, allauth.ResetPasswordForm):  # type: ignore[misc]
     """Who has forgotten the password."""
 
 
-class ResetPasswordKeyForm(InOurWords, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
+class ResetPasswordKeyForm(PlainLabelsMixin, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
     """The new password of whoever had forgotten it."""
 
 
-class ChangePasswordForm(InOurWords, allauth.ChangePasswordForm):  # type: ignore[misc]
+class ChangePasswordForm(PlainLabelsMixin, allauth.ChangePasswordForm):  # type: ignore[misc]
     """Another password."""
 
 
-class SetPasswordForm(InOurWords, allauth.SetPasswordForm):  # type: ignore[misc]
+class SetPasswordForm(PlainLabelsMixin, allauth.SetPasswordForm):  # type: ignore[misc]
     """The first password of whoever came without."""
 
 
-class ChangeEmailForm(InOurWords, allauth.AddEmailForm):  # type: ignore[misc]
+class ChangeEmailForm(PlainLabelsMixin, allauth.AddEmailForm):  # type: ignore[misc]
     """The address that takes the place of the one a person logs in with."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

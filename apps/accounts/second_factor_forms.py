@@ -9,18 +9,18 @@ from allauth.mfa.base.forms import ReauthenticateForm as CodeAnewForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 
-from apps.accounts.forms import InOurWords
+from apps.accounts.forms import PlainLabelsMixin
 
 
-class AuthenticateForm(InOurWords, CodeForm):  # type: ignore[misc]
+class AuthenticateForm(PlainLabelsMixin, CodeForm):  # type: ignore[misc]
     """The code of whoever logs in."""
 
 
-class ReauthenticateForm(InOurWords, CodeAnewForm):  # type: ignore[misc]
+class ReauthenticateForm(PlainLabelsMixin, CodeAnewForm):  # type: ignore[misc]
     """The code of whoever is in, and proves it anew."""
 
 
-class SetUpAppForm(InOurWords, ActivateTOTPForm):  # type: ignore[misc]
+class SetUpAppForm(PlainLabelsMixin, ActivateTOTPForm):  # type: ignore[misc]
     """The first code of an authenticator app."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -28,7 +28,7 @@ class SetUpAppForm(InOurWords, ActivateTOTPForm):  # type: ignore[misc]
         self.fields["code"].label = "Code that the app shows"
 
 
-class AddPasskeyForm(InOurWords, AddWebAuthnForm):  # type: ignore[misc]
+class AddPasskeyForm(PlainLabelsMixin, AddWebAuthnForm):  # type: ignore[misc]
     """What a passkey is called, and whether it opens the account by itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

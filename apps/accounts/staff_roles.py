@@ -14,9 +14,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission
 
-OURS = "apps."
+APP_PREFIX = "apps."
 
-ROLES: Mapping[str, tuple[str, ...]] = {
+GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "support": (
         "*.view_*",
         "adjustments.give_goodwill",
@@ -51,17 +51,19 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """Group → the permissions it has, as patterns of `app.codename`."""
 
 
-def give_permissions(sender: AppConfig, **_: Any) -> None:
+def sync_group_permissions(sender: AppConfig, **_: Any) -> None:
     """After an app has migrated: give each group its permissions there, and take away others."""
-    if not sender.name.startswith(OURS):
+    if not sender.name.startswith(APP_PREFIX):
         return
     there = Permission.objects.filter(content_type__app_label=sender.label)
-    for group in Group.objects.filter(name__in=ROLES):
-        given = [permission for permission in there if _has(group.name, sender.label, permission)]
+    for group in Group.objects.filter(name__in=GROUP_PERMISSIONS):
+        given = [
+            permission for permission in there if _is_granted(group.name, sender.label, permission)
+        ]
         group.permissions.remove(*there.exclude(pk__in=[permission.pk for permission in given]))
         group.permissions.add(*given)
 
 
-def _has(role: str, app: str, permission: Permission) -> bool:
+def _is_granted(role: str, app: str, permission: Permission) -> bool:
     name = f"{app}.{permission.codename}"
-    return any(fnmatchcase(name, pattern) for pattern in ROLES[role])
+    return any(fnmatchcase(name, pattern) for pattern in GROUP_PERMISSIONS[role])

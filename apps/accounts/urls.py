@@ -16,7 +16,7 @@ from django.views.generic import RedirectView
 # Staff come in by the same door: the same limits on guessing, the same second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-getting_in = [
+authentication_urls = [
     path("login", account.login, name="account_login"),
     path("login/passkey", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("login/second-factor", second_factor.authenticate, name="mfa_authenticate"),
@@ -42,7 +42,7 @@ getting_in = [
     path("confirm/passkey", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
 ]
 
-own_account = [
+account_urls = [
     path("account", RedirectView.as_view(pattern_name="account_email"), name="account"),
     path("account/email", account.email, name="account_email"),
     path("account/password", account.password_change, name="account_change_password"),
@@ -68,4 +68,4 @@ own_account = [
     path("account/passkeys/<int:pk>/remove", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
 ]
 
-urlpatterns = [*getting_in, *own_account]
+urlpatterns = [*authentication_urls, *account_urls]

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
-from apps.accounts.access import signed_in
+from apps.accounts.access import signed_in_user
 from apps.adjustments import preview_tokens, services
 from apps.adjustments.csv_import import (
     COLUMNS,
@@ -35,7 +35,7 @@ def upload(request: HttpRequest, frame: Frame) -> HttpResponseBase:
     """Choose a file, see every row checked, post all of it or nothing."""
     if token := request.POST.get("preview"):
         try:
-            preview = preview_tokens.unseal(token, by=signed_in(request))
+            preview = preview_tokens.unseal(token, by=signed_in_user(request))
         except preview_tokens.Stale:
             messages.warning(request, TOO_OLD)
             return redirect(request.path)
@@ -69,7 +69,7 @@ def _dry_run(
     id: str = "",
     warning: str = "",
 ) -> HttpResponseBase:
-    by = signed_in(request)
+    by = signed_in_user(request)
     services.refuse_posted_file(digest_of(content))
     sheet = read_sheet(content)
     outlook = foresee(lines=sheet.lines, by=by)
@@ -97,7 +97,7 @@ def _dry_run(
 def _confirm(
     request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
 ) -> HttpResponseBase:
-    by = signed_in(request)
+    by = signed_in_user(request)
     name, content = preview.content["name"], base64.b64decode(preview.content["file"])
     sheet = read_sheet(content)
     try:

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from apps.accounts.access import signed_in
+from apps.accounts.access import signed_in_user
 from apps.adjustments import preview_tokens, services
 from apps.adjustments.errors import Differs, NotAdjusted, Refused, Undecidable
 from apps.adjustments.forms import AdjustForm, DeclineForm
@@ -57,7 +57,7 @@ def adjust(request: HttpRequest, frame: Frame) -> HttpResponseBase:
     """Fill in, see the balance before and after, post once."""
     if token := request.POST.get("preview"):
         try:
-            preview = preview_tokens.unseal(token, by=signed_in(request))
+            preview = preview_tokens.unseal(token, by=signed_in_user(request))
         except preview_tokens.Stale:
             messages.warning(request, TOO_OLD)
             return redirect(request.get_full_path())
@@ -68,7 +68,7 @@ def adjust(request: HttpRequest, frame: Frame) -> HttpResponseBase:
 
 
 def _form(request: HttpRequest, frame: Frame, *, filled: Line | None = None) -> HttpResponseBase:
-    by = signed_in(request)
+    by = signed_in_user(request)
     entry = _entry_to_reverse(request)
     sent = request.POST if request.method == "POST" and filled is None else None
     initial = _initial(filled) if filled else {"workspace": _named(request)}
@@ -116,7 +116,7 @@ def _initial(line: Line) -> dict[str, Any]:
 
 def _goodwill(request: HttpRequest, form: AdjustForm) -> str:
     """How much goodwill is left to give, for those who may give nothing else."""
-    if signed_in(request).has_perm(ADJUST):
+    if signed_in_user(request).has_perm(ADJUST):
         return ""
     workspace = Workspace.objects.filter(slug=form["workspace"].value() or "").first()
     if workspace is None:
@@ -130,7 +130,7 @@ def _entry_to_reverse(request: HttpRequest) -> LedgerEntry | None:
     if entry_id is None:
         return None
     entry = LedgerEntry.objects.select_related("workspace").filter(pk=entry_id).first()
-    if entry is None or not signed_in(request).has_perm(ADJUST):
+    if entry is None or not signed_in_user(request).has_perm(ADJUST):
         raise Http404
     return entry
 
@@ -154,7 +154,7 @@ def _preview(
 def _confirm(
     request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
 ) -> HttpResponseBase:
-    by = signed_in(request)
+    by = signed_in_user(request)
     line = preview.line
     try:
         adjustment = services.submit(
@@ -186,7 +186,7 @@ def done(request: HttpRequest, adjustment: Adjustment) -> HttpResponse:
 
 def decide(request: HttpRequest, frame: Frame, adjustment: Adjustment) -> HttpResponseBase:
     """Approve or decline what somebody else asked for."""
-    by = signed_in(request)
+    by = signed_in_user(request)
     outlook = foresee(lines=lines_of(adjustment), by=adjustment.requested_by)
     declining = request.method == "POST" and "decline" in request.POST
     form = DeclineForm(request.POST if declining else None)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from apps.accounts.access import signed_in
+from apps.accounts.access import signed_in_user
 from apps.audit.services import staff
 from apps.credits.credit_requests import accept_request, decline_request
 from apps.credits.models import Account, CreditRequest, Plan, RequestState
@@ -56,7 +56,7 @@ class PlanChangeAdmin(ReadOnlyAdmin):
             raise Http404
         form = PlanChangeForm(request.POST or None)
         if form.is_valid():
-            by = signed_in(request)
+            by = signed_in_user(request)
             try:
                 change_plan(
                     workspace_id=account.workspace_id,
@@ -138,7 +138,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 
 def _apply_decision(request: HttpRequest, asked: CreditRequest, answer: str) -> CreditRequest:
-    by = signed_in(request)
+    by = signed_in_user(request)
     actor = staff(by, request)
     which = {"workspace_id": asked.workspace_id, "request_id": asked.id}
     if request.POST.get("verdict") == "accept":

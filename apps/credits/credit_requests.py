@@ -32,7 +32,7 @@ from apps.credits.models import (
 from apps.credits.plans import change_plan
 from apps.credits.services import grant, lock_account
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.workspaces.queries import belongs_to
+from apps.workspaces.queries import is_member
 
 SEND_DECISION_TASK = "apps.credits.tasks.send_decision"
 
@@ -141,7 +141,7 @@ def _close(
     answer: str = "",
     decided_by: User | None = None,
 ) -> CreditRequest:
-    if decided_by is not None and belongs_to(decided_by, workspace_id):
+    if decided_by is not None and is_member(decided_by, workspace_id):
         raise OwnWorkspaceError
     lock_account(workspace_id=workspace_id)
     found = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)

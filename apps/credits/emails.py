@@ -7,7 +7,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 
 from apps.workspaces.models import Workspace
-from apps.workspaces.queries import people_who_may
+from apps.workspaces.queries import users_with_permission
 from apps.workspaces.roles import Permission
 
 
@@ -19,6 +19,6 @@ def send_email(template: str, *, workspace: Workspace, **context: object) -> Non
         render_to_string(f"credits/email/{template}{part}", context)
         for part in ("_subject.txt", ".txt", ".html")
     )
-    for person in people_who_may(workspace.id, Permission.REQUEST_CREDITS):
+    for person in users_with_permission(workspace.id, Permission.REQUEST_CREDITS):
         # A name with a line break in it must not begin another header.
         send_mail(" ".join(subject.split()), text, None, [person.email], html_message=html)

@@ -24,7 +24,7 @@ from apps.credits.errors import OwnWorkspaceError, PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.services import expire_lots, grant, lock_account, open_account
 from apps.infrastructure.logging import get_logger
-from apps.workspaces.queries import belongs_to
+from apps.workspaces.queries import is_member
 
 log = get_logger(__name__)
 
@@ -86,7 +86,7 @@ def change_plan(
     Naming the plan that it has takes back a change that has not come yet. Raises PlanUnchanged
     where there is none, OwnWorkspace, and ValueError for a plan that is not offered.
     """
-    if user is not None and belongs_to(user, workspace_id):
+    if user is not None and is_member(user, workspace_id):
         raise OwnWorkspaceError
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")

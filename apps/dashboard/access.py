@@ -13,8 +13,8 @@ from django.http.response import HttpResponseBase
 
 from apps.accounts.models import User
 from apps.workspaces.models import Member
-from apps.workspaces.queries import member_of
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.queries import find_member
+from apps.workspaces.roles import Permission, is_allowed
 
 Page = Callable[..., HttpResponseBase]
 
@@ -41,7 +41,7 @@ def workspace_page(wants: Permission) -> Callable[[Page], WorkspacePage]:
                 return redirect_to_login(request.get_full_path())
             member = member_in(request.user, slug)
             request.member = member  # type: ignore[attr-defined]
-            if not may(member.role, wants):
+            if not is_allowed(member.role, wants):
                 raise PermissionDenied
             return view(request, member, **rest)
 
@@ -53,7 +53,7 @@ def workspace_page(wants: Permission) -> Callable[[Page], WorkspacePage]:
 
 def member_in(user: User, slug: str) -> Member:
     """The person's place in this workspace. Raises Http404 for every other workspace alike."""
-    member = member_of(user, slug)
+    member = find_member(user, slug)
     if member is None:
         raise Http404
     return member

@@ -16,8 +16,8 @@ from apps.dashboard.access import seen_by
 from apps.dashboard.docs.pages import PAGES
 from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of, reverse_or_none
 from apps.workspaces.models import Member
-from apps.workspaces.queries import memberships_of
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.queries import memberships_for
+from apps.workspaces.roles import Permission, is_allowed
 
 MAX_PALETTE_CHATBOTS = 200
 ACCOUNT_LINKS = (
@@ -39,7 +39,7 @@ class Layout:
     @cached_property
     def may(self) -> dict[str, bool]:
         """Whether the member has each permission: `{% if layout.may.CHAT %}`."""
-        return {p.name: may(self._member.role, p) for p in Permission}
+        return {p.name: is_allowed(self._member.role, p) for p in Permission}
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -49,7 +49,7 @@ class Layout:
     @cached_property
     def memberships(self) -> list[Member]:
         """The user's memberships, for the workspace switcher."""
-        return list(memberships_of(self._member.user))
+        return list(memberships_for(self._member.user))
 
     @cached_property
     def palette(self) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.urls import NoReverseMatch, reverse
 
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def rail_of(member: Member, *, path: str) -> list[Group]:
 
 def _links(member: Member, entries: tuple[Entry, ...], path: str) -> Iterator[Link]:
     for entry in entries:
-        if not may(member.role, entry.wants):
+        if not is_allowed(member.role, entry.wants):
             continue
         url = address(entry.name, member.workspace.slug)
         if url is not None:

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from apps.api_keys import erasure as api_keys
 from apps.chatbots import erasure as chatbots
-from apps.conversations.erasing import workspace as conversations
+from apps.conversations import erasure as conversations
 from apps.leads import erasure as leads
 from apps.webhooks import erasure as webhooks
 from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase
-from apps.workspaces.services import close_workspace, note_erasure
+from apps.workspaces.services import close_workspace, mark_erased
 
 
 def end_workspaces(*, now: datetime) -> list[str]:
@@ -45,5 +45,5 @@ def erase(*, workspace_id: str) -> bool:
     chatbots.erase(workspace_id)
     api_keys.erase(workspace_id)
     webhooks.erase(workspace_id)
-    note_erasure(workspace_id=workspace_id)
+    mark_erased(workspace_id=workspace_id)
     return True

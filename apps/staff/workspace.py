@@ -20,7 +20,7 @@ from apps.staff.sections import (
     when,
 )
 from apps.workspaces.models import Member, Workspace
-from apps.workspaces.queries import members_of
+from apps.workspaces.queries import members_for
 
 
 def sections_of(workspace: Workspace, viewer: User) -> list[Section]:
@@ -76,7 +76,7 @@ def members(workspace: Workspace) -> Section:
         headers=["Person", "Role", "Since"],
         rows=[
             [link(member, member.user.email), member.get_role_display(), when(member.created_at)]
-            for member in members_of(workspace.id)[:MOST_ROWS]
+            for member in members_for(workspace.id)[:MOST_ROWS]
         ],
         nothing="Nobody is in it.",
         more=list_address(Member, q=workspace.slug),

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
 from apps.webhooks.models import DisabledReason, Endpoint
-from apps.workspaces.queries import owners_of
+from apps.workspaces.queries import owners_for
 
 
 def tell_owners() -> int:
@@ -33,7 +33,7 @@ def _tell_of_one() -> bool:
         return False
     given = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}
     text = render_to_string("webhooks/endpoint_disabled.txt", given)
-    for owner in owners_of(endpoint.workspace_id):
+    for owner in owners_for(endpoint.workspace_id):
         EmailMessage("A webhook endpoint was switched off", text, to=[owner.email]).send()
     Endpoint.objects.filter(id=endpoint.id).update(owners_told_at=Now())
     return True

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class Refusal(Exception):
+class WorkspaceError(Exception):
     """Something that was asked for and not done. `message` may be shown to the person."""
 
     message: ClassVar[str]
@@ -29,47 +29,47 @@ class Refusal(Exception):
         super().__init__(message or self.message)
 
 
-class LastOwner(Refusal):
+class LastOwner(WorkspaceError):
     """A workspace always has an owner."""
 
     message = "A workspace needs an owner. Make somebody else an owner first."
 
 
-class OwnersOnly(Refusal):
+class OwnerRequired(WorkspaceError):
     message = "Only an owner may make, change or remove an owner."
 
 
-class AlreadyMember(Refusal):
+class AlreadyMember(WorkspaceError):
     message = "This person is a member already."
 
 
-class WrongName(Refusal):
+class NameMismatch(WorkspaceError):
     """What was typed is not the name of the workspace."""
 
     message = "Type the name of the workspace exactly as it is shown."
 
 
-class InvitationRefused(Refusal):
+class InvitationError(WorkspaceError):
     """An invitation that opens nothing, or not to this person."""
 
 
-class InvitationUnknown(InvitationRefused):
+class InvitationNotFound(InvitationError):
     message = "This link is not one of ours, or was not copied whole. Ask for a new invitation."
 
 
-class InvitationExpired(InvitationRefused):
+class InvitationExpired(InvitationError):
     message = "This invitation has expired. Ask for a new one."
 
 
-class InvitationRevoked(InvitationRefused):
+class InvitationRevoked(InvitationError):
     message = "This invitation was withdrawn or replaced by a newer one."
 
 
-class InvitationUsed(InvitationRefused):
+class InvitationUsed(InvitationError):
     message = "This invitation was used already."
 
 
-class InvitationForAnother(InvitationRefused):
+class InvitationEmailMismatch(InvitationError):
     """The person who is signed in has not shown that the invited address is theirs."""
 
     message = "This invitation is for another email address. Sign in with that one."

@@ -10,18 +10,18 @@ from django.db.models.functions import Lower, Now
 
 from apps.infrastructure.postgres.id_field import IdField
 
-slug_form = RegexValidator(
+validate_slug = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\Z",
     "A slug has 1 to 48 lowercase letters, digits and inner hyphens.",
 )
 
 
-MOST_DAYS_KEPT = 3650
+MAX_RETENTION_DAYS = 3650
 
 
-def _kept_for_ever_or_days(name: str) -> models.CheckConstraint:
+def _retention_days_constraint(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(
-        condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__range": (1, MOST_DAYS_KEPT)}),
+        condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__range": (1, MAX_RETENTION_DAYS)}),
         name=f"workspaces_{name}",
     )
 
@@ -40,7 +40,7 @@ class Workspace(models.Model):
     slug = models.CharField(
         max_length=48,
         unique=True,
-        validators=[slug_form],
+        validators=[validate_slug],
         error_messages={"unique": "A workspace with this slug exists."},
     )
     name = models.CharField(max_length=120)
@@ -71,8 +71,8 @@ class Workspace(models.Model):
                 condition=Q(erased_at__isnull=True) | Q(closed_at__isnull=False),
                 name="workspaces_erased_when_closed",
             ),
-            _kept_for_ever_or_days("keep_conversations_days"),
-            _kept_for_ever_or_days("keep_leads_days"),
+            _retention_days_constraint("keep_conversations_days"),
+            _retention_days_constraint("keep_leads_days"),
         ]
 
     def __str__(self) -> str:
@@ -115,20 +115,20 @@ class Member(models.Model):
         return f"{self.user} ({self.role})"
 
 
-INVITED_ROLES = (Role.ADMIN, Role.MEMBER, Role.VIEWER)
+INVITABLE_ROLES = (Role.ADMIN, Role.MEMBER, Role.VIEWER)
 """An owner is made of a member, never by an email."""
 
 
 class Invitation(models.Model):
     """A place offered to an email address: open until accepted, revoked or expired.
 
-    The link holds the id, signed (`invitations.token_of`), and no secret is stored.
+    The link holds the id, signed (`invitations.invitation_token`), and no secret is stored.
     """
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(max_length=254)
-    role = models.CharField(max_length=6, choices=[(r.value, r.label) for r in INVITED_ROLES])
+    role = models.CharField(max_length=6, choices=[(r.value, r.label) for r in INVITABLE_ROLES])
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -157,7 +157,7 @@ class Invitation(models.Model):
                 name="workspaces_one_open_invitation",
             ),
             models.CheckConstraint(
-                condition=Q(role__in=INVITED_ROLES), name="workspaces_invitation_role_known"
+                condition=Q(role__in=INVITABLE_ROLES), name="workspaces_invitation_role_known"
             ),
             models.CheckConstraint(
                 condition=Q(accepted_at__isnull=True) | Q(revoked_at__isnull=True),
@@ -183,11 +183,11 @@ class Erasure(models.Model):
     Once it is done the id is gone too, and only numbers are left.
     """
 
-    LONGEST_ID = 255
+    MAX_USER_ID_LENGTH = 255
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="erasures")
-    user_id = models.CharField(max_length=LONGEST_ID, blank=True)
+    user_id = models.CharField(max_length=MAX_USER_ID_LENGTH, blank=True)
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )

@@ -38,7 +38,7 @@ _MEMBER = _VIEWER | {
 }
 _ADMIN = set(Permission) - {Permission.OWN}
 
-ROLES: Mapping[str, frozenset[Permission]] = {
+ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.ADMIN: frozenset(_ADMIN),
     Role.MEMBER: frozenset(_MEMBER),
@@ -46,6 +46,6 @@ ROLES: Mapping[str, frozenset[Permission]] = {
 }
 
 
-def may(role: str, permission: Permission) -> bool:
+def is_allowed(role: str, permission: Permission) -> bool:
     """Whether a member with this role is allowed that."""
-    return permission in ROLES[role]
+    return permission in ROLE_PERMISSIONS[role]

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from apps.workspaces.models import Invitation, Workspace
-from apps.workspaces.queries import owners_of, token_of
+from apps.workspaces.queries import invitation_token, owners_for
 
 _TRIED_AGAIN = {"autoretry_for": (OSError,), "retry_backoff": 10, "max_retries": 6}
 
@@ -20,7 +20,9 @@ def send_invitation(invitation_id: str) -> None:
     still_open = Invitation.objects.filter(pk=invitation_id, accepted_at=None, revoked_at=None)
     invitation = still_open.select_related("workspace", "invited_by").first()
     if invitation is not None:
-        link = settings.PUBLIC_URL + reverse("accept_invitation", args=[token_of(invitation)])
+        link = settings.PUBLIC_URL + reverse(
+            "accept_invitation", args=[invitation_token(invitation)]
+        )
         _send("invitation", invitation.email, {"invitation": invitation, "link": link})
 
 
@@ -31,7 +33,7 @@ def send_deletion_notices(workspace_id: str) -> None:
     workspace = still_due.exclude(deletion_due_at=None).first()
     if workspace is not None:
         link = f"{settings.PUBLIC_URL}{workspace.get_absolute_url()}settings"
-        for owner in owners_of(workspace.id):
+        for owner in owners_for(workspace.id):
             _send("deletion", owner.email, {"workspace": workspace, "link": link})
 
 

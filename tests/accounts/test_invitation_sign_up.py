@@ -9,7 +9,7 @@ from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
-from apps.workspaces.queries import token_of
+from apps.workspaces.queries import invitation_token
 from apps.workspaces.services import invite, revoke_invitation
 from tests.accounts.browser_session import PASSWORD, is_in, log_in, mails, sign_up, visitor
 from tests.factories import Team
@@ -31,7 +31,7 @@ def offered(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitatio
     invitation = invite(
         workspace=team.workspace, email=email, role=role, by=alice, actor=hand(alice)
     )
-    return invitation, f"/invitations/{token_of(invitation)}"
+    return invitation, f"/invitations/{invitation_token(invitation)}"
 
 
 def known(email: str) -> tuple[User, Client]:

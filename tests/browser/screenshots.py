@@ -176,7 +176,7 @@ def _places(told: Told) -> dict[str, str]:
     from apps.demo.seed import MODEL
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
-    from apps.workspaces.queries import token_of
+    from apps.workspaces.queries import invitation_token
     from tests.dashboard.page_urls import Found, addresses
 
     workspace = Workspace.objects.get(slug=told.slug)
@@ -190,7 +190,7 @@ def _places(told: Told) -> dict[str, str]:
         lead_id=lead.id,
         conversation_id=str(lead.conversation_id),
         page="quickstart",
-        token=token_of(Invitation.objects.get(workspace=workspace)),
+        token=invitation_token(Invitation.objects.get(workspace=workspace)),
     )
     places = {each.name.rpartition(":")[2]: each.path for each in addresses(found)}
     speaks = Chatbot.objects.get(workspace=workspace, language_model__name=MODEL)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Request
 
 from apps.accounts.models import User
 from apps.workspaces.models import Invitation
-from apps.workspaces.queries import token_of
+from apps.workspaces.queries import invitation_token
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import SIZES, session_of
 from tests.browser.hostile_rows import fill, poison
@@ -73,7 +73,9 @@ def hostile(committed: None) -> Iterator[Hostile]:
     values = arguments(team)
     offer = Invitation.objects.get(id=values["invitation_id"])
     columns = poison(team)
-    yield Hostile(team, {**values, "token": token_of(offer), "key": "nonsense", "pk": "0"}, columns)
+    yield Hostile(
+        team, {**values, "token": invitation_token(offer), "key": "nonsense", "pk": "0"}, columns
+    )
     leave_no_work(team)
 
 

@@ -10,7 +10,7 @@ from django.core import mail
 from playwright.sync_api import Page, expect
 
 from apps.workspaces.models import Workspace
-from apps.workspaces.services.invitations import SEND
+from apps.workspaces.services.invitations import SEND_INVITATION_TASK
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team
@@ -40,7 +40,7 @@ def test_somebody_is_invited_joins_and_goes_from_one_workspace_to_the_other(
     )
     page.get_by_role("button", name="Send invitation").click()
     expect(page.get_by_role("cell", name=charlie.email, exact=True)).to_be_visible()
-    run_jobs(SEND)
+    run_jobs(SEND_INVITATION_TASK)
     (link,) = re.findall(r"http\S+(/invitations/\S+)", str(mail.outbox[-1].body))
 
     page = visit(charlie, size=size).new_page()

@@ -20,7 +20,7 @@ from apps.audit.queries import entries_of
 from apps.chatbots.queries import chatbots_of
 from apps.core.ids import new_id
 from apps.workspaces.models import Role, Workspace
-from apps.workspaces.queries import token_of
+from apps.workspaces.queries import invitation_token
 from apps.workspaces.services import invite
 from tests.accounts.browser_session import PASSWORD, SEND
 from tests.browser.accessibility import assert_accessible
@@ -170,7 +170,7 @@ def test_pages_before_a_workspace_are_accessible(
         "/verify-email/nonsense",
         "/password/reset",
         "/password/reset/sent",
-        f"/invitations/{token_of(offer)}",
+        f"/invitations/{invitation_token(offer)}",
         "/invitations/nonsense",
     ):
         page.goto(address)

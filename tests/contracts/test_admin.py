@@ -49,7 +49,7 @@ from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.services import emit
 from apps.webhooks.signing_secrets import unseal
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
-from apps.workspaces.services import ask_erasure, invite
+from apps.workspaces.services import invite, request_erasure
 from tests.adjustments.adjustment_requests import asked, posted
 from tests.conversations.export_helpers import make_export
 from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
@@ -110,7 +110,7 @@ def make_world() -> tuple[Team, str]:
     request_credits(
         workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=SYSTEM
     )
-    ask_erasure(workspace=team.workspace, user_id=USERS_TEXT, actor=SYSTEM)
+    request_erasure(workspace=team.workspace, user_id=USERS_TEXT, actor=SYSTEM)
     key, secret = issue_key(workspace=team.workspace, name="n")
     IdempotentAnswer.objects.create(
         workspace=team.workspace,

@@ -40,7 +40,7 @@ from apps.leads.models import Lead
 from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Erasure, Workspace
-from apps.workspaces.services import ask_erasure, set_retention
+from apps.workspaces.services import request_erasure, set_retention
 from config import celery_app
 from tests.adjustments.adjustment_requests import asked as adjustment
 from tests.conversations.export_helpers import asked, written
@@ -289,7 +289,7 @@ def end_users_to_forget(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     for number in range(MANY):
         completed(opened(chatbot, metadata={"userId": f"u-{number}"}))
-        ask_erasure(workspace=team.workspace, user_id=f"u-{number}", actor=SYSTEM)
+        request_erasure(workspace=team.workspace, user_id=f"u-{number}", actor=SYSTEM)
 
     def seen() -> tuple[int, int, int]:
         done = Erasure.objects.filter(workspace=team.workspace).exclude(done_at=None)

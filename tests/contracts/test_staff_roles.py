@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
 from apps.accounts.models import User
-from apps.accounts.staff_roles import ROLES
+from apps.accounts.staff_roles import GROUP_PERMISSIONS
 from apps.adjustments.queries import foresee, lines_of
 from apps.credits.models import LedgerEntry
 from tests.adjustments.adjustment_requests import asked
@@ -26,7 +26,7 @@ from tests.contracts.test_admin import make_world, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user
 
-GROUPS = [*ROLES, "superuser"]
+GROUPS = [*GROUP_PERMISSIONS, "superuser"]
 RIGHTS = ("view", "add", "change", "delete")
 STANDARD = {"changelist", "add", "history", "delete", "change"}
 

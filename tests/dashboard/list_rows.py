@@ -19,7 +19,7 @@ from apps.webhooks.errors import TooManyEndpoints
 from apps.webhooks.models import Endpoint, EventType
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
-from apps.workspaces.services import ask_erasure, invite
+from apps.workspaces.services import invite, request_erasure
 from tests.factories import (
     Team,
     give,
@@ -82,7 +82,7 @@ def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
         by=someone,
         actor=actor,
     )
-    ask_erasure(workspace=workspace, user_id=number, actor=actor, by=someone.user)
+    request_erasure(workspace=workspace, user_id=number, actor=actor, by=someone.user)
     # Of the requests for credits, one at a time is open.
     last = CreditRequest.objects.get(workspace=workspace, state="open")
     withdraw_request(workspace_id=workspace.id, request_id=last.id, actor=actor)

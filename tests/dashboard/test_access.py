@@ -12,7 +12,7 @@ from apps.credits.credit_requests import request_credits
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
-from apps.workspaces.roles import ROLES, Permission, may
+from apps.workspaces.roles import ROLE_PERMISSIONS, Permission, is_allowed
 from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
 from tests.conversations.export_helpers import make_export
@@ -116,7 +116,7 @@ def test_each_page_opens_to_whom_the_table_says(team: Team, hand: str) -> None:
             expected[pattern.name] = {404}
         else:
             # What only takes a POST says so (405) to who may; what it wants is asked first.
-            allowed = may(hand, ROW_OF[str(pattern.name)])
+            allowed = is_allowed(hand, ROW_OF[str(pattern.name)])
             expected[pattern.name] = {200, 302, 405} if allowed else {403}
     wrong = {name: code for name, code in found.items() if code not in expected[name]}
     assert wrong == {}
@@ -145,6 +145,8 @@ def test_the_table_for_people_is_the_one_in_the_code() -> None:
     head, told = rows[0][1:], {row[0]: row[1:] for row in rows[2:]}
     assert head == Role.values
     assert told == {
-        permission.value: ["yes" if may(role, permission) else "—" for role in ROLES]
+        permission.value: [
+            "yes" if is_allowed(role, permission) else "—" for role in ROLE_PERMISSIONS
+        ]
         for permission in Permission
     }

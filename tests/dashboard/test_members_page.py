@@ -8,7 +8,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
-from apps.workspaces.queries import open_invitations
+from apps.workspaces.queries import open_invitations_for
 from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team
 from tests.workspaces.people import newcomer, place, roles
@@ -30,11 +30,11 @@ def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
     for _ in range(2):
         response = alice.post(path(team.workspace, "members/invite"), form, follow=True)
         assert says(response) == ["An invitation is on its way to Dana@Example.com."]
-    (invitation,) = open_invitations(team.workspace.id)
+    (invitation,) = open_invitations_for(team.workspace.id)
     assert (invitation.email, invitation.role) == ("dana@example.com", "viewer")
     response = alice.post(path(team.workspace, f"invitations/{invitation.id}/revoke"), follow=True)
     assert says(response) == ["The invitation to dana@example.com is withdrawn."]
-    assert open_invitations(team.workspace.id).count() == 0
+    assert open_invitations_for(team.workspace.id).count() == 0
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -
     signed_in(team.charlie).post(
         path(team.outside, "members/invite"), {"email": "eve@example.com", "role": "viewer"}
     )
-    (theirs,) = open_invitations(team.outside.id)
+    (theirs,) = open_invitations_for(team.outside.id)
     for page in (
         f"members/{charlie.id}/role",
         f"members/{charlie.id}/remove",
@@ -123,7 +123,7 @@ def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -
         response = alice.post(path(team.workspace, page), {"role": "viewer"})
         assert response.status_code == 404, page
     assert roles(team.outside) == {team.charlie.email: "owner"}
-    assert open_invitations(team.outside.id).count() == 1
+    assert open_invitations_for(team.outside.id).count() == 1
 
 
 @pytest.mark.parametrize("page", ["members/invite", "members/{id}/role", "members/{id}/remove"])

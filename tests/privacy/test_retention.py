@@ -19,7 +19,7 @@ from apps.leads.models import Lead
 from apps.privacy.retention import erase_users, forget_old
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure, Workspace
-from apps.workspaces.services import ask_erasure, set_retention
+from apps.workspaces.services import request_erasure, set_retention
 from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in
 from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
 from tests.leads.lead_factory import made, read
@@ -120,7 +120,7 @@ def test_change_of_retention_is_logged_and_days_that_are_none_are_refused(team: 
 
 
 def ask(team: Team, user_id: str) -> Erasure:
-    return ask_erasure(workspace=team.workspace, user_id=user_id, actor=SYSTEM)
+    return request_erasure(workspace=team.workspace, user_id=user_id, actor=SYSTEM)
 
 
 def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(

@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.audit.queries import entries_of
-from apps.workspaces.errors import WrongName
+from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Invitation, Role, Workspace
-from apps.workspaces.queries import memberships_of, workspaces_to_close
+from apps.workspaces.queries import memberships_for, workspaces_to_close
 from apps.workspaces.services import (
     cancel_deletion,
     close_workspace,
@@ -39,7 +39,7 @@ def due(team: Team) -> datetime:
 
 @pytest.mark.parametrize("typed", ["", "other", "DEMO"])
 def test_deletion_asks_for_the_name(team: Team, typed: str) -> None:
-    with pytest.raises(WrongName):
+    with pytest.raises(NameMismatch):
         ask(team, typed)
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
@@ -86,7 +86,7 @@ def test_closed_workspace_lets_go_of_its_name_members_and_invitations(team: Team
     assert (team.workspace.slug, team.workspace.name) == (team.workspace.id, "Deleted workspace")
     assert roles(team.workspace) == {}
     assert Invitation.objects.filter(workspace=team.workspace).count() == 0
-    assert list(memberships_of(team.alice)) == []
+    assert list(memberships_for(team.alice)) == []
     assert roles(team.outside) == {team.charlie.email: "owner"}
     assert create_workspace(slug=slug, owner=team.charlie).slug == slug
 

@@ -10,11 +10,11 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.audit.queries import entries_of
-from apps.workspaces.errors import LastOwner, OwnersOnly, Refusal
+from apps.workspaces.errors import LastOwner, OwnerRequired, WorkspaceError
 from apps.workspaces.models import Member, Role
 from apps.workspaces.services import (
     change_role,
-    leave,
+    leave_workspace,
     make_owner,
     remove_member,
     transfer_ownership,
@@ -50,13 +50,13 @@ def test_admin_makes_and_touches_no_owner(team: Team) -> None:
     alice, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
     admin = newcomer(team.workspace, Role.ADMIN)
     before = roles(team.workspace)
-    with pytest.raises(OwnersOnly):
+    with pytest.raises(OwnerRequired):
         change(team, bob, Role.OWNER, admin)
-    with pytest.raises(OwnersOnly):
+    with pytest.raises(OwnerRequired):
         change(team, alice, Role.VIEWER, admin)
-    with pytest.raises(OwnersOnly):
+    with pytest.raises(OwnerRequired):
         remove_member(workspace=team.workspace, member=alice, by=admin, actor=hand(admin))
-    with pytest.raises(OwnersOnly):
+    with pytest.raises(OwnerRequired):
         transfer_ownership(workspace=team.workspace, to=bob, by=admin, actor=hand(admin))
     assert (roles(team.workspace), actions(team)) == (before, [])
 
@@ -65,7 +65,7 @@ def test_role_is_looked_at_now_not_when_the_page_was_opened(team: Team) -> None:
     alice, stale = place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)
     change(team, place(team.workspace, stale.user), Role.ADMIN, alice)
     assert stale.role == Role.OWNER
-    with pytest.raises(OwnersOnly):
+    with pytest.raises(OwnerRequired):
         change(team, alice, Role.MEMBER, stale)
 
 
@@ -76,14 +76,14 @@ def test_last_owner_is_not_demoted_removed_and_does_not_leave(team: Team) -> Non
     with pytest.raises(LastOwner):
         remove_member(workspace=team.workspace, member=alice, by=alice, actor=hand(alice))
     with pytest.raises(LastOwner):
-        leave(workspace=team.workspace, member=alice, actor=hand(alice))
+        leave_workspace(workspace=team.workspace, member=alice, actor=hand(alice))
     assert roles(team.workspace)[team.alice.email] == "owner"
 
 
 def test_owner_leaves_when_there_is_another(team: Team) -> None:
     alice = place(team.workspace, team.alice)
     other = newcomer(team.workspace, Role.OWNER)
-    leave(workspace=team.workspace, member=alice, actor=hand(alice))
+    leave_workspace(workspace=team.workspace, member=alice, actor=hand(alice))
     assert roles(team.workspace) == {other.user.email: "owner", team.bob.email: "member"}
     assert actions(team) == [(team.alice.email, "member.left", team.alice.email)]
 
@@ -146,7 +146,7 @@ def at_once(*steps: Callable[[], object]) -> list[str]:
         try:
             barrier.wait()
             step()
-        except Refusal as refusal:
+        except WorkspaceError as refusal:
             return type(refusal).__name__
         finally:
             connection.close()
@@ -161,8 +161,8 @@ def test_two_owners_who_leave_at_once_leave_one(committed: None, _: int) -> None
     team = make_team()
     first, second = place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)
     found = at_once(
-        lambda: leave(workspace=team.workspace, member=first, actor=hand(first)),
-        lambda: leave(workspace=team.workspace, member=second, actor=hand(second)),
+        lambda: leave_workspace(workspace=team.workspace, member=first, actor=hand(first)),
+        lambda: leave_workspace(workspace=team.workspace, member=second, actor=hand(second)),
     )
     assert found == ["LastOwner", "done"]
     assert list(roles(team.workspace).values()).count("owner") == 1

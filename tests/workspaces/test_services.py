@@ -12,11 +12,11 @@ from apps.audit.queries import entries_of
 from apps.audit.services import person
 from apps.core.ids import new_id
 from apps.workspaces.models import Member, Role, Workspace
-from apps.workspaces.queries import workspace_by_slug
+from apps.workspaces.queries import get_workspace_by_slug
 from apps.workspaces.services import (
     add_member,
     create_workspace,
-    open_workspace,
+    create_workspace_from_name,
     rename_workspace,
 )
 from tests.factories import Team, make_user
@@ -84,12 +84,12 @@ def test_database_refuses_an_unknown_role(team: Team) -> None:
 
 
 def test_workspace_is_found_by_its_slug(team: Team) -> None:
-    assert workspace_by_slug(team.workspace.slug) == team.workspace
+    assert get_workspace_by_slug(team.workspace.slug) == team.workspace
 
 
 def test_workspace_that_is_not_there_is_named(db: None) -> None:
     with pytest.raises(ValueError, match="There is no workspace 'nowhere'"):
-        workspace_by_slug("nowhere")
+        get_workspace_by_slug("nowhere")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_workspace_that_is_not_there_is_named(db: None) -> None:
     ],
 )
 def test_slug_is_made_of_the_name(team: Team, name: str, stem: str) -> None:
-    workspace = open_workspace(name=name, owner=team.alice, actor=person(team.alice))
+    workspace = create_workspace_from_name(name=name, owner=team.alice, actor=person(team.alice))
     assert (workspace.slug, workspace.name) == (stem, name.strip())
 
 
 def test_second_workspace_of_a_name_has_a_slug_of_its_own(team: Team) -> None:
     first, second = (
-        open_workspace(name="Twins", owner=user, actor=person(user))
+        create_workspace_from_name(name="Twins", owner=user, actor=person(user))
         for user in (team.alice, team.bob)
     )
     assert (first.slug, second.slug[:6], len(second.slug)) == ("twins", "twins-", 12)
@@ -123,7 +123,7 @@ def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> No
     def opened(user: User) -> str:
         try:
             barrier.wait()
-            return open_workspace(name=name, owner=user, actor=person(user)).slug
+            return create_workspace_from_name(name=name, owner=user, actor=person(user)).slug
         finally:
             connection.close()
 
@@ -134,7 +134,7 @@ def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> No
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121])
 def test_workspace_needs_a_name_that_fits(team: Team, name: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        open_workspace(name=name, owner=team.alice, actor=person(team.alice))
+        create_workspace_from_name(name=name, owner=team.alice, actor=person(team.alice))
     assert list(caught.value.message_dict) == ["name"]
 
 

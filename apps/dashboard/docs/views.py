@@ -23,7 +23,7 @@ from apps.dashboard.docs.pages import FIRST, GROUPS, DocsPage, page_called
 from apps.dashboard.docs.rendering import BASE, article
 from apps.infrastructure.web.middleware import client_ip
 from apps.workspaces.models import Member
-from apps.workspaces.queries import memberships_of
+from apps.workspaces.queries import memberships_for
 from apps.workspaces.roles import Permission
 
 Address = Callable[[str], str]
@@ -44,7 +44,7 @@ class Shown:
 @require_safe
 def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
     """A docs page for everybody; who is signed in finds a chatbot of theirs in its examples."""
-    places = memberships_of(request.user) if request.user.is_authenticated else []
+    places = memberships_for(request.user) if request.user.is_authenticated else []
     member = next(iter(places), None)
     chatbots = active_chatbots(member.workspace_id) if member else []
     context = _context(request, _page(page), chatbots, index="docs", at="docs_page")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django import forms
 
-from apps.workspaces.models import INVITED_ROLES, Role
+from apps.workspaces.models import INVITABLE_ROLES, Role
 
 ROLES_IN_WORDS = {
     Role.OWNER: "Owner: everything, other owners and the end of the workspace included",
@@ -21,7 +21,7 @@ class InviteForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(
-        choices=[(role.value, ROLES_IN_WORDS[role]) for role in INVITED_ROLES],
+        choices=[(role.value, ROLES_IN_WORDS[role]) for role in INVITABLE_ROLES],
         initial=Role.MEMBER,
     )
 

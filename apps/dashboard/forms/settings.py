@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django import forms
 
-from apps.workspaces.models import MOST_DAYS_KEPT, Erasure, Workspace
+from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
 
 
 class NameForm(forms.Form):
@@ -13,7 +13,7 @@ class NameForm(forms.Form):
 
 def _days(label: str, help_text: str) -> forms.IntegerField:
     return forms.IntegerField(
-        required=False, min_value=1, max_value=MOST_DAYS_KEPT, label=label, help_text=help_text
+        required=False, min_value=1, max_value=MAX_RETENTION_DAYS, label=label, help_text=help_text
     )
 
 
@@ -39,7 +39,7 @@ class ErasureForm(forms.Form):
     """Whom to forget."""
 
     user_id = forms.CharField(
-        max_length=Erasure.LONGEST_ID,
+        max_length=Erasure.MAX_USER_ID_LENGTH,
         strip=False,
         label="User id",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),

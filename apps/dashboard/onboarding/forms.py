@@ -11,7 +11,7 @@ from django import forms
 from django.db import transaction
 from django.http import HttpRequest
 
-from apps.accounts.forms import InOurWords
+from apps.accounts.forms import PlainLabelsMixin
 from apps.accounts.models import User
 from apps.audit.services import person
 from apps.dashboard.onboarding.services import start_workspace
@@ -19,7 +19,7 @@ from apps.dashboard.onboarding.services import start_workspace
 INVITATIONS = "/invitations/"
 
 
-class SignUpForm(InOurWords, SignupForm):  # type: ignore[misc]
+class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
     """An account and its first workspace, both or neither.
 
     Who comes from an invitation joins a workspace and need not name one.

@@ -10,7 +10,7 @@ from apps.audit.services import Actor
 from apps.credits.plans import start_plan
 from apps.workspaces.models import Workspace
 from apps.workspaces.queries import owns_a_workspace
-from apps.workspaces.services import open_workspace
+from apps.workspaces.services import create_workspace_from_name
 
 PLAN = "free"
 
@@ -23,6 +23,6 @@ def start_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
     needs credits would make another workspace.
     """
     first = not owns_a_workspace(owner)
-    workspace = open_workspace(name=name, owner=owner, actor=actor)
+    workspace = create_workspace_from_name(name=name, owner=owner, actor=actor)
     start_plan(workspace_id=workspace.id, plan=PLAN, grant_credits=first, now=timezone.now())
     return workspace

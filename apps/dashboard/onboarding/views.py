@@ -9,13 +9,13 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.access import signed_in
+from apps.accounts.access import signed_in_user
 from apps.audit.services import person
 from apps.dashboard.onboarding.forms import WorkspaceForm
 from apps.dashboard.onboarding.services import start_workspace
-from apps.workspaces.errors import InvitationRefused
+from apps.workspaces.errors import InvitationError
 from apps.workspaces.models import Invitation
-from apps.workspaces.queries import invitation_in, memberships_of
+from apps.workspaces.queries import get_invitation_by_token, memberships_for
 from apps.workspaces.services import accept_invitation
 
 
@@ -23,7 +23,7 @@ from apps.workspaces.services import accept_invitation
 @login_required
 def workspaces(request: HttpRequest) -> HttpResponse:
     """Where a person goes after signing in: into the only workspace, or to choose one."""
-    places = list(memberships_of(signed_in(request)))
+    places = list(memberships_for(signed_in_user(request)))
     if len(places) == 1 and "choose" not in request.GET:
         return redirect(places[0].workspace)
     return render(request, "onboarding/workspaces.html", {"places": places})
@@ -35,7 +35,7 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
     """Another workspace of one's own."""
     form = WorkspaceForm(request.POST or None)
     if form.is_valid():
-        user = signed_in(request)
+        user = signed_in_user(request)
         workspace = start_workspace(
             name=form.cleaned_data["name"], owner=user, actor=person(user, request)
         )
@@ -48,10 +48,10 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """What is offered and to whom; accepting it, once signed in as that person."""
     try:
-        offer = invitation_in(token)
+        offer = get_invitation_by_token(token)
         if request.user.is_authenticated and request.method == "POST":
             return _accept(request, token)
-    except InvitationRefused as refusal:
+    except InvitationError as refusal:
         return render(request, "onboarding/refused.html", {"refusal": refusal}, status=410)
     if not request.user.is_authenticated:
         _expect(request, offer)
@@ -59,7 +59,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
-    user = signed_in(request)
+    user = signed_in_user(request)
     member = accept_invitation(token=token, user=user, actor=person(user, request))
     messages.success(request, f"You are in {member.workspace.name} now, as {member.role}.")
     return redirect(member.workspace)

@@ -18,7 +18,7 @@ from apps.core.ids import is_id
 from apps.dashboard.errors import NotSignedIn, WorkspaceNotFound
 from apps.infrastructure.concurrency.polling import Poller
 from apps.workspaces.models import Role
-from apps.workspaces.queries import roles_of
+from apps.workspaces.queries import get_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def role_at(seat: Seat) -> Role:
 def standings(seats: Collection[Seat]) -> Mapping[Seat, Standing]:
     """How each of them stands by now."""
     signed_in = _signed_in(seats)
-    roles = roles_of([(seat.workspace_id, seat.user_id) for seat in seats])
+    roles = get_roles([(seat.workspace_id, seat.user_id) for seat in seats])
     return {
         seat: roles.get((seat.workspace_id, seat.user_id), WorkspaceNotFound)
         if seat in signed_in

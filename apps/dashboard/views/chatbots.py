@@ -20,7 +20,7 @@ from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
 from apps.dashboard.presenters.rate_limit_text import in_words, most_a_day, used_lately
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 USED_WITHIN = timedelta(days=30)
 
@@ -132,7 +132,7 @@ def chatbot_in(workspace_id: str, chatbot_id: str) -> Chatbot:
 def _settings(
     request: HttpRequest, member: Member, found: Chatbot, refused: ChatbotForm | None = None
 ) -> HttpResponse:
-    may_edit = may(member.role, Permission.EDIT_CHATBOTS)
+    may_edit = is_allowed(member.role, Permission.EDIT_CHATBOTS)
     form = refused or ChatbotForm(instance=found)
     if not may_edit:
         for field in form.fields.values():
@@ -142,7 +142,7 @@ def _settings(
         "form": form,
         "endpoint": request.build_absolute_uri(reverse("chat", args=[found.id])),
         "may_edit": may_edit,
-        "may_delete": may(member.role, Permission.DELETE_CHATBOTS),
+        "may_delete": is_allowed(member.role, Permission.DELETE_CHATBOTS),
         **_limit(found),
     }
     return render(request, "dashboard/chatbot.html", context, status=422 if refused else 200)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import person
 from apps.conversations.annotations import clear_rating, edit_conversation, rate_answer
-from apps.conversations.erasing.conversation import delete_conversation
+from apps.conversations.erasure import delete_conversation
 from apps.conversations.errors import (
     ConversationBusy,
     ConversationNotFound,
@@ -28,7 +28,7 @@ from apps.dashboard.list_pages import listing
 from apps.dashboard.presenters.conversations import conversation_in, exchanges_of, turns_of
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 TURNS = 30
 """Turns of a thread that are shown at a time."""
@@ -49,7 +49,7 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
         "page": page,
         "rows": rows_of(page.rows),
         "exported": [(name, request.GET.get(name, "")) for name in form.fields],
-        "may_export": may(member.role, Permission.EXPORT),
+        "may_export": is_allowed(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/conversations.html", context)
 
@@ -70,8 +70,8 @@ def _page(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    may_edit = may(member.role, Permission.EDIT_CONVERSATIONS)
-    may_delete = may(member.role, Permission.DELETE_CONVERSATIONS)
+    may_edit = is_allowed(member.role, Permission.EDIT_CONVERSATIONS)
+    may_delete = is_allowed(member.role, Permission.DELETE_CONVERSATIONS)
     for field in form.fields.values():
         field.disabled = not may_edit
     page = listing(request, turns_of(thread), limit=TURNS)

@@ -29,7 +29,7 @@ from apps.reporting.credit_usage import conversations_of_entries, uses
 from apps.reporting.csv_download import csv_file
 from apps.reporting.monthly_statements import Month
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 SHOWN_EXPIRIES = 3
 SHOWN_REQUESTS = 10
@@ -128,8 +128,8 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
         "page": page,
         "rows": [(entry, places.get(entry.turn_id or "")) for entry in page.rows],
         "month": Month.of(timezone.now()),
-        "may_export": may(member.role, Permission.EXPORT),
-        "may_ask": may(member.role, Permission.REQUEST_CREDITS),
+        "may_export": is_allowed(member.role, Permission.EXPORT),
+        "may_ask": is_allowed(member.role, Permission.REQUEST_CREDITS),
         "requests": credit_requests_for(workspace_id)[:SHOWN_REQUESTS],
         "alert_form": AlertForm(
             initial={"threshold": account.low_balance_threshold if account else None}

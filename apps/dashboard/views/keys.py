@@ -21,7 +21,7 @@ from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.keys import KeyForm, RotationForm
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 USED_WITHIN = timedelta(days=30)
 
@@ -124,6 +124,6 @@ def _keys(
         "form": form,
         "rotation": RotationForm(auto_id="%s"),
         "now": timezone.now(),
-        "may_manage": may(member.role, Permission.MANAGE_KEYS),
+        "may_manage": is_allowed(member.role, Permission.MANAGE_KEYS),
     }
     return render(request, "dashboard/keys.html", context, status=status)

@@ -19,7 +19,7 @@ from apps.leads.queries import lead_with, leads_of
 from apps.leads.services import delete_lead, update_lead
 from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 COLUMNS = ("id", "name", "email", "phone", "status", "source", "chatbot", "conversation", "created")
 
@@ -37,8 +37,8 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
         "pipeline": pipeline_of(member.workspace_id),
         "status": given.get("status", ""),
         "statuses": STATUSES,
-        "may_edit": may(member.role, Permission.EDIT_LEADS),
-        "may_export": may(member.role, Permission.EXPORT),
+        "may_edit": is_allowed(member.role, Permission.EDIT_LEADS),
+        "may_export": is_allowed(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/leads.html", context)
 
@@ -130,7 +130,7 @@ def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
 def _page(
     request: HttpRequest, member: Member, found: Lead, form: LeadForm, *, status: int = 200
 ) -> HttpResponse:
-    may_edit = may(member.role, Permission.EDIT_LEADS)
+    may_edit = is_allowed(member.role, Permission.EDIT_LEADS)
     for field in form.fields.values():
         field.disabled = not may_edit
     context = {

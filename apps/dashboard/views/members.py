@@ -14,10 +14,10 @@ from apps.audit.services import person
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.members import InviteForm, RoleForm
 from apps.workspaces import services
-from apps.workspaces.errors import AlreadyMember, Refusal
+from apps.workspaces.errors import AlreadyMember, WorkspaceError
 from apps.workspaces.models import Member, Role
-from apps.workspaces.queries import members_of, open_invitations
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.queries import members_for, open_invitations_for
+from apps.workspaces.roles import Permission, is_allowed
 
 Page = Callable[..., HttpResponse]
 
@@ -29,7 +29,7 @@ def says_why_not(page: Page) -> Page:
     def answer(request: HttpRequest, member: Member, **rest: Any) -> HttpResponse:
         try:
             return page(request, member, **rest)
-        except Refusal as refusal:
+        except WorkspaceError as refusal:
             messages.error(request, str(refusal))
         except Member.DoesNotExist:
             messages.error(request, "This person is not in the workspace any more.")
@@ -70,7 +70,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.MANAGE_MEMBERS)
 @require_POST
 def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) -> HttpResponse:
-    invitation = open_invitations(member.workspace_id).filter(pk=invitation_id).first()
+    invitation = open_invitations_for(member.workspace_id).filter(pk=invitation_id).first()
     if invitation is None:
         raise Http404
     services.revoke_invitation(invitation=invitation, actor=person(member.user, request))
@@ -126,28 +126,30 @@ def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpRespon
 @require_POST
 @says_why_not
 def leave(request: HttpRequest, member: Member) -> HttpResponse:
-    services.leave(workspace=member.workspace, member=member, actor=person(member.user, request))
+    services.leave_workspace(
+        workspace=member.workspace, member=member, actor=person(member.user, request)
+    )
     messages.success(request, f"You have left {member.workspace.name}.")
     return redirect("workspaces")
 
 
 def _members(request: HttpRequest, member: Member, form: InviteForm | None = None) -> HttpResponse:
-    may_manage = may(member.role, Permission.MANAGE_MEMBERS)
+    may_manage = is_allowed(member.role, Permission.MANAGE_MEMBERS)
     context = {
-        "members": members_of(member.workspace_id),
-        "invitations": open_invitations(member.workspace_id) if may_manage else [],
+        "members": members_for(member.workspace_id),
+        "invitations": open_invitations_for(member.workspace_id) if may_manage else [],
         "form": form or InviteForm(),
         "roles": Role.choices,
         "now": timezone.now(),
         "may_manage": may_manage,
-        "may_manage_owners": may(member.role, Permission.OWN),
+        "may_manage_owners": is_allowed(member.role, Permission.OWN),
     }
     return render(request, "dashboard/members.html", context, status=422 if form else 200)
 
 
 def _other(member: Member, member_id: str) -> Member:
     """Another member of the same workspace. Raises Http404."""
-    other = members_of(member.workspace_id).filter(pk=member_id).first()
+    other = members_for(member.workspace_id).filter(pk=member_id).first()
     if other is None:
         raise Http404
     return other

@@ -8,7 +8,7 @@ from apps.dashboard.access import workspace_page
 from apps.reporting.monthly_statements import Month, months_of, statement_of
 from apps.reporting.statement_csv import month_file
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 
 @require_safe
@@ -22,7 +22,7 @@ def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
         "month": named,
         "is_running": named == months[0],
         "months": months,
-        "may_export": may(member.role, Permission.EXPORT),
+        "may_export": is_allowed(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/month.html", context)
 

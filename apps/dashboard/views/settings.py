@@ -10,10 +10,10 @@ from apps.audit.services import person
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.settings import ErasureForm, NameForm, RetentionForm
 from apps.workspaces import services
-from apps.workspaces.errors import WrongName
+from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Member
-from apps.workspaces.queries import erasures_of
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.queries import erasures_for
+from apps.workspaces.roles import Permission, is_allowed
 
 SHOWN_ERASURES = 10
 
@@ -59,7 +59,7 @@ def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
     form = ErasureForm(request.POST)
     if not form.is_valid():
         return _page(request, member, erasure_form=form)
-    services.ask_erasure(
+    services.request_erasure(
         workspace=member.workspace,
         user_id=form.cleaned_data["user_id"],
         actor=person(member.user, request),
@@ -79,7 +79,7 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
             typed_name=request.POST.get("name", ""),
             actor=person(member.user, request),
         )
-    except WrongName as wrong:
+    except NameMismatch as wrong:
         messages.error(request, str(wrong))
     else:
         due = workspace.deletion_due_at
@@ -99,14 +99,14 @@ def keep(request: HttpRequest, member: Member) -> HttpResponse:
 def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpResponse:
     """The page, with a form that was filled in wrongly in the place of the one as things stand."""
     workspace = member.workspace
-    may_edit = may(member.role, Permission.EDIT_SETTINGS)
+    may_edit = is_allowed(member.role, Permission.EDIT_SETTINGS)
     context = {
         "form": NameForm(initial={"name": workspace.name}),
         "retention_form": RetentionForm.of(workspace),
         "erasure_form": ErasureForm(),
-        "erasures": erasures_of(workspace.id)[:SHOWN_ERASURES] if may_edit else [],
+        "erasures": erasures_for(workspace.id)[:SHOWN_ERASURES] if may_edit else [],
         "may_edit": may_edit,
-        "may_delete": may(member.role, Permission.OWN),
+        "may_delete": is_allowed(member.role, Permission.OWN),
         **filled,
     }
     return render(request, "dashboard/settings.html", context, status=422 if filled else 200)

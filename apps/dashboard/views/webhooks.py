@@ -21,7 +21,7 @@ from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.queries import deliveries_of, delivery_with, endpoint_with, endpoints_of
 from apps.webhooks.signing import body_of
 from apps.workspaces.models import Member
-from apps.workspaces.roles import Permission, may
+from apps.workspaces.roles import Permission, is_allowed
 
 
 @workspace_page(Permission.VIEW)
@@ -30,7 +30,7 @@ def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
     """Where the workspace's events go."""
     context = {
         "endpoints": endpoints_of(member.workspace_id).order_by("-created_at", "-id"),
-        "may_manage": may(member.role, Permission.MANAGE_WEBHOOKS),
+        "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
     }
     return render(request, "dashboard/webhooks.html", context)
 
@@ -165,7 +165,7 @@ def delivery(request: HttpRequest, member: Member, delivery_id: str) -> HttpResp
         "endpoint": found.endpoint,
         "headers": "\n".join(f"{name}: {value}" for name, value in found.request_headers.items()),
         "body": body,
-        "may_manage": may(member.role, Permission.MANAGE_WEBHOOKS),
+        "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
     }
     return render(request, "dashboard/delivery.html", context)
 
@@ -200,7 +200,7 @@ def _page(
         "edit_form": form,
         "form": filters,
         "page": listing(request, deliveries_of(endpoint).filter(**filters.given())),
-        "may_manage": may(member.role, Permission.MANAGE_WEBHOOKS),
+        "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
         "now": timezone.now(),
     }
     return render(request, "dashboard/webhook.html", context, status=status)

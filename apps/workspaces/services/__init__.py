@@ -8,14 +8,14 @@ that two changes at once are decided one after the other.
 from apps.workspaces.services.deletion import (
     cancel_deletion,
     close_workspace,
-    note_erasure,
+    mark_erased,
     schedule_deletion,
 )
 from apps.workspaces.services.erasures import (
     ERASE_USERS,
-    ask_erasure,
     claim_erasure,
     finish_erasure,
+    request_erasure,
 )
 from apps.workspaces.services.invitations import (
     accept_invitation,
@@ -25,14 +25,14 @@ from apps.workspaces.services.invitations import (
 from apps.workspaces.services.members import (
     add_member,
     change_role,
-    leave,
+    leave_workspace,
     make_owner,
     remove_member,
     transfer_ownership,
 )
 from apps.workspaces.services.workspaces import (
     create_workspace,
-    open_workspace,
+    create_workspace_from_name,
     rename_workspace,
     set_retention,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "ERASE_USERS",
     "accept_invitation",
     "add_member",
-    "ask_erasure",
+    "request_erasure",
     "cancel_deletion",
     "change_role",
     "claim_erasure",
@@ -49,10 +49,10 @@ __all__ = [
     "create_workspace",
     "finish_erasure",
     "invite",
-    "leave",
+    "leave_workspace",
     "make_owner",
-    "note_erasure",
-    "open_workspace",
+    "mark_erased",
+    "create_workspace_from_name",
     "remove_member",
     "rename_workspace",
     "revoke_invitation",

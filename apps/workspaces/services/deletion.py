@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.workspaces.errors import WrongName
+from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 
-NOTICE = timedelta(days=7)
+NOTICE_PERIOD = timedelta(days=7)
 CLOSED_NAME = "Deleted workspace"
-SEND = "apps.workspaces.tasks.send_deletion_notices"
+SEND_NOTICES_TASK = "apps.workspaces.tasks.send_deletion_notices"
 
 
 @transaction.atomic
@@ -29,12 +29,12 @@ def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) ->
     Asking again does not move the day.
     """
     if typed_name.strip() != workspace.name:
-        raise WrongName
-    due = timezone.now() + NOTICE
+        raise NameMismatch
+    due = timezone.now() + NOTICE_PERIOD
     open_ones = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
     if open_ones.filter(deletion_due_at=None).update(deletion_due_at=due):
         _record(workspace, actor, "workspace.deletion_scheduled", due=due.isoformat())
-        send_task_on_commit(SEND, workspace.id)
+        send_task_on_commit(SEND_NOTICES_TASK, workspace.id)
     workspace.refresh_from_db()
     return workspace
 
@@ -72,7 +72,7 @@ def close_workspace(*, workspace_id: str, now: datetime) -> bool:
     return True
 
 
-def note_erasure(*, workspace_id: str) -> None:
+def mark_erased(*, workspace_id: str) -> None:
     """Write down that nothing of what people wrote is left. Call it when that is so."""
     closed = Workspace.objects.filter(pk=workspace_id, erased_at=None)
     if closed.exclude(closed_at=None).update(erased_at=timezone.now()):

@@ -16,12 +16,12 @@ from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Erasure, Workspace
 
 ERASE_USERS = "apps.privacy.tasks.erase_users"
-CLAIM = timedelta(minutes=10)
+CLAIM_DURATION = timedelta(minutes=10)
 """How long a worker has for one erasure before another may go on with it."""
 
 
 @transaction.atomic
-def ask_erasure(
+def request_erasure(
     *,
     workspace: Workspace,
     user_id: str,
@@ -33,9 +33,9 @@ def ask_erasure(
 
     The job worker does it, unless the caller does and has claimed it.
     """
-    if not 1 <= len(user_id) <= Erasure.LONGEST_ID:
-        raise ValueError(f"A user id has 1 to {Erasure.LONGEST_ID} characters.")
-    until = claimed_at + CLAIM if claimed_at else None
+    if not 1 <= len(user_id) <= Erasure.MAX_USER_ID_LENGTH:
+        raise ValueError(f"A user id has 1 to {Erasure.MAX_USER_ID_LENGTH} characters.")
+    until = claimed_at + CLAIM_DURATION if claimed_at else None
     erasure = Erasure.objects.create(
         workspace=workspace, user_id=user_id, asked_by=by, claimed_until=until
     )
@@ -54,7 +54,7 @@ def claim_erasure(*, now: datetime) -> Erasure | None:
         locked = free.select_for_update(of=("self",), skip_locked=True)
         erasure = locked.select_related("workspace").order_by("created_at").first()
         if erasure is not None:
-            Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM)
+            Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
     return erasure
 
 

@@ -18,18 +18,18 @@ from apps.audit.services import Actor, record
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
+    InvitationEmailMismatch,
     InvitationExpired,
-    InvitationForAnother,
+    InvitationNotFound,
     InvitationRevoked,
-    InvitationUnknown,
     InvitationUsed,
 )
 from apps.workspaces.models import Invitation, Member, Role, Workspace
-from apps.workspaces.queries import invitation_id_in
+from apps.workspaces.queries import parse_invitation_token
 from apps.workspaces.services.members import add_member
 
-OPEN_FOR = timedelta(days=7)
-SEND = "apps.workspaces.tasks.send_invitation"
+INVITATION_LIFETIME = timedelta(days=7)
+SEND_INVITATION_TASK = "apps.workspaces.tasks.send_invitation"
 
 
 @transaction.atomic
@@ -44,7 +44,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
         email=email.strip().lower(),
         role=role,
         invited_by=by.user,
-        expires_at=timezone.now() + OPEN_FOR,
+        expires_at=timezone.now() + INVITATION_LIFETIME,
     )
     invitation.clean_fields()
     if Member.objects.filter(workspace=workspace, user__email__iexact=invitation.email).exists():
@@ -53,7 +53,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
     earlier.filter(accepted_at=None, revoked_at=None).update(revoked_at=timezone.now())
     invitation.save()
     _record(invitation, actor, "invitation.sent")
-    send_task_on_commit(SEND, invitation.id)
+    send_task_on_commit(SEND_INVITATION_TASK, invitation.id)
     return invitation
 
 
@@ -72,7 +72,7 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     Raises a leaf of InvitationRefused: unknown, revoked, used by another, expired, or sent to an
     address that is not a verified one of this person.
     """
-    invitation = _lock(invitation_id_in(token))
+    invitation = _lock(parse_invitation_token(token))
     member = Member.objects.filter(workspace_id=invitation.workspace_id, user=user).first()
     if invitation.accepted_at is not None:
         if member is None or invitation.accepted_by_id != user.pk:
@@ -84,7 +84,7 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     if invitation.is_expired(now):
         raise InvitationExpired
     if not has_verified_email(user, invitation.email):
-        raise InvitationForAnother
+        raise InvitationEmailMismatch
     invitation.accepted_at, invitation.accepted_by = now, user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     _record(invitation, actor, "invitation.accepted")
@@ -98,7 +98,7 @@ def _lock(invitation_id: str) -> Invitation:
     found = Invitation.objects.select_for_update(of=("self",)).select_related("workspace")
     invitation = found.filter(pk=invitation_id, workspace__closed_at=None).first()
     if invitation is None:
-        raise InvitationUnknown
+        raise InvitationNotFound
     return invitation
 
 

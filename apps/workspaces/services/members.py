@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record
-from apps.workspaces.errors import LastOwner, OwnersOnly
+from apps.workspaces.errors import LastOwner, OwnerRequired
 from apps.workspaces.models import Member, Role, Workspace
 
 
@@ -57,7 +57,7 @@ def remove_member(*, workspace: Workspace, member: Member, by: Member, actor: Ac
 
 
 @transaction.atomic
-def leave(*, workspace: Workspace, member: Member, actor: Actor) -> None:
+def leave_workspace(*, workspace: Workspace, member: Member, actor: Actor) -> None:
     """Go, of one's own will. Raises LastOwner."""
     _lock(workspace, member)
     if member.role == Role.OWNER:
@@ -88,7 +88,7 @@ def _lock(workspace: Workspace, *members: Member) -> None:
 
 def _require_owner(member: Member) -> None:
     if member.role != Role.OWNER:
-        raise OwnersOnly
+        raise OwnerRequired
 
 
 def _require_another_owner(member: Member) -> None:

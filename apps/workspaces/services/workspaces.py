@@ -13,7 +13,7 @@ from apps.audit.services import Actor, record
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services.members import add_member
 
-_LONGEST_STEM = 40
+_MAX_STEM_LENGTH = 40
 
 
 @transaction.atomic
@@ -27,9 +27,9 @@ def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
 
 
 @transaction.atomic
-def open_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
+def create_workspace_from_name(*, name: str, owner: User, actor: Actor) -> Workspace:
     """A new workspace as a person asks for it: by its name alone. Raises ValidationError."""
-    workspace = _with_a_free_slug(name=name.strip(), owner=owner)
+    workspace = _create_with_free_slug(name=name.strip(), owner=owner)
     record(
         workspace_id=workspace.id,
         actor=actor,
@@ -86,10 +86,10 @@ def set_retention(
     return workspace
 
 
-def _with_a_free_slug(*, name: str, owner: User) -> Workspace:
+def _create_with_free_slug(*, name: str, owner: User) -> Workspace:
     """A slug like the name; where that is taken, even this moment, six random digits tell apart."""
     Workspace(name=name).clean_fields(exclude=["slug"])
-    stem = slugify(name)[:_LONGEST_STEM].replace("_", "-").strip("-") or "workspace"
+    stem = slugify(name)[:_MAX_STEM_LENGTH].replace("_", "-").strip("-") or "workspace"
     if not Workspace.objects.filter(slug=stem).exists():
         try:
             with transaction.atomic():

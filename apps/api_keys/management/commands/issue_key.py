@@ -7,7 +7,7 @@ from typing import Any
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
 from apps.infrastructure.commands import OperatorCommand
-from apps.workspaces.queries import workspace_by_slug
+from apps.workspaces.queries import get_workspace_by_slug
 
 
 def moment(text: str) -> datetime:
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
         self, *, workspace: str, name: str, scopes: str, expires: datetime | None, **_: Any
     ) -> dict[str, Any]:
         key, secret = issue_key(
-            workspace=workspace_by_slug(workspace),
+            workspace=get_workspace_by_slug(workspace),
             name=name,
             scopes=[scope.strip() for scope in scopes.split(",")],
             expires_at=expires,

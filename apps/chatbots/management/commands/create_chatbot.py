@@ -6,7 +6,7 @@ from typing import Any
 from apps.chatbots.queries import active_language_model
 from apps.chatbots.services import create_chatbot
 from apps.infrastructure.commands import OperatorCommand
-from apps.workspaces.queries import workspace_by_slug
+from apps.workspaces.queries import get_workspace_by_slug
 
 FIELDS = {
     "system_prompt": "system_prompt",
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
     def run(self, *, workspace: str, name: str, model: str, **options: Any) -> dict[str, Any]:
         given = {FIELDS[key]: options[key] for key in FIELDS if options[key] is not None}
         chatbot = create_chatbot(
-            workspace=workspace_by_slug(workspace),
+            workspace=get_workspace_by_slug(workspace),
             name=name,
             language_model=active_language_model(model),
             **given,

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.credits.services import grant
 from apps.infrastructure.commands import OperatorCommand
-from apps.workspaces.queries import workspace_by_slug
+from apps.workspaces.queries import get_workspace_by_slug
 
 
 class Command(OperatorCommand):
@@ -17,6 +17,6 @@ class Command(OperatorCommand):
         parser.add_argument("--reason", required=True, metavar="T")
 
     def run(self, *, workspace: str, credits: int, reason: str, **_: Any) -> dict[str, Any]:
-        found = workspace_by_slug(workspace)
+        found = get_workspace_by_slug(workspace)
         entry = grant(workspace_id=found.id, credits=credits, reason=reason)
         return {"workspace": found.slug, "balance": entry.balance_after, "entry": entry.id}

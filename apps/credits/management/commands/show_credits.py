@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.credits.queries import balance_for, ledger_sum
 from apps.infrastructure.commands import OperatorCommand
-from apps.workspaces.queries import workspace_by_slug
+from apps.workspaces.queries import get_workspace_by_slug
 
 
 class Command(OperatorCommand):
@@ -15,7 +15,7 @@ class Command(OperatorCommand):
         parser.add_argument("workspace", help="the workspace's slug")
 
     def run(self, *, workspace: str, **_: Any) -> dict[str, Any]:
-        found = workspace_by_slug(workspace)
+        found = get_workspace_by_slug(workspace)
         credits = balance_for(found.id)
         return {
             "workspace": found.slug,

@@ -8,8 +8,8 @@ from django.utils import timezone
 from apps.audit.services import SYSTEM
 from apps.infrastructure.commands import OperatorCommand
 from apps.privacy.retention import erase_user
-from apps.workspaces.queries import workspace_by_slug
-from apps.workspaces.services import ask_erasure
+from apps.workspaces.queries import get_workspace_by_slug
+from apps.workspaces.services import request_erasure
 
 
 class Command(OperatorCommand):
@@ -20,9 +20,9 @@ class Command(OperatorCommand):
         parser.add_argument("user_id", metavar="USER_ID")
 
     def run(self, *, workspace: str, user_id: str, **_: Any) -> dict[str, Any]:
-        found = workspace_by_slug(workspace)
+        found = get_workspace_by_slug(workspace)
         now = timezone.now()
-        erasure = ask_erasure(workspace=found, user_id=user_id, actor=SYSTEM, claimed_at=now)
+        erasure = request_erasure(workspace=found, user_id=user_id, actor=SYSTEM, claimed_at=now)
         done = erase_user(erasure, now=now)
         erasure.refresh_from_db()
         return {

@@ -4,8 +4,8 @@ Each constant is one data-modifying common table expression, name included, to b
 the statements of `apps.turns.sql`. They read these CTEs of the statement around them:
 
     input    one row per turn, as passed by the caller
-    opened   the turns that this statement inserted (`id`)
-    ended    the turns that this statement settled (`id`)
+    opened_turns   the turns that this statement inserted (`id`)
+    settled_turns    the turns that this statement settled (`id`)
 
 Timestamps use clock_timestamp(), not now(): the statement may have waited for row locks, and
 messages must sort in the order in which they were written. This module does not import Django, so
@@ -16,7 +16,7 @@ BEGIN_CONVERSATIONS = """\
 begun_conversations AS (
   INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, source)
   SELECT input.conversation_id, input.workspace_id, input.chatbot_id, input.source
-  FROM input JOIN opened USING (id) WHERE begins
+  FROM input JOIN opened_turns USING (id) WHERE begins
 )"""
 """Insert a conversation for every opened turn that begins one.
 
@@ -25,7 +25,7 @@ Reads from input: id, conversation_id, workspace_id, chatbot_id, source, begins.
 TOUCH_CONVERSATIONS = """\
 touched_conversations AS (
   UPDATE conversations_conversation AS conversation SET last_message_at = clock_timestamp()
-  FROM input JOIN opened USING (id)
+  FROM input JOIN opened_turns USING (id)
   WHERE conversation.id = input.conversation_id
     AND conversation.workspace_id = input.workspace_id AND NOT begins
 )"""
@@ -40,7 +40,7 @@ inserted_user_messages AS (
   SELECT
     user_message_id, input.workspace_id, conversation_id, input.id, 'user', text, metadata,
     clock_timestamp()
-  FROM input JOIN opened USING (id)
+  FROM input JOIN opened_turns USING (id)
 )"""
 """Insert the user's message of every opened turn.
 
@@ -53,7 +53,7 @@ inserted_answers AS (
   SELECT
     input.message_id, input.workspace_id, input.conversation_id, input.id, 'assistant',
     input.text, clock_timestamp()
-  FROM input JOIN ended USING (id) WHERE input.text <> ''
+  FROM input JOIN settled_turns USING (id) WHERE input.text <> ''
 )"""
 """Insert the assistant's message of every settled turn that has text.
 

@@ -28,20 +28,20 @@ HOLD_CREDITS = """\
 held_credits AS (
   UPDATE credits_account AS account SET held = account.held + sums.credits
   FROM (
-    SELECT workspace_id, sum(credits_held) AS credits FROM opened GROUP BY workspace_id
+    SELECT workspace_id, sum(credits_held) AS credits FROM opened_turns GROUP BY workspace_id
   ) AS sums
   WHERE account.workspace_id = sums.workspace_id AND sums.credits > 0
 )"""
 """Set credits aside for the turns that this statement inserted.
 
-Expects `opened (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
+Expects `opened_turns (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
 """
 
 CHARGE_CREDITS = """\
 receipt AS MATERIALIZED (
   SELECT *,
     balance - sum(credits_charged) OVER (PARTITION BY workspace_id ORDER BY n) AS balance_after
-  FROM ended
+  FROM settled_turns
 ), charge_entries AS (
   INSERT INTO credits_ledgerentry (
     id, workspace_id, kind, amount, balance_after, turn_id, reason, created_at)
@@ -53,9 +53,9 @@ receipt AS MATERIALIZED (
 )"""
 """Insert a ledger entry for each settled turn that was charged, in the order of `n`.
 
-Expects `input (n, id, workspace_id, entry_id)` and `ended (n, id, workspace_id,
+Expects `input (n, id, workspace_id, entry_id)` and `settled_turns (n, id, workspace_id,
 credits_charged, balance)`, where `id` is the turn's and `balance` is its account's from
-`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `ended` and
+`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `settled_turns` and
 `balance_after` (numeric), the balance after that turn's charge; and `charge_entries`, which has no
 rows. Include `PAY_CHARGES` too: it changes the balance.
 """
@@ -66,12 +66,12 @@ paid_charges AS (
   SET balance = account.balance - sums.charged, held = account.held - sums.held
   FROM (
     SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
-    FROM ended GROUP BY workspace_id
+    FROM settled_turns GROUP BY workspace_id
   ) AS sums
   WHERE account.workspace_id = sums.workspace_id AND (sums.charged > 0 OR sums.held > 0)
 )"""
 """Pay the charges and release the holds of the turns that this statement settled.
 
-Expects `ended (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
+Expects `settled_turns (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
 has no rows.
 """

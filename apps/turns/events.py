@@ -1,56 +1,35 @@
-"""What webhooks tell of turns: which event, and its data.
-
-Told in the transaction of what happened, in the ORM's words by `tell`; `group_commit` writes the
-same into the outbox by its own statements.
-"""
+"""Webhook events of a turn, written by the statements that open and settle it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from apps.conversations.models import Turn, TurnStatus
+from apps.core.ids import new_id
+from apps.infrastructure.concurrency.background import start_background_task
+from apps.infrastructure.postgres.threads import in_thread
+from apps.turns.rows import Row
+from apps.turns.types import Settlement
 from apps.webhooks.models import EventType
-from apps.webhooks.services import emit
+from apps.webhooks.services import enqueue_deliveries
 
-if TYPE_CHECKING:
-    from apps.turns.types import Settlement
-
-ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED)
+CHARGEABLE = (TurnStatus.COMPLETED, TurnStatus.STOPPED)
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """An event, and its data as receivers read it."""
-
-    event: EventType
-    data: dict[str, Any]
+def conversation_started(turn: Turn) -> Row:
+    """The event columns of the first turn of a conversation."""
+    return _event_columns(EventType.CONVERSATION_STARTED, _ids(turn))
 
 
-def conversation_started(turn: Turn) -> Announcement:
-    """The turn is the first of a new conversation."""
-    return Announcement(EventType.CONVERSATION_STARTED, _place_of(turn))
-
-
-def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Announcement | None:
-    """An answer was left, whole or stopped; or the turn failed. An empty answer tells nothing."""
-    if settlement.status not in ANSWERED:
-        event, data = EventType.TURN_FAILED, {"code": settlement.error_code}
-    elif settlement.text:
-        event, data = EventType.MESSAGE_COMPLETED, _answer(turn, settlement, charged)
-    else:
-        return None
-    return Announcement(event, _place_of(turn) | data)
-
-
-def tell(turn: Turn, announcement: Announcement | None) -> None:
-    """Tell the turn's workspace. Costs a statement, which writes nothing where nobody listens."""
-    if announcement is not None:
-        emit(workspace_id=turn.workspace_id, event=announcement.event, data=announcement.data)
-
-
-def _answer(turn: Turn, settlement: Settlement, charged: int) -> dict[str, Any]:
-    return {
+def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Row:
+    """The event columns of a settled turn: answered or failed. An empty answer has none."""
+    if settlement.status not in CHARGEABLE:
+        data = {"code": settlement.error_code}
+        return _event_columns(EventType.TURN_FAILED, _ids(turn) | data)
+    if not settlement.text:
+        return {}
+    answer = {
         "messageId": turn.message_id,
         "response": settlement.text,
         "finishReason": settlement.finish_reason,
@@ -60,9 +39,23 @@ def _answer(turn: Turn, settlement: Settlement, charged: int) -> dict[str, Any]:
         },
         "credits": {"charged": charged},
     }
+    return _event_columns(EventType.MESSAGE_COMPLETED, _ids(turn) | answer)
 
 
-def _place_of(turn: Turn) -> dict[str, Any]:
+def enqueue_deliveries_if_any(results: Sequence[Sequence[Any]]) -> None:
+    """Wake the delivery workers if one of the statement's rows says that it wrote a delivery.
+
+    Does not wait for the broker.
+    """
+    if any(has_deliveries for *_, has_deliveries in results):
+        start_background_task(in_thread(enqueue_deliveries))
+
+
+def _event_columns(event: EventType, data: dict[str, Any]) -> Row:
+    return {"event_id": new_id(), "event_type": event, "event_data": data}
+
+
+def _ids(turn: Turn) -> dict[str, Any]:
     return {
         "chatbotId": turn.chatbot_id,
         "conversationId": turn.conversation_id,

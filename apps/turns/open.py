@@ -62,25 +62,39 @@ async def open_turn(new: NewTurn) -> tuple[Turn, bool]:
     was authenticated; nothing is changed then.
     """
     turn = build_turn(new, conversation_id=new.conversation_id or new_id())
-    row = _row(turn, new)
-    while True:
-        match await _execute(row):
-            case sql.OPENED:
-                return turn, True
-            case sql.NO_ACCOUNT:
-                await in_thread(open_account, workspace_id=new.workspace_id)
-            case sql.KEY_USED:
-                earlier = await in_thread(_find_turn_by_key, new)
-                if earlier is not None:
-                    return earlier, False
-            case sql.DELETED:
-                raise ConversationNotFound
-            case sql.BUSY:
-                raise ConversationBusy
-            case _:
-                error = InsufficientCredits()
-                error.needed = new.credits
-                raise error
+    row = build_row(turn, new)
+    while (outcome := await _execute(row)) != sql.OPENED:
+        if outcome == sql.NO_ACCOUNT or new.idempotency_key is not None:
+            earlier = await in_thread(resolve_refusal, outcome, new)
+        else:
+            earlier = resolve_refusal(outcome, new)
+        if earlier is not None:
+            return earlier, False
+    return turn, True
+
+
+def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
+    """The earlier turn of the idempotency key; None if opening is to be tried again.
+
+    `outcome`: what `sql.OPEN` returned instead of `opened`. Raises the error that it means. The
+    first of several requests with one key may be what the others were refused for (its hold, its
+    running turn) before they could see it, so its turn is looked up whatever the refusal.
+    """
+    if outcome == sql.NO_ACCOUNT:
+        open_account(workspace_id=new.workspace_id)
+        return None
+    if new.idempotency_key is not None and (earlier := _find_turn_by_key(new)):
+        return earlier
+    match outcome:
+        case sql.DELETED:
+            raise ConversationNotFound
+        case sql.BUSY:
+            raise ConversationBusy
+        case sql.SHORT:
+            error = InsufficientCredits()
+            error.needed = new.credits
+            raise error
+    return None
 
 
 def build_turn(new: NewTurn, *, conversation_id: str) -> Turn:
@@ -111,7 +125,8 @@ def conversation_source(metadata: Mapping[str, Any] | None) -> str:
     return source if source and source.isprintable() else API
 
 
-def _row(turn: Turn, new: NewTurn) -> Row:
+def build_row(turn: Turn, new: NewTurn) -> Row:
+    """The turn as a row of `sql.OPEN`."""
     begins = new.conversation_id is None
     row = {name: getattr(turn, name) for name in _TURN_COLUMNS} | {
         "begins": begins,

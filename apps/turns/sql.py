@@ -1,43 +1,51 @@
-"""A turn opened and a turn settled, each as one statement for any number of turns.
+"""The two SQL statements that open and settle turns, for any number of turns at once.
 
-What `services.open_turn` and `services.settle_turn` do in a transaction of ORM calls, for turns
-that wait at the same moment. Takes one parameter, a JSON array of objects whose names are the
-columns of `asked`, and answers with a row for each of them. Knows nothing of Django, so that
-`bench/floor` can use the very same.
+Each takes one parameter, a JSON array of objects with the columns of its `input` CTE, and returns
+rows that name their object by `n`. Each app's tables are written by that app's own CTEs
+(`conversations.sql`, `credits.sql`, `webhooks.outbox`). This module does not import Django, so
+that `bench/floor` can run the same SQL.
 
-Order of locks: the accounts first, in the order of their workspaces, then everything else. Rows
-that two such statements could both want belong to a workspace, and its account keeps them apart,
-so they never wait for each other in a circle, and what the lock shows of an account stays true to
-the end. Times are of the clock, not of the statement's start, because a statement may have waited
-for its locks: messages and ledger entries sort as they were written.
+Locks: accounts first, in the order of their workspaces, then everything else. All rows that two
+such statements could both want belong to one workspace, whose account serialises them, so they
+never deadlock and what was read of an account stays true. Timestamps use clock_timestamp(), not
+now(), because a statement may have waited for its locks: messages and ledger entries sort in the
+order in which they were written.
 
-Order of look-ups: from what is asked to the tables, row by row, each by the index that names the
-row, whatever PostgreSQL believes to be in them. A new table looks to it as if any of its indexes
-would do. The index of running turns looks like a handful of rows, to be read whole; but it holds
-every turn that has ended since the last vacuum, too. So
+Plans: every step is an index look-up per input row, whatever PostgreSQL believes of the tables.
+To the planner a new table looks as if any of its indexes would do, and the index of running turns
+looks tiny, though it still holds every turn that ended since the last vacuum. Therefore
 
-- a range of `n` has it expect one row where it would expect a hundred;
-- what may be there is asked for as a value: an EXISTS it might answer by reading all there are;
+- a range of `n` makes it expect one row where it would expect a hundred;
+- existence is asked for as a scalar subquery: an EXISTS may be answered by reading a whole index;
 - a turn is settled by its id: its workspace is compared in a way that no index serves, and
-  'running' comes with the rows, for as a constant it would offer the index of running turns.
+  'running' comes with the input, because a constant would offer the index of running turns.
 
-No statement may break `0 ≤ held ≤ balance`: what fits is decided under the lock, and the table's
-own check refuses the whole statement should that ever be wrong.
+No statement may break `0 ≤ held ≤ balance`: what fits is decided under the lock, and the check
+constraint of the account would refuse the whole statement.
 """
 
 from __future__ import annotations
 
-from apps.webhooks.outbox import TELLING
+from apps.conversations.sql import (
+    BEGIN_CONVERSATIONS,
+    INSERT_ANSWERS,
+    INSERT_USER_MESSAGES,
+    TOUCH_CONVERSATIONS,
+)
+from apps.credits.sql import CHARGE_CREDITS, HOLD_CREDITS, LOCK_ACCOUNTS, PAY_CHARGES
+from apps.webhooks.outbox import EMIT_EVENTS
 
 OPENED = "opened"
-SHORT = "short"
-AGAIN = "again"
-TAKEN = "taken"
 NO_ACCOUNT = "no account"
+KEY_USED = "key used"
+DELETED = "deleted"
+BUSY = "busy"
+SHORT = "short"
+RETRY = "retry"
 
 OPEN = f"""
-WITH asked AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%s::json) AS asked (
+WITH input AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%s::json) AS input (
     n integer, workspace_id text, chatbot_id text, api_key_id text, conversation_id text,
     begins boolean, source text, id text, message_id text, user_message_id text, text text,
     metadata jsonb,
@@ -46,28 +54,26 @@ WITH asked AS MATERIALIZED (
     request_digest text, request_id text, process text, queue_ms integer,
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
-), account AS MATERIALIZED (
-  SELECT workspace_id, balance - held AS free FROM credits_account
-  WHERE workspace_id IN (SELECT workspace_id FROM asked)
-  ORDER BY workspace_id FOR NO KEY UPDATE
-), place AS MATERIALIZED (
-  SELECT asked.*, free,
+), {LOCK_ACCOUNTS}, candidate AS MATERIALIZED (
+  SELECT input.*, free,
     coalesce((SELECT true FROM conversations_turn AS running
-              WHERE running.conversation_id = asked.conversation_id
-                AND running.status = 'running' LIMIT 1), false)
-    OR (idempotency_key IS NOT NULL AND coalesce((
+              WHERE running.conversation_id = input.conversation_id
+                AND running.status = 'running' LIMIT 1), false) AS is_busy,
+    idempotency_key IS NOT NULL AND coalesce((
           SELECT true FROM conversations_turn AS earlier
-          WHERE earlier.workspace_id = asked.workspace_id
-            AND earlier.idempotency_key = asked.idempotency_key LIMIT 1), false))
-    OR (NOT begins AND coalesce((SELECT gone.deleted_at IS NOT NULL
-            FROM conversations_conversation AS gone
-            WHERE gone.id = asked.conversation_id), false)) AS is_taken
-  FROM asked JOIN account USING (workspace_id)
-), fitting AS (
-  -- What does not fit alone takes no room from the others.
+          WHERE earlier.workspace_id = input.workspace_id
+            AND earlier.idempotency_key = input.idempotency_key LIMIT 1), false) AS is_key_used,
+    NOT begins AND coalesce((SELECT conversation.deleted_at IS NOT NULL
+            FROM conversations_conversation AS conversation
+            WHERE conversation.id = input.conversation_id), false) AS is_deleted
+  FROM input JOIN account USING (workspace_id)
+), affordable AS (
+  -- A turn that does not fit by itself takes no credits from the others.
   SELECT *, sum(credits_held) OVER (PARTITION BY workspace_id ORDER BY n) AS with_earlier
-  FROM place WHERE NOT is_taken AND (credits_held <= free OR credits_held = 0)
-), opened AS (
+  FROM candidate
+  WHERE NOT is_busy AND NOT is_key_used AND NOT is_deleted
+    AND (credits_held <= free OR credits_held = 0)
+), opened_turns AS (
   INSERT INTO conversations_turn (
     id, workspace_id, chatbot_id, conversation_id, api_key_id, status, message_id, model_name,
     credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
@@ -78,111 +84,66 @@ WITH asked AS MATERIALIZED (
     credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
     0, '', '', process, '', '{{}}',
     idempotency_key, request_digest, request_id, queue_ms, clock_timestamp(), clock_timestamp()
-  FROM fitting WHERE with_earlier <= free OR credits_held = 0
+  FROM affordable WHERE with_earlier <= free OR credits_held = 0
   ORDER BY n
   ON CONFLICT DO NOTHING
   RETURNING id, workspace_id, credits_held
-), begun AS (
-  INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, source)
-  SELECT asked.conversation_id, asked.workspace_id, asked.chatbot_id, asked.source
-  FROM asked JOIN opened USING (id) WHERE begins
-), continued AS (
-  UPDATE conversations_conversation AS conversation SET last_message_at = clock_timestamp()
-  FROM asked JOIN opened USING (id)
-  WHERE conversation.id = asked.conversation_id
-    AND conversation.workspace_id = asked.workspace_id AND NOT begins
-), said AS (
-  INSERT INTO conversations_message (
-    id, workspace_id, conversation_id, turn_id, role, text, metadata, created_at)
-  SELECT
-    user_message_id, asked.workspace_id, conversation_id, asked.id, 'user', text, metadata,
-    clock_timestamp()
-  FROM asked JOIN opened USING (id)
-), set_aside AS (
-  UPDATE credits_account AS account SET held = account.held + sums.credits
-  FROM (SELECT workspace_id, sum(credits_held) AS credits FROM opened GROUP BY workspace_id) AS sums
-  WHERE account.workspace_id = sums.workspace_id AND sums.credits > 0
-), told AS MATERIALIZED (
-  SELECT event_id, asked.workspace_id, event_type, event_data
-  FROM asked JOIN opened USING (id) WHERE event_id IS NOT NULL
-), {TELLING}
-SELECT asked.n, CASE
-  WHEN opened.id IS NOT NULL THEN 'opened'
-  WHEN account.workspace_id IS NULL THEN 'no account'
-  WHEN place.is_taken THEN 'taken'
-  WHEN asked.credits_held > account.free THEN 'short'
-  WHEN fitting.with_earlier > account.free AND asked.credits_held > 0 THEN 'again'
-  ELSE 'taken'
+), {BEGIN_CONVERSATIONS}, {TOUCH_CONVERSATIONS}, {INSERT_USER_MESSAGES}, {HOLD_CREDITS},
+told AS MATERIALIZED (
+  SELECT event_id, input.workspace_id, event_type, event_data
+  FROM input JOIN opened_turns USING (id) WHERE event_id IS NOT NULL
+), {EMIT_EVENTS}
+SELECT input.n, CASE
+  WHEN opened_turns.id IS NOT NULL THEN '{OPENED}'
+  WHEN account.workspace_id IS NULL THEN '{NO_ACCOUNT}'
+  WHEN candidate.is_key_used THEN '{KEY_USED}'
+  WHEN candidate.is_deleted THEN '{DELETED}'
+  WHEN candidate.is_busy THEN '{BUSY}'
+  WHEN input.credits_held > account.free THEN '{SHORT}'
+  ELSE '{RETRY}'
 END, EXISTS (SELECT FROM delivery)
-FROM asked
+FROM input
 LEFT JOIN account USING (workspace_id)
-LEFT JOIN place USING (id)
-LEFT JOIN fitting USING (id)
-LEFT JOIN opened USING (id)
-"""  # noqa: S608 - a constant of ours
-"""Answers (n, outcome, whether any of them is to be delivered to somebody).
+LEFT JOIN candidate USING (id)
+LEFT JOIN opened_turns USING (id)
+"""  # noqa: S608 - constants of ours
+"""Returns (n, outcome, whether any webhook delivery was written).
 
     opened      turn, message, hold and (where `begins`) conversation are written
-    short       the free credits do not cover it: refused
-    again       they did, but not after those before it in the same statement
-    taken       a turn runs in its conversation, or it is deleted, or its idempotency key was used
     no account  the workspace has no account yet
+    key used    a turn has this idempotency key
+    deleted     the conversation is deleted
+    busy        a turn runs in the conversation
+    short       the free credits do not cover the hold
+    retry       only what came before it in the same or a concurrent statement stood in its way:
+                ask again, and the next statement sees why
 """
 
 SETTLE = f"""
-WITH asked AS MATERIALIZED (
-  SELECT *, 'running' AS running FROM json_to_recordset(%s::json) AS asked (
+WITH input AS MATERIALIZED (
+  SELECT *, 'running' AS running FROM json_to_recordset(%s::json) AS input (
     n integer, workspace_id text, conversation_id text, id text, message_id text, entry_id text,
     status text, price bigint, text text, delta_lengths integer[], finish_reason text,
     error_code text, input_tokens integer, output_tokens integer, first_token_at timestamptz,
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
-), account AS MATERIALIZED (
-  SELECT workspace_id, balance FROM credits_account
-  WHERE workspace_id IN (SELECT workspace_id FROM asked)
-  ORDER BY workspace_id FOR NO KEY UPDATE
-), ended AS (
+), {LOCK_ACCOUNTS}, settled_turns AS (
   UPDATE conversations_turn AS turn SET
-    status = asked.status, credits_charged = asked.price, input_tokens = asked.input_tokens,
-    output_tokens = asked.output_tokens, finish_reason = asked.finish_reason,
-    error_code = asked.error_code, first_token_at = asked.first_token_at, text_so_far = '',
-    delta_lengths = asked.delta_lengths, settled_at = clock_timestamp()
-  FROM asked LEFT JOIN account USING (workspace_id)
-  WHERE turn.id = asked.id AND turn.workspace_id IS NOT DISTINCT FROM asked.workspace_id
-    AND turn.status = asked.running
-  RETURNING asked.n, turn.id, turn.workspace_id, turn.credits_held, turn.credits_charged,
+    status = input.status, credits_charged = input.price, input_tokens = input.input_tokens,
+    output_tokens = input.output_tokens, finish_reason = input.finish_reason,
+    error_code = input.error_code, first_token_at = input.first_token_at, text_so_far = '',
+    delta_lengths = input.delta_lengths, settled_at = clock_timestamp()
+  FROM input LEFT JOIN account USING (workspace_id)
+  WHERE turn.id = input.id AND turn.workspace_id IS NOT DISTINCT FROM input.workspace_id
+    AND turn.status = input.running
+  RETURNING input.n, turn.id, turn.workspace_id, turn.credits_held, turn.credits_charged,
     coalesce(account.balance, 0) AS balance
-), receipt AS MATERIALIZED (
-  SELECT *, balance - sum(credits_charged) OVER (PARTITION BY workspace_id ORDER BY n) AS left_over
-  FROM ended
-), answered AS (
-  INSERT INTO conversations_message (
-    id, workspace_id, conversation_id, turn_id, role, text, created_at)
-  SELECT
-    asked.message_id, asked.workspace_id, asked.conversation_id, asked.id, 'assistant',
-    asked.text, clock_timestamp()
-  FROM asked JOIN ended USING (id) WHERE asked.text <> ''
-), charged AS (
-  INSERT INTO credits_ledgerentry (
-    id, workspace_id, kind, amount, balance_after, turn_id, reason, created_at)
-  SELECT
-    asked.entry_id, asked.workspace_id, 'charge', -credits_charged, left_over, asked.id, '',
-    clock_timestamp()
-  FROM asked JOIN receipt USING (id) WHERE credits_charged > 0
-  ORDER BY asked.n
-), paid AS (
-  UPDATE credits_account AS account
-  SET balance = account.balance - sums.charged, held = account.held - sums.held
-  FROM (
-    SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
-    FROM ended GROUP BY workspace_id
-  ) AS sums
-  WHERE account.workspace_id = sums.workspace_id AND (sums.charged > 0 OR sums.held > 0)
-), told AS MATERIALIZED (
-  SELECT event_id, asked.workspace_id, event_type, event_data
-  FROM asked JOIN ended USING (id) WHERE event_id IS NOT NULL
-), {TELLING}
-SELECT n, credits_charged, left_over::bigint, EXISTS (SELECT FROM delivery) FROM receipt
-"""  # noqa: S608 - a constant of ours
-"""Answers (n, credits charged, balance after it, whether any is to be delivered to somebody) for
-each turn that was running, and no other."""
+), {INSERT_ANSWERS}, {CHARGE_CREDITS}, {PAY_CHARGES},
+told AS MATERIALIZED (
+  SELECT event_id, input.workspace_id, event_type, event_data
+  FROM input JOIN settled_turns USING (id) WHERE event_id IS NOT NULL
+), {EMIT_EVENTS}
+SELECT n, credits_charged, balance_after::bigint, EXISTS (SELECT FROM delivery) FROM receipt
+"""  # noqa: S608 - constants of ours
+"""Returns (n, credits charged, balance afterwards, whether any webhook delivery was written) for
+each turn that was running, and no row for the others."""

@@ -8,7 +8,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.annotations import edit_conversation, rate_answer
-from apps.conversations.erasing.conversation import delete_conversation, erase_deleted
+from apps.conversations.erasure import delete_conversation, erase_deleted
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
 from apps.credits.models import LedgerEntry

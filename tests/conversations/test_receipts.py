@@ -9,7 +9,7 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
-from apps.turns.orm import settle_turn
+from apps.turns.settle import settle_turn_blocking
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from tests.api_kit.rest_client import Api
@@ -20,7 +20,7 @@ UNKNOWN = {"inputTokens": None, "outputTokens": None}
 
 
 def settled(turn: Turn, status: TurnStatus, **fields: Any) -> None:
-    settle_turn(turn=turn, settlement=Settlement(status=status, **fields))
+    settle_turn_blocking(turn=turn, settlement=Settlement(status=status, **fields))
 
 
 def complete(turn: Turn) -> None:

@@ -16,14 +16,13 @@ from apps.accounts.models import User
 from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import newest_message
 from apps.dashboard.realtime.conversations import news_of
-from apps.turns.orm import open_turn
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import add_member
 from tests.conftest import StartWeb
 from tests.e2e.database_state import turns, wait_until
 from tests.factories import Team, make_chatbot, make_user
 from tests.sockets import Line, paying_caller
-from tests.turns.new_turns import completed, new_turn, opened
+from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 from tests.web_processes import Caller, Frame, WebProcess, free_port, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
@@ -153,7 +152,7 @@ def test_turn_that_opens_during_a_look_is_not_found_without_its_message(team: Te
 
     def open_after_the_first(run: Callable[..., Any], *statement: Any) -> Any:
         rows = run(*statement)
-        late.extend(open_turn(new)[0] for new in to_open)
+        late.extend(open_turn_blocking(new)[0] for new in to_open)
         return rows
 
     with connection.execute_wrapper(open_after_the_first):

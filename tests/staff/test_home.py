@@ -79,7 +79,7 @@ def test_books_that_differed_last_night_are_named(team: Team) -> None:
 
 
 def test_request_waits_until_it_is_decided(team: Team) -> None:
-    given = {"workspace_id": team.workspace.id, "by": team.alice, "actor": SYSTEM}
+    given = {"workspace_id": team.workspace.id, "user": team.alice, "actor": SYSTEM}
     request = request_credits(**given, credits=5000, note="")
     (row,) = told(sections("finance")["Requests that wait"])
     assert row[:2] == ["5,000 credits", team.workspace.slug]

@@ -1,15 +1,20 @@
-"""Turns for tests, opened and ended by the product's own services."""
+"""Turns for tests, opened and settled by the product's SQL on the test's own connection."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Turn, TurnStatus
-from apps.turns.orm import open_turn, settle_turn
+from apps.core.ids import new_id
+from apps.turns import sql
+from apps.turns.open import build_row, build_turn, resolve_refusal
+from apps.turns.rows import encode_rows
+from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import NewTurn, Receipt, Settlement
 
 
@@ -27,9 +32,22 @@ def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
     return NewTurn(**given | fields)
 
 
+def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
+    """As `apps.turns.open.open_turn`, on Django's connection."""
+    turn = build_turn(new, conversation_id=new.conversation_id or new_id())
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.OPEN, [encode_rows([build_row(turn, new)])])
+            ((_, outcome, _),) = cursor.fetchall()
+        if outcome == sql.OPENED:
+            return turn, True
+        if (earlier := resolve_refusal(outcome, new)) is not None:
+            return earlier, False
+
+
 def opened(chatbot: Chatbot, **fields: Any) -> Turn:
     """A new running turn."""
-    turn, is_new = open_turn(new_turn(chatbot, **fields))
+    turn, is_new = open_turn_blocking(new_turn(chatbot, **fields))
     assert is_new
     return turn
 
@@ -37,7 +55,7 @@ def opened(chatbot: Chatbot, **fields: Any) -> Turn:
 def completed(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
     """The turn, settled with an answer."""
     given: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
-    return settle_turn(turn=turn, settlement=Settlement(text=text, **given | fields))
+    return settle_turn_blocking(turn=turn, settlement=Settlement(text=text, **given | fields))
 
 
 def three_exchanges(chatbot: Chatbot) -> Conversation:
@@ -53,7 +71,7 @@ def three_exchanges(chatbot: Chatbot) -> Conversation:
 def failed(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:
     """The turn, failed after this text."""
     settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code=error_code)
-    return settle_turn(turn=turn, settlement=settlement)
+    return settle_turn_blocking(turn=turn, settlement=settlement)
 
 
 def silence(turn: Turn, seconds: int = 3600) -> None:

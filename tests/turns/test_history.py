@@ -8,7 +8,7 @@ import pytest
 
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.conversations.erasing.conversation import delete_conversation
+from apps.conversations.erasure import delete_conversation
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, TurnStatus
 from apps.core.ids import new_id

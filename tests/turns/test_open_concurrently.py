@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from apps.turns.orm import open_turn
 from django.db import connections
 
 from apps.chatbots.models import Chatbot
@@ -17,7 +16,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import Balance, balance_for
 from apps.turns.types import NewTurn
 from tests.factories import Team, give, make_chatbot, make_model
-from tests.turns.new_turns import completed, new_turn, opened
+from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 THREADS = 8
 ROUNDS = 6
@@ -35,7 +34,7 @@ def open_at_once(request: NewTurn) -> list[tuple[str, bool]]:
     def run(_: int) -> tuple[str, bool]:
         barrier.wait(timeout=30)
         try:
-            turn, is_new = open_turn(request)
+            turn, is_new = open_turn_blocking(request)
         except (ConversationBusy, InsufficientCredits) as error:
             return error.code, False
         else:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from apps.turns.orm import open_turn
 from django.db.models.functions import Now
 
 from apps.api_keys.services import issue_key
@@ -16,7 +15,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
 from tests.factories import Team, give, make_chatbot, make_model
-from tests.turns.new_turns import completed, new_turn, opened
+from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
 
 def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> None:
     with pytest.raises(InsufficientCredits):
-        open_turn(new_turn(chatbot, credits=11))
+        open_turn_blocking(new_turn(chatbot, credits=11))
     assert rows(chatbot) == (0, 0, 0)
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
@@ -93,14 +92,14 @@ def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> Non
 def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> None:
     outside = make_chatbot(team.outside)
     with pytest.raises(InsufficientCredits):
-        open_turn(new_turn(outside, credits=1))
+        open_turn_blocking(new_turn(outside, credits=1))
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
     running = opened(chatbot, credits=3)
     with pytest.raises(ConversationBusy):
-        open_turn(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
+        open_turn_blocking(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
     assert rows(chatbot) == (1, 1, 1)
     assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
@@ -113,22 +112,22 @@ def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None
 
 def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
     first = opened(chatbot, credits=3, idempotency_key="k")
-    assert open_turn(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
+    assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     completed(first)
-    assert open_turn(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
+    assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     assert rows(chatbot) == (1, 1, 2)
     assert balance_for(chatbot.workspace_id) == Balance(7, 0)
 
 
 def test_retry_finds_the_first_turn_when_no_credit_is_left(chatbot: Chatbot) -> None:
     first = opened(chatbot, credits=10, idempotency_key="k")
-    assert open_turn(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
+    assert open_turn_blocking(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
 
 
 def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
     opened(chatbot, credits=3, idempotency_key="k", request_digest="one")
     with pytest.raises(IdempotencyMismatch):
-        open_turn(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
+        open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
     assert rows(chatbot) == (1, 1, 1)
     assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
@@ -138,7 +137,9 @@ def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) ->
     first = opened(chatbot, idempotency_key="k", request_digest="one")
     completed(first)
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=hours))
-    second, found_new = open_turn(new_turn(chatbot, idempotency_key="k", request_digest="one"))
+    second, found_new = open_turn_blocking(
+        new_turn(chatbot, idempotency_key="k", request_digest="one")
+    )
     assert (found_new, second != first) == (is_new, is_new)
 
 

@@ -26,7 +26,7 @@ from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
-from apps.conversations.erasing.conversation import delete_conversation
+from apps.conversations.erasure import delete_conversation
 from apps.conversations.errors import ConversationNotFound, TurnNotRunning
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.core.errors import ApiError

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from apps.turns.orm import settle_turn
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from apps.conversations.models import Message, Turn, TurnStatus
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
+from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import Receipt, Settlement
 from tests.factories import Team, give, make_chatbot, make_model
 from tests.turns.new_turns import completed, failed, opened
@@ -85,7 +85,7 @@ def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnS
     settlement = Settlement(
         status=status, text="Half an", input_tokens=5, output_tokens=5000, error_code="MODEL_ERROR"
     )
-    assert settle_turn(turn=turn, settlement=settlement) == Receipt(charged=0, balance=10)
+    assert settle_turn_blocking(turn=turn, settlement=settlement) == Receipt(charged=0, balance=10)
     turn.refresh_from_db()
     assert (turn.status, turn.credits_charged, turn.error_code) == (status, 0, "MODEL_ERROR")
     assert answers(turn) == [(turn.message_id, "Half an")]

@@ -30,7 +30,7 @@ from apps.llm.errors import ModelFailure
 from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from apps.llm.types import Finish, ModelRequest, TextDelta, Usage
 from apps.turns.heartbeat import save_progress
-from apps.turns.services import settle_together
+from apps.turns.settle import settle_turn
 from apps.turns.types import Receipt, Settlement
 
 log = get_logger(__name__)
@@ -143,11 +143,11 @@ class RunningTurn:
         process settled the turn, or the database's error when it stayed away."""
         for pause in _SETTLE_PAUSES:
             try:
-                return await settle_together(turn=self.turn, settlement=settlement)
+                return await settle_turn(turn=self.turn, settlement=settlement)
             except DATABASE_UNAVAILABLE:
                 log.warning("settle_again", seconds=pause)
                 await asyncio.sleep(pause)
-        return await settle_together(turn=self.turn, settlement=settlement)
+        return await settle_turn(turn=self.turn, settlement=settlement)
 
     def _ended(self, receipt: Receipt) -> Ended:
         return Ended(

@@ -27,8 +27,8 @@ from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.process import process
 from apps.llm.types import ChatMessage, ModelRequest
-from apps.turns.history import Said, recall_together
-from apps.turns.services import open_together
+from apps.turns.history import HistoryMessage, load_history
+from apps.turns.open import open_turn
 from apps.turns.types import NewTurn
 
 
@@ -127,7 +127,7 @@ async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     """The turn, and what to ask the model if the turn is new."""
     chatbot = request.chatbot
     messages = prompt(chatbot, await _history(request), request.message)
-    turn, is_new = await open_together(
+    turn, is_new = await open_turn(
         NewTurn(
             workspace_id=request.workspace_id,
             chatbot=chatbot,
@@ -151,9 +151,9 @@ async def _history(request: ChatRequest) -> Sequence[ChatMessage]:
 
     Raises ConversationNotFound.
     """
-    stored: Sequence[Said] = ()
+    stored: Sequence[HistoryMessage] = ()
     if request.conversation_id is not None:
-        stored = await recall_together(
+        stored = await load_history(
             request.workspace_id,
             request.conversation_id,
             chatbot_id=request.chatbot.id,

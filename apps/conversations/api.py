@@ -13,8 +13,7 @@ from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
-from apps.conversations import annotations as curation
-from apps.conversations.erasing import conversation
+from apps.conversations import annotations, erasure
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.lists import listed, row_of, rows_of, with_beginnings
 from apps.conversations.models import RatingValue, Turn
@@ -68,7 +67,7 @@ def update_conversation(
 ) -> SuccessSchema[ConversationOut]:
     """Give a conversation a title or a note of your own, or take them away."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
-    conversation = curation.edit_conversation(
+    conversation = annotations.edit_conversation(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         actor=actor_in(request),
@@ -83,7 +82,7 @@ def update_conversation(
 def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[DeletedSchema]:
     """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
     credits that it took."""
-    conversation.delete_conversation(
+    erasure.delete_conversation(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         actor=actor_in(request),
@@ -115,7 +114,7 @@ def rate_message(
     request: HttpRequest, conversation_id: str, message_id: str, body: NewRating
 ) -> SuccessSchema[MessageShape]:
     """Rate an answer of the assistant, in place of any rating that it has."""
-    message = curation.rate_answer(
+    message = annotations.rate_answer(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
@@ -136,7 +135,7 @@ def clear_rating(
     request: HttpRequest, conversation_id: str, message_id: str
 ) -> SuccessSchema[MessageShape]:
     """Take the rating of an answer away, if it has one."""
-    message = curation.clear_rating(
+    message = annotations.clear_rating(
         workspace_id=caller_in(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,

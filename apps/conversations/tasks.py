@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.conversations import search
-from apps.conversations.erasing import conversation
+from apps.conversations import erasure, search
 from apps.conversations.exports import services as exports
 from apps.conversations.exports.writing import write_due
 from apps.infrastructure.logging import get_logger
@@ -33,7 +32,7 @@ def prune_exports() -> int:
 @shared_task(name="apps.conversations.tasks.erase_deleted")  # type: ignore[untyped-decorator]
 def erase_deleted() -> int:
     """Finish deletions that were cut off. Nothing is lost if a run is missed or doubled."""
-    return conversation.erase_deleted()
+    return erasure.erase_deleted_conversations()
 
 
 @shared_task(name="apps.conversations.tasks.read_messages")  # type: ignore[untyped-decorator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
@@ -40,6 +41,12 @@ def leads_from(workspace_id: str, conversation_ids: Collection[str]) -> list[str
 def erase_leads(workspace_id: str, lead_ids: Collection[str]) -> int:
     """Remove these leads, with what was captured of them; how many there were."""
     return _delete(workspace_id, lead_ids, Q())
+
+
+def unlink_conversation(*, workspace_id: str, conversation_id: str, **_: Any) -> None:
+    """Clear an erased conversation from its leads: they are a person's details and stay."""
+    leads = Lead.objects.filter(workspace_id=workspace_id, conversation_id=conversation_id)
+    leads.update(conversation=None)
 
 
 def _delete(workspace_id: str, lead_ids: Collection[str], still: Q) -> int:

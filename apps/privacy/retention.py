@@ -14,15 +14,14 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from apps.audit.services import SYSTEM, record
-from apps.conversations.erasing.conversation import delete_conversation
-from apps.conversations.erasing.end_user import conversations_of_end_user
+from apps.conversations.erasure import delete_conversation, find_end_user_conversations
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.exports.queries import exports_of
 from apps.conversations.exports.services import delete_export
 from apps.conversations.queries import conversations_of
 from apps.infrastructure.logging import get_logger
 from apps.leads import erasure as leads
-from apps.webhooks.erasure import erase_events_about
+from apps.webhooks.erasure import erase_events
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import claim_erasure, finish_erasure
 
@@ -77,10 +76,10 @@ def erase_user(erasure: Erasure, *, now: datetime) -> bool:
     False where a turn runs in one of the conversations: then it is not done yet.
     """
     workspace_id = erasure.workspace_id
-    ids = conversations_of_end_user(workspace_id, erasure.user_id)
+    ids = find_end_user_conversations(workspace_id, erasure.user_id)
     lead_ids = leads.leads_from(workspace_id, ids)
     deleted = [_delete(workspace_id, conversation_id) for conversation_id in ids]
-    erase_events_about(workspace_id, conversation_ids=ids, lead_ids=lead_ids)
+    erase_events(workspace_id, conversation_ids=ids, lead_ids=lead_ids)
     for export in exports_of(workspace_id) if ids else ():
         delete_export(export=export, actor=SYSTEM)
     removed = leads.erase_leads(workspace_id, lead_ids)

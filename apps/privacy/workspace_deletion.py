@@ -39,11 +39,11 @@ def close(*, workspace_id: str, now: datetime) -> None:
 
 def erase(*, workspace_id: str) -> bool:
     """Remove what people wrote in a closed workspace; False while a turn still runs in it."""
-    if not conversations.erase(workspace_id):
+    if not conversations.erase_workspace(workspace_id):
         return False
     leads.erase(workspace_id)
     chatbots.erase(workspace_id)
     api_keys.erase(workspace_id)
-    webhooks.erase(workspace_id)
+    webhooks.erase_workspace(workspace_id)
     mark_erased(workspace_id=workspace_id)
     return True

@@ -8,7 +8,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.annotations import edit_conversation, rate_answer
-from apps.conversations.erasure import delete_conversation, erase_deleted
+from apps.conversations.erasure import delete_conversation, erase_deleted_conversations
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
 from apps.credits.models import LedgerEntry
@@ -146,11 +146,11 @@ def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
 def test_deletion_that_was_cut_off_is_finished(team: Team, chatbot: Chatbot) -> None:
     turn = lived_in(chatbot)
     delete(turn)
-    assert erase_deleted() == 0
+    assert erase_deleted_conversations() == 0
     cut_off = lived_in(chatbot)
     Conversation.objects.filter(id=cut_off.conversation_id).update(
         deleted_at=cut_off.created_at, title="", note="", source="api"
     )
     assert rows_that_say(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
-    assert (erase_deleted(), erase_deleted()) == (1, 0)
+    assert (erase_deleted_conversations(), erase_deleted_conversations()) == (1, 0)
     assert rows_that_say(SECRET, team.workspace) == []

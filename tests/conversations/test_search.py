@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation
-from apps.conversations.erasing.conversation import delete_conversation
+from apps.conversations.erasure import delete_conversation
 from apps.conversations.lists import listed
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
 from apps.conversations.search import query_of, read_again, read_messages, words_of

@@ -1,0 +1,43 @@
+"""Erase the conversations of a deleted workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from apps.conversations import search
+from apps.conversations.exports.models import Export
+from apps.conversations.models import API, Conversation, Message, Rating, Turn, TurnStatus
+
+_BATCH_SIZE = 500
+
+
+def erase_workspace(workspace_id: str) -> bool:
+    """Remove exports, ratings and all text. Return False, unchanged, while a turn still runs.
+
+    Turns and messages stay as rows without text, because ledger entries refer to turns. Works in
+    small transactions and can be interrupted and repeated.
+    """
+    if Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING).exists():
+        return False
+    Export.objects.filter(workspace_id=workspace_id).delete()
+    for ids in _conversation_id_batches(workspace_id):
+        messages = Message.objects.filter(conversation_id__in=ids)
+        messages.exclude(text="", metadata=None).update(text="", metadata=None)
+        Rating.objects.filter(conversation_id__in=ids).delete()
+        conversations = Conversation.objects.filter(id__in=ids)
+        conversations.exclude(title="", note="", source=API).update(title="", note="", source=API)
+        with transaction.atomic():
+            search.forget(workspace_id=workspace_id, conversation_ids=ids)
+        turns = Turn.objects.filter(conversation_id__in=ids)
+        turns.update(text_so_far="", delta_lengths=[], idempotency_key=None)
+    return True
+
+
+def _conversation_id_batches(workspace_id: str) -> Iterator[list[str]]:
+    ids = Conversation.objects.filter(workspace_id=workspace_id).order_by("id")
+    last = ""
+    while batch := list(ids.filter(id__gt=last).values_list("id", flat=True)[:_BATCH_SIZE]):
+        yield batch
+        last = batch[-1]

@@ -122,7 +122,7 @@ def failing_webhooks(now: datetime) -> Section:
         headers=["Endpoint", "Workspace", "Failing since", "State"],
         rows=[
             [
-                link(endpoint, endpoint.place),
+                link(endpoint, endpoint.origin),
                 link(endpoint.workspace),
                 when(endpoint.failing_since),
                 "on" if endpoint.is_enabled else endpoint.get_disabled_reason_display(),

@@ -11,16 +11,16 @@ from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSc
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint
-from apps.webhooks.queries import deliveries_of, delivery_with, endpoint_with, endpoints_of
+from apps.webhooks.queries import deliveries_for, endpoints_for, get_delivery, get_endpoint
 from apps.webhooks.schemas import (
-    DeliveryOut,
-    DeliveryPage,
-    DeliveryWhole,
-    EndpointChanges,
-    EndpointIn,
-    EndpointOut,
-    EndpointPage,
-    EndpointWithSecret,
+    CreateEndpointSchema,
+    DeliveryDetailSchema,
+    DeliveryListSchema,
+    DeliverySchema,
+    EndpointListSchema,
+    EndpointSchema,
+    EndpointWithSecretSchema,
+    UpdateEndpointSchema,
 )
 
 router = Router(tags=["webhooks"], by_alias=True)
@@ -29,26 +29,28 @@ READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 
 
-@router.get("/webhook-endpoints", auth=READ, response=SuccessSchema[EndpointPage])
+@router.get("/webhook-endpoints", auth=READ, response=SuccessSchema[EndpointListSchema])
 def list_webhook_endpoints(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[EndpointPage]:
+) -> SuccessSchema[EndpointListSchema]:
     """The workspace's webhook endpoints, newest first."""
-    endpoints = endpoints_of(caller_in(request).workspace_id)
+    endpoints = endpoints_for(caller_in(request).workspace_id)
     page = paginate_newest_first(endpoints, cursor=cursor, limit=limit)
-    rows = [EndpointOut.of(endpoint) for endpoint in page.rows]
-    return SuccessSchema(data=EndpointPage(webhook_endpoints=rows, next_cursor=page.next_cursor))
+    rows = [EndpointSchema.from_endpoint(endpoint) for endpoint in page.rows]
+    return SuccessSchema(
+        data=EndpointListSchema(webhook_endpoints=rows, next_cursor=page.next_cursor)
+    )
 
 
 @router.post(
     "/webhook-endpoints",
     auth=MANAGE,
-    response={201: SuccessSchema[EndpointWithSecret]},
+    response={201: SuccessSchema[EndpointWithSecretSchema]},
     openapi_extra=raises(TooManyEndpoints),
 )
 def create_webhook_endpoint(
-    request: HttpRequest, body: EndpointIn
-) -> Status[SuccessSchema[EndpointWithSecret]]:
+    request: HttpRequest, body: CreateEndpointSchema
+) -> Status[SuccessSchema[EndpointWithSecretSchema]]:
     """A new webhook endpoint. Its secret is in this answer and nowhere else."""
     endpoint, secret = services.create_endpoint(
         workspace_id=caller_in(request).workspace_id,
@@ -57,26 +59,30 @@ def create_webhook_endpoint(
         event_types=body.event_types,
         description=body.description,
     )
-    return Status(201, SuccessSchema(data=EndpointWithSecret.of(endpoint, secret=secret)))
+    return Status(
+        201, SuccessSchema(data=EndpointWithSecretSchema.from_endpoint(endpoint, secret=secret))
+    )
 
 
-@router.get("/webhook-endpoints/{endpoint_id}", auth=READ, response=SuccessSchema[EndpointOut])
-def get_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchema[EndpointOut]:
+@router.get("/webhook-endpoints/{endpoint_id}", auth=READ, response=SuccessSchema[EndpointSchema])
+def get_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchema[EndpointSchema]:
     """A webhook endpoint, without its secret."""
-    return SuccessSchema(data=EndpointOut.of(_endpoint(request, endpoint_id)))
+    return SuccessSchema(data=EndpointSchema.from_endpoint(_endpoint(request, endpoint_id)))
 
 
-@router.patch("/webhook-endpoints/{endpoint_id}", auth=MANAGE, response=SuccessSchema[EndpointOut])
+@router.patch(
+    "/webhook-endpoints/{endpoint_id}", auth=MANAGE, response=SuccessSchema[EndpointSchema]
+)
 def update_webhook_endpoint(
-    request: HttpRequest, endpoint_id: str, body: EndpointChanges
-) -> SuccessSchema[EndpointOut]:
+    request: HttpRequest, endpoint_id: str, body: UpdateEndpointSchema
+) -> SuccessSchema[EndpointSchema]:
     """Change a webhook endpoint, or switch it on or off. Absent fields stay as they are."""
     endpoint = services.update_endpoint(
         endpoint=_endpoint(request, endpoint_id),
         actor=actor_in(request),
-        changes=services.Changes(**body.dict()),
+        changes=services.EndpointChanges(**body.dict()),
     )
-    return SuccessSchema(data=EndpointOut.of(endpoint))
+    return SuccessSchema(data=EndpointSchema.from_endpoint(endpoint))
 
 
 @router.delete(
@@ -92,34 +98,36 @@ def delete_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSc
 @router.post(
     "/webhook-endpoints/{endpoint_id}/rotate-secret",
     auth=MANAGE,
-    response=SuccessSchema[EndpointWithSecret],
+    response=SuccessSchema[EndpointWithSecretSchema],
 )
 def rotate_webhook_secret(
     request: HttpRequest, endpoint_id: str
-) -> SuccessSchema[EndpointWithSecret]:
+) -> SuccessSchema[EndpointWithSecretSchema]:
     """A new secret, in this answer and nowhere else. The old one signs beside it for 24 hours."""
     endpoint, secret = services.rotate_secret(
         endpoint=_endpoint(request, endpoint_id), actor=actor_in(request)
     )
-    return SuccessSchema(data=EndpointWithSecret.of(endpoint, secret=secret))
+    return SuccessSchema(data=EndpointWithSecretSchema.from_endpoint(endpoint, secret=secret))
 
 
 @router.post(
     "/webhook-endpoints/{endpoint_id}/test",
     auth=MANAGE,
-    response={202: SuccessSchema[DeliveryOut]},
+    response={202: SuccessSchema[DeliverySchema]},
     openapi_extra=raises(EndpointDisabled),
 )
 def test_webhook_endpoint(
     request: HttpRequest, endpoint_id: str
-) -> Status[SuccessSchema[DeliveryOut]]:
+) -> Status[SuccessSchema[DeliverySchema]]:
     """Send the endpoint an event of the type `webhook.test`. Read the delivery for what came."""
     delivery = services.send_test(endpoint=_endpoint(request, endpoint_id))
-    return Status(202, SuccessSchema(data=DeliveryOut.of(delivery)))
+    return Status(202, SuccessSchema(data=DeliverySchema.of(delivery)))
 
 
 @router.get(
-    "/webhook-endpoints/{endpoint_id}/deliveries", auth=READ, response=SuccessSchema[DeliveryPage]
+    "/webhook-endpoints/{endpoint_id}/deliveries",
+    auth=READ,
+    response=SuccessSchema[DeliveryListSchema],
 )
 def list_webhook_deliveries(
     request: HttpRequest,
@@ -127,39 +135,43 @@ def list_webhook_deliveries(
     limit: PageLimit = 50,
     cursor: PageCursor = None,
     status: DeliveryStatus | None = None,
-) -> SuccessSchema[DeliveryPage]:
+) -> SuccessSchema[DeliveryListSchema]:
     """An endpoint's deliveries of the last 30 days, newest first, perhaps of one status alone."""
-    deliveries = deliveries_of(_endpoint(request, endpoint_id))
+    deliveries = deliveries_for(_endpoint(request, endpoint_id))
     if status is not None:
         deliveries = deliveries.filter(status=status)
     page = paginate_newest_first(deliveries, cursor=cursor, limit=limit)
-    rows = [DeliveryOut.of(delivery) for delivery in page.rows]
-    return SuccessSchema(data=DeliveryPage(deliveries=rows, next_cursor=page.next_cursor))
+    rows = [DeliverySchema.of(delivery) for delivery in page.rows]
+    return SuccessSchema(data=DeliveryListSchema(deliveries=rows, next_cursor=page.next_cursor))
 
 
-@router.get("/webhook-deliveries/{delivery_id}", auth=READ, response=SuccessSchema[DeliveryWhole])
-def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> SuccessSchema[DeliveryWhole]:
+@router.get(
+    "/webhook-deliveries/{delivery_id}", auth=READ, response=SuccessSchema[DeliveryDetailSchema]
+)
+def get_webhook_delivery(
+    request: HttpRequest, delivery_id: str
+) -> SuccessSchema[DeliveryDetailSchema]:
     """A delivery with what was sent and what came back at the last attempt."""
-    return SuccessSchema(data=DeliveryWhole.of(_delivery(request, delivery_id)))
+    return SuccessSchema(data=DeliveryDetailSchema.of(_delivery(request, delivery_id)))
 
 
 @router.post(
     "/webhook-deliveries/{delivery_id}/resend",
     auth=MANAGE,
-    response={202: SuccessSchema[DeliveryOut]},
+    response={202: SuccessSchema[DeliverySchema]},
     openapi_extra=raises(EndpointDisabled),
 )
 def resend_webhook_delivery(
     request: HttpRequest, delivery_id: str
-) -> Status[SuccessSchema[DeliveryOut]]:
+) -> Status[SuccessSchema[DeliverySchema]]:
     """Send an event once more, now, under the same id, with all the attempts of a new one."""
     delivery = services.resend(delivery=_delivery(request, delivery_id))
-    return Status(202, SuccessSchema(data=DeliveryOut.of(delivery)))
+    return Status(202, SuccessSchema(data=DeliverySchema.of(delivery)))
 
 
 def _endpoint(request: HttpRequest, endpoint_id: str) -> Endpoint:
-    return endpoint_with(caller_in(request).workspace_id, endpoint_id)
+    return get_endpoint(caller_in(request).workspace_id, endpoint_id)
 
 
 def _delivery(request: HttpRequest, delivery_id: str) -> Delivery:
-    return delivery_with(caller_in(request).workspace_id, delivery_id)
+    return get_delivery(caller_in(request).workspace_id, delivery_id)

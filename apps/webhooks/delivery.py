@@ -28,23 +28,23 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from apps.infrastructure.http import safe_http
-from apps.infrastructure.http.safe_http import Answer, NoAnswer, Resolve, addresses_of
-from apps.infrastructure.http.url_validation import TargetRefused
+from apps.infrastructure.http.safe_http import HttpResponse, RequestFailed, Resolver, resolve_host
+from apps.infrastructure.http.url_validation import UrlNotAllowed
 from apps.infrastructure.logging import get_logger
-from apps.webhooks.errors import SecretUnreadable
+from apps.webhooks.errors import SecretNotDecryptable
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint
 from apps.webhooks.services import disable_endpoint
-from apps.webhooks.signing import body_of, signature_headers
-from apps.webhooks.signing_secrets import unseal
+from apps.webhooks.signing import build_body, signature_headers
+from apps.webhooks.signing_secrets import decrypt_secret
 
 log = get_logger(__name__)
 
-MOST_AT_ONCE = 4
+MAX_CONCURRENT_PER_ENDPOINT = 4
 """Requests to one endpoint at a moment: a slow receiver does not keep all senders."""
 
 _JITTER = 0.1
-_LONGEST_WAIT = 24 * 3600
-_PRUNED_AT_ONCE = 5000
+_MAX_WAIT_SECONDS = 24 * 3600
+_PRUNE_BATCH_SIZE = 5000
 
 # Deliveries to busy endpoints are passed over. Two senders who look at the same moment may let
 # an endpoint go over its number by one; that is no harm.
@@ -73,14 +73,14 @@ RETURNING delivery.id
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignedRequest:
     """One request as it is sent."""
 
     body: bytes
     headers: dict[str, str]
 
 
-def deliver_due(*, seconds: float, resolve: Resolve = addresses_of) -> int:
+def deliver_due(*, seconds: float, resolve: Resolver = resolve_host) -> int:
     """Send what is due, one after the other, until nothing is or time is up. Returns how many."""
     until = time.monotonic() + seconds
     sent = 0
@@ -94,7 +94,7 @@ def deliver_due(*, seconds: float, resolve: Resolve = addresses_of) -> int:
 
 def _claim() -> Delivery | None:
     """The delivery that is due longest, taken for twice as long as an attempt may last."""
-    values = {"most": MOST_AT_ONCE, "seconds": 2 * settings.WEBHOOK_TIMEOUT_SECONDS}
+    values = {"most": MAX_CONCURRENT_PER_ENDPOINT, "seconds": 2 * settings.WEBHOOK_TIMEOUT_SECONDS}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
@@ -103,34 +103,34 @@ def _claim() -> Delivery | None:
     return Delivery.objects.select_related("event", "endpoint").filter(id=row[0]).first()
 
 
-def _attempt(delivery: Delivery) -> Attempt:
+def _build_request(delivery: Delivery) -> SignedRequest:
     """Raises SecretUnreadable."""
-    body = body_of(delivery.event)
+    body = build_body(delivery.event)
     signed = signature_headers(
-        secrets=_secrets(delivery.endpoint),
+        secrets=_active_secrets(delivery.endpoint),
         event_id=delivery.event_id,
         timestamp=int(time.time()),
         body=body,
     )
     headers = {"Content-Type": "application/json", "User-Agent": "Parley-Webhooks/1", **signed}
-    return Attempt(body, headers)
+    return SignedRequest(body, headers)
 
 
-def _secrets(endpoint: Endpoint) -> Sequence[str]:
+def _active_secrets(endpoint: Endpoint) -> Sequence[str]:
     """The secrets that sign now, the newest first."""
-    secrets = [unseal(endpoint.sealed_secret)]
+    secrets = [decrypt_secret(endpoint.sealed_secret)]
     until = endpoint.previous_secret_expires_at
     if until is not None and timezone.now() < until:
-        secrets.append(unseal(endpoint.sealed_previous_secret))
+        secrets.append(decrypt_secret(endpoint.sealed_previous_secret))
     return secrets
 
 
-def _send(delivery: Delivery, resolve: Resolve) -> None:
+def _send(delivery: Delivery, resolve: Resolver) -> None:
     began = time.monotonic()
     met: dict[str, Any] = {"response_status": None, "response_body": "", "error": ""}
-    answer: Answer | None = None
+    answer: HttpResponse | None = None
     try:
-        attempt = _attempt(delivery)
+        attempt = _build_request(delivery)
         met |= {
             "request_headers": attempt.headers,
             "body_digest": hashlib.sha256(attempt.body).hexdigest(),
@@ -143,31 +143,31 @@ def _send(delivery: Delivery, resolve: Resolve) -> None:
             allow_private=settings.WEBHOOK_ALLOW_PRIVATE,
             resolve=resolve,
         )
-    except (NoAnswer, TargetRefused) as error:
+    except (RequestFailed, UrlNotAllowed) as error:
         met["error"] = str(error)
-    except SecretUnreadable:
+    except SecretNotDecryptable:
         log.error("webhook_secret_unreadable", endpoint_id=delivery.endpoint_id)
         met["error"] = "The signing secret cannot be read. Rotate it."
     if answer is not None:
         text = answer.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         met |= {"response_status": answer.status, "response_body": text}
     met["duration_ms"] = round((time.monotonic() - began) * 1000)
-    _settle(delivery, answer, met)
+    _record_attempt(delivery, answer, met)
 
 
-def _settle(delivery: Delivery, answer: Answer | None, met: dict[str, Any]) -> None:
+def _record_attempt(delivery: Delivery, answer: HttpResponse | None, met: dict[str, Any]) -> None:
     """Write down what the attempt met and what follows, unless a later one has begun."""
     status = answer.status if answer else 0
     endpoint = Endpoint.objects.filter(workspace_id=delivery.workspace_id, id=delivery.endpoint_id)
     if 200 <= status < 300:
-        if _end(delivery, met, DeliveryStatus.DELIVERED):
+        if _finish(delivery, met, DeliveryStatus.DELIVERED):
             endpoint.filter(failing_since__isnull=False).update(failing_since=None)
         return
-    wait = None if status == 410 else _wait(delivery.attempts, answer)
+    wait = None if status == 410 else _seconds_until_retry(delivery.attempts, answer)
     if wait is None:
-        mine = _end(delivery, met, DeliveryStatus.FAILED)
+        mine = _finish(delivery, met, DeliveryStatus.FAILED)
     else:
-        mine = _again(delivery, met, wait)
+        mine = _schedule_retry(delivery, met, wait)
     if not mine:
         return
     log.info("webhook_attempt_failed", delivery_id=delivery.id, status=status, error=met["error"])
@@ -180,25 +180,25 @@ def _settle(delivery: Delivery, answer: Answer | None, met: dict[str, Any]) -> N
         disable_endpoint(endpoint=delivery.endpoint, reason=DisabledReason.FAILING)
 
 
-def _wait(attempts: int, answer: Answer | None) -> float | None:
+def _seconds_until_retry(attempts: int, answer: HttpResponse | None) -> float | None:
     """Seconds until the next attempt; None after the last. A receiver may ask for longer."""
     waits = settings.WEBHOOK_BACKOFF_SECONDS
     if attempts > len(waits):
         return None
     asked = (answer.retry_after or 0) if answer else 0
-    wait = max(waits[attempts - 1], min(asked, _LONGEST_WAIT))
+    wait = max(waits[attempts - 1], min(asked, _MAX_WAIT_SECONDS))
     return float(wait) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
 
 
-def _end(delivery: Delivery, met: dict[str, Any], status: DeliveryStatus) -> bool:
-    return _write(delivery, met | {"status": status, "next_attempt_at": None})
+def _finish(delivery: Delivery, met: dict[str, Any], status: DeliveryStatus) -> bool:
+    return _update_if_current(delivery, met | {"status": status, "next_attempt_at": None})
 
 
-def _again(delivery: Delivery, met: dict[str, Any], wait: float) -> bool:
-    return _write(delivery, met | {"next_attempt_at": Now() + timedelta(seconds=wait)})
+def _schedule_retry(delivery: Delivery, met: dict[str, Any], wait: float) -> bool:
+    return _update_if_current(delivery, met | {"next_attempt_at": Now() + timedelta(seconds=wait)})
 
 
-def _write(delivery: Delivery, fields: dict[str, Any]) -> bool:
+def _update_if_current(delivery: Delivery, fields: dict[str, Any]) -> bool:
     mine = Delivery.objects.filter(
         workspace_id=delivery.workspace_id,
         id=delivery.id,
@@ -208,7 +208,7 @@ def _write(delivery: Delivery, fields: dict[str, Any]) -> bool:
     return bool(mine.update(claimed_until=None, **fields))
 
 
-_PRUNE = (
+_PRUNE_STATEMENTS = (
     """
 DELETE FROM webhooks_delivery WHERE id IN (
   SELECT id FROM webhooks_delivery
@@ -229,11 +229,11 @@ DELETE FROM webhooks_event WHERE id IN (
 
 def prune() -> int:
     """Delete deliveries after WEBHOOK_KEPT_DAYS, and events that are nobody's. Returns how many."""
-    values = {"days": settings.WEBHOOK_KEPT_DAYS, "most": _PRUNED_AT_ONCE}
+    values = {"days": settings.WEBHOOK_KEPT_DAYS, "most": _PRUNE_BATCH_SIZE}
     deleted = 0
-    for statement in _PRUNE:
-        in_this_round = _PRUNED_AT_ONCE
-        while in_this_round == _PRUNED_AT_ONCE:
+    for statement in _PRUNE_STATEMENTS:
+        in_this_round = _PRUNE_BATCH_SIZE
+        while in_this_round == _PRUNE_BATCH_SIZE:
             with connection.cursor() as cursor:
                 cursor.execute(statement, values)
                 in_this_round = cursor.rowcount

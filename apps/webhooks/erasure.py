@@ -9,13 +9,13 @@ from django.db.models import Q
 from apps.webhooks.models import Delivery, Endpoint, Event
 
 
-def erase(workspace_id: str) -> None:
+def erase_workspace(workspace_id: str) -> None:
     """Remove addresses, what was told and what was answered: all hold what people wrote."""
     for model in (Delivery, Endpoint, Event):
         model._default_manager.filter(workspace_id=workspace_id).delete()
 
 
-def erase_events_about(
+def erase_events(
     workspace_id: str, *, conversation_ids: Collection[str], lead_ids: Collection[str]
 ) -> None:
     """Remove the events of these conversations and leads, with what receivers answered.

@@ -30,5 +30,5 @@ class TooManyEndpoints(Conflict):
         super().__init__(f"A workspace has at most {most} webhook endpoints. Delete one first.")
 
 
-class SecretUnreadable(Exception):
+class SecretNotDecryptable(Exception):
     """The stored secret was sealed under a SECRET_KEY that we no longer have."""

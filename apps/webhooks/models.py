@@ -30,7 +30,7 @@ class EventType(models.TextChoices):
     WEBHOOK_TEST = "webhook.test"
 
 
-SUBSCRIBABLE = [each.value for each in EventType if each != EventType.WEBHOOK_TEST]
+SUBSCRIBABLE_EVENT_TYPES = [each.value for each in EventType if each != EventType.WEBHOOK_TEST]
 """The event types that an endpoint can choose."""
 
 
@@ -88,7 +88,9 @@ class Endpoint(models.Model):
         constraints = [
             models.UniqueConstraint("workspace", "id", name="webhooks_endpoint_in_workspace"),
             models.CheckConstraint(
-                condition=Q(event_types__contained_by=SUBSCRIBABLE, event_types__len__gt=0),
+                condition=Q(
+                    event_types__contained_by=SUBSCRIBABLE_EVENT_TYPES, event_types__len__gt=0
+                ),
                 name="webhooks_endpoint_types_known",
             ),
             models.CheckConstraint(
@@ -104,10 +106,10 @@ class Endpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.place
+        return self.origin
 
     @property
-    def place(self) -> str:
+    def origin(self) -> str:
         """Where it is, without path and query, which may hold a token of the customer's."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TELLING = """
+EMIT_EVENTS = """
 receiver AS (
   SELECT endpoint.id, told.workspace_id, told.event_id
   FROM told JOIN webhooks_endpoint AS endpoint USING (workspace_id)

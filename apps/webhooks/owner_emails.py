@@ -11,20 +11,20 @@ from apps.webhooks.models import DisabledReason, Endpoint
 from apps.workspaces.queries import owners_for
 
 
-def tell_owners() -> int:
+def email_owners() -> int:
     """Mail the owners of each endpoint that was switched off for them. Returns how many endpoints.
 
     Each is told of in a transaction of its own, with the row locked while the mail is handed
     over: it is marked if and only if the mail server took it, and two workers never both send it.
     """
     told = 0
-    while _tell_of_one():
+    while _email_next_owners():
         told += 1
     return told
 
 
 @transaction.atomic
-def _tell_of_one() -> bool:
+def _email_next_owners() -> bool:
     off = Endpoint.objects.filter(
         disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING], owners_told_at=None
     )

@@ -9,29 +9,29 @@ from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from apps.webhooks.models import Delivery, Endpoint
 
 
-def endpoints_of(workspace_id: str) -> QuerySet[Endpoint]:
+def endpoints_for(workspace_id: str) -> QuerySet[Endpoint]:
     """The workspace's endpoints."""
     return Endpoint.objects.filter(workspace_id=workspace_id)
 
 
-def endpoint_with(workspace_id: str, endpoint_id: str) -> Endpoint:
+def get_endpoint(workspace_id: str, endpoint_id: str) -> Endpoint:
     """The workspace's endpoint. Raises EndpointNotFound."""
     endpoint = (
-        endpoints_of(workspace_id).filter(id=endpoint_id).first() if is_id(endpoint_id) else None
+        endpoints_for(workspace_id).filter(id=endpoint_id).first() if is_id(endpoint_id) else None
     )
     if endpoint is None:
         raise EndpointNotFound
     return endpoint
 
 
-def deliveries_of(endpoint: Endpoint) -> QuerySet[Delivery]:
+def deliveries_for(endpoint: Endpoint) -> QuerySet[Delivery]:
     """An endpoint's deliveries, with their events."""
     return Delivery.objects.filter(
         workspace_id=endpoint.workspace_id, endpoint=endpoint
     ).select_related("event")
 
 
-def delivery_with(workspace_id: str, delivery_id: str) -> Delivery:
+def get_delivery(workspace_id: str, delivery_id: str) -> Delivery:
     """The workspace's delivery, with its event and endpoint. Raises DeliveryNotFound."""
     found = Delivery.objects.filter(workspace_id=workspace_id).select_related("event", "endpoint")
     delivery = found.filter(id=delivery_id).first() if is_id(delivery_id) else None

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from apps.api_kit.schemas import RequestSchema, ResponseSchema, StorableText
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
-from apps.webhooks.signing import body_of
+from apps.webhooks.signing import build_body
 
 _URL = {"format": "webhook-url", "minLength": 8, "examples": ["https://hooks.example.com/parley"]}
 Url = Annotated[str, Field(max_length=2000, json_schema_extra=_URL)]
 Description = Annotated[StorableText, Field(max_length=200)]
-Subscribable = Literal[
+SubscribableEventType = Literal[
     "lead.created",
     "lead.updated",
     "conversation.started",
@@ -25,16 +25,16 @@ Subscribable = Literal[
     "api_key.created",
     "api_key.revoked",
 ]
-EventTypes = Annotated[list[Subscribable], Field(min_length=1, max_length=50)]
+EventTypes = Annotated[list[SubscribableEventType], Field(min_length=1, max_length=50)]
 
 
-class EndpointIn(RequestSchema):
+class CreateEndpointSchema(RequestSchema):
     url: Url
     event_types: EventTypes
     description: Description = ""
 
 
-class EndpointChanges(RequestSchema):
+class UpdateEndpointSchema(RequestSchema):
     """What is absent or null stays as it is."""
 
     url: Url | None = None
@@ -43,7 +43,7 @@ class EndpointChanges(RequestSchema):
     enabled: bool | None = None
 
 
-class EndpointOut(ResponseSchema):
+class EndpointSchema(ResponseSchema):
     id: str
     url: str
     description: str
@@ -56,7 +56,7 @@ class EndpointOut(ResponseSchema):
     created_at: datetime
 
     @classmethod
-    def of(cls, endpoint: Endpoint, **more: str) -> Self:
+    def from_endpoint(cls, endpoint: Endpoint, **more: str) -> Self:
         return cls(
             id=endpoint.id,
             url=endpoint.url,
@@ -74,18 +74,18 @@ class EndpointOut(ResponseSchema):
         )
 
 
-class EndpointWithSecret(EndpointOut):
+class EndpointWithSecretSchema(EndpointSchema):
     """`secret` is shown this once."""
 
     secret: str
 
 
-class EndpointPage(ResponseSchema):
-    webhook_endpoints: list[EndpointOut]
+class EndpointListSchema(ResponseSchema):
+    webhook_endpoints: list[EndpointSchema]
     next_cursor: str | None
 
 
-class DeliveryOut(ResponseSchema):
+class DeliverySchema(ResponseSchema):
     id: str
     endpoint_id: str
     event_id: str
@@ -104,38 +104,38 @@ class DeliveryOut(ResponseSchema):
         return cls(**_fields(delivery))
 
 
-class DeliveryPage(ResponseSchema):
-    deliveries: list[DeliveryOut]
+class DeliveryListSchema(ResponseSchema):
+    deliveries: list[DeliverySchema]
     next_cursor: str | None
 
 
-class DeliveryRequest(ResponseSchema):
+class SentRequestSchema(ResponseSchema):
     """What is sent. The headers are those of the last attempt, and empty before the first."""
 
     headers: dict[str, str]
     body: str
 
 
-class DeliveryResponse(ResponseSchema):
+class ReceivedResponseSchema(ResponseSchema):
     """What the last attempt got: of the body, the first 4 KiB."""
 
     status: int
     body: str
 
 
-class DeliveryWhole(DeliveryOut):
-    request: DeliveryRequest
-    response: DeliveryResponse | None
+class DeliveryDetailSchema(DeliverySchema):
+    request: SentRequestSchema
+    response: ReceivedResponseSchema | None
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
         response = None
         if delivery.response_status is not None:
-            response = DeliveryResponse(
+            response = ReceivedResponseSchema(
                 status=delivery.response_status, body=delivery.response_body
             )
-        body = body_of(delivery.event).decode()
-        request = DeliveryRequest(headers=delivery.request_headers, body=body)
+        body = build_body(delivery.event).decode()
+        request = SentRequestSchema(headers=delivery.request_headers, body=body)
         return cls(**_fields(delivery), request=request, response=response)
 
 

@@ -25,7 +25,7 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def body_of(event: Event) -> bytes:
+def build_body(event: Event) -> bytes:
     """The body that tells of an event: the same bytes at every attempt."""
     happened = event.created_at.astimezone(UTC).isoformat(timespec="microseconds")
     told = {
@@ -48,15 +48,17 @@ def signature_headers(
     return {
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{_standard(secret, content)}" for secret in secrets),
-        "X-Webhook-Signature": f"sha256={_of_body(secrets[0], body)}",
+        "webhook-signature": " ".join(
+            f"v1,{_standard_signature(secret, content)}" for secret in secrets
+        ),
+        "X-Webhook-Signature": f"sha256={_body_signature(secrets[0], body)}",
     }
 
 
-def _standard(secret: str, content: bytes) -> str:
+def _standard_signature(secret: str, content: bytes) -> str:
     key = base64.b64decode(secret.removeprefix(PREFIX))
     return base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
 
 
-def _of_body(secret: str, body: bytes) -> str:
+def _body_signature(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()

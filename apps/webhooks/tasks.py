@@ -13,16 +13,16 @@ _SECONDS = 60.0
 # Then the clock asks anew, so that no job comes near the time limit of all jobs.
 
 
-@shared_task(name=services.DELIVER_DUE)  # type: ignore[untyped-decorator]
+@shared_task(name=services.DELIVER_DUE_TASK)  # type: ignore[untyped-decorator]
 def deliver_due() -> int:
     """Send what is due. Sent at each commit of an event and by the clock: both may be lost."""
     return delivering.deliver_due(seconds=_SECONDS)
 
 
-@shared_task(name=services.TELL_OWNERS)  # type: ignore[untyped-decorator]
+@shared_task(name=services.EMAIL_OWNERS_TASK)  # type: ignore[untyped-decorator]
 def tell_owners() -> int:
     """Mail the owners of endpoints that were switched off for them."""
-    return notices.tell_owners()
+    return notices.email_owners()
 
 
 @shared_task(name="apps.webhooks.tasks.prune")  # type: ignore[untyped-decorator]

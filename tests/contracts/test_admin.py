@@ -47,7 +47,7 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.services import emit
-from apps.webhooks.signing_secrets import unseal
+from apps.webhooks.signing_secrets import decrypt_secret
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite, request_erasure
 from tests.adjustments.adjustment_requests import asked, posted
@@ -284,7 +284,7 @@ def test_no_page_shows_what_people_said_or_a_key(staff: Client) -> None:
         UNFINISHED,
         TOKEN,
         sealed,
-        unseal(sealed),
+        decrypt_secret(sealed),
         secret,
         secret[17:-4],
         digest,

@@ -24,7 +24,7 @@ from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import DisabledReason
-from apps.webhooks.services import MOST_ENDPOINTS, disable_endpoint, send_test
+from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
 from tests.conversations.export_helpers import asked
 from tests.factories import Team, make_chatbot, make_endpoint, make_key, make_model
 from tests.fault_injection import refusing_rows
@@ -228,7 +228,7 @@ def endpoint_off(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
-    for _ in range(MOST_ENDPOINTS):
+    for _ in range(MAX_ENDPOINTS):
         make_endpoint(team.workspace)
     body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
     return _webhooks(web, team, "POST", "endpoints", json=body)

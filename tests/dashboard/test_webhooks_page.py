@@ -8,8 +8,8 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
-from apps.webhooks.services import MOST_ENDPOINTS, send_test
-from apps.webhooks.signing_secrets import unseal
+from apps.webhooks.services import MAX_ENDPOINTS, send_test
+from apps.webhooks.signing_secrets import decrypt_secret
 from tests.dashboard.page_client import (
     cells_of,
     path,
@@ -41,7 +41,7 @@ def test_endpoint_is_created_and_its_secret_shown_on_that_answer_alone(
     answer = alice.post(path(team.workspace, "webhooks/create"), FORM)
     assert answer.status_code == 201
     endpoint = Endpoint.objects.get(workspace=team.workspace)
-    secret = unseal(endpoint.sealed_secret)
+    secret = decrypt_secret(endpoint.sealed_secret)
     html = answer.content.decode()
     assert f'value="{secret}"' in html
     assert "no-store" in answer.headers["Cache-Control"]
@@ -62,7 +62,7 @@ def test_form_says_what_is_wrong_with_an_endpoint(team: Team, alice: Client) -> 
     assert list(refused(url="ftp://example.com")) == ["url"]
     assert refused(event_types=[]) == {"event_types": ["This field is required."]}
     assert list(refused(event_types=["webhook.test"])) == ["event_types"]
-    for _ in range(MOST_ENDPOINTS):
+    for _ in range(MAX_ENDPOINTS):
         make_endpoint(team.workspace)
     assert refused() == {
         "__all__": ["A workspace has at most 20 webhook endpoints. Delete one first."]
@@ -97,8 +97,8 @@ def test_secret_is_rotated_and_shown_once(team: Team, alice: Client, endpoint: E
     endpoint.refresh_from_db()
     assert endpoint.sealed_previous_secret == old
     html = answer.content.decode()
-    assert f'value="{unseal(endpoint.sealed_secret)}"' in html
-    assert unseal(old) not in html
+    assert f'value="{decrypt_secret(endpoint.sealed_secret)}"' in html
+    assert decrypt_secret(old) not in html
     page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
     assert "Two secrets sign: the old one until" in page
 

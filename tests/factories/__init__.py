@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import add_model, create_chatbot
 from apps.core.ids import new_id
 from apps.credits.services import grant
-from apps.webhooks.models import SUBSCRIBABLE, Endpoint
+from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Endpoint
 from apps.webhooks.services import create_endpoint
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member, create_workspace
@@ -92,6 +92,6 @@ def make_endpoint(
         workspace_id=workspace.id,
         actor=SYSTEM,
         url=url,
-        event_types=event_types or SUBSCRIBABLE,
+        event_types=event_types or SUBSCRIBABLE_EVENT_TYPES,
         **fields,
     )

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from apps.infrastructure.http.url_validation import Target, TargetRefused, is_public, target_of
+from apps.infrastructure.http.url_validation import Target, UrlNotAllowed, is_public, parse_target
 
 ASCII = "Give the address in plain ASCII; write other names as xn--…."
 WHOLE = "Give a whole address that begins with https://"
@@ -91,8 +91,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_address_is_refused_with_a_sentence(url: str) -> None:
-    with pytest.raises(TargetRefused) as refused:
-        target_of(url, allow_private=False)
+    with pytest.raises(UrlNotAllowed) as refused:
+        parse_target(url, allow_private=False)
     assert str(refused.value) == REFUSED[url]
 
 
@@ -119,20 +119,20 @@ def test_address_is_refused_with_a_sentence(url: str) -> None:
     ],
 )
 def test_address_is_read(url: str, target: Target) -> None:
-    assert target_of(url, allow_private=False) == target
+    assert parse_target(url, allow_private=False) == target
 
 
 @pytest.mark.parametrize("url", ["http://localhost:80/", "http://127.0.0.1:9000/", "http://[::1]/"])
 def test_private_addresses_are_taken_where_a_setting_allows(url: str) -> None:
-    with pytest.raises(TargetRefused):
-        target_of(url, allow_private=False)
-    assert target_of(url, allow_private=True).scheme == "http"
+    with pytest.raises(UrlNotAllowed):
+        parse_target(url, allow_private=False)
+    assert parse_target(url, allow_private=True).scheme == "http"
 
 
 @pytest.mark.parametrize("url", ["http://0x7f.1/", "http://a@localhost/", "http://127。0.0.1/"])
 def test_ambiguous_addresses_are_refused_even_then(url: str) -> None:
-    with pytest.raises(TargetRefused):
-        target_of(url, allow_private=True)
+    with pytest.raises(UrlNotAllowed):
+        parse_target(url, allow_private=True)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from apps.api_keys.models import ApiKey
 from apps.audit.queries import entries_of
 from apps.core.ids import new_id
 from apps.webhooks.delivery import deliver_due
-from apps.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint, EventType
-from apps.webhooks.schemas import Subscribable
+from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Delivery, Endpoint, EventType
+from apps.webhooks.schemas import SubscribableEventType
 from apps.webhooks.services import emit
 from tests.factories import NOBODY, Team, make_endpoint, make_key
 from tests.receiver import Receiver, Reply
@@ -148,7 +148,7 @@ def test_private_address_is_a_field_error(api: Api, settings: Settings) -> None:
 
 
 def test_types_that_may_be_chosen_are_those_of_the_model() -> None:
-    assert list(get_args(Subscribable)) == SUBSCRIBABLE
+    assert list(get_args(SubscribableEventType)) == SUBSCRIBABLE_EVENT_TYPES
 
 
 def test_lists_are_paged_newest_first(api: Api, team: Team) -> None:

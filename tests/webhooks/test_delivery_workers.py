@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from apps.webhooks.delivery import MOST_AT_ONCE, deliver_due
+from apps.webhooks.delivery import MAX_CONCURRENT_PER_ENDPOINT, deliver_due
 from apps.webhooks.models import Delivery, Endpoint, EventType
 from apps.webhooks.services import (
     emit,
@@ -62,10 +62,10 @@ def test_attempt_that_is_no_longer_the_last_writes_nothing(
 
 def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver) -> None:
     slow, _ = make_endpoint(team.workspace, url=NOBODY)
-    for _ in range(MOST_AT_ONCE + 1):
+    for _ in range(MAX_CONCURRENT_PER_ENDPOINT + 1):
         sent(slow, times=0)
     soon = timezone.now() + timedelta(seconds=60)
-    taken = Delivery.objects.filter(endpoint=slow).order_by("id")[:MOST_AT_ONCE]
+    taken = Delivery.objects.filter(endpoint=slow).order_by("id")[:MAX_CONCURRENT_PER_ENDPOINT]
     Delivery.objects.filter(id__in=list(taken.values_list("id", flat=True))).update(
         claimed_until=soon, next_attempt_at=soon
     )

@@ -16,7 +16,7 @@ from apps.core.ids import is_id
 from apps.webhooks.errors import EndpointNotFound
 from apps.webhooks.models import Delivery, DisabledReason, Endpoint, Event, EventType
 from apps.webhooks.services import (
-    Changes,
+    EndpointChanges,
     delete_endpoint,
     disable_endpoint,
     emit,
@@ -87,7 +87,7 @@ def test_moments_in_the_data_are_told_in_utc(team: Team) -> None:
 def test_endpoint_that_is_switched_on_again_is_told_of_what_comes_then(team: Team) -> None:
     endpoint, _ = make_endpoint(team.workspace)
     for enabled in (False, True):
-        update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=enabled))
+        update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=enabled))
         tell(team.workspace, enabled=enabled)
     assert events(team.workspace) == [("lead.created", {"enabled": True})]
 
@@ -167,7 +167,9 @@ def test_deleted_endpoint_is_not_found_by_who_had_it_in_hand(team: Team) -> None
     Endpoint.objects.get(id=endpoint.id).delete()
     asked: list[Callable[[], object]] = [
         lambda: delete_endpoint(endpoint=endpoint, actor=SYSTEM),
-        lambda: update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False)),
+        lambda: update_endpoint(
+            endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=False)
+        ),
         lambda: rotate_secret(endpoint=endpoint, actor=SYSTEM),
         lambda: send_test(endpoint=endpoint),
         lambda: resend(delivery=delivery),

@@ -14,11 +14,11 @@ from pytest_django import Settings
 from apps.audit.queries import entries_of
 from apps.audit.services import SYSTEM, Actor, person
 from apps.core.errors import ValidationFailed
-from apps.webhooks.errors import EndpointDisabled, SecretUnreadable, TooManyEndpoints
+from apps.webhooks.errors import EndpointDisabled, SecretNotDecryptable, TooManyEndpoints
 from apps.webhooks.models import Delivery, DisabledReason, Endpoint, Event, EventType
 from apps.webhooks.services import (
-    MOST_ENDPOINTS,
-    Changes,
+    MAX_ENDPOINTS,
+    EndpointChanges,
     create_endpoint,
     delete_endpoint,
     disable_endpoint,
@@ -28,12 +28,12 @@ from apps.webhooks.services import (
     send_test,
     update_endpoint,
 )
-from apps.webhooks.signing_secrets import seal, unseal
+from apps.webhooks.signing_secrets import decrypt_secret, encrypt_secret
 from tests.factories import NOBODY, Team, make_endpoint
 
 
 def changed(endpoint: Endpoint, actor: Actor = SYSTEM, **changes: Any) -> Endpoint:
-    return update_endpoint(endpoint=endpoint, actor=actor, changes=Changes(**changes))
+    return update_endpoint(endpoint=endpoint, actor=actor, changes=EndpointChanges(**changes))
 
 
 def audited(team: Team) -> list[tuple[str, dict[str, Any]]]:
@@ -45,23 +45,23 @@ def audited(team: Team) -> list[tuple[str, dict[str, Any]]]:
 def test_endpoint_is_made_with_a_secret_that_only_its_owner_has(team: Team) -> None:
     endpoint, secret = make_endpoint(team.workspace, "lead.created", description="CRM")
     assert (endpoint.url, endpoint.description, endpoint.is_enabled) == (NOBODY, "CRM", True)
-    assert unseal(endpoint.sealed_secret) == secret
+    assert decrypt_secret(endpoint.sealed_secret) == secret
     with connection.cursor() as cursor:
         cursor.execute("SELECT e::text FROM webhooks_endpoint e WHERE id = %s", [endpoint.id])
         assert secret.removeprefix("whsec_") not in cursor.fetchone()[0]
 
 
 def test_secret_sealed_under_a_former_key_is_read(settings: Settings) -> None:
-    sealed, former = seal("whsec_x"), settings.SECRET_KEY
+    sealed, former = encrypt_secret("whsec_x"), settings.SECRET_KEY
     settings.SECRET_KEY = "another-" * 8
-    with pytest.raises(SecretUnreadable):
-        unseal(sealed)
+    with pytest.raises(SecretNotDecryptable):
+        decrypt_secret(sealed)
     settings.SECRET_KEY_FALLBACKS = [former]
-    assert unseal(sealed) == "whsec_x"
+    assert decrypt_secret(sealed) == "whsec_x"
 
 
 def test_same_secret_is_sealed_differently_each_time() -> None:
-    assert seal("whsec_x") != seal("whsec_x")
+    assert encrypt_secret("whsec_x") != encrypt_secret("whsec_x")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_private_address_is_a_field_error_unless_a_setting_allows_it(
 
 
 def test_workspace_has_a_number_of_endpoints_and_no_more(team: Team) -> None:
-    for _ in range(MOST_ENDPOINTS):
+    for _ in range(MAX_ENDPOINTS):
         make_endpoint(team.workspace)
     with pytest.raises(TooManyEndpoints, match="at most 20 webhook endpoints"):
         make_endpoint(team.workspace)
@@ -112,7 +112,7 @@ def test_workspace_has_a_number_of_endpoints_and_no_more(team: Team) -> None:
 
 
 def test_number_holds_for_two_at_once(live_team: Team) -> None:
-    for _ in range(MOST_ENDPOINTS - 1):
+    for _ in range(MAX_ENDPOINTS - 1):
         make_endpoint(live_team.workspace)
     barrier, refused = Barrier(4), []
 
@@ -131,7 +131,7 @@ def test_number_holds_for_two_at_once(live_team: Team) -> None:
     for thread in threads:
         thread.join()
     made = Endpoint.objects.filter(workspace=live_team.workspace).count()
-    assert (made, len(refused)) == (MOST_ENDPOINTS, 3)
+    assert (made, len(refused)) == (MAX_ENDPOINTS, 3)
 
 
 def test_only_what_is_given_is_changed(team: Team) -> None:
@@ -176,13 +176,16 @@ def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
 
 
 def signing(endpoint: Endpoint) -> tuple[str, str]:
-    return unseal(endpoint.sealed_secret), unseal(endpoint.sealed_previous_secret)
+    return decrypt_secret(endpoint.sealed_secret), decrypt_secret(endpoint.sealed_previous_secret)
 
 
 def test_rotation_keeps_the_old_secret_for_a_day(team: Team) -> None:
     endpoint, first = make_endpoint(team.workspace)
     rotated, second = rotate_secret(endpoint=endpoint, actor=SYSTEM)
-    assert (unseal(rotated.sealed_secret), unseal(rotated.sealed_previous_secret)) == (
+    assert (
+        decrypt_secret(rotated.sealed_secret),
+        decrypt_secret(rotated.sealed_previous_secret),
+    ) == (
         second,
         first,
     )

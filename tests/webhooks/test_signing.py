@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from apps.webhooks.models import Event
-from apps.webhooks.signing import body_of, new_secret, signature_headers
+from apps.webhooks.signing import build_body, new_secret, signature_headers
 
 BODY = '{"type":"lead.created","data":{"name":"Zoë"}}'.encode()
 EVENT = "c0mwsqprccacpzc2j774bqrdc"
@@ -74,7 +74,7 @@ def test_older_header_is_the_hex_of_the_body_under_the_newest_secret() -> None:
 def test_body_tells_type_moment_and_data() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     event = Event(type="lead.created", data={"name": "Zoë “Z”", "n": [1, None]}, created_at=at)
-    assert body_of(event).decode() == (
+    assert build_body(event).decode() == (
         '{"type":"lead.created","timestamp":"2026-01-02T03:04:05.000000Z",'
         '"data":{"name":"Zoë “Z”","n":[1,null]}}'
     )

@@ -12,9 +12,9 @@ from apps.audit.queries import entries_of
 from apps.audit.services import SYSTEM
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Endpoint
-from apps.webhooks.owner_emails import tell_owners
+from apps.webhooks.owner_emails import email_owners
 from apps.webhooks.services import (
-    Changes,
+    EndpointChanges,
     update_endpoint,
 )
 from apps.workspaces.models import Role
@@ -71,7 +71,7 @@ def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: R
     receiver.answering = lambda _: Reply(410)
     endpoint, secret = make_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
     sent(endpoint)
-    assert [tell_owners(), tell_owners()] == [1, 0]
+    assert [email_owners(), email_owners()] == [1, 0]
     assert sorted(message.to for message in mail.outbox) == sorted(
         [[team.alice.email], [second.email]]
     )
@@ -81,13 +81,13 @@ def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: R
 
 
 def test_owner_who_switched_it_off_is_not_told(team: Team, endpoint: Endpoint) -> None:
-    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False))
-    assert (tell_owners(), mail.outbox) == (0, [])
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=False))
+    assert (email_owners(), mail.outbox) == (0, [])
 
 
 def test_nothing_is_sent_while_the_endpoint_is_off(endpoint: Endpoint, receiver: Receiver) -> None:
     sent(endpoint, times=0)
-    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=False))
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=False))
     assert (deliver_due(seconds=1), receiver.connections) == (0, 0)
-    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=Changes(enabled=True))
+    update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=True))
     assert (deliver_due(seconds=1), len(receiver.received)) == (1, 1)

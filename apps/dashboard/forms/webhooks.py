@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django import forms
 
-from apps.webhooks.models import SUBSCRIBABLE, DeliveryStatus, Endpoint
-from apps.webhooks.services import Changes
+from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, DeliveryStatus, Endpoint
+from apps.webhooks.services import EndpointChanges
 
 
 class EndpointForm(forms.Form):
@@ -18,7 +18,7 @@ class EndpointForm(forms.Form):
     description = forms.CharField(required=False, max_length=200, label="Description")
     event_types = forms.MultipleChoiceField(
         label="Events",
-        choices=[(name, name) for name in SUBSCRIBABLE],
+        choices=[(name, name) for name in SUBSCRIBABLE_EVENT_TYPES],
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -28,9 +28,9 @@ class EndpointForm(forms.Form):
         names = cls.base_fields
         return cls(initial={name: getattr(endpoint, name) for name in names})
 
-    def changes(self) -> Changes:
+    def changes(self) -> EndpointChanges:
         """What the form says of the endpoint."""
-        return Changes(**self.cleaned_data)
+        return EndpointChanges(**self.cleaned_data)
 
     def refuse(self, field: str, sentences: list[str]) -> None:
         """Show what the service refused where the person can mend it."""

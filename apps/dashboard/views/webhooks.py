@@ -18,8 +18,8 @@ from apps.dashboard.list_pages import listing
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, Endpoint
-from apps.webhooks.queries import deliveries_of, delivery_with, endpoint_with, endpoints_of
-from apps.webhooks.signing import body_of
+from apps.webhooks.queries import deliveries_for, endpoints_for, get_delivery, get_endpoint
+from apps.webhooks.signing import build_body
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -29,7 +29,7 @@ from apps.workspaces.roles import Permission, is_allowed
 def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
     """Where the workspace's events go."""
     context = {
-        "endpoints": endpoints_of(member.workspace_id).order_by("-created_at", "-id"),
+        "endpoints": endpoints_for(member.workspace_id).order_by("-created_at", "-id"),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
     }
     return render(request, "dashboard/webhooks.html", context)
@@ -103,7 +103,7 @@ def switch(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
         services.update_endpoint(
             endpoint=endpoint,
             actor=person(member.user, request),
-            changes=services.Changes(enabled=on),
+            changes=services.EndpointChanges(enabled=on),
         )
     except NotFound:
         raise Http404 from None
@@ -150,7 +150,7 @@ def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
         services.delete_endpoint(endpoint=endpoint, actor=person(member.user, request))
     except NotFound:
         raise Http404 from None
-    messages.success(request, f"{endpoint.place} is deleted.")
+    messages.success(request, f"{endpoint.origin} is deleted.")
     return redirect("dashboard:webhooks", member.workspace.slug)
 
 
@@ -159,7 +159,7 @@ def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
 def delivery(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
     """One delivery: what was sent, and what came back at the last attempt."""
     found = _delivery(member, delivery_id)
-    body = json.dumps(json.loads(body_of(found.event)), ensure_ascii=False, indent=2)
+    body = json.dumps(json.loads(build_body(found.event)), ensure_ascii=False, indent=2)
     context = {
         "delivery": found,
         "endpoint": found.endpoint,
@@ -199,7 +199,7 @@ def _page(
         "endpoint": endpoint,
         "edit_form": form,
         "form": filters,
-        "page": listing(request, deliveries_of(endpoint).filter(**filters.given())),
+        "page": listing(request, deliveries_for(endpoint).filter(**filters.given())),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
         "now": timezone.now(),
     }
@@ -224,13 +224,13 @@ def _back(member: Member, endpoint: Endpoint) -> HttpResponse:
 
 def _endpoint(member: Member, endpoint_id: str) -> Endpoint:
     try:
-        return endpoint_with(member.workspace_id, endpoint_id)
+        return get_endpoint(member.workspace_id, endpoint_id)
     except NotFound:
         raise Http404 from None
 
 
 def _delivery(member: Member, delivery_id: str) -> Delivery:
     try:
-        return delivery_with(member.workspace_id, delivery_id)
+        return get_delivery(member.workspace_id, delivery_id)
     except NotFound:
         raise Http404 from None

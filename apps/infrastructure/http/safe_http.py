@@ -26,27 +26,27 @@ from yarl import URL
 from apps.infrastructure.http.url_validation import (
     Address,
     Target,
-    TargetRefused,
+    UrlNotAllowed,
     is_public,
-    target_of,
+    parse_target,
 )
 
-Resolve = Callable[[str], Sequence[str]]
+Resolver = Callable[[str], Sequence[str]]
 """A name → its addresses as text. Raises OSError."""
 
-MOST_BODY_BYTES = 4096
+MAX_BODY_BYTES = 4096
 """How much of an answer is read; the connection is closed after that."""
 
 _BODY_SECONDS = 2.0
 # Status and headers are the answer. A receiver that dawdles over the rest keeps nobody waiting.
 
 
-class NoAnswer(Exception):
+class RequestFailed(Exception):
     """There was no whole answer in time. The sentence may be shown to the customer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back: the status, the beginning of the body, and how long to stay away."""
 
     status: int
@@ -54,7 +54,7 @@ class Answer:
     retry_after: int | None
 
 
-def addresses_of(name: str) -> Sequence[str]:
+def resolve_host(name: str) -> Sequence[str]:
     """What the system's resolver says. Raises OSError."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
@@ -67,15 +67,15 @@ def post(
     headers: Mapping[str, str],
     seconds: float,
     allow_private: bool,
-    resolve: Resolve = addresses_of,
+    resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
-) -> Answer:
+) -> HttpResponse:
     """POST `body` and return the answer. Raises TargetRefused or NoAnswer.
 
     `seconds` bounds all of it, from the look-up of the name to the last byte that is read. For
     threads without an event loop.
     """
-    target = target_of(url, allow_private=allow_private)
+    target = parse_target(url, allow_private=allow_private)
     return asyncio.run(_post(target, body, headers, seconds, allow_private, resolve, tls))
 
 
@@ -85,57 +85,59 @@ async def _post(
     headers: Mapping[str, str],
     seconds: float,
     allow_private: bool,
-    resolve: Resolve,
+    resolve: Resolver,
     tls: ssl.SSLContext | None,
-) -> Answer:
+) -> HttpResponse:
     try:
         async with asyncio.timeout(seconds):
-            addresses = await _addresses(target, resolve, allow_private=allow_private)
+            addresses = await _resolve_target(target, resolve, allow_private=allow_private)
             async with _session(addresses, tls) as session:
-                return await _exchange(session, target, body, headers)
+                return await _send_request(session, target, body, headers)
     except TimeoutError:
-        raise NoAnswer(f"There was no answer within {seconds:g} seconds.") from None
+        raise RequestFailed(f"There was no answer within {seconds:g} seconds.") from None
     except aiohttp.ClientConnectorCertificateError:
-        raise NoAnswer("The certificate was not valid for this name.") from None
+        raise RequestFailed("The certificate was not valid for this name.") from None
     except aiohttp.ClientConnectorError:
-        raise NoAnswer("No connection could be made.") from None
+        raise RequestFailed("No connection could be made.") from None
     except (aiohttp.ClientError, OSError, ValueError):
-        raise NoAnswer("The connection broke, or the answer was not HTTP.") from None
+        raise RequestFailed("The connection broke, or the answer was not HTTP.") from None
 
 
-async def _addresses(target: Target, resolve: Resolve, *, allow_private: bool) -> Sequence[Address]:
+async def _resolve_target(
+    target: Target, resolve: Resolver, *, allow_private: bool
+) -> Sequence[Address]:
     """The addresses of the target, looked up once. Raises TargetRefused or NoAnswer."""
     if target.address is not None:
         return [target.address]
     loop = asyncio.get_running_loop()
     try:
-        texts = await loop.run_in_executor(_lookups(), resolve, target.host)
+        texts = await loop.run_in_executor(_resolver_threads(), resolve, target.host)
         addresses = [ip_address(text) for text in texts]
     except (OSError, ValueError):
-        raise NoAnswer("The name has no address.") from None
+        raise RequestFailed("The name has no address.") from None
     if not addresses:
-        raise NoAnswer("The name has no address.")
+        raise RequestFailed("The name has no address.")
     if not allow_private and not all(map(is_public, addresses)):
-        raise TargetRefused("The name leads to an address that is not on the public internet.")
+        raise UrlNotAllowed("The name leads to an address that is not on the public internet.")
     return addresses
 
 
 @functools.cache
-def _lookups() -> ThreadPoolExecutor:
+def _resolver_threads() -> ThreadPoolExecutor:
     """Threads for look-ups, apart from the loop's own: its end would wait for a slow one."""
     return ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-lookup")
 
 
 @functools.cache
-def _public_tls() -> ssl.SSLContext:
+def _default_tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
 def _session(addresses: Sequence[Address], tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
-        resolver=_Known(addresses),
-        socket_factory=functools.partial(_socket_to, frozenset(map(str, addresses))),
-        ssl=tls or _public_tls(),
+        resolver=_FixedResolver(addresses),
+        socket_factory=functools.partial(_create_socket, frozenset(map(str, addresses))),
+        ssl=tls or _default_tls(),
         use_dns_cache=False,
         force_close=True,
     )
@@ -147,7 +149,7 @@ def _session(addresses: Sequence[Address], tls: ssl.SSLContext | None) -> aiohtt
     )
 
 
-class _Known(AbstractResolver):
+class _FixedResolver(AbstractResolver):
     """Answers with the addresses that were checked, whatever is asked."""
 
     def __init__(self, addresses: Sequence[Address]) -> None:
@@ -172,7 +174,7 @@ class _Known(AbstractResolver):
         pass
 
 
-def _socket_to(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
+def _create_socket(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
     """A socket for this address and no other: the last gate, whatever the layers above did."""
     family, kind, protocol, _, address = info
     if address[0] not in allowed:
@@ -180,9 +182,9 @@ def _socket_to(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
-async def _exchange(
+async def _send_request(
     session: aiohttp.ClientSession, target: Target, body: bytes, headers: Mapping[str, str]
-) -> Answer:
+) -> HttpResponse:
     url = URL.build(
         scheme=target.scheme,
         host=target.host,
@@ -192,16 +194,18 @@ async def _exchange(
         encoded=True,
     )
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-        return Answer(response.status, await _beginning(response), _retry_after(response.headers))
+        return HttpResponse(
+            response.status, await _read_body(response), _parse_retry_after(response.headers)
+        )
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     """The first bytes of the body; what has come when there is an end, a break or no time left."""
     read = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            while len(read) < MOST_BODY_BYTES:
-                piece = await response.content.read(MOST_BODY_BYTES - len(read))
+            while len(read) < MAX_BODY_BYTES:
+                piece = await response.content.read(MAX_BODY_BYTES - len(read))
                 if not piece:
                     break
                 read += piece
@@ -210,6 +214,6 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     return bytes(read)
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
+def _parse_retry_after(headers: Mapping[str, str]) -> int | None:
     text = headers.get("Retry-After", "").strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 Address = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_IN_ONE_WAY = re.compile(r"[!-~]+")  # printable ASCII: no space, no control, no look-alikes
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")  # printable ASCII: no space, no control, no look-alikes
 
 _GLOBAL_IPV6 = ip_network("2000::/3")
 # Public by `is_global`, or by some Python's `is_global`, and yet a way to somewhere else.
-_HOLES = tuple(
+_NOT_PUBLIC = tuple(
     map(
         ip_network,
         (
@@ -37,7 +37,7 @@ _HOLES = tuple(
 )
 
 
-class TargetRefused(Exception):
+class UrlNotAllowed(Exception):
     """We do not send there. The sentence may be shown to the customer."""
 
 
@@ -53,27 +53,27 @@ class Target:
     address: Address | None
 
 
-def target_of(url: str, *, allow_private: bool) -> Target:
+def parse_target(url: str, *, allow_private: bool) -> Target:
     """The parts of an address. Raises TargetRefused."""
-    if not _IN_ONE_WAY.fullmatch(url) or "\\" in url:
-        raise TargetRefused("Give the address in plain ASCII; write other names as xn--….")
+    if not _PRINTABLE_ASCII.fullmatch(url) or "\\" in url:
+        raise UrlNotAllowed("Give the address in plain ASCII; write other names as xn--….")
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").lower()
     except ValueError:
-        raise TargetRefused("This is not an address.") from None
+        raise UrlNotAllowed("This is not an address.") from None
     if parts.scheme not in ("https", "http") or not host:
-        raise TargetRefused("Give a whole address that begins with https://")
+        raise UrlNotAllowed("Give a whole address that begins with https://")
     if "@" in parts.netloc:
-        raise TargetRefused("An address with a user name or password is not taken.")
+        raise UrlNotAllowed("An address with a user name or password is not taken.")
     if "#" in url:
-        raise TargetRefused("Leave out the part after #: it is never sent.")
+        raise UrlNotAllowed("Leave out the part after #: it is never sent.")
     if port is None:
         port = 443 if parts.scheme == "https" else 80
-    address = _address_in(host, "[" in parts.netloc)
+    address = _parse_ip_address(host, "[" in parts.netloc)
     if address is None:
-        _check_name(host)
+        _check_hostname(host)
     written = host if address is None else str(address)
     target = Target(parts.scheme, written, port, parts.path or "/", parts.query, address)
     if not allow_private:
@@ -83,41 +83,41 @@ def target_of(url: str, *, allow_private: bool) -> Target:
 
 def _check_public(target: Target) -> None:
     if target.scheme == "http":
-        raise TargetRefused("Use https: what is sent is your customers' data.")
+        raise UrlNotAllowed("Use https: what is sent is your customers' data.")
     if target.port != 443 and target.port < 1024:
-        raise TargetRefused("Use port 443, or one from 1024 on.")
+        raise UrlNotAllowed("Use port 443, or one from 1024 on.")
     if target.address is None:
         if "." not in target.host:
-            raise TargetRefused("Give a full name, such as hooks.example.com.")
+            raise UrlNotAllowed("Give a full name, such as hooks.example.com.")
     elif not is_public(target.address):
-        raise TargetRefused("This address is not on the public internet.")
+        raise UrlNotAllowed("This address is not on the public internet.")
 
 
-def _address_in(host: str, in_brackets: bool) -> Address | None:
+def _parse_ip_address(host: str, in_brackets: bool) -> Address | None:
     """The address that a host is; None for a name. Only one way of writing each is taken."""
     if in_brackets:
         try:
             return IPv6Address(host)
         except ValueError:
-            raise TargetRefused("This is not an IPv6 address.") from None
+            raise UrlNotAllowed("This is not an IPv6 address.") from None
     try:
         return IPv4Address(host)  # four decimal numbers without leading zeros
     except ValueError:
         last = host.rstrip(".").rpartition(".")[2]
         if re.fullmatch(r"\d+|0x[0-9a-f]*", last):
-            raise TargetRefused("Write an IPv4 address as four decimal numbers.") from None
+            raise UrlNotAllowed("Write an IPv4 address as four decimal numbers.") from None
     return None
 
 
-def _check_name(host: str) -> None:
+def _check_hostname(host: str) -> None:
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
-        raise TargetRefused("This is not the name of a host.")
+        raise UrlNotAllowed("This is not the name of a host.")
 
 
 def is_public(address: Address) -> bool:
     """Whether an address is a host on the internet that anybody could speak to."""
     if address.version == 6 and address not in _GLOBAL_IPV6:
         return False  # mapped and translated IPv4, local, multicast: whatever is_global says
-    if any(address in hole for hole in _HOLES if hole.version == address.version):
+    if any(address in hole for hole in _NOT_PUBLIC if hole.version == address.version):
         return False
     return address.is_global and not address.is_multicast

@@ -5,31 +5,35 @@ endpoints   create, change, switch off and on, rotate the secret, delete
 workers     ask them to look, without waiting for them
 """
 
-from apps.webhooks.services.emitting import emit, forget_answers, resend, send_test
+from apps.webhooks.services.emitting import emit, erase_responses, resend, send_test
 from apps.webhooks.services.endpoints import (
-    MOST_ENDPOINTS,
-    Changes,
+    MAX_ENDPOINTS,
+    EndpointChanges,
     create_endpoint,
     delete_endpoint,
     disable_endpoint,
     rotate_secret,
     update_endpoint,
 )
-from apps.webhooks.services.task_triggers import DELIVER_DUE, TELL_OWNERS, wake_senders
+from apps.webhooks.services.task_triggers import (
+    DELIVER_DUE_TASK,
+    EMAIL_OWNERS_TASK,
+    enqueue_deliveries,
+)
 
 __all__ = [
-    "DELIVER_DUE",
-    "MOST_ENDPOINTS",
-    "TELL_OWNERS",
-    "Changes",
+    "DELIVER_DUE_TASK",
+    "MAX_ENDPOINTS",
+    "EMAIL_OWNERS_TASK",
+    "EndpointChanges",
     "create_endpoint",
     "delete_endpoint",
     "disable_endpoint",
     "emit",
-    "forget_answers",
+    "erase_responses",
     "resend",
     "rotate_secret",
     "send_test",
     "update_endpoint",
-    "wake_senders",
+    "enqueue_deliveries",
 ]

@@ -14,15 +14,15 @@ from psycopg.types.json import Jsonb
 from apps.core.ids import first_id_at, new_id
 from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
-from apps.webhooks.outbox import TELLING
+from apps.webhooks.outbox import EMIT_EVENTS
 from apps.webhooks.services.endpoints import lock_endpoint
-from apps.webhooks.services.task_triggers import wake_senders
+from apps.webhooks.services.task_triggers import enqueue_deliveries
 
 _EMIT = f"""
 WITH told AS MATERIALIZED (
   SELECT %(id)s::text AS event_id, %(workspace)s::text AS workspace_id,
     %(type)s::text AS event_type, %(data)s::jsonb AS event_data
-), {TELLING}
+), {EMIT_EVENTS}
 SELECT FROM delivery
 """  # noqa: S608 - a constant of ours
 
@@ -43,10 +43,10 @@ def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> Non
     with connection.cursor() as cursor:
         cursor.execute(_EMIT, values)
         if cursor.rowcount:
-            transaction.on_commit(wake_senders)
+            transaction.on_commit(enqueue_deliveries)
 
 
-_FORGET = """
+_ERASE_RESPONSES = """
 WITH told AS (
   UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
   WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
@@ -56,10 +56,10 @@ WITH told AS (
 UPDATE webhooks_delivery SET response_body = '' FROM told
 WHERE webhooks_delivery.event_id = told.id
 """
-_CLOCKS_APART = timedelta(hours=1)
+_MAX_CLOCK_SKEW = timedelta(hours=1)
 
 
-def forget_answers(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
+def erase_responses(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
     """Empty `response` in what is kept of events of a conversation that began then, and what
     receivers answered to them. Deliveries still on their way bring the event without its text.
 
@@ -68,10 +68,10 @@ def forget_answers(*, workspace_id: str, conversation_id: str, since: datetime) 
     values = {
         "workspace": workspace_id,
         "conversation": conversation_id,
-        "first": first_id_at(since - _CLOCKS_APART),
+        "first": first_id_at(since - _MAX_CLOCK_SKEW),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET, values)
+        cursor.execute(_ERASE_RESPONSES, values)
 
 
 @transaction.atomic
@@ -91,7 +91,7 @@ def send_test(*, endpoint: Endpoint) -> Delivery:
         workspace_id=endpoint.workspace_id, event=event, endpoint=endpoint
     )
     delivery.refresh_from_db()
-    transaction.on_commit(wake_senders)
+    transaction.on_commit(enqueue_deliveries)
     return delivery
 
 
@@ -109,5 +109,5 @@ def resend(*, delivery: Delivery) -> Delivery:
     ):
         raise DeliveryNotFound
     delivery.refresh_from_db()
-    transaction.on_commit(wake_senders)
+    transaction.on_commit(enqueue_deliveries)
     return delivery

@@ -15,18 +15,24 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record
 from apps.core.errors import ValidationFailed
-from apps.infrastructure.http.url_validation import TargetRefused, target_of
+from apps.infrastructure.http.url_validation import UrlNotAllowed, parse_target
 from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
-from apps.webhooks.models import SUBSCRIBABLE, Delivery, DeliveryStatus, DisabledReason, Endpoint
-from apps.webhooks.services.task_triggers import wake_notices, wake_senders
+from apps.webhooks.models import (
+    SUBSCRIBABLE_EVENT_TYPES,
+    Delivery,
+    DeliveryStatus,
+    DisabledReason,
+    Endpoint,
+)
+from apps.webhooks.services.task_triggers import enqueue_deliveries, enqueue_owner_emails
 from apps.webhooks.signing import new_secret
-from apps.webhooks.signing_secrets import seal
+from apps.webhooks.signing_secrets import encrypt_secret
 from apps.workspaces.models import Workspace
 
-MOST_ENDPOINTS = 20
+MAX_ENDPOINTS = 20
 """Endpoints of one workspace, and so deliveries of one event."""
 
-OLD_SECRET_KEPT = timedelta(hours=24)
+OLD_SECRET_LIFETIME = timedelta(hours=24)
 """How long the old secret signs beside the new one."""
 
 
@@ -44,15 +50,15 @@ def create_endpoint(
     Raises ValidationFailed, or TooManyEndpoints.
     """
     Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
-    if Endpoint.objects.filter(workspace_id=workspace_id).count() >= MOST_ENDPOINTS:
-        raise TooManyEndpoints(MOST_ENDPOINTS)
+    if Endpoint.objects.filter(workspace_id=workspace_id).count() >= MAX_ENDPOINTS:
+        raise TooManyEndpoints(MAX_ENDPOINTS)
     secret = new_secret()
     endpoint = Endpoint.objects.create(
         workspace_id=workspace_id,
-        url=_checked_url(url),
-        description=_checked_description(description),
-        event_types=_checked_types(event_types),
-        sealed_secret=seal(secret),
+        url=_validated_url(url),
+        description=_validated_description(description),
+        event_types=_validated_event_types(event_types),
+        sealed_secret=encrypt_secret(secret),
     )
     endpoint.refresh_from_db()
     _record(endpoint, actor, "created", eventTypes=endpoint.event_types)
@@ -60,7 +66,7 @@ def create_endpoint(
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class EndpointChanges:
     """What to change of an endpoint; None leaves a thing as it is."""
 
     url: str | None = None
@@ -70,16 +76,16 @@ class Changes:
 
 
 @transaction.atomic
-def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: Changes) -> Endpoint:
+def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChanges) -> Endpoint:
     """Change an endpoint. Raises ValidationFailed or EndpointNotFound, having changed nothing."""
     lock_endpoint(endpoint)
     fields: dict[str, Any] = {}
     if changes.url is not None and changes.url != endpoint.url:
-        fields |= {"url": _checked_url(changes.url), "failing_since": None}
+        fields |= {"url": _validated_url(changes.url), "failing_since": None}
     if changes.description is not None:
-        fields["description"] = _checked_description(changes.description)
+        fields["description"] = _validated_description(changes.description)
     if changes.event_types is not None:
-        fields["event_types"] = _checked_types(changes.event_types)
+        fields["event_types"] = _validated_event_types(changes.event_types)
     if fields:
         _row(endpoint).update(**fields)
         _record(endpoint, actor, "updated", changed=sorted(fields.keys() - {"failing_since"}))
@@ -100,22 +106,22 @@ def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor
     on = _row(endpoint).filter(disabled_at=None)
     if not on.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
         return False
-    _waiting(endpoint).update(next_attempt_at=None)
+    _pending_deliveries(endpoint).update(next_attempt_at=None)
     _record(endpoint, actor, "disabled", reason=reason.value)
     if reason != DisabledReason.OWNER:
-        transaction.on_commit(wake_notices)
+        transaction.on_commit(enqueue_owner_emails)
     return True
 
 
 def _enable(endpoint: Endpoint, actor: Actor) -> None:
     off = _row(endpoint).filter(disabled_at__isnull=False)
     if off.update(disabled_at=None, disabled_reason="", failing_since=None):
-        _waiting(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
+        _pending_deliveries(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
         _record(endpoint, actor, "enabled")
-        transaction.on_commit(wake_senders)
+        transaction.on_commit(enqueue_deliveries)
 
 
-def _waiting(endpoint: Endpoint) -> QuerySet[Delivery]:
+def _pending_deliveries(endpoint: Endpoint) -> QuerySet[Delivery]:
     return Delivery.objects.filter(
         workspace_id=endpoint.workspace_id, endpoint=endpoint, status=DeliveryStatus.PENDING
     )
@@ -127,7 +133,7 @@ def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
 
     Raises EndpointNotFound if somebody else just did.
     """
-    lock_endpoint(endpoint, against_use=True)
+    lock_endpoint(endpoint, for_delete=True)
     _record(endpoint, actor, "deleted")
     endpoint.delete()
 
@@ -141,8 +147,8 @@ def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
     locked = lock_endpoint(endpoint)
     secret = new_secret()
     locked.sealed_previous_secret = locked.sealed_secret
-    locked.previous_secret_expires_at = timezone.now() + OLD_SECRET_KEPT
-    locked.sealed_secret = seal(secret)
+    locked.previous_secret_expires_at = timezone.now() + OLD_SECRET_LIFETIME
+    locked.sealed_secret = encrypt_secret(secret)
     locked.save(
         update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_expires_at"]
     )
@@ -150,12 +156,12 @@ def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
     return locked, secret
 
 
-def lock_endpoint(endpoint: Endpoint, *, against_use: bool = False) -> Endpoint:
+def lock_endpoint(endpoint: Endpoint, *, for_delete: bool = False) -> Endpoint:
     """The endpoint as it is now, unchanged by others until the transaction ends.
 
-    Events go on being written for it unless `against_use`. Raises EndpointNotFound.
+    Events go on being written for it unless `for_delete`. Raises EndpointNotFound.
     """
-    locked: Endpoint | None = _row(endpoint).select_for_update(no_key=not against_use).first()
+    locked: Endpoint | None = _row(endpoint).select_for_update(no_key=not for_delete).first()
     if locked is None:
         raise EndpointNotFound
     return locked
@@ -171,32 +177,32 @@ def _record(endpoint: Endpoint, actor: Actor, verb: str, **details: Any) -> None
         actor=actor,
         action=f"webhook_endpoint.{verb}",
         target_id=endpoint.id,
-        target_label=endpoint.place,
+        target_label=endpoint.origin,
         details=details,
     )
 
 
-def _checked_url(url: str) -> str:
+def _validated_url(url: str) -> str:
     if len(url) > 2000:
         raise ValidationFailed({"url": ["Give at most 2,000 characters."]})
     try:
-        target_of(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
-    except TargetRefused as refused:
+        parse_target(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+    except UrlNotAllowed as refused:
         raise ValidationFailed({"url": [str(refused)]}) from refused
     return url
 
 
-def _checked_description(description: str) -> str:
+def _validated_description(description: str) -> str:
     if len(description) > 200 or "\x00" in description:
         raise ValidationFailed({"description": ["Give at most 200 characters, and no NUL."]})
     return description
 
 
-def _checked_types(types: Sequence[str]) -> list[str]:
+def _validated_event_types(types: Sequence[str]) -> list[str]:
     if not types:
         raise ValidationFailed({"eventTypes": ["Choose at least one type of event."]})
-    unknown = [name for name in types if name not in SUBSCRIBABLE]
+    unknown = [name for name in types if name not in SUBSCRIBABLE_EVENT_TYPES]
     if unknown:
-        sentence = f"“{unknown[0]}” is not a type of event. Choose from: {', '.join(SUBSCRIBABLE)}."
+        sentence = f"“{unknown[0]}” is not a type of event. Choose from: {', '.join(SUBSCRIBABLE_EVENT_TYPES)}."
         raise ValidationFailed({"eventTypes": [sentence]})
     return list(dict.fromkeys(types))

@@ -9,24 +9,24 @@ from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
 
-DELIVER_DUE = "apps.webhooks.tasks.deliver_due"
-TELL_OWNERS = "apps.webhooks.tasks.tell_owners"
+DELIVER_DUE_TASK = "apps.webhooks.tasks.deliver_due"
+EMAIL_OWNERS_TASK = "apps.webhooks.tasks.tell_owners"
 
 _EXPIRES_SECONDS = 300
 # Workers that were away for long find one look enough. Machines' clocks may differ by less.
 
 
-def wake_senders() -> None:
+def enqueue_deliveries() -> None:
     """There may be something to send."""
-    _ask_for(DELIVER_DUE)
+    _send_task(DELIVER_DUE_TASK)
 
 
-def wake_notices() -> None:
+def enqueue_owner_emails() -> None:
     """There may be owners to tell that an endpoint is off."""
-    _ask_for(TELL_OWNERS)
+    _send_task(EMAIL_OWNERS_TASK)
 
 
-def _ask_for(task: str) -> None:
+def _send_task(task: str) -> None:
     try:
         current_app.send_task(task, retry=False, ignore_result=True, expires=_EXPIRES_SECONDS)
     except (OperationalError, OSError) as error:

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from apps.chatbots.queries import chatbots_of
 from apps.conversations.queries import running_turns
-from apps.credits.queries import Balance, balance_of
-from apps.dashboard.access import seen_by
+from apps.credits.queries import Balance, balance_for
+from apps.dashboard.access import current_member
 from apps.dashboard.docs.pages import PAGES
 from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of, reverse_or_none
 from apps.workspaces.models import Member
@@ -85,7 +85,7 @@ class Layout:
 
     @cached_property
     def _credits(self) -> Balance:
-        return balance_of(self._member.workspace_id)
+        return balance_for(self._member.workspace_id)
 
     @property
     def balance(self) -> int:
@@ -111,7 +111,7 @@ class Layout:
 
 def workspace_layout(request: HttpRequest) -> dict[str, Any]:
     """Add `workspace`, `member` and `layout` to the context of a workspace page."""
-    member = seen_by(request)
+    member = current_member(request)
     if member is None:
         return {}
     return {"workspace": member.workspace, "member": member, "layout": Layout(request, member)}

@@ -51,7 +51,7 @@ def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditR
     given: dict[str, Any] = {
         "workspace_id": team.workspace.id,
         "note": note,
-        "by": team.alice,
+        "user": team.alice,
         "actor": person(team.alice),
     }
     request = request_plan(**given, plan=plan) if plan else request_credits(**given, credits=500)

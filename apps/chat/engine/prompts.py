@@ -54,7 +54,7 @@ def most_it_can_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
     """The credits to hold: the price if every byte of the prompt were a token and the reply took
     all the tokens it may."""
     model = chatbot.language_model
-    return model.price.of(
+    return model.price.credits_for(
         input_tokens=min(most_prompt_tokens(messages), model.context_tokens),
         output_tokens=chatbot.max_reply_tokens,
     )

@@ -103,7 +103,7 @@ def _asked(
 ) -> HttpResponse:
     actor = person(member.user, request)
     try:
-        ask(workspace_id=member.workspace_id, by=member.user, actor=actor, **wanted)
+        ask(workspace_id=member.workspace_id, user=member.user, actor=actor, **wanted)
     except RequestAlreadyOpen as there:
         messages.error(request, str(there))
     else:

@@ -10,12 +10,12 @@ from apps.webhooks.models import Delivery, Endpoint, Event
 class EndpointAdmin(ReadOnlyAdmin):
     """Endpoints are their owners'. No secret is shown, nor the path, which may hold a token."""
 
-    list_display = ["place", "workspace", "created_at", "failing_since", "disabled_at"]
+    list_display = ["origin", "workspace", "created_at", "failing_since", "disabled_at"]
     list_select_related = ["workspace"]
     list_filter = ["disabled_reason", "created_at"]
     search_fields = ["id", "workspace__slug"]
     exclude = ["url", "sealed_secret", "sealed_previous_secret"]
-    readonly_fields = ["place", "created_at", "disabled_at", "disabled_reason", "failing_since"]
+    readonly_fields = ["origin", "created_at", "disabled_at", "disabled_reason", "failing_since"]
 
 
 @admin.register(Event)

@@ -89,7 +89,7 @@ WITH input AS MATERIALIZED (
   ON CONFLICT DO NOTHING
   RETURNING id, workspace_id, credits_held
 ), {BEGIN_CONVERSATIONS}, {TOUCH_CONVERSATIONS}, {INSERT_USER_MESSAGES}, {HOLD_CREDITS},
-told AS MATERIALIZED (
+emitted AS MATERIALIZED (
   SELECT event_id, input.workspace_id, event_type, event_data
   FROM input JOIN opened_turns USING (id) WHERE event_id IS NOT NULL
 ), {EMIT_EVENTS}
@@ -139,7 +139,7 @@ WITH input AS MATERIALIZED (
   RETURNING input.n, turn.id, turn.workspace_id, turn.credits_held, turn.credits_charged,
     coalesce(account.balance, 0) AS balance
 ), {INSERT_ANSWERS}, {CHARGE_CREDITS}, {PAY_CHARGES},
-told AS MATERIALIZED (
+emitted AS MATERIALIZED (
   SELECT event_id, input.workspace_id, event_type, event_data
   FROM input JOIN settled_turns USING (id) WHERE event_id IS NOT NULL
 ), {EMIT_EVENTS}

@@ -1,16 +1,16 @@
-"""The outbox in SQL, for statements that write it beside what happened. Knows nothing of Django."""
+"""SQL that writes webhook events in the statement of what happened. Imports nothing of Django."""
 
 from __future__ import annotations
 
 EMIT_EVENTS = """
 receiver AS (
-  SELECT endpoint.id, told.workspace_id, told.event_id
-  FROM told JOIN webhooks_endpoint AS endpoint USING (workspace_id)
-  WHERE endpoint.disabled_at IS NULL AND told.event_type = ANY (endpoint.event_types)
+  SELECT endpoint.id, emitted.workspace_id, emitted.event_id
+  FROM emitted JOIN webhooks_endpoint AS endpoint USING (workspace_id)
+  WHERE endpoint.disabled_at IS NULL AND emitted.event_type = ANY (endpoint.event_types)
   FOR KEY SHARE OF endpoint
 ), event AS (
   INSERT INTO webhooks_event (id, workspace_id, type, data)
-  SELECT event_id, workspace_id, event_type, event_data FROM told
+  SELECT event_id, workspace_id, event_type, event_data FROM emitted
   WHERE event_id IN (SELECT event_id FROM receiver)
 ), delivery AS (
   INSERT INTO webhooks_delivery (id, workspace_id, event_id, endpoint_id)
@@ -19,10 +19,10 @@ receiver AS (
   RETURNING id
 )
 """
-"""CTEs that tell of the rows of a CTE `told` (event_id, workspace_id, event_type, event_data).
+"""CTEs that write the events of a CTE `emitted` (event_id, workspace_id, event_type, event_data).
 
-An event is written only where an enabled endpoint of its workspace wants its type; `delivery`
-then has a row for each such endpoint. A delivery's id is made of its event's and its endpoint's:
-there is one for each pair, and ids stay in the order of time. The endpoint is locked against its
-deletion, not against its use.
+An event is written only if an enabled endpoint of its workspace subscribes to its type; `delivery`
+then has a row for each such endpoint. A delivery's id is derived from its event's and endpoint's
+ids: one for each pair, and ids stay sorted by time. The lock on the endpoint blocks its deletion,
+not its use.
 """

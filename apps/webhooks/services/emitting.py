@@ -19,7 +19,7 @@ from apps.webhooks.services.endpoints import lock_endpoint
 from apps.webhooks.services.task_triggers import enqueue_deliveries
 
 _EMIT = f"""
-WITH told AS MATERIALIZED (
+WITH emitted AS MATERIALIZED (
   SELECT %(id)s::text AS event_id, %(workspace)s::text AS workspace_id,
     %(type)s::text AS event_type, %(data)s::jsonb AS event_data
 ), {EMIT_EVENTS}
@@ -47,14 +47,14 @@ def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> Non
 
 
 _ERASE_RESPONSES = """
-WITH told AS (
+WITH erased AS (
   UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
   WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
     AND data ->> 'conversationId' = %(conversation)s
   RETURNING id
 )
-UPDATE webhooks_delivery SET response_body = '' FROM told
-WHERE webhooks_delivery.event_id = told.id
+UPDATE webhooks_delivery SET response_body = '' FROM erased
+WHERE webhooks_delivery.event_id = erased.id
 """
 _MAX_CLOCK_SKEW = timedelta(hours=1)
 

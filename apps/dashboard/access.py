@@ -16,7 +16,7 @@ from apps.workspaces.models import Member
 from apps.workspaces.queries import find_member
 from apps.workspaces.roles import Permission, is_allowed
 
-Page = Callable[..., HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 
 class WorkspacePage(Protocol):
@@ -27,31 +27,31 @@ class WorkspacePage(Protocol):
     def __call__(self, request: HttpRequest, slug: str, **rest: Any) -> HttpResponseBase: ...
 
 
-def workspace_page(wants: Permission) -> Callable[[Page], WorkspacePage]:
+def workspace_page(permission: Permission) -> Callable[[View], WorkspacePage]:
     """Make `view(request, member, …)` a page under `/w/{slug}/`, for members who may.
 
     Anonymous visitors are sent to log in; to outsiders the workspace does not exist (404); a
     member whose role does not allow it gets 403. What `request.member` holds is the member.
     """
 
-    def wrap(view: Page) -> WorkspacePage:
+    def wrap(view: View) -> WorkspacePage:
         @wraps(view)
         def page(request: HttpRequest, slug: str, **rest: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            member = member_in(request.user, slug)
+            member = get_member(request.user, slug)
             request.member = member  # type: ignore[attr-defined]
-            if not is_allowed(member.role, wants):
+            if not is_allowed(member.role, permission):
                 raise PermissionDenied
             return view(request, member, **rest)
 
-        page.wants = wants  # type: ignore[attr-defined]
+        page.wants = permission  # type: ignore[attr-defined]
         return cast(WorkspacePage, page)
 
     return wrap
 
 
-def member_in(user: User, slug: str) -> Member:
+def get_member(user: User, slug: str) -> Member:
     """The person's place in this workspace. Raises Http404 for every other workspace alike."""
     member = find_member(user, slug)
     if member is None:
@@ -59,6 +59,6 @@ def member_in(user: User, slug: str) -> Member:
     return member
 
 
-def seen_by(request: HttpRequest) -> Member | None:
+def current_member(request: HttpRequest) -> Member | None:
     """The member for whom a page of a workspace is being made, if it is one."""
     return cast("Member | None", getattr(request, "member", None))

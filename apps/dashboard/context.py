@@ -14,7 +14,14 @@ from apps.conversations.queries import running_turns
 from apps.credits.queries import Balance, balance_for
 from apps.dashboard.access import current_member
 from apps.dashboard.docs.pages import PAGES
-from apps.dashboard.navigation import ACTIONS, Group, Link, address, rail_of, reverse_or_none
+from apps.dashboard.navigation import (
+    ACTIONS,
+    NavigationGroup,
+    NavigationLink,
+    page_url,
+    reverse_or_none,
+    sidebar_groups,
+)
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_for
 from apps.workspaces.roles import Permission, is_allowed
@@ -42,9 +49,9 @@ class Layout:
         return {p.name: is_allowed(self._member.role, p) for p in Permission}
 
     @cached_property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[NavigationGroup]:
         """The sidebar's groups of links."""
-        return rail_of(self._member, path=self._request.path)
+        return sidebar_groups(self._member, path=self._request.path)
 
     @cached_property
     def memberships(self) -> list[Member]:
@@ -63,7 +70,7 @@ class Layout:
 
     def _actions(self) -> Iterator[dict[str, str]]:
         for title, name, permission in ACTIONS:
-            url = address(name, self._member.workspace.slug)
+            url = page_url(name, self._member.workspace.slug)
             if url and self.may[permission.name]:
                 yield {"title": title, "url": url, "kind": "action"}
 
@@ -100,9 +107,9 @@ class Layout:
         return running_turns(self._member.workspace_id).count()
 
     @property
-    def account_links(self) -> list[Link]:
+    def account_links(self) -> list[NavigationLink]:
         links = ((title, reverse_or_none(name)) for title, name in ACCOUNT_LINKS)
-        return [Link(title, url) for title, url in links if url]
+        return [NavigationLink(title, url) for title, url in links if url]
 
     @property
     def new_workspace_url(self) -> str | None:

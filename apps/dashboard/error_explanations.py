@@ -9,7 +9,7 @@ from enum import StrEnum
 from apps.api_kit.refusal_log import RefusedRequest
 
 
-class Place(StrEnum):
+class RequestStage(StrEnum):
     """The step at which a request can be refused, as the page names it."""
 
     KEY = "API key"
@@ -22,26 +22,26 @@ class Place(StrEnum):
     PROCESS = "Process"
 
 
-ORDER = tuple(Place)
+STAGES = tuple(RequestStage)
 """In the order in which they are decided."""
 
-_PLACES: Mapping[str, Place] = {
-    "MISSING_AUTH_HEADER": Place.KEY,
-    "INVALID_API_KEY": Place.KEY,
-    "SCOPE_MISSING": Place.KEY,
-    "CHATBOT_NOT_FOUND": Place.CHATBOT,
-    "VALIDATION_ERROR": Place.BODY,
-    "PAYLOAD_TOO_LARGE": Place.BODY,
-    "UNSUPPORTED_MEDIA_TYPE": Place.BODY,
-    "METHOD_NOT_ALLOWED": Place.BODY,
-    "RATE_LIMIT_EXCEEDED": Place.RATE_LIMIT,
-    "IDEMPOTENCY_MISMATCH": Place.IDEMPOTENCY,
-    "INSUFFICIENT_CREDITS": Place.HOLD,
-    "SERVICE_UNAVAILABLE": Place.PROCESS,
-    "INTERNAL_ERROR": Place.PROCESS,
+_STAGE_BY_CODE: Mapping[str, RequestStage] = {
+    "MISSING_AUTH_HEADER": RequestStage.KEY,
+    "INVALID_API_KEY": RequestStage.KEY,
+    "SCOPE_MISSING": RequestStage.KEY,
+    "CHATBOT_NOT_FOUND": RequestStage.CHATBOT,
+    "VALIDATION_ERROR": RequestStage.BODY,
+    "PAYLOAD_TOO_LARGE": RequestStage.BODY,
+    "UNSUPPORTED_MEDIA_TYPE": RequestStage.BODY,
+    "METHOD_NOT_ALLOWED": RequestStage.BODY,
+    "RATE_LIMIT_EXCEEDED": RequestStage.RATE_LIMIT,
+    "IDEMPOTENCY_MISMATCH": RequestStage.IDEMPOTENCY,
+    "INSUFFICIENT_CREDITS": RequestStage.HOLD,
+    "SERVICE_UNAVAILABLE": RequestStage.PROCESS,
+    "INTERNAL_ERROR": RequestStage.PROCESS,
 }
 
-_WHY: Mapping[str, str] = {
+_EXPLANATIONS: Mapping[str, str] = {
     "INVALID_API_KEY": (
         "The key had been revoked or had expired. Create a new one, or rotate keys before they end."
     ),
@@ -74,27 +74,27 @@ _WHY: Mapping[str, str] = {
 }
 
 
-def place_of(code: str) -> Place:
+def stage_for(code: str) -> RequestStage:
     """The step that refuses with this code."""
-    return _PLACES.get(code, Place.CONVERSATION)
+    return _STAGE_BY_CODE.get(code, RequestStage.CONVERSATION)
 
 
-def explained(code: str, note: RefusedRequest | None = None) -> str:
+def explain(code: str, note: RefusedRequest | None = None) -> str:
     """Why, and what to do."""
     if note is None:
-        return _WHY.get(code, code)
+        return _EXPLANATIONS.get(code, code)
     match code:
         case "RATE_LIMIT_EXCEEDED":
-            return _full(note)
+            return _explain_rate_limit(note)
         case "INSUFFICIENT_CREDITS":
-            return _short(note)
+            return _explain_insufficient_credits(note)
         case "VALIDATION_ERROR" if note.details:
             return " ".join(f"{name}: {' '.join(said)}" for name, said in note.details.items())
         case _:
-            return " ".join(filter(None, (_with_stop(note.error), _WHY.get(code))))
+            return " ".join(filter(None, (_end_sentence(note.error), _EXPLANATIONS.get(code))))
 
 
-def _full(note: RefusedRequest) -> str:
+def _explain_rate_limit(note: RefusedRequest) -> str:
     whose = "chatbot's window" if note.chatbot_id else "key's hour"
     told = f"The {whose} was full"
     if note.limit is not None:
@@ -106,12 +106,12 @@ def _full(note: RefusedRequest) -> str:
     return f"{told}. Wait as long as Retry-After says, or allow more requests."
 
 
-def _short(note: RefusedRequest) -> str:
+def _explain_insufficient_credits(note: RefusedRequest) -> str:
     told = "The free credits (balance less held) did not cover the most that the turn could cost"
     if note.needed is not None:
         told += f": {note.needed:,}"
     return f"{told}. Buy credits, or lower the chatbot's reply limit."
 
 
-def _with_stop(sentence: str) -> str:
+def _end_sentence(sentence: str) -> str:
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."

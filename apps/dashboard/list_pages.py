@@ -12,11 +12,11 @@ from apps.api_kit.pagination import paginate_newest_first
 from apps.core.errors import ValidationFailed
 
 M = TypeVar("M", bound=Model)
-ROWS = 50
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[M]):
+class ListPage(Generic[M]):
     """Rows, newest first, and where the newest and the older ones are."""
 
     rows: list[M]
@@ -24,21 +24,28 @@ class Listing(Generic[M]):
     next_url: str | None
 
 
-def listing(
-    request: HttpRequest, rows: QuerySet[M], *, limit: int = ROWS, by: str = "created_at"
-) -> Listing[M]:
+def paginate(
+    request: HttpRequest,
+    rows: QuerySet[M],
+    *,
+    limit: int = PAGE_SIZE,
+    order_field: str = "created_at",
+) -> ListPage[M]:
     """The page that `?cursor=` names; the first, where it names none that there could be."""
     query = request.GET.copy()
     cursor: str | None = query.get("cursor") or None
     for name in [name for name, value in query.items() if not value or name == "cursor"]:
         del query[name]
     try:
-        page = paginate_newest_first(rows, cursor=cursor, limit=limit, order_field=by)
+        page = paginate_newest_first(rows, cursor=cursor, limit=limit, order_field=order_field)
     except ValidationFailed:
-        cursor, page = None, paginate_newest_first(rows, cursor=None, limit=limit, order_field=by)
+        cursor, page = (
+            None,
+            paginate_newest_first(rows, cursor=None, limit=limit, order_field=order_field),
+        )
     first_url = f"?{query.urlencode()}" if cursor else None
     next_url = None
     if page.next_cursor:
         query["cursor"] = page.next_cursor
         next_url = f"?{query.urlencode()}"
-    return Listing(page.rows, first_url, next_url)
+    return ListPage(page.rows, first_url, next_url)

@@ -12,59 +12,59 @@ from apps.workspaces.roles import Permission, is_allowed
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NavigationItem:
     """A page in the navigation: its title, the name of its address, its icon, who may see it."""
 
     title: str
-    name: str
+    url_name: str
     icon: str
-    wants: Permission = Permission.VIEW
+    permission: Permission = Permission.VIEW
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class NavigationLink:
     """An entry as one member sees it on one page."""
 
     title: str
     url: str
     icon: str = ""
-    is_here: bool = False
+    is_current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class NavigationGroup:
     """Pages that belong together, under a word."""
 
     title: str
-    pages: list[Link]
+    pages: list[NavigationLink]
 
 
-RAIL: tuple[tuple[str, tuple[Entry, ...]], ...] = (
-    ("", (Entry("Overview", "overview", "overview"),)),
+SIDEBAR: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
+    ("", (NavigationItem("Overview", "overview", "overview"),)),
     (
         "Build",
         (
-            Entry("Chatbots", "chatbots", "chatbots"),
-            Entry("API keys", "keys", "keys"),
-            Entry("Webhooks", "webhooks", "webhooks"),
-            Entry("Developers", "developers", "docs"),
-            Entry("Requests", "requests", "search"),
+            NavigationItem("Chatbots", "chatbots", "chatbots"),
+            NavigationItem("API keys", "keys", "keys"),
+            NavigationItem("Webhooks", "webhooks", "webhooks"),
+            NavigationItem("Developers", "developers", "docs"),
+            NavigationItem("Requests", "requests", "search"),
         ),
     ),
     (
         "Talk",
         (
-            Entry("Conversations", "conversations", "conversations"),
-            Entry("Leads", "leads", "leads"),
+            NavigationItem("Conversations", "conversations", "conversations"),
+            NavigationItem("Leads", "leads", "leads"),
         ),
     ),
-    ("Money", (Entry("Credits", "credits", "credits"),)),
+    ("Money", (NavigationItem("Credits", "credits", "credits"),)),
     (
         "Settings",
         (
-            Entry("Settings", "settings", "settings"),
-            Entry("Members", "members", "members"),
-            Entry("Audit log", "audit", "audit", Permission.VIEW_AUDIT_LOG),
+            NavigationItem("Settings", "settings", "settings"),
+            NavigationItem("Members", "members", "members"),
+            NavigationItem("Audit log", "audit", "audit", Permission.VIEW_AUDIT_LOG),
         ),
     ),
 )
@@ -79,27 +79,33 @@ ACTIONS: tuple[tuple[str, str, Permission], ...] = (
 """What the command palette offers beside pages and chatbots: words, page, who may."""
 
 
-def rail_of(member: Member, *, path: str) -> list[Group]:
+def sidebar_groups(member: Member, *, path: str) -> list[NavigationGroup]:
     """The groups of pages that this member may see; the page at `path` is marked."""
-    groups = [Group(title, list(_links(member, entries, path))) for title, entries in RAIL]
+    groups = [
+        NavigationGroup(title, list(_links(member, entries, path))) for title, entries in SIDEBAR
+    ]
     return [group for group in groups if group.pages]
 
 
-def _links(member: Member, entries: tuple[Entry, ...], path: str) -> Iterator[Link]:
+def _links(
+    member: Member, entries: tuple[NavigationItem, ...], path: str
+) -> Iterator[NavigationLink]:
     for entry in entries:
-        if not is_allowed(member.role, entry.wants):
+        if not is_allowed(member.role, entry.permission):
             continue
-        url = address(entry.name, member.workspace.slug)
+        url = page_url(entry.url_name, member.workspace.slug)
         if url is not None:
-            yield Link(entry.title, url, entry.icon, _is_at(path, url, entry.name))
+            yield NavigationLink(
+                entry.title, url, entry.icon, _is_current(path, url, entry.url_name)
+            )
 
 
-def _is_at(path: str, url: str, name: str) -> bool:
+def _is_current(path: str, url: str, name: str) -> bool:
     """Whether the path is this page or below it; the overview has every page below it."""
     return path == url if name == "overview" else path == url or path.startswith(f"{url}/")
 
 
-def address(name: str, slug: str) -> str | None:
+def page_url(name: str, slug: str) -> str | None:
     """The URL of a page of the workspace, or None where this installation has no such page."""
     return reverse_or_none(f"dashboard:{name}", slug)
 

@@ -24,7 +24,9 @@ SOURCE = "playground"
 """What `metadata.source` of its messages says, so that lists can tell them from visitors'."""
 
 
-def chat_request(chatbot: Chatbot, said: Mapping[str, str], *, request_id: str) -> ChatRequest:
+def build_chat_request(
+    chatbot: Chatbot, said: Mapping[str, str], *, request_id: str
+) -> ChatRequest:
     """What a member's `message` and `conversationId` ask. Raises DRF's ValidationError."""
     body = {
         "message": said.get("message", ""),
@@ -42,7 +44,7 @@ def chat_request(chatbot: Chatbot, said: Mapping[str, str], *, request_id: str) 
     )
 
 
-async def start(request: ChatRequest) -> TurnLog:
+async def start_turn(request: ChatRequest) -> TurnLog:
     """Begin the turn. Raises what the engine raises, TooManyRequests, or the error of a turn that
     failed before its first word."""
     window = await rate_limit.admit(request.chatbot)
@@ -55,7 +57,7 @@ async def start(request: ChatRequest) -> TurnLog:
     return log
 
 
-async def frames(log: TurnLog) -> AsyncIterator[bytes]:
+async def sse_frames(log: TurnLog) -> AsyncIterator[bytes]:
     """The turn's events as server-sent events, those of the chat endpoint."""
     number = 0
     async for events in log.follow(idle=settings.STREAM_HEARTBEAT_SECONDS):

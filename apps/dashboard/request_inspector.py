@@ -18,25 +18,25 @@ from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import turn_of_request
 from apps.core.ids import request_id_time
 from apps.credits.prices import Price
-from apps.dashboard.error_explanations import ORDER, Place, explained, place_of
+from apps.dashboard.error_explanations import STAGES, RequestStage, explain, stage_for
 
-State = Literal["passed", "refused", "waiting", "unreached"]
-Link = Literal["", "key", "chatbot", "thread", "credits"]
+StageState = Literal["passed", "refused", "waiting", "unreached"]
+LinkTarget = Literal["", "key", "chatbot", "thread", "credits"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageResult:
     """One decision: its name, how it went, what was decided. `link`: what it leads to."""
 
     title: str
-    state: State
+    state: StageState
     text: str
-    link: Link = ""
+    link: LinkTarget = ""
     id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class RequestReport:
     """A request as the page shows it. `outcome` is a turn's status, refused or retry."""
 
     request_id: str
@@ -44,14 +44,14 @@ class Inspected:
     outcome: str
     tone: str
     summary: str
-    steps: list[Step]
+    steps: list[StageResult]
     turn: Turn | None = None
     note: RefusedRequest | None = None
 
 
-_LINKS: dict[Place, Link] = {Place.KEY: "key", Place.HOLD: "credits"}
+_LINKS: dict[RequestStage, LinkTarget] = {RequestStage.KEY: "key", RequestStage.HOLD: "credits"}
 _TONES = {"completed": "good", "running": "accent", "stopped": "warn"}
-_SAYS = {
+_SUMMARIES = {
     TurnStatus.RUNNING: "It opened a turn, which runs.",
     TurnStatus.COMPLETED: "It opened a turn, which was answered.",
     TurnStatus.STOPPED: "It opened a turn, which was stopped.",
@@ -65,16 +65,16 @@ def is_request_id(text: str) -> bool:
     return request_id_time(text) is not None
 
 
-def inspected(workspace_id: str, request_id: str) -> Inspected | None:
+def inspect_request(workspace_id: str, request_id: str) -> RequestReport | None:
     """What was decided about the workspace's request; None where nothing is known of it."""
     turn = turn_of_request(workspace_id, request_id)
     if turn is not None:
-        return Inspected(
+        return RequestReport(
             request_id,
             turn.created_at,
             turn.status,
             _TONES.get(turn.status, "bad"),
-            _SAYS[TurnStatus(turn.status)],
+            _SUMMARIES[TurnStatus(turn.status)],
             list(_steps_of_turn(turn)),
             turn=turn,
         )
@@ -82,18 +82,18 @@ def inspected(workspace_id: str, request_id: str) -> Inspected | None:
     return None if note is None else _of_note(workspace_id, note)
 
 
-def _of_note(workspace_id: str, note: RefusedRequest) -> Inspected:
+def _of_note(workspace_id: str, note: RefusedRequest) -> RequestReport:
     key = _key(workspace_id, note)
     chatbot = _chatbot(workspace_id, note)
     if note.turn_id:
         turn = Turn.objects.filter(workspace_id=workspace_id, id=note.turn_id).first()
         summary = "It repeated an idempotency key, and was told the turn that this had opened."
-        return Inspected(
+        return RequestReport(
             *(note.request_id, note.refused_at, "retry", "good", summary),
             list(_steps_of_retry(key, chatbot, turn)),
             note=note,
         )
-    return Inspected(
+    return RequestReport(
         *(note.request_id, note.refused_at, "refused", "bad", note.error),
         list(_steps_of_refusal(note, key, chatbot)),
         note=note,
@@ -108,24 +108,24 @@ def _chatbot(workspace_id: str, note: RefusedRequest) -> Chatbot | None:
     return Chatbot.objects.filter(workspace_id=workspace_id, id=note.chatbot_id).first()
 
 
-def _steps_of_turn(turn: Turn) -> Iterator[Step]:
+def _steps_of_turn(turn: Turn) -> Iterator[StageResult]:
     price = _price_in_words(turn.price)
     if turn.api_key:
-        yield Step("API key", "passed", str(turn.api_key), "key")
+        yield StageResult("API key", "passed", str(turn.api_key), "key")
     else:
         gone = "None: a member asked in the playground, or the key is gone."
-        yield Step("API key", "passed", gone)
-    yield Step("Chatbot", "passed", turn.chatbot.name, "chatbot", turn.chatbot_id)
-    yield Step("Rate limit", "passed", f"Admitted. {_limit_in_words(turn.chatbot)}")
+        yield StageResult("API key", "passed", gone)
+    yield StageResult("Chatbot", "passed", turn.chatbot.name, "chatbot", turn.chatbot_id)
+    yield StageResult("Rate limit", "passed", f"Admitted. {_limit_in_words(turn.chatbot)}")
     held = f"{_credits(turn.credits_held)} set aside, the most that it could cost at {price}."
-    yield Step("Hold", "passed", held, "credits")
+    yield StageResult("Hold", "passed", held, "credits")
     waited = f"{turn.queue_ms:,} ms after the request had arrived."
-    yield Step("Turn", "passed", f"Opened {waited}", "thread", turn.id)
+    yield StageResult("Turn", "passed", f"Opened {waited}", "thread", turn.id)
     yield _step_of_model(turn)
     yield _step_of_charge(turn)
 
 
-def _step_of_model(turn: Turn) -> Step:
+def _step_of_model(turn: Turn) -> StageResult:
     told = [turn.model_name]
     if turn.first_token_at:
         told.append(f"first token after {_ms(turn, turn.first_token_at)}")
@@ -136,56 +136,58 @@ def _step_of_model(turn: Turn) -> Step:
     if turn.finish_reason:
         told.append(f"ended by {turn.finish_reason}")
     if turn.error_code:
-        told.append(f"{turn.error_code}: {explained(turn.error_code)}")
-    state: dict[str, State] = {TurnStatus.RUNNING: "waiting", TurnStatus.FAILED: "refused"}
+        told.append(f"{turn.error_code}: {explain(turn.error_code)}")
+    state: dict[str, StageState] = {TurnStatus.RUNNING: "waiting", TurnStatus.FAILED: "refused"}
     state[TurnStatus.ABANDONED] = "refused"
-    return Step("Model", state.get(turn.status, "passed"), "; ".join(told))
+    return StageResult("Model", state.get(turn.status, "passed"), "; ".join(told))
 
 
-def _step_of_charge(turn: Turn) -> Step:
+def _step_of_charge(turn: Turn) -> StageResult:
     if turn.status == TurnStatus.RUNNING:
-        return Step("Charge", "waiting", "When the turn ends.")
+        return StageResult("Charge", "waiting", "When the turn ends.")
     released = turn.credits_held - turn.credits_charged
     text = f"{_credits(turn.credits_charged)} charged, {released:,} released."
-    return Step("Charge", "passed", text, "credits")
+    return StageResult("Charge", "passed", text, "credits")
 
 
 def _steps_of_retry(
     key: ApiKey | None, chatbot: Chatbot | None, turn: Turn | None
-) -> Iterator[Step]:
-    yield Step("API key", "passed", str(key) if key else "The key is gone.", "key")
+) -> Iterator[StageResult]:
+    yield StageResult("API key", "passed", str(key) if key else "The key is gone.", "key")
     if chatbot:
-        yield Step("Chatbot", "passed", chatbot.name, "chatbot", chatbot.id)
+        yield StageResult("Chatbot", "passed", chatbot.name, "chatbot", chatbot.id)
     place = "Admitted in the place of the first request, within the window."
-    yield Step("Rate limit", "passed", place)
+    yield StageResult("Rate limit", "passed", place)
     first = f"The first request was {turn.request_id}." if turn else "The turn is gone."
-    yield Step("Idempotency", "passed", first, "thread" if turn else "", turn.id if turn else "")
-    yield Step("Charge", "passed", "Nothing more was charged.")
+    yield StageResult(
+        "Idempotency", "passed", first, "thread" if turn else "", turn.id if turn else ""
+    )
+    yield StageResult("Charge", "passed", "Nothing more was charged.")
 
 
 def _steps_of_refusal(
     note: RefusedRequest, key: ApiKey | None, chatbot: Chatbot | None
-) -> Iterator[Step]:
+) -> Iterator[StageResult]:
     """Each step up to the one that refused it, which says why; the others were not reached."""
-    met = place_of(note.code)
-    for place in ORDER if met == Place.PROCESS else ORDER[:-1]:
+    met = stage_for(note.code)
+    for place in STAGES if met == RequestStage.PROCESS else STAGES[:-1]:
         if place == met:
-            text = explained(note.code, note)
-            if place == Place.RATE_LIMIT and chatbot:
-                yield Step(place.value, "refused", text, "chatbot", chatbot.id)
+            text = explain(note.code, note)
+            if place == RequestStage.RATE_LIMIT and chatbot:
+                yield StageResult(place.value, "refused", text, "chatbot", chatbot.id)
             else:
-                yield Step(place.value, "refused", text, _LINKS.get(place, ""))
-        elif ORDER.index(place) > ORDER.index(met):
-            yield Step(place.value, "unreached", "Not reached.")
-        elif place == Place.KEY:
+                yield StageResult(place.value, "refused", text, _LINKS.get(place, ""))
+        elif STAGES.index(place) > STAGES.index(met):
+            yield StageResult(place.value, "unreached", "Not reached.")
+        elif place == RequestStage.KEY:
             who = str(key) if key else "A member who is signed in."
-            yield Step(place.value, "passed", who, "key")
-        elif place == Place.CHATBOT and chatbot:
-            yield Step(place.value, "passed", chatbot.name, "chatbot", chatbot.id)
-        elif place == Place.RATE_LIMIT and note.limit is not None:
+            yield StageResult(place.value, "passed", who, "key")
+        elif place == RequestStage.CHATBOT and chatbot:
+            yield StageResult(place.value, "passed", chatbot.name, "chatbot", chatbot.id)
+        elif place == RequestStage.RATE_LIMIT and note.limit is not None:
             left = f"Admitted: {note.remaining:,} of {note.limit:,} requests were left."
-            yield Step(place.value, "passed", left)
-    yield Step("Charge", "unreached", "Nothing was charged.")
+            yield StageResult(place.value, "passed", left)
+    yield StageResult("Charge", "unreached", "Nothing was charged.")
 
 
 def _price_in_words(price: Price) -> str:

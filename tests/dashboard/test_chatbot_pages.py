@@ -18,7 +18,7 @@ from apps.chatbots.queries import chatbots_of
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
-from apps.dashboard.presenters.rate_limit_text import in_words
+from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import cells_of
@@ -224,7 +224,7 @@ def test_list_asks_as_many_queries_for_fifty_as_for_one(
     ],
 )
 def test_limit_in_words(requests: int, seconds: int, words: str) -> None:
-    assert in_words(requests=requests, seconds=seconds) == words
+    assert describe_rate_limit(requests=requests, seconds=seconds) == words
 
 
 def test_limit_being_typed_is_told_with_what_was_used(

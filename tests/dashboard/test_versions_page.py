@@ -10,7 +10,7 @@ from apps.audit.services import person
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.queries import versions_of
 from apps.chatbots.services import update_chatbot
-from apps.dashboard.presenters.versions import Line, Part, lines_between
+from apps.dashboard.presenters.versions import DiffLine, DiffPart, diff_lines
 from tests.dashboard.page_client import (
     cells_of,
     everyone,
@@ -67,9 +67,11 @@ def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
         signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 2).id)).context["differences"]
     )
     assert prompt.lines == [
-        Line("same", [Part("same", "Be kind.")]),
-        Line("gone", [Part("same", "Be brief.")]),
-        Line("new", [Part("same", "Be"), Part("new", " very"), Part("same", " brief.")]),
+        DiffLine("same", [DiffPart("same", "Be kind.")]),
+        DiffLine("gone", [DiffPart("same", "Be brief.")]),
+        DiffLine(
+            "new", [DiffPart("same", "Be"), DiffPart("new", " very"), DiffPart("same", " brief.")]
+        ),
     ]
 
 
@@ -92,16 +94,16 @@ def test_model_is_told_by_its_name_of_then(team: Team, chatbot: Chatbot) -> None
 
 
 def test_lines_that_come_and_go_are_whole() -> None:
-    assert list(lines_between("a\nb", "a\nc\nd")) == [
-        Line("same", [Part("same", "a")]),
-        Line("gone", [Part("gone", "b")]),
-        Line("new", [Part("new", "c")]),
-        Line("new", [Part("new", "d")]),
+    assert list(diff_lines("a\nb", "a\nc\nd")) == [
+        DiffLine("same", [DiffPart("same", "a")]),
+        DiffLine("gone", [DiffPart("gone", "b")]),
+        DiffLine("new", [DiffPart("new", "c")]),
+        DiffLine("new", [DiffPart("new", "d")]),
     ]
     long = "word " * 1000
-    assert list(lines_between(long, f"{long}more")) == [
-        Line("gone", [Part("gone", long)]),
-        Line("new", [Part("new", f"{long}more")]),
+    assert list(diff_lines(long, f"{long}more")) == [
+        DiffLine("gone", [DiffPart("gone", long)]),
+        DiffLine("new", [DiffPart("new", f"{long}more")]),
     ]
 
 

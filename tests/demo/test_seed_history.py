@@ -14,7 +14,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from apps.dashboard.request_inspector import inspected
+from apps.dashboard.request_inspector import inspect_request
 from apps.demo.seed import seed_demo
 from apps.leads.models import Lead
 from apps.workspaces.models import Workspace
@@ -42,11 +42,11 @@ def test_some_requests_were_refused(demo: Workspace) -> None:
     notes = refused_requests_for(demo.id)
     assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
     assert len(notes) == 6
-    found = inspected(demo.id, notes[0].request_id)
+    found = inspect_request(demo.id, notes[0].request_id)
     assert found is not None
     assert [step.title for step in found.steps if step.state == "refused"] == ["Rate limit"]
     turn = Turn.objects.filter(workspace=demo).latest("created_at")
-    of_turn = inspected(demo.id, turn.request_id)
+    of_turn = inspect_request(demo.id, turn.request_id)
     assert of_turn is not None
     assert of_turn.turn == turn
 

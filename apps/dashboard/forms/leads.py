@@ -7,7 +7,7 @@ from django import forms
 
 from apps.chatbots.queries import chatbots_of
 from apps.core.text import single_line
-from apps.dashboard.presenters.leads import STATUSES
+from apps.dashboard.presenters.leads import STATUS_CHOICES
 from apps.leads.contact_formats import email_of, phone_of
 from apps.leads.fields import NAME_LENGTH, SEARCH_LENGTH, SOURCE_LENGTH, LeadFields
 from apps.leads.models import Lead
@@ -17,7 +17,9 @@ class LeadFilterForm(forms.Form):
     """Which leads to list."""
 
     search = forms.CharField(required=False, max_length=SEARCH_LENGTH, label="Name or email")
-    status = forms.ChoiceField(required=False, label="Status", choices=[("", "Any"), *STATUSES])
+    status = forms.ChoiceField(
+        required=False, label="Status", choices=[("", "Any"), *STATUS_CHOICES]
+    )
     source = forms.CharField(required=False, max_length=SOURCE_LENGTH, label="Source")
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
 
@@ -35,7 +37,7 @@ class LeadFilterForm(forms.Form):
 class LeadStatusForm(forms.Form):
     """How far the workspace has come with a lead."""
 
-    status = forms.ChoiceField(choices=STATUSES)
+    status = forms.ChoiceField(choices=STATUS_CHOICES)
 
 
 class LeadForm(forms.Form):
@@ -51,7 +53,7 @@ class LeadForm(forms.Form):
         help_text="With its country’s code: +44 20 7946 0958.",
     )
     source = forms.CharField(max_length=SOURCE_LENGTH, label="Source")
-    status = forms.ChoiceField(choices=STATUSES, label="Status")
+    status = forms.ChoiceField(choices=STATUS_CHOICES, label="Status")
 
     def __init__(self, lead: Lead, data: Mapping[str, Any] | None = None) -> None:
         self.lead = lead

@@ -27,8 +27,8 @@ class Exchange:
     """A turn in a thread: what was said, what was answered, and the receipt."""
 
     turn: Turn
-    said: Message | None
-    answer: Message | None
+    user_message: Message | None
+    assistant_message: Message | None
 
     @property
     def is_running(self) -> bool:
@@ -37,17 +37,17 @@ class Exchange:
     @property
     def rating(self) -> Rating | None:
         """What somebody thinks of the answer."""
-        return getattr(self.answer, "rating", None)
+        return getattr(self.assistant_message, "rating", None)
 
     @property
     def metadata(self) -> str:
         """What the caller sent beside the message, as text."""
-        if self.said is None or self.said.metadata is None:
+        if self.user_message is None or self.user_message.metadata is None:
             return ""
-        return json.dumps(self.said.metadata, ensure_ascii=False, indent=2)
+        return json.dumps(self.user_message.metadata, ensure_ascii=False, indent=2)
 
     @property
-    def released(self) -> int:
+    def released_credits(self) -> int:
         """Credits that were held and not charged."""
         return 0 if self.is_running else self.turn.credits_held - self.turn.credits_charged
 
@@ -65,13 +65,13 @@ class Exchange:
         return max(0, round((moment - self.turn.created_at).total_seconds() * 1000))
 
 
-def turns_of(conversation: Conversation) -> QuerySet[Turn]:
+def turns_for(conversation: Conversation) -> QuerySet[Turn]:
     """A conversation's turns, with their keys."""
     found = Turn.objects.filter(workspace_id=conversation.workspace_id, conversation=conversation)
     return found.select_related("api_key")
 
 
-def exchanges_of(turns: Sequence[Turn]) -> list[Exchange]:
+def build_exchanges(turns: Sequence[Turn]) -> list[Exchange]:
     """The turns with their messages: one statement, however many."""
     found = Message.objects.filter(turn__in=turns).select_related("rating")
     messages = {(message.turn_id, message.role): message for message in found}

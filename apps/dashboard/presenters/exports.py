@@ -11,7 +11,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.exports.models import UNFINISHED, Export, ExportStatus
 
 _DAY = timedelta(days=1)
-_SAID = {
+_FILTER_TEXTS = {
     "search": "“{}”",
     "status": "last turn {}",
     "source": "source {}",
@@ -24,10 +24,10 @@ class ExportRow:
     """An export in the list, with what it is of in words."""
 
     export: Export
-    words: str
+    description: str
 
     @property
-    def is_open(self) -> bool:
+    def is_unfinished(self) -> bool:
         return self.export.status in UNFINISHED
 
     @property
@@ -48,14 +48,14 @@ def export_rows(workspace_id: str, exports: Sequence[Export]) -> list[ExportRow]
     ids = {export.filters.get("chatbot_id") for export in exports}
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id__in=ids - {None})
     names = dict(chatbots.values_list("id", "name"))
-    return [ExportRow(export, in_words(export.filters, names)) for export in exports]
+    return [ExportRow(export, describe_filters(export.filters, names)) for export in exports]
 
 
-def in_words(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def describe_filters(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Which conversations: those of a chatbot, with their last message on some days, and so on."""
     chatbot_id = filters.get("chatbot_id")
     words = [names.get(chatbot_id, "a deleted chatbot") if chatbot_id else "All chatbots"]
-    words += [say.format(filters[name]) for name, say in _SAID.items() if name in filters]
+    words += [say.format(filters[name]) for name, say in _FILTER_TEXTS.items() if name in filters]
     if "has_lead" in filters:
         words.append("with a lead" if filters["has_lead"] else "without a lead")
     if since := filters.get("since"):

@@ -10,12 +10,12 @@ from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead, LeadStatus
 from apps.leads.queries import leads_of
 
-STATUSES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
+STATUS_CHOICES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
 """The steps of the pipeline and what a page calls them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PipelineStage:
     """A step of the pipeline, and how many leads stand there; empty for all of them."""
 
     status: str
@@ -23,26 +23,28 @@ class Step:
     count: int
 
 
-def pipeline_of(workspace_id: str) -> list[Step]:
+def pipeline_stages(workspace_id: str) -> list[PipelineStage]:
     """All leads of the workspace, then those of each status in its order: one statement."""
     rows = leads_of(workspace_id).values_list("status").annotate(Count("id")).order_by()
     counts: dict[str, int] = dict(rows)
-    steps = [Step(status, label, counts.get(status, 0)) for status, label in STATUSES]
-    return [Step("", "All", sum(counts.values())), *steps]
+    steps = [
+        PipelineStage(status, label, counts.get(status, 0)) for status, label in STATUS_CHOICES
+    ]
+    return [PipelineStage("", "All", sum(counts.values())), *steps]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SourceMessage:
     """A message of the visitor's, and what was read out of it."""
 
     message: Message
     captured: list[CapturedField]
 
 
-def said_of(lead: Lead) -> list[Said]:
+def source_messages(lead: Lead) -> list[SourceMessage]:
     """The messages in which a lead's details were given, oldest first: one statement."""
     found = CapturedField.objects.filter(workspace_id=lead.workspace_id, lead=lead)
-    said: dict[str, Said] = {}
+    said: dict[str, SourceMessage] = {}
     for each in found.select_related("message").order_by("created_at", "id"):
-        said.setdefault(each.message_id, Said(each.message, [])).captured.append(each)
+        said.setdefault(each.message_id, SourceMessage(each.message, [])).captured.append(each)
     return list(said.values())

@@ -12,7 +12,7 @@ from apps.conversations.queries import turns_since
 _PACES = ((1, "a second"), (60, "a minute"), (3600, "an hour"), (86_400, "a day"))
 
 
-def in_words(*, requests: int, seconds: int) -> str:
+def describe_rate_limit(*, requests: int, seconds: int) -> str:
     """What so many requests in any so many seconds come to."""
     pace = requests / seconds
     length, unit = next(((n, unit) for n, unit in _PACES if pace * n >= 1), _PACES[-1])
@@ -22,12 +22,12 @@ def in_words(*, requests: int, seconds: int) -> str:
     return f"This allows about {_whole(pace * length)} {unit}, or {a_day}."
 
 
-def most_a_day(chatbot: Chatbot) -> int:
+def max_requests_per_day(chatbot: Chatbot) -> int:
     """How many requests the chatbot's limit lets through in 24 hours, if they come evenly."""
     return round(chatbot.rate_limit_requests * 86_400 / chatbot.rate_limit_window_seconds)
 
 
-def used_lately(chatbot: Chatbot) -> int:
+def count_turns_last_day(chatbot: Chatbot) -> int:
     """How many turns the chatbot has had in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
     return turns_since(chatbot.workspace_id, since).filter(chatbot=chatbot).count()

@@ -13,18 +13,18 @@ from apps.chatbots.services import SETTINGS
 from apps.dashboard.forms.chatbots import ChatbotForm
 
 Kind = Literal["same", "gone", "new"]
-OF_THE_LIMIT = {
+RATE_LIMIT_LABELS = {
     "rate_limit_requests": "Rate limit (requests)",
     "rate_limit_window_seconds": "Rate limit (seconds)",
 }
-MOST_IN_A_LINE = 2_000
+MAX_DIFF_LINE_LENGTH = 2_000
 """Characters of a line that are compared word by word; a longer one is shown as changed whole."""
 
 _WORD = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DiffPart:
     """Words of a line that both versions have, that were taken out, or put in."""
 
     kind: Kind
@@ -32,34 +32,34 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DiffLine:
     """A line of a text: of both versions, of the older alone, or of the newer alone."""
 
     kind: Kind
-    parts: list[Part]
+    parts: list[DiffPart]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SettingChange:
     """A setting that two versions have differently; `lines` where it is a text of several."""
 
     label: str
     before: str
     after: str
-    lines: list[Line]
+    lines: list[DiffLine]
 
 
-def label_of(setting: str) -> str:
+def setting_label(setting: str) -> str:
     """What the form of a chatbot calls a setting, and its section where that alone is not clear."""
-    if setting in OF_THE_LIMIT:
-        return OF_THE_LIMIT[setting]
+    if setting in RATE_LIMIT_LABELS:
+        return RATE_LIMIT_LABELS[setting]
     return str(ChatbotForm.base_fields[setting.removesuffix("_id")].label)
 
 
-def differences(older: ChatbotVersion, newer: ChatbotVersion) -> list[Difference]:
+def changed_settings(older: ChatbotVersion, newer: ChatbotVersion) -> list[SettingChange]:
     """The settings in which two versions differ, in the order of the chatbot's page."""
     return [
-        Difference(label_of(name), before, after, _lines(name, before, after))
+        SettingChange(setting_label(name), before, after, _lines(name, before, after))
         for name in SETTINGS
         if older.snapshot.get(name) != newer.snapshot.get(name)
         for before, after in [(_in_words(name, older), _in_words(name, newer))]
@@ -80,40 +80,40 @@ def _in_words(name: str, version: ChatbotVersion) -> str:
     return "" if value is None else str(value)
 
 
-def _lines(name: str, before: str, after: str) -> list[Line]:
-    return list(lines_between(before, after)) if name == "system_prompt" else []
+def _lines(name: str, before: str, after: str) -> list[DiffLine]:
+    return list(diff_lines(before, after)) if name == "system_prompt" else []
 
 
-def lines_between(before: str, after: str) -> Iterator[Line]:
+def diff_lines(before: str, after: str) -> Iterator[DiffLine]:
     """Both texts, line by line; of a line that was changed, the words that differ are marked."""
     old, new = before.splitlines(), after.splitlines()
     for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
-            yield from (Line("same", [Part("same", text)]) for text in old[i:j])
+            yield from (DiffLine("same", [DiffPart("same", text)]) for text in old[i:j])
         else:
             yield from _changed(old[i:j], new[k:m])
 
 
-def _changed(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+def _changed(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffLine]:
     """Lines that took the place of others: all of the old ones, then all of the new ones."""
     pairs = [_words(a, b) for a, b in zip(old, new, strict=False)]
     paired = len(pairs)
-    yield from (Line("gone", gone) for gone, _ in pairs)
+    yield from (DiffLine("gone", gone) for gone, _ in pairs)
     yield from (_whole("gone", text) for text in old[paired:])
-    yield from (Line("new", put_in) for _, put_in in pairs)
+    yield from (DiffLine("new", put_in) for _, put_in in pairs)
     yield from (_whole("new", text) for text in new[paired:])
 
 
-def _whole(kind: Kind, text: str) -> Line:
-    return Line(kind, [Part(kind, text)] if text else [])
+def _whole(kind: Kind, text: str) -> DiffLine:
+    return DiffLine(kind, [DiffPart(kind, text)] if text else [])
 
 
-def _words(before: str, after: str) -> tuple[list[Part], list[Part]]:
-    if max(len(before), len(after)) > MOST_IN_A_LINE:
-        return [Part("gone", before)], [Part("new", after)]
+def _words(before: str, after: str) -> tuple[list[DiffPart], list[DiffPart]]:
+    if max(len(before), len(after)) > MAX_DIFF_LINE_LENGTH:
+        return [DiffPart("gone", before)], [DiffPart("new", after)]
     old, new = _WORD.findall(before), _WORD.findall(after)
-    gone: list[Part] = []
-    put_in: list[Part] = []
+    gone: list[DiffPart] = []
+    put_in: list[DiffPart] = []
     for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         same = tag == "equal"
         _add(gone, "same" if same else "gone", "".join(old[i:j]))
@@ -121,8 +121,8 @@ def _words(before: str, after: str) -> tuple[list[Part], list[Part]]:
     return gone, put_in
 
 
-def _add(parts: list[Part], kind: Kind, text: str) -> None:
+def _add(parts: list[DiffPart], kind: Kind, text: str) -> None:
     if parts and parts[-1].kind == kind:
         text = parts.pop().text + text
     if text:
-        parts.append(Part(kind, text))
+        parts.append(DiffPart(kind, text))

@@ -11,7 +11,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.queries import entries_like
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.audit import FilterForm
-from apps.dashboard.list_pages import listing
+from apps.dashboard.list_pages import paginate
 from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
@@ -26,7 +26,7 @@ COLUMNS = ("when", "who", "kind", "what", "target", "target id", "details", "add
 def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
     """A page of the log, as looked for."""
     form = FilterForm(request.GET)
-    page = listing(request, entries_like(member.workspace_id, form.looked_for()))
+    page = paginate(request, entries_like(member.workspace_id, form.looked_for()))
     rows = [(entry, in_words(entry.details)) for entry in page.rows]
     return render(request, "dashboard/audit.html", {"form": form, "page": page, "rows": rows})
 

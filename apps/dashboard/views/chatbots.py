@@ -18,7 +18,11 @@ from apps.conversations.queries import turns_by_chatbot
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
-from apps.dashboard.presenters.rate_limit_text import in_words, most_a_day, used_lately
+from apps.dashboard.presenters.rate_limit_text import (
+    count_turns_last_day,
+    describe_rate_limit,
+    max_requests_per_day,
+)
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -149,8 +153,14 @@ def _settings(
 
 
 def _limit(found: Chatbot) -> dict[str, object]:
-    words = in_words(requests=found.rate_limit_requests, seconds=found.rate_limit_window_seconds)
-    return {"limit_words": words, "used": used_lately(found), "most_a_day": most_a_day(found)}
+    words = describe_rate_limit(
+        requests=found.rate_limit_requests, seconds=found.rate_limit_window_seconds
+    )
+    return {
+        "limit_words": words,
+        "used": count_turns_last_day(found),
+        "most_a_day": max_requests_per_day(found),
+    }
 
 
 def _saved(

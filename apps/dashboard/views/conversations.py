@@ -24,8 +24,8 @@ from apps.dashboard.forms.conversations import (
     ConversationForm,
     RatingForm,
 )
-from apps.dashboard.list_pages import listing
-from apps.dashboard.presenters.conversations import conversation_in, exchanges_of, turns_of
+from apps.dashboard.list_pages import paginate
+from apps.dashboard.presenters.conversations import build_exchanges, conversation_in, turns_for
 from apps.leads.queries import leads_of
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -43,7 +43,7 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     form = ConversationFilterForm(member.workspace_id, request.GET)
     given = form.given()
     found = listed(member.workspace_id, **given).select_related("chatbot")
-    page = listing(request, with_beginnings(found), by="moment")
+    page = paginate(request, with_beginnings(found), order_field="moment")
     context = {
         "form": form,
         "page": page,
@@ -74,9 +74,11 @@ def _page(
     may_delete = is_allowed(member.role, Permission.DELETE_CONVERSATIONS)
     for field in form.fields.values():
         field.disabled = not may_edit
-    page = listing(request, turns_of(thread), limit=TURNS)
-    exchanges = exchanges_of(page.rows[::-1])
-    said = [line for each in exchanges for line in (each.said, each.answer) if line]
+    page = paginate(request, turns_for(thread), limit=TURNS)
+    exchanges = build_exchanges(page.rows[::-1])
+    said = [
+        line for each in exchanges for line in (each.user_message, each.assistant_message) if line
+    ]
     context = {
         "thread": thread,
         "form": form,
@@ -174,11 +176,11 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
 def turn(request: HttpRequest, member: Member, conversation_id: str, turn_id: str) -> HttpResponse:
     """One turn of a thread by itself, as it is now."""
     thread = _conversation(member, conversation_id)
-    turns = turns_of(thread)
+    turns = turns_for(thread)
     found = turns.filter(id=turn_id).first() if is_id(turn_id) else None
     if found is None:
         raise Http404
-    context = {"thread": thread, "exchange": exchanges_of([found])[0]}
+    context = {"thread": thread, "exchange": build_exchanges([found])[0]}
     return render(request, "dashboard/turn.html", context)
 
 

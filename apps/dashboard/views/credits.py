@@ -24,7 +24,7 @@ from apps.dashboard.forms.credits import (
     PurchaseRequestForm,
     StatementFilterForm,
 )
-from apps.dashboard.list_pages import listing
+from apps.dashboard.list_pages import paginate
 from apps.reporting.credit_usage import conversations_of_entries, uses
 from apps.reporting.csv_download import csv_file
 from apps.reporting.monthly_statements import Month
@@ -116,7 +116,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
     workspace_id = member.workspace_id
     period = request.GET.get("period", "")
     form = StatementFilterForm(request.GET)
-    page = listing(request, ledger_entries_for(workspace_id, **form.given()))
+    page = paginate(request, ledger_entries_for(workspace_id, **form.given()))
     places = conversations_of_entries(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {

@@ -14,7 +14,7 @@ from apps.conversations.exports.services import Wanted, ask_for_export, delete_e
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import ConversationFilterForm
-from apps.dashboard.list_pages import listing
+from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.exports import export_rows
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
@@ -24,9 +24,9 @@ from apps.workspaces.roles import Permission
 @require_safe
 def exports(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's exports, newest first. The page asks for itself while one is written."""
-    page = listing(request, exports_of(member.workspace_id))
+    page = paginate(request, exports_of(member.workspace_id))
     rows = export_rows(member.workspace_id, page.rows)
-    context = {"page": page, "rows": rows, "is_live": any(row.is_open for row in rows)}
+    context = {"page": page, "rows": rows, "is_live": any(row.is_unfinished for row in rows)}
     return render(request, "dashboard/exports.html", context)
 
 

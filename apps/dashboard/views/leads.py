@@ -11,8 +11,8 @@ from apps.audit.services import person
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
-from apps.dashboard.list_pages import listing
-from apps.dashboard.presenters.leads import STATUSES, pipeline_of, said_of
+from apps.dashboard.list_pages import paginate
+from apps.dashboard.presenters.leads import STATUS_CHOICES, pipeline_stages, source_messages
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
 from apps.leads.queries import lead_with, leads_of
@@ -33,10 +33,10 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
     found = leads_of(member.workspace_id, **given).select_related("chatbot")
     context = {
         "form": form,
-        "page": listing(request, found),
-        "pipeline": pipeline_of(member.workspace_id),
+        "page": paginate(request, found),
+        "pipeline": pipeline_stages(member.workspace_id),
         "status": given.get("status", ""),
-        "statuses": STATUSES,
+        "statuses": STATUS_CHOICES,
         "may_edit": is_allowed(member.role, Permission.EDIT_LEADS),
         "may_export": is_allowed(member.role, Permission.EXPORT),
     }
@@ -106,7 +106,10 @@ def move(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     messages.success(request, f"{found} is now {found.get_status_display().lower()}.")
     if "HX-Request" not in request.headers:
         return redirect("dashboard:leads", member.workspace.slug)
-    context = {"pipeline": pipeline_of(member.workspace_id), "status": request.GET.get("status")}
+    context = {
+        "pipeline": pipeline_stages(member.workspace_id),
+        "status": request.GET.get("status"),
+    }
     return render(request, "dashboard/leads_moved.html", context)
 
 
@@ -136,7 +139,7 @@ def _page(
     context = {
         "lead": found,
         "form": form,
-        "said": said_of(found),
+        "said": source_messages(found),
         "metadata": json.dumps(found.metadata, ensure_ascii=False, indent=2),
         "may_edit": may_edit,
     }

@@ -74,10 +74,10 @@ def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
     if "changed" in request.POST:
         chatbot = _changed(request, chatbot)
-    asks = edge.chat_request(chatbot, request.POST.dict(), request_id=get_request_id(request))
-    log = async_to_sync(edge.start)(asks)
+    asks = edge.build_chat_request(chatbot, request.POST.dict(), request_id=get_request_id(request))
+    log = async_to_sync(edge.start_turn)(asks)
     return StreamingHttpResponse(
-        edge.frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
+        edge.sse_frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
     )
 
 

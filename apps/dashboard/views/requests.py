@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from apps.api_kit.refusal_log import RETENTION, refused_requests_for
 from apps.dashboard.access import workspace_page
-from apps.dashboard.request_inspector import inspected, is_request_id
+from apps.dashboard.request_inspector import inspect_request, is_request_id
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
@@ -21,7 +21,7 @@ def requests(request: HttpRequest, member: Member) -> HttpResponse:
     wanted = request.GET.get("id", "").strip()
     context = {"wanted": wanted, "days": RETENTION.days}
     if wanted:
-        found = inspected(member.workspace_id, wanted) if is_request_id(wanted) else None
+        found = inspect_request(member.workspace_id, wanted) if is_request_id(wanted) else None
         context |= {"found": found, "is_id": is_request_id(wanted)}
     else:
         context["notes"] = [

@@ -13,8 +13,8 @@ from apps.chatbots.queries import version_with, versions_of
 from apps.chatbots.services import restore_version
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
-from apps.dashboard.list_pages import listing
-from apps.dashboard.presenters.versions import differences, label_of
+from apps.dashboard.list_pages import paginate
+from apps.dashboard.presenters.versions import changed_settings, setting_label
 from apps.dashboard.views.chatbots import chatbot_in
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
@@ -28,8 +28,8 @@ MOST_TO_COMPARE = 50
 def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Every change of a chatbot, newest first: who made it, when, and what it touched."""
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
-    page = listing(request, versions_of(chatbot))
-    rows = [(each, ", ".join(map(label_of, each.changed))) for each in page.rows]
+    page = paginate(request, versions_of(chatbot))
+    rows = [(each, ", ".join(map(setting_label, each.changed))) for each in page.rows]
     context = {"chatbot": chatbot, "page": page, "rows": rows}
     return render(request, "dashboard/versions.html", context)
 
@@ -53,7 +53,7 @@ def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
         "others": others,
         "older": older,
         "newer": newer,
-        "differences": differences(older, newer),
+        "differences": changed_settings(older, newer),
     }
     return render(request, "dashboard/version.html", context)
 

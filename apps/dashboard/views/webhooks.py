@@ -14,7 +14,7 @@ from apps.audit.services import person
 from apps.core.errors import NotFound, ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.webhooks import DeliveryFilterForm, EndpointForm
-from apps.dashboard.list_pages import listing
+from apps.dashboard.list_pages import paginate
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
 from apps.webhooks.models import Delivery, Endpoint
@@ -199,7 +199,7 @@ def _page(
         "endpoint": endpoint,
         "edit_form": form,
         "form": filters,
-        "page": listing(request, deliveries_for(endpoint).filter(**filters.given())),
+        "page": paginate(request, deliveries_for(endpoint).filter(**filters.given())),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
         "now": timezone.now(),
     }

@@ -92,9 +92,9 @@ def _cost(client: Client, page: Address) -> Cost:
 
 
 def _fill(workspace_id: str, turns: int) -> None:
-    from apps.chatbots.queries import active_chatbots
+    from apps.chatbots.queries import active_chatbots_for
     from apps.conversations.seeding import Place, Size, seed_past
 
-    place = Place(workspace_id, active_chatbots(workspace_id))
+    place = Place(workspace_id, active_chatbots_for(workspace_id))
     size = Size(conversations=max(1, turns // 2), turns=2, days=30)
     seed_past(places=[place], size=size, told=lambda done: None)

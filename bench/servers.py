@@ -18,7 +18,7 @@ from apps.accounts.models import User
 from apps.api_keys.queries import digest_of
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
-from apps.chatbots.services import add_model, create_chatbot
+from apps.chatbots.services import create_chatbot, create_language_model
 from apps.credits.services import grant
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
@@ -70,7 +70,7 @@ def make_tenant(api_base: str) -> Tenant:
     _, key = issue_key(workspace=workspace, name=name)
 
     def chatbot(model: str) -> Chatbot:
-        entry = add_model(
+        entry = create_language_model(
             name=f"{name}-{model}",
             litellm_model=f"openai/{model}",
             api_base=api_base,

@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.api_keys.services import issue_key
-from apps.chatbots.services import add_model, create_chatbot
+from apps.chatbots.services import create_chatbot, create_language_model
 from apps.credits.services import grant
 from apps.workspaces.services import create_workspace
 
@@ -21,7 +21,9 @@ def new_tenant(stack: ExitStack, litellm_model: str, **model_fields: Any) -> tup
     owner = User.objects.create_user(f"{name}@example.com")
     workspace = create_workspace(slug=name, owner=owner)
     grant(workspace_id=workspace.id, credits=1_000_000, reason="benchmark")
-    model = add_model(name=name, litellm_model=litellm_model, credits_per_reply=1, **model_fields)
+    model = create_language_model(
+        name=name, litellm_model=litellm_model, credits_per_reply=1, **model_fields
+    )
     chatbot = create_chatbot(
         workspace=workspace,
         name=name,

@@ -13,17 +13,17 @@ from django.utils.html import format_html_join
 
 from apps.accounts.models import User
 from apps.audit.services import staff
-from apps.chatbots.model_test import QUESTION, try_model
+from apps.chatbots.model_test import QUESTION, run_model_test
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
 from apps.chatbots.services import (
-    SETTINGS,
-    add_chatbot,
+    VERSIONED_FIELDS,
     delete_chatbot,
-    save_model,
+    save_language_model,
+    save_new_chatbot,
     update_chatbot,
 )
 from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action
-from apps.llm.catalogue import resolve
+from apps.llm.catalogue import resolve_model
 
 
 class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -38,7 +38,7 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors:
             return cleaned
         try:
-            resolve(
+            resolve_model(
                 cleaned["litellm_model"],
                 api_base=cleaned["api_base"],
                 api_key_env=cleaned["api_key_env"],
@@ -78,7 +78,7 @@ class LanguageModelAdmin(StaffAdmin):
             "opts": self.opts,
             "question": QUESTION,
             # A question costs money and must be asked, not followed to: a GET asks nothing.
-            "trial": try_model(model) if request.method == "POST" else None,
+            "trial": run_model_test(model) if request.method == "POST" else None,
         }
         return TemplateResponse(request, "admin/chatbots/test_model.html", context)
 
@@ -100,7 +100,7 @@ class LanguageModelAdmin(StaffAdmin):
         return request.user.has_perm("chatbots.test_languagemodel")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
-        save_model(model=obj, actor=staff(cast(User, request.user), request))
+        save_language_model(model=obj, actor=staff(cast(User, request.user), request))
 
 
 @admin.register(Chatbot)
@@ -120,9 +120,9 @@ class ChatbotAdmin(StaffAdmin):
     def save_model(self, request: HttpRequest, obj: Chatbot, form: Any, change: bool) -> None:
         actor = staff(cast(User, request.user), request)
         if not change:
-            add_chatbot(chatbot=obj, actor=actor)
+            save_new_chatbot(chatbot=obj, actor=actor)
             return
-        given = {name: getattr(obj, name) for name in SETTINGS}
+        given = {name: getattr(obj, name) for name in VERSIONED_FIELDS}
         update_chatbot(chatbot=obj, actor=actor, changes=given)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -12,22 +12,22 @@ from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSc
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import (
-    chatbot_with,
-    chatbots_of,
-    language_model_with,
-    language_models,
-    version_with,
-    versions_of,
+    active_language_models,
+    chatbots_for,
+    get_chatbot,
+    get_language_model,
+    get_version,
+    versions_for,
 )
 from apps.chatbots.schemas import (
-    ChatbotChanges,
-    ChatbotOut,
-    ChatbotPage,
-    LanguageModelOut,
-    LanguageModelPage,
-    NewChatbot,
-    VersionOut,
-    VersionPage,
+    ChatbotListSchema,
+    ChatbotSchema,
+    ChatbotVersionListSchema,
+    ChatbotVersionSchema,
+    CreateChatbotSchema,
+    LanguageModelListSchema,
+    LanguageModelSchema,
+    UpdateChatbotSchema,
 )
 
 router = Router(tags=["chatbots"], by_alias=True)
@@ -37,42 +37,44 @@ READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 
 
-@router.get("/chatbots", auth=READ, response=SuccessSchema[ChatbotPage])
+@router.get("/chatbots", auth=READ, response=SuccessSchema[ChatbotListSchema])
 def list_chatbots(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[ChatbotPage]:
+) -> SuccessSchema[ChatbotListSchema]:
     """The workspace's chatbots, newest first."""
-    found = chatbots_of(caller_in(request).workspace_id)
+    found = chatbots_for(caller_in(request).workspace_id)
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
-    rows = [ChatbotOut.of(chatbot) for chatbot in page.rows]
-    return SuccessSchema(data=ChatbotPage(chatbots=rows, next_cursor=page.next_cursor))
+    rows = [ChatbotSchema.of(chatbot) for chatbot in page.rows]
+    return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/chatbots", auth=MANAGE, response={201: SuccessSchema[ChatbotOut]})
-def create_chatbot(request: HttpRequest, body: NewChatbot) -> Status[SuccessSchema[ChatbotOut]]:
+@router.post("/chatbots", auth=MANAGE, response={201: SuccessSchema[ChatbotSchema]})
+def create_chatbot(
+    request: HttpRequest, body: CreateChatbotSchema
+) -> Status[SuccessSchema[ChatbotSchema]]:
     """A new chatbot, at version 1."""
     chatbot = Chatbot(workspace_id=caller_in(request).workspace_id, **body.model_dump())
-    services.add_chatbot(chatbot=chatbot, actor=actor_in(request))
-    return Status(201, SuccessSchema(data=ChatbotOut.of(chatbot)))
+    services.save_new_chatbot(chatbot=chatbot, actor=actor_in(request))
+    return Status(201, SuccessSchema(data=ChatbotSchema.of(chatbot)))
 
 
-@router.get("/chatbots/{chatbot_id}", auth=READ, response=SuccessSchema[ChatbotOut])
-def get_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[ChatbotOut]:
+@router.get("/chatbots/{chatbot_id}", auth=READ, response=SuccessSchema[ChatbotSchema])
+def get_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[ChatbotSchema]:
     """One chatbot, active or not."""
-    return SuccessSchema(data=ChatbotOut.of(_chatbot(request, chatbot_id)))
+    return SuccessSchema(data=ChatbotSchema.of(_chatbot(request, chatbot_id)))
 
 
-@router.patch("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[ChatbotOut])
+@router.patch("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[ChatbotSchema])
 def update_chatbot(
-    request: HttpRequest, chatbot_id: str, body: ChatbotChanges
-) -> SuccessSchema[ChatbotOut]:
+    request: HttpRequest, chatbot_id: str, body: UpdateChatbotSchema
+) -> SuccessSchema[ChatbotSchema]:
     """Change the fields that are given, which makes a version if one of them is new."""
     chatbot = services.update_chatbot(
         chatbot=_chatbot(request, chatbot_id),
         actor=actor_in(request),
         changes=body.model_dump(exclude_unset=True),
     )
-    return SuccessSchema(data=ChatbotOut.of(chatbot))
+    return SuccessSchema(data=ChatbotSchema.of(chatbot))
 
 
 @router.delete("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
@@ -82,62 +84,68 @@ def delete_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[Delet
     return SuccessSchema(data=DeletedSchema(id=chatbot_id))
 
 
-@router.get("/chatbots/{chatbot_id}/versions", auth=READ, response=SuccessSchema[VersionPage])
+@router.get(
+    "/chatbots/{chatbot_id}/versions", auth=READ, response=SuccessSchema[ChatbotVersionListSchema]
+)
 def list_chatbot_versions(
     request: HttpRequest, chatbot_id: str, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[VersionPage]:
+) -> SuccessSchema[ChatbotVersionListSchema]:
     """What the chatbot was set to, newest first: who changed what, and when."""
-    found = versions_of(_chatbot(request, chatbot_id))
+    found = versions_for(_chatbot(request, chatbot_id))
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
-    rows = [VersionOut.of(version) for version in page.rows]
-    return SuccessSchema(data=VersionPage(versions=rows, next_cursor=page.next_cursor))
+    rows = [ChatbotVersionSchema.of(version) for version in page.rows]
+    return SuccessSchema(data=ChatbotVersionListSchema(versions=rows, next_cursor=page.next_cursor))
 
 
 @router.get(
-    "/chatbots/{chatbot_id}/versions/{version_id}", auth=READ, response=SuccessSchema[VersionOut]
+    "/chatbots/{chatbot_id}/versions/{version_id}",
+    auth=READ,
+    response=SuccessSchema[ChatbotVersionSchema],
 )
 def get_chatbot_version(
     request: HttpRequest, chatbot_id: str, version_id: str
-) -> SuccessSchema[VersionOut]:
+) -> SuccessSchema[ChatbotVersionSchema]:
     """One version of the chatbot."""
-    version = version_with(_chatbot(request, chatbot_id), version_id)
-    return SuccessSchema(data=VersionOut.of(version))
+    version = get_version(_chatbot(request, chatbot_id), version_id)
+    return SuccessSchema(data=ChatbotVersionSchema.of(version))
 
 
 @router.post(
     "/chatbots/{chatbot_id}/versions/{version_id}/restore",
     auth=MANAGE,
-    response=SuccessSchema[ChatbotOut],
+    response=SuccessSchema[ChatbotSchema],
 )
 def restore_chatbot_version(
     request: HttpRequest, chatbot_id: str, version_id: str
-) -> SuccessSchema[ChatbotOut]:
+) -> SuccessSchema[ChatbotSchema]:
     """Set the chatbot as it was at that version. That is a change, and makes a new version."""
     chatbot = _chatbot(request, chatbot_id)
-    version = version_with(chatbot, version_id)
+    version = get_version(chatbot, version_id)
     restored = services.restore_version(chatbot=chatbot, version=version, actor=actor_in(request))
-    return SuccessSchema(data=ChatbotOut.of(restored))
+    return SuccessSchema(data=ChatbotSchema.of(restored))
 
 
-@catalogue.get("/language-models", auth=READ, response=SuccessSchema[LanguageModelPage])
+@catalogue.get("/language-models", auth=READ, response=SuccessSchema[LanguageModelListSchema])
 def list_language_models(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[LanguageModelPage]:
+) -> SuccessSchema[LanguageModelListSchema]:
     """The language models that a chatbot can be given, with their prices, newest first."""
-    page = paginate_newest_first(language_models(), cursor=cursor, limit=limit)
-    rows = [LanguageModelOut.of(model) for model in page.rows]
-    return SuccessSchema(data=LanguageModelPage(language_models=rows, next_cursor=page.next_cursor))
+    page = paginate_newest_first(active_language_models(), cursor=cursor, limit=limit)
+    rows = [LanguageModelSchema.of(model) for model in page.rows]
+    return SuccessSchema(
+        data=LanguageModelListSchema(language_models=rows, next_cursor=page.next_cursor)
+    )
 
 
 @catalogue.get(
-    "/language-models/{language_model_id}", auth=READ, response=SuccessSchema[LanguageModelOut]
+    "/language-models/{language_model_id}", auth=READ, response=SuccessSchema[LanguageModelSchema]
 )
 def get_language_model(
     request: HttpRequest, language_model_id: str
-) -> SuccessSchema[LanguageModelOut]:
+) -> SuccessSchema[LanguageModelSchema]:
     """One language model, with its price."""
-    return SuccessSchema(data=LanguageModelOut.of(language_model_with(language_model_id)))
+    return SuccessSchema(data=LanguageModelSchema.of(get_language_model(language_model_id)))
 
 
 def _chatbot(request: HttpRequest, chatbot_id: str) -> Chatbot:
-    return chatbot_with(caller_in(request).workspace_id, chatbot_id)
+    return get_chatbot(caller_in(request).workspace_id, chatbot_id)

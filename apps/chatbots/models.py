@@ -13,15 +13,17 @@ from apps.credits.prices import Price
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-OWN_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"
-key_variable = RegexValidator(
-    rf"^(?!(?:{OWN_VARIABLES})$)[A-Z][A-Z0-9_]*\Z",
+RESERVED_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"
+validate_key_variable = RegexValidator(
+    rf"^(?!(?:{RESERVED_VARIABLES})$)[A-Z][A-Z0-9_]*\Z",
     "Name the environment variable that holds the provider's key, such as OPENAI_API_KEY.",
 )
 # Django's own URL check refuses host names without a dot, which private networks are full of.
-http_address = RegexValidator(r"^https?://[^\s/]+", "Give an address that begins with http(s)://.")
+validate_http_url = RegexValidator(
+    r"^https?://[^\s/]+", "Give an address that begins with http(s)://."
+)
 
-MAX_PROMPT = 32_000
+MAX_PROMPT_LENGTH = 32_000
 DEFAULT_PROMPT = "You are a helpful assistant. Answer briefly and truthfully."
 
 
@@ -46,13 +48,13 @@ class LanguageModel(models.Model):
     api_base = models.CharField(
         max_length=300,
         blank=True,
-        validators=[http_address],
+        validators=[validate_http_url],
         help_text="Base URL of the provider's API, such as http://10.0.0.5:8000/v1.",
     )
     api_key_env = models.CharField(
         max_length=80,
         blank=True,
-        validators=[key_variable],
+        validators=[validate_key_variable],
         help_text="Name of the environment variable with the provider's API key.",
     )
     credits_per_reply = models.PositiveIntegerField(default=0)
@@ -145,7 +147,9 @@ class Chatbot(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="chatbots")
     name = models.CharField(max_length=120)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT)
-    system_prompt = models.TextField(max_length=MAX_PROMPT, default=DEFAULT_PROMPT, blank=True)
+    system_prompt = models.TextField(
+        max_length=MAX_PROMPT_LENGTH, default=DEFAULT_PROMPT, blank=True
+    )
     temperature = models.FloatField(
         default=0.7, validators=[MinValueValidator(0), MaxValueValidator(2)]
     )
@@ -213,8 +217,10 @@ class Chatbot(models.Model):
 
     def clean(self) -> None:
         # Django checks the length of a TextField in forms alone.
-        if len(self.system_prompt) > MAX_PROMPT:
-            raise ValidationError({"system_prompt": f"Give at most {MAX_PROMPT:,} characters."})
+        if len(self.system_prompt) > MAX_PROMPT_LENGTH:
+            raise ValidationError(
+                {"system_prompt": f"Give at most {MAX_PROMPT_LENGTH:,} characters."}
+            )
 
 
 class ChatbotVersion(models.Model):

@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.llm.types import ProviderKind
 
 
-def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
+def get_active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     """The workspace's active chatbot, with its language model. Raises ChatbotNotFound.
 
     One look-up whether the chatbot is absent, inactive or another workspace's.
@@ -30,54 +30,54 @@ def active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     return chatbot
 
 
-def chatbots_of(workspace_id: str) -> QuerySet[Chatbot]:
+def chatbots_for(workspace_id: str) -> QuerySet[Chatbot]:
     """The workspace's chatbots, inactive ones too and deleted ones not, by name."""
     found = Chatbot.objects.filter(workspace_id=workspace_id, deleted_at=None)
     return found.order_by("name", "id")
 
 
-def chatbot_with(workspace_id: str, chatbot_id: str) -> Chatbot:
+def get_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     """The workspace's chatbot, active or not. Raises ChatbotNotFound."""
-    chatbot = chatbots_of(workspace_id).filter(id=chatbot_id).first()
+    chatbot = chatbots_for(workspace_id).filter(id=chatbot_id).first()
     if chatbot is None:
         raise ChatbotNotFound
     return chatbot
 
 
-def versions_of(chatbot: Chatbot) -> QuerySet[ChatbotVersion]:
+def versions_for(chatbot: Chatbot) -> QuerySet[ChatbotVersion]:
     """What the chatbot was set to, newest first."""
     found = ChatbotVersion.objects.filter(workspace_id=chatbot.workspace_id, chatbot=chatbot)
     return found.order_by("-created_at", "-id")
 
 
-def version_with(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
+def get_version(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
     """The chatbot's version of this id. Raises ChatbotVersionNotFound."""
-    version = versions_of(chatbot).filter(id=version_id).first()
+    version = versions_for(chatbot).filter(id=version_id).first()
     if version is None:
         raise ChatbotVersionNotFound
     return version
 
 
-def language_models() -> QuerySet[LanguageModel]:
+def active_language_models() -> QuerySet[LanguageModel]:
     """The catalogue's entries that can be chosen."""
     return LanguageModel.objects.filter(is_active=True)
 
 
-def language_model_with(language_model_id: str) -> LanguageModel:
+def get_language_model(language_model_id: str) -> LanguageModel:
     """The entry of this id that can be chosen. Raises LanguageModelNotFound."""
-    model = language_models().filter(id=language_model_id).first()
+    model = active_language_models().filter(id=language_model_id).first()
     if model is None:
         raise LanguageModelNotFound
     return model
 
 
-def active_chatbots(workspace_id: str) -> list[Chatbot]:
+def active_chatbots_for(workspace_id: str) -> list[Chatbot]:
     """The workspace's active chatbots, oldest first."""
     found = Chatbot.objects.filter(workspace_id=workspace_id, is_active=True)
     return list(found.order_by("created_at", "id"))
 
 
-def active_language_model(name: str) -> LanguageModel:
+def get_language_model_by_name(name: str) -> LanguageModel:
     """The catalogue's entry of this name. Raises ValueError where there is none to choose."""
     model = LanguageModel.objects.filter(name=name, is_active=True).first()
     if model is None:

@@ -15,61 +15,67 @@ from apps.api_kit.schemas import (
     StorableText,
     single_line_field,
 )
-from apps.chatbots.models import DEFAULT_PROMPT, MAX_PROMPT, Chatbot, ChatbotVersion, LanguageModel
-from apps.chatbots.services import SETTINGS
+from apps.chatbots.models import (
+    DEFAULT_PROMPT,
+    MAX_PROMPT_LENGTH,
+    Chatbot,
+    ChatbotVersion,
+    LanguageModel,
+)
+from apps.chatbots.services import VERSIONED_FIELDS
 from apps.core.text import single_line
 
 Name = Annotated[str, AfterValidator(single_line(120)), single_line_field(120)]
-Prompt = Annotated[StorableText, Field(max_length=MAX_PROMPT)]
+Prompt = Annotated[StorableText, Field(max_length=MAX_PROMPT_LENGTH)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 ReplyTokens = Annotated[int, Field(ge=1, le=100_000), ACCEPT_WHOLE_FLOAT]
 HistoryLimit = Annotated[int, Field(ge=0, le=200), ACCEPT_WHOLE_FLOAT]
-Requests = Annotated[int, Field(ge=1, le=10_000), ACCEPT_WHOLE_FLOAT]
+RequestLimit = Annotated[int, Field(ge=1, le=10_000), ACCEPT_WHOLE_FLOAT]
 WindowSeconds = Annotated[int, Field(ge=1, le=86_400), ACCEPT_WHOLE_FLOAT]
-ChosenModel = Annotated[
+LanguageModelId = Annotated[
     Id,
     Field(
         description="The id of a language model that can be chosen, as the catalogue lists it. "
         "Another id is a value that is not valid: `VALIDATION_ERROR`."
     ),
 ]
-Capture = Literal["off", "detect", "ask"]
+LeadCaptureMode = Literal["off", "detect", "ask"]
 
 
-class NewChatbot(RequestSchema):
+class CreateChatbotSchema(RequestSchema):
     """A chatbot to create."""
 
     name: Name
-    language_model_id: ChosenModel
+    language_model_id: LanguageModelId
     system_prompt: Prompt = DEFAULT_PROMPT
     temperature: Temperature = 0.7
     max_reply_tokens: ReplyTokens = 512
     history_limit: HistoryLimit = 20
-    rate_limit_requests: Requests = 60
+    rate_limit_requests: RequestLimit = 60
     rate_limit_window_seconds: WindowSeconds = 60
     stream_by_default: bool = False
-    lead_capture: Capture = "off"
+    lead_capture: LeadCaptureMode = "off"
     is_active: bool = True
 
 
-class ChatbotChanges(RequestSchema):
+class UpdateChatbotSchema(RequestSchema):
     """What to change: fields that are absent stay as they are; null is no value."""
 
     # Factories: a field may be absent, while null is no value for it.
     name: Name = Field(default_factory=str)
-    language_model_id: ChosenModel = Field(default_factory=str)
+    language_model_id: LanguageModelId = Field(default_factory=str)
     system_prompt: Prompt = Field(default_factory=str)
     temperature: Temperature = Field(default_factory=float)
     max_reply_tokens: ReplyTokens = Field(default_factory=int)
     history_limit: HistoryLimit = Field(default_factory=int)
-    rate_limit_requests: Requests = Field(default_factory=int)
+    rate_limit_requests: RequestLimit = Field(default_factory=int)
     rate_limit_window_seconds: WindowSeconds = Field(default_factory=int)
     stream_by_default: bool = Field(default_factory=bool)
-    lead_capture: Capture = Field(default_factory=lambda: "off")
+    lead_capture: LeadCaptureMode = Field(default_factory=lambda: "off")
     is_active: bool = Field(default_factory=bool)
 
 
-class ChatbotSettings(ResponseSchema):
+class ChatbotSettingsSchema(ResponseSchema):
     """What a chatbot is, or was, set to."""
 
     name: str
@@ -81,11 +87,11 @@ class ChatbotSettings(ResponseSchema):
     rate_limit_requests: int
     rate_limit_window_seconds: int
     stream_by_default: bool
-    lead_capture: Capture
+    lead_capture: LeadCaptureMode
     is_active: bool
 
 
-class ChatbotOut(ChatbotSettings):
+class ChatbotSchema(ChatbotSettingsSchema):
     """A chatbot. `version` is the number of its newest version."""
 
     id: str
@@ -98,30 +104,30 @@ class ChatbotOut(ChatbotSettings):
             id=chatbot.id,
             version=chatbot.version,
             created_at=chatbot.created_at,
-            **{name: getattr(chatbot, name) for name in SETTINGS},
+            **{name: getattr(chatbot, name) for name in VERSIONED_FIELDS},
         )
 
 
-class ChatbotPage(ResponseSchema):
-    chatbots: list[ChatbotOut]
+class ChatbotListSchema(ResponseSchema):
+    chatbots: list[ChatbotSchema]
     next_cursor: str | None
 
 
-class VersionBy(ResponseSchema):
+class VersionAuthorSchema(ResponseSchema):
     """Whose hand it was. `label` is an email address, or an API key's name and what is shown."""
 
     kind: Literal["person", "api_key", "staff", "system"]
     label: str
 
 
-class VersionOut(ResponseSchema):
+class ChatbotVersionSchema(ResponseSchema):
     """A change of a chatbot: who, when, which fields, and all settings as they were after it."""
 
     id: str
     number: int
     changed: list[str]
-    changed_by: VersionBy
-    settings: ChatbotSettings
+    changed_by: VersionAuthorSchema
+    settings: ChatbotSettingsSchema
     created_at: datetime
 
     @classmethod
@@ -129,19 +135,19 @@ class VersionOut(ResponseSchema):
         return cls(
             id=version.id,
             number=version.number,
-            changed=[_on_the_wire(name) for name in version.changed],
-            changed_by=VersionBy(kind=version.actor_kind, label=version.actor_label),  # type: ignore[arg-type]
-            settings=_settings(version.snapshot),
+            changed=[_api_name(name) for name in version.changed],
+            changed_by=VersionAuthorSchema(kind=version.actor_kind, label=version.actor_label),  # type: ignore[arg-type]
+            settings=_settings_schema(version.snapshot),
             created_at=version.created_at,
         )
 
 
-class VersionPage(ResponseSchema):
-    versions: list[VersionOut]
+class ChatbotVersionListSchema(ResponseSchema):
+    versions: list[ChatbotVersionSchema]
     next_cursor: str | None
 
 
-class PriceOut(ResponseSchema):
+class PriceSchema(ResponseSchema):
     """Credits for a reply, and for each 1,000 tokens read and written."""
 
     per_reply: int
@@ -149,7 +155,7 @@ class PriceOut(ResponseSchema):
     per_thousand_output_tokens: int
 
 
-class LanguageModelOut(ResponseSchema):
+class LanguageModelSchema(ResponseSchema):
     """A language model that a chatbot can speak through, and what its replies cost."""
 
     id: str
@@ -157,7 +163,7 @@ class LanguageModelOut(ResponseSchema):
     description: str
     context_tokens: int
     supports_streaming: bool
-    price: PriceOut
+    price: PriceSchema
 
     @classmethod
     def of(cls, model: LanguageModel) -> Self:
@@ -168,7 +174,7 @@ class LanguageModelOut(ResponseSchema):
             description=model.description,
             context_tokens=model.context_tokens,
             supports_streaming=model.supports_streaming,
-            price=PriceOut(
+            price=PriceSchema(
                 per_reply=price.per_reply,
                 per_thousand_input_tokens=price.per_1k_input,
                 per_thousand_output_tokens=price.per_1k_output,
@@ -176,14 +182,14 @@ class LanguageModelOut(ResponseSchema):
         )
 
 
-class LanguageModelPage(ResponseSchema):
-    language_models: list[LanguageModelOut]
+class LanguageModelListSchema(ResponseSchema):
+    language_models: list[LanguageModelSchema]
     next_cursor: str | None
 
 
-def _on_the_wire(name: str) -> str:
-    return ChatbotSettings.model_fields[name].alias or name
+def _api_name(name: str) -> str:
+    return ChatbotSettingsSchema.model_fields[name].alias or name
 
 
-def _settings(snapshot: dict[str, Any]) -> ChatbotSettings:
-    return ChatbotSettings(**{name: snapshot[name] for name in SETTINGS})
+def _settings_schema(snapshot: dict[str, Any]) -> ChatbotSettingsSchema:
+    return ChatbotSettingsSchema(**{name: snapshot[name] for name in VERSIONED_FIELDS})

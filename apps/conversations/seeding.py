@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import add_chatbots
+from apps.chatbots.services import bulk_create_chatbots
 from apps.conversations.search import read_again
 from apps.core.ids import to_base36
 from apps.credits.backfill import backfill_initial_grants
@@ -147,7 +147,7 @@ def new_places(
         [Member(workspace=workspace, user=owner, role=Role.OWNER) for workspace in made],
         batch_size=ROWS_AT_ONCE,
     )
-    bots = add_chatbots(
+    bots = bulk_create_chatbots(
         chatbots=[
             Chatbot(
                 workspace=workspace,

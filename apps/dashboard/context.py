@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.conversations.queries import running_turns
 from apps.credits.queries import Balance, balance_for
 from apps.dashboard.access import current_member
@@ -84,7 +84,7 @@ class Layout:
         pages = [("{}", "dashboard:chatbot")]
         if self.may[Permission.CHAT.name]:
             pages.append(("{}: playground", "dashboard:playground"))
-        chatbots = chatbots_of(self._member.workspace_id).values_list("id", "name")
+        chatbots = chatbots_for(self._member.workspace_id).values_list("id", "name")
         for id, name in chatbots[:MAX_PALETTE_CHATBOTS]:
             for title, page in pages:
                 url = reverse(page, args=[self._member.workspace.slug, id])

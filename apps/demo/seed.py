@@ -16,8 +16,13 @@ from apps.api_keys.queries import caller_of
 from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.queries import chatbots_of
-from apps.chatbots.services import add_model, create_chatbot, save_model, update_chatbot
+from apps.chatbots.queries import chatbots_for
+from apps.chatbots.services import (
+    create_chatbot,
+    create_language_model,
+    save_language_model,
+    update_chatbot,
+)
 from apps.conversations.models import Turn
 from apps.credits.plans import start_plan
 from apps.credits.queries import balance_for
@@ -98,7 +103,7 @@ def _model(api_base: str) -> LanguageModel:
         return LanguageModel.objects.get(name="sandbox/echo")
     model = LanguageModel.objects.filter(name=MODEL).first()
     if model is None:
-        return add_model(
+        return create_language_model(
             name=MODEL,
             litellm_model="openai/smollm2",
             api_base=api_base,
@@ -107,11 +112,11 @@ def _model(api_base: str) -> LanguageModel:
             description="A small language model that runs on this machine.",
         )
     model.api_base = api_base
-    return save_model(model=model)
+    return save_language_model(model=model)
 
 
 def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
-    chatbot = chatbots_of(workspace.id).order_by("created_at").first()
+    chatbot = chatbots_for(workspace.id).order_by("created_at").first()
     if chatbot is None:
         return create_chatbot(
             workspace=workspace,

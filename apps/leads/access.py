@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.chatbots.errors import ChatbotNotFound
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.core.ids import is_id
 from apps.leads.models import Lead
 from apps.leads.queries import lead_with
@@ -14,7 +14,7 @@ def chatbot_id_in(workspace_id: str, chatbot_id: str) -> str:
 
     Raises ChatbotNotFound.
     """
-    if not is_id(chatbot_id) or not chatbots_of(workspace_id).filter(id=chatbot_id).exists():
+    if not is_id(chatbot_id) or not chatbots_for(workspace_id).filter(id=chatbot_id).exists():
         raise ChatbotNotFound
     return chatbot_id
 

@@ -8,7 +8,7 @@ from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import keys_of
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.credits.models import Account, LedgerEntry
 from apps.staff.sections import (
     MOST_ROWS,
@@ -106,7 +106,7 @@ def keys(workspace: Workspace) -> Section:
 
 def chatbots(workspace: Workspace) -> Section:
     """Its chatbots, switched off ones too."""
-    found = chatbots_of(workspace.id).select_related("language_model")
+    found = chatbots_for(workspace.id).select_related("language_model")
     return Section(
         title="Chatbots",
         headers=["Chatbot", "Model", "Rate limit", "State"],

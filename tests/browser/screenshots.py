@@ -172,7 +172,7 @@ def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.N
 
 def _places(told: Told) -> dict[str, str]:
     from apps.chatbots.models import Chatbot
-    from apps.chatbots.queries import versions_of
+    from apps.chatbots.queries import versions_for
     from apps.demo.seed import MODEL
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
@@ -181,7 +181,7 @@ def _places(told: Told) -> dict[str, str]:
 
     workspace = Workspace.objects.get(slug=told.slug)
     changed = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[0]
-    version = versions_of(changed).filter(changed__contains=["system_prompt"])[0]
+    version = versions_for(changed).filter(changed__contains=["system_prompt"])[0]
     lead = Lead.objects.filter(workspace=workspace).order_by("-created_at")[0]
     found = Found(
         workspace,

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot, make_model
@@ -100,7 +100,7 @@ def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) ->
     look(page, "chatbot-delete")
     dialog.get_by_role("button", name="Delete chatbot").click()
     expect(page.get_by_text("Sales is deleted.")).to_be_visible()
-    assert list(chatbots_of(live_team.workspace.id)) == []
+    assert list(chatbots_for(live_team.workspace.id)) == []
 
 
 @BOTH_SIZES
@@ -126,4 +126,4 @@ def test_chatbot_is_copied_and_an_earlier_version_restored(
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     page.get_by_role("button", name="Duplicate").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Support")
-    assert chatbots_of(live_team.workspace.id).count() == 2
+    assert chatbots_for(live_team.workspace.id).count() == 2

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.services import mark_email_verified
 from apps.audit.queries import entries_of
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.core.ids import new_id
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.queries import invitation_token
@@ -90,7 +90,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     page.get_by_role("button", name="Create key").click()
     secret = page.get_by_label("API key", exact=True).input_value()
     curl = page.locator("#curl").inner_text()
-    chatbot = chatbots_of(workspace.id).get()
+    chatbot = chatbots_for(workspace.id).get()
     assert f"{web.url}/api/v1/chatbots/{chatbot.id}/chat" in curl
     assert run_in_shell(curl)["data"]["response"] == "Echo: Hello"
     page.get_by_role("link", name="I have stored it").click()

@@ -7,14 +7,14 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from apps.chatbots.model_test import QUESTION, try_model
+from apps.chatbots.model_test import QUESTION, run_model_test
 from apps.chatbots.models import LanguageModel
 from tests.factories import make_model, make_user
 
 
 def test_model_that_answers_shows_answer_times_and_usage(db: None) -> None:
-    trial = try_model(make_model("sandbox/echo"))
-    assert (trial.answer, trial.failure) == (f"Echo: {QUESTION}", "")
+    trial = run_model_test(make_model("sandbox/echo"))
+    assert (trial.answer, trial.error) == (f"Echo: {QUESTION}", "")
     assert trial.first_token_ms is not None
     assert 0 <= trial.first_token_ms <= trial.total_ms
     assert trial.usage is not None
@@ -23,11 +23,11 @@ def test_model_that_answers_shows_answer_times_and_usage(db: None) -> None:
 
 @pytest.mark.parametrize(
     ("model", "failure"),
-    [("sandbox/fail-before", "ModelError"), ("sandbox/rate-limited", "ModelUnavailable")],
+    [("sandbox/fail-before", "ProviderFailed"), ("sandbox/rate-limited", "ProviderUnavailable")],
 )
 def test_model_that_fails_says_why(db: None, model: str, failure: str) -> None:
-    trial = try_model(make_model(model))
-    assert (trial.answer, trial.failure.split(":")[0]) == ("", failure)
+    trial = run_model_test(make_model(model))
+    assert (trial.answer, trial.error.split(":")[0]) == ("", failure)
 
 
 def test_looking_at_the_page_asks_nothing(db: None) -> None:

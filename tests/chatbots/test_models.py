@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
-from apps.chatbots.models import Chatbot, LanguageModel, key_variable
+from apps.chatbots.models import Chatbot, LanguageModel, validate_key_variable
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from tests.factories import Team, make_chatbot
 
@@ -39,7 +39,7 @@ def test_sandbox_models_are_free_active_and_resolved(db: None) -> None:
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "", "openai", "É"])
 def test_key_variable_refuses(name: str) -> None:
     with pytest.raises(ValidationError):
-        key_variable(name)
+        validate_key_variable(name)
 
 
 @pytest.mark.parametrize(

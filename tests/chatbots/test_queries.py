@@ -5,7 +5,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import LanguageModel
-from apps.chatbots.queries import active_chatbot, active_language_model, providers_in_use
+from apps.chatbots.queries import get_active_chatbot, get_language_model_by_name, providers_in_use
 from apps.core.ids import new_id
 from tests.factories import Team, make_chatbot, make_model
 
@@ -18,7 +18,7 @@ def test_active_chatbot_comes_with_its_model_in_one_query(
     for _ in range(others):
         make_chatbot(team.workspace)
     with django_assert_num_queries(1):
-        found = active_chatbot(team.workspace.id, chatbot.id)
+        found = get_active_chatbot(team.workspace.id, chatbot.id)
         assert (found, found.language_model) == (chatbot, chatbot.language_model)
 
 
@@ -30,7 +30,7 @@ def test_chatbot_absent_foreign_or_inactive_is_the_same_to_its_caller(
     answers = []
     for chatbot_id in (new_id(), foreign.id, inactive.id, "", "x" * 1000):
         with django_assert_num_queries(1), pytest.raises(ChatbotNotFound) as caught:
-            active_chatbot(team.workspace.id, chatbot_id)
+            get_active_chatbot(team.workspace.id, chatbot_id)
         answers.append((caught.value.status, caught.value.body(), caught.value.headers()))
     assert (
         answers
@@ -51,13 +51,13 @@ def test_chatbot_absent_foreign_or_inactive_is_the_same_to_its_caller(
 
 def test_language_model_is_found_by_name(db: None) -> None:
     model = make_model()
-    assert active_language_model(model.name) == model
+    assert get_language_model_by_name(model.name) == model
 
 
 def test_language_model_that_is_not_active_cannot_be_chosen(db: None) -> None:
     model = make_model(is_active=False)
     with pytest.raises(ValueError, match="There is no active language model"):
-        active_language_model(model.name)
+        get_language_model_by_name(model.name)
 
 
 def test_providers_in_use_are_those_of_active_models(db: None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import add_model, create_chatbot, save_model
+from apps.chatbots.services import create_chatbot, create_language_model, save_language_model
 from apps.core.ids import new_id
 from apps.credits.prices import Price
 from tests.factories import Team, make_chatbot, make_model
@@ -14,7 +14,7 @@ from tests.factories import Team, make_chatbot, make_model
 
 def own_server(**fields: Any) -> LanguageModel:
     settings = {"litellm_model": "openai/my-model", "api_base": "http://10.0.0.5:8000/v1"}
-    return add_model(name=f"own-{new_id()}", **settings | fields)
+    return create_language_model(name=f"own-{new_id()}", **settings | fields)
 
 
 def test_sandbox_model_needs_no_address_and_no_key(db: None) -> None:
@@ -40,7 +40,7 @@ def test_own_server_may_have_a_host_name_without_a_dot(db: None) -> None:
 def test_model_that_nobody_can_speak_to_is_refused(db: None, litellm_model: str) -> None:
     name = f"model-{new_id()}"
     with pytest.raises(ValueError, match=litellm_model):
-        add_model(name=name, litellm_model=litellm_model)
+        create_language_model(name=name, litellm_model=litellm_model)
     assert LanguageModel.objects.filter(name=name).count() == 0
 
 
@@ -84,13 +84,13 @@ def test_price_is_neither_negative_nor_absurd(db: None, field: str, credits: int
 def test_model_name_is_taken_once(db: None) -> None:
     name = make_model().name
     with pytest.raises(ValidationError, match="A language model with this name exists"):
-        add_model(name=name, litellm_model="sandbox/echo")
+        create_language_model(name=name, litellm_model="sandbox/echo")
 
 
 def test_model_saved_again_is_worked_out_anew(db: None) -> None:
     model = make_model("sandbox/echo")
     model.litellm_model, model.api_base = "openai/other", "http://host/v1"
-    save_model(model=model)
+    save_language_model(model=model)
     model.refresh_from_db()
     assert (model.provider, model.provider_model) == ("openai-wire", "other")
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
-from apps.chatbots.queries import versions_of
+from apps.chatbots.queries import versions_for
 from apps.credits.credit_requests import request_credits
 from apps.dashboard.urls import urlpatterns
 from apps.webhooks.services import send_test
@@ -69,7 +69,7 @@ def arguments(team: Team) -> dict[str, str]:
     return {
         "slug": team.workspace.slug,
         "chatbot_id": turn.chatbot_id,
-        "version_id": versions_of(turn.chatbot)[0].id,
+        "version_id": versions_for(turn.chatbot)[0].id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
         "message_id": turn.message_id,

@@ -14,7 +14,7 @@ from django.utils.html import escape
 
 from apps.audit.models import ActorKind, AuditEntry
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
@@ -139,7 +139,7 @@ def test_copy_wants_a_model_that_can_be_chosen(team: Team, alice: Client, chatbo
     LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
     response = alice.post(at(team, chatbot.id, "copy"))
     assert told(response) == ["There is no such language model to choose."]
-    assert list(chatbots_of(team.workspace.id)) == [chatbot]
+    assert list(chatbots_for(team.workspace.id)) == [chatbot]
 
 
 def test_chatbot_is_deleted_once_its_name_is_typed(
@@ -149,7 +149,7 @@ def test_chatbot_is_deleted_once_its_name_is_typed(
     assert told(wrong) == ["That is not its name. Support is still here."]
     right = alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
     assert right["Location"] == at(team)
-    assert list(chatbots_of(team.workspace.id)) == []
+    assert list(chatbots_for(team.workspace.id)) == []
     assert actions(team) == [("chatbot.deleted", team.alice.email)]
 
 

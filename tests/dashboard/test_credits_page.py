@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
-from apps.chatbots.services import add_model
+from apps.chatbots.services import create_language_model
 from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
@@ -34,7 +34,7 @@ def tables_of(html: str) -> list[list[list[str]]]:
 
 def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
     """A completed turn of this price with a chatbot of this name, on a model called as it."""
-    model = add_model(
+    model = create_language_model(
         name=f"{name}-{new_id()}", litellm_model="sandbox/echo", credits_per_reply=price
     )
     turn = opened(make_chatbot(team.workspace, model, name=name), credits=price, **fields)

@@ -8,7 +8,7 @@ import pytest
 
 from apps.audit.services import person
 from apps.chatbots.models import Chatbot, ChatbotVersion
-from apps.chatbots.queries import versions_of
+from apps.chatbots.queries import versions_for
 from apps.chatbots.services import update_chatbot
 from apps.dashboard.presenters.versions import DiffLine, DiffPart, diff_lines
 from tests.dashboard.page_client import (
@@ -37,7 +37,7 @@ def change(chatbot: Chatbot, user: Any, **changes: Any) -> None:
 
 
 def numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:
-    return versions_of(chatbot).get(number=number)
+    return versions_for(chatbot).get(number=number)
 
 
 def at(team: Team, chatbot: Chatbot, *rest: str) -> str:

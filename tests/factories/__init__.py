@@ -12,7 +12,7 @@ from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.services import add_model, create_chatbot
+from apps.chatbots.services import create_chatbot, create_language_model
 from apps.core.ids import new_id
 from apps.credits.services import grant
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Endpoint
@@ -57,7 +57,7 @@ def leave_no_work(team: Team) -> None:
 
 def make_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
     """A catalogue entry of its own; `credits_per_reply` and its like set the price."""
-    return add_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)
+    return create_language_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)
 
 
 def make_chatbot(

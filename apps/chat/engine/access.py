@@ -9,7 +9,7 @@ from apps.api_keys.queries import Caller, caller_of, caller_with, secret_in
 from apps.api_keys.services import touch_key
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import active_chatbot, active_chatbots
+from apps.chatbots.queries import active_chatbots_for, get_active_chatbot
 from apps.core.errors import ApiError
 from apps.core.ids import is_id
 
@@ -37,7 +37,7 @@ def chatbots_for(authorization: str | None) -> list[Chatbot]:
     """
     caller = caller_of(secret_in(authorization))
     _admit(caller)
-    return active_chatbots(caller.workspace_id)
+    return active_chatbots_for(caller.workspace_id)
 
 
 def _admit(caller: Caller) -> None:
@@ -51,7 +51,7 @@ def _chatbot_of(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
         _admit(caller)
         if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
             raise ChatbotNotFound
-        return caller, active_chatbot(caller.workspace_id, chatbot_id)
+        return caller, get_active_chatbot(caller.workspace_id, chatbot_id)
     except ApiError as refusal:
         refusal.caller = (caller.workspace_id, caller.api_key_id)
         raise

@@ -14,7 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import active_chatbots
+from apps.chatbots.queries import active_chatbots_for
 from apps.core.errors import ApiError
 from apps.dashboard.access import workspace_page
 from apps.dashboard.docs import try_it as trying
@@ -46,7 +46,7 @@ def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
     """A docs page for everybody; who is signed in finds a chatbot of theirs in its examples."""
     places = memberships_for(request.user) if request.user.is_authenticated else []
     member = next(iter(places), None)
-    chatbots = active_chatbots(member.workspace_id) if member else []
+    chatbots = active_chatbots_for(member.workspace_id) if member else []
     context = _context(request, _page(page), chatbots, index="docs", at="docs_page")
     return render(request, "docs/public.html", {**context, "place": member})
 
@@ -56,7 +56,7 @@ def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
 def developers(request: HttpRequest, member: Member, page: str = FIRST.slug) -> HttpResponse:
     """The same pages in the workspace, with whichever of its chatbots is asked for."""
     names = {"index": "dashboard:developers", "at": "dashboard:developers_page"}
-    chatbots = active_chatbots(member.workspace_id)
+    chatbots = active_chatbots_for(member.workspace_id)
     context = _context(request, _page(page), chatbots, slug=member.workspace.slug, **names)
     return render(request, "docs/developers.html", {**context, "chatbots": chatbots})
 

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.chatbots.queries import language_models
+from apps.chatbots.queries import active_language_models
 from apps.credits.prices import Price
 
 
@@ -36,7 +36,7 @@ def _credits(number: int) -> str:
 
 def models_for(chatbot: Chatbot) -> QuerySet[LanguageModel]:
     """What the chatbot may speak through: the active models, and the one that it has."""
-    return language_models() | LanguageModel.objects.filter(pk=chatbot.language_model_id)
+    return active_language_models() | LanguageModel.objects.filter(pk=chatbot.language_model_id)
 
 
 class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]

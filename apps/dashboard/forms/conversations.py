@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import (
     COMMENT_LENGTH,
     NOTE_LENGTH,
@@ -45,7 +45,7 @@ class ConversationFilterForm(DaysForm):
     def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["search"].widget.attrs |= {"placeholder": "refund", "autocomplete": "off"}
-        names = chatbots_of(workspace_id).values_list("id", "name")
+        names = chatbots_for(workspace_id).values_list("id", "name")
         self.fields["chatbot_id"].choices = [("", "Any"), *names]  # type: ignore[attr-defined]
 
     def given(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.core.text import single_line
 from apps.dashboard.presenters.leads import STATUS_CHOICES
 from apps.leads.contact_formats import email_of, phone_of
@@ -25,7 +25,7 @@ class LeadFilterForm(forms.Form):
 
     def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = chatbots_of(workspace_id).values_list("id", "name")
+        names = chatbots_for(workspace_id).values_list("id", "name")
         self.fields["chatbot_id"].choices = [("", "Any"), *names]  # type: ignore[attr-defined]
 
     def given(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from apps.chatbots.models import ChatbotVersion, LeadCapture
-from apps.chatbots.services import SETTINGS
+from apps.chatbots.services import VERSIONED_FIELDS
 from apps.dashboard.forms.chatbots import ChatbotForm
 
 Kind = Literal["same", "gone", "new"]
@@ -60,7 +60,7 @@ def changed_settings(older: ChatbotVersion, newer: ChatbotVersion) -> list[Setti
     """The settings in which two versions differ, in the order of the chatbot's page."""
     return [
         SettingChange(setting_label(name), before, after, _lines(name, before, after))
-        for name in SETTINGS
+        for name in VERSIONED_FIELDS
         if older.snapshot.get(name) != newer.snapshot.get(name)
         for before, after in [(_in_words(name, older), _in_words(name, newer))]
     ]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.audit.services import person
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import chatbots_of
+from apps.chatbots.queries import chatbots_for
 from apps.conversations.queries import turns_by_chatbot
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
@@ -33,7 +33,7 @@ USED_WITHIN = timedelta(days=30)
 @require_safe
 def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's chatbots."""
-    found = chatbots_of(member.workspace_id).select_related("language_model")
+    found = chatbots_for(member.workspace_id).select_related("language_model")
     turns = turns_by_chatbot(member.workspace_id, since=timezone.now() - USED_WITHIN)
     rows = [(chatbot, turns.get(chatbot.id, 0)) for chatbot in found]
     return render(request, "dashboard/chatbots.html", {"rows": rows})
@@ -127,7 +127,9 @@ def chatbot_in(workspace_id: str, chatbot_id: str) -> Chatbot:
     """The workspace's chatbot, active or not. Raises Http404."""
     if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
         raise Http404
-    found = chatbots_of(workspace_id).select_related("language_model").filter(id=chatbot_id).first()
+    found = (
+        chatbots_for(workspace_id).select_related("language_model").filter(id=chatbot_id).first()
+    )
     if found is None:
         raise Http404
     return found

@@ -15,7 +15,7 @@ from apps.api_keys.queries import key_with, keys_of
 from apps.api_keys.services import issue_key, revoke_key, rotate_key
 from apps.audit.services import person
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import active_chatbots
+from apps.chatbots.queries import active_chatbots_for
 from apps.conversations.queries import use_by_key
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
@@ -92,7 +92,7 @@ def _key(member: Member, key_id: str) -> ApiKey:
 def _shown_once(
     request: HttpRequest, member: Member, key: ApiKey, secret: str, old: ApiKey | None = None
 ) -> HttpResponse:
-    chatbot = next(iter(active_chatbots(member.workspace_id)), None)
+    chatbot = next(iter(active_chatbots_for(member.workspace_id)), None)
     context = {
         "key": key,
         "old": old,

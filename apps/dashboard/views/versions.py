@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.services import person
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound
 from apps.chatbots.models import Chatbot, ChatbotVersion
-from apps.chatbots.queries import version_with, versions_of
+from apps.chatbots.queries import get_version, versions_for
 from apps.chatbots.services import restore_version
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
@@ -28,7 +28,7 @@ MOST_TO_COMPARE = 50
 def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Every change of a chatbot, newest first: who made it, when, and what it touched."""
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
-    page = paginate(request, versions_of(chatbot))
+    page = paginate(request, versions_for(chatbot))
     rows = [(each, ", ".join(map(setting_label, each.changed))) for each in page.rows]
     context = {"chatbot": chatbot, "page": page, "rows": rows}
     return render(request, "dashboard/versions.html", context)
@@ -40,11 +40,11 @@ def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
     """A version beside another: `?with=` names which, and without it the one before."""
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
     found = _version(chatbot, version_id)
-    others = list(versions_of(chatbot).exclude(id=found.id)[:MOST_TO_COMPARE])
+    others = list(versions_for(chatbot).exclude(id=found.id)[:MOST_TO_COMPARE])
     if "with" in request.GET:
         other: ChatbotVersion | None = _version(chatbot, request.GET["with"])
     else:
-        other = versions_of(chatbot).filter(number__lt=found.number).first()
+        other = versions_for(chatbot).filter(number__lt=found.number).first()
     older, newer = sorted((other or found, found), key=lambda each: each.number)
     context = {
         "chatbot": chatbot,
@@ -84,6 +84,6 @@ def _version(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
     if not is_id(version_id):  # PostgreSQL would break over a NUL rather than find nothing
         raise Http404
     try:
-        return version_with(chatbot, version_id)
+        return get_version(chatbot, version_id)
     except ChatbotVersionNotFound:
         raise Http404 from None

@@ -3,7 +3,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from apps.chatbots.services import add_model
+from apps.chatbots.services import create_language_model
 from apps.infrastructure.commands import OperatorCommand
 
 PRICES = ("credits_per_reply", "credits_per_1k_input", "credits_per_1k_output")
@@ -24,7 +24,7 @@ class Command(OperatorCommand):
     def run(
         self, *, name: str, litellm_model: str, api_base: str, api_key_env: str, **options: Any
     ) -> dict[str, Any]:
-        model = add_model(
+        model = create_language_model(
             name=name,
             litellm_model=litellm_model,
             api_base=api_base,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction
 from typing import Any
 
-from apps.chatbots.queries import active_language_model
+from apps.chatbots.queries import get_language_model_by_name
 from apps.chatbots.services import create_chatbot
 from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import get_workspace_by_slug
@@ -33,7 +33,7 @@ class Command(OperatorCommand):
         chatbot = create_chatbot(
             workspace=get_workspace_by_slug(workspace),
             name=name,
-            language_model=active_language_model(model),
+            language_model=get_language_model_by_name(model),
             **given,
         )
         return {"chatbot_id": chatbot.id, "name": chatbot.name, "model": model}

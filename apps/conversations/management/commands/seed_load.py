@@ -7,7 +7,7 @@ from typing import Any
 from apps.accounts.models import User
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
-from apps.chatbots.services import add_model
+from apps.chatbots.services import create_language_model
 from apps.conversations.seeding import MOST_REQUESTS, Size, new_places, seed_past
 from apps.core.ids import new_id
 from apps.infrastructure.commands import OperatorCommand
@@ -41,7 +41,9 @@ class Command(OperatorCommand):
         began = time.monotonic()
         run = new_id()
         owner = User.objects.create_user(f"load-{run}@example.com")
-        model = add_model(name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1)
+        model = create_language_model(
+            name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1
+        )
         places = new_places(
             slug=f"load-{run}",
             owner=owner,

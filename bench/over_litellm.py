@@ -1,7 +1,7 @@
 """`make bench ARGS=litellm`: what Parley adds to litellm where a model is asked through it.
 
 One process reads the same streams of 100 tokens at 36 a second in turns: in a bare loop over
-`litellm.acompletion`, and through `apps.llm.services.ask`, which is what a turn does. Both
+`litellm.acompletion`, and through `apps.llm.services.complete`, which is what a turn does. Both
 under the settings that Parley gives litellm; the first row is litellm as it comes, before that.
 
 --rounds 5    how often each is measured
@@ -62,7 +62,7 @@ async def _measure(api_base: str, rounds: int, streams: int) -> dict[str, list[f
     for _ in range(rounds):
         found[BARE].append(await _cost(_bare, api_base, streams))
         found[OURS].append(await _cost(_ours, api_base, streams))
-    await services.aclose_clients()
+    await services.close_clients()
     return found
 
 
@@ -109,7 +109,7 @@ async def _ours(api_base: str) -> str:
         if isinstance(event, TextDelta):
             pieces.append(event.text)
 
-    await services.ask(request, take)
+    await services.complete(request, take)
     return "".join(pieces)
 
 

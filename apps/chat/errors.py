@@ -69,12 +69,12 @@ _BY_CODE: dict[str, type[ApiError]] = {
 }
 
 
-def of_model(failure: llm.ModelFailure) -> ApiError:
+def of_model(failure: llm.ProviderError) -> ApiError:
     """What to tell a caller of a model's failure."""
     match failure:
-        case llm.ModelTimeout():
+        case llm.ProviderTimeout():
             return ModelTimeout()
-        case llm.ModelUnavailable():
+        case llm.ProviderUnavailable():
             error = ModelUnavailable()
             if failure.retry_after:
                 error.retry_after = max(1, round(failure.retry_after))

@@ -53,7 +53,7 @@ async def _start() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_stop)
     relay.listen()
     try:
-        await llm.warm(await in_thread(providers_in_use))
+        await llm.preload_providers(await in_thread(providers_in_use))
     except Exception as error:
         log.warning("not_warm", reason=type(error).__name__)
     _spare_the_collector()
@@ -88,7 +88,7 @@ async def _stop() -> None:
     process.is_stopping = True
     await running_turns.drain()
     await relay.close()
-    await llm.aclose_clients()
+    await llm.close_clients()
     await flush()
     await close_redis()
     await close_pool()

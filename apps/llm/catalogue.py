@@ -20,7 +20,7 @@ from apps.llm.types import ProviderKind
 
 LOOKUP_SECONDS = 60.0
 
-OWN_SERVER_PREFIXES = (
+SELF_HOSTED_PREFIXES = (
     "custom_openai",
     "docker_model_runner",
     "hosted_vllm",
@@ -53,7 +53,7 @@ class ResolvedModel:
     supports_streaming: bool = True
 
 
-def resolve(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> ResolvedModel:
+def resolve_model(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> ResolvedModel:
     """Find out how to call a model.
 
     Takes no time for sandbox models and own servers, about 10 s for the rest. `api_key_env` is
@@ -68,9 +68,9 @@ def resolve(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> Re
     prefix, _, name = litellm_id.partition("/")
     if prefix == "sandbox":
         return _sandbox_model(litellm_id)
-    if prefix in OWN_SERVER_PREFIXES and name and api_base:
+    if prefix in SELF_HOSTED_PREFIXES and name and api_base:
         return ResolvedModel("openai-wire", name, api_base, api_key_env)
-    if prefix in OWN_SERVER_PREFIXES and name and prefix != "openai":
+    if prefix in SELF_HOSTED_PREFIXES and name and prefix != "openai":
         raise UnknownModel(f"{litellm_id} is a server of your own: give its address as api base")
     return _looked_up(litellm_id, api_base, api_key_env)
 

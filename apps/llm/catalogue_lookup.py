@@ -14,7 +14,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-PLAIN_WIRE = {
+OPENAI_COMPATIBLE_BASES = {
     "cerebras": "",
     "deepinfra": "",
     "deepseek": "",
@@ -37,7 +37,7 @@ where litellm leaves it to OpenAI's client. The other providers that litellm cal
 need some rewriting or a sign-in of their own, and stay with litellm."""
 
 
-def look_up(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
+def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
     """What litellm knows about `question["id"]`, as the fields of a `ResolvedModel`."""
     litellm_id = question["id"]
     given_base, given_variable = question.get("api_base", ""), question.get("api_key_env", "")
@@ -51,8 +51,13 @@ def look_up(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
         return {"unknown": f"{litellm_id} is a model for {mode}, not for chat"}
     streams = info.get("supports_native_streaming") is not False
     variable = _variable(litellm, litellm_id)
-    base = usual_base or PLAIN_WIRE.get(provider)
-    plain = provider in PLAIN_WIRE and mode == "chat" and streams and _sent_as_is(provider, name)
+    base = usual_base or OPENAI_COMPATIBLE_BASES.get(provider)
+    plain = (
+        provider in OPENAI_COMPATIBLE_BASES
+        and mode == "chat"
+        and streams
+        and _sent_as_is(provider, name)
+    )
     if plain and not variable:
         variable = f"{provider.upper()}_API_KEY"  # litellm reads it, but forgets to name it
     return {
@@ -99,7 +104,7 @@ def main() -> None:
     with redirect_stdout(sys.stderr):  # litellm prints hints; ours is the only output
         litellm: Any = importlib.import_module("litellm")
         litellm.suppress_debug_info = True
-        answer = look_up(litellm, json.load(sys.stdin))
+        answer = lookup_model(litellm, json.load(sys.stdin))
     json.dump(answer, sys.stdout)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
+from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.types import ModelRequest
 
 _CODE = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,8}")
@@ -25,26 +25,26 @@ _BUSY = {
 }
 
 
-def refusal(
+def error_from_status(
     request: ModelRequest, status: int, *, code: object = None, retry_after: float | None = None
-) -> ModelFailure:
+) -> ProviderError:
     """The failure for a status. The provider's sentence is left out: it may quote the prompt or
     the key. Its code, a plain word such as `context_length_exceeded`, is kept.
     """
-    known_code = plain_code(code)
+    known_code = safe_error_code(code)
     answered = f"{request.model}: the provider answered {status}"
     if known_code:
         answered += f" ({known_code})"
     detail = answered + _advice(request, status)
     if status == HTTPStatus.PAYMENT_REQUIRED or known_code in _OUT_OF_MONEY:
-        return ModelUnavailable(f"{answered}: its account has no credit left")
+        return ProviderUnavailable(f"{answered}: its account has no credit left")
     if status in _BUSY:
-        return ModelUnavailable(detail, retryable=True, retry_after=retry_after)
+        return ProviderUnavailable(detail, retryable=True, retry_after=retry_after)
     broke = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
-    return ModelError(detail, retryable=broke, retry_after=retry_after if broke else None)
+    return ProviderFailed(detail, retryable=broke, retry_after=retry_after if broke else None)
 
 
-def plain_code(code: object) -> str:
+def safe_error_code(code: object) -> str:
     """An error code that is surely only that; "" for anything that could be a key or a text."""
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
@@ -62,7 +62,7 @@ def _advice(request: ModelRequest, status: int) -> str:
     return ""
 
 
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from a Retry-After in either form; None when absent or unreadable."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", text):

@@ -1,9 +1,9 @@
 """What can go wrong with a model, as one tree. The chat engine gives each its place on the wire.
 
-    ModelFailure
-    ├── ModelError         502 MODEL_ERROR        the provider refused, or broke
-    ├── ModelUnavailable   503 MODEL_UNAVAILABLE  overloaded, rate limited, unreachable, no key
-    └── ModelTimeout       504 MODEL_TIMEOUT      too slow: first token, next token, or in all
+    ProviderError
+    ├── ProviderFailed       502 MODEL_ERROR        the provider refused, or broke
+    ├── ProviderUnavailable  503 MODEL_UNAVAILABLE  overloaded, rate limited, unreachable, no key
+    └── ProviderTimeout      504 MODEL_TIMEOUT      too slow: first token, next token, or in all
 
 `UnknownModel`, a `ValueError`, belongs to the catalogue alone: no answer was asked for yet.
 """
@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 
-class ModelFailure(Exception):
+class ProviderError(Exception):
     """A model gave no answer, or only a part of one.
 
     `detail` is one sentence for the log and the operator. It is never shown to a caller, and
@@ -29,15 +29,15 @@ class ModelFailure(Exception):
         self.retry_after = retry_after
 
 
-class ModelError(ModelFailure):
+class ProviderFailed(ProviderError):
     """The provider refused the request, or broke while answering."""
 
 
-class ModelUnavailable(ModelFailure):
+class ProviderUnavailable(ProviderError):
     """The provider is overloaded, rate limited or out of reach, or its key is not configured."""
 
 
-class ModelTimeout(ModelFailure):
+class ProviderTimeout(ProviderError):
     """The provider was too slow; `detail` says which limit it met."""
 
 

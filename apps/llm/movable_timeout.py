@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Alarm:
+class MovableTimeout:
     """`asyncio.timeout_at`, with a deadline that may move as often as one likes.
 
     `with Alarm(deadline) as alarm: await something`; the deadlines are in the event loop's time.
@@ -28,7 +28,7 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = 0.0
 
-    def move(self, deadline: float) -> None:
+    def reschedule(self, deadline: float) -> None:
         """Wait until then instead."""
         self.deadline = deadline
         if deadline < self._rings_at and self._task is not None:

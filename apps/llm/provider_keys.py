@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from apps.llm.errors import ModelUnavailable
+from apps.llm.errors import ProviderUnavailable
 
 
-def read_key(variable: str) -> str:
+def api_key_from_env(variable: str) -> str:
     """The key in an environment variable, read anew at each call; "" when none is named.
 
-    Raises: ModelUnavailable when the variable is named but empty.
+    Raises: ProviderUnavailable when the variable is named but empty.
     """
     if not variable:
         return ""
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise ModelUnavailable(f"the environment variable {variable} holds no key")
+        raise ProviderUnavailable(f"the environment variable {variable} holds no key")
     return key

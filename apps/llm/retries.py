@@ -11,43 +11,43 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from apps.llm.deadlines import Limits
-from apps.llm.errors import ModelFailure
+from apps.llm.deadlines import Deadlines
+from apps.llm.errors import ProviderError
 
-RETRIES = 2
+MAX_RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.25
-LONGEST_BACKOFF_SECONDS = 2.0
-LONGEST_RETRY_AFTER_SECONDS = 5.0
+MAX_BACKOFF_SECONDS = 2.0
+MAX_RETRY_AFTER_SECONDS = 5.0
 """A provider that asks for more patience than this is given up at once."""
 
 logger = structlog.get_logger(__name__)
 
 
 async def with_retries(
-    attempt: Callable[[], Awaitable[None]], *, has_begun: Callable[[], bool], limits: Limits
+    attempt: Callable[[], Awaitable[None]], *, has_started: Callable[[], bool], deadlines: Deadlines
 ) -> None:
     """Try until an attempt ends well, or has told something.
 
-    Raises: ModelFailure, the last one, when the attempts or the time are used up.
+    Raises: ProviderError, the last one, when the attempts or the time are used up.
     """
-    for number in range(RETRIES + 1):
+    for number in range(MAX_RETRIES + 1):
         try:
             await attempt()
             return
-        except ModelFailure as failure:
+        except ProviderError as failure:
             pause = _pause(failure, number)
-            if has_begun() or pause is None or not limits.allow_pause(pause):
+            if has_started() or pause is None or not deadlines.allows_pause(pause):
                 raise
             logger.info("model retried", attempt=number + 1, detail=failure.detail)
         await asyncio.sleep(pause)
 
 
-def _pause(failure: ModelFailure, number: int) -> float | None:
+def _pause(failure: ProviderError, number: int) -> float | None:
     """Seconds to wait after attempt `number` (from 0) failed so; None to give up."""
-    if number == RETRIES or not failure.retryable:
+    if number == MAX_RETRIES or not failure.retryable:
         return None
     if failure.retry_after is not None:
-        return failure.retry_after if failure.retry_after <= LONGEST_RETRY_AFTER_SECONDS else None
+        return failure.retry_after if failure.retry_after <= MAX_RETRY_AFTER_SECONDS else None
     # Jitter, so that turns that failed together do not return together.
-    backoff: float = min(FIRST_BACKOFF_SECONDS * 2**number, LONGEST_BACKOFF_SECONDS)
+    backoff: float = min(FIRST_BACKOFF_SECONDS * 2**number, MAX_BACKOFF_SECONDS)
     return backoff * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it

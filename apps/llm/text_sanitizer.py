@@ -13,7 +13,7 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
 
-class FitText:
+class TextSanitizer:
     """Cleans one answer's pieces in order. Joined, they are the cleaned answer."""
 
     __slots__ = ("_half",)
@@ -30,7 +30,7 @@ class FitText:
             piece, self._half = piece[:-1], piece[-1]
         return _clean(piece)
 
-    def finish(self) -> str:
+    def flush(self) -> str:
         """What still waited for its other half."""
         rest, self._half = self._half, ""
         return _clean(rest)

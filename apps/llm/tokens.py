@@ -20,13 +20,13 @@ from apps.llm.types import ChatMessage
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes in an average token of English."""
 
-USUAL_MESSAGE_TOKENS = 4
+TYPICAL_MESSAGE_TOKENS = 4
 """What a chat template usually adds to a message: begin, role, line break, end."""
 
-MOST_MESSAGE_TOKENS = 16
+MAX_MESSAGE_TOKENS = 16
 """The most a known chat template adds to a message, rounded up with room to spare."""
 
-MOST_PROMPT_TOKENS = 128
+MAX_PROMPT_OVERHEAD_TOKENS = 128
 """The most a known chat template adds to a prompt: the default system text of some model
 families (up to about 70 tokens), begin-of-text, and the opening of the answer."""
 
@@ -39,13 +39,13 @@ def estimate_tokens(text: str) -> int:
 def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """About how many tokens a prompt is, chat template included. Used to cut a history to a
     model's context, and to bill a provider that reports no usage."""
-    return sum(estimate_tokens(message.content) + USUAL_MESSAGE_TOKENS for message in messages)
+    return sum(estimate_tokens(message.content) + TYPICAL_MESSAGE_TOKENS for message in messages)
 
 
-def most_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
+def max_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """The most tokens that a provider can count for a prompt: what a hold must cover."""
-    return MOST_PROMPT_TOKENS + sum(
-        _longest_form_bytes(message.content) + MOST_MESSAGE_TOKENS for message in messages
+    return MAX_PROMPT_OVERHEAD_TOKENS + sum(
+        _longest_form_bytes(message.content) + MAX_MESSAGE_TOKENS for message in messages
     )
 
 

@@ -85,17 +85,17 @@ class Finish:
 ModelEvent = TextDelta | Usage | Finish
 
 
-Take = Callable[[ModelEvent], None]
+EventHandler = Callable[[ModelEvent], None]
 """Told each event as it comes. It runs in the event loop, and neither waits nor fails."""
 
 
 class Provider(Protocol):
-    """A kind of provider. A module with an `ask` function is one.
+    """A kind of provider. A module with an `complete` function is one.
 
-    `ask` tells the answer's text as it comes; `Usage` and `Finish` at most once each, when
-    known. It ends normally only after a whole answer, raises a `ModelFailure` otherwise, and
+    `complete` tells the answer's text as it comes; `Usage` and `Finish` at most once each, when
+    known. It ends normally only after a whole answer, raises a `ProviderError` otherwise, and
     lets go of its connection when it is cancelled. Retries and the time-outs other than `connect`
     are not its business.
     """
 
-    async def ask(self, request: ModelRequest, take: Take) -> None: ...
+    async def complete(self, request: ModelRequest, on_event: EventHandler) -> None: ...

@@ -4,7 +4,7 @@ import pytest
 
 from apps.chat.engine.prompts import ASK, model_request, most_it_can_cost, prompt
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
+from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage, Timeouts
 
 SHOWN = [
@@ -82,7 +82,7 @@ def test_most_it_can_cost_is_the_price_of_the_longest_reply() -> None:
 
 def test_most_it_can_cost_counts_every_byte_of_the_prompt() -> None:
     chatbot = bot(credits_per_reply=0, credits_per_1k_input=1000, credits_per_1k_output=0)
-    assert most_it_can_cost(chatbot, [QUESTION]) == most_prompt_tokens([QUESTION])
+    assert most_it_can_cost(chatbot, [QUESTION]) == max_prompt_tokens([QUESTION])
 
 
 def test_most_it_can_cost_ends_at_the_models_context() -> None:

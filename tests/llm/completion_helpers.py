@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from apps.llm import services
-from apps.llm.errors import ModelFailure
+from apps.llm.errors import ProviderError
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from tests.llm.fake_provider import Upstream
 
@@ -19,7 +19,7 @@ class Outcome:
     deltas: list[str] = field(default_factory=list)
     usage: Usage | None = None
     finish: Finish | None = None
-    failure: ModelFailure | None = None
+    failure: ProviderError | None = None
 
     @property
     def text(self) -> str:
@@ -74,8 +74,8 @@ async def ask(request: ModelRequest) -> Outcome:
             outcome.finish = event
 
     try:
-        await services.ask(request, take)
-    except ModelFailure as failure:
+        await services.complete(request, take)
+    except ProviderError as failure:
         outcome.failure = failure
     return outcome
 

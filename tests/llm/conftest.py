@@ -13,4 +13,4 @@ async def upstream() -> AsyncIterator[Upstream]:
     """A fake model server; our connections to it are closed at the end."""
     async with serve() as server:
         yield server
-        await services.aclose_clients()
+        await services.close_clients()

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from apps.llm.errors import ModelError
+from apps.llm.errors import ProviderFailed
 from apps.llm.http.connections import MOST_WAITING_BYTES, BadAddress, Pool
 from tests.llm.completion_helpers import ask, wire_request
 from tests.llm.fake_provider import Upstream, answer
@@ -204,7 +204,7 @@ async def test_a_server_is_known_by_its_certificate(upstream: Upstream, tmp_path
     async with serving(said_over_tls, tls) as port:
         base = f"https://127.0.0.1:{port}/v1"
         stranger = await ask(wire_request(upstream, api_base=base))
-        assert type(stranger.failure) is ModelError
+        assert type(stranger.failure) is ProviderFailed
         assert stranger.failure.detail == f"tiny: SSLCertVerificationError at {base}"
         trusting = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", ASK, base),

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from apps.llm.error_mapping import plain_code, read_retry_after
+from apps.llm.error_mapping import parse_retry_after, safe_error_code
 
 
 @pytest.mark.parametrize(
@@ -13,27 +13,27 @@ from apps.llm.error_mapping import plain_code, read_retry_after
     [("0", 0.0), ("7", 7.0), (" 1.5 ", 1.5), ("-1", None), ("soon", None), ("", None)],
 )
 def test_retry_after_in_seconds(header: str, seconds: float | None) -> None:
-    assert read_retry_after({"Retry-After": header}) == seconds
+    assert parse_retry_after({"Retry-After": header}) == seconds
 
 
 def test_retry_after_absent() -> None:
-    assert read_retry_after({}) is None
+    assert parse_retry_after({}) is None
 
 
 def test_retry_after_as_a_date() -> None:
     now = datetime.now(UTC)
 
-    ahead = read_retry_after({"Retry-After": format_datetime(now + timedelta(seconds=90))})
+    ahead = parse_retry_after({"Retry-After": format_datetime(now + timedelta(seconds=90))})
 
     assert ahead == pytest.approx(90, abs=3)
-    assert read_retry_after({"Retry-After": format_datetime(now - timedelta(days=1))}) == 0
+    assert parse_retry_after({"Retry-After": format_datetime(now - timedelta(days=1))}) == 0
 
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "overloaded"])
 def test_plain_codes_are_kept(code: str) -> None:
-    assert plain_code(code) == code
+    assert safe_error_code(code) == code
 
 
 @pytest.mark.parametrize("code", [None, 7, "sk-abc", "Bad key", "_", "x" * 40, "AKIA1234"])
 def test_whatever_could_be_a_secret_is_not(code: object) -> None:
-    assert plain_code(code) == ""
+    assert safe_error_code(code) == ""

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from apps.llm import services
-from apps.llm.catalogue_lookup import look_up
-from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
+from apps.llm.catalogue_lookup import lookup_model
+from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.providers import litellm as provider
 from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
 from tests.llm.completion_helpers import ask, refuse, wire_request
@@ -29,9 +29,9 @@ pytestmark = [
 
 @pytest_asyncio.fixture(autouse=True, scope="module", loop_scope="module")
 async def _litellm() -> AsyncIterator[None]:
-    await services.warm({"litellm"})
+    await services.preload_providers({"litellm"})
     yield
-    await services.aclose_clients()
+    await services.close_clients()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -68,7 +68,7 @@ async def test_settings_and_key_arrive(upstream: Upstream, monkeypatch: pytest.M
 async def test_missing_key_is_said_by_the_name_of_its_variable(upstream: Upstream) -> None:
     failure = (await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY_UNSET"))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert "TEST_MODEL_KEY_UNSET" in failure.detail
 
 
@@ -98,16 +98,16 @@ async def test_model_that_cannot_stream(upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
-        (400, ModelError, False),
-        (401, ModelError, False),
-        (404, ModelError, False),
-        (429, ModelUnavailable, True),
-        (500, ModelError, True),
-        (503, ModelUnavailable, True),
+        (400, ProviderFailed, False),
+        (401, ProviderFailed, False),
+        (404, ProviderFailed, False),
+        (429, ProviderUnavailable, True),
+        (500, ProviderFailed, True),
+        (503, ProviderUnavailable, True),
     ],
 )
 async def test_litellm_errors_become_ours(
-    upstream: Upstream, status: int, kind: type[ModelFailure], retryable: bool
+    upstream: Upstream, status: int, kind: type[ProviderError], retryable: bool
 ) -> None:
     upstream.play(whole({"error": {"message": "Greet me."}}, status=status, Retry_After="60"))
 
@@ -133,7 +133,7 @@ async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: U
 
     failure = (await ask(litellm_request(upstream, api_base=base))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert failure.retryable
 
 
@@ -143,7 +143,7 @@ async def test_cut_answer_is_a_failure(upstream: Upstream) -> None:
     outcome = await ask(litellm_request(upstream))
 
     assert outcome.text == "Hello"
-    assert type(outcome.failure) is ModelError
+    assert type(outcome.failure) is ProviderFailed
 
 
 async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
@@ -151,7 +151,7 @@ async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
 
     failure = (await ask(litellm_request(upstream))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert not failure.retryable
     assert len(upstream.requests) == 1
 
@@ -173,8 +173,8 @@ async def test_cancellation_closes_the_connection(upstream: Upstream) -> None:
 async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
     upstream.stream(*answer(*"abc"), pace=0.05, ending="hang")
 
-    with pytest.raises(ModelError):
-        await services.ask(litellm_request(upstream), refuse)
+    with pytest.raises(ProviderFailed):
+        await services.complete(litellm_request(upstream), refuse)
 
     await upstream.wait_for_close(1.0)
 
@@ -262,4 +262,4 @@ async def test_lookup_refuses_models_that_do_not_chat(monkeypatch: pytest.Monkey
 async def _look_up(monkeypatch: pytest.MonkeyPatch, **question: str) -> dict[str, Any]:
     for name in ("OPENAI", "GROQ", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI"):
         monkeypatch.delenv(f"{name}_API_KEY", raising=False)
-    return look_up(await provider.load(), question)
+    return lookup_model(await provider.load(), question)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.llm.movable_timeout import Alarm
+from apps.llm.movable_timeout import MovableTimeout
 
 
 def soon(seconds: float) -> float:
@@ -12,7 +12,7 @@ def soon(seconds: float) -> float:
 
 
 async def test_late_wait_times_out() -> None:
-    with pytest.raises(TimeoutError), Alarm(soon(0.05)):
+    with pytest.raises(TimeoutError), MovableTimeout(soon(0.05)):
         await asyncio.sleep(5)
     task = asyncio.current_task()
     assert task is not None
@@ -20,17 +20,17 @@ async def test_late_wait_times_out() -> None:
 
 
 async def test_deadline_can_move_away() -> None:
-    with Alarm(soon(0.2)) as alarm:
+    with MovableTimeout(soon(0.2)) as alarm:
         for _ in range(4):
             await asyncio.sleep(0.1)
-            alarm.move(soon(0.2))
+            alarm.reschedule(soon(0.2))
 
 
 @pytest.mark.parametrize(("first", "then"), [(0.05, 0.1), (5, 0.05)], ids=["away", "nearer"])
 async def test_deadline_that_has_moved_comes(first: float, then: float) -> None:
     async def wait() -> None:
-        with Alarm(soon(first)) as alarm:
-            alarm.move(soon(then))
+        with MovableTimeout(soon(first)) as alarm:
+            alarm.reschedule(soon(then))
             await asyncio.sleep(5)
 
     async with asyncio.timeout(3):
@@ -39,22 +39,22 @@ async def test_deadline_that_has_moved_comes(first: float, then: float) -> None:
 
 
 async def test_passed_deadline_spares_what_is_ready() -> None:
-    with Alarm(soon(-1)):
+    with MovableTimeout(soon(-1)):
         pass
-    with pytest.raises(TimeoutError), Alarm(soon(-1)):
+    with pytest.raises(TimeoutError), MovableTimeout(soon(-1)):
         await asyncio.sleep(5)
 
 
 async def test_alarm_is_over_with_its_block() -> None:
-    with Alarm(soon(0.02)) as alarm:
+    with MovableTimeout(soon(0.02)) as alarm:
         await asyncio.sleep(0)
-    alarm.move(soon(0.01))
+    alarm.reschedule(soon(0.01))
     await asyncio.sleep(0.05)
 
 
 async def test_cancellation_by_others_passes_through() -> None:
     async def wait() -> None:
-        with Alarm(soon(5)):
+        with MovableTimeout(soon(5)):
             await asyncio.sleep(5)
 
     task = asyncio.create_task(wait())
@@ -69,7 +69,7 @@ async def test_cancellation_at_the_very_deadline_is_not_swallowed() -> None:
     deadline = soon(0.05)
 
     async def wait() -> None:
-        with Alarm(deadline):
+        with MovableTimeout(deadline):
             await asyncio.sleep(5)
 
     task = asyncio.create_task(wait())

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from apps.llm import services
-from apps.llm.errors import ModelError, ModelUnavailable
+from apps.llm.errors import ProviderFailed, ProviderUnavailable
 from apps.llm.types import Finish, Timeouts, Usage
 from tests.llm.completion_helpers import ask, refuse, wire_request
 from tests.llm.fake_provider import DONE, Script, Upstream, answer, chunk, event, whole
@@ -63,7 +63,7 @@ async def test_key_is_read_from_the_environment_at_each_call(
 async def test_missing_key_is_said_by_the_name_of_its_variable(upstream: Upstream) -> None:
     outcome = await ask(wire_request(upstream, api_key_env="TEST_MODEL_KEY_UNSET"))
 
-    assert isinstance(outcome.failure, ModelUnavailable)
+    assert isinstance(outcome.failure, ProviderUnavailable)
     assert outcome.failure.detail == "the environment variable TEST_MODEL_KEY_UNSET holds no key"
     assert upstream.requests == []
 
@@ -199,7 +199,7 @@ async def test_other_bad_requests_are_asked_once(upstream: Upstream) -> None:
 
     outcome = await ask(wire_request(upstream))
 
-    assert isinstance(outcome.failure, ModelError)
+    assert isinstance(outcome.failure, ProviderFailed)
     assert "400 (context_length_exceeded)" in outcome.failure.detail
     assert len(upstream.requests) == 1
 
@@ -246,8 +246,8 @@ async def test_cancellation_before_the_answer_closes_the_connection(upstream: Up
 async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
     upstream.stream(chunk("Hello"), ending="hang")
 
-    with pytest.raises(ModelError):
-        await services.ask(wire_request(upstream), refuse)
+    with pytest.raises(ProviderFailed):
+        await services.complete(wire_request(upstream), refuse)
 
     await upstream.wait_for_close(1.0)
 
@@ -273,7 +273,7 @@ async def test_deltas_that_arrive_together_leave_together(upstream: Upstream) ->
 
 async def test_clients_can_be_closed_twice_and_used_again(upstream: Upstream) -> None:
     await ask(wire_request(upstream))
-    await services.aclose_clients()
-    await services.aclose_clients()
+    await services.close_clients()
+    await services.close_clients()
 
     assert (await ask(wire_request(upstream))).text == "Hello world"

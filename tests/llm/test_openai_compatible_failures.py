@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
+from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.types import Finish
 from tests.llm.completion_helpers import ask, wire_request
 from tests.llm.fake_provider import Script, Upstream, chunk, event, whole
@@ -13,25 +13,25 @@ from tests.llm.fake_provider import Script, Upstream, chunk, event, whole
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
-        (302, ModelError, False),
-        (400, ModelError, False),
-        (401, ModelError, False),
-        (402, ModelUnavailable, False),
-        (403, ModelError, False),
-        (404, ModelError, False),
-        (408, ModelUnavailable, True),
-        (409, ModelUnavailable, True),
-        (413, ModelError, False),
-        (429, ModelUnavailable, True),
-        (500, ModelError, True),
-        (502, ModelUnavailable, True),
-        (503, ModelUnavailable, True),
-        (504, ModelUnavailable, True),
-        (529, ModelUnavailable, True),
+        (302, ProviderFailed, False),
+        (400, ProviderFailed, False),
+        (401, ProviderFailed, False),
+        (402, ProviderUnavailable, False),
+        (403, ProviderFailed, False),
+        (404, ProviderFailed, False),
+        (408, ProviderUnavailable, True),
+        (409, ProviderUnavailable, True),
+        (413, ProviderFailed, False),
+        (429, ProviderUnavailable, True),
+        (500, ProviderFailed, True),
+        (502, ProviderUnavailable, True),
+        (503, ProviderUnavailable, True),
+        (504, ProviderUnavailable, True),
+        (529, ProviderUnavailable, True),
     ],
 )
 async def test_status_decides_the_failure(
-    upstream: Upstream, status: int, kind: type[ModelFailure], retryable: bool
+    upstream: Upstream, status: int, kind: type[ProviderError], retryable: bool
 ) -> None:
     # The long Retry-After keeps our own retries out of this test.
     upstream.play(whole({"error": {"message": "no"}}, status=status, Retry_After="60"))
@@ -48,7 +48,7 @@ async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
 
     failure = (await ask(wire_request(upstream))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert not failure.retryable
     assert len(upstream.requests) == 1
 
@@ -68,7 +68,7 @@ async def test_detail_tells_the_operator_what_to_mend(
 
     failure = (await ask(wire_request(upstream))).failure
 
-    assert isinstance(failure, ModelError)
+    assert isinstance(failure, ProviderFailed)
     assert hint in failure.detail
 
 
@@ -91,7 +91,7 @@ async def test_error_in_the_middle_keeps_the_text_before_it(upstream: Upstream) 
     outcome = await ask(wire_request(upstream))
 
     assert outcome.text == "Hello"
-    assert type(outcome.failure) is ModelError
+    assert type(outcome.failure) is ProviderFailed
     assert outcome.failure.detail == "tiny: the provider reported an error (overloaded)"
 
 
@@ -113,8 +113,8 @@ async def test_cut_answer_is_an_error(upstream: Upstream) -> None:
     upstream.stream(chunk("Hello"), ending="cut")
     cut = await ask(wire_request(upstream))
 
-    assert (ended.text, type(ended.failure)) == ("Hello", ModelError)
-    assert (cut.text, type(cut.failure)) == ("Hello", ModelError)
+    assert (ended.text, type(ended.failure)) == ("Hello", ProviderFailed)
+    assert (cut.text, type(cut.failure)) == ("Hello", ProviderFailed)
 
 
 async def test_cut_after_the_finish_reason_does_no_harm(upstream: Upstream) -> None:
@@ -140,7 +140,7 @@ async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: U
 
     failure = (await ask(wire_request(upstream, api_base=base))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert failure.retryable
     assert base in failure.detail
 
@@ -149,7 +149,7 @@ async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: U
 async def test_api_base_that_is_no_address_is_an_error(upstream: Upstream, base: str) -> None:
     failure = (await ask(wire_request(upstream, api_base=base))).failure
 
-    assert type(failure) is ModelError
+    assert type(failure) is ProviderFailed
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ async def test_broken_stream_is_an_error(upstream: Upstream, piece: bytes) -> No
     outcome = await ask(wire_request(upstream))
 
     assert outcome.text == "Hello"
-    assert type(outcome.failure) is ModelError
+    assert type(outcome.failure) is ProviderFailed

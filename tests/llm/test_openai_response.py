@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.llm.providers.openai_response import StreamedAnswer
+from apps.llm.providers.openai_response import CompletionParser
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from tests.llm.fake_provider import answer
 
@@ -26,7 +26,7 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
 
 def read(pieces: Sequence[bytes]) -> tuple[str, list[ModelEvent]]:
     events: list[ModelEvent] = []
-    reader = StreamedAnswer(REQUEST, events.append)
+    reader = CompletionParser(REQUEST, events.append)
     for piece in pieces:
         reader.feed(piece)
     reader.finish()
@@ -73,7 +73,7 @@ def test_single_bytes_are_enough() -> None:
 
 def test_nothing_counts_after_done() -> None:
     events: list[ModelEvent] = []
-    reader = StreamedAnswer(REQUEST, events.append)
+    reader = CompletionParser(REQUEST, events.append)
 
     assert not reader.feed(b"".join(answer("Hello")) + b"data: {nonsense}\n\n")
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from apps.llm.errors import ModelError, ModelTimeout, ModelUnavailable
+from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from apps.llm.types import ChatMessage, Finish, Timeouts, Usage
 from tests.llm.completion_helpers import ask, sandbox_request
@@ -61,13 +61,13 @@ async def test_long_counts_to_200() -> None:
 async def test_fail_before_says_nothing() -> None:
     outcome = await ask(sandbox_request("fail-before", "Hi"))
 
-    assert (outcome.text, type(outcome.failure)) == ("", ModelError)
+    assert (outcome.text, type(outcome.failure)) == ("", ProviderFailed)
 
 
 async def test_fail_midway_says_half() -> None:
     outcome = await ask(sandbox_request("fail-midway", "one two three"))
 
-    assert (outcome.text, type(outcome.failure)) == ("Echo: one", ModelError)
+    assert (outcome.text, type(outcome.failure)) == ("Echo: one", ProviderFailed)
     assert outcome.usage is None
 
 
@@ -76,7 +76,7 @@ async def test_rate_limited_answers_at_once_with_retry_after() -> None:
 
     failure = (await ask(sandbox_request("rate-limited", "Hi"))).failure
 
-    assert isinstance(failure, ModelUnavailable)
+    assert isinstance(failure, ProviderUnavailable)
     assert failure.retry_after == 10
     assert time.monotonic() - started < 5
 
@@ -86,13 +86,13 @@ async def test_silent_meets_the_first_token_time_out() -> None:
 
     outcome = await ask(sandbox_request("silent", "Hi", timeouts=timeouts))
 
-    assert isinstance(outcome.failure, ModelTimeout)
+    assert isinstance(outcome.failure, ProviderTimeout)
 
 
 async def test_unknown_model_is_an_error() -> None:
     failure = (await ask(sandbox_request("nonsense", "Hi"))).failure
 
-    assert type(failure) is ModelError
+    assert type(failure) is ProviderFailed
 
 
 @pytest.mark.parametrize("name", SANDBOX_MODELS)

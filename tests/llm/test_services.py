@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from apps.llm import services
 from apps.llm.deadlines import USAGE_GRACE_SECONDS
-from apps.llm.errors import ModelError, ModelTimeout, ModelUnavailable
+from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
 from apps.llm.types import Finish, ModelEvent, Timeouts, Usage
 from tests.llm.completion_helpers import ask, sandbox_request, wire_request
 from tests.llm.fake_provider import DONE, Script, Upstream, answer, chunk, event, whole
@@ -42,7 +42,7 @@ async def test_third_failure_is_the_answer(upstream: Upstream) -> None:
 
     outcome = await ask(wire_request(upstream))
 
-    assert isinstance(outcome.failure, ModelUnavailable)
+    assert isinstance(outcome.failure, ProviderUnavailable)
     assert outcome.failure.retry_after == 0.01
     assert len(upstream.requests) == 3
 
@@ -74,7 +74,7 @@ async def test_retry_that_would_miss_the_first_token_is_not_begun(upstream: Upst
 
     outcome = await ask(wire_request(upstream, timeouts=timeouts))
 
-    assert isinstance(outcome.failure, ModelUnavailable)
+    assert isinstance(outcome.failure, ProviderUnavailable)
     assert time.monotonic() - started < 2
 
 
@@ -83,7 +83,7 @@ async def test_nothing_is_retried_after_the_first_token(upstream: Upstream) -> N
 
     outcome = await ask(wire_request(upstream))
 
-    assert (outcome.text, type(outcome.failure)) == ("Hello", ModelUnavailable)
+    assert (outcome.text, type(outcome.failure)) == ("Hello", ProviderUnavailable)
     assert len(upstream.requests) == 1
 
 
@@ -123,7 +123,7 @@ async def test_time_outs(
 
     outcome = await ask(wire_request(upstream, timeouts=timeouts))
 
-    assert isinstance(outcome.failure, ModelTimeout)
+    assert isinstance(outcome.failure, ProviderTimeout)
     assert outcome.failure.detail == detail
     assert re.fullmatch(text, outcome.text)
     assert len(upstream.requests) == 1
@@ -148,7 +148,7 @@ async def test_slow_taker_is_not_a_slow_model(upstream: Upstream) -> None:
         time.sleep(0.3)
         events.append(event)
 
-    await services.ask(wire_request(upstream, timeouts=timeouts), take)
+    await services.complete(wire_request(upstream, timeouts=timeouts), take)
 
     assert isinstance(events[-1], Finish)
 
@@ -187,7 +187,7 @@ async def test_unforeseen_error_is_logged_without_what_it_quotes(upstream: Upstr
     with capture_logs() as logs:
         outcome = await ask(wire_request(upstream))
 
-    assert type(outcome.failure) is ModelError
+    assert type(outcome.failure) is ProviderFailed
     assert outcome.failure.__suppress_context__
     (log,) = [entry for entry in logs if entry["event"] == "model provider broke"]
     assert log["error"] == "AttributeError"
@@ -219,8 +219,8 @@ async def test_many_streams_at_once_do_not_mix(upstream: Upstream) -> None:
 
 
 async def test_warming_a_catalogue_without_litellm_is_instant() -> None:
-    await services.warm({"sandbox", "openai-wire"})
-    await services.warm(set())
+    await services.preload_providers({"sandbox", "openai-wire"})
+    await services.preload_providers(set())
 
 
 def test_importing_the_services_imports_no_client() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.llm.http.sse_parser import MOST_EVENT_BYTES, EventReader, EventTooLong
+from apps.llm.http.sse_parser import MAX_EVENT_BYTES, EventTooLong, SSEParser
 
 
 @pytest.mark.parametrize(
@@ -20,22 +20,22 @@ from apps.llm.http.sse_parser import MOST_EVENT_BYTES, EventReader, EventTooLong
     ],
 )
 def test_events(stream: bytes, events: list[bytes]) -> None:
-    assert EventReader().feed(stream) == events
-    by_byte = EventReader()
+    assert SSEParser().feed(stream) == events
+    by_byte = SSEParser()
     assert [data for byte in stream for data in by_byte.feed(bytes([byte]))] == events
 
 
 def test_finish_completes_the_last_event() -> None:
-    reader = EventReader()
+    reader = SSEParser()
 
     assert reader.feed(b"data: a\n") == []
-    assert reader.finish() == [b"a"]
-    assert reader.finish() == []
+    assert reader.flush() == [b"a"]
+    assert reader.flush() == []
 
 
 def test_event_that_never_ends_is_refused() -> None:
-    reader = EventReader()
-    reader.feed(b"data: " + b"x" * (MOST_EVENT_BYTES - 6))
+    reader = SSEParser()
+    reader.feed(b"data: " + b"x" * (MAX_EVENT_BYTES - 6))
 
     with pytest.raises(EventTooLong):
         reader.feed(b"x")

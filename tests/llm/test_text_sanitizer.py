@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.llm.text_sanitizer import FitText
+from apps.llm.text_sanitizer import TextSanitizer
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=20)
 
 
 def clean(*pieces: str) -> str:
-    fit = FitText()
-    return "".join([*(fit.feed(piece) for piece in pieces), fit.finish()])
+    fit = TextSanitizer()
+    return "".join([*(fit.feed(piece) for piece in pieces), fit.flush()])
 
 
 def test_nul_and_lone_surrogates_are_replaced() -> None:

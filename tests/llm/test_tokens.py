@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens, most_prompt_tokens
+from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage
 
 
@@ -29,19 +29,19 @@ def test_bound_takes_the_longest_form_of_a_text() -> None:
     ligature = "\ufdfa"  # 3 bytes; NFKC makes 18 letters of it
     spelled_out = unicodedata.normalize("NFKC", ligature)
 
-    bound = most_prompt_tokens([ChatMessage("user", ligature)])
+    bound = max_prompt_tokens([ChatMessage("user", ligature)])
 
-    assert bound == most_prompt_tokens([ChatMessage("user", spelled_out)])
+    assert bound == max_prompt_tokens([ChatMessage("user", spelled_out)])
 
 
 @given(st.lists(st.text(), max_size=4))
 def test_bound_covers_every_byte_and_the_estimate(texts: list[str]) -> None:
     messages = [ChatMessage("user", text) for text in texts]
 
-    assert most_prompt_tokens(messages) > sum(len(text.encode()) for text in texts)
-    assert most_prompt_tokens(messages) > estimate_prompt_tokens(messages)
+    assert max_prompt_tokens(messages) > sum(len(text.encode()) for text in texts)
+    assert max_prompt_tokens(messages) > estimate_prompt_tokens(messages)
 
 
 def test_lone_surrogates_are_counted_not_refused() -> None:
     assert estimate_tokens("\ud83d") == 1
-    assert most_prompt_tokens([ChatMessage("user", "\ud83d")]) > 3
+    assert max_prompt_tokens([ChatMessage("user", "\ud83d")]) > 3

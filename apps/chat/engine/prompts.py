@@ -8,7 +8,7 @@ from typing import cast
 from django.conf import settings
 
 from apps.chatbots.models import Chatbot, LeadCapture
-from apps.llm.tokens import estimate_prompt_tokens, most_prompt_tokens
+from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
 ASK = (
@@ -55,7 +55,7 @@ def most_it_can_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
     all the tokens it may."""
     model = chatbot.language_model
     return model.price.credits_for(
-        input_tokens=min(most_prompt_tokens(messages), model.context_tokens),
+        input_tokens=min(max_prompt_tokens(messages), model.context_tokens),
         output_tokens=chatbot.max_reply_tokens,
     )
 

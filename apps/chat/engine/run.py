@@ -26,7 +26,7 @@ from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.infrastructure.postgres.threads import in_thread
 from apps.llm import services as llm
-from apps.llm.errors import ModelFailure
+from apps.llm.errors import ProviderError
 from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from apps.llm.types import Finish, ModelRequest, TextDelta, Usage
 from apps.turns.heartbeat import save_progress
@@ -97,8 +97,8 @@ class RunningTurn:
 
     async def _ask(self) -> ApiError | None:
         try:
-            await llm.ask(self._request, self._take)
-        except ModelFailure as failure:
+            await llm.complete(self._request, self._take)
+        except ProviderError as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.of_model(failure)
         except Exception:

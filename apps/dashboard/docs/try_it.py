@@ -95,7 +95,7 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
             case Finish():
                 reason = event.reason
 
-    await llm.ask(request, take)
+    await llm.complete(request, take)
     ended = Ended(
         "".join(delta.text for delta in deltas),
         *(conversation_id, message_id, turn_id),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-MOST_EVENT_BYTES = 1024 * 1024
+MAX_EVENT_BYTES = 1024 * 1024
 
 
 class EventTooLong(ValueError):
-    """An event grew past `MOST_EVENT_BYTES` without an end."""
+    """An event grew past `MAX_EVENT_BYTES` without an end."""
 
 
-class EventReader:
+class SSEParser:
     """Takes a stream's bytes in pieces of any size, cut anywhere.
 
     Lines may end in LF, CR LF or CR. Several `data:` lines of one event are joined by LF;
@@ -42,11 +42,11 @@ class EventReader:
         del pending[:start]
         # Where to look on, so that a long event in small pieces is not searched over and over.
         self._scanned = max(0, len(pending) - 1)
-        if len(pending) > MOST_EVENT_BYTES:
-            raise EventTooLong(f"an event is longer than {MOST_EVENT_BYTES} bytes")
+        if len(pending) > MAX_EVENT_BYTES:
+            raise EventTooLong(f"an event is longer than {MAX_EVENT_BYTES} bytes")
         return events
 
-    def finish(self) -> list[bytes]:
+    def flush(self) -> list[bytes]:
         """The event that the stream's end completes, for servers that leave out the last blank
         line."""
         data = _data(bytes(self._pending))

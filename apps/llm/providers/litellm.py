@@ -14,10 +14,18 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from apps.llm.error_mapping import plain_code, read_retry_after, refusal
-from apps.llm.errors import ModelError, ModelFailure, ModelUnavailable
-from apps.llm.provider_keys import read_key
-from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, Take, TextDelta, Usage
+from apps.llm.error_mapping import error_from_status, parse_retry_after, safe_error_code
+from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
+from apps.llm.provider_keys import api_key_from_env
+from apps.llm.types import (
+    EventHandler,
+    Finish,
+    FinishReason,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    Usage,
+)
 
 _FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
@@ -34,13 +42,13 @@ async def load() -> Any:
     return await asyncio.to_thread(_import)
 
 
-async def ask(request: ModelRequest, take: Take) -> None:
+async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     """Ask any model that litellm knows; `request.model` is its litellm id.
 
     Where the provider cannot stream, the answer is one delta. litellm does not tell a short
     answer from one whose connection was closed in good order before its end.
 
-    Raises: ModelError, ModelUnavailable.
+    Raises: ProviderFailed, ProviderUnavailable.
     """
     litellm = await load()
     arguments = _arguments(request)
@@ -49,13 +57,13 @@ async def ask(request: ModelRequest, take: Take) -> None:
         answer = await litellm.acompletion(**arguments)
         if not request.supports_streaming:
             for event in _events(answer, "message"):
-                take(event)
+                on_event(event)
             return
         try:
             async for chunk in answer:
                 for event in _events(chunk, "delta"):
                     arrived = True
-                    take(event)
+                    on_event(event)
         finally:
             await answer.aclose()
     except Exception as error:
@@ -118,7 +126,7 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
 
 def _key(request: ModelRequest) -> str | None:
     """The key; None lets litellm look for the provider's usual variables, such as AWS's."""
-    if key := read_key(request.api_key_env):
+    if key := api_key_from_env(request.api_key_env):
         return key
     return _NO_KEY if request.api_base and request.model.startswith(_KEY_DEMANDED) else None
 
@@ -136,7 +144,7 @@ def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
         yield Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
-def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> ModelFailure | None:
+def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> ProviderError | None:
     """What litellm's error means; None for errors that are not litellm's. `arrived`: a part of
     the answer came before it."""
     status = getattr(error, "status_code", None)
@@ -145,15 +153,17 @@ def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> Model
     causes = list(_causes(error))
     if any(isinstance(cause, OSError) or _name(cause) in _NO_CONNECTION for cause in causes):
         if arrived:
-            return ModelError(f"{request.model}: the answer broke off", retryable=True)
-        return ModelUnavailable(f"{request.model}: no connection to the provider", retryable=True)
-    codes = (plain_code(getattr(cause, "code", None)) for cause in causes)
+            return ProviderFailed(f"{request.model}: the answer broke off", retryable=True)
+        return ProviderUnavailable(
+            f"{request.model}: no connection to the provider", retryable=True
+        )
+    codes = (safe_error_code(getattr(cause, "code", None)) for cause in causes)
     code = next(filter(None, codes), None)
     if _name(error) == "ContextWindowExceededError":
         code = "context_length_exceeded"
     headers = getattr(error, "litellm_response_headers", None) or {}
     named = {name.title(): value for name, value in headers.items()}
-    return refusal(request, status, code=code, retry_after=read_retry_after(named))
+    return error_from_status(request, status, code=code, retry_after=parse_retry_after(named))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

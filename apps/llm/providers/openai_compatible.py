@@ -15,20 +15,20 @@ from contextlib import closing, suppress
 from http import HTTPStatus
 from typing import Any
 
-from apps.llm.error_mapping import read_retry_after, refusal
-from apps.llm.errors import ModelError, ModelUnavailable
+from apps.llm.error_mapping import error_from_status, parse_retry_after
+from apps.llm.errors import ProviderFailed, ProviderUnavailable
 from apps.llm.http.connections import Answer, BadAddress, close_pool, pool
-from apps.llm.provider_keys import read_key
+from apps.llm.provider_keys import api_key_from_env
 from apps.llm.providers.openai_response import (
-    StreamedAnswer,
-    error_code,
-    error_object,
+    CompletionParser,
+    parse_error_code,
+    parse_error_object,
 )
-from apps.llm.types import ModelRequest, Take
+from apps.llm.types import EventHandler, ModelRequest
 
-MOST_ERROR_BYTES = 64 * 1024
-MOST_ANSWER_BYTES = 8 * 1024 * 1024
-LAST_BYTES_SECONDS = 0.1
+MAX_ERROR_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+TRAILING_BYTES_SECONDS = 0.1
 """How long a finished answer waits for the end of its HTTP body, to keep the connection."""
 
 _NOT_TAKEN = ("support", "permitted", "unknown", "unrecognized")
@@ -44,25 +44,25 @@ _refused: dict[tuple[str, str], frozenset[str]] = {}
 """Fields that a server has refused for a model, so that only its first turn asks twice."""
 
 
-async def ask(request: ModelRequest, take: Take) -> None:
+async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     """POST to `{api_base}/chat/completions` and tell the answer as it comes.
 
-    Raises: ModelError, ModelUnavailable.
+    Raises: ProviderFailed, ProviderUnavailable.
     """
-    answer = StreamedAnswer(request, take)
+    answer = CompletionParser(request, on_event)
     try:
         # Closing the response closes its connection, unless the answer was read to its end.
         with closing(await _ask(request)) as response:
             await _read(request, response, answer)
     except (BadAddress, ssl.SSLError) as error:
-        raise ModelError(f"{request.model}: {_name(error)} at {request.api_base}") from None
+        raise ProviderFailed(f"{request.model}: {_name(error)} at {request.api_base}") from None
     except OSError as error:
         # The errors' own texts may quote headers, so only their names go on.
-        if answer.has_begun:
-            raise ModelError(
+        if answer.has_started:
+            raise ProviderFailed(
                 f"{request.model}: the answer broke off ({_name(error)})", retryable=True
             ) from None
-        raise ModelUnavailable(
+        raise ProviderUnavailable(
             f"{request.model}: no connection to {request.api_base} ({_name(error)})",
             retryable=True,
         ) from None
@@ -84,21 +84,21 @@ async def _ask(request: ModelRequest) -> Answer:
         if response.status == HTTPStatus.OK:
             return response
         with closing(response):
-            error_body = await _read_at_most(response, MOST_ERROR_BYTES)
+            error_body = await _read_at_most(response, MAX_ERROR_BYTES)
         more_refused = _newly_refused(response.status, error_body, body) - refused
         if not more_refused:
-            raise refusal(
+            raise error_from_status(
                 request,
                 response.status,
-                code=error_code(error_body),
-                retry_after=read_retry_after(response.headers),
+                code=parse_error_code(error_body),
+                retry_after=parse_retry_after(response.headers),
             )
         _refused[place] = refused | more_refused
 
 
 async def _post(request: ModelRequest, body: dict[str, Any]) -> Answer:
     headers = _HEADERS
-    if key := read_key(request.api_key_env):
+    if key := api_key_from_env(request.api_key_env):
         headers = {**headers, "Authorization": f"Bearer {key}"}
     return await pool().post(
         f"{request.api_base.rstrip('/')}/chat/completions",
@@ -133,7 +133,7 @@ def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> froz
     """The optional fields of `body` that the server says it cannot take."""
     if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         return frozenset()
-    error = error_object(error_body)
+    error = parse_error_object(error_body)
     said = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
     names = {"stream_options"}
     if "max_completion_tokens" in said:
@@ -143,12 +143,12 @@ def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> froz
     return frozenset(name for name in names if name in body and name in said)
 
 
-async def _read(request: ModelRequest, response: Answer, answer: StreamedAnswer) -> None:
+async def _read(request: ModelRequest, response: Answer, answer: CompletionParser) -> None:
     if response.content_type == "application/json":
-        answer.take_whole(await _read_at_most(response, MOST_ANSWER_BYTES))
+        answer.feed_body(await _read_at_most(response, MAX_RESPONSE_BYTES))
         return
     if response.content_type == "text/html":
-        raise ModelError(
+        raise ProviderFailed(
             f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
         )
     try:
@@ -166,7 +166,7 @@ async def _read_last_bytes(response: Answer) -> None:
     if response.is_over:
         return
     with suppress(OSError):
-        async with asyncio.timeout(LAST_BYTES_SECONDS):
+        async with asyncio.timeout(TRAILING_BYTES_SECONDS):
             while await response.read():
                 pass
 

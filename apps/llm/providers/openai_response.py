@@ -8,10 +8,18 @@ from typing import Any
 
 import orjson
 
-from apps.llm.error_mapping import plain_code, refusal
-from apps.llm.errors import ModelError
-from apps.llm.http.sse_parser import EventReader, EventTooLong
-from apps.llm.types import Finish, FinishReason, ModelEvent, ModelRequest, Take, TextDelta, Usage
+from apps.llm.error_mapping import error_from_status, safe_error_code
+from apps.llm.errors import ProviderFailed
+from apps.llm.http.sse_parser import EventTooLong, SSEParser
+from apps.llm.types import (
+    EventHandler,
+    Finish,
+    FinishReason,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    Usage,
+)
 
 _FINISHES: dict[str, FinishReason] = {
     "length": "length",
@@ -23,55 +31,55 @@ _BREAKS = {"error", "abort", "insufficient_system_resource"}
 _REASONING = ("reasoning_content", "reasoning")
 
 
-class StreamedAnswer:
+class CompletionParser:
     """Reads an answer in pieces of any size, cut anywhere, and tells what is in it.
 
     Text that arrives together leaves together, as one delta: a reader that falls behind its
     model catches up with fewer, longer deltas.
 
-    `has_begun`: something was told. `is_complete`: the answer is whole.
+    `has_started`: something was told. `is_complete`: the answer is whole.
     """
 
-    __slots__ = ("_over", "_request", "_sse", "_take", "has_begun", "is_complete")
+    __slots__ = ("_over", "_request", "_sse", "_take", "has_started", "is_complete")
 
-    def __init__(self, request: ModelRequest, take: Take) -> None:
+    def __init__(self, request: ModelRequest, take: EventHandler) -> None:
         self._request = request
         self._take = take
-        self._sse = EventReader()
+        self._sse = SSEParser()
         self._over = False
-        self.has_begun = False
+        self.has_started = False
         self.is_complete = False
 
     def feed(self, piece: bytes) -> bool:
         """Tell the events in this piece of a stream; whether more is to be read.
 
-        Raises: ModelFailure, once the server reported one or sent what cannot be read; what came
+        Raises: ProviderError, once the server reported one or sent what cannot be read; what came
         before it has been told.
         """
         try:
             payloads = self._sse.feed(piece)
         except EventTooLong as error:
-            raise ModelError(f"{self._request.model}: {error}") from None
+            raise ProviderFailed(f"{self._request.model}: {error}") from None
         if payloads:
             self._tell(payloads)
         return not self._over
 
     def finish(self) -> None:
-        """Tell the events that the end of a stream completes. Raises: ModelFailure."""
+        """Tell the events that the end of a stream completes. Raises: ProviderError."""
         if self._over:
             return
-        self._tell(self._sse.finish())
+        self._tell(self._sse.flush())
         if not self.is_complete:
-            raise ModelError(
+            raise ProviderFailed(
                 f"{self._request.model}: the answer was cut before its end", retryable=True
             )
 
-    def take_whole(self, body: bytes) -> None:
-        """Tell the events of an answer that came in one piece. Raises: ModelFailure."""
+    def feed_body(self, body: bytes) -> None:
+        """Tell the events of an answer that came in one piece. Raises: ProviderError."""
         chunk = _parsed(self._request, body)
         if not chunk.get("choices"):
             _raise_reported(self._request, chunk)
-            raise ModelError(f"{self._request.model}: the answer has no choices")
+            raise ProviderFailed(f"{self._request.model}: the answer has no choices")
         for event in list(_chunk_events(self._request, chunk, "message")):
             self._tell_one(event)
 
@@ -103,7 +111,7 @@ class StreamedAnswer:
                 self._tell_one(event)
 
     def _tell_one(self, event: ModelEvent) -> None:
-        self.has_begun = True
+        self.has_started = True
         self._take(event)
 
 
@@ -121,13 +129,13 @@ def _only_text(chunk: dict[str, Any]) -> str | None:
     return text
 
 
-def error_code(body: bytes) -> str:
+def parse_error_code(body: bytes) -> str:
     """The code or type in an error body; "" when there is none."""
-    error = error_object(body)
+    error = parse_error_object(body)
     return next((error[name] for name in ("code", "type") if isinstance(error.get(name), str)), "")
 
 
-def error_object(body: bytes) -> dict[str, Any]:
+def parse_error_object(body: bytes) -> dict[str, Any]:
     """The `error` of an error body, or the whole body where the server does not wrap it; {} when
     it is not JSON."""
     try:
@@ -146,7 +154,7 @@ def _parsed(request: ModelRequest, payload: bytes) -> dict[str, Any]:
     except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
         chunk = _parsed_leniently(payload)
     if not isinstance(chunk, dict):
-        raise ModelError(f"{request.model}: the provider sent what is no JSON object")
+        raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
     return chunk
 
 
@@ -184,7 +192,7 @@ def _text(content: object) -> str:
 
 def _finish(request: ModelRequest, reason: object) -> Finish:
     if reason in _BREAKS:
-        raise ModelError(f"{request.model}: the provider gave up ({reason})", retryable=True)
+        raise ProviderFailed(f"{request.model}: the provider gave up ({reason})", retryable=True)
     return Finish(_FINISHES.get(str(reason), "stop"))
 
 
@@ -205,6 +213,6 @@ def _raise_reported(request: ModelRequest, chunk: dict[str, Any]) -> None:
         return
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) or (isinstance(code, str) and code.isdecimal()):
-        raise refusal(request, int(code))
-    named = f" ({plain_code(code)})" if plain_code(code) else ""
-    raise ModelError(f"{request.model}: the provider reported an error{named}")
+        raise error_from_status(request, int(code))
+    named = f" ({safe_error_code(code)})" if safe_error_code(code) else ""
+    raise ProviderFailed(f"{request.model}: the provider reported an error{named}")

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from apps.llm.errors import ModelError, ModelUnavailable
-from apps.llm.types import ChatMessage, Finish, ModelRequest, Take, TextDelta, Usage
+from apps.llm.errors import ProviderFailed, ProviderUnavailable
+from apps.llm.types import ChatMessage, EventHandler, Finish, ModelRequest, TextDelta, Usage
 
 SANDBOX_MODELS: Mapping[str, str] = MappingProxyType(
     {
@@ -49,16 +49,16 @@ class Pace:
 PACES = {"sandbox/slow": Pace(first=0.5, later=0.1), "sandbox/long": Pace(later=0.02)}
 
 
-async def ask(request: ModelRequest, take: Take) -> None:
+async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     """Play the model's script; see the module's text.
 
-    Raises: ModelError, ModelUnavailable, as scripted.
+    Raises: ProviderFailed, ProviderUnavailable, as scripted.
     """
     match request.model:
         case "sandbox/fail-before":
-            raise ModelError("sandbox/fail-before failed, as it always does")
+            raise ProviderFailed("sandbox/fail-before failed, as it always does")
         case "sandbox/rate-limited":
-            raise ModelUnavailable(
+            raise ProviderUnavailable(
                 "sandbox/rate-limited refused, as it always does",
                 retryable=True,
                 retry_after=RETRY_AFTER_SECONDS,
@@ -66,7 +66,7 @@ async def ask(request: ModelRequest, take: Take) -> None:
         case "sandbox/silent":
             await asyncio.Event().wait()
         case model if model not in SANDBOX_MODELS:
-            raise ModelError(f"there is no sandbox model {model!r}")
+            raise ProviderFailed(f"there is no sandbox model {model!r}")
 
     answer = _answer(request)
     words = answer[: request.max_tokens]
@@ -78,12 +78,12 @@ async def ask(request: ModelRequest, take: Take) -> None:
     for word in words:
         # Even without a pause, the event loop gets its turn before every word.
         await asyncio.sleep(pause)
-        take(TextDelta(word))
+        on_event(TextDelta(word))
         pause = pace.later
     if failing:
-        raise ModelError("sandbox/fail-midway failed, as it always does")
-    take(Usage(_count_words(request.messages), len(words)))
-    take(Finish("stop" if len(words) == len(answer) else "length"))
+        raise ProviderFailed("sandbox/fail-midway failed, as it always does")
+    on_event(Usage(_count_words(request.messages), len(words)))
+    on_event(Finish("stop" if len(words) == len(answer) else "length"))
 
 
 def _answer(request: ModelRequest) -> list[str]:

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from apps.adjustments import csv_views as uploads
 from apps.adjustments import views
 from apps.adjustments.models import Adjustment, AdjustmentLine, Status
-from apps.adjustments.queries import ADJUST, APPROVE, GOODWILL
+from apps.adjustments.queries import ADJUST_PERMISSION, APPROVE_PERMISSION, GOODWILL_PERMISSION
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action, list_action
 
 
@@ -74,14 +74,16 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         return views.adjust(request, self._frame(request))
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm(ADJUST) or request.user.has_perm(GOODWILL)
+        return request.user.has_perm(ADJUST_PERMISSION) or request.user.has_perm(
+            GOODWILL_PERMISSION
+        )
 
     @list_action(description="Adjust by CSV", permission="upload", icon="upload_file")
     def upload(self, request: HttpRequest) -> HttpResponseBase:
         return uploads.upload(request, self._frame(request))
 
     def has_upload_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm(ADJUST)
+        return request.user.has_perm(ADJUST_PERMISSION)
 
     @detail_action(description="Decide", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -91,10 +93,10 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         return views.decide(request, self._frame(request), adjustment)
 
     def has_decide_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm(APPROVE)
+        return request.user.has_perm(APPROVE_PERMISSION)
 
-    def _frame(self, request: HttpRequest) -> views.Frame:
-        return views.Frame({**self.admin_site.each_context(request), "opts": self.opts})
+    def _frame(self, request: HttpRequest) -> views.AdminPage:
+        return views.AdminPage({**self.admin_site.each_context(request), "opts": self.opts})
 
 
 @admin.register(AdjustmentLine)

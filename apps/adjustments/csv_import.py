@@ -16,56 +16,60 @@ from io import StringIO
 
 from django.db.models import Q
 
-from apps.adjustments.queries import Line
+from apps.adjustments.queries import LineData
 from apps.core.ids import is_id
 from apps.credits.models import Category
 from apps.workspaces.models import Workspace
 
 COLUMNS = ("workspace", "amount", "kind", "reason", "reference", "expiry")
-MOST_ROWS = 1000
-MOST_BYTES = 512 * 1024
-EXAMPLE = "acme,250,goodwill,Slow answers on 3 May,T-1042,2027-12-31"
+MAX_ROWS = 1000
+MAX_BYTES = 512 * 1024
+EXAMPLE_ROW = "acme,250,goodwill,Slow answers on 3 May,T-1042,2027-12-31"
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,13}\Z")
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_ENCODINGS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "a spreadsheet"))
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,13}\Z")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_OTHER_FORMATS = (
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"PK\x03\x04", "a spreadsheet"),
+)
 
 
-class Unreadable(Exception):
+class InvalidCsvFile(Exception):
     """The file as a whole is not what it should be; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One row: its number in the file, its cells as written, and its line or what is wrong."""
 
     number: int
     cells: Mapping[str, str]
-    line: Line | None = None
-    wrong: Sequence[str] = ()
+    line: LineData | None = None
+    errors: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class CsvFile:
     """A file that could be read; its rows may still be wrong."""
 
     digest: str
-    rows: Sequence[Row] = field(default=())
+    rows: Sequence[CsvRow] = field(default=())
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[LineData]:
         """The lines of the rows with which nothing is wrong."""
         return [row.line for row in self.rows if row.line is not None]
 
 
-def digest_of(content: bytes) -> str:
+def file_digest(content: bytes) -> str:
     """What a file is known by: the SHA-256 of its bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
-def read_sheet(content: bytes) -> Sheet:
+def parse_csv_file(content: bytes) -> CsvFile:
     """The rows of the file. Raises Unreadable."""
-    rows = _table(_text(content))
+    rows = _read_rows(_decode(content))
     header = [cell.strip().lower() for cell in rows[0][1]]
     _check_header(header)
     cells = [
@@ -74,14 +78,16 @@ def read_sheet(content: bytes) -> Sheet:
         if any(cell.strip() for cell in row)
     ]
     if not cells:
-        raise Unreadable("The file has a header and no rows.")
-    if len(cells) > MOST_ROWS:
-        raise Unreadable(f"The file has {len(cells):,} rows. Send at most {MOST_ROWS:,} at a time.")
-    places = _workspaces([row.get("workspace", "") for _, row, _ in cells])
+        raise InvalidCsvFile("The file has a header and no rows.")
+    if len(cells) > MAX_ROWS:
+        raise InvalidCsvFile(
+            f"The file has {len(cells):,} rows. Send at most {MAX_ROWS:,} at a time."
+        )
+    places = _workspace_ids([row.get("workspace", "") for _, row, _ in cells])
     seen: dict[str, int] = {}
-    return Sheet(
-        digest_of(content),
-        [_row(number, row, width, len(header), places, seen) for number, row, width in cells],
+    return CsvFile(
+        file_digest(content),
+        [_parse_row(number, row, width, len(header), places, seen) for number, row, width in cells],
     )
 
 
@@ -90,34 +96,34 @@ def end_of_day(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
-def _text(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     if not content.strip():
-        raise Unreadable("The file is empty.")
-    if len(content) > MOST_BYTES:
-        raise Unreadable(
-            f"The file has {len(content):,} bytes. Send at most {MOST_BYTES:,} at a time."
+        raise InvalidCsvFile("The file is empty.")
+    if len(content) > MAX_BYTES:
+        raise InvalidCsvFile(
+            f"The file has {len(content):,} bytes. Send at most {MAX_BYTES:,} at a time."
         )
-    for mark, name in _ENCODINGS:
+    for mark, name in _OTHER_FORMATS:
         if content.startswith(mark):
-            raise Unreadable(f"This is {name}, not CSV in UTF-8. Save it as “CSV UTF-8”.")
+            raise InvalidCsvFile(f"This is {name}, not CSV in UTF-8. Save it as “CSV UTF-8”.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
-        raise Unreadable(
+        raise InvalidCsvFile(
             f"Line {row} has a character that is not UTF-8. Save the file as “CSV UTF-8”."
         ) from error
     if "\x00" in text:
-        raise Unreadable("The file has NUL characters; it is no CSV file.")
+        raise InvalidCsvFile("The file has NUL characters; it is no CSV file.")
     return text
 
 
-def _table(text: str) -> list[tuple[int, list[str]]]:
+def _read_rows(text: str) -> list[tuple[int, list[str]]]:
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     try:
         return list(enumerate(reader, start=1))
     except csv.Error as error:
-        raise Unreadable(
+        raise InvalidCsvFile(
             f"Line {reader.line_num} is not CSV: {error}. Look for a quote that is not closed."
         ) from error
 
@@ -125,7 +131,7 @@ def _table(text: str) -> list[tuple[int, list[str]]]:
 def _check_header(header: Sequence[str]) -> None:
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and sign in header[0]:
-            raise Unreadable(f"The columns are separated by {name}. Separate them by commas.")
+            raise InvalidCsvFile(f"The columns are separated by {name}. Separate them by commas.")
     missing = [name for name in COLUMNS if name not in header]
     strange = [name for name in header if name not in COLUMNS]
     twice = sorted({name for name in header if header.count(name) > 1})
@@ -136,10 +142,10 @@ def _check_header(header: Sequence[str]) -> None:
             if names
         ]
         told = f"The first row names the columns {', '.join(COLUMNS)}."
-        raise Unreadable(" ".join([told, *parts]))
+        raise InvalidCsvFile(" ".join([told, *parts]))
 
 
-def _workspaces(names: Sequence[str]) -> dict[str, str]:
+def _workspace_ids(names: Sequence[str]) -> dict[str, str]:
     """From slug and id to id, for the workspaces that there are."""
     found = Workspace.objects.filter(Q(slug__in=names) | Q(pk__in=[n for n in names if is_id(n)]))
     places: dict[str, str] = {}
@@ -148,18 +154,18 @@ def _workspaces(names: Sequence[str]) -> dict[str, str]:
     return places
 
 
-def _row(
+def _parse_row(
     number: int,
     cells: Mapping[str, str],
     width: int,
     columns: int,
     places: Mapping[str, str],
     seen: dict[str, int],
-) -> Row:
+) -> CsvRow:
     wrong = []
     if width != columns:
         wrong.append(f"This row has {width} cells, the header {columns}. Quote cells with commas.")
-        return Row(number, cells, wrong=wrong)
+        return CsvRow(number, cells, errors=wrong)
     workspace_id = places.get(cells["workspace"], "")
     if not workspace_id:
         wrong.append(f"There is no workspace {cells['workspace'] or '(empty)'}.")
@@ -169,11 +175,11 @@ def _row(
         )
     else:
         seen[workspace_id] = number
-    if not _WHOLE.match(cells["amount"]):
+    if not _WHOLE_NUMBER.match(cells["amount"]):
         wrong.append("The amount is a whole number such as 250 or -40, without separators.")
     if cells["kind"] not in Category.values:
         wrong.append(f"The kind is one of {', '.join(Category.values)}.")
-    wrong += _texts(cells)
+    wrong += _text_errors(cells)
     expires_at = None
     if cells["expiry"]:
         try:
@@ -181,11 +187,11 @@ def _row(
         except (ValueError, OverflowError):
             wrong.append("The expiry is a day such as 2027-12-31, or empty.")
     if wrong:
-        return Row(number, cells, wrong=wrong)
-    return Row(
+        return CsvRow(number, cells, errors=wrong)
+    return CsvRow(
         number,
         cells,
-        Line(
+        LineData(
             workspace_id=workspace_id,
             credits=int(cells["amount"]),
             category=cells["kind"],
@@ -197,12 +203,12 @@ def _row(
     )
 
 
-def _texts(cells: Mapping[str, str]) -> list[str]:
+def _text_errors(cells: Mapping[str, str]) -> list[str]:
     wrong = []
     if not cells["reason"]:
         wrong.append("Give a reason.")
     for name, most in (("reason", 500), ("reference", 200)):
-        if cells[name].startswith(_FORMULA):
+        if cells[name].startswith(_FORMULA_PREFIXES):
             wrong.append(
                 f"The {name} begins with {cells[name][0]}, which a spreadsheet takes for a formula."
             )

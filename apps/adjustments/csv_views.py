@@ -15,29 +15,29 @@ from apps.accounts.access import signed_in_user
 from apps.adjustments import preview_tokens, services
 from apps.adjustments.csv_import import (
     COLUMNS,
-    EXAMPLE,
-    MOST_BYTES,
-    MOST_ROWS,
-    Row,
-    Sheet,
-    Unreadable,
-    digest_of,
-    read_sheet,
+    EXAMPLE_ROW,
+    MAX_BYTES,
+    MAX_ROWS,
+    CsvFile,
+    CsvRow,
+    InvalidCsvFile,
+    file_digest,
+    parse_csv_file,
 )
-from apps.adjustments.errors import Differs, PostedBefore, Refused
+from apps.adjustments.errors import AdjustmentRefused, FileAlreadyPosted, PreviewOutdated
 from apps.adjustments.forms import UploadForm
-from apps.adjustments.queries import Foreseen, foresee
-from apps.adjustments.views import TOO_OLD, Frame, done
+from apps.adjustments.queries import PreviewLine, preview_adjustment
+from apps.adjustments.views import PREVIEW_EXPIRED, AdminPage, redirect_to_result
 from apps.audit.services import staff
 
 
-def upload(request: HttpRequest, frame: Frame) -> HttpResponseBase:
+def upload(request: HttpRequest, frame: AdminPage) -> HttpResponseBase:
     """Choose a file, see every row checked, post all of it or nothing."""
     if token := request.POST.get("preview"):
         try:
-            preview = preview_tokens.unseal(token, by=signed_in_user(request))
-        except preview_tokens.Stale:
-            messages.warning(request, TOO_OLD)
+            preview = preview_tokens.read_token(token, user=signed_in_user(request))
+        except preview_tokens.InvalidPreviewToken:
+            messages.warning(request, PREVIEW_EXPIRED)
             return redirect(request.path)
         return _confirm(request, frame, preview)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
@@ -45,24 +45,24 @@ def upload(request: HttpRequest, frame: Frame) -> HttpResponseBase:
         file = form.cleaned_data["file"]
         try:
             return _dry_run(request, frame, name=file.name, content=file.read())
-        except (Unreadable, PostedBefore) as error:
+        except (InvalidCsvFile, FileAlreadyPosted) as error:
             form.add_error("file", str(error))
-    return frame.show(
+    return frame.render(
         request,
         "upload",
         "Adjust by CSV",
         form=form,
         columns=COLUMNS,
-        example=EXAMPLE,
-        most_rows=MOST_ROWS,
-        most_kib=MOST_BYTES // 1024,
+        example=EXAMPLE_ROW,
+        most_rows=MAX_ROWS,
+        most_kib=MAX_BYTES // 1024,
         is_wrong=bool(form.errors),
     )
 
 
 def _dry_run(
     request: HttpRequest,
-    frame: Frame,
+    frame: AdminPage,
     *,
     name: str,
     content: bytes,
@@ -70,14 +70,16 @@ def _dry_run(
     warning: str = "",
 ) -> HttpResponseBase:
     by = signed_in_user(request)
-    services.refuse_posted_file(digest_of(content))
-    sheet = read_sheet(content)
-    outlook = foresee(lines=sheet.lines, by=by)
+    services.check_file_not_posted(file_digest(content))
+    sheet = parse_csv_file(content)
+    outlook = preview_adjustment(lines=sheet.lines, user=by)
     foreseen = {each.line.number: each for each in outlook.lines}
-    wrong = sum(1 for row in sheet.rows if _wrong(row, foreseen))
+    wrong = sum(1 for row in sheet.rows if _row_errors(row, foreseen))
     carried = {"name": name, "file": base64.b64encode(content).decode()}
-    token = "" if wrong else preview_tokens.seal(content=carried, outlook=outlook, by=by, id=id)
-    return frame.show(
+    token = (
+        "" if wrong else preview_tokens.make_token(content=carried, preview=outlook, user=by, id=id)
+    )
+    return frame.render(
         request,
         "dry_run",
         "Dry run",
@@ -87,7 +89,7 @@ def _dry_run(
         wrong=wrong,
         given=sum(line.credits for line in sheet.lines if line.credits > 0),
         taken=-sum(line.credits for line in sheet.lines if line.credits < 0),
-        table=_table(sheet, foreseen),
+        table=_dry_run_table(sheet, foreseen),
         token=token,
         warning=warning,
         is_wrong=bool(wrong or warning),
@@ -95,36 +97,36 @@ def _dry_run(
 
 
 def _confirm(
-    request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
+    request: HttpRequest, frame: AdminPage, preview: preview_tokens.ConfirmedPreview
 ) -> HttpResponseBase:
     by = signed_in_user(request)
     name, content = preview.content["name"], base64.b64decode(preview.content["file"])
-    sheet = read_sheet(content)
+    sheet = parse_csv_file(content)
     try:
         adjustment = services.submit(
             lines=sheet.lines,
-            by=by,
+            user=by,
             actor=staff(by, request),
             adjustment_id=preview.id,
-            mark=preview.mark,
+            fingerprint=preview.fingerprint,
             file_name=name,
             file_digest=sheet.digest,
         )
-    except (Differs, Refused) as error:
-        said = str(error) if isinstance(error, Differs) else "Nothing was posted."
+    except (PreviewOutdated, AdjustmentRefused) as error:
+        said = str(error) if isinstance(error, PreviewOutdated) else "Nothing was posted."
         return _dry_run(request, frame, name=name, content=content, id=preview.id, warning=said)
-    except PostedBefore as error:
+    except FileAlreadyPosted as error:
         messages.error(request, str(error))
         return redirect("admin:adjustments_adjustment_change", error.adjustment.pk)
-    return done(request, adjustment)
+    return redirect_to_result(request, adjustment)
 
 
-def _wrong(row: Row, foreseen: Mapping[int, Foreseen]) -> list[str]:
+def _row_errors(row: CsvRow, foreseen: Mapping[int, PreviewLine]) -> list[str]:
     found = foreseen.get(row.number)
-    return [*row.wrong, *(found.wrong if found else ())]
+    return [*row.errors, *(found.errors if found else ())]
 
 
-def _table(sheet: Sheet, foreseen: Mapping[int, Foreseen]) -> dict[str, Any]:
+def _dry_run_table(sheet: CsvFile, foreseen: Mapping[int, PreviewLine]) -> dict[str, Any]:
     rows = []
     for row in sheet.rows:
         found = foreseen.get(row.number)
@@ -136,9 +138,9 @@ def _table(sheet: Sheet, foreseen: Mapping[int, Foreseen]) -> dict[str, Any]:
                 cells.get("workspace", ""),
                 cells.get("kind", ""),
                 cells.get("amount", ""),
-                f"{found.before.balance:,} → {found.after:,}" if found else "",
+                f"{found.balance_before.balance:,} → {found.balance_after:,}" if found else "",
                 " · ".join(part for part in why if part),
-                " ".join(_wrong(row, foreseen)) or "nothing",
+                " ".join(_row_errors(row, foreseen)) or "nothing",
             ]
         )
     headers = ["Row", "Workspace", "Kind", "Amount", "Balance", "Why", "What is wrong"]

@@ -1,8 +1,8 @@
 """Why credits stay as they are. Staff meet these on pages, never on the wire.
 
 NotAdjusted
-├── Refused            a rule is against it; `outlook` says which, line by line
-├── Differs            it is allowed, and does not come to what was shown; `outlook` is new
+├── Refused            a rule is against it; `preview` says which, line by line
+├── Differs            it is allowed, and does not come to what was shown; `preview` is new
 ├── PostedBefore       the same file has been posted, or waits, already
 └── Undecidable        a request that is decided, has lapsed or is not this person's to decide
 """
@@ -10,30 +10,30 @@ NotAdjusted
 from __future__ import annotations
 
 from apps.adjustments.models import Adjustment
-from apps.adjustments.queries import Outlook
+from apps.adjustments.queries import ConfirmedPreview
 
 
-class NotAdjusted(Exception):
+class AdjustmentError(Exception):
     """Something that was asked for and not done. Its text is for the person who asked."""
 
 
-class Refused(NotAdjusted):
+class AdjustmentRefused(AdjustmentError):
     """At least one line may not be posted, so none was."""
 
-    def __init__(self, outlook: Outlook) -> None:
-        super().__init__(" ".join(sentence for line in outlook.lines for sentence in line.wrong))
-        self.outlook = outlook
+    def __init__(self, outlook: ConfirmedPreview) -> None:
+        super().__init__(" ".join(sentence for line in outlook.lines for sentence in line.errors))
+        self.preview = outlook
 
 
-class Differs(NotAdjusted):
+class PreviewOutdated(AdjustmentError):
     """What posting would do now is not what the person was shown."""
 
-    def __init__(self, outlook: Outlook) -> None:
+    def __init__(self, outlook: ConfirmedPreview) -> None:
         super().__init__("The balance has changed since this was shown. Look at it once more.")
-        self.outlook = outlook
+        self.preview = outlook
 
 
-class PostedBefore(NotAdjusted):
+class FileAlreadyPosted(AdjustmentError):
     """This very file is there already."""
 
     def __init__(self, adjustment: Adjustment) -> None:
@@ -43,5 +43,5 @@ class PostedBefore(NotAdjusted):
         self.adjustment = adjustment
 
 
-class Undecidable(NotAdjusted):
+class DecisionNotAllowed(AdjustmentError):
     """The request stays as it is."""

@@ -16,17 +16,17 @@ from unfold.widgets import (
 )
 
 from apps.accounts.models import User
-from apps.adjustments.csv_import import MOST_BYTES, end_of_day
-from apps.adjustments.queries import ADJUST, Line
+from apps.adjustments.csv_import import MAX_BYTES, end_of_day
+from apps.adjustments.queries import ADJUST_PERMISSION, LineData
 from apps.credits.models import Category, LedgerEntry
 from apps.credits.services import MAX_CREDITS
 from apps.workspaces.models import Workspace
 
-GIVE, TAKE = "give", "take"
-DIRECTIONS = [(GIVE, "Give credits"), (TAKE, "Take credits")]
+ADD, DEDUCT = "give", "take"
+DIRECTIONS = [(ADD, "Give credits"), (DEDUCT, "Take credits")]
 
 
-def dated(**options: Any) -> forms.DateField:
+def date_field(**options: Any) -> forms.DateField:
     """A day, chosen in the browser's own calendar."""
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
     return forms.DateField(required=False, widget=widget, **options)
@@ -41,7 +41,7 @@ class AdjustForm(forms.Form):
         help_text="Its slug or id.",
     )
     direction = forms.ChoiceField(
-        choices=DIRECTIONS, initial=GIVE, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
+        choices=DIRECTIONS, initial=ADD, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
     )
     credits = forms.IntegerField(
         min_value=1,
@@ -65,7 +65,7 @@ class AdjustForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="What it belongs to elsewhere: an invoice, a ticket.",
     )
-    expires_on = dated(
+    expires_on = date_field(
         label="Expires on",
         help_text="The last day (UTC) on which the credits can be used. Empty: they do not expire.",
     )
@@ -74,14 +74,14 @@ class AdjustForm(forms.Form):
         self,
         data: Any = None,
         *,
-        by: User,
+        user: User,
         entry: LedgerEntry | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
-        settled = reversal_of(entry) if entry else {}
+        settled = reversal_initial(entry) if entry else {}
         super().__init__(data, initial={**(initial or {}), **settled})
         self.entry = entry
-        if not by.has_perm(ADJUST):
+        if not user.has_perm(ADJUST_PERMISSION):
             self.fields["category"] = forms.ChoiceField(
                 label="Kind",
                 choices=[(Category.GOODWILL.value, Category.GOODWILL.label)],
@@ -89,7 +89,7 @@ class AdjustForm(forms.Form):
             )
             self.fields["direction"] = forms.ChoiceField(
                 choices=DIRECTIONS[:1],
-                initial=GIVE,
+                initial=ADD,
                 widget=UnfoldAdminRadioSelectWidget(radio_style=1),
             )
         for name in settled:
@@ -113,12 +113,12 @@ class AdjustForm(forms.Form):
         return cleaned
 
     @property
-    def line(self) -> Line:
+    def line(self) -> LineData:
         """What is asked for, once the form is valid."""
         cleaned = self.cleaned_data
-        sign = -1 if cleaned["direction"] == TAKE else 1
+        sign = -1 if cleaned["direction"] == DEDUCT else 1
         day = cleaned.get("expires_on")
-        return Line(
+        return LineData(
             workspace_id=cleaned["workspace"].pk,
             credits=sign * cleaned["credits"],
             category=cleaned["category"],
@@ -129,11 +129,11 @@ class AdjustForm(forms.Form):
         )
 
 
-def reversal_of(entry: LedgerEntry) -> dict[str, Any]:
+def reversal_initial(entry: LedgerEntry) -> dict[str, Any]:
     """The fields of the entry's contrary."""
     return {
         "workspace": entry.workspace.slug,
-        "direction": TAKE if entry.amount > 0 else GIVE,
+        "direction": DEDUCT if entry.amount > 0 else ADD,
         "credits": abs(entry.amount),
         "category": Category.CORRECTION.value,
     }
@@ -150,9 +150,9 @@ class UploadForm(forms.Form):
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > MOST_BYTES:
+        if file.size > MAX_BYTES:
             raise ValidationError(
-                f"The file has {file.size:,} bytes. Send at most {MOST_BYTES:,} at a time."
+                f"The file has {file.size:,} bytes. Send at most {MAX_BYTES:,} at a time."
             )
         return file
 

@@ -20,8 +20,8 @@ class Status(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
-DONE = (Status.POSTED, Status.APPROVED)
-DECIDED = (Status.APPROVED, Status.DECLINED)
+POSTED_STATUSES = (Status.POSTED, Status.APPROVED)
+DECIDED_STATUSES = (Status.APPROVED, Status.DECLINED)
 
 
 class Adjustment(models.Model):
@@ -73,8 +73,13 @@ class Adjustment(models.Model):
                 condition=Q(status__in=Status.values), name="adjustments_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=DECIDED, decided_by__isnull=False, decided_at__isnull=False)
-                | (~Q(status__in=DECIDED) & Q(decided_by__isnull=True, decided_at__isnull=True)),
+                condition=Q(
+                    status__in=DECIDED_STATUSES, decided_by__isnull=False, decided_at__isnull=False
+                )
+                | (
+                    ~Q(status__in=DECIDED_STATUSES)
+                    & Q(decided_by__isnull=True, decided_at__isnull=True)
+                ),
                 name="adjustments_decided_by_somebody",
             ),
             models.CheckConstraint(
@@ -88,7 +93,7 @@ class Adjustment(models.Model):
             ),
             models.UniqueConstraint(
                 "file_digest",
-                condition=~Q(file_digest="") & Q(status__in=[*DONE, Status.PENDING]),
+                condition=~Q(file_digest="") & Q(status__in=[*POSTED_STATUSES, Status.PENDING]),
                 name="adjustments_one_file_once",
             ),
         ]

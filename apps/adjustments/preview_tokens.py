@@ -13,51 +13,51 @@ from typing import Any
 from django.core import signing
 
 from apps.accounts.models import User
-from apps.adjustments.queries import Line, Outlook
+from apps.adjustments.queries import ConfirmedPreview, LineData
 from apps.core.ids import new_id
 
 _SALT = "adjustments.preview"
 _SECONDS = 3600
 
 
-class Stale(Exception):
+class InvalidPreviewToken(Exception):
     """The preview is another person's, was changed, or is older than an hour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ConfirmedPreview:
     """An adjustment that was shown: its future id, what it came to, and what it was made of."""
 
     id: str
-    mark: str
+    fingerprint: str
     content: Any
 
     @property
-    def line(self) -> Line:
+    def line(self) -> LineData:
         """The line of a preview that was made of one."""
         expires_at = self.content["expires_at"]
         moment = datetime.fromisoformat(expires_at) if expires_at else None
-        return Line(**{**self.content, "expires_at": moment})
+        return LineData(**{**self.content, "expires_at": moment})
 
 
-def of_line(line: Line) -> dict[str, Any]:
+def line_content(line: LineData) -> dict[str, Any]:
     """A line as what a preview can carry."""
     expires_at = line.expires_at
     return {**asdict(line), "expires_at": expires_at.isoformat() if expires_at else None}
 
 
-def seal(*, content: Any, outlook: Outlook, by: User, id: str = "") -> str:
+def make_token(*, content: Any, preview: ConfirmedPreview, user: User, id: str = "") -> str:
     """The preview as a form's field. Shown anew, it keeps its `id`."""
-    whole = {"by": by.pk, "id": id or new_id(), "mark": outlook.mark, "content": content}
+    whole = {"by": user.pk, "id": id or new_id(), "mark": preview.fingerprint, "content": content}
     return signing.dumps(whole, salt=_SALT, compress=True)
 
 
-def unseal(token: str, *, by: User) -> Preview:
+def read_token(token: str, *, user: User) -> ConfirmedPreview:
     """The preview that this person was shown. Raises Stale."""
     try:
         whole = signing.loads(token, salt=_SALT, max_age=_SECONDS)
     except signing.BadSignature as error:
-        raise Stale from error
-    if whole.pop("by") != by.pk:
-        raise Stale
-    return Preview(**whole)
+        raise InvalidPreviewToken from error
+    if whole.pop("by") != user.pk:
+        raise InvalidPreviewToken
+    return ConfirmedPreview(**whole)

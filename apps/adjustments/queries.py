@@ -14,24 +14,24 @@ from django.db.models.functions import Abs
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.adjustments.models import DONE, Adjustment, AdjustmentLine, Status
+from apps.adjustments.models import POSTED_STATUSES, Adjustment, AdjustmentLine, Status
 from apps.credits.models import Category, LedgerEntry
 from apps.credits.queries import Balance, balances_for
 from apps.credits.services import MAX_CREDITS
 from apps.workspaces.models import Member, Workspace
 
-ADJUST = "adjustments.adjust_credits"
-GOODWILL = "adjustments.give_goodwill"
-APPROVE = "adjustments.approve_adjustment"
+ADJUST_PERMISSION = "adjustments.adjust_credits"
+GOODWILL_PERMISSION = "adjustments.give_goodwill"
+APPROVE_PERMISSION = "adjustments.approve_adjustment"
 
 GOODWILL_DAYS = 30
 """Goodwill to a workspace is counted over so many days, whoever of the staff gave it."""
-PIECES_HOURS = 24
+SPLIT_WINDOW_HOURS = 24
 """What one person posts to one workspace within so many hours counts as one sum."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineData:
     """One workspace's part of what is asked for. `credits` are taken where negative."""
 
     workspace_id: str
@@ -50,67 +50,68 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class PreviewLine:
     """What a line would do: the balance before and after, and every rule that is against it."""
 
-    line: Line
+    line: LineData
     workspace: Workspace
-    before: Balance
-    wrong: Sequence[str] = ()
+    balance_before: Balance
+    errors: Sequence[str] = ()
 
     @property
-    def after(self) -> int:
+    def balance_after(self) -> int:
         """The balance once the line is posted."""
-        return self.before.balance + self.line.credits
+        return self.balance_before.balance + self.line.credits
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ConfirmedPreview:
     """What all lines together would do, and why a second person has to agree, if one has to."""
 
-    lines: Sequence[Foreseen]
-    second: Sequence[str] = field(default=())
+    lines: Sequence[PreviewLine]
+    approval_reasons: Sequence[str] = field(default=())
 
     @property
     def is_allowed(self) -> bool:
         """Whether no rule is against any line."""
-        return not any(line.wrong for line in self.lines)
+        return not any(line.errors for line in self.lines)
 
     @property
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """Equal for two outlooks that come to the same: what a confirmation is bound to."""
         parts = [
-            (each.line.workspace_id, each.line.credits, each.before.balance) for each in self.lines
+            (each.line.workspace_id, each.line.credits, each.balance_before.balance)
+            for each in self.lines
         ]
-        return hashlib.sha256(repr((parts, bool(self.second))).encode()).hexdigest()
+        return hashlib.sha256(repr((parts, bool(self.approval_reasons))).encode()).hexdigest()
 
 
-def foresee(*, lines: Sequence[Line], by: User) -> Outlook:
+def preview_adjustment(*, lines: Sequence[LineData], user: User) -> ConfirmedPreview:
     """What would happen if this person posted these lines now. Changes nothing."""
     ids = [line.workspace_id for line in lines]
     workspaces = {each.pk: each for each in Workspace.objects.filter(pk__in=ids)}
     balances = balances_for(ids)
-    own = workspaces_of(by, ids)
+    own = member_workspace_ids(user, ids)
     reversed_ = _entries_to_reverse(lines)
-    goodwill = _goodwill_given(ids) if _only_goodwill(by) else {}
+    goodwill = _goodwill_given(ids) if _only_goodwill(user) else {}
     foreseen = []
     for line in lines:
         before = balances.get(line.workspace_id, Balance(0, 0))
         workspace = workspaces[line.workspace_id]
         wrong = [
-            *_place(workspace, own),
-            *_form(line),
-            *_rights(line, by, goodwill.get(line.workspace_id, 0)),
-            *_cover(line, before),
-            *_reversal(line, reversed_),
+            *_workspace_errors(workspace, own),
+            *_value_errors(line),
+            *_permission_errors(line, user, goodwill.get(line.workspace_id, 0)),
+            *_balance_errors(line, before),
+            *_reversal_errors(line, reversed_),
         ]
-        foreseen.append(Foreseen(line, workspace, before, wrong))
-    return Outlook(foreseen, _second(lines, by))
+        foreseen.append(PreviewLine(line, workspace, before, wrong))
+    return ConfirmedPreview(foreseen, _approval_reasons(lines, user))
 
 
-def workspaces_of(user: User, among: Collection[str]) -> set[str]:
+def member_workspace_ids(user: User, workspace_ids: Collection[str]) -> set[str]:
     """Those of the workspaces that the person belongs to."""
-    members = Member.objects.filter(user=user, workspace_id__in=among)
+    members = Member.objects.filter(user=user, workspace_id__in=workspace_ids)
     return set(members.values_list("workspace_id", flat=True))
 
 
@@ -126,10 +127,10 @@ def pending_adjustments() -> QuerySet[Adjustment]:
     return pending.select_related("requested_by").order_by("lapses_at")
 
 
-def lines_of(adjustment: Adjustment) -> list[Line]:
+def lines_for(adjustment: Adjustment) -> list[LineData]:
     """What was asked for, as it was asked for."""
     return [
-        Line(
+        LineData(
             workspace_id=line.workspace_id,
             credits=line.credits,
             category=line.category,
@@ -143,7 +144,7 @@ def lines_of(adjustment: Adjustment) -> list[Line]:
     ]
 
 
-def _place(workspace: Workspace, own: Collection[str]) -> list[str]:
+def _workspace_errors(workspace: Workspace, own: Collection[str]) -> list[str]:
     wrong = []
     if workspace.pk in own:
         wrong.append(f"You belong to {workspace.slug}. Somebody else has to adjust its credits.")
@@ -152,7 +153,7 @@ def _place(workspace: Workspace, own: Collection[str]) -> list[str]:
     return wrong
 
 
-def _form(line: Line) -> list[str]:
+def _value_errors(line: LineData) -> list[str]:
     wrong = []
     if line.credits == 0 or abs(line.credits) > MAX_CREDITS:
         wrong.append(f"Move between 1 and {MAX_CREDITS:,} credits.")
@@ -167,12 +168,12 @@ def _form(line: Line) -> list[str]:
     return wrong
 
 
-def _rights(line: Line, by: User, goodwill: int) -> list[str]:
-    if not (by.is_active and by.is_staff):
+def _permission_errors(line: LineData, user: User, goodwill: int) -> list[str]:
+    if not (user.is_active and user.is_staff):
         return ["Only staff adjust credits."]
-    if by.has_perm(ADJUST):
+    if user.has_perm(ADJUST_PERMISSION):
         return []
-    if not by.has_perm(GOODWILL):
+    if not user.has_perm(GOODWILL_PERMISSION):
         return ["You may not adjust credits."]
     if line.category != Category.GOODWILL or line.reverses_id:
         return ["You may give goodwill and nothing else. Ask somebody of finance."]
@@ -183,7 +184,7 @@ def _rights(line: Line, by: User, goodwill: int) -> list[str]:
     return []
 
 
-def _cover(line: Line, before: Balance) -> list[str]:
+def _balance_errors(line: LineData, before: Balance) -> list[str]:
     free = before.balance - before.held
     if free + line.credits >= 0:
         return []
@@ -191,7 +192,7 @@ def _cover(line: Line, before: Balance) -> list[str]:
     return [f"Only {free:,} credits are free to take: {whole}."]
 
 
-def _reversal(line: Line, entries: Mapping[str, tuple[LedgerEntry, bool]]) -> list[str]:
+def _reversal_errors(line: LineData, entries: Mapping[str, tuple[LedgerEntry, bool]]) -> list[str]:
     if line.reverses_id is None:
         return []
     entry, done = entries.get(line.reverses_id, (None, False))
@@ -206,7 +207,7 @@ def _reversal(line: Line, entries: Mapping[str, tuple[LedgerEntry, bool]]) -> li
     return []
 
 
-def _entries_to_reverse(lines: Sequence[Line]) -> dict[str, tuple[LedgerEntry, bool]]:
+def _entries_to_reverse(lines: Sequence[LineData]) -> dict[str, tuple[LedgerEntry, bool]]:
     ids = [line.reverses_id for line in lines if line.reverses_id]
     if not ids:
         return {}
@@ -217,7 +218,7 @@ def _entries_to_reverse(lines: Sequence[Line]) -> dict[str, tuple[LedgerEntry, b
 
 
 def _only_goodwill(by: User) -> bool:
-    return not by.has_perm(ADJUST)
+    return not by.has_perm(ADJUST_PERMISSION)
 
 
 def _goodwill_given(workspace_ids: Collection[str]) -> dict[str, int]:
@@ -226,13 +227,13 @@ def _goodwill_given(workspace_ids: Collection[str]) -> dict[str, int]:
     given = AdjustmentLine.objects.filter(
         workspace_id__in=workspace_ids,
         category=Category.GOODWILL,
-        adjustment__status__in=DONE,
+        adjustment__status__in=POSTED_STATUSES,
         adjustment__requested_at__gte=since,
     )
     return dict(given.values_list("workspace_id").annotate(sum=Sum("credits")))
 
 
-def _second(lines: Sequence[Line], by: User) -> list[str]:
+def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
     """Why a second person has to agree: a sum above the threshold, whole or in pieces."""
     most = int(settings.APPROVAL_ABOVE)
     sums = Counter({line.workspace_id: abs(line.credits) for line in lines})
@@ -240,10 +241,11 @@ def _second(lines: Sequence[Line], by: User) -> list[str]:
     if any(moved > most for moved in sums.values()):
         why.append(f"More than {most:,} credits of one workspace are moved.")
     elif any(
-        moved + sums[workspace_id] > most for workspace_id, moved in _moved_lately(by, sums).items()
+        moved + sums[workspace_id] > most
+        for workspace_id, moved in _recently_moved_by(user, sums).items()
     ):
         why.append(
-            f"With what you posted in the last {PIECES_HOURS} hours,"
+            f"With what you posted in the last {SPLIT_WINDOW_HOURS} hours,"
             f" more than {most:,} credits of one workspace are moved."
         )
     if len(lines) > 1 and sums.total() > most:
@@ -251,10 +253,10 @@ def _second(lines: Sequence[Line], by: User) -> list[str]:
     return why
 
 
-def _moved_lately(by: User, workspace_ids: Collection[str]) -> dict[str, int]:
-    since = timezone.now() - timedelta(hours=PIECES_HOURS)
+def _recently_moved_by(user: User, workspace_ids: Collection[str]) -> dict[str, int]:
+    since = timezone.now() - timedelta(hours=SPLIT_WINDOW_HOURS)
     moved = AdjustmentLine.objects.filter(
-        Q(adjustment__requested_by=by, adjustment__requested_at__gte=since),
+        Q(adjustment__requested_by=user, adjustment__requested_at__gte=since),
         workspace_id__in=workspace_ids,
         adjustment__status=Status.POSTED,
     )

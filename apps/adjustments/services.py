@@ -21,9 +21,20 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.adjustments.errors import Differs, PostedBefore, Refused, Undecidable
-from apps.adjustments.models import DONE, Adjustment, AdjustmentLine, Status
-from apps.adjustments.queries import APPROVE, Line, foresee, lines_of, workspaces_of
+from apps.adjustments.errors import (
+    AdjustmentRefused,
+    DecisionNotAllowed,
+    FileAlreadyPosted,
+    PreviewOutdated,
+)
+from apps.adjustments.models import POSTED_STATUSES, Adjustment, AdjustmentLine, Status
+from apps.adjustments.queries import (
+    APPROVE_PERMISSION,
+    LineData,
+    lines_for,
+    member_workspace_ids,
+    preview_adjustment,
+)
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant, lock_account, reverse
@@ -32,76 +43,80 @@ from apps.credits.services import adjust, grant, lock_account, reverse
 @transaction.atomic
 def submit(
     *,
-    lines: Sequence[Line],
-    by: User,
+    lines: Sequence[LineData],
+    user: User,
     actor: Actor,
     adjustment_id: str,
-    mark: str,
+    fingerprint: str,
     file_name: str = "",
     file_digest: str = "",
 ) -> Adjustment:
     """Post these lines, or ask a second person to where the sum is above the threshold.
 
     `adjustment_id` is made when the outlook is shown: the same id is posted once, and a second
-    time answered with what came of the first. `mark` is the outlook's that was shown. Raises
+    time answered with what came of the first. `fingerprint` is the outlook's that was shown. Raises
     Refused, Differs, PostedBefore; then nothing has been posted.
     """
-    _lock(lines)
-    if made := Adjustment.objects.filter(pk=adjustment_id, requested_by=by).first():
+    _lock_accounts(lines)
+    if made := Adjustment.objects.filter(pk=adjustment_id, requested_by=user).first():
         return made
     if file_digest:
-        refuse_posted_file(file_digest)
-    outlook = foresee(lines=lines, by=by)
+        check_file_not_posted(file_digest)
+    outlook = preview_adjustment(lines=lines, user=user)
     if not outlook.is_allowed:
-        raise Refused(outlook)
-    if outlook.mark != mark:
-        raise Differs(outlook)
+        raise AdjustmentRefused(outlook)
+    if outlook.fingerprint != fingerprint:
+        raise PreviewOutdated(outlook)
     adjustment = Adjustment(
         id=adjustment_id,
-        status=Status.PENDING if outlook.second else Status.POSTED,
-        requested_by=by,
+        status=Status.PENDING if outlook.approval_reasons else Status.POSTED,
+        requested_by=user,
         requested_from=actor.ip,
-        lapses_at=_lapse() if outlook.second else None,
+        lapses_at=_approval_deadline() if outlook.approval_reasons else None,
         file_name=file_name[:200],
         file_digest=file_digest,
     )
-    _save_new(adjustment)
+    _insert_adjustment(adjustment)
     for line in lines:
-        _save_line(adjustment, line)
-    if outlook.second:
-        _record(adjustment, lines, actor, "requested", {"why": list(outlook.second)})
+        _insert_line(adjustment, line)
+    if outlook.approval_reasons:
+        _record_in_audit_log(
+            adjustment, lines, actor, "requested", {"why": list(outlook.approval_reasons)}
+        )
     else:
-        _post(adjustment, actor)
+        _post_entries(adjustment, actor)
     return adjustment
 
 
 @transaction.atomic
-def approve(*, adjustment_id: str, by: User, actor: Actor, mark: str) -> Adjustment:
+def approve(*, adjustment_id: str, user: User, actor: Actor, fingerprint: str) -> Adjustment:
     """Post what somebody else asked for. Everything is asked anew, of both people.
 
     Raises Undecidable, Refused, Differs; then nothing has been posted.
     """
-    adjustment, lines = _lock_pending(adjustment_id, by)
-    outlook = foresee(lines=lines, by=adjustment.requested_by)
+    adjustment, lines = _lock_pending(adjustment_id, user)
+    outlook = preview_adjustment(lines=lines, user=adjustment.requested_by)
     if not outlook.is_allowed:
-        raise Refused(outlook)
-    if outlook.mark != mark:
-        raise Differs(outlook)
-    _decide(adjustment, Status.APPROVED, by, actor, "")
-    _record(adjustment, lines, actor, "approved", {"requested_by": adjustment.requested_by.email})
-    _post(adjustment, actor)
+        raise AdjustmentRefused(outlook)
+    if outlook.fingerprint != fingerprint:
+        raise PreviewOutdated(outlook)
+    _save_decision(adjustment, Status.APPROVED, user, actor, "")
+    _record_in_audit_log(
+        adjustment, lines, actor, "approved", {"requested_by": adjustment.requested_by.email}
+    )
+    _post_entries(adjustment, actor)
     return adjustment
 
 
 @transaction.atomic
-def decline(*, adjustment_id: str, by: User, actor: Actor, reason: str) -> Adjustment:
+def decline(*, adjustment_id: str, user: User, actor: Actor, reason: str) -> Adjustment:
     """Refuse what somebody else asked for, and say why. Raises Undecidable."""
-    adjustment, lines = _lock_pending(adjustment_id, by)
+    adjustment, lines = _lock_pending(adjustment_id, user)
     if not reason.strip():
-        raise Undecidable("Say why, so that the person who asked knows.")
-    _decide(adjustment, Status.DECLINED, by, actor, reason.strip())
+        raise DecisionNotAllowed("Say why, so that the person who asked knows.")
+    _save_decision(adjustment, Status.DECLINED, user, actor, reason.strip())
     details = {"requested_by": adjustment.requested_by.email, "reason": reason.strip()}
-    _record(adjustment, lines, actor, "declined", details)
+    _record_in_audit_log(adjustment, lines, actor, "declined", details)
     return adjustment
 
 
@@ -117,39 +132,41 @@ def expire_requests() -> int:
                 continue
             adjustment.status = Status.EXPIRED
             adjustment.save(update_fields=["status"])
-            _record(adjustment, lines_of(adjustment), SYSTEM, "expired", {})
+            _record_in_audit_log(adjustment, lines_for(adjustment), SYSTEM, "expired", {})
             ended += 1
     return ended
 
 
-def refuse_posted_file(digest: str) -> None:
+def check_file_not_posted(digest: str) -> None:
     """Raises PostedBefore where this very file was posted, or waits for a second person."""
-    same = Adjustment.objects.filter(file_digest=digest, status__in=[*DONE, Status.PENDING])
+    same = Adjustment.objects.filter(
+        file_digest=digest, status__in=[*POSTED_STATUSES, Status.PENDING]
+    )
     if made := same.select_related("requested_by").first():
-        raise PostedBefore(made)
+        raise FileAlreadyPosted(made)
 
 
-def _lapse() -> datetime:
+def _approval_deadline() -> datetime:
     return timezone.now() + timedelta(days=settings.APPROVAL_DAYS)
 
 
-def _lock(lines: Sequence[Line]) -> None:
+def _lock_accounts(lines: Sequence[LineData]) -> None:
     for workspace_id in sorted({line.workspace_id for line in lines}):
         lock_account(workspace_id=workspace_id)
 
 
-def _lock_pending(adjustment_id: str, by: User) -> tuple[Adjustment, list[Line]]:
+def _lock_pending(adjustment_id: str, user: User) -> tuple[Adjustment, list[LineData]]:
     adjustment = Adjustment.objects.get(pk=adjustment_id)
-    lines = lines_of(adjustment)
-    _lock(lines)
+    lines = lines_for(adjustment)
+    _lock_accounts(lines)
     rows = Adjustment.objects.select_for_update(no_key=True, of=("self",))
     adjustment = rows.select_related("requested_by", "decided_by").get(pk=adjustment_id)
-    if why := why_not_decide(adjustment=adjustment, by=by):
-        raise Undecidable(why)
+    if why := decision_blocker(adjustment=adjustment, user=user):
+        raise DecisionNotAllowed(why)
     return adjustment, lines
 
 
-def why_not_decide(*, adjustment: Adjustment, by: User) -> str:
+def decision_blocker(*, adjustment: Adjustment, user: User) -> str:
     """Why this person cannot decide the request; empty where they can."""
     if adjustment.decided_by and adjustment.decided_at:
         verb = "approved" if adjustment.status == Status.APPROVED else "declined"
@@ -159,28 +176,28 @@ def why_not_decide(*, adjustment: Adjustment, by: User) -> str:
         return "This was posted without a second person."
     if not adjustment.is_pending or adjustment.lapses_at <= timezone.now():
         return f"This lapsed undecided on {adjustment.lapses_at:%d %B %Y, %H:%M} UTC. Ask anew."
-    if adjustment.requested_by_id == by.pk:
+    if adjustment.requested_by_id == user.pk:
         return "You asked for this. Somebody else has to decide."
-    if not (by.is_active and by.is_staff and by.has_perm(APPROVE)):
+    if not (user.is_active and user.is_staff and user.has_perm(APPROVE_PERMISSION)):
         return "You may not decide what others ask for."
     places = adjustment.lines.values_list("workspace_id", flat=True)
-    if workspaces_of(by, list(places)):
+    if member_workspace_ids(user, list(places)):
         return "You belong to a workspace that this adjusts. Somebody else has to decide."
     return ""
 
 
-def _save_new(adjustment: Adjustment) -> None:
+def _insert_adjustment(adjustment: Adjustment) -> None:
     try:
         with transaction.atomic():
             adjustment.save(force_insert=True)
     except IntegrityError:
         # The same file, posted by somebody else between our look and now.
         if adjustment.file_digest:
-            refuse_posted_file(adjustment.file_digest)
+            check_file_not_posted(adjustment.file_digest)
         raise
 
 
-def _save_line(adjustment: Adjustment, line: Line) -> None:
+def _insert_line(adjustment: Adjustment, line: LineData) -> None:
     AdjustmentLine.objects.create(
         adjustment=adjustment,
         number=line.number,
@@ -194,18 +211,20 @@ def _save_line(adjustment: Adjustment, line: Line) -> None:
     )
 
 
-def _decide(adjustment: Adjustment, status: Status, by: User, actor: Actor, reason: str) -> None:
+def _save_decision(
+    adjustment: Adjustment, status: Status, decided_by: User, actor: Actor, reason: str
+) -> None:
     adjustment.status = status
-    adjustment.decided_by = by
+    adjustment.decided_by = decided_by
     adjustment.decided_from = actor.ip
     adjustment.decided_at = timezone.now()
     adjustment.decision_reason = reason[:500]
     adjustment.save()
 
 
-def _post(adjustment: Adjustment, actor: Actor) -> None:
+def _post_entries(adjustment: Adjustment, actor: Actor) -> None:
     for line in adjustment.lines.order_by("workspace_id"):
-        line.entry = _entry(adjustment, line)
+        line.entry = _create_entry(adjustment, line)
         line.save(update_fields=["entry"])
         details = {"credits": line.credits, "kind": line.category, "entry": line.entry.pk}
         if adjustment.status == Status.APPROVED:
@@ -220,7 +239,7 @@ def _post(adjustment: Adjustment, actor: Actor) -> None:
         )
 
 
-def _entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
+def _create_entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
     by, ip = adjustment.requested_by, adjustment.requested_from
     if line.reverses_id:
         return reverse(
@@ -255,9 +274,9 @@ def _entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
     )
 
 
-def _record(
+def _record_in_audit_log(
     adjustment: Adjustment,
-    lines: Sequence[Line],
+    lines: Sequence[LineData],
     actor: Actor,
     verb: str,
     details: Mapping[str, object],

@@ -15,32 +15,37 @@ from django.urls import reverse
 
 from apps.accounts.access import signed_in_user
 from apps.adjustments import preview_tokens, services
-from apps.adjustments.errors import Differs, NotAdjusted, Refused, Undecidable
+from apps.adjustments.errors import (
+    AdjustmentError,
+    AdjustmentRefused,
+    DecisionNotAllowed,
+    PreviewOutdated,
+)
 from apps.adjustments.forms import AdjustForm, DeclineForm
 from apps.adjustments.models import Adjustment
 from apps.adjustments.queries import (
-    ADJUST,
+    ADJUST_PERMISSION,
     GOODWILL_DAYS,
-    Line,
-    Outlook,
-    foresee,
+    ConfirmedPreview,
+    LineData,
     goodwill_left,
-    lines_of,
+    lines_for,
+    preview_adjustment,
 )
 from apps.audit.services import staff
 from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace
 
-TOO_OLD = "This preview is more than an hour old, or not yours. Fill in the form again."
+PREVIEW_EXPIRED = "This preview is more than an hour old, or not yours. Fill in the form again."
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class AdminPage:
     """What the admin puts around every page of its own."""
 
     context: Mapping[str, Any]
 
-    def show(
+    def render(
         self, request: HttpRequest, template: str, title: str, **shown: Any
     ) -> TemplateResponse:
         """The page; 422 where something in it has to be mended."""
@@ -53,55 +58,57 @@ class Frame:
         )
 
 
-def adjust(request: HttpRequest, frame: Frame) -> HttpResponseBase:
+def adjust(request: HttpRequest, frame: AdminPage) -> HttpResponseBase:
     """Fill in, see the balance before and after, post once."""
     if token := request.POST.get("preview"):
         try:
-            preview = preview_tokens.unseal(token, by=signed_in_user(request))
-        except preview_tokens.Stale:
-            messages.warning(request, TOO_OLD)
+            preview = preview_tokens.read_token(token, user=signed_in_user(request))
+        except preview_tokens.InvalidPreviewToken:
+            messages.warning(request, PREVIEW_EXPIRED)
             return redirect(request.get_full_path())
         if "change" in request.POST:
-            return _form(request, frame, filled=preview.line)
+            return _show_form(request, frame, filled=preview.line)
         return _confirm(request, frame, preview)
-    return _form(request, frame)
+    return _show_form(request, frame)
 
 
-def _form(request: HttpRequest, frame: Frame, *, filled: Line | None = None) -> HttpResponseBase:
+def _show_form(
+    request: HttpRequest, frame: AdminPage, *, filled: LineData | None = None
+) -> HttpResponseBase:
     by = signed_in_user(request)
     entry = _entry_to_reverse(request)
     sent = request.POST if request.method == "POST" and filled is None else None
-    initial = _initial(filled) if filled else {"workspace": _named(request)}
-    form = AdjustForm(sent, by=by, entry=entry, initial=initial)
+    initial = _initial_values(filled) if filled else {"workspace": _workspace_from_query(request)}
+    form = AdjustForm(sent, user=by, entry=entry, initial=initial)
     if form.is_valid():
-        outlook = foresee(lines=[form.line], by=by)
+        outlook = preview_adjustment(lines=[form.line], user=by)
         if outlook.is_allowed:
-            token = preview_tokens.seal(
-                content=preview_tokens.of_line(form.line), outlook=outlook, by=by
+            token = preview_tokens.make_token(
+                content=preview_tokens.line_content(form.line), preview=outlook, user=by
             )
-            return _preview(request, frame, outlook, token)
-        for sentence in outlook.lines[0].wrong:
+            return _show_preview(request, frame, outlook, token)
+        for sentence in outlook.lines[0].errors:
             form.add_error(None, sentence)
     title = "Reverse a ledger entry" if entry else "Adjust credits"
-    return frame.show(
+    return frame.render(
         request,
         "adjust",
         title,
         form=form,
         entry=entry,
-        goodwill=_goodwill(request, form),
+        goodwill=_goodwill_hint(request, form),
         is_wrong=bool(form.errors),
     )
 
 
-def _named(request: HttpRequest) -> str:
+def _workspace_from_query(request: HttpRequest) -> str:
     """The slug of the workspace that the address names, by slug or id."""
     given = request.GET.get("workspace", "")
     found = Workspace.objects.filter(pk=given).first()
     return found.slug if found else given
 
 
-def _initial(line: Line) -> dict[str, Any]:
+def _initial_values(line: LineData) -> dict[str, Any]:
     workspace = Workspace.objects.get(pk=line.workspace_id)
     return {
         "workspace": workspace.slug,
@@ -114,9 +121,9 @@ def _initial(line: Line) -> dict[str, Any]:
     }
 
 
-def _goodwill(request: HttpRequest, form: AdjustForm) -> str:
+def _goodwill_hint(request: HttpRequest, form: AdjustForm) -> str:
     """How much goodwill is left to give, for those who may give nothing else."""
-    if signed_in_user(request).has_perm(ADJUST):
+    if signed_in_user(request).has_perm(ADJUST_PERMISSION):
         return ""
     workspace = Workspace.objects.filter(slug=form["workspace"].value() or "").first()
     if workspace is None:
@@ -130,16 +137,16 @@ def _entry_to_reverse(request: HttpRequest) -> LedgerEntry | None:
     if entry_id is None:
         return None
     entry = LedgerEntry.objects.select_related("workspace").filter(pk=entry_id).first()
-    if entry is None or not signed_in_user(request).has_perm(ADJUST):
+    if entry is None or not signed_in_user(request).has_perm(ADJUST_PERMISSION):
         raise Http404
     return entry
 
 
-def _preview(
-    request: HttpRequest, frame: Frame, outlook: Outlook, token: str, warning: str = ""
+def _show_preview(
+    request: HttpRequest, frame: AdminPage, outlook: ConfirmedPreview, token: str, warning: str = ""
 ) -> HttpResponseBase:
-    title = "Ask for approval" if outlook.second else "Post this adjustment"
-    return frame.show(
+    title = "Ask for approval" if outlook.approval_reasons else "Post this adjustment"
+    return frame.render(
         request,
         "preview",
         title,
@@ -152,30 +159,30 @@ def _preview(
 
 
 def _confirm(
-    request: HttpRequest, frame: Frame, preview: preview_tokens.Preview
+    request: HttpRequest, frame: AdminPage, preview: preview_tokens.ConfirmedPreview
 ) -> HttpResponseBase:
     by = signed_in_user(request)
     line = preview.line
     try:
         adjustment = services.submit(
             lines=[line],
-            by=by,
+            user=by,
             actor=staff(by, request),
             adjustment_id=preview.id,
-            mark=preview.mark,
+            fingerprint=preview.fingerprint,
         )
-    except Differs as error:
-        token = preview_tokens.seal(
-            content=preview.content, outlook=error.outlook, by=by, id=preview.id
+    except PreviewOutdated as error:
+        token = preview_tokens.make_token(
+            content=preview.content, preview=error.preview, user=by, id=preview.id
         )
-        return _preview(request, frame, error.outlook, token, str(error))
-    except Refused as error:
+        return _show_preview(request, frame, error.preview, token, str(error))
+    except AdjustmentRefused as error:
         messages.error(request, str(error))
-        return _form(request, frame, filled=line)
-    return done(request, adjustment)
+        return _show_form(request, frame, filled=line)
+    return redirect_to_result(request, adjustment)
 
 
-def done(request: HttpRequest, adjustment: Adjustment) -> HttpResponse:
+def redirect_to_result(request: HttpRequest, adjustment: Adjustment) -> HttpResponse:
     """Say what came of it, at its page."""
     if adjustment.is_pending:
         messages.warning(request, "Nothing is posted yet: a second person has to approve this.")
@@ -184,10 +191,10 @@ def done(request: HttpRequest, adjustment: Adjustment) -> HttpResponse:
     return redirect("admin:adjustments_adjustment_change", adjustment.pk)
 
 
-def decide(request: HttpRequest, frame: Frame, adjustment: Adjustment) -> HttpResponseBase:
+def decide(request: HttpRequest, frame: AdminPage, adjustment: Adjustment) -> HttpResponseBase:
     """Approve or decline what somebody else asked for."""
     by = signed_in_user(request)
-    outlook = foresee(lines=lines_of(adjustment), by=adjustment.requested_by)
+    outlook = preview_adjustment(lines=lines_for(adjustment), user=adjustment.requested_by)
     declining = request.method == "POST" and "decline" in request.POST
     form = DeclineForm(request.POST if declining else None)
     warning = ""
@@ -195,7 +202,7 @@ def decide(request: HttpRequest, frame: Frame, adjustment: Adjustment) -> HttpRe
         if declining and form.is_valid():
             services.decline(
                 adjustment_id=adjustment.pk,
-                by=by,
+                user=by,
                 actor=staff(by, request),
                 reason=form.cleaned_data["reason"],
             )
@@ -204,33 +211,33 @@ def decide(request: HttpRequest, frame: Frame, adjustment: Adjustment) -> HttpRe
         if request.method == "POST" and not declining:
             made = services.approve(
                 adjustment_id=adjustment.pk,
-                by=by,
+                user=by,
                 actor=staff(by, request),
-                mark=request.POST.get("mark", ""),
+                fingerprint=request.POST.get("mark", ""),
             )
-            return done(request, made)
-    except Differs as error:
-        outlook, warning = error.outlook, str(error)
-    except Undecidable as error:
+            return redirect_to_result(request, made)
+    except PreviewOutdated as error:
+        outlook, warning = error.preview, str(error)
+    except DecisionNotAllowed as error:
         messages.error(request, str(error))
         return redirect(reverse("admin:adjustments_adjustment_change", args=[adjustment.pk]))
-    except NotAdjusted as error:
+    except AdjustmentError as error:
         warning = str(error)
-    return frame.show(
+    return frame.render(
         request,
         "decide",
         "Decide about an adjustment",
         adjustment=adjustment,
         outlook=outlook,
-        table=table_of(outlook),
+        table=preview_table(outlook),
         form=form,
         warning=warning,
-        not_you=services.why_not_decide(adjustment=adjustment, by=by),
+        not_you=services.decision_blocker(adjustment=adjustment, user=by),
         is_wrong=bool(warning) or bool(form.errors),
     )
 
 
-def table_of(outlook: Outlook) -> dict[str, Any]:
+def preview_table(outlook: ConfirmedPreview) -> dict[str, Any]:
     """An outlook as unfold's table shows it."""
     rows = []
     for each in outlook.lines:
@@ -241,10 +248,10 @@ def table_of(outlook: Outlook) -> dict[str, Any]:
                 each.workspace.slug,
                 line.category,
                 f"{line.credits:+,}",
-                f"{each.before.balance:,}",
-                f"{each.after:,}",
+                f"{each.balance_before.balance:,}",
+                f"{each.balance_after:,}",
                 " · ".join(part for part in (line.reason, line.reference, until) if part),
-                " ".join(each.wrong),
+                " ".join(each.errors),
             ]
         )
     headers = ["Workspace", "Kind", "Credits", "Balance before", "After", "Why", "In the way"]

@@ -9,9 +9,9 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.adjustments.errors import Refused
+from apps.adjustments.errors import AdjustmentRefused
 from apps.adjustments.models import Adjustment
-from apps.adjustments.queries import Line, foresee, lines_of
+from apps.adjustments.queries import LineData, lines_for, preview_adjustment
 from apps.adjustments.services import approve, submit
 from apps.audit.services import staff
 from apps.core.ids import new_id
@@ -27,17 +27,22 @@ def staff_of(group: str) -> User:
     return user
 
 
-def line(workspace: Workspace, credits: int, **fields: Any) -> Line:
+def line(workspace: Workspace, credits: int, **fields: Any) -> LineData:
     """A line of the kind that may give and take."""
     named = {"category": "correction", "reason": "Counted twice", **fields}
-    return Line(workspace_id=workspace.id, credits=credits, **named)
+    return LineData(workspace_id=workspace.id, credits=credits, **named)
 
 
-def ask(by: User, *lines: Line, id: str = "", **named: Any) -> Adjustment:
+def ask(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
     """What comes of these lines, asked for by this person who has just seen what they come to."""
-    mark = foresee(lines=lines, by=by).mark
+    mark = preview_adjustment(lines=lines, user=by).fingerprint
     return submit(
-        lines=lines, by=by, actor=staff(by), adjustment_id=id or new_id(), mark=mark, **named
+        lines=lines,
+        user=by,
+        actor=staff(by),
+        adjustment_id=id or new_id(),
+        fingerprint=mark,
+        **named,
     )
 
 
@@ -53,18 +58,18 @@ def asked(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
 
 def refusal(by: User, *lines: Any) -> list[str]:
     """What is in the way of these lines; posting them is refused with the same words."""
-    outlook = foresee(lines=lines, by=by)
+    outlook = preview_adjustment(lines=lines, user=by)
     before = LedgerEntry.objects.count()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(AdjustmentRefused) as caught:
         ask(by, *lines)
-    assert (caught.value.outlook.lines, LedgerEntry.objects.count()) == (outlook.lines, before)
-    return [sentence for each in outlook.lines for sentence in each.wrong]
+    assert (caught.value.preview.lines, LedgerEntry.objects.count()) == (outlook.lines, before)
+    return [sentence for each in outlook.lines for sentence in each.errors]
 
 
 def yes(adjustment: Adjustment, by: User) -> Adjustment:
     """The request, approved as it stands."""
-    mark = foresee(lines=lines_of(adjustment), by=adjustment.requested_by).mark
-    return approve(adjustment_id=adjustment.id, by=by, actor=staff(by), mark=mark)
+    mark = preview_adjustment(lines=lines_for(adjustment), user=adjustment.requested_by).fingerprint
+    return approve(adjustment_id=adjustment.id, user=by, actor=staff(by), fingerprint=mark)
 
 
 def decided(request: Adjustment, by: User) -> None:

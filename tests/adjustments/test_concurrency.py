@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from apps.adjustments.errors import NotAdjusted
-from apps.adjustments.queries import foresee, lines_of
+from apps.adjustments.errors import AdjustmentError
+from apps.adjustments.queries import lines_for, preview_adjustment
 from apps.adjustments.services import approve, submit
 from apps.audit.services import staff
 from apps.core.ids import new_id
@@ -29,7 +29,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         barrier.wait(10)
         try:
             return call()
-        except NotAdjusted as error:
+        except AdjustmentError as error:
             return error
         finally:
             connection.close()
@@ -40,15 +40,17 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
     request = asked(live_team.workspace, settings.APPROVAL_ABOVE + 1)
-    mark = foresee(lines=lines_of(request), by=request.requested_by).mark
+    mark = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
     both = [staff_of("finance") for _ in range(2)]
     came = at_once(
         *(
-            lambda by=by: approve(adjustment_id=request.id, by=by, actor=staff(by), mark=mark)
+            lambda by=by: approve(
+                adjustment_id=request.id, user=by, actor=staff(by), fingerprint=mark
+            )
             for by in both
         )
     )
-    assert sorted(isinstance(each, NotAdjusted) for each in came) == [False, True]
+    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True]
     entries = LedgerEntry.objects.filter(workspace=live_team.workspace)
     assert [entry.amount for entry in entries] == [settings.APPROVAL_ABOVE + 1]
 
@@ -56,7 +58,7 @@ def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
 def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(live_team.workspace, 7)
-    mark = foresee(lines=[wanted], by=finance).mark
+    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
     sent: dict[str, Any] = {"by": finance, "actor": staff(finance), "mark": mark}
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
     assert {each.id for each in came} == {id}
@@ -69,19 +71,19 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
     wanted = [line(live_team.workspace, 7)]
     calls = []
     for by in (staff_of("finance"), staff_of("finance")):
-        mark = foresee(lines=wanted, by=by).mark
+        mark = preview_adjustment(lines=wanted, user=by).fingerprint
         sent: dict[str, Any] = {"by": by, "actor": staff(by), "mark": mark, "file_digest": digest}
         calls.append(lambda sent=sent: submit(lines=wanted, adjustment_id=new_id(), **sent))
     came = at_once(*calls)
-    assert sorted(isinstance(each, NotAdjusted) for each in came) == [False, True]
+    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True]
     assert balance_for(live_team.workspace.id).balance == 7
 
 
 def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
     support = staff_of("support")
     wanted = line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
-    mark = foresee(lines=[wanted], by=support).mark
+    mark = preview_adjustment(lines=[wanted], user=support).fingerprint
     sent: dict[str, Any] = {"by": support, "actor": staff(support), "mark": mark}
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4)
-    assert sorted(isinstance(each, NotAdjusted) for each in came) == [False, True, True, True]
+    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True, True, True]
     assert balance_for(live_team.workspace.id).balance == settings.GOODWILL_LIMIT

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.adjustments.csv_import import MOST_BYTES, MOST_ROWS, Unreadable, read_sheet
-from apps.adjustments.queries import Line
+from apps.adjustments.csv_import import MAX_BYTES, MAX_ROWS, InvalidCsvFile, parse_csv_file
+from apps.adjustments.queries import LineData
 from tests.factories import Team
 
 HEADER = "workspace,amount,kind,reason,reference,expiry"
@@ -19,11 +19,11 @@ def sheet(*rows: str, header: str = HEADER) -> bytes:
 
 def wrong(*rows: str) -> list[list[str]]:
     """What is wrong with each row."""
-    return [list(row.wrong) for row in read_sheet(sheet(*rows)).rows]
+    return [list(row.errors) for row in parse_csv_file(sheet(*rows)).rows]
 
 
 def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None:
-    read = read_sheet(
+    read = parse_csv_file(
         sheet(
             f' T-1 ,{team.workspace.slug},goodwill,"Slow, twice",+250,2027-12-31',
             f",{team.outside.id},correction,Counted twice,-40,",
@@ -31,7 +31,7 @@ def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None
         )
     )
     assert read.lines == [
-        Line(
+        LineData(
             workspace_id=team.workspace.id,
             credits=250,
             category="goodwill",
@@ -40,19 +40,19 @@ def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None
             expires_at=datetime(2028, 1, 1, tzinfo=UTC),
             number=2,
         ),
-        Line(team.outside.id, -40, "correction", "Counted twice", number=3),
+        LineData(team.outside.id, -40, "correction", "Counted twice", number=3),
     ]
 
 
 def test_byte_order_mark_and_empty_rows_do_no_harm(team: Team) -> None:
     content = b"\xef\xbb\xbf" + sheet("", f"{team.workspace.slug},5,goodwill,x,,", ",,,,,")
-    (row,) = read_sheet(content).rows
-    assert (row.number, row.wrong, row.line is not None) == (3, (), True)
+    (row,) = parse_csv_file(content).rows
+    assert (row.number, row.errors, row.line is not None) == (3, (), True)
 
 
 def test_digest_is_that_of_the_bytes(team: Team) -> None:
     row = f"{team.workspace.slug},5,goodwill,x,,"
-    first, again, other = (read_sheet(sheet(r)).digest for r in (row, row, f"{row} "))
+    first, again, other = (parse_csv_file(sheet(r)).digest for r in (row, row, f"{row} "))
     assert (first == again, first == other, len(first)) == (True, False, 64)
 
 
@@ -128,13 +128,13 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
             b"workspace,amount,amount,kind,note\nx",
             "Missing: reason, reference, expiry. Not known: note. Twice: amount.",
         ),
-        (sheet(*["a,1,goodwill,x,,"] * (MOST_ROWS + 1)), "The file has 1,001 rows. Send at most"),
-        (b"x" * (MOST_BYTES + 1), "The file has 524,289 bytes. Send at most 524,288"),
+        (sheet(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)), "The file has 1,001 rows. Send at most"),
+        (b"x" * (MAX_BYTES + 1), "The file has 524,289 bytes. Send at most 524,288"),
     ],
 )
 def test_file_that_is_no_such_file_is_refused_in_words(
     db: None, content: bytes, sentence: str
 ) -> None:
-    with pytest.raises(Unreadable) as caught:
-        read_sheet(content)
+    with pytest.raises(InvalidCsvFile) as caught:
+        parse_csv_file(content)
     assert sentence in str(caught.value)

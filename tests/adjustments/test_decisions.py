@@ -6,8 +6,8 @@ import pytest
 from django.db import DatabaseError, transaction
 from pytest_django import Settings
 
-from apps.adjustments.errors import Differs, Refused, Undecidable
-from apps.adjustments.queries import foresee, lines_of
+from apps.adjustments.errors import AdjustmentRefused, DecisionNotAllowed, PreviewOutdated
+from apps.adjustments.queries import lines_for, preview_adjustment
 from apps.adjustments.services import approve, decline, expire_requests
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff
@@ -69,11 +69,11 @@ def test_many_lines_above_the_threshold_together_wait_too(team: Team) -> None:
 
 def test_nobody_approves_their_own(team: Team) -> None:
     request = asked(team.workspace, 2000)
-    with pytest.raises(Undecidable, match="You asked for this"):
+    with pytest.raises(DecisionNotAllowed, match="You asked for this"):
         yes(request, request.requested_by)
     boss = make_user("boss", is_staff=True, is_superuser=True)
     own = ask(boss, line(team.workspace, 2000))
-    with pytest.raises(Undecidable, match="You asked for this"):
+    with pytest.raises(DecisionNotAllowed, match="You asked for this"):
         yes(own, boss)
     with pytest.raises(DatabaseError, match="decided_by_another"), transaction.atomic():
         decided(own, boss)
@@ -82,26 +82,26 @@ def test_nobody_approves_their_own(team: Team) -> None:
 
 def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team) -> None:
     request = asked(team.workspace, 2000)
-    with pytest.raises(Undecidable, match="You may not decide"):
+    with pytest.raises(DecisionNotAllowed, match="You may not decide"):
         yes(request, staff_of("support"))
     insider = staff_of("finance")
     add_member(workspace=team.workspace, user=insider, role=Role.VIEWER)
-    with pytest.raises(Undecidable, match="You belong to a workspace"):
+    with pytest.raises(DecisionNotAllowed, match="You belong to a workspace"):
         yes(request, insider)
 
 
 def test_decision_asks_everything_anew(team: Team) -> None:
     give(team.workspace, 3000)
     request, finance = asked(team.workspace, -2500), staff_of("finance")
-    shown = foresee(lines=lines_of(request), by=request.requested_by).mark
+    shown = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
     posted(team.workspace, -100)
-    with pytest.raises(Differs):
-        approve(adjustment_id=request.id, by=finance, actor=staff(finance), mark=shown)
+    with pytest.raises(PreviewOutdated):
+        approve(adjustment_id=request.id, user=finance, actor=staff(finance), fingerprint=shown)
     hold(workspace_id=team.workspace.id, credits=401)
-    with pytest.raises(Refused, match="Only 2,499 credits are free"):
+    with pytest.raises(AdjustmentRefused, match="Only 2,499 credits are free"):
         yes(request, finance)
     request.requested_by.groups.clear()
-    with pytest.raises(Refused, match="You may not adjust"):
+    with pytest.raises(AdjustmentRefused, match="You may not adjust"):
         yes(request, finance)
     request.refresh_from_db()
     assert (request.status, balance_for(team.workspace.id).balance) == ("pending", 2900)
@@ -111,18 +111,18 @@ def test_requests_are_decided_once(team: Team) -> None:
     finance, other = staff_of("finance"), staff_of("finance")
     request = asked(team.workspace, 2000)
     yes(request, finance)
-    with pytest.raises(Undecidable, match=f"{finance.email} approved this on"):
+    with pytest.raises(DecisionNotAllowed, match=f"{finance.email} approved this on"):
         yes(request, other)
-    with pytest.raises(Undecidable, match=f"{finance.email} approved this on"):
-        decline(adjustment_id=request.id, by=other, actor=staff(other), reason="no")
+    with pytest.raises(DecisionNotAllowed, match=f"{finance.email} approved this on"):
+        decline(adjustment_id=request.id, user=other, actor=staff(other), reason="no")
     assert balance_for(team.workspace.id).balance == 2000
 
 
 def test_declining_says_why_and_posts_nothing(team: Team) -> None:
     request, finance = asked(team.workspace, 2000), staff_of("finance")
-    with pytest.raises(Undecidable, match="Say why"):
-        decline(adjustment_id=request.id, by=finance, actor=staff(finance), reason=" ")
-    decline(adjustment_id=request.id, by=finance, actor=staff(finance), reason="No invoice")
+    with pytest.raises(DecisionNotAllowed, match="Say why"):
+        decline(adjustment_id=request.id, user=finance, actor=staff(finance), reason=" ")
+    decline(adjustment_id=request.id, user=finance, actor=staff(finance), reason="No invoice")
     request.refresh_from_db()
     assert (request.status, request.decision_reason) == ("declined", "No invoice")
     (logged,) = AuditEntry.objects.filter(target_id=request.id, action="adjustment.declined")
@@ -135,7 +135,7 @@ def test_requests_lapse(team: Team, settings: Settings) -> None:
     request = asked(team.workspace, 2000)
     settings.APPROVAL_DAYS = 7
     later = asked(team.outside, 2000)
-    with pytest.raises(Undecidable, match="lapsed undecided"):
+    with pytest.raises(DecisionNotAllowed, match="lapsed undecided"):
         yes(request, staff_of("finance"))
     assert (expire_requests(), expire_requests()) == (1, 0)
     request.refresh_from_db()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.adjustments.errors import Refused
+from apps.adjustments.errors import AdjustmentRefused
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from tests.adjustments.adjustment_requests import (
@@ -61,6 +61,6 @@ def test_reversal_above_the_threshold_waits_and_is_made_once(team: Team) -> None
     give(team.workspace, 10_000)
     first, second = (asked(team.workspace, -10_000, reverses_id=entry.id) for _ in range(2))
     yes(first, staff_of("finance"))
-    with pytest.raises(Refused, match="reversed before"):
+    with pytest.raises(AdjustmentRefused, match="reversed before"):
         yes(second, staff_of("finance"))
     assert balance_for(team.workspace.id).balance == 10_000

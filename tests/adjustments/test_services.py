@@ -9,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from apps.adjustments.errors import Differs, PostedBefore
+from apps.adjustments.errors import FileAlreadyPosted, PreviewOutdated
 from apps.adjustments.models import Adjustment, AdjustmentLine
-from apps.adjustments.queries import foresee
+from apps.adjustments.queries import preview_adjustment
 from apps.adjustments.services import decline, submit
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff
@@ -161,21 +161,27 @@ def test_support_gives_goodwill_up_to_the_limit_of_thirty_days(team: Team) -> No
 def test_the_same_confirmation_posts_once(team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(team.workspace, 5)
-    mark = foresee(lines=[wanted], by=finance).mark
+    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
     sent: dict[str, Any] = {"lines": [wanted], "by": finance, "actor": staff(finance)}
-    first, second = (submit(**sent, adjustment_id=id, mark=mark) for _ in range(2))
+    first, second = (submit(**sent, adjustment_id=id, fingerprint=mark) for _ in range(2))
     assert (first, balance_for(team.workspace.id).balance) == (second, 5)
 
 
 def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> None:
     finance = staff_of("finance")
     wanted = line(team.workspace, 5)
-    mark = foresee(lines=[wanted], by=finance).mark
+    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
     give(team.workspace, 1)
-    with pytest.raises(Differs) as caught:
-        submit(lines=[wanted], by=finance, actor=staff(finance), adjustment_id=new_id(), mark=mark)
-    (foreseen,) = caught.value.outlook.lines
-    assert (foreseen.before.balance, foreseen.after) == (1, 6)
+    with pytest.raises(PreviewOutdated) as caught:
+        submit(
+            lines=[wanted],
+            user=finance,
+            actor=staff(finance),
+            adjustment_id=new_id(),
+            fingerprint=mark,
+        )
+    (foreseen,) = caught.value.preview.lines
+    assert (foreseen.balance_before.balance, foreseen.balance_after) == (1, 6)
     assert balance_for(team.workspace.id).balance == 1
 
 
@@ -184,7 +190,7 @@ def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Te
     file = {"file_name": "a.csv", "file_digest": "abc"}
     made = ask(finance, line(team.workspace, 5), **file)
     when = f"{made.requested_at:%d %B %Y, %H:%M}"
-    with pytest.raises(PostedBefore) as caught:
+    with pytest.raises(FileAlreadyPosted) as caught:
         ask(staff_of("finance"), line(team.workspace, 5), **file)
     assert str(caught.value) == (
         f"This file was posted on {when} UTC, uploaded by {finance.email}."
@@ -192,10 +198,10 @@ def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Te
     )
     other = {"file_name": "b.csv", "file_digest": "def"}
     request = ask(finance, line(team.outside, 2000), **other)
-    with pytest.raises(PostedBefore, match="waits for approval since"):
+    with pytest.raises(FileAlreadyPosted, match="waits for approval since"):
         ask(finance, line(team.outside, 2000), **other)
     boss = staff_of("finance")
-    decline(adjustment_id=request.id, by=boss, actor=staff(boss), reason="no")
+    decline(adjustment_id=request.id, user=boss, actor=staff(boss), reason="no")
     assert ask(finance, line(team.outside, 2000), **other).status == "pending"
 
 

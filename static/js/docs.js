@@ -68,7 +68,7 @@ form?.addEventListener("submit", async (event) => {
     const body = type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
     shown.textContent = `${head.join("\n")}\n\n${body}`;
   } catch {
-    shown.textContent = "The server cannot be reached.";
+    shown.textContent = "Can't reach the server. Try again.";
   }
   shown.hidden = false;
   button.disabled = false;

@@ -28,6 +28,7 @@ if (palette) {
       const text = option.textContent.toLowerCase();
       option.hidden = !words.every((word) => text.includes(word));
     }
+    none.querySelector("[data-query]").textContent = input.value.trim();
     none.hidden = shown().length > 0;
     choose(shown()[0]);
   };

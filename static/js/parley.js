@@ -51,7 +51,7 @@ const failed = ({ target }) => {
   target.closest?.("form")?.reset();
   const toast = document.createElement("div");
   toast.className = "toast toast-error";
-  toast.textContent = "Nothing was changed. Reload the page and try again.";
+  toast.textContent = "Change not saved. Reload the page and try again.";
   if (target.closest?.("form")) toasts?.append(toast);
 };
 document.addEventListener("htmx:responseError", failed);

@@ -85,7 +85,7 @@ class Answer {
       counted(credits.charged, "credit"),
       ...(usage.inputTokens === null ? [] : [`${usage.inputTokens} + ${usage.outputTokens} tokens`]),
       ...(this.first === null ? [] : [`first token ${seconds(this.first)}`]),
-      `whole ${seconds(performance.now() - this.began)}`,
+      `total ${seconds(performance.now() - this.began)}`,
       ...(finishReason === "stop" ? [] : [finishReason]),
     ];
     this.element.querySelector(".about").textContent = facts.join(" · ");
@@ -120,7 +120,7 @@ const ask = async (pane, message) => {
     const requestId = response.headers.get("X-Request-Id");
     if (!response.headers.get("Content-Type").startsWith("text/event-stream")) {
       const error = await response.json().catch(() => ({}));
-      answer.fail(error.error ?? "The server did not answer as it should.", [error.code, details(error)].filter(Boolean).join(" · "), requestId);
+      answer.fail(error.error ?? "Unexpected response from the server.", [error.code, details(error)].filter(Boolean).join(" · "), requestId);
       return;
     }
     for await (const event of eventsOf(response)) {
@@ -132,9 +132,9 @@ const ask = async (pane, message) => {
       else if (event.type === "message.end") answer.end(event.data);
       else if (event.type === "error") answer.fail(event.error, event.code, requestId);
     }
-    if (!answer.element.dataset.state) answer.fail("The connection was lost. The turn goes on, and its conversation will hold the answer.");
+    if (!answer.element.dataset.state) answer.fail("Connection lost. The response will appear in the conversation.");
   } catch {
-    answer.fail("The server cannot be reached.");
+    answer.fail("Can't reach the server. Try again.");
   } finally {
     pane.turnId = "";
     atEnd(pane);

@@ -70,7 +70,7 @@ const listen = () => {
     socket.send(JSON.stringify({ type: "conversation.watch", conversationId: thread.dataset.conversation, after }));
   socket.onmessage = (event) => hear(JSON.parse(event.data));
   socket.onclose = ({ code }) => {
-    if (code >= 4400 && code < 4500 && code !== 4408) return tell("No longer live", false);
+    if (code >= 4400 && code < 4500 && code !== 4408) return tell("Disconnected", false);
     tell("Reconnecting", false);
     setTimeout(listen, wait);
     wait = Math.min(wait * 2, MOST_WAIT);

@@ -6,6 +6,6 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        from apps.chat.engine.auth_cache import heed_changes
+        from apps.chat.engine.auth_cache import clear_on_changes
 
-        heed_changes()
+        clear_on_changes()

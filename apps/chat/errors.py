@@ -69,7 +69,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
 }
 
 
-def of_model(failure: llm.ProviderError) -> ApiError:
+def error_from_model_failure(failure: llm.ProviderError) -> ApiError:
     """What to tell a caller of a model's failure."""
     match failure:
         case llm.ProviderTimeout():
@@ -83,6 +83,6 @@ def of_model(failure: llm.ProviderError) -> ApiError:
             return ModelError()
 
 
-def of_code(code: str) -> ApiError:
+def error_from_code(code: str) -> ApiError:
     """The error under which a turn was settled, to be told once more."""
     return _BY_CODE.get(code, InternalError)()

@@ -40,26 +40,26 @@ async def lifespan(
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await _start()
+            await on_startup()
             await send({"type": "lifespan.startup.complete"})
         else:
-            await _stop()
+            await on_shutdown()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
 
-async def _start() -> None:
+async def on_startup() -> None:
     """Warm what the catalogue needs. A process that cannot yet reach the database starts too."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, start_draining)
     relay.listen()
     try:
         await llm.preload_providers(await in_thread(providers_in_use))
     except Exception as error:
         log.warning("not_warm", reason=type(error).__name__)
-    _spare_the_collector()
+    tune_gc()
 
 
-def _spare_the_collector() -> None:
+def tune_gc() -> None:
     """What was loaded stays for the life of the process: it need not be looked through over and
     over for what is no longer used, and the rest need not as often."""
     gc.collect()
@@ -67,23 +67,23 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _begin_to_stop() -> None:
+def start_draining() -> None:
     if not process.is_stopping:
         process.is_stopping = True
-        open_sockets.end_idle()
-        _stopping.append(asyncio.get_running_loop().create_task(_drain_then_hand_over()))
+        open_sockets.close_idle()
+        _stopping.append(asyncio.get_running_loop().create_task(drain_then_stop_server()))
 
 
 _stopping: list[asyncio.Task[None]] = []
 
 
-async def _drain_then_hand_over() -> None:
+async def drain_then_stop_server() -> None:
     await running_turns.drain()
     await open_sockets.close()
     os.kill(os.getpid(), signal.SIGINT)
 
 
-async def _stop() -> None:
+async def on_shutdown() -> None:
     """After the server's last response: wait for turns whose callers have left, then let go."""
     process.is_stopping = True
     await running_turns.drain()

@@ -5,7 +5,7 @@ from apps.chat.openai.compatible_endpoint import (
     CompletionsView,
     ModelsView,
     ModelView,
-    NothingHereView,
+    UnknownPathView,
 )
 
 urlpatterns = [
@@ -15,5 +15,5 @@ urlpatterns = [
     path("openai/chat/completions", CompletionsView.as_view()),
     path("openai/models", ModelsView.as_view()),
     path("openai/models/<str:chatbot_id>", ModelView.as_view()),
-    path("openai/<path:rest>", NothingHereView.as_view()),
+    path("openai/<path:rest>", UnknownPathView.as_view()),
 ]

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from django.conf import settings
 
 from apps.chat.engine import chatbot_rate_limit as rate_limit
-from apps.chat.engine.events import Failed
+from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.request_parsing import asked
-from apps.chat.engine.start import ChatRequest, begin
+from apps.chat.engine.request_parsing import parse_request
+from apps.chat.engine.start import ChatRequest, start_turn
 from apps.chat.http import sse
 from apps.chatbots.models import Chatbot
 from apps.core.errors import TooManyRequests
@@ -32,7 +32,7 @@ def build_chat_request(
         "message": said.get("message", ""),
         "conversationId": said.get("conversationId") or None,
     }
-    asks = asked(body, None, key_name="")
+    asks = parse_request(body, None, key_name="")
     return ChatRequest(
         workspace_id=chatbot.workspace_id,
         chatbot=chatbot,
@@ -50,9 +50,9 @@ async def start_turn(request: ChatRequest) -> TurnLog:
     window = await rate_limit.admit(request.chatbot)
     if not window.admitted:
         raise TooManyRequests(window.retry_after)
-    log = await begin(request)
-    first = await log.second(within=settings.STREAM_START_SECONDS)
-    if isinstance(first, Failed):
+    log = await start_turn(request)
+    first = await log.first_event(timeout=settings.STREAM_START_SECONDS)
+    if isinstance(first, TurnFailed):
         raise first.error
     return log
 
@@ -60,8 +60,8 @@ async def start_turn(request: ChatRequest) -> TurnLog:
 async def sse_frames(log: TurnLog) -> AsyncIterator[bytes]:
     """The turn's events as server-sent events, those of the chat endpoint."""
     number = 0
-    async for events in log.follow(idle=settings.STREAM_HEARTBEAT_SECONDS):
-        told = [sse.frame(number + place, event) for place, event in enumerate(events, 1)]
+    async for events in log.follow(idle_seconds=settings.STREAM_HEARTBEAT_SECONDS):
+        told = [sse.encode_event(number + place, event) for place, event in enumerate(events, 1)]
         number += len(told)
         yield b"".join(told) or sse.HEARTBEAT
     yield sse.DONE

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from apps.chat.ai_sdk.request import chat_body
-from apps.chat.ai_sdk.stream import frame, parts
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.ai_sdk.request import to_chat_body
+from apps.chat.ai_sdk.stream import encode_event, parts
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
 from apps.core.errors import ValidationFailed
 
-STARTED = Started("conversation", "message", "turn")
+STARTED = TurnStarted("conversation", "message", "turn")
 
 
-def ended(reason: str = "stop") -> Ended:
-    return Ended("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
+def ended(reason: str = "stop") -> TurnEnded:
+    return TurnEnded("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
 
 
 METADATA = {
@@ -24,7 +24,7 @@ METADATA = {
 
 
 def test_text_begins_with_the_first_delta_and_ends_before_the_end() -> None:
-    events: list[TurnEvent] = [STARTED, Delta("Hi"), Delta(" you"), ended()]
+    events: list[TurnEvent] = [STARTED, AnswerDelta("Hi"), AnswerDelta(" you"), ended()]
     told = [part for number, event in enumerate(events, 1) for part in parts(number, event)]
     assert told == [
         {
@@ -46,7 +46,7 @@ def test_stopped_turn_is_aborted_with_its_metadata() -> None:
 
 
 def test_failed_turn_ends_its_text() -> None:
-    assert [part["type"] for part in parts(3, Failed(ModelError()))] == [
+    assert [part["type"] for part in parts(3, TurnFailed(ModelError()))] == [
         "text-end",
         "message-metadata",
         "error",
@@ -55,11 +55,11 @@ def test_failed_turn_ends_its_text() -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_failure_without_text_ends_none(number: int) -> None:
-    assert parts(number, Failed(ModelError()))[-1] == {
+    assert parts(number, TurnFailed(ModelError()))[-1] == {
         "type": "error",
         "errorText": ModelError.message,
     }
-    assert len(parts(number, Failed(ModelError()))) == 2
+    assert len(parts(number, TurnFailed(ModelError()))) == 2
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_finish_reasons_are_those_of_the_schema(reason: str, told: str) -> None:
 
 def test_frame_is_one_data_line_a_part() -> None:
     assert (
-        frame(2, Delta("ß\n"))
+        encode_event(2, AnswerDelta("ß\n"))
         == (
             'data: {"type":"text-start","id":"text"}\n\n'
             'data: {"type":"text-delta","id":"text","delta":"ß\\n"}\n\n'
@@ -89,18 +89,18 @@ def test_body_of_use_chat_becomes_ours() -> None:
         "messages": [answer, asked],
         "metadata": {"page": "/"},
     }
-    assert chat_body(body) == {
+    assert to_chat_body(body) == {
         "message": "Hi",
         "conversationId": "c1",
         "metadata": {"page": "/"},
         "stream": True,
     }
-    assert chat_body({**body, "conversationId": "c2"})["conversationId"] == "c2"
+    assert to_chat_body({**body, "conversationId": "c2"})["conversationId"] == "c2"
 
 
 def test_our_own_body_stays_and_streams() -> None:
-    assert chat_body({"message": "Hi"}) == {"message": "Hi", "stream": True}
-    assert chat_body(["Hi"]) == ["Hi"]
+    assert to_chat_body({"message": "Hi"}) == {"message": "Hi", "stream": True}
+    assert to_chat_body(["Hi"]) == ["Hi"]
 
 
 @pytest.mark.parametrize(
@@ -119,5 +119,5 @@ def test_our_own_body_stays_and_streams() -> None:
 )
 def test_other_messages_are_refused(messages: object) -> None:
     with pytest.raises(ValidationFailed) as caught:
-        chat_body({"messages": messages})
+        to_chat_body({"messages": messages})
     assert list(caught.value.details) == ["messages"]

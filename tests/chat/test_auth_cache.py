@@ -17,7 +17,7 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import Caller
 from apps.api_keys.services import revoke_key
 from apps.chat.engine import chatbot_rate_limit as rate_limit
-from apps.chat.engine.auth_cache import known_chatbot_for
+from apps.chat.engine.auth_cache import authenticate_cached
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.infrastructure.postgres.threads import in_thread
@@ -40,7 +40,7 @@ class Known:
     secret: str
 
     async def ask(self) -> tuple[Caller, Chatbot]:
-        return await known_chatbot_for(f"Bearer {self.secret}", self.chatbot.id)
+        return await authenticate_cached(f"Bearer {self.secret}", self.chatbot.id)
 
     async def unnoticed(self, **fields: Any) -> None:
         """Change the chatbot as another process does, before it is heard of."""
@@ -108,11 +108,11 @@ async def test_saved_change_is_known_at_once_and_told_to_others(known: Known, wh
 
 
 async def test_change_of_another_process_is_heard_of_with_the_rate_limit(known: Known) -> None:
-    await rate_limit.look(known.chatbot)
+    await rate_limit.peek(known.chatbot)
     await known.ask()
     await known.unnoticed(name="Another")
     version = current_version()
-    await rate_limit.look(known.chatbot)
+    await rate_limit.peek(known.chatbot)
     assert not is_stale(version)
     await in_thread(_count_up)
     await rate_limit.admit(known.chatbot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from apps.chat.engine.prompts import prompt
+from apps.chat.engine.prompts import build_prompt
 from apps.chat.engine.start import ChatRequest
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.llm.tokens import estimate_prompt_tokens
@@ -24,20 +24,20 @@ def bot(room: int = 10_000) -> Chatbot:
 
 
 def test_chatbots_own_prompt_comes_first_then_the_callers_system_messages() -> None:
-    shown = prompt(bot(), [*EXCHANGE, CALLERS], "second")
+    shown = build_prompt(bot(), [*EXCHANGE, CALLERS], "second")
     assert shown == (OWN, CALLERS, *EXCHANGE, QUESTION)
 
 
 def test_greeting_is_shown_when_all_fits() -> None:
-    shown = prompt(bot(), [GREETING, *EXCHANGE], "second")
+    shown = build_prompt(bot(), [GREETING, *EXCHANGE], "second")
     assert shown == (OWN, GREETING, *EXCHANGE, QUESTION)
 
 
 def test_oldest_is_cut_first_and_system_messages_never() -> None:
     history = [CALLERS, GREETING, *EXCHANGE]
     room = estimate_prompt_tokens([OWN, *history, QUESTION]) - 1
-    assert prompt(bot(room), history, "second") == (OWN, CALLERS, *EXCHANGE, QUESTION)
-    assert prompt(bot(0), history, "second") == (OWN, CALLERS, QUESTION)
+    assert build_prompt(bot(room), history, "second") == (OWN, CALLERS, *EXCHANGE, QUESTION)
+    assert build_prompt(bot(0), history, "second") == (OWN, CALLERS, QUESTION)
 
 
 def test_digest_covers_the_history() -> None:

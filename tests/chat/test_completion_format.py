@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apps.chat.engine.chatbot_rate_limit import Window
-from apps.chat.engine.events import Delta, Ended, Failed, Started
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
 from apps.chat.openai import completion_format as frames
 from apps.chatbots.errors import ChatbotNotFound
@@ -11,7 +11,7 @@ from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
 from apps.credits.errors import InsufficientCredits
 
-STARTED = Started("conversation", "message", "turn")
+STARTED = TurnStarted("conversation", "message", "turn")
 IDS = {"conversationId": "conversation", "turnId": "turn", "messageId": "message"}
 ABOUT = {"id": "chatcmpl-turn", "created": 1000, "model": "bot"}
 COUNTED = {
@@ -20,12 +20,12 @@ COUNTED = {
 }
 
 
-def ended(reason: str = "stop") -> Ended:
-    return Ended("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
+def ended(reason: str = "stop") -> TurnEnded:
+    return TurnEnded("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
 
 
 def test_completion_has_the_answer_and_what_it_cost() -> None:
-    assert frames.completion(ended(), model="bot", created=1000) == {
+    assert frames.format_completion(ended(), model="bot", created=1000) == {
         **ABOUT,
         "object": "chat.completion",
         "choices": [
@@ -50,8 +50,10 @@ def test_finish_reasons_are_those_of_openai(reason: str, told: str) -> None:
 
 
 def test_chunks_say_role_text_reason_and_usage() -> None:
-    chunks = frames.Chunks("bot", 1000, include_usage=True)
-    told = [body for event in (STARTED, Delta("Hi"), ended()) for body in chunks.bodies(event)]
+    chunks = frames.ChunkEncoder("bot", 1000, include_usage=True)
+    told = [
+        body for event in (STARTED, AnswerDelta("Hi"), ended()) for body in chunks.bodies(event)
+    ]
     assert [body["object"] for body in told] == ["chat.completion.chunk"] * 4
     assert {(body["id"], body["created"], body["model"]) for body in told} == {
         ("chatcmpl-turn", 1000, "bot")
@@ -66,13 +68,13 @@ def test_chunks_say_role_text_reason_and_usage() -> None:
 
 
 def test_usage_is_left_out_unless_asked_for() -> None:
-    chunks = frames.Chunks("bot", 1000)
+    chunks = frames.ChunkEncoder("bot", 1000)
     told = [body for event in (STARTED, ended()) for body in chunks.bodies(event)]
     assert ["usage" in body for body in told] == [False, False]
 
 
 def test_failure_is_an_error_frame() -> None:
-    frame = frames.Chunks("bot", 1000).frame(2, Failed(ModelError())).decode()
+    frame = frames.ChunkEncoder("bot", 1000).encode(2, TurnFailed(ModelError())).decode()
     assert frame.startswith('data: {"error":{"message":"The language model failed')
     assert frame.endswith('"code":"MODEL_ERROR"}}\n\n')
 

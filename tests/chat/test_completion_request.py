@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from apps.chat.openai.completion_openapi import SCHEMAS
-from apps.chat.openai.completion_request import PASSED_OVER, REFUSED, TAKEN, completion_in, model_in
+from apps.chat.openai.completion_request import (
+    ACCEPTED_FIELDS,
+    IGNORED_FIELDS,
+    REFUSED,
+    parse_completion,
+    parse_model,
+)
 from apps.core.errors import ValidationFailed
 from apps.llm.types import ChatMessage
 
@@ -18,14 +24,14 @@ def body(*messages: Any, **fields: Any) -> dict[str, Any]:
 
 def refused(**fields: Any) -> list[str]:
     with pytest.raises(ValidationFailed) as caught:
-        completion_in(body() | fields)
+        parse_completion(body() | fields)
     return list(caught.value.details)
 
 
 def test_messages_but_the_last_are_the_history() -> None:
     greeting = {"role": "assistant", "content": "Welcome", "name": "bot", "tool_calls": None}
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
-    asked = completion_in(
+    asked = parse_completion(
         body(
             {"role": "developer", "content": "Be brief"},
             greeting,
@@ -44,12 +50,12 @@ def test_messages_but_the_last_are_the_history() -> None:
 
 
 def test_null_is_as_good_as_absent() -> None:
-    asked = completion_in(body(n=None, tools=None, stream=None, metadata=None, audio=None))
+    asked = parse_completion(body(n=None, tools=None, stream=None, metadata=None, audio=None))
     assert (asked.streams, asked.include_usage, asked.fields["metadata"]) == (False, False, None)
 
 
 def test_conversation_is_taken_out_of_the_metadata() -> None:
-    asked = completion_in(body(metadata={"conversationId": "c1", "ticket": "7"}))
+    asked = parse_completion(body(metadata={"conversationId": "c1", "ticket": "7"}))
     assert asked.fields["conversationId"] == "c1"
     assert asked.fields["metadata"] == {"ticket": "7"}
 
@@ -59,7 +65,7 @@ def test_name_that_could_not_be_sent_back_is_made_so_that_it_can() -> None:
 
 
 def test_usage_in_a_stream() -> None:
-    asked = completion_in(body(stream=True, stream_options={"include_usage": True}))
+    asked = parse_completion(body(stream=True, stream_options={"include_usage": True}))
     assert (asked.streams, asked.include_usage) == (True, True)
 
 
@@ -75,7 +81,7 @@ def test_usage_in_a_stream() -> None:
     ],
 )
 def test_asking_for_nothing_is_no_fault(nothing: dict[str, Any]) -> None:
-    assert completion_in(body(**nothing)).fields["message"] == "Hi"
+    assert parse_completion(body(**nothing)).fields["message"] == "Hi"
 
 
 @pytest.mark.parametrize(
@@ -119,12 +125,12 @@ def test_what_is_no_text_message_is_refused_by_place(message: Any, name: str) ->
 @pytest.mark.parametrize("data", [None, [], {}, {"model": 7}, {"model": ""}])
 def test_model_must_be_named(data: Any) -> None:
     with pytest.raises(ValidationFailed):
-        model_in(data)
+        parse_model(data)
 
 
 def test_document_names_every_parameter_and_no_other() -> None:
     shown = SCHEMAS["CompletionRequest"]
-    assert set(shown["properties"]) == TAKEN | PASSED_OVER | REFUSED.keys()
+    assert set(shown["properties"]) == ACCEPTED_FIELDS | IGNORED_FIELDS | REFUSED.keys()
     assert shown["additionalProperties"] is False
 
 
@@ -137,4 +143,4 @@ def test_message_with_anything_but_text_is_refused(field: str, value: Any) -> No
 @pytest.mark.parametrize("field", ["tool_calls", "function_call", "audio"])
 @pytest.mark.parametrize("value", [None, []])
 def test_message_as_openais_client_repeats_it_is_taken(field: str, value: Any) -> None:
-    assert completion_in(body({**QUESTION, field: value})).fields["message"] == "Hi"
+    assert parse_completion(body({**QUESTION, field: value})).fields["message"] == "Hi"

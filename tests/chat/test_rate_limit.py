@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from apps.chat.engine.chatbot_rate_limit import Window, admit, look
+from apps.chat.engine.chatbot_rate_limit import Window, admit, peek
 from apps.chatbots.models import Chatbot
 from apps.infrastructure.redis.clients import KEY_PREFIX, close_redis, redis_client
 
@@ -111,7 +111,7 @@ async def test_idempotency_key_is_not_kept_in_the_clear() -> None:
 
 async def test_look_takes_no_place() -> None:
     chatbot = bot(2)
-    windows = [await look(chatbot), await look(chatbot), await admit(chatbot), await look(chatbot)]
+    windows = [await peek(chatbot), await peek(chatbot), await admit(chatbot), await peek(chatbot)]
     assert [window.remaining for window in windows] == [2, 2, 1, 1]
 
 

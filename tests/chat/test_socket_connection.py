@@ -8,46 +8,46 @@ from typing import Any
 
 import pytest
 
-from apps.chat.engine.events import Delta
+from apps.chat.engine.events import AnswerDelta
 from apps.chat.engine.log import TurnLog
 from apps.chat.websocket.connection import (
-    MOST_WAITING,
+    MAX_WAITING_EVENTS,
     SEND_SECONDS,
     TOO_SLOW,
-    Ending,
-    Lag,
-    Socket,
-    SocketOver,
+    BackpressureMonitor,
+    CloseReason,
+    SocketClosed,
+    SocketConnection,
 )
 
 
 def log_of(events: int) -> TurnLog:
-    return TurnLog([Delta("a")] * events)
+    return TurnLog([AnswerDelta("a")] * events)
 
 
 def test_old_answer_is_no_lag() -> None:
-    lag = Lag(log_of(5 * MOST_WAITING))
-    assert not lag.is_too_long(1, 2 * SEND_SECONDS)
+    lag = BackpressureMonitor(log_of(5 * MAX_WAITING_EVENTS))
+    assert not lag.is_too_slow(1, 2 * SEND_SECONDS)
 
 
 def test_burst_that_is_taken_at_once_is_no_lag() -> None:
     turn_log = log_of(1)
-    lag = Lag(turn_log)
-    for _ in range(30 * MOST_WAITING):
-        turn_log.append(Delta("a"))
-    taken = [lag.is_too_long(number, 0.001) for number in range(2, 30 * MOST_WAITING)]
+    lag = BackpressureMonitor(turn_log)
+    for _ in range(30 * MAX_WAITING_EVENTS):
+        turn_log.append(AnswerDelta("a"))
+    taken = [lag.is_too_slow(number, 0.001) for number in range(2, 30 * MAX_WAITING_EVENTS)]
     assert not any(taken)
 
 
 def test_reader_that_holds_up_its_sender_lags_until_it_has_caught_up() -> None:
     turn_log = log_of(1)
-    lag = Lag(turn_log)
-    for _ in range(3 * MOST_WAITING):
-        turn_log.append(Delta("a"))
-    assert not lag.is_too_long(2, 0.6 * SEND_SECONDS)
-    assert not lag.is_too_long(3 * MOST_WAITING, 0.6 * SEND_SECONDS)
-    assert not lag.is_too_long(3, 0.6 * SEND_SECONDS)
-    assert lag.is_too_long(4, 0.6 * SEND_SECONDS)
+    lag = BackpressureMonitor(turn_log)
+    for _ in range(3 * MAX_WAITING_EVENTS):
+        turn_log.append(AnswerDelta("a"))
+    assert not lag.is_too_slow(2, 0.6 * SEND_SECONDS)
+    assert not lag.is_too_slow(3 * MAX_WAITING_EVENTS, 0.6 * SEND_SECONDS)
+    assert not lag.is_too_slow(3, 0.6 * SEND_SECONDS)
+    assert lag.is_too_slow(4, 0.6 * SEND_SECONDS)
 
 
 class Client:
@@ -72,22 +72,22 @@ class Client:
 
 async def test_socket_ends_once_and_not_while_a_message_is_waited_for() -> None:
     client = Client()
-    socket = Socket(client.receive, client.send)
+    socket = SocketConnection(client.receive, client.send)
     coming = asyncio.create_task(socket.receive())
     await asyncio.sleep(0)
-    socket.end(Ending(4401, "API key revoked"))
-    socket.end(TOO_SLOW)
+    socket.request_close(CloseReason(4401, "API key revoked"))
+    socket.request_close(TOO_SLOW)
     assert await coming == {"type": "socket.end"}
-    with pytest.raises(SocketOver):
-        await socket.say("{}")
-    assert socket.ending is not None
-    await socket.close(socket.ending)
+    with pytest.raises(SocketClosed):
+        await socket.send("{}")
+    assert socket.close_reason is not None
+    await socket.close(socket.close_reason)
     assert client.got == [{"type": "websocket.close", "code": 4401, "reason": "API key revoked"}]
 
 
 async def test_closing_ends_the_tasks_of_the_socket() -> None:
     client = Client()
-    socket = Socket(client.receive, client.send)
+    socket = SocketConnection(client.receive, client.send)
     ended = asyncio.Event()
 
     async def work() -> None:
@@ -96,7 +96,7 @@ async def test_closing_ends_the_tasks_of_the_socket() -> None:
         finally:
             ended.set()
 
-    socket.start(work())
+    socket.start_task(work())
     await asyncio.sleep(0)
     await socket.close(TOO_SLOW)
     assert ended.is_set()

@@ -5,13 +5,13 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.chat.engine.event_payloads import as_json, named
-from apps.chat.engine.events import Delta, Ended, Failed, Started
+from apps.chat.engine.event_payloads import dump_json, event_payload
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
 from apps.chat.http import sse
 from apps.core.errors import TooManyRequests
 
-ENDED = Ended(
+ENDED = TurnEnded(
     response="Hi",
     conversation_id="c1",
     message_id="m1",
@@ -25,26 +25,26 @@ ENDED = Ended(
 
 
 def test_started_frame_names_the_turn() -> None:
-    assert sse.frame(1, Started("c1", "m1", "t1")) == (
+    assert sse.encode_event(1, TurnStarted("c1", "m1", "t1")) == (
         b"id: 1\nevent: message.start\n"
         b'data: {"type":"message.start","conversationId":"c1","messageId":"m1","turnId":"t1"}\n\n'
     )
 
 
 def test_delta_frame_has_the_text() -> None:
-    assert sse.frame(2, Delta(" word")) == (
+    assert sse.encode_event(2, AnswerDelta(" word")) == (
         b'id: 2\nevent: message.delta\ndata: {"type":"message.delta","delta":" word"}\n\n'
     )
 
 
 def test_ended_frame_has_the_object_of_the_json_mode() -> None:
-    head, data = sse.frame(3, ENDED).split(b"data: ")
+    head, data = sse.encode_event(3, ENDED).split(b"data: ")
     assert head == b"id: 3\nevent: message.end\n"
     assert json.loads(data) == {"type": "message.end", "success": True, "data": ENDED.data()}
 
 
 def test_failed_frame_has_the_body_of_the_error() -> None:
-    assert sse.frame(4, Failed(ModelError())) == (
+    assert sse.encode_event(4, TurnFailed(ModelError())) == (
         b'id: 4\nevent: error\ndata: {"type":"error","success":false,'
         b'"error":"The language model failed to answer. Nothing was charged.",'
         b'"code":"MODEL_ERROR"}\n\n'
@@ -52,13 +52,13 @@ def test_failed_frame_has_the_body_of_the_error() -> None:
 
 
 def test_failed_frame_keeps_what_an_error_adds() -> None:
-    data = sse.frame(1, Failed(TooManyRequests(7))).split(b"data: ")[1]
+    data = sse.encode_event(1, TurnFailed(TooManyRequests(7))).split(b"data: ")[1]
     assert json.loads(data)["retryAfter"] == 7
 
 
 def test_text_with_line_breaks_stays_one_line_of_data() -> None:
     text = "a\n\nb\r\nc\rd\x85e\u2028f\u2029 data: x é 😀"
-    frame = sse.frame(1, Delta(text))
+    frame = sse.encode_event(1, AnswerDelta(text))
     assert frame.endswith(b"\n\n")
     lines = frame.removesuffix(b"\n\n").split(b"\n")
     assert [line.split(b":")[0] for line in lines] == [b"id", b"event", b"data"]
@@ -76,5 +76,7 @@ def test_done_is_what_readers_of_openais_streams_expect() -> None:
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
 def test_quick_frame_of_text_is_the_very_frame(text: str) -> None:
-    as_ever = f"id: 7\nevent: message.delta\ndata: {as_json(named(Delta(text)))}\n\n"
-    assert sse.frame(7, Delta(text)) == as_ever.encode()
+    as_ever = (
+        f"id: 7\nevent: message.delta\ndata: {dump_json(event_payload(AnswerDelta(text)))}\n\n"
+    )
+    assert sse.encode_event(7, AnswerDelta(text)) == as_ever.encode()

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
-from apps.chat.engine.log import AT_ONCE, ROUND_SECONDS, TurnLog
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.chat.engine.log import WAKE_BATCH_SIZE, WAKE_PAUSE_SECONDS, TurnLog
 from apps.chat.errors import ModelError
 from tests.chat.test_sse import ENDED
 
-START = Started("c1", "m1", "t1")
-A, B = Delta("a"), Delta("b")
+START = TurnStarted("c1", "m1", "t1")
+A, B = AnswerDelta("a"), AnswerDelta("b")
 
 
 async def rest(log: TurnLog, *, after: int = 0) -> list[TurnEvent]:
@@ -74,7 +74,7 @@ async def test_follow_begins_after_the_number_it_is_given(after: int) -> None:
 
 
 async def test_follow_ends_with_a_failure_too() -> None:
-    failed = Failed(ModelError())
+    failed = TurnFailed(ModelError())
     assert await rest(TurnLog([START, failed])) == [START, failed]
 
 
@@ -101,7 +101,7 @@ async def test_follower_that_leaves_takes_nothing_with_it() -> None:
 
 async def test_idle_follower_hears_of_it_again_and_again() -> None:
     log = TurnLog([START])
-    follower = log.follow(idle=0.01)
+    follower = log.follow(idle_seconds=0.01)
     assert [list(await anext(follower)) for _ in range(3)] == [[START], [], []]
     log.append(ENDED)
     assert [list(events) async for events in follower] == [[ENDED]]
@@ -109,16 +109,18 @@ async def test_idle_follower_hears_of_it_again_and_again() -> None:
 
 async def test_second_is_the_event_after_the_start() -> None:
     log = TurnLog([START])
-    waiting = asyncio.create_task(log.second(within=10))
+    waiting = asyncio.create_task(log.first_event(timeout=10))
     await settle()
     assert not waiting.done()
     log.append(A)
     assert await waiting == A
-    assert await TurnLog([START, Failed(error := ModelError())]).second(within=10) == Failed(error)
+    assert await TurnLog([START, TurnFailed(error := ModelError())]).first_event(
+        timeout=10
+    ) == TurnFailed(error)
 
 
 async def test_second_is_none_when_the_model_is_slow() -> None:
-    assert await TurnLog([START]).second(within=0.01) is None
+    assert await TurnLog([START]).first_event(timeout=0.01) is None
 
 
 async def test_outcome_waits_for_the_end() -> None:
@@ -127,7 +129,7 @@ async def test_outcome_waits_for_the_end() -> None:
     await settle()
     assert [task.done() for task in waiting] == [False, False, False]
     log.append(ENDED)
-    outcomes: list[Ended | Failed] = await asyncio.gather(*waiting)
+    outcomes: list[TurnEnded | TurnFailed] = await asyncio.gather(*waiting)
     assert outcomes == [ENDED] * 3
 
 
@@ -136,29 +138,31 @@ async def test_outcome_of_a_turn_that_is_over_is_there_at_once() -> None:
 
 
 async def test_second_event_of_a_log_with_one_is_that_one() -> None:
-    failed = Failed(ModelError())
-    assert await TurnLog([failed]).second(within=1) == failed
+    failed = TurnFailed(ModelError())
+    assert await TurnLog([failed]).first_event(timeout=1) == failed
 
 
 async def test_hundreds_of_followers_miss_nothing() -> None:
     log = TurnLog([START])
-    readers = [asyncio.create_task(rest(log)) for _ in range(10 * AT_ONCE)]
+    readers = [asyncio.create_task(rest(log)) for _ in range(10 * WAKE_BATCH_SIZE)]
     await settle()
     for event in (A, B, A):
         log.append(event)
-        await asyncio.sleep(1.5 * ROUND_SECONDS)  # so that events come in the middle of rounds
+        await asyncio.sleep(1.5 * WAKE_PAUSE_SECONDS)  # so that events come in the middle of rounds
     log.append(ENDED)
     assert [await reader for reader in readers] == [[START, A, B, A, ENDED]] * len(readers)
 
 
 async def test_first_followers_wait_for_no_round() -> None:
     log = TurnLog([START])
-    followers = [log.follow(after=1) for _ in range(3 * AT_ONCE)]
+    followers = [log.follow(after=1) for _ in range(3 * WAKE_BATCH_SIZE)]
     waiting = [asyncio.create_task(anext(follower)) for follower in followers]
     await settle()
     log.append(A)
     await settle()
-    assert [task.done() for task in waiting] == [True] * AT_ONCE + [False] * 2 * AT_ONCE
+    assert [task.done() for task in waiting] == [True] * WAKE_BATCH_SIZE + [
+        False
+    ] * 2 * WAKE_BATCH_SIZE
     assert [list(events) for events in await asyncio.gather(*waiting)] == [[A]] * len(waiting)
     for follower in followers:
         await follower.aclose()

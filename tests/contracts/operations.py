@@ -15,13 +15,13 @@ from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
 from apps.api_keys.models import Scope
-from apps.chat.openai.compatible_endpoint import NothingHereView
+from apps.chat.openai.compatible_endpoint import UnknownPathView
 from apps.chat.urls import urlpatterns as chat_patterns
 from config.api import api
 from config.urls import urlpatterns
 
 ROOT = "/api/v1/"
-EDGES_WITHOUT_A_CALLER = (NothingHereView,)
+EDGES_WITHOUT_A_CALLER = (UnknownPathView,)
 """Views that answer everybody alike, because they serve nothing."""
 
 

@@ -16,8 +16,8 @@ from psycopg.sql import SQL, Literal
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
-from apps.chat.engine.access import chatbot_for
-from apps.chat.engine.replay import recorded_events
+from apps.chat.engine.access import authenticate
+from apps.chat.engine.replay import replay_events
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.conversations.queries import conversation_with, turn_with
@@ -133,7 +133,7 @@ def test_admission_is_look_ups(many: Chatbot, big: set[str], explained: Explaine
     _, secret = issue_key(workspace=many.workspace, name="asked")
     conversation = Conversation.objects.filter(chatbot=many).latest("last_message_at")
     explained.forget()
-    caller, chatbot = chatbot_for(f"Bearer {secret}", many.id)
+    caller, chatbot = authenticate(f"Bearer {secret}", many.id)
     conversation_with(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
     assert len(explained.statements) == 4
     assert [(name, sql) for name, sql in explained.scanned if name in big] == []
@@ -146,7 +146,7 @@ def test_what_the_services_do_of_a_turn_are_look_ups(
     assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
     read = turn_with(many.workspace_id, turn.id, chatbot_id=many.id)
     assert completed(read, "Hi").charged == 1
-    recorded_events(turn_with(many.workspace_id, turn.id, chatbot_id=many.id))
+    replay_events(turn_with(many.workspace_id, turn.id, chatbot_id=many.id))
     dead = opened(many, credits=1)
     silence(dead)
     assert dead.id in sweep_turns()

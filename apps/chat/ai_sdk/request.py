@@ -10,7 +10,7 @@ from apps.core.errors import ValidationFailed
 _OF_USE_CHAT = {"id", "messages", "trigger", "messageId"}
 
 
-def chat_body(data: Any) -> Any:
+def to_chat_body(data: Any) -> Any:
     """The chat endpoint's own body for what `useChat` sends; any other body as it is.
 
     `useChat` sends `{id, messages, trigger, messageId}` and whatever the page adds: the fields of
@@ -37,23 +37,23 @@ def chat_body(data: Any) -> Any:
 
 def _messages(value: Any) -> Sequence[Mapping[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(message, Mapping) for message in value):
-        raise _refused("This must be a list of UI messages.")
+        raise _messages_error("This must be a list of UI messages.")
     return value
 
 
 def _question(messages: Sequence[Mapping[str, Any]]) -> str:
     if not messages or messages[-1].get("role") != "user":
-        raise _refused("The last message must be the user's.")
+        raise _messages_error("The last message must be the user's.")
     said = messages[-1].get("parts")
     if not isinstance(said, list) or not all(isinstance(part, Mapping) for part in said):
-        raise _refused("The last message must have a list of parts.")
+        raise _messages_error("The last message must have a list of parts.")
     return "\n".join(_text_of(part) for part in said if not _is_data(part))
 
 
 def _text_of(part: Mapping[str, Any]) -> str:
     text = part.get("text")
     if part.get("type") != "text" or not isinstance(text, str):
-        raise _refused("Only parts of the type text can be read in the last message.")
+        raise _messages_error("Only parts of the type text can be read in the last message.")
     return text
 
 
@@ -72,5 +72,5 @@ def _conversation_id(messages: Sequence[Mapping[str, Any]]) -> Any:
     return None
 
 
-def _refused(problem: str) -> ValidationFailed:
+def _messages_error(problem: str) -> ValidationFailed:
     return ValidationFailed({"messages": [problem]})

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.chat.engine.event_payloads import as_json
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.engine.event_payloads import dump_json
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 
@@ -32,24 +32,24 @@ _FIRST_TEXT = 2
 _FINISH_REASONS = {"stop": "stop", "length": "length", "content_filter": "content-filter"}
 
 
-def frame(number: int, event: TurnEvent) -> bytes:
+def encode_event(number: int, event: TurnEvent) -> bytes:
     """One event as the parts that tell it."""
-    return "".join(f"data: {as_json(part)}\n\n" for part in parts(number, event)).encode()
+    return "".join(f"data: {dump_json(part)}\n\n" for part in parts(number, event)).encode()
 
 
 def parts(number: int, event: TurnEvent) -> list[Part]:
     """The parts that tell the event of this number: text begins with event 2, if ever."""
     end = [{"type": "text-end", "id": _TEXT}] if number > _FIRST_TEXT else []
     match event:
-        case Started():
+        case TurnStarted():
             ids = {"conversationId": event.conversation_id, "turnId": event.turn_id}
             return [{"type": "start", "messageId": event.message_id, "messageMetadata": ids}]
-        case Delta():
+        case AnswerDelta():
             begin = [{"type": "text-start", "id": _TEXT}] if number == _FIRST_TEXT else []
             return [*begin, {"type": "text-delta", "id": _TEXT, "delta": event.text}]
-        case Ended():
+        case TurnEnded():
             return [*end, *_ending(event)]
-        case Failed():
+        case TurnFailed():
             code = {"errorCode": event.error.code}
             return [
                 *end,
@@ -58,7 +58,7 @@ def parts(number: int, event: TurnEvent) -> list[Part]:
             ]
 
 
-def _ending(event: Ended) -> list[Part]:
+def _ending(event: TurnEnded) -> list[Part]:
     said = event.data()
     names = ("conversationId", "turnId", "usage", "credits")
     metadata = {name: said[name] for name in names}

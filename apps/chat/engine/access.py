@@ -14,41 +14,41 @@ from apps.core.errors import ApiError
 from apps.core.ids import is_id
 
 
-def chatbot_for(authorization: str | None, chatbot_id: str) -> tuple[Caller, Chatbot]:
+def authenticate(authorization: str | None, chatbot_id: str) -> tuple[Caller, Chatbot]:
     """The caller of this Authorization header and the chatbot that it may talk to.
 
     Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _chatbot_of(caller_of(secret_in(authorization)), chatbot_id)
+    return _get_chatbot(caller_of(secret_in(authorization)), chatbot_id)
 
 
-def chatbot_again(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
+def reauthenticate(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
     """The same caller and chatbot as they are by now, for one who stays connected.
 
     Raises InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _chatbot_of(caller_with(caller.api_key_id), chatbot_id)
+    return _get_chatbot(caller_with(caller.api_key_id), chatbot_id)
 
 
-def chatbots_for(authorization: str | None) -> list[Chatbot]:
+def list_accessible_chatbots(authorization: str | None) -> list[Chatbot]:
     """All chatbots that the caller of this Authorization header may talk to.
 
     Raises MissingAuthHeader, InvalidApiKey or ScopeMissing.
     """
     caller = caller_of(secret_in(authorization))
-    _admit(caller)
+    _require_chat_scope(caller)
     return active_chatbots_for(caller.workspace_id)
 
 
-def _admit(caller: Caller) -> None:
+def _require_chat_scope(caller: Caller) -> None:
     if caller.is_due_for_touch(timezone.now()):
         touch_key(api_key_id=caller.api_key_id)
     caller.require(Scope.CHAT)
 
 
-def _chatbot_of(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
+def _get_chatbot(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
     try:
-        _admit(caller)
+        _require_chat_scope(caller)
         if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
             raise ChatbotNotFound
         return caller, get_active_chatbot(caller.workspace_id, chatbot_id)

@@ -15,7 +15,7 @@ from django.db.models.signals import post_delete, post_save
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import Caller, digest_of, secret_in
-from apps.chat.engine.access import chatbot_for
+from apps.chat.engine.access import authenticate
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.cache_invalidation import (
@@ -24,47 +24,47 @@ from apps.infrastructure.redis.cache_invalidation import (
     on_invalidate,
 )
 
-_MOST = 10_000
+MAX_LOOKUPS = 10_000
 
 Found = tuple[Caller, Chatbot]
 
 
 @dataclass(frozen=True, slots=True)
-class _LookUp:
+class _Lookup:
     began: float
     found: asyncio.Task[Found]
 
 
-_kept: dict[tuple[str, str], _LookUp] = {}
+_lookups: dict[tuple[str, str], _Lookup] = {}
 
 
-async def known_chatbot_for(authorization: str | None, chatbot_id: str) -> Found:
-    """As `access.chatbot_for`, from memory where that is fresh. What it returns is not changed
+async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Found:
+    """As `access.authenticate`, from memory where that is fresh. What it returns is not changed
     by anyone. Raises as that does."""
     key = (digest_of(secret_in(authorization)), chatbot_id)
-    look_up = _kept.get(key)
+    look_up = _lookups.get(key)
     if look_up is None or time.monotonic() - look_up.began > MAX_AGE_SECONDS:
-        look_up = _kept[key] = _look_up(authorization, chatbot_id)
-        if len(_kept) > _MOST:
-            _kept.pop(next(iter(_kept), key), None)
+        look_up = _lookups[key] = _start_lookup(authorization, chatbot_id)
+        if len(_lookups) > MAX_LOOKUPS:
+            _lookups.pop(next(iter(_lookups), key), None)
     try:
         return await asyncio.shield(look_up.found)
     except Exception:
-        if _kept.get(key) is look_up:
-            _kept.pop(key, None)
+        if _lookups.get(key) is look_up:
+            _lookups.pop(key, None)
         raise
 
 
-def _look_up(authorization: str | None, chatbot_id: str) -> _LookUp:
-    step = in_thread(chatbot_for, authorization, chatbot_id)
+def _start_lookup(authorization: str | None, chatbot_id: str) -> _Lookup:
+    step = in_thread(authenticate, authorization, chatbot_id)
     # A fresh context: others wait for it too, and the request that began it may leave.
     task = asyncio.get_running_loop().create_task(step, context=contextvars.Context())
-    return _LookUp(time.monotonic(), task)
+    return _Lookup(time.monotonic(), task)
 
 
-def heed_changes() -> None:
+def clear_on_changes() -> None:
     """Forget what is kept whenever one of its tables changes, and tell other processes so."""
-    on_invalidate(_kept.clear)
+    on_invalidate(_lookups.clear)
     for model in (ApiKey, Chatbot, LanguageModel):
         post_save.connect(_tell, sender=model, dispatch_uid="known")
         post_delete.connect(_tell, sender=model, dispatch_uid="known")

@@ -12,7 +12,7 @@ from apps.chatbots.models import Chatbot
 from apps.infrastructure.redis import rate_limit
 from apps.infrastructure.redis.rate_limit import RateLimit, Window
 
-__all__ = ["Window", "admit", "look"]
+__all__ = ["Window", "admit", "peek"]
 
 
 async def admit(chatbot: Chatbot, *, idempotency_key: str | None = None) -> Window:
@@ -20,7 +20,7 @@ async def admit(chatbot: Chatbot, *, idempotency_key: str | None = None) -> Wind
     return await rate_limit.admit(_limit(chatbot), request_key=_member(idempotency_key))
 
 
-async def look(chatbot: Chatbot) -> Window:
+async def peek(chatbot: Chatbot) -> Window:
     """The chatbot's window as it is, taking no place."""
     return await rate_limit.peek(_limit(chatbot))
 

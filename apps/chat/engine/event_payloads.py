@@ -11,32 +11,32 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any
 
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 
 
-def named(event: TurnEvent) -> dict[str, Any]:
+def event_payload(event: TurnEvent) -> dict[str, Any]:
     """The event as an object: its name as `type`, then what it says."""
     match event:
-        case Delta():
+        case AnswerDelta():
             return {"type": "message.delta", "delta": event.text}
-        case Started():
+        case TurnStarted():
             return {
                 "type": "message.start",
                 "conversationId": event.conversation_id,
                 "messageId": event.message_id,
                 "turnId": event.turn_id,
             }
-        case Ended():
+        case TurnEnded():
             return {"type": "message.end", "success": True, "data": event.data()}
-        case Failed():
+        case TurnFailed():
             return {"type": "error", **event.error.body()}
 
 
-def as_json(frame: Mapping[str, Any]) -> str:
+def dump_json(frame: Mapping[str, Any]) -> str:
     """Compact JSON, its text unescaped."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
 
 
-def as_json_text(text: str) -> str:
-    """A text as JSON, in quotes: what `as_json` makes of it."""
+def dump_json_string(text: str) -> str:
+    """A text as JSON, in quotes: what `dump_json` makes of it."""
     return encode_basestring(text)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from apps.chat.errors import of_code
+from apps.chat.errors import error_from_code
 from apps.core.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class TurnStarted:
     """The turn is committed: its ids will not change."""
 
     conversation_id: str
@@ -20,14 +20,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class AnswerDelta:
     """The next piece of the answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class TurnEnded:
     """The answer is committed and paid for."""
 
     response: str
@@ -54,36 +54,36 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class TurnFailed:
     """There will be no more text, and nothing was charged."""
 
     error: ApiError
 
 
-TurnEvent = Started | Delta | Ended | Failed
+TurnEvent = TurnStarted | AnswerDelta | TurnEnded | TurnFailed
 
-_KINDS: dict[str, type[Started | Delta | Ended]] = {
-    "started": Started,
-    "delta": Delta,
-    "ended": Ended,
+_KINDS: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
+    "started": TurnStarted,
+    "delta": AnswerDelta,
+    "ended": TurnEnded,
 }
 
 
-def encoded(event: TurnEvent) -> list[Any]:
+def encode_event(event: TurnEvent) -> list[Any]:
     """The event as plain values, to be sent to another process."""
     match event:
-        case Failed():
+        case TurnFailed():
             return ["failed", event.error.code, event.error.retry_after]
         case _:
             return [type(event).__name__.lower(), *astuple(event)]
 
 
-def decoded(values: Sequence[Any]) -> TurnEvent:
-    """The event that `encoded` made these values of."""
+def decode_event(values: Sequence[Any]) -> TurnEvent:
+    """The event that `encode_event` made these values of."""
     kind, *fields = values
     if kind == "failed":
         code, retry_after = fields
-        error = of_code(code)
+        error = error_from_code(code)
         error.retry_after = retry_after
-        return Failed(error)
+        return TurnFailed(error)
     return _KINDS[kind](*fields)

@@ -13,7 +13,7 @@ from apps.leads.capture import given_in, take_given
 log = get_logger(__name__)
 
 
-async def take_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
+async def capture_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
     """Make the lead of `metadata.lead`, while the model is at work already.
 
     A chat never fails for its lead: what goes wrong here is logged, and the turn goes on.

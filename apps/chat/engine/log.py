@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import islice
 
-from apps.chat.engine.events import Ended, Failed, TurnEvent
+from apps.chat.engine.events import TurnEnded, TurnEvent, TurnFailed
 
-AT_ONCE = 20
+WAKE_BATCH_SIZE = 20
 """So many followers, the first to come, are woken by every event. Telling one costs about 0.1 ms,
 so hundreds would hold up the turn and all else in the process: the others are woken by rounds."""
-ROUND_SECONDS = 0.01
+WAKE_PAUSE_SECONDS = 0.01
 """The pause between waking the others, AT_ONCE at a time."""
 
 
@@ -36,11 +36,11 @@ class TurnLog:
     def append(self, event: TurnEvent) -> None:
         """Add the next event and wake whoever waits for it."""
         self.events.append(event)
-        for bell in islice(self._bells, AT_ONCE):
+        for bell in islice(self._bells, WAKE_BATCH_SIZE):
             bell.ring()
         if not self._next:
-            self._begin_round(islice(self._bells, AT_ONCE, None))
-        if isinstance(event, Ended | Failed):
+            self._begin_round(islice(self._bells, WAKE_BATCH_SIZE, None))
+        if isinstance(event, TurnEnded | TurnFailed):
             self._over.set()
 
     def _begin_round(self, bells: Iterable[_Bell]) -> None:
@@ -50,29 +50,31 @@ class TurnLog:
 
     def _ring_later(self) -> None:
         if self._next:
-            asyncio.get_running_loop().call_later(ROUND_SECONDS, self._ring_next)
+            asyncio.get_running_loop().call_later(WAKE_PAUSE_SECONDS, self._ring_next)
 
     def _ring_next(self) -> None:
         """Wake the next few. Another round, of all, follows for what has come during this one:
         the first of then may have left, and others be the first now."""
-        for _ in range(min(AT_ONCE, len(self._next))):
+        for _ in range(min(WAKE_BATCH_SIZE, len(self._next))):
             self._next.popleft().ring()
         if self._next:
             self._ring_later()
         elif len(self.events) > self._round_saw:
             self._begin_round(self._bells)
 
-    async def outcome(self) -> Ended | Failed:
+    async def outcome(self) -> TurnEnded | TurnFailed:
         """The last event, when it has come."""
         await self._over.wait()
-        return next(event for event in reversed(self.events) if isinstance(event, Ended | Failed))
+        return next(
+            event for event in reversed(self.events) if isinstance(event, TurnEnded | TurnFailed)
+        )
 
-    async def second(self, *, within: float) -> TurnEvent | None:
-        """The event after `Started`, or None if it takes longer than `within` seconds.
+    async def first_event(self, *, timeout: float) -> TurnEvent | None:
+        """The event after `Started`, or None if it takes longer than `timeout` seconds.
 
         A turn that failed before it could be told has one event, which is this one then.
         """
-        follower = self.follow(after=1, idle=within)
+        follower = self.follow(after=1, idle_seconds=timeout)
         try:
             events = await anext(follower, self.events[-1:])
         finally:
@@ -80,13 +82,13 @@ class TurnLog:
         return events[0] if events else None
 
     async def follow(
-        self, *, after: int = 0, idle: float | None = None
+        self, *, after: int = 0, idle_seconds: float | None = None
     ) -> AsyncGenerator[Sequence[TurnEvent], None]:
         """Yield the events after number `after`, those that came together at once, to the end.
 
-        Yields an empty sequence whenever `idle` seconds have passed without one.
+        Yields an empty sequence whenever `idle_seconds` seconds have passed without one.
         """
-        bell = _Bell(idle)
+        bell = _Bell(idle_seconds)
         self._bells[bell] = None
         try:
             while True:
@@ -103,7 +105,7 @@ class TurnLog:
 
 
 class _Bell:
-    """Wakes one follower: when it is rung, or after `idle` seconds in which it was not.
+    """Wakes one follower: when it is rung, or after `idle_seconds` seconds in which it was not.
 
     One timer for many waits: a timer for each token costs as much as all else that is done with
     it. The timer stays where it is while the waits go by, and looks again when it fires.

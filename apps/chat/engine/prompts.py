@@ -11,14 +11,16 @@ from apps.chatbots.models import Chatbot, LeadCapture
 from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
-ASK = (
+LEAD_CAPTURE_INSTRUCTION = (
     "At a natural moment, ask the user once for their name and their email address or phone number"
     " (with the country code), so that somebody can get back to them. Do not ask before you have"
     " been of help, do not ask for what they have given already, and do not insist."
 )
 
 
-def prompt(chatbot: Chatbot, history: Sequence[ChatMessage], text: str) -> tuple[ChatMessage, ...]:
+def build_prompt(
+    chatbot: Chatbot, history: Sequence[ChatMessage], text: str
+) -> tuple[ChatMessage, ...]:
     """The messages for the model: the chatbot's system prompt, the system messages of the
     history, the rest of it, the question. The rest is cut oldest first, in whole exchanges, so
     that prompt and reply fit the model's context by our estimate of its tokens."""
@@ -27,18 +29,20 @@ def prompt(chatbot: Chatbot, history: Sequence[ChatMessage], text: str) -> tuple
     system = [*own, *(line for line in history if line.role == "system")]
     earlier = [line for line in history if line.role != "system"]
     question = ChatMessage("user", text)
-    room = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
-    room -= estimate_prompt_tokens([*system, question])
-    return (*system, *_newest_that_fit(earlier, room), question)
+    available_tokens = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
+    available_tokens -= estimate_prompt_tokens([*system, question])
+    return (*system, *_newest_exchanges_within(earlier, available_tokens), question)
 
 
 def _instructions(chatbot: Chatbot) -> str:
     """The chatbot's own system prompt, and what its settings add to it."""
     asks = chatbot.lead_capture == LeadCapture.ASK
-    return "\n\n".join(part for part in (chatbot.system_prompt, ASK if asks else "") if part)
+    return "\n\n".join(
+        part for part in (chatbot.system_prompt, LEAD_CAPTURE_INSTRUCTION if asks else "") if part
+    )
 
 
-def _newest_that_fit(earlier: Sequence[ChatMessage], room: int) -> Sequence[ChatMessage]:
+def _newest_exchanges_within(earlier: Sequence[ChatMessage], room: int) -> Sequence[ChatMessage]:
     first = len(earlier)
     for at in range(len(earlier) - 1, -1, -1):
         room -= estimate_prompt_tokens([earlier[at]])
@@ -50,7 +54,7 @@ def _newest_that_fit(earlier: Sequence[ChatMessage], room: int) -> Sequence[Chat
     return earlier[first:]
 
 
-def most_it_can_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
+def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
     """The credits to hold: the price if every byte of the prompt were a token and the reply took
     all the tokens it may."""
     model = chatbot.language_model
@@ -60,7 +64,7 @@ def most_it_can_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
     )
 
 
-def model_request(chatbot: Chatbot, messages: tuple[ChatMessage, ...]) -> ModelRequest:
+def build_model_request(chatbot: Chatbot, messages: tuple[ChatMessage, ...]) -> ModelRequest:
     """The question to put to the model."""
     model = chatbot.language_model
     return ModelRequest(

@@ -18,11 +18,11 @@ from apps.core.errors import ApiError
 from apps.infrastructure.redis.rate_limit import Window
 from apps.infrastructure.web.middleware import get_request_id
 
-OF_THE_MODEL = {"MODEL_ERROR", "MODEL_UNAVAILABLE", "MODEL_TIMEOUT", "TURN_ABANDONED"}
+TURN_ERROR_CODES = {"MODEL_ERROR", "MODEL_UNAVAILABLE", "MODEL_TIMEOUT", "TURN_ABANDONED"}
 """Errors of a turn that was opened: its row tells of them."""
 
 
-def note_refusal(
+def log_refused_http_request(
     exception: Exception,
     request: HttpRequest,
     found: tuple[Caller, Chatbot] | None,
@@ -32,7 +32,7 @@ def note_refusal(
     error = as_api_error(exception)
     caller, chatbot = found or (None, None)
     who = (caller.workspace_id, caller.api_key_id) if caller else error.caller
-    if who is None or error.code in OF_THE_MODEL:
+    if who is None or error.code in TURN_ERROR_CODES:
         return
     _note(
         error,
@@ -45,12 +45,12 @@ def note_refusal(
     )
 
 
-def note_refused_command(
+def log_refused_command(
     error: ApiError, caller: Caller | None, *, chatbot_id: str, path: str, about: dict[str, object]
 ) -> None:
     """Note why a command on a WebSocket was refused."""
     request_id = about.get("xRequestId")
-    if caller is None or not isinstance(request_id, str) or error.code in OF_THE_MODEL:
+    if caller is None or not isinstance(request_id, str) or error.code in TURN_ERROR_CODES:
         return
     _note(
         error,
@@ -63,7 +63,7 @@ def note_refused_command(
     )
 
 
-def note_retry(
+def log_retry(
     *, workspace_id: str, request_id: str, api_key_id: str | None, chatbot_id: str, turn_id: str
 ) -> None:
     """Note that a request found the turn that its idempotency key had opened."""

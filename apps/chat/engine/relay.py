@@ -30,9 +30,9 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from apps.chat import errors
-from apps.chat.engine.events import Failed, decoded, encoded
+from apps.chat.engine.events import TurnFailed, decode_event, encode_event
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.replay import is_silent, recorded_events
+from apps.chat.engine.replay import is_heartbeat_overdue, replay_events
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.logging import get_logger
@@ -40,13 +40,13 @@ from apps.infrastructure.postgres.threads import in_thread
 
 log = get_logger(__name__)
 
-QUIET_SECONDS = 2.0
+KEEPALIVE_SECONDS = 2.0
 """After so long without an event the runner says that it is still there."""
-PATIENCE_SECONDS = 3.0
+SILENCE_SECONDS = 3.0
 """After so long without a word a mirror asks PostgreSQL, then the runner once more."""
 _SEND_SECONDS = 1.0
 
-AWAY = (RedisError, OSError, TimeoutError)
+REDIS_UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
 class Relay:
@@ -56,7 +56,7 @@ class Relay:
         self.name = f"process.{secrets.token_hex(8)}"
         self._find_log = find_log
         self._stop = stop
-        self._mirrors: dict[str, _Mirror] = {}
+        self._mirrors: dict[str, RemoteLog] = {}
         self._sending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._listening: asyncio.Task[None] | None = None
 
@@ -72,12 +72,12 @@ class Relay:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def mirror(self, turn: Turn) -> TurnLog:
+    async def follow_remote(self, turn: Turn) -> TurnLog:
         """A log of a turn that another process runs. Raises ServiceUnavailable without Redis."""
         found = self._mirrors.get(turn.id)
         if found is None:
             self.listen()
-            found = self._mirrors[turn.id] = _Mirror(turn)
+            found = self._mirrors[turn.id] = RemoteLog(turn)
             found.task = _detached(self._keep(found))
         await found.reached()
         return found.log
@@ -88,13 +88,13 @@ class Relay:
 
     # The follower's side
 
-    async def _keep(self, mirror: _Mirror) -> None:
+    async def _keep(self, mirror: RemoteLog) -> None:
         try:
             await mirror.fill(lambda: self._ask(mirror))
         finally:
             self._mirrors.pop(mirror.turn.id, None)
 
-    async def _ask(self, mirror: _Mirror) -> None:
+    async def _ask(self, mirror: RemoteLog) -> None:
         message = {"type": "follow", "turn": mirror.turn.id, "to": self.name}
         await self._send(mirror.turn.process, {**message, "after": len(mirror.log.events)})
 
@@ -106,8 +106,8 @@ class Relay:
         if turn_log is None:
             await self._send(to, {"type": "gone", "turn": turn_id})
             return
-        async for events in turn_log.follow(after=after, idle=QUIET_SECONDS):
-            told = [encoded(event) for event in events]
+        async for events in turn_log.follow(after=after, idle_seconds=KEEPALIVE_SECONDS):
+            told = [encode_event(event) for event in events]
             message = {"type": "events", "turn": turn_id, "first": after + 1, "events": told}
             await self._send(to, message)
             after += len(events)
@@ -117,7 +117,7 @@ class Relay:
         while True:
             try:
                 self._hear(await layer.receive(self.name))
-            except AWAY as error:
+            except REDIS_UNAVAILABLE as error:
                 # Subscribing failed, yet the layer takes it for done: have it begin again.
                 log.warning("relay_away", reason=type(error).__name__)
                 await layer.flush()
@@ -155,11 +155,11 @@ class Relay:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 await get_channel_layer().send(to, message)
-        except AWAY as error:
+        except REDIS_UNAVAILABLE as error:
             raise ServiceUnavailable from error
 
 
-class _Mirror:
+class RemoteLog:
     """A log of another process's turn, and what it takes to keep it whole."""
 
     def __init__(self, turn: Turn) -> None:
@@ -191,7 +191,7 @@ class _Mirror:
 
     async def _take_next(self, ask: Callable[[], Awaitable[None]]) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(SILENCE_SECONDS):
                 message = await self._heard.get()
         except TimeoutError:
             message = {"type": "gone"}
@@ -205,17 +205,17 @@ class _Mirror:
         else:
             have = len(self.log.events) - message["first"] + 1
             for event in message["events"][have:]:
-                self.log.append(decoded(event))
+                self.log.append(decode_event(event))
             self._is_reached()
 
     async def _read_the_record(self) -> None:
         """What PostgreSQL says of a turn whose process says nothing."""
         await in_thread(self.turn.refresh_from_db)
         if self.turn.status != TurnStatus.RUNNING:
-            for event in (await in_thread(recorded_events, self.turn))[len(self.log.events) :]:
+            for event in (await in_thread(replay_events, self.turn))[len(self.log.events) :]:
                 self.log.append(event)
-        elif is_silent(self.turn):
-            self.log.append(Failed(errors.TurnAbandoned()))
+        elif is_heartbeat_overdue(self.turn):
+            self.log.append(TurnFailed(errors.TurnAbandoned()))
         if self.log.events:
             self._is_reached()
 
@@ -224,7 +224,7 @@ class _Mirror:
             self._reached.set_exception(error)
             self._reached.exception()  # whoever waits is told; nobody waiting is no fault
         if not self.log.is_over:
-            self.log.append(Failed(error))
+            self.log.append(TurnFailed(error))
 
     def _is_reached(self) -> None:
         if not self._reached.done():

@@ -8,26 +8,28 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.chat import errors
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.conversations.models import Turn
 from apps.conversations.queries import answer_of
 from apps.credits.queries import balance_after_turn
 
 
-def is_silent(turn: Turn) -> bool:
+def is_heartbeat_overdue(turn: Turn) -> bool:
     """Whether the turn's process has said nothing for so long that it must be dead."""
     longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
     return timezone.now() - turn.heartbeat_at > longest
 
 
-def recorded_events(turn: Turn) -> list[TurnEvent]:
+def replay_events(turn: Turn) -> list[TurnEvent]:
     """All events of a settled turn, numbered as they were when it ran."""
     text = answer_of(turn)
-    deltas = [Delta(piece) for piece in _pieces(text, turn.delta_lengths)]
+    deltas = [AnswerDelta(piece) for piece in _pieces(text, turn.delta_lengths)]
     return [
-        Started(turn.conversation_id, turn.message_id, turn.id),
+        TurnStarted(turn.conversation_id, turn.message_id, turn.id),
         *deltas,
-        Failed(errors.of_code(turn.error_code)) if turn.error_code else _ended(turn, text),
+        TurnFailed(errors.error_from_code(turn.error_code))
+        if turn.error_code
+        else _ended(turn, text),
     ]
 
 
@@ -41,8 +43,8 @@ def _pieces(text: str, lengths: list[int]) -> list[str]:
     return pieces
 
 
-def _ended(turn: Turn, text: str) -> Ended:
-    return Ended(
+def _ended(turn: Turn, text: str) -> TurnEnded:
+    return TurnEnded(
         response=text,
         conversation_id=turn.conversation_id,
         message_id=turn.message_id,

@@ -13,11 +13,11 @@ from apps.chat.engine.start import ChatRequest
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ValidationFailed
 
-IDEMPOTENCY_KEY_LENGTH = 255
+MAX_IDEMPOTENCY_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedRequest:
     """A valid request to chat, before it is known who asks whom."""
 
     message: str
@@ -41,19 +41,19 @@ class Asked:
         )
 
 
-def asked(
+def parse_request(
     body: Any,
     idempotency_key: str | None,
     *,
     key_name: str,
     serializer: type[ChatSerializer] = ChatSerializer,
-) -> Asked:
+) -> ParsedRequest:
     """What the body and the idempotency key ask. `key_name`: what the edge calls that key.
 
     Raises ValidationFailed or the serializer's own error.
     """
     fields = validate(serializer, body)
-    return Asked(
+    return ParsedRequest(
         message=fields["message"],
         conversation_id=fields.get("conversationId"),
         metadata=fields.get("metadata"),
@@ -63,6 +63,6 @@ def asked(
 
 
 def _checked(key: str | None, name: str) -> str | None:
-    if key is not None and not (1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH and key.isprintable()):
+    if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isprintable()):
         raise ValidationFailed({name: ["This must be 1 to 255 printable characters."]})
     return key

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.chat import errors
-from apps.chat.engine.events import Delta, Ended, Failed, Started
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.relay import Relay
 from apps.conversations.errors import TurnNotRunning
@@ -43,7 +43,7 @@ class RunningTurn:
 
     def __init__(self, turn: Turn, request: ModelRequest) -> None:
         self.turn = turn
-        self.log = TurnLog([Started(turn.conversation_id, turn.message_id, turn.id)])
+        self.log = TurnLog([TurnStarted(turn.conversation_id, turn.message_id, turn.id)])
         self._request = request
         self._deltas: list[str] = []
         self._asking: asyncio.Task[ApiError | None] | None = None
@@ -75,10 +75,10 @@ class RunningTurn:
             receipt = await self._settle(self._settlement(error))
         except (TurnNotRunning, *DATABASE_UNAVAILABLE) as reason:
             log.error("turn_not_settled", reason=type(reason).__name__)
-            self.log.append(Failed(errors.TurnAbandoned()))
+            self.log.append(TurnFailed(errors.TurnAbandoned()))
             return
         log.info("turn_settled", code=error.code if error else None, charged=receipt.charged)
-        self.log.append(Failed(error) if error else self._ended(receipt))
+        self.log.append(TurnFailed(error) if error else self._ended(receipt))
 
     async def _ask_until_stopped(self) -> ApiError | None:
         self._asking = asyncio.get_running_loop().create_task(self._ask())
@@ -100,7 +100,7 @@ class RunningTurn:
             await llm.complete(self._request, self._take)
         except ProviderError as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
-            return errors.of_model(failure)
+            return errors.error_from_model_failure(failure)
         except Exception:
             log.exception("turn_broke")
             return InternalError()
@@ -115,7 +115,7 @@ class RunningTurn:
                 if not self._deltas:
                     self._first_token_at = timezone.now()
                 self._deltas.append(event.text)
-                self.log.append(Delta(event.text))
+                self.log.append(AnswerDelta(event.text))
             case Usage():
                 self._usage = event
             case Finish():
@@ -149,8 +149,8 @@ class RunningTurn:
                 await asyncio.sleep(pause)
         return await settle_turn(turn=self.turn, settlement=settlement)
 
-    def _ended(self, receipt: Receipt) -> Ended:
-        return Ended(
+    def _ended(self, receipt: Receipt) -> TurnEnded:
+        return TurnEnded(
             response=self.text,
             conversation_id=self.turn.conversation_id,
             message_id=self.turn.message_id,

@@ -10,7 +10,7 @@ from apps.api_kit.serializers import StrictBooleanField, StrictCharField, Strict
 from apps.core.json_limits import validate_json_object
 from apps.leads.capture import given_in
 
-MESSAGE_LENGTH = 32_000
+MAX_MESSAGE_LENGTH = 32_000
 
 
 class MetadataField(serializers.Field[Any, Any, Any, Any]):
@@ -32,7 +32,7 @@ class ChatSerializer(StrictSerializer):
     """`message` 1–32,000 characters; the rest optional, and null is as good as absent."""
 
     message = StrictCharField(
-        max_length=MESSAGE_LENGTH,
+        max_length=MAX_MESSAGE_LENGTH,
         trim_whitespace=False,
         error_messages={
             "required": "Send the user's message.",

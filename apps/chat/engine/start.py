@@ -1,6 +1,6 @@
 """The way of a turn, the same for every edge: open, run, and a log to follow.
 
-An edge authenticates its caller, asks `rate_limit.admit`, then calls `begin` and formats what
+An edge authenticates its caller, asks `rate_limit.admit`, then calls `start_turn` and formats what
 the log tells. No rule about money, limits or conversations lives in an edge.
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.chat.engine.events import Ended, Failed
-from apps.chat.engine.lead_capture import take_lead
+from apps.chat.engine.events import TurnEnded, TurnFailed
+from apps.chat.engine.lead_capture import capture_lead
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.prompts import model_request, most_it_can_cost, prompt
-from apps.chat.engine.refused_requests import note_retry
-from apps.chat.engine.replay import recorded_events
+from apps.chat.engine.prompts import build_model_request, build_prompt, max_cost
+from apps.chat.engine.refused_requests import log_retry
+from apps.chat.engine.replay import replay_events
 from apps.chat.engine.run import relay, running_turns
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
@@ -60,7 +60,7 @@ class ChatRequest:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-async def begin(request: ChatRequest) -> TurnLog:
+async def start_turn(request: ChatRequest) -> TurnLog:
     """Open the turn and set it running; or find the one that its idempotency key opened.
 
     Raises ConversationNotFound, InsufficientCredits, ConversationBusy, IdempotencyMismatch, or
@@ -76,19 +76,19 @@ async def _begin(request: ChatRequest) -> TurnLog:
     turn, model = await _open(request)
     if model is not None:
         log = running_turns.start(turn, model).log
-        await take_lead(turn, request.metadata)
+        await capture_lead(turn, request.metadata)
         return log
-    note_retry(
+    log_retry(
         workspace_id=request.workspace_id,
         request_id=request.request_id,
         api_key_id=request.api_key_id,
         chatbot_id=request.chatbot.id,
         turn_id=turn.id,
     )
-    return await follow(turn)
+    return await follow_turn(turn)
 
 
-async def follow(turn: Turn) -> TurnLog:
+async def follow_turn(turn: Turn) -> TurnLog:
     """The turn's log, wherever it runs or ran.
 
     Raises ServiceUnavailable when another process runs it and Redis is away.
@@ -96,20 +96,20 @@ async def follow(turn: Turn) -> TurnLog:
     if here := running_turns.log_of(turn.id):
         return here
     if turn.status == TurnStatus.RUNNING:
-        return await relay.mirror(turn)
-    return TurnLog(await in_thread(recorded_events, turn))
+        return await relay.follow_remote(turn)
+    return TurnLog(await in_thread(replay_events, turn))
 
 
-async def stop(turn: Turn) -> Ended | Failed:
+async def stop_turn(turn: Turn) -> TurnEnded | TurnFailed:
     """Stop a turn, wherever it runs, and tell how it ended; one that has ended is not changed.
 
-    Raises ServiceUnavailable as `follow` does.
+    Raises ServiceUnavailable as `follow_turn` does.
     """
     if running_turns.log_of(turn.id):
         running_turns.stop(turn.id)
     elif turn.status == TurnStatus.RUNNING:
         await relay.stop(turn)
-    return await (await follow(turn)).outcome()
+    return await (await follow_turn(turn)).outcome()
 
 
 async def _whole(step: Coroutine[Any, Any, TurnLog]) -> TurnLog:
@@ -126,14 +126,14 @@ _steps: set[asyncio.Task[TurnLog]] = set()
 async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
     """The turn, and what to ask the model if the turn is new."""
     chatbot = request.chatbot
-    messages = prompt(chatbot, await _history(request), request.message)
+    messages = build_prompt(chatbot, await _load_history(request), request.message)
     turn, is_new = await open_turn(
         NewTurn(
             workspace_id=request.workspace_id,
             chatbot=chatbot,
             conversation_id=request.conversation_id,
             text=request.message,
-            credits=most_it_can_cost(chatbot, messages),
+            credits=max_cost(chatbot, messages),
             request_id=request.request_id,
             request_digest=request.digest(),
             idempotency_key=request.idempotency_key,
@@ -143,10 +143,10 @@ async def _open(request: ChatRequest) -> tuple[Turn, ModelRequest | None]:
             queue_ms=round((time.monotonic() - request.arrived) * 1000),
         )
     )
-    return turn, model_request(chatbot, messages) if is_new else None
+    return turn, build_model_request(chatbot, messages) if is_new else None
 
 
-async def _history(request: ChatRequest) -> Sequence[ChatMessage]:
+async def _load_history(request: ChatRequest) -> Sequence[ChatMessage]:
     """What was said before: what the caller says was, or what is stored.
 
     Raises ConversationNotFound.

@@ -7,8 +7,8 @@ the event's name as `type`, for readers that ignore `event:` lines. After the la
 
 from __future__ import annotations
 
-from apps.chat.engine.event_payloads import as_json, as_json_text, named
-from apps.chat.engine.events import Delta, TurnEvent
+from apps.chat.engine.event_payloads import dump_json, dump_json_string, event_payload
+from apps.chat.engine.events import AnswerDelta, TurnEvent
 
 DONE = b"data: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"
@@ -18,12 +18,14 @@ HEADERS = {
 }
 
 
-def frame(number: int, event: TurnEvent) -> bytes:
+def encode_event(number: int, event: TurnEvent) -> bytes:
     """One event as one frame."""
-    if isinstance(event, Delta):  # nearly every frame: written without a JSON encoder's set-up
+    if isinstance(
+        event, AnswerDelta
+    ):  # nearly every frame: written without a JSON encoder's set-up
         return (
             f"id: {number}\nevent: message.delta\n"
-            f'data: {{"type":"message.delta","delta":{as_json_text(event.text)}}}\n\n'
+            f'data: {{"type":"message.delta","delta":{dump_json_string(event.text)}}}\n\n'
         ).encode()
-    data = named(event)
-    return f"id: {number}\nevent: {data['type']}\ndata: {as_json(data)}\n\n".encode()
+    data = event_payload(event)
+    return f"id: {number}\nevent: {data['type']}\ndata: {dump_json(data)}\n\n".encode()

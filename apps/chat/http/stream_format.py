@@ -12,18 +12,18 @@ from apps.core.errors import ValidationFailed
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """`frame` writes the event of a number; `headers` tell a reader what it will read."""
+class StreamFormat:
+    """`encode` writes the event of a number; `headers` tell a reader what it will read."""
 
-    frame: Callable[[int, TurnEvent], bytes]
+    encode: Callable[[int, TurnEvent], bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-PARLEY = Wire(sse.frame)
-AI_SDK = Wire(ai_sdk.frame, ai_sdk.HEADERS)
+PARLEY = StreamFormat(sse.encode_event)
+AI_SDK = StreamFormat(ai_sdk.encode_event, ai_sdk.HEADERS)
 
 
-def wire_called(name: str) -> Wire:
+def get_stream_format(name: str) -> StreamFormat:
     """The protocol that a caller of the chat endpoint chose. Raises ValidationFailed."""
     if name != "ai-sdk":
         raise ValidationFailed({"protocol": ["This must be ai-sdk, or be left out."]})

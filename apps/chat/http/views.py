@@ -14,16 +14,16 @@ from rest_framework.response import Response
 
 from apps.api_keys.queries import Caller
 from apps.api_kit.async_api import AsyncApiView, EventStreamResponse
-from apps.chat.ai_sdk.request import chat_body
+from apps.chat.ai_sdk.request import to_chat_body
 from apps.chat.engine import chatbot_rate_limit as rate_limit
-from apps.chat.engine.auth_cache import known_chatbot_for
-from apps.chat.engine.events import Failed
+from apps.chat.engine.auth_cache import authenticate_cached
+from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.refused_requests import note_refusal
-from apps.chat.engine.request_parsing import Asked, asked
-from apps.chat.engine.start import begin, follow, stop
+from apps.chat.engine.refused_requests import log_refused_http_request
+from apps.chat.engine.request_parsing import ParsedRequest, parse_request
+from apps.chat.engine.start import follow_turn, start_turn, stop_turn
 from apps.chat.http import sse
-from apps.chat.http.stream_format import AI_SDK, PARLEY, Wire, wire_called
+from apps.chat.http.stream_format import AI_SDK, PARLEY, StreamFormat, get_stream_format
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import turn_with
@@ -43,18 +43,18 @@ class ChatbotView(AsyncApiView):
     async def _chatbot(self, request: Request, chatbot_id: str) -> tuple[Caller, Chatbot]:
         self.found = None
         self.cache_version = cache_invalidation.current_version()
-        self.found = await known_chatbot_for(request.headers.get("Authorization"), chatbot_id)
+        self.found = await authenticate_cached(request.headers.get("Authorization"), chatbot_id)
         structlog.contextvars.bind_contextvars(workspace_id=self.found[0].workspace_id)
         return self.found
 
-    def _show(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
+    def _add_limit_headers(self, request: Request, window: rate_limit.Window) -> dict[str, str]:
         self.window = window
         request.answer_headers = window.headers()  # type: ignore[attr-defined]
         return window.headers()
 
     def handle_exception(self, exc: Exception) -> Any:
         """The answer to an exception; why a request was refused is noted for its workspace."""
-        note_refusal(exc, self.request._request, self.found, self.window)
+        log_refused_http_request(exc, self.request._request, self.found, self.window)
         return super().handle_exception(exc)
 
     def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
@@ -68,8 +68,8 @@ class TurnView(ChatbotView):
         self, request: Request, chatbot_id: str, turn_id: str
     ) -> tuple[Turn, dict[str, str]]:
         caller, chatbot = await self._chatbot(request, chatbot_id)
-        window = await rate_limit.look(chatbot)
-        headers = self._show(request, window)
+        window = await rate_limit.peek(chatbot)
+        headers = self._add_limit_headers(request, window)
         if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, chatbot_id)
         turn = await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
@@ -85,29 +85,31 @@ class ChatView(ChatbotView):
         caller, chatbot = await self._chatbot(request, chatbot_id)
         body, wire = await self._parse(request, chatbot)
         window = await rate_limit.admit(chatbot, idempotency_key=body.idempotency_key)
-        headers = self._show(request, window)
+        headers = self._add_limit_headers(request, window)
         if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, chatbot_id)
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
         request_id = get_request_id(request._request)
-        log = await begin(body.of(caller, chatbot, request_id=request_id))
+        log = await start_turn(body.of(caller, chatbot, request_id=request_id))
         streams = chatbot.stream_by_default if body.stream is None else body.stream
         if streams:
             return await stream_answer(log, headers, wire)
         return await json_answer(log, headers)
 
-    async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[Asked, Wire]:
+    async def _parse(
+        self, request: Request, chatbot: Chatbot
+    ) -> tuple[ParsedRequest, StreamFormat]:
         """The body, the idempotency key and the protocol. A refusal shows the limit, but takes no
         place in it."""
         try:
-            wire = _wire(request)
-            data = body_of(request)
-            body = chat_body(data) if wire is AI_SDK else data
+            wire = _stream_format(request)
+            data = parse_body(request)
+            body = to_chat_body(data) if wire is AI_SDK else data
             key = request.headers.get("Idempotency-Key")
-            return asked(body, key, key_name="Idempotency-Key"), wire
+            return parse_request(body, key, key_name="Idempotency-Key"), wire
         except Exception:
-            self._show(request, await rate_limit.look(chatbot))
+            self._add_limit_headers(request, await rate_limit.peek(chatbot))
             raise
 
 
@@ -118,10 +120,10 @@ class TurnStreamView(TurnView):
 
     async def get(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
         turn, headers = await self._turn(request, chatbot_id, turn_id)
-        wire, after = _wire(request), _event_number(request)
+        wire, after = _stream_format(request), _last_event_id(request)
         if wire is AI_SDK and after:
             raise ValidationFailed({"after": ["In this protocol a turn is told from its start."]})
-        return streamed(await follow(turn), headers, wire, after=after)
+        return stream_response(await follow_turn(turn), headers, wire, after=after)
 
 
 class TurnStopView(TurnView):
@@ -131,20 +133,20 @@ class TurnStopView(TurnView):
 
     async def post(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
         turn, headers = await self._turn(request, chatbot_id, turn_id)
-        outcome = await stop(turn)
-        if isinstance(outcome, Failed):
+        outcome = await stop_turn(turn)
+        if isinstance(outcome, TurnFailed):
             raise outcome.error
         return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
-def _wire(request: Request) -> Wire:
+def _stream_format(request: Request) -> StreamFormat:
     """The protocol in which the caller wants its stream. Whatever names one has to be right."""
     places = (request.query_params.get("protocol"), request.headers.get("X-Parley-Protocol"))
-    first, *_ = [wire_called(name) for name in places if name is not None] or [PARLEY]
+    first, *_ = [get_stream_format(name) for name in places if name is not None] or [PARLEY]
     return first
 
 
-def _event_number(request: Request) -> int:
+def _last_event_id(request: Request) -> int:
     """The number of the last event that the caller has; 0 for none.
 
     Of two the later counts: an EventSource that connects again does so at the address at which
@@ -161,7 +163,7 @@ def _event_number(request: Request) -> int:
     return max(map(int, numbers.values()), default=0)
 
 
-def body_of(request: Request) -> Any:
+def parse_body(request: Request) -> Any:
     """The JSON of the body. Raises ParseError, UnsupportedMediaType or ValidationFailed."""
     try:
         return request.data
@@ -172,23 +174,23 @@ def body_of(request: Request) -> Any:
 async def json_answer(log: TurnLog, headers: dict[str, str]) -> Response:
     """The whole answer as one JSON object. Raises the error under which the turn failed."""
     outcome = await log.outcome()
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, TurnFailed):
         raise outcome.error
     return Response({"success": True, "data": outcome.data()}, headers=headers)
 
 
 async def stream_answer(
-    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY
+    log: TurnLog, headers: dict[str, str], wire: StreamFormat = PARLEY
 ) -> EventStreamResponse:
     """The answer as it comes. A turn that fails at once raises its error as plain HTTP."""
-    first = await log.second(within=settings.STREAM_START_SECONDS)
-    if isinstance(first, Failed):
+    first = await log.first_event(timeout=settings.STREAM_START_SECONDS)
+    if isinstance(first, TurnFailed):
         raise first.error
-    return streamed(log, headers, wire)
+    return stream_response(log, headers, wire)
 
 
-def streamed(
-    log: TurnLog, headers: dict[str, str], wire: Wire = PARLEY, *, after: int = 0
+def stream_response(
+    log: TurnLog, headers: dict[str, str], wire: StreamFormat = PARLEY, *, after: int = 0
 ) -> EventStreamResponse:
     """A log's events after a number, as server-sent events."""
     return EventStreamResponse(
@@ -198,11 +200,11 @@ def streamed(
     )
 
 
-async def _frames(log: TurnLog, wire: Wire, number: int) -> AsyncGenerator[bytes, None]:
-    async for events in log.follow(after=number, idle=settings.STREAM_HEARTBEAT_SECONDS):
+async def _frames(log: TurnLog, wire: StreamFormat, number: int) -> AsyncGenerator[bytes, None]:
+    async for events in log.follow(after=number, idle_seconds=settings.STREAM_HEARTBEAT_SECONDS):
         frames = []
         for event in events:
             number += 1
-            frames.append(wire.frame(number, event))
+            frames.append(wire.encode(number, event))
         yield b"".join(frames) or sse.HEARTBEAT
     yield sse.DONE

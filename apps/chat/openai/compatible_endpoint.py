@@ -18,14 +18,14 @@ from rest_framework.response import Response
 
 from apps.api_kit import error_format
 from apps.chat.engine import chatbot_rate_limit as rate_limit
-from apps.chat.engine.access import chatbots_for
-from apps.chat.engine.events import Failed
-from apps.chat.engine.request_parsing import Asked, asked
-from apps.chat.engine.start import begin
-from apps.chat.http.stream_format import Wire
-from apps.chat.http.views import ChatbotView, body_of, stream_answer
+from apps.chat.engine.access import list_accessible_chatbots
+from apps.chat.engine.events import TurnFailed
+from apps.chat.engine.request_parsing import ParsedRequest, parse_request
+from apps.chat.engine.start import start_turn
+from apps.chat.http.stream_format import StreamFormat
+from apps.chat.http.views import ChatbotView, parse_body, stream_answer
 from apps.chat.openai import completion_format as frames
-from apps.chat.openai.completion_request import CompletionBody, completion_in, model_in
+from apps.chat.openai.completion_request import CompletionBody, parse_completion, parse_model
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.core.errors import NotFound, TooManyRequests
@@ -73,25 +73,27 @@ class CompletionsView(OpenAIView):
         if not window.admitted:
             raise TooManyRequests(window.retry_after)
         asks = ask.of(caller, chatbot, request_id=get_request_id(request._request))
-        log = await begin(replace(asks, history=body.history))
+        log = await start_turn(replace(asks, history=body.history))
         created = int(time.time())
         if body.streams:
-            chunks = frames.Chunks(chatbot.id, created, body.include_usage)
-            return await stream_answer(log, headers, Wire(chunks.frame))
+            chunks = frames.ChunkEncoder(chatbot.id, created, body.include_usage)
+            return await stream_answer(log, headers, StreamFormat(chunks.encode))
         outcome = await log.outcome()
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, TurnFailed):
             raise outcome.error
-        answer = frames.completion(outcome, model=chatbot.id, created=created)
+        answer = frames.format_completion(outcome, model=chatbot.id, created=created)
         return Response(answer, headers=headers)
 
-    async def _parse(self, request: Request, chatbot: Chatbot) -> tuple[CompletionBody, Asked]:
+    async def _parse(
+        self, request: Request, chatbot: Chatbot
+    ) -> tuple[CompletionBody, ParsedRequest]:
         """What the body asks. A refusal shows the limit, but takes no place in it."""
         try:
-            body = completion_in(body_of(request))
+            body = parse_completion(parse_body(request))
             key = request.headers.get("Idempotency-Key")
-            return body, asked(body.fields, key, key_name="Idempotency-Key")
+            return body, parse_request(body.fields, key, key_name="Idempotency-Key")
         except Exception:
-            self._show(request, await rate_limit.look(chatbot))
+            self._show(request, await rate_limit.peek(chatbot))
             raise
 
 
@@ -101,7 +103,7 @@ class ModelsView(OpenAIView):
     http_method_names = ["get"]
 
     async def get(self, request: Request) -> HttpResponseBase:
-        chatbots = await in_thread(chatbots_for, request.headers.get("Authorization"))
+        chatbots = await in_thread(list_accessible_chatbots, request.headers.get("Authorization"))
         return Response(frames.models_body(chatbots))
 
 
@@ -115,7 +117,7 @@ class ModelView(OpenAIView):
         return Response(frames.model_body(chatbot))
 
 
-class NothingHereView(OpenAIView):
+class UnknownPathView(OpenAIView):
     """What OpenAI's packages meet where Parley has nothing: the 404 in the shape they read."""
 
     def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
@@ -125,6 +127,6 @@ class NothingHereView(OpenAIView):
 def _model(request: Request) -> tuple[str, Exception | None]:
     """The chatbot that the body names; or "" and why it names none. Who calls is asked first."""
     try:
-        return model_in(body_of(request)), None
+        return parse_model(parse_body(request)), None
     except Exception as problem:
         return "", problem

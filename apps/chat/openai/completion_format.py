@@ -1,6 +1,6 @@
 """A turn as a completion of OpenAI's chat API, whole or in chunks, and its errors.
 
-The shapes are those that the `openai` packages read: `chat.completion`,
+The shapes are those that the `openai` packages read: `chat.format_completion`,
 `chat.completion.chunk`, `model` and `{"error": {message, type, param, code}}`. What is ours is
 added beside them: `metadata` with the ids of the stored conversation, turn and message, `credits`
 wherever `usage` is, and our codes in errors.
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.chat.engine.chatbot_rate_limit import Window
-from apps.chat.engine.event_payloads import as_json
-from apps.chat.engine.events import Delta, Ended, Failed, Started, TurnEvent
+from apps.chat.engine.event_payloads import dump_json
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError, ValidationFailed
 
@@ -35,8 +35,8 @@ _PARAM_OF_CODE = {
 }
 
 
-def completion(ended: Ended, *, model: str, created: int) -> Body:
-    """The whole answer as a `chat.completion`. `created`: Unix seconds."""
+def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
+    """The whole answer as a `chat.format_completion`. `created`: Unix seconds."""
     message = {"role": "assistant", "content": ended.response, "refusal": None}
     return {
         "id": completion_id(ended.turn_id),
@@ -51,7 +51,7 @@ def completion(ended: Ended, *, model: str, created: int) -> Body:
                 "finish_reason": finish_reason(ended),
             }
         ],
-        **_counted(ended),
+        **_usage(ended),
         "metadata": _ids(ended),
     }
 
@@ -61,14 +61,14 @@ def completion_id(turn_id: str) -> str:
     return f"chatcmpl-{turn_id}"
 
 
-def finish_reason(ended: Ended) -> str:
+def finish_reason(ended: TurnEnded) -> str:
     """Why the answer ends. A turn that was stopped ended early by wish, which has no other name."""
     return "stop" if ended.finish_reason == "stopped" else ended.finish_reason
 
 
 @dataclass(slots=True)
-class Chunks:
-    """One completion as a stream. `frame` writes its events in order, from the first.
+class ChunkEncoder:
+    """One completion as a stream. `encode` writes its events in order, from the first.
 
     `include_usage`: after the last choice comes a chunk without choices and with the usage; the
     others say `usage: null`, as OpenAI's do.
@@ -79,14 +79,14 @@ class Chunks:
     include_usage: bool = False
     _about: Body = field(default_factory=dict)
 
-    def frame(self, number: int, event: TurnEvent) -> bytes:
+    def encode(self, number: int, event: TurnEvent) -> bytes:
         """One event as the chunks that tell it."""
-        return "".join(f"data: {as_json(body)}\n\n" for body in self.bodies(event)).encode()
+        return "".join(f"data: {dump_json(body)}\n\n" for body in self.bodies(event)).encode()
 
     def bodies(self, event: TurnEvent) -> list[Body]:
         """One event as objects: chunks, or an error."""
         match event:
-            case Started():
+            case TurnStarted():
                 self._about = {
                     "id": completion_id(event.turn_id),
                     "object": "chat.completion.chunk",
@@ -95,13 +95,13 @@ class Chunks:
                 }
                 role = {"role": "assistant", "content": "", "refusal": None}
                 return [{**self._chunk(role), "metadata": _ids(event)}]
-            case Delta():
+            case AnswerDelta():
                 return [self._chunk({"content": event.text})]
-            case Ended():
+            case TurnEnded():
                 last = self._chunk({}, finish_reason(event))
-                usage = {**self._about, "choices": [], **_counted(event)}
+                usage = {**self._about, "choices": [], **_usage(event)}
                 return [last, usage] if self.include_usage else [last]
-            case Failed():
+            case TurnFailed():
                 return [error_body(event.error)]
 
     def _chunk(self, delta: Body, reason: str | None = None) -> Body:
@@ -110,7 +110,7 @@ class Chunks:
         return {**self._about, "choices": [choice], **usage}
 
 
-def _ids(event: Started | Ended) -> Body:
+def _ids(event: TurnStarted | TurnEnded) -> Body:
     return {
         "conversationId": event.conversation_id,
         "turnId": event.turn_id,
@@ -118,7 +118,7 @@ def _ids(event: Started | Ended) -> Body:
     }
 
 
-def _counted(ended: Ended) -> Body:
+def _usage(ended: TurnEnded) -> Body:
     return {
         "usage": {
             "prompt_tokens": ended.input_tokens,
@@ -135,7 +135,7 @@ def error_body(error: ApiError) -> Body:
     named = {_PARAMS.get(name, name): sentences for name, sentences in details.items()}
     return {
         "error": {
-            "message": _told(named) or error.message,
+            "message": _detail_text(named) or error.message,
             "type": _type_of(error),
             "param": next(iter(named), _PARAM_OF_CODE.get(error.code)),
             "code": error.code,
@@ -143,7 +143,7 @@ def error_body(error: ApiError) -> Body:
     }
 
 
-def _told(details: Mapping[str, Sequence[str]]) -> str:
+def _detail_text(details: Mapping[str, Sequence[str]]) -> str:
     return " ".join(f"{name}: {' '.join(sentences)}" for name, sentences in details.items())
 
 

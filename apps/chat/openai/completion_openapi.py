@@ -15,7 +15,7 @@ from apps.api_kit.openapi import (
     response_description,
 )
 from apps.chat.http.openapi_schemas import COUNT, CREDITS, TEXT, shape
-from apps.chat.openai.completion_request import PASSED_OVER
+from apps.chat.openai.completion_request import IGNORED_FIELDS
 from apps.chatbots.errors import ChatbotNotFound
 
 _NULLABLE: Schema = {"type": ["string", "null"]}
@@ -77,7 +77,7 @@ SCHEMAS: dict[str, Schema] = {
                 "description": "`conversationId` continues a conversation; the rest is kept.",
                 "properties": {"conversationId": {"anyOf": [ID_SCHEMA, {"type": "null"}]}},
             },
-            **dict.fromkeys(sorted(PASSED_OVER), _PASSED),
+            **dict.fromkeys(sorted(IGNORED_FIELDS), _PASSED),
             **_ASKING_NOTHING,
         },
         "required": ["model", "messages"],

@@ -17,8 +17,8 @@ from apps.llm.types import ChatMessage, Role
 
 Body = Mapping[str, Any]
 
-TAKEN = {"model", "messages", "stream", "stream_options", "metadata"}
-PASSED_OVER = {
+ACCEPTED_FIELDS = {"model", "messages", "stream", "stream_options", "metadata"}
+IGNORED_FIELDS = {
     "frequency_penalty",
     "logit_bias",
     "max_completion_tokens",
@@ -80,7 +80,7 @@ class CompletionBody:
     include_usage: bool
 
 
-def model_in(data: Any) -> str:
+def parse_model(data: Any) -> str:
     """The chatbot's id. Raises ValidationFailed."""
     model = data.get("model") if isinstance(data, Mapping) else None
     if not isinstance(model, str) or not model:
@@ -88,10 +88,10 @@ def model_in(data: Any) -> str:
     return model
 
 
-def completion_in(data: Any) -> CompletionBody:
+def parse_completion(data: Any) -> CompletionBody:
     """What a JSON object with a model asks. Raises ValidationFailed naming what cannot be done."""
     given = {name: value for name, value in data.items() if value is not None}
-    _refuse_what_cannot_be_done(given)
+    _reject_unsupported_fields(given)
     messages = _messages(given.get("messages"))
     metadata = _object(given, "metadata")
     streams = _flag(given, "stream", "stream")
@@ -106,13 +106,13 @@ def completion_in(data: Any) -> CompletionBody:
     return CompletionBody(fields, tuple(messages[:-1]), streams, usage)
 
 
-def _refuse_what_cannot_be_done(given: Body) -> None:
+def _reject_unsupported_fields(given: Body) -> None:
     for name, value in given.items():
         if name in REFUSED:
             asks_nothing, problem = REFUSED[name]
             if not asks_nothing(value):
                 raise ValidationFailed({name: [problem]})
-        elif name not in TAKEN and name not in PASSED_OVER:
+        elif name not in ACCEPTED_FIELDS and name not in IGNORED_FIELDS:
             # Half a surrogate pair in the name could not be sent back.
             showable = str(name)[:64].encode("utf-8", "replace").decode()
             raise ValidationFailed({showable: ["This parameter is not known here."]})

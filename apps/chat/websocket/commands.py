@@ -10,11 +10,11 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api_kit.serializers import StrictCharField, StrictSerializer, validate
-from apps.chat.engine.request_parsing import Asked, asked
+from apps.chat.engine.request_parsing import ParsedRequest, parse_request
 from apps.chat.engine.serializers import ChatSerializer
 from apps.core.errors import ValidationFailed
 
-REQUEST_ID_LENGTH = 64
+MAX_REQUEST_ID_LENGTH = 64
 _EVENT_NUMBERS = 10**9
 
 
@@ -22,7 +22,7 @@ _EVENT_NUMBERS = 10**9
 class ChatSend:
     """Open a turn and tell it."""
 
-    asked: Asked
+    asked: ParsedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class TurnFollow:
 Command = ChatSend | TurnStop | TurnFollow
 
 
-def words_of(text: str | None) -> dict[str, Any]:
+def parse_message(text: str | None) -> dict[str, Any]:
     """The JSON object in a message. Raises ValidationFailed for anything else; None is binary."""
     if text is None:
         raise ValidationFailed(message="Send text messages: binary ones are not read.")
@@ -56,18 +56,18 @@ def words_of(text: str | None) -> dict[str, Any]:
     return words
 
 
-def request_id_of(words: Mapping[str, Any]) -> str | None:
+def parse_request_id(words: Mapping[str, Any]) -> str | None:
     """What the client calls this request, if anything. Raises ValidationFailed."""
     value = words.get("requestId")
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > REQUEST_ID_LENGTH or not _is_text(value):
-        problem = f"This must be a string of at most {REQUEST_ID_LENGTH} characters."
+    if not isinstance(value, str) or len(value) > MAX_REQUEST_ID_LENGTH or not _is_text(value):
+        problem = f"This must be a string of at most {MAX_REQUEST_ID_LENGTH} characters."
         raise ValidationFailed({"requestId": [problem]})
     return value
 
 
-def command_in(words: Mapping[str, Any]) -> Command:
+def parse_command(words: Mapping[str, Any]) -> Command:
     """What the client wants. Raises ValidationFailed or a serializer's error."""
     fields = {name: value for name, value in words.items() if name not in ("type", "requestId")}
     match words.get("type"):
@@ -76,7 +76,7 @@ def command_in(words: Mapping[str, Any]) -> Command:
             if not isinstance(key, str | None):
                 raise ValidationFailed({"idempotencyKey": ["This must be a string."]})
             return ChatSend(
-                asked(fields, key, key_name="idempotencyKey", serializer=ChatSendSerializer)
+                parse_request(fields, key, key_name="idempotencyKey", serializer=ChatSendSerializer)
             )
         case "turn.stop":
             return TurnStop(**validate(TurnStopSerializer, fields))

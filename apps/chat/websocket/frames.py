@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from apps.chat.engine.event_payloads import as_json, named
-from apps.chat.engine.events import Failed, TurnEvent
+from apps.chat.engine.event_payloads import dump_json, event_payload
+from apps.chat.engine.events import TurnEvent, TurnFailed
 from apps.core.errors import ApiError
 
 HEARTBEAT = '{"type":"heartbeat"}'
@@ -15,9 +15,9 @@ HEARTBEAT = '{"type":"heartbeat"}'
 
 def socket_frame(number: int, event: TurnEvent, about: Mapping[str, Any]) -> str:
     """One event as a WebSocket's message. `about`: what else it says, such as the turn's id."""
-    if isinstance(event, Failed):
+    if isinstance(event, TurnFailed):
         return error_frame(event.error, {"id": number, **about})
-    return as_json({"id": number, **about, **named(event)})
+    return dump_json({"id": number, **about, **event_payload(event)})
 
 
 def error_frame(error: ApiError, about: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from django.http.request import split_domain_port, validate_host
 
 from apps.chat.errors import OriginNotAllowed
 
-PROTOCOL = "parley.v1"
-KEY_PROTOCOL = "parley.key."
+SUBPROTOCOL = "parley.v1"
+KEY_SUBPROTOCOL_PREFIX = "parley.key."
 """Before the key, for browsers: they can offer subprotocols, but send no header of their own."""
 
 
@@ -31,24 +31,28 @@ class Handshake:
     def require_own_origin(self) -> None:
         """Raise OriginNotAllowed for a page of another site. A browser adds cookies unasked, and
         always says where the page is from; whatever says nothing is no browser."""
-        if self.origin is not None and not _is_own(self.origin):
+        if self.origin is not None and not _is_allowed_host(self.origin):
             raise OriginNotAllowed
 
 
-def handshake_of(scope: Mapping[str, Any]) -> Handshake:
+def parse_handshake(scope: Mapping[str, Any]) -> Handshake:
     """Read an ASGI scope. The Authorization header goes before a key among the subprotocols."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     offered: list[str] = scope.get("subprotocols") or []
-    keys = [name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)]
+    keys = [
+        name.removeprefix(KEY_SUBPROTOCOL_PREFIX)
+        for name in offered
+        if name.startswith(KEY_SUBPROTOCOL_PREFIX)
+    ]
     return Handshake(
         authorization=headers.get(b"authorization") or (f"Bearer {keys[0]}" if keys else None),
-        subprotocol=PROTOCOL if PROTOCOL in offered else None,
+        subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None,
         origin=headers.get(b"origin"),
         cookies=parse_cookie(headers.get(b"cookie", "")),
     )
 
 
-def _is_own(origin: str) -> bool:
+def _is_allowed_host(origin: str) -> bool:
     try:
         host, _ = split_domain_port(urlsplit(origin).netloc)
     except ValueError:

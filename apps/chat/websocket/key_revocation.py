@@ -12,5 +12,5 @@ def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:
     return dict.fromkeys(ended_keys(api_key_ids), True)
 
 
-key_watch: Poller[str, bool] = Poller(_ended, interval_seconds=1.0)
+key_poller: Poller[str, bool] = Poller(_ended, interval_seconds=1.0)
 """Tells the holders of a key True once it is revoked, expired or deleted."""

@@ -8,7 +8,7 @@ from apps.chat.websocket.consumer import ChatConsumer
 from apps.infrastructure.web.asgi import Receive, Scope, Send
 
 
-async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+async def reject_handshake(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse the handshake: there is no socket at this address."""
     await receive()
     await send({"type": "websocket.close"})
@@ -16,5 +16,5 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
 
 websocket_urlpatterns = [
     path("ws/v1/chatbots/<str:chatbot_id>/chat", ChatConsumer.as_asgi()),
-    re_path("", nowhere),  # type: ignore[arg-type]
+    re_path("", reject_handshake),  # type: ignore[arg-type]
 ]

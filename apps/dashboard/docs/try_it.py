@@ -13,8 +13,8 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from apps.chat.engine.events import Delta, Ended, Started, TurnEvent
-from apps.chat.engine.request_parsing import asked
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnStarted
+from apps.chat.engine.request_parsing import parse_request
 from apps.chat.http import sse
 from apps.core.errors import TooManyRequests, ValidationFailed
 from apps.core.ids import new_id
@@ -33,9 +33,9 @@ _SECOND = Timeouts(connect=1, first_token=1, between_tokens=1, total=1)
 class Tried:
     """The events of an answer; `streams`: whether they were asked for as a stream."""
 
-    started: Started
-    deltas: list[Delta]
-    ended: Ended
+    started: TurnStarted
+    deltas: list[AnswerDelta]
+    ended: TurnEnded
     streams: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +45,9 @@ class Tried:
     def as_stream(self) -> bytes:
         """The frames of the stream, from the first to the last."""
         events: list[TurnEvent] = [self.started, *self.deltas, self.ended]
-        return b"".join(sse.frame(at, event) for at, event in enumerate(events, 1)) + sse.DONE
+        return (
+            b"".join(sse.encode_event(at, event) for at, event in enumerate(events, 1)) + sse.DONE
+        )
 
 
 def admit(address: str | None) -> Window:
@@ -63,7 +65,7 @@ def echoed(body: bytes) -> Tried:
         data = json.loads(body)
     except (ValueError, RecursionError):
         raise ValidationFailed(message="The body is not valid JSON.") from None
-    asks = asked(data, None, key_name="Idempotency-Key")
+    asks = parse_request(data, None, key_name="Idempotency-Key")
     if len(asks.message) > MOST_CHARACTERS:
         problem = f"Here the message may have at most {MOST_CHARACTERS} characters."
         raise ValidationFailed({"message": [problem]})
@@ -72,7 +74,7 @@ def echoed(body: bytes) -> Tried:
 
 async def _ask_echo(message: str, streams: bool) -> Tried:
     conversation_id, message_id, turn_id = new_id(), new_id(), new_id()
-    deltas: list[Delta] = []
+    deltas: list[AnswerDelta] = []
     usage, reason = Usage(0, 0), "stop"
     request = ModelRequest(
         provider="sandbox",
@@ -89,14 +91,14 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
         nonlocal usage, reason
         match event:
             case TextDelta():
-                deltas.append(Delta(event.text))
+                deltas.append(AnswerDelta(event.text))
             case Usage():
                 usage = event
             case Finish():
                 reason = event.reason
 
     await llm.complete(request, take)
-    ended = Ended(
+    ended = TurnEnded(
         "".join(delta.text for delta in deltas),
         *(conversation_id, message_id, turn_id),
         reason,
@@ -105,4 +107,4 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
         charged=0,
         balance=0,
     )
-    return Tried(Started(conversation_id, message_id, turn_id), deltas, ended, streams)
+    return Tried(TurnStarted(conversation_id, message_id, turn_id), deltas, ended, streams)

@@ -10,9 +10,9 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from apps.chat.engine.event_payloads import as_json
-from apps.chat.websocket.base_consumer import About, SocketConsumer
-from apps.chat.websocket.connection import Ending, SocketOver
+from apps.chat.engine.event_payloads import dump_json
+from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
+from apps.chat.websocket.connection import CloseReason, SocketClosed
 from apps.chat.websocket.handshake import Handshake
 from apps.core.errors import ApiError
 from apps.dashboard.errors import NotSignedIn, TooManyConversations, WorkspaceNotFound
@@ -74,27 +74,27 @@ class LiveConsumer(SocketConsumer):
                 self.role = standing
                 self.tell_role()
         elif standing and (ending := self.ending_after(standing())):
-            self.socket.end(ending)
+            self.socket.request_close(ending)
 
-    def ending_after(self, error: ApiError) -> Ending | None:
+    def ending_after(self, error: ApiError) -> CloseReason | None:
         match error:
             case NotSignedIn():
-                return Ending(4401, "Signed out")
+                return CloseReason(4401, "Signed out")
             case WorkspaceNotFound():
-                return Ending(4403, "No longer a member")
+                return CloseReason(4403, "No longer a member")
         return None
 
     def tell_role(self) -> None:
         """Say what the member is in the workspace."""
-        said = as_json({"type": "member", "role": self.role})
-        self.keep(partial(self.socket.say, said), {})
+        said = dump_json({"type": "member", "role": self.role})
+        self.keep(partial(self.socket.send, said), {})
 
     # What is asked for
 
     def command_in(self, words: dict[str, Any]) -> Command:
         return command_in(words)
 
-    async def answer(self, command: Command, about: About) -> None:
+    async def answer(self, command: Command, about: FrameContext) -> None:
         await in_thread(role_at, self.seat)
         match command:
             case WatchConversation():
@@ -102,12 +102,12 @@ class LiveConsumer(SocketConsumer):
             case UnwatchConversation(conversation_id):
                 self.unwatch(conversation_id)
                 about["conversationId"] = conversation_id
-                await self.socket.say(as_json({"type": "conversation.unwatched", **about}))
+                await self.socket.send(dump_json({"type": "conversation.unwatched", **about}))
             case WatchCounters():
                 step = partial(tell_counters, self.socket, self.workspace_id, about)
                 self.watch(_COUNTERS, step, about)
 
-    async def watch_conversation(self, command: WatchConversation, about: About) -> None:
+    async def watch_conversation(self, command: WatchConversation, about: FrameContext) -> None:
         """Watch a conversation, or go on from another place in one that is watched."""
         about["conversationId"] = command.conversation_id
         conversation, seen = await in_thread(
@@ -117,11 +117,11 @@ class LiveConsumer(SocketConsumer):
         if len(others) >= MOST_CONVERSATIONS:
             raise TooManyConversations
         self.unwatch(conversation.id)
-        await self.socket.say(as_json({"type": "conversation.watched", **about}))
+        await self.socket.send(dump_json({"type": "conversation.watched", **about}))
         about.pop("xRequestId")
         self.watch(conversation.id, partial(listen, self, conversation, seen, about), about)
 
-    def watch(self, name: str, step: Step, about: About) -> None:
+    def watch(self, name: str, step: Step, about: FrameContext) -> None:
         """Tell something for as long as it is watched, under a name."""
         self.unwatch(name)
         self.watched[name] = self.keep(step, about)
@@ -133,21 +133,21 @@ class LiveConsumer(SocketConsumer):
 
     # What is kept going
 
-    def keep(self, step: Step, about: About) -> asyncio.Task[None]:
+    def keep(self, step: Step, about: FrameContext) -> asyncio.Task[None]:
         """Do something for as long as the socket is open; tell of an error that ends it."""
 
         async def safely() -> None:
             try:
                 await step()
-            except SocketOver:
+            except SocketClosed:
                 return
             except Exception as exception:
-                await self.refuse(exception, about)
+                await self.send_error(exception, about)
 
-        return self.socket.keep(safely())
+        return self.socket.start_lasting_task(safely())
 
     async def beat_for_ever(self) -> None:
         """Send a heartbeat whenever nothing else was said for a while."""
         while True:
             await asyncio.sleep(settings.STREAM_HEARTBEAT_SECONDS)
-            await self.beat(settings.STREAM_HEARTBEAT_SECONDS)
+            await self.send_heartbeat(settings.STREAM_HEARTBEAT_SECONDS)

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from apps.chat.engine import start as engine
-from apps.chat.engine.event_payloads import as_json
-from apps.chat.engine.events import Failed
-from apps.chat.websocket.base_consumer import About, SocketConsumer
+from apps.chat.engine.event_payloads import dump_json
+from apps.chat.engine.events import TurnFailed
+from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.conversations.queries import (
     conversation_with,
@@ -53,7 +53,7 @@ def conversation_to_watch(
 
 
 async def listen(
-    consumer: SocketConsumer, conversation: Conversation, seen: Message | None, about: About
+    consumer: SocketConsumer, conversation: Conversation, seen: Message | None, about: FrameContext
 ) -> None:
     """Tell the messages after `seen`, each turn as it runs, and whatever comes. Has no end."""
     place = (conversation.workspace_id, conversation.id)
@@ -71,7 +71,7 @@ async def listen(
             for message in messages:
                 seen = message
                 if message.role == Role.USER:
-                    await consumer.socket.say(as_json(created_frame(message, about)))
+                    await consumer.socket.send(dump_json(created_frame(message, about)))
                 if message.turn_id != told:
                     told = message.turn_id
                     await tell_turn(consumer, message.turn, about)
@@ -105,20 +105,20 @@ def created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "message.created", **about, "turnId": message.turn_id, "message": shown}
 
 
-async def tell_turn(consumer: SocketConsumer, turn: Turn, about: About) -> None:
+async def tell_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext) -> None:
     """Tell a turn to its end. One that another process runs waits until Redis is back."""
     about = {**about, "turnId": turn.id}
     number = 0
     while True:
         try:
-            log = await engine.follow(turn)
+            log = await engine.follow_turn(turn)
         except ServiceUnavailable:
             log = None
         if log is not None:
-            number = await consumer.tell(log, about, number)
+            number = await consumer.send_events(log, about, number)
             last = log.events[number - 1]
             # A mirror that was given up ends like this; no turn does.
-            if not (isinstance(last, Failed) and type(last.error) is ServiceUnavailable):
+            if not (isinstance(last, TurnFailed) and type(last.error) is ServiceUnavailable):
                 return
             number -= 1
         await asyncio.sleep(PAUSE_SECONDS)

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.chat.engine.event_payloads import as_json
-from apps.chat.websocket.connection import Socket
+from apps.chat.engine.event_payloads import dump_json
+from apps.chat.websocket.connection import SocketConnection
 from apps.conversations.queries import counts_since, running_counts
 from apps.credits.queries import Balance, balances_for
 from apps.infrastructure.concurrency.polling import Poller
@@ -50,7 +50,9 @@ def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
     }
 
 
-async def tell_counters(socket: Socket, workspace_id: str, about: Mapping[str, Any]) -> None:
+async def tell_counters(
+    socket: SocketConnection, workspace_id: str, about: Mapping[str, Any]
+) -> None:
     """Tell a workspace's counters now, and whenever they have changed. Has no end."""
     said: Counters | None = None
     newest = (await in_thread(counters_of, [workspace_id]))[workspace_id]
@@ -66,7 +68,7 @@ async def tell_counters(socket: Socket, workspace_id: str, about: Mapping[str, A
         while True:
             if newest != said:
                 said = newest
-                await socket.say(as_json(said.frame(about)))
+                await socket.send(dump_json(said.frame(about)))
                 about = {name: value for name, value in about.items() if name != "xRequestId"}
             await changed.wait()
             changed.clear()

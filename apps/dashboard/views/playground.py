@@ -12,8 +12,8 @@ from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
 from apps.api_kit.refusal_log import log_refused_request, refusal
-from apps.chat.engine.events import Failed
-from apps.chat.engine.start import stop as stop_turn
+from apps.chat.engine.events import TurnFailed
+from apps.chat.engine.start import stop_turn as stop_turn
 from apps.chat.http import sse
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotFound
@@ -92,7 +92,7 @@ def stop(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
         raise TurnNotFound
     turn = turn_with(member.workspace_id, turn_id, chatbot_id=chatbot.id)
     outcome = async_to_sync(stop_turn)(turn)
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, TurnFailed):
         raise outcome.error
     return JsonResponse({"success": True, "data": outcome.data()})
 

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.audit.services import staff
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
-    UNWELL,
+    NOT_COMPLETED,
     Conversation,
     Message,
     Passage,
@@ -104,7 +104,7 @@ class TurnAdmin(ReadOnlyAdmin):
     list_filter = ["status", ErrorCodeFilter, ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "conversation_id", "workspace__slug", "request_id"]
     search_help_text = "An id of a turn, conversation or failed request, or a workspace's slug"
-    search_conditions = {"request_id": {"status__in": UNWELL}}
+    search_conditions = {"request_id": {"status__in": NOT_COMPLETED}}
     exclude = ["text_so_far"]
 
 

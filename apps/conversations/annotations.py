@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.audit.services import Actor, record
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message, Rating, RatingValue
-from apps.conversations.queries import answer_with, conversations_of
+from apps.conversations.queries import conversations_for, get_answer
 from apps.conversations.search import read_title
 
 
@@ -25,7 +25,7 @@ def edit_conversation(
 
     What would change nothing is written down nowhere. Raises ConversationNotFound.
     """
-    conversation = locked(workspace_id, conversation_id)
+    conversation = lock_conversation(workspace_id, conversation_id)
     given = {"title": title, "note": note}
     changed = sorted(
         name
@@ -65,7 +65,7 @@ def rate_answer(
     Raises ConversationNotFound, MessageNotFound or MessageNotAnAnswer.
     """
     # The lock keeps the conversation from being deleted meanwhile, and two ratings one at a time.
-    message = answer_with(locked(workspace_id, conversation_id), message_id)
+    message = get_answer(lock_conversation(workspace_id, conversation_id), message_id)
     Rating.objects.filter(workspace_id=workspace_id, message=message).delete()
     rating = Rating.objects.create(
         workspace_id=workspace_id,
@@ -84,17 +84,17 @@ def rate_answer(
 @transaction.atomic
 def clear_rating(*, workspace_id: str, conversation_id: str, message_id: str) -> Message:
     """Take an answer's rating away, if it has one. Raises as `rate_answer`."""
-    message = answer_with(locked(workspace_id, conversation_id), message_id)
+    message = get_answer(lock_conversation(workspace_id, conversation_id), message_id)
     Rating.objects.filter(workspace_id=workspace_id, message=message).delete()
     return message
 
 
-def locked(workspace_id: str, conversation_id: str) -> Conversation:
+def lock_conversation(workspace_id: str, conversation_id: str) -> Conversation:
     """The conversation, kept from others who change or delete it until the transaction ends.
 
     Turns go on in it: they change none of what this guards. Raises ConversationNotFound.
     """
-    found = conversations_of(workspace_id).select_for_update(no_key=True)
+    found = conversations_for(workspace_id).select_for_update(no_key=True)
     conversation = found.filter(id=conversation_id).first()
     if conversation is None:
         raise ConversationNotFound

@@ -15,9 +15,14 @@ from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.conversations import annotations, erasure
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
-from apps.conversations.lists import listed, row_of, rows_of, with_beginnings
+from apps.conversations.lists import (
+    filter_conversations,
+    get_summary,
+    load_summaries,
+    with_summary_fields,
+)
 from apps.conversations.models import RatingValue, Turn
-from apps.conversations.queries import conversation_with, messages_after, turn_with
+from apps.conversations.queries import get_conversation, get_message_page, get_turn
 from apps.conversations.schemas import (
     ConversationChanges,
     ConversationFilters,
@@ -48,17 +53,17 @@ def list_conversations(
 ) -> SuccessSchema[ConversationPage]:
     """The workspace's conversations, those with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
-    found = with_beginnings(listed(caller_in(request).workspace_id, **given))
+    found = with_summary_fields(filter_conversations(caller_in(request).workspace_id, **given))
     page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="moment")
-    rows = [ConversationOut.of(row) for row in rows_of(page.rows)]
+    rows = [ConversationOut.of(row) for row in load_summaries(page.rows)]
     return SuccessSchema(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
 
 
 @router.get(ONE, auth=READ, response=SuccessSchema[ConversationOut])
 def get_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[ConversationOut]:
     """One conversation."""
-    conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
-    return SuccessSchema(data=ConversationOut.of(row_of(conversation)))
+    conversation = get_conversation(caller_in(request).workspace_id, conversation_id)
+    return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
 
 
 @router.patch(ONE, auth=MANAGE, response=SuccessSchema[ConversationOut])
@@ -73,7 +78,7 @@ def update_conversation(
         actor=actor_in(request),
         **given,
     )
-    return SuccessSchema(data=ConversationOut.of(row_of(conversation)))
+    return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
 
 
 @router.delete(
@@ -98,8 +103,8 @@ def list_messages(
     cursor: PageCursor = None,
 ) -> SuccessSchema[MessageList]:
     """A conversation's messages, oldest first, a page at a time."""
-    conversation = conversation_with(caller_in(request).workspace_id, conversation_id)
-    page, next_cursor = messages_after(conversation, cursor=cursor, limit=limit)
+    conversation = get_conversation(caller_in(request).workspace_id, conversation_id)
+    page, next_cursor = get_message_page(conversation, cursor=cursor, limit=limit)
     rows = [MessageShape.of(message) for message in page]
     return SuccessSchema(data=MessageList(messages=rows, next_cursor=next_cursor))
 
@@ -150,7 +155,7 @@ def clear_rating(
 )
 def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
     """A turn's receipt: how it stands, what it used, what it cost and how long it took."""
-    turn = turn_with(caller_in(request).workspace_id, turn_id, chatbot_id=chatbot_id)
+    turn = get_turn(caller_in(request).workspace_id, turn_id, chatbot_id=chatbot_id)
     return {"success": True, "data": _receipt(turn)}
 
 

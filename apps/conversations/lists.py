@@ -15,17 +15,17 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
 
 from apps.conversations.models import Conversation, Message, Passage, Rating, Turn, TurnStatus
-from apps.conversations.queries import conversations_of, messages_of
+from apps.conversations.queries import conversations_for, messages_in
 from apps.conversations.search import passages_with
 from apps.core.ids import is_id
 
-Rated = Literal["up", "down", "any", "none"]
+RatedFilter = Literal["up", "down", "any", "none"]
 
-FIRST_WORDS = 160
+PREVIEW_LENGTH = 160
 """Characters of the first message that a list shows."""
 
 
-def listed(
+def filter_conversations(
     workspace_id: str,
     *,
     search: str | None = None,
@@ -33,7 +33,7 @@ def listed(
     status: str | None = None,
     source: str | None = None,
     has_lead: bool | None = None,
-    rated: Rated | None = None,
+    rated: RatedFilter | None = None,
     since: datetime | None = None,
     before: datetime | None = None,
 ) -> QuerySet[Conversation]:
@@ -44,7 +44,7 @@ def listed(
     begins; or the id of a conversation, or of a turn or a message in it. `status` is that of the
     last turn; the days are those of the last message.
     """
-    found = conversations_of(workspace_id)
+    found = conversations_for(workspace_id)
     if search is not None:
         found = found.filter(id__in=_places_of(workspace_id, search))
     if chatbot_id is not None:
@@ -91,7 +91,7 @@ def _without_lead(found: QuerySet[Conversation], workspace_id: str) -> QuerySet[
 
 
 def _rated(
-    found: QuerySet[Conversation], workspace_id: str, rated: Rated
+    found: QuerySet[Conversation], workspace_id: str, rated: RatedFilter
 ) -> QuerySet[Conversation]:
     ratings = Rating.objects.filter(workspace_id=workspace_id)
     if rated == "none":
@@ -129,17 +129,17 @@ _MESSAGES = Message.objects.filter(
 )
 _LAST_TURN_ID = Subquery(_MESSAGES.order_by("-created_at", "-id").values("turn_id")[:1])
 _FIRST_WORDS = Subquery(
-    _MESSAGES.order_by("created_at", "id").values(words=Left("text", FIRST_WORDS))[:1]
+    _MESSAGES.order_by("created_at", "id").values(words=Left("text", PREVIEW_LENGTH))[:1]
 )
 _HAS_LEAD = Exists(Conversation.objects.filter(pk=OuterRef("pk"), leads__isnull=False))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ConversationSummary:
     """A conversation in a list: how it began, the turn that was last, how it was rated."""
 
     conversation: Conversation
-    words: str
+    preview: str
     turn: Turn | None
     has_lead: bool
     ups: int
@@ -148,16 +148,16 @@ class Row:
     @property
     def title(self) -> str:
         """What to call it: its title, or else how it began, or else its id."""
-        return self.conversation.title or self.words or self.conversation.id
+        return self.conversation.title or self.preview or self.conversation.id
 
 
-def with_beginnings(found: QuerySet[Conversation]) -> QuerySet[Conversation]:
-    """The same, each with what `rows_of` needs to know of its messages."""
+def with_summary_fields(found: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    """The same, each with what `load_summaries` needs to know of its messages."""
     return found.annotate(words=_FIRST_WORDS, last_turn_id=_LAST_TURN_ID, has_lead=_HAS_LEAD)
 
 
-def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
-    """The rows of a page of `with_beginnings`: two statements more, however many."""
+def load_summaries(conversations: Sequence[Conversation]) -> list[ConversationSummary]:
+    """The rows of a page of `with_summary_fields`: two statements more, however many."""
     turn_ids = [conversation.last_turn_id for conversation in conversations]  # type: ignore[attr-defined]
     turns = {turn.id: turn for turn in Turn.objects.filter(id__in=filter(None, turn_ids))}
     ratings: dict[str, list[str]] = {}
@@ -166,7 +166,7 @@ def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
     ):
         ratings.setdefault(conversation_id, []).append(value)
     return [
-        Row(
+        ConversationSummary(
             conversation,
             conversation.words or "",  # type: ignore[attr-defined]
             turns.get(turn_id),
@@ -178,15 +178,17 @@ def rows_of(conversations: Sequence[Conversation]) -> list[Row]:
     ]
 
 
-def name_of(conversation: Conversation) -> str:
+def display_name(conversation: Conversation) -> str:
     """What to call a conversation: its title, or else how it began, or else its id."""
     if conversation.title:
         return conversation.title
-    first = messages_of(conversation).first()
-    return (first.text[:FIRST_WORDS] if first else "") or conversation.id
+    first = messages_in(conversation).first()
+    return (first.text[:PREVIEW_LENGTH] if first else "") or conversation.id
 
 
-def row_of(conversation: Conversation) -> Row:
+def get_summary(conversation: Conversation) -> ConversationSummary:
     """One conversation as a list shows it."""
-    found = with_beginnings(conversations_of(conversation.workspace_id).filter(id=conversation.id))
-    return rows_of(list(found))[0]
+    found = with_summary_fields(
+        conversations_for(conversation.workspace_id).filter(id=conversation.id)
+    )
+    return load_summaries(list(found))[0]

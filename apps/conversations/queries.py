@@ -19,19 +19,19 @@ from apps.conversations.models import Conversation, Message, Role, Turn, TurnSta
 from apps.core.ids import request_id_time
 
 # Whole exchanges: the turns that left an answer which the model may be shown again.
-ANSWERED = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
+HISTORY_STATUSES = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
 
 
-def conversations_of(workspace_id: str) -> QuerySet[Conversation]:
+def conversations_for(workspace_id: str) -> QuerySet[Conversation]:
     """The workspace's conversations that are not deleted. Every other read begins here."""
     return Conversation.objects.filter(workspace_id=workspace_id, deleted_at__isnull=True)
 
 
-def conversation_with(
+def get_conversation(
     workspace_id: str, conversation_id: str, *, chatbot_id: str | None = None
 ) -> Conversation:
     """The workspace's conversation (with this chatbot). Raises ConversationNotFound."""
-    found = conversations_of(workspace_id).filter(id=conversation_id)
+    found = conversations_for(workspace_id).filter(id=conversation_id)
     if chatbot_id is not None:
         found = found.filter(chatbot_id=chatbot_id)
     conversation = found.first()
@@ -40,14 +40,14 @@ def conversation_with(
     return conversation
 
 
-def messages_of(conversation: Conversation) -> QuerySet[Message]:
+def messages_in(conversation: Conversation) -> QuerySet[Message]:
     """A conversation's messages, oldest first."""
     return Message.objects.filter(
         workspace_id=conversation.workspace_id, conversation=conversation
     ).order_by("created_at", "id")
 
 
-def messages_after(
+def get_message_page(
     conversation: Conversation, *, cursor: str | None, limit: int
 ) -> tuple[list[Message], str | None]:
     """A page of a conversation, oldest first, with ratings, and the cursor of the next page if
@@ -55,27 +55,27 @@ def messages_after(
 
     Raises ValidationFailed for what is no cursor.
     """
-    messages = messages_of(conversation).select_related("rating")
+    messages = messages_in(conversation).select_related("rating")
     page = paginate_oldest_first(messages, cursor=cursor, limit=limit)
     return page.rows, page.next_cursor
 
 
 def newest_message(conversation: Conversation) -> Message | None:
     """The conversation's last message so far."""
-    return messages_of(conversation).last()
+    return messages_in(conversation).last()
 
 
-def message_in(conversation: Conversation, message_id: str) -> Message | None:
+def find_message(conversation: Conversation, message_id: str) -> Message | None:
     """The conversation's message of this id."""
-    return messages_of(conversation).filter(id=message_id).first()
+    return messages_in(conversation).filter(id=message_id).first()
 
 
-def answer_with(conversation: Conversation, message_id: str) -> Message:
+def get_answer(conversation: Conversation, message_id: str) -> Message:
     """The conversation's message of this id, said by the assistant.
 
     Raises MessageNotFound, or MessageNotAnAnswer.
     """
-    message = message_in(conversation, message_id)
+    message = find_message(conversation, message_id)
     if message is None:
         raise MessageNotFound
     if message.role != Role.ASSISTANT:
@@ -84,26 +84,28 @@ def answer_with(conversation: Conversation, message_id: str) -> Message:
 
 
 def messages_since(
-    conversation: Conversation, seen: Message | None, *, limit: int
+    conversation: Conversation, after: Message | None, *, limit: int
 ) -> list[Message]:
     """The conversation's next messages after one, or from the first, oldest first, each with its
     turn."""
-    found = messages_of(conversation).select_related("turn")
-    if seen is not None:
-        found = found.filter(created_at__gte=seen.created_at).exclude(
-            created_at=seen.created_at, id__lte=seen.id
+    found = messages_in(conversation).select_related("turn")
+    if after is not None:
+        found = found.filter(created_at__gte=after.created_at).exclude(
+            created_at=after.created_at, id__lte=after.id
         )
     return list(found[:limit])
 
 
-def running_turn(conversation: Conversation) -> Turn | None:
+def find_running_turn(conversation: Conversation) -> Turn | None:
     """The conversation's turn that runs, if one does."""
     return Turn.objects.filter(
         workspace_id=conversation.workspace_id, conversation=conversation, status=TurnStatus.RUNNING
     ).first()
 
 
-def last_moments(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
+def fetch_last_message_times(
+    places: Collection[tuple[str, str]],
+) -> Mapping[tuple[str, str], datetime]:
     """When a turn last opened in each of these conversations, named by workspace and id."""
     found = Conversation.objects.filter(
         workspace_id__in={workspace_id for workspace_id, _ in places},
@@ -113,12 +115,12 @@ def last_moments(places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str]
     return {(workspace_id, id): moment for workspace_id, id, moment in found}
 
 
-def running_counts(workspace_ids: Collection[str]) -> Mapping[str, int]:
+def count_running_turns(workspace_ids: Collection[str]) -> Mapping[str, int]:
     """How many turns run in each of these workspaces; those with none are left out."""
     return _counts(Turn.objects.filter(status=TurnStatus.RUNNING), workspace_ids)
 
 
-def counts_since(workspace_ids: Collection[str], moment: datetime) -> Mapping[str, int]:
+def count_turns_since(workspace_ids: Collection[str], moment: datetime) -> Mapping[str, int]:
     """How many turns have opened since then in each of these workspaces."""
     return _counts(Turn.objects.filter(created_at__gt=moment), workspace_ids)
 
@@ -128,7 +130,7 @@ def _counts(turns: QuerySet[Turn], workspace_ids: Collection[str]) -> Mapping[st
     return dict(counted.annotate(Count("id")).order_by())
 
 
-def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
+def get_turn(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
     """The workspace's turn with this chatbot, in a conversation that is not deleted.
 
     Raises TurnNotFound.
@@ -144,7 +146,7 @@ def turn_with(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
     return turn
 
 
-def turn_of_request(workspace_id: str, request_id: str) -> Turn | None:
+def find_turn_by_request_id(workspace_id: str, request_id: str) -> Turn | None:
     """The workspace's turn that this request opened, with its key and chatbot.
 
     The id says when the request arrived, so only the turns of the minutes around it are looked
@@ -158,7 +160,7 @@ def turn_of_request(workspace_id: str, request_id: str) -> Turn | None:
     return turns.filter(request_id=request_id).select_related("api_key", "chatbot").first()
 
 
-def running_turns(workspace_id: str) -> QuerySet[Turn]:
+def running_turns_for(workspace_id: str) -> QuerySet[Turn]:
     """The workspace's turns that run at this moment."""
     return Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
 
@@ -168,7 +170,7 @@ def turns_since(workspace_id: str, moment: datetime) -> QuerySet[Turn]:
     return Turn.objects.filter(workspace_id=workspace_id, created_at__gte=moment)
 
 
-def answer_of(turn: Turn) -> str:
+def get_answer_text(turn: Turn) -> str:
     """The text of a settled turn's answer; empty where it has none."""
     text = Message.objects.filter(
         workspace_id=turn.workspace_id, turn=turn, id=turn.message_id
@@ -177,25 +179,25 @@ def answer_of(turn: Turn) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUse:
+class KeyUsage:
     """What was done with a key: turns, and the credits that they were charged."""
 
     turns: int
     credits: int
 
 
-def turns_by_chatbot(workspace_id: str, *, since: datetime) -> dict[str, int]:
+def count_turns_by_chatbot(workspace_id: str, *, since: datetime) -> dict[str, int]:
     """How many turns of each chatbot of the workspace began since that moment, by its id."""
     turns = Turn.objects.filter(workspace_id=workspace_id, created_at__gte=since)
     counted = turns.values("chatbot_id").annotate(turns=Count("id"))
     return {row["chatbot_id"]: row["turns"] for row in counted}
 
 
-def use_by_key(workspace_id: str, *, since: datetime) -> dict[str, KeyUse]:
+def usage_by_api_key(workspace_id: str, *, since: datetime) -> dict[str, KeyUsage]:
     """The use of each API key of the workspace since that moment, by the key's id."""
     turns = Turn.objects.filter(workspace_id=workspace_id, created_at__gte=since)
     counted = turns.exclude(api_key=None).values("api_key_id")
     return {
-        row["api_key_id"]: KeyUse(row["turns"], row["credits"])
+        row["api_key_id"]: KeyUsage(row["turns"], row["credits"])
         for row in counted.annotate(turns=Count("id"), credits=Sum("credits_charged"))
     }

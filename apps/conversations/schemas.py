@@ -19,7 +19,7 @@ from apps.api_kit.schemas import (
     UtcDateTime,
     single_line_field,
 )
-from apps.conversations.lists import Rated, Row
+from apps.conversations.lists import ConversationSummary, RatedFilter
 from apps.conversations.models import (
     COMMENT_LENGTH,
     NOTE_LENGTH,
@@ -67,7 +67,7 @@ class ConversationFilters(Schema):
     has_lead: Annotated[bool, Field(strict=True), BeforeValidator(_flag)] | None = Field(
         None, description="Whether a lead was first met in it."
     )
-    rated: Rated | None = Field(
+    rated: RatedFilter | None = Field(
         None, description="With an answer that is rated up, down, either way; or with none."
     )
     search: Annotated[str, AfterValidator(_search)] | None = Field(
@@ -140,14 +140,14 @@ class ConversationOut(ResponseSchema):
     )
 
     @classmethod
-    def of(cls, row: Row) -> Self:
+    def of(cls, row: ConversationSummary) -> Self:
         found = row.conversation
         return cls(
             id=found.id,
             chatbot_id=found.chatbot_id,
             title=found.title or None,
             note=found.note or None,
-            preview=row.words,
+            preview=row.preview,
             source=found.source,
             has_lead=row.has_lead,
             last_turn=(

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apps.audit.services import Actor, record
 from apps.conversations.models import Conversation, Message
-from apps.conversations.queries import messages_of
+from apps.conversations.queries import messages_in
 
 LEAST_REASON = 10
 MOST_MESSAGES = 500
@@ -31,5 +31,5 @@ def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -
         target_id=conversation.id,
         details={"reason": reason},
     )
-    newest = messages_of(conversation).reverse()[:MOST_MESSAGES]
+    newest = messages_in(conversation).reverse()[:MOST_MESSAGES]
     return list(reversed(newest))

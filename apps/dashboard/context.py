@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.chatbots.queries import chatbots_for
-from apps.conversations.queries import running_turns
+from apps.conversations.queries import running_turns_for
 from apps.credits.queries import Balance, balance_for
 from apps.dashboard.access import current_member
 from apps.dashboard.docs.pages import PAGES
@@ -104,7 +104,7 @@ class Layout:
 
     @cached_property
     def running_turns(self) -> int:
-        return running_turns(self._member.workspace_id).count()
+        return running_turns_for(self._member.workspace_id).count()
 
     @property
     def account_links(self) -> list[NavigationLink]:

@@ -15,7 +15,7 @@ from apps.api_keys.models import ApiKey
 from apps.api_kit.refusal_log import RefusedRequest, find_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
-from apps.conversations.queries import turn_of_request
+from apps.conversations.queries import find_turn_by_request_id
 from apps.core.ids import request_id_time
 from apps.credits.prices import Price
 from apps.dashboard.error_explanations import STAGES, RequestStage, explain, stage_for
@@ -67,7 +67,7 @@ def is_request_id(text: str) -> bool:
 
 def inspect_request(workspace_id: str, request_id: str) -> RequestReport | None:
     """What was decided about the workspace's request; None where nothing is known of it."""
-    turn = turn_of_request(workspace_id, request_id)
+    turn = find_turn_by_request_id(workspace_id, request_id)
     if turn is not None:
         return RequestReport(
             request_id,

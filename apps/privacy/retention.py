@@ -18,7 +18,7 @@ from apps.conversations.erasure import delete_conversation, find_end_user_conver
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.exports.queries import exports_of
 from apps.conversations.exports.services import delete_export
-from apps.conversations.queries import conversations_of
+from apps.conversations.queries import conversations_for
 from apps.infrastructure.logging import get_logger
 from apps.leads import erasure as leads
 from apps.webhooks.erasure import erase_events
@@ -44,7 +44,7 @@ def _forget_in(workspace: Workspace, now: datetime) -> int:
     conversations = gone = 0
     if workspace.keep_conversations_days is not None:
         moment = now - timedelta(days=workspace.keep_conversations_days)
-        old = conversations_of(workspace.id).filter(last_message_at__lt=moment)
+        old = conversations_for(workspace.id).filter(last_message_at__lt=moment)
         ids = list(old.order_by("last_message_at").values_list("id", flat=True)[:AT_ONCE])
         conversations = sum(_delete(workspace.id, conversation_id) == 1 for conversation_id in ids)
     if workspace.keep_leads_days is not None:

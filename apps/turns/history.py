@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Role
-from apps.conversations.queries import ANSWERED
+from apps.conversations.queries import HISTORY_STATUSES
 from apps.infrastructure.concurrency.batching import Batcher
 from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.postgres.pool import execute
@@ -32,7 +32,7 @@ SELECT n, (
       WHERE message.conversation_id = input.conversation_id
         AND message.workspace_id IS NOT DISTINCT FROM input.workspace_id
         AND (SELECT status FROM conversations_turn AS turn WHERE turn.id = message.turn_id)
-          IN ({", ".join(f"'{status}'" for status in ANSWERED)})
+          IN ({", ".join(f"'{status}'" for status in HISTORY_STATUSES)})
         AND (SELECT true FROM conversations_message AS answer
              WHERE answer.turn_id = message.turn_id AND answer.role = '{Role.ASSISTANT}' LIMIT 1)
       ORDER BY created_at DESC, id DESC LIMIT input.max_messages

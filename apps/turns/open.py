@@ -13,7 +13,7 @@ from psycopg.errors import ForeignKeyViolation
 from apps.api_keys.errors import InvalidApiKey
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
-from apps.conversations.models import API, SOURCE_LENGTH, Turn
+from apps.conversations.models import API_SOURCE, SOURCE_LENGTH, Turn
 from apps.core.errors import ApiError, IdempotencyMismatch
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
@@ -122,7 +122,7 @@ def conversation_source(metadata: Mapping[str, Any] | None) -> str:
     """The conversation's source: `metadata.source` of its first message, or `api`."""
     given = (metadata or {}).get("source")
     source = given.strip()[:SOURCE_LENGTH].rstrip() if isinstance(given, str) else ""
-    return source if source and source.isprintable() else API
+    return source if source and source.isprintable() else API_SOURCE
 
 
 def build_row(turn: Turn, new: NewTurn) -> Row:

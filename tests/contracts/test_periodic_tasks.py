@@ -27,7 +27,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Passage
-from apps.conversations.queries import conversations_of
+from apps.conversations.queries import conversations_for
 from apps.conversations.search import read_messages
 from apps.core.ids import new_id
 from apps.credits import alerts
@@ -277,7 +277,7 @@ def conversations_that_are_old(team: Team) -> Seen:
     def seen() -> tuple[int, int, int]:
         forgotten = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
         return (
-            conversations_of(team.workspace.id).count(),
+            conversations_for(team.workspace.id).count(),
             logged(team.workspace, "conversation.deleted"),
             sum(entry.details["leads"] for entry in forgotten),
         )

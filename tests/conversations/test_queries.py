@@ -10,10 +10,10 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message
 from apps.conversations.queries import (
-    answer_of,
-    conversation_with,
-    messages_after,
-    messages_of,
+    get_answer_text,
+    get_conversation,
+    get_message_page,
+    messages_in,
 )
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NIL_ID, new_id
@@ -36,7 +36,7 @@ def texts(messages: list[Message]) -> list[str]:
 
 
 def test_conversation_is_found_in_its_workspace(conversation: Conversation) -> None:
-    found = conversation_with(
+    found = get_conversation(
         conversation.workspace_id, conversation.id, chatbot_id=conversation.chatbot_id
     )
     assert found == conversation
@@ -53,7 +53,7 @@ def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
     answers = []
     for conversation_id in (new_id(), foreign.id, of_another_chatbot.id, "", "x" * 1000):
         with django_assert_num_queries(1), pytest.raises(ConversationNotFound) as caught:
-            conversation_with(team.workspace.id, conversation_id, chatbot_id=chatbot.id)
+            get_conversation(team.workspace.id, conversation_id, chatbot_id=chatbot.id)
         answers.append((caught.value.status, caught.value.body()))
     assert (
         answers
@@ -72,11 +72,11 @@ def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
 
 
 def test_pages_of_a_conversation_meet_without_gap_or_repeat(conversation: Conversation) -> None:
-    expected = texts(list(messages_of(conversation)))
+    expected = texts(list(messages_in(conversation)))
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(3):
-        page, cursor = messages_after(conversation, cursor=cursor, limit=2)
+        page, cursor = get_message_page(conversation, cursor=cursor, limit=2)
         seen += texts(page)
     assert (seen, cursor) == (expected, None)
 
@@ -85,14 +85,14 @@ def test_pages_meet_when_messages_share_a_moment(conversation: Conversation) -> 
     moment = conversation.created_at
     Message.objects.filter(conversation=conversation).update(created_at=moment)
     expected = sorted(Message.objects.values_list("id", flat=True).filter(created_at=moment))
-    first, cursor = messages_after(conversation, cursor=None, limit=4)
-    second, end = messages_after(conversation, cursor=cursor, limit=4)
+    first, cursor = get_message_page(conversation, cursor=None, limit=4)
+    second, end = get_message_page(conversation, cursor=cursor, limit=4)
     assert [message.id for message in first + second] == expected
     assert (len(second), end) == (2, None)
 
 
 def test_page_that_ends_the_list_has_no_cursor(conversation: Conversation) -> None:
-    page, cursor = messages_after(conversation, cursor=None, limit=6)
+    page, cursor = get_message_page(conversation, cursor=None, limit=6)
     assert (len(page), cursor) == (6, None)
 
 
@@ -102,24 +102,24 @@ def test_cursor_of_another_conversation_shows_nothing_of_it(
     foreign = opened(make_chatbot(team.outside))
     said = Message.objects.get(turn=foreign)
     before = encode_cursor(said.created_at - timedelta(days=1), said.id)
-    page, _ = messages_after(conversation, cursor=before, limit=100)
-    assert page == list(messages_of(conversation))
+    page, _ = get_message_page(conversation, cursor=before, limit=100)
+    assert page == list(messages_in(conversation))
 
 
 @pytest.mark.parametrize("cursor", [NIL_ID, ""])
 def test_what_is_no_cursor_is_refused(conversation: Conversation, cursor: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
-        messages_after(conversation, cursor=cursor, limit=2)
+        get_message_page(conversation, cursor=cursor, limit=2)
     assert caught.value.details == {"cursor": ["This is not a cursor of this list."]}
 
 
 def test_messages_keep_their_order_in_one_turn(conversation: Conversation) -> None:
-    roles = messages_of(conversation).values_list("role", flat=True)
+    roles = messages_in(conversation).values_list("role", flat=True)
     assert list(roles) == ["user", "assistant"] * 3
 
 
 def test_answer_is_empty_until_the_turn_settles(chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="ask")
-    assert answer_of(turn) == ""
+    assert get_answer_text(turn) == ""
     completed(turn, "say")
-    assert answer_of(turn) == "say"
+    assert get_answer_text(turn) == "say"

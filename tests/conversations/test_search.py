@@ -12,7 +12,7 @@ from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation
 from apps.conversations.erasure import delete_conversation
-from apps.conversations.lists import listed
+from apps.conversations.lists import filter_conversations
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
 from apps.conversations.search import query_of, read_again, read_messages, words_of
 from apps.core.ids import first_id_at
@@ -33,7 +33,7 @@ def said(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn
 
 def found(chatbot: Chatbot, typed: str) -> set[str]:
     """The ids of the conversations that a search finds."""
-    return {each.id for each in listed(chatbot.workspace_id, search=typed)}
+    return {each.id for each in filter_conversations(chatbot.workspace_id, search=typed)}
 
 
 def titled(conversation: Conversation, title: str) -> None:

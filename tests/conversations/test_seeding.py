@@ -11,7 +11,7 @@ from django.db.models import F
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
-from apps.conversations.queries import messages_of
+from apps.conversations.queries import messages_in
 from apps.core.ids import is_id
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import Balance, balance_for, ledger_sum
@@ -52,7 +52,7 @@ def test_seeded_conversations_read_as_they_were_said(committed: None) -> None:
     call_command("seed_load", "--conversations", "2", "--turns", "2", "--json", stdout=out)
     chatbot = Chatbot.objects.get(id=json.loads(out.getvalue())["chatbot_id"])
     newest = Conversation.objects.filter(chatbot=chatbot).order_by("-last_message_at")[0]
-    messages = list(messages_of(newest).select_related("turn"))
+    messages = list(messages_in(newest).select_related("turn"))
     assert [message.role for message in messages] == ["user", "assistant"] * 2
     assert [message.turn.message_id for message in messages[1::2]] == [
         message.id for message in messages[1::2]

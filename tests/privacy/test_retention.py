@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
-from apps.conversations.queries import conversations_of
+from apps.conversations.queries import conversations_for
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
 from apps.privacy.retention import erase_users, forget_old
@@ -49,7 +49,7 @@ def aged(turn: Turn, days: float) -> None:
 
 
 def kept(workspace: Workspace) -> set[str]:
-    return set(conversations_of(workspace.id).values_list("id", flat=True))
+    return set(conversations_for(workspace.id).values_list("id", flat=True))
 
 
 def keep(workspace: Workspace, conversations: int | None = None, leads: int | None = None) -> None:

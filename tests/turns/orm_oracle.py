@@ -22,7 +22,7 @@ from apps.conversations.models import (
     Turn,
     TurnStatus,
 )
-from apps.conversations.queries import conversations_of
+from apps.conversations.queries import conversations_for
 from apps.core.errors import IdempotencyMismatch
 from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import balance_for
@@ -114,7 +114,7 @@ def _conversation(new: NewTurn) -> str:
             source=conversation_source(new.metadata),
         )
         return str(conversation.id)
-    there = conversations_of(new.workspace_id).filter(id=new.conversation_id)
+    there = conversations_for(new.workspace_id).filter(id=new.conversation_id)
     if not there.update(last_message_at=Now()):
         raise ConversationNotFound
     return new.conversation_id

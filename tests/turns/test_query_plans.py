@@ -20,7 +20,7 @@ from apps.chat.engine.access import authenticate
 from apps.chat.engine.replay import replay_events
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
-from apps.conversations.queries import conversation_with, turn_with
+from apps.conversations.queries import get_conversation, get_turn
 from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import close_pool, connection_parameters
 from apps.infrastructure.postgres.threads import in_thread
@@ -134,7 +134,7 @@ def test_admission_is_look_ups(many: Chatbot, big: set[str], explained: Explaine
     conversation = Conversation.objects.filter(chatbot=many).latest("last_message_at")
     explained.forget()
     caller, chatbot = authenticate(f"Bearer {secret}", many.id)
-    conversation_with(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
+    get_conversation(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
     assert len(explained.statements) == 4
     assert [(name, sql) for name, sql in explained.scanned if name in big] == []
 
@@ -144,9 +144,9 @@ def test_what_the_services_do_of_a_turn_are_look_ups(
 ) -> None:
     turn = opened(many, credits=1, idempotency_key=f"key-{new_id()}")
     assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
-    read = turn_with(many.workspace_id, turn.id, chatbot_id=many.id)
+    read = get_turn(many.workspace_id, turn.id, chatbot_id=many.id)
     assert completed(read, "Hi").charged == 1
-    replay_events(turn_with(many.workspace_id, turn.id, chatbot_id=many.id))
+    replay_events(get_turn(many.workspace_id, turn.id, chatbot_id=many.id))
     dead = opened(many, credits=1)
     silence(dead)
     assert dead.id in sweep_turns()

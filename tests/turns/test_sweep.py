@@ -10,7 +10,7 @@ from django.test import override_settings
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Message, Turn
-from apps.conversations.queries import answer_of
+from apps.conversations.queries import get_answer_text
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
@@ -40,7 +40,7 @@ def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> No
         "TURN_ABANDONED",
         0,
     )
-    assert (answer_of(turn), turn.text_so_far) == ("As far as it", "")
+    assert (get_answer_text(turn), turn.text_so_far) == ("As far as it", "")
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.chat import errors
 from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.conversations.models import Turn
-from apps.conversations.queries import answer_of
+from apps.conversations.queries import get_answer_text
 from apps.credits.queries import balance_after_turn
 
 
@@ -22,7 +22,7 @@ def is_heartbeat_overdue(turn: Turn) -> bool:
 
 def replay_events(turn: Turn) -> list[TurnEvent]:
     """All events of a settled turn, numbered as they were when it ran."""
-    text = answer_of(turn)
+    text = get_answer_text(turn)
     deltas = [AnswerDelta(piece) for piece in _pieces(text, turn.delta_lengths)]
     return [
         TurnStarted(turn.conversation_id, turn.message_id, turn.id),

@@ -26,7 +26,7 @@ from apps.chat.http import sse
 from apps.chat.http.stream_format import AI_SDK, PARLEY, StreamFormat, get_stream_format
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
-from apps.conversations.queries import turn_with
+from apps.conversations.queries import get_turn
 from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis import cache_invalidation
@@ -72,7 +72,7 @@ class TurnView(ChatbotView):
         headers = self._add_limit_headers(request, window)
         if cache_invalidation.is_stale(self.cache_version):
             caller, chatbot = await self._chatbot(request, chatbot_id)
-        turn = await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
+        turn = await in_thread(get_turn, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
         return turn, headers
 
 

@@ -27,7 +27,7 @@ from apps.chat.websocket.handshake import Handshake
 from apps.chat.websocket.key_revocation import key_poller
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
-from apps.conversations.queries import turn_with
+from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, TooManyRequests, Unauthenticated
 from apps.infrastructure.postgres.threads import in_thread
 
@@ -152,4 +152,4 @@ class ChatConsumer(SocketConsumer):
     async def get_turn(self, turn_id: str) -> Turn:
         """The chatbot's turn. Raises TurnNotFound."""
         caller, chatbot = await self.get_chatbot()
-        return await in_thread(turn_with, caller.workspace_id, turn_id, chatbot_id=chatbot.id)
+        return await in_thread(get_turn, caller.workspace_id, turn_id, chatbot_id=chatbot.id)

@@ -16,8 +16,8 @@ from django.db.models.functions import Now
 
 from apps.audit.services import Actor, record
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
-from apps.conversations.models import API, Conversation, Message, Turn
-from apps.conversations.queries import conversations_of, running_turn
+from apps.conversations.models import API_SOURCE, Conversation, Message, Turn
+from apps.conversations.queries import conversations_for, find_running_turn
 from apps.conversations.search import forget
 from apps.conversations.signals import conversation_erased
 from apps.credits.services import lock_account
@@ -39,7 +39,7 @@ def delete_conversation(*, workspace_id: str, conversation_id: str, actor: Actor
 
 @transaction.atomic
 def _hide(workspace_id: str, conversation_id: str, actor: Actor) -> None:
-    rows = conversations_of(workspace_id).filter(id=conversation_id)
+    rows = conversations_for(workspace_id).filter(id=conversation_id)
     if not rows.exists():
         raise ConversationNotFound
     # While the account is locked, no turn of the workspace opens or settles.
@@ -47,9 +47,9 @@ def _hide(workspace_id: str, conversation_id: str, actor: Actor) -> None:
     conversation = rows.select_for_update(no_key=True).first()
     if conversation is None:
         raise ConversationNotFound
-    if running_turn(conversation) is not None:
+    if find_running_turn(conversation) is not None:
         raise ConversationBusy
-    rows.update(deleted_at=Now(), title="", note="", source=API)
+    rows.update(deleted_at=Now(), title="", note="", source=API_SOURCE)
     record(
         workspace_id=workspace_id,
         actor=actor,

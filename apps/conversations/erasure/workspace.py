@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.conversations import search
 from apps.conversations.exports.models import Export
-from apps.conversations.models import API, Conversation, Message, Rating, Turn, TurnStatus
+from apps.conversations.models import API_SOURCE, Conversation, Message, Rating, Turn, TurnStatus
 
 _BATCH_SIZE = 500
 
@@ -27,7 +27,9 @@ def erase_workspace(workspace_id: str) -> bool:
         messages.exclude(text="", metadata=None).update(text="", metadata=None)
         Rating.objects.filter(conversation_id__in=ids).delete()
         conversations = Conversation.objects.filter(id__in=ids)
-        conversations.exclude(title="", note="", source=API).update(title="", note="", source=API)
+        conversations.exclude(title="", note="", source=API_SOURCE).update(
+            title="", note="", source=API_SOURCE
+        )
         with transaction.atomic():
             search.forget(workspace_id=workspace_id, conversation_ids=ids)
         turns = Turn.objects.filter(conversation_id__in=ids)

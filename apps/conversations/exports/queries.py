@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
-from apps.conversations.lists import listed
+from apps.conversations.lists import filter_conversations
 from apps.conversations.models import Conversation
 
 
@@ -50,5 +50,7 @@ def matching(export: Export) -> QuerySet[Conversation]:
     filters = export.filters | {
         name: datetime.fromisoformat(export.filters[name]) for name in moments
     }
-    found = listed(export.workspace_id, **filters).filter(created_at__lte=export.created_at)
+    found = filter_conversations(export.workspace_id, **filters).filter(
+        created_at__lte=export.created_at
+    )
     return found.order_by("id")

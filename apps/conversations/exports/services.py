@@ -16,7 +16,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
 from apps.conversations.exports.models import UNFINISHED, Export
 from apps.conversations.exports.queries import exports_of
-from apps.conversations.lists import Rated
+from apps.conversations.lists import RatedFilter
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Workspace
 
@@ -35,7 +35,7 @@ class Wanted:
     status: str | None = None
     source: str | None = None
     has_lead: bool | None = None
-    rated: Rated | None = None
+    rated: RatedFilter | None = None
     since: datetime | None = None
     before: datetime | None = None
 

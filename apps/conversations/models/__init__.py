@@ -2,7 +2,7 @@
 
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models.conversation import (
-    API,
+    API_SOURCE,
     NOTE_LENGTH,
     SOURCE_LENGTH,
     TITLE_LENGTH,
@@ -11,15 +11,15 @@ from apps.conversations.models.conversation import (
 from apps.conversations.models.message import Message, Role
 from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
 from apps.conversations.models.search import Passage, SearchProgress
-from apps.conversations.models.turn import UNWELL, Turn, TurnStatus
+from apps.conversations.models.turn import NOT_COMPLETED, Turn, TurnStatus
 
 __all__ = [
-    "API",
+    "API_SOURCE",
     "COMMENT_LENGTH",
     "NOTE_LENGTH",
     "SOURCE_LENGTH",
     "TITLE_LENGTH",
-    "UNWELL",
+    "NOT_COMPLETED",
     "Conversation",
     "Export",
     "ExportPart",

@@ -15,7 +15,7 @@ from apps.workspaces.models import Workspace
 # migrations: a row never points at a row of another workspace. They have no index of their own
 # where another index begins with their column, because every turn pays for each index.
 
-API = "api"
+API_SOURCE = "api"
 """The source of a conversation whose first message names none."""
 TITLE_LENGTH = 120
 NOTE_LENGTH = 4000
@@ -43,7 +43,7 @@ class Conversation(models.Model):
     )
     title = models.CharField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
     note = models.TextField(blank=True, default="", db_default="")
-    source = models.CharField(max_length=SOURCE_LENGTH, default=API, db_default=API)
+    source = models.CharField(max_length=SOURCE_LENGTH, default=API_SOURCE, db_default=API_SOURCE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_message_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -66,7 +66,7 @@ class Conversation(models.Model):
             models.Index(
                 fields=["workspace", "source", "-last_message_at", "-id"],
                 name="conversations_of_source",
-                condition=Q(deleted_at__isnull=True) & ~Q(source=API),
+                condition=Q(deleted_at__isnull=True) & ~Q(source=API_SOURCE),
             ),
             models.Index(
                 fields=["deleted_at"],

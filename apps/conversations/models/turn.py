@@ -26,7 +26,7 @@ class TurnStatus(models.TextChoices):
     ABANDONED = "abandoned"
 
 
-UNWELL = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
+NOT_COMPLETED = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
 
 
 class Turn(models.Model):

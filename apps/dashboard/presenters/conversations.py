@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from apps.conversations.models import Conversation, Message, Rating, Role, Turn, TurnStatus
-from apps.conversations.queries import conversations_of
+from apps.conversations.queries import conversations_for
 from apps.core.ids import is_id
 
 
@@ -18,7 +18,7 @@ def conversation_in(workspace_id: str, conversation_id: str) -> Conversation | N
     """The workspace's conversation, with its chatbot."""
     if not is_id(conversation_id):
         return None
-    found = conversations_of(workspace_id).filter(id=conversation_id)
+    found = conversations_for(workspace_id).filter(id=conversation_id)
     return found.select_related("chatbot").first()
 
 

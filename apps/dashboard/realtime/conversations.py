@@ -18,12 +18,12 @@ from apps.chat.engine.events import TurnFailed
 from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.conversations.queries import (
-    conversation_with,
-    last_moments,
-    message_in,
+    fetch_last_message_times,
+    find_message,
+    find_running_turn,
+    get_conversation,
     messages_since,
     newest_message,
-    running_turn,
 )
 from apps.core.errors import ServiceUnavailable, ValidationFailed
 from apps.infrastructure.concurrency.polling import Poller
@@ -34,7 +34,9 @@ AT_ONCE = 50
 PAUSE_SECONDS = 1.0
 """How long a turn that cannot be followed is left alone before the next try."""
 
-moments_watch: Poller[tuple[str, str], datetime] = Poller(last_moments, interval_seconds=0.5)
+moments_watch: Poller[tuple[str, str], datetime] = Poller(
+    fetch_last_message_times, interval_seconds=0.5
+)
 """Tells when a turn last opened in a conversation, named by its workspace and its id."""
 
 
@@ -43,10 +45,10 @@ def conversation_to_watch(
 ) -> tuple[Conversation, Message | None]:
     """The workspace's conversation, and the message after which to tell it: the newest, if none
     is named. Raises ConversationNotFound, or ValidationFailed for a message of another one."""
-    conversation = conversation_with(workspace_id, conversation_id)
+    conversation = get_conversation(workspace_id, conversation_id)
     if after is None:
         return conversation, newest_message(conversation)
-    seen = message_in(conversation, after)
+    seen = find_message(conversation, after)
     if seen is None:
         raise ValidationFailed({"after": ["This is not a message of this conversation."]})
     return conversation, seen
@@ -90,7 +92,7 @@ def news_of(conversation: Conversation, seen: Message | None) -> tuple[Turn | No
     """The conversation's running turn and its next messages after one. A turn and its user's
     message are committed together; the turn is looked for first, so that one which opens in
     between has its message here, and never is here without it."""
-    running = running_turn(conversation)
+    running = find_running_turn(conversation)
     return running, messages_since(conversation, seen, limit=AT_ONCE)
 
 

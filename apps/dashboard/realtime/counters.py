@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.chat.engine.event_payloads import dump_json
 from apps.chat.websocket.connection import SocketConnection
-from apps.conversations.queries import counts_since, running_counts
+from apps.conversations.queries import count_running_turns, count_turns_since
 from apps.credits.queries import Balance, balances_for
 from apps.infrastructure.concurrency.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
@@ -41,8 +41,8 @@ class Counters:
 
 def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
     """The counters of each of these workspaces: three statements, however many."""
-    running = running_counts(workspace_ids)
-    lately = counts_since(workspace_ids, timezone.now() - MINUTE)
+    running = count_running_turns(workspace_ids)
+    lately = count_turns_since(workspace_ids, timezone.now() - MINUTE)
     credits = balances_for(workspace_ids)
     return {
         id: Counters(running.get(id, 0), lately.get(id, 0), credits.get(id, Balance(0, 0)))

@@ -14,7 +14,7 @@ from apps.audit.services import person
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
-from apps.conversations.queries import turns_by_chatbot
+from apps.conversations.queries import count_turns_by_chatbot
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
@@ -34,7 +34,7 @@ USED_WITHIN = timedelta(days=30)
 def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's chatbots."""
     found = chatbots_for(member.workspace_id).select_related("language_model")
-    turns = turns_by_chatbot(member.workspace_id, since=timezone.now() - USED_WITHIN)
+    turns = count_turns_by_chatbot(member.workspace_id, since=timezone.now() - USED_WITHIN)
     rows = [(chatbot, turns.get(chatbot.id, 0)) for chatbot in found]
     return render(request, "dashboard/chatbots.html", {"rows": rows})
 

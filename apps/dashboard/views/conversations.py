@@ -15,7 +15,12 @@ from apps.conversations.errors import (
     MessageNotAnAnswer,
     MessageNotFound,
 )
-from apps.conversations.lists import listed, name_of, rows_of, with_beginnings
+from apps.conversations.lists import (
+    display_name,
+    filter_conversations,
+    load_summaries,
+    with_summary_fields,
+)
 from apps.conversations.models import Conversation, RatingValue
 from apps.core.ids import NIL_ID, is_id
 from apps.dashboard.access import workspace_page
@@ -42,12 +47,12 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's conversations, those with the newest message first."""
     form = ConversationFilterForm(member.workspace_id, request.GET)
     given = form.given()
-    found = listed(member.workspace_id, **given).select_related("chatbot")
-    page = paginate(request, with_beginnings(found), order_field="moment")
+    found = filter_conversations(member.workspace_id, **given).select_related("chatbot")
+    page = paginate(request, with_summary_fields(found), order_field="moment")
     context = {
         "form": form,
         "page": page,
-        "rows": rows_of(page.rows),
+        "rows": load_summaries(page.rows),
         "exported": [(name, request.GET.get(name, "")) for name in form.fields],
         "may_export": is_allowed(member.role, Permission.EXPORT),
     }
@@ -87,7 +92,7 @@ def _page(
         "leads": leads_of(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
         "page": page,
         "exchanges": exchanges,
-        "name": name_of(thread),
+        "name": display_name(thread),
         "is_newest": page.first_url is None,
         "last_message_id": said[-1].id if said else "",
     }

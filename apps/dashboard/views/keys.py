@@ -16,7 +16,7 @@ from apps.api_keys.services import issue_key, revoke_key, rotate_key
 from apps.audit.services import person
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for
-from apps.conversations.queries import use_by_key
+from apps.conversations.queries import usage_by_api_key
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.keys import KeyForm, RotationForm
@@ -118,7 +118,7 @@ def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
 def _keys(
     request: HttpRequest, member: Member, form: KeyForm, *, status: int = 200
 ) -> HttpResponse:
-    used = use_by_key(member.workspace_id, since=timezone.now() - USED_WITHIN)
+    used = usage_by_api_key(member.workspace_id, since=timezone.now() - USED_WITHIN)
     context = {
         "keys": [(key, used.get(key.id)) for key in keys_of(member.workspace_id)],
         "form": form,

@@ -17,7 +17,7 @@ from apps.chat.engine.start import stop_turn as stop_turn
 from apps.chat.http import sse
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotFound
-from apps.conversations.queries import turn_with
+from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, ValidationFailed
 from apps.core.ids import is_id
 from apps.dashboard import playground as edge
@@ -90,7 +90,7 @@ def stop(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     turn_id = request.POST.get("turnId", "")
     if not is_id(turn_id):  # PostgreSQL would break over a NUL rather than find nothing
         raise TurnNotFound
-    turn = turn_with(member.workspace_id, turn_id, chatbot_id=chatbot.id)
+    turn = get_turn(member.workspace_id, turn_id, chatbot_id=chatbot.id)
     outcome = async_to_sync(stop_turn)(turn)
     if isinstance(outcome, TurnFailed):
         raise outcome.error

@@ -14,7 +14,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from apps.api_kit.async_api import ApiASGIHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
-from apps.dashboard.realtime.routing import live_urlpatterns  # noqa: E402
+from apps.dashboard.realtime.routing import realtime_urlpatterns  # noqa: E402
 from apps.infrastructure.web.asgi import limit_body_size, route_by_prefix  # noqa: E402
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 
@@ -24,6 +24,6 @@ application = ProtocolTypeRouter(
         "http": route_by_prefix(
             "/api/", limit_body_size(ApiASGIHandler()), otherwise=ThreadPoolASGIHandler()
         ),
-        "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
+        "websocket": URLRouter([*realtime_urlpatterns, *websocket_urlpatterns]),
     }
 )

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from apps.accounts.models import User
 from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import newest_message
-from apps.dashboard.realtime.conversations import news_of
+from apps.dashboard.realtime.conversations import fetch_updates
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import add_member
 from tests.conftest import StartWeb
@@ -156,9 +156,9 @@ def test_turn_that_opens_during_a_look_is_not_found_without_its_message(team: Te
         return rows
 
     with connection.execute_wrapper(open_after_the_first):
-        running, messages = news_of(conversation, seen)
+        running, messages = fetch_updates(conversation, seen)
     assert (running, [message.turn for message in messages]) == (None, late)
-    assert news_of(conversation, messages[-1]) == (late[0], [])
+    assert fetch_updates(conversation, messages[-1]) == (late[0], [])
 
 
 def test_conversation_that_is_unwatched_is_not_told(caller: Caller, live_team: Team) -> None:

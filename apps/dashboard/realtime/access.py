@@ -22,7 +22,7 @@ from apps.workspaces.queries import get_roles
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class MemberSession:
     """A person, signed in by one session, at one workspace. `session_hash` changes with the
     person's password."""
 
@@ -32,11 +32,11 @@ class Seat:
     session_hash: str
 
 
-Standing = Role | type[ApiError]
+MembershipStatus = Role | type[ApiError]
 """A role; or the error of one who is signed out, or no member any more."""
 
 
-def seat_for(cookies: Mapping[str, str], workspace_id: str) -> tuple[Seat, Role]:
+def open_session(cookies: Mapping[str, str], workspace_id: str) -> tuple[MemberSession, Role]:
     """The seat that these cookies open, and the person's role there.
 
     Raises NotSignedIn, or WorkspaceNotFound for a workspace that is absent or another's.
@@ -50,19 +50,23 @@ def seat_for(cookies: Mapping[str, str], workspace_id: str) -> tuple[Seat, Role]
     if not is_id(workspace_id):
         raise WorkspaceNotFound
     session = request.session
-    seat = Seat(workspace_id, user.id, session.session_key or "", session[HASH_SESSION_KEY])
-    return seat, role_at(seat)
+    seat = MemberSession(
+        workspace_id, user.id, session.session_key or "", session[HASH_SESSION_KEY]
+    )
+    return seat, get_role(seat)
 
 
-def role_at(seat: Seat) -> Role:
+def get_role(seat: MemberSession) -> Role:
     """The role by now. Raises NotSignedIn or WorkspaceNotFound."""
-    standing = standings([seat])[seat]
+    standing = membership_statuses([seat])[seat]
     if isinstance(standing, Role):
         return standing
     raise standing
 
 
-def standings(seats: Collection[Seat]) -> Mapping[Seat, Standing]:
+def membership_statuses(
+    seats: Collection[MemberSession],
+) -> Mapping[MemberSession, MembershipStatus]:
     """How each of them stands by now."""
     signed_in = _signed_in(seats)
     roles = get_roles([(seat.workspace_id, seat.user_id) for seat in seats])
@@ -74,7 +78,7 @@ def standings(seats: Collection[Seat]) -> Mapping[Seat, Standing]:
     }
 
 
-def _signed_in(seats: Collection[Seat]) -> set[Seat]:
+def _signed_in(seats: Collection[MemberSession]) -> set[MemberSession]:
     keys = [seat.session_key for seat in seats]
     open_sessions = set(
         Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()).values_list(
@@ -90,5 +94,7 @@ def _signed_in(seats: Collection[Seat]) -> set[Seat]:
     }
 
 
-seat_watch: Poller[Seat, Standing] = Poller(standings, interval_seconds=1.0)
+membership_poller: Poller[MemberSession, MembershipStatus] = Poller(
+    membership_statuses, interval_seconds=1.0
+)
 """Tells the holder of a seat how it stands."""

@@ -33,7 +33,7 @@ class WatchCounters:
 Command = WatchConversation | UnwatchConversation | WatchCounters
 
 
-def command_in(words: Mapping[str, Any]) -> Command:
+def parse_command(words: Mapping[str, Any]) -> Command:
     """What the client wants. Raises ValidationFailed or a serializer's error."""
     fields = {name: value for name, value in words.items() if name not in ("type", "requestId")}
     match words.get("type"):

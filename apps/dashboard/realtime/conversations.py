@@ -29,18 +29,18 @@ from apps.core.errors import ServiceUnavailable, ValidationFailed
 from apps.infrastructure.concurrency.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
-AT_ONCE = 50
+MESSAGES_BATCH_SIZE = 50
 """Messages that are fetched at a time."""
-PAUSE_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 """How long a turn that cannot be followed is left alone before the next try."""
 
-moments_watch: Poller[tuple[str, str], datetime] = Poller(
+activity_poller: Poller[tuple[str, str], datetime] = Poller(
     fetch_last_message_times, interval_seconds=0.5
 )
 """Tells when a turn last opened in a conversation, named by its workspace and its id."""
 
 
-def conversation_to_watch(
+def get_watched_conversation(
     workspace_id: str, conversation_id: str, *, after: str | None
 ) -> tuple[Conversation, Message | None]:
     """The workspace's conversation, and the message after which to tell it: the newest, if none
@@ -54,7 +54,7 @@ def conversation_to_watch(
     return conversation, seen
 
 
-async def listen(
+async def stream_conversation(
     consumer: SocketConsumer, conversation: Conversation, seen: Message | None, about: FrameContext
 ) -> None:
     """Tell the messages after `seen`, each turn as it runs, and whatever comes. Has no end."""
@@ -64,39 +64,41 @@ async def listen(
     def tell(_moment: datetime | None) -> None:
         changed.set()
 
-    moments_watch.subscribe(place, tell)
+    activity_poller.subscribe(place, tell)
     try:
         told: str | None = None
         while True:
             changed.clear()
-            running, messages = await in_thread(news_of, conversation, seen)
+            running, messages = await in_thread(fetch_updates, conversation, seen)
             for message in messages:
                 seen = message
                 if message.role == Role.USER:
-                    await consumer.socket.send(dump_json(created_frame(message, about)))
+                    await consumer.socket.send(dump_json(message_created_frame(message, about)))
                 if message.turn_id != told:
                     told = message.turn_id
-                    await tell_turn(consumer, message.turn, about)
+                    await stream_turn(consumer, message.turn, about)
             if not messages:
                 # Its message has been seen already.
                 if running and running.id != told:
                     told = running.id
-                    await tell_turn(consumer, running, about)
+                    await stream_turn(consumer, running, about)
                 else:
                     await changed.wait()
     finally:
-        moments_watch.unsubscribe(place, tell)
+        activity_poller.unsubscribe(place, tell)
 
 
-def news_of(conversation: Conversation, seen: Message | None) -> tuple[Turn | None, list[Message]]:
+def fetch_updates(
+    conversation: Conversation, seen: Message | None
+) -> tuple[Turn | None, list[Message]]:
     """The conversation's running turn and its next messages after one. A turn and its user's
     message are committed together; the turn is looked for first, so that one which opens in
     between has its message here, and never is here without it."""
     running = find_running_turn(conversation)
-    return running, messages_since(conversation, seen, limit=AT_ONCE)
+    return running, messages_since(conversation, seen, limit=MESSAGES_BATCH_SIZE)
 
 
-def created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:
+def message_created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:
     """A user's message as the client gets it. The metadata is the caller's and stays away."""
     shown = {
         "id": message.id,
@@ -107,7 +109,7 @@ def created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "message.created", **about, "turnId": message.turn_id, "message": shown}
 
 
-async def tell_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext) -> None:
+async def stream_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext) -> None:
     """Tell a turn to its end. One that another process runs waits until Redis is back."""
     about = {**about, "turnId": turn.id}
     number = 0
@@ -123,5 +125,5 @@ async def tell_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext) -
             if not (isinstance(last, TurnFailed) and type(last.error) is ServiceUnavailable):
                 return
             number -= 1
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
         await in_thread(turn.refresh_from_db)

@@ -28,7 +28,7 @@ class Counters:
     turns_last_minute: int
     credits: Balance
 
-    def frame(self, about: Mapping[str, Any]) -> dict[str, Any]:
+    def as_frame(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """The counters as the client gets them."""
         return {
             "type": "counters",
@@ -39,7 +39,7 @@ class Counters:
         }
 
 
-def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
+def fetch_counters(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
     """The counters of each of these workspaces: three statements, however many."""
     running = count_running_turns(workspace_ids)
     lately = count_turns_since(workspace_ids, timezone.now() - MINUTE)
@@ -50,12 +50,12 @@ def counters_of(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
     }
 
 
-async def tell_counters(
+async def stream_counters(
     socket: SocketConnection, workspace_id: str, about: Mapping[str, Any]
 ) -> None:
     """Tell a workspace's counters now, and whenever they have changed. Has no end."""
     said: Counters | None = None
-    newest = (await in_thread(counters_of, [workspace_id]))[workspace_id]
+    newest = (await in_thread(fetch_counters, [workspace_id]))[workspace_id]
     changed = asyncio.Event()
 
     def tell(counters: Counters | None) -> None:
@@ -63,18 +63,18 @@ async def tell_counters(
         newest = counters or newest
         changed.set()
 
-    counters_watch.subscribe(workspace_id, tell)
+    counters_poller.subscribe(workspace_id, tell)
     try:
         while True:
             if newest != said:
                 said = newest
-                await socket.send(dump_json(said.frame(about)))
+                await socket.send(dump_json(said.as_frame(about)))
                 about = {name: value for name, value in about.items() if name != "xRequestId"}
             await changed.wait()
             changed.clear()
     finally:
-        counters_watch.unsubscribe(workspace_id, tell)
+        counters_poller.unsubscribe(workspace_id, tell)
 
 
-counters_watch: Poller[str, Counters] = Poller(counters_of, interval_seconds=1.0)
+counters_poller: Poller[str, Counters] = Poller(fetch_counters, interval_seconds=1.0)
 """Tells a workspace's counters, at most once a second."""

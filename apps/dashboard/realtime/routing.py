@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.realtime.consumer import LiveConsumer
+from apps.dashboard.realtime.consumer import RealtimeConsumer
 
-live_urlpatterns = [path("ws/v1/workspaces/<str:workspace_id>/live", LiveConsumer.as_asgi())]
+realtime_urlpatterns = [
+    path("ws/v1/workspaces/<str:workspace_id>/live", RealtimeConsumer.as_asgi())
+]

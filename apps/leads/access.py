@@ -6,10 +6,10 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.queries import chatbots_for
 from apps.core.ids import is_id
 from apps.leads.models import Lead
-from apps.leads.queries import lead_with
+from apps.leads.queries import get_lead
 
 
-def chatbot_id_in(workspace_id: str, chatbot_id: str) -> str:
+def resolve_chatbot_id(workspace_id: str, chatbot_id: str) -> str:
     """The id of the workspace's chatbot; an inactive one keeps its leads.
 
     Raises ChatbotNotFound.
@@ -19,9 +19,9 @@ def chatbot_id_in(workspace_id: str, chatbot_id: str) -> str:
     return chatbot_id
 
 
-def lead_in(workspace_id: str, lead_id: str, *, chatbot_id: str | None) -> Lead:
+def resolve_lead(workspace_id: str, lead_id: str, *, chatbot_id: str | None) -> Lead:
     """The workspace's lead, of this chatbot if one is named. Raises ChatbotNotFound or
     LeadNotFound."""
     if chatbot_id is not None:
-        chatbot_id_in(workspace_id, chatbot_id)
-    return lead_with(workspace_id, lead_id, chatbot_id=chatbot_id)
+        resolve_chatbot_id(workspace_id, chatbot_id)
+    return get_lead(workspace_id, lead_id, chatbot_id=chatbot_id)

@@ -12,19 +12,19 @@ from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.chatbots.errors import ChatbotNotFound
 from apps.leads import services
-from apps.leads.access import chatbot_id_in, lead_in
+from apps.leads.access import resolve_chatbot_id, resolve_lead
 from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
-from apps.leads.payloads import lead_data
-from apps.leads.queries import LeadPage, leads_of, page_of
+from apps.leads.payloads import lead_payload
+from apps.leads.queries import LeadPage, lead_page, leads_for
 from apps.leads.schemas import (
+    CreateLeadSchema,
+    CreateLeadWithChatbotSchema,
     DeletedLeadAnswer,
     LeadAnswer,
-    LeadChanges,
-    LeadFilters,
+    LeadFiltersSchema,
     LeadListAnswer,
-    NewLead,
-    NewLeadOfChatbot,
+    UpdateLeadSchema,
 )
 
 router = Router(tags=["leads"], by_alias=True)
@@ -41,27 +41,29 @@ Answer = dict[str, Any]
 
 @router.get(OF_CHATBOT, auth=READ, response=LeadListAnswer)
 def list_leads_of_chatbot(
-    request: HttpRequest, chatbot_id: str, filters: Query[LeadFilters]
+    request: HttpRequest, chatbot_id: str, filters: Query[LeadFiltersSchema]
 ) -> Answer:
     """The chatbot's leads, newest first."""
-    chatbot_id = chatbot_id_in(caller_in(request).workspace_id, chatbot_id)
+    chatbot_id = resolve_chatbot_id(caller_in(request).workspace_id, chatbot_id)
     return _listed(request, filters, chatbot_id)
 
 
 @router.get("/leads", auth=READ, response=LeadListAnswer)
-def list_leads(request: HttpRequest, filters: Query[LeadFilters]) -> Answer:
+def list_leads(request: HttpRequest, filters: Query[LeadFiltersSchema]) -> Answer:
     """The workspace's leads, newest first."""
     return _listed(request, filters, None)
 
 
 @router.post(OF_CHATBOT, auth=MANAGE, response=CREATED)
-def create_lead_of_chatbot(request: HttpRequest, chatbot_id: str, body: NewLead) -> Status[Answer]:
+def create_lead_of_chatbot(
+    request: HttpRequest, chatbot_id: str, body: CreateLeadSchema
+) -> Status[Answer]:
     """Create a lead: 201. The same email for the same chatbot changes the lead it has: 200."""
     return _created(request, chatbot_id, body)
 
 
 @router.post("/leads", auth=MANAGE, response=CREATED, openapi_extra=raises(ChatbotNotFound))
-def create_lead(request: HttpRequest, body: NewLeadOfChatbot) -> Status[Answer]:
+def create_lead(request: HttpRequest, body: CreateLeadWithChatbotSchema) -> Status[Answer]:
     """Create a lead for the chatbot that the body names: 201, or 200 as above."""
     return _created(request, body.chatbot_id, body)
 
@@ -86,7 +88,7 @@ def get_lead(request: HttpRequest, lead_id: str) -> Answer:
     openapi_extra=raises(LeadEmailTaken),
 )
 def update_lead_of_chatbot(
-    request: HttpRequest, chatbot_id: str, lead_id: str, body: LeadChanges
+    request: HttpRequest, chatbot_id: str, lead_id: str, body: UpdateLeadSchema
 ) -> Answer:
     """Change the fields that are given. PUT and PATCH do the same."""
     return _updated(request, _lead(request, lead_id, chatbot_id), body)
@@ -99,7 +101,7 @@ def update_lead_of_chatbot(
     response=LeadAnswer,
     openapi_extra=raises(LeadEmailTaken),
 )
-def update_lead(request: HttpRequest, lead_id: str, body: LeadChanges) -> Answer:
+def update_lead(request: HttpRequest, lead_id: str, body: UpdateLeadSchema) -> Answer:
     """Change the fields that are given. PUT and PATCH do the same."""
     return _updated(request, _lead(request, lead_id), body)
 
@@ -117,19 +119,19 @@ def delete_lead(request: HttpRequest, lead_id: str) -> Answer:
 
 
 def _lead(request: HttpRequest, lead_id: str, chatbot_id: str | None = None) -> Lead:
-    return lead_in(caller_in(request).workspace_id, lead_id, chatbot_id=chatbot_id)
+    return resolve_lead(caller_in(request).workspace_id, lead_id, chatbot_id=chatbot_id)
 
 
-def _listed(request: HttpRequest, filters: LeadFilters, chatbot_id: str | None) -> Answer:
-    found = leads_of(
+def _listed(request: HttpRequest, filters: LeadFiltersSchema, chatbot_id: str | None) -> Answer:
+    found = leads_for(
         caller_in(request).workspace_id,
         chatbot_id=chatbot_id,
         status=filters.status,
         source=filters.source,
         search=filters.search,
     )
-    page = page_of(found, page=filters.page, limit=filters.limit)
-    leads = [lead_data(lead) for lead in page.leads]
+    page = lead_page(found, page=filters.page, limit=filters.limit)
+    leads = [lead_payload(lead) for lead in page.leads]
     return {"success": True, "data": {"leads": leads, "pagination": _pagination(page)}}
 
 
@@ -144,18 +146,18 @@ def _pagination(page: LeadPage) -> Answer:
     }
 
 
-def _created(request: HttpRequest, chatbot_id: str, body: NewLead) -> Status[Answer]:
+def _created(request: HttpRequest, chatbot_id: str, body: CreateLeadSchema) -> Status[Answer]:
     workspace_id = caller_in(request).workspace_id
     lead, is_new = services.create_lead(
         workspace_id=workspace_id,
-        chatbot_id=chatbot_id_in(workspace_id, chatbot_id),
+        chatbot_id=resolve_chatbot_id(workspace_id, chatbot_id),
         fields=body.fields(),
         actor=actor_in(request),
     )
     return Status(201 if is_new else 200, _shown(lead))
 
 
-def _updated(request: HttpRequest, lead: Lead, body: LeadChanges) -> Answer:
+def _updated(request: HttpRequest, lead: Lead, body: UpdateLeadSchema) -> Answer:
     return _shown(
         services.update_lead(
             workspace_id=lead.workspace_id,
@@ -172,4 +174,4 @@ def _deleted(request: HttpRequest, lead: Lead) -> Answer:
 
 
 def _shown(lead: Lead) -> Answer:
-    return {"success": True, "data": lead_data(lead)}
+    return {"success": True, "data": lead_payload(lead)}

@@ -27,15 +27,15 @@ from apps.conversations.models import Message, Role, Turn
 from apps.core.errors import ValidationFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.leads.detection import Found, details_in
+from apps.leads.detection import DetectedField, detect_contacts
 from apps.leads.fields import Email, LeadFields, Metadata, Name, Phone, Source
 from apps.leads.models import CapturedField, Lead, Reading
-from apps.leads.services import announce, change, columns_of
+from apps.leads.services import apply_changes, emit_lead_event, to_columns
 from apps.webhooks.models import EventType
 
 log = get_logger(__name__)
 
-CHAT = "chat"
+CHAT_SOURCE = "chat"
 """The source of a lead that a conversation made."""
 
 Detail = tuple[str, str, Message]
@@ -45,7 +45,7 @@ _MOST_AT_ONCE = 500
 _LOOKED_BACK = 20
 
 
-class GivenLead(BaseModel):
+class LeadMetadata(BaseModel):
     """`metadata.lead` of a chat request."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -57,14 +57,14 @@ class GivenLead(BaseModel):
     metadata: Metadata | None = None
 
 
-def given_in(metadata: Mapping[str, Any] | None) -> LeadFields | None:
+def parse_lead_metadata(metadata: Mapping[str, Any] | None) -> LeadFields | None:
     """The lead in a chat request's metadata, if any. Raises ValidationFailed, in which
     `details` name the fields as `metadata.lead.email`."""
     value = (metadata or {}).get("lead")
     if value is None:
         return None
     try:
-        given = GivenLead.model_validate(value)
+        given = LeadMetadata.model_validate(value)
     except ValidationError as error:
         found = error_details(error.errors())
         raise ValidationFailed({_place(name): said for name, said in found.items()}) from None
@@ -78,12 +78,12 @@ def _place(name: str) -> str:
 
 
 @transaction.atomic
-def take_given(*, turn: Turn, fields: LeadFields) -> Lead:
+def capture_from_metadata(*, turn: Turn, fields: LeadFields) -> Lead:
     """Make or change the lead that came with a turn's message."""
     message = Message.objects.get(workspace_id=turn.workspace_id, turn=turn, role=Role.USER)
     _one_at_a_time(turn)
     lead, is_new = _lead_for(turn, fields)
-    changed = [] if is_new else change(lead=lead, fields=fields)
+    changed = [] if is_new else apply_changes(lead=lead, fields=fields)
     details = [
         (field, str(fields[field]), message)
         for field in ("name", "email", "phone")
@@ -93,7 +93,7 @@ def take_given(*, turn: Turn, fields: LeadFields) -> Lead:
     return lead
 
 
-def read_turns() -> int:
+def scan_new_turns() -> int:
     """Read the messages that nobody has read yet; how many were. Safe to run twice at once.
 
     Looks no further back than LEAD_READING_HOURS: a message that waited longer is not read.
@@ -112,7 +112,7 @@ def read_turns() -> int:
 def _read(turn: Turn) -> bool:
     """Read one; a message that cannot be read must not stand in the way of those behind it."""
     try:
-        return read_turn(turn=turn)
+        return scan_turn(turn=turn)
     except DATABASE_UNAVAILABLE:
         raise
     except Exception:
@@ -121,7 +121,7 @@ def _read(turn: Turn) -> bool:
 
 
 @transaction.atomic
-def read_turn(*, turn: Turn) -> bool:
+def scan_turn(*, turn: Turn) -> bool:
     """Make or fill a lead from what the visitor wrote; False where it has been read before."""
     _one_at_a_time(turn)
     _, is_new = Reading.objects.get_or_create(turn=turn, workspace_id=turn.workspace_id)
@@ -131,11 +131,11 @@ def read_turn(*, turn: Turn) -> bool:
         workspace_id=turn.workspace_id, turn=turn, role=Role.USER
     ).first()
     if message is not None:
-        _take_found(turn, message, details_in(message.text))
+        _take_found(turn, message, detect_contacts(message.text))
     return True
 
 
-def _take_found(turn: Turn, message: Message, found: list[Found]) -> None:
+def _take_found(turn: Turn, message: Message, found: list[DetectedField]) -> None:
     first: dict[str, str] = {each.field: each.value for each in reversed(found)}
     details: list[Detail] = [(each.field, each.value, message) for each in found]
     if "email" not in first and "phone" not in first and _lead_of_conversation(turn) is None:
@@ -145,7 +145,7 @@ def _take_found(turn: Turn, message: Message, found: list[Found]) -> None:
         details += _names_before(message)
         first |= {field: value for field, value, _ in details if field == "name"}
     empty = {name: value for name, value in first.items() if not getattr(lead, name)}
-    changed = change(lead=lead, fields=cast(LeadFields, empty))
+    changed = apply_changes(lead=lead, fields=cast(LeadFields, empty))
     _tell(lead, is_new=is_new, changed=bool(changed) | _cite(lead, details))
 
 
@@ -160,7 +160,11 @@ def _lead_for(turn: Turn, fields: LeadFields) -> tuple[Lead, bool]:
     lead = lead or _lead_of_conversation(turn)
     if lead is not None and (not email or lead.email in (None, email)):
         return lead, False
-    start = {"conversation_id": turn.conversation_id, "source": CHAT, **columns_of({}, fields)}
+    start = {
+        "conversation_id": turn.conversation_id,
+        "source": CHAT_SOURCE,
+        **to_columns({}, fields),
+    }
     by = {"email": email} if email else {"email": None, "conversation_id": turn.conversation_id}
     return leads.get_or_create(
         workspace_id=turn.workspace_id, chatbot_id=turn.chatbot_id, **by, defaults=start
@@ -189,7 +193,7 @@ def _names_before(message: Message) -> list[Detail]:
         created_at__lt=message.created_at,
     ).order_by("-created_at", "-id")
     for each in earlier[:_LOOKED_BACK]:
-        for found in details_in(each.text):
+        for found in detect_contacts(each.text):
             if found.field == "name":
                 return [("name", found.value, each)]
     return []
@@ -211,9 +215,9 @@ def _cite(lead: Lead, details: Iterable[Detail]) -> bool:
 
 def _tell(lead: Lead, *, is_new: bool, changed: bool) -> None:
     if is_new:
-        announce(lead=lead, event=EventType.LEAD_CREATED)
+        emit_lead_event(lead=lead, event=EventType.LEAD_CREATED)
     elif changed:
-        announce(lead=lead, event=EventType.LEAD_UPDATED)
+        emit_lead_event(lead=lead, event=EventType.LEAD_UPDATED)
 
 
 def _one_at_a_time(turn: Turn) -> None:

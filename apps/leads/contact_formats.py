@@ -5,11 +5,11 @@ from __future__ import annotations
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-MOST_EMAIL = 254
-_SHOWN_PHONE = 40
+MAX_EMAIL_LENGTH = 254
+_MAX_PHONE_INPUT_LENGTH = 40
 
 
-def email_of(text: str) -> str:
+def normalize_email(text: str) -> str:
     """The address in lower case, its domain in Unicode. Nothing is asked of the network.
 
     In theory a mailbox may tell upper from lower case; no provider that people use does, and two
@@ -18,18 +18,18 @@ def email_of(text: str) -> str:
     try:
         email = validate_email(text.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise ValueError(f"This is not an email address: {_ended(str(error))}") from None
-    if len(email) > MOST_EMAIL:
-        raise ValueError(f"An email address has at most {MOST_EMAIL} characters.")
+        raise ValueError(f"This is not an email address: {_lowercase_first(str(error))}") from None
+    if len(email) > MAX_EMAIL_LENGTH:
+        raise ValueError(f"An email address has at most {MAX_EMAIL_LENGTH} characters.")
     return email
 
 
-def phone_of(text: str) -> str:
+def normalize_phone(text: str) -> str:
     """The number in E.164, such as +442079460958. It must begin with its country's code.
 
     An extension is refused: E.164 has no place for it. Raises ValueError with a sentence.
     """
-    if len(text) > _SHOWN_PHONE:
+    if len(text) > _MAX_PHONE_INPUT_LENGTH:
         raise ValueError("This is too long for a phone number.")
     try:
         number = phonenumbers.parse(text)
@@ -44,5 +44,5 @@ def phone_of(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _ended(sentence: str) -> str:
+def _lowercase_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from apps.leads.contact_formats import email_of, phone_of
+from apps.leads.contact_formats import normalize_email, normalize_phone
 
 Field = Literal["name", "email", "phone"]
 
-MOST_OF_A_KIND = 10
+MAX_PER_FIELD = 10
 """How many of each kind are taken from one message: nobody has more, a list of others might."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedField:
     """One detail: what it is, its normalised value, and where in the text it stands."""
 
     field: Field
@@ -32,11 +32,11 @@ class Found:
     end: int
 
 
-def details_in(text: str) -> list[Found]:
+def detect_contacts(text: str) -> list[DetectedField]:
     """The contact details in a text, of each kind in the order in which they stand."""
     return [
-        *islice(_emails(text), MOST_OF_A_KIND),
-        *islice(_phones(text), MOST_OF_A_KIND),
+        *islice(_emails(text), MAX_PER_FIELD),
+        *islice(_phones(text), MAX_PER_FIELD),
         *islice(_names(text), 1),
     ]
 
@@ -80,7 +80,7 @@ _IN_LINK = re.compile(r"://\S*\Z")
 _COMMAND = re.compile(r"(?:\b(?:ssh|scp|sftp|rsync|git)\s|message-id:\s*<?)\S*\Z", re.IGNORECASE)
 
 
-def _emails(text: str) -> Iterator[Found]:
+def _emails(text: str) -> Iterator[DetectedField]:
     end = 0
     for at in _AT.finditer(text):
         found = _email_at(text, at)
@@ -89,7 +89,7 @@ def _emails(text: str) -> Iterator[Found]:
             yield found
 
 
-def _email_at(text: str, at: re.Match[str]) -> Found | None:
+def _email_at(text: str, at: re.Match[str]) -> DetectedField | None:
     before, after = text[max(0, at.start() - 65) : at.start()], text[at.end() : at.end() + 300]
     in_words = _LOCAL_IN_WORDS.search(before) if at[0] != "@" else None
     local = in_words or _LOCAL_LATIN.search(before) or _LOCAL_OTHER.search(before)
@@ -106,7 +106,7 @@ def _email_at(text: str, at: re.Match[str]) -> Found | None:
     for word, sign in _SPOKEN.items():
         mailbox = mailbox.replace(word, sign)
     try:
-        return Found("email", email_of(f"{mailbox}@{host}"), start, end)
+        return DetectedField("email", normalize_email(f"{mailbox}@{host}"), start, end)
     except ValueError:
         return None
 
@@ -143,17 +143,17 @@ _NUMBER_OF_SOMETHING = re.compile(
     re.IGNORECASE,
 )
 _SPACES = ("", " ", "\u00a0", "\u2007", "\u202f")
-_MOST_TRIED = 100
+_MAX_CANDIDATES = 100
 
 
-def _phones(text: str) -> Iterator[Found]:
-    for candidate in islice(_PHONE.finditer(text), _MOST_TRIED):
+def _phones(text: str) -> Iterator[DetectedField]:
+    for candidate in islice(_PHONE.finditer(text), _MAX_CANDIDATES):
         found = _phone_at(text, candidate)
         if found is not None:
             yield found
 
 
-def _phone_at(text: str, candidate: re.Match[str]) -> Found | None:
+def _phone_at(text: str, candidate: re.Match[str]) -> DetectedField | None:
     start, rest = candidate.start(), candidate["rest"]
     before = text[max(0, start - 300) : start]
     if candidate["zeros"] and _NUMBER_OF_SOMETHING.search(before[-30:]):
@@ -165,10 +165,10 @@ def _phone_at(text: str, candidate: re.Match[str]) -> Found | None:
         if rest[group.end() : group.end() + 1] not in _SPACES:
             continue
         try:
-            value = phone_of("+" + rest[: group.end()])
+            value = normalize_phone("+" + rest[: group.end()])
         except ValueError:
             continue
-        return Found("phone", value, start, candidate.start("rest") + group.end())
+        return DetectedField("phone", value, start, candidate.start("rest") + group.end())
     return None
 
 
@@ -189,14 +189,14 @@ _AFTER_NAME = re.compile(r"\s*(?:[.,;:!?()\n–—-]|\Z|(?:and|from|und|aus|et|y
 _PARTICLES = frozenset({"de", "da", "di", "del", "la", "van", "von", "der", "den", "bin", "al"})
 
 
-def _names(text: str) -> Iterator[Found]:
-    for said in islice(_SAID.finditer(text), _MOST_TRIED):
+def _names(text: str) -> Iterator[DetectedField]:
+    for said in islice(_SAID.finditer(text), _MAX_CANDIDATES):
         found = _name_after(text, said)
         if found is not None:
             yield found
 
 
-def _name_after(text: str, said: re.Match[str]) -> Found | None:
+def _name_after(text: str, said: re.Match[str]) -> DetectedField | None:
     name = _NAME.match(text, said.end(), said.end() + 120)
     if name is None:
         return None
@@ -211,7 +211,7 @@ def _name_after(text: str, said: re.Match[str]) -> Found | None:
         end -= len(words.pop()) + 1
     if not words or (said["loose"] and not (len(words) > 1 and _AFTER_NAME.match(text, end))):
         return None
-    return Found("name", " ".join(words), said.end(), end)
+    return DetectedField("name", " ".join(words), said.end(), end)
 
 
 def _is_name_word(word: str, earlier: list[str]) -> bool:

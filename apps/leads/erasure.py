@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from apps.leads.models import CapturedField, Lead, Reading
 
-AT_ONCE = 200
+ERASURE_BATCH_SIZE = 200
 
 
 def erase(workspace_id: str) -> None:
@@ -23,10 +23,10 @@ def erase_unchanged_since(workspace_id: str, moment: datetime) -> int:
     """Remove some of the leads that nobody has changed since then, oldest first; how many."""
     old = Lead.objects.filter(workspace_id=workspace_id, created_at__lt=moment)
     ids = old.filter(updated_at__lt=moment).order_by("created_at").values_list("id", flat=True)
-    return _delete(workspace_id, list(ids[:AT_ONCE]), Q(updated_at__lt=moment))
+    return _delete(workspace_id, list(ids[:ERASURE_BATCH_SIZE]), Q(updated_at__lt=moment))
 
 
-def leads_from(workspace_id: str, conversation_ids: Collection[str]) -> list[str]:
+def lead_ids_from_conversations(workspace_id: str, conversation_ids: Collection[str]) -> list[str]:
     """The leads that came out of these conversations, or of which one told something."""
     of_workspace = Lead.objects.filter(workspace_id=workspace_id)
     told = CapturedField.objects.filter(

@@ -9,16 +9,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from apps.api_kit.schemas import single_line_field
 from apps.core.json_limits import validate_json_object
 from apps.core.text import single_line
-from apps.leads.contact_formats import email_of, phone_of
+from apps.leads.contact_formats import normalize_email, normalize_phone
 
-NAME_LENGTH = 200
-SOURCE_LENGTH = 60
-SEARCH_LENGTH = 200
+MAX_NAME_LENGTH = 200
+MAX_SOURCE_LENGTH = 60
+MAX_SEARCH_LENGTH = 200
 
 
 class LeadFields(TypedDict, total=False):
     """What to set of a lead. Only the fields that are there are touched; a `phone` of None is
-    taken away; `metadata` is merged (see `merged`)."""
+    taken away; `metadata` is merged (see `merge_metadata`)."""
 
     name: str
     email: str
@@ -28,7 +28,7 @@ class LeadFields(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-def merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def merge_metadata(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Metadata after a change: a key that is given replaces what was under it, whole; null takes
     it away; keys that are not given stay. Raises ValueError if the whole becomes too large."""
     both = {**kept, **given}
@@ -39,15 +39,19 @@ _EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}
 _PHONE = {"format": "phone", "minLength": 3, "examples": ["+442079460958"]}
 Name = Annotated[
     str,
-    AfterValidator(single_line(NAME_LENGTH)),
-    single_line_field(NAME_LENGTH, examples=["Ada Lovelace"]),
+    AfterValidator(single_line(MAX_NAME_LENGTH)),
+    single_line_field(MAX_NAME_LENGTH, examples=["Ada Lovelace"]),
 ]
-Email = Annotated[str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(email_of)]
-Phone = Annotated[str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(phone_of)]
+Email = Annotated[
+    str, Field(max_length=320, json_schema_extra=_EMAIL), AfterValidator(normalize_email)
+]
+Phone = Annotated[
+    str, Field(max_length=40, json_schema_extra=_PHONE), AfterValidator(normalize_phone)
+]
 Source = Annotated[
     str,
-    AfterValidator(single_line(SOURCE_LENGTH)),
-    single_line_field(SOURCE_LENGTH, examples=["pricing page"]),
+    AfterValidator(single_line(MAX_SOURCE_LENGTH)),
+    single_line_field(MAX_SOURCE_LENGTH, examples=["pricing page"]),
 ]
 Status = Literal["new", "contacted", "qualified", "converted", "lost", "follow_up"]
 Metadata = Annotated[dict[str, Any], BeforeValidator(validate_json_object)]

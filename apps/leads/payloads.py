@@ -7,7 +7,7 @@ from typing import Any
 from apps.leads.models import Lead
 
 
-def lead_data(lead: Lead) -> dict[str, Any]:
+def lead_payload(lead: Lead) -> dict[str, Any]:
     """The lead's JSON object. Asks for its captured fields unless they are there already."""
     captured = sorted(lead.captured.all(), key=lambda each: (each.created_at, each.id))
     return {

@@ -10,7 +10,7 @@ from apps.core.ids import is_id
 from apps.leads.errors import LeadNotFound
 from apps.leads.models import Lead
 
-_TRIGRAM = 3
+_TRIGRAM_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class LeadPage:
         return -(-self.total // self.limit)
 
 
-def lead_with(workspace_id: str, lead_id: str, *, chatbot_id: str | None = None) -> Lead:
+def get_lead(workspace_id: str, lead_id: str, *, chatbot_id: str | None = None) -> Lead:
     """The workspace's lead (of this chatbot). Raises LeadNotFound."""
     lead = None
     if is_id(lead_id):
-        lead = leads_of(workspace_id, chatbot_id=chatbot_id).filter(id=lead_id).first()
+        lead = leads_for(workspace_id, chatbot_id=chatbot_id).filter(id=lead_id).first()
     if lead is None:
         raise LeadNotFound
     return lead
 
 
-def leads_of(
+def leads_for(
     workspace_id: str,
     *,
     chatbot_id: str | None = None,
@@ -59,12 +59,12 @@ def leads_of(
     if source is not None:
         found = found.filter(source=source)
     if search:
-        how = "icontains" if len(search) >= _TRIGRAM else "istartswith"
+        how = "icontains" if len(search) >= _TRIGRAM_LENGTH else "istartswith"
         found = found.filter(Q(**{f"name__{how}": search}) | Q(**{f"email__{how}": search}))
     return found
 
 
-def page_of(leads: QuerySet[Lead], *, page: int, limit: int) -> LeadPage:
+def lead_page(leads: QuerySet[Lead], *, page: int, limit: int) -> LeadPage:
     """A page by its number, from 1, newest first; empty behind the last one.
 
     Only the ids are counted off, from an index; the rows of one page are read.

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from apps.api_kit.schemas import DateTimeString, RequestSchema, ResponseSchema
 from apps.core.text import single_line
 from apps.leads.fields import (
-    SEARCH_LENGTH,
+    MAX_SEARCH_LENGTH,
     Email,
     LeadFields,
     Metadata,
@@ -20,23 +20,23 @@ from apps.leads.fields import (
     Status,
 )
 
-PAGES = 1_000_000
+MAX_PAGE = 1_000_000
 
 
 def _search(text: str) -> str:
-    return single_line(SEARCH_LENGTH)(text) if text.strip() else ""
+    return single_line(MAX_SEARCH_LENGTH)(text) if text.strip() else ""
 
 
 _SEARCHED: dict[str, Any] = {
-    "maxLength": SEARCH_LENGTH,
+    "maxLength": MAX_SEARCH_LENGTH,
     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
 }
 
 
-class LeadFilters(Schema):
+class LeadFiltersSchema(Schema):
     """Which leads, and which page of them."""
 
-    page: int = Field(1, ge=1, le=PAGES)
+    page: int = Field(1, ge=1, le=MAX_PAGE)
     limit: int = Field(20, ge=1, le=100)
     status: Status | None = None
     source: Source | None = None
@@ -47,7 +47,7 @@ class LeadFilters(Schema):
     )
 
 
-class NewLead(RequestSchema):
+class CreateLeadSchema(RequestSchema):
     """A lead to create. Of the optional fields, null is as good as absent."""
 
     name: Name
@@ -63,13 +63,13 @@ class NewLead(RequestSchema):
         return cast(LeadFields, given)
 
 
-class NewLeadOfChatbot(NewLead):
+class CreateLeadWithChatbotSchema(CreateLeadSchema):
     """A lead to create, and the chatbot that it is for."""
 
     chatbot_id: str
 
 
-class LeadChanges(RequestSchema):
+class UpdateLeadSchema(RequestSchema):
     """What to change: fields that are absent stay as they are. A `phone` of null is taken away;
     `metadata` is merged key by key, and a key of null is taken away."""
 
@@ -86,7 +86,7 @@ class LeadChanges(RequestSchema):
         return cast(LeadFields, self.model_dump(exclude_unset=True))
 
 
-class CapturedFieldShape(ResponseSchema):
+class CapturedFieldSchema(ResponseSchema):
     """A detail that the visitor gave, and the message in which they did."""
 
     field: Literal["name", "email", "phone"]
@@ -94,7 +94,7 @@ class CapturedFieldShape(ResponseSchema):
     message_id: str
 
 
-class LeadShape(ResponseSchema):
+class LeadSchema(ResponseSchema):
     """A lead. `name`, `email` and `phone` are null while they are not known."""
 
     id: str
@@ -106,12 +106,12 @@ class LeadShape(ResponseSchema):
     source: str
     status: Status
     metadata: dict[str, Any]
-    captured: list[CapturedFieldShape]
+    captured: list[CapturedFieldSchema]
     created_at: DateTimeString
     updated_at: DateTimeString
 
 
-class Pagination(ResponseSchema):
+class PaginationSchema(ResponseSchema):
     """Where a page stands among all. `totalPages` is 0 where nothing was found."""
 
     page: int
@@ -122,9 +122,9 @@ class Pagination(ResponseSchema):
     has_prev: bool
 
 
-class LeadList(ResponseSchema):
-    leads: list[LeadShape]
-    pagination: Pagination
+class LeadListSchema(ResponseSchema):
+    leads: list[LeadSchema]
+    pagination: PaginationSchema
 
 
 class DeletedLead(ResponseSchema):
@@ -134,12 +134,12 @@ class DeletedLead(ResponseSchema):
 
 class LeadAnswer(ResponseSchema):
     success: Literal[True] = True
-    data: LeadShape
+    data: LeadSchema
 
 
 class LeadListAnswer(ResponseSchema):
     success: Literal[True] = True
-    data: LeadList
+    data: LeadListSchema
 
 
 class DeletedLeadAnswer(ResponseSchema):

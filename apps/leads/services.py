@@ -11,13 +11,13 @@ from django.db.models.functions import Now
 from apps.audit.services import Actor, record
 from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
-from apps.leads.fields import LeadFields, merged
+from apps.leads.fields import LeadFields, merge_metadata
 from apps.leads.models import Lead
-from apps.leads.payloads import lead_data
+from apps.leads.payloads import lead_payload
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 
-API = "api"
+API_SOURCE = "api"
 """The source of a lead that names none."""
 
 
@@ -34,11 +34,11 @@ def create_lead(
         workspace_id=workspace_id,
         chatbot_id=chatbot_id,
         email=fields["email"],
-        defaults={"source": API, **columns_of({}, fields)},
+        defaults={"source": API_SOURCE, **to_columns({}, fields)},
     )
     if is_new:
-        announce(lead=lead, event=EventType.LEAD_CREATED)
-        _write_down(lead, actor, "lead.created", sorted(fields))
+        emit_lead_event(lead=lead, event=EventType.LEAD_CREATED)
+        _record(lead, actor, "lead.created", sorted(fields))
         return lead, True
     lead = update_lead(workspace_id=workspace_id, lead_id=lead.id, fields=fields, actor=actor)
     return lead, False
@@ -50,23 +50,23 @@ def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: A
 
     Raises LeadNotFound, or LeadEmailTaken.
     """
-    lead = locked(workspace_id, lead_id)
-    changed = change(lead=lead, fields=fields)
+    lead = lock_lead(workspace_id, lead_id)
+    changed = apply_changes(lead=lead, fields=fields)
     if changed:
-        announce(lead=lead, event=EventType.LEAD_UPDATED)
-        _write_down(lead, actor, "lead.updated", changed)
+        emit_lead_event(lead=lead, event=EventType.LEAD_UPDATED)
+        _record(lead, actor, "lead.updated", changed)
     return lead
 
 
 @transaction.atomic
 def delete_lead(*, workspace_id: str, lead_id: str, actor: Actor) -> None:
     """Delete the lead with what was captured of it; messages stay. Raises LeadNotFound."""
-    lead = locked(workspace_id, lead_id)
-    _write_down(lead, actor, "lead.deleted", [])
+    lead = lock_lead(workspace_id, lead_id)
+    _record(lead, actor, "lead.deleted", [])
     lead.delete()
 
 
-def locked(workspace_id: str, lead_id: str) -> Lead:
+def lock_lead(workspace_id: str, lead_id: str) -> Lead:
     """The lead, kept from others until the transaction ends. Raises LeadNotFound."""
     found = Lead.objects.select_for_update().filter(workspace_id=workspace_id, id=lead_id)
     lead = found.first()
@@ -75,13 +75,13 @@ def locked(workspace_id: str, lead_id: str) -> Lead:
     return lead
 
 
-def change(*, lead: Lead, fields: LeadFields) -> list[str]:
+def apply_changes(*, lead: Lead, fields: LeadFields) -> list[str]:
     """Save what differs from the locked lead; the names of the columns that did, in order.
 
     Raises LeadEmailTaken, or ValidationFailed where nothing
     would be left by which to reach the person.
     """
-    columns = columns_of(lead.metadata, fields)
+    columns = to_columns(lead.metadata, fields)
     changed = sorted(name for name, value in columns.items() if getattr(lead, name) != value)
     if not changed:
         return []
@@ -102,12 +102,12 @@ def change(*, lead: Lead, fields: LeadFields) -> list[str]:
     return changed
 
 
-def announce(*, lead: Lead, event: EventType) -> None:
+def emit_lead_event(*, lead: Lead, event: EventType) -> None:
     """Tell the workspace's webhooks of the lead as it is now."""
-    emit(workspace_id=lead.workspace_id, event=event, data=lead_data(lead))
+    emit(workspace_id=lead.workspace_id, event=event, data=lead_payload(lead))
 
 
-def columns_of(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
+def to_columns(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
     """The fields as the table holds them, metadata merged into what is kept.
 
     Raises ValidationFailed where the metadata would become too large.
@@ -117,13 +117,13 @@ def columns_of(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
         columns["phone"] = columns["phone"] or ""
     if "metadata" in columns:
         try:
-            columns["metadata"] = merged(metadata, columns["metadata"])
+            columns["metadata"] = merge_metadata(metadata, columns["metadata"])
         except ValueError as error:
             raise ValidationFailed({"metadata": [str(error)]}) from None
     return columns
 
 
-def _write_down(lead: Lead, actor: Actor, action: str, fields: list[str]) -> None:
+def _record(lead: Lead, actor: Actor, action: str, fields: list[str]) -> None:
     # Never the values: the log cannot be erased, and a person may ask to be.
     record(
         workspace_id=lead.workspace_id,

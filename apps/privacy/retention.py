@@ -77,7 +77,7 @@ def erase_user(erasure: Erasure, *, now: datetime) -> bool:
     """
     workspace_id = erasure.workspace_id
     ids = find_end_user_conversations(workspace_id, erasure.user_id)
-    lead_ids = leads.leads_from(workspace_id, ids)
+    lead_ids = leads.lead_ids_from_conversations(workspace_id, ids)
     deleted = [_delete(workspace_id, conversation_id) for conversation_id in ids]
     erase_events(workspace_id, conversation_ids=ids, lead_ids=lead_ids)
     for export in exports_of(workspace_id) if ids else ():

@@ -7,7 +7,7 @@ from typing import Any, cast
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Turn
-from apps.leads.capture import read_turn
+from apps.leads.capture import scan_turn
 from apps.leads.fields import LeadFields
 from apps.leads.models import Lead
 from apps.leads.services import create_lead
@@ -40,7 +40,7 @@ def read(chatbot: Chatbot, *texts: str) -> Conversation:
     for text in texts:
         turn = said(chatbot, text, conversation)
         conversation = turn.conversation
-        read_turn(turn=turn)
+        scan_turn(turn=turn)
     assert conversation is not None
     return conversation
 

@@ -11,7 +11,7 @@ from django.test import Client
 from apps.audit.queries import entries_of
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
-from apps.leads.payloads import lead_data
+from apps.leads.payloads import lead_payload
 from tests.factories import Team, make_chatbot, make_key
 from tests.leads.lead_factory import made
 
@@ -52,7 +52,7 @@ def test_lead_is_created_normalised(api: Api) -> None:
     body = {**ANA, "phone": "+44 (0)20 7946 0958", "source": " fair ", "metadata": {"a": {"b": []}}}
     status, answer = api("POST", body=body)
     lead = Lead.objects.get(chatbot=api.chatbot)
-    assert (status, answer) == (201, {"success": True, "data": lead_data(lead)})
+    assert (status, answer) == (201, {"success": True, "data": lead_payload(lead)})
     assert (lead.email, lead.phone, lead.source, lead.status, lead.metadata) == (
         "ana@example.com",
         "+442079460958",
@@ -106,7 +106,7 @@ def test_list_has_the_shape_of_the_reference(api: Api) -> None:
         {
             "success": True,
             "data": {
-                "leads": [lead_data(leads[0])],
+                "leads": [lead_payload(leads[0])],
                 "pagination": {
                     "page": 2,
                     "limit": 2,
@@ -210,7 +210,7 @@ def test_change_that_makes_no_sense_is_refused_by_field(
     lead = made(api.chatbot)
     status, answer = api("PATCH", lead.id, body)
     assert (status, list(answer["details"])) == (400, fields)
-    assert lead_data(Lead.objects.get(id=lead.id)) == lead_data(lead)
+    assert lead_payload(Lead.objects.get(id=lead.id)) == lead_payload(lead)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.core.errors import ValidationFailed
-from apps.leads.capture import given_in, read_turn, read_turns, take_given
+from apps.leads.capture import capture_from_metadata, parse_lead_metadata, scan_new_turns, scan_turn
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead, Reading
-from apps.leads.payloads import lead_data
+from apps.leads.payloads import lead_payload
 from tests.factories import Team, make_chatbot, make_workspace
 from tests.fault_injection import refusing_rows
 from tests.leads.lead_factory import made, read, said, told
@@ -49,9 +49,9 @@ def test_details_of_one_message_make_a_lead(chatbot: Chatbot) -> None:
         ("name", "Ana B", text),
         ("phone", "+442079460958", text),
     ]
-    assert told(chatbot.workspace) == [("lead.created", lead_data(lead))]
+    assert told(chatbot.workspace) == [("lead.created", lead_payload(lead))]
     message = conversation.messages.get(role=Role.USER)
-    assert {each["messageId"] for each in lead_data(lead)["captured"]} == {message.id}
+    assert {each["messageId"] for each in lead_payload(lead)["captured"]} == {message.id}
 
 
 def test_details_of_a_conversation_come_together(chatbot: Chatbot) -> None:
@@ -68,7 +68,7 @@ def test_details_of_a_conversation_come_together(chatbot: Chatbot) -> None:
 def test_email_alone_makes_a_lead_without_a_name(chatbot: Chatbot) -> None:
     read(chatbot, "ana@example.com")
     assert leads(chatbot) == [("", "ana@example.com", "")]
-    assert lead_data(Lead.objects.get(chatbot=chatbot))["name"] is None
+    assert lead_payload(Lead.objects.get(chatbot=chatbot))["name"] is None
 
 
 @pytest.mark.parametrize("text", ["My name is Ana", "Hello", "call 020 7946 0958"])
@@ -109,15 +109,15 @@ def test_visitor_who_comes_back_is_the_same_lead(chatbot: Chatbot) -> None:
 
 def test_turn_is_read_once(chatbot: Chatbot) -> None:
     turn = said(chatbot, "ana@example.com")
-    assert [read_turn(turn=turn), read_turn(turn=turn)] == [True, False]
+    assert [scan_turn(turn=turn), scan_turn(turn=turn)] == [True, False]
     assert len(told(chatbot.workspace)) == 1
 
 
 def test_deleted_lead_does_not_come_back(chatbot: Chatbot) -> None:
     said(chatbot, "ana@example.com")
-    assert read_turns() == 1
+    assert scan_new_turns() == 1
     Lead.objects.filter(chatbot=chatbot).delete()
-    assert (read_turns(), leads(chatbot)) == (0, [])
+    assert (scan_new_turns(), leads(chatbot)) == (0, [])
 
 
 def test_only_chatbots_that_capture_leads_are_read(team: Team) -> None:
@@ -127,23 +127,23 @@ def test_only_chatbots_that_capture_leads_are_read(team: Team) -> None:
     }
     for chatbot in chatbots.values():
         said(chatbot, "ana@example.com")
-    assert read_turns() == 2
+    assert scan_new_turns() == 2
     assert [name for name, chatbot in chatbots.items() if leads(chatbot)] == ["detect", "ask"]
 
 
 def test_answer_of_the_model_is_not_read(chatbot: Chatbot) -> None:
     turn = said(chatbot, "How can I reach you?")
     Message.objects.filter(turn=turn, role=Role.ASSISTANT).update(text="office@example.com")
-    assert (read_turns(), leads(chatbot)) == (1, [])
+    assert (scan_new_turns(), leads(chatbot)) == (1, [])
 
 
 def test_message_that_waited_too_long_is_left_and_its_reading_forgotten(chatbot: Chatbot) -> None:
     old = timedelta(hours=settings.LEAD_READING_HOURS, minutes=1)
     late, known = said(chatbot, "ana@example.com"), said(chatbot, "bo@example.com")
-    read_turn(turn=known)
+    scan_turn(turn=known)
     Turn.objects.filter(id__in=[late.id, known.id]).update(created_at=Now() - old)
     Reading.objects.update(created_at=Now() - old - timedelta(hours=1))
-    assert (read_turns(), Reading.objects.count()) == (0, 0)
+    assert (scan_new_turns(), Reading.objects.count()) == (0, 0)
 
 
 def test_message_that_breaks_the_reading_does_not_hold_up_the_next(chatbot: Chatbot) -> None:
@@ -151,15 +151,15 @@ def test_message_that_breaks_the_reading_does_not_hold_up_the_next(chatbot: Chat
     for each in (chatbot, other):
         said(each, "ana@example.com")
     with refusing_rows("leads_lead", chatbot.workspace):
-        assert read_turns() == 1
+        assert scan_new_turns() == 1
     assert (leads(chatbot), leads(other)) == ([], [("", "ana@example.com", "")])
-    assert (read_turns(), leads(chatbot)) == (1, [("", "ana@example.com", "")])
+    assert (scan_new_turns(), leads(chatbot)) == (1, [("", "ana@example.com", "")])
 
 
 def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
     # A conversation goes while nothing in it has settled: a settled turn belongs to the books.
     turn = opened(chatbot, text="ana@example.com")
-    read_turn(turn=turn)
+    scan_turn(turn=turn)
     Message.objects.filter(turn=turn).delete()
     Turn.objects.filter(id=turn.id).delete()
     Conversation.objects.filter(id=turn.conversation_id).delete()
@@ -168,10 +168,12 @@ def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
 
 
 def test_given_lead_is_made_and_cites_its_message(chatbot: Chatbot) -> None:
-    fields = given_in({"lead": {"name": "Ana", "email": "ANA@example.com", "metadata": {"a": 1}}})
+    fields = parse_lead_metadata(
+        {"lead": {"name": "Ana", "email": "ANA@example.com", "metadata": {"a": 1}}}
+    )
     assert fields is not None
     turn = said(chatbot, "Hello")
-    lead = take_given(turn=turn, fields=fields)
+    lead = capture_from_metadata(turn=turn, fields=fields)
     assert (lead.name, lead.email, lead.source, lead.metadata) == (
         "Ana",
         "ana@example.com",
@@ -182,13 +184,13 @@ def test_given_lead_is_made_and_cites_its_message(chatbot: Chatbot) -> None:
         ("email", "ana@example.com", "Hello"),
         ("name", "Ana", "Hello"),
     ]
-    assert told(chatbot.workspace) == [("lead.created", lead_data(lead))]
+    assert told(chatbot.workspace) == [("lead.created", lead_payload(lead))]
 
 
 def test_given_lead_overwrites_and_is_told_of(chatbot: Chatbot) -> None:
     made(chatbot, phone="+12025550143")
     fields: LeadFields = {"name": "Ana B", "email": "ana@example.com", "phone": "+442079460958"}
-    take_given(turn=said(chatbot, "Hello"), fields=fields)
+    capture_from_metadata(turn=said(chatbot, "Hello"), fields=fields)
     assert leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
     assert [event for event, _ in told(chatbot.workspace)] == ["lead.created", "lead.updated"]
 
@@ -196,13 +198,13 @@ def test_given_lead_overwrites_and_is_told_of(chatbot: Chatbot) -> None:
 def test_given_phone_belongs_to_the_lead_of_the_conversation(chatbot: Chatbot) -> None:
     turn = said(chatbot, "Hello")
     for fields in ({"phone": "+442079460958"}, {"phone": "+12025550143"}):
-        take_given(turn=turn, fields=LeadFields(phone=fields["phone"]))
+        capture_from_metadata(turn=turn, fields=LeadFields(phone=fields["phone"]))
     assert leads(chatbot) == [("", None, "+12025550143")]
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"lead": None}, {"source": "app"}])
 def test_metadata_without_a_lead_gives_none(metadata: dict[str, object] | None) -> None:
-    assert given_in(metadata) is None
+    assert parse_lead_metadata(metadata) is None
 
 
 @pytest.mark.parametrize(
@@ -233,5 +235,5 @@ def test_given_lead_that_makes_no_sense_is_refused(
     lead: object, details: dict[str, list[str]]
 ) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        given_in({"lead": lead})
+        parse_lead_metadata({"lead": lead})
     assert refused.value.details == details

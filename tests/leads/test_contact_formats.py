@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.leads.contact_formats import email_of, phone_of
+from apps.leads.contact_formats import normalize_email, normalize_phone
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ from apps.leads.contact_formats import email_of, phone_of
     ],
 )
 def test_email_is_normalised(text: str, email: str) -> None:
-    assert (email_of(text), email_of(email)) == (email, email)
+    assert (normalize_email(text), normalize_email(email)) == (email, email)
 
 
 @pytest.mark.parametrize("text", ["", "x", "a@b", "a@@b.com", "a@localhost", "a\0@b.com"])
 def test_what_is_no_email_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"^This is not an email address: .+\.$"):
-        email_of(text)
+        normalize_email(text)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_what_is_no_email_is_refused_in_a_sentence(text: str) -> None:
     ],
 )
 def test_phone_is_normalised(text: str, phone: str) -> None:
-    assert (phone_of(text), phone_of(phone)) == (phone, phone)
+    assert (normalize_phone(text), normalize_phone(phone)) == (phone, phone)
 
 
 WITHOUT_COUNTRY = "Give the phone number with its country's code, such as +44 20 7946 0958."
@@ -51,5 +51,5 @@ WITHOUT_COUNTRY = "Give the phone number with its country's code, such as +44 20
 )
 def test_what_is_no_phone_is_refused_in_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as refused:
-        phone_of(text)
+        normalize_phone(text)
     assert str(refused.value) == sentence

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from apps.leads.detection import MOST_OF_A_KIND, details_in
+from apps.leads.detection import MAX_PER_FIELD, detect_contacts
 
 LINES = Path(__file__).with_name("contacts.jsonl").read_text().splitlines()
 MESSAGES: list[dict[str, Any]] = [json.loads(line) for line in LINES]
 
 
 def found(text: str, field: str) -> list[str]:
-    return [each.value for each in details_in(text) if each.field == field]
+    return [each.value for each in detect_contacts(text) if each.field == field]
 
 
 def precision_and_recall(messages: list[dict[str, Any]], field: str) -> tuple[float, float]:
@@ -65,7 +65,7 @@ def test_labelled_set_is_large_and_half_of_it_has_nothing_to_find() -> None:
     ],
 )
 def test_span_is_where_the_detail_stands(text: str, pieces: list[str]) -> None:
-    assert [text[each.start : each.end] for each in details_in(text)] == pieces
+    assert [text[each.start : each.end] for each in detect_contacts(text)] == pieces
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_may_be_no_name_is_left(text: str) -> None:
 
 def test_list_of_others_is_not_taken_whole() -> None:
     text = " ".join(f"person{number}@example.com" for number in range(100))
-    assert len(found(text, "email")) == MOST_OF_A_KIND
+    assert len(found(text, "email")) == MAX_PER_FIELD
 
 
 @pytest.mark.parametrize("piece", ["a", "a@", "a.", "+1 ", " at ", "my name is ", "x@-", "://"])
@@ -110,4 +110,4 @@ def test_time_grows_no_faster_than_the_text(piece: str) -> None:
     # Ten times the longest message: were the time to grow with the square, the test would run
     # into its limit.
     text = (piece * 320_000)[:320_000]
-    assert [each.value for each in details_in(text)] == []
+    assert [each.value for each in detect_contacts(text)] == []

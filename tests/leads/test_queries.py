@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
-from apps.leads.payloads import lead_data
-from apps.leads.queries import leads_of, page_of
+from apps.leads.payloads import lead_payload
+from apps.leads.queries import lead_page, leads_for
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import made, read
 
@@ -42,7 +42,7 @@ def chatbot(team: Team) -> Chatbot:
     ],
 )
 def test_search_looks_in_names_and_emails(chatbot: Chatbot, search: str, emails: list[str]) -> None:
-    found = leads_of(chatbot.workspace_id, search=search)
+    found = leads_for(chatbot.workspace_id, search=search)
     assert sorted(str(lead.email) for lead in found) == emails
 
 
@@ -50,17 +50,17 @@ def test_filters_narrow_together(chatbot: Chatbot) -> None:
     Lead.objects.filter(email="cy@example.com").update(status="lost", source="fair")
     workspace_id = chatbot.workspace_id
     counts = [
-        leads_of(workspace_id, status="lost").count(),
-        leads_of(workspace_id, source="fair", search="cy@").count(),
-        leads_of(workspace_id, status="new", source="fair").count(),
-        leads_of(workspace_id, chatbot_id=chatbot.id).count(),
-        leads_of(workspace_id, chatbot_id=make_chatbot(chatbot.workspace).id).count(),
+        leads_for(workspace_id, status="lost").count(),
+        leads_for(workspace_id, source="fair", search="cy@").count(),
+        leads_for(workspace_id, status="new", source="fair").count(),
+        leads_for(workspace_id, chatbot_id=chatbot.id).count(),
+        leads_for(workspace_id, chatbot_id=make_chatbot(chatbot.workspace).id).count(),
     ]
     assert counts == [1, 1, 0, 3, 0]
 
 
 def test_pages_hold_every_lead_once_newest_first(chatbot: Chatbot) -> None:
-    pages = [page_of(leads_of(chatbot.workspace_id), page=page, limit=2) for page in (1, 2, 3)]
+    pages = [lead_page(leads_for(chatbot.workspace_id), page=page, limit=2) for page in (1, 2, 3)]
     assert [[lead.email for lead in page.leads] for page in pages] == [
         ["cy@example.com", "bo_b@mail.example"],
         ["ana@example.com"],
@@ -76,8 +76,8 @@ def test_list_costs_the_same_however_long(team: Team) -> None:
         for number in range(more):
             read(chatbot, f"person{more}{number}@example.com")
         with CaptureQueriesContext(connection) as queries:
-            page = page_of(leads_of(team.workspace.id), page=1, limit=10)
-            assert all(lead_data(lead)["captured"] for lead in page.leads)
+            page = lead_page(leads_for(team.workspace.id), page=1, limit=10)
+            assert all(lead_payload(lead)["captured"] for lead in page.leads)
         counts.append((len(page.leads), len(queries)))
     assert counts == [(1, 3), (3, 3)]
 
@@ -94,5 +94,5 @@ def test_search_reads_the_index_of_trigrams(chatbot: Chatbot) -> None:
         cursor.execute("SELECT gin_clean_pending_list('leads_search'); ANALYZE leads_lead")
         cursor.execute("SET LOCAL enable_seqscan = off")
     for search in ("zoe", "zo"):
-        plan = leads_of(chatbot.workspace_id, search=search).explain()
+        plan = leads_for(chatbot.workspace_id, search=search).explain()
         assert plan.count("Bitmap Index Scan on leads_search") == 2

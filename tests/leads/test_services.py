@@ -14,7 +14,7 @@ from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead
-from apps.leads.payloads import lead_data
+from apps.leads.payloads import lead_payload
 from apps.leads.services import create_lead, delete_lead, update_lead
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import made, read, told
@@ -34,7 +34,7 @@ def changed(lead: Lead, **fields: Any) -> Lead:
 def test_lead_is_created_with_what_was_given(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     lead = made(chatbot, phone="+442079460958", metadata={"plan": "pro", "gone": None})
-    assert lead_data(Lead.objects.get(id=lead.id)) == {
+    assert lead_payload(Lead.objects.get(id=lead.id)) == {
         "id": lead.id,
         "chatbotId": chatbot.id,
         "conversationId": None,
@@ -48,7 +48,7 @@ def test_lead_is_created_with_what_was_given(team: Team) -> None:
         "createdAt": lead.created_at.isoformat(),
         "updatedAt": lead.updated_at.isoformat(),
     }
-    assert told(team.workspace) == [("lead.created", lead_data(lead))]
+    assert told(team.workspace) == [("lead.created", lead_payload(lead))]
 
 
 def test_same_email_for_the_same_chatbot_changes_the_lead(team: Team) -> None:
@@ -87,7 +87,7 @@ def test_change_touches_what_is_given_alone(team: Team) -> None:
     after = changed(lead, status="qualified", phone=None)
     assert (after.name, after.phone, after.source, after.status) == ("Ana", "", "fair", "qualified")
     assert (after.created_at, after.updated_at > lead.updated_at) == (lead.created_at, True)
-    assert told(team.workspace)[-1] == ("lead.updated", lead_data(after))
+    assert told(team.workspace)[-1] == ("lead.updated", lead_payload(after))
 
 
 def test_metadata_is_merged_key_by_key(team: Team) -> None:

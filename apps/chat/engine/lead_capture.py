@@ -8,7 +8,7 @@ from typing import Any
 from apps.conversations.models import Turn
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.threads import in_thread
-from apps.leads.capture import given_in, take_given
+from apps.leads.capture import capture_from_metadata, parse_lead_metadata
 
 log = get_logger(__name__)
 
@@ -18,10 +18,10 @@ async def capture_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
 
     A chat never fails for its lead: what goes wrong here is logged, and the turn goes on.
     """
-    fields = given_in(metadata)
+    fields = parse_lead_metadata(metadata)
     if fields is None:
         return
     try:
-        await in_thread(take_given, turn=turn, fields=fields)
+        await in_thread(capture_from_metadata, turn=turn, fields=fields)
     except Exception:
         log.exception("lead_not_taken", turn_id=turn.id)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from apps.api_kit.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.core.json_limits import validate_json_object
-from apps.leads.capture import given_in
+from apps.leads.capture import parse_lead_metadata
 
 MAX_MESSAGE_LENGTH = 32_000
 
@@ -21,7 +21,7 @@ class MetadataField(serializers.Field[Any, Any, Any, Any]):
             metadata = validate_json_object(data)
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from None
-        given_in(metadata)
+        parse_lead_metadata(metadata)
         return metadata
 
     def to_representation(self, value: Any) -> Any:

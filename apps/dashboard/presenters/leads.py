@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead, LeadStatus
-from apps.leads.queries import leads_of
+from apps.leads.queries import leads_for
 
 STATUS_CHOICES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
 """The steps of the pipeline and what a page calls them."""
@@ -25,7 +25,7 @@ class PipelineStage:
 
 def pipeline_stages(workspace_id: str) -> list[PipelineStage]:
     """All leads of the workspace, then those of each status in its order: one statement."""
-    rows = leads_of(workspace_id).values_list("status").annotate(Count("id")).order_by()
+    rows = leads_for(workspace_id).values_list("status").annotate(Count("id")).order_by()
     counts: dict[str, int] = dict(rows)
     steps = [
         PipelineStage(status, label, counts.get(status, 0)) for status, label in STATUS_CHOICES

@@ -31,7 +31,7 @@ from apps.dashboard.forms.conversations import (
 )
 from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.conversations import build_exchanges, conversation_in, turns_for
-from apps.leads.queries import leads_of
+from apps.leads.queries import leads_for
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -89,7 +89,7 @@ def _page(
         "form": form,
         "may_edit": may_edit,
         "may_delete": may_delete,
-        "leads": leads_of(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
+        "leads": leads_for(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
         "page": page,
         "exchanges": exchanges,
         "name": display_name(thread),

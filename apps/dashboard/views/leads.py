@@ -15,7 +15,7 @@ from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.leads import STATUS_CHOICES, pipeline_stages, source_messages
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
-from apps.leads.queries import lead_with, leads_of
+from apps.leads.queries import get_lead, leads_for
 from apps.leads.services import delete_lead, update_lead
 from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
@@ -30,7 +30,7 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's leads, newest first, and how many stand at each step."""
     form = LeadFilterForm(member.workspace_id, request.GET)
     given = form.given()
-    found = leads_of(member.workspace_id, **given).select_related("chatbot")
+    found = leads_for(member.workspace_id, **given).select_related("chatbot")
     context = {
         "form": form,
         "page": paginate(request, found),
@@ -48,7 +48,7 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The leads that are looked for, as CSV."""
     form = LeadFilterForm(member.workspace_id, request.GET)
-    found = leads_of(member.workspace_id, **form.given()).select_related("chatbot")
+    found = leads_for(member.workspace_id, **form.given()).select_related("chatbot")
     return csv_file(f"{member.workspace.slug}-leads.csv", COLUMNS, found, _line)
 
 
@@ -148,7 +148,7 @@ def _page(
 
 def _lead(member: Member, lead_id: str) -> Lead:
     try:
-        return lead_with(member.workspace_id, lead_id)
+        return get_lead(member.workspace_id, lead_id)
     except LeadNotFound:
         raise Http404 from None
 

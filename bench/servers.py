@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.accounts.models import User
-from apps.api_keys.queries import digest_of
+from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
 from apps.chatbots.services import create_chatbot, create_language_model
@@ -128,7 +128,7 @@ def floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Place]:
     """The least that does the same: see `bench/floor`."""
     chatbot = tenant.chatbots["at-once"]
     caller = {
-        "key_digest": digest_of(tenant.key),
+        "key_digest": hash_secret(tenant.key),
         "api_base": api_base,
         "chatbot_id": chatbot.id,
         "turn": {

@@ -11,7 +11,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
 from apps.api_keys.api import router as api_keys
-from apps.api_keys.authentication import answering, note_refusal
+from apps.api_keys.authentication import log_refusal, wrap_operation
 from apps.api_keys.idempotency import Replay
 from apps.api_kit.error_format import as_api_error
 from apps.api_kit.schemas import error_details
@@ -37,7 +37,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
-api.add_decorator(answering, mode="view")
+api.add_decorator(wrap_operation, mode="view")
 api.add_router("", api_keys)
 api.add_router("", chatbots)
 api.add_router("", language_models)
@@ -68,7 +68,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
             error = as_api_error(exception)
     if isinstance(error, InternalError) or error.status >= 500:
         log.error("request_failed", code=error.code, exc_info=exception)
-    note_refusal(request, error)
+    log_refusal(request, error)
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 

@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import timezone
 from pydantic.alias_generators import to_camel
 
-from apps.api_keys.models import MOST_REQUESTS, ApiKey, Scope
+from apps.api_keys.models import MAX_REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.services import issue_key
 from apps.conversations.exports.writing import write_due
 from apps.workspaces.models import Workspace
@@ -81,7 +81,7 @@ def fuzz(
         workspace=team.workspace,
         name="fuzz",
         scopes=Scope.values,
-        rate_limit_per_hour=MOST_REQUESTS,
+        rate_limit_per_hour=MAX_REQUESTS_PER_HOUR,
     )
     report = folder / f"{phases}-{seed}.json"
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/v1/openapi.json"]

@@ -28,7 +28,7 @@ from apps.adjustments.errors import AdjustmentRefused, FileAlreadyPosted, Previe
 from apps.adjustments.forms import UploadForm
 from apps.adjustments.queries import PreviewLine, preview_adjustment
 from apps.adjustments.views import PREVIEW_EXPIRED, AdminPage, redirect_to_result
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 
 
 def upload(request: HttpRequest, frame: AdminPage) -> HttpResponseBase:
@@ -106,7 +106,7 @@ def _confirm(
         adjustment = services.submit(
             lines=sheet.lines,
             user=by,
-            actor=staff(by, request),
+            actor=staff_actor(by, request),
             adjustment_id=preview.id,
             fingerprint=preview.fingerprint,
             file_name=name,

@@ -32,7 +32,7 @@ from apps.adjustments.queries import (
     lines_for,
     preview_adjustment,
 )
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace
 
@@ -167,7 +167,7 @@ def _confirm(
         adjustment = services.submit(
             lines=[line],
             user=by,
-            actor=staff(by, request),
+            actor=staff_actor(by, request),
             adjustment_id=preview.id,
             fingerprint=preview.fingerprint,
         )
@@ -203,7 +203,7 @@ def decide(request: HttpRequest, frame: AdminPage, adjustment: Adjustment) -> Ht
             services.decline(
                 adjustment_id=adjustment.pk,
                 user=by,
-                actor=staff(by, request),
+                actor=staff_actor(by, request),
                 reason=form.cleaned_data["reason"],
             )
             messages.success(request, "Declined. Nothing was posted.")
@@ -212,7 +212,7 @@ def decide(request: HttpRequest, frame: AdminPage, adjustment: Adjustment) -> Ht
             made = services.approve(
                 adjustment_id=adjustment.pk,
                 user=by,
-                actor=staff(by, request),
+                actor=staff_actor(by, request),
                 fingerprint=request.POST.get("mark", ""),
             )
             return redirect_to_result(request, made)

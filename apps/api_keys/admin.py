@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.api_keys.services import revoke_key
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
 
 
@@ -27,7 +27,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke the selected keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        actor = staff(cast(User, request.user), request)
+        actor = staff_actor(cast(User, request.user), request)
         for key in keys:
             revoke_key(key=key, actor=actor)
         self.message_user(request, f"Revoked {len(keys)} API keys. They are refused from now on.")

@@ -8,11 +8,17 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from apps.api_keys import services
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.queries import key_with, keys_of
-from apps.api_keys.schemas import ApiKeyOut, ApiKeyPage, ApiKeyWithSecret, NewApiKey, Rotation
+from apps.api_keys.queries import api_keys_for, get_api_key
+from apps.api_keys.schemas import (
+    ApiKeyListSchema,
+    ApiKeySchema,
+    ApiKeyWithSecretSchema,
+    CreateApiKeySchema,
+    RotateApiKeySchema,
+)
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import PageCursor, PageLimit, SuccessSchema
@@ -23,62 +29,62 @@ router = Router(tags=["API keys"], by_alias=True)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 
 
-@router.get("/api-keys", auth=MANAGE, response=SuccessSchema[ApiKeyPage])
+@router.get("/api-keys", auth=MANAGE, response=SuccessSchema[ApiKeyListSchema])
 def list_api_keys(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[ApiKeyPage]:
+) -> SuccessSchema[ApiKeyListSchema]:
     """The workspace's keys, those that have ended too, newest first."""
     page = paginate_newest_first(
-        keys_of(caller_in(request).workspace_id), cursor=cursor, limit=limit
+        api_keys_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
-    rows = [ApiKeyOut.of(key) for key in page.rows]
-    return SuccessSchema(data=ApiKeyPage(api_keys=rows, next_cursor=page.next_cursor))
+    rows = [ApiKeySchema.from_api_key(key) for key in page.rows]
+    return SuccessSchema(data=ApiKeyListSchema(api_keys=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/api-keys", auth=MANAGE, response={201: SuccessSchema[ApiKeyWithSecret]})
+@router.post("/api-keys", auth=MANAGE, response={201: SuccessSchema[ApiKeyWithSecretSchema]})
 def create_api_key(
-    request: HttpRequest, body: NewApiKey
-) -> Status[SuccessSchema[ApiKeyWithSecret]]:
+    request: HttpRequest, body: CreateApiKeySchema
+) -> Status[SuccessSchema[ApiKeyWithSecretSchema]]:
     """A new key. Its secret is in this answer and nowhere else."""
-    caller = caller_in(request)
+    caller = get_caller(request)
     caller.require_all(body.scopes)
     key, secret = services.issue_key(
         workspace=Workspace.objects.get(id=caller.workspace_id),
-        actor=actor_in(request),
+        actor=caller_actor(request),
         **body.model_dump(),
     )
-    return Status(201, SuccessSchema(data=ApiKeyWithSecret.of(key, secret=secret)))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_api_key(key, secret=secret)))
 
 
-@router.get("/api-keys/{api_key_id}", auth=MANAGE, response=SuccessSchema[ApiKeyOut])
-def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeyOut]:
+@router.get("/api-keys/{api_key_id}", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
+def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
     """One key, without its secret."""
-    return SuccessSchema(data=ApiKeyOut.of(_key(request, api_key_id)))
+    return SuccessSchema(data=ApiKeySchema.from_api_key(_key(request, api_key_id)))
 
 
 @router.post(
     "/api-keys/{api_key_id}/rotate",
     auth=MANAGE,
-    response={201: SuccessSchema[ApiKeyWithSecret]},
+    response={201: SuccessSchema[ApiKeyWithSecretSchema]},
     openapi_extra=raises(ApiKeyEnded),
 )
 def rotate_api_key(
-    request: HttpRequest, api_key_id: str, body: Rotation
-) -> Status[SuccessSchema[ApiKeyWithSecret]]:
+    request: HttpRequest, api_key_id: str, body: RotateApiKeySchema
+) -> Status[SuccessSchema[ApiKeyWithSecretSchema]]:
     """A new key in place of this one, which works on for the grace that is given."""
     key = _key(request, api_key_id)
-    caller_in(request).require_all(key.scopes)
+    get_caller(request).require_all(key.scopes)
     grace = timedelta(seconds=body.grace_seconds)
-    new, secret = services.rotate_key(key=key, grace=grace, actor=actor_in(request))
-    return Status(201, SuccessSchema(data=ApiKeyWithSecret.of(new, secret=secret)))
+    new, secret = services.rotate_key(key=key, grace=grace, actor=caller_actor(request))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_api_key(new, secret=secret)))
 
 
-@router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=SuccessSchema[ApiKeyOut])
-def revoke_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeyOut]:
+@router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
+def revoke_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
     """End a key at once, be it the caller's own. Revoking it again changes nothing."""
-    key = services.revoke_key(key=_key(request, api_key_id), actor=actor_in(request))
-    return SuccessSchema(data=ApiKeyOut.of(key))
+    key = services.revoke_key(key=_key(request, api_key_id), actor=caller_actor(request))
+    return SuccessSchema(data=ApiKeySchema.from_api_key(key))
 
 
 def _key(request: HttpRequest, api_key_id: str) -> ApiKey:
-    return key_with(caller_in(request).workspace_id, api_key_id)
+    return get_api_key(get_caller(request).workspace_id, api_key_id)

@@ -1,7 +1,7 @@
 """How django-ninja's operations know their caller, and what all of them share.
 
 `ApiKeyAuth` stands before an operation: the key, its limit, its scope, the form of the body, the
-idempotency key. `answering` stands around it (`config/api.py` puts it around every one): ids that
+idempotency key. `wrap_operation` stands around it (`config/api.py` puts it around every one): ids that
 could be none, the transaction of an idempotency key, the headers of the limit. An operation does
 not know of any of these.
 """
@@ -20,12 +20,12 @@ from django.utils import timezone
 from ninja.security.base import AuthBase
 
 from apps.api_keys import idempotency
-from apps.api_keys.idempotency import Claim
+from apps.api_keys.idempotency import IdempotencyClaim
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, caller_of, secret_in
-from apps.api_keys.services import touch_key
+from apps.api_keys.queries import Caller, authenticate, parse_bearer_token
+from apps.api_keys.services import update_last_used
 from apps.api_kit.refusal_log import log_refused_request, refusal
-from apps.audit.services import Actor, api_key
+from apps.audit.services import Actor, api_key_actor
 from apps.core.errors import ApiError, TooManyRequests, UnsupportedMediaType
 from apps.core.ids import NIL_ID, is_id
 from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
@@ -46,7 +46,7 @@ class _Call:
     is_keyed: bool = False
     caller: Caller | None = None
     window: Window | None = None
-    claim: Claim | None = None
+    claim: IdempotencyClaim | None = None
 
 
 class ApiKeyAuth(AuthBase):
@@ -64,10 +64,10 @@ class ApiKeyAuth(AuthBase):
         self.scopes = scopes
 
     def __call__(self, request: HttpRequest) -> Caller:
-        secret = secret_in(request.headers.get("Authorization"))
-        caller = caller_of(secret)
-        if caller.is_due_for_touch(timezone.now()):
-            touch_key(api_key_id=caller.api_key_id)
+        secret = parse_bearer_token(request.headers.get("Authorization"))
+        caller = authenticate(secret)
+        if caller.is_last_used_outdated(timezone.now()):
+            update_last_used(api_key_id=caller.api_key_id)
         call = _call_of(request)
         call.caller = caller
         call.window = admit_sync(RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR))
@@ -76,15 +76,17 @@ class ApiKeyAuth(AuthBase):
         caller.require(*self.scopes)
         if request.body and request.content_type != "application/json":
             raise UnsupportedMediaType
-        key = idempotency.key_in(request) if request.method == "POST" else None
+        key = idempotency.parse_idempotency_key(request) if request.method == "POST" else None
         if key is not None:
             call.transaction.enter_context(transaction.atomic())
             call.is_keyed = True
-            call.claim = idempotency.take(caller=caller, secret=secret, key=key, request=request)
+            call.claim = idempotency.claim_key(
+                caller=caller, secret=secret, key=key, request=request
+            )
         return caller
 
 
-def answering(run: Run) -> Run:
+def wrap_operation(run: Run) -> Run:
     """What stands around an operation, from before its caller is known until after its answer."""
 
     @wraps(run)
@@ -95,7 +97,7 @@ def answering(run: Run) -> Run:
             if call.is_keyed and response.status_code >= 400:
                 transaction.set_rollback(True)
             elif call.claim is not None:
-                call.claim.keep(status=response.status_code, body=response.content)
+                call.claim.store_response(status=response.status_code, body=response.content)
         if call.window is not None:
             for name, value in call.window.headers().items():
                 response[name] = value
@@ -116,7 +118,7 @@ def _findable(name: str, value: Any) -> Any:
     return NIL_ID if name.endswith("_id") and not is_id(value) else value
 
 
-def note_refusal(request: HttpRequest, error: ApiError) -> None:
+def log_refusal(request: HttpRequest, error: ApiError) -> None:
     """Note why a request was refused, for the members of the workspace whose key it came with."""
     call = _call_of(request)
     who = (call.caller.workspace_id, call.caller.api_key_id) if call.caller else error.caller
@@ -132,12 +134,12 @@ def note_refusal(request: HttpRequest, error: ApiError) -> None:
         log_refused_request(who[0], note)
 
 
-def caller_in(request: HttpRequest) -> Caller:
+def get_caller(request: HttpRequest) -> Caller:
     """The caller that ApiKeyAuth let in."""
     return cast(Caller, request.auth)  # type: ignore[attr-defined]
 
 
-def actor_in(request: HttpRequest) -> Actor:
+def caller_actor(request: HttpRequest) -> Actor:
     """The caller that ApiKeyAuth let in, as the audit log names it."""
-    caller = caller_in(request)
-    return api_key(caller.api_key_id, caller.label, request)
+    caller = get_caller(request)
+    return api_key_actor(caller.api_key_id, caller.label, request)

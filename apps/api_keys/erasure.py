@@ -13,7 +13,7 @@ def revoke_all(workspace_id: str) -> None:
     live.update(revoked_at=timezone.now())
 
 
-def erase(workspace_id: str) -> None:
+def erase_workspace(workspace_id: str) -> None:
     """Forget what people called their keys. The rows stay: turns name them."""
     IdempotentAnswer.objects.filter(workspace_id=workspace_id).delete()
     ApiKey.objects.filter(workspace_id=workspace_id).update(name="Deleted key")

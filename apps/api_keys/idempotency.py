@@ -23,11 +23,11 @@ from apps.core.errors import IdempotencyMismatch, ValidationFailed
 from apps.infrastructure.encryption import derive_fernet
 
 HEADER = "Idempotency-Key"
-LENGTH = 255
+MAX_KEY_LENGTH = 255
 _PURPOSE = "parley idempotent answers v1"
-_MOST_WAIT = "10s"
+_LOCK_TIMEOUT = "10s"
 
-_TAKE = """
+_INSERT = """
 INSERT INTO api_keys_idempotentanswer AS kept
   (workspace_id, api_key_id, idempotency_key, request_digest, sealed_body)
 VALUES (%(workspace)s, %(api_key)s, %(key)s, %(digest)s, '')
@@ -49,65 +49,65 @@ class Replay(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyClaim:
     """An idempotency key that this request has taken, until its transaction ends."""
 
     row_id: int
     secret: str
 
-    def keep(self, *, status: int, body: bytes) -> None:
+    def store_response(self, *, status: int, body: bytes) -> None:
         """Keep the answer for a day, for whoever sends the request again."""
         sealed = derive_fernet(self.secret, _PURPOSE).encrypt(body).decode()
         IdempotentAnswer.objects.filter(id=self.row_id).update(status=status, sealed_body=sealed)
 
 
-def key_in(request: HttpRequest) -> str | None:
+def parse_idempotency_key(request: HttpRequest) -> str | None:
     """The request's idempotency key. Raises ValidationFailed for one that is none."""
     key = request.headers.get(HEADER)
-    if key is not None and not (1 <= len(key) <= LENGTH and key.isprintable()):
+    if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         raise ValidationFailed({HEADER: ["This must be 1 to 255 printable characters."]})
     return key
 
 
-def take(*, caller: Caller, secret: str, key: str, request: HttpRequest) -> Claim:
+def claim_key(*, caller: Caller, secret: str, key: str, request: HttpRequest) -> IdempotencyClaim:
     """Take the key for this request, in the running transaction, waiting for one that has it.
 
     Raises Replay where the request was answered before, IdempotencyMismatch where another request
     (or another API key) has it, and OperationalError after 10 seconds of waiting.
     """
-    digest = _digest(caller, request)
+    digest = _request_digest(caller, request)
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{_MOST_WAIT}'")
+        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
         cursor.execute(
-            _TAKE,
+            _INSERT,
             {
                 "workspace": caller.workspace_id,
                 "api_key": caller.api_key_id,
                 "key": key,
                 "digest": digest,
-                "since": _since(),
+                "since": _oldest_valid(),
             },
         )
         row = cursor.fetchone()
     if row is not None:
-        return Claim(row[0], secret)
+        return IdempotencyClaim(row[0], secret)
     kept = IdempotentAnswer.objects.get(workspace_id=caller.workspace_id, idempotency_key=key)
     if kept.request_digest != digest or kept.status is None:
         raise IdempotencyMismatch
     raise Replay(kept.status, derive_fernet(secret, _PURPOSE).decrypt(kept.sealed_body.encode()))
 
 
-def forget_answers() -> int:
+def delete_expired_responses() -> int:
     """Delete the answers that are kept no longer. Returns how many there were."""
-    return IdempotentAnswer.objects.filter(created_at__lt=_since()).delete()[0]
+    return IdempotentAnswer.objects.filter(created_at__lt=_oldest_valid()).delete()[0]
 
 
-def _since() -> datetime:
+def _oldest_valid() -> datetime:
     """An answer from before this moment is kept no longer."""
     return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS)
 
 
-def _digest(caller: Caller, request: HttpRequest) -> str:
+def _request_digest(caller: Caller, request: HttpRequest) -> str:
     """Of all that makes two requests the same: who asks (by which key), where and what."""
     asked = (caller.api_key_id, request.method or "", request.get_full_path())
     return hashlib.sha256("\n".join(asked).encode() + b"\n" + request.body).hexdigest()

@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-REQUESTS_PER_HOUR = 1_000
+DEFAULT_REQUESTS_PER_HOUR = 1_000
 """What a key may send unless it was given another limit."""
 
-MOST_REQUESTS = 10_000
+MAX_REQUESTS_PER_HOUR = 10_000
 """The most requests an hour that a key may be given."""
 
 
@@ -36,8 +36,8 @@ class ApiKey(models.Model):
     shown_prefix = models.CharField(max_length=20, editable=False)
     last4 = models.CharField(max_length=4, editable=False)
     rate_limit_per_hour = models.PositiveIntegerField(
-        default=REQUESTS_PER_HOUR,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_REQUESTS)],
+        default=DEFAULT_REQUESTS_PER_HOUR,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_REQUESTS_PER_HOUR)],
         help_text="API requests per hour. Chat requests have their own limit on each chatbot.",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -56,7 +56,7 @@ class ApiKey(models.Model):
                 name="api_keys_scopes_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(rate_limit_per_hour__range=(1, MOST_REQUESTS)),
+                condition=models.Q(rate_limit_per_hour__range=(1, MAX_REQUESTS_PER_HOUR)),
                 name="api_keys_rate_limit_in_range",
             ),
         ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_keys.models import ApiKey, Scope
 
-TOUCH_EVERY = timedelta(minutes=1)
+LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class Caller:
             if scope not in self.scopes:
                 raise ScopeMissing(scope)
 
-    def is_due_for_touch(self, now: datetime) -> bool:
+    def is_last_used_outdated(self, now: datetime) -> bool:
         """Whether “last used” has fallen behind enough to be written again."""
-        return self.last_used_at is None or now - self.last_used_at > TOUCH_EVERY
+        return self.last_used_at is None or now - self.last_used_at > LAST_USED_INTERVAL
 
 
-def digest_of(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """What is stored of a key. It is 51 random characters, so one quick hash hides it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def secret_in(authorization: str | None) -> str:
+def parse_bearer_token(authorization: str | None) -> str:
     """The key in an Authorization header. Raises MissingAuthHeader or InvalidApiKey."""
     if not authorization:
         raise MissingAuthHeader
@@ -59,35 +59,35 @@ def secret_in(authorization: str | None) -> str:
     return secret.strip()
 
 
-def caller_of(secret: str) -> Caller:
+def authenticate(secret: str) -> Caller:
     """The caller of this key. Raises InvalidApiKey.
 
     A malformed, unknown, revoked or expired key costs the same one look-up by digest, and the
     digest of a guess says nothing of the digests near it: time tells a stranger nothing.
     """
-    return _caller(ApiKey.objects.filter(digest=digest_of(secret)).first())
+    return _caller(ApiKey.objects.filter(digest=hash_secret(secret)).first())
 
 
-def caller_with(api_key_id: str) -> Caller:
+def caller_for_key(api_key_id: str) -> Caller:
     """The caller of a key that was verified before, as it is now. Raises InvalidApiKey."""
     return _caller(ApiKey.objects.filter(id=api_key_id).first())
 
 
-def keys_of(workspace_id: str) -> QuerySet[ApiKey]:
+def api_keys_for(workspace_id: str) -> QuerySet[ApiKey]:
     """The workspace's keys: those that may still open something first, then the newest."""
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     return keys.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "-id")
 
 
-def key_with(workspace_id: str, api_key_id: str) -> ApiKey:
+def get_api_key(workspace_id: str, api_key_id: str) -> ApiKey:
     """The workspace's key, ended or not. Raises ApiKeyNotFound."""
-    key = keys_of(workspace_id).filter(id=api_key_id).first()
+    key = api_keys_for(workspace_id).filter(id=api_key_id).first()
     if key is None:
         raise ApiKeyNotFound
     return key
 
 
-def ended_keys(api_key_ids: Collection[str]) -> set[str]:
+def find_inactive_keys(api_key_ids: Collection[str]) -> set[str]:
     """Those of the keys that open nothing any more: revoked, expired or deleted."""
     live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(
         expires_at__lte=timezone.now()

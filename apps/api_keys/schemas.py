@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from apps.api_keys.models import MOST_REQUESTS, REQUESTS_PER_HOUR, ApiKey
+from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, MAX_REQUESTS_PER_HOUR, ApiKey
 from apps.api_kit.schemas import (
     ACCEPT_WHOLE_FLOAT,
     RequestSchema,
@@ -17,30 +17,32 @@ from apps.api_kit.schemas import (
 )
 from apps.core.text import single_line
 
-MOST_GRACE = 7 * 24 * 3600
-DAY = 24 * 3600
+MAX_GRACE_SECONDS = 7 * 24 * 3600
+DAY_SECONDS = 24 * 3600
 
 ScopeName = Literal["chat", "read", "manage"]
 
 
-class NewApiKey(RequestSchema):
+class CreateApiKeySchema(RequestSchema):
     """An API key to create."""
 
     name: Annotated[str, AfterValidator(single_line(120)), single_line_field(120)]
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=3)]
-    rate_limit_per_hour: Annotated[int, Field(ge=1, le=MOST_REQUESTS), ACCEPT_WHOLE_FLOAT] = (
-        REQUESTS_PER_HOUR
-    )
+    rate_limit_per_hour: Annotated[
+        int, Field(ge=1, le=MAX_REQUESTS_PER_HOUR), ACCEPT_WHOLE_FLOAT
+    ] = DEFAULT_REQUESTS_PER_HOUR
     expires_at: UtcDateTime | None = None
 
 
-class Rotation(RequestSchema):
+class RotateApiKeySchema(RequestSchema):
     """How to rotate a key. `graceSeconds`: for how long the old key still works."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=MOST_GRACE), ACCEPT_WHOLE_FLOAT] = DAY
+    grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS), ACCEPT_WHOLE_FLOAT] = (
+        DAY_SECONDS
+    )
 
 
-class ApiKeyOut(ResponseSchema):
+class ApiKeySchema(ResponseSchema):
     """An API key as it may be seen. `shown` is its beginning and its last four characters."""
 
     id: str
@@ -54,7 +56,7 @@ class ApiKeyOut(ResponseSchema):
     created_at: datetime
 
     @classmethod
-    def of(cls, key: ApiKey, **more: str) -> Self:
+    def from_api_key(cls, key: ApiKey, **more: str) -> Self:
         return cls(
             id=key.id,
             name=key.name,
@@ -69,12 +71,12 @@ class ApiKeyOut(ResponseSchema):
         )
 
 
-class ApiKeyWithSecret(ApiKeyOut):
+class ApiKeyWithSecretSchema(ApiKeySchema):
     """`secret` is the key itself, shown this once."""
 
     secret: str
 
 
-class ApiKeyPage(ResponseSchema):
-    api_keys: list[ApiKeyOut]
+class ApiKeyListSchema(ResponseSchema):
+    api_keys: list[ApiKeySchema]
     next_cursor: str | None

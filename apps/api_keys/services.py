@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.api_keys.errors import ApiKeyEnded
-from apps.api_keys.models import REQUESTS_PER_HOUR, ApiKey, Scope
-from apps.api_keys.queries import TOUCH_EVERY, digest_of
+from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, ApiKey, Scope
+from apps.api_keys.queries import LAST_USED_INTERVAL, hash_secret
 from apps.audit.services import SYSTEM, Actor, record
 from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType
@@ -33,7 +33,7 @@ def issue_key(
     name: str,
     scopes: Sequence[str] = (Scope.CHAT,),
     expires_at: datetime | None = None,
-    rate_limit_per_hour: int = REQUESTS_PER_HOUR,
+    rate_limit_per_hour: int = DEFAULT_REQUESTS_PER_HOUR,
     actor: Actor = SYSTEM,
 ) -> tuple[ApiKey, str]:
     """A new key and its secret, which nothing can show again. Raises ValidationError."""
@@ -83,7 +83,7 @@ def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError({"expires_at": "The time of expiry has passed already."})
     secret = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    key.digest = digest_of(secret)
+    key.digest = hash_secret(secret)
     key.shown_prefix = secret[: len(PREFIX) + 4]
     key.last4 = secret[-4:]
     key.full_clean()
@@ -91,7 +91,7 @@ def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
     emit(
         workspace_id=key.workspace_id,
         event=EventType.API_KEY_CREATED,
-        data=_told(key) | {"scopes": key.scopes, "expiresAt": expires_at},
+        data=_event_data(key) | {"scopes": key.scopes, "expiresAt": expires_at},
     )
     return key, secret
 
@@ -108,7 +108,7 @@ def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
         emit(
             workspace_id=key.workspace_id,
             event=EventType.API_KEY_REVOKED,
-            data=_told(key) | {"revokedAt": key.revoked_at},
+            data=_event_data(key) | {"revokedAt": key.revoked_at},
         )
     return key
 
@@ -124,13 +124,13 @@ def _record(key: ApiKey, actor: Actor, action: str, **details: Any) -> None:
     )
 
 
-def _told(key: ApiKey) -> dict[str, Any]:
+def _event_data(key: ApiKey) -> dict[str, Any]:
     return {"apiKeyId": key.id, "name": key.name, "shown": key.shown}
 
 
-def touch_key(*, api_key_id: str) -> None:
+def update_last_used(*, api_key_id: str) -> None:
     """Write down that the key is in use, at most once a minute whoever asks."""
     now = timezone.now()
     used = ApiKey.objects.filter(pk=api_key_id)
-    stale = used.filter(last_used_at=None) | used.filter(last_used_at__lt=now - TOUCH_EVERY)
+    stale = used.filter(last_used_at=None) | used.filter(last_used_at__lt=now - LAST_USED_INTERVAL)
     stale.update(last_used_at=now)

@@ -6,6 +6,6 @@ from apps.api_keys import idempotency
 
 
 @shared_task(name="apps.api_keys.tasks.forget_answers")  # type: ignore[untyped-decorator]
-def forget_answers() -> int:
+def delete_expired_responses() -> int:
     """Delete the answers under idempotency keys that are a day old."""
-    return idempotency.forget_answers()
+    return idempotency.delete_expired_responses()

@@ -11,7 +11,7 @@ from apps.audit.models import AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class AuditFilters:
     """What is looked for; what is empty is not.
 
     who: a part of the actor's email address or key's name, in any case; what: how the action
@@ -25,20 +25,20 @@ class Looked:
     before: datetime | None = None
 
 
-def entries_of(workspace_id: str) -> QuerySet[AuditEntry]:
+def entries_for(workspace_id: str) -> QuerySet[AuditEntry]:
     """What was done in or to a workspace, newest first."""
     return AuditEntry.objects.filter(workspace_id=workspace_id).order_by("-created_at", "-id")
 
 
-def entries_like(workspace_id: str, looked: Looked) -> QuerySet[AuditEntry]:
+def filter_entries(workspace_id: str, filters: AuditFilters) -> QuerySet[AuditEntry]:
     """What was done in or to a workspace and is looked for, newest first."""
-    entries = entries_of(workspace_id)
-    if looked.who:
-        entries = entries.filter(actor_label__icontains=looked.who)
-    if looked.what:
-        entries = entries.filter(action__startswith=looked.what)
-    if looked.since:
-        entries = entries.filter(created_at__gte=looked.since)
-    if looked.before:
-        entries = entries.filter(created_at__lt=looked.before)
+    entries = entries_for(workspace_id)
+    if filters.who:
+        entries = entries.filter(actor_label__icontains=filters.who)
+    if filters.what:
+        entries = entries.filter(action__startswith=filters.what)
+    if filters.since:
+        entries = entries.filter(created_at__gte=filters.since)
+    if filters.before:
+        entries = entries.filter(created_at__lt=filters.before)
     return entries

@@ -28,22 +28,22 @@ SYSTEM = Actor(ActorKind.SYSTEM, "Parley")
 """What periodic tasks and operators' commands do."""
 
 
-def person(user: User, request: HttpRequest | None = None) -> Actor:
+def user_actor(user: User, request: HttpRequest | None = None) -> Actor:
     """A member who is signed in."""
-    return _at(ActorKind.PERSON, user.email, user.pk, request)
+    return _actor(ActorKind.PERSON, user.email, user.pk, request)
 
 
-def staff(user: User, request: HttpRequest | None = None) -> Actor:
+def staff_actor(user: User, request: HttpRequest | None = None) -> Actor:
     """One of Parley's staff, at work in the admin."""
-    return _at(ActorKind.STAFF, user.email, user.pk, request)
+    return _actor(ActorKind.STAFF, user.email, user.pk, request)
 
 
-def api_key(key_id: str, label: str, request: HttpRequest | None = None) -> Actor:
+def api_key_actor(key_id: str, label: str, request: HttpRequest | None = None) -> Actor:
     """An integrator's program, by its key. The label is its name and what may be shown of it."""
-    return _at(ActorKind.API_KEY, label, key_id, request)
+    return _actor(ActorKind.API_KEY, label, key_id, request)
 
 
-def _at(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:
+def _actor(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:
     if request is None:
         return Actor(kind, label, str(id))
     return Actor(kind, label, str(id), client_ip(request), get_request_id(request))

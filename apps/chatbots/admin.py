@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 
 from apps.accounts.models import User
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.chatbots.model_test import QUESTION, run_model_test
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
 from apps.chatbots.services import (
@@ -100,7 +100,7 @@ class LanguageModelAdmin(StaffAdmin):
         return request.user.has_perm("chatbots.test_languagemodel")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
-        save_language_model(model=obj, actor=staff(cast(User, request.user), request))
+        save_language_model(model=obj, actor=staff_actor(cast(User, request.user), request))
 
 
 @admin.register(Chatbot)
@@ -118,7 +118,7 @@ class ChatbotAdmin(StaffAdmin):
         return fixed if obj is None else ["workspace", *fixed]
 
     def save_model(self, request: HttpRequest, obj: Chatbot, form: Any, change: bool) -> None:
-        actor = staff(cast(User, request.user), request)
+        actor = staff_actor(cast(User, request.user), request)
         if not change:
             save_new_chatbot(chatbot=obj, actor=actor)
             return
@@ -130,7 +130,7 @@ class ChatbotAdmin(StaffAdmin):
         return [str(chatbot) for chatbot in objs], {}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Chatbot) -> None:
-        delete_chatbot(chatbot=obj, actor=staff(cast(User, request.user), request))
+        delete_chatbot(chatbot=obj, actor=staff_actor(cast(User, request.user), request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Chatbot]) -> None:
         for chatbot in queryset.filter(deleted_at=None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
@@ -42,7 +42,7 @@ def list_chatbots(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ChatbotListSchema]:
     """The workspace's chatbots, newest first."""
-    found = chatbots_for(caller_in(request).workspace_id)
+    found = chatbots_for(get_caller(request).workspace_id)
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
     rows = [ChatbotSchema.of(chatbot) for chatbot in page.rows]
     return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
@@ -53,8 +53,8 @@ def create_chatbot(
     request: HttpRequest, body: CreateChatbotSchema
 ) -> Status[SuccessSchema[ChatbotSchema]]:
     """A new chatbot, at version 1."""
-    chatbot = Chatbot(workspace_id=caller_in(request).workspace_id, **body.model_dump())
-    services.save_new_chatbot(chatbot=chatbot, actor=actor_in(request))
+    chatbot = Chatbot(workspace_id=get_caller(request).workspace_id, **body.model_dump())
+    services.save_new_chatbot(chatbot=chatbot, actor=caller_actor(request))
     return Status(201, SuccessSchema(data=ChatbotSchema.of(chatbot)))
 
 
@@ -71,7 +71,7 @@ def update_chatbot(
     """Change the fields that are given, which makes a version if one of them is new."""
     chatbot = services.update_chatbot(
         chatbot=_chatbot(request, chatbot_id),
-        actor=actor_in(request),
+        actor=caller_actor(request),
         changes=body.model_dump(exclude_unset=True),
     )
     return SuccessSchema(data=ChatbotSchema.of(chatbot))
@@ -80,7 +80,7 @@ def update_chatbot(
 @router.delete("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
 def delete_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[DeletedSchema]:
     """End a chatbot: nobody talks to it any more. Its conversations and leads stay."""
-    services.delete_chatbot(chatbot=_chatbot(request, chatbot_id), actor=actor_in(request))
+    services.delete_chatbot(chatbot=_chatbot(request, chatbot_id), actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=chatbot_id))
 
 
@@ -121,7 +121,9 @@ def restore_chatbot_version(
     """Set the chatbot as it was at that version. That is a change, and makes a new version."""
     chatbot = _chatbot(request, chatbot_id)
     version = get_version(chatbot, version_id)
-    restored = services.restore_version(chatbot=chatbot, version=version, actor=actor_in(request))
+    restored = services.restore_version(
+        chatbot=chatbot, version=version, actor=caller_actor(request)
+    )
     return SuccessSchema(data=ChatbotSchema.of(restored))
 
 
@@ -148,4 +150,4 @@ def get_language_model(
 
 
 def _chatbot(request: HttpRequest, chatbot_id: str) -> Chatbot:
-    return get_chatbot(caller_in(request).workspace_id, chatbot_id)
+    return get_chatbot(get_caller(request).workspace_id, chatbot_id)

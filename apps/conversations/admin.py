@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
     NOT_COMPLETED,
@@ -66,7 +66,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         if form.is_valid():
             messages = read_with_reason(
                 conversation=conversation,
-                actor=staff(cast(User, request.user), request),
+                actor=staff_actor(cast(User, request.user), request),
                 reason=form.cleaned_data["reason"],
             )
         context = {

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
@@ -53,7 +53,7 @@ def list_conversations(
 ) -> SuccessSchema[ConversationPage]:
     """The workspace's conversations, those with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
-    found = with_summary_fields(filter_conversations(caller_in(request).workspace_id, **given))
+    found = with_summary_fields(filter_conversations(get_caller(request).workspace_id, **given))
     page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="moment")
     rows = [ConversationOut.of(row) for row in load_summaries(page.rows)]
     return SuccessSchema(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
@@ -62,7 +62,7 @@ def list_conversations(
 @router.get(ONE, auth=READ, response=SuccessSchema[ConversationOut])
 def get_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[ConversationOut]:
     """One conversation."""
-    conversation = get_conversation(caller_in(request).workspace_id, conversation_id)
+    conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
     return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
 
 
@@ -73,9 +73,9 @@ def update_conversation(
     """Give a conversation a title or a note of your own, or take them away."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
     conversation = annotations.edit_conversation(
-        workspace_id=caller_in(request).workspace_id,
+        workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
-        actor=actor_in(request),
+        actor=caller_actor(request),
         **given,
     )
     return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
@@ -88,9 +88,9 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSc
     """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
     credits that it took."""
     erasure.delete_conversation(
-        workspace_id=caller_in(request).workspace_id,
+        workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
-        actor=actor_in(request),
+        actor=caller_actor(request),
     )
     return SuccessSchema(data=DeletedSchema(id=conversation_id))
 
@@ -103,7 +103,7 @@ def list_messages(
     cursor: PageCursor = None,
 ) -> SuccessSchema[MessageList]:
     """A conversation's messages, oldest first, a page at a time."""
-    conversation = get_conversation(caller_in(request).workspace_id, conversation_id)
+    conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
     page, next_cursor = get_message_page(conversation, cursor=cursor, limit=limit)
     rows = [MessageShape.of(message) for message in page]
     return SuccessSchema(data=MessageList(messages=rows, next_cursor=next_cursor))
@@ -120,12 +120,12 @@ def rate_message(
 ) -> SuccessSchema[MessageShape]:
     """Rate an answer of the assistant, in place of any rating that it has."""
     message = annotations.rate_answer(
-        workspace_id=caller_in(request).workspace_id,
+        workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
         value=RatingValue(body.rating),
         comment=(body.comment or "").strip(),
-        actor=actor_in(request),
+        actor=caller_actor(request),
     )
     return SuccessSchema(data=MessageShape.of(message))
 
@@ -141,7 +141,7 @@ def clear_rating(
 ) -> SuccessSchema[MessageShape]:
     """Take the rating of an answer away, if it has one."""
     message = annotations.clear_rating(
-        workspace_id=caller_in(request).workspace_id,
+        workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
     )
@@ -155,7 +155,7 @@ def clear_rating(
 )
 def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
     """A turn's receipt: how it stands, what it used, what it cost and how long it took."""
-    turn = get_turn(caller_in(request).workspace_id, turn_id, chatbot_id=chatbot_id)
+    turn = get_turn(get_caller(request).workspace_id, turn_id, chatbot_id=chatbot_id)
     return {"success": True, "data": _receipt(turn)}
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts.access import signed_in_user
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.credits.credit_requests import accept_request, decline_request
 from apps.credits.models import Account, CreditRequest, Plan, RequestState
 from apps.credits.plans import change_plan, preview_plan_changes
@@ -60,7 +60,7 @@ class PlanChangeAdmin(ReadOnlyAdmin):
             try:
                 change_plan(
                     workspace_id=account.workspace_id,
-                    actor=staff(by, request),
+                    actor=staff_actor(by, request),
                     now=timezone.now(),
                     user=by,
                     **form.cleaned_data,
@@ -139,7 +139,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 def _apply_decision(request: HttpRequest, asked: CreditRequest, answer: str) -> CreditRequest:
     by = signed_in_user(request)
-    actor = staff(by, request)
+    actor = staff_actor(by, request)
     which = {"workspace_id": asked.workspace_id, "request_id": asked.id}
     if request.POST.get("verdict") == "accept":
         return accept_request(**which, answer=answer, user=by, actor=actor, now=timezone.now())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import IsoDate, PageCursor, PageLimit, SuccessSchema
@@ -20,7 +20,7 @@ router = Router(tags=["credits"], by_alias=True)
 @router.get("/credits", auth=ApiKeyAuth(Scope.READ), response=CreditsAnswer)
 def get_credits(request: HttpRequest) -> dict[str, Any]:
     """The workspace's credits: all of them, and the part that running turns hold."""
-    credits = balance_for(caller_in(request).workspace_id)
+    credits = balance_for(get_caller(request).workspace_id)
     return {"success": True, "data": {"balance": credits.balance, "held": credits.held}}
 
 
@@ -37,7 +37,7 @@ def list_ledger_entries(
 ) -> SuccessSchema[LedgerPageSchema]:
     """Every movement of the workspace's credits, newest first, or those of a kind or some days."""
     found = ledger_entries_for(
-        caller_in(request).workspace_id,
+        get_caller(request).workspace_id,
         kind=kind,
         since=None if since is None else datetime.combine(since, time(), UTC),
         before=_end_of_day(until),

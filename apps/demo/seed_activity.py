@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
-from apps.audit.services import SYSTEM, person
+from apps.audit.services import SYSTEM, user_actor
 from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.services import Wanted, ask_for_export
 from apps.conversations.exports.writing import write_due
@@ -41,7 +41,9 @@ def work_on(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> No
     _rate(workspace, people)
     noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
     noted.update(note=NOTE)
-    set_low_balance_threshold(workspace_id=workspace.id, threshold=ALERT, actor=person(people[-1]))
+    set_low_balance_threshold(
+        workspace_id=workspace.id, threshold=ALERT, actor=user_actor(people[-1])
+    )
     _export(workspace, people, now)
 
 
@@ -107,7 +109,7 @@ def _export(workspace: Workspace, people: Sequence[User], now: datetime) -> None
             workspace_id=workspace.id,
             file_format=file_format,
             wanted=wanted,
-            actor=person(people[number % len(people)]),
+            actor=user_actor(people[number % len(people)]),
         )
         write_due(seconds=30)
         asked = now - timedelta(days=2 - number, hours=3)

@@ -10,7 +10,7 @@ from typing import Any
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey, Scope
 from apps.api_keys.services import issue_key
-from apps.audit.services import Actor, person
+from apps.audit.services import Actor, user_actor
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.services import update_chatbot
 from apps.demo.shop_texts import PROMPTS
@@ -36,7 +36,7 @@ def settle_in(
 ) -> list[ApiKey]:
     """Fill a workspace with people and what they set up. Returns the keys that programs use."""
     people = [owner, *_members(workspace, owner, now)]
-    actors = [person(user) for user in people]
+    actors = [user_actor(user) for user in people]
     with_hands = dict(zip(("owner", "admin", "member"), actors, strict=False))
     _change(chatbots, with_hands, now)
     keys = _keys(workspace, with_hands["admin"], now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.chatbots.errors import ChatbotNotFound
@@ -44,7 +44,7 @@ def list_leads_of_chatbot(
     request: HttpRequest, chatbot_id: str, filters: Query[LeadFiltersSchema]
 ) -> Answer:
     """The chatbot's leads, newest first."""
-    chatbot_id = resolve_chatbot_id(caller_in(request).workspace_id, chatbot_id)
+    chatbot_id = resolve_chatbot_id(get_caller(request).workspace_id, chatbot_id)
     return _listed(request, filters, chatbot_id)
 
 
@@ -119,12 +119,12 @@ def delete_lead(request: HttpRequest, lead_id: str) -> Answer:
 
 
 def _lead(request: HttpRequest, lead_id: str, chatbot_id: str | None = None) -> Lead:
-    return resolve_lead(caller_in(request).workspace_id, lead_id, chatbot_id=chatbot_id)
+    return resolve_lead(get_caller(request).workspace_id, lead_id, chatbot_id=chatbot_id)
 
 
 def _listed(request: HttpRequest, filters: LeadFiltersSchema, chatbot_id: str | None) -> Answer:
     found = leads_for(
-        caller_in(request).workspace_id,
+        get_caller(request).workspace_id,
         chatbot_id=chatbot_id,
         status=filters.status,
         source=filters.source,
@@ -147,12 +147,12 @@ def _pagination(page: LeadPage) -> Answer:
 
 
 def _created(request: HttpRequest, chatbot_id: str, body: CreateLeadSchema) -> Status[Answer]:
-    workspace_id = caller_in(request).workspace_id
+    workspace_id = get_caller(request).workspace_id
     lead, is_new = services.create_lead(
         workspace_id=workspace_id,
         chatbot_id=resolve_chatbot_id(workspace_id, chatbot_id),
         fields=body.fields(),
-        actor=actor_in(request),
+        actor=caller_actor(request),
     )
     return Status(201 if is_new else 200, _shown(lead))
 
@@ -163,13 +163,15 @@ def _updated(request: HttpRequest, lead: Lead, body: UpdateLeadSchema) -> Answer
             workspace_id=lead.workspace_id,
             lead_id=lead.id,
             fields=body.fields(),
-            actor=actor_in(request),
+            actor=caller_actor(request),
         )
     )
 
 
 def _deleted(request: HttpRequest, lead: Lead) -> Answer:
-    services.delete_lead(workspace_id=lead.workspace_id, lead_id=lead.id, actor=actor_in(request))
+    services.delete_lead(
+        workspace_id=lead.workspace_id, lead_id=lead.id, actor=caller_actor(request)
+    )
     return {"success": True, "data": {"id": lead.id, "deleted": True}}
 
 

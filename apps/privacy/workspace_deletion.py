@@ -43,7 +43,7 @@ def erase(*, workspace_id: str) -> bool:
         return False
     leads.erase(workspace_id)
     chatbots.erase(workspace_id)
-    api_keys.erase(workspace_id)
+    api_keys.erase_workspace(workspace_id)
     webhooks.erase_workspace(workspace_id)
     mark_erased(workspace_id=workspace_id)
     return True

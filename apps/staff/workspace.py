@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import keys_of
+from apps.api_keys.queries import api_keys_for
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from apps.credits.models import Account, LedgerEntry
@@ -97,7 +97,7 @@ def keys(workspace: Workspace) -> Section:
                 when(key.last_used_at),
                 "opens" if key.is_live(now) else "ended",
             ]
-            for key in keys_of(workspace.id)[:MOST_ROWS]
+            for key in api_keys_for(workspace.id)[:MOST_ROWS]
         ],
         nothing="No key has been issued.",
         more=list_address(ApiKey, q=workspace.slug),

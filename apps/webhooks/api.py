@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
@@ -34,7 +34,7 @@ def list_webhook_endpoints(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[EndpointListSchema]:
     """The workspace's webhook endpoints, newest first."""
-    endpoints = endpoints_for(caller_in(request).workspace_id)
+    endpoints = endpoints_for(get_caller(request).workspace_id)
     page = paginate_newest_first(endpoints, cursor=cursor, limit=limit)
     rows = [EndpointSchema.from_endpoint(endpoint) for endpoint in page.rows]
     return SuccessSchema(
@@ -53,8 +53,8 @@ def create_webhook_endpoint(
 ) -> Status[SuccessSchema[EndpointWithSecretSchema]]:
     """A new webhook endpoint. Its secret is in this answer and nowhere else."""
     endpoint, secret = services.create_endpoint(
-        workspace_id=caller_in(request).workspace_id,
-        actor=actor_in(request),
+        workspace_id=get_caller(request).workspace_id,
+        actor=caller_actor(request),
         url=body.url,
         event_types=body.event_types,
         description=body.description,
@@ -79,7 +79,7 @@ def update_webhook_endpoint(
     """Change a webhook endpoint, or switch it on or off. Absent fields stay as they are."""
     endpoint = services.update_endpoint(
         endpoint=_endpoint(request, endpoint_id),
-        actor=actor_in(request),
+        actor=caller_actor(request),
         changes=services.EndpointChanges(**body.dict()),
     )
     return SuccessSchema(data=EndpointSchema.from_endpoint(endpoint))
@@ -91,7 +91,7 @@ def update_webhook_endpoint(
 def delete_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchema[DeletedSchema]:
     """Delete a webhook endpoint with its deliveries."""
     endpoint = _endpoint(request, endpoint_id)
-    services.delete_endpoint(endpoint=endpoint, actor=actor_in(request))
+    services.delete_endpoint(endpoint=endpoint, actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=endpoint_id))
 
 
@@ -105,7 +105,7 @@ def rotate_webhook_secret(
 ) -> SuccessSchema[EndpointWithSecretSchema]:
     """A new secret, in this answer and nowhere else. The old one signs beside it for 24 hours."""
     endpoint, secret = services.rotate_secret(
-        endpoint=_endpoint(request, endpoint_id), actor=actor_in(request)
+        endpoint=_endpoint(request, endpoint_id), actor=caller_actor(request)
     )
     return SuccessSchema(data=EndpointWithSecretSchema.from_endpoint(endpoint, secret=secret))
 
@@ -170,8 +170,8 @@ def resend_webhook_delivery(
 
 
 def _endpoint(request: HttpRequest, endpoint_id: str) -> Endpoint:
-    return get_endpoint(caller_in(request).workspace_id, endpoint_id)
+    return get_endpoint(get_caller(request).workspace_id, endpoint_id)
 
 
 def _delivery(request: HttpRequest, delivery_id: str) -> Delivery:
-    return get_delivery(caller_in(request).workspace_id, delivery_id)
+    return get_delivery(get_caller(request).workspace_id, delivery_id)

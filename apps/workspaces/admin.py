@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.accounts.access import signed_in_user
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action, redirect_to_admin
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
 from apps.workspaces.services import make_owner
@@ -46,7 +46,7 @@ class MemberAdmin(ReadOnlyAdmin):
     @admin.action(description="Make the selected members owners", permissions=["make_owner"])
     def make_owners(self, request: HttpRequest, members: QuerySet[Member]) -> None:
         for member in members.select_related("workspace"):
-            make_owner(member=member, actor=staff(signed_in_user(request), request))
+            make_owner(member=member, actor=staff_actor(signed_in_user(request), request))
 
     def has_make_owner_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("workspaces.change_member")

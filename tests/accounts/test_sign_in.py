@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.core.ids import new_id
 from apps.credits.models import Account
 from apps.credits.queries import balance_for, ledger_sum
@@ -60,7 +60,7 @@ def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_addres
     assert account.plan is not None
     assert (account.plan.slug, account.balance) == ("free", account.plan.monthly_credits)
     assert ledger_sum(member.workspace_id) == account.balance
-    (entry,) = entries_of(member.workspace_id)
+    (entry,) = entries_for(member.workspace_id)
     assert (entry.action, entry.actor_label) == ("workspace.created", email)
     assert mails() == [(email, "Verify your email address")]
 

@@ -13,7 +13,7 @@ from apps.adjustments.errors import AdjustmentRefused
 from apps.adjustments.models import Adjustment
 from apps.adjustments.queries import LineData, lines_for, preview_adjustment
 from apps.adjustments.services import approve, submit
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace
@@ -39,7 +39,7 @@ def ask(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
     return submit(
         lines=lines,
         user=by,
-        actor=staff(by),
+        actor=staff_actor(by),
         adjustment_id=id or new_id(),
         fingerprint=mark,
         **named,
@@ -69,7 +69,7 @@ def refusal(by: User, *lines: Any) -> list[str]:
 def yes(adjustment: Adjustment, by: User) -> Adjustment:
     """The request, approved as it stands."""
     mark = preview_adjustment(lines=lines_for(adjustment), user=adjustment.requested_by).fingerprint
-    return approve(adjustment_id=adjustment.id, user=by, actor=staff(by), fingerprint=mark)
+    return approve(adjustment_id=adjustment.id, user=by, actor=staff_actor(by), fingerprint=mark)
 
 
 def decided(request: Adjustment, by: User) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from apps.adjustments.errors import AdjustmentError
 from apps.adjustments.queries import lines_for, preview_adjustment
 from apps.adjustments.services import approve, submit
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
@@ -45,7 +45,7 @@ def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
     came = at_once(
         *(
             lambda by=by: approve(
-                adjustment_id=request.id, user=by, actor=staff(by), fingerprint=mark
+                adjustment_id=request.id, user=by, actor=staff_actor(by), fingerprint=mark
             )
             for by in both
         )
@@ -59,7 +59,7 @@ def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) ->
     finance, id = staff_of("finance"), new_id()
     wanted = line(live_team.workspace, 7)
     mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
-    sent: dict[str, Any] = {"by": finance, "actor": staff(finance), "mark": mark}
+    sent: dict[str, Any] = {"by": finance, "actor": staff_actor(finance), "mark": mark}
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
     assert {each.id for each in came} == {id}
     workspace_id = live_team.workspace.id
@@ -72,7 +72,12 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
     calls = []
     for by in (staff_of("finance"), staff_of("finance")):
         mark = preview_adjustment(lines=wanted, user=by).fingerprint
-        sent: dict[str, Any] = {"by": by, "actor": staff(by), "mark": mark, "file_digest": digest}
+        sent: dict[str, Any] = {
+            "by": by,
+            "actor": staff_actor(by),
+            "mark": mark,
+            "file_digest": digest,
+        }
         calls.append(lambda sent=sent: submit(lines=wanted, adjustment_id=new_id(), **sent))
     came = at_once(*calls)
     assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True]
@@ -83,7 +88,7 @@ def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
     support = staff_of("support")
     wanted = line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
     mark = preview_adjustment(lines=[wanted], user=support).fingerprint
-    sent: dict[str, Any] = {"by": support, "actor": staff(support), "mark": mark}
+    sent: dict[str, Any] = {"by": support, "actor": staff_actor(support), "mark": mark}
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4)
     assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True, True, True]
     assert balance_for(live_team.workspace.id).balance == settings.GOODWILL_LIMIT

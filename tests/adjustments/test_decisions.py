@@ -10,7 +10,7 @@ from apps.adjustments.errors import AdjustmentRefused, DecisionNotAllowed, Previ
 from apps.adjustments.queries import lines_for, preview_adjustment
 from apps.adjustments.services import approve, decline, expire_requests
 from apps.audit.models import AuditEntry
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.credits.services import hold
@@ -96,7 +96,9 @@ def test_decision_asks_everything_anew(team: Team) -> None:
     shown = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
     posted(team.workspace, -100)
     with pytest.raises(PreviewOutdated):
-        approve(adjustment_id=request.id, user=finance, actor=staff(finance), fingerprint=shown)
+        approve(
+            adjustment_id=request.id, user=finance, actor=staff_actor(finance), fingerprint=shown
+        )
     hold(workspace_id=team.workspace.id, credits=401)
     with pytest.raises(AdjustmentRefused, match="Only 2,499 credits are free"):
         yes(request, finance)
@@ -114,15 +116,15 @@ def test_requests_are_decided_once(team: Team) -> None:
     with pytest.raises(DecisionNotAllowed, match=f"{finance.email} approved this on"):
         yes(request, other)
     with pytest.raises(DecisionNotAllowed, match=f"{finance.email} approved this on"):
-        decline(adjustment_id=request.id, user=other, actor=staff(other), reason="no")
+        decline(adjustment_id=request.id, user=other, actor=staff_actor(other), reason="no")
     assert balance_for(team.workspace.id).balance == 2000
 
 
 def test_declining_says_why_and_posts_nothing(team: Team) -> None:
     request, finance = asked(team.workspace, 2000), staff_of("finance")
     with pytest.raises(DecisionNotAllowed, match="Say why"):
-        decline(adjustment_id=request.id, user=finance, actor=staff(finance), reason=" ")
-    decline(adjustment_id=request.id, user=finance, actor=staff(finance), reason="No invoice")
+        decline(adjustment_id=request.id, user=finance, actor=staff_actor(finance), reason=" ")
+    decline(adjustment_id=request.id, user=finance, actor=staff_actor(finance), reason="No invoice")
     request.refresh_from_db()
     assert (request.status, request.decision_reason) == ("declined", "No invoice")
     (logged,) = AuditEntry.objects.filter(target_id=request.id, action="adjustment.declined")

@@ -14,7 +14,7 @@ from apps.adjustments.models import Adjustment, AdjustmentLine
 from apps.adjustments.queries import preview_adjustment
 from apps.adjustments.services import decline, submit
 from apps.audit.models import AuditEntry
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
@@ -162,7 +162,7 @@ def test_the_same_confirmation_posts_once(team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(team.workspace, 5)
     mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
-    sent: dict[str, Any] = {"lines": [wanted], "by": finance, "actor": staff(finance)}
+    sent: dict[str, Any] = {"lines": [wanted], "by": finance, "actor": staff_actor(finance)}
     first, second = (submit(**sent, adjustment_id=id, fingerprint=mark) for _ in range(2))
     assert (first, balance_for(team.workspace.id).balance) == (second, 5)
 
@@ -176,7 +176,7 @@ def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> Non
         submit(
             lines=[wanted],
             user=finance,
-            actor=staff(finance),
+            actor=staff_actor(finance),
             adjustment_id=new_id(),
             fingerprint=mark,
         )
@@ -201,7 +201,7 @@ def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Te
     with pytest.raises(FileAlreadyPosted, match="waits for approval since"):
         ask(finance, line(team.outside, 2000), **other)
     boss = staff_of("finance")
-    decline(adjustment_id=request.id, user=boss, actor=staff(boss), reason="no")
+    decline(adjustment_id=request.id, user=boss, actor=staff_actor(boss), reason="no")
     assert ask(finance, line(team.outside, 2000), **other).status == "pending"
 
 

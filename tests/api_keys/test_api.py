@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import caller_of
+from apps.api_keys.queries import authenticate
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from tests.api_kit.rest_client import Api
@@ -26,7 +26,7 @@ def api(team: Team) -> Api:
 
 def own(api: Api) -> str:
     """The id of the key that the program holds."""
-    return caller_of(api.key).api_key_id
+    return authenticate(api.key).api_key_id
 
 
 def create(api: Api, **fields: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_key_is_made_shown_once_and_works(team: Team, api: Api) -> None:
     later = datetime(2099, 1, 1, tzinfo=UTC)
     made = create(api, scopes=["read", "chat"], rateLimitPerHour=7, expiresAt=later.isoformat())
     secret = made.pop("secret")
-    caller = caller_of(secret)
+    caller = authenticate(secret)
     assert (caller.workspace_id, caller.scopes) == (team.workspace.id, frozenset({"read", "chat"}))
     assert made == {
         "id": caller.api_key_id,
@@ -85,7 +85,10 @@ def test_rotated_key_works_on_for_its_grace(team: Team, api: Api) -> None:
     same = ("name", "scopes", "rateLimitPerHour", "expiresAt")
     assert [new[name] for name in same] == [old[name] for name in same]
     assert new["id"] != old["id"]
-    assert {caller_of(each["secret"]).api_key_id for each in (old, new)} == {old["id"], new["id"]}
+    assert {authenticate(each["secret"]).api_key_id for each in (old, new)} == {
+        old["id"],
+        new["id"],
+    }
     ends = ApiKey.objects.get(id=old["id"]).expires_at
     assert ends is not None
     assert began + timedelta(minutes=10) <= ends <= timezone.now() + timedelta(minutes=10)
@@ -103,7 +106,7 @@ def test_rotation_without_grace_ends_the_key_at_once(api: Api) -> None:
     old = create(api)
     api("POST", f"/api-keys/{old['id']}/rotate", {"graceSeconds": 0}, status=201)
     with pytest.raises(InvalidApiKey):
-        caller_of(old["secret"])
+        authenticate(old["secret"])
     refused = api("POST", f"/api-keys/{old['id']}/rotate", {}, status=409)
     assert refused["code"] == "API_KEY_ENDED"
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.queries import Caller, caller_of, secret_in
+from apps.api_keys.queries import Caller, authenticate, parse_bearer_token
 from apps.api_keys.services import issue_key, revoke_key
 from tests.factories import Team
 
@@ -18,7 +18,7 @@ UNKNOWN = "sk-workspace_" + "a" * 51
 def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
     issue_key(workspace=team.outside, name="n")
     key, secret = issue_key(workspace=team.workspace, name="n", scopes=["chat", "read"])
-    assert caller_of(secret) == Caller(
+    assert authenticate(secret) == Caller(
         team.workspace.id,
         key.id,
         frozenset({"chat", "read"}),
@@ -49,37 +49,37 @@ def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
 def test_key_that_was_never_issued_is_refused(team: Team, secret: str) -> None:
     issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
-        caller_of(secret)
+        authenticate(secret)
 
 
 def test_key_is_compared_to_the_letter(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n")
     for other in (secret.swapcase(), secret + "a", secret[:-1], f" {secret}", secret + "\n"):
         with pytest.raises(InvalidApiKey):
-            caller_of(other)
+            authenticate(other)
 
 
 def test_digest_of_a_key_opens_nothing(team: Team) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
-        caller_of(key.digest)
+        authenticate(key.digest)
 
 
 def test_revoked_key_is_refused_at_once(team: Team) -> None:
     key, secret = issue_key(workspace=team.workspace, name="n")
-    caller_of(secret)
+    authenticate(secret)
     revoke_key(key=key)
     with pytest.raises(InvalidApiKey):
-        caller_of(secret)
+        authenticate(secret)
 
 
 def test_expired_key_is_refused(team: Team) -> None:
     later = timezone.now() + timedelta(hours=1)
     key, secret = issue_key(workspace=team.workspace, name="n", expires_at=later)
-    assert caller_of(secret).api_key_id == key.id
+    assert authenticate(secret).api_key_id == key.id
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
     with pytest.raises(InvalidApiKey):
-        caller_of(secret)
+        authenticate(secret)
 
 
 def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
@@ -92,7 +92,7 @@ def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
     answers = []
     for secret in (UNKNOWN, "malformed", revoked_secret, expired_secret):
         with django_assert_num_queries(1), pytest.raises(InvalidApiKey) as caught:
-            caller_of(secret)
+            authenticate(secret)
         answers.append((caught.value.status, caught.value.body(), caught.value.headers()))
     assert answers == [answers[0]] * 4
 
@@ -105,19 +105,19 @@ def test_live_key_costs_one_query(
     for _ in range(others):
         issue_key(workspace=team.workspace, name="n")
     with django_assert_num_queries(1):
-        caller_of(secret)
+        authenticate(secret)
 
 
 def test_caller_is_let_through_with_the_scope(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
-    caller_of(secret).require(Scope.READ)
+    authenticate(secret).require(Scope.READ)
 
 
 @pytest.mark.parametrize("scope", [Scope.CHAT, Scope.MANAGE])
 def test_caller_without_the_scope_is_told_which(team: Team, scope: Scope) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
     with pytest.raises(ScopeMissing) as caught:
-        caller_of(secret).require(scope)
+        authenticate(secret).require(scope)
     assert caught.value.body() == {
         "success": False,
         "error": f"This API key may not do this: it lacks the scope “{scope.value}”.",
@@ -129,11 +129,11 @@ def test_caller_without_the_scope_is_told_which(team: Team, scope: Scope) -> Non
 def test_caller_is_due_for_touch_after_a_minute(seconds: int, due: bool) -> None:
     now = timezone.now()
     caller = Caller("w", "k", frozenset(), now - timedelta(seconds=seconds))
-    assert caller.is_due_for_touch(now) is due
+    assert caller.is_last_used_outdated(now) is due
 
 
 def test_caller_never_seen_is_due_for_touch() -> None:
-    assert Caller("w", "k", frozenset(), None).is_due_for_touch(timezone.now()) is True
+    assert Caller("w", "k", frozenset(), None).is_last_used_outdated(timezone.now()) is True
 
 
 @pytest.mark.parametrize(
@@ -148,16 +148,16 @@ def test_caller_never_seen_is_due_for_touch() -> None:
     ],
 )
 def test_secret_in_takes_what_follows_bearer(header: str, secret: str) -> None:
-    assert secret_in(header) == secret
+    assert parse_bearer_token(header) == secret
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "abc", UNKNOWN, " Bearer abc", "Bearer\tabc"])
 def test_secret_in_refuses_other_schemes(header: str) -> None:
     with pytest.raises(InvalidApiKey):
-        secret_in(header)
+        parse_bearer_token(header)
 
 
 @pytest.mark.parametrize("header", [None, ""])
 def test_secret_in_asks_for_a_header(header: str | None) -> None:
     with pytest.raises(MissingAuthHeader):
-        secret_in(header)
+        parse_bearer_token(header)

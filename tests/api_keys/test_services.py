@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
-from apps.api_keys.services import issue_key, revoke_key, touch_key
+from apps.api_keys.services import issue_key, revoke_key, update_last_used
 from apps.webhooks.models import Event
 from tests.factories import Team, make_endpoint
 
@@ -99,7 +99,7 @@ def test_touch_writes_the_first_use(team: Team) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
     other, _ = issue_key(workspace=team.workspace, name="other")
     before = timezone.now()
-    touch_key(api_key_id=key.id)
+    update_last_used(api_key_id=key.id)
     used = used_at(key)
     assert used is not None
     assert before <= used <= timezone.now()
@@ -111,7 +111,7 @@ def test_touch_writes_at_most_once_a_minute(team: Team, seconds: int, written: b
     key, _ = issue_key(workspace=team.workspace, name="n")
     earlier = timezone.now() - timedelta(seconds=seconds)
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=earlier)
-    touch_key(api_key_id=key.id)
+    update_last_used(api_key_id=key.id)
     assert (used_at(key) != earlier) is written
 
 

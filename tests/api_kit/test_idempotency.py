@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apps.api_keys.idempotency import forget_answers
+from apps.api_keys.idempotency import delete_expired_responses
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.webhooks.models import Endpoint
 from tests.api_kit.rest_client import Api, Response
@@ -84,7 +84,7 @@ def test_answers_are_forgotten_after_a_day(team: Team, api: Api) -> None:
     create(api, "old")
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
     create(api, "new")
-    assert forget_answers() == 1
+    assert delete_expired_responses() == 1
     assert [row.idempotency_key for row in IdempotentAnswer.objects.all()] == ["new"]
 
 

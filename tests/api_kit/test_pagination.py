@@ -8,7 +8,7 @@ import pytest
 
 from apps.api_kit.pagination import paginate_newest_first
 from apps.audit.models import AuditEntry
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.core.errors import ValidationFailed
 from tests.factories import Team
 
@@ -16,7 +16,7 @@ from tests.factories import Team
 def pages(workspace_id: str, *, limit: int) -> list[list[AuditEntry]]:
     found, cursor = [], None
     while True:
-        page = paginate_newest_first(entries_of(workspace_id), cursor=cursor, limit=limit)
+        page = paginate_newest_first(entries_for(workspace_id), cursor=cursor, limit=limit)
         found.append(page.rows)
         cursor = page.next_cursor
         if cursor is None:
@@ -46,7 +46,7 @@ def test_pages_hold_every_row_once(team: Team, rows: int, limit: int, lengths: l
 
 def test_newer_rows_do_not_move_the_next_page(team: Team) -> None:
     write(team, 4)
-    first = paginate_newest_first(entries_of(team.workspace.id), cursor=None, limit=2)
+    first = paginate_newest_first(entries_for(team.workspace.id), cursor=None, limit=2)
     now = datetime.now(UTC)
     AuditEntry.objects.create(
         workspace=team.workspace,
@@ -54,7 +54,7 @@ def test_newer_rows_do_not_move_the_next_page(team: Team) -> None:
         action="a.b",
         created_at=now + timedelta(days=1),
     )
-    rest = paginate_newest_first(entries_of(team.workspace.id), cursor=first.next_cursor, limit=9)
+    rest = paginate_newest_first(entries_for(team.workspace.id), cursor=first.next_cursor, limit=9)
     assert (len(rest.rows), {row.id for row in rest.rows} & {row.id for row in first.rows}) == (
         2,
         set(),
@@ -66,5 +66,5 @@ def test_newer_rows_do_not_move_the_next_page(team: Team) -> None:
 )
 def test_false_cursor_is_refused(team: Team, cursor: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        paginate_newest_first(entries_of(team.workspace.id), cursor=cursor, limit=2)
+        paginate_newest_first(entries_for(team.workspace.id), cursor=cursor, limit=2)
     assert refused.value.body()["details"] == {"cursor": ["This is not a cursor of this list."]}

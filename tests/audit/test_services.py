@@ -8,8 +8,8 @@ from django.db.utils import DatabaseError
 from django.test import RequestFactory
 
 from apps.audit.models import ActorKind, AuditEntry
-from apps.audit.queries import entries_of
-from apps.audit.services import SYSTEM, api_key, person, record, staff
+from apps.audit.queries import entries_for
+from apps.audit.services import SYSTEM, api_key_actor, record, staff_actor, user_actor
 from tests.factories import Team
 
 
@@ -18,7 +18,7 @@ def test_record_says_who_what_when_and_from_where(team: Team) -> None:
     request.request_id = "req_1"  # type: ignore[attr-defined]
     entry = record(
         workspace_id=team.workspace.id,
-        actor=person(team.alice, request),
+        actor=user_actor(team.alice, request),
         action="chatbot.updated",
         target_id="c1",
         target_label="Support bot",
@@ -36,7 +36,12 @@ def test_record_says_who_what_when_and_from_where(team: Team) -> None:
 
 
 def test_each_kind_of_hand_is_told_apart(team: Team) -> None:
-    kinds = [person(team.alice).kind, api_key("c1", "CI").kind, staff(team.bob).kind, SYSTEM.kind]
+    kinds = [
+        user_actor(team.alice).kind,
+        api_key_actor("c1", "CI").kind,
+        staff_actor(team.bob).kind,
+        SYSTEM.kind,
+    ]
     assert kinds == list(ActorKind)
 
 
@@ -48,7 +53,7 @@ def test_log_of_a_workspace_is_its_own_newest_first(team: Team) -> None:
     ]:
         record(workspace_id=workspace.id, actor=SYSTEM, action=action)
     record(workspace_id=None, actor=SYSTEM, action="model.added")
-    actions = [entry.action for entry in entries_of(team.workspace.id)]
+    actions = [entry.action for entry in entries_for(team.workspace.id)]
     assert sorted(actions) == ["key.issued", "key.revoked"]
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.api_kit.refusal_log import RefusedRequest, log_refused_request, refused_requests_for
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.models import RatingValue, Turn
 from apps.core.ids import new_request_id
@@ -54,13 +54,13 @@ def life(live_team: Team) -> Team:
         elsewhere.submit(log_refused_request, live_team.workspace.id, refused(chatbot.id)).result()
     failed(thread, ATTACK)
     place = {"workspace_id": thread.workspace_id, "conversation_id": thread.conversation_id}
-    edit_conversation(**place, title=ATTACK, note=ATTACK, actor=person(live_team.bob))
+    edit_conversation(**place, title=ATTACK, note=ATTACK, actor=user_actor(live_team.bob))
     rate_answer(
         **place,
         message_id=thread.message_id,
         value=RatingValue.DOWN,
         comment=ATTACK,
-        actor=person(live_team.bob),
+        actor=user_actor(live_team.bob),
     )
     opened(chatbot, conversation_id=thread.conversation_id, credits=1, text="Are you there? " * 20)
     read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")

@@ -16,7 +16,7 @@ from django.core import mail
 from playwright.sync_api import Page, expect
 
 from apps.accounts.services import mark_email_verified
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.chatbots.queries import chatbots_for
 from apps.core.ids import new_id
 from apps.workspaces.models import Role, Workspace
@@ -146,7 +146,7 @@ def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: 
     page.get_by_role("button", name=f"Remove {live_team.bob.email}").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("is not in the workspace any more")).to_be_visible()
-    (entry,) = entries_of(live_team.workspace.id)
+    (entry,) = entries_for(live_team.workspace.id)
     assert (entry.action, entry.target_label) == ("member.removed", live_team.bob.email)
 
 

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from apps.audit.services import staff
+from apps.audit.services import staff_actor
 from apps.chatbots.models import LanguageModel, PriceChange
 from apps.chatbots.services import save_language_model
 from apps.conversations.models import Turn
@@ -24,9 +24,9 @@ def history(model: LanguageModel) -> list[tuple[str, Price | None, Price]]:
 def test_price_that_changes_is_written_down_with_who_changed_it(team: Team) -> None:
     model = make_model(credits_per_reply=2)
     model.credits_per_reply, model.credits_per_1k_input = 3, 1
-    save_language_model(model=model, actor=staff(team.alice))
+    save_language_model(model=model, actor=staff_actor(team.alice))
     model.description = "The same, told better"
-    save_language_model(model=model, actor=staff(team.bob))
+    save_language_model(model=model, actor=staff_actor(team.bob))
     assert history(model) == [
         ("Parley", None, Price(2)),
         (team.alice.email, Price(2), Price(3, 1)),
@@ -81,7 +81,7 @@ def test_model_that_is_deleted_leaves_its_prices(team: Team) -> None:
 def test_staff_see_what_a_model_has_cost(team: Team) -> None:
     model = make_model(credits_per_reply=2)
     model.credits_per_reply, model.credits_per_1k_input = 0, 7
-    save_language_model(model=model, actor=staff(team.alice))
+    save_language_model(model=model, actor=staff_actor(team.alice))
     client = Client()
     client.force_login(make_user("staff", is_staff=True, is_superuser=True))
     page = client.get(reverse("admin:chatbots_languagemodel_change", args=[model.pk]))

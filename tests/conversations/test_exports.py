@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.audit.services import SYSTEM
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
@@ -258,9 +258,9 @@ def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(tea
     with pytest.raises(ExportNotFound):
         export_with(team.workspace.id, export.id)
     assert ExportPart.objects.filter(export_id=export.id).exists() is False
-    actions = [(entry.action, entry.target_id) for entry in entries_of(team.workspace.id)[:2]]
+    actions = [(entry.action, entry.target_id) for entry in entries_for(team.workspace.id)[:2]]
     assert actions == [("export.deleted", export.id), ("conversations.exported", export.id)]
-    asked_for = entries_of(team.workspace.id)[1]
+    asked_for = entries_for(team.workspace.id)[1]
     assert asked_for.details == {"format": "jsonl", "since": export.filters["since"]}
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.conversations.models import Conversation
 from tests.factories import Team, give, make_chatbot, make_user
 from tests.turns.new_turns import completed, opened
@@ -41,7 +41,7 @@ def read(client: Client, conversation: Conversation, *, reason: str | None = Non
 
 def log(conversation: Conversation) -> list[tuple[str, str, dict[str, Any]]]:
     """What the workspace's log says since its chatbot was made."""
-    entries = entries_of(conversation.workspace_id).exclude(action="chatbot.created")
+    entries = entries_for(conversation.workspace_id).exclude(action="chatbot.created")
     return [(entry.action, entry.target_id, entry.details) for entry in entries]
 
 

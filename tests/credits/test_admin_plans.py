@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.core.ids import new_id
 from apps.credits.credit_requests import request_credits, request_plan
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
@@ -52,7 +52,7 @@ def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditR
         "workspace_id": team.workspace.id,
         "note": note,
         "user": team.alice,
-        "actor": person(team.alice),
+        "actor": user_actor(team.alice),
     }
     request = request_plan(**given, plan=plan) if plan else request_credits(**given, credits=500)
     return request, reverse("admin:credits_creditrequest_decide", args=[request.id])

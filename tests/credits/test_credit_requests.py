@@ -11,7 +11,7 @@ from django.db import connection
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.audit.services import person, staff
+from apps.audit.services import staff_actor, user_actor
 from apps.core.ids import new_id
 from apps.credits.credit_requests import (
     accept_request,
@@ -41,7 +41,7 @@ def for_credits(team: Team, credits: int = 500, note: str = "") -> CreditRequest
         credits=credits,
         note=note,
         user=team.alice,
-        actor=person(team.alice),
+        actor=user_actor(team.alice),
     )
 
 
@@ -51,7 +51,7 @@ def for_plan(team: Team, plan: Plan) -> CreditRequest:
         plan=plan,
         note="We grow",
         user=team.alice,
-        actor=person(team.alice),
+        actor=user_actor(team.alice),
     )
 
 
@@ -61,7 +61,7 @@ def accepted(request: CreditRequest, by: User, answer: str = "") -> CreditReques
         request_id=request.id,
         answer=answer,
         user=by,
-        actor=staff(by),
+        actor=staff_actor(by),
         now=NOW,
     )
 
@@ -122,7 +122,7 @@ def test_request_is_decided_once(team: Team, finance: User) -> None:
         accepted(request, finance)
     with pytest.raises(RequestNotOpen):
         withdraw_request(
-            workspace_id=team.workspace.id, request_id=request.id, actor=person(team.alice)
+            workspace_id=team.workspace.id, request_id=request.id, actor=user_actor(team.alice)
         )
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
@@ -140,9 +140,9 @@ def test_declining_wants_a_reason_and_gives_nothing(team: Team, finance: User) -
     request = for_credits(team)
     given = {"workspace_id": team.workspace.id, "request_id": request.id}
     with pytest.raises(ValueError, match="Say why"):
-        decline_request(**given, answer="  ", user=finance, actor=staff(finance))
+        decline_request(**given, answer="  ", user=finance, actor=staff_actor(finance))
     done = decline_request(
-        **given, answer="The last invoice is open.", user=finance, actor=staff(finance)
+        **given, answer="The last invoice is open.", user=finance, actor=staff_actor(finance)
     )
     assert (done.state, done.answer) == ("declined", "The last invoice is open.")
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 0
@@ -153,7 +153,9 @@ def test_one_request_of_a_kind_is_open_at_a_time(team: Team) -> None:
     with pytest.raises(RequestAlreadyOpen):
         for_credits(team)
     for_plan(team, Plan.objects.get(slug="free"))
-    withdraw_request(workspace_id=team.workspace.id, request_id=first.id, actor=person(team.alice))
+    withdraw_request(
+        workspace_id=team.workspace.id, request_id=first.id, actor=user_actor(team.alice)
+    )
     assert for_credits(team).state == "open"
 
 
@@ -161,7 +163,7 @@ def test_request_of_another_workspace_cannot_be_ended(team: Team, finance: User)
     request = for_credits(team)
     with pytest.raises(RequestNotOpen):
         withdraw_request(
-            workspace_id=team.outside.id, request_id=request.id, actor=person(team.charlie)
+            workspace_id=team.outside.id, request_id=request.id, actor=user_actor(team.charlie)
         )
     request.refresh_from_db()
     assert request.state == "open"

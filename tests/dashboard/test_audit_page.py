@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
-from apps.audit.services import SYSTEM, person, record
+from apps.audit.services import SYSTEM, record, user_actor
 from apps.dashboard.views.audit import in_words
 from tests.dashboard.page_client import everyone, path, signed_in
 from tests.factories import Team
@@ -29,10 +29,10 @@ def shown(team: Team, query: str = "") -> list[str]:
 @pytest.fixture
 def log(team: Team) -> None:
     """Three things done in Alice's workspace, and one in Charlie's."""
-    record(workspace_id=team.workspace.id, actor=person(team.alice), action="key.issued")
-    record(workspace_id=team.workspace.id, actor=person(team.bob), action="key.revoked")
+    record(workspace_id=team.workspace.id, actor=user_actor(team.alice), action="key.issued")
+    record(workspace_id=team.workspace.id, actor=user_actor(team.bob), action="key.revoked")
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="member.removed")
-    record(workspace_id=team.outside.id, actor=person(team.charlie), action="key.issued")
+    record(workspace_id=team.outside.id, actor=user_actor(team.charlie), action="key.issued")
 
 
 @pytest.mark.usefixtures("log")
@@ -70,7 +70,7 @@ def test_pages_follow_each_other_and_keep_the_filter(team: Team) -> None:
     for number in range(60):
         record(
             workspace_id=team.workspace.id,
-            actor=person(team.alice if number % 2 else team.bob),
+            actor=user_actor(team.alice if number % 2 else team.bob),
             action="key.issued",
             target_id=str(number),
         )
@@ -99,7 +99,7 @@ def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(
     ):
         record(
             workspace_id=workspace.id,
-            actor=person(live_team.alice),
+            actor=user_actor(live_team.alice),
             action="chatbot.updated",
             target_label=label,
             details={"name": [label, "b"]},

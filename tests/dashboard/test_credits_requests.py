@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from apps.audit.services import person, staff
+from apps.audit.services import staff_actor, user_actor
 from apps.core.ids import new_id
 from apps.credits.credit_requests import decline_request, request_credits
 from apps.credits.models import Account, CreditRequest, Plan
@@ -70,7 +70,7 @@ def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: T
         request_id=request.id,
         answer="<b>Not</b> yet.",
         user=finance,
-        actor=staff(finance),
+        actor=staff_actor(finance),
     )
     assert requests_of(team) == [
         ["12,000 credits", team.alice.email, "just now", "Declined", "<b>Not</b> yet.", ""]
@@ -98,7 +98,7 @@ def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
         credits=1,
         note="",
         user=team.alice,
-        actor=person(team.alice),
+        actor=user_actor(team.alice),
     )
     alice = signed_in(team.alice)
     address = path(team.workspace, f"credits/requests/{asked.id}/withdraw")
@@ -113,7 +113,7 @@ def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
         credits=1,
         note="",
         user=team.charlie,
-        actor=person(team.charlie),
+        actor=user_actor(team.charlie),
     )
     signed_in(team.alice).post(path(team.workspace, f"credits/requests/{theirs.id}/withdraw"))
     theirs.refresh_from_db()
@@ -125,7 +125,7 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
     began = datetime(2099, 1, 31, 9, tzinfo=UTC)
     start_plan(workspace_id=workspace, plan="free", grant_credits=True, now=began)
     assert "100 credits a month next on 28 February" in text_of(page_of(team))
-    change_plan(workspace_id=workspace, plan=growth(), actor=staff(team.bob), now=began)
+    change_plan(workspace_id=workspace, plan=growth(), actor=staff_actor(team.bob), now=began)
     soon = datetime(2099, 2, 3, tzinfo=UTC)
     grant(workspace_id=workspace, credits=70, reason="x", expires_at=soon)
     hold(workspace_id=workspace, credits=20)
@@ -136,7 +136,7 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
     change_plan(
         workspace_id=workspace,
         plan=Plan.objects.get(slug="free"),
-        actor=staff(team.bob),
+        actor=staff_actor(team.bob),
         now=began + timedelta(days=1),
     )
     assert "5,000 credits a month Free from 28 February on" in text_of(page_of(team))

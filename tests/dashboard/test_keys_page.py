@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import caller_of
+from apps.api_keys.queries import authenticate
 from apps.api_keys.services import issue_key
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team, give, make_chatbot, make_key, make_model
 from tests.turns.new_turns import completed, opened
@@ -31,13 +31,13 @@ def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
     assert (response.status_code, page.count(secret)) == (201, 2)
     assert page.count(f"/api/v1/chatbots/{chatbot.id}/chat") == 1
     assert "no-store" in response.headers["Cache-Control"]
-    caller = caller_of(secret)
+    caller = authenticate(secret)
     assert (caller.workspace_id, sorted(caller.scopes)) == (team.workspace.id, ["chat", "read"])
     key = ApiKey.objects.get(id=caller.api_key_id)
     assert key.expires_at is not None
     assert timedelta(days=29) < key.expires_at - timezone.now() <= timedelta(days=30)
     assert secret not in signed_in(team.alice).get(path(team.workspace, "keys")).content.decode()
-    (entry,) = entries_of(team.workspace.id).filter(action__startswith="api_key.")
+    (entry,) = entries_for(team.workspace.id).filter(action__startswith="api_key.")
     assert (entry.action, entry.actor_label) == ("api_key.created", team.alice.email)
     assert secret not in str(vars(entry))
 
@@ -68,8 +68,8 @@ def test_key_is_revoked_at_once_and_once(team: Team) -> None:
     assert said == ["test is revoked. Calls with it are refused from now on."]
     alice.post(page)
     with pytest.raises(InvalidApiKey):
-        caller_of(secret)
-    assert entries_of(team.workspace.id).filter(action="api_key.revoked").count() == 1
+        authenticate(secret)
+    assert entries_for(team.workspace.id).filter(action="api_key.revoked").count() == 1
 
 
 def test_key_of_another_workspace_is_not_there(team: Team) -> None:
@@ -77,7 +77,7 @@ def test_key_of_another_workspace_is_not_there(team: Team) -> None:
     key = ApiKey.objects.get(workspace=team.outside)
     response = signed_in(team.alice).post(path(team.workspace, f"keys/{key.id}/revoke"))
     assert response.status_code == 404
-    assert caller_of(secret).workspace_id == team.outside.id
+    assert authenticate(secret).workspace_id == team.outside.id
 
 
 def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
@@ -128,16 +128,16 @@ def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
     secret = response.context["secret"]
     assert (response.status_code, secret != old_secret) == (201, True)
     assert "no-store" in response.headers["Cache-Control"]
-    assert caller_of(secret).scopes == caller_of(old_secret).scopes
+    assert authenticate(secret).scopes == authenticate(old_secret).scopes
     key.refresh_from_db()
     assert key.expires_at is not None
     assert timedelta(minutes=59) < key.expires_at - timezone.now() <= timedelta(hours=1)
     assert f"works until {key.expires_at:%-d %b %Y, %H:%M} UTC" in response.content.decode()
-    (entry,) = entries_of(team.workspace.id).filter(action="api_key.rotated")
+    (entry,) = entries_for(team.workspace.id).filter(action="api_key.rotated")
     assert entry.actor_label == team.alice.email
     signed_in(team.alice).post(rotate, {"grace": "0"})
     with pytest.raises(InvalidApiKey):
-        caller_of(old_secret)
+        authenticate(old_secret)
 
 
 def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team: Team) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from tests.dashboard.page_client import everyone, path, says, signed_in
 from tests.factories import Team
 
@@ -14,7 +14,7 @@ def test_workspace_is_renamed(team: Team) -> None:
     team.workspace.refresh_from_db()
     assert (team.workspace.name, response.status_code) == ("<b>Acme</b>", 200)
     assert "<b>Acme</b>" not in response.content.decode()
-    assert entries_of(team.workspace.id)[0].actor_label == team.alice.email
+    assert entries_for(team.workspace.id)[0].actor_label == team.alice.email
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 121, "a\x00b"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.queries import versions_for
 from apps.chatbots.services import update_chatbot
@@ -33,7 +33,7 @@ def chatbot(team: Team) -> Chatbot:
 
 
 def change(chatbot: Chatbot, user: Any, **changes: Any) -> None:
-    update_chatbot(chatbot=chatbot, actor=person(user), changes=changes)
+    update_chatbot(chatbot=chatbot, actor=user_actor(user), changes=changes)
 
 
 def numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.queries import digest_of
+from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import revoke_key
 from apps.conversations.models import Turn, TurnStatus
 from tests.conftest import StartWeb
@@ -111,7 +111,7 @@ def test_unknown_address_is_refused(web: WebProcess) -> None:
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "deleted"])
 def test_socket_closes_when_its_key_ends_and_the_turn_goes_on(caller: Caller, how: str) -> None:
-    key = ApiKey.objects.get(digest=digest_of(caller.key))
+    key = ApiKey.objects.get(digest=hash_secret(caller.key))
     other = Caller(caller.web, caller.chatbot, make_key(key.workspace))
     with line(caller) as socket, line(other) as bystander:
         turn_id = socket.start("count")["turnId"]

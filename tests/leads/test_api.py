@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
 from apps.leads.payloads import lead_payload
@@ -290,7 +290,7 @@ def test_changes_are_written_down_under_the_key(api: Api, team: Team) -> None:
     _, answer = api("POST", body=ANA)
     api("PATCH", answer["data"]["id"], {"name": "B"})
     api("DELETE", answer["data"]["id"])
-    entries = entries_of(team.workspace.id).filter(action__startswith="lead.").order_by("id")
+    entries = entries_for(team.workspace.id).filter(action__startswith="lead.").order_by("id")
     assert [(each.action, each.actor_kind, each.actor_label) for each in entries] == [
         (action, "api_key", f"test ({api.key[:17]}…{api.key[-4:]})")
         for action in ("lead.created", "lead.updated", "lead.deleted")

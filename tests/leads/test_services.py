@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from apps.audit.queries import entries_of
-from apps.audit.services import api_key
+from apps.audit.queries import entries_for
+from apps.audit.services import api_key_actor
 from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields
@@ -19,7 +19,7 @@ from apps.leads.services import create_lead, delete_lead, update_lead
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import made, read, told
 
-KEY = api_key("c1", "CI (sk-workspace_ab…yz)")
+KEY = api_key_actor("c1", "CI (sk-workspace_ab…yz)")
 
 
 def changed(lead: Lead, **fields: Any) -> Lead:
@@ -107,7 +107,7 @@ def test_change_that_changes_nothing_is_told_to_nobody(team: Team) -> None:
     lead = made(make_chatbot(team.workspace), metadata={"a": 1})
     after = changed(lead, name="Ana", metadata={"a": 1, "b": None})
     assert (after.updated_at, len(told(team.workspace))) == (lead.updated_at, 1)
-    actions = entries_of(team.workspace.id).filter(action__startswith="lead.")
+    actions = entries_for(team.workspace.id).filter(action__startswith="lead.")
     assert [entry.action for entry in actions] == ["lead.created"]
 
 
@@ -148,7 +148,7 @@ def test_audit_says_which_fields_and_never_what_they_hold(team: Team) -> None:
     lead = made(make_chatbot(team.workspace))
     changed(lead, name="Bea", status="lost")
     delete_lead(workspace_id=team.workspace.id, lead_id=lead.id, actor=KEY)
-    entries = entries_of(team.workspace.id).filter(action__startswith="lead.").order_by("id")
+    entries = entries_for(team.workspace.id).filter(action__startswith="lead.").order_by("id")
     assert list(entries.values_list("action", "actor_label", "details")) == [
         ("lead.created", "Parley", {"fields": ["email", "name"]}),
         ("lead.updated", KEY.label, {"fields": ["name", "status"]}),

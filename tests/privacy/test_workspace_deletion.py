@@ -10,7 +10,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
-from apps.api_keys.queries import caller_of
+from apps.api_keys.queries import authenticate
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation, rate_answer
@@ -153,13 +153,13 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     turn.refresh_from_db()
     assert (turn.credits_charged, turn.status) == (1, "completed")
     with pytest.raises(InvalidApiKey):
-        caller_of(secret)
+        authenticate(secret)
 
 
 def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
     _, secret = lived_in(team)
     assert end_workspaces(now=timezone.now()) == []
-    assert caller_of(secret).workspace_id == team.workspace.id
+    assert authenticate(secret).workspace_id == team.workspace.id
     assert Chatbot.objects.get(workspace=team.workspace).is_active is True
     assert place(team.workspace, team.alice).role == "owner"
 

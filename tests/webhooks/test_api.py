@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.api_keys.models import ApiKey
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.core.ids import new_id
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Delivery, Endpoint, EventType
@@ -99,7 +99,7 @@ def test_secret_is_shown_when_it_is_made_and_never_again(api: Api, team: Team) -
 def test_log_names_the_key_that_did_it(api: Api, team: Team) -> None:
     api("POST", "/webhook-endpoints", {"url": URL, "eventTypes": ["lead.created"]}, status=201)
     key = ApiKey.objects.get(workspace=team.workspace)
-    entry = entries_of(team.workspace.id)[0]
+    entry = entries_for(team.workspace.id)[0]
     assert (entry.action, entry.actor_kind, entry.actor_id, entry.actor_label) == (
         "webhook_endpoint.created",
         "api_key",

@@ -11,8 +11,8 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from apps.audit.queries import entries_of
-from apps.audit.services import SYSTEM, Actor, person
+from apps.audit.queries import entries_for
+from apps.audit.services import SYSTEM, Actor, user_actor
 from apps.core.errors import ValidationFailed
 from apps.webhooks.errors import EndpointDisabled, SecretNotDecryptable, TooManyEndpoints
 from apps.webhooks.models import Delivery, DisabledReason, Endpoint, Event, EventType
@@ -38,7 +38,7 @@ def changed(endpoint: Endpoint, actor: Actor = SYSTEM, **changes: Any) -> Endpoi
 
 def audited(team: Team) -> list[tuple[str, dict[str, Any]]]:
     """What the log keeps of endpoints, oldest first."""
-    entries = entries_of(team.workspace.id).filter(action__startswith="webhook_endpoint.")
+    entries = entries_for(team.workspace.id).filter(action__startswith="webhook_endpoint.")
     return [(entry.action.split(".")[1], entry.details) for entry in reversed(entries)]
 
 
@@ -146,7 +146,7 @@ def test_only_what_is_given_is_changed(team: Team) -> None:
 
 
 def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
-    alice = person(team.alice)
+    alice = user_actor(team.alice)
     endpoint, first = create_endpoint(
         workspace_id=team.workspace.id,
         actor=alice,
@@ -168,7 +168,7 @@ def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
         ("secret_rotated", {}),
         ("deleted", {}),
     ]
-    entries = list(entries_of(team.workspace.id))
+    entries = list(entries_for(team.workspace.id))
     assert {entry.actor_label for entry in entries} == {team.alice.email}
     assert {entry.target_label for entry in entries} == {"http://127.0.0.1:9"}
     rows = str([list(vars(entry).values()) for entry in entries])

@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 from django.db.models import F
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.audit.services import SYSTEM
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Endpoint
@@ -31,7 +31,7 @@ def test_gone_switches_the_endpoint_off(endpoint: Endpoint, receiver: Receiver) 
     delivery = sent(endpoint)
     endpoint.refresh_from_db()
     assert (delivery.status, endpoint.disabled_reason) == ("failed", "gone")
-    entry = entries_of(endpoint.workspace_id)[0]
+    entry = entries_for(endpoint.workspace_id)[0]
     assert (entry.action, entry.actor_kind, entry.details) == (
         "webhook_endpoint.disabled",
         "system",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
-from apps.audit.services import Actor, person
+from apps.audit.services import Actor, user_actor
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import add_member
 from tests.factories import make_user
@@ -24,7 +24,7 @@ def verified(user: User) -> User:
 
 
 def hand(member: Member) -> Actor:
-    return person(member.user)
+    return user_actor(member.user)
 
 
 def roles(workspace: Workspace) -> dict[str, str]:

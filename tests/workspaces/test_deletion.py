@@ -9,7 +9,7 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Invitation, Role, Workspace
 from apps.workspaces.queries import memberships_for, workspaces_to_close
@@ -59,7 +59,7 @@ def test_asking_again_does_not_move_the_day(team: Team) -> None:
     day = due(team)
     ask(team)
     assert due(team) == day
-    assert entries_of(team.workspace.id).filter(action="workspace.deletion_scheduled").count() == 1
+    assert entries_for(team.workspace.id).filter(action="workspace.deletion_scheduled").count() == 1
 
 
 def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
@@ -67,7 +67,7 @@ def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
     day = due(team)
     cancel_deletion(workspace=team.workspace, actor=hand(place(team.workspace, team.alice)))
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
-    said = [entry.action for entry in reversed(entries_of(team.workspace.id))]
+    said = [entry.action for entry in reversed(entries_for(team.workspace.id))]
     assert said == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
 
 
@@ -98,7 +98,7 @@ def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
     assert close_workspace(workspace_id=team.workspace.id, now=day) is True
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
     assert cancel_deletion(workspace=team.workspace, actor=actor).closed_at == day
-    assert entries_of(team.workspace.id)[0].action == "workspace.closed"
+    assert entries_for(team.workspace.id)[0].action == "workspace.closed"
 
 
 def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:

@@ -14,8 +14,8 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.audit.queries import entries_of
-from apps.audit.services import person
+from apps.audit.queries import entries_for
+from apps.audit.services import user_actor
 from apps.core.ids import new_id
 from apps.workspaces.errors import (
     AlreadyMember,
@@ -46,7 +46,7 @@ def send(team: Team, email: str, role: Role = Role.MEMBER) -> Invitation:
 
 
 def accept(invitation: Invitation, user: User) -> Member:
-    return accept_invitation(token=invitation_token(invitation), user=user, actor=person(user))
+    return accept_invitation(token=invitation_token(invitation), user=user, actor=user_actor(user))
 
 
 def html_of(sent: mail.EmailMessage) -> str:
@@ -57,7 +57,7 @@ def html_of(sent: mail.EmailMessage) -> str:
 def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
     accept(send(team, team.charlie.email, Role.VIEWER), verified(team.charlie))
     assert roles(team.workspace)[team.charlie.email] == "viewer"
-    said = [(entry.actor_label, entry.action) for entry in reversed(entries_of(team.workspace.id))]
+    said = [(entry.actor_label, entry.action) for entry in reversed(entries_for(team.workspace.id))]
     assert said == [
         (team.alice.email, "invitation.sent"),
         (team.charlie.email, "invitation.accepted"),
@@ -114,7 +114,7 @@ def test_revoked_invitation_opens_nothing(team: Team) -> None:
     revoke_invitation(invitation=invitation, actor=hand(alice))
     with pytest.raises(InvitationRevoked):
         accept(invitation, verified(team.charlie))
-    assert entries_of(team.workspace.id).filter(action="invitation.revoked").count() == 1
+    assert entries_for(team.workspace.id).filter(action="invitation.revoked").count() == 1
 
 
 def test_accepted_invitation_is_not_revoked(team: Team) -> None:
@@ -171,14 +171,14 @@ def test_member_meanwhile_keeps_the_role(team: Team) -> None:
 @pytest.mark.parametrize("token", ["", "x", "a~b", "c" * 25, "\x00", "é~é"])
 def test_link_that_is_not_ours_is_refused(team: Team, token: str) -> None:
     with pytest.raises(InvitationNotFound):
-        accept_invitation(token=token, user=team.charlie, actor=person(team.charlie))
+        accept_invitation(token=token, user=team.charlie, actor=user_actor(team.charlie))
 
 
 def test_link_is_signed(team: Team) -> None:
     first, second = send(team, team.charlie.email), send(team, "dana@example.com")
     forged = f"{second.pk}~{invitation_token(first).split('~')[1]}"
     with pytest.raises(InvitationNotFound):
-        accept_invitation(token=forged, user=team.charlie, actor=person(team.charlie))
+        accept_invitation(token=forged, user=team.charlie, actor=user_actor(team.charlie))
 
 
 def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None:
@@ -196,7 +196,7 @@ def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None
     with ThreadPoolExecutor(4) as threads:
         found = set(threads.map(follow, range(4)))
     assert found == {place(team.workspace, charlie).id}
-    assert entries_of(team.workspace.id).filter(action="invitation.accepted").count() == 1
+    assert entries_for(team.workspace.id).filter(action="invitation.accepted").count() == 1
 
 
 def test_address_invited_twice_at_once_has_one_open_invitation(committed: None) -> None:

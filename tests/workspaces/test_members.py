@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from apps.audit.queries import entries_of
+from apps.audit.queries import entries_for
 from apps.workspaces.errors import LastOwner, OwnerRequired, WorkspaceError
 from apps.workspaces.models import Member, Role
 from apps.workspaces.services import (
@@ -24,7 +24,7 @@ from tests.workspaces.people import hand, newcomer, place, roles
 
 
 def actions(team: Team) -> list[tuple[str, str, str]]:
-    entries = reversed(entries_of(team.workspace.id))
+    entries = reversed(entries_for(team.workspace.id))
     return [(entry.actor_label, entry.action, entry.target_label) for entry in entries]
 
 
@@ -37,7 +37,7 @@ def test_role_is_changed_and_written_down(team: Team) -> None:
     change(team, bob, Role.ADMIN, alice)
     assert roles(team.workspace) == {team.alice.email: "owner", team.bob.email: "admin"}
     assert actions(team) == [(team.alice.email, "member.role_changed", team.bob.email)]
-    assert entries_of(team.workspace.id)[0].details == {"role": ["member", "admin"]}
+    assert entries_for(team.workspace.id)[0].details == {"role": ["member", "admin"]}
 
 
 def test_role_that_is_had_already_is_not_written_down(team: Team) -> None:

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import User
-from apps.audit.queries import entries_of
-from apps.audit.services import person
+from apps.audit.queries import entries_for
+from apps.audit.services import user_actor
 from apps.core.ids import new_id
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.queries import get_workspace_by_slug
@@ -104,13 +104,15 @@ def test_workspace_that_is_not_there_is_named(db: None) -> None:
     ],
 )
 def test_slug_is_made_of_the_name(team: Team, name: str, stem: str) -> None:
-    workspace = create_workspace_from_name(name=name, owner=team.alice, actor=person(team.alice))
+    workspace = create_workspace_from_name(
+        name=name, owner=team.alice, actor=user_actor(team.alice)
+    )
     assert (workspace.slug, workspace.name) == (stem, name.strip())
 
 
 def test_second_workspace_of_a_name_has_a_slug_of_its_own(team: Team) -> None:
     first, second = (
-        create_workspace_from_name(name="Twins", owner=user, actor=person(user))
+        create_workspace_from_name(name="Twins", owner=user, actor=user_actor(user))
         for user in (team.alice, team.bob)
     )
     assert (first.slug, second.slug[:6], len(second.slug)) == ("twins", "twins-", 12)
@@ -123,7 +125,7 @@ def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> No
     def opened(user: User) -> str:
         try:
             barrier.wait()
-            return create_workspace_from_name(name=name, owner=user, actor=person(user)).slug
+            return create_workspace_from_name(name=name, owner=user, actor=user_actor(user)).slug
         finally:
             connection.close()
 
@@ -134,15 +136,15 @@ def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> No
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121])
 def test_workspace_needs_a_name_that_fits(team: Team, name: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        create_workspace_from_name(name=name, owner=team.alice, actor=person(team.alice))
+        create_workspace_from_name(name=name, owner=team.alice, actor=user_actor(team.alice))
     assert list(caught.value.message_dict) == ["name"]
 
 
 def test_new_name_keeps_the_slug_and_is_written_down(team: Team) -> None:
     before, slug = team.workspace.name, team.workspace.slug
     for _ in range(2):
-        rename_workspace(workspace=team.workspace, name=" New ", actor=person(team.alice))
+        rename_workspace(workspace=team.workspace, name=" New ", actor=user_actor(team.alice))
     team.workspace.refresh_from_db()
     assert (team.workspace.name, team.workspace.slug) == ("New", slug)
-    (entry,) = entries_of(team.workspace.id)
+    (entry,) = entries_for(team.workspace.id)
     assert (entry.action, entry.details) == ("workspace.renamed", {"name": [before, "New"]})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.utils import timezone
 
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, caller_of, caller_with, secret_in
-from apps.api_keys.services import touch_key
+from apps.api_keys.queries import Caller, authenticate, caller_for_key, parse_bearer_token
+from apps.api_keys.services import update_last_used
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for, get_active_chatbot
@@ -19,7 +19,7 @@ def authenticate(authorization: str | None, chatbot_id: str) -> tuple[Caller, Ch
 
     Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _get_chatbot(caller_of(secret_in(authorization)), chatbot_id)
+    return _get_chatbot(authenticate(parse_bearer_token(authorization)), chatbot_id)
 
 
 def reauthenticate(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
@@ -27,7 +27,7 @@ def reauthenticate(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
 
     Raises InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _get_chatbot(caller_with(caller.api_key_id), chatbot_id)
+    return _get_chatbot(caller_for_key(caller.api_key_id), chatbot_id)
 
 
 def list_accessible_chatbots(authorization: str | None) -> list[Chatbot]:
@@ -35,14 +35,14 @@ def list_accessible_chatbots(authorization: str | None) -> list[Chatbot]:
 
     Raises MissingAuthHeader, InvalidApiKey or ScopeMissing.
     """
-    caller = caller_of(secret_in(authorization))
+    caller = authenticate(parse_bearer_token(authorization))
     _require_chat_scope(caller)
     return active_chatbots_for(caller.workspace_id)
 
 
 def _require_chat_scope(caller: Caller) -> None:
-    if caller.is_due_for_touch(timezone.now()):
-        touch_key(api_key_id=caller.api_key_id)
+    if caller.is_last_used_outdated(timezone.now()):
+        update_last_used(api_key_id=caller.api_key_id)
     caller.require(Scope.CHAT)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db.models.signals import post_delete, post_save
 
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import Caller, digest_of, secret_in
+from apps.api_keys.queries import Caller, hash_secret, parse_bearer_token
 from apps.chat.engine.access import authenticate
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.infrastructure.postgres.threads import in_thread
@@ -41,7 +41,7 @@ _lookups: dict[tuple[str, str], _Lookup] = {}
 async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Found:
     """As `access.authenticate`, from memory where that is fresh. What it returns is not changed
     by anyone. Raises as that does."""
-    key = (digest_of(secret_in(authorization)), chatbot_id)
+    key = (hash_secret(parse_bearer_token(authorization)), chatbot_id)
     look_up = _lookups.get(key)
     if look_up is None or time.monotonic() - look_up.began > MAX_AGE_SECONDS:
         look_up = _lookups[key] = _start_lookup(authorization, chatbot_id)

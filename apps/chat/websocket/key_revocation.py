@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from apps.api_keys.queries import ended_keys
+from apps.api_keys.queries import find_inactive_keys
 from apps.infrastructure.concurrency.polling import Poller
 
 
 def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:
-    return dict.fromkeys(ended_keys(api_key_ids), True)
+    return dict.fromkeys(find_inactive_keys(api_key_ids), True)
 
 
 key_poller: Poller[str, bool] = Poller(_ended, interval_seconds=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, actor_in, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
@@ -43,10 +43,10 @@ def create_conversation_export(
 ) -> Status[SuccessSchema[ExportOut]]:
     """Ask for a file of conversations. It is written in the background: read its status."""
     export = services.ask_for_export(
-        workspace_id=caller_in(request).workspace_id,
+        workspace_id=get_caller(request).workspace_id,
         file_format=body.format,
         wanted=body.wanted(),
-        actor=actor_in(request),
+        actor=caller_actor(request),
     )
     return Status(202, SuccessSchema(data=ExportOut.of(export)))
 
@@ -57,7 +57,7 @@ def list_conversation_exports(
 ) -> SuccessSchema[ExportPage]:
     """The workspace's exports, newest first."""
     page = paginate_newest_first(
-        exports_of(caller_in(request).workspace_id), cursor=cursor, limit=limit
+        exports_of(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
     rows = [ExportOut.of(export) for export in page.rows]
     return SuccessSchema(data=ExportPage(exports=rows, next_cursor=page.next_cursor))
@@ -66,7 +66,9 @@ def list_conversation_exports(
 @router.get("/conversation-exports/{export_id}", auth=READ, response=SuccessSchema[ExportOut])
 def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSchema[ExportOut]:
     """How far an export is, and whether its file can be downloaded."""
-    return SuccessSchema(data=ExportOut.of(export_with(caller_in(request).workspace_id, export_id)))
+    return SuccessSchema(
+        data=ExportOut.of(export_with(get_caller(request).workspace_id, export_id))
+    )
 
 
 @router.get(
@@ -77,7 +79,7 @@ def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSche
 )
 def download_conversation_export(request: HttpRequest, export_id: str) -> StreamingHttpResponse:
     """The file of an export that is completed."""
-    return file_of(completed_export(caller_in(request).workspace_id, export_id))
+    return file_of(completed_export(get_caller(request).workspace_id, export_id))
 
 
 @router.delete(
@@ -87,6 +89,6 @@ def delete_conversation_export(
     request: HttpRequest, export_id: str
 ) -> SuccessSchema[DeletedSchema]:
     """Delete an export with its file. One that is still being written stops."""
-    export = export_with(caller_in(request).workspace_id, export_id)
-    services.delete_export(export=export, actor=actor_in(request))
+    export = export_with(get_caller(request).workspace_id, export_id)
+    services.delete_export(export=export, actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=export_id))

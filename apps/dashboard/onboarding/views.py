@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import signed_in_user
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.dashboard.onboarding.forms import WorkspaceForm
 from apps.dashboard.onboarding.services import start_workspace
 from apps.workspaces.errors import InvitationError
@@ -37,7 +37,7 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         user = signed_in_user(request)
         workspace = start_workspace(
-            name=form.cleaned_data["name"], owner=user, actor=person(user, request)
+            name=form.cleaned_data["name"], owner=user, actor=user_actor(user, request)
         )
         return redirect(workspace)
     return render(request, "onboarding/new_workspace.html", {"form": form})
@@ -60,7 +60,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
     user = signed_in_user(request)
-    member = accept_invitation(token=token, user=user, actor=person(user, request))
+    member = accept_invitation(token=token, user=user, actor=user_actor(user, request))
     messages.success(request, f"You are in {member.workspace.name} now, as {member.role}.")
     return redirect(member.workspace)
 

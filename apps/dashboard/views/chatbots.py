@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
@@ -48,7 +48,7 @@ def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
         status = 422 if form.is_bound else 200
         return render(request, "dashboard/chatbot_new.html", {"form": form}, status=status)
     made = services.create_chatbot(
-        workspace=member.workspace, actor=person(member.user, request), **form.cleaned_data
+        workspace=member.workspace, actor=user_actor(member.user, request), **form.cleaned_data
     )
     messages.success(request, f"{made.name} is ready. Say something to it.")
     return redirect("dashboard:playground", member.workspace.slug, made.id)
@@ -101,7 +101,7 @@ def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> 
     """The same settings under another name and id."""
     found = chatbot_in(member.workspace_id, chatbot_id)
     try:
-        copy = services.duplicate_chatbot(chatbot=found, actor=person(member.user, request))
+        copy = services.duplicate_chatbot(chatbot=found, actor=user_actor(member.user, request))
     except ValidationError as refused:
         messages.error(request, " ".join(refused.messages))
         return redirect("dashboard:chatbot", member.workspace.slug, chatbot_id)
@@ -118,7 +118,7 @@ def delete_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> Htt
     if request.POST.get("name", "").strip() != found.name.strip():
         messages.error(request, f"That is not its name. {found.name} is still here.")
         return redirect("dashboard:chatbot", slug, chatbot_id)
-    services.delete_chatbot(chatbot=found, actor=person(member.user, request))
+    services.delete_chatbot(chatbot=found, actor=user_actor(member.user, request))
     messages.success(request, f"{found.name} is deleted.")
     return redirect("dashboard:chatbots", slug)
 
@@ -173,7 +173,7 @@ def _saved(
     back: str = "dashboard:chatbot",
 ) -> HttpResponse:
     services.update_chatbot(
-        chatbot=found, actor=person(member.user, request), changes=form.changes()
+        chatbot=found, actor=user_actor(member.user, request), changes=form.changes()
     )
     names = ", ".join(str(form.fields[name].label).lower() for name in form.changed_data)
     messages.success(request, f"Saved: {names}." if names else "Nothing was changed.")

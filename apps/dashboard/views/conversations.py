@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.conversations.annotations import clear_rating, edit_conversation, rate_answer
 from apps.conversations.erasure import delete_conversation
 from apps.conversations.errors import (
@@ -111,7 +111,7 @@ def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResp
         edit_conversation(
             workspace_id=member.workspace_id,
             conversation_id=thread.id,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
             **form.cleaned_data,
         )
     except ConversationNotFound:
@@ -142,7 +142,7 @@ def rate(
                 **place,
                 value=RatingValue(value),
                 comment=comment,
-                actor=person(member.user, request),
+                actor=user_actor(member.user, request),
             )
         else:
             answer = clear_rating(**place)
@@ -165,7 +165,7 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
         delete_conversation(
             workspace_id=member.workspace_id,
             conversation_id=thread.id,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
     except ConversationNotFound:
         raise Http404 from None

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.credits import alerts
 from apps.credits import credit_requests as requests
 from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
@@ -52,7 +52,7 @@ def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
     if not form.is_valid():
         return _page(request, member, alert_form=form)
     threshold = form.cleaned_data["threshold"]
-    actor = person(member.user, request)
+    actor = user_actor(member.user, request)
     alerts.set_low_balance_threshold(
         workspace_id=member.workspace_id, threshold=threshold, actor=actor
     )
@@ -86,7 +86,7 @@ def ask_for_credits(request: HttpRequest, member: Member) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpResponse:
     """Take a request back that nobody has answered."""
-    actor = person(member.user, request)
+    actor = user_actor(member.user, request)
     try:
         requests.withdraw_request(
             workspace_id=member.workspace_id, request_id=request_id, actor=actor
@@ -101,7 +101,7 @@ def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpRespo
 def _asked(
     request: HttpRequest, member: Member, ask: Callable[..., CreditRequest], **wanted: Any
 ) -> HttpResponse:
-    actor = person(member.user, request)
+    actor = user_actor(member.user, request)
     try:
         ask(workspace_id=member.workspace_id, user=member.user, actor=actor, **wanted)
     except RequestAlreadyOpen as there:

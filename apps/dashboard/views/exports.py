@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.conversations.errors import ExportNotFound, ExportNotReady, TooManyExports
 from apps.conversations.exports.files import file_of
 from apps.conversations.exports.models import ExportFormat
@@ -44,7 +44,7 @@ def ask(request: HttpRequest, member: Member) -> HttpResponse:
             workspace_id=member.workspace_id,
             file_format=file_format,
             wanted=wanted,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
     except TooManyExports as refusal:
         messages.error(request, str(refusal))
@@ -69,7 +69,7 @@ def delete(request: HttpRequest, member: Member, export_id: str) -> HttpResponse
         export = export_with(member.workspace_id, _id(export_id))
     except ExportNotFound:
         raise Http404 from None
-    delete_export(export=export, actor=person(member.user, request))
+    delete_export(export=export, actor=user_actor(member.user, request))
     messages.success(request, "The export is deleted.")
     return redirect("dashboard:exports", member.workspace.slug)
 

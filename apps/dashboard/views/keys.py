@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.api_keys.errors import ApiKeyEnded, ApiKeyNotFound
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import key_with, keys_of
+from apps.api_keys.queries import api_keys_for, get_api_key
 from apps.api_keys.services import issue_key, revoke_key, rotate_key
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for
 from apps.conversations.queries import usage_by_api_key
@@ -46,7 +46,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
         expires_at=form.expires_at(),
-        actor=person(member.user, request),
+        actor=user_actor(member.user, request),
     )
     return _shown_once(request, member, key, secret)
 
@@ -61,7 +61,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
         messages.error(request, "Choose how long the old key still works.")
         return redirect("dashboard:keys", member.workspace.slug)
     try:
-        new, secret = rotate_key(key=key, grace=form.wait(), actor=person(member.user, request))
+        new, secret = rotate_key(key=key, grace=form.wait(), actor=user_actor(member.user, request))
     except ApiKeyEnded as refusal:
         messages.error(request, refusal.message)
         return redirect("dashboard:keys", member.workspace.slug)
@@ -74,7 +74,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
 def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """End a key at once."""
     key = _key(member, key_id)
-    revoke_key(key=key, actor=person(member.user, request))
+    revoke_key(key=key, actor=user_actor(member.user, request))
     messages.success(request, f"{key.name} is revoked. Calls with it are refused from now on.")
     return redirect("dashboard:keys", member.workspace.slug)
 
@@ -84,7 +84,7 @@ def _key(member: Member, key_id: str) -> ApiKey:
     if not is_id(key_id):  # PostgreSQL would break over a NUL rather than find nothing
         raise Http404
     try:
-        return key_with(member.workspace_id, key_id)
+        return get_api_key(member.workspace_id, key_id)
     except ApiKeyNotFound:
         raise Http404 from None
 
@@ -120,7 +120,7 @@ def _keys(
 ) -> HttpResponse:
     used = usage_by_api_key(member.workspace_id, since=timezone.now() - USED_WITHIN)
     context = {
-        "keys": [(key, used.get(key.id)) for key in keys_of(member.workspace_id)],
+        "keys": [(key, used.get(key.id)) for key in api_keys_for(member.workspace_id)],
         "form": form,
         "rotation": RotationForm(auto_id="%s"),
         "now": timezone.now(),

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
@@ -72,7 +72,7 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
                 workspace_id=member.workspace_id,
                 lead_id=found.id,
                 fields=form.columns(),
-                actor=person(member.user, request),
+                actor=user_actor(member.user, request),
             )
         except LeadNotFound:
             raise Http404 from None
@@ -99,7 +99,7 @@ def move(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
             workspace_id=member.workspace_id,
             lead_id=_lead(member, lead_id).id,
             fields={"status": form.cleaned_data["status"]},
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
     except LeadNotFound:
         raise Http404 from None
@@ -122,7 +122,7 @@ def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
         delete_lead(
             workspace_id=member.workspace_id,
             lead_id=found.id,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
     except LeadNotFound:
         raise Http404 from None

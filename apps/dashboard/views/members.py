@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.members import InviteForm, RoleForm
 from apps.workspaces import services
@@ -57,7 +57,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
                 email=email,
                 role=Role(form.cleaned_data["role"]),
                 by=member,
-                actor=person(member.user, request),
+                actor=user_actor(member.user, request),
             )
         except AlreadyMember as refusal:
             form.add_error("email", str(refusal))
@@ -73,7 +73,7 @@ def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) 
     invitation = open_invitations_for(member.workspace_id).filter(pk=invitation_id).first()
     if invitation is None:
         raise Http404
-    services.revoke_invitation(invitation=invitation, actor=person(member.user, request))
+    services.revoke_invitation(invitation=invitation, actor=user_actor(member.user, request))
     messages.success(request, f"The invitation to {invitation.email} is withdrawn.")
     return redirect("dashboard:members", member.workspace.slug)
 
@@ -91,7 +91,7 @@ def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpRes
             member=other,
             role=role,
             by=member,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
         messages.success(request, f"{other.user.email} is {role.label.lower()} now.")
     return redirect("dashboard:members", member.workspace.slug)
@@ -103,7 +103,7 @@ def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpRes
 def remove(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
     other = _other(member, member_id)
     services.remove_member(
-        workspace=member.workspace, member=other, by=member, actor=person(member.user, request)
+        workspace=member.workspace, member=other, by=member, actor=user_actor(member.user, request)
     )
     messages.success(request, f"{other.user.email} is not in the workspace any more.")
     return redirect("dashboard:members", member.workspace.slug)
@@ -116,7 +116,7 @@ def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpRespon
     """Hand the ownership over, and stay as admin."""
     other = _other(member, member_id)
     services.transfer_ownership(
-        workspace=member.workspace, to=other, by=member, actor=person(member.user, request)
+        workspace=member.workspace, to=other, by=member, actor=user_actor(member.user, request)
     )
     messages.success(request, f"{other.user.email} owns the workspace now. You are an admin.")
     return redirect("dashboard:members", member.workspace.slug)
@@ -127,7 +127,7 @@ def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpRespon
 @says_why_not
 def leave(request: HttpRequest, member: Member) -> HttpResponse:
     services.leave_workspace(
-        workspace=member.workspace, member=member, actor=person(member.user, request)
+        workspace=member.workspace, member=member, actor=user_actor(member.user, request)
     )
     messages.success(request, f"You have left {member.workspace.name}.")
     return redirect("workspaces")

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.settings import ErasureForm, NameForm, RetentionForm
 from apps.workspaces import services
@@ -33,7 +33,7 @@ def rename(request: HttpRequest, member: Member) -> HttpResponse:
     if not form.is_valid():
         return _page(request, member, form=form)
     name = form.cleaned_data["name"]
-    actor = person(member.user, request)
+    actor = user_actor(member.user, request)
     services.rename_workspace(workspace=member.workspace, name=name, actor=actor)
     messages.success(request, f"The workspace is called {name} now.")
     return redirect("dashboard:settings", member.workspace.slug)
@@ -46,7 +46,7 @@ def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
     form = RetentionForm(request.POST)
     if not form.is_valid():
         return _page(request, member, retention_form=form)
-    actor = person(member.user, request)
+    actor = user_actor(member.user, request)
     services.set_retention(workspace=member.workspace, actor=actor, **form.cleaned_data)
     messages.success(request, "Saved. What is older is deleted within the hour.")
     return redirect("dashboard:settings", member.workspace.slug)
@@ -62,7 +62,7 @@ def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
     services.request_erasure(
         workspace=member.workspace,
         user_id=form.cleaned_data["user_id"],
-        actor=person(member.user, request),
+        actor=user_actor(member.user, request),
         by=member.user,
     )
     messages.success(request, "It is being erased. This page tells when it is done.")
@@ -77,7 +77,7 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
         workspace = services.schedule_deletion(
             workspace=member.workspace,
             typed_name=request.POST.get("name", ""),
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
         )
     except NameMismatch as wrong:
         messages.error(request, str(wrong))
@@ -91,7 +91,7 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
 @require_POST
 def keep(request: HttpRequest, member: Member) -> HttpResponse:
     """Take the deletion back."""
-    services.cancel_deletion(workspace=member.workspace, actor=person(member.user, request))
+    services.cancel_deletion(workspace=member.workspace, actor=user_actor(member.user, request))
     messages.success(request, f"{member.workspace.name} is kept.")
     return redirect("dashboard:settings", member.workspace.slug)
 

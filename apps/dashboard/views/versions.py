@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.queries import get_version, versions_for
@@ -66,7 +66,7 @@ def restore(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
     found, before = _version(chatbot, version_id), chatbot.version
     try:
         chatbot = restore_version(
-            chatbot=chatbot, version=found, actor=person(member.user, request)
+            chatbot=chatbot, version=found, actor=user_actor(member.user, request)
         )
     except ChatbotNotFound:
         raise Http404 from None

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.services import person
+from apps.audit.services import user_actor
 from apps.core.errors import NotFound, ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.webhooks import DeliveryFilterForm, EndpointForm
@@ -52,7 +52,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
         try:
             endpoint, secret = services.create_endpoint(
                 workspace_id=member.workspace_id,
-                actor=person(member.user, request),
+                actor=user_actor(member.user, request),
                 **form.cleaned_data,
             )
         except TooManyEndpoints as refusal:
@@ -81,7 +81,7 @@ def edit(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
     if form.is_valid():
         try:
             services.update_endpoint(
-                endpoint=endpoint, actor=person(member.user, request), changes=form.changes()
+                endpoint=endpoint, actor=user_actor(member.user, request), changes=form.changes()
             )
         except NotFound:
             raise Http404 from None
@@ -102,7 +102,7 @@ def switch(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
     try:
         services.update_endpoint(
             endpoint=endpoint,
-            actor=person(member.user, request),
+            actor=user_actor(member.user, request),
             changes=services.EndpointChanges(enabled=on),
         )
     except NotFound:
@@ -118,7 +118,7 @@ def rotate(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
     """A new secret, on this answer and never again. The old one signs beside it for a day."""
     try:
         endpoint, secret = services.rotate_secret(
-            endpoint=_endpoint(member, endpoint_id), actor=person(member.user, request)
+            endpoint=_endpoint(member, endpoint_id), actor=user_actor(member.user, request)
         )
     except NotFound:
         raise Http404 from None
@@ -147,7 +147,7 @@ def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
     """Delete an endpoint with its deliveries."""
     endpoint = _endpoint(member, endpoint_id)
     try:
-        services.delete_endpoint(endpoint=endpoint, actor=person(member.user, request))
+        services.delete_endpoint(endpoint=endpoint, actor=user_actor(member.user, request))
     except NotFound:
         raise Http404 from None
     messages.success(request, f"{endpoint.origin} is deleted.")

@@ -6,7 +6,7 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_in
+from apps.api_keys.authentication import ApiKeyAuth, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.schemas import IsoDate, SuccessSchema
 from apps.reporting.usage.queries import MOST_DAYS, GroupBy, usage_of
@@ -27,7 +27,7 @@ def get_credit_usage(
     Days come in their order; other groups those of the most credits first, at most 1,000.
     """
     usage = usage_of(
-        caller_in(request).workspace_id,
+        get_caller(request).workspace_id,
         until=until or datetime.now(UTC).date(),
         days=days,
         by=group_by,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.dashboard.docs.examples import Reader, example_names, snippets
-from apps.dashboard.docs.pages import PAGES, stands_on
-from apps.dashboard.docs.rendering import article, sections
+from apps.dashboard.docs.examples import ExampleContext, example_names, snippets
+from apps.dashboard.docs.pages import PAGES, has_section
+from apps.dashboard.docs.rendering import render_article, sections
 from tests.contracts.test_architecture import ROOT
 from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in
 from tests.factories import Team, make_chatbot, make_key, make_user
@@ -32,7 +32,7 @@ def test_page_is_public_and_in_the_workspace(team: Team, slug: str) -> None:
     for html in (outside, inside):
         assert f"<h1>{page.title}</h1>" in html
         assert "docs:" not in html
-        for part in article(page).parts:
+        for part in render_article(page).parts:
             assert (not part.example) or f'id="panel-{part.example}-python"' in html
 
 
@@ -50,11 +50,11 @@ def test_unknown_page_is_not_found(team: Team) -> None:
 def test_every_section_that_a_page_names_is_there() -> None:
     for page in PAGES:
         titles = {section.title for section in sections(page.file)}
-        assert {*page.sections, *page.without} <= titles, page.slug
+        assert {*page.sections, *page.excluded_sections} <= titles, page.slug
 
 
 def test_every_example_is_on_a_page() -> None:
-    shown = {part.example for page in PAGES for part in article(page).parts if part.example}
+    shown = {part.example for page in PAGES for part in render_article(page).parts if part.example}
     assert shown == set(example_names())
 
 
@@ -116,7 +116,7 @@ def test_no_page_shows_a_key(team: Team) -> None:
 
 @pytest.mark.parametrize("name", example_names())
 def test_no_example_holds_a_key(name: str) -> None:
-    for each in snippets(name, Reader("https://parley.example")):
+    for each in snippets(name, ExampleContext("https://parley.example")):
         assert "sk-workspace_" not in each.code
         assert name == "verify" or "PARLEY_API_KEY" in each.code
 
@@ -211,7 +211,9 @@ def test_echo_touches_no_table(team: Team, django_assert_num_queries: Any) -> No
 
 def test_every_section_of_the_api_is_on_one_page_but_for_the_pointers_to_others() -> None:
     places = {
-        section.title: [p.slug for p in PAGES if p.file == "api.md" and stands_on(p, section.title)]
+        section.title: [
+            p.slug for p in PAGES if p.file == "api.md" and has_section(p, section.title)
+        ]
         for section in sections("api.md")
     }
     assert {title for title, slugs in places.items() if not slugs} == {"Leads", "Webhooks"}

@@ -18,7 +18,7 @@ from apps.api_keys.models import Scope
 from apps.chatbots.models import Chatbot
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Turn
-from apps.dashboard.docs.examples import LANGUAGES, Reader, example_names, snippets
+from apps.dashboard.docs.examples import LANGUAGES, ExampleContext, example_names, snippets
 from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint
 from tests.factories import Team, give, make_chatbot, make_key
@@ -63,7 +63,7 @@ def stage(web: WebProcess, live_team: Team) -> Stage:
 
 def run(stage: Stage, name: str, language: str, folder: Path) -> str:
     """What the example prints, with the stage's own address, ids and key."""
-    reader = Reader(stage.caller.web.url, stage.chatbot.id)
+    reader = ExampleContext(stage.caller.web.url, stage.chatbot.id)
     (code,) = [each.code for each in snippets(name, reader) if each.language == language]
     code = code.replace("TURN_ID", stage.turn.id)
     code = code.replace("CONVERSATION_ID", stage.turn.conversation_id)
@@ -240,7 +240,7 @@ def test_every_example_is_run() -> None:
 
 def test_every_example_is_written_in_every_language() -> None:
     written = {
-        name: {each.language for each in snippets(name, Reader("https://parley.example"))}
+        name: {each.language for each in snippets(name, ExampleContext("https://parley.example"))}
         for name in example_names()
     }
     assert written == {name: ONLY.get(name, set(LANGUAGES)) for name in example_names()}

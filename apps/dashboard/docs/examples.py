@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apps.dashboard.docs.rendering import FOLDER
+from apps.dashboard.docs.rendering import DOCS_DIR
 
 LANGUAGES: Mapping[str, tuple[str, str]] = {
     "curl": ("curl", "curl.sh"),
@@ -22,8 +22,8 @@ LANGUAGES: Mapping[str, tuple[str, str]] = {
 }
 """What a language is called in addresses: its name for people, and its file."""
 
-HOST = "parley.example"
-CHATBOT = "CHATBOT_ID"
+PLACEHOLDER_HOST = "parley.example"
+PLACEHOLDER_CHATBOT_ID = "CHATBOT_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ExampleContext:
     """For whom examples are filled in: where Parley is, and one of their chatbots if they have
     any."""
 
@@ -46,26 +46,26 @@ class Reader:
 
 def example_names() -> list[str]:
     """The names of all examples."""
-    return sorted(path.name for path in (FOLDER / "examples").iterdir() if path.is_dir())
+    return sorted(path.name for path in (DOCS_DIR / "examples").iterdir() if path.is_dir())
 
 
-def snippets(name: str, reader: Reader) -> list[Snippet]:
+def snippets(name: str, reader: ExampleContext) -> list[Snippet]:
     """An example in each language that it is written in, with the reader's own address and id."""
     return [
-        Snippet(language, LANGUAGES[language][0], _filled(code, reader))
-        for language, code in _written(name).items()
+        Snippet(language, LANGUAGES[language][0], _fill_in(code, reader))
+        for language, code in _read_example(name).items()
     ]
 
 
-def _filled(code: str, reader: Reader) -> str:
+def _fill_in(code: str, reader: ExampleContext) -> str:
     for scheme in ("http", "ws"):  # ws stands for http as wss does for https
         origin = f"{scheme}{reader.origin.removeprefix('http')}"
-        code = code.replace(f"{scheme}s://{HOST}", origin)
-    return code.replace(CHATBOT, reader.chatbot_id or CHATBOT)
+        code = code.replace(f"{scheme}s://{PLACEHOLDER_HOST}", origin)
+    return code.replace(PLACEHOLDER_CHATBOT_ID, reader.chatbot_id or PLACEHOLDER_CHATBOT_ID)
 
 
 @functools.cache
-def _written(name: str) -> Mapping[str, str]:
-    folder = FOLDER / "examples" / name
+def _read_example(name: str) -> Mapping[str, str]:
+    folder = DOCS_DIR / "examples" / name
     paths = {language: folder / file for language, (_, file) in LANGUAGES.items()}
     return {language: path.read_text() for language, path in paths.items() if path.exists()}

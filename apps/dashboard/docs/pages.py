@@ -14,8 +14,8 @@ from dataclasses import dataclass
 class DocsPage:
     """One page: the file it comes from, and the headings of its sections.
 
-    Without `sections` it has what no other page of the file asks for, but for those in `without`.
-    `tries`: whether one can send a message beneath its first example.
+    Without `sections` it has what no other page of the file asks for, but for those in `excluded_sections`.
+    `has_try_it`: whether one can send a message beneath its first example.
     """
 
     slug: str
@@ -23,21 +23,25 @@ class DocsPage:
     lead: str
     file: str
     sections: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    tries: bool = False
+    excluded_sections: tuple[str, ...] = ()
+    has_try_it: bool = False
 
 
-FIRST = DocsPage(
-    "quickstart", "Quickstart", "From a key to an answer.", "quickstart.md", tries=True
+FIRST_PAGE = DocsPage(
+    "quickstart",
+    "Quickstart",
+    "Send your first message in a few minutes.",
+    "quickstart.md",
+    has_try_it=True,
 )
 
 GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
     "Start": (
-        FIRST,
+        FIRST_PAGE,
         DocsPage(
             "authentication",
             "Authentication",
-            "Which key opens what, and what every answer looks like.",
+            "API keys, permissions and response format.",
             "api.md",
             ("The REST API", "Authentication", "Ids"),
         ),
@@ -46,93 +50,97 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
         DocsPage(
             "chat",
             "Chat",
-            "One message in, one answer out.",
+            "Send a message and get a response.",
             "api.md",
             ("Chat", "As JSON", "Credits"),
-            tries=True,
+            has_try_it=True,
         ),
         DocsPage(
             "streaming",
             "Streaming",
-            "The answer as it is written; resumed, stopped and looked up afterwards.",
+            "Stream, resume, stop and look up responses.",
             "api.md",
             ("As a stream", "A turn, afterwards and elsewhere"),
         ),
-        DocsPage("websocket", "WebSocket", "Several turns at once on one socket.", "websocket.md"),
+        DocsPage(
+            "websocket", "WebSocket", "Run several responses over one connection.", "websocket.md"
+        ),
         DocsPage(
             "clients",
             "AI SDK and OpenAI",
-            "Clients that speak to a chatbot as they stand.",
+            "Use the AI SDK and OpenAI clients unchanged.",
             "clients.md",
         ),
     ),
-    "Rely on it": (
-        DocsPage("errors", "Errors", "Every code, and when it comes.", "api.md", ("Errors",)),
+    "Reliability": (
+        DocsPage("errors", "Errors", "All error codes and when they occur.", "api.md", ("Errors",)),
         DocsPage(
             "rate-limits",
             "Rate limits",
-            "How many requests a chatbot takes, and when to come back.",
+            "Request limits and when to retry.",
             "api.md",
             ("Rate limit",),
         ),
         DocsPage(
             "idempotency",
             "Idempotency",
-            "A retry that never pays twice.",
+            "Retry safely without paying twice.",
             "api.md",
             ("Idempotency",),
         ),
     ),
-    "What it keeps": (
+    "Data": (
         DocsPage(
             "conversations",
             "Conversations",
-            "What was said: listed, searched, named, rated and deleted.",
+            "List, search, rename, rate and delete conversations.",
             "conversations.md",
-            without=("How quick the lists are",),
+            excluded_sections=("How quick the lists are",),
         ),
         DocsPage(
             "reading",
             "Reading and exports",
-            "What was said and what it cost, read back by your program.",
+            "Read messages and costs from your code, or export them.",
             "api.md",
-            without=("Leads", "Webhooks"),
+            excluded_sections=("Leads", "Webhooks"),
         ),
         DocsPage(
             "leads",
             "Leads",
-            "Contact details of people, sent by you or found in what they write.",
+            "Contact details you send or Parley finds in messages.",
             "leads.md",
-            without=("How well it reads", "How quick the lists are"),
+            excluded_sections=("How well it reads", "How quick the lists are"),
         ),
-        DocsPage("webhooks", "Webhooks", "Your program is told of what happens.", "webhooks.md"),
+        DocsPage("webhooks", "Webhooks", "Get events on your server.", "webhooks.md"),
     ),
 }
 
 PAGES: tuple[DocsPage, ...] = tuple(page for pages in GROUPS.values() for page in pages)
 
 
-def page_called(slug: str) -> DocsPage | None:
+def find_page(slug: str) -> DocsPage | None:
     """The page of this name, if there is one."""
     return next((page for page in PAGES if page.slug == slug), None)
 
 
-def page_with(file: str, heading: str | None = None) -> DocsPage | None:
+def find_page_of(file: str, heading: str | None = None) -> DocsPage | None:
     """The page on which a section stands; without one, the first page from this file."""
     for page in PAGES:
-        if page.file == file and (heading is None or stands_on(page, heading)):
+        if page.file == file and (heading is None or has_section(page, heading)):
             return page
     return None
 
 
-def stands_on(page: DocsPage, heading: str) -> bool:
+def has_section(page: DocsPage, heading: str) -> bool:
     """Whether the section of this heading is on the page."""
     if page.sections:
         return heading in page.sections
-    return heading not in page.without and heading not in _NAMED.get(page.file, ())
+    return heading not in page.excluded_sections and heading not in _CLAIMED_SECTIONS.get(
+        page.file, ()
+    )
 
 
-_NAMED: Mapping[str, set[str]] = {
+_CLAIMED_SECTIONS: Mapping[str, set[str]] = {
     page.file: {title for each in PAGES if each.file == page.file for title in each.sections}
     for page in PAGES
 }

@@ -24,15 +24,15 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from apps.dashboard.docs.pages import DocsPage, page_with, stands_on
+from apps.dashboard.docs.pages import DocsPage, find_page_of, has_section
 
-FOLDER = Path(settings.BASE_DIR) / "docs"
-BASE = "docs:"
+DOCS_DIR = Path(settings.BASE_DIR) / "docs"
+LINK_PREFIX = "docs:"
 """What the addresses of our own pages begin with until it is known where the reader is."""
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-_EXAMPLE = "examples/"
-_NAMES = {
+_EXAMPLE_PREFIX = "examples/"
+_LANGUAGE_NAMES = {
     "sh": "Shell",
     "js": "JavaScript",
     "jsx": "JavaScript",
@@ -42,7 +42,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ArticlePart:
     """A stretch of a page: HTML, or the name of an example."""
 
     html: str = ""
@@ -61,27 +61,27 @@ class Section:
 class Article:
     """A page, rendered. `contents`: the id and the words of each of its headings."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ArticlePart, ...]
     contents: tuple[tuple[str, str], ...]
 
 
 @functools.cache
-def article(page: DocsPage) -> Article:
+def render_article(page: DocsPage) -> Article:
     """The page's text. Rendered once a process."""
     contents: list[tuple[str, str]] = []
-    parts: list[Part] = []
+    parts: list[ArticlePart] = []
     for section in _sections_on(page):
         tokens = section.tokens
         if _is_title(section, page):
             tokens = tokens[3:]
         else:
-            contents.append((anchor_of(section.title), section.title))
+            contents.append((heading_id(section.title), section.title))
         parts += _parts(tokens, page.file)
     return Article(tuple(parts), tuple(contents))
 
 
 def _sections_on(page: DocsPage) -> list[Section]:
-    return [section for section in sections(page.file) if stands_on(page, section.title)]
+    return [section for section in sections(page.file) if has_section(page, section.title)]
 
 
 def _is_title(section: Section, page: DocsPage) -> bool:
@@ -92,7 +92,7 @@ def _is_title(section: Section, page: DocsPage) -> bool:
 @functools.cache
 def sections(file: str) -> tuple[Section, ...]:
     """The sections of a file of `docs/`, in its order."""
-    tokens = _markdown.parse((FOLDER / file).read_text())
+    tokens = _markdown.parse((DOCS_DIR / file).read_text())
     starts = [at for at, token in enumerate(tokens) if token.type == "heading_open"]
     ends = [*starts[1:], len(tokens)]
     return tuple(
@@ -101,12 +101,12 @@ def sections(file: str) -> tuple[Section, ...]:
     )
 
 
-def anchor_of(title: str) -> str:
+def heading_id(title: str) -> str:
     """The id of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-def _parts(tokens: Sequence[Token], file: str) -> Iterator[Part]:
+def _parts(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     pending: list[Token] = []
     at = 0
     while at < len(tokens):
@@ -117,7 +117,7 @@ def _parts(tokens: Sequence[Token], file: str) -> Iterator[Part]:
             continue
         yield from _html(pending, file)
         pending = []
-        yield Part(example=name)
+        yield ArticlePart(example=name)
         at += 3
     yield from _html(pending, file)
 
@@ -130,15 +130,15 @@ def _example_in(tokens: Sequence[Token]) -> str | None:
     if [token.type for token in inner] != ["link_open", "text", "link_close"]:
         return None
     href = str(inner[0].attrGet("href"))
-    return href.removeprefix(_EXAMPLE) if href.startswith(_EXAMPLE) else None
+    return href.removeprefix(_EXAMPLE_PREFIX) if href.startswith(_EXAMPLE_PREFIX) else None
 
 
-def _html(tokens: Sequence[Token], file: str) -> Iterator[Part]:
+def _html(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     if tokens:
         html = _Renderer(file).render(
             list(_without_empty_heads(tokens)), _markdown.options, {"blocks": 0}
         )
-        yield Part(html=mark_safe(html))  # noqa: S308 — our own text, raw HTML escaped
+        yield ArticlePart(html=mark_safe(html))  # noqa: S308 — our own text, raw HTML escaped
 
 
 def _without_empty_heads(tokens: Sequence[Token]) -> Iterator[Token]:
@@ -169,7 +169,7 @@ class _Renderer(RendererHTML):
 
     def heading_open(self, tokens: Sequence[Token], at: int, *_: object) -> str:
         level = min(max(int(tokens[at].tag[1]), 2), 3)
-        return format_html('<h{} id="{}">', level, anchor_of(tokens[at + 1].content))
+        return format_html('<h{} id="{}">', level, heading_id(tokens[at + 1].content))
 
     def heading_close(self, tokens: Sequence[Token], at: int, *_: object) -> str:
         return f"</h{min(max(int(tokens[at].tag[1]), 2), 3)}>\n"
@@ -182,9 +182,9 @@ class _Renderer(RendererHTML):
 
     def fence(self, tokens: Sequence[Token], at: int, *_: object) -> str:
         token = tokens[at]
-        title = _NAMES.get(token.info, "")
+        title = _LANGUAGE_NAMES.get(token.info, "")
         label = title or "Text"
-        id = f"code-{anchor_of(self.file)}-{token.map[0] if token.map else at}"
+        id = f"code-{heading_id(self.file)}-{token.map[0] if token.map else at}"
         return format_html(
             '<div class="code"><header><span class="soft">{}</span>'
             '<button class="button button-quiet button-small" type="button" data-copy="#{}">Copy'
@@ -205,7 +205,7 @@ class _Renderer(RendererHTML):
         """Words; a link that is named like its file is named like its page."""
         content = tokens[at].content
         if at and tokens[at - 1].type == "link_open" and content.endswith(".md"):
-            page = page_with(content)
+            page = find_page_of(content)
             content = page.title if page else content
         return format_html("{}", content)
 
@@ -215,12 +215,12 @@ class _Renderer(RendererHTML):
             return href
         path, _, anchor = href.partition("#")
         file = path or self.file
-        if not (FOLDER / file).is_file() or not file.endswith(".md"):
+        if not (DOCS_DIR / file).is_file() or not file.endswith(".md"):
             return None
-        named = next((part for part in sections(file) if anchor_of(part.title) == anchor), None)
-        page = page_with(file, named.title if named else None)
+        named = next((part for part in sections(file) if heading_id(part.title) == anchor), None)
+        page = find_page_of(file, named.title if named else None)
         if page is None:
             return None
         if named is None or _is_title(named, page):
-            return f"{BASE}{page.slug}"
-        return f"{BASE}{page.slug}#{anchor}"
+            return f"{LINK_PREFIX}{page.slug}"
+        return f"{LINK_PREFIX}{page.slug}#{anchor}"

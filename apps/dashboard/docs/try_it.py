@@ -22,7 +22,7 @@ from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 from apps.llm import services as llm
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 
-MOST_CHARACTERS = 500
+MAX_MESSAGE_LENGTH = 500
 TRIES, SECONDS = 20, 60
 """How many messages one address may send in how long."""
 
@@ -30,7 +30,7 @@ _SECOND = Timeouts(connect=1, first_token=1, between_tokens=1, total=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class EchoAnswer:
     """The events of an answer; `streams`: whether they were asked for as a stream."""
 
     started: TurnStarted
@@ -50,7 +50,7 @@ class Tried:
         )
 
 
-def admit(address: str | None) -> Window:
+def check_rate_limit(address: str | None) -> Window:
     """Take a place among the tries of this address. Raises TooManyRequests."""
     window = admit_sync(RateLimit(f"docs:{address or 'unknown'}", TRIES, SECONDS))
     if not window.admitted:
@@ -58,7 +58,7 @@ def admit(address: str | None) -> Window:
     return window
 
 
-def echoed(body: bytes) -> Tried:
+def answer_with_echo(body: bytes) -> EchoAnswer:
     """The answer to a body as the chat endpoint takes it. Raises ValidationFailed, or the
     serializer's error."""
     try:
@@ -66,13 +66,13 @@ def echoed(body: bytes) -> Tried:
     except (ValueError, RecursionError):
         raise ValidationFailed(message="The body is not valid JSON.") from None
     asks = parse_request(data, None, key_name="Idempotency-Key")
-    if len(asks.message) > MOST_CHARACTERS:
-        problem = f"Here the message may have at most {MOST_CHARACTERS} characters."
+    if len(asks.message) > MAX_MESSAGE_LENGTH:
+        problem = f"Here the message may have at most {MAX_MESSAGE_LENGTH} characters."
         raise ValidationFailed({"message": [problem]})
     return async_to_sync(_ask_echo)(asks.message, bool(asks.stream))
 
 
-async def _ask_echo(message: str, streams: bool) -> Tried:
+async def _ask_echo(message: str, streams: bool) -> EchoAnswer:
     conversation_id, message_id, turn_id = new_id(), new_id(), new_id()
     deltas: list[AnswerDelta] = []
     usage, reason = Usage(0, 0), "stop"
@@ -107,4 +107,4 @@ async def _ask_echo(message: str, streams: bool) -> Tried:
         charged=0,
         balance=0,
     )
-    return Tried(TurnStarted(conversation_id, message_id, turn_id), deltas, ended, streams)
+    return EchoAnswer(TurnStarted(conversation_id, message_id, turn_id), deltas, ended, streams)

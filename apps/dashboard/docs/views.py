@@ -18,9 +18,9 @@ from apps.chatbots.queries import active_chatbots_for
 from apps.core.errors import ApiError
 from apps.dashboard.access import workspace_page
 from apps.dashboard.docs import try_it as trying
-from apps.dashboard.docs.examples import Reader, Snippet, snippets
-from apps.dashboard.docs.pages import FIRST, GROUPS, DocsPage, page_called
-from apps.dashboard.docs.rendering import BASE, article
+from apps.dashboard.docs.examples import ExampleContext, Snippet, snippets
+from apps.dashboard.docs.pages import FIRST_PAGE, GROUPS, DocsPage, find_page
+from apps.dashboard.docs.rendering import LINK_PREFIX, render_article
 from apps.infrastructure.web.middleware import client_ip
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_for
@@ -30,7 +30,7 @@ Address = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RenderedPart:
     """A stretch of a page as one reader sees it: HTML, or an example with the language that is
     shown first. `is_tried`: whether one can send a message beneath it."""
 
@@ -42,7 +42,7 @@ class Shown:
 
 
 @require_safe
-def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
+def public(request: HttpRequest, page: str = FIRST_PAGE.slug) -> HttpResponse:
     """A docs page for everybody; who is signed in finds a chatbot of theirs in its examples."""
     places = memberships_for(request.user) if request.user.is_authenticated else []
     member = next(iter(places), None)
@@ -53,7 +53,7 @@ def public(request: HttpRequest, page: str = FIRST.slug) -> HttpResponse:
 
 @workspace_page(Permission.VIEW)
 @require_safe
-def developers(request: HttpRequest, member: Member, page: str = FIRST.slug) -> HttpResponse:
+def developers(request: HttpRequest, member: Member, page: str = FIRST_PAGE.slug) -> HttpResponse:
     """The same pages in the workspace, with whichever of its chatbots is asked for."""
     names = {"index": "dashboard:developers", "at": "dashboard:developers_page"}
     chatbots = active_chatbots_for(member.workspace_id)
@@ -66,8 +66,8 @@ def developers(request: HttpRequest, member: Member, page: str = FIRST.slug) -> 
 def try_it(request: HttpRequest) -> HttpResponse:
     """The echo's answer to a message, as the chat endpoint would give it."""
     try:
-        window = trying.admit(client_ip(request))
-        tried = trying.echoed(request.body)
+        window = trying.check_rate_limit(client_ip(request))
+        tried = trying.answer_with_echo(request.body)
     except (ApiError, ValidationError) as exception:
         error = as_api_error(exception)
         return JsonResponse(error.body(), status=error.status, headers=error.headers())
@@ -81,7 +81,7 @@ def try_it(request: HttpRequest) -> HttpResponse:
 
 
 def _page(slug: str) -> DocsPage:
-    page = page_called(slug)
+    page = find_page(slug)
     if page is None:
         raise Http404
     return page
@@ -101,14 +101,14 @@ def _context(
     asked = f"?chatbot={wanted}" if chatbot and chatbot.id == wanted else ""
 
     def address(slug: str) -> str:
-        return reverse(index if slug == FIRST.slug else at, kwargs=_where(slug, place)) + asked
+        return reverse(index if slug == FIRST_PAGE.slug else at, kwargs=_where(slug, place)) + asked
 
-    reader = Reader(request.build_absolute_uri("/")[:-1], chatbot.id if chatbot else None)
+    reader = ExampleContext(request.build_absolute_uri("/")[:-1], chatbot.id if chatbot else None)
     return {
         "page": page,
         "chatbot": chatbot,
         "parts": list(_shown(page, reader, address, request.COOKIES.get("language", ""))),
-        "contents": article(page).contents,
+        "contents": render_article(page).contents,
         "groups": [
             (title, [(each, address(each.slug)) for each in pages])
             for title, pages in GROUPS.items()
@@ -117,25 +117,27 @@ def _context(
 
 
 def _where(slug: str, place: dict[str, str]) -> dict[str, str]:
-    return place if slug == FIRST.slug else {**place, "page": slug}
+    return place if slug == FIRST_PAGE.slug else {**place, "page": slug}
 
 
-def _shown(page: DocsPage, reader: Reader, address: Address, language: str) -> Iterator[Shown]:
-    tries = page.tries
-    for part in article(page).parts:
+def _shown(
+    page: DocsPage, reader: ExampleContext, address: Address, language: str
+) -> Iterator[RenderedPart]:
+    tries = page.has_try_it
+    for part in render_article(page).parts:
         if part.example:
             written = snippets(part.example, reader)
             has_it = any(each.language == language for each in written)
             first = language if has_it else written[0].language
-            yield Shown("", part.example, written, first, is_tried=tries)
+            yield RenderedPart("", part.example, written, first, is_tried=tries)
             tries = False
         else:
-            yield Shown(html=_placed(part.html, address))
+            yield RenderedPart(html=_placed(part.html, address))
 
 
 def _placed(html: str, address: Address) -> SafeString:
     """The HTML with the addresses of our own pages where this reader finds them."""
-    first, *rest = html.split(f'href="{BASE}')
+    first, *rest = html.split(f'href="{LINK_PREFIX}')
     found = [first]
     for piece in rest:
         target, _, after = piece.partition('"')

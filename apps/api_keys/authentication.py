@@ -22,7 +22,7 @@ from ninja.security.base import AuthBase
 from apps.api_keys import idempotency
 from apps.api_keys.idempotency import IdempotencyClaim
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, authenticate, parse_bearer_token
+from apps.api_keys.queries import Caller, authenticate_key, parse_bearer_token
 from apps.api_keys.services import update_last_used
 from apps.api_kit.refusal_log import log_refused_request, refusal
 from apps.audit.services import Actor, api_key_actor
@@ -65,7 +65,7 @@ class ApiKeyAuth(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         secret = parse_bearer_token(request.headers.get("Authorization"))
-        caller = authenticate(secret)
+        caller = authenticate_key(secret)
         if caller.is_last_used_outdated(timezone.now()):
             update_last_used(api_key_id=caller.api_key_id)
         call = _call_of(request)

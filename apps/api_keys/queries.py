@@ -59,7 +59,7 @@ def parse_bearer_token(authorization: str | None) -> str:
     return secret.strip()
 
 
-def authenticate(secret: str) -> Caller:
+def authenticate_key(secret: str) -> Caller:
     """The caller of this key. Raises InvalidApiKey.
 
     A malformed, unknown, revoked or expired key costs the same one look-up by digest, and the

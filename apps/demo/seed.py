@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import authenticate
+from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
@@ -143,7 +143,7 @@ def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
 
 def _key(workspace: Workspace, secret: str | None) -> str:
     try:
-        if secret and authenticate(secret).workspace_id == workspace.id:
+        if secret and authenticate_key(secret).workspace_id == workspace.id:
             return secret
     except InvalidApiKey:
         pass

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import authenticate
+from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from tests.api_kit.rest_client import Api
@@ -26,7 +26,7 @@ def api(team: Team) -> Api:
 
 def own(api: Api) -> str:
     """The id of the key that the program holds."""
-    return authenticate(api.key).api_key_id
+    return authenticate_key(api.key).api_key_id
 
 
 def create(api: Api, **fields: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_key_is_made_shown_once_and_works(team: Team, api: Api) -> None:
     later = datetime(2099, 1, 1, tzinfo=UTC)
     made = create(api, scopes=["read", "chat"], rateLimitPerHour=7, expiresAt=later.isoformat())
     secret = made.pop("secret")
-    caller = authenticate(secret)
+    caller = authenticate_key(secret)
     assert (caller.workspace_id, caller.scopes) == (team.workspace.id, frozenset({"read", "chat"}))
     assert made == {
         "id": caller.api_key_id,
@@ -85,7 +85,7 @@ def test_rotated_key_works_on_for_its_grace(team: Team, api: Api) -> None:
     same = ("name", "scopes", "rateLimitPerHour", "expiresAt")
     assert [new[name] for name in same] == [old[name] for name in same]
     assert new["id"] != old["id"]
-    assert {authenticate(each["secret"]).api_key_id for each in (old, new)} == {
+    assert {authenticate_key(each["secret"]).api_key_id for each in (old, new)} == {
         old["id"],
         new["id"],
     }
@@ -106,7 +106,7 @@ def test_rotation_without_grace_ends_the_key_at_once(api: Api) -> None:
     old = create(api)
     api("POST", f"/api-keys/{old['id']}/rotate", {"graceSeconds": 0}, status=201)
     with pytest.raises(InvalidApiKey):
-        authenticate(old["secret"])
+        authenticate_key(old["secret"])
     refused = api("POST", f"/api-keys/{old['id']}/rotate", {}, status=409)
     assert refused["code"] == "API_KEY_ENDED"
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
 from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.queries import Caller, authenticate, parse_bearer_token
+from apps.api_keys.queries import Caller, authenticate_key, parse_bearer_token
 from apps.api_keys.services import issue_key, revoke_key
 from tests.factories import Team
 
@@ -18,7 +18,7 @@ UNKNOWN = "sk-workspace_" + "a" * 51
 def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
     issue_key(workspace=team.outside, name="n")
     key, secret = issue_key(workspace=team.workspace, name="n", scopes=["chat", "read"])
-    assert authenticate(secret) == Caller(
+    assert authenticate_key(secret) == Caller(
         team.workspace.id,
         key.id,
         frozenset({"chat", "read"}),
@@ -49,37 +49,37 @@ def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
 def test_key_that_was_never_issued_is_refused(team: Team, secret: str) -> None:
     issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
-        authenticate(secret)
+        authenticate_key(secret)
 
 
 def test_key_is_compared_to_the_letter(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n")
     for other in (secret.swapcase(), secret + "a", secret[:-1], f" {secret}", secret + "\n"):
         with pytest.raises(InvalidApiKey):
-            authenticate(other)
+            authenticate_key(other)
 
 
 def test_digest_of_a_key_opens_nothing(team: Team) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
-        authenticate(key.digest)
+        authenticate_key(key.digest)
 
 
 def test_revoked_key_is_refused_at_once(team: Team) -> None:
     key, secret = issue_key(workspace=team.workspace, name="n")
-    authenticate(secret)
+    authenticate_key(secret)
     revoke_key(key=key)
     with pytest.raises(InvalidApiKey):
-        authenticate(secret)
+        authenticate_key(secret)
 
 
 def test_expired_key_is_refused(team: Team) -> None:
     later = timezone.now() + timedelta(hours=1)
     key, secret = issue_key(workspace=team.workspace, name="n", expires_at=later)
-    assert authenticate(secret).api_key_id == key.id
+    assert authenticate_key(secret).api_key_id == key.id
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
     with pytest.raises(InvalidApiKey):
-        authenticate(secret)
+        authenticate_key(secret)
 
 
 def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
@@ -92,7 +92,7 @@ def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
     answers = []
     for secret in (UNKNOWN, "malformed", revoked_secret, expired_secret):
         with django_assert_num_queries(1), pytest.raises(InvalidApiKey) as caught:
-            authenticate(secret)
+            authenticate_key(secret)
         answers.append((caught.value.status, caught.value.body(), caught.value.headers()))
     assert answers == [answers[0]] * 4
 
@@ -105,19 +105,19 @@ def test_live_key_costs_one_query(
     for _ in range(others):
         issue_key(workspace=team.workspace, name="n")
     with django_assert_num_queries(1):
-        authenticate(secret)
+        authenticate_key(secret)
 
 
 def test_caller_is_let_through_with_the_scope(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
-    authenticate(secret).require(Scope.READ)
+    authenticate_key(secret).require(Scope.READ)
 
 
 @pytest.mark.parametrize("scope", [Scope.CHAT, Scope.MANAGE])
 def test_caller_without_the_scope_is_told_which(team: Team, scope: Scope) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
     with pytest.raises(ScopeMissing) as caught:
-        authenticate(secret).require(scope)
+        authenticate_key(secret).require(scope)
     assert caught.value.body() == {
         "success": False,
         "error": f"This API key may not do this: it lacks the scope “{scope.value}”.",

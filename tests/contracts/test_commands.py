@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import authenticate
+from apps.api_keys.queries import authenticate_key
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.conversations.models import Conversation, Turn
 from apps.core.ids import new_id
@@ -123,7 +123,7 @@ def test_issue_key_prints_a_key_that_opens_the_workspace(team: Team) -> None:
         *("--scopes", "chat, read", "--expires", expires),
     )
     assert list(found) == ["id", "api_key"]
-    caller = authenticate(found["api_key"])
+    caller = authenticate_key(found["api_key"])
     assert (caller.workspace_id, caller.api_key_id) == (team.workspace.id, found["id"])
     assert caller.scopes == {"chat", "read"}
     assert ApiKey.objects.get(pk=found["id"]).expires_at == datetime.fromisoformat(expires)

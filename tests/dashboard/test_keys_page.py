@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import authenticate
+from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.audit.queries import entries_for
 from tests.dashboard.page_client import everyone, path, says, signed_in
@@ -31,7 +31,7 @@ def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
     assert (response.status_code, page.count(secret)) == (201, 2)
     assert page.count(f"/api/v1/chatbots/{chatbot.id}/chat") == 1
     assert "no-store" in response.headers["Cache-Control"]
-    caller = authenticate(secret)
+    caller = authenticate_key(secret)
     assert (caller.workspace_id, sorted(caller.scopes)) == (team.workspace.id, ["chat", "read"])
     key = ApiKey.objects.get(id=caller.api_key_id)
     assert key.expires_at is not None
@@ -68,7 +68,7 @@ def test_key_is_revoked_at_once_and_once(team: Team) -> None:
     assert said == ["test is revoked. Calls with it are refused from now on."]
     alice.post(page)
     with pytest.raises(InvalidApiKey):
-        authenticate(secret)
+        authenticate_key(secret)
     assert entries_for(team.workspace.id).filter(action="api_key.revoked").count() == 1
 
 
@@ -77,7 +77,7 @@ def test_key_of_another_workspace_is_not_there(team: Team) -> None:
     key = ApiKey.objects.get(workspace=team.outside)
     response = signed_in(team.alice).post(path(team.workspace, f"keys/{key.id}/revoke"))
     assert response.status_code == 404
-    assert authenticate(secret).workspace_id == team.outside.id
+    assert authenticate_key(secret).workspace_id == team.outside.id
 
 
 def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
@@ -128,7 +128,7 @@ def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
     secret = response.context["secret"]
     assert (response.status_code, secret != old_secret) == (201, True)
     assert "no-store" in response.headers["Cache-Control"]
-    assert authenticate(secret).scopes == authenticate(old_secret).scopes
+    assert authenticate_key(secret).scopes == authenticate_key(old_secret).scopes
     key.refresh_from_db()
     assert key.expires_at is not None
     assert timedelta(minutes=59) < key.expires_at - timezone.now() <= timedelta(hours=1)
@@ -137,7 +137,7 @@ def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
     assert entry.actor_label == team.alice.email
     signed_in(team.alice).post(rotate, {"grace": "0"})
     with pytest.raises(InvalidApiKey):
-        authenticate(old_secret)
+        authenticate_key(old_secret)
 
 
 def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team: Team) -> None:

@@ -10,13 +10,13 @@ from django.db import connection, models
 from django.utils import timezone
 
 from apps.api_keys.errors import InvalidApiKey
-from apps.api_keys.queries import authenticate
+from apps.api_keys.queries import authenticate_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation, rate_answer
 from apps.conversations.exports.models import ExportPart
 from apps.conversations.models import Message, RatingValue, Turn
-from apps.conversations.search import read_messages
+from apps.conversations.search import index_new_messages
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
@@ -91,7 +91,7 @@ def lived_in(team: Team) -> tuple[Turn, str]:
         comment=SECRET,
         actor=SYSTEM,
     )
-    read_messages()
+    index_new_messages()
     make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
     create_lead(
         workspace_id=team.workspace.id,
@@ -153,13 +153,13 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
     turn.refresh_from_db()
     assert (turn.credits_charged, turn.status) == (1, "completed")
     with pytest.raises(InvalidApiKey):
-        authenticate(secret)
+        authenticate_key(secret)
 
 
 def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
     _, secret = lived_in(team)
     assert end_workspaces(now=timezone.now()) == []
-    assert authenticate(secret).workspace_id == team.workspace.id
+    assert authenticate_key(secret).workspace_id == team.workspace.id
     assert Chatbot.objects.get(workspace=team.workspace).is_active is True
     assert place(team.workspace, team.alice).role == "owner"
 

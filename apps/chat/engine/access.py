@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, authenticate, caller_for_key, parse_bearer_token
+from apps.api_keys.queries import Caller, authenticate_key, caller_for_key, parse_bearer_token
 from apps.api_keys.services import update_last_used
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
@@ -19,7 +19,7 @@ def authenticate(authorization: str | None, chatbot_id: str) -> tuple[Caller, Ch
 
     Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _get_chatbot(authenticate(parse_bearer_token(authorization)), chatbot_id)
+    return _get_chatbot(authenticate_key(parse_bearer_token(authorization)), chatbot_id)
 
 
 def reauthenticate(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
@@ -35,7 +35,7 @@ def list_accessible_chatbots(authorization: str | None) -> list[Chatbot]:
 
     Raises MissingAuthHeader, InvalidApiKey or ScopeMissing.
     """
-    caller = authenticate(parse_bearer_token(authorization))
+    caller = authenticate_key(parse_bearer_token(authorization))
     _require_chat_scope(caller)
     return active_chatbots_for(caller.workspace_id)
 

@@ -93,8 +93,8 @@ def _cost(client: Client, page: Address) -> Cost:
 
 def _fill(workspace_id: str, turns: int) -> None:
     from apps.chatbots.queries import active_chatbots_for
-    from apps.conversations.seeding import Place, Size, seed_past
+    from apps.conversations.seeding import SeedSize, SeedWorkspace, seed_conversations
 
-    place = Place(workspace_id, active_chatbots_for(workspace_id))
-    size = Size(conversations=max(1, turns // 2), turns=2, days=30)
-    seed_past(places=[place], size=size, told=lambda done: None)
+    place = SeedWorkspace(workspace_id, active_chatbots_for(workspace_id))
+    size = SeedSize(conversations=max(1, turns // 2), turns=2, days=30)
+    seed_conversations(workspaces=[place], size=size, on_progress=lambda done: None)

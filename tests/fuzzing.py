@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_keys.models import MAX_REQUESTS_PER_HOUR, ApiKey, Scope
 from apps.api_keys.services import issue_key
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.writing import write_pending_exports
 from apps.workspaces.models import Workspace
 from tests.contracts.tenant_rows import make_world
 from tests.factories import give, leave_no_work, make_team
@@ -136,7 +136,7 @@ def _exports_written() -> Iterator[None]:
 
     def write() -> None:
         while not ended.wait(0.5):
-            write_due(seconds=5)
+            write_pending_exports(max_seconds=5)
         connection.close()
 
     writer = threading.Thread(target=write)

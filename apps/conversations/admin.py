@@ -22,7 +22,7 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
-from apps.conversations.staff_access import LEAST_REASON, read_with_reason
+from apps.conversations.staff_access import MIN_REASON_LENGTH, read_with_reason
 from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin, detail_action
 
 ERROR_CODES = (
@@ -38,7 +38,7 @@ class ReasonForm(forms.Form):
     """Why a member of staff wants to read what people said."""
 
     reason = forms.CharField(
-        min_length=LEAST_REASON,
+        min_length=MIN_REASON_LENGTH,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="The workspace's owner finds it in the audit log, with your name.",

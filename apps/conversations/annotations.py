@@ -9,7 +9,7 @@ from apps.audit.services import Actor, record
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message, Rating, RatingValue
 from apps.conversations.queries import conversations_for, get_answer
-from apps.conversations.search import read_title
+from apps.conversations.search import index_title
 
 
 @transaction.atomic
@@ -38,7 +38,7 @@ def edit_conversation(
         setattr(conversation, name, given[name])
     conversation.save(update_fields=changed)
     if "title" in changed:
-        read_title(conversation=conversation)
+        index_title(conversation=conversation)
     record(
         workspace_id=workspace_id,
         actor=actor,

@@ -24,14 +24,14 @@ from apps.conversations.lists import (
 from apps.conversations.models import RatingValue, Turn
 from apps.conversations.queries import get_conversation, get_message_page, get_turn
 from apps.conversations.schemas import (
-    ConversationChanges,
-    ConversationFilters,
-    ConversationOut,
-    ConversationPage,
-    MessageList,
-    MessageShape,
-    NewRating,
-    TurnAnswer,
+    ConversationFilterSchema,
+    ConversationListSchema,
+    ConversationSchema,
+    MessageListSchema,
+    MessageSchema,
+    RateMessageSchema,
+    TurnResponseSchema,
+    UpdateConversationSchema,
 )
 from apps.credits.queries import charge_for_turn
 
@@ -44,32 +44,36 @@ ONE = "/conversations/{conversation_id}"
 RATING = "/conversations/{conversation_id}/messages/{message_id}/rating"
 
 
-@router.get("/conversations", auth=READ, response=SuccessSchema[ConversationPage])
+@router.get("/conversations", auth=READ, response=SuccessSchema[ConversationListSchema])
 def list_conversations(
     request: HttpRequest,
-    filters: Query[ConversationFilters],
+    filters: Query[ConversationFilterSchema],
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> SuccessSchema[ConversationPage]:
+) -> SuccessSchema[ConversationListSchema]:
     """The workspace's conversations, those with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
     found = with_summary_fields(filter_conversations(get_caller(request).workspace_id, **given))
     page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="moment")
-    rows = [ConversationOut.of(row) for row in load_summaries(page.rows)]
-    return SuccessSchema(data=ConversationPage(conversations=rows, next_cursor=page.next_cursor))
+    rows = [ConversationSchema.of(row) for row in load_summaries(page.rows)]
+    return SuccessSchema(
+        data=ConversationListSchema(conversations=rows, next_cursor=page.next_cursor)
+    )
 
 
-@router.get(ONE, auth=READ, response=SuccessSchema[ConversationOut])
-def get_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[ConversationOut]:
+@router.get(ONE, auth=READ, response=SuccessSchema[ConversationSchema])
+def get_conversation(
+    request: HttpRequest, conversation_id: str
+) -> SuccessSchema[ConversationSchema]:
     """One conversation."""
     conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
-    return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
+    return SuccessSchema(data=ConversationSchema.of(get_summary(conversation)))
 
 
-@router.patch(ONE, auth=MANAGE, response=SuccessSchema[ConversationOut])
+@router.patch(ONE, auth=MANAGE, response=SuccessSchema[ConversationSchema])
 def update_conversation(
-    request: HttpRequest, conversation_id: str, body: ConversationChanges
-) -> SuccessSchema[ConversationOut]:
+    request: HttpRequest, conversation_id: str, body: UpdateConversationSchema
+) -> SuccessSchema[ConversationSchema]:
     """Give a conversation a title or a note of your own, or take them away."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
     conversation = annotations.edit_conversation(
@@ -78,7 +82,7 @@ def update_conversation(
         actor=caller_actor(request),
         **given,
     )
-    return SuccessSchema(data=ConversationOut.of(get_summary(conversation)))
+    return SuccessSchema(data=ConversationSchema.of(get_summary(conversation)))
 
 
 @router.delete(
@@ -95,29 +99,29 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSc
     return SuccessSchema(data=DeletedSchema(id=conversation_id))
 
 
-@router.get(f"{ONE}/messages", auth=READ, response=SuccessSchema[MessageList])
+@router.get(f"{ONE}/messages", auth=READ, response=SuccessSchema[MessageListSchema])
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> SuccessSchema[MessageList]:
+) -> SuccessSchema[MessageListSchema]:
     """A conversation's messages, oldest first, a page at a time."""
     conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
     page, next_cursor = get_message_page(conversation, cursor=cursor, limit=limit)
-    rows = [MessageShape.of(message) for message in page]
-    return SuccessSchema(data=MessageList(messages=rows, next_cursor=next_cursor))
+    rows = [MessageSchema.of(message) for message in page]
+    return SuccessSchema(data=MessageListSchema(messages=rows, next_cursor=next_cursor))
 
 
 @router.put(
     RATING,
     auth=RATE,
-    response=SuccessSchema[MessageShape],
+    response=SuccessSchema[MessageSchema],
     openapi_extra=raises(MessageNotAnAnswer),
 )
 def rate_message(
-    request: HttpRequest, conversation_id: str, message_id: str, body: NewRating
-) -> SuccessSchema[MessageShape]:
+    request: HttpRequest, conversation_id: str, message_id: str, body: RateMessageSchema
+) -> SuccessSchema[MessageSchema]:
     """Rate an answer of the assistant, in place of any rating that it has."""
     message = annotations.rate_answer(
         workspace_id=get_caller(request).workspace_id,
@@ -127,31 +131,31 @@ def rate_message(
         comment=(body.comment or "").strip(),
         actor=caller_actor(request),
     )
-    return SuccessSchema(data=MessageShape.of(message))
+    return SuccessSchema(data=MessageSchema.of(message))
 
 
 @router.delete(
     RATING,
     auth=RATE,
-    response=SuccessSchema[MessageShape],
+    response=SuccessSchema[MessageSchema],
     openapi_extra=raises(MessageNotAnAnswer),
 )
 def clear_rating(
     request: HttpRequest, conversation_id: str, message_id: str
-) -> SuccessSchema[MessageShape]:
+) -> SuccessSchema[MessageSchema]:
     """Take the rating of an answer away, if it has one."""
     message = annotations.clear_rating(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
     )
-    return SuccessSchema(data=MessageShape.of(message))
+    return SuccessSchema(data=MessageSchema.of(message))
 
 
 @router.get(
     "/chatbots/{chatbot_id}/turns/{turn_id}",
     auth=ApiKeyAuth(Scope.CHAT, Scope.READ),
-    response=TurnAnswer,
+    response=TurnResponseSchema,
 )
 def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
     """A turn's receipt: how it stands, what it used, what it cost and how long it took."""

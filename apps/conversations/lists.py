@@ -16,7 +16,7 @@ from django.db.models.functions import Left
 
 from apps.conversations.models import Conversation, Message, Passage, Rating, Turn, TurnStatus
 from apps.conversations.queries import conversations_for, messages_in
-from apps.conversations.search import passages_with
+from apps.conversations.search import find_search_documents
 from apps.core.ids import is_id
 
 RatedFilter = Literal["up", "down", "any", "none"]
@@ -65,7 +65,7 @@ def filter_conversations(
 def _places_of(workspace_id: str, search: str) -> list[str] | QuerySet[Passage]:
     if is_id(search):
         return _places_of_id(workspace_id, search)
-    return passages_with(workspace_id, search).values("conversation_id")  # type: ignore[return-value]
+    return find_search_documents(workspace_id, search).values("conversation_id")  # type: ignore[return-value]
 
 
 def _places_of_id(workspace_id: str, id: str) -> list[str]:

@@ -53,7 +53,7 @@ Note = Annotated[StorableText, Field(max_length=NOTE_LENGTH)]
 Comment = Annotated[StorableText, Field(max_length=COMMENT_LENGTH)]
 
 
-class ConversationFilters(Schema):
+class ConversationFilterSchema(Schema):
     """Which conversations. All that is given must match."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -84,28 +84,28 @@ class ConversationFilters(Schema):
     )
 
 
-class ConversationChanges(RequestSchema):
+class UpdateConversationSchema(RequestSchema):
     """What to change: a field that is absent stays as it is, null takes it away."""
 
     title: Title | None = Field(None, examples=["Order 4711 arrived broken"])
     note: Note | None = Field(None, examples=["Refunded on Monday."])
 
 
-class LastTurn(ResponseSchema):
+class LastTurnSchema(ResponseSchema):
     """The newest turn, and how it stands."""
 
     id: str
     status: Status
 
 
-class RatingCounts(ResponseSchema):
+class RatingCountsSchema(ResponseSchema):
     """How many answers are rated so."""
 
     up: int
     down: int
 
 
-class ConversationOut(ResponseSchema):
+class ConversationSchema(ResponseSchema):
     """A conversation. `title` and `note` are your own words; `preview` is how the first message
     begins, for want of a title."""
 
@@ -116,8 +116,8 @@ class ConversationOut(ResponseSchema):
     preview: str
     source: str
     has_lead: bool
-    last_turn: LastTurn | None
-    ratings: RatingCounts
+    last_turn: LastTurnSchema | None
+    ratings: RatingCountsSchema
     created_at: datetime
     last_message_at: datetime
 
@@ -151,41 +151,41 @@ class ConversationOut(ResponseSchema):
             source=found.source,
             has_lead=row.has_lead,
             last_turn=(
-                LastTurn(id=row.turn.id, status=row.turn.status)  # type: ignore[arg-type]
+                LastTurnSchema(id=row.turn.id, status=row.turn.status)  # type: ignore[arg-type]
                 if row.turn
                 else None
             ),
-            ratings=RatingCounts(up=row.ups, down=row.downs),
+            ratings=RatingCountsSchema(up=row.ups, down=row.downs),
             created_at=found.created_at,
             last_message_at=found.last_message_at,
         )
 
 
-class ConversationPage(ResponseSchema):
-    conversations: list[ConversationOut]
+class ConversationListSchema(ResponseSchema):
+    conversations: list[ConversationSchema]
     next_cursor: str | None
 
 
-class NewRating(RequestSchema):
+class RateMessageSchema(RequestSchema):
     """What you think of an answer. Without a comment, it has none."""
 
     rating: Literal["up", "down"]
     comment: Comment | None = Field(None, examples=["Answers another question."])
 
 
-class RatedBy(ResponseSchema):
+class RatedBySchema(ResponseSchema):
     """Whose rating it is. `label` is an email address, or an API key's name and what is shown."""
 
     kind: Literal["person", "api_key"]
     label: str
 
 
-class RatingOut(ResponseSchema):
+class RatingSchema(ResponseSchema):
     """A rating: the last word of whoever rated the answer."""
 
     rating: Literal["up", "down"]
     comment: str | None
-    rated_by: RatedBy
+    rated_by: RatedBySchema
     rated_at: DateTimeString
 
     @classmethod
@@ -193,19 +193,19 @@ class RatingOut(ResponseSchema):
         return cls(
             rating=rating.value,  # type: ignore[arg-type]
             comment=rating.comment or None,
-            rated_by=RatedBy(kind=rating.actor_kind, label=rating.actor_label),  # type: ignore[arg-type]
+            rated_by=RatedBySchema(kind=rating.actor_kind, label=rating.actor_label),  # type: ignore[arg-type]
             rated_at=rating.created_at.isoformat(),
         )
 
 
-class MessageShape(ResponseSchema):
+class MessageSchema(ResponseSchema):
     """A message. Its metadata is never shown: it is the caller's own and may name people."""
 
     id: str
     turn_id: str | None
     role: Literal["user", "assistant"]
     text: str
-    rating: RatingOut | None
+    rating: RatingSchema | None
     created_at: DateTimeString
 
     @classmethod
@@ -216,31 +216,31 @@ class MessageShape(ResponseSchema):
             turn_id=message.turn_id,
             role=message.role,  # type: ignore[arg-type]
             text=message.text,
-            rating=RatingOut.of(rating) if rating else None,
+            rating=RatingSchema.of(rating) if rating else None,
             created_at=message.created_at.isoformat(),
         )
 
 
-class MessageList(ResponseSchema):
-    messages: list[MessageShape]
+class MessageListSchema(ResponseSchema):
+    messages: list[MessageSchema]
     next_cursor: str | None
 
 
-class Usage(ResponseSchema):
+class TokenUsageSchema(ResponseSchema):
     """Tokens read and written; null while the turn runs, and where its process died."""
 
     input_tokens: int | None
     output_tokens: int | None
 
 
-class TurnCredits(ResponseSchema):
+class TurnCreditsSchema(ResponseSchema):
     held: int
     charged: int
     released: int
     ledger_entry_id: str | None
 
 
-class Timings(ResponseSchema):
+class TurnTimingsSchema(ResponseSchema):
     """Milliseconds from the turn's opening; null for what has not come."""
 
     queue_ms: int | None
@@ -248,7 +248,7 @@ class Timings(ResponseSchema):
     total_ms: int | None
 
 
-class TurnShape(ResponseSchema):
+class TurnSchema(ResponseSchema):
     """A turn's receipt. `code` is that of the error under which it failed."""
 
     turn_id: str
@@ -259,13 +259,13 @@ class TurnShape(ResponseSchema):
     finish_reason: FinishReason | None
     code: str | None
     model: str
-    usage: Usage
-    credits: TurnCredits
-    timings: Timings
+    usage: TokenUsageSchema
+    credits: TurnCreditsSchema
+    timings: TurnTimingsSchema
     created_at: DateTimeString
     settled_at: DateTimeString | None
 
 
-class TurnAnswer(ResponseSchema):
+class TurnResponseSchema(ResponseSchema):
     success: Literal[True] = True
-    data: TurnShape
+    data: TurnSchema

@@ -35,10 +35,10 @@ from apps.conversations.models import (
 )
 from apps.core.ids import first_id_at
 
-LONGEST_WORD = 64
-MOST_WORDS = 20_000
+MAX_WORD_LENGTH = 64
+MAX_WORDS = 20_000
 """Different words of one message that are kept: more would not fit PostgreSQL's type."""
-SHORTEST_BEGINNING = 3
+MIN_PREFIX_LENGTH = 3
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _UNSPACED_LENGTH = 8
 
@@ -48,7 +48,7 @@ _LATEST = timedelta(minutes=2)
 """How long after its id was made a row may be committed, other machines' clocks included."""
 
 
-def words_of(text: str) -> set[str]:
+def extract_words(text: str) -> set[str]:
     """The words of a text."""
     plain = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(each for each in plain if not unicodedata.combining(each))
@@ -57,29 +57,29 @@ def words_of(text: str) -> set[str]:
         if _UNSPACED.search(word):
             words.update(word[at : at + _UNSPACED_LENGTH] for at in range(len(word)))
         else:
-            words.add(word[:LONGEST_WORD])
-        if len(words) >= MOST_WORDS:
+            words.add(word[:MAX_WORD_LENGTH])
+        if len(words) >= MAX_WORDS:
             break
     return words
 
 
-def query_of(typed: str) -> str | None:
+def build_tsquery(text: str) -> str | None:
     """A condition that wants every word that was typed, as text of the type tsquery; None where
     there is no word."""
-    plain = unicodedata.normalize("NFKD", typed.casefold()).casefold()
+    plain = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(each for each in plain if not unicodedata.combining(each))
     wanted = []
     for word in dict.fromkeys(re.findall(r"[^\W_]+", bare)):
         unspaced = _UNSPACED.search(word) is not None
-        cut = word[: _UNSPACED_LENGTH if unspaced else LONGEST_WORD]
-        begins = unspaced or len(word) >= SHORTEST_BEGINNING
+        cut = word[: _UNSPACED_LENGTH if unspaced else MAX_WORD_LENGTH]
+        begins = unspaced or len(word) >= MIN_PREFIX_LENGTH
         wanted.append(f"'{cut}':*" if begins else f"'{cut}'")
     return " & ".join(wanted) or None
 
 
-def passages_with(workspace_id: str, typed: str) -> QuerySet[Passage]:
+def find_search_documents(workspace_id: str, text: str) -> QuerySet[Passage]:
     """The workspace's passages that have every word."""
-    query = query_of(typed)
+    query = build_tsquery(text)
     passages = Passage.objects.filter(workspace_id=workspace_id)
     if query is None:
         return passages.none()
@@ -94,7 +94,7 @@ def passages_with(workspace_id: str, typed: str) -> QuerySet[Passage]:
     )
 
 
-def read_messages() -> int:
+def index_new_messages() -> int:
     """Read the messages that nobody has read yet; how many were. Safe to run twice at once."""
     read = 0
     for _ in range(_BATCHES):
@@ -164,7 +164,7 @@ def _write(places: Iterable[tuple[str, str]]) -> None:
                 "id": message.id,
                 "workspace_id": message.workspace_id,
                 "conversation_id": message.conversation_id,
-                "words": sorted(words_of(message.text)),
+                "words": sorted(extract_words(message.text)),
             }
             for message in messages
         ]
@@ -172,11 +172,11 @@ def _write(places: Iterable[tuple[str, str]]) -> None:
             cursor.execute(_WRITE, [json.dumps(rows)])
 
 
-def read_title(*, conversation: Conversation) -> None:
+def index_title(*, conversation: Conversation) -> None:
     """Have a conversation found by the title that it has now. Call it where the title changes,
     with the conversation locked."""
     Passage.objects.filter(workspace_id=conversation.workspace_id, id=conversation.id).delete()
-    words = sorted(words_of(conversation.title))
+    words = sorted(extract_words(conversation.title))
     if words:
         row = {
             "id": conversation.id,
@@ -188,7 +188,7 @@ def read_title(*, conversation: Conversation) -> None:
             cursor.execute(_WRITE, [json.dumps([row])])
 
 
-def forget(*, workspace_id: str, conversation_ids: Collection[str]) -> None:
+def delete_search_documents(*, workspace_id: str, conversation_ids: Collection[str]) -> None:
     """Erase what search knows of these conversations. Call it in a transaction, once their
     messages are gone: it waits for whoever is reading them."""
     places = Conversation.objects.filter(workspace_id=workspace_id, id__in=conversation_ids)
@@ -197,7 +197,7 @@ def forget(*, workspace_id: str, conversation_ids: Collection[str]) -> None:
     passages.filter(conversation_id__in=conversation_ids).delete()
 
 
-def read_again(*, after: str) -> None:
+def reindex_after(*, message_id: str) -> None:
     """Have the messages whose ids are above this one read, though some may have been passed: for
     rows that are written later than their ids say."""
-    SearchProgress.objects.filter(read_to__gt=after).update(read_to=after)
+    SearchProgress.objects.filter(read_to__gt=message_id).update(read_to=message_id)

@@ -19,22 +19,22 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import bulk_create_chatbots
-from apps.conversations.search import read_again
+from apps.conversations.search import reindex_after
 from apps.core.ids import to_base36
 from apps.credits.backfill import backfill_initial_grants
 from apps.workspaces.models import Member, Role, Workspace
 
-AT_ONCE = 100_000
-ROWS_AT_ONCE = 2_000
-MOST_REQUESTS = 10_000
-SPARE_CREDITS = 1_000_000
+CONVERSATION_BATCH_SIZE = 100_000
+ROW_BATCH_SIZE = 2_000
+RATE_LIMIT = 10_000
+EXTRA_CREDITS = 1_000_000
 """What is left to each workspace for what is measured."""
 
-Told = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SeedWorkspace:
     """Where conversations go: a workspace and its chatbots, which take turns."""
 
     workspace_id: str
@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SeedSize:
     """How much is made: conversations in all, spread evenly, and turns in each."""
 
     conversations: int
@@ -135,17 +135,17 @@ _THINGS = ["parcel", "lamp", "chair", "letter", "refund", "invoice", "bicycle", 
 
 
 @transaction.atomic
-def new_places(
+def create_workspaces(
     *, slug: str, owner: User, language_model: LanguageModel, workspaces: int, chatbots: int
-) -> list[Place]:
+) -> list[SeedWorkspace]:
     """New workspaces, called by the slug and a number, each with so many chatbots."""
     made = Workspace.objects.bulk_create(
         [Workspace(slug=f"{slug}-{n}", name=f"{slug}-{n}") for n in range(workspaces)],
-        batch_size=ROWS_AT_ONCE,
+        batch_size=ROW_BATCH_SIZE,
     )
     Member.objects.bulk_create(
         [Member(workspace=workspace, user=owner, role=Role.OWNER) for workspace in made],
-        batch_size=ROWS_AT_ONCE,
+        batch_size=ROW_BATCH_SIZE,
     )
     bots = bulk_create_chatbots(
         chatbots=[
@@ -153,7 +153,7 @@ def new_places(
                 workspace=workspace,
                 name=f"Chatbot {n + 1}",
                 language_model=language_model,
-                rate_limit_requests=MOST_REQUESTS,
+                rate_limit_requests=RATE_LIMIT,
                 rate_limit_window_seconds=1,
             )
             for workspace in made
@@ -161,32 +161,37 @@ def new_places(
         ]
     )
     return [
-        Place(workspace.id, bots[n * chatbots : (n + 1) * chatbots])
+        SeedWorkspace(workspace.id, bots[n * chatbots : (n + 1) * chatbots])
         for n, workspace in enumerate(made)
     ]
 
 
-def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: None) -> None:
+def seed_conversations(
+    *,
+    workspaces: Sequence[SeedWorkspace],
+    size: SeedSize,
+    on_progress: ProgressCallback = lambda _: None,
+) -> None:
     """Fill new workspaces, each with as many chatbots as the others, and count the rows anew.
 
-    `told` hears after each step how many conversations there are. A superuser's rows are not
+    `on_progress` hears after each step how many conversations there are. A superuser's rows are not
     checked one by one for what they point at, which halves the time.
     """
-    each = -(-size.conversations // len(places))
+    each = -(-size.conversations // len(workspaces))
     step = timedelta(days=size.days) / (each + 1)
-    granted = each * size.turns + SPARE_CREDITS
+    granted = each * size.turns + EXTRA_CREDITS
     start = timezone.now() - timedelta(days=size.days)
     backfill_initial_grants(
-        workspace_ids=[place.workspace_id for place in places],
+        workspace_ids=[place.workspace_id for place in workspaces],
         credits=granted,
         created_at=start,
         reason="For what is measured",
     )
     values: dict[str, Any] = {
         "ids": "c" + to_base36(time.time_ns() // 1_000_000, 9),
-        "places": len(places),
-        "bots": len(places[0].chatbots),
-        "model": places[0].chatbots[0].language_model.name,
+        "places": len(workspaces),
+        "bots": len(workspaces[0].chatbots),
+        "model": workspaces[0].chatbots[0].language_model.name,
         "turns": size.turns,
         "granted": granted,
         "start": start,
@@ -194,12 +199,12 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         "pace": step / size.turns,
         "things": _THINGS,
     }
-    _fill_places(places)
-    for first in range(0, size.conversations, AT_ONCE):
-        last = min(first + AT_ONCE, size.conversations) - 1
+    _fill_places(workspaces)
+    for first in range(0, size.conversations, CONVERSATION_BATCH_SIZE):
+        last = min(first + CONVERSATION_BATCH_SIZE, size.conversations) - 1
         _write(values | {"first": first, "last": last})
-        told(last + 1)
-    read_again(after=values["ids"])
+        on_progress(last + 1)
+    reindex_after(message_id=values["ids"])
     with connection.cursor() as cursor:
         # What was made is counted and marked as seen by all, as it would be by tomorrow.
         for table in ("conversation", "turn", "message"):
@@ -208,7 +213,7 @@ def seed_past(*, places: Sequence[Place], size: Size, told: Told = lambda _: Non
         cursor.execute("DROP TABLE seeding_place")
 
 
-def _fill_places(places: Sequence[Place]) -> None:
+def _fill_places(places: Sequence[SeedWorkspace]) -> None:
     chatbots = [chatbot for place in places for chatbot in place.chatbots]
     with connection.cursor() as cursor:
         cursor.execute(_PLACES)

@@ -11,8 +11,8 @@ from apps.audit.services import Actor, record
 from apps.conversations.models import Conversation, Message
 from apps.conversations.queries import messages_in
 
-LEAST_REASON = 10
-MOST_MESSAGES = 500
+MIN_REASON_LENGTH = 10
+MAX_MESSAGES = 500
 
 
 @transaction.atomic
@@ -22,8 +22,8 @@ def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -
     Raises ValueError for a reason of fewer than 10 characters.
     """
     reason = reason.strip()
-    if len(reason) < LEAST_REASON:
-        raise ValueError(f"Give a reason of at least {LEAST_REASON} characters.")
+    if len(reason) < MIN_REASON_LENGTH:
+        raise ValueError(f"Give a reason of at least {MIN_REASON_LENGTH} characters.")
     record(
         workspace_id=conversation.workspace_id,
         actor=actor,
@@ -31,5 +31,5 @@ def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -
         target_id=conversation.id,
         details={"reason": reason},
     )
-    newest = messages_in(conversation).reverse()[:MOST_MESSAGES]
+    newest = messages_in(conversation).reverse()[:MAX_MESSAGES]
     return list(reversed(newest))

@@ -12,8 +12,8 @@ from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
 from apps.audit.services import SYSTEM, user_actor
 from apps.conversations.exports.models import Export, ExportFormat
-from apps.conversations.exports.services import Wanted, ask_for_export
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.services import ExportFilters, request_export
+from apps.conversations.exports.writing import write_pending_exports
 from apps.conversations.models import Conversation, Message, Rating, RatingValue, Role
 from apps.credits.alerts import set_low_balance_threshold
 from apps.demo.seed_team import TEAM
@@ -103,15 +103,18 @@ def _export(workspace: Workspace, people: Sequence[User], now: datetime) -> None
     """Two files, asked for by the way that everybody takes and written as a worker would."""
     week = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
     for number, (file_format, wanted) in enumerate(
-        ((ExportFormat.JSONL, Wanted(has_lead=True)), (ExportFormat.CSV, Wanted(since=week)))
+        (
+            (ExportFormat.JSONL, ExportFilters(has_lead=True)),
+            (ExportFormat.CSV, ExportFilters(since=week)),
+        )
     ):
-        export = ask_for_export(
+        export = request_export(
             workspace_id=workspace.id,
             file_format=file_format,
-            wanted=wanted,
+            filters=wanted,
             actor=user_actor(people[number % len(people)]),
         )
-        write_due(seconds=30)
+        write_pending_exports(max_seconds=30)
         asked = now - timedelta(days=2 - number, hours=3)
         Export.objects.filter(workspace=workspace, id=export.id).update(
             created_at=asked, finished_at=asked + timedelta(seconds=4)

@@ -16,7 +16,7 @@ from django.db.models import Q
 from apps.audit.services import SYSTEM, record
 from apps.conversations.erasure import delete_conversation, find_end_user_conversations
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
-from apps.conversations.exports.queries import exports_of
+from apps.conversations.exports.queries import exports_for
 from apps.conversations.exports.services import delete_export
 from apps.conversations.queries import conversations_for
 from apps.infrastructure.logging import get_logger
@@ -80,7 +80,7 @@ def erase_user(erasure: Erasure, *, now: datetime) -> bool:
     lead_ids = leads.lead_ids_from_conversations(workspace_id, ids)
     deleted = [_delete(workspace_id, conversation_id) for conversation_id in ids]
     erase_events(workspace_id, conversation_ids=ids, lead_ids=lead_ids)
-    for export in exports_of(workspace_id) if ids else ():
+    for export in exports_for(workspace_id) if ids else ():
         delete_export(export=export, actor=SYSTEM)
     removed = leads.erase_leads(workspace_id, lead_ids)
     if -1 in deleted:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.conversations.models import Conversation, Rating
-from apps.conversations.search import read_messages
+from apps.conversations.search import index_new_messages
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot
@@ -49,7 +49,7 @@ def test_conversation_is_found_named_rated_and_deleted(
     turn = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
     completed(turn, "It left our house on Monday.")
     completed(opened(chatbot, text="Another question"), "Another answer")
-    read_messages()
+    index_new_messages()
     page = visit(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")
     page.get_by_label("Words or an id").fill("refund")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.writing import write_pending_exports
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.conversations.export_helpers import asked, make_export
@@ -40,7 +40,7 @@ def test_what_the_list_shows_is_exported_and_progress_is_seen(
     export = Export.objects.get(workspace=live_team.workspace)
     Export.objects.filter(pk=export.pk).update(conversations_total=4, conversations_done=1)
     expect(row.get_by_role("progressbar")).to_have_attribute("value", "25")
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     expect(row).to_contain_text("Completed")
     with page.expect_download() as download:
         row.get_by_role("link", name="Download").click()

@@ -29,7 +29,7 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
-from apps.conversations.search import read_messages
+from apps.conversations.search import index_new_messages
 from apps.core.ids import new_id
 from apps.credits.credit_requests import request_credits
 from apps.credits.models import (
@@ -150,7 +150,7 @@ def make_world() -> tuple[Team, str]:
         field="name",
         value=USERS_TEXT,
     )
-    read_messages()
+    index_new_messages()
     answer = Message.objects.get(workspace=team.workspace, role="assistant")
     Rating.objects.create(
         workspace=team.workspace,

@@ -18,7 +18,7 @@ from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
 from apps.chat.engine.start import ChatRequest
 from apps.chatbots.models import ChatbotVersion
-from apps.conversations.exports.services import MOST_UNFINISHED
+from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.core.errors import ApiError
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
@@ -244,7 +244,7 @@ def unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def one_export_more(web: WebProcess, team: Team) -> httpx.Response:
-    for _ in range(MOST_UNFINISHED):
+    for _ in range(MAX_UNFINISHED_EXPORTS):
         asked(team.workspace)
     return _rest(web, team, "POST", "conversation-exports", json={"format": "csv"})
 

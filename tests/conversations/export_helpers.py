@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from apps.audit.services import SYSTEM
 from apps.conversations.exports.models import Export, ExportPart
-from apps.conversations.exports.services import Wanted, ask_for_export
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.services import ExportFilters, request_export
+from apps.conversations.exports.writing import write_pending_exports
 from apps.workspaces.models import Workspace
 
 
-def asked(workspace: Workspace, file_format: str = "jsonl", wanted: Wanted | None = None) -> Export:
+def asked(
+    workspace: Workspace, file_format: str = "jsonl", wanted: ExportFilters | None = None
+) -> Export:
     """An export that nobody has begun to write."""
-    return ask_for_export(
-        workspace_id=workspace.id, file_format=file_format, wanted=wanted or Wanted(), actor=SYSTEM
+    return request_export(
+        workspace_id=workspace.id,
+        file_format=file_format,
+        filters=wanted or ExportFilters(),
+        actor=SYSTEM,
     )
 
 
 def make_export(
-    workspace: Workspace, file_format: str = "jsonl", wanted: Wanted | None = None
+    workspace: Workspace, file_format: str = "jsonl", wanted: ExportFilters | None = None
 ) -> Export:
     """An export that is completed."""
     export = asked(workspace, file_format, wanted)
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     export.refresh_from_db()
     return export
 

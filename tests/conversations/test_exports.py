@@ -19,17 +19,17 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ExportNotFound, TooManyExports
 from apps.conversations.exports import writing
-from apps.conversations.exports.lines import COLUMNS, next_part
+from apps.conversations.exports.lines import COLUMNS, build_next_part
 from apps.conversations.exports.models import Export, ExportPart
-from apps.conversations.exports.queries import export_with
+from apps.conversations.exports.queries import get_export
 from apps.conversations.exports.services import (
-    MOST_KEPT,
-    MOST_UNFINISHED,
-    Wanted,
+    MAX_EXPORTS,
+    MAX_UNFINISHED_EXPORTS,
+    ExportFilters,
+    delete_expired_exports,
     delete_export,
-    prune_exports,
 )
-from apps.conversations.exports.writing import MOST_ATTEMPTS, write_due
+from apps.conversations.exports.writing import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
 from tests.conversations.export_helpers import asked, make_export, written
 from tests.factories import Team, make_chatbot
@@ -117,11 +117,13 @@ def test_filters_are_of_the_chatbot_and_of_the_last_message(team: Team) -> None:
         Conversation.objects.filter(pk=conversation.pk).update(
             last_message_at=now - timedelta(days=days)
         )
-    wanted = Wanted(since=now - timedelta(days=2), before=now - timedelta(days=1))
+    wanted = ExportFilters(since=now - timedelta(days=2), before=now - timedelta(days=1))
     assert texts(make_export(team.workspace, wanted=wanted)) == ["new", "other"]
-    wanted = Wanted(chatbot_id=chatbot.id, before=now - timedelta(days=2))
+    wanted = ExportFilters(chatbot_id=chatbot.id, before=now - timedelta(days=2))
     assert texts(make_export(team.workspace, wanted=wanted)) == ["old"]
-    assert texts(make_export(team.workspace, wanted=Wanted(chatbot_id=other.id))) == ["other"]
+    assert texts(make_export(team.workspace, wanted=ExportFilters(chatbot_id=other.id))) == [
+        "other"
+    ]
 
 
 def test_other_filters_are_those_of_the_list(team: Team) -> None:
@@ -132,7 +134,7 @@ def test_other_filters_are_those_of_the_list(team: Team) -> None:
     completed(shop, "")
 
     def found(**wanted: Any) -> list[str]:
-        return texts(make_export(team.workspace, wanted=Wanted(**wanted)))
+        return texts(make_export(team.workspace, wanted=ExportFilters(**wanted)))
 
     assert found(status="failed") == ["broken"]
     assert found(status="completed") == ["fine", "from the shop"]
@@ -148,7 +150,7 @@ def test_what_is_said_later_is_not_in_it(team: Team) -> None:
     export = asked(team.workspace)
     completed(opened(chatbot, conversation_id=conversation.id, text="after"))
     said(chatbot, "new")
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     assert texts(export) == ["before"]
 
 
@@ -184,7 +186,7 @@ def test_each_look_goes_on_where_the_last_one_ended(team: Team) -> None:
         said(chatbot, f"{number}", "yes")
     export = asked(team.workspace)
     looks = 1
-    while write_due(seconds=0):
+    while write_pending_exports(max_seconds=0):
         looks += 1
         export.refresh_from_db()
     assert looks > 3
@@ -195,21 +197,21 @@ def test_each_look_goes_on_where_the_last_one_ended(team: Team) -> None:
 def test_worker_whose_claim_was_taken_over_writes_nothing_more(team: Team) -> None:
     said(make_chatbot(team.workspace), "One", "Eins")
     export = asked(team.workspace)
-    slow = writing._claimed()
+    slow = writing.claim_next_export()
     assert slow is not None
-    part = next_part(slow, most_rows=10)
+    part = build_next_part(slow, max_rows=10)
     Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
-    write_due(seconds=60)
-    assert writing._kept(slow, part) is False
+    write_pending_exports(max_seconds=60)
+    assert writing.save_part(slow, part) is False
     assert texts(export) == ["One", "Eins"]
 
 
 def test_export_that_nobody_can_write_is_given_up(team: Team) -> None:
     export = asked(team.workspace)
-    for _ in range(MOST_ATTEMPTS):  # workers that die before they write anything
-        assert writing._claimed() is not None
+    for _ in range(MAX_ATTEMPTS):  # workers that die before they write anything
+        assert writing.claim_next_export() is not None
         Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     export.refresh_from_db()
     assert (export.status, export.error) == (
         "failed",
@@ -230,17 +232,17 @@ def test_file_that_grows_too_large_is_given_up(team: Team, settings: Settings) -
 def test_workspace_has_a_few_in_writing_at_a_time_and_others_go_on(team: Team) -> None:
     mine = [asked(team.workspace) for _ in range(3)]
     other = asked(team.outside)
-    claimed = [writing._claimed() for _ in range(4)]
+    claimed = [writing.claim_next_export() for _ in range(4)]
     assert [export and export.id for export in claimed] == [mine[0].id, mine[1].id, other.id, None]
 
 
 def test_workspace_asks_for_a_few_at_a_time_and_keeps_some(team: Team) -> None:
-    for _ in range(MOST_UNFINISHED):
+    for _ in range(MAX_UNFINISHED_EXPORTS):
         asked(team.workspace)
     with pytest.raises(TooManyExports, match="not finished"):
         asked(team.workspace)
-    write_due(seconds=60)
-    for _ in range(MOST_KEPT - MOST_UNFINISHED):
+    write_pending_exports(max_seconds=60)
+    for _ in range(MAX_EXPORTS - MAX_UNFINISHED_EXPORTS):
         make_export(team.workspace)
     with pytest.raises(TooManyExports, match="keeps"):
         asked(team.workspace)
@@ -249,14 +251,14 @@ def test_workspace_asks_for_a_few_at_a_time_and_keeps_some(team: Team) -> None:
 
 def test_chatbot_of_another_workspace_is_not_found(team: Team) -> None:
     with pytest.raises(ChatbotNotFound):
-        asked(team.workspace, wanted=Wanted(chatbot_id=make_chatbot(team.outside).id))
+        asked(team.workspace, wanted=ExportFilters(chatbot_id=make_chatbot(team.outside).id))
 
 
 def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(team: Team) -> None:
-    export = make_export(team.workspace, wanted=Wanted(since=timezone.now()))
+    export = make_export(team.workspace, wanted=ExportFilters(since=timezone.now()))
     delete_export(export=export, actor=SYSTEM)
     with pytest.raises(ExportNotFound):
-        export_with(team.workspace.id, export.id)
+        get_export(team.workspace.id, export.id)
     assert ExportPart.objects.filter(export_id=export.id).exists() is False
     actions = [(entry.action, entry.target_id) for entry in entries_for(team.workspace.id)[:2]]
     assert actions == [("export.deleted", export.id), ("conversations.exported", export.id)]
@@ -268,7 +270,7 @@ def test_exports_are_kept_for_some_days(team: Team, settings: Settings) -> None:
     old, new = make_export(team.workspace), make_export(team.workspace)
     past = timezone.now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
     Export.objects.filter(pk=old.pk).update(created_at=past)
-    assert prune_exports() == 1
+    assert delete_expired_exports() == 1
     assert list(Export.objects.filter(workspace=team.workspace)) == [new]
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.writing import write_pending_exports
 from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
 from tests.conversations.export_helpers import asked, make_export, written
@@ -44,7 +44,7 @@ def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None
         "finishedAt": None,
         "expiresAt": made["expiresAt"],
     }
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     done = api("GET", f"{PATH}/{row.id}")
     assert (done["status"], done["progress"], done["bytes"]) == (
         "completed",

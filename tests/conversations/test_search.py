@@ -14,7 +14,12 @@ from apps.conversations.annotations import edit_conversation
 from apps.conversations.erasure import delete_conversation
 from apps.conversations.lists import filter_conversations
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
-from apps.conversations.search import query_of, read_again, read_messages, words_of
+from apps.conversations.search import (
+    build_tsquery,
+    extract_words,
+    index_new_messages,
+    reindex_after,
+)
 from apps.core.ids import first_id_at
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
@@ -59,7 +64,7 @@ def titled(conversation: Conversation, title: str) -> None:
     ],
 )
 def test_words_of_a_text(text: str, words: set[str]) -> None:
-    assert words_of(text) == words
+    assert extract_words(text) == words
 
 
 @pytest.mark.parametrize(
@@ -74,14 +79,14 @@ def test_words_of_a_text(text: str, words: set[str]) -> None:
     ],
 )
 def test_what_is_typed_as_a_condition(typed: str, query: str | None) -> None:
-    assert query_of(typed) == query
+    assert build_tsquery(typed) == query
 
 
 def test_every_word_must_be_in_one_message_or_in_the_title(team: Team, chatbot: Chatbot) -> None:
     order = said(chatbot, "Where is my order of Crème?", "It left our house.")
     other = said(chatbot, "A refund for the order")
     said(make_chatbot(team.outside), "order")
-    assert read_messages() == 6
+    assert index_new_messages() == 6
     both, first, second = (
         {order.conversation_id, other.conversation_id},
         *({each.conversation_id} for each in (order, other)),
@@ -103,9 +108,9 @@ def test_every_word_must_be_in_one_message_or_in_the_title(team: Team, chatbot: 
 
 def test_each_message_is_read_once(chatbot: Chatbot) -> None:
     said(chatbot, "one")
-    assert (read_messages(), read_messages()) == (2, 0)
+    assert (index_new_messages(), index_new_messages()) == (2, 0)
     said(chatbot, "two")
-    assert (read_messages(), read_messages()) == (2, 0)
+    assert (index_new_messages(), index_new_messages()) == (2, 0)
     assert Passage.objects.count() == 4
 
 
@@ -116,10 +121,10 @@ def test_answer_of_a_long_turn_is_read_though_later_ones_were(chatbot: Chatbot) 
     Turn.objects.filter(id=long.id).update(created_at=timezone.now() - hour, message_id=past)
     long.refresh_from_db()
     said(chatbot, "later")
-    assert read_messages() == 3
+    assert index_new_messages() == 3
     assert SearchProgress.objects.get().read_to < past
     completed(long, "At last")
-    assert read_messages() == 1
+    assert index_new_messages() == 1
     assert found(chatbot, "last") == {long.conversation_id}
     assert SearchProgress.objects.get().read_to > past
 
@@ -127,14 +132,14 @@ def test_answer_of_a_long_turn_is_read_though_later_ones_were(chatbot: Chatbot) 
 def test_rows_that_come_late_can_be_read_again(chatbot: Chatbot) -> None:
     turn = said(chatbot, "late")
     SearchProgress.objects.create(id=1, read_to=first_id_at(timezone.now() + timedelta(days=1)))
-    assert read_messages() == 0
-    read_again(after=first_id_at(timezone.now() - timedelta(days=1)))
-    assert (read_messages(), found(chatbot, "late")) == (2, {turn.conversation_id})
+    assert index_new_messages() == 0
+    reindex_after(message_id=first_id_at(timezone.now() - timedelta(days=1)))
+    assert (index_new_messages(), found(chatbot, "late")) == (2, {turn.conversation_id})
 
 
 def test_deleted_conversation_leaves_no_words(chatbot: Chatbot) -> None:
     turn, unread = said(chatbot, "gone"), said(chatbot, "unread")
-    read_messages()
+    index_new_messages()
     Passage.objects.filter(conversation=unread.conversation_id).delete()
     titled(turn.conversation, "gone too")
     delete_conversation(
@@ -142,5 +147,5 @@ def test_deleted_conversation_leaves_no_words(chatbot: Chatbot) -> None:
     )
     Conversation.objects.filter(id=unread.conversation_id).update(deleted_at=timezone.now())
     assert Message.objects.filter(conversation=unread.conversation_id).count() == 2
-    read_messages()
+    index_new_messages()
     assert Passage.objects.count() == 0

@@ -10,7 +10,7 @@ from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.chatbots.services import update_chatbot
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.services import Wanted
+from apps.conversations.exports.services import ExportFilters
 from apps.conversations.models import Turn
 from apps.core.ids import new_id, new_request_id
 from apps.credits.credit_requests import request_credits, withdraw_request
@@ -73,7 +73,7 @@ def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
     with suppress(TooManyEndpoints):  # twenty are the most
         make_endpoint(workspace, EventType.API_KEY_REVOKED)
     # Past its service, which lets three wait at a time.
-    filters = Wanted(chatbot_id=make_chatbot(workspace, chatbot.language_model).id).kept()
+    filters = ExportFilters(chatbot_id=make_chatbot(workspace, chatbot.language_model).id).to_json()
     Export.objects.create(workspace=workspace, format="csv", asked_by=number, filters=filters)
     invite(
         workspace=workspace,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Rating, Turn
-from apps.conversations.search import read_messages
+from apps.conversations.search import index_new_messages
 from tests.dashboard.page_client import (
     cells_of,
     everyone,
@@ -205,7 +205,7 @@ def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
     asked = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
     completed(asked, "On its way")
     completed(opened(chatbot, text="Another"))
-    read_messages()
+    index_new_messages()
     rate(bob, team, asked, rating="up")
     for filters in (
         {"search": "refund way"},

@@ -10,8 +10,8 @@ from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.services import MOST_UNFINISHED
-from apps.conversations.exports.writing import write_due
+from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
+from apps.conversations.exports.writing import write_pending_exports
 from apps.core.ids import new_id
 from tests.conversations.export_helpers import asked, make_export
 from tests.dashboard.page_client import (
@@ -78,7 +78,7 @@ def test_page_asks_for_itself_until_all_is_written(team: Team, bob: Client) -> N
     asked(team.workspace)
     page = path(team.workspace, LIST)
     assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
-    write_due(seconds=60)
+    write_pending_exports(max_seconds=60)
     html = bob.get(page).content.decode()
     assert ('hx-select="#exports"' in html, "Download" in text_of(html)) == (False, True)
     assert cells_of(html)[0][:4] == ["All chatbots", "JSON Lines", "Completed", "2"]
@@ -103,7 +103,7 @@ def test_failed_export_says_why(team: Team, bob: Client) -> None:
 
 
 def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:
-    for _ in range(MOST_UNFINISHED):
+    for _ in range(MAX_UNFINISHED_EXPORTS):
         asked(team.workspace)
     answer = bob.post(path(team.workspace, f"{LIST}/ask"), {"format": "csv"}, follow=True)
     assert says(answer) == ["Wait for an export: 3 of this workspace are not finished yet."]

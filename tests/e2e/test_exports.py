@@ -14,7 +14,7 @@ import httpx
 from apps.chatbots.models import Chatbot
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Message
-from apps.conversations.seeding import Place, Size, seed_past
+from apps.conversations.seeding import SeedSize, SeedWorkspace, seed_conversations
 from apps.workspaces.models import Workspace
 from tests.e2e.database_state import wait_until
 from tests.factories import Team, make_chatbot, make_key
@@ -25,8 +25,8 @@ CONVERSATIONS, TURNS = 3_000, 2
 
 def seeded(workspace: Workspace) -> None:
     chatbot = Chatbot.objects.select_related("language_model").get(id=make_chatbot(workspace).id)
-    size = Size(conversations=CONVERSATIONS, turns=TURNS, days=1)
-    seed_past(places=[Place(workspace.id, [chatbot])], size=size)
+    size = SeedSize(conversations=CONVERSATIONS, turns=TURNS, days=1)
+    seed_conversations(workspaces=[SeedWorkspace(workspace.id, [chatbot])], size=size)
 
 
 class Api:

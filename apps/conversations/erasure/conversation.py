@@ -18,7 +18,7 @@ from apps.audit.services import Actor, record
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import API_SOURCE, Conversation, Message, Turn
 from apps.conversations.queries import conversations_for, find_running_turn
-from apps.conversations.search import forget
+from apps.conversations.search import delete_search_documents
 from apps.conversations.signals import conversation_erased
 from apps.credits.services import lock_account
 from apps.webhooks.services import erase_responses
@@ -75,7 +75,7 @@ def erase_conversation(*, workspace_id: str, conversation_id: str) -> None:
         since=conversation.created_at,
     )
     with transaction.atomic():
-        forget(workspace_id=workspace_id, conversation_ids=[conversation_id])
+        delete_search_documents(workspace_id=workspace_id, conversation_ids=[conversation_id])
         conversation_erased.send(
             sender=Conversation, workspace_id=workspace_id, conversation_id=conversation_id
         )

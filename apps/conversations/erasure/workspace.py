@@ -31,7 +31,7 @@ def erase_workspace(workspace_id: str) -> bool:
             title="", note="", source=API_SOURCE
         )
         with transaction.atomic():
-            search.forget(workspace_id=workspace_id, conversation_ids=ids)
+            search.delete_search_documents(workspace_id=workspace_id, conversation_ids=ids)
         turns = Turn.objects.filter(conversation_id__in=ids)
         turns.update(text_so_far="", delta_lengths=[], idempotency_key=None)
     return True

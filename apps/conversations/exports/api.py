@@ -13,9 +13,9 @@ from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSc
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports import services
-from apps.conversations.exports.files import file_of
-from apps.conversations.exports.queries import completed_export, export_with, exports_of
-from apps.conversations.exports.schemas import ExportOut, ExportPage, NewExport
+from apps.conversations.exports.files import export_response
+from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
+from apps.conversations.exports.schemas import CreateExportSchema, ExportListSchema, ExportSchema
 
 router = Router(tags=["exports"], by_alias=True)
 
@@ -35,39 +35,39 @@ FILE = {
 @router.post(
     "/conversation-exports",
     auth=READ,
-    response={202: SuccessSchema[ExportOut]},
+    response={202: SuccessSchema[ExportSchema]},
     openapi_extra=raises(ChatbotNotFound, TooManyExports),
 )
 def create_conversation_export(
-    request: HttpRequest, body: NewExport
-) -> Status[SuccessSchema[ExportOut]]:
+    request: HttpRequest, body: CreateExportSchema
+) -> Status[SuccessSchema[ExportSchema]]:
     """Ask for a file of conversations. It is written in the background: read its status."""
-    export = services.ask_for_export(
+    export = services.request_export(
         workspace_id=get_caller(request).workspace_id,
         file_format=body.format,
-        wanted=body.wanted(),
+        filters=body.to_filters(),
         actor=caller_actor(request),
     )
-    return Status(202, SuccessSchema(data=ExportOut.of(export)))
+    return Status(202, SuccessSchema(data=ExportSchema.of(export)))
 
 
-@router.get("/conversation-exports", auth=READ, response=SuccessSchema[ExportPage])
+@router.get("/conversation-exports", auth=READ, response=SuccessSchema[ExportListSchema])
 def list_conversation_exports(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
-) -> SuccessSchema[ExportPage]:
+) -> SuccessSchema[ExportListSchema]:
     """The workspace's exports, newest first."""
     page = paginate_newest_first(
-        exports_of(get_caller(request).workspace_id), cursor=cursor, limit=limit
+        exports_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
-    rows = [ExportOut.of(export) for export in page.rows]
-    return SuccessSchema(data=ExportPage(exports=rows, next_cursor=page.next_cursor))
+    rows = [ExportSchema.of(export) for export in page.rows]
+    return SuccessSchema(data=ExportListSchema(exports=rows, next_cursor=page.next_cursor))
 
 
-@router.get("/conversation-exports/{export_id}", auth=READ, response=SuccessSchema[ExportOut])
-def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSchema[ExportOut]:
+@router.get("/conversation-exports/{export_id}", auth=READ, response=SuccessSchema[ExportSchema])
+def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSchema[ExportSchema]:
     """How far an export is, and whether its file can be downloaded."""
     return SuccessSchema(
-        data=ExportOut.of(export_with(get_caller(request).workspace_id, export_id))
+        data=ExportSchema.of(get_export(get_caller(request).workspace_id, export_id))
     )
 
 
@@ -79,7 +79,7 @@ def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSche
 )
 def download_conversation_export(request: HttpRequest, export_id: str) -> StreamingHttpResponse:
     """The file of an export that is completed."""
-    return file_of(completed_export(get_caller(request).workspace_id, export_id))
+    return export_response(get_completed_export(get_caller(request).workspace_id, export_id))
 
 
 @router.delete(
@@ -89,6 +89,6 @@ def delete_conversation_export(
     request: HttpRequest, export_id: str
 ) -> SuccessSchema[DeletedSchema]:
     """Delete an export with its file. One that is still being written stops."""
-    export = export_with(get_caller(request).workspace_id, export_id)
+    export = get_export(get_caller(request).workspace_id, export_id)
     services.delete_export(export=export, actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=export_id))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from django.http import StreamingHttpResponse
 
 from apps.conversations.exports.models import Export, ExportFormat
-from apps.conversations.exports.queries import part_of
+from apps.conversations.exports.queries import get_part_body
 from apps.infrastructure.postgres.threads import in_thread
 
 CONTENT_TYPES = {
@@ -16,7 +16,7 @@ CONTENT_TYPES = {
 }
 
 
-def file_of(export: Export) -> StreamingHttpResponse:
+def export_response(export: Export) -> StreamingHttpResponse:
     """The whole file of a completed export. One part is held at a time, and no transaction.
 
     Its length is told, so that a reader knows a file that was deleted midway from a whole one.
@@ -24,7 +24,7 @@ def file_of(export: Export) -> StreamingHttpResponse:
 
     async def parts() -> AsyncIterator[bytes]:
         for number in range(export.parts):
-            body = await in_thread(part_of, export, number)
+            body = await in_thread(get_part_body, export, number)
             if body is None:
                 return
             yield body

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q
 
 from apps.conversations.exports.models import Export, ExportFormat
-from apps.conversations.exports.queries import matching
+from apps.conversations.exports.queries import matching_conversations
 from apps.conversations.models import Message
 from apps.core.csv_text import csv_lines
 
@@ -28,15 +28,15 @@ COLUMNS = {
 }
 """The file's columns, and where each comes from. Never the metadata: it is the caller's own."""
 
-AT_ONCE = 200
+BATCH_SIZE = 200
 """Conversations that are looked through, and messages that are read, at a time."""
-PART_BYTES = 1024 * 1024
+MAX_PART_BYTES = 1024 * 1024
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Up to where a file is written: behind a message, or behind a whole conversation."""
 
     conversation_id: str
@@ -49,49 +49,51 @@ class Part:
     """Some lines, the place behind them, and whether they are the last."""
 
     body: bytes
-    place: Place
+    position: Position
     conversations: int
     rows: int
     is_last: bool
 
 
-def next_part(export: Export, *, most_rows: int) -> Part:
+def build_next_part(export: Export, *, max_rows: int) -> Part:
     """The lines behind the export's place, with the file's head if they are the first.
 
     Holds no more than about a mebibyte of text and 200 messages, whatever is exported. A message
     that was said after the export was asked for is not in it.
     """
-    place = Place(export.after_conversation_id, export.after_message_at, export.after_message_id)
+    place = Position(export.after_conversation_id, export.after_message_at, export.after_message_id)
     head = _head(export) if export.parts == 0 else b""
     part = Part(head, place, 0, 0, is_last=False)
-    while not part.is_last and part.rows < most_rows and len(part.body) < PART_BYTES:
-        part = _longer(export, part, at_once=min(AT_ONCE, most_rows))
+    while not part.is_last and part.rows < max_rows and len(part.body) < MAX_PART_BYTES:
+        part = _longer(export, part, at_once=min(BATCH_SIZE, max_rows))
     return part
 
 
 def _longer(export: Export, part: Part, *, at_once: int) -> Part:
     """The part with the next messages: those of some conversations, as far as they fit."""
-    place = part.place
+    place = part.position
     following = Q(id__gt=place.conversation_id)
     if place.message_at is not None:
         following |= Q(id=place.conversation_id)
-    ids = list(matching(export).filter(following).values_list("id", flat=True)[:at_once])
+    ids = list(
+        matching_conversations(export).filter(following).values_list("id", flat=True)[:at_once]
+    )
     rows = _messages(export, ids, place, at_once)
     body = part.body + _written(export, rows)
     if len(rows) == at_once:
         last = rows[-1]
-        behind = Place(last["conversation_id"], last["created_at"], last["id"])
+        behind = Position(last["conversation_id"], last["created_at"], last["id"])
         whole = sum(1 for id in ids if id < behind.conversation_id)
         is_last = False
     else:
-        behind = Place(ids[-1] if ids else place.conversation_id)
+        behind = Position(ids[-1] if ids else place.conversation_id)
         whole = len(ids)
         is_last = len(ids) < at_once
     return Part(body, behind, part.conversations + whole, part.rows + len(rows), is_last)
 
 
 def _messages(
-    export: Export, conversation_ids: list[str], place: Place, at_once: int
+    export: Export, conversation_ids: list[str], place: Position, at_once: int
 ) -> list[dict[str, Any]]:
     found = Message.objects.filter(
         workspace_id=export.workspace_id,

@@ -28,7 +28,7 @@ class ExportStatus(models.TextChoices):
     FAILED = "failed"
 
 
-UNFINISHED = (ExportStatus.PENDING, ExportStatus.RUNNING)
+UNFINISHED_STATUSES = (ExportStatus.PENDING, ExportStatus.RUNNING)
 
 
 class Export(models.Model):
@@ -92,7 +92,7 @@ class Export(models.Model):
                 name="conversations_export_format_known",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=UNFINISHED, finished_at__isnull=True)
+                condition=Q(status__in=UNFINISHED_STATUSES, finished_at__isnull=True)
                 | Q(status__in=["completed", "failed"], finished_at__isnull=False),
                 name="conversations_export_finished_once",
             ),

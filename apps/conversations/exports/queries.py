@@ -12,35 +12,35 @@ from apps.conversations.lists import filter_conversations
 from apps.conversations.models import Conversation
 
 
-def exports_of(workspace_id: str) -> QuerySet[Export]:
+def exports_for(workspace_id: str) -> QuerySet[Export]:
     """The workspace's exports."""
     return Export.objects.filter(workspace_id=workspace_id)
 
 
-def export_with(workspace_id: str, export_id: str) -> Export:
+def get_export(workspace_id: str, export_id: str) -> Export:
     """The workspace's export. Raises ExportNotFound."""
-    export = exports_of(workspace_id).filter(id=export_id).first()
+    export = exports_for(workspace_id).filter(id=export_id).first()
     if export is None:
         raise ExportNotFound
     return export
 
 
-def completed_export(workspace_id: str, export_id: str) -> Export:
+def get_completed_export(workspace_id: str, export_id: str) -> Export:
     """The workspace's export, if its file is whole. Raises ExportNotFound, ExportNotReady."""
-    export = export_with(workspace_id, export_id)
+    export = get_export(workspace_id, export_id)
     if export.status != ExportStatus.COMPLETED:
         raise ExportNotReady
     return export
 
 
-def part_of(export: Export, number: int) -> bytes | None:
+def get_part_body(export: Export, number: int) -> bytes | None:
     """The lines of one part; None where it has been deleted meanwhile."""
     parts = ExportPart.objects.filter(workspace_id=export.workspace_id, export=export)
     body = parts.filter(number=number).values_list("body", flat=True).first()
     return None if body is None else bytes(body)
 
 
-def matching(export: Export) -> QuerySet[Conversation]:
+def matching_conversations(export: Export) -> QuerySet[Conversation]:
     """The conversations that an export is of, those that began first in front.
 
     They are walked by their ids, which never change, so that a message that comes meanwhile moves

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from apps.api_kit.openapi import EXAMPLE_ID
 from apps.api_kit.schemas import Id, RequestSchema, ResponseSchema, UtcDateTime, single_line_field
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.services import Wanted
+from apps.conversations.exports.services import ExportFilters
 from apps.conversations.lists import RatedFilter
 from apps.conversations.models import SOURCE_LENGTH
 from apps.conversations.schemas import SEARCH_LENGTH, Status
@@ -22,7 +22,7 @@ StatusName = Literal["pending", "running", "completed", "failed"]
 _NAMES = {"since": "from", "before": "to"}
 
 
-class NewExport(RequestSchema):
+class CreateExportSchema(RequestSchema):
     """What to export: all conversations, or those that match everything that is given.
 
     The filters are those of the list of conversations: `from` and `to` bound the last message.
@@ -61,12 +61,12 @@ class NewExport(RequestSchema):
     since: UtcDateTime | None = Field(None, alias="from")
     before: UtcDateTime | None = Field(None, alias="to")
 
-    def wanted(self) -> Wanted:
+    def to_filters(self) -> ExportFilters:
         """The same in our own words."""
-        return Wanted(**self.model_dump(exclude={"format"}))
+        return ExportFilters(**self.model_dump(exclude={"format"}))
 
 
-class Progress(ResponseSchema):
+class ExportProgressSchema(ResponseSchema):
     """How far the file is written. `conversations` is null until they are counted."""
 
     rows: int
@@ -74,14 +74,14 @@ class Progress(ResponseSchema):
     conversations: int | None
 
 
-class ExportOut(ResponseSchema):
+class ExportSchema(ResponseSchema):
     """An export. `error` says why it failed; `bytes` is the size of what is written so far."""
 
     id: str
     format: FormatName
     status: StatusName
     filters: dict[str, str | bool]
-    progress: Progress
+    progress: ExportProgressSchema
     bytes: int
     error: str | None
     created_at: datetime
@@ -97,7 +97,7 @@ class ExportOut(ResponseSchema):
             filters={
                 _NAMES.get(name, to_camel(name)): value for name, value in export.filters.items()
             },
-            progress=Progress(
+            progress=ExportProgressSchema(
                 rows=export.rows,
                 conversations_done=export.conversations_done,
                 conversations=export.conversations_total,
@@ -110,6 +110,6 @@ class ExportOut(ResponseSchema):
         )
 
 
-class ExportPage(ResponseSchema):
-    exports: list[ExportOut]
+class ExportListSchema(ResponseSchema):
+    exports: list[ExportSchema]
     next_cursor: str | None

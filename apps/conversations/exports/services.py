@@ -14,20 +14,20 @@ from apps.audit.services import Actor, record
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
-from apps.conversations.exports.models import UNFINISHED, Export
-from apps.conversations.exports.queries import exports_of
+from apps.conversations.exports.models import UNFINISHED_STATUSES, Export
+from apps.conversations.exports.queries import exports_for
 from apps.conversations.lists import RatedFilter
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Workspace
 
 WRITE_EXPORTS = "apps.conversations.tasks.write_exports"
-MOST_UNFINISHED = 3
-MOST_KEPT = 50
+MAX_UNFINISHED_EXPORTS = 3
+MAX_EXPORTS = 50
 _PRUNED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportFilters:
     """Which conversations: those that the list would show, by the same filters."""
 
     search: str | None = None
@@ -39,7 +39,7 @@ class Wanted:
     since: datetime | None = None
     before: datetime | None = None
 
-    def kept(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """What is given, as it is kept: moments as text."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return {
@@ -49,27 +49,29 @@ class Wanted:
 
 
 @transaction.atomic
-def ask_for_export(*, workspace_id: str, file_format: str, wanted: Wanted, actor: Actor) -> Export:
+def request_export(
+    *, workspace_id: str, file_format: str, filters: ExportFilters, actor: Actor
+) -> Export:
     """An export of what the workspace's conversations are now, to be written by a worker.
 
     Raises ChatbotNotFound, TooManyExports.
     """
     Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
-    if wanted.chatbot_id is not None:
-        chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=wanted.chatbot_id)
+    if filters.chatbot_id is not None:
+        chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=filters.chatbot_id)
         if not chatbots.exists():
             raise ChatbotNotFound
-    exports = exports_of(workspace_id)
-    if exports.filter(status__in=UNFINISHED).count() >= MOST_UNFINISHED:
+    exports = exports_for(workspace_id)
+    if exports.filter(status__in=UNFINISHED_STATUSES).count() >= MAX_UNFINISHED_EXPORTS:
         raise TooManyExports(
-            f"Wait for an export: {MOST_UNFINISHED} of this workspace are not finished yet."
+            f"Wait for an export: {MAX_UNFINISHED_EXPORTS} of this workspace are not finished yet."
         )
-    if exports.count() >= MOST_KEPT:
-        raise TooManyExports(f"Delete an export first: this workspace keeps {MOST_KEPT}.")
+    if exports.count() >= MAX_EXPORTS:
+        raise TooManyExports(f"Delete an export first: this workspace keeps {MAX_EXPORTS}.")
     export = Export.objects.create(
         workspace_id=workspace_id,
         format=file_format,
-        filters=wanted.kept(),
+        filters=filters.to_json(),
         asked_by=actor.label[:300],
     )
     export.refresh_from_db()
@@ -83,11 +85,11 @@ def ask_for_export(*, workspace_id: str, file_format: str, wanted: Wanted, actor
 @transaction.atomic
 def delete_export(*, export: Export, actor: Actor) -> None:
     """Delete an export with its file; what is still being written stops."""
-    exports_of(export.workspace_id).filter(id=export.id).delete()
+    exports_for(export.workspace_id).filter(id=export.id).delete()
     _recorded(export, actor, "export.deleted", {})
 
 
-def prune_exports() -> int:
+def delete_expired_exports() -> int:
     """Delete what is older than it is kept. Returns how many."""
     oldest = Now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
     old = Export.objects.filter(created_at__lt=oldest).order_by("created_at")

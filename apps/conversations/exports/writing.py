@@ -16,17 +16,17 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.conversations.exports.lines import Part, next_part
+from apps.conversations.exports.lines import Part, build_next_part
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
-from apps.conversations.exports.queries import matching
+from apps.conversations.exports.queries import matching_conversations
 from apps.core.ids import new_id
 from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
 
-MOST_AT_ONCE = 2
+MAX_CONCURRENT_EXPORTS = 2
 """Exports of one workspace that are written at a moment."""
-MOST_ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 """Claims that end without a part before an export is given up."""
 
 _NOT_WRITTEN = "The file could not be written. Ask for it again, or for fewer days."
@@ -56,19 +56,19 @@ RETURNING export.id
 """
 
 
-def write_due(*, seconds: float) -> bool:
+def write_pending_exports(*, max_seconds: float) -> bool:
     """Write at what is due until nothing is or time is up. Returns whether something is left."""
-    until = time.monotonic() + seconds
-    while (export := _claimed()) is not None:
+    until = time.monotonic() + max_seconds
+    while (export := claim_next_export()) is not None:
         _write(export, until)
         if time.monotonic() >= until:
             return True
     return False
 
 
-def _claimed() -> Export | None:
+def claim_next_export() -> Export | None:
     values = {
-        "most": MOST_AT_ONCE,
+        "most": MAX_CONCURRENT_EXPORTS,
         "claim": new_id(),
         "seconds": settings.EXPORT_CLAIM_SECONDS,
     }
@@ -80,19 +80,19 @@ def _claimed() -> Export | None:
 
 def _write(export: Export, until: float) -> None:
     """Part after part, until the file is whole, time is up, or the export is another's."""
-    if export.attempts > MOST_ATTEMPTS:
+    if export.attempts > MAX_ATTEMPTS:
         log.error("export_given_up", export_id=export.id)
         _change(export, **_failed(_NOT_WRITTEN))
         return
     if export.conversations_total is None:
-        _change(export, conversations_total=matching(export).count())
+        _change(export, conversations_total=matching_conversations(export).count())
     while True:
-        part = next_part(export, most_rows=settings.EXPORT_PART_ROWS)
+        part = build_next_part(export, max_rows=settings.EXPORT_PART_ROWS)
         if export.size + len(part.body) > settings.EXPORT_MOST_BYTES:
             sentence = _TOO_LARGE.format(settings.EXPORT_MOST_BYTES // 2**20)
             _change(export, **_failed(sentence))
             return
-        if not _kept(export, part) or part.is_last:
+        if not save_part(export, part) or part.is_last:
             return
         if time.monotonic() >= until:
             _change(export, claimed_until=None)
@@ -101,16 +101,16 @@ def _write(export: Export, until: float) -> None:
 
 
 @transaction.atomic
-def _kept(export: Export, part: Part) -> bool:
+def save_part(export: Export, part: Part) -> bool:
     """Write the part and move the place behind it; False where the claim is another's by now."""
     fields: dict[str, Any] = {
         "conversations_done": F("conversations_done") + part.conversations,
         "rows": F("rows") + part.rows,
         "size": F("size") + len(part.body),
         "parts": F("parts") + 1,
-        "after_conversation_id": part.place.conversation_id,
-        "after_message_at": part.place.message_at,
-        "after_message_id": part.place.message_id,
+        "after_conversation_id": part.position.conversation_id,
+        "after_message_at": part.position.message_at,
+        "after_message_id": part.position.message_id,
         "attempts": 0,
         "claimed_until": Now() + timedelta(seconds=settings.EXPORT_CLAIM_SECONDS),
     }

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.exports.models import UNFINISHED, Export, ExportStatus
+from apps.conversations.exports.models import UNFINISHED_STATUSES, Export, ExportStatus
 
 _DAY = timedelta(days=1)
 _FILTER_TEXTS = {
     "search": "“{}”",
-    "status": "last turn {}",
+    "status": "status {}",
     "source": "source {}",
     "rated": "rated {}",
 }
@@ -28,7 +28,7 @@ class ExportRow:
 
     @property
     def is_unfinished(self) -> bool:
-        return self.export.status in UNFINISHED
+        return self.export.status in UNFINISHED_STATUSES
 
     @property
     def is_completed(self) -> bool:
@@ -54,7 +54,7 @@ def export_rows(workspace_id: str, exports: Sequence[Export]) -> list[ExportRow]
 def describe_filters(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Which conversations: those of a chatbot, with their last message on some days, and so on."""
     chatbot_id = filters.get("chatbot_id")
-    words = [names.get(chatbot_id, "a deleted chatbot") if chatbot_id else "All chatbots"]
+    words = [names.get(chatbot_id, "Deleted chatbot") if chatbot_id else "All chatbots"]
     words += [say.format(filters[name]) for name, say in _FILTER_TEXTS.items() if name in filters]
     if "has_lead" in filters:
         words.append("with a lead" if filters["has_lead"] else "without a lead")

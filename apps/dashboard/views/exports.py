@@ -7,10 +7,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.conversations.errors import ExportNotFound, ExportNotReady, TooManyExports
-from apps.conversations.exports.files import file_of
+from apps.conversations.exports.files import export_response
 from apps.conversations.exports.models import ExportFormat
-from apps.conversations.exports.queries import completed_export, export_with, exports_of
-from apps.conversations.exports.services import Wanted, ask_for_export, delete_export
+from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
+from apps.conversations.exports.services import ExportFilters, delete_export, request_export
 from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import ConversationFilterForm
@@ -24,7 +24,7 @@ from apps.workspaces.roles import Permission
 @require_safe
 def exports(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's exports, newest first. The page asks for itself while one is written."""
-    page = paginate(request, exports_of(member.workspace_id))
+    page = paginate(request, exports_for(member.workspace_id))
     rows = export_rows(member.workspace_id, page.rows)
     context = {"page": page, "rows": rows, "is_live": any(row.is_unfinished for row in rows)}
     return render(request, "dashboard/exports.html", context)
@@ -38,12 +38,12 @@ def ask(request: HttpRequest, member: Member) -> HttpResponse:
     if file_format not in ExportFormat.values:
         file_format = ExportFormat.CSV
     given = ConversationFilterForm(member.workspace_id, request.POST).given()
-    wanted = Wanted(**given)
+    wanted = ExportFilters(**given)
     try:
-        ask_for_export(
+        request_export(
             workspace_id=member.workspace_id,
             file_format=file_format,
-            wanted=wanted,
+            filters=wanted,
             actor=user_actor(member.user, request),
         )
     except TooManyExports as refusal:
@@ -56,7 +56,7 @@ def ask(request: HttpRequest, member: Member) -> HttpResponse:
 def download(request: HttpRequest, member: Member, export_id: str) -> StreamingHttpResponse:
     """The file of an export that is completed."""
     try:
-        return file_of(completed_export(member.workspace_id, _id(export_id)))
+        return export_response(get_completed_export(member.workspace_id, _id(export_id)))
     except (ExportNotFound, ExportNotReady):
         raise Http404 from None
 
@@ -66,11 +66,11 @@ def download(request: HttpRequest, member: Member, export_id: str) -> StreamingH
 def delete(request: HttpRequest, member: Member, export_id: str) -> HttpResponse:
     """Delete an export with its file; one that is being written stops."""
     try:
-        export = export_with(member.workspace_id, _id(export_id))
+        export = get_export(member.workspace_id, _id(export_id))
     except ExportNotFound:
         raise Http404 from None
     delete_export(export=export, actor=user_actor(member.user, request))
-    messages.success(request, "The export is deleted.")
+    messages.success(request, "Export deleted.")
     return redirect("dashboard:exports", member.workspace.slug)
 
 

@@ -8,7 +8,7 @@ from apps.accounts.models import User
 from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
 from apps.chatbots.services import create_language_model
-from apps.conversations.seeding import MOST_REQUESTS, Size, new_places, seed_past
+from apps.conversations.seeding import RATE_LIMIT, SeedSize, create_workspaces, seed_conversations
 from apps.core.ids import new_id
 from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.models import Workspace
@@ -44,7 +44,7 @@ class Command(OperatorCommand):
         model = create_language_model(
             name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1
         )
-        places = new_places(
+        places = create_workspaces(
             slug=f"load-{run}",
             owner=owner,
             language_model=model,
@@ -56,15 +56,15 @@ class Command(OperatorCommand):
             workspace=first,
             name="load",
             scopes=Scope.values,
-            rate_limit_per_hour=MOST_REQUESTS,
+            rate_limit_per_hour=RATE_LIMIT,
         )
-        size = Size(conversations=conversations, turns=turns, days=days)
+        size = SeedSize(conversations=conversations, turns=turns, days=days)
 
         def told(done: int) -> None:
             if not options["json"]:
                 self.stderr.write(f"{done:,} conversations, {time.monotonic() - began:.0f} s")
 
-        seed_past(places=places, size=size, told=told)
+        seed_conversations(workspaces=places, size=size, on_progress=told)
         return {
             "workspaces": workspaces,
             "chatbots": workspaces * chatbots,

@@ -28,7 +28,7 @@ from apps.workspaces.roles import Permission, is_allowed
 
 MAX_PALETTE_CHATBOTS = 200
 ACCOUNT_LINKS = (
-    ("Email addresses", "account_email"),
+    ("Email", "account_email"),
     ("Password", "account_change_password"),
     ("Two-factor authentication", "mfa_index"),
     ("Sessions", "usersessions_list"),
@@ -83,7 +83,7 @@ class Layout:
     def _chatbots(self) -> Iterator[dict[str, str]]:
         pages = [("{}", "dashboard:chatbot")]
         if self.may[Permission.CHAT.name]:
-            pages.append(("{}: playground", "dashboard:playground"))
+            pages.append(("{}: Playground", "dashboard:playground"))
         chatbots = chatbots_for(self._member.workspace_id).values_list("id", "name")
         for id, name in chatbots[:MAX_PALETTE_CHATBOTS]:
             for title, page in pages:

@@ -14,12 +14,12 @@ class RequestStage(StrEnum):
 
     KEY = "API key"
     CHATBOT = "Chatbot"
-    BODY = "Body"
+    BODY = "Request body"
     RATE_LIMIT = "Rate limit"
-    CONVERSATION = "What it names"
+    CONVERSATION = "Conversation"
     IDEMPOTENCY = "Idempotency"
-    HOLD = "Hold"
-    PROCESS = "Process"
+    HOLD = "Credits"
+    PROCESS = "Server"
 
 
 STAGES = tuple(RequestStage)
@@ -42,35 +42,35 @@ _STAGE_BY_CODE: Mapping[str, RequestStage] = {
 }
 
 _EXPLANATIONS: Mapping[str, str] = {
-    "INVALID_API_KEY": (
-        "The key had been revoked or had expired. Create a new one, or rotate keys before they end."
-    ),
-    "SCOPE_MISSING": "Create a key with the scope, or use one that has it.",
+    "INVALID_API_KEY": ("The key was revoked or has expired. Create a new key."),
+    "SCOPE_MISSING": "Use a key with this permission, or create one.",
     "CHATBOT_NOT_FOUND": (
-        "The workspace of this key has no active chatbot of the id in the address. It may "
-        "be switched off, deleted, or of another workspace."
+        "This workspace has no active chatbot with the ID in the URL. It may be inactive, "
+        "deleted, or in another workspace."
     ),
-    "UNSUPPORTED_MEDIA_TYPE": "The body was not sent with Content-Type: application/json.",
+    "UNSUPPORTED_MEDIA_TYPE": "Send the body with Content-Type: application/json.",
     "CONVERSATION_NOT_FOUND": (
-        "The conversation that it names is not one of this chatbot. Leave conversationId "
-        "out to begin a new one."
+        "The conversation doesn't belong to this chatbot. Leave out conversationId to "
+        "start a new one."
     ),
     "CONVERSATION_BUSY": (
-        "Another turn was running in the conversation. Wait for its end, or stop it."
+        "Another response was in progress in this conversation. Wait for it, or stop it."
     ),
     "IDEMPOTENCY_MISMATCH": (
-        "The Idempotency-Key had been used with another body or chatbot in the last 24 "
-        "hours. Use a new key for a new request."
+        "The Idempotency-Key was used with a different body or chatbot in the last 24 "
+        "hours. Use a new key for each new request."
     ),
     "SERVICE_UNAVAILABLE": (
-        "The process was stopping, or a part that it needs was away. Nothing was charged; "
-        "the same request may pass now."
+        "The server was restarting, or a service it needs was unavailable. Nothing was "
+        "charged. Try the request again."
     ),
-    "INTERNAL_ERROR": "A fault of ours. Nothing was charged. Quote the request id to support.",
+    "INTERNAL_ERROR": (
+        "An error on our side. Nothing was charged. Contact support with the request ID."
+    ),
     "MODEL_ERROR": "the model failed",
-    "MODEL_UNAVAILABLE": "the model was overloaded or out of reach",
-    "MODEL_TIMEOUT": "the model took too long",
-    "TURN_ABANDONED": "the process that ran the turn died",
+    "MODEL_UNAVAILABLE": "the model was overloaded or unreachable",
+    "MODEL_TIMEOUT": "the model timed out",
+    "TURN_ABANDONED": "the server stopped during the response",
 }
 
 
@@ -95,22 +95,22 @@ def explain(code: str, note: RefusedRequest | None = None) -> str:
 
 
 def _explain_rate_limit(note: RefusedRequest) -> str:
-    whose = "chatbot's window" if note.chatbot_id else "key's hour"
-    told = f"The {whose} was full"
+    whose = "chatbot's rate limit" if note.chatbot_id else "API key's hourly limit"
+    told = f"The {whose} was reached"
     if note.limit is not None:
-        told += f": {note.limit:,} of {note.limit:,} requests counted"
+        told += f": {note.limit:,} of {note.limit:,} requests used"
     if note.reset is not None:
-        told += f" until {datetime.fromtimestamp(note.reset, UTC):%H:%M:%S} UTC"
+        told += f", resets at {datetime.fromtimestamp(note.reset, UTC):%H:%M:%S} UTC"
     if note.retry_after is not None:
-        told += f". It was told to come back after {note.retry_after:,} s"
-    return f"{told}. Wait as long as Retry-After says, or allow more requests."
+        told += f". Retry-After was {note.retry_after:,} s"
+    return f"{told}. Retry after that, or raise the limit."
 
 
 def _explain_insufficient_credits(note: RefusedRequest) -> str:
-    told = "The free credits (balance less held) did not cover the most that the turn could cost"
+    told = "The available credits didn't cover the maximum cost of the response"
     if note.needed is not None:
-        told += f": {note.needed:,}"
-    return f"{told}. Buy credits, or lower the chatbot's reply limit."
+        told += f" ({note.needed:,} credits)"
+    return f"{told}. Add credits, or lower the chatbot's max reply length."
 
 
 def _end_sentence(sentence: str) -> str:

@@ -47,21 +47,21 @@ SIDEBAR: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
             NavigationItem("Chatbots", "chatbots", "chatbots"),
             NavigationItem("API keys", "keys", "keys"),
             NavigationItem("Webhooks", "webhooks", "webhooks"),
-            NavigationItem("Developers", "developers", "docs"),
+            NavigationItem("Docs", "developers", "docs"),
             NavigationItem("Requests", "requests", "search"),
         ),
     ),
     (
-        "Talk",
+        "Inbox",
         (
             NavigationItem("Conversations", "conversations", "conversations"),
             NavigationItem("Leads", "leads", "leads"),
         ),
     ),
-    ("Money", (NavigationItem("Credits", "credits", "credits"),)),
     (
-        "Settings",
+        "Workspace",
         (
+            NavigationItem("Billing", "credits", "credits"),
             NavigationItem("Settings", "settings", "settings"),
             NavigationItem("Members", "members", "members"),
             NavigationItem("Audit log", "audit", "audit", Permission.VIEW_AUDIT_LOG),
@@ -72,9 +72,9 @@ SIDEBAR: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
 ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("New chatbot", "new_chatbot", Permission.EDIT_CHATBOTS),
     ("New API key", "keys", Permission.MANAGE_KEYS),
-    ("Find a request by its id", "requests", Permission.VIEW),
-    ("Add a webhook endpoint", "new_webhook", Permission.MANAGE_WEBHOOKS),
-    ("Invite a member", "members", Permission.MANAGE_MEMBERS),
+    ("Find a request by ID", "requests", Permission.VIEW),
+    ("Add webhook endpoint", "new_webhook", Permission.MANAGE_WEBHOOKS),
+    ("Invite a teammate", "members", Permission.MANAGE_MEMBERS),
 )
 """What the command palette offers beside pages and chatbots: words, page, who may."""
 

@@ -52,11 +52,11 @@ class RequestReport:
 _LINKS: dict[RequestStage, LinkTarget] = {RequestStage.KEY: "key", RequestStage.HOLD: "credits"}
 _TONES = {"completed": "good", "running": "accent", "stopped": "warn"}
 _SUMMARIES = {
-    TurnStatus.RUNNING: "It opened a turn, which runs.",
-    TurnStatus.COMPLETED: "It opened a turn, which was answered.",
-    TurnStatus.STOPPED: "It opened a turn, which was stopped.",
-    TurnStatus.FAILED: "It opened a turn, which failed. Nothing was charged.",
-    TurnStatus.ABANDONED: "It opened a turn, whose process died. Nothing was charged.",
+    TurnStatus.RUNNING: "Response in progress.",
+    TurnStatus.COMPLETED: "Response completed.",
+    TurnStatus.STOPPED: "Response stopped.",
+    TurnStatus.FAILED: "Response failed. Nothing was charged.",
+    TurnStatus.ABANDONED: "Response interrupted by a server stop. Nothing was charged.",
 }
 
 
@@ -87,7 +87,7 @@ def _of_note(workspace_id: str, note: RefusedRequest) -> RequestReport:
     chatbot = _chatbot(workspace_id, note)
     if note.turn_id:
         turn = Turn.objects.filter(workspace_id=workspace_id, id=note.turn_id).first()
-        summary = "It repeated an idempotency key, and was told the turn that this had opened."
+        summary = "Retry with the same idempotency key. The first response was returned."
         return RequestReport(
             *(note.request_id, note.refused_at, "retry", "good", summary),
             list(_steps_of_retry(key, chatbot, turn)),
@@ -113,14 +113,14 @@ def _steps_of_turn(turn: Turn) -> Iterator[StageResult]:
     if turn.api_key:
         yield StageResult("API key", "passed", str(turn.api_key), "key")
     else:
-        gone = "None: a member asked in the playground, or the key is gone."
+        gone = "None. Sent from the playground, or the key was deleted."
         yield StageResult("API key", "passed", gone)
     yield StageResult("Chatbot", "passed", turn.chatbot.name, "chatbot", turn.chatbot_id)
-    yield StageResult("Rate limit", "passed", f"Admitted. {_limit_in_words(turn.chatbot)}")
-    held = f"{_credits(turn.credits_held)} set aside, the most that it could cost at {price}."
-    yield StageResult("Hold", "passed", held, "credits")
-    waited = f"{turn.queue_ms:,} ms after the request had arrived."
-    yield StageResult("Turn", "passed", f"Opened {waited}", "thread", turn.id)
+    yield StageResult("Rate limit", "passed", f"Allowed. {_limit_in_words(turn.chatbot)}")
+    held = f"{_credits(turn.credits_held)} reserved, the maximum cost at {price}."
+    yield StageResult("Credits", "passed", held, "credits")
+    waited = f"{turn.queue_ms:,} ms after the request arrived."
+    yield StageResult("Response", "passed", f"Started {waited}", "thread", turn.id)
     yield _step_of_model(turn)
     yield _step_of_charge(turn)
 
@@ -128,13 +128,13 @@ def _steps_of_turn(turn: Turn) -> Iterator[StageResult]:
 def _step_of_model(turn: Turn) -> StageResult:
     told = [turn.model_name]
     if turn.first_token_at:
-        told.append(f"first token after {_ms(turn, turn.first_token_at)}")
+        told.append(f"first token {_ms(turn, turn.first_token_at)}")
     if turn.settled_at:
-        told.append(f"{_ms(turn, turn.settled_at)} in all")
+        told.append(f"total {_ms(turn, turn.settled_at)}")
     if turn.input_tokens is not None:
-        told.append(f"{turn.input_tokens:,} tokens read, {turn.output_tokens or 0:,} written")
+        told.append(f"{turn.input_tokens:,} tokens in, {turn.output_tokens or 0:,} out")
     if turn.finish_reason:
-        told.append(f"ended by {turn.finish_reason}")
+        told.append(f"finish reason {turn.finish_reason}")
     if turn.error_code:
         told.append(f"{turn.error_code}: {explain(turn.error_code)}")
     state: dict[str, StageState] = {TurnStatus.RUNNING: "waiting", TurnStatus.FAILED: "refused"}
@@ -144,7 +144,7 @@ def _step_of_model(turn: Turn) -> StageResult:
 
 def _step_of_charge(turn: Turn) -> StageResult:
     if turn.status == TurnStatus.RUNNING:
-        return StageResult("Charge", "waiting", "When the turn ends.")
+        return StageResult("Charge", "waiting", "Charged when the response ends.")
     released = turn.credits_held - turn.credits_charged
     text = f"{_credits(turn.credits_charged)} charged, {released:,} released."
     return StageResult("Charge", "passed", text, "credits")
@@ -153,12 +153,12 @@ def _step_of_charge(turn: Turn) -> StageResult:
 def _steps_of_retry(
     key: ApiKey | None, chatbot: Chatbot | None, turn: Turn | None
 ) -> Iterator[StageResult]:
-    yield StageResult("API key", "passed", str(key) if key else "The key is gone.", "key")
+    yield StageResult("API key", "passed", str(key) if key else "The key was deleted.", "key")
     if chatbot:
         yield StageResult("Chatbot", "passed", chatbot.name, "chatbot", chatbot.id)
-    place = "Admitted in the place of the first request, within the window."
+    place = "Not counted: the first request was."
     yield StageResult("Rate limit", "passed", place)
-    first = f"The first request was {turn.request_id}." if turn else "The turn is gone."
+    first = f"The first request was {turn.request_id}." if turn else "The response was deleted."
     yield StageResult(
         "Idempotency", "passed", first, "thread" if turn else "", turn.id if turn else ""
     )
@@ -180,21 +180,21 @@ def _steps_of_refusal(
         elif STAGES.index(place) > STAGES.index(met):
             yield StageResult(place.value, "unreached", "Not reached.")
         elif place == RequestStage.KEY:
-            who = str(key) if key else "A member who is signed in."
+            who = str(key) if key else "Signed-in member."
             yield StageResult(place.value, "passed", who, "key")
         elif place == RequestStage.CHATBOT and chatbot:
             yield StageResult(place.value, "passed", chatbot.name, "chatbot", chatbot.id)
         elif place == RequestStage.RATE_LIMIT and note.limit is not None:
-            left = f"Admitted: {note.remaining:,} of {note.limit:,} requests were left."
+            left = f"Allowed. {note.remaining:,} of {note.limit:,} requests left."
             yield StageResult(place.value, "passed", left)
     yield StageResult("Charge", "unreached", "Nothing was charged.")
 
 
 def _price_in_words(price: Price) -> str:
     parts = [
-        (price.per_reply, "a reply"),
-        (price.per_1k_input, "per 1,000 tokens read"),
-        (price.per_1k_output, "per 1,000 written"),
+        (price.per_reply, "per reply"),
+        (price.per_1k_input, "per 1,000 input tokens"),
+        (price.per_1k_output, "per 1,000 output tokens"),
     ]
     told = [f"{_credits(number)} {words}" for number, words in parts if number]
     return ", ".join(told) or "no price"
@@ -202,7 +202,7 @@ def _price_in_words(price: Price) -> str:
 
 def _limit_in_words(chatbot: Chatbot) -> str:
     requests, seconds = chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds
-    return f"The chatbot allows {requests:,} requests in {seconds:,} s."
+    return f"The limit is {requests:,} requests per {seconds:,} s."
 
 
 def _credits(number: int) -> str:

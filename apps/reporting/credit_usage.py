@@ -16,14 +16,17 @@ from apps.credits.models import LedgerEntry
 
 def conversations_of_entries(
     workspace_id: str, entries: Sequence[LedgerEntry]
-) -> Mapping[str, str]:
-    """The conversation of each turn that these entries charge, by the turn's id; none for one
-    that is deleted."""
+) -> Mapping[str, tuple[str, str]]:
+    """Return the (conversation id, chatbot name) of each charged turn, by turn id.
+
+    Turns of deleted conversations are left out.
+    """
     turn_ids = [entry.turn_id for entry in entries if entry.turn_id]
     turns = Turn.objects.filter(
         workspace_id=workspace_id, id__in=turn_ids, conversation__deleted_at__isnull=True
     )
-    return dict(turns.values_list("id", "conversation_id"))
+    rows = turns.values_list("id", "conversation_id", "chatbot__name")
+    return {turn_id: (conversation_id, chatbot) for turn_id, conversation_id, chatbot in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def uses(workspace_id: str, *, since: datetime) -> Uses:
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id)
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     names = dict(chatbots.values_list("id", "name")) | dict(keys.values_list("id", "name"))
-    no_key = "Without a key"
+    no_key = "Playground"
 
     def named(by: str) -> list[Use]:
         return [Use(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]

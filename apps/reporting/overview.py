@@ -92,14 +92,14 @@ def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
     )
 
 
-def change(now: int, before: int) -> str:
-    """A figure against the same of the period before, in words."""
+def change(now: int, before: int, *, period: str) -> str:
+    """Compare a metric with the previous period: `▲ 24% vs. previous 7 days`."""
     if not before:
-        return "none in the period before"
+        return f"None in previous {period}"
     percent = round(100 * abs(now - before) / before)
     if not percent:
-        return f"as in the period before, {before:,}"
-    return f"{percent:,} % {'more' if now > before else 'fewer'} than the {before:,} before"
+        return f"Same as previous {period}"
+    return f"{'▲' if now > before else '▼'} {percent:,}% vs. previous {period}"
 
 
 def active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:

@@ -14,15 +14,15 @@ class ModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A language model with its price, so that nobody has to look it up."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name}, {price_in_words(obj.price)}"
+        return f"{obj.name} · {price_in_words(obj.price)}"
 
 
 def price_in_words(price: Price) -> str:
     """What a reply costs, as an owner reads it: `2 credits a reply`."""
     parts = [
-        (price.per_reply, "a reply"),
-        (price.per_1k_input, "per 1,000 tokens of prompt"),
-        (price.per_1k_output, "per 1,000 tokens of reply"),
+        (price.per_reply, "per reply"),
+        (price.per_1k_input, "per 1,000 input tokens"),
+        (price.per_1k_output, "per 1,000 output tokens"),
     ]
     told = [f"{_credits(n)} {unit}" for n, unit in parts if n]
     return (
@@ -55,14 +55,14 @@ class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
         ]
         labels = {
             "system_prompt": "System prompt",
-            "max_reply_tokens": "Longest reply",
-            "history_limit": "Memory",
+            "max_reply_tokens": "Max reply length (tokens)",
+            "history_limit": "Message history",
         }
         help_texts = {
-            "system_prompt": "Who the chatbot is and how it answers. Visitors do not see it.",
-            "temperature": "From 0 (the same answer each time) to 2 (a surprise each time).",
-            "max_reply_tokens": "In tokens; 100 tokens are about 75 words.",
-            "history_limit": "How many earlier messages of the conversation the model is shown.",
+            "system_prompt": "Instructions for the chatbot. Not shown to end users.",
+            "temperature": "0 = consistent, 2 = most varied.",
+            "max_reply_tokens": "100 tokens are about 75 words.",
+            "history_limit": "Number of earlier messages sent to the model.",
         }
         widgets = {
             "system_prompt": forms.Textarea(attrs={"rows": 8}),
@@ -99,19 +99,16 @@ class ChatbotForm(BehaviourForm):
             **BehaviourForm.Meta.labels,
             "rate_limit_requests": "Requests",
             "rate_limit_window_seconds": "Window (seconds)",
-            "stream_by_default": "Stream by default",
-            "lead_capture": "Contact details",
+            "stream_by_default": "Stream responses by default",
+            "lead_capture": "Lead capture",
             "is_active": "Active",
         }
         help_texts = {
             **BehaviourForm.Meta.help_texts,
             "stream_by_default": (
-                "Answers come as server-sent events. A request's own “stream” overrides this."
+                "Send responses as server-sent events. Requests can override this with “stream”."
             ),
-            "is_active": (
-                "While it is off, API calls get the answer that there is no such chatbot. The"
-                " playground goes on working."
-            ),
+            "is_active": "When inactive, API calls return 404. The playground still works.",
         }
 
 

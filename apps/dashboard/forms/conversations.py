@@ -22,21 +22,29 @@ from apps.dashboard.forms.days import DaysForm
 class ConversationFilterForm(DaysForm):
     """Which conversations to list."""
 
-    search = forms.CharField(required=False, max_length=200, label="Words or an id")
+    search = forms.CharField(required=False, max_length=200, label="Search")
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
     status = forms.ChoiceField(
         required=False,
-        label="Last turn",
+        label="Status",
         choices=[("", "Any"), *[(each.value, each.label) for each in TurnStatus]],
     )
     source = forms.CharField(required=False, max_length=SOURCE_LENGTH, label="Source")
     rated = forms.ChoiceField(
         required=False,
         label="Rating",
-        choices=[("", "Any"), ("up", "Up"), ("down", "Down"), ("any", "Rated"), ("none", "None")],
+        choices=[
+            ("", "Any"),
+            ("up", "Thumbs up"),
+            ("down", "Thumbs down"),
+            ("any", "Rated"),
+            ("none", "Not rated"),
+        ],
     )
     has_lead = forms.ChoiceField(
-        required=False, label="Lead", choices=[("", "Any"), ("yes", "With a lead"), ("no", "None")]
+        required=False,
+        label="Lead",
+        choices=[("", "Any"), ("yes", "With lead"), ("no", "Without lead")],,
     )
 
     field_order = ("search", "chatbot_id", "status", "since", "until")
@@ -44,7 +52,10 @@ class ConversationFilterForm(DaysForm):
 
     def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["search"].widget.attrs |= {"placeholder": "refund", "autocomplete": "off"}
+        self.fields["search"].widget.attrs |= {
+            "placeholder": "Search messages or paste an ID",
+            "autocomplete": "off",
+        }
         names = chatbots_for(workspace_id).values_list("id", "name")
         self.fields["chatbot_id"].choices = [("", "Any"), *names]  # type: ignore[attr-defined]
 
@@ -63,14 +74,14 @@ class ConversationForm(forms.Form):
         required=False,
         max_length=TITLE_LENGTH,
         label="Title",
-        help_text="Without one, the list shows how it begins.",
+        help_text="Optional. Defaults to the first message.",
     )
     note = forms.CharField(
         required=False,
         max_length=NOTE_LENGTH,
         label="Note",
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="For members alone: no visitor and no model sees it.",
+        help_text="Internal note. Only your team can see it.",
     )
 
     def __init__(self, conversation: Conversation, data: Mapping[str, Any] | None = None) -> None:

@@ -13,7 +13,7 @@ class StatementFilterForm(DaysForm):
 
     kind = forms.ChoiceField(
         required=False,
-        label="Kind",
+        label="Type",
         choices=[("", "Any"), *[(each.value, each.label) for each in EntryKind]],
     )
     field_order = ("kind", "since", "until")
@@ -25,7 +25,7 @@ def _note() -> forms.CharField:
         max_length=500,
         label="Note",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Whatever helps Parley's staff to decide. May be left empty.",
+        help_text="Optional. Tell us what you need it for.",
     )
 
 
@@ -36,8 +36,8 @@ class AlertForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MAX_CREDITS,
-        label="Tell us below",
-        help_text="Credits. Empty: no alert before the last credit is used.",
+        label="Alert me when balance drops below",
+        help_text="In credits. Leave empty to be alerted only when credits run out.",
     )
 
 
@@ -47,10 +47,10 @@ class PlanField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Plan) -> str:
         """What it gives, and for how long."""
         lasts = obj.credits_last_months
-        ends = "they never expire"
+        ends = "never expire"
         if lasts is not None:
-            ends = "they last a month" if lasts == 1 else f"they last {lasts} months"
-        return f"{obj.name}: {obj.monthly_credits:,} credits a month, {ends}"
+            ends = "valid for 1 month" if lasts == 1 else f"valid for {lasts} months"
+        return f"{obj.name} · {obj.monthly_credits:,} credits per month, {ends}"
 
 
 class PlanRequestForm(forms.Form):

@@ -7,20 +7,20 @@ from django.utils import timezone
 
 from apps.api_keys.models import Scope
 
-GRACES = {"0": "Ends at once", "3600": "For an hour", "86400": "For a day", "604800": "For 7 days"}
-EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
+GRACES = {"0": "Immediately", "3600": "In 1 hour", "86400": "In 1 day", "604800": "In 7 days"}
+EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 
 
 class KeyForm(forms.Form):
     """What a new key is called, may do, and how long."""
 
-    name = forms.CharField(max_length=120, help_text="Where it is used, such as Website or CI.")
+    name = forms.CharField(max_length=120, help_text="Where you use it, such as Website or CI.")
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         initial=[Scope.CHAT],
-        label="May",
+        label="Permissions",
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one."},
+        error_messages={"required": "Select at least one permission."},
     )
     expires = forms.ChoiceField(choices=list(EXPIRIES.items()), required=False, label="Expires")
 
@@ -33,9 +33,7 @@ class KeyForm(forms.Form):
 class RotationForm(forms.Form):
     """How long a key that is rotated still works."""
 
-    grace = forms.ChoiceField(
-        choices=list(GRACES.items()), initial="86400", label="The old key still works"
-    )
+    grace = forms.ChoiceField(choices=list(GRACES.items()), initial="86400", label="Revoke old key")
 
     def wait(self) -> timedelta:
         """The grace that was chosen."""

@@ -5,10 +5,10 @@ from django import forms
 from apps.workspaces.models import INVITABLE_ROLES, Role
 
 ROLES_IN_WORDS = {
-    Role.OWNER: "Owner: everything, other owners and the end of the workspace included",
-    Role.ADMIN: "Admin: everything but owners and the end of the workspace",
-    Role.MEMBER: "Member: builds chatbots, reads conversations",
-    Role.VIEWER: "Viewer: looks at everything, changes nothing",
+    Role.OWNER: "Owner: full access, including managing owners and deleting the workspace",
+    Role.ADMIN: "Admin: full access, except managing owners and deleting the workspace",
+    Role.MEMBER: "Member: builds chatbots and manages conversations",
+    Role.VIEWER: "Viewer: read-only access",
 }
 
 

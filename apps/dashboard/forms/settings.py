@@ -8,7 +8,7 @@ from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
 class NameForm(forms.Form):
     """What the workspace is called."""
 
-    name = forms.CharField(max_length=120, help_text="The address of the workspace stays.")
+    name = forms.CharField(max_length=120, help_text="The workspace URL doesn't change.")
 
 
 def _days(label: str, help_text: str) -> forms.IntegerField:
@@ -21,9 +21,12 @@ class RetentionForm(forms.Form):
     """How long conversations and leads are kept."""
 
     conversations_days = _days(
-        "Conversations", "Days after the last message. Empty: they are kept for ever."
+        "Delete conversations after",
+        "Days since the last message. Leave empty to keep indefinitely.",
     )
-    leads_days = _days("Leads", "Days after the last change. Empty: they are kept for ever.")
+    leads_days = _days(
+        "Delete leads after", "Days since the last change. Leave empty to keep indefinitely."
+    )
 
     @classmethod
     def of(cls, workspace: Workspace) -> RetentionForm:
@@ -41,7 +44,7 @@ class ErasureForm(forms.Form):
     user_id = forms.CharField(
         max_length=Erasure.MAX_USER_ID_LENGTH,
         strip=False,
-        label="User id",
+        label="End user ID",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="As your program sends it in metadata.userId, letter for letter.",
+        help_text="Exactly as your code sends it in metadata.userId.",
     )

@@ -11,9 +11,9 @@ class EndpointForm(forms.Form):
 
     url = forms.CharField(
         max_length=2000,
-        label="Address",
+        label="Endpoint URL",
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
-        help_text="A public https address of yours that answers 2xx within seconds.",
+        help_text="A public HTTPS URL that returns 2xx within a few seconds.",
     )
     description = forms.CharField(required=False, max_length=200, label="Description")
     event_types = forms.MultipleChoiceField(
@@ -42,7 +42,7 @@ class DeliveryFilterForm(forms.Form):
     """Which deliveries of an endpoint to list."""
 
     status = forms.ChoiceField(
-        required=False, label="State", choices=[("", "Any"), *DeliveryStatus.choices]
+        required=False, label="Status", choices=[("", "Any"), *DeliveryStatus.choices]
     )
 
     def given(self) -> dict[str, str]:

@@ -27,7 +27,7 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
     workspace_name = forms.CharField(
         max_length=120,
-        label="Workspace",
+        label="Workspace name",
         help_text="Your company or product. You can rename it later.",
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )

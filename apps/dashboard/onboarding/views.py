@@ -61,7 +61,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
     user = signed_in_user(request)
     member = accept_invitation(token=token, user=user, actor=user_actor(user, request))
-    messages.success(request, f"You are in {member.workspace.name} now, as {member.role}.")
+    messages.success(request, f"You joined {member.workspace.name} as {member.role}.")
     return redirect(member.workspace)
 
 

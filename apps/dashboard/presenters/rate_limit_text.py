@@ -9,17 +9,17 @@ from django.utils import timezone
 from apps.chatbots.models import Chatbot
 from apps.conversations.queries import turns_since
 
-_PACES = ((1, "a second"), (60, "a minute"), (3600, "an hour"), (86_400, "a day"))
+_PACES = ((1, "per second"), (60, "per minute"), (3600, "per hour"), (86_400, "per day"))
 
 
 def describe_rate_limit(*, requests: int, seconds: int) -> str:
     """What so many requests in any so many seconds come to."""
     pace = requests / seconds
     length, unit = next(((n, unit) for n, unit in _PACES if pace * n >= 1), _PACES[-1])
-    a_day = f"{_whole(pace * 86_400)} a day"
-    if unit == "a day":
-        return f"This allows about {a_day}."
-    return f"This allows about {_whole(pace * length)} {unit}, or {a_day}."
+    a_day = f"{_whole(pace * 86_400)} per day"
+    if unit == "per day":
+        return f"About {a_day}."
+    return f"About {_whole(pace * length)} {unit}, or {a_day}."
 
 
 def max_requests_per_day(chatbot: Chatbot) -> int:

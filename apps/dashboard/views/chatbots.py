@@ -50,7 +50,7 @@ def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
     made = services.create_chatbot(
         workspace=member.workspace, actor=user_actor(member.user, request), **form.cleaned_data
     )
-    messages.success(request, f"{made.name} is ready. Say something to it.")
+    messages.success(request, f"{made.name} created. Send a message to test it.")
     return redirect("dashboard:playground", member.workspace.slug, made.id)
 
 
@@ -105,7 +105,7 @@ def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> 
     except ValidationError as refused:
         messages.error(request, " ".join(refused.messages))
         return redirect("dashboard:chatbot", member.workspace.slug, chatbot_id)
-    messages.success(request, f"This is {copy.name}.")
+    messages.success(request, f"{copy.name} created.")
     return redirect("dashboard:chatbot", member.workspace.slug, copy.id)
 
 
@@ -116,10 +116,10 @@ def delete_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> Htt
     found = chatbot_in(member.workspace_id, chatbot_id)
     slug = member.workspace.slug
     if request.POST.get("name", "").strip() != found.name.strip():
-        messages.error(request, f"That is not its name. {found.name} is still here.")
+        messages.error(request, f"The name doesn't match. {found.name} was not deleted.")
         return redirect("dashboard:chatbot", slug, chatbot_id)
     services.delete_chatbot(chatbot=found, actor=user_actor(member.user, request))
-    messages.success(request, f"{found.name} is deleted.")
+    messages.success(request, f"{found.name} deleted.")
     return redirect("dashboard:chatbots", slug)
 
 
@@ -176,5 +176,5 @@ def _saved(
         chatbot=found, actor=user_actor(member.user, request), changes=form.changes()
     )
     names = ", ".join(str(form.fields[name].label).lower() for name in form.changed_data)
-    messages.success(request, f"Saved: {names}." if names else "Nothing was changed.")
+    messages.success(request, f"Saved: {names}." if names else "No changes to save.")
     return redirect(back, member.workspace.slug, found.id)

@@ -116,7 +116,7 @@ def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResp
         )
     except ConversationNotFound:
         raise Http404 from None
-    messages.success(request, "Saved.")
+    messages.success(request, "Changes saved.")
     return redirect("dashboard:conversation", member.workspace.slug, thread.id)
 
 
@@ -128,7 +128,7 @@ def rate(
     """Rate an answer, rate it anew, or take its rating away."""
     form = RatingForm(request.POST)
     if not form.is_valid():
-        return HttpResponse("A comment has at most 1,000 characters.", status=422)
+        return HttpResponse("Comments can have at most 1,000 characters.", status=422)
     thread = _conversation(member, conversation_id)
     place = {
         "workspace_id": member.workspace_id,
@@ -148,7 +148,7 @@ def rate(
             answer = clear_rating(**place)
     except (ConversationNotFound, MessageNotFound, MessageNotAnAnswer):
         raise Http404 from None
-    messages.success(request, f"Rated {value}." if value else "The rating is taken away.")
+    messages.success(request, "Rating saved." if value else "Rating removed.")
     if "HX-Request" not in request.headers:
         url = reverse("dashboard:conversation", args=[member.workspace.slug, thread.id])
         return redirect(f"{url}#message-{answer.id}")
@@ -172,7 +172,7 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
     except ConversationBusy as refusal:
         messages.error(request, refusal.message)
         return redirect("dashboard:conversation", member.workspace.slug, thread.id)
-    messages.success(request, "The conversation is deleted.")
+    messages.success(request, "Conversation deleted.")
     return redirect("dashboard:conversations", member.workspace.slug)
 
 

@@ -56,8 +56,8 @@ def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
     alerts.set_low_balance_threshold(
         workspace_id=member.workspace_id, threshold=threshold, actor=actor
     )
-    below = f"fewer than {threshold:,} credits are left" if threshold else "the last credit is used"
-    messages.success(request, f"You are told when {below}.")
+    when = f"the balance drops below {threshold:,} credits" if threshold else "credits run out"
+    messages.success(request, f"You will be alerted when {when}.")
     return redirect("dashboard:credits", member.workspace.slug)
 
 
@@ -94,7 +94,7 @@ def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpRespo
     except RequestNotOpen as ended:
         messages.error(request, str(ended))
     else:
-        messages.success(request, "The request is withdrawn.")
+        messages.success(request, "Request withdrawn.")
     return redirect("dashboard:credits", member.workspace.slug)
 
 
@@ -107,7 +107,7 @@ def _asked(
     except RequestAlreadyOpen as there:
         messages.error(request, str(there))
     else:
-        messages.success(request, "Your request is with Parley's staff. The answer comes by email.")
+        messages.success(request, "Request sent. We reply by email.")
     return redirect("dashboard:credits", member.workspace.slug)
 
 
@@ -117,7 +117,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
     period = request.GET.get("period", "")
     form = StatementFilterForm(request.GET)
     page = paginate(request, ledger_entries_for(workspace_id, **form.given()))
-    places = conversations_of_entries(workspace_id, page.rows)
+    responses = conversations_of_entries(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
@@ -126,7 +126,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
         "uses": uses(workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])),
         "form": form,
         "page": page,
-        "rows": [(entry, places.get(entry.turn_id or "")) for entry in page.rows],
+        "rows": [(entry, responses.get(entry.turn_id or "")) for entry in page.rows],
         "month": Month.of(timezone.now()),
         "may_export": is_allowed(member.role, Permission.EXPORT),
         "may_ask": is_allowed(member.role, Permission.REQUEST_CREDITS),

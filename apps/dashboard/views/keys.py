@@ -58,7 +58,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """A new key in place of this one, which works on for as long as was chosen."""
     key, form = _key(member, key_id), RotationForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose how long the old key still works.")
+        messages.error(request, "Choose when to revoke the old key.")
         return redirect("dashboard:keys", member.workspace.slug)
     try:
         new, secret = rotate_key(key=key, grace=form.wait(), actor=user_actor(member.user, request))
@@ -75,7 +75,7 @@ def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """End a key at once."""
     key = _key(member, key_id)
     revoke_key(key=key, actor=user_actor(member.user, request))
-    messages.success(request, f"{key.name} is revoked. Calls with it are refused from now on.")
+    messages.success(request, f"{key.name} revoked. Requests with this key are now rejected.")
     return redirect("dashboard:keys", member.workspace.slug)
 
 

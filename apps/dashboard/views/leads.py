@@ -82,7 +82,7 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
             for name, sentences in refusal.details.items():
                 form.add_error(name if name in form.fields else None, list(sentences))
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, "Changes saved.")
             return redirect("dashboard:lead", member.workspace.slug, found.id)
     return _page(request, member, found, form, status=422)
 
@@ -93,7 +93,7 @@ def move(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     """Put a lead at another step of the pipeline, from where it is listed."""
     form = LeadStatusForm(request.POST)
     if not form.is_valid():
-        return HttpResponse("There is no such status.", status=422)
+        return HttpResponse("Unknown status.", status=422)
     try:
         found = update_lead(
             workspace_id=member.workspace_id,
@@ -126,7 +126,7 @@ def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
         )
     except LeadNotFound:
         raise Http404 from None
-    messages.success(request, f"{found} is deleted.")
+    messages.success(request, f"{found} deleted.")
     return redirect("dashboard:leads", member.workspace.slug)
 
 

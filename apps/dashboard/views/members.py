@@ -32,7 +32,7 @@ def says_why_not(page: Page) -> Page:
         except WorkspaceError as refusal:
             messages.error(request, str(refusal))
         except Member.DoesNotExist:
-            messages.error(request, "This person is not in the workspace any more.")
+            messages.error(request, "This person is no longer a member.")
         return redirect("dashboard:members", member.workspace.slug)
 
     return answer
@@ -62,7 +62,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
         except AlreadyMember as refusal:
             form.add_error("email", str(refusal))
         else:
-            messages.success(request, f"An invitation is on its way to {email}.")
+            messages.success(request, f"Invitation sent to {email}.")
             return redirect("dashboard:members", member.workspace.slug)
     return _members(request, member, form)
 
@@ -74,7 +74,7 @@ def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) 
     if invitation is None:
         raise Http404
     services.revoke_invitation(invitation=invitation, actor=user_actor(member.user, request))
-    messages.success(request, f"The invitation to {invitation.email} is withdrawn.")
+    messages.success(request, f"Invitation to {invitation.email} revoked.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
@@ -93,7 +93,7 @@ def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpRes
             by=member,
             actor=user_actor(member.user, request),
         )
-        messages.success(request, f"{other.user.email} is {role.label.lower()} now.")
+        messages.success(request, f"{other.user.email} is now {role.label.lower()}.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
@@ -105,7 +105,7 @@ def remove(request: HttpRequest, member: Member, member_id: str) -> HttpResponse
     services.remove_member(
         workspace=member.workspace, member=other, by=member, actor=user_actor(member.user, request)
     )
-    messages.success(request, f"{other.user.email} is not in the workspace any more.")
+    messages.success(request, f"{other.user.email} removed.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
@@ -118,7 +118,7 @@ def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpRespon
     services.transfer_ownership(
         workspace=member.workspace, to=other, by=member, actor=user_actor(member.user, request)
     )
-    messages.success(request, f"{other.user.email} owns the workspace now. You are an admin.")
+    messages.success(request, f"{other.user.email} is now the owner. You are an admin.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
@@ -129,7 +129,7 @@ def leave(request: HttpRequest, member: Member) -> HttpResponse:
     services.leave_workspace(
         workspace=member.workspace, member=member, actor=user_actor(member.user, request)
     )
-    messages.success(request, f"You have left {member.workspace.name}.")
+    messages.success(request, f"You left {member.workspace.name}.")
     return redirect("workspaces")
 
 

@@ -21,6 +21,7 @@ from apps.reporting.overview import (
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
+PERIOD_NAMES = {"today": "24 hours", "7d": "7 days", "30d": "30 days"}
 YEAR = 365
 """Days; a forecast beyond says only that it is beyond."""
 
@@ -30,7 +31,8 @@ YEAR = 365
 def overview(request: HttpRequest, member: Member) -> HttpResponse:
     """How the workspace does: today, over 7 days, over 30."""
     period = request.GET.get("period", "")
-    over = PERIODS.get(period, PERIODS["7d"])
+    period = period if period in PERIODS else "7d"
+    over = PERIODS[period]
     until = timezone.now()
     since = until - over
     workspace_id = member.workspace_id
@@ -38,13 +40,15 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     before = summary(workspace_id, since=since - over, until=since)
     left = days_left(balance=balance_for(workspace_id).balance, used=now.credits, over=over)
     context = {
-        "period": period if period in PERIODS else "7d",
+        "period": period,
         "now": now,
         "active_users": active_users(workspace_id, since=since, until=until),
         "before": before,
         "changes": {
-            "messages": change(now.messages, before.messages),
-            "conversations": change(now.conversations, before.conversations),
+            "messages": change(now.messages, before.messages, period=PERIOD_NAMES[period]),
+            "conversations": change(
+                now.conversations, before.conversations, period=PERIOD_NAMES[period]
+            ),
         },
         "buckets": series(workspace_id, since=since, until=until),
         "errors": errors(workspace_id, since=since, until=until),

@@ -35,7 +35,7 @@ def rename(request: HttpRequest, member: Member) -> HttpResponse:
     name = form.cleaned_data["name"]
     actor = user_actor(member.user, request)
     services.rename_workspace(workspace=member.workspace, name=name, actor=actor)
-    messages.success(request, f"The workspace is called {name} now.")
+    messages.success(request, f"Workspace renamed to {name}.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 
@@ -48,7 +48,7 @@ def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
         return _page(request, member, retention_form=form)
     actor = user_actor(member.user, request)
     services.set_retention(workspace=member.workspace, actor=actor, **form.cleaned_data)
-    messages.success(request, "Saved. What is older is deleted within the hour.")
+    messages.success(request, "Changes saved. Older data is deleted within an hour.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 
@@ -65,7 +65,7 @@ def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
         actor=user_actor(member.user, request),
         by=member.user,
     )
-    messages.success(request, "It is being erased. This page tells when it is done.")
+    messages.success(request, "Erasure started. This page shows when it is done.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 
@@ -92,7 +92,7 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
 def keep(request: HttpRequest, member: Member) -> HttpResponse:
     """Take the deletion back."""
     services.cancel_deletion(workspace=member.workspace, actor=user_actor(member.user, request))
-    messages.success(request, f"{member.workspace.name} is kept.")
+    messages.success(request, f"Deletion of {member.workspace.name} canceled.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 

@@ -74,9 +74,11 @@ def restore(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
         messages.error(request, " ".join(refused.messages))
     else:
         same = chatbot.version == before
-        told = "Nothing differs: the chatbot is set like this already."
-        done = f"{chatbot.name} is set as it was at version {found.number}."
-        messages.success(request, told if same else f"{done} This is version {chatbot.version}.")
+        told = "No changes: the chatbot already has these settings."
+        done = f"Version {found.number} restored."
+        messages.success(
+            request, told if same else f"{done} {chatbot.name} is now at version {chatbot.version}."
+        )
     return redirect("dashboard:versions", member.workspace.slug, chatbot_id)
 
 

@@ -88,7 +88,7 @@ def edit(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
         except ValidationFailed as refusal:
             _refuse(form, refusal)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, "Changes saved.")
             return _back(member, endpoint)
     return _page(request, member, endpoint, form, status=422)
 
@@ -107,7 +107,7 @@ def switch(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
         )
     except NotFound:
         raise Http404 from None
-    messages.success(request, "Events are sent again." if on else "Nothing is sent until it is on.")
+    messages.success(request, "Endpoint enabled." if on else "Endpoint disabled.")
     return _back(member, endpoint)
 
 
@@ -137,7 +137,7 @@ def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
         return _back(member, endpoint)
     except NotFound:
         raise Http404 from None
-    messages.success(request, "A test is on its way.")
+    messages.success(request, "Test event sent.")
     return redirect("dashboard:delivery", member.workspace.slug, delivery.id)
 
 
@@ -150,7 +150,7 @@ def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
         services.delete_endpoint(endpoint=endpoint, actor=user_actor(member.user, request))
     except NotFound:
         raise Http404 from None
-    messages.success(request, f"{endpoint.origin} is deleted.")
+    messages.success(request, f"{endpoint.origin} deleted.")
     return redirect("dashboard:webhooks", member.workspace.slug)
 
 
@@ -182,7 +182,7 @@ def resend(request: HttpRequest, member: Member, delivery_id: str) -> HttpRespon
     except NotFound:
         raise Http404 from None
     else:
-        messages.success(request, "It is on its way again.")
+        messages.success(request, "Event queued for resending.")
     return redirect("dashboard:delivery", member.workspace.slug, found.id)
 
 

@@ -44,7 +44,7 @@ class ConversationFilterForm(DaysForm):
     has_lead = forms.ChoiceField(
         required=False,
         label="Lead",
-        choices=[("", "Any"), ("yes", "With lead"), ("no", "Without lead")],,
+        choices=[("", "Any"), ("yes", "With lead"), ("no", "Without lead")],
     )
 
     field_order = ("search", "chatbot_id", "status", "since", "until")

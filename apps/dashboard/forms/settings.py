@@ -21,11 +21,12 @@ class RetentionForm(forms.Form):
     """How long conversations and leads are kept."""
 
     conversations_days = _days(
-        "Delete conversations after",
-        "Days since the last message. Leave empty to keep indefinitely.",
+        "Delete conversations after (days)",
+        "Counted from the last message. Leave empty to keep indefinitely.",
     )
     leads_days = _days(
-        "Delete leads after", "Days since the last change. Leave empty to keep indefinitely."
+        "Delete leads after (days)",
+        "Counted from the last change. Leave empty to keep indefinitely.",
     )
 
     @classmethod

@@ -74,11 +74,9 @@ def restore(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
         messages.error(request, " ".join(refused.messages))
     else:
         same = chatbot.version == before
-        told = "No changes: the chatbot already has these settings."
-        done = f"Version {found.number} restored."
-        messages.success(
-            request, told if same else f"{done} {chatbot.name} is now at version {chatbot.version}."
-        )
+        restored = f"Version {found.number} restored as version {chatbot.version}."
+        unchanged = "No changes: the chatbot already has these settings."
+        messages.success(request, unchanged if same else restored)
     return redirect("dashboard:versions", member.workspace.slug, chatbot_id)
 
 

@@ -17,12 +17,12 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
-from apps.dashboard.forms.chatbots import ChatbotForm, price_in_words
+from apps.dashboard.forms.chatbots import ChatbotForm, describe_price
 from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import cells_of
-from tests.factories import Team, make_chatbot, make_model, make_user
+from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import opened
 
 
@@ -60,7 +60,7 @@ def actions(team: Team) -> list[tuple[str, str]]:
 
 
 def test_new_chatbot_is_made_and_tried_at_once(team: Team, alice: Client) -> None:
-    fields = {"name": "Sales", "language_model": make_model().id, "system_prompt": "Sell."}
+    fields = {"name": "Sales", "language_model": make_language_model().id, "system_prompt": "Sell."}
     response = alice.post(at(team, "new"), fields)
     chatbot = Chatbot.objects.get(workspace=team.workspace)
     assert (chatbot.name, chatbot.system_prompt) == ("Sales", "Sell.")
@@ -70,7 +70,7 @@ def test_new_chatbot_is_made_and_tried_at_once(team: Team, alice: Client) -> Non
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b"])
 def test_new_chatbot_with_no_good_name_is_refused(team: Team, alice: Client, name: str) -> None:
-    fields = {"name": name, "language_model": make_model().id, "system_prompt": "Sell."}
+    fields = {"name": name, "language_model": make_language_model().id, "system_prompt": "Sell."}
     response = alice.post(at(team, "new"), fields)
     assert response.status_code == 422
     assert list(response.context["form"].errors) == ["name"]
@@ -117,7 +117,7 @@ def test_one_bad_field_lets_nothing_be_saved(team: Team, alice: Client, chatbot:
 def test_model_that_staff_switched_off_is_kept_but_not_chosen(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
-    off = make_model(is_active=False)
+    off = make_language_model(is_active=False)
     refused = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, language_model=off.id))
     assert list(refused.context["form"].errors) == ["language_model"]
     LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
@@ -176,7 +176,7 @@ def test_viewer_reads_but_is_offered_nothing_to_change(team: Team, chatbot: Chat
 
 @pytest.mark.parametrize("id", ["c-nothing", "%00", "theirs"])
 def test_chatbot_of_nobody_and_of_others_are_not_found(team: Team, alice: Client, id: str) -> None:
-    theirs = make_chatbot(team.outside).id
+    theirs = make_chatbot(team.other_workspace).id
     assert alice.get(at(team, theirs if id == "theirs" else id)).status_code == 404
 
 
@@ -201,7 +201,7 @@ def test_list_tells_how_much_each_is_used(team: Team, alice: Client, chatbot: Ch
 def test_list_asks_as_many_queries_for_fifty_as_for_one(
     team: Team, alice: Client, django_assert_num_queries: Any
 ) -> None:
-    model = make_model()
+    model = make_language_model()
     make_chatbot(team.workspace, model)
     with django_assert_num_queries(9):
         alice.get(at(team))
@@ -252,4 +252,4 @@ def test_limit_being_typed_is_told_with_what_was_used(
     ],
 )
 def test_price_in_words(price: Price, words: str) -> None:
-    assert price_in_words(price) == words
+    assert describe_price(price) == words

@@ -3,10 +3,10 @@ from __future__ import annotations
 from django import forms
 
 from apps.audit.queries import AuditFilters
-from apps.dashboard.forms.days import DaysForm
+from apps.dashboard.forms.days import DateRangeFilterForm
 
 
-class FilterForm(DaysForm):
+class AuditLogFilterForm(DateRangeFilterForm):
     """What to look for in the audit log."""
 
     who = forms.CharField(required=False, max_length=300, label="Actor")

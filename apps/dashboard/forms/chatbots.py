@@ -10,14 +10,14 @@ from apps.chatbots.queries import active_language_models
 from apps.credits.prices import Price
 
 
-class ModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+class LanguageModelField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A language model with its price, so that nobody has to look it up."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name} · {price_in_words(obj.price)}"
+        return f"{obj.name} · {describe_price(obj.price)}"
 
 
-def price_in_words(price: Price) -> str:
+def describe_price(price: Price) -> str:
     """What a reply costs, as an owner reads it: `2 credits a reply`."""
     parts = [
         (price.per_reply, "per reply"),
@@ -34,7 +34,7 @@ def _credits(number: int) -> str:
     return f"{number:,} credit{'' if number == 1 else 's'}"
 
 
-def models_for(chatbot: Chatbot) -> QuerySet[LanguageModel]:
+def language_models_for(chatbot: Chatbot) -> QuerySet[LanguageModel]:
     """What the chatbot may speak through: the active models, and the one that it has."""
     return active_language_models() | LanguageModel.objects.filter(pk=chatbot.language_model_id)
 
@@ -42,7 +42,7 @@ def models_for(chatbot: Chatbot) -> QuerySet[LanguageModel]:
 class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
     """What decides on the answer. A valid form's `instance` is the chatbot with these changes."""
 
-    language_model = ModelChoice(queryset=LanguageModel.objects.none(), label="Model")
+    language_model = LanguageModelField(queryset=LanguageModel.objects.none(), label="Model")
 
     class Meta:
         model = Chatbot
@@ -71,7 +71,7 @@ class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language_model"].queryset = models_for(self.instance)  # type: ignore[attr-defined]
+        self.fields["language_model"].queryset = language_models_for(self.instance)  # type: ignore[attr-defined]
         self.fields["language_model"].empty_label = None  # type: ignore[attr-defined]
 
     def changes(self) -> dict[str, Any]:

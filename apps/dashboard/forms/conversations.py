@@ -16,10 +16,10 @@ from apps.conversations.models import (
     TurnStatus,
 )
 from apps.core.text import require_storable, single_line
-from apps.dashboard.forms.days import DaysForm
+from apps.dashboard.forms.days import DateRangeFilterForm
 
 
-class ConversationFilterForm(DaysForm):
+class ConversationFilterForm(DateRangeFilterForm):
     """Which conversations to list."""
 
     search = forms.CharField(required=False, max_length=200, label="Search")

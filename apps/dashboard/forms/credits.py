@@ -5,10 +5,10 @@ from typing import Any, cast
 from django import forms
 
 from apps.credits.models import MAX_CREDITS, EntryKind, Plan
-from apps.dashboard.forms.days import DaysForm
+from apps.dashboard.forms.days import DateRangeFilterForm
 
 
-class StatementFilterForm(DaysForm):
+class StatementFilterForm(DateRangeFilterForm):
     """Which entries of the ledger to list."""
 
     kind = forms.ChoiceField(

@@ -12,7 +12,7 @@ def _day(label: str) -> forms.DateField:
     )
 
 
-class DaysForm(forms.Form):
+class DateRangeFilterForm(forms.Form):
     """A filter with a first and a last day, both whole and in UTC, beside what a page adds.
 
     What makes no sense is told on the form and left out of the filter.

@@ -7,7 +7,12 @@ from django.utils import timezone
 
 from apps.api_keys.models import Scope
 
-GRACES = {"0": "Immediately", "3600": "In 1 hour", "86400": "In 1 day", "604800": "In 7 days"}
+GRACE_PERIODS = {
+    "0": "Immediately",
+    "3600": "In 1 hour",
+    "86400": "In 1 day",
+    "604800": "In 7 days",
+}
 EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 
 
@@ -33,8 +38,10 @@ class KeyForm(forms.Form):
 class RotationForm(forms.Form):
     """How long a key that is rotated still works."""
 
-    grace = forms.ChoiceField(choices=list(GRACES.items()), initial="86400", label="Revoke old key")
+    grace = forms.ChoiceField(
+        choices=list(GRACE_PERIODS.items()), initial="86400", label="Revoke old key"
+    )
 
-    def wait(self) -> timedelta:
+    def grace_period(self) -> timedelta:
         """The grace that was chosen."""
         return timedelta(seconds=int(self.cleaned_data["grace"]))

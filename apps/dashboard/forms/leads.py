@@ -86,7 +86,7 @@ class LeadForm(forms.Form):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
 
-    def columns(self) -> LeadFields:
+    def lead_fields(self) -> LeadFields:
         """What the form says of the lead."""
         given = self.cleaned_data
         fields: LeadFields = {

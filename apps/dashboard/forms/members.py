@@ -4,7 +4,7 @@ from django import forms
 
 from apps.workspaces.models import INVITABLE_ROLES, Role
 
-ROLES_IN_WORDS = {
+ROLE_LABELS = {
     Role.OWNER: "Owner: full access, including managing owners and deleting the workspace",
     Role.ADMIN: "Admin: full access, except managing owners and deleting the workspace",
     Role.MEMBER: "Member: builds chatbots and manages conversations",
@@ -21,7 +21,7 @@ class InviteForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(
-        choices=[(role.value, ROLES_IN_WORDS[role]) for role in INVITABLE_ROLES],
+        choices=[(role.value, ROLE_LABELS[role]) for role in INVITABLE_ROLES],
         initial=Role.MEMBER,
     )
 

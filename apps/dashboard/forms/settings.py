@@ -5,7 +5,7 @@ from django import forms
 from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
 
 
-class NameForm(forms.Form):
+class WorkspaceNameForm(forms.Form):
     """What the workspace is called."""
 
     name = forms.CharField(max_length=120, help_text="The workspace URL doesn't change.")
@@ -30,7 +30,7 @@ class RetentionForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, workspace: Workspace) -> RetentionForm:
+    def for_workspace(cls, workspace: Workspace) -> RetentionForm:
         """The form as the workspace stands."""
         days = {
             "conversations_days": workspace.keep_conversations_days,

@@ -23,7 +23,7 @@ class EndpointForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, endpoint: Endpoint) -> EndpointForm:
+    def for_endpoint(cls, endpoint: Endpoint) -> EndpointForm:
         """The form as the endpoint stands."""
         names = cls.base_fields
         return cls(initial={name: getattr(endpoint, name) for name in names})
@@ -32,7 +32,7 @@ class EndpointForm(forms.Form):
         """What the form says of the endpoint."""
         return EndpointChanges(**self.cleaned_data)
 
-    def refuse(self, field: str, sentences: list[str]) -> None:
+    def add_field_errors(self, field: str, sentences: list[str]) -> None:
         """Show what the service refused where the person can mend it."""
         name = {"eventTypes": "event_types"}.get(field, field)
         self.add_error(name if name in self.fields else None, sentences)

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from apps.accounts.forms import PlainLabelsMixin
 from apps.accounts.models import User
 from apps.audit.services import user_actor
-from apps.dashboard.onboarding.services import start_workspace
+from apps.dashboard.onboarding.services import create_workspace
 
 INVITATIONS = "/invitations/"
 
@@ -48,7 +48,7 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
             get_adapter(request).unstash_verified_email(request)
         user: User = super().save(request)
         if name := self.cleaned_data.get("workspace_name"):
-            start_workspace(name=name, owner=user, actor=user_actor(user, request))
+            create_workspace(name=name, owner=user, actor=user_actor(user, request))
         return user
 
 

@@ -12,11 +12,11 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.queries import owns_a_workspace
 from apps.workspaces.services import create_workspace_from_name
 
-PLAN = "free"
+DEFAULT_PLAN = "free"
 
 
 @transaction.atomic
-def start_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
+def create_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
     """A workspace of the person's own, on the free plan. Raises ValidationError for a bad name.
 
     The plan's credits come with the first workspace that a person owns, not with each: whoever
@@ -24,5 +24,7 @@ def start_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
     """
     first = not owns_a_workspace(owner)
     workspace = create_workspace_from_name(name=name, owner=owner, actor=actor)
-    start_plan(workspace_id=workspace.id, plan=PLAN, grant_credits=first, now=timezone.now())
+    start_plan(
+        workspace_id=workspace.id, plan=DEFAULT_PLAN, grant_credits=first, now=timezone.now()
+    )
     return workspace

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.access import signed_in_user
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.forms import WorkspaceForm
-from apps.dashboard.onboarding.services import start_workspace
+from apps.dashboard.onboarding.services import create_workspace
 from apps.workspaces.errors import InvitationError
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import get_invitation_by_token, memberships_for
@@ -36,7 +36,7 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
     form = WorkspaceForm(request.POST or None)
     if form.is_valid():
         user = signed_in_user(request)
-        workspace = start_workspace(
+        workspace = create_workspace(
             name=form.cleaned_data["name"], owner=user, actor=user_actor(user, request)
         )
         return redirect(workspace)

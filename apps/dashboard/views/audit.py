@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from apps.audit.models import AuditEntry
 from apps.audit.queries import filter_entries
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.audit import FilterForm
+from apps.dashboard.forms.audit import AuditLogFilterForm
 from apps.dashboard.list_pages import paginate
 from apps.reporting.csv_download import csv_file
 from apps.workspaces.models import Member
@@ -25,7 +25,7 @@ COLUMNS = ("when", "who", "kind", "what", "target", "target id", "details", "add
 @require_safe
 def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
     """A page of the log, as looked for."""
-    form = FilterForm(request.GET)
+    form = AuditLogFilterForm(request.GET)
     page = paginate(request, filter_entries(member.workspace_id, form.looked_for()))
     rows = [(entry, in_words(entry.details)) for entry in page.rows]
     return render(request, "dashboard/audit.html", {"form": form, "page": page, "rows": rows})
@@ -35,7 +35,7 @@ def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The entries that are looked for, as CSV."""
-    entries = filter_entries(member.workspace_id, FilterForm(request.GET).looked_for())
+    entries = filter_entries(member.workspace_id, AuditLogFilterForm(request.GET).looked_for())
     return csv_file(f"{member.workspace.slug}-audit-log.csv", COLUMNS, entries, _line)
 
 

@@ -61,7 +61,9 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
         messages.error(request, "Choose when to revoke the old key.")
         return redirect("dashboard:keys", member.workspace.slug)
     try:
-        new, secret = rotate_key(key=key, grace=form.wait(), actor=user_actor(member.user, request))
+        new, secret = rotate_key(
+            key=key, grace=form.grace_period(), actor=user_actor(member.user, request)
+        )
     except ApiKeyEnded as refusal:
         messages.error(request, refusal.message)
         return redirect("dashboard:keys", member.workspace.slug)

@@ -71,7 +71,7 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
             update_lead(
                 workspace_id=member.workspace_id,
                 lead_id=found.id,
-                fields=form.columns(),
+                fields=form.lead_fields(),
                 actor=user_actor(member.user, request),
             )
         except LeadNotFound:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.settings import ErasureForm, NameForm, RetentionForm
+from apps.dashboard.forms.settings import ErasureForm, RetentionForm, WorkspaceNameForm
 from apps.workspaces import services
 from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Member
@@ -29,7 +29,7 @@ def settings(request: HttpRequest, member: Member) -> HttpResponse:
 @require_POST
 def rename(request: HttpRequest, member: Member) -> HttpResponse:
     """Give the workspace another name."""
-    form = NameForm(request.POST)
+    form = WorkspaceNameForm(request.POST)
     if not form.is_valid():
         return _page(request, member, form=form)
     name = form.cleaned_data["name"]
@@ -101,8 +101,8 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
     workspace = member.workspace
     may_edit = is_allowed(member.role, Permission.EDIT_SETTINGS)
     context = {
-        "form": NameForm(initial={"name": workspace.name}),
-        "retention_form": RetentionForm.of(workspace),
+        "form": WorkspaceNameForm(initial={"name": workspace.name}),
+        "retention_form": RetentionForm.for_workspace(workspace),
         "erasure_form": ErasureForm(),
         "erasures": erasures_for(workspace.id)[:SHOWN_ERASURES] if may_edit else [],
         "may_edit": may_edit,

@@ -69,7 +69,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
 def webhook(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """An endpoint, and what was sent to it."""
     endpoint = _endpoint(member, endpoint_id)
-    return _page(request, member, endpoint, EndpointForm.of(endpoint))
+    return _page(request, member, endpoint, EndpointForm.for_endpoint(endpoint))
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
@@ -215,7 +215,7 @@ def _secret(
 
 def _refuse(form: EndpointForm, refusal: ValidationFailed) -> None:
     for field, sentences in refusal.details.items():
-        form.refuse(field, list(sentences))
+        form.add_field_errors(field, list(sentences))
 
 
 def _back(member: Member, endpoint: Endpoint) -> HttpResponse:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.test import Client
 
-    from tests.dashboard.page_urls import Address
+    from tests.dashboard.page_urls import PageUrl
 
 ROUNDS = 15
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     from apps.accounts.models import User
     from apps.demo.seed import OWNER, SLUG, seed_demo
     from apps.workspaces.models import Workspace
-    from tests.dashboard.page_urls import Found, addresses
+    from tests.dashboard.page_urls import UrlArguments, page_urls
 
     parser = argparse.ArgumentParser(prog="bench pages")
     parser.add_argument("--turns", type=int, default=0, help="turns to add to the demo's")
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         _fill(workspace.id, options.turns)
     client = Client()
     client.force_login(User.objects.get(email=OWNER))
-    found = addresses(Found(workspace, page="quickstart"))
+    found = page_urls(UrlArguments(workspace, page="quickstart"))
     pages = [each for each in found if each.path.startswith("/w/") and _is_page(client, each)]
     costs = [_cost(client, page) for page in pages]
     print(f"{'':<20}{'median ms':>12}{'best ms':>12}{'CPU ms':>12}{'statements':>12}")
@@ -69,14 +69,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _is_page(client: Client, page: Address) -> bool:
+def _is_page(client: Client, page: PageUrl) -> bool:
     """Whether there is a page, and none that is streamed; the first visit also loads templates."""
     response = client.get(page.path)
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
     return response.status_code == 200 and is_html
 
 
-def _cost(client: Client, page: Address) -> Cost:
+def _cost(client: Client, page: PageUrl) -> Cost:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

@@ -16,16 +16,16 @@ from apps.credits.queries import balance_for, ledger_sum
 from apps.workspaces.models import Member, Workspace
 from tests.accounts.browser_session import (
     PASSWORD,
-    confirm,
-    errors,
-    is_in,
-    link_in_mail,
+    browser,
+    confirm_password,
+    emailed_link,
+    form_errors,
+    is_signed_in,
     log_in,
-    mails,
+    sent_emails,
     sign_up,
-    visitor,
 )
-from tests.dashboard.page_client import text_of
+from tests.dashboard.page_client import visible_text
 from tests.task_runner import run_jobs
 
 pytestmark = pytest.mark.usefixtures("queue")
@@ -50,10 +50,10 @@ def person(*, email: str | None = None, is_verified: bool = True, **fields: bool
 
 
 def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_address() -> None:
-    client, email = visitor(), new_email()
+    client, email = browser(), new_email()
     response = sign_up(client, email.upper(), "Acme Inc.")
     assert (response.status_code, response.headers["Location"]) == (302, "/verify-email")
-    assert is_in(client) is False
+    assert is_signed_in(client) is False
     member = Member.objects.get(user__email=email)
     account = Account.objects.get(workspace=member.workspace)
     assert (member.role, member.workspace.name) == ("owner", "Acme Inc.")
@@ -62,45 +62,45 @@ def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_addres
     assert ledger_sum(member.workspace_id) == account.balance
     (entry,) = entries_for(member.workspace_id)
     assert (entry.action, entry.actor_label) == ("workspace.created", email)
-    assert mails() == [(email, "Verify your email address")]
+    assert sent_emails() == [(email, "Verify your email address")]
 
 
 def test_link_in_the_email_lets_in_the_browser_that_signed_up() -> None:
-    client, email = visitor(), new_email()
+    client, email = browser(), new_email()
     sign_up(client, email)
-    link = link_in_mail()
+    link = emailed_link()
     assert client.get(link).status_code == 200  # scanners of mail only look
-    assert is_in(client) is False
+    assert is_signed_in(client) is False
     response = client.post(link, follow=True)
     workspace = Workspace.objects.get(members__user__email=email)
     assert response.redirect_chain[-1] == (f"/w/{workspace.slug}/", 302)
-    assert is_in(client) is True
+    assert is_signed_in(client) is True
 
 
 def test_link_in_the_email_lets_in_no_other_browser_and_works_once() -> None:
-    client, email = visitor(), new_email()
+    client, email = browser(), new_email()
     sign_up(client, email)
-    link, stranger = link_in_mail(), visitor()
+    link, stranger = emailed_link(), browser()
     assert stranger.post(link).headers["Location"] == "/login"
-    assert is_in(stranger) is False
+    assert is_signed_in(stranger) is False
     assert "This link opens nothing" in stranger.get(link).content.decode()
     assert log_in(client, email).headers["Location"] == "/workspaces"
 
 
 def test_address_must_be_proven_before_the_first_log_in() -> None:
-    client, user = visitor(), person(is_verified=False)
+    client, user = browser(), person(is_verified=False)
     assert log_in(client, user.email).headers["Location"] == "/verify-email"
-    assert is_in(client) is False
-    assert mails() == [(user.email, "Verify your email address")]
+    assert is_signed_in(client) is False
+    assert sent_emails() == [(user.email, "Verify your email address")]
 
 
 def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
-    user, client = person(), visitor()
+    user, client = person(), browser()
     before = Workspace.objects.count()
     response = sign_up(client, user.email.title())
     assert (response.status_code, response.headers["Location"]) == (302, "/verify-email")
-    assert mails() == [(user.email, "You have an account on Parley")]
-    assert (Workspace.objects.count(), is_in(client)) == (before, False)
+    assert sent_emails() == [(user.email, "You have an account on Parley")]
+    assert (Workspace.objects.count(), is_signed_in(client)) == (before, False)
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,18 @@ def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
 def test_sign_up_that_is_not_valid_makes_nothing(fields: dict[str, str], wrong: list[str]) -> None:
     people, workspaces = User.objects.count(), Workspace.objects.count()
     form: dict[str, str] = {"email": new_email(), **fields}
-    response = sign_up(visitor(), workspace=None, **form)
+    response = sign_up(browser(), workspace=None, **form)
     if "workspace_name" not in fields:
         wrong = [*wrong, "workspace_name"]
-    assert (response.status_code, sorted(errors(response))) == (200, sorted(wrong))
+    assert (response.status_code, sorted(form_errors(response))) == (200, sorted(wrong))
     assert (User.objects.count(), Workspace.objects.count()) == (people, workspaces)
 
 
 def test_wrong_password_and_unknown_address_get_one_answer() -> None:
     user = person()
     found = [
-        errors(log_in(visitor(), email, "wrong-password")) for email in (user.email, new_email())
+        form_errors(log_in(browser(), email, "wrong-password"))
+        for email in (user.email, new_email())
     ]
     assert found[0] == found[1]
     assert list(found[0]) == ["__all__"]
@@ -136,98 +137,98 @@ def test_wrong_password_and_unknown_address_get_one_answer() -> None:
 
 def test_log_in_goes_where_one_wanted_to_and_nowhere_else() -> None:
     user = person()
-    asked = visitor()
+    asked = browser()
     assert asked.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
     assert log_in(asked, user.email, then="/account/email").headers["Location"] == "/account/email"
     for elsewhere in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
-        assert log_in(visitor(), user.email, then=elsewhere).headers["Location"] == "/workspaces"
+        assert log_in(browser(), user.email, then=elsewhere).headers["Location"] == "/workspaces"
 
 
 def test_guessing_one_password_is_slowed_down_wherever_it_comes_from() -> None:
     user = person()
     for _ in range(5):
-        assert "too many" not in str(errors(log_in(visitor(), user.email, "guess"))).lower()
-    refused = errors(log_in(visitor(), user.email, PASSWORD))
+        assert "too many" not in str(form_errors(log_in(browser(), user.email, "guess"))).lower()
+    refused = form_errors(log_in(browser(), user.email, PASSWORD))
     assert refused == {"__all__": ["Too many failed login attempts. Try again later."]}
 
 
 def test_guessing_from_one_address_is_slowed_down_whoever_is_meant() -> None:
     address = f"2001:db8:{new_id()[-4:].encode().hex()[:4]}:1::1"
     for _ in range(10):
-        log_in(visitor(address), new_email(), "guess")
+        log_in(browser(address), new_email(), "guess")
     user = person()
-    assert errors(log_in(visitor(address), user.email)).keys() == {"__all__"}
-    assert log_in(visitor(), user.email).status_code == 302
+    assert form_errors(log_in(browser(address), user.email)).keys() == {"__all__"}
+    assert log_in(browser(), user.email).status_code == 302
 
 
 def test_signing_up_from_one_address_is_slowed_down() -> None:
     address = f"2001:db8:{new_id()[-4:].encode().hex()[:4]}:2::1"
-    found = [sign_up(visitor(address), "nobody", "Acme").status_code for _ in range(21)]
+    found = [sign_up(browser(address), "nobody", "Acme").status_code for _ in range(21)]
     assert found == [200] * 20 + [429]
 
 
 def test_log_out_takes_a_post() -> None:
-    client, user = visitor(), person()
+    client, user = browser(), person()
     log_in(client, user.email)
     assert client.get("/logout").status_code == 200
-    assert is_in(client) is True
+    assert is_signed_in(client) is True
     assert client.post("/logout").headers["Location"] == "/login"
-    assert is_in(client) is False
+    assert is_signed_in(client) is False
 
 
 def test_password_is_reset_by_a_link_that_works_once() -> None:
-    client, user = visitor(), person()
+    client, user = browser(), person()
     assert client.post("/password/reset", {"email": user.email}).status_code == 302
-    link = link_in_mail()
+    link = emailed_link()
     form = client.get(link, follow=True)
     address = form.redirect_chain[-1][0]
     new = {"password1": "Another-1-Password", "password2": "Another-1-Password"}
     assert client.post(address, new).headers["Location"] == "/password/reset/done"
-    assert is_in(client) is False
-    assert mails() == [(user.email, "Your password was reset")]
-    assert log_in(visitor(), user.email, "Another-1-Password").status_code == 302
-    again = visitor().get(link, follow=True)
+    assert is_signed_in(client) is False
+    assert sent_emails() == [(user.email, "Your password was reset")]
+    assert log_in(browser(), user.email, "Another-1-Password").status_code == 302
+    again = browser().get(link, follow=True)
     assert "This link opens nothing" in again.content.decode()
 
 
 def test_reset_says_the_same_of_an_address_that_nobody_has() -> None:
     email = new_email()
     known, unknown = (
-        visitor().post("/password/reset", {"email": address}) for address in (person().email, email)
+        browser().post("/password/reset", {"email": address}) for address in (person().email, email)
     )
     assert known.headers["Location"] == unknown.headers["Location"] == "/password/reset/sent"
-    assert mails()[1] == (email, "There is no account with this address")
+    assert sent_emails()[1] == (email, "There is no account with this address")
 
 
 def test_reset_signs_other_sessions_out() -> None:
-    user, elsewhere, client = person(), visitor(), visitor()
+    user, elsewhere, client = person(), browser(), browser()
     log_in(elsewhere, user.email)
     client.post("/password/reset", {"email": user.email})
-    address = client.get(link_in_mail(), follow=True).redirect_chain[-1][0]
+    address = client.get(emailed_link(), follow=True).redirect_chain[-1][0]
     client.post(address, {"password1": "Another-1-Password", "password2": "Another-1-Password"})
     assert elsewhere.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
 
 
 def test_address_is_changed_once_the_new_one_is_proven() -> None:
-    client, user, email = visitor(), person(), new_email()
+    client, user, email = browser(), person(), new_email()
     old = user.email
     log_in(client, user.email)
-    confirm(client)
+    confirm_password(client)
     client.post("/account/email", {"action_add": "", "email": email})
     user.refresh_from_db()
     assert user.email != email
-    client.post(link_in_mail())
+    client.post(emailed_link())
     user.refresh_from_db()
     assert user.email == email
-    assert (old, "Your email address was changed") in mails()
-    assert log_in(visitor(), email).headers["Location"] == "/workspaces"
+    assert (old, "Your email address was changed") in sent_emails()
+    assert log_in(browser(), email).headers["Location"] == "/workspaces"
 
 
 def test_other_sessions_are_listed_and_ended() -> None:
-    client, other, user = visitor(), visitor(headers={"user-agent": "Old laptop"}), person()
+    client, other, user = browser(), browser(headers={"user-agent": "Old laptop"}), person()
     log_in(client, user.email)
     log_in(other, user.email)
-    page = text_of(client.get("/account/sessions").content.decode())
+    page = visible_text(client.get("/account/sessions").content.decode())
     assert (page.count("Old laptop"), page.count("This one")) == (1, 1)
     client.post("/account/sessions")
     assert other.get("/workspaces").status_code == 302
@@ -235,36 +236,36 @@ def test_other_sessions_are_listed_and_ended() -> None:
 
 
 def test_fresh_proof_is_asked_for_before_a_factor_is_changed() -> None:
-    client, user = visitor(), person()
+    client, user = browser(), person()
     log_in(client, user.email)
     asked = client.get("/account/2fa/app")
     assert asked.headers["Location"] == "/confirm?next=%2Faccount%2F2fa%2Fapp"
     wrong = client.post("/confirm", {"password": "guess", "next": "/account/2fa/app"})
-    assert errors(wrong) == {"password": ["Incorrect password."]}
+    assert form_errors(wrong) == {"password": ["Incorrect password."]}
     right = client.post("/confirm", {"password": PASSWORD, "next": "/account/2fa/app"})
     assert right.headers["Location"] == "/account/2fa/app"
     assert client.get("/account/2fa/app").status_code == 200
 
 
 def test_somebody_switched_off_does_not_get_in() -> None:
-    client, user = visitor(), person(is_active=False)
+    client, user = browser(), person(is_active=False)
     log_in(client, user.email)
-    assert is_in(client) is False
+    assert is_signed_in(client) is False
 
 
 def test_staff_come_in_by_the_same_door() -> None:
-    client, user = visitor(), person(is_staff=True)
+    client, user = browser(), person(is_staff=True)
     asked = client.get("/admin/", follow=True)
     assert asked.redirect_chain[-1] == ("/login?next=%2Fadmin%2F", 302)
     assert log_in(client, user.email, then="/admin/").headers["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
-    member = visitor()
+    member = browser()
     log_in(member, person().email)
     assert member.get("/admin/", follow=True).status_code == 403
 
 
 def test_person_in_no_workspace_is_told_what_to_do_and_makes_one() -> None:
-    client, user = visitor(), person()
+    client, user = browser(), person()
     log_in(client, user.email)
     assert "You are in no workspace yet" in client.get("/workspaces").content.decode()
     response = client.post("/workspaces/new", {"name": "Second try"})
@@ -274,9 +275,9 @@ def test_person_in_no_workspace_is_told_what_to_do_and_makes_one() -> None:
 
 
 def test_person_in_two_workspaces_chooses_and_has_the_free_credits_once() -> None:
-    client, email = visitor(), new_email()
+    client, email = browser(), new_email()
     sign_up(client, email, "First")
-    client.post(link_in_mail())
+    client.post(emailed_link())
     client.post("/workspaces/new", {"name": "Second"})
     first, second = Workspace.objects.filter(members__user__email=email).order_by("name")
     page = client.get("/workspaces")
@@ -287,14 +288,14 @@ def test_person_in_two_workspaces_chooses_and_has_the_free_credits_once() -> Non
 
 
 def test_session_is_kept_from_scripts_and_other_sites() -> None:
-    client, user = visitor(), person()
+    client, user = browser(), person()
     cookie = log_in(client, user.email).cookies["sessionid"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert Session.objects.get(pk=cookie.value).expire_date > timezone.now()
 
 
 def test_forms_want_their_token() -> None:
-    client = visitor(enforce_csrf_checks=True)
+    client = browser(enforce_csrf_checks=True)
     for address in ("/login", "/signup", "/logout", "/password/reset", "/workspaces/new"):
         assert client.post(address, {}).status_code == 403, address
 

@@ -177,13 +177,13 @@ def _places(told: Told) -> dict[str, str]:
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
     from apps.workspaces.queries import invitation_token
-    from tests.dashboard.page_urls import Found, addresses
+    from tests.dashboard.page_urls import UrlArguments, page_urls
 
     workspace = Workspace.objects.get(slug=told.slug)
     changed = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[0]
     version = versions_for(changed).filter(changed__contains=["system_prompt"])[0]
     lead = Lead.objects.filter(workspace=workspace).order_by("-created_at")[0]
-    found = Found(
+    found = UrlArguments(
         workspace,
         chatbot_id=changed.id,
         version_id=version.id,
@@ -192,7 +192,7 @@ def _places(told: Told) -> dict[str, str]:
         page="quickstart",
         token=invitation_token(Invitation.objects.get(workspace=workspace)),
     )
-    places = {each.name.rpartition(":")[2]: each.path for each in addresses(found)}
+    places = {each.name.rpartition(":")[2]: each.path for each in page_urls(found)}
     speaks = Chatbot.objects.get(workspace=workspace, language_model__name=MODEL)
     root = f"/w/{told.slug}"
     for twice in ("docs_page", "developers_page"):

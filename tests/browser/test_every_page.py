@@ -16,9 +16,9 @@ from apps.workspaces.queries import invitation_token
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import SIZES, session_of
 from tests.browser.hostile_rows import fill, poison
-from tests.dashboard.page_urls import Address, addresses
+from tests.dashboard.page_urls import PageUrl, page_urls
 from tests.dashboard.test_access import arguments
-from tests.factories import Team, leave_no_work, make_team
+from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -56,13 +56,13 @@ class Hostile:
     values: Mapping[str, str]
     columns: set[str]
 
-    def pages(self) -> list[Address]:
+    def pages(self) -> list[PageUrl]:
         """Every page of the configuration, and what shows only with a query or by mistake."""
         return [
-            *addresses(self.values),
-            Address("choose", "/workspaces?choose"),
-            Address("not there", f"/w/{self.team.workspace.slug}/chatbots/nowhere"),
-            Address("forbidden", f"/w/{self.team.workspace.slug}/audit"),
+            *page_urls(self.values),
+            PageUrl("choose", "/workspaces?choose"),
+            PageUrl("not there", f"/w/{self.team.workspace.slug}/chatbots/nowhere"),
+            PageUrl("forbidden", f"/w/{self.team.workspace.slug}/audit"),
         ]
 
 
@@ -76,7 +76,7 @@ def hostile(committed: None) -> Iterator[Hostile]:
     yield Hostile(
         team, {**values, "token": invitation_token(offer), "key": "nonsense", "pk": "0"}, columns
     )
-    leave_no_work(team)
+    delete_webhook_endpoints(team)
 
 
 class Watch:
@@ -167,7 +167,7 @@ class Walk:
         self.seen: set[str] = set()
         self.no_pages: set[str] = set()
 
-    def look_at(self, page: Address) -> None:
+    def look_at(self, page: PageUrl) -> None:
         """Note what is wrong with a page, unless it leads to another or this person has none."""
         answer = self._context.request.get(page.path)
         is_html = answer.headers.get("content-type", "").startswith("text/html")

@@ -19,7 +19,7 @@ from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.dashboard.page_client import says, signed_in, text_of
+from tests.dashboard.page_client import login, shown_messages, visible_text
 from tests.factories import Team, make_user
 
 WHY = "They asked for it by telephone."
@@ -34,7 +34,7 @@ def finance(db: None) -> User:
 
 @pytest.fixture
 def desk(finance: User) -> Client:
-    return signed_in(finance)
+    return login(finance)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditR
 def test_page_tells_what_each_plan_would_do_and_does_nothing(
     team: Team, desk: Client, growth: Plan
 ) -> None:
-    page = text_of(desk.get(on_free(team)).content.decode())
+    page = visible_text(desk.get(on_free(team)).content.decode())
     assert "Free 100 is the plan already" in page
     assert "Growth 1,000 at once, with 900 credits for" in page
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
@@ -72,7 +72,7 @@ def test_plan_is_changed_with_a_reason_that_the_owner_finds(
 ) -> None:
     address = on_free(team)
     done = desk.post(address, {"plan": growth.id, "reason": WHY}, follow=True)
-    assert says(done) == [f"The plan of {team.workspace.slug} is changed."]
+    assert shown_messages(done) == [f"The plan of {team.workspace.slug} is changed."]
     account = Account.objects.get(pk=team.workspace.id)
     assert (account.plan, account.balance) == (growth, 1000)
     entry = AuditEntry.objects.get(workspace=team.workspace, action="plan.changed")
@@ -109,9 +109,9 @@ def test_nobody_decides_about_a_workspace_of_their_own(
 def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
     _, address = asked(team, note="<b>For May</b>")
     page = desk.get(address).content.decode()
-    assert ("500 credits" in text_of(page), "<b>For May</b>" in page) == (True, False)
+    assert ("500 credits" in visible_text(page), "<b>For May</b>" in page) == (True, False)
     done = desk.post(address, {"verdict": "accept", "answer": ""}, follow=True)
-    assert says(done) == ["The request is accepted."]
+    assert shown_messages(done) == ["The request is accepted."]
     (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
     assert (entry.kind, entry.amount, entry.created_by) == ("purchase", 500, finance)
     assert entry.from_ip == "127.0.0.1"

@@ -22,36 +22,36 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import invite, request_erasure
 from tests.factories import (
     Team,
-    give,
+    grant_credits,
+    make_api_key,
     make_chatbot,
-    make_endpoint,
-    make_key,
-    make_model,
+    make_language_model,
+    make_webhook_endpoint,
     make_workspace,
 )
-from tests.leads.lead_factory import made
+from tests.leads.lead_factory import make_lead
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import hand, newcomer
+from tests.workspaces.people import actor, add_new_member
 
 QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
 
 
-def fill(team: Team, rows: int) -> None:
+def add_rows(team: Team, rows: int) -> None:
     """So many more rows in the lists that grow by themselves."""
-    give(team.workspace, 1000)
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=1))
+    grant_credits(team.workspace, 1000)
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=1))
     for _ in range(rows):
         number = new_id()
-        make_key(team.workspace)
+        make_api_key(team.workspace)
         make_chatbot(team.workspace, chatbot.language_model, name=f"Support in language {number}")
         completed(opened(chatbot, credits=1, text=QUESTION), ANSWER)
-        made(chatbot, name=f"Ana Lima {number}", email=f"ana-{number}@example.com")
+        make_lead(chatbot, name=f"Ana Lima {number}", email=f"ana-{number}@example.com")
 
 
-def grow(team: Team, values: Mapping[str, str], rows: int) -> None:
+def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> None:
     """So many more rows in every list, also in those below one chatbot, conversation and endpoint:
     the ones that `values` names."""
-    fill(team, rows)
+    add_rows(team, rows)
     turn = Turn.objects.get(id=values["turn_id"])
     if turn.status == "running":
         completed(turn)
@@ -67,11 +67,15 @@ def grow(team: Team, values: Mapping[str, str], rows: int) -> None:
 
 def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
     """Of what people make and ask for, each by somebody new."""
-    workspace, number, someone = team.workspace, new_id(), newcomer(team.workspace, Role.ADMIN)
-    actor = hand(someone)
+    workspace, number, someone = (
+        team.workspace,
+        new_id(),
+        add_new_member(team.workspace, Role.ADMIN),
+    )
+    actor = actor_for(someone)
     update_chatbot(chatbot=chatbot, actor=actor, changes={"system_prompt": number})
     with suppress(TooManyEndpoints):  # twenty are the most
-        make_endpoint(workspace, EventType.API_KEY_REVOKED)
+        make_webhook_endpoint(workspace, EventType.API_KEY_REVOKED)
     # Past its service, which lets three wait at a time.
     filters = ExportFilters(chatbot_id=make_chatbot(workspace, chatbot.language_model).id).to_json()
     Export.objects.create(workspace=workspace, format="csv", asked_by=number, filters=filters)

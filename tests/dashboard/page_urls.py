@@ -15,19 +15,19 @@ from django.utils import timezone
 
 from apps.workspaces.models import Workspace
 
-ELSEWHERE = ("admin/", "api/", "healthz", "readyz", "csp-reports")
+EXCLUDED_PREFIXES = ("admin/", "api/", "healthz", "readyz", "csp-reports")
 """Staff's pages and what programs ask: not the owner's dashboard."""
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PageUrl:
     """Where a page is: what it is called, and its path."""
 
     name: str
     path: str
 
 
-def addresses(values: Mapping[str, str]) -> list[Address]:
+def page_urls(values: Mapping[str, str]) -> list[PageUrl]:
     """Every address outside the admin and the API, with what it names filled in from `values`.
 
     One whose names are not all among the values is left out, unless it is below a workspace.
@@ -37,17 +37,17 @@ def addresses(values: Mapping[str, str]) -> list[Address]:
 
 def _walk(
     resolver: URLResolver, prefix: str, names: frozenset[str], values: Mapping[str, str]
-) -> Iterator[Address]:
+) -> Iterator[PageUrl]:
     for pattern in resolver.url_patterns:
         route = f"{prefix}{pattern.pattern}"
-        if route.startswith(ELSEWHERE):
+        if route.startswith(EXCLUDED_PREFIXES):
             continue
         wanted = names | pattern.pattern.converters.keys()
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern, route, wanted, values)
         elif "(?P" not in route and (wanted <= values.keys() or "slug" in wanted):
-            with suppress(NoRowError):
-                yield Address(pattern.name or route, "/" + _filled(pattern, prefix, values))
+            with suppress(MissingRowError):
+                yield PageUrl(pattern.name or route, "/" + _filled(pattern, prefix, values))
 
 
 def _filled(pattern: URLPattern, prefix: str, values: Mapping[str, str]) -> str:
@@ -57,11 +57,11 @@ def _filled(pattern: URLPattern, prefix: str, values: Mapping[str, str]) -> str:
 _NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-class NoRowError(Exception):
+class MissingRowError(Exception):
     """The workspace has nothing that an address could name: there is no such page of it yet."""
 
 
-class Found(dict[str, str]):
+class UrlArguments(dict[str, str]):
     """What addresses below a workspace name, each the newest row of the workspace.
 
     `chatbot_id` is the id of a Chatbot, and `key_id` that of an ApiKey: the table whose name ends
@@ -78,7 +78,7 @@ class Found(dict[str, str]):
         found = model._default_manager.filter(workspace=self._workspace)
         row = found.order_by("-created_at", "-id").first()
         if row is None:
-            raise NoRowError(f"The workspace has no {model.__name__}, which {name} names.")
+            raise MissingRowError(f"The workspace has no {model.__name__}, which {name} names.")
         self[name] = str(row.pk)
         return self[name]
 

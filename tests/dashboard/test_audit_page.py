@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record, user_actor
 from apps.dashboard.views.audit import in_words
-from tests.dashboard.page_client import everyone, path, signed_in
+from tests.dashboard.page_client import clients_by_role, login, page_path
 from tests.factories import Team
 from tests.web_processes import TLS, WebProcess
 
@@ -21,7 +21,7 @@ ATTACK = '=HYPERLINK("https://evil.example","x")'
 
 
 def shown(team: Team, query: str = "") -> list[str]:
-    page = signed_in(team.alice).get(path(team.workspace, f"audit{query}"))
+    page = login(team.alice).get(page_path(team.workspace, f"audit{query}"))
     assert page.status_code == 200
     return [entry.action for entry, _ in page.context["rows"]]
 
@@ -32,7 +32,9 @@ def log(team: Team) -> None:
     record(workspace_id=team.workspace.id, actor=user_actor(team.alice), action="key.issued")
     record(workspace_id=team.workspace.id, actor=user_actor(team.bob), action="key.revoked")
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="member.removed")
-    record(workspace_id=team.outside.id, actor=user_actor(team.charlie), action="key.issued")
+    record(
+        workspace_id=team.other_workspace.id, actor=user_actor(team.charlie), action="key.issued"
+    )
 
 
 @pytest.mark.usefixtures("log")
@@ -74,12 +76,12 @@ def test_pages_follow_each_other_and_keep_the_filter(team: Team) -> None:
             action="key.issued",
             target_id=str(number),
         )
-    alice, seen, url = signed_in(team.alice), [], path(team.workspace, "audit?what=key")
+    alice, seen, url = login(team.alice), [], page_path(team.workspace, "audit?what=key")
     while url:
         page = alice.get(url)
         seen += [entry.target_id for entry, _ in page.context["rows"]]
         more = page.context["page"].next_url
-        url = path(team.workspace, f"audit{more}") if more else ""
+        url = page_path(team.workspace, f"audit{more}") if more else ""
     assert (len(seen), sorted(seen, key=int)) == (60, [str(number) for number in range(60)])
 
 
@@ -105,9 +107,9 @@ def test_export_is_what_is_looked_for_and_inert_in_a_spreadsheet(
             details={"name": [label, "b"]},
         )
     record(workspace_id=workspace.id, actor=SYSTEM, action="member.removed")
-    session = signed_in(live_team.alice).cookies["sessionid"].value
+    session = login(live_team.alice).cookies["sessionid"].value
     response = httpx.get(
-        f"{web.url}{path(workspace, 'audit.csv?what=chatbot')}",
+        f"{web.url}{page_path(workspace, 'audit.csv?what=chatbot')}",
         headers={"Cookie": f"sessionid={session}"},
         verify=TLS,
     )
@@ -130,7 +132,7 @@ def test_markup_in_the_log_is_inert(team: Team) -> None:
         target_label=markup,
         details={markup: [markup, [markup]]},
     )
-    page = signed_in(team.alice).get(path(team.workspace, "audit")).content.decode()
+    page = login(team.alice).get(page_path(team.workspace, "audit")).content.decode()
     assert (page.count(markup), page.count("&lt;img")) == (0, 5)
 
 
@@ -143,9 +145,9 @@ def test_details_tell_a_change_from_a_list() -> None:
 
 @pytest.mark.parametrize("page", ["audit", "audit.csv"])
 def test_log_is_kept_to_who_may(team: Team, page: str) -> None:
-    browsers = everyone(team).items()
+    browsers = clients_by_role(team).items()
     found = {
-        name: browser.get(path(team.workspace, page)).status_code for name, browser in browsers
+        name: browser.get(page_path(team.workspace, page)).status_code for name, browser in browsers
     }
     assert found == {
         "owner": 200,
@@ -158,12 +160,12 @@ def test_log_is_kept_to_who_may(team: Team, page: str) -> None:
 
 
 def test_page_costs_the_same_however_long_the_log(team: Team) -> None:
-    alice, counts = signed_in(team.alice), []
+    alice, counts = login(team.alice), []
     for more in (1, 49):
         for _ in range(more):
             record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
         with CaptureQueriesContext(connection) as queries:
-            alice.get(path(team.workspace, "audit"))
+            alice.get(page_path(team.workspace, "audit"))
         counts.append(len(queries))
     assert counts[0] == counts[1]
     assert AuditEntry.objects.filter(workspace=team.workspace).count() == 50

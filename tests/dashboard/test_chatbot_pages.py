@@ -21,7 +21,7 @@ from apps.dashboard.forms.chatbots import ChatbotForm, describe_price
 from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.dashboard.page_client import cells_of
+from tests.dashboard.page_client import table_cells
 from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import opened
 
@@ -194,7 +194,7 @@ def test_list_tells_how_much_each_is_used(team: Team, alice: Client, chatbot: Ch
     opened(chatbot)
     opened(chatbot)
     Turn.objects.filter(id=opened(chatbot).id).update(created_at=timezone.now() - timedelta(31))
-    rows = cells_of(alice.get(at(team)).content.decode())
+    rows = table_cells(alice.get(at(team)).content.decode())
     assert [(row[0], row[4]) for row in rows] == [("Quiet", "0"), ("Support", "2")]
 
 

@@ -15,15 +15,15 @@ from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Rating, Turn
 from apps.conversations.search import index_new_messages
 from tests.dashboard.page_client import (
-    cells_of,
-    everyone,
-    queries_at_1_and_50,
-    says,
-    signed_in,
-    text_of,
+    clients_by_role,
+    count_queries_at_1_and_50_rows,
+    login,
+    shown_messages,
+    table_cells,
+    visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import read
+from tests.leads.lead_factory import make_scanned_conversation
 from tests.turns.new_turns import completed, failed, opened
 
 
@@ -34,7 +34,7 @@ def chatbot(team: Team) -> Chatbot:
 
 @pytest.fixture
 def bob(team: Team) -> Client:
-    return signed_in(team.bob)
+    return login(team.bob)
 
 
 def url_of(team: Team, *rest: str) -> str:
@@ -43,7 +43,7 @@ def url_of(team: Team, *rest: str) -> str:
 
 def listed(client: Client, team: Team, **filters: str) -> list[str]:
     """How the listed conversations begin."""
-    return [row[0] for row in cells_of(client.get(url_of(team), filters).content.decode())]
+    return [row[0] for row in table_cells(client.get(url_of(team), filters).content.decode())]
 
 
 def test_list_tells_how_each_began_and_how_its_last_turn_ended(
@@ -53,8 +53,8 @@ def test_list_tells_how_each_began_and_how_its_last_turn_ended(
     completed(first)
     failed(opened(chatbot, conversation_id=first.conversation_id, text="Hello?"))
     opened(chatbot, text="Second")
-    opened(make_chatbot(team.outside), text="Not yours")
-    assert cells_of(bob.get(url_of(team)).content.decode()) == [
+    opened(make_chatbot(team.other_workspace), text="Not yours")
+    assert table_cells(bob.get(url_of(team)).content.decode()) == [
         ["Second", "Support", "api", "Running", "", "", "just now"],
         ["Where is my order?", "Support", "website", "Failed", "", "", "just now"],
     ]
@@ -83,13 +83,15 @@ def test_list_is_filtered_by_chatbot_status_and_id(
 
 def test_list_and_thread_name_the_lead_that_came_of_a_conversation(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
-    thread = read(chatbot, "I am at ana@example.com")
+    thread = make_scanned_conversation(chatbot, "I am at ana@example.com")
     completed(opened(chatbot, text="nobody"))
     assert listed(bob, team, has_lead="yes") == ["I am at ana@example.com"]
     assert listed(bob, team, has_lead="no") == ["nobody"]
-    leads = [row[5] for row in cells_of(bob.get(url_of(team)).content.decode())]
+    leads = [row[5] for row in table_cells(bob.get(url_of(team)).content.decode())]
     assert leads == ["", "Lead"]
-    assert "Lead: ana@example.com" in text_of(bob.get(url_of(team, thread.id)).content.decode())
+    assert "Lead: ana@example.com" in visible_text(
+        bob.get(url_of(team, thread.id)).content.decode()
+    )
 
 
 def test_list_is_filtered_by_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
@@ -109,7 +111,7 @@ def test_filter_that_makes_no_sense_is_told_and_left_out(
     opened(chatbot, text="there")
     page = bob.get(url_of(team), {"search": "x\0", "status": "?", "since": "9", "cursor": "x"})
     assert page.status_code == 200
-    text = text_of(page.content.decode())
+    text = visible_text(page.content.decode())
     assert "Null characters are not allowed." in text
     assert "Enter a valid date." in text
     assert listed(bob, team, search="x\0") == ["there"]
@@ -123,16 +125,16 @@ def test_list_turns_its_pages_with_the_filters_kept(
     page = bob.get(url_of(team), {"status": "completed"})
     older = page.context["page"].next_url
     assert older.startswith("?status=completed&cursor=")
-    assert [row[0] for row in cells_of(bob.get(url_of(team) + older).content.decode())] == [
+    assert [row[0] for row in table_cells(bob.get(url_of(team) + older).content.decode())] == [
         "number 0"
     ]
     assert bob.get(url_of(team) + older).context["page"].first_url == "?status=completed"
 
 
 def test_empty_list_says_what_to_do_next(team: Team, bob: Client) -> None:
-    assert "No conversation yet" in text_of(bob.get(url_of(team)).content.decode())
+    assert "No conversation yet" in visible_text(bob.get(url_of(team)).content.decode())
     page = bob.get(url_of(team), {"status": "failed"})
-    assert "No conversation of that kind" in text_of(page.content.decode())
+    assert "No conversation of that kind" in visible_text(page.content.decode())
 
 
 def test_thread_tells_each_turn_with_metadata_and_receipt(
@@ -143,7 +145,7 @@ def test_thread_tells_each_turn_with_metadata_and_receipt(
     failed(opened(chatbot, conversation_id=turn.conversation_id, text="And?"))
     html = bob.get(url_of(team, turn.conversation_id)).content.decode()
     assert "<script>" not in html.partition("<main")[2]
-    text = text_of(html)
+    text = visible_text(html)
     assert "Hi <b>" in text
     assert "Hello & <i>you</i>" in text
     assert '{ "userId": "<script>" }' in text
@@ -160,7 +162,7 @@ def test_running_turn_by_itself_is_what_the_page_would_show(
     Turn.objects.filter(id=turn.id).update(text_so_far="So f")
     page = bob.get(url_of(team, turn.conversation_id)).content.decode()
     alone = bob.get(url_of(team, turn.conversation_id, "turns", turn.id)).content.decode()
-    assert text_of(alone) in text_of(page)
+    assert visible_text(alone) in visible_text(page)
     assert "Hi" in alone
     assert '<div class="text" data-answer>So f</div>' in alone
 
@@ -170,7 +172,7 @@ def test_conversation_and_turn_that_are_not_there_are_404(
     team: Team, bob: Client, chatbot: Chatbot, id: str
 ) -> None:
     there = opened(chatbot)
-    foreign = opened(make_chatbot(team.outside))
+    foreign = opened(make_chatbot(team.other_workspace))
     for rest in (
         [id],
         [foreign.conversation_id],
@@ -195,8 +197,11 @@ def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
         for _ in range(times):
             completed(opened(chatbot, conversation_id=thread.conversation_id))
 
-    assert queries_at_1_and_50(bob, url_of(team), hold) == (11, 11)
-    assert queries_at_1_and_50(bob, url_of(team, thread.conversation_id), go_on) == (12, 12)
+    assert count_queries_at_1_and_50_rows(bob, url_of(team), hold) == (11, 11)
+    assert count_queries_at_1_and_50_rows(bob, url_of(team, thread.conversation_id), go_on) == (
+        12,
+        12,
+    )
 
 
 def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
@@ -221,7 +226,7 @@ def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
     ):
         assert listed(bob, team, **filters) == ["Where is my refund?"], filters
     assert listed(bob, team, rated="none") == ["Another"]
-    assert [row[4] for row in cells_of(bob.get(url_of(team)).content.decode())] == ["", "1 up"]
+    assert [row[4] for row in table_cells(bob.get(url_of(team)).content.decode())] == ["", "1 up"]
 
 
 def rate(client: Client, team: Team, turn: Turn, **fields: str) -> Any:
@@ -235,14 +240,17 @@ def test_conversation_is_given_a_title_and_a_note(
     turn = opened(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "edit")
     page = bob.post(url, {"title": " Order 4711 ", "note": "Twice.\r\n<b>"}, follow=True)
-    assert says(page) == ["Saved."]
+    assert shown_messages(page) == ["Saved."]
     assert "<h1>Order 4711</h1>" in page.content.decode()
     assert listed(bob, team) == ["Order 4711"]
     (entry,) = AuditEntry.objects.filter(action="conversation.renamed")
     assert (entry.actor_label, entry.details) == (team.bob.email, {"fields": ["note", "title"]})
     assert Conversation.objects.get(id=turn.conversation_id).note == "Twice.\n<b>"
     refused = bob.post(url, {"title": "x" * 121, "note": "kept"})
-    assert (refused.status_code, "at most 120 characters" in text_of(refused.content.decode())) == (
+    assert (
+        refused.status_code,
+        "at most 120 characters" in visible_text(refused.content.decode()),
+    ) == (
         422,
         True,
     )
@@ -256,15 +264,15 @@ def test_answer_is_rated_on_the_page_and_in_place(
     turn = opened(chatbot)
     completed(turn)
     page = rate(bob, team, turn, rating="down", comment="Too long <b>")
-    text = text_of(page.content.decode())
+    text = visible_text(page.content.decode())
     assert f"Rated down by {team.bob.email} , just now Too long <b>" in text
     url = url_of(team, turn.conversation_id, "messages", turn.message_id, "rating")
     alone = bob.post(url, {"rating": "up"}, headers={"HX-Request": "true"}).content.decode()
     assert alone.lstrip().startswith(f'<div class="rating" id="rating-{turn.message_id}">')
-    assert f"Rated up by {team.bob.email} , just now Change rating" in text_of(alone)
+    assert f"Rated up by {team.bob.email} , just now Change rating" in visible_text(alone)
     assert (
         "Rated"
-        not in text_of(rate(bob, team, turn, rating="").content.decode())
+        not in visible_text(rate(bob, team, turn, rating="").content.decode())
         .partition("Rate this answer")[0]
         .rpartition("Assistant")[2]
     )
@@ -287,22 +295,25 @@ def test_rating_that_makes_no_sense_changes_nothing(
 def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "delete")
-    people = everyone(team)
+    people = clients_by_role(team)
     for hand, status in (("member", 403), ("viewer", 403), ("outsider", 404)):
         assert people[hand].post(url).status_code == status, hand
     thread = url_of(team, turn.conversation_id)
     shown = {
-        hand: "Delete “Hello”?" in text_of(people[hand].get(thread).content.decode())
+        hand: "Delete “Hello”?" in visible_text(people[hand].get(thread).content.decode())
         for hand in ("owner", "admin", "member", "viewer")
     }
     assert shown == {"owner": True, "admin": True, "member": False, "viewer": False}
     busy = people["owner"].post(url, follow=True)
-    assert says(busy) == [
+    assert shown_messages(busy) == [
         "A reply is still being written in this conversation. Wait for it, or stop it."
     ]
     completed(turn)
     gone = people["owner"].post(url, follow=True)
-    assert (says(gone), cells_of(gone.content.decode())) == (["The conversation is deleted."], [])
+    assert (shown_messages(gone), table_cells(gone.content.decode())) == (
+        ["The conversation is deleted."],
+        [],
+    )
     for rest in ([], ["turns", turn.id], ["edit"], ["delete"]):
         address = url_of(team, turn.conversation_id, *rest)
         method = people["owner"].post if rest in (["edit"], ["delete"]) else people["owner"].get
@@ -312,11 +323,11 @@ def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) 
 def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
-    people = everyone(team)
+    people = clients_by_role(team)
     people["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})
     rate(people["member"], team, turn, rating="up")
     page = people["viewer"].get(url_of(team, turn.conversation_id)).content.decode()
-    text = text_of(page)
+    text = visible_text(page)
     assert ("Called back" in text, "Rated up" in text, "Change rating" in text) == (
         True,
         True,
@@ -330,7 +341,7 @@ def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: C
 
 def test_filters_that_few_need_wait_behind_a_button_that_counts_them(team: Team) -> None:
     given = {"rated": "up", "source": "website", "search": "x"}
-    html = signed_in(team.bob).get(url_of(team), given).content.decode()
+    html = login(team.bob).get(url_of(team), given).content.decode()
     menu = html.partition('<summary class="button">More filters')[2].partition("</details>")[0]
-    assert text_of(menu).startswith("2 Source Rating")
+    assert visible_text(menu).startswith("2 Source Rating")
     assert re.findall(r'name="(\w+)"', menu) == ["source", "rated", "has_lead"]

@@ -18,8 +18,13 @@ from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
 from apps.credits.services import adjust, grant
 from apps.reporting.csv_download import AT_ONCE
-from tests.dashboard.page_client import cells_of, queries_at_1_and_50, signed_in, text_of
-from tests.factories import Team, give, make_chatbot, make_key
+from tests.dashboard.page_client import (
+    count_queries_at_1_and_50_rows,
+    login,
+    table_cells,
+    visible_text,
+)
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, failed, opened
 from tests.web_processes import TLS, WebProcess
 
@@ -29,7 +34,7 @@ def url_of(team: Team) -> str:
 
 
 def tables_of(html: str) -> list[list[list[str]]]:
-    return [cells_of(f"<tbody>{part}") for part in html.split("<tbody>")[1:]]
+    return [table_cells(f"<tbody>{part}") for part in html.split("<tbody>")[1:]]
 
 
 def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
@@ -43,21 +48,21 @@ def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
 
 
 def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
-    give(team.workspace, 1000)
+    grant_credits(team.workspace, 1000)
     plan = Plan.objects.create(slug="p", name="Growth", monthly_credits=5000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
-    make_key(team.workspace)
+    make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     dear = spend(team, 30, "Dear", api_key_id=key.id)
     failed(opened(dear.chatbot, credits=30))
     opened(dear.chatbot, credits=5)
     old = spend(team, 7, "Old")
     Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
-    give(team.outside, 1)
-    html = signed_in(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
-    assert "Left 963 the sum of the ledger Held 5" in text_of(html)
-    assert "Plan Growth 5,000 credits a month" in text_of(html)
-    assert "Use: 30 credits for 3 turns" in text_of(html)
+    grant_credits(team.other_workspace, 1)
+    html = login(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
+    assert "Left 963 the sum of the ledger Held 5" in visible_text(html)
+    assert "Plan Growth 5,000 credits a month" in visible_text(html)
+    assert "Use: 30 credits for 3 turns" in visible_text(html)
     chatbots, models, keys, statement = tables_of(html)
     assert chatbots == [["Dear", "3", "30"]]
     assert models == [[dear.model_name, "3", "30"]]
@@ -70,14 +75,14 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
         ["just now", "Charge", f"Turn {dear.id}", "-30", "970"],
         ["just now", "Grant", "for a test", "+1,000", "1,000"],
     ]
-    month = signed_in(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
-    assert "Use: 37 credits for 4 turns" in text_of(month)
+    month = login(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
+    assert "Use: 37 credits for 4 turns" in visible_text(month)
 
 
 def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     adjust(workspace_id=team.workspace.id, credits=-3, reason="put right")
-    bob = signed_in(team.bob)
+    bob = login(team.bob)
 
     def amounts(**filters: str) -> list[str]:
         html = bob.get(url_of(team), filters).content.decode()
@@ -92,8 +97,8 @@ def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
 
 
 def test_empty_ledger_says_what_will_be_in_it(team: Team) -> None:
-    html = signed_in(team.bob).get(url_of(team)).content.decode()
-    assert "No credits yet" in text_of(html)
+    html = login(team.bob).get(url_of(team)).content.decode()
+    assert "No credits yet" in visible_text(html)
 
 
 def test_statement_leaves_as_csv_with_inert_cells_however_long(
@@ -107,11 +112,11 @@ def test_statement_leaves_as_csv_with_inert_cells_however_long(
         LedgerEntry(workspace=workspace, kind="refund", amount=1, balance_after=number)
         for number in range(more)
     )
-    give(live_team.outside, 1)
+    grant_credits(live_team.other_workspace, 1)
     address = f"{web.url}{url_of(live_team)}/statement.csv"
 
     def exported(user: User, **filters: str) -> httpx.Response:
-        cookies = signed_in(user).cookies
+        cookies = login(user).cookies
         header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
         return httpx.get(address, params=filters, headers=header, verify=TLS)
 
@@ -130,10 +135,10 @@ def test_statement_leaves_as_csv_with_inert_cells_however_long(
 
 
 def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team) -> None:
-    give(team.workspace, 1000)
+    grant_credits(team.workspace, 1000)
 
     def spend_more(times: int) -> None:
         for number in range(times):
             spend(team, 1, f"Bot {number}")
 
-    assert queries_at_1_and_50(signed_in(team.bob), url_of(team), spend_more) == (15, 15)
+    assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (15, 15)

@@ -13,16 +13,23 @@ from apps.credits.credit_requests import decline_request, request_credits
 from apps.credits.models import Account, CreditRequest, Plan
 from apps.credits.plans import change_plan, start_plan
 from apps.credits.services import charge, grant, hold
-from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in, text_of
-from tests.factories import Team, give, make_user
+from tests.dashboard.page_client import (
+    clients_by_role,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+    visible_text,
+)
+from tests.factories import Team, grant_credits, make_user
 
 
 def page_of(team: Team) -> str:
-    return signed_in(team.alice).get(path(team.workspace, "credits")).content.decode()
+    return login(team.alice).get(page_path(team.workspace, "credits")).content.decode()
 
 
 def requests_of(team: Team) -> list[list[str]]:
-    return cells_of(page_of(team).partition('aria-label="What was asked for"')[2])
+    return table_cells(page_of(team).partition('aria-label="What was asked for"')[2])
 
 
 def growth() -> Plan:
@@ -32,38 +39,42 @@ def growth() -> Plan:
 
 
 def test_threshold_is_set_shown_and_taken_away(team: Team) -> None:
-    give(team.workspace, 10)
-    alice = signed_in(team.alice)
-    address = path(team.workspace, "credits/alert")
+    grant_credits(team.workspace, 10)
+    alice = login(team.alice)
+    address = page_path(team.workspace, "credits/alert")
     done = alice.post(address, {"threshold": "2500"}, follow=True)
-    assert says(done) == ["You are told when fewer than 2,500 credits are left."]
+    assert shown_messages(done) == ["You are told when fewer than 2,500 credits are left."]
     assert Account.objects.get(pk=team.workspace.id).low_balance_threshold == 2500
     assert 'name="threshold" value="2500"' in page_of(team)
     done = alice.post(address, {"threshold": ""}, follow=True)
-    assert says(done) == ["You are told when the last credit is used."]
+    assert shown_messages(done) == ["You are told when the last credit is used."]
     assert Account.objects.get(pk=team.workspace.id).low_balance_threshold is None
 
 
 @pytest.mark.parametrize("threshold", ["0", "-1", "lots", "9" * 30])
 def test_threshold_that_cannot_be_is_told_on_the_form(team: Team, threshold: str) -> None:
-    address = path(team.workspace, "credits/alert")
-    response = signed_in(team.alice).post(address, {"threshold": threshold})
+    address = page_path(team.workspace, "credits/alert")
+    response = login(team.alice).post(address, {"threshold": threshold})
     assert response.status_code == 422
     assert response.context["alert_form"].errors.keys() == {"threshold"}
 
 
 def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: Team) -> None:
-    alice = signed_in(team.alice)
-    address = path(team.workspace, "credits/buy")
+    alice = login(team.alice)
+    address = page_path(team.workspace, "credits/buy")
     asked = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
-    assert says(asked) == ["Your request is with Parley's staff. The answer comes by email."]
+    assert shown_messages(asked) == [
+        "Your request is with Parley's staff. The answer comes by email."
+    ]
     request = CreditRequest.objects.get(workspace=team.workspace)
     assert (request.credits, request.note, request.asked_by) == (12000, "For May", team.alice)
     assert requests_of(team) == [
         ["12,000 credits", team.alice.email, "just now", "Open", "", "Withdraw"]
     ]
     again = alice.post(address, {"buy-credits": "1"}, follow=True)
-    assert says(again) == ["There is an open request already. Withdraw it, or wait for the answer."]
+    assert shown_messages(again) == [
+        "There is an open request already. Withdraw it, or wait for the answer."
+    ]
     finance = make_user("finance", is_staff=True)
     decline_request(
         workspace_id=team.workspace.id,
@@ -85,10 +96,10 @@ def test_plan_is_asked_for_from_those_that_are_offered(team: Team) -> None:
     page = page_of(team)
     assert "Growth: 5,000 credits a month, they last 2 months" in page
     assert ("Hidden" in page, "Free: 100 credits" in page) == (False, False)
-    address = path(team.workspace, "credits/plan")
-    signed_in(team.alice).post(address, {"plan-plan": plan.id, "plan-note": ""})
+    address = page_path(team.workspace, "credits/plan")
+    login(team.alice).post(address, {"plan-plan": plan.id, "plan-note": ""})
     assert [row[0] for row in requests_of(team)] == ["The plan Growth"]
-    wrong = signed_in(team.alice).post(address, {"plan-plan": "nothing"})
+    wrong = login(team.alice).post(address, {"plan-plan": "nothing"})
     assert (wrong.status_code, wrong.context["plan_form"].errors.keys()) == (422, {"plan"})
 
 
@@ -100,22 +111,24 @@ def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
         user=team.alice,
         actor=user_actor(team.alice),
     )
-    alice = signed_in(team.alice)
-    address = path(team.workspace, f"credits/requests/{asked.id}/withdraw")
-    assert says(alice.post(address, follow=True)) == ["The request is withdrawn."]
-    assert says(alice.post(address, follow=True)) == ["This request is not open any more."]
+    alice = login(team.alice)
+    address = page_path(team.workspace, f"credits/requests/{asked.id}/withdraw")
+    assert shown_messages(alice.post(address, follow=True)) == ["The request is withdrawn."]
+    assert shown_messages(alice.post(address, follow=True)) == [
+        "This request is not open any more."
+    ]
     assert [row[3] for row in requests_of(team)] == ["Withdrawn"]
 
 
 def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
     theirs = request_credits(
-        workspace_id=team.outside.id,
+        workspace_id=team.other_workspace.id,
         credits=1,
         note="",
         user=team.charlie,
         actor=user_actor(team.charlie),
     )
-    signed_in(team.alice).post(path(team.workspace, f"credits/requests/{theirs.id}/withdraw"))
+    login(team.alice).post(page_path(team.workspace, f"credits/requests/{theirs.id}/withdraw"))
     theirs.refresh_from_db()
     assert theirs.state == "open"
 
@@ -124,13 +137,13 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
     workspace = team.workspace.id
     began = datetime(2099, 1, 31, 9, tzinfo=UTC)
     start_plan(workspace_id=workspace, plan="free", grant_credits=True, now=began)
-    assert "100 credits a month next on 28 February" in text_of(page_of(team))
+    assert "100 credits a month next on 28 February" in visible_text(page_of(team))
     change_plan(workspace_id=workspace, plan=growth(), actor=staff_actor(team.bob), now=began)
     soon = datetime(2099, 2, 3, tzinfo=UTC)
     grant(workspace_id=workspace, credits=70, reason="x", expires_at=soon)
     hold(workspace_id=workspace, credits=20)
     charge(workspace_id=workspace, held=20, credits=20, turn_id=new_id())
-    page = text_of(page_of(team))
+    page = visible_text(page_of(team))
     assert "Expire next 50 on 3 February 2099, if they are not used" in page
     assert "then 4,900 on 31 March 2099" in page
     change_plan(
@@ -139,14 +152,14 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
         actor=staff_actor(team.bob),
         now=began + timedelta(days=1),
     )
-    assert "5,000 credits a month Free from 28 February on" in text_of(page_of(team))
+    assert "5,000 credits a month Free from 28 February on" in visible_text(page_of(team))
 
 
 def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     shown = {
-        name: browser.get(path(team.workspace, "credits")).content.decode().count("<textarea")
-        for name, browser in everyone(team).items()
+        name: browser.get(page_path(team.workspace, "credits")).content.decode().count("<textarea")
+        for name, browser in clients_by_role(team).items()
     }
     assert shown == {
         "owner": 2,
@@ -162,8 +175,8 @@ def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:
 def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
     form = {"threshold": "5", "buy-credits": "5", "plan-plan": growth().id}
     found = {
-        name: browser.post(path(team.workspace, page), form).status_code
-        for name, browser in everyone(team).items()
+        name: browser.post(page_path(team.workspace, page), form).status_code
+        for name, browser in clients_by_role(team).items()
     }
     assert found == {
         "owner": 302,

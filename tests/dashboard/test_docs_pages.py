@@ -12,8 +12,8 @@ from apps.dashboard.docs.examples import ExampleContext, example_names, snippets
 from apps.dashboard.docs.pages import PAGES, has_section
 from apps.dashboard.docs.rendering import render_article, sections
 from tests.contracts.test_architecture import ROOT
-from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in
-from tests.factories import Team, make_chatbot, make_key, make_user
+from tests.dashboard.page_client import count_queries_at_1_and_50_rows, login, page_path
+from tests.factories import Team, make_api_key, make_chatbot, make_user
 
 SLUGS = [page.slug for page in PAGES]
 
@@ -28,7 +28,7 @@ def get(client: Client, url: str) -> str:
 def test_page_is_public_and_in_the_workspace(team: Team, slug: str) -> None:
     (page,) = [page for page in PAGES if page.slug == slug]
     outside = get(Client(), f"/docs/{slug}")
-    inside = get(signed_in(team.bob), path(team.workspace, f"developers/{slug}"))
+    inside = get(login(team.bob), page_path(team.workspace, f"developers/{slug}"))
     for html in (outside, inside):
         assert f"<h1>{page.title}</h1>" in html
         assert "docs:" not in html
@@ -38,13 +38,13 @@ def test_page_is_public_and_in_the_workspace(team: Team, slug: str) -> None:
 
 def test_first_page_is_the_quickstart(team: Team) -> None:
     assert "<h1>Quickstart</h1>" in get(Client(), "/docs")
-    assert "<h1>Quickstart</h1>" in get(signed_in(team.bob), path(team.workspace, "developers"))
+    assert "<h1>Quickstart</h1>" in get(login(team.bob), page_path(team.workspace, "developers"))
 
 
 def test_unknown_page_is_not_found(team: Team) -> None:
     assert Client().get("/docs/nothing").status_code == 404
-    nothing = path(team.workspace, "developers/nothing")
-    assert signed_in(team.bob).get(nothing).status_code == 404
+    nothing = page_path(team.workspace, "developers/nothing")
+    assert login(team.bob).get(nothing).status_code == 404
 
 
 def test_every_section_that_a_page_names_is_there() -> None:
@@ -87,8 +87,8 @@ def test_examples_are_filled_in_for_a_stranger() -> None:
 
 def test_examples_have_the_readers_own_chatbot(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    for url in ("/docs", path(team.workspace, "developers")):
-        html = get(signed_in(team.bob), url)
+    for url in ("/docs", page_path(team.workspace, "developers")):
+        html = get(login(team.bob), url)
         assert f"http://testserver/api/v1/chatbots/{chatbot.id}/chat" in html
         assert "CHATBOT_ID" not in html
 
@@ -96,20 +96,20 @@ def test_examples_have_the_readers_own_chatbot(team: Team) -> None:
 def test_examples_are_for_the_chatbot_that_is_chosen(team: Team) -> None:
     make_chatbot(team.workspace, name="First")
     second = make_chatbot(team.workspace, name="Second")
-    foreign = make_chatbot(team.outside)
-    url = path(team.workspace, "developers/chat")
-    client = signed_in(team.bob)
+    foreign = make_chatbot(team.other_workspace)
+    url = page_path(team.workspace, "developers/chat")
+    client = login(team.bob)
     chosen = get(client, f"{url}?chatbot={second.id}")
     assert f"/chatbots/{second.id}/chat" in chosen
-    assert f'href="{path(team.workspace, "developers/errors")}?chatbot={second.id}"' in chosen
+    assert f'href="{page_path(team.workspace, "developers/errors")}?chatbot={second.id}"' in chosen
     assert foreign.id not in get(client, f"{url}?chatbot={foreign.id}").partition("<main")[2]
 
 
 def test_no_page_shows_a_key(team: Team) -> None:
     make_chatbot(team.workspace)
-    secret = make_key(team.workspace)
+    secret = make_api_key(team.workspace)
     for slug in SLUGS:
-        html = get(signed_in(team.alice), path(team.workspace, f"developers/{slug}"))
+        html = get(login(team.alice), page_path(team.workspace, f"developers/{slug}"))
         assert secret[-4:] not in html
         assert not re.search(r"sk-workspace_\w", html)
 
@@ -135,14 +135,14 @@ def test_page_asks_the_same_for_any_number_of_chatbots(team: Team) -> None:
         for _ in range(number):
             make_chatbot(team.workspace)
 
-    first, more = queries_at_1_and_50(
-        signed_in(team.bob), path(team.workspace, "developers/chat"), add
+    first, more = count_queries_at_1_and_50_rows(
+        login(team.bob), page_path(team.workspace, "developers/chat"), add
     )
     assert first == more
 
 
 def test_signed_in_reader_of_no_workspace_reads_as_a_stranger(team: Team) -> None:
-    assert "CHATBOT_ID" in get(signed_in(make_user("nowhere")), "/docs")
+    assert "CHATBOT_ID" in get(login(make_user("nowhere")), "/docs")
 
 
 def test_echo_answers_as_the_chat_endpoint_does() -> None:

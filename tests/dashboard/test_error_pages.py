@@ -6,12 +6,12 @@ from django.test import Client, RequestFactory
 
 from apps.infrastructure.web import error_pages
 from apps.workspaces.queries import find_member
-from tests.dashboard.page_client import everyone, path, signed_in
+from tests.dashboard.page_client import clients_by_role, login, page_path
 from tests.factories import Team
 
 
 def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> None:
-    page = signed_in(team.alice).get(path(team.workspace, "chatbots/c-nothing"))
+    page = login(team.alice).get(page_path(team.workspace, "chatbots/c-nothing"))
     assert (page.status_code, page.context["is_framed"]) == (404, True)
     assert page.context["request_id"] == page.headers["X-Request-Id"]
     assert page.headers["X-Request-Id"] in page.content.decode()
@@ -19,20 +19,20 @@ def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> Non
 
 
 def test_role_that_may_not_is_told_so_in_the_frame(team: Team) -> None:
-    page = everyone(team)["viewer"].get(path(team.workspace, "chatbots/new"))
+    page = clients_by_role(team)["viewer"].get(page_path(team.workspace, "chatbots/new"))
     assert (page.status_code, page.context["is_framed"]) == (403, True)
     assert page.context["error"].message == "Your role here does not allow this."
     assert "Your role is viewer." in page.content.decode()
 
 
 def test_outsider_meets_no_frame(team: Team) -> None:
-    page = signed_in(team.charlie).get(path(team.workspace, "chatbots"))
+    page = login(team.charlie).get(page_path(team.workspace, "chatbots"))
     assert (page.status_code, page.context["is_framed"]) == (404, False)
     assert team.workspace.name not in page.content.decode()
 
 
 def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
-    request = RequestFactory().get(path(team.workspace, "chatbots"))
+    request = RequestFactory().get(page_path(team.workspace, "chatbots"))
     request.user = team.alice
     request.member = find_member(team.alice, team.workspace.slug)  # type: ignore[attr-defined]
     page = error_pages.server_error(request)
@@ -43,7 +43,7 @@ def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
 def test_form_without_its_token_is_refused_in_our_words(team: Team) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(team.alice)
-    page = browser.post(path(team.workspace, "chatbots/new"), {"name": "x"})
+    page = browser.post(page_path(team.workspace, "chatbots/new"), {"name": "x"})
     assert page.status_code == 403
     assert "This form is out of date." in page.context["error"].message
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -15,13 +15,13 @@ from apps.conversations.exports.writing import write_pending_exports
 from apps.core.ids import new_id
 from tests.conversations.export_helpers import asked, make_export
 from tests.dashboard.page_client import (
-    cells_of,
-    everyone,
-    path,
-    queries_at_1_and_50,
-    says,
-    signed_in,
-    text_of,
+    clients_by_role,
+    count_queries_at_1_and_50_rows,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+    visible_text,
 )
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
@@ -32,7 +32,7 @@ LIST = "conversations/exports"
 
 @pytest.fixture
 def bob(team: Team) -> Client:
-    return signed_in(team.bob)
+    return login(team.bob)
 
 
 def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
@@ -44,11 +44,14 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
         "since": "2026-11-01",
         "until": "2026-11-30",
     }
-    html = bob.get(path(team.workspace, "conversations"), query).content.decode()
+    html = bob.get(page_path(team.workspace, "conversations"), query).content.decode()
     for name, value in query.items():
         assert f'<input type="hidden" name="{name}" value="{value}">' in html
-    answer = bob.post(path(team.workspace, f"{LIST}/ask"), {**query, "format": "jsonl"})
-    assert (answer.status_code, answer.headers["Location"]) == (302, path(team.workspace, LIST))
+    answer = bob.post(page_path(team.workspace, f"{LIST}/ask"), {**query, "format": "jsonl"})
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        page_path(team.workspace, LIST),
+    )
     export = Export.objects.get(workspace=team.workspace)
     assert (export.format, export.filters, export.asked_by) == (
         "jsonl",
@@ -63,7 +66,7 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     )
     entry = AuditEntry.objects.get(workspace=team.workspace, action="conversations.exported")
     assert (entry.actor_label, entry.target_id) == (team.bob.email, export.id)
-    (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
+    (row,) = table_cells(bob.get(page_path(team.workspace, LIST)).content.decode())
     assert row[:5] == [
         "Support, last turn failed, without a lead, from 1 Nov 2026, to 30 Nov 2026",
         "JSON Lines",
@@ -76,12 +79,12 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
 def test_page_asks_for_itself_until_all_is_written(team: Team, bob: Client) -> None:
     completed(opened(make_chatbot(team.workspace)))
     asked(team.workspace)
-    page = path(team.workspace, LIST)
+    page = page_path(team.workspace, LIST)
     assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
     write_pending_exports(max_seconds=60)
     html = bob.get(page).content.decode()
-    assert ('hx-select="#exports"' in html, "Download" in text_of(html)) == (False, True)
-    assert cells_of(html)[0][:4] == ["All chatbots", "JSON Lines", "Completed", "2"]
+    assert ('hx-select="#exports"' in html, "Download" in visible_text(html)) == (False, True)
+    assert table_cells(html)[0][:4] == ["All chatbots", "JSON Lines", "Completed", "2"]
 
 
 def test_progress_is_shown_in_percent(team: Team, bob: Client) -> None:
@@ -89,7 +92,7 @@ def test_progress_is_shown_in_percent(team: Team, bob: Client) -> None:
     Export.objects.filter(pk=export.pk).update(
         status="running", conversations_total=200, conversations_done=50
     )
-    html = bob.get(path(team.workspace, LIST)).content.decode()
+    html = bob.get(page_path(team.workspace, LIST)).content.decode()
     assert '<progress max="100" value="25"' in html
 
 
@@ -98,31 +101,33 @@ def test_failed_export_says_why(team: Team, bob: Client) -> None:
     Export.objects.filter(pk=export.pk).update(
         status="failed", error="It is too large.", finished_at=export.created_at
     )
-    (row,) = cells_of(bob.get(path(team.workspace, LIST)).content.decode())
+    (row,) = table_cells(bob.get(page_path(team.workspace, LIST)).content.decode())
     assert (row[0], row[2]) == ("All chatbots It is too large.", "Failed")
 
 
 def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:
     for _ in range(MAX_UNFINISHED_EXPORTS):
         asked(team.workspace)
-    answer = bob.post(path(team.workspace, f"{LIST}/ask"), {"format": "csv"}, follow=True)
-    assert says(answer) == ["Wait for an export: 3 of this workspace are not finished yet."]
+    answer = bob.post(page_path(team.workspace, f"{LIST}/ask"), {"format": "csv"}, follow=True)
+    assert shown_messages(answer) == [
+        "Wait for an export: 3 of this workspace are not finished yet."
+    ]
 
 
 def test_export_is_deleted(team: Team, bob: Client) -> None:
     export = make_export(team.workspace)
-    url = path(team.workspace, f"{LIST}/{export.id}/delete")
+    url = page_path(team.workspace, f"{LIST}/{export.id}/delete")
     answer = bob.post(url, follow=True)
-    assert says(answer) == ["The export is deleted."]
-    assert "No export yet" in text_of(answer.content.decode())
+    assert shown_messages(answer) == ["The export is deleted."]
+    assert "No export yet" in visible_text(answer.content.decode())
     assert bob.post(url).status_code == 404
 
 
 def test_file_is_downloaded_in_the_browser(web: WebProcess, live_team: Team) -> None:
     completed(opened(make_chatbot(live_team.workspace), text="Hello"), "Hi")
     export = make_export(live_team.workspace)
-    cookies = signed_in(live_team.bob).cookies
-    address = f"{web.url}{path(live_team.workspace, f'{LIST}/{export.id}/download')}"
+    cookies = login(live_team.bob).cookies
+    address = f"{web.url}{page_path(live_team.workspace, f'{LIST}/{export.id}/download')}"
     header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
     answer = httpx.get(address, headers=header, verify=TLS)
     assert [json.loads(line)["text"] for line in answer.text.splitlines()] == ["Hello", "Hi"]
@@ -130,12 +135,12 @@ def test_file_is_downloaded_in_the_browser(web: WebProcess, live_team: Team) -> 
 
 
 def test_what_is_not_there_is_404(team: Team, bob: Client) -> None:
-    foreign, unfinished = make_export(team.outside), asked(team.workspace)
+    foreign, unfinished = make_export(team.other_workspace), asked(team.workspace)
     for export_id in (unfinished.id, foreign.id, new_id(), "nothing"):
-        found = bob.get(path(team.workspace, f"{LIST}/{export_id}/download"))
+        found = bob.get(page_path(team.workspace, f"{LIST}/{export_id}/download"))
         assert found.status_code == 404
     for export_id in (foreign.id, new_id(), "nothing"):
-        assert bob.post(path(team.workspace, f"{LIST}/{export_id}/delete")).status_code == 404
+        assert bob.post(page_path(team.workspace, f"{LIST}/{export_id}/delete")).status_code == 404
 
 
 def test_only_who_may_export_is_offered_it_and_can(team: Team) -> None:
@@ -148,15 +153,17 @@ def test_only_who_may_export_is_offered_it_and_can(team: Team) -> None:
         "outsider": (404, False),
         "anonymous": (302, False),
     }
-    for name, browser in everyone(team).items():
+    for name, browser in clients_by_role(team).items():
         Export.objects.exclude(pk=export.pk).delete()
-        shown = browser.get(path(team.workspace, "conversations")).content.decode()
-        status = browser.post(path(team.workspace, f"{LIST}/ask"), {"format": "csv"}).status_code
+        shown = browser.get(page_path(team.workspace, "conversations")).content.decode()
+        status = browser.post(
+            page_path(team.workspace, f"{LIST}/ask"), {"format": "csv"}
+        ).status_code
         assert (status, "As CSV" in shown) == expected[name], name
-    viewer = everyone(team)["viewer"]
+    viewer = clients_by_role(team)["viewer"]
     for page in (LIST, f"{LIST}/{export.id}/download"):
-        assert viewer.get(path(team.workspace, page)).status_code == 403
-    assert viewer.post(path(team.workspace, f"{LIST}/{export.id}/delete")).status_code == 403
+        assert viewer.get(page_path(team.workspace, page)).status_code == 403
+    assert viewer.post(page_path(team.workspace, f"{LIST}/{export.id}/delete")).status_code == 403
 
 
 def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team, bob: Client) -> None:
@@ -170,5 +177,5 @@ def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team, bob: Cli
                 filters={"chatbot_id": chatbot.id},
             )
 
-    first, second = queries_at_1_and_50(bob, path(team.workspace, LIST), add)
+    first, second = count_queries_at_1_and_50_rows(bob, page_path(team.workspace, LIST), add)
     assert first == second

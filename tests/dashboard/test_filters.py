@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.dashboard.page_client import path, signed_in
+from tests.dashboard.page_client import login, page_path
 from tests.factories import Team
 
 
@@ -23,6 +23,6 @@ from tests.factories import Team
     ],
 )
 def test_bar_has_every_field(team: Team, page: str, fields: list[str]) -> None:
-    html = signed_in(team.alice).get(path(team.workspace, page)).content.decode()
+    html = login(team.alice).get(page_path(team.workspace, page)).content.decode()
     bar = html.partition('<form class="filters"')[2].partition("</form>")[0]
     assert re.findall(r' name="(\w+)"', bar) == fields

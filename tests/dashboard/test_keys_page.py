@@ -13,14 +13,14 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.audit.queries import entries_for
-from tests.dashboard.page_client import everyone, path, says, signed_in
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened
 
 
 def create(team: Team, **form: Any) -> Any:
     given = {"name": "Website", "scopes": ["chat"], "expires": "", **form}
-    return signed_in(team.alice).post(path(team.workspace, "keys/create"), given)
+    return login(team.alice).post(page_path(team.workspace, "keys/create"), given)
 
 
 def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
@@ -36,7 +36,7 @@ def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
     key = ApiKey.objects.get(id=caller.api_key_id)
     assert key.expires_at is not None
     assert timedelta(days=29) < key.expires_at - timezone.now() <= timedelta(days=30)
-    assert secret not in signed_in(team.alice).get(path(team.workspace, "keys")).content.decode()
+    assert secret not in login(team.alice).get(page_path(team.workspace, "keys")).content.decode()
     (entry,) = entries_for(team.workspace.id).filter(action__startswith="api_key.")
     assert (entry.action, entry.actor_label) == ("api_key.created", team.alice.email)
     assert secret not in str(vars(entry))
@@ -61,10 +61,10 @@ def test_key_that_is_not_valid_is_told_on_the_form(
 
 
 def test_key_is_revoked_at_once_and_once(team: Team) -> None:
-    secret = make_key(team.workspace)
+    secret = make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    alice, page = signed_in(team.alice), path(team.workspace, f"keys/{key.id}/revoke")
-    said = says(alice.post(page, follow=True))
+    alice, page = login(team.alice), page_path(team.workspace, f"keys/{key.id}/revoke")
+    said = shown_messages(alice.post(page, follow=True))
     assert said == ["test is revoked. Calls with it are refused from now on."]
     alice.post(page)
     with pytest.raises(InvalidApiKey):
@@ -73,35 +73,35 @@ def test_key_is_revoked_at_once_and_once(team: Team) -> None:
 
 
 def test_key_of_another_workspace_is_not_there(team: Team) -> None:
-    secret = make_key(team.outside)
-    key = ApiKey.objects.get(workspace=team.outside)
-    response = signed_in(team.alice).post(path(team.workspace, f"keys/{key.id}/revoke"))
+    secret = make_api_key(team.other_workspace)
+    key = ApiKey.objects.get(workspace=team.other_workspace)
+    response = login(team.alice).post(page_path(team.workspace, f"keys/{key.id}/revoke"))
     assert response.status_code == 404
-    assert authenticate_key(secret).workspace_id == team.outside.id
+    assert authenticate_key(secret).workspace_id == team.other_workspace.id
 
 
 def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     key, _ = issue_key(workspace=team.workspace, name="Website")
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     for _ in range(2):
         completed(opened(chatbot, credits=3, api_key_id=key.id))
-    page = signed_in(team.bob).get(path(team.workspace, "keys"))
+    page = login(team.bob).get(page_path(team.workspace, "keys"))
     ((shown, use),) = page.context["keys"]
     assert (shown, use.turns, use.credits) == (key, 2, 6)
 
 
 def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
-    make_key(team.workspace)
+    make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     form = {"name": "Website", "scopes": ["chat"]}
     created, revoked, rotated, seen = {}, {}, {}, {}
-    for name, browser in everyone(team).items():
-        created[name] = browser.post(path(team.workspace, "keys/create"), form).status_code
-        rotate = browser.post(path(team.workspace, f"keys/{key.id}/rotate"), {"grace": "0"})
+    for name, browser in clients_by_role(team).items():
+        created[name] = browser.post(page_path(team.workspace, "keys/create"), form).status_code
+        rotate = browser.post(page_path(team.workspace, f"keys/{key.id}/rotate"), {"grace": "0"})
         rotated[name] = rotate.status_code
-        revoked[name] = browser.post(path(team.workspace, f"keys/{key.id}/revoke")).status_code
-        seen[name] = browser.get(path(team.workspace, "keys")).status_code
+        revoked[name] = browser.post(page_path(team.workspace, f"keys/{key.id}/revoke")).status_code
+        seen[name] = browser.get(page_path(team.workspace, "keys")).status_code
     others = {"member": 403, "viewer": 403, "outsider": 404, "anonymous": 302}
     assert created == {"owner": 201, "admin": 201, **others}
     assert rotated == {"owner": 201, "admin": 302, **others}
@@ -110,21 +110,21 @@ def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
 
 
 def test_page_costs_the_same_however_many_keys(team: Team) -> None:
-    alice, counts = signed_in(team.alice), []
+    alice, counts = login(team.alice), []
     for more in (1, 49):
         for _ in range(more):
-            make_key(team.workspace)
+            make_api_key(team.workspace)
         with CaptureQueriesContext(connection) as queries:
-            alice.get(path(team.workspace, "keys"))
+            alice.get(page_path(team.workspace, "keys"))
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
 
 def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
-    old_secret = make_key(team.workspace)
+    old_secret = make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    rotate = path(team.workspace, f"keys/{key.id}/rotate")
-    response = signed_in(team.alice).post(rotate, {"grace": "3600"})
+    rotate = page_path(team.workspace, f"keys/{key.id}/rotate")
+    response = login(team.alice).post(rotate, {"grace": "3600"})
     secret = response.context["secret"]
     assert (response.status_code, secret != old_secret) == (201, True)
     assert "no-store" in response.headers["Cache-Control"]
@@ -135,18 +135,18 @@ def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
     assert f"works until {key.expires_at:%-d %b %Y, %H:%M} UTC" in response.content.decode()
     (entry,) = entries_for(team.workspace.id).filter(action="api_key.rotated")
     assert entry.actor_label == team.alice.email
-    signed_in(team.alice).post(rotate, {"grace": "0"})
+    login(team.alice).post(rotate, {"grace": "0"})
     with pytest.raises(InvalidApiKey):
         authenticate_key(old_secret)
 
 
 def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team: Team) -> None:
-    make_key(team.workspace)
+    make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    alice, rotate = signed_in(team.alice), path(team.workspace, f"keys/{key.id}/rotate")
-    said = says(alice.post(rotate, {"grace": "99999999"}, follow=True))
+    alice, rotate = login(team.alice), page_path(team.workspace, f"keys/{key.id}/rotate")
+    said = shown_messages(alice.post(rotate, {"grace": "99999999"}, follow=True))
     assert said == ["Choose how long the old key still works."]
-    alice.post(path(team.workspace, f"keys/{key.id}/revoke"))
-    said = says(alice.post(rotate, {"grace": "0"}, follow=True))
+    alice.post(page_path(team.workspace, f"keys/{key.id}/revoke"))
+    said = shown_messages(alice.post(rotate, {"grace": "0"}, follow=True))
     assert said[-1] == "This API key has been revoked or has expired. Create a new one."
     assert ApiKey.objects.filter(workspace=team.workspace).count() == 1

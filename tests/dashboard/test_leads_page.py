@@ -13,15 +13,15 @@ from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.leads.models import Lead
 from tests.dashboard.page_client import (
-    cells_of,
-    path,
-    queries_at_1_and_50,
-    says,
-    signed_in,
-    text_of,
+    count_queries_at_1_and_50_rows,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+    visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import made, read
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.web_processes import TLS, WebProcess
 
 
@@ -32,32 +32,34 @@ def chatbot(team: Team) -> Chatbot:
 
 @pytest.fixture
 def bob(team: Team) -> Client:
-    return signed_in(team.bob)
+    return login(team.bob)
 
 
 def names(client: Client, team: Team, **filters: str) -> list[str]:
-    html = client.get(path(team.workspace, "leads"), filters).content.decode()
-    return [row[0] for row in cells_of(html)]
+    html = client.get(page_path(team.workspace, "leads"), filters).content.decode()
+    return [row[0] for row in table_cells(html)]
 
 
 def pipeline(html: str) -> str:
-    return text_of(html.partition('id="pipeline"')[2].partition("</nav>")[0]).removeprefix("> ")
+    return visible_text(html.partition('id="pipeline"')[2].partition("</nav>")[0]).removeprefix(
+        "> "
+    )
 
 
 def test_list_is_filtered_by_status_source_chatbot_and_search(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    made(chatbot, name="Ana", email="ana@example.com", status="qualified")
-    made(chatbot, name="Ben", email="ben@example.org", source="fair")
-    made(make_chatbot(team.workspace), name="Cem", email="cem@example.net")
-    made(make_chatbot(team.outside), name="Not yours")
+    make_lead(chatbot, name="Ana", email="ana@example.com", status="qualified")
+    make_lead(chatbot, name="Ben", email="ben@example.org", source="fair")
+    make_lead(make_chatbot(team.workspace), name="Cem", email="cem@example.net")
+    make_lead(make_chatbot(team.other_workspace), name="Not yours")
     assert names(bob, team) == ["Cem", "Ben", "Ana"]
     assert names(bob, team, status="qualified") == ["Ana"]
     assert names(bob, team, source="fair") == ["Ben"]
     assert names(bob, team, chatbot_id=chatbot.id) == ["Ben", "Ana"]
     assert names(bob, team, search="EXAMPLE.net") == ["Cem"]
     assert names(bob, team, status="lost") == []
-    html = bob.get(path(team.workspace, "leads")).content.decode()
+    html = bob.get(page_path(team.workspace, "leads")).content.decode()
     assert pipeline(html) == (
         'aria-label="Pipeline"> All 3 New 2 Contacted 0 Qualified 1 Converted 0 Lost 0 Follow up 0'
     )
@@ -66,11 +68,11 @@ def test_list_is_filtered_by_status_source_chatbot_and_search(
 def test_lead_is_moved_in_place_and_the_pipeline_counts_anew(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    lead = made(chatbot, name="Ana")
-    address = path(team.workspace, f"leads/{lead.id}/status")
+    lead = make_lead(chatbot, name="Ana")
+    address = page_path(team.workspace, f"leads/{lead.id}/status")
     answer = bob.post(address, {"status": "contacted"}, headers={"HX-Request": "true"})
     html = answer.content.decode()
-    assert text_of(html) == (
+    assert visible_text(html) == (
         "All 1 New 0 Contacted 1 Qualified 0 Converted 0 Lost 0 Follow up 0 Ana is now contacted. ✕"
     )
     lead.refresh_from_db()
@@ -78,32 +80,32 @@ def test_lead_is_moved_in_place_and_the_pipeline_counts_anew(
     entry = AuditEntry.objects.get(action="lead.updated")
     assert (entry.actor_label, entry.target_id) == (team.bob.email, lead.id)
     assert bob.post(address, {"status": "nonsense"}).status_code == 422
-    assert bob.post(address, {"status": "lost"}).headers["Location"] == path(
+    assert bob.post(address, {"status": "lost"}).headers["Location"] == page_path(
         team.workspace, "leads"
     )
 
 
 def test_lead_shows_the_messages_in_which_it_was_said(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
-    conversation = read(chatbot, "I am at <b>ana@example.com</b>, thanks")
+    conversation = make_scanned_conversation(chatbot, "I am at <b>ana@example.com</b>, thanks")
     lead = Lead.objects.get(workspace=team.workspace)
-    html = bob.get(path(team.workspace, f"leads/{lead.id}")).content.decode()
-    assert "I am at <b>ana@example.com</b>, thanks" in text_of(html)
+    html = bob.get(page_path(team.workspace, f"leads/{lead.id}")).content.decode()
+    assert "I am at <b>ana@example.com</b>, thanks" in visible_text(html)
     message = lead.captured.get().message
-    place = path(team.workspace, f"conversations/{conversation.id}")
+    place = page_path(team.workspace, f"conversations/{conversation.id}")
     assert f'href="{place}#message-{message.id}"' in html
     assert f'href="{place}"' in html
-    assert "Email: ana@example.com , just now" in text_of(html)
+    assert "Email: ana@example.com , just now" in visible_text(html)
     assert f'id="message-{message.id}"' in bob.get(place).content.decode()
 
 
 def test_lead_is_changed_by_the_form(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    lead = made(chatbot, name="Ana", phone="+442079460958")
-    made(chatbot, name="Ben", email="ben@example.com")
-    address = path(team.workspace, f"leads/{lead.id}/edit")
+    lead = make_lead(chatbot, name="Ana", phone="+442079460958")
+    make_lead(chatbot, name="Ben", email="ben@example.com")
+    address = page_path(team.workspace, f"leads/{lead.id}/edit")
     form = {"name": " Ana B ", "email": "ANA@example.org", "source": "fair", "status": "lost"}
     answer = bob.post(address, form, follow=True)
-    assert says(answer) == ["Saved."]
+    assert shown_messages(answer) == ["Saved."]
     lead.refresh_from_db()
     assert (lead.name, lead.email, lead.phone, lead.source, lead.status) == (
         "Ana B",
@@ -131,17 +133,17 @@ def test_lead_is_changed_by_the_form(team: Team, bob: Client, chatbot: Chatbot) 
 
 
 def test_lead_is_deleted(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    lead = made(chatbot, name="Ana")
-    answer = bob.post(path(team.workspace, f"leads/{lead.id}/delete"), follow=True)
-    assert says(answer) == ["Ana is deleted."]
+    lead = make_lead(chatbot, name="Ana")
+    answer = bob.post(page_path(team.workspace, f"leads/{lead.id}/delete"), follow=True)
+    assert shown_messages(answer) == ["Ana is deleted."]
     assert not Lead.objects.filter(workspace=team.workspace).exists()
 
 
 @pytest.mark.parametrize("page", ["", "/edit", "/status", "/delete"])
 def test_lead_that_is_not_there_is_404(team: Team, bob: Client, page: str) -> None:
-    foreign = made(make_chatbot(team.outside))
+    foreign = make_lead(make_chatbot(team.other_workspace))
     for id in ("nonsense", "c" + 24 * "0", "%00", foreign.id):
-        address = path(team.workspace, f"leads/{id}{page}")
+        address = page_path(team.workspace, f"leads/{id}{page}")
         answer = bob.post(address, {"status": "lost"}) if page else bob.get(address)
         assert answer.status_code == 404, id
     foreign.refresh_from_db()
@@ -150,11 +152,11 @@ def test_lead_that_is_not_there_is_404(team: Team, bob: Client, page: str) -> No
 
 def test_leads_leave_as_csv_with_inert_cells(web: WebProcess, live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace, name="+Support")
-    made(chatbot, name="=cmd()", email="ana@example.com", phone="+442079460958")
-    made(chatbot, name="Ben", email="ben@example.com", status="lost")
-    cookie = signed_in(live_team.bob).cookies["sessionid"].value
+    make_lead(chatbot, name="=cmd()", email="ana@example.com", phone="+442079460958")
+    make_lead(chatbot, name="Ben", email="ben@example.com", status="lost")
+    cookie = login(live_team.bob).cookies["sessionid"].value
     answer = httpx.get(
-        web.url + path(live_team.workspace, "leads.csv"),
+        web.url + page_path(live_team.workspace, "leads.csv"),
         params={"status": "new"},
         headers={"Cookie": f"sessionid={cookie}"},
         verify=TLS,
@@ -169,8 +171,8 @@ def test_leads_leave_as_csv_with_inert_cells(web: WebProcess, live_team: Team) -
 
 
 def test_empty_list_says_how_leads_come(team: Team, bob: Client) -> None:
-    html = bob.get(path(team.workspace, "leads")).content.decode()
-    assert "No lead yet" in text_of(html)
+    html = bob.get(page_path(team.workspace, "leads")).content.decode()
+    assert "No lead yet" in visible_text(html)
 
 
 def test_list_takes_as_many_statements_for_50_rows_as_for_1(
@@ -180,6 +182,6 @@ def test_list_takes_as_many_statements_for_50_rows_as_for_1(
 
     def more(times: int) -> None:
         for _ in range(times):
-            made(chatbot, email=f"a{next(number)}@example.com")
+            make_lead(chatbot, email=f"a{next(number)}@example.com")
 
-    assert queries_at_1_and_50(bob, path(team.workspace, "leads"), more) == (10, 10)
+    assert count_queries_at_1_and_50_rows(bob, page_path(team.workspace, "leads"), more) == (10, 10)

@@ -9,14 +9,14 @@ from apps.accounts.models import User
 from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import open_invitations_for
-from tests.dashboard.page_client import everyone, path, says, signed_in
+from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team
-from tests.workspaces.people import newcomer, place, roles
+from tests.workspaces.people import add_new_member, member, roles_by_email
 
 
 def test_members_are_listed_owners_first(team: Team) -> None:
-    viewer = newcomer(team.workspace, Role.VIEWER)
-    members = signed_in(team.bob).get(path(team.workspace, "members")).context["members"]
+    viewer = add_new_member(team.workspace, Role.VIEWER)
+    members = login(team.bob).get(page_path(team.workspace, "members")).context["members"]
     assert [(member.user.email, member.role) for member in members] == [
         (team.alice.email, "owner"),
         (team.bob.email, "member"),
@@ -25,15 +25,17 @@ def test_members_are_listed_owners_first(team: Team) -> None:
 
 
 def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
-    alice = signed_in(team.alice)
+    alice = login(team.alice)
     form = {"email": " Dana@Example.com ", "role": "viewer"}
     for _ in range(2):
-        response = alice.post(path(team.workspace, "members/invite"), form, follow=True)
-        assert says(response) == ["An invitation is on its way to Dana@Example.com."]
+        response = alice.post(page_path(team.workspace, "members/invite"), form, follow=True)
+        assert shown_messages(response) == ["An invitation is on its way to Dana@Example.com."]
     (invitation,) = open_invitations_for(team.workspace.id)
     assert (invitation.email, invitation.role) == ("dana@example.com", "viewer")
-    response = alice.post(path(team.workspace, f"invitations/{invitation.id}/revoke"), follow=True)
-    assert says(response) == ["The invitation to dana@example.com is withdrawn."]
+    response = alice.post(
+        page_path(team.workspace, f"invitations/{invitation.id}/revoke"), follow=True
+    )
+    assert shown_messages(response) == ["The invitation to dana@example.com is withdrawn."]
     assert open_invitations_for(team.workspace.id).count() == 0
 
 
@@ -49,7 +51,7 @@ def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
 def test_invitation_that_is_not_valid_is_told_on_the_form(
     team: Team, form: dict[str, str], wrong: str
 ) -> None:
-    response = signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    response = login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     assert response.status_code == 422
     assert response.context["form"].errors.keys() == {wrong}
     assert Invitation.objects.filter(workspace=team.workspace).count() == 0
@@ -57,62 +59,65 @@ def test_invitation_that_is_not_valid_is_told_on_the_form(
 
 def test_member_is_not_invited_again(team: Team) -> None:
     form = {"email": team.bob.email, "role": "viewer"}
-    response = signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    response = login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     assert response.context["form"].errors == {"email": ["This person is a member already."]}
 
 
 def test_role_is_changed_and_a_member_removed(team: Team) -> None:
-    alice, bob = signed_in(team.alice), place(team.workspace, team.bob)
-    alice.post(path(team.workspace, f"members/{bob.id}/role"), {"role": "admin"})
-    assert roles(team.workspace)[team.bob.email] == "admin"
-    alice.post(path(team.workspace, f"members/{bob.id}/remove"))
-    assert roles(team.workspace) == {team.alice.email: "owner"}
-    assert signed_in(team.bob).get(path(team.workspace, "members")).status_code == 404
+    alice, bob = login(team.alice), member(team.workspace, team.bob)
+    alice.post(page_path(team.workspace, f"members/{bob.id}/role"), {"role": "admin"})
+    assert roles_by_email(team.workspace)[team.bob.email] == "admin"
+    alice.post(page_path(team.workspace, f"members/{bob.id}/remove"))
+    assert roles_by_email(team.workspace) == {team.alice.email: "owner"}
+    assert login(team.bob).get(page_path(team.workspace, "members")).status_code == 404
 
 
 def test_ownership_is_handed_over(team: Team) -> None:
-    bob = place(team.workspace, team.bob)
-    signed_in(team.alice).post(path(team.workspace, f"members/{bob.id}/transfer"))
-    assert roles(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
+    bob = member(team.workspace, team.bob)
+    login(team.alice).post(page_path(team.workspace, f"members/{bob.id}/transfer"))
+    assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
 
 
 def test_last_owner_is_told_why_not(team: Team) -> None:
-    alice, me = signed_in(team.alice), place(team.workspace, team.alice)
+    alice, me = login(team.alice), member(team.workspace, team.alice)
     sentence = "A workspace needs an owner. Make somebody else an owner first."
     for page, form in [
         ("members/leave", {}),
         (f"members/{me.id}/role", {"role": "viewer"}),
         (f"members/{me.id}/remove", {}),
     ]:
-        assert says(alice.post(path(team.workspace, page), form, follow=True)) == [sentence]
-    assert roles(team.workspace)[team.alice.email] == "owner"
+        assert shown_messages(alice.post(page_path(team.workspace, page), form, follow=True)) == [
+            sentence
+        ]
+    assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def test_admin_is_told_that_owners_are_not_theirs_to_change(team: Team) -> None:
-    admin = everyone(team)["admin"]
-    me, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
+    admin = clients_by_role(team)["admin"]
+    me, bob = member(team.workspace, team.alice), member(team.workspace, team.bob)
     for page, form in [
         (f"members/{me.id}/role", {"role": "viewer"}),
         (f"members/{me.id}/remove", {}),
         (f"members/{bob.id}/role", {"role": "owner"}),
     ]:
-        response = admin.post(path(team.workspace, page), form, follow=True)
-        assert says(response) == ["Only an owner may make, change or remove an owner."]
-    assert roles(team.workspace)[team.alice.email] == "owner"
+        response = admin.post(page_path(team.workspace, page), form, follow=True)
+        assert shown_messages(response) == ["Only an owner may make, change or remove an owner."]
+    assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def test_member_leaves(team: Team) -> None:
-    response = signed_in(team.bob).post(path(team.workspace, "members/leave"), follow=True)
-    assert says(response) == [f"You have left {team.workspace.name}."]
-    assert roles(team.workspace) == {team.alice.email: "owner"}
+    response = login(team.bob).post(page_path(team.workspace, "members/leave"), follow=True)
+    assert shown_messages(response) == [f"You have left {team.workspace.name}."]
+    assert roles_by_email(team.workspace) == {team.alice.email: "owner"}
 
 
 def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -> None:
-    alice, charlie = signed_in(team.alice), place(team.outside, team.charlie)
-    signed_in(team.charlie).post(
-        path(team.outside, "members/invite"), {"email": "eve@example.com", "role": "viewer"}
+    alice, charlie = login(team.alice), member(team.other_workspace, team.charlie)
+    login(team.charlie).post(
+        page_path(team.other_workspace, "members/invite"),
+        {"email": "eve@example.com", "role": "viewer"},
     )
-    (theirs,) = open_invitations_for(team.outside.id)
+    (theirs,) = open_invitations_for(team.other_workspace.id)
     for page in (
         f"members/{charlie.id}/role",
         f"members/{charlie.id}/remove",
@@ -120,19 +125,19 @@ def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -
         f"invitations/{theirs.id}/revoke",
         "members/nobody/remove",
     ):
-        response = alice.post(path(team.workspace, page), {"role": "viewer"})
+        response = alice.post(page_path(team.workspace, page), {"role": "viewer"})
         assert response.status_code == 404, page
-    assert roles(team.outside) == {team.charlie.email: "owner"}
-    assert open_invitations_for(team.outside.id).count() == 1
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
+    assert open_invitations_for(team.other_workspace.id).count() == 1
 
 
 @pytest.mark.parametrize("page", ["members/invite", "members/{id}/role", "members/{id}/remove"])
 def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
-    target = newcomer(team.workspace, Role.VIEWER)
+    target = add_new_member(team.workspace, Role.VIEWER)
     form = {"role": "viewer", "email": "dana@example.com"}
     found = {
-        name: browser.post(path(team.workspace, page.format(id=target.id)), form).status_code
-        for name, browser in reversed(everyone(team).items())
+        name: browser.post(page_path(team.workspace, page.format(id=target.id)), form).status_code
+        for name, browser in reversed(clients_by_role(team).items())
     }
     assert (found["member"], found["viewer"]) == (403, 403)
     assert (found["outsider"], found["anonymous"]) == (404, 302)
@@ -140,9 +145,9 @@ def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
 
 
 def test_only_an_owner_hands_over(team: Team) -> None:
-    bob = place(team.workspace, team.bob)
-    page = path(team.workspace, f"members/{bob.id}/transfer")
-    browsers = reversed(everyone(team).items())
+    bob = member(team.workspace, team.bob)
+    page = page_path(team.workspace, f"members/{bob.id}/transfer")
+    browsers = reversed(clients_by_role(team).items())
     assert {name: browser.post(page).status_code for name, browser in browsers} == {
         "anonymous": 302,
         "outsider": 404,
@@ -151,21 +156,22 @@ def test_only_an_owner_hands_over(team: Team) -> None:
         "admin": 403,
         "owner": 302,
     }
-    assert roles(team.workspace)[team.bob.email] == "owner"
+    assert roles_by_email(team.workspace)[team.bob.email] == "owner"
 
 
 def test_invited_addresses_are_for_those_who_may_invite(team: Team) -> None:
     form = {"email": "dana@example.com", "role": "viewer"}
-    signed_in(team.alice).post(path(team.workspace, "members/invite"), form)
+    login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     shown = {
-        name: "dana@example.com" in browser.get(path(team.workspace, "members")).content.decode()
-        for name, browser in everyone(team).items()
+        name: "dana@example.com"
+        in browser.get(page_path(team.workspace, "members")).content.decode()
+        for name, browser in clients_by_role(team).items()
     }
     assert [name for name, is_shown in shown.items() if is_shown] == ["owner", "admin"]
 
 
 def test_page_costs_the_same_however_many_there_are(team: Team) -> None:
-    alice, counts = signed_in(team.alice), []
+    alice, counts = login(team.alice), []
     for more in (1, 49):
         people = [User(email=f"{new_id()}@example.com") for _ in range(more)]
         User.objects.bulk_create(people)
@@ -181,6 +187,6 @@ def test_page_costs_the_same_however_many_there_are(team: Team) -> None:
             for user in people
         )
         with CaptureQueriesContext(connection) as queries:
-            alice.get(path(team.workspace, "members"))
+            alice.get(page_path(team.workspace, "members"))
         counts.append(len(queries))
     assert counts[0] == counts[1]

@@ -21,15 +21,15 @@ from apps.reporting.overview import (
     series,
     summary,
 )
-from tests.dashboard.page_client import path, signed_in
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.dashboard.page_client import login, page_path
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
-    give(team.workspace, 1000)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    grant_credits(team.workspace, 1000)
+    return make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
 
 
 def answered(chatbot: Chatbot, *, user: str = "u", ms: int | None = None) -> Turn:
@@ -76,8 +76,8 @@ def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot)
         answered(chatbot, user=user, ms=ms)
     failed(opened(chatbot, credits=3, metadata={"userId": "ada"}))
     days_ago(answered(chatbot, user="old", ms=9000), 2)
-    give(team.outside, 10)
-    answered(make_chatbot(team.outside), user="theirs", ms=9000)
+    grant_credits(team.other_workspace, 10)
+    answered(make_chatbot(team.other_workspace), user="theirs", ms=9000)
     day, week = lately(team), lately(team, 7 * DAY)
     assert day == Summary(
         messages=7,
@@ -133,9 +133,9 @@ def test_forecast_is_at_the_pace_of_the_period(
 def test_page_asks_as_much_for_fifty_turns_as_for_one(
     team: Team, chatbot: Chatbot, period: str, django_assert_num_queries: Any
 ) -> None:
-    browser = signed_in(team.alice)
+    browser = login(team.alice)
     answered(chatbot)
-    page = path(team.workspace, f"?period={period}")
+    page = page_path(team.workspace, f"?period={period}")
     with django_assert_num_queries(13):
         assert browser.get(page).context["period"] == period.replace("nonsense", "7d")
     for _ in range(49):

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.dashboard.list_rows import grow
-from tests.dashboard.page_client import signed_in
-from tests.dashboard.page_urls import Address, addresses
+from tests.dashboard.list_rows import add_rows_to_every_list
+from tests.dashboard.page_client import login
+from tests.dashboard.page_urls import PageUrl, page_urls
 from tests.dashboard.test_access import arguments
 from tests.factories import Team
 
@@ -66,9 +66,9 @@ def weight_of(client: Client, path: str) -> int | None:
 
 
 def test_every_page_is_light(team: Team) -> None:
-    alice, values = signed_in(team.alice), arguments(team)
-    grow(team, values, ROWS)
-    weights = {each.name: weight_of(alice, each.path) for each in addresses(values)}
+    alice, values = login(team.alice), arguments(team)
+    add_rows_to_every_list(team, values, ROWS)
+    weights = {each.name: weight_of(alice, each.path) for each in page_urls(values)}
     pages = {name: weight for name, weight in weights.items() if weight is not None}
     assert {"overview", "playground", "conversations", "keys"} <= pages.keys()
     assert {name: weight for name, weight in pages.items() if weight >= MOST} == {}
@@ -103,14 +103,14 @@ def costs_of(client: Client, places: Mapping[str, str]) -> dict[str, Cost]:
 
 
 def test_every_page_takes_as_many_statements_for_many_rows_as_for_one(team: Team) -> None:
-    values, alice = arguments(team), signed_in(team.alice)
-    found = [*addresses(values), Address("choose", "/workspaces?choose")]
+    values, alice = arguments(team), login(team.alice)
+    found = [*page_urls(values), PageUrl("choose", "/workspaces?choose")]
     places = {
         each.name: each.path for each in found if each.path.startswith(("/w/", "/workspaces"))
     }
-    grow(team, values, 1)
+    add_rows_to_every_list(team, values, 1)
     few = costs_of(alice, places)
-    grow(team, values, ROWS - 1)
+    add_rows_to_every_list(team, values, ROWS - 1)
     many = costs_of(alice, places)
     dear = {
         name: (few[name].statements, many[name].statements)

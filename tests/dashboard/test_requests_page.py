@@ -16,8 +16,13 @@ from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.core.ids import new_request_id, request_id_time
-from tests.dashboard.page_client import path, queries_at_1_and_50, signed_in, text_of
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.dashboard.page_client import (
+    count_queries_at_1_and_50_rows,
+    login,
+    page_path,
+    visible_text,
+)
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import Caller, WebProcess, new_caller
 
 
@@ -26,15 +31,15 @@ def steps_of(html: str) -> dict[str, tuple[str, str]]:
     found = {}
     for item in re.findall(r'<li class="decision .*?</li>', html, re.DOTALL):
         (state,) = re.findall(r"decision-(\w+)", item)
-        title = text_of(re.findall(r"<h3>(.*?)</h3>", item, re.DOTALL)[0])
+        title = visible_text(re.findall(r"<h3>(.*?)</h3>", item, re.DOTALL)[0])
         (says,) = re.findall(r'<p class="break">(.*?)</p>', item, re.DOTALL)
-        found[title.removesuffix(" ended here").removesuffix(" now")] = (state, text_of(says))
+        found[title.removesuffix(" ended here").removesuffix(" now")] = (state, visible_text(says))
     return found
 
 
 def look_up(team: Team, request_id: str, client: Client | None = None) -> str:
-    client = client or signed_in(team.bob)
-    response = client.get(path(team.workspace, "requests"), {"id": request_id})
+    client = client or login(team.bob)
+    response = client.get(page_path(team.workspace, "requests"), {"id": request_id})
     assert response.status_code == 200
     return response.content.decode()
 
@@ -51,12 +56,12 @@ def refused(team: Team, response: httpx.Response) -> str:
 
 
 def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team) -> None:
-    give(live_team.workspace, 10)
-    model = make_model(credits_per_reply=2, credits_per_1k_output=1)
+    grant_credits(live_team.workspace, 10)
+    model = make_language_model(credits_per_reply=2, credits_per_1k_output=1)
     chatbot = make_chatbot(
         live_team.workspace, model, name="Support", max_reply_tokens=900, rate_limit_requests=7
     )
-    key = make_key(live_team.workspace)
+    key = make_api_key(live_team.workspace)
     answer = Caller(web, chatbot, key).post("Hello there")
     request_id = answer.headers["X-Request-Id"]
     html = look_up(live_team, request_id)
@@ -94,22 +99,22 @@ def limited(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def poor(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace, make_model(credits_per_reply=5)).post()
+    return new_caller(web, team.workspace, make_language_model(credits_per_reply=5)).post()
 
 
 def scopeless(web: WebProcess, team: Team) -> httpx.Response:
-    key = make_key(team.workspace, ["read"])
+    key = make_api_key(team.workspace, ["read"])
     return Caller(web, make_chatbot(team.workspace), key).post()
 
 
 def revoked(web: WebProcess, team: Team) -> httpx.Response:
-    key = make_key(team.workspace)
+    key = make_api_key(team.workspace)
     revoke_key(key=ApiKey.objects.get(workspace=team.workspace))
     return Caller(web, make_chatbot(team.workspace), key).post()
 
 
 def foreign(web: WebProcess, team: Team) -> httpx.Response:
-    return Caller(web, make_chatbot(team.outside), make_key(team.workspace)).post()
+    return Caller(web, make_chatbot(team.other_workspace), make_api_key(team.workspace)).post()
 
 
 def wordless(web: WebProcess, team: Team) -> httpx.Response:
@@ -138,7 +143,7 @@ def of_openai(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def of_rest(web: WebProcess, team: Team) -> httpx.Response:
-    key = make_key(team.workspace)
+    key = make_api_key(team.workspace)
     return httpx.get(f"{web.url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
 
 
@@ -176,7 +181,7 @@ def test_refused_request_says_where_and_why(
     assert steps["Charge"] == ("unreached", "Nothing was charged.")
     assert {steps[title] for title in later} <= {("unreached", "Not reached.")}
     assert response.json().get("code", "") in html
-    listed = signed_in(live_team.bob).get(path(live_team.workspace, "requests"))
+    listed = login(live_team.bob).get(page_path(live_team.workspace, "requests"))
     assert response.headers["X-Request-Id"] in listed.content.decode()
 
 
@@ -192,15 +197,15 @@ def test_retry_is_told_as_one(web: WebProcess, live_team: Team) -> None:
 
 def test_playgrounds_refusals_are_kept_too(live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace)
-    client = signed_in(live_team.bob)
-    answer = client.post(path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
+    client = login(live_team.bob)
+    answer = client.post(page_path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
     steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
     assert steps["API key"] == ("passed", "A member who is signed in.")
     assert steps["Body"] == ("refused", "message: The message is empty.")
 
 
 def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: Team) -> None:
-    theirs = new_caller(web, live_team.outside)
+    theirs = new_caller(web, live_team.other_workspace)
     answered, turned_away = theirs.post(), theirs.post("")
     for response in (answered, turned_away):
         html = look_up(live_team, response.headers["X-Request-Id"])
@@ -223,7 +228,7 @@ def test_what_is_no_request_id_is_said_to_be_none(team: Team, text: str) -> None
 
 
 def test_workspace_without_refusals_is_told_what_will_be_here(team: Team) -> None:
-    html = signed_in(team.bob).get(path(team.workspace, "requests")).content.decode()
+    html = login(team.bob).get(page_path(team.workspace, "requests")).content.decode()
     assert "No request was refused lately" in html
 
 
@@ -242,5 +247,7 @@ def test_list_asks_the_same_for_any_number_of_refusals(team: Team) -> None:
             )
             log_refused_request(team.workspace.id, note)
 
-    first, more = queries_at_1_and_50(signed_in(team.bob), path(team.workspace, "requests"), add)
+    first, more = count_queries_at_1_and_50_rows(
+        login(team.bob), page_path(team.workspace, "requests"), add
+    )
     assert first == more

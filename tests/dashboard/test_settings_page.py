@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from apps.audit.queries import entries_for
-from tests.dashboard.page_client import everyone, path, says, signed_in
+from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team
 
 
 def test_workspace_is_renamed(team: Team) -> None:
-    alice = signed_in(team.alice)
+    alice = login(team.alice)
     form = {"name": " <b>Acme</b> "}
-    response = alice.post(path(team.workspace, "settings/name"), form, follow=True)
+    response = alice.post(page_path(team.workspace, "settings/name"), form, follow=True)
     team.workspace.refresh_from_db()
     assert (team.workspace.name, response.status_code) == ("<b>Acme</b>", 200)
     assert "<b>Acme</b>" not in response.content.decode()
@@ -20,30 +20,30 @@ def test_workspace_is_renamed(team: Team) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "x" * 121, "a\x00b"])
 def test_name_that_is_none_is_told_on_the_form(team: Team, name: str) -> None:
     before = team.workspace.name
-    response = signed_in(team.alice).post(path(team.workspace, "settings/name"), {"name": name})
+    response = login(team.alice).post(page_path(team.workspace, "settings/name"), {"name": name})
     team.workspace.refresh_from_db()
     assert (response.status_code, team.workspace.name) == (422, before)
     assert response.context["form"].errors.keys() == {"name"}
 
 
 def test_deletion_asks_for_the_name_and_can_be_taken_back(team: Team) -> None:
-    alice = signed_in(team.alice)
-    wrong = alice.post(path(team.workspace, "settings/delete"), {"name": "other"}, follow=True)
-    assert says(wrong) == ["Type the name of the workspace exactly as it is shown."]
+    alice = login(team.alice)
+    wrong = alice.post(page_path(team.workspace, "settings/delete"), {"name": "other"}, follow=True)
+    assert shown_messages(wrong) == ["Type the name of the workspace exactly as it is shown."]
     form = {"name": team.workspace.name}
-    right = alice.post(path(team.workspace, "settings/delete"), form, follow=True)
+    right = alice.post(page_path(team.workspace, "settings/delete"), form, follow=True)
     page = right.content.decode()
     assert (page.count("Keep this workspace"), page.count("settings/delete")) == (1, 0)
-    kept = alice.post(path(team.workspace, "settings/keep"), follow=True)
-    assert says(kept) == [f"{team.workspace.name} is kept."]
+    kept = alice.post(page_path(team.workspace, "settings/keep"), follow=True)
+    assert shown_messages(kept) == [f"{team.workspace.name} is kept."]
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
 
 
 def test_only_who_may_gets_what_changes_something(team: Team) -> None:
     shown = {}
-    for name, browser in everyone(team).items():
-        page = browser.get(path(team.workspace, "settings")).content.decode()
+    for name, browser in clients_by_role(team).items():
+        page = browser.get(page_path(team.workspace, "settings")).content.decode()
         shown[name] = (page.count("settings/name"), page.count("settings/delete"))
     assert shown == {
         "owner": (1, 1),
@@ -67,8 +67,8 @@ def test_what_changes_something_is_kept_to_who_may(
     team: Team, page: str, allowed: set[str]
 ) -> None:
     found = {
-        name: browser.post(path(team.workspace, page), {"name": "New"}).status_code
-        for name, browser in everyone(team).items()
+        name: browser.post(page_path(team.workspace, page), {"name": "New"}).status_code
+        for name, browser in clients_by_role(team).items()
     }
     refused = {"outsider": 404, "anonymous": 302}
     assert found == {name: 302 if name in allowed else refused.get(name, 403) for name in found}

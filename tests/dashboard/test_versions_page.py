@@ -12,14 +12,14 @@ from apps.chatbots.queries import versions_for
 from apps.chatbots.services import update_chatbot
 from apps.dashboard.presenters.versions import DiffLine, DiffPart, diff_lines
 from tests.dashboard.page_client import (
-    cells_of,
-    everyone,
-    path,
-    queries_at_1_and_50,
-    says,
-    signed_in,
+    clients_by_role,
+    count_queries_at_1_and_50_rows,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
 )
-from tests.factories import Team, make_chatbot, make_model
+from tests.factories import Team, make_chatbot, make_language_model
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:
 
 
 def at(team: Team, chatbot: Chatbot, *rest: str) -> str:
-    return path(team.workspace, "/".join(["chatbots", chatbot.id, "versions", *rest]))
+    return page_path(team.workspace, "/".join(["chatbots", chatbot.id, "versions", *rest]))
 
 
 def told(differences: Any) -> list[tuple[str, str, str]]:
@@ -49,8 +49,8 @@ def told(differences: Any) -> list[tuple[str, str, str]]:
 
 
 def test_list_tells_who_changed_what(team: Team, chatbot: Chatbot) -> None:
-    page = signed_in(team.bob).get(at(team, chatbot)).content.decode()
-    assert cells_of(page) == [
+    page = login(team.bob).get(at(team, chatbot)).content.decode()
+    assert table_cells(page) == [
         ["Version 3 Now", "Temperature, Stream by default", team.alice.email, "just now"],
         ["Version 2", "System prompt", team.bob.email, "just now"],
         ["Version 1", "Made", "Parley", "just now"],
@@ -58,13 +58,13 @@ def test_list_tells_who_changed_what(team: Team, chatbot: Chatbot) -> None:
 
 
 def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
-    page = signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 3).id))
+    page = login(team.bob).get(at(team, chatbot, numbered(chatbot, 3).id))
     assert told(page.context["differences"]) == [
         ("Temperature", "0.7", "0.5"),
         ("Stream by default", "no", "yes"),
     ]
     (prompt,) = (
-        signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 2).id)).context["differences"]
+        login(team.bob).get(at(team, chatbot, numbered(chatbot, 2).id)).context["differences"]
     )
     assert prompt.lines == [
         DiffLine("same", [DiffPart("same", "Be kind.")]),
@@ -76,7 +76,7 @@ def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
 
 
 def test_any_two_are_compared_older_first(team: Team, chatbot: Chatbot) -> None:
-    bob, first, last = signed_in(team.bob), numbered(chatbot, 1), numbered(chatbot, 3)
+    bob, first, last = login(team.bob), numbered(chatbot, 1), numbered(chatbot, 3)
     labels = ["System prompt", "Temperature", "Stream by default"]
     for one, other in ((first, last), (last, first)):
         page = bob.get(at(team, chatbot, f"{one.id}?with={other.id}"))
@@ -87,9 +87,9 @@ def test_any_two_are_compared_older_first(team: Team, chatbot: Chatbot) -> None:
 
 
 def test_model_is_told_by_its_name_of_then(team: Team, chatbot: Chatbot) -> None:
-    before, model = chatbot.language_model.name, make_model()
+    before, model = chatbot.language_model.name, make_language_model()
     change(chatbot, team.alice, language_model_id=model.id)
-    page = signed_in(team.bob).get(at(team, chatbot, numbered(chatbot, 4).id))
+    page = login(team.bob).get(at(team, chatbot, numbered(chatbot, 4).id))
     assert told(page.context["differences"]) == [("Model", before, model.name)]
 
 
@@ -108,32 +108,32 @@ def test_lines_that_come_and_go_are_whole() -> None:
 
 
 def test_restored_version_is_a_new_one(team: Team, chatbot: Chatbot) -> None:
-    alice, restore = signed_in(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
-    said = says(alice.post(restore, follow=True))
+    alice, restore = login(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
+    said = shown_messages(alice.post(restore, follow=True))
     assert said == ["Support is set as it was at version 1. This is version 4."]
     chatbot.refresh_from_db()
     assert (chatbot.system_prompt, chatbot.temperature) == ("Be kind.\nBe brief.", 0.7)
     assert not chatbot.stream_by_default
-    said = says(alice.post(restore, follow=True))
+    said = shown_messages(alice.post(restore, follow=True))
     assert said[-1] == "Nothing differs: the chatbot is set like this already."
     assert numbered(chatbot, 4).actor_label == team.alice.email
 
 
 def test_version_whose_model_is_gone_is_not_restored(team: Team, chatbot: Chatbot) -> None:
     gone = chatbot.language_model
-    change(chatbot, team.alice, language_model_id=make_model().id)
+    change(chatbot, team.alice, language_model_id=make_language_model().id)
     gone.is_active = False
     gone.save()
     restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
-    said = says(signed_in(team.alice).post(restore, follow=True))
+    said = shown_messages(login(team.alice).post(restore, follow=True))
     assert said == ["There is no such language model to choose."]
     chatbot.refresh_from_db()
     assert chatbot.version == 4
 
 
 def test_version_of_another_chatbot_is_not_there(team: Team, chatbot: Chatbot) -> None:
-    alice = signed_in(team.alice)
-    for other in (make_chatbot(team.workspace), make_chatbot(team.outside)):
+    alice = login(team.alice)
+    for other in (make_chatbot(team.workspace), make_chatbot(team.other_workspace)):
         foreign = numbered(other, 1).id
         mine = numbered(chatbot, 1).id
         assert alice.get(at(team, chatbot, foreign)).status_code == 404
@@ -144,7 +144,9 @@ def test_version_of_another_chatbot_is_not_there(team: Team, chatbot: Chatbot) -
 
 def test_restoring_is_kept_to_who_may(team: Team, chatbot: Chatbot) -> None:
     restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
-    found = {name: browser.post(restore).status_code for name, browser in everyone(team).items()}
+    found = {
+        name: browser.post(restore).status_code for name, browser in clients_by_role(team).items()
+    }
     assert found == {
         "owner": 302,
         "admin": 302,
@@ -163,5 +165,5 @@ def test_list_costs_the_same_however_long(team: Team) -> None:
             made.refresh_from_db()
             change(made, team.alice, system_prompt=f"Prompt {next(prompts)}")
 
-    first, last = queries_at_1_and_50(signed_in(team.bob), at(team, made), add)
+    first, last = count_queries_at_1_and_50_rows(login(team.bob), at(team, made), add)
     assert first == last

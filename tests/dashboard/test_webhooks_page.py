@@ -11,34 +11,40 @@ from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import MAX_ENDPOINTS, send_test
 from apps.webhooks.signing_secrets import decrypt_secret
 from tests.dashboard.page_client import (
-    cells_of,
-    path,
-    queries_at_1_and_50,
-    says,
-    signed_in,
-    text_of,
+    count_queries_at_1_and_50_rows,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+    visible_text,
 )
-from tests.factories import NOBODY, Team, make_endpoint
+from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 
-FORM = {"url": NOBODY, "description": "Ours", "event_types": ["lead.created", "turn.failed"]}
+FORM = {
+    "url": UNREACHABLE_URL,
+    "description": "Ours",
+    "event_types": ["lead.created", "turn.failed"],
+}
 
 
 @pytest.fixture
 def alice(team: Team) -> Client:
-    return signed_in(team.alice)
+    return login(team.alice)
 
 
 @pytest.fixture
 def endpoint(team: Team) -> Endpoint:
-    return make_endpoint(team.workspace, description="Ours")[0]
+    return make_webhook_endpoint(team.workspace, description="Ours")[0]
 
 
 def test_endpoint_is_created_and_its_secret_shown_on_that_answer_alone(
     team: Team, alice: Client
 ) -> None:
-    assert "Add endpoint" in text_of(alice.get(path(team.workspace, "webhooks")).content.decode())
-    answer = alice.post(path(team.workspace, "webhooks/create"), FORM)
+    assert "Add endpoint" in visible_text(
+        alice.get(page_path(team.workspace, "webhooks")).content.decode()
+    )
+    answer = alice.post(page_path(team.workspace, "webhooks/create"), FORM)
     assert answer.status_code == 201
     endpoint = Endpoint.objects.get(workspace=team.workspace)
     secret = decrypt_secret(endpoint.sealed_secret)
@@ -48,14 +54,14 @@ def test_endpoint_is_created_and_its_secret_shown_on_that_answer_alone(
     assert (endpoint.url, endpoint.description, endpoint.event_types) == tuple(FORM.values())
     assert AuditEntry.objects.get(target_id=endpoint.id).actor_label == team.alice.email
     for page in ("webhooks", f"webhooks/{endpoint.id}"):
-        assert secret not in alice.get(path(team.workspace, page)).content.decode()
-    html = alice.get(path(team.workspace, "webhooks")).content.decode()
-    assert cells_of(html) == [["http://127.0.0.1:9", "Ours", "2", "On", "just now"]]
+        assert secret not in alice.get(page_path(team.workspace, page)).content.decode()
+    html = alice.get(page_path(team.workspace, "webhooks")).content.decode()
+    assert table_cells(html) == [["http://127.0.0.1:9", "Ours", "2", "On", "just now"]]
 
 
 def test_form_says_what_is_wrong_with_an_endpoint(team: Team, alice: Client) -> None:
     def refused(**fields: object) -> dict[str, list[str]]:
-        answer = alice.post(path(team.workspace, "webhooks/create"), FORM | fields)
+        answer = alice.post(page_path(team.workspace, "webhooks/create"), FORM | fields)
         assert answer.status_code == 422
         return dict(answer.context["form"].errors)
 
@@ -63,7 +69,7 @@ def test_form_says_what_is_wrong_with_an_endpoint(team: Team, alice: Client) -> 
     assert refused(event_types=[]) == {"event_types": ["This field is required."]}
     assert list(refused(event_types=["webhook.test"])) == ["event_types"]
     for _ in range(MAX_ENDPOINTS):
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     assert refused() == {
         "__all__": ["A workspace has at most 20 webhook endpoints. Delete one first."]
     }
@@ -73,8 +79,8 @@ def test_endpoint_is_changed_switched_off_and_on_and_deleted(
     team: Team, alice: Client, endpoint: Endpoint
 ) -> None:
     def act(verb: str, **fields: object) -> list[str]:
-        address = path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
-        said = says(alice.post(address, fields, follow=True))
+        address = page_path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
+        said = shown_messages(alice.post(address, fields, follow=True))
         if verb != "delete":
             endpoint.refresh_from_db()
         return said
@@ -82,7 +88,9 @@ def test_endpoint_is_changed_switched_off_and_on_and_deleted(
     assert act("edit", **FORM | {"description": "New"}) == ["Saved."]
     assert (endpoint.description, endpoint.event_types) == ("New", FORM["event_types"])
     assert act("switch") == ["Nothing is sent until it is on."]
-    page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
+    page = visible_text(
+        alice.get(page_path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
+    )
     assert "Off since just now : Disabled by a member." in page
     assert act("test") == ["This webhook endpoint is switched off. Switch it on first."]
     assert act("switch", enabled="yes") == ["Events are sent again."]
@@ -92,14 +100,16 @@ def test_endpoint_is_changed_switched_off_and_on_and_deleted(
 
 
 def test_secret_is_rotated_and_shown_once(team: Team, alice: Client, endpoint: Endpoint) -> None:
-    answer = alice.post(path(team.workspace, f"webhooks/{endpoint.id}/secret"))
+    answer = alice.post(page_path(team.workspace, f"webhooks/{endpoint.id}/secret"))
     old = endpoint.sealed_secret
     endpoint.refresh_from_db()
     assert endpoint.sealed_previous_secret == old
     html = answer.content.decode()
     assert f'value="{decrypt_secret(endpoint.sealed_secret)}"' in html
     assert decrypt_secret(old) not in html
-    page = text_of(alice.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode())
+    page = visible_text(
+        alice.get(page_path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
+    )
     assert "Two secrets sign: the old one until" in page
 
 
@@ -108,53 +118,57 @@ def test_delivery_shows_what_was_sent_and_what_came_back_and_is_sent_again(
 ) -> None:
     Delivery.objects.all().delete()  # senders look at all workspaces
     with Receiver(lambda _: Reply(500, b"<script>no</script>")) as receiver:
-        endpoint, _ = make_endpoint(team.workspace, url=receiver.url)
-        answer = alice.post(path(team.workspace, f"webhooks/{endpoint.id}/test"))
+        endpoint, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
+        answer = alice.post(page_path(team.workspace, f"webhooks/{endpoint.id}/test"))
         delivery = Delivery.objects.get(endpoint=endpoint)
-        address = path(team.workspace, f"deliveries/{delivery.id}")
+        address = page_path(team.workspace, f"deliveries/{delivery.id}")
         assert answer.headers["Location"] == address
         assert "hx-trigger" in alice.get(address).content.decode()
         assert deliver_due(seconds=0) == 1
         Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
         html = alice.get(address).content.decode()
         assert 'id="delivery" hx-get' not in html
-        text = text_of(html)
+        text = visible_text(html)
         assert f"webhook-id: {delivery.event_id}" in text
         assert '"type": "webhook.test"' in text
         assert "Status 500" in text
         assert "<script>no</script>" in text
         assert "<script>no" not in html
         receiver.answering = lambda _: Reply(200, b"thanks")
-        assert says(alice.post(f"{address}/resend", follow=True)) == ["It is on its way again."]
+        assert shown_messages(alice.post(f"{address}/resend", follow=True)) == [
+            "It is on its way again."
+        ]
         assert deliver_due(seconds=0) == 1
-    assert "Status 200" in text_of(alice.get(address).content.decode())
-    listed = alice.get(path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "delivered"})
-    [row] = cells_of(listed.content.decode())
+    assert "Status 200" in visible_text(alice.get(address).content.decode())
+    listed = alice.get(
+        page_path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "delivered"}
+    )
+    [row] = table_cells(listed.content.decode())
     assert row[:4] == ["webhook.test", "Delivered", "200", "1"]
-    listed = alice.get(path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "failed"})
-    assert cells_of(listed.content.decode()) == []
+    listed = alice.get(page_path(team.workspace, f"webhooks/{endpoint.id}"), {"status": "failed"})
+    assert table_cells(listed.content.decode()) == []
 
 
 def test_member_sees_where_events_go_and_changes_nothing(team: Team, endpoint: Endpoint) -> None:
-    bob = signed_in(team.bob)
-    html = bob.get(path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
+    bob = login(team.bob)
+    html = bob.get(page_path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
     assert "/hook" not in html
     assert "Rotate" not in html
     for verb in ("edit", "switch", "secret", "test", "delete"):
-        address = path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
+        address = page_path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
         assert bob.post(address).status_code == 403
 
 
 def test_endpoint_and_delivery_that_are_not_there_are_404(team: Team, alice: Client) -> None:
-    foreign, _ = make_endpoint(team.outside)
+    foreign, _ = make_webhook_endpoint(team.other_workspace)
     theirs = send_test(endpoint=foreign)
     for id in ("nonsense", "c" + 24 * "0", "%00", foreign.id, theirs.id):
         for page in (f"webhooks/{id}", f"deliveries/{id}"):
-            assert alice.get(path(team.workspace, page)).status_code == 404
+            assert alice.get(page_path(team.workspace, page)).status_code == 404
         for verb in ("edit", "switch", "secret", "test", "delete"):
-            address = path(team.workspace, f"webhooks/{id}/{verb}")
+            address = page_path(team.workspace, f"webhooks/{id}/{verb}")
             assert alice.post(address, FORM).status_code == 404
-        address = path(team.workspace, f"deliveries/{id}/resend")
+        address = page_path(team.workspace, f"deliveries/{id}/resend")
         assert alice.post(address).status_code == 404
 
 
@@ -165,5 +179,5 @@ def test_pages_take_as_many_statements_for_many_rows_as_for_one(
         for _ in range(times):
             send_test(endpoint=endpoint)
 
-    address = path(team.workspace, f"webhooks/{endpoint.id}")
-    assert queries_at_1_and_50(alice, address, more) == (9, 9)
+    address = page_path(team.workspace, f"webhooks/{endpoint.id}")
+    assert count_queries_at_1_and_50_rows(alice, address, more) == (9, 9)

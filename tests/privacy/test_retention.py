@@ -20,9 +20,21 @@ from apps.privacy.retention import erase_users, forget_old
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
-from tests.dashboard.page_client import cells_of, everyone, path, says, signed_in
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
-from tests.leads.lead_factory import made, read
+from tests.dashboard.page_client import (
+    clients_by_role,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+)
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.privacy.test_workspace_deletion import rows_that_say
 from tests.turns.new_turns import completed, opened
 
@@ -31,8 +43,10 @@ SECRET = "Zanzibar"
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
-    give(team.workspace, 100)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=1), lead_capture="detect")
+    grant_credits(team.workspace, 100)
+    return make_chatbot(
+        team.workspace, make_language_model(credits_per_reply=1), lead_capture="detect"
+    )
 
 
 def said(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
@@ -76,7 +90,7 @@ def test_without_a_number_everything_is_kept(team: Team, chatbot: Chatbot) -> No
     turn = said(chatbot)
     aged(turn, 3000)
     long_ago = timezone.now() - timedelta(days=3000)
-    Lead.objects.filter(id=made(chatbot).id).update(created_at=long_ago, updated_at=long_ago)
+    Lead.objects.filter(id=make_lead(chatbot).id).update(created_at=long_ago, updated_at=long_ago)
     assert forget_old(now=timezone.now()) == 0
     assert kept(team.workspace) == {turn.conversation_id}
 
@@ -93,18 +107,18 @@ def test_running_turn_keeps_its_conversation(team: Team, chatbot: Chatbot) -> No
 def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatbot) -> None:
     moments = {"old": (90, 31), "changed": (90, 29), "young": (5, 5)}
     for name, (made_days, changed_days) in moments.items():
-        lead = made(chatbot, name=name, email=f"{name}@example.com")
+        lead = make_lead(chatbot, name=name, email=f"{name}@example.com")
         now = timezone.now()
         Lead.objects.filter(id=lead.id).update(
             created_at=now - timedelta(days=made_days),
             updated_at=now - timedelta(days=changed_days),
         )
-    theirs = made(make_chatbot(team.outside), name="theirs")
+    theirs = make_lead(make_chatbot(team.other_workspace), name="theirs")
     long_ago = timezone.now() - timedelta(days=400)
     Lead.objects.filter(id=theirs.id).update(created_at=long_ago, updated_at=long_ago)
     keep(team.workspace, leads=30)
     assert forget_old(now=timezone.now()) == 1
-    left = Lead.objects.filter(workspace__in=[team.workspace, team.outside])
+    left = Lead.objects.filter(workspace__in=[team.workspace, team.other_workspace])
     assert set(left.values_list("name", flat=True)) == {"changed", "young", "theirs"}
     (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
     assert entry.details == {"leads": 1}
@@ -126,17 +140,17 @@ def ask(team: Team, user_id: str) -> Erasure:
 def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
     team: Team, chatbot: Chatbot
 ) -> None:
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     theirs, also_theirs, other = said(chatbot, "u-1"), said(chatbot, "u-1"), said(chatbot, "u-2")
     later = said(chatbot, "u-3", conversation_id=theirs.conversation_id)
     anonymous = said(chatbot)
-    foreign = make_chatbot(team.outside)
-    give(team.outside, 1)
+    foreign = make_chatbot(team.other_workspace)
+    grant_credits(team.other_workspace, 1)
     outside = said(foreign, "u-1")
     erasure = ask(team, "u-1")
     assert erase_users(now=timezone.now()) == 1
     assert kept(team.workspace) == {other.conversation_id, anonymous.conversation_id}
-    assert kept(team.outside) == {outside.conversation_id}
+    assert kept(team.other_workspace) == {outside.conversation_id}
     gone = {theirs.conversation_id, also_theirs.conversation_id}
     assert later.conversation_id in gone
     assert Message.objects.filter(conversation_id__in=gone).count() == 0
@@ -149,9 +163,9 @@ def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
 
 
 def test_leads_out_of_the_conversation_go_with_it(team: Team, chatbot: Chatbot) -> None:
-    make_endpoint(team.workspace)
-    conversation = read(chatbot, "I am Ana Lima, ana@example.com")
-    stays = made(chatbot, name="Zoe", email="zoe@example.com")
+    make_webhook_endpoint(team.workspace)
+    conversation = make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com")
+    stays = make_lead(chatbot, name="Zoe", email="zoe@example.com")
     Message.objects.filter(conversation=conversation).update(metadata={"userId": "u-1"})
     erasure = ask(team, "u-1")
     erase_users(now=timezone.now())
@@ -189,10 +203,10 @@ def test_user_id_that_is_none_is_refused(team: Team, user_id: str) -> None:
 
 
 def test_days_are_set_on_the_settings_page(team: Team) -> None:
-    alice = signed_in(team.alice)
-    address = path(team.workspace, "settings/keep-for")
+    alice = login(team.alice)
+    address = page_path(team.workspace, "settings/keep-for")
     done = alice.post(address, {"conversations_days": "90", "leads_days": ""}, follow=True)
-    assert says(done) == ["Saved. What is older is deleted within the hour."]
+    assert shown_messages(done) == ["Saved. What is older is deleted within the hour."]
     team.workspace.refresh_from_db()
     assert (team.workspace.keep_conversations_days, team.workspace.keep_leads_days) == (90, None)
     assert 'value="90"' in done.content.decode()
@@ -205,13 +219,15 @@ def test_erasure_is_asked_for_and_followed_on_the_settings_page(
     team: Team, chatbot: Chatbot
 ) -> None:
     said(chatbot, "u-1")
-    alice = signed_in(team.alice)
-    address = path(team.workspace, "settings/erase-user")
+    alice = login(team.alice)
+    address = page_path(team.workspace, "settings/erase-user")
     asked = alice.post(address, {"user_id": "u-1"}, follow=True)
-    assert cells_of(asked.content.decode()) == [["just now", team.alice.email, "Waiting", "", ""]]
+    assert table_cells(asked.content.decode()) == [
+        ["just now", team.alice.email, "Waiting", "", ""]
+    ]
     erase_users(now=timezone.now())
-    page = alice.get(path(team.workspace, "settings")).content.decode()
-    assert cells_of(page) == [["just now", team.alice.email, "Erased", "1", "0"]]
+    page = alice.get(page_path(team.workspace, "settings")).content.decode()
+    assert table_cells(page) == [["just now", team.alice.email, "Erased", "1", "0"]]
     assert "u-1" not in page
     assert alice.post(address, {"user_id": ""}).status_code == 422
 
@@ -219,8 +235,8 @@ def test_erasure_is_asked_for_and_followed_on_the_settings_page(
 @pytest.mark.parametrize("page", ["settings/keep-for", "settings/erase-user"])
 def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
     found = {
-        name: browser.post(path(team.workspace, page), {"user_id": "u-1"}).status_code
-        for name, browser in everyone(team).items()
+        name: browser.post(page_path(team.workspace, page), {"user_id": "u-1"}).status_code
+        for name, browser in clients_by_role(team).items()
     }
     assert found == {
         "owner": 302,

@@ -23,8 +23,8 @@ from apps.credits.services import grant
 from apps.reporting.csv_download import AT_ONCE
 from apps.reporting.monthly_statements import MOST_LINES, Month, months_of, statement_of
 from apps.workspaces.models import Workspace
-from tests.dashboard.page_client import cells_of, signed_in, text_of
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.dashboard.page_client import login, table_cells, visible_text
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
 
@@ -118,7 +118,7 @@ MONTHS = ["2024-01", "2024-02", "2024-03", "2024-04"]
 def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
     told = facts(charges, charges)
     written(team.workspace, told)
-    give(team.outside, 5)
+    grant_credits(team.other_workspace, 5)
     balance = 0
     for name in MONTHS:
         statement = statement_of(team.workspace.id, Month.named(name))
@@ -152,8 +152,8 @@ def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
 
 
 def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
-    give(team.workspace, 100)
-    model = make_model(credits_per_reply=2)
+    grant_credits(team.workspace, 100)
+    model = make_language_model(credits_per_reply=2)
     chatbot = make_chatbot(team.workspace, model)
     completed(opened(chatbot, credits=9))
     model.credits_per_reply = 7
@@ -168,15 +168,15 @@ def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
 
 def test_page_shows_the_statement(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=1000, reason="A gift", reference="ticket 7")
-    model = make_model(credits_per_reply=30)
+    model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
     completed(turn, input_tokens=5, output_tokens=6)
     month = Month.of(timezone.now())
-    html = signed_in(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{month}")
-    text = text_of(html.content.decode())
+    html = login(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{month}")
+    text = visible_text(html.content.decode())
     assert f"Statement for {month.title}" in text
     summary, others, models, charges = (
-        cells_of(f"<tbody>{part}") for part in html.content.decode().split("<tbody>")[1:]
+        table_cells(f"<tbody>{part}") for part in html.content.decode().split("<tbody>")[1:]
     )
     assert summary == [
         ["", "0"],
@@ -192,7 +192,7 @@ def test_page_shows_the_statement(team: Team) -> None:
 
 @pytest.mark.parametrize("name", ["2024-13", "2024-1", "1969-12", "now", "2024-01-01"])
 def test_what_is_no_month_is_not_found(team: Team, name: str) -> None:
-    page = signed_in(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{name}")
+    page = login(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{name}")
     assert page.status_code == 404
 
 
@@ -216,7 +216,7 @@ def test_csv_has_every_line_and_adds_up(web: WebProcess, live_team: Team) -> Non
     written(live_team.workspace, told)
 
     def exported(user: User, name: str) -> httpx.Response:
-        cookies = signed_in(user).cookies
+        cookies = login(user).cookies
         return httpx.get(
             f"{web.url}/w/{live_team.workspace.slug}/credits/months/{name}.csv",
             headers={"Cookie": f"sessionid={cookies['sessionid'].value}"},

@@ -27,10 +27,10 @@ from apps.conversations.models import Turn
 from apps.credits.plans import start_plan
 from apps.credits.queries import balance_for
 from apps.credits.services import grant
-from apps.demo.seed_activity import work_on
-from apps.demo.seed_history import live
-from apps.demo.seed_refused_requests import turned_away
-from apps.demo.seed_team import settle_in
+from apps.demo.seed_activity import seed_activity
+from apps.demo.seed_history import seed_history
+from apps.demo.seed_refused_requests import seed_refused_requests
+from apps.demo.seed_team import seed_team
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 
@@ -60,10 +60,10 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
     chatbot = _chatbot(workspace, _model(model_api_base))
     if not Turn.objects.filter(workspace=workspace).exists():
         now, chatbots = timezone.now(), [chatbot, *_more_chatbots(workspace)]
-        keys = settle_in(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
-        leads = live(workspace=workspace, chatbots=chatbots, keys=keys)
-        work_on(workspace=workspace, leads=leads, now=now)
-        turned_away(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
+        keys = seed_team(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
+        leads = seed_history(workspace=workspace, chatbots=chatbots, keys=keys)
+        seed_activity(workspace=workspace, leads=leads, now=now)
+        seed_refused_requests(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
         start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
     if balance_for(workspace.id).balance < CREDITS // 10:
         grant(workspace_id=workspace.id, credits=CREDITS, reason="Credits for the demo")

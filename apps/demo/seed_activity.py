@@ -21,8 +21,8 @@ from apps.leads.models import Lead, LeadStatus
 from apps.workspaces import models as workspaces
 from apps.workspaces.models import Workspace
 
-ALERT = 500
-EVERY = 23
+ALERT_THRESHOLD = 500
+RATING_INTERVAL = 23
 """One answer in so many was rated."""
 COMMENTS = {
     "Not yet. We expect it in the second week of next month.": "Should offer to send an email.",
@@ -33,7 +33,7 @@ COMMENTS = {
 NOTE = "Called back, wants the jacket in two sizes to choose from."
 
 
-def work_on(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> None:
+def seed_activity(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> None:
     """A month in which the team worked on what came in."""
     emails = [email for email, role, _ in TEAM if role != workspaces.Role.VIEWER]
     people = list(User.objects.filter(email__in=emails).order_by("email"))
@@ -42,7 +42,7 @@ def work_on(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> No
     noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
     noted.update(note=NOTE)
     set_low_balance_threshold(
-        workspace_id=workspace.id, threshold=ALERT, actor=user_actor(people[-1])
+        workspace_id=workspace.id, threshold=ALERT_THRESHOLD, actor=user_actor(people[-1])
     )
     _export(workspace, people, now)
 
@@ -82,7 +82,7 @@ def _log(
 def _rate(workspace: Workspace, people: Sequence[User]) -> None:
     """Every so many answers one that somebody has read: most are good."""
     answers = Message.objects.filter(workspace=workspace, role=Role.ASSISTANT)
-    read = answers.order_by("-created_at", "-id")[3::EVERY]
+    read = answers.order_by("-created_at", "-id")[3::RATING_INTERVAL]
     Rating.objects.bulk_create(
         Rating(
             message=answer,

@@ -43,7 +43,7 @@ class _Rows:
 
 
 @transaction.atomic
-def live(
+def seed_history(
     *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey] = (), seed: int = 7
 ) -> list[Lead]:
     """Fill a workspace in which nothing has happened yet, through these keys. Returns its leads."""

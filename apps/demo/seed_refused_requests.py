@@ -25,7 +25,7 @@ _MET: tuple[tuple[timedelta, ApiError], ...] = (
 )
 
 
-def turned_away(
+def seed_refused_requests(
     *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey], now: datetime
 ) -> None:
     """Leave a note of each refusal, oldest first."""

@@ -31,7 +31,7 @@ RECEIVER = "https://hooks.shop.example/parley"
 """An address that no name server knows: nothing of a demo reaches a stranger."""
 
 
-def settle_in(
+def seed_team(
     *, workspace: Workspace, owner: User, chatbots: list[Chatbot], now: datetime
 ) -> list[ApiKey]:
     """Fill a workspace with people and what they set up. Returns the keys that programs use."""

@@ -27,10 +27,10 @@ from apps.workspaces.services import claim_erasure, finish_erasure
 
 log = get_logger(__name__)
 
-AT_ONCE = 200
+BATCH_SIZE = 200
 
 
-def forget_old(*, now: datetime) -> int:
+def delete_expired_data(*, now: datetime) -> int:
     """Delete what is kept no longer: in each workspace some of it, the oldest first; how much.
 
     The clock asks again soon, so that a workspace with much to forget delays no other.
@@ -45,7 +45,7 @@ def _forget_in(workspace: Workspace, now: datetime) -> int:
     if workspace.keep_conversations_days is not None:
         moment = now - timedelta(days=workspace.keep_conversations_days)
         old = conversations_for(workspace.id).filter(last_message_at__lt=moment)
-        ids = list(old.order_by("last_message_at").values_list("id", flat=True)[:AT_ONCE])
+        ids = list(old.order_by("last_message_at").values_list("id", flat=True)[:BATCH_SIZE])
         conversations = sum(_delete(workspace.id, conversation_id) == 1 for conversation_id in ids)
     if workspace.keep_leads_days is not None:
         moment = now - timedelta(days=workspace.keep_leads_days)
@@ -61,15 +61,15 @@ def _forget_in(workspace: Workspace, now: datetime) -> int:
     return conversations + gone
 
 
-def erase_users(*, now: datetime) -> int:
+def erase_end_users(*, now: datetime) -> int:
     """Do the erasures that wait; how many were done. Where a turn runs, it is done later."""
     done = 0
     while (erasure := claim_erasure(now=now)) is not None:
-        done += erase_user(erasure, now=now)
+        done += erase_end_user(erasure, now=now)
     return done
 
 
-def erase_user(erasure: Erasure, *, now: datetime) -> bool:
+def erase_end_user(erasure: Erasure, *, now: datetime) -> bool:
     """Delete the conversations in which the end-user spoke, the leads out of them, what webhooks
     told of both, and the workspace's exports, which may hold them and can be asked for again.
 

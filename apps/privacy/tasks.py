@@ -11,21 +11,21 @@ log = get_logger(__name__)
 
 
 @shared_task(name="apps.privacy.tasks.end_workspaces")  # type: ignore[untyped-decorator]
-def end_workspaces() -> int:
+def delete_due_workspaces() -> int:
     """Close and erase workspaces whose deletion is due. Safe to miss, repeat or interrupt."""
-    erased = workspace_deletion.end_workspaces(now=timezone.now())
+    erased = workspace_deletion.delete_due_workspaces(now=timezone.now())
     for workspace_id in erased:
         log.info("workspace_erased", workspace_id=workspace_id)
     return len(erased)
 
 
 @shared_task(name="apps.privacy.tasks.forget_old")  # type: ignore[untyped-decorator]
-def forget_old() -> int:
+def delete_expired_data() -> int:
     """Delete data past its retention period. Safe to miss a run or to run twice."""
-    return retention.forget_old(now=timezone.now())
+    return retention.delete_expired_data(now=timezone.now())
 
 
 @shared_task(name=ERASE_USERS)  # type: ignore[untyped-decorator]
-def erase_users() -> int:
+def erase_end_users() -> int:
     """Erase the end users whose erasure was requested. Runs on request and on a schedule."""
-    return retention.erase_users(now=timezone.now())
+    return retention.erase_end_users(now=timezone.now())

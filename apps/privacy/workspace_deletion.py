@@ -19,25 +19,27 @@ from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase
 from apps.workspaces.services import close_workspace, mark_erased
 
 
-def end_workspaces(*, now: datetime) -> list[str]:
+def delete_due_workspaces(*, now: datetime) -> list[str]:
     """Close the workspaces that are due and erase those that are closed; the ids of the erased.
 
     Each step can be repeated: a run that is cut off is gone on with by the next.
     """
     for workspace_id in workspaces_to_close(now).values_list("id", flat=True):
-        close(workspace_id=workspace_id, now=now)
+        close_due_workspace(workspace_id=workspace_id, now=now)
     ids = list(workspaces_to_erase().values_list("id", flat=True))
-    return [workspace_id for workspace_id in ids if erase(workspace_id=workspace_id)]
+    return [
+        workspace_id for workspace_id in ids if erase_closed_workspace(workspace_id=workspace_id)
+    ]
 
 
 @transaction.atomic
-def close(*, workspace_id: str, now: datetime) -> None:
+def close_due_workspace(*, workspace_id: str, now: datetime) -> None:
     """Let nobody and no key into a workspace that is due."""
     if close_workspace(workspace_id=workspace_id, now=now):
         api_keys.revoke_all(workspace_id)
 
 
-def erase(*, workspace_id: str) -> bool:
+def erase_closed_workspace(*, workspace_id: str) -> bool:
     """Remove what people wrote in a closed workspace; False while a turn still runs in it."""
     if not conversations.erase_workspace(workspace_id):
         return False

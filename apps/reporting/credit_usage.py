@@ -14,7 +14,7 @@ from apps.conversations.models import Turn
 from apps.credits.models import LedgerEntry
 
 
-def conversations_of_entries(
+def conversation_ids_by_turn(
     workspace_id: str, entries: Sequence[LedgerEntry]
 ) -> Mapping[str, tuple[str, str]]:
     """Return the (conversation id, chatbot name) of each charged turn, by turn id.
@@ -30,7 +30,7 @@ def conversations_of_entries(
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class UsageItem:
     """What something was used for: settled or running turns, and the credits charged for them."""
 
     id: str
@@ -40,12 +40,12 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
+class UsageBreakdown:
     """The use in a period, by chatbot, by model and by key; the dearest first."""
 
-    chatbots: list[Use]
-    models: list[Use]
-    keys: list[Use]
+    chatbots: list[UsageItem]
+    models: list[UsageItem]
+    keys: list[UsageItem]
 
     @property
     def credits(self) -> int:
@@ -67,7 +67,7 @@ ORDER BY 4 DESC, 3 DESC, 2
 """
 
 
-def uses(workspace_id: str, *, since: datetime) -> Uses:
+def usage_breakdown(workspace_id: str, *, since: datetime) -> UsageBreakdown:
     """What the turns since then were charged: three statements, one walk over the turns."""
     found: dict[str, list[tuple[str, int, int]]] = {"chatbot": [], "model": [], "key": []}
     with connection.cursor() as cursor:
@@ -79,7 +79,7 @@ def uses(workspace_id: str, *, since: datetime) -> Uses:
     names = dict(chatbots.values_list("id", "name")) | dict(keys.values_list("id", "name"))
     no_key = "Playground"
 
-    def named(by: str) -> list[Use]:
-        return [Use(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]
+    def named(by: str) -> list[UsageItem]:
+        return [UsageItem(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]
 
-    return Uses(named("chatbot"), named("model"), named("key"))
+    return UsageBreakdown(named("chatbot"), named("model"), named("key"))

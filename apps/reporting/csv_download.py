@@ -16,11 +16,11 @@ M = TypeVar("M", bound=Model)
 C = TypeVar("C")
 Batch = tuple[str, C | None]
 """Lines of a file, and where to go on; None at its end."""
-AT_ONCE = 500
+CSV_BATCH_SIZE = 500
 """Rows that are read, written and let go at a time."""
 
 
-def csv_file(
+def csv_response(
     name: str, header: Sequence[str], rows: QuerySet[M], line: Callable[[M], Sequence[object]]
 ) -> StreamingHttpResponse:
     """All the rows, newest first, as a CSV file that is sent while it is read.
@@ -30,13 +30,13 @@ def csv_file(
     """
 
     def batch(cursor: str | None) -> Batch[str]:
-        page: Page[M] = paginate_newest_first(rows, cursor=cursor, limit=AT_ONCE)
+        page: Page[M] = paginate_newest_first(rows, cursor=cursor, limit=CSV_BATCH_SIZE)
         return csv_lines(line(row) for row in page.rows), page.next_cursor
 
-    return sent_while_read(name, header, batch)
+    return stream_csv(name, header, batch)
 
 
-def sent_while_read(
+def stream_csv(
     name: str, header: Sequence[str], batch: Callable[[C | None], Batch[C]]
 ) -> StreamingHttpResponse:
     """A CSV file of batches: the first is asked for with None, each next with what came before."""

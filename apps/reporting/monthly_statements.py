@@ -21,9 +21,9 @@ from apps.conversations.models import Turn
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.prices import Price
 
-MOST_LINES = 100
+MAX_CHARGE_LINES = 100
 """Charges that a page lists one by one; more are told by day. The CSV has every line."""
-MOST_MOVEMENTS = 500
+MAX_OTHER_LINES = 500
 """Other movements that a page lists."""
 
 _FORM = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
@@ -37,14 +37,14 @@ class Month:
     number: int
 
     @classmethod
-    def named(cls, name: str) -> Month:
+    def parse(cls, name: str) -> Month:
         """The month of a name like 2026-11. Raises ValueError."""
         if not _FORM.match(name) or name < "1970":
             raise ValueError("Name a month like 2026-11.")
         return cls(int(name[:4]), int(name[5:]))
 
     @classmethod
-    def of(cls, moment: datetime) -> Month:
+    def containing(cls, moment: datetime) -> Month:
         """The month in which a moment falls."""
         utc = moment.astimezone(UTC)
         return cls(utc.year, utc.month)
@@ -57,13 +57,13 @@ class Month:
         return f"{date(self.year, self.number, 1):%B %Y}"
 
     @property
-    def begins(self) -> datetime:
+    def start(self) -> datetime:
         return datetime(self.year, self.number, 1, tzinfo=UTC)
 
     @property
-    def ends(self) -> datetime:
+    def end(self) -> datetime:
         """The moment at which the next month begins."""
-        return self.next().begins
+        return self.next().start
 
     def next(self) -> Month:
         after = self.year * 12 + self.number
@@ -84,7 +84,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StatementLine:
     """An entry, and the turn that it names: where it led, what it was and what it cost then."""
 
     entry: LedgerEntry
@@ -92,7 +92,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfCharges:
+class DailyCharges:
     """What a day's turns were charged."""
 
     day: date
@@ -119,10 +119,10 @@ class Statement:
     month: Month
     opening: int
     movements: list[Movement]
-    others: list[Line]
+    others: list[StatementLine]
     models: list[ModelCharges]
-    days: list[DayOfCharges]
-    charges: list[Line]
+    days: list[DailyCharges]
+    charges: list[StatementLine]
 
     @property
     def moved(self) -> int:
@@ -147,12 +147,12 @@ class Statement:
         return moved - len(self.others)
 
 
-def months_of(workspace_id: str) -> list[Month]:
+def months_for(workspace_id: str) -> list[Month]:
     """The months since the workspace's first entry, newest first; the present one at least."""
     entries = LedgerEntry.objects.filter(workspace_id=workspace_id)
     first = entries.order_by("created_at").values_list("created_at", flat=True).first()
     now = timezone.now()
-    month, oldest = Month.of(now), Month.of(first or now)
+    month, oldest = Month.containing(now), Month.containing(first or now)
     found = [month]
     while month > oldest:
         month = month.previous()
@@ -160,21 +160,21 @@ def months_of(workspace_id: str) -> list[Month]:
     return found
 
 
-def statement_of(workspace_id: str, month: Month) -> Statement:
+def build_statement(workspace_id: str, month: Month) -> Statement:
     """The month's statement: as many rows as a page bears, and all of the figures."""
-    entries = entries_in(workspace_id, month)
+    entries = entries_for_month(workspace_id, month)
     charges = entries.filter(kind=EntryKind.CHARGE)
     days = _days(workspace_id, month)
-    few = sum(day.turns for day in days) <= MOST_LINES
-    others = list(entries.exclude(kind=EntryKind.CHARGE)[:MOST_MOVEMENTS])
+    few = sum(day.turns for day in days) <= MAX_CHARGE_LINES
+    others = list(entries.exclude(kind=EntryKind.CHARGE)[:MAX_OTHER_LINES])
     return Statement(
         month=month,
-        opening=balance_before(workspace_id, month.begins),
+        opening=balance_before(workspace_id, month.start),
         movements=_movements(entries),
-        others=lines(workspace_id, others),
+        others=lines_for_entries(workspace_id, others),
         models=_models(workspace_id, month),
         days=days,
-        charges=lines(workspace_id, list(charges)) if few else [],
+        charges=lines_for_entries(workspace_id, list(charges)) if few else [],
     )
 
 
@@ -184,31 +184,31 @@ def balance_before(workspace_id: str, moment: datetime) -> int:
     return int(before.aggregate(sum=Sum("amount"))["sum"] or 0)
 
 
-def entries_in(workspace_id: str, month: Month) -> QuerySet[LedgerEntry]:
+def entries_for_month(workspace_id: str, month: Month) -> QuerySet[LedgerEntry]:
     """The month's entries in order."""
     entries = LedgerEntry.objects.filter(
-        workspace_id=workspace_id, created_at__gte=month.begins, created_at__lt=month.ends
+        workspace_id=workspace_id, created_at__gte=month.start, created_at__lt=month.end
     )
     return entries.order_by("created_at", "sequence")
 
 
-def lines(workspace_id: str, entries: Sequence[LedgerEntry]) -> list[Line]:
+def lines_for_entries(workspace_id: str, entries: Sequence[LedgerEntry]) -> list[StatementLine]:
     """The entries with their turns: one statement for all of them."""
     turns = _turns(workspace_id, [entry.turn_id for entry in entries if entry.turn_id])
-    return [Line(entry, turns.get(entry.turn_id or "")) for entry in entries]
+    return [StatementLine(entry, turns.get(entry.turn_id or "")) for entry in entries]
 
 
 def lines_after(
-    workspace_id: str, month: Month, last: LedgerEntry | None, *, limit: int
-) -> list[Line]:
+    workspace_id: str, month: Month, after: LedgerEntry | None, *, limit: int
+) -> list[StatementLine]:
     """The month's lines behind the last one that was read, for whoever reads all of them."""
-    entries = entries_in(workspace_id, month)
-    if last is not None:
+    entries = entries_for_month(workspace_id, month)
+    if after is not None:
         # The first condition is what the index begins to read at.
-        entries = entries.filter(created_at__gte=last.created_at).filter(
-            Q(created_at__gt=last.created_at) | Q(sequence__gt=last.sequence)
+        entries = entries.filter(created_at__gte=after.created_at).filter(
+            Q(created_at__gt=after.created_at) | Q(sequence__gt=after.sequence)
         )
-    return lines(workspace_id, list(entries[:limit]))
+    return lines_for_entries(workspace_id, list(entries[:limit]))
 
 
 def _turns(workspace_id: str, ids: Sequence[str]) -> Mapping[str, Turn]:
@@ -242,9 +242,9 @@ GROUP BY 1, 2, 3, 4 ORDER BY credits DESC, 1, 2, 3, 4
 """
 
 
-def _days(workspace_id: str, month: Month) -> list[DayOfCharges]:
+def _days(workspace_id: str, month: Month) -> list[DailyCharges]:
     rows = _rows(_DAYS, workspace_id, month)
-    return [DayOfCharges(day, turns, int(credits)) for day, turns, credits in rows]
+    return [DailyCharges(day, turns, int(credits)) for day, turns, credits in rows]
 
 
 def _models(workspace_id: str, month: Month) -> list[ModelCharges]:
@@ -258,6 +258,6 @@ def _models(workspace_id: str, month: Month) -> list[ModelCharges]:
 def _rows(statement: str, workspace_id: str, month: Month) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            statement, {"workspace": workspace_id, "begins": month.begins, "ends": month.ends}
+            statement, {"workspace": workspace_id, "begins": month.start, "ends": month.end}
         )
         yield from cursor.fetchall()

@@ -92,7 +92,7 @@ def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
     )
 
 
-def change(now: int, before: int, *, period: str) -> str:
+def describe_change(now: int, before: int, *, period: str) -> str:
     """Compare a metric with the previous period: `▲ 24% vs. previous 7 days`."""
     if not before:
         return f"None in previous {period}"
@@ -102,7 +102,7 @@ def change(now: int, before: int, *, period: str) -> str:
     return f"{'▲' if now > before else '▼'} {percent:,}% vs. previous {period}"
 
 
-def active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:
+def count_active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:
     """How many users sent a message in that time, as `metadata.userId` tells them apart.
 
     It reads every message of the time, which the other figures do not: ask for one time only.
@@ -122,23 +122,25 @@ class Bucket:
     p95_ms: int
 
 
-def series(workspace_id: str, *, since: datetime, until: datetime) -> list[Bucket]:
+def turns_over_time(workspace_id: str, *, since: datetime, until: datetime) -> list[Bucket]:
     """The same over time: by the hour for a day, by the day for more. Empty ones are there too."""
     step = timedelta(hours=1) if until - since <= DAY else DAY
     rows = _rows(_SERIES, workspace_id, since, until, step)
     return [Bucket(at, n, int(c), f, round(p50), round(p95)) for at, n, c, f, p50, p95 in rows]
 
 
-def errors(workspace_id: str, *, since: datetime, until: datetime) -> list[tuple[str, int]]:
+def count_errors_by_code(
+    workspace_id: str, *, since: datetime, until: datetime
+) -> list[tuple[str, int]]:
     """How many turns ended with each error code, most first."""
     return [(code, count) for code, count in _rows(_ERRORS, workspace_id, since, until)]
 
 
-def days_left(*, balance: int, used: int, over: timedelta) -> int | None:
+def days_until_empty(*, balance: int, credits: int, period: timedelta) -> int | None:
     """In how many days the credits run out at the pace of a period; None if nothing is used."""
-    if used <= 0:
+    if credits <= 0:
         return None
-    return int(balance / (used / (over / DAY)))
+    return int(balance / (credits / (period / DAY)))
 
 
 def _rows(

@@ -28,7 +28,7 @@ from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
 
-CLAIM = timedelta(minutes=30)
+CLAIM_DURATION = timedelta(minutes=30)
 """How long a worker may be silent over one account before another goes on in its place."""
 
 _FIGURES = """
@@ -56,7 +56,7 @@ FROM credits_account AS account, ledger WHERE account.workspace_id = %(workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class AccountFigures:
     """An account at one moment, as its row, its ledger and its turns tell it."""
 
     balance: int
@@ -79,7 +79,7 @@ class Figures:
             yield Fault(sentence, self.differing_turn)
 
 
-def check_books(*, now: datetime) -> NightlyCheck | None:
+def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
     """Check all accounts, once a day of UTC. None where that is done, or somebody is at it.
 
     A run that is cut off is gone on with by the next, once its claim has lapsed. Faults are
@@ -90,7 +90,7 @@ def check_books(*, now: datetime) -> NightlyCheck | None:
         return None
     for workspace_id in _unchecked(night):
         check_account(night=night, workspace_id=workspace_id)
-        night.claimed_until = datetime.now(now.tzinfo) + CLAIM
+        night.claimed_until = datetime.now(now.tzinfo) + CLAIM_DURATION
         night.save(update_fields=["claimed_until"])
     night.accounts = night.checks.count()
     night.faults = failed_account_checks(night).count()
@@ -136,14 +136,14 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
 
 
 def _claim(now: datetime) -> NightlyCheck | None:
-    fresh = NightlyCheck(day=now.date(), claimed_until=now + CLAIM)
+    fresh = NightlyCheck(day=now.date(), claimed_until=now + CLAIM_DURATION)
     NightlyCheck.objects.bulk_create([fresh], ignore_conflicts=True)
     if night := NightlyCheck.objects.filter(pk=fresh.pk).first():
         return night
     silent = NightlyCheck.objects.filter(
         day=now.date(), finished_at=None, claimed_until__lt=datetime.now(now.tzinfo)
     )
-    if silent.update(claimed_until=datetime.now(now.tzinfo) + CLAIM):
+    if silent.update(claimed_until=datetime.now(now.tzinfo) + CLAIM_DURATION):
         return NightlyCheck.objects.get(day=now.date())
     return None
 
@@ -157,10 +157,10 @@ def _unchecked(night: NightlyCheck) -> Iterator[str]:
         last = batch[-1]
 
 
-def _figures(workspace_id: str) -> Figures:
+def _figures(workspace_id: str) -> AccountFigures:
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, {"workspace": workspace_id})
-        return Figures(*cursor.fetchone())
+        return AccountFigures(*cursor.fetchone())
 
 
 def _digest(night: NightlyCheck) -> str:

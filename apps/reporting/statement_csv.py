@@ -8,8 +8,8 @@ from django.http import StreamingHttpResponse
 
 from apps.core.csv_text import csv_lines
 from apps.credits.models import LedgerEntry
-from apps.reporting.csv_download import AT_ONCE, Batch, sent_while_read
-from apps.reporting.monthly_statements import Line, Month, balance_before, lines_after
+from apps.reporting.csv_download import CSV_BATCH_SIZE, Batch, stream_csv
+from apps.reporting.monthly_statements import Month, StatementLine, balance_before, lines_after
 from apps.workspaces.models import Workspace
 
 COLUMNS = (
@@ -36,7 +36,7 @@ COLUMNS = (
 )
 
 
-def month_file(workspace: Workspace, month: Month) -> StreamingHttpResponse:
+def statement_csv_response(workspace: Workspace, month: Month) -> StreamingHttpResponse:
     """All lines of a month, oldest first, sent while they are read.
 
     The first line has the opening balance, the last one the closing balance; the credits of the
@@ -46,19 +46,19 @@ def month_file(workspace: Workspace, month: Month) -> StreamingHttpResponse:
     def batch(cursor: tuple[LedgerEntry, int] | None) -> Batch[tuple[LedgerEntry, int]]:
         rows: list[tuple[object, ...]] = []
         if cursor is None:
-            last, balance = None, balance_before(workspace.id, month.begins)
-            rows.append(_balance("opening balance", month.begins, balance))
+            last, balance = None, balance_before(workspace.id, month.start)
+            rows.append(_balance("opening balance", month.start, balance))
         else:
             last, balance = cursor
-        found = lines_after(workspace.id, month, last, limit=AT_ONCE)
+        found = lines_after(workspace.id, month, last, limit=CSV_BATCH_SIZE)
         rows += [_cells(line) for line in found]
         balance += sum(line.entry.amount for line in found)
-        if len(found) == AT_ONCE:
+        if len(found) == CSV_BATCH_SIZE:
             return csv_lines(rows), (found[-1].entry, balance)
-        rows.append(_balance("closing balance", month.ends, balance))
+        rows.append(_balance("closing balance", month.end, balance))
         return csv_lines(rows), None
 
-    return sent_while_read(f"{workspace.slug}-{month}.csv", COLUMNS, batch)
+    return stream_csv(f"{workspace.slug}-{month}.csv", COLUMNS, batch)
 
 
 def _balance(kind: str, moment: datetime, balance: int) -> tuple[object, ...]:
@@ -72,7 +72,7 @@ def _balance(kind: str, moment: datetime, balance: int) -> tuple[object, ...]:
     )
 
 
-def _cells(line: Line) -> tuple[object, ...]:
+def _cells(line: StatementLine) -> tuple[object, ...]:
     entry, turn = line.entry, line.turn
     told: tuple[object, ...] = ("",) * 7
     if turn is not None:

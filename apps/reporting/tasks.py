@@ -7,6 +7,6 @@ from apps.reporting import reconciliation
 
 
 @shared_task(name="apps.reporting.tasks.check_books")  # type: ignore[untyped-decorator]
-def check_books() -> bool:
+def check_all_accounts() -> bool:
     """Check today's ledgers; False if that is done already or running elsewhere."""
-    return reconciliation.check_books(now=timezone.now()) is not None
+    return reconciliation.check_all_accounts(now=timezone.now()) is not None

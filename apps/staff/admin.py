@@ -11,9 +11,9 @@ from django.template.response import TemplateResponse
 
 from apps.credits.models import Statement
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
-from apps.reporting.monthly_statements import Month, months_of, statement_of
-from apps.reporting.statement_csv import month_file
-from apps.staff.statement_tables import sections_of
+from apps.reporting.monthly_statements import Month, build_statement, months_for
+from apps.reporting.statement_csv import statement_csv_response
+from apps.staff.statement_tables import statement_sections
 
 
 @admin.register(Statement)
@@ -32,13 +32,13 @@ class StatementAdmin(ReadOnlyAdmin):
         account = self.get_object(request, object_id)
         if account is None:
             raise Http404
-        months = months_of(account.pk)
+        months = months_for(account.pk)
         try:
-            month = Month.named(request.GET.get("month", str(months[0])))
+            month = Month.parse(request.GET.get("month", str(months[0])))
         except ValueError as error:
             raise Http404 from error
         if request.GET.get("format") == "csv":
-            return month_file(account.workspace, month)
+            return statement_csv_response(account.workspace, month)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{account.workspace}: statement for {month.title}",
@@ -46,7 +46,7 @@ class StatementAdmin(ReadOnlyAdmin):
             "month": month,
             "months": months,
             "csv_address": f"?month={month}&format=csv",
-            "sections": sections_of(statement_of(account.pk, month)),
+            "sections": statement_sections(build_statement(account.pk, month)),
         }
         return TemplateResponse(request, "admin/credits/month.html", context)
 

@@ -15,52 +15,56 @@ from apps.core.ids import first_id_at
 from apps.credits.models import Account, AccountCheck, CreditRequest, RequestState
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.staff.sections import (
-    MOST_ROWS,
-    Part,
+    MAX_ROWS,
     Section,
-    allowed,
-    link,
-    list_address,
-    when,
+    SectionBuilder,
+    admin_link,
+    admin_list_url,
+    format_time,
+    permitted_sections,
 )
 from apps.webhooks.models import DisabledReason, Endpoint
 
 DAY = timedelta(days=1)
-IN_USE = 30 * DAY
+RECENT_USE = 30 * DAY
 """An account that ran dry matters where somebody has chatted so lately."""
 ABANDONED_SINCE = 7 * DAY
 DISABLED_SINCE = 7 * DAY
 
 
-def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The context of the start page, with what the person may see of it."""
     now = timezone.now()
     return {
         **context,
         "title": "What needs a person",
-        "sections": allowed(PARTS, cast(User, request.user), now),
+        "sections": permitted_sections(SECTIONS, cast(User, request.user), now),
     }
 
 
-def books_that_differ(now: datetime) -> Section:
+def failed_account_checks(now: datetime) -> Section:
     """What the last check of the books found, and when that was."""
     night = latest_nightly_check()
-    faults = list(failed_account_checks(night)[:MOST_ROWS]) if night else []
+    faults = list(failed_account_checks(night)[:MAX_ROWS]) if night else []
     return Section(
         title="Books that do not agree",
         headers=["Workspace", "What differs", "First seen in"],
         rows=[
-            [link(check.workspace), link(check, check.fault), check.fault_row_id or "—"]
+            [admin_link(check.workspace), admin_link(check, check.fault), check.fault_row_id or "—"]
             for check in faults
         ],
-        nothing=f"All books agreed on {night.day}." if night else "No night has checked them yet.",
-        more=list_address(AccountCheck),
+        empty_text=f"All books agreed on {night.day}."
+        if night
+        else "No night has checked them yet.",
+        list_url=admin_list_url(AccountCheck),
     )
 
 
-def credits_short(now: datetime) -> Section:
+def accounts_low_on_credits(now: datetime) -> Section:
     """Accounts in use that are empty, or have a tenth of their month's credits left."""
-    turns = Turn.objects.filter(workspace_id=OuterRef("workspace_id"), created_at__gte=now - IN_USE)
+    turns = Turn.objects.filter(
+        workspace_id=OuterRef("workspace_id"), created_at__gte=now - RECENT_USE
+    )
     short = (
         Account.objects.annotate(free=F("balance") - F("held"))
         .filter(Q(free__lte=0) | Q(free__lte=F("plan__monthly_credits") / 10))
@@ -73,15 +77,15 @@ def credits_short(now: datetime) -> Section:
         headers=["Workspace", "Free", "Held", "Plan"],
         rows=[
             [
-                link(account.workspace),
+                admin_link(account.workspace),
                 f"{account.balance - account.held:,}",
                 f"{account.held:,}",
                 account.plan or "none",
             ]
-            for account in short[:MOST_ROWS]
+            for account in short[:MAX_ROWS]
         ],
-        nothing="Every workspace in use has credits.",
-        more=list_address(Account),
+        empty_text="Every workspace in use has credits.",
+        list_url=admin_list_url(Account),
     )
 
 
@@ -95,16 +99,16 @@ def open_requests(now: datetime) -> Section:
         headers=["Asked for", "Workspace", "Since"],
         rows=[
             [
-                link(
+                admin_link(
                     asked, f"the plan {asked.plan}" if asked.plan else f"{asked.credits:,} credits"
                 ),
-                link(asked.workspace),
-                when(asked.created_at),
+                admin_link(asked.workspace),
+                format_time(asked.created_at),
             ]
-            for asked in waiting.order_by("created_at")[:MOST_ROWS]
+            for asked in waiting.order_by("created_at")[:MAX_ROWS]
         ],
-        nothing="Every request is answered.",
-        more=list_address(CreditRequest, state__exact=RequestState.OPEN.value),
+        empty_text="Every request is answered.",
+        list_url=admin_list_url(CreditRequest, state__exact=RequestState.OPEN.value),
     )
 
 
@@ -122,17 +126,17 @@ def failing_webhooks(now: datetime) -> Section:
         headers=["Endpoint", "Workspace", "Failing since", "State"],
         rows=[
             [
-                link(endpoint, endpoint.origin),
-                link(endpoint.workspace),
-                when(endpoint.failing_since),
+                admin_link(endpoint, endpoint.origin),
+                admin_link(endpoint.workspace),
+                format_time(endpoint.failing_since),
                 "on" if endpoint.is_enabled else endpoint.get_disabled_reason_display(),
             ]
             for endpoint in failing.select_related("workspace").order_by("failing_since", "id")[
-                :MOST_ROWS
+                :MAX_ROWS
             ]
         ],
-        nothing="Every endpoint that is on takes what it is sent.",
-        more=list_address(Endpoint),
+        empty_text="Every endpoint that is on takes what it is sent.",
+        list_url=admin_list_url(Endpoint),
     )
 
 
@@ -145,11 +149,16 @@ def abandoned_turns(now: datetime) -> Section:
         title="Abandoned turns, past 7 days",
         headers=["Turn", "Workspace", "Model", "Abandoned"],
         rows=[
-            [link(turn, turn.pk), link(turn.workspace), turn.model_name, when(turn.settled_at)]
-            for turn in abandoned.select_related("workspace").order_by("-settled_at")[:MOST_ROWS]
+            [
+                admin_link(turn, turn.pk),
+                admin_link(turn.workspace),
+                turn.model_name,
+                format_time(turn.settled_at),
+            ]
+            for turn in abandoned.select_related("workspace").order_by("-settled_at")[:MAX_ROWS]
         ],
-        nothing="No process has died with a turn.",
-        more=list_address(Turn, status__exact=TurnStatus.ABANDONED.value),
+        empty_text="No process has died with a turn.",
+        list_url=admin_list_url(Turn, status__exact=TurnStatus.ABANDONED.value),
     )
 
 
@@ -183,17 +192,17 @@ def errors_by_model(now: datetime) -> Section:
                 f"{row['unavailable']:,}",
                 f"{row['timed_out']:,}",
             ]
-            for row in worst[:MOST_ROWS]
+            for row in worst[:MAX_ROWS]
         ],
-        nothing="No turn has failed.",
-        more=list_address(Turn, status__exact=TurnStatus.FAILED.value),
+        empty_text="No turn has failed.",
+        list_url=admin_list_url(Turn, status__exact=TurnStatus.FAILED.value),
     )
 
 
-PARTS: tuple[Part, ...] = (
-    ("credits.view_accountcheck", books_that_differ),
+SECTIONS: tuple[SectionBuilder, ...] = (
+    ("credits.view_accountcheck", failed_account_checks),
     ("credits.view_creditrequest", open_requests),
-    ("credits.view_account", credits_short),
+    ("credits.view_account", accounts_low_on_credits),
     ("webhooks.view_endpoint", failing_webhooks),
     ("conversations.view_turn", errors_by_model),
     ("conversations.view_turn", abandoned_turns),

@@ -15,19 +15,19 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.models import User
 
-MOST_ROWS = 10
+MAX_ROWS = 10
 """Rows of a table; the list behind it has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled table. `nothing` is said in place of no rows; `more` is the address of the list."""
+    """A titled table. `empty_text` is said in place of no rows; `list_url` is the address of the list."""
 
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    nothing: str
-    more: str = ""
+    empty_text: str
+    list_url: str = ""
 
     @property
     def table(self) -> Mapping[str, Any]:
@@ -35,16 +35,18 @@ class Section:
         return {"headers": self.headers, "rows": self.rows}
 
 
-Part = tuple[str, Callable[..., Section]]
+SectionBuilder = tuple[str, Callable[..., Section]]
 """The permission that a section needs, as `app.codename`, and what makes it."""
 
 
-def allowed(parts: Iterable[Part], viewer: User, *arguments: Any) -> list[Section]:
+def permitted_sections(
+    parts: Iterable[SectionBuilder], viewer: User, *arguments: Any
+) -> list[Section]:
     """The sections that the person may see. Nothing is read for the others."""
     return [make(*arguments) for permission, make in parts if viewer.has_perm(permission)]
 
 
-def link(row: Model, text: object | None = None) -> SafeString:
+def admin_link(row: Model, text: object | None = None) -> SafeString:
     """A row's name, leading to its page in the admin."""
     return format_html(
         '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
@@ -53,12 +55,12 @@ def link(row: Model, text: object | None = None) -> SafeString:
     )
 
 
-def list_address(model: type[Model], **filters: str) -> str:
+def admin_list_url(model: type[Model], **filters: str) -> str:
     """The address of a model's list in the admin."""
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{address}?{urlencode(filters)}" if filters else address
 
 
-def when(moment: datetime | None) -> str:
+def format_time(moment: datetime | None) -> str:
     """A moment to the minute, in UTC."""
     return "—" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

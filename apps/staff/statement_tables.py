@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.reporting.monthly_statements import Line, Statement
-from apps.staff.sections import Section, link, when
+from apps.reporting.monthly_statements import Statement, StatementLine
+from apps.staff.sections import Section, admin_link, format_time
 
 
-def sections_of(statement: Statement) -> list[Section]:
+def statement_sections(statement: Statement) -> list[Section]:
     """The tables of a statement."""
     return [
         _summary(statement),
@@ -28,11 +28,11 @@ def _summary(statement: Statement) -> Section:
         title="Summary",
         headers=["", "Entries", "Credits"],
         rows=[
-            [f"Balance on {month.begins:%Y-%m-%d}", "", f"{statement.opening:,}"],
+            [f"Balance on {month.start:%Y-%m-%d}", "", f"{statement.opening:,}"],
             *movements,
-            [f"Balance on {month.ends:%Y-%m-%d}, or now", "", f"{statement.closing:,}"],
+            [f"Balance on {month.end:%Y-%m-%d}, or now", "", f"{statement.closing:,}"],
         ],
-        nothing="",
+        empty_text="",
     )
 
 
@@ -42,7 +42,7 @@ def _others(statement: Statement) -> Section:
         headers=["Entry", "Kind", "Reason", "Reference", "Credits", "Balance after"],
         rows=[
             [
-                link(line.entry, when(line.entry.created_at)),
+                admin_link(line.entry, format_time(line.entry.created_at)),
                 line.entry.get_kind_display(),
                 line.entry.reason,
                 line.entry.reference or "—",
@@ -50,7 +50,7 @@ def _others(statement: Statement) -> Section:
             ]
             for line in statement.others
         ],
-        nothing="Nothing but charges.",
+        empty_text="Nothing but charges.",
     )
 
 
@@ -69,7 +69,7 @@ def _models(statement: Statement) -> Section:
             ]
             for each in statement.models
         ],
-        nothing="No turn was charged.",
+        empty_text="No turn was charged.",
     )
 
 
@@ -86,10 +86,14 @@ def _charges(statement: Statement) -> Section:
             "Balance after",
         ],
         rows=[
-            [link(line.entry, when(line.entry.created_at)), *_turn(line), *_amounts(line)]
+            [
+                admin_link(line.entry, format_time(line.entry.created_at)),
+                *_turn(line),
+                *_amounts(line),
+            ]
             for line in statement.charges
         ],
-        nothing="",
+        empty_text="",
     )
 
 
@@ -98,17 +102,17 @@ def _days(statement: Statement) -> Section:
         title="Charges by day",
         headers=["Day", "Turns", "Credits"],
         rows=[[f"{day.day}", f"{day.turns:,}", f"{day.credits:,}"] for day in statement.days],
-        nothing="No turn was charged.",
+        empty_text="No turn was charged.",
     )
 
 
-def _turn(line: Line) -> list[Any]:
+def _turn(line: StatementLine) -> list[Any]:
     turn = line.turn
     if turn is None:
         return [line.entry.turn_id, "—", "—", "—"]
     tokens = f"{turn.input_tokens or 0:,}, {turn.output_tokens or 0:,}"
-    return [link(turn, turn.pk), turn.model_name, str(turn.price), tokens]
+    return [admin_link(turn, turn.pk), turn.model_name, str(turn.price), tokens]
 
 
-def _amounts(line: Line) -> list[str]:
+def _amounts(line: StatementLine) -> list[str]:
     return [f"{line.entry.amount:+,}", f"{line.entry.balance_after:,}"]

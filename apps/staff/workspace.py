@@ -11,21 +11,21 @@ from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from apps.credits.models import Account, LedgerEntry
 from apps.staff.sections import (
-    MOST_ROWS,
-    Part,
+    MAX_ROWS,
     Section,
-    allowed,
-    link,
-    list_address,
-    when,
+    SectionBuilder,
+    admin_link,
+    admin_list_url,
+    format_time,
+    permitted_sections,
 )
 from apps.workspaces.models import Member, Workspace
 from apps.workspaces.queries import members_for
 
 
-def sections_of(workspace: Workspace, viewer: User) -> list[Section]:
+def sections_for(workspace: Workspace, viewer: User) -> list[Section]:
     """What the person may see of the workspace."""
-    return allowed(PARTS, viewer, workspace)
+    return permitted_sections(SECTIONS, viewer, workspace)
 
 
 def account(workspace: Workspace) -> Section:
@@ -36,7 +36,7 @@ def account(workspace: Workspace) -> Section:
         headers=["Account", "Balance", "Held", "Free"],
         rows=[
             [
-                link(found, found.plan or "no plan"),
+                admin_link(found, found.plan or "no plan"),
                 f"{found.balance:,}",
                 f"{found.held:,}",
                 f"{found.balance - found.held:,}",
@@ -44,7 +44,7 @@ def account(workspace: Workspace) -> Section:
         ]
         if found
         else [],
-        nothing="No credits have been given yet.",
+        empty_text="No credits have been given yet.",
     )
 
 
@@ -56,16 +56,16 @@ def ledger(workspace: Workspace) -> Section:
         headers=["Entry", "Kind", "Amount", "Balance after", "Reason"],
         rows=[
             [
-                link(entry, when(entry.created_at)),
+                admin_link(entry, format_time(entry.created_at)),
                 entry.get_kind_display(),
                 f"{entry.amount:+,}",
                 f"{entry.balance_after:,}",
                 entry.reason,
             ]
-            for entry in entries[:MOST_ROWS]
+            for entry in entries[:MAX_ROWS]
         ],
-        nothing="No credits have moved yet.",
-        more=list_address(LedgerEntry, q=workspace.slug),
+        empty_text="No credits have moved yet.",
+        list_url=admin_list_url(LedgerEntry, q=workspace.slug),
     )
 
 
@@ -75,11 +75,15 @@ def members(workspace: Workspace) -> Section:
         title="Members",
         headers=["Person", "Role", "Since"],
         rows=[
-            [link(member, member.user.email), member.get_role_display(), when(member.created_at)]
-            for member in members_for(workspace.id)[:MOST_ROWS]
+            [
+                admin_link(member, member.user.email),
+                member.get_role_display(),
+                format_time(member.created_at),
+            ]
+            for member in members_for(workspace.id)[:MAX_ROWS]
         ],
-        nothing="Nobody is in it.",
-        more=list_address(Member, q=workspace.slug),
+        empty_text="Nobody is in it.",
+        list_url=admin_list_url(Member, q=workspace.slug),
     )
 
 
@@ -91,16 +95,16 @@ def keys(workspace: Workspace) -> Section:
         headers=["Key", "Begins and ends", "Scopes", "Last used", "State"],
         rows=[
             [
-                link(key, key.name),
+                admin_link(key, key.name),
                 key.shown,
                 ", ".join(key.scopes),
-                when(key.last_used_at),
+                format_time(key.last_used_at),
                 "opens" if key.is_live(now) else "ended",
             ]
-            for key in api_keys_for(workspace.id)[:MOST_ROWS]
+            for key in api_keys_for(workspace.id)[:MAX_ROWS]
         ],
-        nothing="No key has been issued.",
-        more=list_address(ApiKey, q=workspace.slug),
+        empty_text="No key has been issued.",
+        list_url=admin_list_url(ApiKey, q=workspace.slug),
     )
 
 
@@ -112,19 +116,19 @@ def chatbots(workspace: Workspace) -> Section:
         headers=["Chatbot", "Model", "Rate limit", "State"],
         rows=[
             [
-                link(chatbot, chatbot.name),
+                admin_link(chatbot, chatbot.name),
                 chatbot.language_model.name,
                 f"{chatbot.rate_limit_requests:,} per {chatbot.rate_limit_window_seconds:,} s",
                 "on" if chatbot.is_active else "off",
             ]
-            for chatbot in found[:MOST_ROWS]
+            for chatbot in found[:MAX_ROWS]
         ],
-        nothing="No chatbot has been made.",
-        more=list_address(Chatbot, q=workspace.slug),
+        empty_text="No chatbot has been made.",
+        list_url=admin_list_url(Chatbot, q=workspace.slug),
     )
 
 
-PARTS: tuple[Part, ...] = (
+SECTIONS: tuple[SectionBuilder, ...] = (
     ("credits.view_account", account),
     ("credits.view_ledgerentry", ledger),
     ("workspaces.view_member", members),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.conversations.models import Message
-from apps.privacy.retention import erase_users
+from apps.privacy.retention import erase_end_users
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import Open
 from tests.factories import Team, make_chatbot
@@ -39,7 +39,7 @@ def test_user_is_forgotten_and_the_page_says_so(
     page.get_by_role("button", name="Erase for good").click()
     erasures = page.get_by_role("region", name="Erasures")
     expect(erasures.get_by_text("Waiting")).to_be_visible()
-    erase_users(now=timezone.now())
+    erase_end_users(now=timezone.now())
     page.reload()
     expect(erasures.get_by_text("Erased")).to_be_visible()
     assert Message.objects.filter(workspace=live_team.workspace).count() == 0

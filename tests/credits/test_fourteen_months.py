@@ -21,7 +21,7 @@ from apps.credits.models import LedgerEntry, Plan
 from apps.credits.plans import change_plan, renew_due_accounts, start_plan
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
-from apps.reporting.monthly_statements import Month, statement_of
+from apps.reporting.monthly_statements import Month, build_statement
 from tests.credits.reference_account import SlowAccount, SlowPlan
 from tests.factories import make_workspace
 
@@ -174,7 +174,7 @@ class Both:
                 cursor.execute(
                     """UPDATE credits_ledgerentry SET created_at = %s + sequence * interval '1 s'
                     WHERE workspace_id = %s AND sequence > %s AND sequence <= %s""",
-                    [month.begins, self.id, first, last],
+                    [month.start, self.id, first, last],
                 )
                 first = last
             cursor.execute("SET LOCAL session_replication_role = origin")
@@ -237,7 +237,7 @@ def test_every_credit_of_fourteen_months_is_where_it_should_be(
     both.as_if_lived(ends)
     first = 0
     for (calendar, last), (opening, closing) in zip(ends, pairwise(balances), strict=True):
-        told = statement_of(both.id, calendar)
+        told = build_statement(both.id, calendar)
         moved = {movement.kind.value: movement.credits for movement in told.movements}
         assert (told.opening, told.closing) == (opening, closing), calendar.title
         assert moved == dict(sums(both.slow.entries[first:last])), calendar.title

@@ -17,7 +17,7 @@ from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
 from apps.credits.services import adjust, grant
-from apps.reporting.csv_download import AT_ONCE
+from apps.reporting.csv_download import CSV_BATCH_SIZE
 from tests.dashboard.page_client import (
     count_queries_at_1_and_50_rows,
     login,
@@ -107,7 +107,7 @@ def test_statement_leaves_as_csv_with_inert_cells_however_long(
     workspace = live_team.workspace
     grant(workspace_id=workspace.id, credits=5, reason="=HYPERLINK(1)")
     adjust(workspace_id=workspace.id, credits=-2, reason="mended")
-    more = 2 * AT_ONCE
+    more = 2 * CSV_BATCH_SIZE
     LedgerEntry.objects.bulk_create(
         LedgerEntry(workspace=workspace, kind="refund", amount=1, balance_after=number)
         for number in range(more)

@@ -14,12 +14,12 @@ from apps.conversations.models import Turn
 from apps.reporting.overview import (
     DAY,
     Summary,
-    active_users,
-    change,
-    days_left,
-    errors,
-    series,
+    count_active_users,
+    count_errors_by_code,
+    days_until_empty,
+    describe_change,
     summary,
+    turns_over_time,
 )
 from tests.dashboard.page_client import login, page_path
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
@@ -55,7 +55,7 @@ def lately(team: Team, over: timedelta = DAY) -> Summary:
 
 def users(team: Team, over: timedelta) -> int:
     now = timezone.now() + timedelta(seconds=1)
-    return active_users(team.workspace.id, since=now - over, until=now)
+    return count_active_users(team.workspace.id, since=now - over, until=now)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def users(team: Team, over: timedelta) -> int:
     ],
 )
 def test_change_is_told_in_words(now: int, before: int, words: str) -> None:
-    assert change(now, before) == words
+    assert describe_change(now, before) == words
 
 
 def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot) -> None:
@@ -102,10 +102,10 @@ def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot)
     answered(chatbot)
     days_ago(answered(chatbot), 0.5)
     now = timezone.now() + timedelta(seconds=1)
-    hours = series(team.workspace.id, since=now - DAY, until=now)
+    hours = turns_over_time(team.workspace.id, since=now - DAY, until=now)
     assert {later.at - hour.at for hour, later in pairwise(hours)} == {timedelta(hours=1)}
     assert [sum(h.turns for h in hours), sum(h.credits for h in hours)] == [2, 6]
-    days = series(team.workspace.id, since=now - 7 * DAY, until=now)
+    days = turns_over_time(team.workspace.id, since=now - 7 * DAY, until=now)
     assert [len(days), sum(day.turns for day in days)] == [8, 2]
 
 
@@ -115,7 +115,7 @@ def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -
     for turn in others:
         failed(turn, error_code="MODEL_TIMEOUT")
     now = timezone.now() + timedelta(seconds=1)
-    found = errors(team.workspace.id, since=now - DAY, until=now)
+    found = count_errors_by_code(team.workspace.id, since=now - DAY, until=now)
     assert found == [("MODEL_TIMEOUT", 2), ("MODEL_ERROR", 1)]
 
 
@@ -126,7 +126,7 @@ def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -
 def test_forecast_is_at_the_pace_of_the_period(
     balance: int, used: int, over: timedelta, days: int | None
 ) -> None:
-    assert days_left(balance=balance, used=used, over=over) == days
+    assert days_until_empty(balance=balance, credits=used, period=over) == days
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "nonsense"])

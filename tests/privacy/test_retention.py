@@ -16,7 +16,7 @@ from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import conversations_for
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
-from apps.privacy.retention import erase_users, forget_old
+from apps.privacy.retention import delete_expired_data, erase_end_users
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
@@ -79,10 +79,10 @@ def test_conversation_goes_so_many_days_after_its_last_message(
     aged(old, 30.01)
     aged(young, 29.99)
     keep(team.workspace, conversations=30)
-    assert forget_old(now=timezone.now()) == 1
+    assert delete_expired_data(now=timezone.now()) == 1
     assert kept(team.workspace) == {young.conversation_id}
     assert Message.objects.filter(conversation_id=old.conversation_id).count() == 0
-    assert forget_old(now=timezone.now()) == 0
+    assert delete_expired_data(now=timezone.now()) == 0
     assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
 
 
@@ -91,7 +91,7 @@ def test_without_a_number_everything_is_kept(team: Team, chatbot: Chatbot) -> No
     aged(turn, 3000)
     long_ago = timezone.now() - timedelta(days=3000)
     Lead.objects.filter(id=make_lead(chatbot).id).update(created_at=long_ago, updated_at=long_ago)
-    assert forget_old(now=timezone.now()) == 0
+    assert delete_expired_data(now=timezone.now()) == 0
     assert kept(team.workspace) == {turn.conversation_id}
 
 
@@ -99,9 +99,9 @@ def test_running_turn_keeps_its_conversation(team: Team, chatbot: Chatbot) -> No
     turn = opened(chatbot, credits=1)
     aged(turn, 40)
     keep(team.workspace, conversations=30)
-    assert forget_old(now=timezone.now()) == 0
+    assert delete_expired_data(now=timezone.now()) == 0
     completed(turn)
-    assert forget_old(now=timezone.now()) == 1
+    assert delete_expired_data(now=timezone.now()) == 1
 
 
 def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatbot) -> None:
@@ -117,7 +117,7 @@ def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatb
     long_ago = timezone.now() - timedelta(days=400)
     Lead.objects.filter(id=theirs.id).update(created_at=long_ago, updated_at=long_ago)
     keep(team.workspace, leads=30)
-    assert forget_old(now=timezone.now()) == 1
+    assert delete_expired_data(now=timezone.now()) == 1
     left = Lead.objects.filter(workspace__in=[team.workspace, team.other_workspace])
     assert set(left.values_list("name", flat=True)) == {"changed", "young", "theirs"}
     (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
@@ -148,7 +148,7 @@ def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
     grant_credits(team.other_workspace, 1)
     outside = said(foreign, "u-1")
     erasure = ask(team, "u-1")
-    assert erase_users(now=timezone.now()) == 1
+    assert erase_end_users(now=timezone.now()) == 1
     assert kept(team.workspace) == {other.conversation_id, anonymous.conversation_id}
     assert kept(team.other_workspace) == {outside.conversation_id}
     gone = {theirs.conversation_id, also_theirs.conversation_id}
@@ -168,7 +168,7 @@ def test_leads_out_of_the_conversation_go_with_it(team: Team, chatbot: Chatbot) 
     stays = make_lead(chatbot, name="Zoe", email="zoe@example.com")
     Message.objects.filter(conversation=conversation).update(metadata={"userId": "u-1"})
     erasure = ask(team, "u-1")
-    erase_users(now=timezone.now())
+    erase_end_users(now=timezone.now())
     assert list(Lead.objects.filter(workspace=team.workspace)) == [stays]
     erasure.refresh_from_db()
     assert (erasure.conversations, erasure.leads) == (1, 1)
@@ -181,7 +181,7 @@ def test_user_id_is_found_however_it_was_sent(
 ) -> None:
     said(chatbot, sent)
     ask(team, asked)
-    erase_users(now=timezone.now())
+    erase_end_users(now=timezone.now())
     assert kept(team.workspace) == set()
 
 
@@ -189,10 +189,10 @@ def test_erasure_waits_for_a_turn_that_runs(team: Team, chatbot: Chatbot) -> Non
     turn = opened(chatbot, credits=1, metadata={"userId": "u-1"})
     ask(team, "u-1")
     now = timezone.now()
-    assert erase_users(now=now) == 0
+    assert erase_end_users(now=now) == 0
     completed(turn)
-    assert erase_users(now=now) == 0
-    assert erase_users(now=now + timedelta(minutes=11)) == 1
+    assert erase_end_users(now=now) == 0
+    assert erase_end_users(now=now + timedelta(minutes=11)) == 1
     assert kept(team.workspace) == set()
 
 
@@ -225,7 +225,7 @@ def test_erasure_is_asked_for_and_followed_on_the_settings_page(
     assert table_cells(asked.content.decode()) == [
         ["just now", team.alice.email, "Waiting", "", ""]
     ]
-    erase_users(now=timezone.now())
+    erase_end_users(now=timezone.now())
     page = alice.get(page_path(team.workspace, "settings")).content.decode()
     assert table_cells(page) == [["just now", team.alice.email, "Erased", "1", "0"]]
     assert "u-1" not in page

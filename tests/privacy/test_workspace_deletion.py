@@ -20,12 +20,20 @@ from apps.conversations.search import index_new_messages
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
-from apps.privacy.workspace_deletion import end_workspaces
+from apps.privacy.workspace_deletion import delete_due_workspaces
 from apps.workspaces.models import Workspace
 from tests.conversations.export_helpers import make_export
-from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_key, make_model
+from tests.factories import (
+    UNREACHABLE_URL,
+    Team,
+    grant_credits,
+    make_api_key,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import place
+from tests.workspaces.people import member
 
 SECRET = "Zanzibar"
 
@@ -69,8 +77,8 @@ def of_a_workspace(model: type[models.Model]) -> bool:
 
 def lived_in(team: Team) -> tuple[Turn, str]:
     """A workspace in which something was said, and its key's secret."""
-    give(team.workspace, 10)
-    model = make_model(credits_per_reply=1)
+    grant_credits(team.workspace, 10)
+    model = make_language_model(credits_per_reply=1)
     chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
@@ -92,14 +100,14 @@ def lived_in(team: Team) -> tuple[Turn, str]:
         actor=SYSTEM,
     )
     index_new_messages()
-    make_endpoint(team.workspace, url=f"{NOBODY}?token={SECRET}")
+    make_webhook_endpoint(team.workspace, url=f"{UNREACHABLE_URL}?token={SECRET}")
     create_lead(
         workspace_id=team.workspace.id,
         chatbot_id=chatbot.id,
         fields=LeadFields(name=SECRET, email="dana@example.com", source=SECRET),
         actor=SYSTEM,
     )
-    return turn, make_key(team.workspace)
+    return turn, make_api_key(team.workspace)
 
 
 def make_due(team: Team) -> datetime:
@@ -144,7 +152,7 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
         "Rating",
         "Turn",
     ]
-    assert end_workspaces(now=make_due(team)) == [team.workspace.id]
+    assert delete_due_workspaces(now=make_due(team)) == [team.workspace.id]
     assert rows_that_say(SECRET, team.workspace) == []
     assert rows_that_say(team.alice.email, team.workspace) == []
     assert ExportPart.objects.filter(workspace=team.workspace).count() == 0  # its lines are bytes
@@ -158,31 +166,34 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
 
 def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
     _, secret = lived_in(team)
-    assert end_workspaces(now=timezone.now()) == []
+    assert delete_due_workspaces(now=timezone.now()) == []
     assert authenticate_key(secret).workspace_id == team.workspace.id
     assert Chatbot.objects.get(workspace=team.workspace).is_active is True
-    assert place(team.workspace, team.alice).role == "owner"
+    assert member(team.workspace, team.alice).role == "owner"
 
 
 def test_neighbours_are_left_alone(team: Team) -> None:
-    chatbot = make_chatbot(team.outside, system_prompt=SECRET)
-    give(team.outside, 1)
+    chatbot = make_chatbot(team.other_workspace, system_prompt=SECRET)
+    grant_credits(team.other_workspace, 1)
     completed(opened(chatbot, credits=1, text=SECRET), SECRET)
-    end_workspaces(now=make_due(team))
-    assert rows_that_say(SECRET, team.outside) == ["Chatbot", "ChatbotVersion", "Message"]
+    delete_due_workspaces(now=make_due(team))
+    assert rows_that_say(SECRET, team.other_workspace) == ["Chatbot", "ChatbotVersion", "Message"]
 
 
 def test_running_turn_is_waited_for(team: Team) -> None:
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     turn = opened(make_chatbot(team.workspace), credits=1, text=SECRET)
     now = make_due(team)
-    assert end_workspaces(now=now) == []
+    assert delete_due_workspaces(now=now) == []
     assert Workspace.objects.get(pk=team.workspace.pk).closed_at == now
     completed(turn, SECRET)
-    assert end_workspaces(now=now) == [team.workspace.id]
+    assert delete_due_workspaces(now=now) == [team.workspace.id]
     assert set(Message.objects.filter(turn=turn).values_list("text", flat=True)) == {""}
 
 
 def test_end_comes_once(team: Team) -> None:
     now = make_due(team)
-    assert (end_workspaces(now=now), end_workspaces(now=now)) == ([team.workspace.id], [])
+    assert (delete_due_workspaces(now=now), delete_due_workspaces(now=now)) == (
+        [team.workspace.id],
+        [],
+    )

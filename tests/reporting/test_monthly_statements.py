@@ -20,8 +20,8 @@ from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind
 from apps.credits.queries import ledger_sum
 from apps.credits.services import grant
-from apps.reporting.csv_download import AT_ONCE
-from apps.reporting.monthly_statements import MOST_LINES, Month, months_of, statement_of
+from apps.reporting.csv_download import CSV_BATCH_SIZE
+from apps.reporting.monthly_statements import MAX_CHARGE_LINES, Month, build_statement, months_for
 from apps.workspaces.models import Workspace
 from tests.dashboard.page_client import login, table_cells, visible_text
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
@@ -121,7 +121,7 @@ def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
     grant_credits(team.other_workspace, 5)
     balance = 0
     for name in MONTHS:
-        statement = statement_of(team.workspace.id, Month.named(name))
+        statement = build_statement(team.workspace.id, Month.parse(name))
         then = in_month(told, name)
         by_kind: Counter[str] = Counter()
         by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -143,7 +143,7 @@ def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
         } == by_model
         assert {day.day.isoformat(): day.credits for day in statement.days} == by_day
         listed = [fact for fact in then if fact.model]
-        expected = listed if len(listed) <= MOST_LINES else []
+        expected = listed if len(listed) <= MAX_CHARGE_LINES else []
         assert [
             (line.entry.created_at, line.entry.amount, line.turn and line.turn.model_name)
             for line in statement.charges
@@ -159,7 +159,7 @@ def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
     model.credits_per_reply = 7
     model.save()
     completed(opened(Chatbot.objects.get(pk=chatbot.pk), credits=9))
-    statement = statement_of(team.workspace.id, Month.of(timezone.now()))
+    statement = build_statement(team.workspace.id, Month.containing(timezone.now()))
     assert [(str(each.price), each.turns, each.credits) for each in statement.models] == [
         ("7 a reply", 1, 7),
         ("2 a reply", 1, 2),
@@ -171,7 +171,7 @@ def test_page_shows_the_statement(team: Team) -> None:
     model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
     completed(turn, input_tokens=5, output_tokens=6)
-    month = Month.of(timezone.now())
+    month = Month.containing(timezone.now())
     html = login(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{month}")
     text = visible_text(html.content.decode())
     assert f"Statement for {month.title}" in text
@@ -197,22 +197,22 @@ def test_what_is_no_month_is_not_found(team: Team, name: str) -> None:
 
 
 def test_months_reach_back_to_the_first_entry(team: Team) -> None:
-    now = Month.of(timezone.now())
-    assert months_of(team.workspace.id) == [now]
-    entry = BackfillEntry(now.previous().previous().begins, EntryKind.GRANT, 1)
+    now = Month.containing(timezone.now())
+    assert months_for(team.workspace.id) == [now]
+    entry = BackfillEntry(now.previous().previous().start, EntryKind.GRANT, 1)
     backfill_entries(workspace_id=team.workspace.id, entries=[entry])
-    assert months_of(team.workspace.id) == [now, now.previous(), now.previous().previous()]
+    assert months_for(team.workspace.id) == [now, now.previous(), now.previous().previous()]
 
 
 def test_months_follow_each_other_over_years() -> None:
     december = Month(2023, 12)
     assert (december.next(), Month(2024, 1).previous()) == (Month(2024, 1), december)
-    assert december.ends == datetime(2024, 1, 1, tzinfo=UTC)
-    assert Month.of(datetime(2024, 1, 1, 0, 30, tzinfo=UTC).astimezone()) == Month(2024, 1)
+    assert december.end == datetime(2024, 1, 1, tzinfo=UTC)
+    assert Month.containing(datetime(2024, 1, 1, 0, 30, tzinfo=UTC).astimezone()) == Month(2024, 1)
 
 
 def test_csv_has_every_line_and_adds_up(web: WebProcess, live_team: Team) -> None:
-    told = facts(1, 2 * AT_ONCE)
+    told = facts(1, 2 * CSV_BATCH_SIZE)
     written(live_team.workspace, told)
 
     def exported(user: User, name: str) -> httpx.Response:

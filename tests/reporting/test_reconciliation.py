@@ -17,9 +17,9 @@ from apps.conversations.models import Turn
 from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.credits.services import adjust
-from apps.reporting.reconciliation import check_account, check_books
+from apps.reporting.reconciliation import check_account, check_all_accounts
 from tests.credits.ledger_tampering import remake_chain, tamper
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
 
@@ -34,8 +34,8 @@ def night_of(day: datetime) -> NightlyCheck:
 
 def lived(team: Team) -> Turn:
     """A completed turn of 3 credits; one that failed, one that runs and holds 4."""
-    give(team.workspace, 100)
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    grant_credits(team.workspace, 100)
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = opened(chatbot, credits=5)
     completed(turn)
     failed(opened(chatbot, credits=5))
@@ -97,7 +97,7 @@ def test_tampered_account_is_found(team: Team, change: str, fault: str) -> None:
 def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(team: Team) -> None:
     lived(team)
     assert found(team).fault == ""
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     entry = LedgerEntry.objects.get(workspace=team.workspace, sequence=1)
     tamper("UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id)
     remake_chain(team.workspace.id)
@@ -116,21 +116,21 @@ def test_what_a_night_found_is_never_changed(team: Team) -> None:
 def test_day_is_checked_once_and_the_next_one_again(team: Team) -> None:
     lived(team)
     day = some_day()
-    night = check_books(now=day)
+    night = check_all_accounts(now=day)
     assert night is not None
     assert night.checks.filter(workspace=team.workspace, fault="").count() == 1
     assert (night.accounts, night.finished_at is None) == (night.checks.count(), False)
-    assert check_books(now=day + timedelta(hours=20)) is None
-    assert check_books(now=day + timedelta(days=1)) is not None
+    assert check_all_accounts(now=day + timedelta(hours=20)) is None
+    assert check_all_accounts(now=day + timedelta(days=1)) is not None
 
 
 def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Team) -> None:
     lived(team)
     day = some_day()
     night = night_of(day)
-    assert check_books(now=day) is None
+    assert check_all_accounts(now=day) is None
     NightlyCheck.objects.filter(pk=night.pk).update(claimed_until=timezone.now())
-    again = check_books(now=day)
+    again = check_all_accounts(now=day)
     assert again is not None
     assert (again.pk, again.checks.filter(workspace=team.workspace).count()) == (night.pk, 1)
 
@@ -139,7 +139,7 @@ def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Te
 def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
     lived(team)
     tamper("UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id)
-    night = check_books(now=some_day())
+    night = check_all_accounts(now=some_day())
     assert night is not None
     assert [
         check.workspace
@@ -160,7 +160,7 @@ def test_two_workers_at_once_check_once(live_team: Team) -> None:
     def work(_: int) -> bool:
         barrier.wait(timeout=30)
         try:
-            return check_books(now=day) is not None
+            return check_all_accounts(now=day) is not None
         finally:
             connections.close_all()
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.credits.services import grant
 from apps.reporting.monthly_statements import Month
-from tests.factories import Team, make_chatbot, make_model, make_user
+from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import completed, opened
 
 
@@ -23,18 +23,18 @@ def finance() -> Client:
 
 def test_staff_see_a_workspaces_month(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=100, reason="A gift", reference="ticket 7")
-    model = make_model(credits_per_reply=30)
+    model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
     completed(turn, input_tokens=5, output_tokens=6)
     address = reverse("admin:credits_statement_month", args=[team.workspace.id])
     answer = finance().get(address)
     rows = {section.title: section.rows for section in answer.context["sections"]}
-    month = Month.of(timezone.now())
+    month = Month.containing(timezone.now())
     assert rows["Summary"] == [
-        [f"Balance on {month.begins:%Y-%m-%d}", "", "0"],
+        [f"Balance on {month.start:%Y-%m-%d}", "", "0"],
         ["Grant", "1", "+100"],
         ["Charge", "1", "-30"],
-        [f"Balance on {month.ends:%Y-%m-%d}, or now", "", "70"],
+        [f"Balance on {month.end:%Y-%m-%d}, or now", "", "70"],
     ]
     ((_, *given),) = rows["Credits given, adjusted and expired"]
     assert given == ["Grant", "A gift", "ticket 7", "+100", "100"]

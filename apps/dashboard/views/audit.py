@@ -12,7 +12,7 @@ from apps.audit.queries import filter_entries
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.audit import AuditLogFilterForm
 from apps.dashboard.list_pages import paginate
-from apps.reporting.csv_download import csv_file
+from apps.reporting.csv_download import csv_response
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
@@ -36,7 +36,7 @@ def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The entries that are looked for, as CSV."""
     entries = filter_entries(member.workspace_id, AuditLogFilterForm(request.GET).looked_for())
-    return csv_file(f"{member.workspace.slug}-audit-log.csv", COLUMNS, entries, _line)
+    return csv_response(f"{member.workspace.slug}-audit-log.csv", COLUMNS, entries, _line)
 
 
 def in_words(details: Mapping[str, Any]) -> str:

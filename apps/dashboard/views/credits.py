@@ -25,8 +25,8 @@ from apps.dashboard.forms.credits import (
     StatementFilterForm,
 )
 from apps.dashboard.list_pages import paginate
-from apps.reporting.credit_usage import conversations_of_entries, uses
-from apps.reporting.csv_download import csv_file
+from apps.reporting.credit_usage import conversation_ids_by_turn, usage_breakdown
+from apps.reporting.csv_download import csv_response
 from apps.reporting.monthly_statements import Month
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -117,17 +117,19 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
     period = request.GET.get("period", "")
     form = StatementFilterForm(request.GET)
     page = paginate(request, ledger_entries_for(workspace_id, **form.given()))
-    responses = conversations_of_entries(workspace_id, page.rows)
+    responses = conversation_ids_by_turn(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
         "expiring": upcoming_expiries(account)[:SHOWN_EXPIRIES] if account else [],
         "period": period if period in PERIODS else "30d",
-        "uses": uses(workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])),
+        "uses": usage_breakdown(
+            workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])
+        ),
         "form": form,
         "page": page,
         "rows": [(entry, responses.get(entry.turn_id or "")) for entry in page.rows],
-        "month": Month.of(timezone.now()),
+        "month": Month.containing(timezone.now()),
         "may_export": is_allowed(member.role, Permission.EXPORT),
         "may_ask": is_allowed(member.role, Permission.REQUEST_CREDITS),
         "requests": credit_requests_for(workspace_id)[:SHOWN_REQUESTS],
@@ -146,7 +148,7 @@ def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpRes
 def statement(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The entries of the ledger that are looked for, as CSV."""
     found = ledger_entries_for(member.workspace_id, **StatementFilterForm(request.GET).given())
-    return csv_file(f"{member.workspace.slug}-credits.csv", COLUMNS, found, _line)
+    return csv_response(f"{member.workspace.slug}-credits.csv", COLUMNS, found, _line)
 
 
 def _line(entry: LedgerEntry) -> tuple[object, ...]:

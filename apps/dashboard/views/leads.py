@@ -17,7 +17,7 @@ from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.models import Lead
 from apps.leads.queries import get_lead, leads_for
 from apps.leads.services import delete_lead, update_lead
-from apps.reporting.csv_download import csv_file
+from apps.reporting.csv_download import csv_response
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -49,7 +49,7 @@ def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The leads that are looked for, as CSV."""
     form = LeadFilterForm(member.workspace_id, request.GET)
     found = leads_for(member.workspace_id, **form.given()).select_related("chatbot")
-    return csv_file(f"{member.workspace.slug}-leads.csv", COLUMNS, found, _line)
+    return csv_response(f"{member.workspace.slug}-leads.csv", COLUMNS, found, _line)
 
 
 @workspace_page(Permission.VIEW)

@@ -5,8 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from apps.dashboard.access import workspace_page
-from apps.reporting.monthly_statements import Month, months_of, statement_of
-from apps.reporting.statement_csv import month_file
+from apps.reporting.monthly_statements import Month, build_statement, months_for
+from apps.reporting.statement_csv import statement_csv_response
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -16,9 +16,9 @@ from apps.workspaces.roles import Permission, is_allowed
 def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
     """A month's statement, made to be read and to be printed."""
     named = _named(month)
-    months = months_of(member.workspace_id)
+    months = months_for(member.workspace_id)
     context = {
-        "statement": statement_of(member.workspace_id, named),
+        "statement": build_statement(member.workspace_id, named),
         "month": named,
         "is_running": named == months[0],
         "months": months,
@@ -31,11 +31,11 @@ def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
 @workspace_page(Permission.EXPORT)
 def month_csv(request: HttpRequest, member: Member, month: str) -> StreamingHttpResponse:
     """Every line of the month as CSV, between its two balances."""
-    return month_file(member.workspace, _named(month))
+    return statement_csv_response(member.workspace, _named(month))
 
 
 def _named(month: str) -> Month:
     try:
-        return Month.named(month)
+        return Month.parse(month)
     except ValueError as error:
         raise Http404 from error

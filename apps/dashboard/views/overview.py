@@ -11,12 +11,12 @@ from apps.credits.queries import balance_for
 from apps.dashboard.access import workspace_page
 from apps.reporting.overview import (
     PERIODS,
-    active_users,
-    change,
-    days_left,
-    errors,
-    series,
+    count_active_users,
+    count_errors_by_code,
+    days_until_empty,
+    describe_change,
     summary,
+    turns_over_time,
 )
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
@@ -38,20 +38,22 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     workspace_id = member.workspace_id
     now = summary(workspace_id, since=since, until=until)
     before = summary(workspace_id, since=since - over, until=since)
-    left = days_left(balance=balance_for(workspace_id).balance, used=now.credits, over=over)
+    left = days_until_empty(
+        balance=balance_for(workspace_id).balance, credits=now.credits, period=over
+    )
     context = {
         "period": period,
         "now": now,
-        "active_users": active_users(workspace_id, since=since, until=until),
+        "active_users": count_active_users(workspace_id, since=since, until=until),
         "before": before,
         "changes": {
-            "messages": change(now.messages, before.messages, period=PERIOD_NAMES[period]),
-            "conversations": change(
+            "messages": describe_change(now.messages, before.messages, period=PERIOD_NAMES[period]),
+            "conversations": describe_change(
                 now.conversations, before.conversations, period=PERIOD_NAMES[period]
             ),
         },
-        "buckets": series(workspace_id, since=since, until=until),
-        "errors": errors(workspace_id, since=since, until=until),
+        "buckets": turns_over_time(workspace_id, since=since, until=until),
+        "errors": count_errors_by_code(workspace_id, since=since, until=until),
         "days_left": left,
         "runs_out_on": until + timedelta(days=left) if left is not None and left <= YEAR else None,
     }

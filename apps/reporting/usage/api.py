@@ -9,27 +9,27 @@ from ninja import Query, Router
 from apps.api_keys.authentication import ApiKeyAuth, get_caller
 from apps.api_keys.models import Scope
 from apps.api_kit.schemas import IsoDate, SuccessSchema
-from apps.reporting.usage.queries import MOST_DAYS, GroupBy, usage_of
-from apps.reporting.usage.schemas import UsageOut
+from apps.reporting.usage.queries import MAX_DAYS, GroupBy, usage_for
+from apps.reporting.usage.schemas import UsageSchema
 
 router = Router(tags=["credits"], by_alias=True)
 
 
-@router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[UsageOut])
+@router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[UsageSchema])
 def get_credit_usage(
     request: HttpRequest,
-    days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="How many days.")] = 30,
+    days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="How many days.")] = 30,
     until: Annotated[IsoDate | None, Query(description="The last day; today by default.")] = None,
     group_by: Annotated[GroupBy, Query(alias="groupBy")] = GroupBy.DAY,
-) -> SuccessSchema[UsageOut]:
+) -> SuccessSchema[UsageSchema]:
     """What the turns of some days came to, by day, chatbot, language model or API key.
 
     Days come in their order; other groups those of the most credits first, at most 1,000.
     """
-    usage = usage_of(
+    usage = usage_for(
         get_caller(request).workspace_id,
         until=until or datetime.now(UTC).date(),
         days=days,
         by=group_by,
     )
-    return SuccessSchema(data=UsageOut.of(usage, group_by))
+    return SuccessSchema(data=UsageSchema.of(usage, group_by))

@@ -15,8 +15,8 @@ from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 
-MOST_DAYS = 92
-MOST_GROUPS = 1000
+MAX_DAYS = 92
+MAX_GROUPS = 1000
 
 
 class GroupBy(StrEnum):
@@ -43,7 +43,7 @@ _FIGURES: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UsageFigures:
     """Turns that began, the credits that they were charged, and the tokens of their models."""
 
     turns: int = 0
@@ -53,7 +53,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsageGroup:
     """The figures of one group: a day, the id of a chatbot or key, or the name of a model.
 
     No id: no key, or one that is deleted. `name` is that of the chatbot or the key.
@@ -61,7 +61,7 @@ class Used:
 
     group: str | None
     name: str | None
-    figures: Figures
+    figures: UsageFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ class Usage:
 
     since: date
     until: date
-    total: Figures
-    groups: list[Used]
+    total: UsageFigures
+    groups: list[UsageGroup]
 
 
-def usage_of(workspace_id: str, *, until: date, days: int, by: GroupBy) -> Usage:
+def usage_for(workspace_id: str, *, until: date, days: int, by: GroupBy) -> Usage:
     """What the turns of so many days up to `until` come to.
 
     Days come in their order, empty ones too; other groups those of the most credits first, at most
@@ -88,16 +88,16 @@ def usage_of(workspace_id: str, *, until: date, days: int, by: GroupBy) -> Usage
         found = {row["group"]: _figures(row) for row in rows}
         count = until.toordinal() - since.toordinal() + 1
         each = [since + timedelta(days=n) for n in range(count)]
-        groups = [Used(day.isoformat(), None, found.get(day, Figures())) for day in each]
+        groups = [UsageGroup(day.isoformat(), None, found.get(day, UsageFigures())) for day in each]
     else:
-        most = list(rows.order_by("-credits", "-turns", "group")[:MOST_GROUPS])
+        most = list(rows.order_by("-credits", "-turns", "group")[:MAX_GROUPS])
         names = _names(workspace_id, by, [row["group"] for row in most])
-        groups = [Used(row["group"], names.get(row["group"]), _figures(row)) for row in most]
+        groups = [UsageGroup(row["group"], names.get(row["group"]), _figures(row)) for row in most]
     return Usage(since, until, total, groups)
 
 
-def _figures(row: Mapping[str, Any]) -> Figures:
-    return Figures(**{name: row[name] for name in _FIGURES})
+def _figures(row: Mapping[str, Any]) -> UsageFigures:
+    return UsageFigures(**{name: row[name] for name in _FIGURES})
 
 
 def _turns(workspace_id: str, since: date, until: date) -> QuerySet[Turn]:

@@ -7,10 +7,10 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from apps.api_kit.schemas import ResponseSchema
-from apps.reporting.usage.queries import Figures, GroupBy, Usage, Used
+from apps.reporting.usage.queries import GroupBy, Usage, UsageFigures, UsageGroup
 
 
-class FiguresOut(ResponseSchema):
+class UsageFiguresSchema(ResponseSchema):
     """Turns that began in the time, the credits that they were charged, their models' tokens."""
 
     turns: int
@@ -19,7 +19,7 @@ class FiguresOut(ResponseSchema):
     output_tokens: int
 
     @classmethod
-    def of(cls, figures: Figures, **more: str | None) -> Self:
+    def of(cls, figures: UsageFigures, **more: str | None) -> Self:
         return cls(
             turns=figures.turns,
             credits=figures.credits,
@@ -29,7 +29,7 @@ class FiguresOut(ResponseSchema):
         )
 
 
-class UsedOut(FiguresOut):
+class UsageGroupSchema(UsageFiguresSchema):
     """`group` is a day, a chatbot's or API key's id, or a language model's name; null where there
     was no key, or it is deleted. `name` is that of the chatbot or the key."""
 
@@ -37,18 +37,18 @@ class UsedOut(FiguresOut):
     name: str | None
 
     @classmethod
-    def used(cls, used: Used) -> Self:
+    def from_group(cls, used: UsageGroup) -> Self:
         return cls.of(used.figures, group=used.group, name=used.name)
 
 
-class UsageOut(ResponseSchema):
+class UsageSchema(ResponseSchema):
     """Both days are whole, in UTC and included."""
 
     since: Annotated[str, Field(json_schema_extra={"format": "date"})]
     until: Annotated[str, Field(json_schema_extra={"format": "date"})]
     group_by: GroupBy
-    total: FiguresOut
-    usage: list[UsedOut]
+    total: UsageFiguresSchema
+    usage: list[UsageGroupSchema]
 
     @classmethod
     def of(cls, usage: Usage, by: GroupBy) -> Self:
@@ -56,6 +56,6 @@ class UsageOut(ResponseSchema):
             since=usage.since.isoformat(),
             until=usage.until.isoformat(),
             group_by=by,
-            total=FiguresOut.of(usage.total),
-            usage=[UsedOut.used(used) for used in usage.groups],
+            total=UsageFiguresSchema.of(usage.total),
+            usage=[UsageGroupSchema.from_group(used) for used in usage.groups],
         )

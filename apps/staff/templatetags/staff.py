@@ -6,7 +6,7 @@ from django import template
 
 from apps.accounts.models import User
 from apps.staff.sections import Section
-from apps.staff.workspace import sections_of
+from apps.staff.workspace import sections_for
 from apps.workspaces.models import Workspace
 
 register = template.Library()
@@ -15,4 +15,4 @@ register = template.Library()
 @register.simple_tag
 def workspace_sections(workspace: Workspace | None, viewer: User) -> list[Section]:
     """The workspace in one view; nothing where it is being made."""
-    return sections_of(workspace, viewer) if workspace else []
+    return sections_for(workspace, viewer) if workspace else []

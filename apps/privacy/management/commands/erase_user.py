@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.infrastructure.commands import OperatorCommand
-from apps.privacy.retention import erase_user
+from apps.privacy.retention import erase_end_user
 from apps.workspaces.queries import get_workspace_by_slug
 from apps.workspaces.services import request_erasure
 
@@ -23,7 +23,7 @@ class Command(OperatorCommand):
         found = get_workspace_by_slug(workspace)
         now = timezone.now()
         erasure = request_erasure(workspace=found, user_id=user_id, actor=SYSTEM, claimed_at=now)
-        done = erase_user(erasure, now=now)
+        done = erase_end_user(erasure, now=now)
         erasure.refresh_from_db()
         return {
             "workspace": found.slug,

@@ -7,12 +7,12 @@ import re
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
-from tests.accounts.browser_session import visitor
+from tests.accounts.browser_session import new_browser
 from tests.factories import Team
 
 
 def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> None:
-    client = visitor()
+    client = new_browser()
     page = client.get("/login").content.decode()
     assert re.findall(r"<label[^>]*>([^<]+)</label>", page)[:2] == ["Email", "Password"]
     assert "placeholder" not in page
@@ -28,7 +28,7 @@ def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> Non
 
 def test_page_of_second_factors_says_since_when(team: Team) -> None:
     TOTP.activate(team.alice, generate_totp_secret())
-    client = visitor()
+    client = new_browser()
     client.force_login(team.alice)
     page = client.get("/account/2fa").content.decode()
     assert f"On since {timezone.now():%-d %B %Y}." in page

@@ -11,10 +11,17 @@ from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import invitation_token
 from apps.workspaces.services import invite, revoke_invitation
-from tests.accounts.browser_session import PASSWORD, is_in, log_in, mails, sign_up, visitor
+from tests.accounts.browser_session import (
+    PASSWORD,
+    is_signed_in,
+    log_in,
+    new_browser,
+    sent_emails,
+    sign_up,
+)
 from tests.factories import Team
 from tests.task_runner import run_jobs
-from tests.workspaces.people import hand, place
+from tests.workspaces.people import actor_for, get_member
 
 pytestmark = pytest.mark.usefixtures("queue")
 
@@ -27,16 +34,16 @@ def queue(committed: None) -> None:
 
 def offered(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitation, str]:
     """An open invitation and the path of its link."""
-    alice = place(team.workspace, team.alice)
+    alice = get_member(team.workspace, team.alice)
     invitation = invite(
-        workspace=team.workspace, email=email, role=role, by=alice, actor=hand(alice)
+        workspace=team.workspace, email=email, role=role, by=alice, actor=actor_for(alice)
     )
     return invitation, f"/invitations/{invitation_token(invitation)}"
 
 
 def known(email: str) -> tuple[User, Client]:
     """Somebody with an account, signed in."""
-    user, client = User.objects.create_user(email, PASSWORD), visitor()
+    user, client = User.objects.create_user(email, PASSWORD), new_browser()
     mark_email_verified(user=user)
     log_in(client, email)
     return user, client
@@ -48,15 +55,15 @@ def role_of(team: Team, email: str) -> str | None:
 
 
 def test_new_person_signs_up_and_joins_without_a_second_email(live_team: Team) -> None:
-    email, client = f"dana-{new_id()}@example.com", visitor()
+    email, client = f"dana-{new_id()}@example.com", new_browser()
     _, link = offered(live_team, email, Role.ADMIN)
-    mails()
+    sent_emails()
     page = client.get(link).content.decode()
     assert f'href="/signup?next={link}&amp;email=' in page
     assert "workspace_name" not in client.get(f"/signup?next={link}").context["form"].fields
     assert sign_up(client, email, None, next=link).headers["Location"] == link
-    assert is_in(client) is True
-    assert mails() == []
+    assert is_signed_in(client) is True
+    assert sent_emails() == []
     response = client.post(link)
     assert response.headers["Location"] == f"/w/{live_team.workspace.slug}/"
     assert role_of(live_team, email) == "admin"
@@ -66,7 +73,7 @@ def test_new_person_signs_up_and_joins_without_a_second_email(live_team: Team) -
 def test_account_of_an_invited_person_has_the_invited_address(live_team: Team) -> None:
     email, other = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
     _, link = offered(live_team, email)
-    client = visitor()
+    client = new_browser()
     client.get(link)
     sign_up(client, other, None, next=link)
     assert User.objects.filter(email=email).count() == 1
@@ -75,17 +82,17 @@ def test_account_of_an_invited_person_has_the_invited_address(live_team: Team) -
 
 def test_link_vouches_for_no_other_address(live_team: Team) -> None:
     _, link = offered(live_team, f"dana-{new_id()}@example.com")
-    client, other = visitor(), f"eve-{new_id()}@example.com"
+    client, other = new_browser(), f"eve-{new_id()}@example.com"
     client.get(link)
     assert sign_up(client, other).headers["Location"] == "/verify-email"
-    assert is_in(client) is False
-    assert (other, "Verify your email address") in mails()
+    assert is_signed_in(client) is False
+    assert (other, "Verify your email address") in sent_emails()
 
 
 def test_person_with_an_account_logs_in_and_joins(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     known(email)
-    client, (_, link) = visitor(), offered(live_team, email.upper(), Role.VIEWER)
+    client, (_, link) = new_browser(), offered(live_team, email.upper(), Role.VIEWER)
     assert f'href="/login?next={link}"' in client.get(link).content.decode()
     assert log_in(client, email, then=link).headers["Location"] == link
     assert client.get(link).content.decode().count(">Join</button>") == 1
@@ -108,7 +115,9 @@ def test_withdrawn_and_made_up_links_say_so(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     _, client = known(email)
     invitation, link = offered(live_team, email)
-    revoke_invitation(invitation=invitation, actor=hand(place(live_team.workspace, live_team.bob)))
+    revoke_invitation(
+        invitation=invitation, actor=actor_for(get_member(live_team.workspace, live_team.bob))
+    )
     assert "withdrawn or replaced" in client.post(link).content.decode()
     for token in ("x", "a~b", f"{invitation.pk}~x"):
         answer = client.get(f"/invitations/{token}")
@@ -118,5 +127,5 @@ def test_withdrawn_and_made_up_links_say_so(live_team: Team) -> None:
 def test_signed_out_person_accepts_nothing(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     _, link = offered(live_team, email)
-    assert visitor().post(link).status_code == 200
+    assert new_browser().post(link).status_code == 200
     assert role_of(live_team, email) is None

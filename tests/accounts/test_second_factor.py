@@ -15,7 +15,15 @@ from apps.accounts.adapters import SecondFactorAdapter
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
-from tests.accounts.browser_session import PASSWORD, confirm, errors, is_in, log_in, mails, visitor
+from tests.accounts.browser_session import (
+    PASSWORD,
+    confirm_password,
+    form_errors,
+    is_signed_in,
+    log_in,
+    new_browser,
+    sent_emails,
+)
 from tests.task_runner import run_jobs
 
 pytestmark = pytest.mark.usefixtures("queue")
@@ -37,9 +45,9 @@ def protected() -> tuple[User, Client, str]:
     """Somebody with an authenticator app, a browser that is signed in, and the app's secret."""
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
-    client = visitor()
+    client = new_browser()
     log_in(client, user.email)
-    confirm(client)
+    confirm_password(client)
     secret = client.get("/account/2fa/app").context["form"].secret
     response = client.post("/account/2fa/app", {"code": code(secret)})
     assert response.headers["Location"] == "/account/2fa/codes"
@@ -54,27 +62,27 @@ def codes_on(client: Client) -> list[str]:
 def test_app_is_set_up_with_its_code_and_the_person_told() -> None:
     user, client, _ = protected()
     assert len(codes_on(client)) == 10
-    assert (user.email, "Authenticator App Activated") in mails()
+    assert (user.email, "Authenticator App Activated") in sent_emails()
     assert "On since" in client.get("/account/2fa").content.decode()
 
 
 def test_wrong_code_sets_nothing_up() -> None:
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
-    client = visitor()
+    client = new_browser()
     log_in(client, user.email)
-    confirm(client)
-    assert errors(client.post("/account/2fa/app", {"code": "000000"})).keys() == {"code"}
+    confirm_password(client)
+    assert form_errors(client.post("/account/2fa/app", {"code": "000000"})).keys() == {"code"}
     assert Authenticator.objects.filter(user=user).count() == 0
 
 
 def test_log_in_asks_for_the_code() -> None:
     user, _, _ = protected()
-    client = visitor()
+    client = new_browser()
     assert log_in(client, user.email).headers["Location"] == "/login/second-factor"
-    assert (is_in(client), client.get("/workspaces").status_code) == (False, 302)
-    assert errors(client.post("/login/second-factor", {"code": "000000"})).keys() == {"code"}
-    assert is_in(client) is False
+    assert (is_signed_in(client), client.get("/workspaces").status_code) == (False, 302)
+    assert form_errors(client.post("/login/second-factor", {"code": "000000"})).keys() == {"code"}
+    assert is_signed_in(client) is False
 
 
 def test_recovery_code_opens_once() -> None:
@@ -82,10 +90,10 @@ def test_recovery_code_opens_once() -> None:
     first, *_ = codes_on(client)
     found = []
     for _ in range(2):
-        browser = visitor()
+        browser = new_browser()
         log_in(browser, user.email)
         browser.post("/login/second-factor", {"code": first})
-        found.append(is_in(browser))
+        found.append(is_signed_in(browser))
     assert found == [True, False]
 
 
@@ -93,20 +101,20 @@ def test_code_of_the_app_opens_once() -> None:
     user, _, secret = protected()
     shown, found = code(secret), []
     for _ in range(2):
-        browser = visitor()
+        browser = new_browser()
         log_in(browser, user.email)
         browser.post("/login/second-factor", {"code": shown})
-        found.append(is_in(browser))
+        found.append(is_signed_in(browser))
     assert found == [True, False]
 
 
 def test_guessing_codes_is_slowed_down() -> None:
     user, _, _ = protected()
-    client = visitor()
+    client = new_browser()
     log_in(client, user.email)
     for _ in range(5):
         client.post("/login/second-factor", {"code": "000000"})
-    refused = errors(client.post("/login/second-factor", {"code": "000000"}))
+    refused = form_errors(client.post("/login/second-factor", {"code": "000000"}))
     assert refused == {"code": ["Too many failed login attempts. Try again later."]}
 
 
@@ -122,7 +130,7 @@ def test_app_is_switched_off_and_its_codes_go() -> None:
     response = client.post("/account/2fa/app/remove")
     assert response.headers["Location"] == "/account/2fa"
     assert Authenticator.objects.filter(user=user).count() == 0
-    assert log_in(visitor(), user.email).headers["Location"] == "/workspaces"
+    assert log_in(new_browser(), user.email).headers["Location"] == "/workspaces"
 
 
 def test_secrets_rest_encrypted() -> None:
@@ -144,7 +152,7 @@ def test_secrets_are_read_after_a_change_of_the_key(settings: object) -> None:
     "address", ["/account/2fa", "/account/passkeys", "/account/passkeys/add", "/account/email"]
 )
 def test_pages_of_ones_account_are_for_who_is_signed_in(address: str) -> None:
-    assert visitor().get(address).headers["Location"].split("?")[0] in ("/login", "/confirm")
+    assert new_browser().get(address).headers["Location"].split("?")[0] in ("/login", "/confirm")
     _, client, _ = protected()
     assert client.get(address).status_code == 200
 

@@ -22,13 +22,13 @@ from apps.core.ids import new_id
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.queries import invitation_token
 from apps.workspaces.services import invite
-from tests.accounts.browser_session import PASSWORD, SEND
+from tests.accounts.browser_session import PASSWORD, SEND_EMAIL_TASK
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.task_runner import run_jobs
 from tests.web_processes import WebProcess
-from tests.workspaces.people import hand, place
+from tests.workspaces.people import actor_for, get_member
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -63,7 +63,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
 
-    run_jobs(SEND)
+    run_jobs(SEND_EMAIL_TASK)
     (link,) = re.findall(r"http\S+/verify-email/\S+", str(mail.outbox[-1].body))
     page.goto(link)
     page.get_by_role("button", name="Verify").click()
@@ -71,7 +71,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     workspace = Workspace.objects.get(members__user__email=email)
     assert page.url == f"{web.url}/w/{workspace.slug}/"
 
-    model = make_model(credits_per_reply=1)
+    model = make_language_model(credits_per_reply=1)
     page.goto(f"/w/{workspace.slug}/chatbots")
     page.get_by_role("link", name="New chatbot").click()
     page.get_by_label("Name").fill("Support")
@@ -102,7 +102,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
 def test_key_is_rotated_and_both_work_for_a_while(
     visit: Open, web: WebProcess, live_team: Team, size: str
 ) -> None:
-    old, chatbot = make_key(live_team.workspace), make_chatbot(live_team.workspace)
+    old, chatbot = make_api_key(live_team.workspace), make_chatbot(live_team.workspace)
     page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/keys")
     page.get_by_role("button", name="Rotate test").click()
@@ -154,13 +154,13 @@ def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: 
 def test_pages_before_a_workspace_are_accessible(
     visit: Open, live_team: Team, size: str, scheme: str
 ) -> None:
-    alice = place(live_team.workspace, live_team.alice)
+    alice = get_member(live_team.workspace, live_team.alice)
     offer = invite(
         workspace=live_team.workspace,
         email=f"dana-{new_id()}@example.com",
         role=Role.VIEWER,
         by=alice,
-        actor=hand(alice),
+        actor=actor_for(alice),
     )
     page = visit(None, size=size, scheme=scheme).new_page()
     for address in (
@@ -190,15 +190,15 @@ def test_pages_of_people_and_keys_are_accessible(
     visit: Open, live_team: Team, size: str, scheme: str
 ) -> None:
     mark_email_verified(user=live_team.alice)
-    workspace, alice = live_team.workspace, place(live_team.workspace, live_team.alice)
-    give(workspace, 100)
-    make_key(workspace)
+    workspace, alice = live_team.workspace, get_member(live_team.workspace, live_team.alice)
+    grant_credits(workspace, 100)
+    make_api_key(workspace)
     invite(
         workspace=workspace,
         email="dana@example.com",
         role=Role.VIEWER,
         by=alice,
-        actor=hand(alice),
+        actor=actor_for(alice),
     )
     page = visit(live_team.alice, size=size, scheme=scheme).new_page()
     within = ("settings", "members", "audit", "keys")

@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_lead
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import actor, add_new_member
+from tests.workspaces.people import actor_for, add_new_member
 
 QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
 

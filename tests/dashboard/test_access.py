@@ -16,10 +16,10 @@ from apps.workspaces.roles import ROLE_PERMISSIONS, Permission, is_allowed
 from apps.workspaces.services import add_member, invite
 from tests.contracts.test_architecture import ROOT
 from tests.conversations.export_helpers import make_export
-from tests.factories import Team, make_chatbot, make_endpoint, make_user
-from tests.leads.lead_factory import made
+from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
+from tests.leads.lead_factory import make_lead
 from tests.turns.new_turns import opened
-from tests.workspaces.people import hand, place
+from tests.workspaces.people import actor_for, get_member
 
 HANDS = [*Role.values, "outsider", "anonymous"]
 
@@ -54,17 +54,17 @@ ROW_OF = {name: row for row, names in WANTED.items() for name in names.split()}
 def arguments(team: Team) -> dict[str, str]:
     """What the addresses name, each of the team's workspace. A new name wants a line here."""
     turn = opened(make_chatbot(team.workspace))
-    alice = place(team.workspace, team.alice)
+    alice = get_member(team.workspace, team.alice)
     offer = invite(
         workspace=team.workspace,
         email="dana@example.com",
         role=Role.VIEWER,
         by=alice,
-        actor=hand(alice),
+        actor=actor_for(alice),
     )
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     asked = request_credits(
-        workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=hand(alice)
+        workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=actor_for(alice)
     )
     return {
         "slug": team.workspace.slug,
@@ -73,7 +73,7 @@ def arguments(team: Team) -> dict[str, str]:
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
         "message_id": turn.message_id,
-        "lead_id": made(turn.chatbot).id,
+        "lead_id": make_lead(turn.chatbot).id,
         "endpoint_id": endpoint.id,
         "delivery_id": send_test(endpoint=endpoint).id,
         "export_id": make_export(team.workspace).id,

@@ -11,7 +11,7 @@ from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import open_invitations_for
 from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team
-from tests.workspaces.people import add_new_member, member, roles_by_email
+from tests.workspaces.people import add_new_member, get_member, roles_by_email
 
 
 def test_members_are_listed_owners_first(team: Team) -> None:
@@ -64,7 +64,7 @@ def test_member_is_not_invited_again(team: Team) -> None:
 
 
 def test_role_is_changed_and_a_member_removed(team: Team) -> None:
-    alice, bob = login(team.alice), member(team.workspace, team.bob)
+    alice, bob = login(team.alice), get_member(team.workspace, team.bob)
     alice.post(page_path(team.workspace, f"members/{bob.id}/role"), {"role": "admin"})
     assert roles_by_email(team.workspace)[team.bob.email] == "admin"
     alice.post(page_path(team.workspace, f"members/{bob.id}/remove"))
@@ -73,13 +73,13 @@ def test_role_is_changed_and_a_member_removed(team: Team) -> None:
 
 
 def test_ownership_is_handed_over(team: Team) -> None:
-    bob = member(team.workspace, team.bob)
+    bob = get_member(team.workspace, team.bob)
     login(team.alice).post(page_path(team.workspace, f"members/{bob.id}/transfer"))
     assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
 
 
 def test_last_owner_is_told_why_not(team: Team) -> None:
-    alice, me = login(team.alice), member(team.workspace, team.alice)
+    alice, me = login(team.alice), get_member(team.workspace, team.alice)
     sentence = "A workspace needs an owner. Make somebody else an owner first."
     for page, form in [
         ("members/leave", {}),
@@ -94,7 +94,7 @@ def test_last_owner_is_told_why_not(team: Team) -> None:
 
 def test_admin_is_told_that_owners_are_not_theirs_to_change(team: Team) -> None:
     admin = clients_by_role(team)["admin"]
-    me, bob = member(team.workspace, team.alice), member(team.workspace, team.bob)
+    me, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     for page, form in [
         (f"members/{me.id}/role", {"role": "viewer"}),
         (f"members/{me.id}/remove", {}),
@@ -112,7 +112,7 @@ def test_member_leaves(team: Team) -> None:
 
 
 def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -> None:
-    alice, charlie = login(team.alice), member(team.other_workspace, team.charlie)
+    alice, charlie = login(team.alice), get_member(team.other_workspace, team.charlie)
     login(team.charlie).post(
         page_path(team.other_workspace, "members/invite"),
         {"email": "eve@example.com", "role": "viewer"},
@@ -145,7 +145,7 @@ def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
 
 
 def test_only_an_owner_hands_over(team: Team) -> None:
-    bob = member(team.workspace, team.bob)
+    bob = get_member(team.workspace, team.bob)
     page = page_path(team.workspace, f"members/{bob.id}/transfer")
     browsers = reversed(clients_by_role(team).items())
     assert {name: browser.post(page).status_code for name, browser in browsers} == {

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from apps.demo.seed import seed_demo
-from tests.accounts.browser_session import is_in, log_in, visitor
+from tests.accounts.browser_session import is_signed_in, log_in, new_browser
 
 
 def test_logins_that_the_demo_prints_get_in(db: None) -> None:
     told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
-    owner, staff = visitor(), visitor()
+    owner, staff = new_browser(), new_browser()
     log_in(owner, told["owner_email"], told["owner_password"])
     log_in(staff, told["staff_email"], told["staff_password"], then="/admin/")
-    assert (is_in(owner), staff.get("/admin/").status_code) == (True, 200)
+    assert (is_signed_in(owner), staff.get("/admin/").status_code) == (True, 200)
     assert owner.get("/workspaces").headers["Location"] == f"/w/{told['workspace']}/"

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
 from apps.infrastructure.redis.cache import RedisCacheWithFallback
-from tests.accounts.browser_session import PASSWORD, errors, log_in, visitor
+from tests.accounts.browser_session import PASSWORD, form_errors, log_in, new_browser
 from tests.web_processes import free_port
 
 
@@ -38,8 +38,8 @@ def test_people_get_in_without_redis_and_guessing_is_still_slowed_down(db: None)
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
     for _ in range(5):
-        log_in(visitor(), user.email, "guess")
-    assert errors(log_in(visitor(), user.email)).keys() == {"__all__"}
+        log_in(new_browser(), user.email, "guess")
+    assert form_errors(log_in(new_browser(), user.email)).keys() == {"__all__"}
     other = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=other)
-    assert log_in(visitor(), other.email).headers["Location"] == "/workspaces"
+    assert log_in(new_browser(), other.email).headers["Location"] == "/workspaces"

@@ -33,7 +33,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import member
+from tests.workspaces.people import get_member
 
 SECRET = "Zanzibar"
 
@@ -169,7 +169,7 @@ def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
     assert delete_due_workspaces(now=timezone.now()) == []
     assert authenticate_key(secret).workspace_id == team.workspace.id
     assert Chatbot.objects.get(workspace=team.workspace).is_active is True
-    assert member(team.workspace, team.alice).role == "owner"
+    assert get_member(team.workspace, team.alice).role == "owner"
 
 
 def test_neighbours_are_left_alone(team: Team) -> None:

@@ -10,22 +10,22 @@ from apps.workspaces.services import add_member
 from tests.factories import make_user
 
 
-def place(workspace: Workspace, user: User) -> Member:
+def get_member(workspace: Workspace, user: User) -> Member:
     return Member.objects.get(workspace=workspace, user=user)
 
 
-def newcomer(workspace: Workspace, role: Role) -> Member:
+def add_new_member(workspace: Workspace, role: Role) -> Member:
     return add_member(workspace=workspace, user=make_user(str(role)), role=role)
 
 
-def verified(user: User) -> User:
+def verify_email(user: User) -> User:
     mark_email_verified(user=user)
     return user
 
 
-def hand(member: Member) -> Actor:
+def actor_for(member: Member) -> Actor:
     return user_actor(member.user)
 
 
-def roles(workspace: Workspace) -> dict[str, str]:
+def roles_by_email(workspace: Workspace) -> dict[str, str]:
     return dict(Member.objects.filter(workspace=workspace).values_list("user__email", "role"))

@@ -22,13 +22,13 @@ from apps.workspaces.services import (
 )
 from apps.workspaces.tasks import send_deletion_notices
 from tests.factories import Team
-from tests.workspaces.people import hand, newcomer, place, roles
+from tests.workspaces.people import actor_for, add_new_member, get_member, roles_by_email
 
 
 def ask(team: Team, name: str | None = None) -> Workspace:
-    alice = place(team.workspace, team.alice)
+    alice = get_member(team.workspace, team.alice)
     typed = team.workspace.name if name is None else name
-    return schedule_deletion(workspace=team.workspace, typed_name=typed, actor=hand(alice))
+    return schedule_deletion(workspace=team.workspace, typed_name=typed, actor=actor_for(alice))
 
 
 def due(team: Team) -> datetime:
@@ -46,12 +46,12 @@ def test_deletion_asks_for_the_name(team: Team, typed: str) -> None:
 
 
 def test_deletion_is_due_in_seven_days_and_changes_nothing_until_then(team: Team) -> None:
-    before = roles(team.workspace)
+    before = roles_by_email(team.workspace)
     ask(team)
     assert timedelta(days=6, hours=23) < due(team) - timezone.now() <= timedelta(days=7)
     early = due(team) - timedelta(microseconds=1)
     assert close_workspace(workspace_id=team.workspace.id, now=early) is False
-    assert (roles(team.workspace), list(workspaces_to_close(early))) == (before, [])
+    assert (roles_by_email(team.workspace), list(workspaces_to_close(early))) == (before, [])
 
 
 def test_asking_again_does_not_move_the_day(team: Team) -> None:
@@ -65,36 +65,38 @@ def test_asking_again_does_not_move_the_day(team: Team) -> None:
 def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
     ask(team)
     day = due(team)
-    cancel_deletion(workspace=team.workspace, actor=hand(place(team.workspace, team.alice)))
+    cancel_deletion(
+        workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
+    )
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
     said = [entry.action for entry in reversed(entries_for(team.workspace.id))]
     assert said == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
 
 
 def test_closed_workspace_lets_go_of_its_name_members_and_invitations(team: Team) -> None:
-    slug, alice = team.workspace.slug, place(team.workspace, team.alice)
+    slug, alice = team.workspace.slug, get_member(team.workspace, team.alice)
     invite(
         workspace=team.workspace,
         email="dana@example.com",
         role=Role.VIEWER,
         by=alice,
-        actor=hand(alice),
+        actor=actor_for(alice),
     )
     ask(team)
     assert close_workspace(workspace_id=team.workspace.id, now=due(team)) is True
     team.workspace.refresh_from_db()
     assert (team.workspace.slug, team.workspace.name) == (team.workspace.id, "Deleted workspace")
-    assert roles(team.workspace) == {}
+    assert roles_by_email(team.workspace) == {}
     assert Invitation.objects.filter(workspace=team.workspace).count() == 0
     assert list(memberships_for(team.alice)) == []
-    assert roles(team.outside) == {team.charlie.email: "owner"}
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
     assert create_workspace(slug=slug, owner=team.charlie).slug == slug
 
 
 def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
     ask(team)
     day = due(team)
-    actor = hand(place(team.workspace, team.alice))
+    actor = actor_for(get_member(team.workspace, team.alice))
     assert close_workspace(workspace_id=team.workspace.id, now=day) is True
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
     assert cancel_deletion(workspace=team.workspace, actor=actor).closed_at == day
@@ -102,7 +104,7 @@ def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
 
 
 def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:
-    other = newcomer(team.workspace, Role.OWNER)
+    other = add_new_member(team.workspace, Role.OWNER)
     ask(team)
     send_deletion_notices(team.workspace.id)
     assert [sent.to for sent in mail.outbox] == sorted([[team.alice.email], [other.user.email]])
@@ -112,7 +114,9 @@ def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:
 
 def test_owners_are_not_told_of_what_was_taken_back(team: Team) -> None:
     ask(team)
-    cancel_deletion(workspace=team.workspace, actor=hand(place(team.workspace, team.alice)))
+    cancel_deletion(
+        workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
+    )
     send_deletion_notices(team.workspace.id)
     assert mail.outbox == []
 

@@ -37,12 +37,14 @@ from apps.workspaces.services import (
 from apps.workspaces.tasks import send_invitation
 from tests.factories import Team, make_team, make_user
 from tests.task_runner import run_jobs
-from tests.workspaces.people import hand, place, roles, verified
+from tests.workspaces.people import actor_for, get_member, roles_by_email, verify_email
 
 
 def send(team: Team, email: str, role: Role = Role.MEMBER) -> Invitation:
-    alice = place(team.workspace, team.alice)
-    return invite(workspace=team.workspace, email=email, role=role, by=alice, actor=hand(alice))
+    alice = get_member(team.workspace, team.alice)
+    return invite(
+        workspace=team.workspace, email=email, role=role, by=alice, actor=actor_for(alice)
+    )
 
 
 def accept(invitation: Invitation, user: User) -> Member:
@@ -55,8 +57,8 @@ def html_of(sent: mail.EmailMessage) -> str:
 
 
 def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
-    accept(send(team, team.charlie.email, Role.VIEWER), verified(team.charlie))
-    assert roles(team.workspace)[team.charlie.email] == "viewer"
+    accept(send(team, team.charlie.email, Role.VIEWER), verify_email(team.charlie))
+    assert roles_by_email(team.workspace)[team.charlie.email] == "viewer"
     said = [(entry.actor_label, entry.action) for entry in reversed(entries_for(team.workspace.id))]
     assert said == [
         (team.alice.email, "invitation.sent"),
@@ -66,8 +68,8 @@ def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
 
 @pytest.mark.parametrize("change", [str.upper, str.title, lambda email: f"  {email} "])
 def test_case_and_space_of_the_address_do_not_matter(team: Team, change: Any) -> None:
-    accept(send(team, change(team.charlie.email)), verified(team.charlie))
-    assert roles(team.workspace)[team.charlie.email] == "member"
+    accept(send(team, change(team.charlie.email)), verify_email(team.charlie))
+    assert roles_by_email(team.workspace)[team.charlie.email] == "member"
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b", "a@b.c\nBcc: d@e.f", "x" * 250 + "@e.com"])
@@ -93,7 +95,7 @@ def test_new_invitation_replaces_the_one_before(team: Team) -> None:
     second = send(team, team.charlie.email.upper(), Role.VIEWER)
     assert list(open_invitations_for(team.workspace.id)) == [second]
     with pytest.raises(InvitationRevoked):
-        accept(first, verified(team.charlie))
+        accept(first, verify_email(team.charlie))
     assert accept(second, team.charlie).role == "viewer"
 
 
@@ -109,18 +111,18 @@ def test_database_refuses_a_second_open_invitation(team: Team) -> None:
 
 
 def test_revoked_invitation_opens_nothing(team: Team) -> None:
-    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
-    revoke_invitation(invitation=invitation, actor=hand(alice))
-    revoke_invitation(invitation=invitation, actor=hand(alice))
+    invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
+    revoke_invitation(invitation=invitation, actor=actor_for(alice))
+    revoke_invitation(invitation=invitation, actor=actor_for(alice))
     with pytest.raises(InvitationRevoked):
-        accept(invitation, verified(team.charlie))
+        accept(invitation, verify_email(team.charlie))
     assert entries_for(team.workspace.id).filter(action="invitation.revoked").count() == 1
 
 
 def test_accepted_invitation_is_not_revoked(team: Team) -> None:
-    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
-    accept(invitation, verified(team.charlie))
-    revoke_invitation(invitation=invitation, actor=hand(alice))
+    invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
+    accept(invitation, verify_email(team.charlie))
+    revoke_invitation(invitation=invitation, actor=actor_for(alice))
     invitation.refresh_from_db()
     assert (invitation.revoked_at, invitation.accepted_by) == (None, team.charlie)
 
@@ -129,7 +131,7 @@ def test_expired_invitation_opens_nothing(team: Team) -> None:
     invitation = send(team, team.charlie.email)
     Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
     with pytest.raises(InvitationExpired):
-        accept(invitation, verified(team.charlie))
+        accept(invitation, verify_email(team.charlie))
 
 
 def test_invitation_is_open_for_seven_days(team: Team) -> None:
@@ -140,8 +142,8 @@ def test_invitation_is_open_for_seven_days(team: Team) -> None:
 def test_invitation_is_for_the_address_alone(team: Team) -> None:
     invitation = send(team, "dana@example.com")
     with pytest.raises(InvitationEmailMismatch):
-        accept(invitation, verified(team.charlie))
-    assert team.charlie.email not in roles(team.workspace)
+        accept(invitation, verify_email(team.charlie))
+    assert team.charlie.email not in roles_by_email(team.workspace)
 
 
 def test_address_must_be_shown_to_be_ones_own(team: Team) -> None:
@@ -151,13 +153,13 @@ def test_address_must_be_shown_to_be_ones_own(team: Team) -> None:
 
 def test_same_person_may_follow_the_link_again(team: Team) -> None:
     invitation = send(team, team.charlie.email)
-    assert accept(invitation, verified(team.charlie)) == accept(invitation, team.charlie)
+    assert accept(invitation, verify_email(team.charlie)) == accept(invitation, team.charlie)
 
 
 def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
-    invitation, alice = send(team, team.charlie.email), place(team.workspace, team.alice)
-    member = accept(invitation, verified(team.charlie))
-    remove_member(workspace=team.workspace, member=member, by=alice, actor=hand(alice))
+    invitation, alice = send(team, team.charlie.email), member(team.workspace, team.alice)
+    member = accept(invitation, verify_email(team.charlie))
+    remove_member(workspace=team.workspace, member=member, by=alice, actor=actor_for(alice))
     with pytest.raises(InvitationUsed):
         accept(invitation, team.charlie)
 
@@ -165,7 +167,7 @@ def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
 def test_member_meanwhile_keeps_the_role(team: Team) -> None:
     invitation = send(team, team.charlie.email, Role.VIEWER)
     Member.objects.create(workspace=team.workspace, user=team.charlie, role=Role.ADMIN)
-    assert accept(invitation, verified(team.charlie)).role == "admin"
+    assert accept(invitation, verify_email(team.charlie)).role == "admin"
 
 
 @pytest.mark.parametrize("token", ["", "x", "a~b", "c" * 25, "\x00", "é~é"])
@@ -183,7 +185,7 @@ def test_link_is_signed(team: Team) -> None:
 
 def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None:
     team = make_team()
-    invitation, charlie = send(team, team.charlie.email), verified(team.charlie)
+    invitation, charlie = send(team, team.charlie.email), verify_email(team.charlie)
     barrier = Barrier(4)
 
     def follow(_: int) -> str:
@@ -195,7 +197,7 @@ def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None
 
     with ThreadPoolExecutor(4) as threads:
         found = set(threads.map(follow, range(4)))
-    assert found == {place(team.workspace, charlie).id}
+    assert found == {get_member(team.workspace, charlie).id}
     assert entries_for(team.workspace.id).filter(action="invitation.accepted").count() == 1
 
 
@@ -235,8 +237,8 @@ def test_email_is_sent_by_a_job_once_the_invitation_is_committed(
 
 
 def test_email_of_an_invitation_that_ended_is_not_sent(team: Team) -> None:
-    invitation, alice = send(team, "dana@example.com"), place(team.workspace, team.alice)
-    revoke_invitation(invitation=invitation, actor=hand(alice))
+    invitation, alice = send(team, "dana@example.com"), get_member(team.workspace, team.alice)
+    revoke_invitation(invitation=invitation, actor=actor_for(alice))
     send_invitation(invitation.id)
     send_invitation(new_id())
     assert mail.outbox == []
@@ -258,17 +260,17 @@ def test_closed_workspace_lets_nobody_in(team: Team) -> None:
         deletion_due_at=now, closed_at=now
     )
     with pytest.raises(InvitationError):
-        accept(invitation, verified(team.charlie))
+        accept(invitation, verify_email(team.charlie))
 
 
 def test_invitations_are_listed_for_their_workspace(team: Team) -> None:
     mine = send(team, make_user().email)
-    charlie = place(team.outside, team.charlie)
+    charlie = get_member(team.other_workspace, team.charlie)
     invite(
-        workspace=team.outside,
+        workspace=team.other_workspace,
         email="eve@example.com",
         role=Role.VIEWER,
         by=charlie,
-        actor=hand(charlie),
+        actor=actor_for(charlie),
     )
     assert list(open_invitations_for(team.workspace.id)) == [mine]

@@ -20,7 +20,7 @@ from apps.workspaces.services import (
     transfer_ownership,
 )
 from tests.factories import Team, make_team
-from tests.workspaces.people import hand, newcomer, place, roles
+from tests.workspaces.people import actor_for, add_new_member, get_member, roles_by_email
 
 
 def actions(team: Team) -> list[tuple[str, str, str]]:
@@ -29,98 +29,106 @@ def actions(team: Team) -> list[tuple[str, str, str]]:
 
 
 def change(team: Team, member: Member, role: Role, by: Member) -> Member:
-    return change_role(workspace=team.workspace, member=member, role=role, by=by, actor=hand(by))
+    return change_role(
+        workspace=team.workspace, member=member, role=role, by=by, actor=actor_for(by)
+    )
 
 
 def test_role_is_changed_and_written_down(team: Team) -> None:
-    alice, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
+    alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.ADMIN, alice)
-    assert roles(team.workspace) == {team.alice.email: "owner", team.bob.email: "admin"}
+    assert roles_by_email(team.workspace) == {team.alice.email: "owner", team.bob.email: "admin"}
     assert actions(team) == [(team.alice.email, "member.role_changed", team.bob.email)]
     assert entries_for(team.workspace.id)[0].details == {"role": ["member", "admin"]}
 
 
 def test_role_that_is_had_already_is_not_written_down(team: Team) -> None:
-    alice, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
+    alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.MEMBER, alice)
     assert actions(team) == []
 
 
 def test_admin_makes_and_touches_no_owner(team: Team) -> None:
-    alice, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
-    admin = newcomer(team.workspace, Role.ADMIN)
-    before = roles(team.workspace)
+    alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
+    admin = add_new_member(team.workspace, Role.ADMIN)
+    before = roles_by_email(team.workspace)
     with pytest.raises(OwnerRequired):
         change(team, bob, Role.OWNER, admin)
     with pytest.raises(OwnerRequired):
         change(team, alice, Role.VIEWER, admin)
     with pytest.raises(OwnerRequired):
-        remove_member(workspace=team.workspace, member=alice, by=admin, actor=hand(admin))
+        remove_member(workspace=team.workspace, member=alice, by=admin, actor=actor_for(admin))
     with pytest.raises(OwnerRequired):
-        transfer_ownership(workspace=team.workspace, to=bob, by=admin, actor=hand(admin))
-    assert (roles(team.workspace), actions(team)) == (before, [])
+        transfer_ownership(workspace=team.workspace, to=bob, by=admin, actor=actor_for(admin))
+    assert (roles_by_email(team.workspace), actions(team)) == (before, [])
 
 
 def test_role_is_looked_at_now_not_when_the_page_was_opened(team: Team) -> None:
-    alice, stale = place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)
-    change(team, place(team.workspace, stale.user), Role.ADMIN, alice)
+    alice, stale = (
+        get_member(team.workspace, team.alice),
+        add_new_member(team.workspace, Role.OWNER),
+    )
+    change(team, get_member(team.workspace, stale.user), Role.ADMIN, alice)
     assert stale.role == Role.OWNER
     with pytest.raises(OwnerRequired):
         change(team, alice, Role.MEMBER, stale)
 
 
 def test_last_owner_is_not_demoted_removed_and_does_not_leave(team: Team) -> None:
-    alice = place(team.workspace, team.alice)
+    alice = get_member(team.workspace, team.alice)
     with pytest.raises(LastOwner):
         change(team, alice, Role.ADMIN, alice)
     with pytest.raises(LastOwner):
-        remove_member(workspace=team.workspace, member=alice, by=alice, actor=hand(alice))
+        remove_member(workspace=team.workspace, member=alice, by=alice, actor=actor_for(alice))
     with pytest.raises(LastOwner):
-        leave_workspace(workspace=team.workspace, member=alice, actor=hand(alice))
-    assert roles(team.workspace)[team.alice.email] == "owner"
+        leave_workspace(workspace=team.workspace, member=alice, actor=actor_for(alice))
+    assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def test_owner_leaves_when_there_is_another(team: Team) -> None:
-    alice = place(team.workspace, team.alice)
-    other = newcomer(team.workspace, Role.OWNER)
-    leave_workspace(workspace=team.workspace, member=alice, actor=hand(alice))
-    assert roles(team.workspace) == {other.user.email: "owner", team.bob.email: "member"}
+    alice = get_member(team.workspace, team.alice)
+    other = add_new_member(team.workspace, Role.OWNER)
+    leave_workspace(workspace=team.workspace, member=alice, actor=actor_for(alice))
+    assert roles_by_email(team.workspace) == {other.user.email: "owner", team.bob.email: "member"}
     assert actions(team) == [(team.alice.email, "member.left", team.alice.email)]
 
 
 def test_member_is_removed_from_this_workspace_alone(team: Team) -> None:
-    alice = place(team.workspace, team.alice)
+    alice = get_member(team.workspace, team.alice)
     charlie = Member.objects.create(workspace=team.workspace, user=team.charlie)
-    remove_member(workspace=team.workspace, member=charlie, by=alice, actor=hand(alice))
-    assert team.charlie.email not in roles(team.workspace)
-    assert roles(team.outside) == {team.charlie.email: "owner"}
+    remove_member(workspace=team.workspace, member=charlie, by=alice, actor=actor_for(alice))
+    assert team.charlie.email not in roles_by_email(team.workspace)
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
 
 
 def test_member_of_another_workspace_is_not_found(team: Team) -> None:
-    alice, charlie = place(team.workspace, team.alice), place(team.outside, team.charlie)
+    alice, charlie = (
+        get_member(team.workspace, team.alice),
+        get_member(team.other_workspace, team.charlie),
+    )
     with pytest.raises(Member.DoesNotExist):
-        remove_member(workspace=team.workspace, member=charlie, by=alice, actor=hand(alice))
+        remove_member(workspace=team.workspace, member=charlie, by=alice, actor=actor_for(alice))
     with pytest.raises(Member.DoesNotExist):
         change(team, charlie, Role.VIEWER, alice)
 
 
 def test_ownership_is_handed_over(team: Team) -> None:
-    alice, bob = place(team.workspace, team.alice), place(team.workspace, team.bob)
-    transfer_ownership(workspace=team.workspace, to=bob, by=alice, actor=hand(alice))
-    assert roles(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
+    alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
+    transfer_ownership(workspace=team.workspace, to=bob, by=alice, actor=actor_for(alice))
+    assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
     assert actions(team) == [(team.alice.email, "member.ownership_received", team.bob.email)]
 
 
 def test_ownership_handed_to_oneself_changes_nothing(team: Team) -> None:
-    alice, again = place(team.workspace, team.alice), place(team.workspace, team.alice)
-    transfer_ownership(workspace=team.workspace, to=again, by=alice, actor=hand(alice))
-    assert roles(team.workspace)[team.alice.email] == "owner"
+    alice, again = get_member(team.workspace, team.alice), get_member(team.workspace, team.alice)
+    transfer_ownership(workspace=team.workspace, to=again, by=alice, actor=actor_for(alice))
+    assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def test_staff_make_an_owner_where_the_last_one_is_gone(team: Team) -> None:
-    bob = place(team.workspace, team.bob)
-    make_owner(member=bob, actor=hand(bob))
-    assert roles(team.workspace)[team.bob.email] == "owner"
+    bob = get_member(team.workspace, team.bob)
+    make_owner(member=bob, actor=actor_for(bob))
+    assert roles_by_email(team.workspace)[team.bob.email] == "owner"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +143,7 @@ def test_database_keeps_an_owner_whoever_writes(team: Team, statement: str) -> N
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         with pytest.raises(IntegrityError, match="without an owner"), transaction.atomic():
             cursor.execute(statement, [team.workspace.id])
-    assert roles(team.workspace)[team.alice.email] == "owner"
+    assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def at_once(*steps: Callable[[], object]) -> list[str]:
@@ -159,30 +167,36 @@ def at_once(*steps: Callable[[], object]) -> list[str]:
 @pytest.mark.parametrize("_", range(4))
 def test_two_owners_who_leave_at_once_leave_one(committed: None, _: int) -> None:
     team = make_team()
-    first, second = place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)
+    first, second = (
+        get_member(team.workspace, team.alice),
+        add_new_member(team.workspace, Role.OWNER),
+    )
     found = at_once(
-        lambda: leave_workspace(workspace=team.workspace, member=first, actor=hand(first)),
-        lambda: leave_workspace(workspace=team.workspace, member=second, actor=hand(second)),
+        lambda: leave_workspace(workspace=team.workspace, member=first, actor=actor_for(first)),
+        lambda: leave_workspace(workspace=team.workspace, member=second, actor=actor_for(second)),
     )
     assert found == ["LastOwner", "done"]
-    assert list(roles(team.workspace).values()).count("owner") == 1
+    assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 
 @pytest.mark.parametrize("_", range(4))
 def test_two_owners_who_demote_each_other_leave_one(committed: None, _: int) -> None:
     team = make_team()
-    first, second = place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)
+    first, second = (
+        get_member(team.workspace, team.alice),
+        add_new_member(team.workspace, Role.OWNER),
+    )
     found = at_once(
-        lambda: change(team, place(team.workspace, second.user), Role.VIEWER, first),
-        lambda: change(team, place(team.workspace, first.user), Role.VIEWER, second),
+        lambda: change(team, get_member(team.workspace, second.user), Role.VIEWER, first),
+        lambda: change(team, get_member(team.workspace, first.user), Role.VIEWER, second),
     )
     assert found == ["OwnersOnly", "done"]
-    assert list(roles(team.workspace).values()).count("owner") == 1
+    assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 
 def test_database_decides_between_two_writers_who_do_not_ask_us(committed: None) -> None:
     team = make_team()
-    places = [place(team.workspace, team.alice), newcomer(team.workspace, Role.OWNER)]
+    places = [get_member(team.workspace, team.alice), add_new_member(team.workspace, Role.OWNER)]
     barrier = Barrier(2)
 
     def demote(member: Member) -> str:

@@ -333,7 +333,7 @@ UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
-    "DASHBOARD_CALLBACK": "apps.staff.home.show",
+    "DASHBOARD_CALLBACK": "apps.staff.home.home_context",
     # The accent of static/css/tokens.css.
     "COLORS": {
         "primary": {

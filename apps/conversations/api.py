@@ -15,7 +15,7 @@ from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.conversations import annotations, erasure
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
-from apps.conversations.lists import (
+from apps.conversations.filters import (
     filter_conversations,
     get_summary,
     load_summaries,

@@ -19,7 +19,7 @@ from apps.api_kit.schemas import (
     UtcDateTime,
     single_line_field,
 )
-from apps.conversations.lists import ConversationSummary, RatedFilter
+from apps.conversations.filters import ConversationSummary, RatedFilter
 from apps.conversations.models import (
     COMMENT_LENGTH,
     NOTE_LENGTH,

@@ -12,7 +12,7 @@ from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation
 from apps.conversations.erasure import delete_conversation
-from apps.conversations.lists import filter_conversations
+from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
 from apps.conversations.search import (
     build_tsquery,
@@ -85,7 +85,7 @@ def test_what_is_typed_as_a_condition(typed: str, query: str | None) -> None:
 def test_every_word_must_be_in_one_message_or_in_the_title(team: Team, chatbot: Chatbot) -> None:
     order = said(chatbot, "Where is my order of Crème?", "It left our house.")
     other = said(chatbot, "A refund for the order")
-    said(make_chatbot(team.outside), "order")
+    said(make_chatbot(team.other_workspace), "order")
     assert index_new_messages() == 6
     both, first, second = (
         {order.conversation_id, other.conversation_id},

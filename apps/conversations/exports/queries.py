@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
-from apps.conversations.lists import filter_conversations
+from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation
 
 

@@ -15,7 +15,7 @@ from apps.conversations.errors import (
     MessageNotAnAnswer,
     MessageNotFound,
 )
-from apps.conversations.lists import (
+from apps.conversations.filters import (
     display_name,
     filter_conversations,
     load_summaries,

@@ -1,1 +1,1 @@
-"""The person who signs in."""
+"""Users, sign-in and staff permissions."""

@@ -1,4 +1,4 @@
-"""From a request to the person who sent it."""
+"""Get the user of a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from apps.accounts.models import User
 
 
 def signed_in_user(request: HttpRequest) -> User:
-    """The person who is signed in; views that need one are behind `login_required`."""
+    """Return the signed-in user. Raises Http404 without one: use it behind `login_required`."""
     if not isinstance(request.user, User):
         raise Http404
     return request.user

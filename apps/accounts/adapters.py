@@ -1,4 +1,4 @@
-"""Where allauth is told how Parley does things."""
+"""Adapters that customise django-allauth."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ _SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Email leaves by the job worker, so that no page waits for a mail server or tells by its
-    time whether an address is known."""
+    """Send email from a Celery task.
+
+    No page waits for the mail server, and the response time does not reveal whether an address
+    has an account.
+    """
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        # An address that nobody knows shares one allowance with all others of its kind.
+        # Requests without a known address share one rate limit.
         return client_ip(request) or "0.0.0.0"  # noqa: S104
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -35,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """The secrets of authenticator apps and recovery codes rest encrypted."""
+    """Encrypt the secrets of authenticator apps and recovery codes in the database."""
 
     def encrypt(self, text: str) -> str:
         return _SECOND_FACTOR_SECRETS.encrypt(text)

@@ -14,7 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from apps.accounts.models import User
 from apps.infrastructure.admin import StaffAdmin
 
-# Second factors and sessions are people's own; addresses are shown with the person.
+# Second factors and sessions are private to users; email addresses are shown on the user's page.
 for model in (Authenticator, UserSession, EmailAddress):
     admin.site.unregister(model)
 

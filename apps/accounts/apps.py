@@ -9,5 +9,5 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts.staff_roles import sync_group_permissions
 
-        # After django.contrib.auth's own receiver, which makes the permissions.
+        # Connected after django.contrib.auth's own receiver, which creates the permissions.
         post_migrate.connect(sync_group_permissions, dispatch_uid="staff roles")

@@ -1,4 +1,4 @@
-"""allauth's forms in our words: labels in sentence case, no placeholder that repeats one."""
+"""allauth's forms with labels in sentence case and without placeholders."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from typing import Any
 from allauth.account import forms as allauth
 from django import forms
 
-PASSWORD_HELP = "At least 8 characters, and not a common one."  # noqa: S105
+PASSWORD_HELP = "At least 8 characters. Avoid common passwords."  # noqa: S105
 
 
 class PlainLabelsMixin(forms.BaseForm):
-    """A form of allauth's whose labels stand alone."""
+    """Set labels in sentence case and remove the placeholders that repeat them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
             field.label = str(field.label).capitalize() if field.label else field.label
-        if new := self.fields.get("password1"):
-            new.help_text = PASSWORD_HELP
+        if new_password := self.fields.get("password1"):
+            new_password.help_text = PASSWORD_HELP
 
 
 class LoginForm(PlainLabelsMixin, allauth.LoginForm):  # type: ignore[misc]
-    """Who comes in by a password."""
+    """Log in with email and password."""
 
 
 class ReauthenticateForm(PlainLabelsMixin, allauth.ReauthenticateForm):  # type: ignore[misc]
-    """Who is in, and proves it anew."""
+    """Confirm the password of a signed-in user."""
 
 
 class ResetPasswordForm(PlainLabelsMixin, allauth.ResetPasswordForm):  # type: ignore[misc]
-    """Who has forgotten the password."""
+    """Request a password reset email."""
 
 
 class ResetPasswordKeyForm(PlainLabelsMixin, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
-    """The new password of whoever had forgotten it."""
+    """Set a new password from the link of a reset email."""
 
 
 class ChangePasswordForm(PlainLabelsMixin, allauth.ChangePasswordForm):  # type: ignore[misc]
-    """Another password."""
+    """Change the password."""
 
 
 class SetPasswordForm(PlainLabelsMixin, allauth.SetPasswordForm):  # type: ignore[misc]
-    """The first password of whoever came without."""
+    """Set the first password of an account without one."""
 
 
 class ChangeEmailForm(PlainLabelsMixin, allauth.AddEmailForm):  # type: ignore[misc]
-    """The address that takes the place of the one a person logs in with."""
+    """Change the email address that a user logs in with."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

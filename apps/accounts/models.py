@@ -10,7 +10,7 @@ from apps.infrastructure.postgres.id_field import IdField
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by email address, whatever its case."""
+    """Manager that finds users by email address in any case."""
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username)
@@ -19,7 +19,7 @@ class UserManager(BaseUserManager["User"]):
         return await self.aget(email__iexact=username)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """A person with this address. Without a password, none will be accepted."""
+        """Create a user. Without a password, the user cannot log in with one."""
         user = self.model(email=self.normalize_email(email.strip()), **fields)
         user.set_password(password)
         user.full_clean(exclude=["password"])
@@ -27,12 +27,12 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """A member of staff who may do everything."""
+        """Create a staff user with all permissions."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, known by an email address that differs from all others by more than case."""
+    """A person who signs in with an email address, which is unique in any case."""
 
     id = IdField()
     email = models.EmailField(max_length=254, unique=True)

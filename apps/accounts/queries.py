@@ -1,4 +1,4 @@
-"""Reads of people."""
+"""Queries for users."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from apps.accounts.models import User
 
 
 def has_verified_email(user: User, email: str) -> bool:
-    """Whether the person has shown that this address is theirs."""
-    shown = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)
-    return bool(shown.exists())
+    """Return whether the user has verified this address, in any case."""
+    verified = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)
+    return bool(verified.exists())

@@ -1,40 +1,37 @@
-"""The forms of second factors and passkeys, in our words."""
+"""allauth's forms for two-factor authentication and passkeys, with plain labels."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from allauth.mfa.base.forms import AuthenticateForm as CodeForm
-from allauth.mfa.base.forms import ReauthenticateForm as CodeAnewForm
+from allauth.mfa.base import forms as allauth
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 
 from apps.accounts.forms import PlainLabelsMixin
 
 
-class AuthenticateForm(PlainLabelsMixin, CodeForm):  # type: ignore[misc]
-    """The code of whoever logs in."""
+class AuthenticateForm(PlainLabelsMixin, allauth.AuthenticateForm):  # type: ignore[misc]
+    """Enter the code at login."""
 
 
-class ReauthenticateForm(PlainLabelsMixin, CodeAnewForm):  # type: ignore[misc]
-    """The code of whoever is in, and proves it anew."""
+class ReauthenticateForm(PlainLabelsMixin, allauth.ReauthenticateForm):  # type: ignore[misc]
+    """Confirm the code of a signed-in user."""
 
 
 class SetUpAppForm(PlainLabelsMixin, ActivateTOTPForm):  # type: ignore[misc]
-    """The first code of an authenticator app."""
+    """Set up an authenticator app with its first code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = "Code that the app shows"
+        self.fields["code"].label = "Code from the app"
 
 
 class AddPasskeyForm(PlainLabelsMixin, AddWebAuthnForm):  # type: ignore[misc]
-    """What a passkey is called, and whether it opens the account by itself."""
+    """Name a new passkey and choose whether it replaces the password at login."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        alone = self.fields["passwordless"]
-        alone.label = "Log in with it alone"
-        alone.help_text = (
-            "Instead of your password, your device asks for your fingerprint, face or PIN."
-        )
+        passwordless = self.fields["passwordless"]
+        passwordless.label = "Log in without a password"
+        passwordless.help_text = "Your device asks for your fingerprint, face or PIN instead."

@@ -1,4 +1,4 @@
-"""Changes to people."""
+"""Changes to users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from apps.accounts.models import User
 
 
 def mark_email_verified(*, user: User) -> None:
-    """Take the person's address as shown to be theirs, without a message sent to it."""
+    """Mark the user's email address as verified without sending an email."""
     EmailAddress.objects.update_or_create(
         user=user, email=user.email.lower(), defaults={"verified": True, "primary": True}
     )

@@ -1,8 +1,8 @@
-"""What Parley's staff may do in the admin: four groups, and nothing for anybody else.
+"""The staff groups of the admin and their permissions.
 
-The groups belong to the code: each migration gives them exactly what is written here, so that a
-right which somebody ticked by hand does not stay unseen. For other rights make another group.
-`docs/staff-roles.md` is the table for people; a test walks the admin and holds it to both.
+Every `migrate` resets the groups to the permissions listed here, so that a permission that was
+ticked by hand does not go unnoticed. For other permissions, create another group.
+`docs/staff-roles.md` documents the groups; a test checks the admin against both.
 """
 
 from __future__ import annotations
@@ -48,22 +48,20 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "auditor": ("*.view_*", "conversations.read_conversation"),
 }
-"""Group → the permissions it has, as patterns of `app.codename`."""
+"""Group name → permissions, as `fnmatch` patterns of `app_label.codename`."""
 
 
 def sync_group_permissions(sender: AppConfig, **_: Any) -> None:
-    """After an app has migrated: give each group its permissions there, and take away others."""
+    """Set the groups' permissions in the app that has just migrated; remove all others there."""
     if not sender.name.startswith(APP_PREFIX):
         return
-    there = Permission.objects.filter(content_type__app_label=sender.label)
+    permissions = Permission.objects.filter(content_type__app_label=sender.label)
     for group in Group.objects.filter(name__in=GROUP_PERMISSIONS):
-        given = [
-            permission for permission in there if _is_granted(group.name, sender.label, permission)
-        ]
-        group.permissions.remove(*there.exclude(pk__in=[permission.pk for permission in given]))
-        group.permissions.add(*given)
+        granted = [each for each in permissions if _is_granted(group.name, sender.label, each)]
+        group.permissions.remove(*permissions.exclude(pk__in=[each.pk for each in granted]))
+        group.permissions.add(*granted)
 
 
-def _is_granted(role: str, app: str, permission: Permission) -> bool:
-    name = f"{app}.{permission.codename}"
-    return any(fnmatchcase(name, pattern) for pattern in GROUP_PERMISSIONS[role])
+def _is_granted(group_name: str, app_label: str, permission: Permission) -> bool:
+    name = f"{app_label}.{permission.codename}"
+    return any(fnmatchcase(name, pattern) for pattern in GROUP_PERMISSIONS[group_name])

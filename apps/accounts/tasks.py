@@ -12,12 +12,15 @@ from django.core.management import call_command
     max_retries=6,
 )
 def send_email(to: str, subject: str, text: str, html: str) -> None:
-    """Send one email of signing in and up. It was written by the request that asks for it,
-    because its link can be made nowhere else; lost with the queue, it is asked for again."""
+    """Send one authentication email.
+
+    The request has rendered it, because only the request can create its link. An email that is
+    lost with the queue can be requested again.
+    """
     send_mail(subject, text, None, [to], html_message=html)
 
 
 @shared_task(name="apps.accounts.tasks.clear_sessions")  # type: ignore[untyped-decorator]
 def clear_sessions() -> None:
-    """Remove what expired sessions left behind."""
+    """Delete expired sessions."""
     call_command("clearsessions")

@@ -1,4 +1,4 @@
-"""The addresses of signing in and of one's own account. The views are allauth's."""
+"""URLs of authentication and of the user's account pages. The views are allauth's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-# Staff come in by the same door: the same limits on guessing, the same second factor.
+# Staff log in on the same page, with the same rate limits and the same second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 authentication_urls = [

@@ -11,9 +11,9 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
 from apps.api_keys.api import router as api_keys
-from apps.api_keys.authentication import log_refusal, wrap_operation
-from apps.api_keys.idempotency import Replay
+from apps.api_kit.authentication import Replay
 from apps.api_kit.error_format import as_api_error
+from apps.api_kit.operations import log_refused_operation, wrap_operation
 from apps.api_kit.schemas import error_details
 from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
@@ -68,7 +68,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
             error = as_api_error(exception)
     if isinstance(error, InternalError) or error.status >= 500:
         log.error("request_failed", code=error.code, exc_info=exception)
-    log_refusal(request, error)
+    log_refused_operation(request, error)
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 

@@ -17,8 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from pydantic.alias_generators import to_camel
 
-from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader
 from apps.api_kit import openapi
+from apps.api_kit.callers import ScopeMissing
 from apps.api_kit.openapi import (
     RAISES_KEY,
     RATE_LIMIT_HEADERS,

@@ -19,12 +19,13 @@ from django.db import connection
 from django.utils import timezone
 from pydantic.alias_generators import to_camel
 
-from apps.api_keys.models import MAX_REQUESTS_PER_HOUR, ApiKey, Scope
+from apps.api_keys.models import MAX_REQUESTS_PER_HOUR, ApiKey
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.conversations.exports.writing import write_pending_exports
 from apps.workspaces.models import Workspace
 from tests.contracts.tenant_rows import make_world
-from tests.factories import give, leave_no_work, make_team
+from tests.factories import delete_webhook_endpoints, grant_credits, make_team
 from tests.web_processes import TLS, WebProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +102,7 @@ def fuzz(
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
-    leave_no_work(team)
+    delete_webhook_endpoints(team)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     _assert_was_let_in(web, row, key)
@@ -124,7 +125,7 @@ def summed(rounds: Sequence[Round]) -> str:
 
 def _ids(workspace: Workspace) -> dict[str, str]:
     """The ids of one of everything, with credits to talk for."""
-    give(workspace, 1_000_000)
+    grant_credits(workspace, 1_000_000)
     ids = {to_camel(name): row for name, row in make_world(workspace).ids.items()}
     return ids | {"model": ids["chatbotId"]}  # what OpenAI's wire calls a chatbot
 

@@ -8,9 +8,8 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from apps.api_keys import services
-from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
 from apps.api_keys.errors import ApiKeyEnded
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import api_keys_for, get_api_key
 from apps.api_keys.schemas import (
     ApiKeyListSchema,
@@ -19,9 +18,12 @@ from apps.api_keys.schemas import (
     CreateApiKeySchema,
     RotateApiKeySchema,
 )
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import PageCursor, PageLimit, SuccessSchema
+from apps.audit.services import caller_actor
 from apps.workspaces.models import Workspace
 
 router = Router(tags=["API keys"], by_alias=True)

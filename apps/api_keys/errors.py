@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from apps.core.errors import Conflict, NotFound, Unauthenticated
 
 
 class MissingAuthHeader(Unauthenticated):
@@ -9,29 +9,21 @@ class MissingAuthHeader(Unauthenticated):
 
 
 class InvalidApiKey(Unauthenticated):
-    """The key is malformed, unknown, revoked or expired: always this one answer."""
+    """Raised alike for a malformed, unknown, revoked or expired key."""
 
     code = "INVALID_API_KEY"
     message = "Invalid or inactive API key"
 
 
-class ScopeMissing(Forbidden):
-    code = "SCOPE_MISSING"
-    message = "This API key may not do this: it lacks the scope that it takes."
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"This API key may not do this: it lacks the scope “{scope}”.")
-
-
 class ApiKeyNotFound(NotFound):
-    """Absent, or another workspace's: the same answer."""
+    """Raised for absent keys and for those of other workspaces alike."""
 
     code = "API_KEY_NOT_FOUND"
     message = "API key not found or access denied"
 
 
 class ApiKeyEnded(Conflict):
-    """Revoked or expired: there is nothing left to rotate."""
+    """Raised when a revoked or expired key is to be rotated."""
 
     code = "API_KEY_ENDED"
     message = "This API key has been revoked or has expired. Create a new one."

@@ -7,26 +7,19 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.api_kit.callers import Scope
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 DEFAULT_REQUESTS_PER_HOUR = 1_000
-"""What a key may send unless it was given another limit."""
+"""The rate limit of a new key."""
 
 MAX_REQUESTS_PER_HOUR = 10_000
-"""The most requests an hour that a key may be given."""
-
-
-class Scope(models.TextChoices):
-    """What a key may do."""
-
-    CHAT = "chat", "Chat: send messages to chatbots"
-    READ = "read", "Read: view all data in this workspace"
-    MANAGE = "manage", "Manage: create, edit and delete resources"
+"""The highest rate limit that a key can have."""
 
 
 class ApiKey(models.Model):
-    """A key of a workspace. The key itself is shown once and kept only as its SHA-256 digest."""
+    """An API key of a workspace. The secret is shown once and stored only as a SHA-256 digest."""
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
@@ -66,20 +59,20 @@ class ApiKey(models.Model):
 
     @property
     def shown(self) -> str:
-        """The key as people may see it: its beginning and its last four characters."""
+        """The beginning and the last four characters of the secret, to recognise the key by."""
         return f"{self.shown_prefix}…{self.last4}"
 
     def is_live(self, now: datetime) -> bool:
-        """Whether the key opens anything at this moment."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class IdempotentAnswer(models.Model):
-    """The answer to a POST that came with an Idempotency-Key, kept to be given again.
+    """The response to a POST with an Idempotency-Key, to be sent again to a retry.
 
     `status` and `sealed_body` are empty only while the request runs, in its own transaction. The
-    body may hold a secret, so it is sealed with a key made from the caller's API key, which is
-    not in the database: whoever has the rows alone reads nothing.
+    body may hold a secret, so it is encrypted under a key derived from the caller's API key,
+    which is not in the database.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")

@@ -1,51 +1,20 @@
-"""Reads of API keys: from the text that a caller sent to the caller."""
+"""Read API keys, and find the caller of a request by the key that it sent."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader, ScopeMissing
-from apps.api_keys.models import ApiKey, Scope
-
-LAST_USED_INTERVAL = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whoever holds the key: the workspace it opens and what it may do there."""
-
-    workspace_id: str
-    api_key_id: str
-    scopes: frozenset[str]
-    last_used_at: datetime | None
-    label: str = ""
-    rate_limit_per_hour: int = 0
-
-    def require(self, *scopes: Scope) -> None:
-        """Raise ScopeMissing unless the key has one of these scopes."""
-        if self.scopes.isdisjoint(scopes):
-            raise ScopeMissing(scopes[0])
-
-    def require_all(self, scopes: Collection[str]) -> None:
-        """Raise ScopeMissing unless the key has every one of these scopes: none can be given
-        that the giver lacks."""
-        for scope in scopes:
-            if scope not in self.scopes:
-                raise ScopeMissing(scope)
-
-    def is_last_used_outdated(self, now: datetime) -> bool:
-        """Whether “last used” has fallen behind enough to be written again."""
-        return self.last_used_at is None or now - self.last_used_at > LAST_USED_INTERVAL
+from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader
+from apps.api_keys.models import ApiKey
+from apps.api_kit.callers import Caller
 
 
 def hash_secret(secret: str) -> str:
-    """What is stored of a key. It is 51 random characters, so one quick hash hides it."""
+    """The stored digest of a key. A key is 51 random characters, so one fast hash is safe."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -62,25 +31,25 @@ def parse_bearer_token(authorization: str | None) -> str:
 def authenticate_key(secret: str) -> Caller:
     """The caller of this key. Raises InvalidApiKey.
 
-    A malformed, unknown, revoked or expired key costs the same one look-up by digest, and the
-    digest of a guess says nothing of the digests near it: time tells a stranger nothing.
+    A malformed, unknown, revoked or expired key costs the same single lookup by digest, so that
+    response times reveal nothing.
     """
     return _caller(ApiKey.objects.filter(digest=hash_secret(secret)).first())
 
 
 def caller_for_key(api_key_id: str) -> Caller:
-    """The caller of a key that was verified before, as it is now. Raises InvalidApiKey."""
+    """The current caller of a key that was verified before. Raises InvalidApiKey."""
     return _caller(ApiKey.objects.filter(id=api_key_id).first())
 
 
 def api_keys_for(workspace_id: str) -> QuerySet[ApiKey]:
-    """The workspace's keys: those that may still open something first, then the newest."""
+    """The workspace's keys: first those that are not revoked, then the newest."""
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     return keys.order_by(F("revoked_at").desc(nulls_first=True), "-created_at", "-id")
 
 
 def get_api_key(workspace_id: str, api_key_id: str) -> ApiKey:
-    """The workspace's key, ended or not. Raises ApiKeyNotFound."""
+    """A key of the workspace, in any state. Raises ApiKeyNotFound."""
     key = api_keys_for(workspace_id).filter(id=api_key_id).first()
     if key is None:
         raise ApiKeyNotFound
@@ -88,7 +57,7 @@ def get_api_key(workspace_id: str, api_key_id: str) -> ApiKey:
 
 
 def find_inactive_keys(api_key_ids: Collection[str]) -> set[str]:
-    """Those of the keys that open nothing any more: revoked, expired or deleted."""
+    """The ids of those keys that are revoked, expired or deleted."""
     live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(
         expires_at__lte=timezone.now()
     )

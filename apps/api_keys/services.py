@@ -13,8 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.api_keys.errors import ApiKeyEnded
-from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, ApiKey, Scope
-from apps.api_keys.queries import LAST_USED_INTERVAL, hash_secret
+from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, ApiKey
+from apps.api_keys.queries import hash_secret
+from apps.api_kit.callers import LAST_USED_INTERVAL, Scope
 from apps.audit.services import SYSTEM, Actor, record
 from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType

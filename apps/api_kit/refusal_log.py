@@ -1,12 +1,11 @@
-"""What was decided about requests that came to nothing, kept in Redis for some days.
+"""Log refused requests in Redis, for the request inspector of their workspace.
 
-A request that opens a turn is written down by its turn. One that is refused leaves no row; this
-keeps a note of it for the workspace whose key it came with, so that its members can find out why.
-Notes may be lost: the newest thousand of a workspace are kept for a week, and none while Redis is
-away.
+A turn's row describes the request that opened it. A refused request leaves no row: an entry here
+shows the members of its workspace why it was refused. Entries may be lost: the newest thousand of
+a workspace are kept for a week, and none are written while Redis is unavailable.
 
-Nobody waits for a note: it is left here and sent on with others a moment later. A request that
-is not refused leaves none, and costs nothing.
+Logging does not wait for Redis: in an event loop, entries are queued and sent together a moment
+later. A request that is not refused costs nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +18,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from redis.exceptions import RedisError
 
+from apps.api_kit.callers import Caller
 from apps.core.errors import ApiError, ValidationFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, redis_client
@@ -42,10 +42,11 @@ _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """One request that came to nothing, or to a turn that another had opened.
+    """A refused request, or a retry that was answered with the turn of an earlier request.
 
-    `code` is empty for the latter, and `turn_id` names the turn. `limit`, `remaining`, `reset`:
-    where the rate limit stood, if it was asked. `needed`: the credits that could not be held.
+    For a retry `code` is empty and `turn_id` names that turn. `at`: Unix seconds. `limit`,
+    `remaining`, `reset`: the state of the rate limit, if it was checked. `needed`: the credits
+    that could not be reserved.
     """
 
     request_id: str
@@ -67,45 +68,76 @@ class RefusedRequest:
 
     @property
     def refused_at(self) -> datetime:
-        """When it was decided."""
         return datetime.fromtimestamp(self.at, UTC)
 
+    @classmethod
+    def from_error(
+        cls,
+        error: ApiError,
+        *,
+        request_id: str,
+        method: str,
+        path: str,
+        api_key_id: str | None = None,
+        chatbot_id: str | None = None,
+        window: Window | None = None,
+    ) -> Self:
+        """The entry of a request that raised this error, with long texts cut."""
+        details = None
+        if isinstance(error, ValidationFailed):
+            fields = list(error.details.items())[:10]
+            details = {str(name)[:100]: [text[:200] for text in texts] for name, texts in fields}
+        return cls(
+            request_id=request_id,
+            at=time.time(),
+            method=method,
+            path=path[:_MAX_TEXT_LENGTH],
+            status=error.status,
+            code=error.code,
+            error=error.message[:_MAX_TEXT_LENGTH],
+            details=details,
+            api_key_id=api_key_id,
+            chatbot_id=chatbot_id,
+            limit=window.limit if window else None,
+            remaining=window.remaining if window else None,
+            reset=window.reset if window else None,
+            retry_after=error.retry_after,
+            needed=getattr(error, "needed", None),
+        )
 
-def refusal(
+
+def log_refusal(
     error: ApiError,
     *,
+    caller: Caller | None,
     request_id: str,
     method: str,
     path: str,
-    api_key_id: str | None = None,
     chatbot_id: str | None = None,
     window: Window | None = None,
-) -> RefusedRequest:
-    """The note of a request that met this error."""
-    details = None
-    if isinstance(error, ValidationFailed):
-        details = {str(k)[:100]: [s[:200] for s in v] for k, v in list(error.details.items())[:10]}
-    return RefusedRequest(
-        request_id=request_id,
-        at=time.time(),
-        method=method,
-        path=path[:_MAX_TEXT_LENGTH],
-        status=error.status,
-        code=error.code,
-        error=error.message[:_MAX_TEXT_LENGTH],
-        details=details,
-        api_key_id=api_key_id,
-        chatbot_id=chatbot_id,
-        limit=window.limit if window else None,
-        remaining=window.remaining if window else None,
-        reset=window.reset if window else None,
-        retry_after=error.retry_after,
-        needed=getattr(error, "needed", None),
-    )
+) -> None:
+    """Log why a request was refused for the workspace of its caller.
+
+    Without a `caller`, for the one that `error.caller` names. A refusal of an unknown caller
+    belongs to no workspace and is not logged.
+    """
+    ids = (caller.workspace_id, caller.api_key_id) if caller else error.caller
+    if ids is not None:
+        workspace_id, api_key_id = ids
+        refused = RefusedRequest.from_error(
+            error,
+            request_id=request_id,
+            method=method,
+            path=path,
+            api_key_id=api_key_id,
+            chatbot_id=chatbot_id,
+            window=window,
+        )
+        log_refused_request(workspace_id, refused)
 
 
 class _Queue:
-    """Notes on their way to Redis; the oldest give way when there are too many."""
+    """Entries (workspace id, JSON) to send to Redis; when it is full, the oldest are dropped."""
 
     entries: deque[tuple[str, str]] = deque(maxlen=_MAX_QUEUED)
     tasks: set[asyncio.Task[None]] = set()
@@ -113,9 +145,9 @@ class _Queue:
 
 
 def log_refused_request(workspace_id: str, refused: RefusedRequest) -> None:
-    """Have a note kept for a workspace. Does not wait for it in an event loop, and raises nothing.
+    """Log an entry for a workspace. Raises nothing.
 
-    In a thread, which nobody else uses meanwhile, it is sent at once.
+    In an event loop it is sent in the background, in a thread before this returns.
     """
     _Queue.entries.append((workspace_id, json.dumps(asdict(refused), separators=(",", ":"))))
     try:
@@ -130,7 +162,7 @@ def log_refused_request(workspace_id: str, refused: RefusedRequest) -> None:
 
 
 async def flush() -> None:
-    """Wait until what is on its way from this event loop has gone: for the process's end."""
+    """Wait until the queued entries of this event loop are sent. Call it at shutdown."""
     await asyncio.gather(*_Queue.tasks, return_exceptions=True)
 
 
@@ -156,7 +188,7 @@ def _flush_blocking() -> None:
 
 
 def _drain_queue() -> list[tuple[str, str]]:
-    """What waits, taken away; nothing while Redis is left alone."""
+    """Remove and return the queued entries; drop them while Redis is considered unavailable."""
     batch = []
     while _Queue.entries:
         batch.append(_Queue.entries.popleft())
@@ -176,7 +208,7 @@ def _pause(error: Exception) -> None:
 
 
 def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list[RefusedRequest]:
-    """The workspace's notes of the last week, newest first; none while Redis is away."""
+    """The workspace's entries of the last week, newest first; none while Redis is unavailable."""
     oldest = int((time.time() - RETENTION.total_seconds()) * 1000)
     try:
         found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=limit)
@@ -188,8 +220,9 @@ def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list
 
 
 def find_refused_request(workspace_id: str, request_id: str) -> RefusedRequest | None:
-    """The workspace's note of this request, if one is kept."""
-    return next((n for n in refused_requests_for(workspace_id) if n.request_id == request_id), None)
+    """The workspace's entry of this request, if there is one."""
+    refused = refused_requests_for(workspace_id)
+    return next((each for each in refused if each.request_id == request_id), None)
 
 
 def _key(workspace_id: str) -> str:

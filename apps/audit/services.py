@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.accounts.models import User
+from apps.api_kit.authentication import get_caller
 from apps.audit.models import ActorKind, AuditEntry
 from apps.infrastructure.web.middleware import client_ip, get_request_id
 
@@ -41,6 +42,12 @@ def staff_actor(user: User, request: HttpRequest | None = None) -> Actor:
 def api_key_actor(key_id: str, label: str, request: HttpRequest | None = None) -> Actor:
     """An integrator's program, by its key. The label is its name and what may be shown of it."""
     return _actor(ActorKind.API_KEY, label, key_id, request)
+
+
+def caller_actor(request: HttpRequest) -> Actor:
+    """The API key that ApiKeyAuth admitted."""
+    caller = get_caller(request)
+    return api_key_actor(caller.api_key_id, caller.label, request)
 
 
 def _actor(kind: ActorKind, label: str, id: str, request: HttpRequest | None) -> Actor:

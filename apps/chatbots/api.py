@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
+from apps.audit.services import caller_actor
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import (

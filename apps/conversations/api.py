@@ -8,19 +8,15 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
+from apps.audit.services import caller_actor
 from apps.conversations import annotations, erasure
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
-from apps.conversations.filters import (
-    filter_conversations,
-    get_summary,
-    load_summaries,
-    with_summary_fields,
-)
+from apps.conversations.filters import filter_conversations
 from apps.conversations.models import RatingValue, Turn
 from apps.conversations.queries import get_conversation, get_message_page, get_turn
 from apps.conversations.schemas import (
@@ -33,6 +29,7 @@ from apps.conversations.schemas import (
     TurnResponseSchema,
     UpdateConversationSchema,
 )
+from apps.conversations.summaries import get_summary, load_summaries, with_summary_fields
 from apps.credits.queries import charge_for_turn
 
 router = Router(tags=["conversations"], by_alias=True)
@@ -54,7 +51,7 @@ def list_conversations(
     """The workspace's conversations, those with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
     found = with_summary_fields(filter_conversations(get_caller(request).workspace_id, **given))
-    page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="moment")
+    page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="sort_time")
     rows = [ConversationSchema.of(row) for row in load_summaries(page.rows)]
     return SuccessSchema(
         data=ConversationListSchema(conversations=rows, next_cursor=page.next_cursor)

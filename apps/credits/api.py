@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import IsoDate, PageCursor, PageLimit, SuccessSchema
 from apps.credits.models import EntryKind

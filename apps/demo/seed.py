@@ -11,9 +11,9 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.api_keys.errors import InvalidApiKey
-from apps.api_keys.models import Scope
 from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import chatbots_for

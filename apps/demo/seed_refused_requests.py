@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from apps.api_keys.errors import ScopeMissing
 from apps.api_keys.models import ApiKey
-from apps.api_kit.refusal_log import log_refused_request, refusal
+from apps.api_kit.callers import ScopeMissing
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests, ValidationFailed
@@ -32,7 +32,7 @@ def seed_refused_requests(
     for number, (ago, error) in enumerate(_MET):
         chatbot, key, at = chatbots[number % len(chatbots)], keys[number % len(keys)], now - ago
         chats = not isinstance(error, ScopeMissing)
-        note = refusal(
+        note = RefusedRequest.from_error(
             error,
             request_id=request_id_at(int(at.timestamp() * 1000), random_bits() >> 80),
             method="POST",

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.accounts.models import User
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.audit.services import Actor, user_actor
 from apps.chatbots.models import Chatbot, ChatbotVersion
 from apps.chatbots.services import update_chatbot

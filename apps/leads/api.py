@@ -7,9 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
+from apps.audit.services import caller_actor
 from apps.chatbots.errors import ChatbotNotFound
 from apps.leads import services
 from apps.leads.access import resolve_chatbot_id, resolve_lead

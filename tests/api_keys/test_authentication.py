@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from apps.api_keys.authentication import ApiKeyAuth
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader
+from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
-from tests.factories import Team, make_key
+from apps.api_kit.authentication import ApiKeyAuth
+from apps.api_kit.callers import Scope, ScopeMissing
+from tests.factories import Team, make_api_key
 
 
 def test_key_with_the_scope_is_let_in_and_marked_as_used(team: Team) -> None:
@@ -18,14 +19,14 @@ def test_key_with_the_scope_is_let_in_and_marked_as_used(team: Team) -> None:
 
 
 def test_key_without_the_scope_is_refused(team: Team) -> None:
-    secret = make_key(team.workspace, [Scope.CHAT])
+    secret = make_api_key(team.workspace, [Scope.CHAT])
     request = RequestFactory().get("/", headers={"authorization": f"Bearer {secret}"})
     with pytest.raises(ScopeMissing):
         ApiKeyAuth(Scope.READ)(request)
 
 
 def test_unknown_key_is_refused(team: Team) -> None:
-    make_key(team.workspace)
+    make_api_key(team.workspace)
     request = RequestFactory().get("/", headers={"authorization": "Bearer nothing"})
     with pytest.raises(InvalidApiKey):
         ApiKeyAuth(Scope.READ)(request)

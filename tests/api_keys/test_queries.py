@@ -6,17 +6,18 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
-from apps.api_keys.models import ApiKey, Scope
-from apps.api_keys.queries import Caller, authenticate_key, parse_bearer_token
+from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader
+from apps.api_keys.models import ApiKey
+from apps.api_keys.queries import authenticate_key, parse_bearer_token
 from apps.api_keys.services import issue_key, revoke_key
+from apps.api_kit.callers import Caller, Scope, ScopeMissing
 from tests.factories import Team
 
 UNKNOWN = "sk-workspace_" + "a" * 51
 
 
 def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
-    issue_key(workspace=team.outside, name="n")
+    issue_key(workspace=team.other_workspace, name="n")
     key, secret = issue_key(workspace=team.workspace, name="n", scopes=["chat", "read"])
     assert authenticate_key(secret) == Caller(
         team.workspace.id,

@@ -11,7 +11,6 @@ from apps.api_kit.refusal_log import (
     find_refused_request,
     flush,
     log_refused_request,
-    refusal,
     refused_requests_for,
 )
 from apps.core.errors import ValidationFailed
@@ -73,7 +72,7 @@ def test_only_the_newest_thousand_or_so_are_kept() -> None:
 
 def test_what_was_written_is_cut() -> None:
     error = ValidationFailed({f"field{n}" + "x" * 500: ["y" * 500] for n in range(50)})
-    made = refusal(error, request_id="r", method="POST", path="/" + "z" * 5000)
+    made = RefusedRequest.from_error(error, request_id="r", method="POST", path="/" + "z" * 5000)
     assert made.details is not None
     assert (len(made.path), len(made.details)) == (1000, 10)
     assert {len(name) for name in made.details} == {100}

@@ -14,8 +14,8 @@ from django.test import override_settings
 
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import Caller
 from apps.api_keys.services import revoke_key
+from apps.api_kit.callers import Caller
 from apps.chat.engine import chatbot_rate_limit as rate_limit
 from apps.chat.engine.auth_cache import authenticate_cached
 from apps.chatbots.errors import ChatbotNotFound
@@ -28,7 +28,7 @@ from apps.infrastructure.redis.cache_invalidation import (
     is_stale,
 )
 from apps.infrastructure.redis.clients import close_redis
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Known:
 @pytest.fixture
 async def known(committed: None, live_team: Team) -> AsyncIterator[Known]:
     chatbot = await in_thread(make_chatbot, live_team.workspace)
-    yield Known(live_team, chatbot, await in_thread(make_key, live_team.workspace))
+    yield Known(live_team, chatbot, await in_thread(make_api_key, live_team.workspace))
     await close_redis()
 
 

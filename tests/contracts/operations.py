@@ -14,7 +14,7 @@ from typing import Any, cast
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
-from apps.api_keys.models import Scope
+from apps.api_kit.callers import Scope
 from apps.chat.openai.compatible_endpoint import UnknownPathView
 from apps.chat.urls import urlpatterns as chat_patterns
 from config.api import api

@@ -17,13 +17,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key, revoke_key
+from apps.api_kit.callers import Scope
 from apps.core.ids import new_id
 from apps.workspaces.models import Workspace
 from tests.contracts.operations import Operation, addresses, operations
 from tests.contracts.tenant_rows import SHARED, World, body_for, id_name, make_world
-from tests.factories import leave_no_work, make_key, make_team
+from tests.factories import delete_webhook_endpoints, make_api_key, make_team
 from tests.web_processes import TLS, WebProcess
 
 ALL = operations()
@@ -49,8 +50,8 @@ LOOKED_UP = [
 def worlds(committed: None) -> Iterator[tuple[World, World]]:
     """Alice's workspace and Charlie's, with one of everything in each. Nothing changes them."""
     team = make_team()
-    yield make_world(team.workspace), make_world(team.outside)
-    leave_no_work(team)
+    yield make_world(team.workspace), make_world(team.other_workspace)
+    delete_webhook_endpoints(team)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_key_of_too_small_a_scope_is_refused(
     operation: Operation, web: WebProcess, worlds: tuple[World, World], caller: httpx.Client
 ) -> None:
     others = sorted(set(Scope.values) - operation.scopes)
-    key = make_key(worlds[0].workspace, others)
+    key = make_api_key(worlds[0].workspace, others)
     response = send(caller, web, operation, Ids(worlds[0]), key)
     assert told(operation, response) == (403, "SCOPE_MISSING")
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from apps.api_keys.models import Scope
+from apps.api_kit.callers import Scope
 from apps.chatbots.models import Chatbot
 from apps.conversations.exports.models import Export
 from apps.conversations.models import Turn
 from apps.dashboard.docs.examples import LANGUAGES, ExampleContext, example_names, snippets
 from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint
-from tests.factories import Team, give, make_chatbot, make_key
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot
 from tests.web_processes import Caller, WebProcess
 
 RUNS = {
@@ -54,9 +54,9 @@ class Stage:
 
 @pytest.fixture
 def stage(web: WebProcess, live_team: Team) -> Stage:
-    give(live_team.workspace, 100)
+    grant_credits(live_team.workspace, 100)
     chatbot = make_chatbot(live_team.workspace, rate_limit_requests=100)
-    caller = Caller(web, chatbot, make_key(live_team.workspace, list(Scope)))
+    caller = Caller(web, chatbot, make_api_key(live_team.workspace, list(Scope)))
     turn_id = caller.post("Well then").json()["data"]["turnId"]
     return Stage(live_team, chatbot, caller, Turn.objects.get(id=turn_id))
 
@@ -221,7 +221,7 @@ def test_refused_example_comes_back_when_it_may(
     web: WebProcess, live_team: Team, language: str, tmp_path: Path
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, rate_limit_requests=1, rate_limit_window_seconds=2)
-    caller = Caller(web, chatbot, make_key(live_team.workspace))
+    caller = Caller(web, chatbot, make_api_key(live_team.workspace))
     turn = Turn.objects.get(id=caller.post("First").json()["data"]["turnId"])
     said = run(Stage(live_team, chatbot, caller, turn), "rate-limit", language, tmp_path)
     answers("Echo: Hello there")(Stage(live_team, chatbot, caller, turn), language, said)

@@ -15,12 +15,13 @@ from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from apps.api_keys.models import ApiKey, Scope
+from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import revoke_key
+from apps.api_kit.callers import Scope
 from apps.conversations.models import Turn, TurnStatus
 from tests.conftest import StartWeb
-from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.sockets import line
 from tests.web_processes import Caller, WebProcess
 
@@ -32,7 +33,7 @@ def caller(web: WebProcess, live_team: Team) -> Caller:
 
 def caller_of(web: WebProcess, team: Team, model: str) -> Caller:
     chatbot = make_chatbot(team.workspace, model, rate_limit_requests=1000)
-    return Caller(web, chatbot, make_key(team.workspace))
+    return Caller(web, chatbot, make_api_key(team.workspace))
 
 
 def settled(turn_id: str, seconds: float = 30) -> Turn:
@@ -88,8 +89,8 @@ def test_whoever_shows_no_good_key_is_told_and_closed(
 
 
 def test_scope_and_chatbot_are_asked_for(caller: Caller, live_team: Team) -> None:
-    reader = Caller(caller.web, caller.chatbot, make_key(live_team.workspace, [Scope.READ]))
-    stranger = Caller(caller.web, caller.chatbot, make_key(live_team.outside))
+    reader = Caller(caller.web, caller.chatbot, make_api_key(live_team.workspace, [Scope.READ]))
+    stranger = Caller(caller.web, caller.chatbot, make_api_key(live_team.other_workspace))
     nobody = Caller(caller.web, "c-nothing", caller.key)
     nul = Caller(caller.web, "%00", caller.key)
     ends = []
@@ -112,7 +113,7 @@ def test_unknown_address_is_refused(web: WebProcess) -> None:
 @pytest.mark.parametrize("how", ["revoked", "expired", "deleted"])
 def test_socket_closes_when_its_key_ends_and_the_turn_goes_on(caller: Caller, how: str) -> None:
     key = ApiKey.objects.get(digest=hash_secret(caller.key))
-    other = Caller(caller.web, caller.chatbot, make_key(key.workspace))
+    other = Caller(caller.web, caller.chatbot, make_api_key(key.workspace))
     with line(caller) as socket, line(other) as bystander:
         turn_id = socket.start("count")["turnId"]
         began = time.monotonic()
@@ -140,9 +141,9 @@ def test_message_over_the_limit_closes_the_socket(caller: Caller) -> None:
 @pytest.fixture
 def talkative(web: WebProcess, live_team: Team) -> Caller:
     """A caller whose chatbot answers with more than the kernel keeps for a slow reader."""
-    model = make_model("sandbox/echo", context_tokens=200_000)
+    model = make_language_model("sandbox/echo", context_tokens=200_000)
     chatbot = make_chatbot(live_team.workspace, model, max_reply_tokens=20_000)
-    return Caller(web, chatbot, make_key(live_team.workspace))
+    return Caller(web, chatbot, make_api_key(live_team.workspace))
 
 
 MANY_WORDS = "a " * 15_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.accounts.models import User
-from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import create_chatbot, create_language_model
@@ -20,7 +20,7 @@ from apps.webhooks.services import create_endpoint
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member, create_workspace
 
-NOBODY = "http://127.0.0.1:9/hook"
+UNREACHABLE_URL = "http://127.0.0.1:9/hook"
 """An address on loopback where nobody listens."""
 
 
@@ -32,7 +32,7 @@ class Team:
     alice: User
     bob: User
     charlie: User
-    outside: Workspace
+    other_workspace: Workspace
 
 
 def make_user(name: str = "user", **fields: Any) -> User:
@@ -50,12 +50,12 @@ def make_team() -> Team:
     return Team(workspace, alice, bob, charlie, make_workspace(charlie))
 
 
-def leave_no_work(team: Team) -> None:
+def delete_webhook_endpoints(team: Team) -> None:
     """End what workers would try again and again: the next test's worker has work of its own."""
-    Endpoint.objects.filter(workspace__in=[team.workspace, team.outside]).delete()
+    Endpoint.objects.filter(workspace__in=[team.workspace, team.other_workspace]).delete()
 
 
-def make_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
+def make_language_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
     """A catalogue entry of its own; `credits_per_reply` and its like set the price."""
     return create_language_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)
 
@@ -63,7 +63,7 @@ def make_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageMo
 def make_chatbot(
     workspace: Workspace, model: LanguageModel | str = "sandbox/echo", **fields: Any
 ) -> Chatbot:
-    language_model = make_model(model) if isinstance(model, str) else model
+    language_model = make_language_model(model) if isinstance(model, str) else model
     return create_chatbot(
         workspace=workspace,
         name=fields.pop("name", "Bot"),
@@ -72,19 +72,19 @@ def make_chatbot(
     )
 
 
-def make_key(workspace: Workspace, scopes: Sequence[str] = (Scope.CHAT,)) -> str:
+def make_api_key(workspace: Workspace, scopes: Sequence[str] = (Scope.CHAT,)) -> str:
     """A new key of the workspace: the secret itself."""
     return issue_key(workspace=workspace, name="test", scopes=scopes)[1]
 
 
-def give(workspace: Workspace, credits: int) -> None:
+def grant_credits(workspace: Workspace, credits: int) -> None:
     grant(workspace_id=workspace.id, credits=credits, reason="for a test")
 
 
-def make_endpoint(
+def make_webhook_endpoint(
     workspace: Workspace,
     *event_types: str,
-    url: str = NOBODY,
+    url: str = UNREACHABLE_URL,
     **fields: Any,
 ) -> tuple[Endpoint, str]:
     """A webhook endpoint, for all types of event unless some are named, and its secret."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from apps.api_keys.models import Scope
-from apps.api_keys.queries import Caller, authenticate_key, caller_for_key, parse_bearer_token
+from apps.api_keys.queries import authenticate_key, caller_for_key, parse_bearer_token
 from apps.api_keys.services import update_last_used
+from apps.api_kit.callers import Caller, Scope
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for, get_active_chatbot

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from django.db.models.signals import post_delete, post_save
 
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import Caller, hash_secret, parse_bearer_token
+from apps.api_keys.queries import hash_secret, parse_bearer_token
+from apps.api_kit.callers import Caller
 from apps.chat.engine.access import authenticate
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.infrastructure.postgres.threads import in_thread

@@ -10,9 +10,9 @@ import time
 
 from django.http import HttpRequest
 
-from apps.api_keys.queries import Caller
+from apps.api_kit.callers import Caller
 from apps.api_kit.error_format import as_api_error
-from apps.api_kit.refusal_log import RefusedRequest, log_refused_request, refusal
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError
 from apps.infrastructure.redis.rate_limit import Window
@@ -93,7 +93,7 @@ def _note(
     window: Window | None,
 ) -> None:
     workspace_id, api_key_id = who
-    note = refusal(
+    note = RefusedRequest.from_error(
         error,
         request_id=request_id,
         method=method,

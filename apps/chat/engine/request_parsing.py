@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.api_keys.queries import Caller
+from apps.api_kit.callers import Caller
 from apps.api_kit.serializers import validate
 from apps.chat.engine.serializers import ChatSerializer
 from apps.chat.engine.start import ChatRequest

@@ -7,7 +7,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader, ScopeMissing
+from apps.api_keys.errors import InvalidApiKey, MissingAuthHeader
+from apps.api_kit.callers import ScopeMissing
 from apps.api_kit.openapi import (
     ID_SCHEMA,
     IDEMPOTENCY_KEY_PARAMETER,

@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api_keys.queries import Caller
 from apps.api_kit.async_api import AsyncApiView, EventStreamResponse
+from apps.api_kit.callers import Caller
 from apps.chat.ai_sdk.request import to_chat_body
 from apps.chat.engine import chatbot_rate_limit as rate_limit
 from apps.chat.engine.auth_cache import authenticate_cached

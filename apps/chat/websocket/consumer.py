@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from apps.api_keys.queries import Caller
+from apps.api_kit.callers import Caller
 from apps.api_kit.error_format import as_api_error
 from apps.chat.engine import chatbot_rate_limit as rate_limit
 from apps.chat.engine import start as engine

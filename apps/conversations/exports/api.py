@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Status
 
-from apps.api_keys.authentication import ApiKeyAuth, caller_actor, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
+from apps.audit.services import caller_actor
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports import services

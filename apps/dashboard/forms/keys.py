@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.utils import timezone
 
-from apps.api_keys.models import Scope
+from apps.api_kit.callers import Scope
 
 GRACE_PERIODS = {
     "0": "Immediately",

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
-from apps.api_kit.refusal_log import log_refused_request, refusal
+from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.start import stop_turn as stop_turn
 from apps.chat.http import sse
@@ -40,7 +40,7 @@ def tells_errors(view: View) -> View:
             return view(request, member, **rest)
         except (ApiError, ValidationError) as exception:
             error = as_api_error(exception)
-            note = refusal(
+            note = RefusedRequest.from_error(
                 error,
                 request_id=get_request_id(request),
                 method="POST",

@@ -6,8 +6,8 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from apps.api_keys.authentication import ApiKeyAuth, get_caller
-from apps.api_keys.models import Scope
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
 from apps.api_kit.schemas import IsoDate, SuccessSchema
 from apps.reporting.usage.queries import MAX_DAYS, GroupBy, usage_for
 from apps.reporting.usage.schemas import UsageSchema

@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import get_workspace_by_slug
 

@@ -5,8 +5,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from apps.accounts.models import User
-from apps.api_keys.models import Scope
 from apps.api_keys.services import issue_key
+from apps.api_kit.callers import Scope
 from apps.chatbots.services import create_language_model
 from apps.conversations.seeding import RATE_LIMIT, SeedSize, create_workspaces, seed_conversations
 from apps.core.ids import new_id

@@ -1,0 +1,100 @@
+"""Authenticate the REST API's operations by API key.
+
+Any app may protect an operation with `ApiKeyAuth(Scope.READ)` and read its caller with
+`get_caller(request)`. The keys are rows of `apps.api_keys`, which registers itself as the backend
+when Django starts: apps below it need not import it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from django.http import HttpRequest
+from ninja.security.base import AuthBase
+
+from apps.api_kit.callers import Caller, Scope
+from apps.api_kit.operations import IdempotencyClaim, state_of
+from apps.core.errors import TooManyRequests, UnsupportedMediaType, ValidationFailed
+from apps.infrastructure.redis.rate_limit import RateLimit, admit_sync
+
+HOUR_SECONDS = 3600
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+MAX_IDEMPOTENCY_KEY_LENGTH = 255
+_RATE_LIMITED = "This API key has used its requests of the last hour. Please wait before the next."
+
+
+class ApiKeyBackend(Protocol):
+    """Finds callers by their API keys and remembers their idempotency keys."""
+
+    def authenticate(self, request: HttpRequest) -> Caller:
+        """The caller of a request. Raises an Unauthenticated error."""
+
+    def claim_idempotency_key(
+        self, request: HttpRequest, *, caller: Caller, key: str
+    ) -> IdempotencyClaim:
+        """Claim the key in the running transaction, waiting for another request that holds it.
+
+        Raises Replay if the request was answered before, IdempotencyMismatch if another request
+        used the key.
+        """
+
+
+class Replay(Exception):
+    """The request was answered before, with this status and body."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+_backends: list[ApiKeyBackend] = []
+
+
+def register_backend(backend: ApiKeyBackend) -> None:
+    """Set the backend of this process. Called once, when Django starts."""
+    _backends[:] = [backend]
+
+
+class ApiKeyAuth(AuthBase):
+    """Requires an API key with one of these scopes, and takes one of its hourly requests.
+
+    Raises MissingAuthHeader, InvalidApiKey, TooManyRequests, ScopeMissing, UnsupportedMediaType,
+    ValidationFailed for a malformed idempotency key, IdempotencyMismatch or Replay.
+    """
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, *scopes: Scope) -> None:
+        super().__init__()
+        self.scopes = scopes
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        (backend,) = _backends
+        state = state_of(request)
+        caller = state.caller = backend.authenticate(request)
+        limit = RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR_SECONDS)
+        state.window = admit_sync(limit)
+        if not state.window.admitted:
+            raise TooManyRequests(state.window.retry_after, _RATE_LIMITED)
+        caller.require(*self.scopes)
+        if request.body and request.content_type != "application/json":
+            raise UnsupportedMediaType
+        key = _parse_idempotency_key(request) if request.method == "POST" else None
+        if key is not None:
+            state.begin_transaction()
+            state.claim = backend.claim_idempotency_key(request, caller=caller, key=key)
+        return caller
+
+
+def _parse_idempotency_key(request: HttpRequest) -> str | None:
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None or (1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isprintable()):
+        return key
+    raise ValidationFailed({IDEMPOTENCY_HEADER: ["This must be 1 to 255 printable characters."]})
+
+
+def get_caller(request: HttpRequest) -> Caller:
+    """The caller that ApiKeyAuth admitted."""
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]

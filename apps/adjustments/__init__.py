@@ -1,1 +1,1 @@
-"""What staff do to credits by hand: foreseen, posted once, above a threshold by two people."""
+"""Manual credit adjustments by staff: preview, confirm, post; two-person approval."""

@@ -9,15 +9,21 @@ from django.http.response import HttpResponseBase
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from apps.adjustments import csv_views as uploads
-from apps.adjustments import views
-from apps.adjustments.models import Adjustment, AdjustmentLine, Status
-from apps.adjustments.queries import ADJUST_PERMISSION, APPROVE_PERMISSION, GOODWILL_PERMISSION
+from apps.adjustments import csv_views, views
+from apps.adjustments.admin_page import AdminPage
+from apps.adjustments.models import (
+    ADJUST_PERMISSION,
+    APPROVE_PERMISSION,
+    GOODWILL_PERMISSION,
+    Adjustment,
+    AdjustmentLine,
+    Status,
+)
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action, list_action
 
 
 class LineInline(TabularInline):  # type: ignore[misc]
-    """What was asked for, as it was asked for."""
+    """The lines of an adjustment, read-only."""
 
     model = AdjustmentLine
     fields = ["workspace", "credits", "category", "reason", "reference", "expires_at", "entry"]
@@ -44,7 +50,7 @@ class LineInline(TabularInline):  # type: ignore[misc]
 
 @admin.register(Adjustment)
 class AdjustmentAdmin(ReadOnlyAdmin):
-    """What staff asked for and what came of it; and the pages on which they ask and decide."""
+    """Adjustments, read-only, with the pages to create and decide them."""
 
     list_display = ["requested_at", "requested_by", "state", "decided_by", "file_name"]
     list_select_related = ["requested_by", "decided_by"]
@@ -57,7 +63,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     actions_detail = ["decide"]
 
     @display(  # type: ignore[untyped-decorator]
-        description="State",
+        description="Status",
         label={
             Status.POSTED.label: "success",
             Status.APPROVED.label: "success",
@@ -71,32 +77,31 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     @list_action(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest) -> HttpResponseBase:
-        return views.adjust(request, self._frame(request))
+        return views.adjust(request, self._page(request))
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm(ADJUST_PERMISSION) or request.user.has_perm(
-            GOODWILL_PERMISSION
-        )
+        has_perm = request.user.has_perm
+        return has_perm(ADJUST_PERMISSION) or has_perm(GOODWILL_PERMISSION)
 
     @list_action(description="Adjust by CSV", permission="upload", icon="upload_file")
     def upload(self, request: HttpRequest) -> HttpResponseBase:
-        return uploads.upload(request, self._frame(request))
+        return csv_views.upload(request, self._page(request))
 
     def has_upload_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(ADJUST_PERMISSION)
 
-    @detail_action(description="Decide", permission="decide", icon="gavel")
+    @detail_action(description="Review", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         adjustment = self.get_object(request, object_id)
         if adjustment is None:
             raise Http404
-        return views.decide(request, self._frame(request), adjustment)
+        return views.decide(request, self._page(request), adjustment)
 
     def has_decide_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(APPROVE_PERMISSION)
 
-    def _frame(self, request: HttpRequest) -> views.AdminPage:
-        return views.AdminPage({**self.admin_site.each_context(request), "opts": self.opts})
+    def _page(self, request: HttpRequest) -> AdminPage:
+        return AdminPage({**self.admin_site.each_context(request), "opts": self.opts})
 
 
 @admin.register(AdjustmentLine)

@@ -1,7 +1,6 @@
-"""A CSV file of adjustments, read row by row: each a line, or what is wrong with it in words.
+"""Parse a CSV file of adjustments into lines and error messages, row by row.
 
-Nothing is guessed: a cell that could be meant in two ways, a column that is not known, an encoding
-that is not UTF-8 are told to the person rather than taken for something.
+Nothing is guessed: an ambiguous cell, an unknown column or another encoding than UTF-8 is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from io import StringIO
 
 from django.db.models import Q
 
-from apps.adjustments.queries import LineData
+from apps.adjustments.lines import LineData
 from apps.core.ids import is_id
 from apps.credits.models import Category
 from apps.workspaces.models import Workspace
@@ -36,12 +35,12 @@ _OTHER_FORMATS = (
 
 
 class InvalidCsvFile(Exception):
-    """The file as a whole is not what it should be; the text says why and what to do."""
+    """The file as a whole cannot be read. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """One row: its number in the file, its cells as written, and its line or what is wrong."""
+    """A row: its number in the file, its cells as written, and its line or its errors."""
 
     number: int
     cells: Mapping[str, str]
@@ -51,48 +50,49 @@ class CsvRow:
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A file that could be read; its rows may still be wrong."""
+    """A file that could be read. Its rows may have errors."""
 
     digest: str
     rows: Sequence[CsvRow] = field(default=())
 
     @property
     def lines(self) -> list[LineData]:
-        """The lines of the rows with which nothing is wrong."""
+        """The lines of the rows without errors."""
         return [row.line for row in self.rows if row.line is not None]
 
 
 def file_digest(content: bytes) -> str:
-    """What a file is known by: the SHA-256 of its bytes."""
+    """Return the SHA-256 of the file, by which a second upload is recognised."""
     return hashlib.sha256(content).hexdigest()
 
 
 def parse_csv_file(content: bytes) -> CsvFile:
-    """The rows of the file. Raises Unreadable."""
-    rows = _read_rows(_decode(content))
-    header = [cell.strip().lower() for cell in rows[0][1]]
+    """Return the rows of the file. Raises InvalidCsvFile."""
+    numbered = _read_rows(_decode(content))
+    header = [cell.strip().lower() for cell in numbered[0][1]]
     _check_header(header)
     cells = [
         (number, dict(zip(header, (c.strip() for c in row), strict=False)), len(row))
-        for number, row in rows[1:]
+        for number, row in numbered[1:]
         if any(cell.strip() for cell in row)
     ]
     if not cells:
-        raise InvalidCsvFile("The file has a header and no rows.")
+        raise InvalidCsvFile("The file has no rows.")
     if len(cells) > MAX_ROWS:
         raise InvalidCsvFile(
             f"The file has {len(cells):,} rows. Send at most {MAX_ROWS:,} at a time."
         )
-    places = _workspace_ids([row.get("workspace", "") for _, row, _ in cells])
-    seen: dict[str, int] = {}
-    return CsvFile(
-        file_digest(content),
-        [_parse_row(number, row, width, len(header), places, seen) for number, row, width in cells],
-    )
+    workspace_ids = _workspace_ids([row.get("workspace", "") for _, row, _ in cells])
+    row_of_workspace: dict[str, int] = {}
+    rows = [
+        _parse_row(number, row, width, len(header), workspace_ids, row_of_workspace)
+        for number, row, width in cells
+    ]
+    return CsvFile(file_digest(content), rows)
 
 
 def end_of_day(day: date) -> datetime:
-    """When credits that can be used through this day (UTC) lapse."""
+    """Return when credits expire that can be used through this day (UTC)."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
@@ -103,8 +103,8 @@ def _decode(content: bytes) -> str:
         raise InvalidCsvFile(
             f"The file has {len(content):,} bytes. Send at most {MAX_BYTES:,} at a time."
         )
-    for mark, name in _OTHER_FORMATS:
-        if content.startswith(mark):
+    for prefix, name in _OTHER_FORMATS:
+        if content.startswith(prefix):
             raise InvalidCsvFile(f"This is {name}, not CSV in UTF-8. Save it as “CSV UTF-8”.")
     try:
         text = content.decode("utf-8-sig")
@@ -114,7 +114,7 @@ def _decode(content: bytes) -> str:
             f"Line {row} has a character that is not UTF-8. Save the file as “CSV UTF-8”."
         ) from error
     if "\x00" in text:
-        raise InvalidCsvFile("The file has NUL characters; it is no CSV file.")
+        raise InvalidCsvFile("The file contains NUL characters and is not a CSV file.")
     return text
 
 
@@ -124,34 +124,38 @@ def _read_rows(text: str) -> list[tuple[int, list[str]]]:
         return list(enumerate(reader, start=1))
     except csv.Error as error:
         raise InvalidCsvFile(
-            f"Line {reader.line_num} is not CSV: {error}. Look for a quote that is not closed."
+            f"Line {reader.line_num} is not CSV: {error}. Check for an unclosed quote."
         ) from error
 
 
 def _check_header(header: Sequence[str]) -> None:
-    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and sign in header[0]:
-            raise InvalidCsvFile(f"The columns are separated by {name}. Separate them by commas.")
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise InvalidCsvFile(f"The columns are separated by {name}. Use commas.")
     missing = [name for name in COLUMNS if name not in header]
-    strange = [name for name in header if name not in COLUMNS]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if missing or strange or twice:
+    unknown = [name for name in header if name not in COLUMNS]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if missing or unknown or repeated:
         parts = [
-            f"{what}: {', '.join(names)}."
-            for what, names in (("Missing", missing), ("Not known", strange), ("Twice", twice))
+            f"{problem}: {', '.join(names)}."
+            for problem, names in (
+                ("Missing", missing),
+                ("Unknown", unknown),
+                ("Duplicate", repeated),
+            )
             if names
         ]
-        told = f"The first row names the columns {', '.join(COLUMNS)}."
-        raise InvalidCsvFile(" ".join([told, *parts]))
+        expected = f"The first row must name the columns {', '.join(COLUMNS)}."
+        raise InvalidCsvFile(" ".join([expected, *parts]))
 
 
 def _workspace_ids(names: Sequence[str]) -> dict[str, str]:
-    """From slug and id to id, for the workspaces that there are."""
+    """Map slug and id to id, for the workspaces that exist."""
     found = Workspace.objects.filter(Q(slug__in=names) | Q(pk__in=[n for n in names if is_id(n)]))
-    places: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for id, slug in found.values_list("pk", "slug"):
-        places |= {id: id, slug: id}
-    return places
+        ids |= {id: id, slug: id}
+    return ids
 
 
 def _parse_row(
@@ -159,35 +163,36 @@ def _parse_row(
     cells: Mapping[str, str],
     width: int,
     columns: int,
-    places: Mapping[str, str],
-    seen: dict[str, int],
+    workspace_ids: Mapping[str, str],
+    row_of_workspace: dict[str, int],
 ) -> CsvRow:
-    wrong = []
     if width != columns:
-        wrong.append(f"This row has {width} cells, the header {columns}. Quote cells with commas.")
-        return CsvRow(number, cells, errors=wrong)
-    workspace_id = places.get(cells["workspace"], "")
+        error = f"This row has {width} cells, the header has {columns}. Quote cells that contain commas."
+        return CsvRow(number, cells, errors=[error])
+    errors = []
+    workspace_id = workspace_ids.get(cells["workspace"], "")
     if not workspace_id:
-        wrong.append(f"There is no workspace {cells['workspace'] or '(empty)'}.")
-    elif workspace_id in seen:
-        wrong.append(
-            f"{cells['workspace']} is in row {seen[workspace_id]} already. Add the amounts up."
+        errors.append(f"Workspace {cells['workspace'] or '(empty)'} not found.")
+    elif workspace_id in row_of_workspace:
+        errors.append(
+            f"{cells['workspace']} is in row {row_of_workspace[workspace_id]} already."
+            " Add the amounts up."
         )
     else:
-        seen[workspace_id] = number
+        row_of_workspace[workspace_id] = number
     if not _WHOLE_NUMBER.match(cells["amount"]):
-        wrong.append("The amount is a whole number such as 250 or -40, without separators.")
+        errors.append("The amount must be a whole number such as 250 or -40, without separators.")
     if cells["kind"] not in Category.values:
-        wrong.append(f"The kind is one of {', '.join(Category.values)}.")
-    wrong += _text_errors(cells)
+        errors.append(f"The kind must be one of {', '.join(Category.values)}.")
+    errors += _text_errors(cells)
     expires_at = None
     if cells["expiry"]:
         try:
             expires_at = end_of_day(date.fromisoformat(cells["expiry"]))
         except (ValueError, OverflowError):
-            wrong.append("The expiry is a day such as 2027-12-31, or empty.")
-    if wrong:
-        return CsvRow(number, cells, errors=wrong)
+            errors.append("The expiry must be a date such as 2027-12-31, or empty.")
+    if errors:
+        return CsvRow(number, cells, errors=errors)
     return CsvRow(
         number,
         cells,
@@ -204,14 +209,16 @@ def _parse_row(
 
 
 def _text_errors(cells: Mapping[str, str]) -> list[str]:
-    wrong = []
+    errors = []
     if not cells["reason"]:
-        wrong.append("Give a reason.")
-    for name, most in (("reason", 500), ("reference", 200)):
+        errors.append("Enter a reason.")
+    for name, max_length in (("reason", 500), ("reference", 200)):
         if cells[name].startswith(_FORMULA_PREFIXES):
-            wrong.append(
-                f"The {name} begins with {cells[name][0]}, which a spreadsheet takes for a formula."
+            errors.append(
+                f"The {name} begins with {cells[name][0]}, which spreadsheets read as a formula."
             )
-        if len(cells[name]) > most:
-            wrong.append(f"The {name} has {len(cells[name]):,} characters; {most} are the most.")
-    return wrong
+        if len(cells[name]) > max_length:
+            errors.append(
+                f"The {name} has {len(cells[name]):,} characters; {max_length} are the most."
+            )
+    return errors

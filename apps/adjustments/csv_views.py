@@ -1,4 +1,4 @@
-"""The page on which a CSV file of adjustments is tried, looked at row by row, and posted whole."""
+"""Admin page to adjust credits by a CSV file: upload, check every row, post all rows or none."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 
 from apps.accounts.access import signed_in_user
-from apps.adjustments import preview_tokens, services
+from apps.adjustments import services
+from apps.adjustments.admin_page import (
+    AdminPage,
+    reads_preview_token,
+    redirect_to_adjustment,
+    redirect_to_result,
+)
 from apps.adjustments.csv_import import (
     COLUMNS,
     EXAMPLE_ROW,
@@ -26,122 +31,122 @@ from apps.adjustments.csv_import import (
 )
 from apps.adjustments.errors import AdjustmentRefused, FileAlreadyPosted, PreviewOutdated
 from apps.adjustments.forms import UploadForm
-from apps.adjustments.queries import PreviewLine, preview_adjustment
-from apps.adjustments.views import PREVIEW_EXPIRED, AdminPage, redirect_to_result
+from apps.adjustments.preview_tokens import ConfirmedPreview, make_token
+from apps.adjustments.previews import PreviewLine, preview_adjustment
 from apps.audit.services import staff_actor
 
 
-def upload(request: HttpRequest, frame: AdminPage) -> HttpResponseBase:
-    """Choose a file, see every row checked, post all of it or nothing."""
-    if token := request.POST.get("preview"):
-        try:
-            preview = preview_tokens.read_token(token, user=signed_in_user(request))
-        except preview_tokens.InvalidPreviewToken:
-            messages.warning(request, PREVIEW_EXPIRED)
-            return redirect(request.path)
-        return _confirm(request, frame, preview)
+@reads_preview_token
+def upload(
+    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview | None
+) -> HttpResponseBase:
+    """Show the upload form, then the dry run with every row checked, then post the file."""
+    if confirmed is not None:
+        return _confirm(request, page, confirmed)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            return _dry_run(request, frame, name=file.name, content=file.read())
+            return _dry_run(request, page, name=file.name, content=file.read())
         except (InvalidCsvFile, FileAlreadyPosted) as error:
             form.add_error("file", str(error))
-    return frame.render(
+    return page.render(
         request,
         "upload",
         "Adjust by CSV",
+        has_errors=bool(form.errors),
         form=form,
         columns=COLUMNS,
         example=EXAMPLE_ROW,
-        most_rows=MAX_ROWS,
-        most_kib=MAX_BYTES // 1024,
-        is_wrong=bool(form.errors),
+        max_rows=MAX_ROWS,
+        max_kib=MAX_BYTES // 1024,
     )
 
 
 def _dry_run(
     request: HttpRequest,
-    frame: AdminPage,
+    page: AdminPage,
     *,
     name: str,
     content: bytes,
     id: str = "",
     warning: str = "",
 ) -> HttpResponseBase:
-    by = signed_in_user(request)
+    """Show each row with its balances and errors. Raises InvalidCsvFile, FileAlreadyPosted."""
+    user = signed_in_user(request)
     services.check_file_not_posted(file_digest(content))
-    sheet = parse_csv_file(content)
-    outlook = preview_adjustment(lines=sheet.lines, user=by)
-    foreseen = {each.line.number: each for each in outlook.lines}
-    wrong = sum(1 for row in sheet.rows if _row_errors(row, foreseen))
-    carried = {"name": name, "file": base64.b64encode(content).decode()}
-    token = (
-        "" if wrong else preview_tokens.make_token(content=carried, preview=outlook, user=by, id=id)
-    )
-    return frame.render(
+    csv_file = parse_csv_file(content)
+    preview = preview_adjustment(lines=csv_file.lines, user=user)
+    preview_lines = {each.line.number: each for each in preview.lines}
+    invalid_rows = sum(1 for row in csv_file.rows if _row_errors(row, preview_lines))
+    token = ""
+    if not invalid_rows:
+        token_content = {"name": name, "file": base64.b64encode(content).decode()}
+        token = make_token(content=token_content, preview=preview, user=user, id=id)
+    return page.render(
         request,
         "dry_run",
         "Dry run",
+        has_errors=bool(invalid_rows or warning),
         name=name,
-        sheet=sheet,
-        outlook=outlook,
-        wrong=wrong,
-        given=sum(line.credits for line in sheet.lines if line.credits > 0),
-        taken=-sum(line.credits for line in sheet.lines if line.credits < 0),
-        table=_dry_run_table(sheet, foreseen),
+        csv_file=csv_file,
+        preview=preview,
+        invalid_rows=invalid_rows,
+        credits_added=sum(line.credits for line in csv_file.lines if line.credits > 0),
+        credits_deducted=-sum(line.credits for line in csv_file.lines if line.credits < 0),
+        table=_dry_run_table(csv_file, preview_lines),
         token=token,
         warning=warning,
-        is_wrong=bool(wrong or warning),
     )
 
 
 def _confirm(
-    request: HttpRequest, frame: AdminPage, preview: preview_tokens.ConfirmedPreview
+    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview
 ) -> HttpResponseBase:
-    by = signed_in_user(request)
-    name, content = preview.content["name"], base64.b64decode(preview.content["file"])
-    sheet = parse_csv_file(content)
+    user = signed_in_user(request)
+    name, content = confirmed.content["name"], base64.b64decode(confirmed.content["file"])
+    csv_file = parse_csv_file(content)
     try:
         adjustment = services.submit(
-            lines=sheet.lines,
-            user=by,
-            actor=staff_actor(by, request),
-            adjustment_id=preview.id,
-            fingerprint=preview.fingerprint,
+            lines=csv_file.lines,
+            user=user,
+            actor=staff_actor(user, request),
+            adjustment_id=confirmed.id,
+            fingerprint=confirmed.fingerprint,
             file_name=name,
-            file_digest=sheet.digest,
+            file_digest=csv_file.digest,
         )
     except (PreviewOutdated, AdjustmentRefused) as error:
-        said = str(error) if isinstance(error, PreviewOutdated) else "Nothing was posted."
-        return _dry_run(request, frame, name=name, content=content, id=preview.id, warning=said)
+        warning = str(error) if isinstance(error, PreviewOutdated) else "Nothing was posted."
+        return _dry_run(request, page, name=name, content=content, id=confirmed.id, warning=warning)
     except FileAlreadyPosted as error:
         messages.error(request, str(error))
-        return redirect("admin:adjustments_adjustment_change", error.adjustment.pk)
+        return redirect_to_adjustment(error.adjustment)
     return redirect_to_result(request, adjustment)
 
 
-def _row_errors(row: CsvRow, foreseen: Mapping[int, PreviewLine]) -> list[str]:
-    found = foreseen.get(row.number)
-    return [*row.errors, *(found.errors if found else ())]
+def _row_errors(row: CsvRow, preview_lines: Mapping[int, PreviewLine]) -> list[str]:
+    line = preview_lines.get(row.number)
+    return [*row.errors, *(line.errors if line else ())]
 
 
-def _dry_run_table(sheet: CsvFile, foreseen: Mapping[int, PreviewLine]) -> dict[str, Any]:
+def _dry_run_table(csv_file: CsvFile, preview_lines: Mapping[int, PreviewLine]) -> dict[str, Any]:
+    """Return the rows in the format of unfold's table component."""
     rows = []
-    for row in sheet.rows:
-        found = foreseen.get(row.number)
+    for row in csv_file.rows:
+        line = preview_lines.get(row.number)
         cells = row.cells
-        why = [cells.get("reason", ""), cells.get("reference", ""), cells.get("expiry", "")]
+        details = [cells.get("reason", ""), cells.get("reference", ""), cells.get("expiry", "")]
         rows.append(
             [
                 row.number,
                 cells.get("workspace", ""),
                 cells.get("kind", ""),
                 cells.get("amount", ""),
-                f"{found.balance_before.balance:,} → {found.balance_after:,}" if found else "",
-                " · ".join(part for part in why if part),
-                " ".join(_row_errors(row, foreseen)) or "nothing",
+                f"{line.balance_before.balance:,} → {line.balance_after:,}" if line else "",
+                " · ".join(part for part in details if part),
+                " ".join(_row_errors(row, preview_lines)) or "nothing",
             ]
         )
-    headers = ["Row", "Workspace", "Kind", "Amount", "Balance", "Why", "What is wrong"]
+    headers = ["Row", "Workspace", "Kind", "Amount", "Balance", "Reason", "Errors"]
     return {"headers": headers, "rows": rows}

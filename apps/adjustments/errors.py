@@ -1,47 +1,47 @@
-"""Why credits stay as they are. Staff meet these on pages, never on the wire.
+"""Errors of adjustments. They are shown to staff on admin pages and never reach the API.
 
-NotAdjusted
-├── Refused            a rule is against it; `preview` says which, line by line
-├── Differs            it is allowed, and does not come to what was shown; `preview` is new
-├── PostedBefore       the same file has been posted, or waits, already
-└── Undecidable        a request that is decided, has lapsed or is not this person's to decide
+AdjustmentError
+├── AdjustmentRefused      a rule forbids it; `preview` names the rule for each line
+├── PreviewOutdated        allowed, but not what was shown; `preview` is the new one
+├── FileAlreadyPosted      the same file was posted before or awaits approval
+└── DecisionNotAllowed     the request is closed, or this user may not decide it
 """
 
 from __future__ import annotations
 
 from apps.adjustments.models import Adjustment
-from apps.adjustments.queries import ConfirmedPreview
+from apps.adjustments.previews import Preview
 
 
 class AdjustmentError(Exception):
-    """Something that was asked for and not done. Its text is for the person who asked."""
+    """An adjustment was not posted or decided. The message is for the user who tried."""
 
 
 class AdjustmentRefused(AdjustmentError):
-    """At least one line may not be posted, so none was."""
+    """At least one line is not allowed, so none was posted."""
 
-    def __init__(self, outlook: ConfirmedPreview) -> None:
-        super().__init__(" ".join(sentence for line in outlook.lines for sentence in line.errors))
-        self.preview = outlook
+    def __init__(self, preview: Preview) -> None:
+        super().__init__(" ".join(error for line in preview.lines for error in line.errors))
+        self.preview = preview
 
 
 class PreviewOutdated(AdjustmentError):
-    """What posting would do now is not what the person was shown."""
+    """Posting now would differ from the preview that the user confirmed."""
 
-    def __init__(self, outlook: ConfirmedPreview) -> None:
-        super().__init__("The balance has changed since this was shown. Look at it once more.")
-        self.preview = outlook
+    def __init__(self, preview: Preview) -> None:
+        super().__init__("The balance changed since this preview. Review it again.")
+        self.preview = preview
 
 
 class FileAlreadyPosted(AdjustmentError):
-    """This very file is there already."""
+    """A file with the same content was uploaded before."""
 
     def __init__(self, adjustment: Adjustment) -> None:
         who, when = adjustment.requested_by.email, f"{adjustment.requested_at:%d %B %Y, %H:%M} UTC"
-        done = "waits for approval since" if adjustment.is_pending else "was posted on"
-        super().__init__(f"This file {done} {when}, uploaded by {who}. Nothing was posted again.")
+        status = "has been awaiting approval since" if adjustment.is_pending else "was posted on"
+        super().__init__(f"This file {status} {when}, uploaded by {who}. Nothing was posted again.")
         self.adjustment = adjustment
 
 
 class DecisionNotAllowed(AdjustmentError):
-    """The request stays as it is."""
+    """The user may not approve or decline this request."""

@@ -1,4 +1,4 @@
-"""What staff fill in. Shape alone is looked at here; the rules are asked in `queries.foresee`."""
+"""Forms of the admin pages. They check each field; the rules are in `previews`."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from unfold.widgets import (
 
 from apps.accounts.models import User
 from apps.adjustments.csv_import import MAX_BYTES, end_of_day
-from apps.adjustments.queries import ADJUST_PERMISSION, LineData
-from apps.credits.models import Category, LedgerEntry
-from apps.credits.services import MAX_CREDITS
+from apps.adjustments.lines import LineData
+from apps.adjustments.models import ADJUST_PERMISSION
+from apps.credits.models import MAX_CREDITS, Category, LedgerEntry
 from apps.workspaces.models import Workspace
 
-ADD, DEDUCT = "give", "take"
-DIRECTIONS = [(ADD, "Give credits"), (DEDUCT, "Take credits")]
+GIVE, TAKE = "give", "take"
+DIRECTIONS = [(GIVE, "Add credits"), (TAKE, "Deduct credits")]
 
 
 def date_field(**options: Any) -> forms.DateField:
-    """A day, chosen in the browser's own calendar."""
+    """Return an optional date field with the browser's date picker."""
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
     return forms.DateField(required=False, widget=widget, **options)
 
 
 class AdjustForm(forms.Form):
-    """One adjustment, or the reversal of an entry: then all but its reason is settled."""
+    """One adjustment, or the reversal of `entry`: then all but reason and reference is fixed."""
 
     workspace = forms.CharField(
         max_length=48,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        help_text="Its slug or id.",
+        help_text="Slug or id.",
     )
     direction = forms.ChoiceField(
-        choices=DIRECTIONS, initial=ADD, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
+        choices=DIRECTIONS, initial=GIVE, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
     )
     credits = forms.IntegerField(
         min_value=1,
@@ -52,22 +52,22 @@ class AdjustForm(forms.Form):
         label="Kind",
         choices=Category.choices,
         widget=UnfoldAdminSelectWidget,
-        help_text="Only a correction takes credits.",
+        help_text="Only corrections can deduct credits.",
     )
     reason = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The workspace's owner reads it in the ledger and the audit log.",
+        help_text="Shown to the workspace's owner in the ledger and the audit log.",
     )
     reference = forms.CharField(
         max_length=200,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="What it belongs to elsewhere: an invoice, a ticket.",
+        help_text="External reference, such as an invoice or ticket.",
     )
     expires_on = date_field(
         label="Expires on",
-        help_text="The last day (UTC) on which the credits can be used. Empty: they do not expire.",
+        help_text="Last day (UTC) on which the credits can be used. Empty: never.",
     )
 
     def __init__(
@@ -78,8 +78,8 @@ class AdjustForm(forms.Form):
         entry: LedgerEntry | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
-        settled = reversal_initial(entry) if entry else {}
-        super().__init__(data, initial={**(initial or {}), **settled})
+        fixed = reversal_initial(entry) if entry else {}
+        super().__init__(data, initial={**(initial or {}), **fixed})
         self.entry = entry
         if not user.has_perm(ADJUST_PERMISSION):
             self.fields["category"] = forms.ChoiceField(
@@ -89,21 +89,21 @@ class AdjustForm(forms.Form):
             )
             self.fields["direction"] = forms.ChoiceField(
                 choices=DIRECTIONS[:1],
-                initial=ADD,
+                initial=GIVE,
                 widget=UnfoldAdminRadioSelectWidget(radio_style=1),
             )
-        for name in settled:
+        for name in fixed:
             self.fields[name].disabled = True
         if entry:
             del self.fields["expires_on"]
 
     def clean_workspace(self) -> Workspace:
         given = self.cleaned_data["workspace"].strip()
-        found = Workspace.objects.filter(slug=given).first()
-        found = found or Workspace.objects.filter(pk=given).first()
-        if found is None:
-            raise ValidationError(f"There is no workspace {given}.")
-        return found
+        workspace = Workspace.objects.filter(slug=given).first()
+        workspace = workspace or Workspace.objects.filter(pk=given).first()
+        if workspace is None:
+            raise ValidationError(f"Workspace {given} not found.")
+        return workspace
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -114,9 +114,9 @@ class AdjustForm(forms.Form):
 
     @property
     def line(self) -> LineData:
-        """What is asked for, once the form is valid."""
+        """The line to post. The form must be valid."""
         cleaned = self.cleaned_data
-        sign = -1 if cleaned["direction"] == DEDUCT else 1
+        sign = -1 if cleaned["direction"] == TAKE else 1
         day = cleaned.get("expires_on")
         return LineData(
             workspace_id=cleaned["workspace"].pk,
@@ -130,10 +130,10 @@ class AdjustForm(forms.Form):
 
 
 def reversal_initial(entry: LedgerEntry) -> dict[str, Any]:
-    """The fields of the entry's contrary."""
+    """Return the fields that reversing the entry fixes."""
     return {
         "workspace": entry.workspace.slug,
-        "direction": DEDUCT if entry.amount > 0 else ADD,
+        "direction": TAKE if entry.amount > 0 else GIVE,
         "credits": abs(entry.amount),
         "category": Category.CORRECTION.value,
     }
@@ -158,10 +158,10 @@ class UploadForm(forms.Form):
 
 
 class DeclineForm(forms.Form):
-    """Why a request is declined."""
+    """The reason for declining a pending adjustment."""
 
     reason = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="The person who asked reads it.",
+        help_text="Shown to the person who made the request.",
     )

@@ -9,9 +9,13 @@ from apps.credits.models import Category, LedgerEntry
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
+ADJUST_PERMISSION = "adjustments.adjust_credits"
+GOODWILL_PERMISSION = "adjustments.give_goodwill"
+APPROVE_PERMISSION = "adjustments.approve_adjustment"
+
 
 class Status(models.TextChoices):
-    """posted for ever; or pending, then one of the last three for ever."""
+    """`posted` at once, or `pending` and later one of the others. Only `pending` may change."""
 
     POSTED = "posted", "Posted"
     PENDING = "pending", "Awaiting approval"
@@ -25,10 +29,10 @@ DECIDED_STATUSES = (Status.APPROVED, Status.DECLINED)
 
 
 class Adjustment(models.Model):
-    """What one member of staff asked to be done, all of it or nothing, and what came of it.
+    """A manual change of credits by staff, posted as a whole or not at all, and its approval.
 
-    One line where it comes from the form, many where it comes from a file. PostgreSQL refuses to
-    change one that is no longer pending, and to delete any.
+    It has one line if it comes from the form, many if it comes from a CSV file. Triggers reject an
+    update unless it is pending, and every delete.
     """
 
     id = IdField()
@@ -103,15 +107,15 @@ class Adjustment(models.Model):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it waits for a second person."""
+        """Whether it awaits approval by a second person."""
         return self.status == Status.PENDING
 
 
 class AdjustmentLine(models.Model):
-    """One workspace's part of an adjustment: what was asked for, and its ledger entry once posted.
+    """The part of an adjustment that concerns one workspace, and its ledger entry once posted.
 
-    PostgreSQL refuses a line in a workspace to which the person who asks belongs, and any change
-    but the naming of its entry.
+    Triggers reject a line in a workspace of which the requesting user is a member, and every
+    update except setting `entry`.
     """
 
     id = IdField()

@@ -1,7 +1,7 @@
-"""What was shown, carried by the browser to the confirmation and back: signed, for one person.
+"""Signed tokens that carry a preview from the page to its confirmation.
 
-Nothing is stored until it is confirmed. The preview names the id that the adjustment will have, so
-that a second click on the button finds what the first one made.
+Nothing is stored until the user confirms. The token holds the id of the future adjustment, so a
+double click on the button finds the adjustment that the first click created.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any
 from django.core import signing
 
 from apps.accounts.models import User
-from apps.adjustments.queries import ConfirmedPreview, LineData
+from apps.adjustments.lines import LineData
+from apps.adjustments.previews import Preview
 from apps.core.ids import new_id
 
 _SALT = "adjustments.preview"
-_SECONDS = 3600
+_MAX_AGE_SECONDS = 3600
 
 
 class InvalidPreviewToken(Exception):
-    """The preview is another person's, was changed, or is older than an hour."""
+    """The token was changed, is older than an hour, or was made for another user."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedPreview:
-    """An adjustment that was shown: its future id, what it came to, and what it was made of."""
+    """A preview that the user confirmed: the adjustment's id, the fingerprint and the content."""
 
     id: str
     fingerprint: str
@@ -34,30 +35,35 @@ class ConfirmedPreview:
 
     @property
     def line(self) -> LineData:
-        """The line of a preview that was made of one."""
+        """The line of a preview whose content is one line."""
         expires_at = self.content["expires_at"]
-        moment = datetime.fromisoformat(expires_at) if expires_at else None
-        return LineData(**{**self.content, "expires_at": moment})
+        expires_at = datetime.fromisoformat(expires_at) if expires_at else None
+        return LineData(**{**self.content, "expires_at": expires_at})
 
 
 def line_content(line: LineData) -> dict[str, Any]:
-    """A line as what a preview can carry."""
+    """Return a line as JSON values, to be the content of a token."""
     expires_at = line.expires_at
     return {**asdict(line), "expires_at": expires_at.isoformat() if expires_at else None}
 
 
-def make_token(*, content: Any, preview: ConfirmedPreview, user: User, id: str = "") -> str:
-    """The preview as a form's field. Shown anew, it keeps its `id`."""
-    whole = {"by": user.pk, "id": id or new_id(), "mark": preview.fingerprint, "content": content}
-    return signing.dumps(whole, salt=_SALT, compress=True)
+def make_token(*, content: Any, preview: Preview, user: User, id: str = "") -> str:
+    """Return a signed token for a hidden form field. Pass `id` to keep that of an earlier token."""
+    payload = {
+        "user": user.pk,
+        "id": id or new_id(),
+        "fingerprint": preview.fingerprint,
+        "content": content,
+    }
+    return signing.dumps(payload, salt=_SALT, compress=True)
 
 
 def read_token(token: str, *, user: User) -> ConfirmedPreview:
-    """The preview that this person was shown. Raises Stale."""
+    """Return the preview of a token made for this user. Raises InvalidPreviewToken."""
     try:
-        whole = signing.loads(token, salt=_SALT, max_age=_SECONDS)
+        payload = signing.loads(token, salt=_SALT, max_age=_MAX_AGE_SECONDS)
     except signing.BadSignature as error:
         raise InvalidPreviewToken from error
-    if whole.pop("by") != user.pk:
+    if payload.pop("user", None) != user.pk:
         raise InvalidPreviewToken
-    return ConfirmedPreview(**whole)
+    return ConfirmedPreview(**payload)

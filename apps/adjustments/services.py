@@ -1,19 +1,19 @@
-"""Staff's hand on the books: foreseen, confirmed, posted once; above the threshold by two people.
+"""Manual credit adjustments: preview, confirm, post; two-person approval above a threshold.
 
-    submit ─ the rules ─┬─ posted                      at most the threshold
-                        └─ pending ─┬─ approved        a second person; the rules once more
-                                    ├─ declined        a second person
-                                    └─ expired         the clock
+    submit ─ rules ─┬─ posted                  up to the threshold
+                    └─ pending ─┬─ approved    by a second person, after checking the rules again
+                                ├─ declined    by a second person
+                                └─ expired     by Celery beat
 
-Accounts are locked first, in the order of their workspaces, as everywhere; the rules are asked
-under these locks, so that nothing they rest on moves between asking and posting. Each entry is
-posted by `credits.services`. Request, decision and posting are written into the audit log in the
-same transaction.
+Accounts are locked first, in the order of their workspaces, as everywhere, and the rules are
+checked under these locks. `credits.services` writes the ledger entries. Request, decision and
+entries are written to the audit log in the same transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -27,17 +27,21 @@ from apps.adjustments.errors import (
     FileAlreadyPosted,
     PreviewOutdated,
 )
-from apps.adjustments.models import POSTED_STATUSES, Adjustment, AdjustmentLine, Status
-from apps.adjustments.queries import (
+from apps.adjustments.lines import LineData, lines_for
+from apps.adjustments.models import (
     APPROVE_PERMISSION,
-    LineData,
-    lines_for,
-    member_workspace_ids,
-    preview_adjustment,
+    POSTED_STATUSES,
+    Adjustment,
+    AdjustmentLine,
+    Status,
 )
+from apps.adjustments.previews import Preview, preview_adjustment
+from apps.adjustments.queries import member_workspace_ids
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
-from apps.credits.services import adjust, grant, lock_account, reverse
+from apps.credits.services import EntryDetails, adjust, grant, lock_account, reverse
+
+EXPIRY_BATCH_SIZE = 1000
 
 
 @transaction.atomic
@@ -51,38 +55,34 @@ def submit(
     file_name: str = "",
     file_digest: str = "",
 ) -> Adjustment:
-    """Post these lines, or ask a second person to where the sum is above the threshold.
+    """Post these lines, or request approval if their sum is above the threshold.
 
-    `adjustment_id` is made when the outlook is shown: the same id is posted once, and a second
-    time answered with what came of the first. `fingerprint` is the outlook's that was shown. Raises
-    Refused, Differs, PostedBefore; then nothing has been posted.
+    `adjustment_id` is created with the preview: submitting the same id again returns the first
+    adjustment. `fingerprint` is that of the preview the user confirmed. Raises AdjustmentRefused,
+    PreviewOutdated or FileAlreadyPosted without posting anything.
     """
     _lock_accounts(lines)
-    if made := Adjustment.objects.filter(pk=adjustment_id, requested_by=user).first():
-        return made
+    if existing := Adjustment.objects.filter(pk=adjustment_id, requested_by=user).first():
+        return existing
     if file_digest:
         check_file_not_posted(file_digest)
-    outlook = preview_adjustment(lines=lines, user=user)
-    if not outlook.is_allowed:
-        raise AdjustmentRefused(outlook)
-    if outlook.fingerprint != fingerprint:
-        raise PreviewOutdated(outlook)
+    preview = _preview_again(lines, user, fingerprint)
+    needs_approval = bool(preview.approval_reasons)
     adjustment = Adjustment(
         id=adjustment_id,
-        status=Status.PENDING if outlook.approval_reasons else Status.POSTED,
+        status=Status.PENDING if needs_approval else Status.POSTED,
         requested_by=user,
         requested_from=actor.ip,
-        lapses_at=_approval_deadline() if outlook.approval_reasons else None,
+        lapses_at=_approval_deadline() if needs_approval else None,
         file_name=file_name[:200],
         file_digest=file_digest,
     )
     _insert_adjustment(adjustment)
     for line in lines:
-        _insert_line(adjustment, line)
-    if outlook.approval_reasons:
-        _record_in_audit_log(
-            adjustment, lines, actor, "requested", {"why": list(outlook.approval_reasons)}
-        )
+        AdjustmentLine.objects.create(adjustment=adjustment, **asdict(line))
+    if needs_approval:
+        details = {"why": list(preview.approval_reasons)}
+        _record_in_audit_log(adjustment, lines, actor, "requested", details)
     else:
         _post_entries(adjustment, actor)
     return adjustment
@@ -90,60 +90,89 @@ def submit(
 
 @transaction.atomic
 def approve(*, adjustment_id: str, user: User, actor: Actor, fingerprint: str) -> Adjustment:
-    """Post what somebody else asked for. Everything is asked anew, of both people.
+    """Post a pending adjustment as a second person. The rules are checked again for both people.
 
-    Raises Undecidable, Refused, Differs; then nothing has been posted.
+    Raises DecisionNotAllowed, AdjustmentRefused or PreviewOutdated without posting anything.
     """
     adjustment, lines = _lock_pending(adjustment_id, user)
-    outlook = preview_adjustment(lines=lines, user=adjustment.requested_by)
-    if not outlook.is_allowed:
-        raise AdjustmentRefused(outlook)
-    if outlook.fingerprint != fingerprint:
-        raise PreviewOutdated(outlook)
+    _preview_again(lines, adjustment.requested_by, fingerprint)
     _save_decision(adjustment, Status.APPROVED, user, actor, "")
-    _record_in_audit_log(
-        adjustment, lines, actor, "approved", {"requested_by": adjustment.requested_by.email}
-    )
+    details = {"requested_by": adjustment.requested_by.email}
+    _record_in_audit_log(adjustment, lines, actor, "approved", details)
     _post_entries(adjustment, actor)
     return adjustment
 
 
 @transaction.atomic
 def decline(*, adjustment_id: str, user: User, actor: Actor, reason: str) -> Adjustment:
-    """Refuse what somebody else asked for, and say why. Raises Undecidable."""
+    """Decline a pending adjustment as a second person. Raises DecisionNotAllowed."""
     adjustment, lines = _lock_pending(adjustment_id, user)
-    if not reason.strip():
-        raise DecisionNotAllowed("Say why, so that the person who asked knows.")
-    _save_decision(adjustment, Status.DECLINED, user, actor, reason.strip())
-    details = {"requested_by": adjustment.requested_by.email, "reason": reason.strip()}
+    reason = reason.strip()
+    if not reason:
+        raise DecisionNotAllowed("Enter a reason for the person who requested it.")
+    _save_decision(adjustment, Status.DECLINED, user, actor, reason)
+    details = {"requested_by": adjustment.requested_by.email, "reason": reason}
     _record_in_audit_log(adjustment, lines, actor, "declined", details)
     return adjustment
 
 
 def expire_requests() -> int:
-    """End the requests that nobody decided in time. Returns how many. Safe to run twice at once."""
-    ended = 0
-    lapsed = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=timezone.now())
-    for adjustment_id in lapsed.values_list("pk", flat=True)[:1000]:
+    """Expire the pending adjustments whose deadline has passed, and return how many.
+
+    Idempotent; two runs at the same time share the work.
+    """
+    count = 0
+    overdue = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=timezone.now())
+    for adjustment_id in overdue.values_list("pk", flat=True)[:EXPIRY_BATCH_SIZE]:
         with transaction.atomic():
-            rows = lapsed.select_for_update(skip_locked=True, no_key=True)
+            rows = overdue.select_for_update(skip_locked=True, no_key=True)
             adjustment = rows.filter(pk=adjustment_id).first()
             if adjustment is None:
                 continue
             adjustment.status = Status.EXPIRED
             adjustment.save(update_fields=["status"])
             _record_in_audit_log(adjustment, lines_for(adjustment), SYSTEM, "expired", {})
-            ended += 1
-    return ended
+            count += 1
+    return count
 
 
 def check_file_not_posted(digest: str) -> None:
-    """Raises PostedBefore where this very file was posted, or waits for a second person."""
-    same = Adjustment.objects.filter(
+    """Raise FileAlreadyPosted if a file with this digest was posted or awaits approval."""
+    same_file = Adjustment.objects.filter(
         file_digest=digest, status__in=[*POSTED_STATUSES, Status.PENDING]
     )
-    if made := same.select_related("requested_by").first():
-        raise FileAlreadyPosted(made)
+    if existing := same_file.select_related("requested_by").first():
+        raise FileAlreadyPosted(existing)
+
+
+def decision_blocker(*, adjustment: Adjustment, user: User) -> str:
+    """Return why this user may not decide the adjustment; "" if they may."""
+    if adjustment.decided_by and adjustment.decided_at:
+        verb = "approved" if adjustment.status == Status.APPROVED else "declined"
+        when = f"{adjustment.decided_at:%d %B %Y, %H:%M} UTC"
+        return f"{adjustment.decided_by.email} {verb} this on {when}."
+    if adjustment.lapses_at is None:
+        return "This was posted without approval."
+    if not adjustment.is_pending or adjustment.lapses_at <= timezone.now():
+        return f"This expired on {adjustment.lapses_at:%d %B %Y, %H:%M} UTC. Request it again."
+    if adjustment.requested_by_id == user.pk:
+        return "You requested this. Someone else must review it."
+    if not (user.is_active and user.is_staff and user.has_perm(APPROVE_PERMISSION)):
+        return "You don't have permission to review adjustments."
+    workspace_ids = adjustment.lines.values_list("workspace_id", flat=True)
+    if member_workspace_ids(user, list(workspace_ids)):
+        return "You belong to a workspace in this adjustment. Someone else must review it."
+    return ""
+
+
+def _preview_again(lines: Sequence[LineData], user: User, fingerprint: str) -> Preview:
+    """Check the rules again. Raises AdjustmentRefused or PreviewOutdated."""
+    preview = preview_adjustment(lines=lines, user=user)
+    if not preview.is_allowed:
+        raise AdjustmentRefused(preview)
+    if preview.fingerprint != fingerprint:
+        raise PreviewOutdated(preview)
+    return preview
 
 
 def _approval_deadline() -> datetime:
@@ -156,34 +185,15 @@ def _lock_accounts(lines: Sequence[LineData]) -> None:
 
 
 def _lock_pending(adjustment_id: str, user: User) -> tuple[Adjustment, list[LineData]]:
+    """Lock the accounts, then the adjustment. Raises DecisionNotAllowed."""
     adjustment = Adjustment.objects.get(pk=adjustment_id)
     lines = lines_for(adjustment)
     _lock_accounts(lines)
     rows = Adjustment.objects.select_for_update(no_key=True, of=("self",))
     adjustment = rows.select_related("requested_by", "decided_by").get(pk=adjustment_id)
-    if why := decision_blocker(adjustment=adjustment, user=user):
-        raise DecisionNotAllowed(why)
+    if blocker := decision_blocker(adjustment=adjustment, user=user):
+        raise DecisionNotAllowed(blocker)
     return adjustment, lines
-
-
-def decision_blocker(*, adjustment: Adjustment, user: User) -> str:
-    """Why this person cannot decide the request; empty where they can."""
-    if adjustment.decided_by and adjustment.decided_at:
-        verb = "approved" if adjustment.status == Status.APPROVED else "declined"
-        when = f"{adjustment.decided_at:%d %B %Y, %H:%M} UTC"
-        return f"{adjustment.decided_by.email} {verb} this on {when}."
-    if adjustment.lapses_at is None:
-        return "This was posted without a second person."
-    if not adjustment.is_pending or adjustment.lapses_at <= timezone.now():
-        return f"This lapsed undecided on {adjustment.lapses_at:%d %B %Y, %H:%M} UTC. Ask anew."
-    if adjustment.requested_by_id == user.pk:
-        return "You asked for this. Somebody else has to decide."
-    if not (user.is_active and user.is_staff and user.has_perm(APPROVE_PERMISSION)):
-        return "You may not decide what others ask for."
-    places = adjustment.lines.values_list("workspace_id", flat=True)
-    if member_workspace_ids(user, list(places)):
-        return "You belong to a workspace that this adjusts. Somebody else has to decide."
-    return ""
 
 
 def _insert_adjustment(adjustment: Adjustment) -> None:
@@ -191,24 +201,10 @@ def _insert_adjustment(adjustment: Adjustment) -> None:
         with transaction.atomic():
             adjustment.save(force_insert=True)
     except IntegrityError:
-        # The same file, posted by somebody else between our look and now.
+        # Somebody else may have posted the same file since it was checked.
         if adjustment.file_digest:
             check_file_not_posted(adjustment.file_digest)
         raise
-
-
-def _insert_line(adjustment: Adjustment, line: LineData) -> None:
-    AdjustmentLine.objects.create(
-        adjustment=adjustment,
-        number=line.number,
-        workspace_id=line.workspace_id,
-        credits=line.credits,
-        category=line.category,
-        reason=line.reason,
-        reference=line.reference,
-        expires_at=line.expires_at,
-        reverses_id=line.reverses_id,
-    )
 
 
 def _save_decision(
@@ -240,38 +236,30 @@ def _post_entries(adjustment: Adjustment, actor: Actor) -> None:
 
 
 def _create_entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
-    by, ip = adjustment.requested_by, adjustment.requested_from
+    user, ip = adjustment.requested_by, adjustment.requested_from
     if line.reverses_id:
         return reverse(
             workspace_id=line.workspace_id,
             entry_id=line.reverses_id,
             reason=line.reason,
             reference=line.reference,
-            created_by=by,
+            created_by=user,
             from_ip=ip,
         )
+    details: EntryDetails = {
+        "category": line.category,
+        "reference": line.reference,
+        "expires_at": line.expires_at,
+        "created_by": user,
+        "from_ip": ip,
+    }
+    workspace_id, credits, reason = line.workspace_id, line.credits, line.reason
     if line.category == Category.PURCHASE:
+        kind = EntryKind.PURCHASE
         return grant(
-            workspace_id=line.workspace_id,
-            credits=line.credits,
-            kind=EntryKind.PURCHASE,
-            reason=line.reason,
-            category=line.category,
-            reference=line.reference,
-            expires_at=line.expires_at,
-            created_by=by,
-            from_ip=ip,
+            workspace_id=workspace_id, credits=credits, reason=reason, kind=kind, **details
         )
-    return adjust(
-        workspace_id=line.workspace_id,
-        credits=line.credits,
-        reason=line.reason,
-        category=line.category,
-        reference=line.reference,
-        expires_at=line.expires_at,
-        created_by=by,
-        from_ip=ip,
-    )
+    return adjust(workspace_id=workspace_id, credits=credits, reason=reason, **details)
 
 
 def _record_in_audit_log(
@@ -281,7 +269,7 @@ def _record_in_audit_log(
     verb: str,
     details: Mapping[str, object],
 ) -> None:
-    """What was asked for or decided, once in the log of each workspace that it touches."""
+    """Record a request or decision in the audit log of each workspace that it concerns."""
     for line in lines:
         record(
             workspace_id=line.workspace_id,

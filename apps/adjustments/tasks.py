@@ -7,5 +7,5 @@ from apps.adjustments import services
 
 @shared_task(name="apps.adjustments.tasks.expire_requests")  # type: ignore[untyped-decorator]
 def expire_requests() -> int:
-    """End the requests that nobody decided in time. Nothing is lost if a run is missed."""
+    """Expire pending adjustments after their deadline. A run may be missed or repeated."""
     return services.expire_requests()

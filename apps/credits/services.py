@@ -1,30 +1,36 @@
-"""Every way in which credits move.
+"""Every operation that moves credits.
 
-Balance and held change in one place, `_update_account`: a single conditional UPDATE that either keeps
-`0 ≤ held ≤ balance` or touches nothing. Whatever changes the balance writes its ledger entry in
-the same transaction. What gives credits also makes a lot of them (`lots`), by which they are used
-and expire.
+`_update_account` is the only ORM code that changes balance and held: one conditional UPDATE that
+keeps `0 ≤ held ≤ balance` or changes nothing. A change of the balance writes its ledger entry in
+the same transaction. An entry that adds credits also creates a lot (see `lots`), by which the
+credits are used in the order of their expiry. `sql.py` has the same for whole batches of turns.
 
     grant, adjust   balance ± n                entry
-    reverse         balance ∓ n                entry   that names the one it undoes
-    expire          balance − n                entry   what a lot that is over has left
-    hold            held + n                   —       when a turn opens
-    charge          held − h, balance − c      entry   when it settles; c ≤ h
-    release         held − h                   —       when it settles unpaid
+    reverse         balance ∓ n                entry that names the one it reverses
+    expire_lots     balance − n                entry for the unused rest of an expired lot
+    hold            held + n                   when a turn opens
+    charge          held − h, balance − c      entry, when a turn settles; c ≤ h
+    release         held − h                   when a turn settles without a charge
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.credits.errors import InsufficientCredits
 from apps.credits.lots import allocate_usage, create_lot, expired_lots, void_lot_of
-from apps.credits.models import CREDIT_KINDS, Account, Category, EntryKind, LedgerEntry
-from apps.credits.models import MAX_CREDITS as MAX_CREDITS
+from apps.credits.models import (
+    CREDIT_KINDS,
+    MAX_CREDITS,
+    Account,
+    Category,
+    EntryKind,
+    LedgerEntry,
+)
 from apps.credits.queries import Balance
 
 _UPDATE_ACCOUNT = """
@@ -35,6 +41,16 @@ RETURNING balance, held
 """
 
 
+class EntryDetails(TypedDict, total=False):
+    """Optional columns of a ledger entry. Added credits that are unused at `expires_at` expire."""
+
+    category: str
+    reference: str
+    expires_at: datetime | None
+    created_by: User | None
+    from_ip: str | None
+
+
 @transaction.atomic
 def grant(
     *,
@@ -42,72 +58,38 @@ def grant(
     credits: int,
     reason: str,
     kind: EntryKind = EntryKind.GRANT,
-    category: str = "",
-    reference: str = "",
-    expires_at: datetime | None = None,
-    created_by: User | None = None,
-    from_ip: str | None = None,
     period: date | None = None,
+    **details: Unpack[EntryDetails],
 ) -> LedgerEntry:
-    """Give credits (at least 1), opening the account if there is none. Raises ValueError.
+    """Add credits (at least 1), opening the account if there is none. Raises ValueError.
 
-    What is left of them at `expires_at` expires; without it they never do. `period` is the first
-    day of the plan's month that they are for: PostgreSQL refuses a second grant for it.
+    `period` is the first day of the plan's month that a monthly grant is for: a unique constraint
+    rejects a second grant for it.
     """
     if credits < 1:
         raise ValueError("Give at least 1 credit.")
     if kind not in CREDIT_KINDS:
         raise ValueError(f"An entry of the kind {kind} does not give credits.")
-    _validate(credits, reason, reference)
+    _validate(credits, reason, details.get("reference", ""))
     open_account(workspace_id=workspace_id)
-    return _post_entry(
-        workspace_id,
-        kind,
-        credits,
-        reason=reason,
-        category=category,
-        reference=reference,
-        expires_at=expires_at,
-        created_by=created_by,
-        from_ip=from_ip,
-        period=period,
-    )
+    return _post_entry(workspace_id, kind, credits, period=period, reason=reason, **details)
 
 
 @transaction.atomic
 def adjust(
-    *,
-    workspace_id: str,
-    credits: int,
-    reason: str,
-    category: str = "",
-    reference: str = "",
-    expires_at: datetime | None = None,
-    created_by: User | None = None,
-    from_ip: str | None = None,
+    *, workspace_id: str, credits: int, reason: str, **details: Unpack[EntryDetails]
 ) -> LedgerEntry:
-    """Give or (negative) take credits to put something right; what is given may expire.
+    """Add or (negative) deduct credits to correct something, opening the account if there is none.
 
-    Raises ValueError for 0 or too many, InsufficientCredits where more would be taken than is
-    free.
+    Raises ValueError, or InsufficientCredits if more would be deducted than is free.
     """
     if credits == 0:
         raise ValueError("An adjustment of 0 credits changes nothing.")
-    if credits < 0 and expires_at is not None:
+    if credits < 0 and details.get("expires_at") is not None:
         raise ValueError("Credits that are taken do not expire.")
-    _validate(credits, reason, reference)
+    _validate(credits, reason, details.get("reference", ""))
     open_account(workspace_id=workspace_id)
-    return _post_entry(
-        workspace_id,
-        EntryKind.ADJUSTMENT,
-        credits,
-        reason=reason,
-        category=category,
-        reference=reference,
-        expires_at=expires_at,
-        created_by=created_by,
-        from_ip=from_ip,
-    )
+    return _post_entry(workspace_id, EntryKind.ADJUSTMENT, credits, reason=reason, **details)
 
 
 @transaction.atomic
@@ -120,10 +102,10 @@ def reverse(
     created_by: User | None = None,
     from_ip: str | None = None,
 ) -> LedgerEntry:
-    """Undo an entry by a contrary one that names it; of a charge, that is a refund.
+    """Reverse an entry by one of the opposite amount; the reversal of a charge is a refund.
 
-    Raises ValueError for an entry that is absent, undone before, or undoes another itself;
-    InsufficientCredits where what it gave is spent or held.
+    Raises ValueError if the entry does not exist, was reversed before or is itself a reversal;
+    InsufficientCredits if the credits it added are spent or held.
     """
     lock_account(workspace_id=workspace_id)
     entry = LedgerEntry.objects.filter(workspace_id=workspace_id, id=entry_id).first()
@@ -158,7 +140,7 @@ def _validate(credits: int, reason: str, reference: str) -> None:
 
 
 def hold(*, workspace_id: str, credits: int) -> None:
-    """Set credits aside for a turn. Raises InsufficientCredits, having changed nothing."""
+    """Set credits aside for a turn. Raises InsufficientCredits."""
     if credits < 0:
         raise ValueError("A hold of less than 0 credits would give credits back.")
     if credits:
@@ -166,28 +148,28 @@ def hold(*, workspace_id: str, credits: int) -> None:
 
 
 def release(*, workspace_id: str, credits: int) -> None:
-    """Give back what a turn held."""
+    """Release the hold of a turn."""
     if credits:
         _update_account(workspace_id, held=-credits)
 
 
 @transaction.atomic
 def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> LedgerEntry | None:
-    """Take a settled turn's price out of what it held and give back the rest.
+    """Charge a settled turn's price and release the rest of its hold.
 
-    A price above the hold is a promise broken by us, so the hold is the most that is taken.
-    Returns the entry, or None for a turn that cost nothing.
+    Charges at most the hold, which the caller was promised. Returns the entry, or None for a turn
+    that cost nothing.
     """
-    taken = min(credits, held)
-    if taken == 0:
+    charged = min(credits, held)
+    if charged == 0:
         release(workspace_id=workspace_id, credits=held)
         return None
-    return _post_entry(workspace_id, EntryKind.CHARGE, -taken, held=-held, turn_id=turn_id)
+    return _post_entry(workspace_id, EntryKind.CHARGE, -charged, held=-held, turn_id=turn_id)
 
 
 @transaction.atomic
 def expire_lots(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
-    """Take what is left, and not held, of the lots that are over by now."""
+    """Deduct the unused credits of expired lots, except those that running turns hold."""
     account = lock_account(workspace_id=workspace_id)
     entries = []
     for lot, credits in expired_lots(account, now=now):
@@ -199,14 +181,14 @@ def expire_lots(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
 
 
 def open_account(*, workspace_id: str) -> Account:
-    """The workspace's account, made at its first use."""
+    """Return the workspace's account, creating it at its first use."""
     return Account.objects.get_or_create(workspace_id=workspace_id)[0]
 
 
 def lock_account(*, workspace_id: str) -> Account:
-    """Keep other turns of the workspace from opening and settling until the transaction ends.
+    """Lock the account: no turn of the workspace opens or settles until the transaction ends.
 
-    Whoever locks other rows of turns as well takes this lock first.
+    To prevent deadlocks, lock it before any other row of the workspace's turns.
     """
     open_account(workspace_id=workspace_id)
     return Account.objects.select_for_update(no_key=True).get(pk=workspace_id)
@@ -219,10 +201,10 @@ def _post_entry(
     *,
     held: int = 0,
     period: date | None = None,
-    **named: Any,
+    **columns: Any,
 ) -> LedgerEntry:
-    undone: LedgerEntry | None = named.get("reverses")
-    if amount > 0 or undone:
+    reversed_entry: LedgerEntry | None = columns.get("reverses")
+    if amount > 0 or reversed_entry:
         allocate_usage(lock_account(workspace_id=workspace_id))
     after = _update_account(workspace_id, balance=amount, held=held)
     entry = LedgerEntry.objects.create(
@@ -230,12 +212,12 @@ def _post_entry(
         kind=kind,
         amount=amount,
         balance_after=after.balance,
-        **named,
+        **columns,
     )
     if amount > 0:
         create_lot(entry, period=period)
-    elif undone:
-        void_lot_of(undone)
+    elif reversed_entry:
+        void_lot_of(reversed_entry)
     return entry
 
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.adjustments.errors import AdjustmentRefused
+from apps.adjustments.lines import LineData, lines_for
 from apps.adjustments.models import Adjustment
-from apps.adjustments.queries import LineData, lines_for, preview_adjustment
+from apps.adjustments.previews import preview_adjustment
 from apps.adjustments.services import approve, submit
 from apps.audit.services import staff_actor
 from apps.core.ids import new_id
@@ -35,13 +36,13 @@ def line(workspace: Workspace, credits: int, **fields: Any) -> LineData:
 
 def ask(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
     """What comes of these lines, asked for by this person who has just seen what they come to."""
-    mark = preview_adjustment(lines=lines, user=by).fingerprint
+    fingerprint = preview_adjustment(lines=lines, user=by).fingerprint
     return submit(
         lines=lines,
         user=by,
         actor=staff_actor(by),
         adjustment_id=id or new_id(),
-        fingerprint=mark,
+        fingerprint=fingerprint,
         **named,
     )
 
@@ -58,18 +59,22 @@ def asked(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
 
 def refusal(by: User, *lines: Any) -> list[str]:
     """What is in the way of these lines; posting them is refused with the same words."""
-    outlook = preview_adjustment(lines=lines, user=by)
+    preview = preview_adjustment(lines=lines, user=by)
     before = LedgerEntry.objects.count()
     with pytest.raises(AdjustmentRefused) as caught:
         ask(by, *lines)
-    assert (caught.value.preview.lines, LedgerEntry.objects.count()) == (outlook.lines, before)
-    return [sentence for each in outlook.lines for sentence in each.errors]
+    assert (caught.value.preview.lines, LedgerEntry.objects.count()) == (preview.lines, before)
+    return [sentence for each in preview.lines for sentence in each.errors]
 
 
 def yes(adjustment: Adjustment, by: User) -> Adjustment:
     """The request, approved as it stands."""
-    mark = preview_adjustment(lines=lines_for(adjustment), user=adjustment.requested_by).fingerprint
-    return approve(adjustment_id=adjustment.id, user=by, actor=staff_actor(by), fingerprint=mark)
+    fingerprint = preview_adjustment(
+        lines=lines_for(adjustment), user=adjustment.requested_by
+    ).fingerprint
+    return approve(
+        adjustment_id=adjustment.id, user=by, actor=staff_actor(by), fingerprint=fingerprint
+    )
 
 
 def decided(request: Adjustment, by: User) -> None:

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from apps.adjustments.errors import AdjustmentError
-from apps.adjustments.queries import lines_for, preview_adjustment
+from apps.adjustments.lines import lines_for
+from apps.adjustments.previews import preview_adjustment
 from apps.adjustments.services import approve, submit
 from apps.audit.services import staff_actor
 from apps.core.ids import new_id
@@ -40,12 +41,14 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
     request = asked(live_team.workspace, settings.APPROVAL_ABOVE + 1)
-    mark = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
+    fingerprint = preview_adjustment(
+        lines=lines_for(request), user=request.requested_by
+    ).fingerprint
     both = [staff_of("finance") for _ in range(2)]
     came = at_once(
         *(
             lambda by=by: approve(
-                adjustment_id=request.id, user=by, actor=staff_actor(by), fingerprint=mark
+                adjustment_id=request.id, user=by, actor=staff_actor(by), fingerprint=fingerprint
             )
             for by in both
         )
@@ -58,8 +61,12 @@ def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
 def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(live_team.workspace, 7)
-    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
-    sent: dict[str, Any] = {"by": finance, "actor": staff_actor(finance), "mark": mark}
+    fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
+    sent: dict[str, Any] = {
+        "user": finance,
+        "actor": staff_actor(finance),
+        "fingerprint": fingerprint,
+    }
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
     assert {each.id for each in came} == {id}
     workspace_id = live_team.workspace.id
@@ -71,11 +78,11 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
     wanted = [line(live_team.workspace, 7)]
     calls = []
     for by in (staff_of("finance"), staff_of("finance")):
-        mark = preview_adjustment(lines=wanted, user=by).fingerprint
+        fingerprint = preview_adjustment(lines=wanted, user=by).fingerprint
         sent: dict[str, Any] = {
-            "by": by,
+            "user": by,
             "actor": staff_actor(by),
-            "mark": mark,
+            "fingerprint": fingerprint,
             "file_digest": digest,
         }
         calls.append(lambda sent=sent: submit(lines=wanted, adjustment_id=new_id(), **sent))
@@ -87,8 +94,12 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
 def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
     support = staff_of("support")
     wanted = line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
-    mark = preview_adjustment(lines=[wanted], user=support).fingerprint
-    sent: dict[str, Any] = {"by": support, "actor": staff_actor(support), "mark": mark}
+    fingerprint = preview_adjustment(lines=[wanted], user=support).fingerprint
+    sent: dict[str, Any] = {
+        "user": support,
+        "actor": staff_actor(support),
+        "fingerprint": fingerprint,
+    }
     came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4)
     assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True, True, True]
     assert balance_for(live_team.workspace.id).balance == settings.GOODWILL_LIMIT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.adjustments.csv_import import MAX_BYTES, MAX_ROWS, InvalidCsvFile, parse_csv_file
-from apps.adjustments.queries import LineData
+from apps.adjustments.lines import LineData
 from tests.factories import Team
 
 HEADER = "workspace,amount,kind,reason,reference,expiry"
@@ -26,7 +26,7 @@ def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None
     read = parse_csv_file(
         sheet(
             f' T-1 ,{team.workspace.slug},goodwill,"Slow, twice",+250,2027-12-31',
-            f",{team.outside.id},correction,Counted twice,-40,",
+            f",{team.other_workspace.id},correction,Counted twice,-40,",
             header="reference,Workspace,Kind,Reason,Amount,Expiry",
         )
     )
@@ -40,7 +40,7 @@ def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None
             expires_at=datetime(2028, 1, 1, tzinfo=UTC),
             number=2,
         ),
-        LineData(team.outside.id, -40, "correction", "Counted twice", number=3),
+        LineData(team.other_workspace.id, -40, "correction", "Counted twice", number=3),
     ]
 
 
@@ -85,7 +85,7 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
         f"{slug},5,goodwill,fine,,",
         "nowhere,much,gift,,,tomorrow",
         f"{team.workspace.id},5,goodwill,fine,,",
-        f"{team.outside.slug},5,goodwill,=1+1,@x,2027-02-30",
+        f"{team.other_workspace.slug},5,goodwill,=1+1,@x,2027-02-30",
         f"{slug},5,goodwill",
         f",5,goodwill,{'x' * 501},{'y' * 201},",
     ) == [

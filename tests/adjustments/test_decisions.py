@@ -7,7 +7,8 @@ from django.db import DatabaseError, transaction
 from pytest_django import Settings
 
 from apps.adjustments.errors import AdjustmentRefused, DecisionNotAllowed, PreviewOutdated
-from apps.adjustments.queries import lines_for, preview_adjustment
+from apps.adjustments.lines import lines_for
+from apps.adjustments.previews import preview_adjustment
 from apps.adjustments.services import approve, decline, expire_requests
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff_actor
@@ -25,7 +26,7 @@ from tests.adjustments.adjustment_requests import (
     staff_of,
     yes,
 )
-from tests.factories import Team, give, make_user
+from tests.factories import Team, grant_credits, make_user
 
 pytestmark = pytest.mark.usefixtures("limits")
 
@@ -52,18 +53,18 @@ def test_above_the_threshold_a_second_person_posts_it(team: Team) -> None:
 
 
 def test_a_sum_in_pieces_is_one_sum(team: Team) -> None:
-    give(team.workspace, 1000)
+    grant_credits(team.workspace, 1000)
     finance = staff_of("finance")
     assert ask(finance, line(team.workspace, 600)).status == "posted"
     assert ask(finance, line(team.workspace, -400)).status == "posted"
     assert ask(finance, line(team.workspace, 1)).status == "pending"
-    assert ask(finance, line(team.outside, 1000)).status == "posted"
+    assert ask(finance, line(team.other_workspace, 1000)).status == "posted"
     assert ask(staff_of("finance"), line(team.workspace, 1000)).status == "posted"
 
 
 def test_many_lines_above_the_threshold_together_wait_too(team: Team) -> None:
     finance = staff_of("finance")
-    both = line(team.workspace, 500), line(team.outside, 501, number=2)
+    both = line(team.workspace, 500), line(team.other_workspace, 501, number=2)
     assert ask(finance, *both, file_name="a.csv", file_digest="a").status == "pending"
 
 
@@ -91,7 +92,7 @@ def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team
 
 
 def test_decision_asks_everything_anew(team: Team) -> None:
-    give(team.workspace, 3000)
+    grant_credits(team.workspace, 3000)
     request, finance = asked(team.workspace, -2500), staff_of("finance")
     shown = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
     posted(team.workspace, -100)
@@ -136,7 +137,7 @@ def test_requests_lapse(team: Team, settings: Settings) -> None:
     settings.APPROVAL_DAYS = 0
     request = asked(team.workspace, 2000)
     settings.APPROVAL_DAYS = 7
-    later = asked(team.outside, 2000)
+    later = asked(team.other_workspace, 2000)
     with pytest.raises(DecisionNotAllowed, match="lapsed undecided"):
         yes(request, staff_of("finance"))
     assert (expire_requests(), expire_requests()) == (1, 0)

@@ -16,7 +16,7 @@ from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.adjustments.adjustment_requests import asked, posted, staff_of
-from tests.factories import Team, give
+from tests.factories import Team, grant_credits
 
 ADJUST = reverse("admin:adjustments_adjustment_adjust")
 UPLOAD = reverse("admin:adjustments_adjustment_upload")
@@ -55,10 +55,14 @@ def csv(*rows: str) -> SimpleUploadedFile:
 
 
 def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     shown = finance.post(ADJUST, filled(team, reference="T-1", expires_on="2031-02-03"))
-    foreseen = shown.context["foreseen"]
-    assert (foreseen.before.balance, foreseen.after, amounts(team)) == (10, 15, [10])
+    preview_line = shown.context["preview_line"]
+    assert (preview_line.balance_before.balance, preview_line.balance_after, amounts(team)) == (
+        10,
+        15,
+        [10],
+    )
     for _ in range(2):
         came = finance.post(ADJUST, {"preview": shown.context["token"], "confirm": "1"})
         (made,) = Adjustment.objects.all()
@@ -73,9 +77,13 @@ def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -
 
 def test_balance_that_has_changed_is_shown_anew(finance: Client, team: Team) -> None:
     token = finance.post(ADJUST, filled(team)).context["token"]
-    give(team.workspace, 3)
+    grant_credits(team.workspace, 3)
     again = finance.post(ADJUST, {"preview": token, "confirm": "1"})
-    assert (again.status_code, again.context["foreseen"].after, amounts(team)) == (422, 8, [3])
+    assert (again.status_code, again.context["preview_line"].balance_after, amounts(team)) == (
+        422,
+        8,
+        [3],
+    )
     assert "The balance has changed since this was shown." in again.content.decode()
     finance.post(ADJUST, {"preview": again.context["token"], "confirm": "1"})
     assert amounts(team) == [3, 5]
@@ -84,7 +92,7 @@ def test_balance_that_has_changed_is_shown_anew(finance: Client, team: Team) -> 
 def test_what_cannot_be_taken_any_more_is_refused_at_the_confirmation(
     finance: Client, team: Team
 ) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     taking = filled(team, direction="take", credits="8", category="correction")
     token = finance.post(ADJUST, taking).context["token"]
     posted(team.workspace, -5)
@@ -131,7 +139,7 @@ def test_preview_of_somebody_else_posts_nothing(finance: Client, team: Team) -> 
 def test_form_says_what_is_wrong(
     finance: Client, team: Team, fields: dict[str, str], errors: dict[str, list[str]]
 ) -> None:
-    give(team.workspace, 100)
+    grant_credits(team.workspace, 100)
     page = finance.post(ADJUST, filled(team, **fields))
     assert (page.status_code, page.context["form"].errors) == (422, errors)
 
@@ -158,7 +166,7 @@ def test_support_is_offered_goodwill_alone_and_what_is_left_of_it(team: Team) ->
 
 @pytest.mark.parametrize("model", ["credits_account", "workspaces_workspace"])
 def test_account_and_workspace_lead_to_the_form(finance: Client, team: Team, model: str) -> None:
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     page = finance.get(reverse(f"admin:{model}_change", args=[team.workspace.id]))
     link = reverse(f"admin:{model}_adjust", args=[team.workspace.id])
     assert page.content.decode().count(f'href="{link}') == 1
@@ -174,7 +182,10 @@ def test_entry_is_reversed_from_its_page(finance: Client, team: Team) -> None:
     address = page.redirect_chain[-1][0]
     tampered = filled(team, credits="4000", direction="give", category="promotion")
     shown = finance.post(address, tampered | {"reason": "Wrong workspace"})
-    assert (shown.context["foreseen"].line.credits, shown.context["foreseen"].after) == (-40, 0)
+    assert (
+        shown.context["preview_line"].line.credits,
+        shown.context["preview_line"].balance_after,
+    ) == (-40, 0)
     finance.post(address, {"preview": shown.context["token"], "confirm": "1"})
     assert amounts(team) == [40, -40]
     again = finance.post(address, tampered | {"reason": "Once more"})
@@ -189,13 +200,15 @@ def test_second_person_approves_what_is_shown(team: Team) -> None:
     request = asked(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     second = browser(staff_of("finance"))
-    mark = second.get(page).context["outlook"].mark
-    give(team.workspace, 3)
-    again = second.post(page, {"mark": mark, "approve": "1"})
-    assert (again.status_code, again.context["outlook"].lines[0].after) == (422, 20_003)
-    assert second.post(page, {"mark": again.context["outlook"].mark}).status_code == 302
+    fingerprint = second.get(page).context["preview"].fingerprint
+    grant_credits(team.workspace, 3)
+    again = second.post(page, {"fingerprint": fingerprint, "approve": "1"})
+    assert (again.status_code, again.context["preview"].lines[0].balance_after) == (422, 20_003)
+    assert (
+        second.post(page, {"fingerprint": again.context["preview"].fingerprint}).status_code == 302
+    )
     assert amounts(team) == [3, 20_000]
-    late = second.post(page, {"mark": mark}, follow=True)
+    late = second.post(page, {"fingerprint": fingerprint}, follow=True)
     assert "approved this on" in late.content.decode()
     assert amounts(team) == [3, 20_000]
 
@@ -206,7 +219,7 @@ def test_who_asked_sees_no_buttons(team: Team) -> None:
     shown = browser(request.requested_by).get(page)
     said = shown.content.decode()
     assert ("You asked for this." in said, "Approve and post" in said) == (True, False)
-    browser(request.requested_by).post(page, {"mark": shown.context["outlook"].mark})
+    browser(request.requested_by).post(page, {"fingerprint": shown.context["preview"].fingerprint})
     assert amounts(team) == []
 
 
@@ -224,18 +237,20 @@ def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
     finance: Client, team: Team
 ) -> None:
     good = f"{team.workspace.slug},40,goodwill,May,,"
-    page = finance.post(UPLOAD, {"file": csv(good, f"{team.outside.slug},lots,goodwill,May,,")})
-    assert (page.status_code, page.context["wrong"], page.context["token"]) == (422, 1, "")
+    page = finance.post(
+        UPLOAD, {"file": csv(good, f"{team.other_workspace.slug},lots,goodwill,May,,")}
+    )
+    assert (page.status_code, page.context["invalid_rows"], page.context["token"]) == (422, 1, "")
     assert [row[-1] for row in page.context["table"]["rows"]] == [
         "nothing",
         "The amount is a whole number such as 250 or -40, without separators.",
     ]
-    mended = csv(good, f"{team.outside.slug},5,goodwill,May,,")
+    mended = csv(good, f"{team.other_workspace.slug},5,goodwill,May,,")
     page = finance.post(UPLOAD, {"file": mended})
     assert [row[4] for row in page.context["table"]["rows"]] == ["0 → 40", "0 → 5"]
     assert amounts(team) == []
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    balances = [balance_for(each.id).balance for each in (team.workspace, team.outside)]
+    balances = [balance_for(each.id).balance for each in (team.workspace, team.other_workspace)]
     (made,) = Adjustment.objects.all()
     assert (balances, made.file_name, made.lines.count()) == ([40, 5], "may.csv", 2)
     mended.seek(0)
@@ -250,7 +265,7 @@ def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
 
 def test_file_is_foreseen_anew_where_a_balance_has_changed(finance: Client, team: Team) -> None:
     page = finance.post(UPLOAD, {"file": csv(f"{team.workspace.slug},40,goodwill,May,,")})
-    give(team.workspace, 2)
+    grant_credits(team.workspace, 2)
     again = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
     assert (again.status_code, amounts(team)) == (422, [2])
     assert again.context["table"]["rows"][0][4] == "2 → 42"
@@ -259,9 +274,9 @@ def test_file_is_foreseen_anew_where_a_balance_has_changed(finance: Client, team
 
 
 def test_file_above_the_threshold_waits(finance: Client, team: Team) -> None:
-    rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.outside)]
+    rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.other_workspace)]
     page = finance.post(UPLOAD, {"file": csv(*rows)})
-    assert list(page.context["outlook"].second) == [
+    assert list(page.context["preview"].approval_reasons) == [
         "The file moves 12,000 credits in all, more than 10,000."
     ]
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})

@@ -15,7 +15,7 @@ from tests.adjustments.adjustment_requests import (
     staff_of,
     yes,
 )
-from tests.factories import Team, give
+from tests.factories import Team, grant_credits
 
 pytestmark = pytest.mark.usefixtures("limits")
 
@@ -27,7 +27,7 @@ def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
     assert back is not None
     assert (back.amount, back.reverses, back.category) == (-40, entry, "correction")
     assert (back.reference, balance_for(team.workspace.id).balance) == ("T-1", 0)
-    give(team.workspace, 100)
+    grant_credits(team.workspace, 100)
     again = line(team.workspace, -40, reverses_id=entry.id)
     finance = staff_of("finance")
     assert refusal(finance, again) == ["This entry has been reversed before."]
@@ -40,11 +40,11 @@ def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
 def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: Team) -> None:
     entry = posted(team.workspace, 40).lines.get().entry
     assert entry is not None
-    give(team.outside, 100)
+    grant_credits(team.other_workspace, 100)
     finance = staff_of("finance")
     contrary = ["A reversal is the contrary of its entry, to the credit."]
     assert refusal(finance, line(team.workspace, -39, reverses_id=entry.id)) == contrary
-    foreign = line(team.outside, -40, reverses_id=entry.id)
+    foreign = line(team.other_workspace, -40, reverses_id=entry.id)
     assert refusal(finance, foreign) == ["This workspace's ledger has no such entry."]
     taken = posted(team.workspace, -10).lines.get().entry
     assert taken is not None
@@ -56,9 +56,9 @@ def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: T
 
 
 def test_reversal_above_the_threshold_waits_and_is_made_once(team: Team) -> None:
-    give(team.workspace, 10_000)
+    grant_credits(team.workspace, 10_000)
     (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
-    give(team.workspace, 10_000)
+    grant_credits(team.workspace, 10_000)
     first, second = (asked(team.workspace, -10_000, reverses_id=entry.id) for _ in range(2))
     yes(first, staff_of("finance"))
     with pytest.raises(AdjustmentRefused, match="reversed before"):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.adjustments.errors import FileAlreadyPosted, PreviewOutdated
 from apps.adjustments.models import Adjustment, AdjustmentLine
-from apps.adjustments.queries import preview_adjustment
+from apps.adjustments.previews import preview_adjustment
 from apps.adjustments.services import decline, submit
 from apps.audit.models import AuditEntry
 from apps.audit.services import staff_actor
@@ -30,7 +30,7 @@ from tests.adjustments.adjustment_requests import (
     refusal,
     staff_of,
 )
-from tests.factories import Team, give, make_user, make_workspace
+from tests.factories import Team, grant_credits, make_user, make_workspace
 
 pytestmark = pytest.mark.usefixtures("limits")
 
@@ -63,7 +63,7 @@ def test_adjustment_is_one_ledger_entry_with_all_that_was_said(team: Team) -> No
 def test_kind_of_the_entry_follows_from_what_was_done(
     team: Team, category: str, credits: int, kind: str
 ) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     entry = posted(team.workspace, credits, category=category).lines.get().entry
     assert entry is not None
     assert (entry.kind, entry.category, entry.amount) == (kind, category, credits)
@@ -88,13 +88,13 @@ def test_kind_of_the_entry_follows_from_what_was_done(
 def test_what_makes_no_sense_is_refused_in_words(
     team: Team, fields: dict[str, Any], sentence: str
 ) -> None:
-    give(team.workspace, 100)
+    grant_credits(team.workspace, 100)
     wanted = line(team.workspace, fields.pop("credits", 5), **fields)
     assert refusal(staff_of("finance"), wanted) == [sentence]
 
 
 def test_no_more_is_taken_than_is_free(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=4)
     assert refusal(staff_of("finance"), line(team.workspace, -7)) == [
         "Only 6 credits are free to take: the balance is 10, and running turns hold 4."
@@ -109,7 +109,7 @@ def test_nobody_adjusts_a_workspace_that_they_belong_to(team: Team) -> None:
     assert refusal(boss, line(team.workspace, 5)) == [
         f"You belong to {slug}. Somebody else has to adjust its credits."
     ]
-    assert ask(boss, line(team.outside, 5)).status == "posted"
+    assert ask(boss, line(team.other_workspace, 5)).status == "posted"
 
 
 def test_postgresql_refuses_ones_own_workspace_too(team: Team) -> None:
@@ -154,34 +154,34 @@ def test_support_gives_goodwill_up_to_the_limit_of_thirty_days(team: Team) -> No
     limit = "Support gives a workspace at most 50 credits of goodwill in 30 days"
     assert refusal(other, wanted) == [f"{limit}; 20 are left. Ask somebody of finance."]
     assert ask(other, line(team.workspace, 20, category="goodwill")).status == "posted"
-    assert ask(other, line(team.outside, 50, category="goodwill")).status == "posted"
+    assert ask(other, line(team.other_workspace, 50, category="goodwill")).status == "posted"
     assert ask(staff_of("finance"), wanted).status == "posted"
 
 
 def test_the_same_confirmation_posts_once(team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(team.workspace, 5)
-    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
-    sent: dict[str, Any] = {"lines": [wanted], "by": finance, "actor": staff_actor(finance)}
-    first, second = (submit(**sent, adjustment_id=id, fingerprint=mark) for _ in range(2))
+    fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
+    sent: dict[str, Any] = {"lines": [wanted], "user": finance, "actor": staff_actor(finance)}
+    first, second = (submit(**sent, adjustment_id=id, fingerprint=fingerprint) for _ in range(2))
     assert (first, balance_for(team.workspace.id).balance) == (second, 5)
 
 
 def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> None:
     finance = staff_of("finance")
     wanted = line(team.workspace, 5)
-    mark = preview_adjustment(lines=[wanted], user=finance).fingerprint
-    give(team.workspace, 1)
+    fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
+    grant_credits(team.workspace, 1)
     with pytest.raises(PreviewOutdated) as caught:
         submit(
             lines=[wanted],
             user=finance,
             actor=staff_actor(finance),
             adjustment_id=new_id(),
-            fingerprint=mark,
+            fingerprint=fingerprint,
         )
-    (foreseen,) = caught.value.preview.lines
-    assert (foreseen.balance_before.balance, foreseen.balance_after) == (1, 6)
+    (preview_line,) = caught.value.preview.lines
+    assert (preview_line.balance_before.balance, preview_line.balance_after) == (1, 6)
     assert balance_for(team.workspace.id).balance == 1
 
 
@@ -197,23 +197,23 @@ def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Te
         " Nothing was posted again."
     )
     other = {"file_name": "b.csv", "file_digest": "def"}
-    request = ask(finance, line(team.outside, 2000), **other)
+    request = ask(finance, line(team.other_workspace, 2000), **other)
     with pytest.raises(FileAlreadyPosted, match="waits for approval since"):
-        ask(finance, line(team.outside, 2000), **other)
+        ask(finance, line(team.other_workspace, 2000), **other)
     boss = staff_of("finance")
     decline(adjustment_id=request.id, user=boss, actor=staff_actor(boss), reason="no")
-    assert ask(finance, line(team.outside, 2000), **other).status == "pending"
+    assert ask(finance, line(team.other_workspace, 2000), **other).status == "pending"
 
 
 def test_all_lines_are_posted_or_none(team: Team) -> None:
     finance = staff_of("finance")
-    give(team.workspace, 10)
-    lines = [line(team.outside, 5), line(team.workspace, -11, number=2)]
+    grant_credits(team.workspace, 10)
+    lines = [line(team.other_workspace, 5), line(team.workspace, -11, number=2)]
     assert len(refusal(finance, *lines)) == 1
-    assert balance_for(team.outside.id).balance == 0
+    assert balance_for(team.other_workspace.id).balance == 0
     third = make_workspace()
-    ask(finance, line(team.outside, 5), line(team.workspace, -10), line(third, 7))
-    places = (team.outside, team.workspace, third)
+    ask(finance, line(team.other_workspace, 5), line(team.workspace, -10), line(third, 7))
+    places = (team.other_workspace, team.workspace, third)
     assert [balance_for(each.id).balance for each in places] == [5, 0, 7]
 
 
@@ -232,7 +232,7 @@ REFUSED = (
 @pytest.mark.parametrize("statement", REFUSED)
 def test_what_was_asked_for_and_decided_stays(team: Team, statement: str) -> None:
     posted(team.workspace, 5)
-    asked(team.outside, 2000)
+    asked(team.other_workspace, 2000)
     rows = list(Adjustment.objects.order_by("id").values())
     lines = list(AdjustmentLine.objects.order_by("id").values())
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:

@@ -19,7 +19,8 @@ from django.urls import URLPattern, reverse
 
 from apps.accounts.models import User
 from apps.accounts.staff_roles import GROUP_PERMISSIONS
-from apps.adjustments.queries import lines_for, preview_adjustment
+from apps.adjustments.lines import lines_for
+from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
 from tests.adjustments.adjustment_requests import asked
 from tests.contracts.test_admin import make_world, url
@@ -126,10 +127,10 @@ def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -
         if cells[group] == "—" and name.startswith("adjustments_"):
             arguments = [request.pk] if name.endswith("decide") else []
             address = reverse(f"admin:{name}", args=arguments)
-            mark = preview_adjustment(
+            fingerprint = preview_adjustment(
                 lines=lines_for(request), user=request.requested_by
             ).fingerprint
-            answer = client.post(address, {"mark": mark, "approve": "1"})
+            answer = client.post(address, {"fingerprint": fingerprint, "approve": "1"})
             assert answer.status_code == 403, name
     request.refresh_from_db()
     assert (request.status, LedgerEntry.objects.count()) == ("pending", before)

@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import Account, LedgerEntry
+from apps.credits.models import MAX_CREDITS, Account, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from apps.credits.services import MAX_CREDITS, adjust, charge, grant, hold, release
+from apps.credits.services import adjust, charge, grant, hold, release
 from tests.factories import Team, make_user, make_workspace
 
 AMOUNTS = st.one_of(

@@ -7,10 +7,9 @@ import pytest
 
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
-from apps.credits.models import Account, Category, EntryKind, LedgerEntry
+from apps.credits.models import MAX_CREDITS, Account, Category, EntryKind, LedgerEntry
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.credits.services import (
-    MAX_CREDITS,
     adjust,
     charge,
     grant,
@@ -19,7 +18,7 @@ from apps.credits.services import (
     release,
     reverse,
 )
-from tests.factories import Team, give
+from tests.factories import Team, grant_credits
 
 
 def entries(workspace_id: str) -> list[tuple[str, int, int]]:
@@ -59,10 +58,10 @@ def test_grant_and_adjust_name_what_they_are_for_and_where_they_came_from(team: 
 
 
 def test_grant_leaves_other_workspaces_alone(team: Team) -> None:
-    give(team.outside, 5)
-    give(team.workspace, 40)
-    assert balance_for(team.outside.id) == Balance(5, 0)
-    assert entries(team.outside.id) == [("grant", 5, 5)]
+    grant_credits(team.other_workspace, 5)
+    grant_credits(team.workspace, 40)
+    assert balance_for(team.other_workspace.id) == Balance(5, 0)
+    assert entries(team.other_workspace.id) == [("grant", 5, 5)]
 
 
 @pytest.mark.parametrize("kind", [EntryKind.PURCHASE, EntryKind.REFUND])
@@ -110,7 +109,7 @@ def test_adjust_refuses_nothing(team: Team) -> None:
 
 
 def test_adjust_takes_no_held_credit(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=7)
     with pytest.raises(InsufficientCredits):
         adjust(workspace_id=team.workspace.id, credits=-4, reason="x")
@@ -131,7 +130,7 @@ def test_reverse_undoes_an_entry_once_and_names_it(team: Team) -> None:
 
 
 def test_reverse_of_a_charge_is_a_refund_of_its_turn(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     entry = charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
     assert entry is not None
@@ -140,7 +139,7 @@ def test_reverse_of_a_charge_is_a_refund_of_its_turn(team: Team) -> None:
 
 
 def test_reverse_finds_no_entry_of_another_workspace(team: Team) -> None:
-    theirs = grant(workspace_id=team.outside.id, credits=10, reason="x")
+    theirs = grant(workspace_id=team.other_workspace.id, credits=10, reason="x")
     with pytest.raises(ValueError, match="no such entry"):
         reverse(workspace_id=team.workspace.id, entry_id=theirs.id, reason="x")
 
@@ -153,14 +152,14 @@ def test_reverse_takes_nothing_that_is_spent(team: Team) -> None:
 
 
 def test_hold_sets_aside_without_an_entry(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=10)
     assert balance_for(team.workspace.id) == Balance(10, 10)
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
 def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
         hold(workspace_id=team.workspace.id, credits=5)
@@ -168,13 +167,13 @@ def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
 
 
 def test_hold_without_an_account_is_refused(team: Team) -> None:
-    give(team.outside, 100)
+    grant_credits(team.other_workspace, 100)
     with pytest.raises(InsufficientCredits):
         hold(workspace_id=team.workspace.id, credits=1)
 
 
 def test_hold_gives_nothing_back(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(ValueError, match="less than 0"):
         hold(workspace_id=team.workspace.id, credits=-1)
@@ -187,14 +186,14 @@ def test_hold_of_nothing_needs_no_account(team: Team) -> None:
 
 
 def test_release_gives_the_hold_back(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     release(workspace_id=team.workspace.id, credits=6)
     assert balance_for(team.workspace.id) == Balance(10, 0)
 
 
 def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
         release(workspace_id=team.workspace.id, credits=7)
@@ -202,7 +201,7 @@ def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
 
 
 def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     turn_id = new_id()
     entry = charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=turn_id)
@@ -217,7 +216,7 @@ def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
 
 
 def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     charge(workspace_id=team.workspace.id, held=6, credits=9, turn_id=new_id())
     assert balance_for(team.workspace.id) == Balance(4, 0)
@@ -225,7 +224,7 @@ def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
 
 
 def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     assert charge(workspace_id=team.workspace.id, held=6, credits=0, turn_id=new_id()) is None
     assert balance_for(team.workspace.id) == Balance(10, 0)
@@ -233,7 +232,7 @@ def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
 
 
 def test_charge_without_its_hold_changes_nothing(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     with pytest.raises(InsufficientCredits):
         charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
     assert balance_for(team.workspace.id) == Balance(10, 0)

@@ -1,0 +1,192 @@
+"""Preview an adjustment: the resulting balances and every rule that forbids it.
+
+Posting applies the same preview again under locks, so the page and the posting cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.adjustments.lines import LineData
+from apps.adjustments.models import ADJUST_PERMISSION, GOODWILL_PERMISSION
+from apps.adjustments.queries import (
+    GOODWILL_DAYS,
+    credits_posted_recently,
+    goodwill_given,
+    member_workspace_ids,
+)
+from apps.credits.models import MAX_CREDITS, Category, LedgerEntry
+from apps.credits.queries import Balance, balances_for
+from apps.workspaces.models import Workspace
+
+SPLIT_WINDOW_HOURS = 24
+"""Adjustments that one person posts to one workspace within this time count as one sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewLine:
+    """The balance before and after one line, and the rules that forbid the line."""
+
+    line: LineData
+    workspace: Workspace
+    balance_before: Balance
+    errors: Sequence[str] = ()
+
+    @property
+    def balance_after(self) -> int:
+        """The balance after the line is posted."""
+        return self.balance_before.balance + self.line.credits
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The preview of all lines, and why a second person must approve them (empty if none must)."""
+
+    lines: Sequence[PreviewLine]
+    approval_reasons: Sequence[str] = field(default=())
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether no line has an error."""
+        return not any(line.errors for line in self.lines)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the credits, the balances before and whether approval is needed.
+
+        A confirmation names the fingerprint that was shown, so a changed preview is not posted.
+        """
+        parts = [
+            (each.line.workspace_id, each.line.credits, each.balance_before.balance)
+            for each in self.lines
+        ]
+        return hashlib.sha256(repr((parts, bool(self.approval_reasons))).encode()).hexdigest()
+
+
+def preview_adjustment(*, lines: Sequence[LineData], user: User) -> Preview:
+    """Return what posting these lines as `user` would do now. Changes nothing."""
+    ids = [line.workspace_id for line in lines]
+    workspaces = {workspace.pk: workspace for workspace in Workspace.objects.filter(pk__in=ids)}
+    balances = balances_for(ids)
+    own_ids = member_workspace_ids(user, ids)
+    entries = _entries_to_reverse(lines)
+    goodwill = {} if user.has_perm(ADJUST_PERMISSION) else goodwill_given(ids)
+    preview_lines = []
+    for line in lines:
+        balance = balances.get(line.workspace_id, Balance(0, 0))
+        workspace = workspaces[line.workspace_id]
+        errors = [
+            *_workspace_errors(workspace, own_ids),
+            *_value_errors(line),
+            *_permission_errors(line, user, goodwill.get(line.workspace_id, 0)),
+            *_balance_errors(line, balance),
+            *_reversal_errors(line, entries),
+        ]
+        preview_lines.append(PreviewLine(line, workspace, balance, errors))
+    return Preview(preview_lines, _approval_reasons(lines, user))
+
+
+def _workspace_errors(workspace: Workspace, own_ids: Collection[str]) -> list[str]:
+    errors = []
+    if workspace.pk in own_ids:
+        errors.append(f"You belong to {workspace.slug}. Somebody else has to adjust its credits.")
+    if workspace.closed_at:
+        errors.append(f"{workspace.slug} was closed on {workspace.closed_at:%d %B %Y}.")
+    return errors
+
+
+def _value_errors(line: LineData) -> list[str]:
+    errors = []
+    if line.credits == 0 or abs(line.credits) > MAX_CREDITS:
+        errors.append(f"Move between 1 and {MAX_CREDITS:,} credits.")
+    if not line.reason.strip():
+        errors.append("Give a reason.")
+    if line.credits < 0 and line.category != Category.CORRECTION:
+        errors.append(f"Only a correction takes credits; a {line.category} gives them.")
+    if line.credits < 0 and line.expires_at:
+        errors.append("Credits that are taken do not expire.")
+    if line.expires_at and line.expires_at <= timezone.now():
+        errors.append("The expiry has passed.")
+    return errors
+
+
+def _permission_errors(line: LineData, user: User, goodwill: int) -> list[str]:
+    """Check the user's permissions; `goodwill` is what the workspace was given lately."""
+    if not (user.is_active and user.is_staff):
+        return ["Only staff adjust credits."]
+    if user.has_perm(ADJUST_PERMISSION):
+        return []
+    if not user.has_perm(GOODWILL_PERMISSION):
+        return ["You may not adjust credits."]
+    if line.category != Category.GOODWILL or line.reverses_id:
+        return ["You may give goodwill and nothing else. Ask somebody of finance."]
+    left = max(0, int(settings.GOODWILL_LIMIT) - goodwill)
+    if line.credits > left:
+        limit = f"at most {settings.GOODWILL_LIMIT:,} credits of goodwill in {GOODWILL_DAYS} days"
+        return [f"Support gives a workspace {limit}; {left:,} are left. Ask somebody of finance."]
+    return []
+
+
+def _balance_errors(line: LineData, balance: Balance) -> list[str]:
+    free = balance.balance - balance.held
+    if free + line.credits >= 0:
+        return []
+    reason = f"the balance is {balance.balance:,}, and running turns hold {balance.held:,}"
+    return [f"Only {free:,} credits are free to take: {reason}."]
+
+
+def _reversal_errors(line: LineData, entries: Mapping[str, tuple[LedgerEntry, bool]]) -> list[str]:
+    if line.reverses_id is None:
+        return []
+    entry, is_reversed = entries.get(line.reverses_id, (None, False))
+    if entry is None or entry.workspace_id != line.workspace_id:
+        return ["This workspace's ledger has no such entry."]
+    if entry.reverses_id:
+        return ["An entry that reverses another is not reversed. Post an adjustment."]
+    if is_reversed:
+        return ["This entry has been reversed before."]
+    if line.credits != -entry.amount or line.category != Category.CORRECTION:
+        return ["A reversal is the contrary of its entry, to the credit."]
+    return []
+
+
+def _entries_to_reverse(lines: Sequence[LineData]) -> dict[str, tuple[LedgerEntry, bool]]:
+    """Map the id of each entry to reverse to the entry and whether it is reversed already."""
+    ids = [line.reverses_id for line in lines if line.reverses_id]
+    if not ids:
+        return {}
+    reversals = LedgerEntry.objects.filter(reverses_id__in=ids)
+    reversed_ids = set(reversals.values_list("reverses_id", flat=True))
+    return {
+        entry.pk: (entry, entry.pk in reversed_ids)
+        for entry in LedgerEntry.objects.filter(pk__in=ids)
+    }
+
+
+def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
+    """Return why a second person must approve: a sum above the threshold, whole or split up."""
+    threshold = int(settings.APPROVAL_ABOVE)
+    sums = Counter({line.workspace_id: abs(line.credits) for line in lines})
+    reasons = []
+    if any(credits > threshold for credits in sums.values()):
+        reasons.append(f"More than {threshold:,} credits of one workspace are moved.")
+    elif any(
+        credits + sums[workspace_id] > threshold
+        for workspace_id, credits in credits_posted_recently(
+            user, sums, hours=SPLIT_WINDOW_HOURS
+        ).items()
+    ):
+        reasons.append(
+            f"With what you posted in the last {SPLIT_WINDOW_HOURS} hours,"
+            f" more than {threshold:,} credits of one workspace are moved."
+        )
+    if len(lines) > 1 and sums.total() > threshold:
+        reasons.append(f"The file moves {sums.total():,} credits in all, more than {threshold:,}.")
+    return reasons

@@ -1,64 +1,91 @@
-"""Who may see a page of a workspace: strangers are asked to log in, outsiders find nothing."""
+"""Access to a workspace: from a request or a WebSocket's cookies to the member."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Protocol, cast
+from importlib import import_module
+from typing import cast
 
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.accounts.models import User
+from apps.core.errors import NotFound
+from apps.core.ids import NIL_ID, is_id
+from apps.dashboard.errors import NotSignedIn, WorkspaceNotFound
 from apps.workspaces.models import Member
-from apps.workspaces.queries import find_member
+from apps.workspaces.queries import memberships_for
 from apps.workspaces.roles import Permission, is_allowed
 
 View = Callable[..., HttpResponseBase]
 
 
-class WorkspacePage(Protocol):
-    """A view that knows what it wants of a member; the walk over all pages reads it."""
+def workspace_page(permission: Permission) -> Callable[[View], View]:
+    """Make `view(request, member, …)` a page under `/w/{slug}/` for members with a permission.
 
-    wants: Permission
-
-    def __call__(self, request: HttpRequest, slug: str, **rest: Any) -> HttpResponseBase: ...
-
-
-def workspace_page(permission: Permission) -> Callable[[View], WorkspacePage]:
-    """Make `view(request, member, …)` a page under `/w/{slug}/`, for members who may.
-
-    Anonymous visitors are sent to log in; to outsiders the workspace does not exist (404); a
-    member whose role does not allow it gets 403. What `request.member` holds is the member.
+    Anonymous visitors are redirected to log in. A user who is not a member gets 404, a member
+    whose role lacks the permission 403. A NotFound that the view raises becomes a 404 page, and a
+    malformed id in the URL is passed on as one that no row has. The layout reads
+    `request.member`.
     """
 
-    def wrap(view: View) -> WorkspacePage:
+    def decorate(view: View) -> View:
         @wraps(view)
-        def page(request: HttpRequest, slug: str, **rest: Any) -> HttpResponseBase:
+        def page(request: HttpRequest, slug: str, **kwargs: str) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            member = get_member(request.user, slug)
-            request.member = member  # type: ignore[attr-defined]
-            if not is_allowed(member.role, permission):
-                raise PermissionDenied
-            return view(request, member, **rest)
+            try:
+                member = get_member(request.user, slug=slug)
+                request.member = member  # type: ignore[attr-defined]
+                if not is_allowed(member.role, permission):
+                    raise PermissionDenied
+                ids = {k: clean_id(v) if k.endswith("_id") else v for k, v in kwargs.items()}
+                return view(request, member, **ids)
+            except NotFound:
+                raise Http404 from None
 
-        page.wants = permission  # type: ignore[attr-defined]
-        return cast(WorkspacePage, page)
+        return page
 
-    return wrap
+    return decorate
 
 
-def get_member(user: User, slug: str) -> Member:
-    """The person's place in this workspace. Raises Http404 for every other workspace alike."""
-    member = find_member(user, slug)
+def get_member(user: User, **workspace: str) -> Member:
+    """The user's membership of the workspace with this `slug` or `id`.
+
+    Raises WorkspaceNotFound, whether the workspace does not exist or the user is no member.
+    """
+    lookup = {f"workspace__{name}": value for name, value in workspace.items()}
+    member = memberships_for(user).select_related("user").filter(**lookup).first()
     if member is None:
-        raise Http404
+        raise WorkspaceNotFound
     return member
 
 
 def current_member(request: HttpRequest) -> Member | None:
-    """The member for whom a page of a workspace is being made, if it is one."""
+    """The member whose workspace page the request is for, if it is for one."""
     return cast("Member | None", getattr(request, "member", None))
+
+
+def session_from_cookies(cookies: Mapping[str, str]) -> tuple[User, SessionBase]:
+    """The signed-in user and their session. Raises NotSignedIn.
+
+    For WebSockets: it does what Django's session and authentication middleware do for requests.
+    """
+    request = HttpRequest()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(cookies.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    if not isinstance(user, User):
+        raise NotSignedIn
+    return user, request.session
+
+
+def clean_id(value: str) -> str:
+    """The id, or for malformed input one that no row has: PostgreSQL rejects NUL characters."""
+    return value if is_id(value) else NIL_ID

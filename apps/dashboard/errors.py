@@ -1,4 +1,4 @@
-"""What the dashboard adds to the tree of `apps.core.errors`."""
+"""Errors of the dashboard's WebSocket and pages. See `apps.core.errors` for the tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class NotSignedIn(Unauthenticated):
 
 
 class WorkspaceNotFound(NotFound):
-    """Absent, or one that the person is no member of: the same."""
+    """The workspace does not exist, or the user is not a member of it."""
 
     code = "WORKSPACE_NOT_FOUND"
     message = "Workspace not found or access denied"

@@ -1,8 +1,7 @@
-"""The playground: an edge of the chat engine for a member who is signed in.
+"""Chat in the playground: the chat engine for a signed-in member.
 
-The engine, its limits and its prices are those of every other edge. It differs in who asks (a
-member, not a key) and in what may be asked: a chatbot that is switched off, or one with changes
-that are not saved.
+Limits, prices and errors are those of the API. Two things differ: a member is the caller, not an
+API key; and the chatbot may be inactive or have unsaved changes.
 """
 
 from __future__ import annotations
@@ -21,32 +20,34 @@ from apps.chatbots.models import Chatbot
 from apps.core.errors import TooManyRequests
 
 SOURCE = "playground"
-"""What `metadata.source` of its messages says, so that lists can tell them from visitors'."""
+"""The `metadata.source` of its messages, by which lists tell them from those of visitors."""
 
 
 def build_chat_request(
-    chatbot: Chatbot, said: Mapping[str, str], *, request_id: str
+    chatbot: Chatbot, fields: Mapping[str, str], *, request_id: str
 ) -> ChatRequest:
-    """What a member's `message` and `conversationId` ask. Raises DRF's ValidationError."""
+    """Build a request from the form's `message` and `conversationId`. Raises ValidationError."""
     body = {
-        "message": said.get("message", ""),
-        "conversationId": said.get("conversationId") or None,
+        "message": fields.get("message", ""),
+        "conversationId": fields.get("conversationId") or None,
     }
-    asks = parse_request(body, None, key_name="")
+    parsed = parse_request(body, None, key_name="")
     return ChatRequest(
         workspace_id=chatbot.workspace_id,
         chatbot=chatbot,
-        message=asks.message,
+        message=parsed.message,
         request_id=request_id,
-        conversation_id=asks.conversation_id,
+        conversation_id=parsed.conversation_id,
         metadata={"source": SOURCE},
         stream=True,
     )
 
 
-async def start_turn(request: ChatRequest) -> TurnLog:
-    """Begin the turn. Raises what the engine raises, TooManyRequests, or the error of a turn that
-    failed before its first word."""
+async def start_playground_turn(request: ChatRequest) -> TurnLog:
+    """Start a turn and wait for its first event.
+
+    Raises TooManyRequests, the errors of `start_turn`, or the error of a turn that failed first.
+    """
     window = await rate_limit.admit(request.chatbot)
     if not window.admitted:
         raise TooManyRequests(window.retry_after)
@@ -58,10 +59,10 @@ async def start_turn(request: ChatRequest) -> TurnLog:
 
 
 async def sse_frames(log: TurnLog) -> AsyncIterator[bytes]:
-    """The turn's events as server-sent events, those of the chat endpoint."""
+    """Encode the turn's events as server-sent events, like the chat endpoint."""
     number = 0
     async for events in log.follow(idle_seconds=settings.STREAM_HEARTBEAT_SECONDS):
-        told = [sse.encode_event(number + place, event) for place, event in enumerate(events, 1)]
-        number += len(told)
-        yield b"".join(told) or sse.HEARTBEAT
+        frames = [sse.encode_event(number + i, event) for i, event in enumerate(events, 1)]
+        number += len(frames)
+        yield b"".join(frames) or sse.HEARTBEAT
     yield sse.DONE

@@ -43,11 +43,6 @@ def memberships_for(user: User) -> QuerySet[Member]:
     return places.select_related("workspace").order_by("workspace__name", "workspace_id")
 
 
-def find_member(user: User, slug: str) -> Member | None:
-    """The person's place in the workspace of this slug, with it, if they have one."""
-    return memberships_for(user).select_related("user").filter(workspace__slug=slug).first()
-
-
 def owns_a_workspace(user: User) -> bool:
     """Whether the person owns any workspace that is not closed."""
     return memberships_for(user).filter(role=Role.OWNER).exists()

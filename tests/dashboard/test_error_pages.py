@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.test import Client, RequestFactory
 
+from apps.dashboard.access import get_member
 from apps.infrastructure.web import error_pages
-from apps.workspaces.queries import find_member
 from tests.dashboard.page_client import clients_by_role, login, page_path
 from tests.factories import Team
 
@@ -34,7 +34,7 @@ def test_outsider_meets_no_frame(team: Team) -> None:
 def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
     request = RequestFactory().get(page_path(team.workspace, "chatbots"))
     request.user = team.alice
-    request.member = find_member(team.alice, team.workspace.slug)  # type: ignore[attr-defined]
+    request.member = get_member(team.alice, slug=team.workspace.slug)  # type: ignore[attr-defined]
     page = error_pages.server_error(request)
     assert page.status_code == 500
     assert team.workspace.name not in page.content.decode()

@@ -1,5 +1,6 @@
-"""The dashboard's ear: what happens in a workspace, told to its members as it happens.
+"""Live updates: a WebSocket that sends workspace events to signed-in members.
 
-The chat path knows nothing of it. A process asks PostgreSQL what has changed, once for all who
-listen there and only while somebody does, and follows turns as any follower does. See docs/live.md.
+Each process polls PostgreSQL once for all its subscribers, and only while there are some; the code
+that runs turns does not publish anything. Turns are followed through the chat engine, as by any
+other client. See docs/live.md.
 """

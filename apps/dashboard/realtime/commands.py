@@ -1,4 +1,4 @@
-"""What a client says on the live socket: JSON objects, told apart by their `type`."""
+"""Commands of the dashboard's WebSocket: JSON objects with a `type`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.core.errors import ValidationFailed
 
 @dataclass(frozen=True, slots=True)
 class WatchConversation:
-    """Tell what is said in a conversation from now on, or after the message `after`."""
+    """Send the conversation's messages and turns from now on, or those after a message's id."""
 
     conversation_id: str
     after: str | None
@@ -20,47 +20,47 @@ class WatchConversation:
 
 @dataclass(frozen=True, slots=True)
 class UnwatchConversation:
-    """Tell no more of it."""
+    """Stop sending the conversation."""
 
     conversation_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class WatchCounters:
-    """Tell the workspace's counters, now and when they change."""
+    """Send the workspace's counters, now and whenever they change."""
 
 
 Command = WatchConversation | UnwatchConversation | WatchCounters
 
 
-def parse_command(words: Mapping[str, Any]) -> Command:
-    """What the client wants. Raises ValidationFailed or a serializer's error."""
-    fields = {name: value for name, value in words.items() if name not in ("type", "requestId")}
-    match words.get("type"):
+def parse_command(payload: Mapping[str, Any]) -> Command:
+    """Parse a client's message. Raises ValidationFailed or a serializer's ValidationError."""
+    fields = {name: value for name, value in payload.items() if name not in ("type", "requestId")}
+    match payload.get("type"):
         case "conversation.watch":
-            return WatchConversation(**_valid(WatchSerializer(data=fields)))
+            return WatchConversation(**_validate(WatchSerializer(data=fields)))
         case "conversation.unwatch":
-            return UnwatchConversation(**_valid(ConversationSerializer(data=fields)))
+            return UnwatchConversation(**_validate(UnwatchSerializer(data=fields)))
         case "counters.watch":
-            _valid(StrictSerializer(data=fields))
+            _validate(StrictSerializer(data=fields))
             return WatchCounters()
         case _:
             problem = "This must be conversation.watch, conversation.unwatch or counters.watch."
             raise ValidationFailed({"type": [problem]})
 
 
-class ConversationSerializer(StrictSerializer):
-    """Which conversation."""
+class UnwatchSerializer(StrictSerializer):
+    """The fields of `conversation.unwatch`."""
 
     conversationId = StrictCharField(source="conversation_id", max_length=64)  # noqa: N815
 
 
-class WatchSerializer(ConversationSerializer):
-    """Which conversation, and after which of its messages."""
+class WatchSerializer(UnwatchSerializer):
+    """The fields of `conversation.watch`."""
 
     after = StrictCharField(max_length=64, allow_null=True, default=None)
 
 
-def _valid(serializer: StrictSerializer) -> dict[str, Any]:
+def _validate(serializer: StrictSerializer) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

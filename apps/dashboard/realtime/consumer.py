@@ -1,4 +1,4 @@
-"""The WebSocket of a workspace's members: who listens, to what, and until when."""
+"""The dashboard's WebSocket: authentication, commands and the tasks that send updates."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from apps.chat.websocket.connection import CloseReason, SocketClosed
 from apps.chat.websocket.handshake import Handshake
 from apps.core.errors import ApiError
 from apps.dashboard.errors import NotSignedIn, TooManyConversations, WorkspaceNotFound
-from apps.dashboard.realtime.access import (
+from apps.dashboard.realtime import commands
+from apps.dashboard.realtime.commands import (
+    Command,
+    UnwatchConversation,
+    WatchConversation,
+    WatchCounters,
+)
+from apps.dashboard.realtime.conversations import get_watched_conversation, stream_conversation
+from apps.dashboard.realtime.counters import stream_counters
+from apps.dashboard.realtime.sessions import (
     MemberSession,
     MembershipStatus,
     get_role,
     membership_poller,
     open_session,
 )
-from apps.dashboard.realtime.commands import (
-    Command,
-    UnwatchConversation,
-    WatchConversation,
-    WatchCounters,
-    parse_command,
-)
-from apps.dashboard.realtime.conversations import get_watched_conversation, stream_conversation
-from apps.dashboard.realtime.counters import stream_counters
 from apps.infrastructure.postgres.threads import in_thread
 from apps.workspaces.models import Role
 
 MAX_WATCHED_CONVERSATIONS = 20
 
-Step = Callable[[], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
-_COUNTERS = ""
-"""The name under which counters are watched: no conversation has it."""
+_COUNTERS_KEY = ""
+"""The key of the counters' task; those of conversations are their ids."""
 
 
 class RealtimeConsumer(SocketConsumer):
-    """One socket of one member of one workspace."""
+    """One WebSocket of one member of a workspace."""
 
     session: MemberSession
     role: Role | None = None
@@ -53,36 +53,38 @@ class RealtimeConsumer(SocketConsumer):
         super().__init__(*args, **kwargs)
         self.watch_tasks: dict[str, asyncio.Task[None]] = {}
 
-    # Who listens
+    # Membership
 
     @property
     def workspace_id(self) -> str:
-        """The workspace of the address."""
+        """The workspace id in the URL."""
         return str(self.scope["url_route"]["kwargs"]["workspace_id"])
 
-    async def admit(self, shown: Handshake) -> None:
-        """Let a signed-in member in, from a page of ours: a browser adds cookies unasked."""
-        shown.require_own_origin()
-        self.session, self.role = await in_thread(open_session, shown.cookies, self.workspace_id)
+    async def authenticate(self, handshake: Handshake) -> None:
+        """Open the member's session. The origin must be ours, as browsers send cookies anyway."""
+        handshake.require_own_origin()
+        self.session, self.role = await in_thread(
+            open_session, handshake.cookies, self.workspace_id
+        )
         structlog.contextvars.bind_contextvars(workspace_id=self.workspace_id)
         membership_poller.subscribe(self.session, self.on_membership_status)
         self.send_role()
         self.run_in_background(self.send_heartbeats, {})
 
-    def left(self) -> None:
+    def on_close(self) -> None:
         if self.role:
             membership_poller.unsubscribe(self.session, self.on_membership_status)
 
-    def on_membership_status(self, standing: MembershipStatus | None) -> None:
-        """Tell a member of its new role; close the socket of one who is none any more."""
-        if isinstance(standing, Role):
-            if standing != self.role:
-                self.role = standing
+    def on_membership_status(self, status: MembershipStatus | None) -> None:
+        """Send a changed role; close the socket when the session or the membership has ended."""
+        if isinstance(status, Role):
+            if status != self.role:
+                self.role = status
                 self.send_role()
-        elif standing and (ending := self.ending_after(standing())):
-            self.socket.request_close(ending)
+        elif status and (reason := self.close_reason_after(status())):
+            self.socket.request_close(reason)
 
-    def ending_after(self, error: ApiError) -> CloseReason | None:
+    def close_reason_after(self, error: ApiError) -> CloseReason | None:
         match error:
             case NotSignedIn():
                 return CloseReason(4401, "Signed out")
@@ -91,74 +93,73 @@ class RealtimeConsumer(SocketConsumer):
         return None
 
     def send_role(self) -> None:
-        """Say what the member is in the workspace."""
-        said = dump_json({"type": "member", "role": self.role})
-        self.run_in_background(partial(self.socket.send, said), {})
+        """Send the member's role."""
+        frame = dump_json({"type": "member", "role": self.role})
+        self.run_in_background(partial(self.socket.send, frame), {})
 
-    # What is asked for
+    # Commands
 
-    def command_in(self, words: dict[str, Any]) -> Command:
-        return parse_command(words)
+    def parse_command(self, payload: dict[str, Any]) -> Command:
+        return commands.parse_command(payload)
 
-    async def answer(self, command: Command, about: FrameContext) -> None:
+    async def handle_command(self, command: Command, context: FrameContext) -> None:
         await in_thread(get_role, self.session)
         match command:
             case WatchConversation():
-                await self.watch_conversation(command, about)
+                await self.watch_conversation(command, context)
             case UnwatchConversation(conversation_id):
                 self.unwatch(conversation_id)
-                about["conversationId"] = conversation_id
-                await self.socket.send(dump_json({"type": "conversation.unwatched", **about}))
+                context["conversationId"] = conversation_id
+                await self.socket.send(dump_json({"type": "conversation.unwatched", **context}))
             case WatchCounters():
-                step = partial(stream_counters, self.socket, self.workspace_id, about)
-                self.watch(_COUNTERS, step, about)
+                task = partial(stream_counters, self.socket, self.workspace_id, context)
+                self.watch(_COUNTERS_KEY, task, context)
 
-    async def watch_conversation(self, command: WatchConversation, about: FrameContext) -> None:
-        """Watch a conversation, or go on from another place in one that is watched."""
-        about["conversationId"] = command.conversation_id
-        conversation, seen = await in_thread(
+    async def watch_conversation(self, command: WatchConversation, context: FrameContext) -> None:
+        """Start sending a conversation; a conversation that is watched already starts over."""
+        context["conversationId"] = command.conversation_id
+        conversation, last_seen = await in_thread(
             get_watched_conversation,
             self.workspace_id,
             command.conversation_id,
             after=command.after,
         )
-        others = self.watch_tasks.keys() - {_COUNTERS, conversation.id}
+        others = self.watch_tasks.keys() - {_COUNTERS_KEY, conversation.id}
         if len(others) >= MAX_WATCHED_CONVERSATIONS:
             raise TooManyConversations
         self.unwatch(conversation.id)
-        await self.socket.send(dump_json({"type": "conversation.watched", **about}))
-        about.pop("xRequestId")
-        self.watch(
-            conversation.id, partial(stream_conversation, self, conversation, seen, about), about
-        )
+        await self.socket.send(dump_json({"type": "conversation.watched", **context}))
+        context.pop("xRequestId")
+        task = partial(stream_conversation, self, conversation, last_seen, context)
+        self.watch(conversation.id, task, context)
 
-    def watch(self, name: str, step: Step, about: FrameContext) -> None:
-        """Tell something for as long as it is watched, under a name."""
-        self.unwatch(name)
-        self.watch_tasks[name] = self.run_in_background(step, about)
+    def watch(self, key: str, task: BackgroundTask, context: FrameContext) -> None:
+        """Run the task in place of the one with the same key."""
+        self.unwatch(key)
+        self.watch_tasks[key] = self.run_in_background(task, context)
 
-    def unwatch(self, name: str) -> None:
-        """Tell no more of what is watched under this name."""
-        if task := self.watch_tasks.pop(name, None):
+    def unwatch(self, key: str) -> None:
+        """Cancel the task with this key, if there is one."""
+        if task := self.watch_tasks.pop(key, None):
             task.cancel()
 
-    # What is kept going
+    # Background tasks
 
-    def run_in_background(self, step: Step, about: FrameContext) -> asyncio.Task[None]:
-        """Do something for as long as the socket is open; tell of an error that ends it."""
+    def run_in_background(self, task: BackgroundTask, context: FrameContext) -> asyncio.Task[None]:
+        """Run the task until it ends or the socket closes; send the error that it raises."""
 
-        async def safely() -> None:
+        async def run() -> None:
             try:
-                await step()
+                await task()
             except SocketClosed:
                 return
             except Exception as exception:
-                await self.send_error(exception, about)
+                await self.send_error(exception, context)
 
-        return self.socket.start_lasting_task(safely())
+        return self.socket.start_lasting_task(run())
 
     async def send_heartbeats(self) -> None:
-        """Send a heartbeat whenever nothing else was said for a while."""
+        """Send a heartbeat whenever nothing else was sent for a while."""
         while True:
             await asyncio.sleep(settings.STREAM_HEARTBEAT_SECONDS)
             await self.send_heartbeat(settings.STREAM_HEARTBEAT_SECONDS)

@@ -1,8 +1,8 @@
-"""What is said in a conversation, told while it is said.
+"""Send a conversation's messages and turns while they are written.
 
-A new turn brings its user's message, so one look at when turns last opened, for all conversations
-that this process watches, tells where to look further. The turn itself is followed as any
-follower does, from the log of this process or from a mirror of another's.
+One query per interval reads when turns last opened, for all conversations that are watched in this
+process; every new turn brings a user message. A turn is then followed as by any other client, from
+this process's log or from a copy of another's.
 """
 
 from __future__ import annotations
@@ -30,88 +30,94 @@ from apps.infrastructure.concurrency.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
 MESSAGES_BATCH_SIZE = 50
-"""Messages that are fetched at a time."""
 RETRY_SECONDS = 1.0
-"""How long a turn that cannot be followed is left alone before the next try."""
+"""Pause before a turn that cannot be followed is tried again."""
 
 activity_poller: Poller[tuple[str, str], datetime] = Poller(
     fetch_last_message_times, interval_seconds=0.5
 )
-"""Tells when a turn last opened in a conversation, named by its workspace and its id."""
+"""Polls when a turn last opened in a conversation. Keys are (workspace id, conversation id)."""
 
 
 def get_watched_conversation(
     workspace_id: str, conversation_id: str, *, after: str | None
 ) -> tuple[Conversation, Message | None]:
-    """The workspace's conversation, and the message after which to tell it: the newest, if none
-    is named. Raises ConversationNotFound, or ValidationFailed for a message of another one."""
+    """The workspace's conversation, and the message after which to start: by default the newest.
+
+    Raises ConversationNotFound, or ValidationFailed where `after` is in another conversation.
+    """
     conversation = get_conversation(workspace_id, conversation_id)
     if after is None:
         return conversation, newest_message(conversation)
-    seen = find_message(conversation, after)
-    if seen is None:
+    message = find_message(conversation, after)
+    if message is None:
         raise ValidationFailed({"after": ["This is not a message of this conversation."]})
-    return conversation, seen
+    return conversation, message
 
 
 async def stream_conversation(
-    consumer: SocketConsumer, conversation: Conversation, seen: Message | None, about: FrameContext
+    consumer: SocketConsumer,
+    conversation: Conversation,
+    last_seen: Message | None,
+    context: FrameContext,
 ) -> None:
-    """Tell the messages after `seen`, each turn as it runs, and whatever comes. Has no end."""
-    place = (conversation.workspace_id, conversation.id)
+    """Send the messages after `last_seen` and each turn as it runs. Runs until cancelled."""
+    key = (conversation.workspace_id, conversation.id)
     changed = asyncio.Event()
 
-    def tell(_moment: datetime | None) -> None:
+    def on_change(_last_message_at: datetime | None) -> None:
         changed.set()
 
-    activity_poller.subscribe(place, tell)
+    activity_poller.subscribe(key, on_change)
     try:
-        told: str | None = None
+        streamed_turn_id: str | None = None
         while True:
             changed.clear()
-            running, messages = await in_thread(fetch_updates, conversation, seen)
+            running, messages = await in_thread(fetch_updates, conversation, last_seen)
             for message in messages:
-                seen = message
+                last_seen = message
                 if message.role == Role.USER:
-                    await consumer.socket.send(dump_json(message_created_frame(message, about)))
-                if message.turn_id != told:
-                    told = message.turn_id
-                    await stream_turn(consumer, message.turn, about)
+                    await consumer.socket.send(dump_json(message_created_frame(message, context)))
+                if message.turn_id != streamed_turn_id:
+                    streamed_turn_id = message.turn_id
+                    await stream_turn(consumer, message.turn, context)
             if not messages:
-                # Its message has been seen already.
-                if running and running.id != told:
-                    told = running.id
-                    await stream_turn(consumer, running, about)
+                # The running turn's user message may be the one in `last_seen`.
+                if running and running.id != streamed_turn_id:
+                    streamed_turn_id = running.id
+                    await stream_turn(consumer, running, context)
                 else:
                     await changed.wait()
     finally:
-        activity_poller.unsubscribe(place, tell)
+        activity_poller.unsubscribe(key, on_change)
 
 
 def fetch_updates(
-    conversation: Conversation, seen: Message | None
+    conversation: Conversation, last_seen: Message | None
 ) -> tuple[Turn | None, list[Message]]:
-    """The conversation's running turn and its next messages after one. A turn and its user's
-    message are committed together; the turn is looked for first, so that one which opens in
-    between has its message here, and never is here without it."""
+    """The conversation's running turn, and the messages after `last_seen`.
+
+    A turn and its user message are committed together. The turn is read first: one that opens in
+    between is then found by its message, never without it.
+    """
     running = find_running_turn(conversation)
-    return running, messages_since(conversation, seen, limit=MESSAGES_BATCH_SIZE)
+    return running, messages_since(conversation, last_seen, limit=MESSAGES_BATCH_SIZE)
 
 
-def message_created_frame(message: Message, about: Mapping[str, Any]) -> dict[str, Any]:
-    """A user's message as the client gets it. The metadata is the caller's and stays away."""
-    shown = {
+def message_created_frame(message: Message, context: Mapping[str, Any]) -> dict[str, Any]:
+    """The frame for a user message. It leaves out the metadata, which is for the API's caller."""
+    fields = {
         "id": message.id,
         "role": message.role,
         "text": message.text,
         "createdAt": message.created_at.isoformat().replace("+00:00", "Z"),
     }
-    return {"type": "message.created", **about, "turnId": message.turn_id, "message": shown}
+    return {"type": "message.created", **context, "turnId": message.turn_id, "message": fields}
 
 
-async def stream_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext) -> None:
-    """Tell a turn to its end. One that another process runs waits until Redis is back."""
-    about = {**about, "turnId": turn.id}
+async def stream_turn(consumer: SocketConsumer, turn: Turn, context: FrameContext) -> None:
+    """Send a turn's events to its end. While Redis is down, a turn of another process waits."""
+    context = {**context, "turnId": turn.id}
     number = 0
     while True:
         try:
@@ -119,9 +125,9 @@ async def stream_turn(consumer: SocketConsumer, turn: Turn, about: FrameContext)
         except ServiceUnavailable:
             log = None
         if log is not None:
-            number = await consumer.send_events(log, about, number)
+            number = await consumer.send_events(log, context, number)
             last = log.events[number - 1]
-            # A mirror that was given up ends like this; no turn does.
+            # A copy that lost its process ends with ServiceUnavailable; a turn never does.
             if not (isinstance(last, TurnFailed) and type(last.error) is ServiceUnavailable):
                 return
             number -= 1

@@ -1,4 +1,4 @@
-"""A workspace's live counters."""
+"""Send a workspace's counters: running turns, turns of the last minute, credits."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a workspace is doing now, and what it has left."""
+    """A workspace's current activity and credits."""
 
     running_turns: int
     turns_last_minute: int
     credits: Balance
 
-    def as_frame(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """The counters as the client gets them."""
+    def as_frame(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The frame that is sent to the client."""
         return {
             "type": "counters",
-            **about,
+            **context,
             "runningTurns": self.running_turns,
             "turnsLastMinute": self.turns_last_minute,
             "credits": {"balance": self.credits.balance, "held": self.credits.held},
@@ -40,41 +40,40 @@ class Counters:
 
 
 def fetch_counters(workspace_ids: Collection[str]) -> Mapping[str, Counters]:
-    """The counters of each of these workspaces: three statements, however many."""
+    """The counters of each workspace, in three queries."""
     running = count_running_turns(workspace_ids)
-    lately = count_turns_since(workspace_ids, timezone.now() - MINUTE)
+    recent = count_turns_since(workspace_ids, timezone.now() - MINUTE)
     credits = balances_for(workspace_ids)
     return {
-        id: Counters(running.get(id, 0), lately.get(id, 0), credits.get(id, Balance(0, 0)))
+        id: Counters(running.get(id, 0), recent.get(id, 0), credits.get(id, Balance(0, 0)))
         for id in workspace_ids
     }
 
 
 async def stream_counters(
-    socket: SocketConnection, workspace_id: str, about: Mapping[str, Any]
+    socket: SocketConnection, workspace_id: str, context: Mapping[str, Any]
 ) -> None:
-    """Tell a workspace's counters now, and whenever they have changed. Has no end."""
-    said: Counters | None = None
-    newest = (await in_thread(fetch_counters, [workspace_id]))[workspace_id]
+    """Send a workspace's counters now and whenever they change. Runs until cancelled."""
+    sent: Counters | None = None
+    current = (await in_thread(fetch_counters, [workspace_id]))[workspace_id]
     changed = asyncio.Event()
 
-    def tell(counters: Counters | None) -> None:
-        nonlocal newest
-        newest = counters or newest
+    def on_change(counters: Counters | None) -> None:
+        nonlocal current
+        current = counters or current
         changed.set()
 
-    counters_poller.subscribe(workspace_id, tell)
+    counters_poller.subscribe(workspace_id, on_change)
     try:
         while True:
-            if newest != said:
-                said = newest
-                await socket.send(dump_json(said.as_frame(about)))
-                about = {name: value for name, value in about.items() if name != "xRequestId"}
+            if current != sent:
+                sent = current
+                await socket.send(dump_json(sent.as_frame(context)))
+                context = {name: value for name, value in context.items() if name != "xRequestId"}
             await changed.wait()
             changed.clear()
     finally:
-        counters_poller.unsubscribe(workspace_id, tell)
+        counters_poller.unsubscribe(workspace_id, on_change)
 
 
 counters_poller: Poller[str, Counters] = Poller(fetch_counters, interval_seconds=1.0)
-"""Tells a workspace's counters, at most once a second."""

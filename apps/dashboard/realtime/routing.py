@@ -1,4 +1,4 @@
-"""The address of the dashboard's ear."""
+"""URL pattern of the dashboard's WebSocket."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     if "changed" in request.POST:
         chatbot = _changed(request, chatbot)
     asks = edge.build_chat_request(chatbot, request.POST.dict(), request_id=get_request_id(request))
-    log = async_to_sync(edge.start_turn)(asks)
+    log = async_to_sync(edge.start_playground_turn)(asks)
     return StreamingHttpResponse(
         edge.sse_frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
     )

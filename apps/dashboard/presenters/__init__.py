@@ -1,0 +1,1 @@
+"""How the pages show things: rows, texts and diffs computed from models, without HTML."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django import forms
 
 from apps.audit.queries import AuditFilters
-from apps.dashboard.forms.days import DateRangeFilterForm
+from apps.dashboard.forms.filters import DateRangeFilterForm
 
 
 class AuditLogFilterForm(DateRangeFilterForm):

@@ -16,7 +16,7 @@ from apps.conversations.models import (
     TurnStatus,
 )
 from apps.core.text import require_storable, single_line
-from apps.dashboard.forms.days import DateRangeFilterForm
+from apps.dashboard.forms.filters import DateRangeFilterForm
 
 
 class ConversationFilterForm(DateRangeFilterForm):

@@ -5,7 +5,7 @@ from typing import Any, cast
 from django import forms
 
 from apps.credits.models import MAX_CREDITS, EntryKind, Plan
-from apps.dashboard.forms.days import DateRangeFilterForm
+from apps.dashboard.forms.filters import DateRangeFilterForm
 
 
 class StatementFilterForm(DateRangeFilterForm):

@@ -4,19 +4,19 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.dashboard.docs import views as docs
-from apps.dashboard.views import front
+from apps.dashboard.views import home
 from apps.infrastructure.web import error_pages, health
 from config import api_reference, openapi
 from config.api import api
 
 urlpatterns = [
-    path("", front.home, name="home"),
+    path("", home.home, name="home"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("", include("apps.accounts.urls")),
     path("", include("apps.dashboard.onboarding.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
-    path("styleguide", front.styleguide),
+    path("styleguide", home.styleguide),
     path("csp-reports", error_pages.csp_report),
     path("docs", docs.public, name="docs"),
     path("docs/api", api_reference.page, name="reference"),

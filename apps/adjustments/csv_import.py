@@ -79,9 +79,7 @@ def parse_csv_file(content: bytes) -> CsvFile:
     if not cells:
         raise InvalidCsvFile("The file has no rows.")
     if len(cells) > MAX_ROWS:
-        raise InvalidCsvFile(
-            f"The file has {len(cells):,} rows. Send at most {MAX_ROWS:,} at a time."
-        )
+        raise InvalidCsvFile(f"The file has {len(cells):,} rows. The maximum is {MAX_ROWS:,}.")
     workspace_ids = _workspace_ids([row.get("workspace", "") for _, row, _ in cells])
     row_of_workspace: dict[str, int] = {}
     rows = [
@@ -100,9 +98,7 @@ def _decode(content: bytes) -> str:
     if not content.strip():
         raise InvalidCsvFile("The file is empty.")
     if len(content) > MAX_BYTES:
-        raise InvalidCsvFile(
-            f"The file has {len(content):,} bytes. Send at most {MAX_BYTES:,} at a time."
-        )
+        raise InvalidCsvFile(f"The file has {len(content):,} bytes. The maximum is {MAX_BYTES:,}.")
     for prefix, name in _OTHER_FORMATS:
         if content.startswith(prefix):
             raise InvalidCsvFile(f"This is {name}, not CSV in UTF-8. Save it as “CSV UTF-8”.")
@@ -167,7 +163,7 @@ def _parse_row(
     row_of_workspace: dict[str, int],
 ) -> CsvRow:
     if width != columns:
-        error = f"This row has {width} cells, the header has {columns}. Quote cells that contain commas."
+        error = f"This row has {width} cells, the header has {columns}. Quote cells with commas."
         return CsvRow(number, cells, errors=[error])
     errors = []
     workspace_id = workspace_ids.get(cells["workspace"], "")
@@ -175,8 +171,8 @@ def _parse_row(
         errors.append(f"Workspace {cells['workspace'] or '(empty)'} not found.")
     elif workspace_id in row_of_workspace:
         errors.append(
-            f"{cells['workspace']} is in row {row_of_workspace[workspace_id]} already."
-            " Add the amounts up."
+            f"{cells['workspace']} is already in row {row_of_workspace[workspace_id]}."
+            " Combine the amounts."
         )
     else:
         row_of_workspace[workspace_id] = number
@@ -219,6 +215,6 @@ def _text_errors(cells: Mapping[str, str]) -> list[str]:
             )
         if len(cells[name]) > max_length:
             errors.append(
-                f"The {name} has {len(cells[name]):,} characters; {max_length} are the most."
+                f"The {name} has {len(cells[name]):,} characters. The maximum is {max_length}."
             )
     return errors

@@ -38,7 +38,7 @@ class AdjustForm(forms.Form):
     workspace = forms.CharField(
         max_length=48,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        help_text="Slug or id.",
+        help_text="Slug or ID.",
     )
     direction = forms.ChoiceField(
         choices=DIRECTIONS, initial=GIVE, widget=UnfoldAdminRadioSelectWidget(radio_style=1)
@@ -152,7 +152,7 @@ class UploadForm(forms.Form):
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
             raise ValidationError(
-                f"The file has {file.size:,} bytes. Send at most {MAX_BYTES:,} at a time."
+                f"The file has {file.size:,} bytes. The maximum is {MAX_BYTES:,}."
             )
         return file
 

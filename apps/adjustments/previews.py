@@ -96,7 +96,9 @@ def preview_adjustment(*, lines: Sequence[LineData], user: User) -> Preview:
 def _workspace_errors(workspace: Workspace, own_ids: Collection[str]) -> list[str]:
     errors = []
     if workspace.pk in own_ids:
-        errors.append(f"You belong to {workspace.slug}. Somebody else has to adjust its credits.")
+        errors.append(
+            f"You belong to {workspace.slug}. Another staff member must adjust its credits."
+        )
     if workspace.closed_at:
         errors.append(f"{workspace.slug} was closed on {workspace.closed_at:%d %B %Y}.")
     return errors
@@ -105,32 +107,32 @@ def _workspace_errors(workspace: Workspace, own_ids: Collection[str]) -> list[st
 def _value_errors(line: LineData) -> list[str]:
     errors = []
     if line.credits == 0 or abs(line.credits) > MAX_CREDITS:
-        errors.append(f"Move between 1 and {MAX_CREDITS:,} credits.")
+        errors.append(f"Enter 1 to {MAX_CREDITS:,} credits.")
     if not line.reason.strip():
-        errors.append("Give a reason.")
+        errors.append("Enter a reason.")
     if line.credits < 0 and line.category != Category.CORRECTION:
-        errors.append(f"Only a correction takes credits; a {line.category} gives them.")
+        errors.append("Only corrections can deduct credits.")
     if line.credits < 0 and line.expires_at:
-        errors.append("Credits that are taken do not expire.")
+        errors.append("Deducted credits can't have an expiry.")
     if line.expires_at and line.expires_at <= timezone.now():
-        errors.append("The expiry has passed.")
+        errors.append("The expiry is in the past.")
     return errors
 
 
 def _permission_errors(line: LineData, user: User, goodwill: int) -> list[str]:
     """Check the user's permissions; `goodwill` is what the workspace was given lately."""
     if not (user.is_active and user.is_staff):
-        return ["Only staff adjust credits."]
+        return ["Only staff can adjust credits."]
     if user.has_perm(ADJUST_PERMISSION):
         return []
     if not user.has_perm(GOODWILL_PERMISSION):
-        return ["You may not adjust credits."]
+        return ["You don't have permission to adjust credits."]
     if line.category != Category.GOODWILL or line.reverses_id:
-        return ["You may give goodwill and nothing else. Ask somebody of finance."]
+        return ["You can only give goodwill. Ask finance for anything else."]
     left = max(0, int(settings.GOODWILL_LIMIT) - goodwill)
     if line.credits > left:
-        limit = f"at most {settings.GOODWILL_LIMIT:,} credits of goodwill in {GOODWILL_DAYS} days"
-        return [f"Support gives a workspace {limit}; {left:,} are left. Ask somebody of finance."]
+        limit = f"up to {settings.GOODWILL_LIMIT:,} goodwill credits in {GOODWILL_DAYS} days"
+        return [f"Support can give a workspace {limit}; {left:,} left. Ask finance for more."]
     return []
 
 
@@ -138,8 +140,8 @@ def _balance_errors(line: LineData, balance: Balance) -> list[str]:
     free = balance.balance - balance.held
     if free + line.credits >= 0:
         return []
-    reason = f"the balance is {balance.balance:,}, and running turns hold {balance.held:,}"
-    return [f"Only {free:,} credits are free to take: {reason}."]
+    reason = f"the balance is {balance.balance:,}, of which {balance.held:,} are reserved"
+    return [f"Only {free:,} credits can be deducted: {reason}."]
 
 
 def _reversal_errors(line: LineData, entries: Mapping[str, tuple[LedgerEntry, bool]]) -> list[str]:
@@ -147,13 +149,13 @@ def _reversal_errors(line: LineData, entries: Mapping[str, tuple[LedgerEntry, bo
         return []
     entry, is_reversed = entries.get(line.reverses_id, (None, False))
     if entry is None or entry.workspace_id != line.workspace_id:
-        return ["This workspace's ledger has no such entry."]
+        return ["Entry not found in this workspace's ledger."]
     if entry.reverses_id:
-        return ["An entry that reverses another is not reversed. Post an adjustment."]
+        return ["A reversal can't be reversed. Post an adjustment instead."]
     if is_reversed:
-        return ["This entry has been reversed before."]
+        return ["This entry was already reversed."]
     if line.credits != -entry.amount or line.category != Category.CORRECTION:
-        return ["A reversal is the contrary of its entry, to the credit."]
+        return ["A reversal must match its entry exactly."]
     return []
 
 
@@ -176,7 +178,7 @@ def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
     sums = Counter({line.workspace_id: abs(line.credits) for line in lines})
     reasons = []
     if any(credits > threshold for credits in sums.values()):
-        reasons.append(f"More than {threshold:,} credits of one workspace are moved.")
+        reasons.append(f"Moves more than {threshold:,} credits in one workspace.")
     elif any(
         credits + sums[workspace_id] > threshold
         for workspace_id, credits in credits_posted_recently(
@@ -184,9 +186,11 @@ def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
         ).items()
     ):
         reasons.append(
-            f"With what you posted in the last {SPLIT_WINDOW_HOURS} hours,"
-            f" more than {threshold:,} credits of one workspace are moved."
+            f"Together with your postings of the last {SPLIT_WINDOW_HOURS} hours,"
+            f" moves more than {threshold:,} credits in one workspace."
         )
     if len(lines) > 1 and sums.total() > threshold:
-        reasons.append(f"The file moves {sums.total():,} credits in all, more than {threshold:,}.")
+        reasons.append(
+            f"The file moves {sums.total():,} credits in total, more than {threshold:,}."
+        )
     return reasons

@@ -30,7 +30,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         actor = staff_actor(cast(User, request.user), request)
         for key in keys:
             revoke_key(key=key, actor=actor)
-        self.message_user(request, f"Revoked {len(keys)} API keys. They are refused from now on.")
+        self.message_user(request, f"Revoked {len(keys)} API keys. Requests with them are now rejected.")
 
     def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("api_keys.revoke_apikey")

@@ -12,5 +12,5 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_select_related = ["workspace"]
     list_filter = ["actor_kind", ("created_at", CreatedSinceFilter)]
     search_fields = ["workspace__slug", "actor_label", "action", "target_id", "request_id"]
-    search_help_text = "A workspace's slug, who did it, an action, or an id"
+    search_help_text = "Workspace slug, actor, action or ID"
     workspace_ordering = ("-created_at", "-pk")

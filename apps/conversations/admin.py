@@ -35,19 +35,19 @@ ERROR_CODES = (
 
 
 class ReasonForm(forms.Form):
-    """Why a member of staff wants to read what people said."""
+    """The reason why a member of staff reads a conversation."""
 
     reason = forms.CharField(
         min_length=MIN_REASON_LENGTH,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The workspace's owner finds it in the audit log, with your name.",
+        help_text="Shown to the workspace's owner in the audit log, with your name.",
     )
 
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    """Conversations: when and where. What was said opens only to a reason."""
+    """Conversations without their text, which is shown only for a reason."""
 
     actions_detail = ["read"]
     list_display = ["id", "workspace", "chatbot", "created_at", "last_message_at"]
@@ -56,7 +56,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     search_fields = ["id", "workspace__slug"]
     exclude = ["title", "note", "source"]
 
-    @detail_action(description="Read the messages", permission="read", icon="visibility")
+    @detail_action(description="Read messages", permission="read", icon="visibility")
     def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         conversation = self.get_object(request, object_id)
         if conversation is None:
@@ -71,11 +71,11 @@ class ConversationAdmin(ReadOnlyAdmin):
             )
         context = {
             **self.admin_site.each_context(request),
-            "title": "Read a conversation",
+            "title": "Read conversation",
             "opts": self.opts,
             "conversation": conversation,
             "form": form,
-            # Not "messages": that name is Django's, for what it tells the person.
+            # Not "messages", which Django uses for its own messages.
             "lines": messages,
         }
         return TemplateResponse(request, "admin/conversations/read.html", context)
@@ -85,7 +85,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 class ErrorCodeFilter(admin.SimpleListFilter):
-    """Turns by the error that they met. The codes are known: no table is asked for them."""
+    """Filter turns by error code, without a query for the codes in use."""
 
     title = "error"
     parameter_name = "error_code"
@@ -103,14 +103,14 @@ class TurnAdmin(ReadOnlyAdmin):
     list_select_related = ["workspace"]
     list_filter = ["status", ErrorCodeFilter, ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "conversation_id", "workspace__slug", "request_id"]
-    search_help_text = "An id of a turn, conversation or failed request, or a workspace's slug"
+    search_help_text = "Turn, conversation or failed request ID, or workspace slug"
     search_conditions = {"request_id": {"status__in": NOT_COMPLETED}}
     exclude = ["text_so_far"]
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    """What people said stays closed to staff here: they see that, when and where, not what."""
+    """Messages without their text and metadata."""
 
     list_display = ["id", "workspace", "role", "created_at"]
     list_select_related = ["workspace"]
@@ -121,7 +121,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(Export)
 class ExportAdmin(ReadOnlyAdmin):
-    """Files that workspaces asked for: how far each is, and why one failed."""
+    """Exports with their progress and errors."""
 
     list_display = ["id", "workspace", "format", "status", "rows", "size", "created_at"]
     list_select_related = ["workspace"]
@@ -132,7 +132,7 @@ class ExportAdmin(ReadOnlyAdmin):
 
 @admin.register(ExportPart)
 class ExportPartAdmin(ReadOnlyAdmin):
-    """That a part is there. Its lines stay closed, and are not even read."""
+    """Parts of exports. Their content is neither shown nor loaded."""
 
     list_display = ["export", "workspace", "number"]
     list_select_related = ["workspace", "export"]
@@ -141,13 +141,13 @@ class ExportPartAdmin(ReadOnlyAdmin):
     exclude = ["body"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExportPart]:
-        found: QuerySet[ExportPart] = super().get_queryset(request)
-        return found.defer("body")
+        parts: QuerySet[ExportPart] = super().get_queryset(request)
+        return parts.defer("body")
 
 
 @admin.register(Rating)
 class RatingAdmin(ReadOnlyAdmin):
-    """Which answers were rated, how and by whom; not in what words."""
+    """Ratings without their comments."""
 
     list_display = ["message_id", "workspace", "value", "actor_kind", "created_at"]
     list_select_related = ["workspace"]
@@ -158,7 +158,7 @@ class RatingAdmin(ReadOnlyAdmin):
 
 @admin.register(Passage)
 class PassageAdmin(ReadOnlyAdmin):
-    """What search has read, not its words."""
+    """Search documents without their words."""
 
     list_display = ["id", "workspace"]
     list_select_related = ["workspace"]

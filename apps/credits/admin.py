@@ -62,7 +62,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_select_related = ["workspace"]
     list_filter = ["kind", "category", ("created_at", CreatedSinceFilter)]
     search_fields = ["id", "turn_id", "workspace__slug", "reference"]
-    search_help_text = "An id of an entry or turn, a workspace's slug, or a reference"
+    search_help_text = "Entry or turn ID, workspace slug or reference"
     search_conditions = {"turn_id": {"kind": EntryKind.CHARGE}}
     workspace_ordering = ("-created_at", "-pk")
     readonly_fields = ["id", "sequence", "hash", "created_at"]

@@ -31,7 +31,7 @@ class PlanChangeForm(forms.Form):
         min_length=10,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The workspace's owner finds it in the audit log, with your name.",
+        help_text="Shown to the workspace's owner in the audit log, with your name.",
     )
 
 
@@ -42,14 +42,14 @@ class DecisionForm(forms.Form):
         required=False,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The workspace reads it, on its page and by email. Whoever declines says why.",
+        help_text="Shown to the workspace and sent by email. Required when declining.",
     )
 
 
 class PlanChangeAdmin(ReadOnlyAdmin):
     """An account's page on which it is given another plan."""
 
-    @detail_action(description="Change the plan", permission="move_to_plan", icon="swap_vert")
+    @detail_action(description="Change plan", permission="move_to_plan", icon="swap_vert")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         account: Account | None = self.get_object(request, object_id)
         if account is None:
@@ -68,13 +68,13 @@ class PlanChangeAdmin(ReadOnlyAdmin):
             except ValueError as refused:
                 form.add_error(None, str(refused))
             else:
-                messages.success(request, f"The plan of {account.workspace} is changed.")
+                messages.success(request, f"Plan of {account.workspace} changed.")
                 return HttpResponseRedirect(
                     reverse("admin:credits_account_change", args=[account.pk])
                 )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Change the plan of {account.workspace}",
+            "title": f"Change plan of {account.workspace}",
             "opts": self.opts,
             "account": account,
             "effects": preview_plan_changes(workspace_id=account.workspace_id, now=timezone.now()),
@@ -96,7 +96,7 @@ class CreditRequestAdmin(ReadOnlyAdmin):
     search_fields = ["workspace__slug", "=id"]
     ordering = ["-created_at", "-id"]
 
-    @detail_action(description="Decide", permission="decide", icon="gavel")
+    @detail_action(description="Review", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         asked: CreditRequest | None = self.get_object(request, object_id)
         if asked is None:
@@ -108,13 +108,13 @@ class CreditRequestAdmin(ReadOnlyAdmin):
             except ValueError as refused:
                 form.add_error(None, str(refused))
             else:
-                messages.success(request, f"The request is {ended.state}.")
+                messages.success(request, f"Request {ended.state}.")
                 return HttpResponseRedirect(
                     reverse("admin:credits_creditrequest_change", args=[asked.pk])
                 )
         context = {
             **self.admin_site.each_context(request),
-            "title": "Decide on a request",
+            "title": "Review request",
             "opts": self.opts,
             "asked": asked,
             "account": Account.objects.select_related("plan").filter(pk=asked.workspace_id).first(),

@@ -147,14 +147,16 @@ def preview_plan_changes(*, workspace_id: str, now: datetime) -> list[tuple[Plan
 
 def _describe_change(account: Account, plan: Plan, today: date) -> str:
     if account.plan is None or account.plan_began is None:
-        return f"at once, with {plan.monthly_credits:,} credits; its months begin today"
+        return f"Immediately, with {plan.monthly_credits:,} credits. The billing month starts today"
     if plan == account.plan:
-        return f"stays, and {account.next_plan} does not come" if account.next_plan else ""
+        if account.next_plan is None:
+            return ""
+        return f"Keeps this plan and cancels the change to {account.next_plan}"
     if plan.monthly_credits > account.plan.monthly_credits:
         left, whole = days_left_in_month(account, today)
         credits = prorated_credits(account, plan, today)
-        return f"at once, with {credits:,} credits for {left} of {whole} days"
-    return f"from {account.next_grant_on:%-d %B %Y} on; nothing is taken back"
+        return f"Immediately, with {credits:,} credits for {left} of {whole} days"
+    return f"From {account.next_grant_on:%-d %B %Y}. No credits are taken back"
 
 
 def _start_months(
@@ -174,7 +176,7 @@ def _grant_month(
     entry = grant(
         workspace_id=account.workspace_id,
         credits=plan.monthly_credits,
-        reason=f"{plan.name}, the month from {period:%-d %B %Y}",
+        reason=f"{plan.name} plan, month from {period:%-d %B %Y}",
         created_by=created_by,
         expires_at=_expiry_for(account, plan, today),
         period=period,
@@ -189,7 +191,7 @@ def _grant_difference(account: Account, plan: Plan, today: date, created_by: Use
         grant(
             workspace_id=account.workspace_id,
             credits=credits,
-            reason=f"{plan.name} instead of {account.plan}: {left} of {whole} days",
+            reason=f"Upgrade from {account.plan} to {plan.name}: {left} of {whole} days",
             created_by=created_by,
             expires_at=_expiry_for(account, plan, today),
         )

@@ -37,25 +37,23 @@ def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     now = timezone.now()
     return {
         **context,
-        "title": "What needs a person",
+        "title": "Needs attention",
         "sections": permitted_sections(SECTIONS, cast(User, request.user), now),
     }
 
 
-def failed_account_checks(now: datetime) -> Section:
+def ledger_checks(now: datetime) -> Section:
     """What the last check of the books found, and when that was."""
     night = latest_nightly_check()
     faults = list(failed_account_checks(night)[:MAX_ROWS]) if night else []
     return Section(
-        title="Books that do not agree",
-        headers=["Workspace", "What differs", "First seen in"],
+        title="Ledger checks",
+        headers=["Workspace", "Mismatch", "First found in"],
         rows=[
             [admin_link(check.workspace), admin_link(check, check.fault), check.fault_row_id or "—"]
             for check in faults
         ],
-        empty_text=f"All books agreed on {night.day}."
-        if night
-        else "No night has checked them yet.",
+        empty_text=f"No mismatches on {night.day}." if night else "Not run yet.",
         list_url=admin_list_url(AccountCheck),
     )
 
@@ -73,18 +71,18 @@ def accounts_low_on_credits(now: datetime) -> Section:
         .order_by("free", "workspace_id")
     )
     return Section(
-        title="Out of credits, or soon",
-        headers=["Workspace", "Free", "Held", "Plan"],
+        title="Low or out of credits",
+        headers=["Workspace", "Available", "Reserved", "Plan"],
         rows=[
             [
                 admin_link(account.workspace),
                 f"{account.balance - account.held:,}",
                 f"{account.held:,}",
-                account.plan or "none",
+                account.plan or "None",
             ]
             for account in short[:MAX_ROWS]
         ],
-        empty_text="Every workspace in use has credits.",
+        empty_text="All active workspaces have credits.",
         list_url=admin_list_url(Account),
     )
 
@@ -95,19 +93,19 @@ def open_requests(now: datetime) -> Section:
         state=RequestState.OPEN, workspace__closed_at=None
     ).select_related("workspace", "plan")
     return Section(
-        title="Requests that wait",
-        headers=["Asked for", "Workspace", "Since"],
+        title="Open credit requests",
+        headers=["Request", "Workspace", "Requested"],
         rows=[
             [
                 admin_link(
-                    asked, f"the plan {asked.plan}" if asked.plan else f"{asked.credits:,} credits"
+                    asked, f"{asked.plan} plan" if asked.plan else f"{asked.credits:,} credits"
                 ),
                 admin_link(asked.workspace),
                 format_time(asked.created_at),
             ]
             for asked in waiting.order_by("created_at")[:MAX_ROWS]
         ],
-        empty_text="Every request is answered.",
+        empty_text="No open requests.",
         list_url=admin_list_url(CreditRequest, state__exact=RequestState.OPEN.value),
     )
 
@@ -122,20 +120,20 @@ def failing_webhooks(now: datetime) -> Section:
         )
     )
     return Section(
-        title="Webhooks that fail",
-        headers=["Endpoint", "Workspace", "Failing since", "State"],
+        title="Failing webhooks",
+        headers=["Endpoint", "Workspace", "Failing since", "Status"],
         rows=[
             [
                 admin_link(endpoint, endpoint.origin),
                 admin_link(endpoint.workspace),
                 format_time(endpoint.failing_since),
-                "on" if endpoint.is_enabled else endpoint.get_disabled_reason_display(),
+                "Active" if endpoint.is_enabled else endpoint.get_disabled_reason_display(),
             ]
             for endpoint in failing.select_related("workspace").order_by("failing_since", "id")[
                 :MAX_ROWS
             ]
         ],
-        empty_text="Every endpoint that is on takes what it is sent.",
+        empty_text="No failing endpoints.",
         list_url=admin_list_url(Endpoint),
     )
 
@@ -146,7 +144,7 @@ def abandoned_turns(now: datetime) -> Section:
         status=TurnStatus.ABANDONED, settled_at__gte=now - ABANDONED_SINCE
     )
     return Section(
-        title="Abandoned turns, past 7 days",
+        title="Abandoned turns (7 days)",
         headers=["Turn", "Workspace", "Model", "Abandoned"],
         rows=[
             [
@@ -157,7 +155,7 @@ def abandoned_turns(now: datetime) -> Section:
             ]
             for turn in abandoned.select_related("workspace").order_by("-settled_at")[:MAX_ROWS]
         ],
-        empty_text="No process has died with a turn.",
+        empty_text="No abandoned turns.",
         list_url=admin_list_url(Turn, status__exact=TurnStatus.ABANDONED.value),
     )
 
@@ -181,26 +179,26 @@ def errors_by_model(now: datetime) -> Section:
     )
     worst = sorted(counted, key=lambda row: (-row["failed"] / row["turns"], row["model_name"]))
     return Section(
-        title="Errors by model, past 24 hours",
-        headers=["Model", "Turns", "Failed", "Share", "Unavailable", "Too slow"],
+        title="Errors by model (24 hours)",
+        headers=["Model", "Turns", "Failed", "Error rate", "Unavailable", "Timed out"],
         rows=[
             [
                 row["model_name"],
                 f"{row['turns']:,}",
                 f"{row['failed']:,}",
-                f"{100 * row['failed'] / row['turns']:.1f} %",
+                f"{100 * row['failed'] / row['turns']:.1f}%",
                 f"{row['unavailable']:,}",
                 f"{row['timed_out']:,}",
             ]
             for row in worst[:MAX_ROWS]
         ],
-        empty_text="No turn has failed.",
+        empty_text="No failed turns.",
         list_url=admin_list_url(Turn, status__exact=TurnStatus.FAILED.value),
     )
 
 
 SECTIONS: tuple[SectionBuilder, ...] = (
-    ("credits.view_accountcheck", failed_account_checks),
+    ("credits.view_accountcheck", ledger_checks),
     ("credits.view_creditrequest", open_requests),
     ("credits.view_account", accounts_low_on_credits),
     ("webhooks.view_endpoint", failing_webhooks),

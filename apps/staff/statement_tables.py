@@ -28,9 +28,9 @@ def _summary(statement: Statement) -> Section:
         title="Summary",
         headers=["", "Entries", "Credits"],
         rows=[
-            [f"Balance on {month.start:%Y-%m-%d}", "", f"{statement.opening:,}"],
+            [f"Opening balance, {month.start:%Y-%m-%d}", "", f"{statement.opening:,}"],
             *movements,
-            [f"Balance on {month.end:%Y-%m-%d}, or now", "", f"{statement.closing:,}"],
+            ["Closing or current balance", "", f"{statement.closing:,}"],
         ],
         empty_text="",
     )
@@ -38,7 +38,7 @@ def _summary(statement: Statement) -> Section:
 
 def _others(statement: Statement) -> Section:
     return Section(
-        title="Credits given, adjusted and expired",
+        title="Credits added, adjusted and expired",
         headers=["Entry", "Kind", "Reason", "Reference", "Credits", "Balance after"],
         rows=[
             [
@@ -50,14 +50,14 @@ def _others(statement: Statement) -> Section:
             ]
             for line in statement.others
         ],
-        empty_text="Nothing but charges.",
+        empty_text="No other entries.",
     )
 
 
 def _models(statement: Statement) -> Section:
     return Section(
-        title="Charges by model, at the price then",
-        headers=["Model", "Price in credits", "Turns", "Tokens in", "Tokens out", "Credits"],
+        title="Charges by model, at time of charge",
+        headers=["Model", "Price (credits)", "Turns", "Tokens in", "Tokens out", "Credits"],
         rows=[
             [
                 each.model_name,
@@ -69,7 +69,7 @@ def _models(statement: Statement) -> Section:
             ]
             for each in statement.models
         ],
-        empty_text="No turn was charged.",
+        empty_text="No charges.",
     )
 
 
@@ -80,7 +80,7 @@ def _charges(statement: Statement) -> Section:
             "Entry",
             "Turn",
             "Model",
-            "Price in credits",
+            "Price (credits)",
             "Tokens",
             "Credits",
             "Balance after",
@@ -102,7 +102,7 @@ def _days(statement: Statement) -> Section:
         title="Charges by day",
         headers=["Day", "Turns", "Credits"],
         rows=[[f"{day.day}", f"{day.turns:,}", f"{day.credits:,}"] for day in statement.days],
-        empty_text="No turn was charged.",
+        empty_text="No charges.",
     )
 
 
@@ -110,7 +110,7 @@ def _turn(line: StatementLine) -> list[Any]:
     turn = line.turn
     if turn is None:
         return [line.entry.turn_id, "—", "—", "—"]
-    tokens = f"{turn.input_tokens or 0:,}, {turn.output_tokens or 0:,}"
+    tokens = f"{turn.input_tokens or 0:,} / {turn.output_tokens or 0:,}"
     return [admin_link(turn, turn.pk), turn.model_name, str(turn.price), tokens]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -33,10 +35,10 @@ def account(workspace: Workspace) -> Section:
     found = Account.objects.filter(workspace=workspace).select_related("plan").first()
     return Section(
         title="Credits",
-        headers=["Account", "Balance", "Held", "Free"],
+        headers=["Account", "Balance", "Reserved", "Available"],
         rows=[
             [
-                admin_link(found, found.plan or "no plan"),
+                admin_link(found, found.plan or "No plan"),
                 f"{found.balance:,}",
                 f"{found.held:,}",
                 f"{found.balance - found.held:,}",
@@ -44,7 +46,7 @@ def account(workspace: Workspace) -> Section:
         ]
         if found
         else [],
-        empty_text="No credits have been given yet.",
+        empty_text="No credits yet.",
     )
 
 
@@ -64,7 +66,7 @@ def ledger(workspace: Workspace) -> Section:
             ]
             for entry in entries[:MAX_ROWS]
         ],
-        empty_text="No credits have moved yet.",
+        empty_text="No entries yet.",
         list_url=admin_list_url(LedgerEntry, q=workspace.slug),
     )
 
@@ -73,7 +75,7 @@ def members(workspace: Workspace) -> Section:
     """Who is in it, owners first."""
     return Section(
         title="Members",
-        headers=["Person", "Role", "Since"],
+        headers=["Member", "Role", "Joined"],
         rows=[
             [
                 admin_link(member, member.user.email),
@@ -82,7 +84,7 @@ def members(workspace: Workspace) -> Section:
             ]
             for member in members_for(workspace.id)[:MAX_ROWS]
         ],
-        empty_text="Nobody is in it.",
+        empty_text="No members.",
         list_url=admin_list_url(Member, q=workspace.slug),
     )
 
@@ -92,20 +94,26 @@ def keys(workspace: Workspace) -> Section:
     now = timezone.now()
     return Section(
         title="API keys",
-        headers=["Key", "Begins and ends", "Scopes", "Last used", "State"],
+        headers=["Name", "Key", "Permissions", "Last used", "Status"],
         rows=[
             [
                 admin_link(key, key.name),
                 key.shown,
                 ", ".join(key.scopes),
                 format_time(key.last_used_at),
-                "opens" if key.is_live(now) else "ended",
+                _key_status(key, now),
             ]
             for key in api_keys_for(workspace.id)[:MAX_ROWS]
         ],
-        empty_text="No key has been issued.",
+        empty_text="No API keys.",
         list_url=admin_list_url(ApiKey, q=workspace.slug),
     )
+
+
+def _key_status(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at:
+        return "Revoked"
+    return "Active" if key.is_live(now) else "Expired"
 
 
 def chatbots(workspace: Workspace) -> Section:
@@ -113,17 +121,17 @@ def chatbots(workspace: Workspace) -> Section:
     found = chatbots_for(workspace.id).select_related("language_model")
     return Section(
         title="Chatbots",
-        headers=["Chatbot", "Model", "Rate limit", "State"],
+        headers=["Chatbot", "Model", "Rate limit", "Status"],
         rows=[
             [
                 admin_link(chatbot, chatbot.name),
                 chatbot.language_model.name,
                 f"{chatbot.rate_limit_requests:,} per {chatbot.rate_limit_window_seconds:,} s",
-                "on" if chatbot.is_active else "off",
+                "Active" if chatbot.is_active else "Inactive",
             ]
             for chatbot in found[:MAX_ROWS]
         ],
-        empty_text="No chatbot has been made.",
+        empty_text="No chatbots.",
         list_url=admin_list_url(Chatbot, q=workspace.slug),
     )
 

@@ -34,6 +34,6 @@ def _email_next_owners() -> bool:
     given = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}
     text = render_to_string("webhooks/endpoint_disabled.txt", given)
     for owner in owners_for(endpoint.workspace_id):
-        EmailMessage("A webhook endpoint was switched off", text, to=[owner.email]).send()
+        EmailMessage("A webhook endpoint was disabled", text, to=[owner.email]).send()
     Endpoint.objects.filter(id=endpoint.id).update(owners_told_at=Now())
     return True

@@ -32,21 +32,21 @@ class WorkspaceError(Exception):
 class LastOwner(WorkspaceError):
     """A workspace always has an owner."""
 
-    message = "A workspace needs an owner. Make somebody else an owner first."
+    message = "A workspace needs an owner. Make another member an owner first."
 
 
 class OwnerRequired(WorkspaceError):
-    message = "Only an owner may make, change or remove an owner."
+    message = "Only owners can add, change or remove owners."
 
 
 class AlreadyMember(WorkspaceError):
-    message = "This person is a member already."
+    message = "This person is already a member."
 
 
 class NameMismatch(WorkspaceError):
     """What was typed is not the name of the workspace."""
 
-    message = "Type the name of the workspace exactly as it is shown."
+    message = "Enter the workspace name exactly as shown."
 
 
 class InvitationError(WorkspaceError):
@@ -54,7 +54,7 @@ class InvitationError(WorkspaceError):
 
 
 class InvitationNotFound(InvitationError):
-    message = "This link is not one of ours, or was not copied whole. Ask for a new invitation."
+    message = "This link is incomplete or invalid. Ask for a new invitation."
 
 
 class InvitationExpired(InvitationError):
@@ -62,14 +62,14 @@ class InvitationExpired(InvitationError):
 
 
 class InvitationRevoked(InvitationError):
-    message = "This invitation was withdrawn or replaced by a newer one."
+    message = "This invitation was revoked or replaced by a newer one."
 
 
 class InvitationUsed(InvitationError):
-    message = "This invitation was used already."
+    message = "This invitation was already used."
 
 
 class InvitationEmailMismatch(InvitationError):
     """The person who is signed in has not shown that the invited address is theirs."""
 
-    message = "This invitation is for another email address. Sign in with that one."
+    message = "This invitation is for another email address. Log in with that one."

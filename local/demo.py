@@ -17,6 +17,7 @@ from local.supervisor import Child, Program, Supervisor
 from local.terminal import Screen
 
 SETTINGS = "config.settings.local"
+REPLACED_MIGRATIONS = "SELECT 1 FROM django_migrations WHERE name = '0001_first'"
 QUESTIONS = ("Hello, how can you help me?", "What can a kind robot do for a child?")
 
 
@@ -116,6 +117,7 @@ class _Demo:
         env = self._start_servers()
         api_base = os.environ.get("PARLEY_MODEL_API_BASE")
         loading = None if api_base else self._launch_model()
+        refuse_replaced_migrations(env["DATABASE_URL"])
         self._manage("Database tables", env, "migrate", "--no-input")
         model_base = api_base or self._wait_for_model(loading)
         seeded = self._seed(env, url, model_base)
@@ -228,6 +230,19 @@ def _web_port(options: Options) -> int:
     if options.port is not None:
         return ports.chosen_port(options.port)
     return next(ports.free_ports(web.PREFERRED_PORT))
+
+
+def refuse_replaced_migrations(database_url: str) -> None:
+    """Raise LocalError if migrations that no longer exist made the tables of this database."""
+    import psycopg
+
+    with psycopg.connect(database_url) as connection:
+        (migrated,) = connection.execute("SELECT to_regclass('django_migrations')").fetchone() or ()
+        if migrated and connection.execute(REPLACED_MIGRATIONS).fetchone():
+            raise LocalError(
+                "This database was made by an earlier Parley, whose migrations have been replaced. "
+                "Begin anew with: make reset. CHANGELOG.md says how to keep the data."
+            )
 
 
 def reset(screen: Screen) -> int:

@@ -10,8 +10,8 @@ from apps.conversations.models import Conversation, Message, Turn
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-# The foreign keys marked db_constraint=False are real ones over (workspace, id), made in a
-# migration of their own: a lead never points at a row of another workspace.
+# PostgreSQL rejects a row that refers to a row of another workspace: foreign keys marked
+# db_constraint=False are composite ones over (workspace_id, id), created in migrations/sql/.
 
 
 class LeadStatus(models.TextChoices):

@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-# Rows of one tenant may only point at rows of the same tenant. PostgreSQL keeps that: the foreign
-# keys marked db_constraint=False are real ones, made in a migration of their own over both
-# columns, (workspace, id). An index of their own is left out where another begins with them.
+# PostgreSQL rejects a row that refers to a row of another workspace: foreign keys marked
+# db_constraint=False are composite ones over (workspace_id, id), created in migrations/sql/. They
+# have no index of their own where another index begins with them.
 
 
 class EventType(models.TextChoices):

@@ -20,7 +20,7 @@ from apps.webhooks.services import (
     rotate_secret,
     send_test,
 )
-from tests.factories import NOBODY, Team, make_endpoint
+from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import hurry, sent, wait
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
 
 def test_event_is_delivered_signed_and_written_down(team: Team, receiver: Receiver) -> None:
     receiver.answering = lambda _: Reply(200, b"thanks")
-    endpoint, secret = make_endpoint(team.workspace, url=receiver.url)
+    endpoint, secret = make_webhook_endpoint(team.workspace, url=receiver.url)
     delivery = sent(endpoint, leadId="c1", name="Zoë")
     (received,) = receiver.received
     told = Webhook(secret).verify(received.body, dict(received.headers))
@@ -60,8 +60,8 @@ def test_any_other_answer_is_tried_again(
 
 
 def test_no_answer_is_tried_again_and_says_why(team: Team) -> None:
-    delivery = sent(make_endpoint(team.workspace, url=NOBODY)[0])
-    assert (delivery.status, delivery.error) == ("pending", "No connection could be made.")
+    delivery = sent(make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)[0])
+    assert (delivery.status, delivery.error) == ("pending", "Connection failed.")
     assert (delivery.response_status, delivery.response_body) == (None, "")
 
 
@@ -70,7 +70,7 @@ def test_retry_has_the_same_id_and_body_and_a_signature_of_its_own(
 ) -> None:
     replies = iter([Reply(500, b"oh"), Reply(204)])
     receiver.answering = lambda _: next(replies)
-    endpoint, secret = make_endpoint(team.workspace, url=receiver.url)
+    endpoint, secret = make_webhook_endpoint(team.workspace, url=receiver.url)
     delivery = sent(endpoint, times=2)
     first, second = receiver.received
     assert (first.event_id, first.body) == (second.event_id, second.body)
@@ -142,7 +142,7 @@ def test_test_event_arrives(endpoint: Endpoint, receiver: Receiver) -> None:
 def test_rotated_secret_signs_beside_the_old_one_until_that_ends(
     team: Team, receiver: Receiver
 ) -> None:
-    endpoint, old = make_endpoint(team.workspace, url=receiver.url)
+    endpoint, old = make_webhook_endpoint(team.workspace, url=receiver.url)
     _, new = rotate_secret(endpoint=endpoint, actor=SYSTEM)
     sent(endpoint)
     Endpoint.objects.filter(id=endpoint.id).update(
@@ -171,7 +171,7 @@ def test_name_that_leads_inside_now_is_not_connected_to(
     """It was public when the endpoint was made; what counts is the moment of sending."""
     settings.WEBHOOK_ALLOW_PRIVATE = False
     url = f"https://hooks.example.com:{receiver.port}/"
-    endpoint, _ = make_endpoint(team.workspace, url=url)
+    endpoint, _ = make_webhook_endpoint(team.workspace, url=url)
     delivery = sent(endpoint, times=0)
     assert deliver_due(seconds=1, resolve=lambda _: ["127.0.0.1"]) == 1
     delivery.refresh_from_db()

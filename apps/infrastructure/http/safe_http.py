@@ -94,13 +94,13 @@ async def _post(
             async with _session(addresses, tls) as session:
                 return await _send_request(session, target, body, headers)
     except TimeoutError:
-        raise RequestFailed(f"There was no answer within {seconds:g} seconds.") from None
+        raise RequestFailed(f"No response within {seconds:g} seconds.") from None
     except aiohttp.ClientConnectorCertificateError:
-        raise RequestFailed("The certificate was not valid for this name.") from None
+        raise RequestFailed("Invalid TLS certificate.") from None
     except aiohttp.ClientConnectorError:
-        raise RequestFailed("No connection could be made.") from None
+        raise RequestFailed("Connection failed.") from None
     except (aiohttp.ClientError, OSError, ValueError):
-        raise RequestFailed("The connection broke, or the answer was not HTTP.") from None
+        raise RequestFailed("The connection closed early, or the response was not HTTP.") from None
 
 
 async def _resolve_target(
@@ -114,9 +114,9 @@ async def _resolve_target(
         texts = await loop.run_in_executor(_resolver_threads(), resolve, target.host)
         addresses = [ip_address(text) for text in texts]
     except (OSError, ValueError):
-        raise RequestFailed("The name has no address.") from None
+        raise RequestFailed("DNS lookup failed.") from None
     if not addresses:
-        raise RequestFailed("The name has no address.")
+        raise RequestFailed("DNS lookup failed.")
     if not allow_private and not all(map(is_public, addresses)):
         raise UrlNotAllowed("The name leads to an address that is not on the public internet.")
     return addresses

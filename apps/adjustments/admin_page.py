@@ -17,7 +17,7 @@ from apps.accounts.access import signed_in_user
 from apps.adjustments.models import Adjustment
 from apps.adjustments.preview_tokens import ConfirmedPreview, InvalidPreviewToken, read_token
 
-PREVIEW_EXPIRED = "This preview is more than an hour old, or not yours. Fill in the form again."
+PREVIEW_EXPIRED = "This preview has expired or belongs to someone else. Fill in the form again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def redirect_to_adjustment(adjustment: Adjustment) -> HttpResponse:
 def redirect_to_result(request: HttpRequest, adjustment: Adjustment) -> HttpResponse:
     """Say whether the adjustment was posted or awaits approval, and redirect to it."""
     if adjustment.is_pending:
-        messages.warning(request, "Nothing is posted yet: a second person has to approve this.")
+        messages.warning(request, "Not posted yet. A second person must approve this.")
     else:
         messages.success(request, "Posted.")
     return redirect_to_adjustment(adjustment)

@@ -1,5 +1,4 @@
-"""Ledger entries of the past, for databases that are filled rather than lived in: the demo and
-the benchmarks. Whatever happens now moves through `services`."""
+"""Backfill past ledger entries for the demo and benchmarks. Current ones go through `services`."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from apps.credits.services import open_account
 
 @dataclass(frozen=True, slots=True)
 class BackfillEntry:
-    """Credits that moved at a moment of the past; a charge names its turn."""
+    """A past change of the balance. A charge names its turn."""
 
     created_at: datetime
     kind: EntryKind
@@ -27,9 +26,9 @@ class BackfillEntry:
 
 @transaction.atomic
 def backfill_entries(*, workspace_id: str, entries: Sequence[BackfillEntry]) -> int:
-    """Write these entries, in order of time, on top of today's balance. Returns the balance.
+    """Insert these entries in chronological order and return the new balance.
 
-    PostgreSQL refuses all of them if the balance would fall below 0 at any moment.
+    A check constraint rejects all of them if the balance would fall below 0 at any moment.
     """
     open_account(workspace_id=workspace_id)
     account = Account.objects.select_for_update().get(pk=workspace_id)
@@ -57,21 +56,21 @@ def backfill_entries(*, workspace_id: str, entries: Sequence[BackfillEntry]) -> 
 def backfill_initial_grants(
     *, workspace_ids: Sequence[str], credits: int, created_at: datetime, reason: str
 ) -> None:
-    """Open the account of each of these workspaces, which have none, with a grant of the past."""
+    """Create an account with one past grant for each of these workspaces, which have none."""
     Account.objects.bulk_create(
-        [Account(workspace_id=one, balance=credits) for one in workspace_ids], batch_size=1000
+        [Account(workspace_id=id, balance=credits) for id in workspace_ids], batch_size=1000
     )
     LedgerEntry.objects.bulk_create(
         [
             LedgerEntry(
-                workspace_id=one,
+                workspace_id=id,
                 kind=EntryKind.GRANT,
                 amount=credits,
                 balance_after=credits,
                 reason=reason,
                 created_at=created_at,
             )
-            for one in workspace_ids
+            for id in workspace_ids
         ],
         batch_size=1000,
     )

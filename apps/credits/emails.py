@@ -1,4 +1,4 @@
-"""Mail about a workspace's credits, to those of its people who may ask for more."""
+"""Emails about credits to the members of a workspace who may request more."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from apps.workspaces.roles import Permission
 
 
 def send_email(template: str, *, workspace: Workspace, **context: object) -> None:
-    """Send `credits/email/<template>` with these values and the link to the page Credits."""
+    """Send `credits/email/<template>`. Its context has `workspace` and `link`, the billing page."""
     link = f"{settings.PUBLIC_URL}{workspace.get_absolute_url()}credits"
-    context = {"workspace": workspace, "link": link, **context}
+    context |= {"workspace": workspace, "link": link}
     subject, text, html = (
         render_to_string(f"credits/email/{template}{part}", context)
         for part in ("_subject.txt", ".txt", ".html")
     )
-    for person in users_with_permission(workspace.id, Permission.REQUEST_CREDITS):
-        # A name with a line break in it must not begin another header.
-        send_mail(" ".join(subject.split()), text, None, [person.email], html_message=html)
+    for user in users_with_permission(workspace.id, Permission.REQUEST_CREDITS):
+        # A line break in a name must not start another header.
+        send_mail(" ".join(subject.split()), text, None, [user.email], html_message=html)

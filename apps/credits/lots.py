@@ -1,11 +1,11 @@
-"""What is left of each giving entry, so that credits are used in the order of their expiry.
+"""FIFO credit lots: how much remains of each entry that added credits, and when it expires.
 
-A turn that opens or settles knows nothing of lots: it moves the balance alone. What was spent is
-allotted when somebody next looks, before lots are added or expire: to the lot that expires
-soonest first, to those that never do last. No lot was added since the look before, so this is
-what charging each turn to a lot would have come to.
+Turns change only the balance, not the lots, which keeps the hot path cheap. `allocate_usage`
+allocates the credits spent since its last call to the lots: those that expire soonest first, those
+that never expire last. It runs before a lot is added or expires, so the result is the same as
+charging each turn to a lot.
 
-Whoever calls this holds the lock on the account.
+Callers must hold the lock on the account.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from apps.credits.models import Account, LedgerEntry, Lot
 
 
 def usable_lots_for(workspace_id: str) -> QuerySet[Lot]:
-    """The lots in which something may be left, in the order in which they are used."""
+    """Return the lots that may have credits left, in the order in which they are used."""
     lots = Lot.objects.filter(workspace_id=workspace_id, remaining__gt=0)
     return lots.order_by(F("expires_at").asc(nulls_last=True), "id")
 
 
 def remaining_in_lots(lots: Iterable[Lot], *, balance: int) -> list[tuple[Lot, int]]:
-    """What is left in each of these lots once what was spent is taken from them, in their order."""
+    """Return each lot with what remains of it after the spent credits are taken in this order."""
     lots = list(lots)
     spent = sum(lot.remaining for lot in lots) - balance
-    found = []
+    remaining = []
     for lot in lots:
-        taken = min(lot.remaining, max(0, spent))
-        spent -= taken
-        found.append((lot, lot.remaining - taken))
-    return found
+        used = min(lot.remaining, max(0, spent))
+        spent -= used
+        remaining.append((lot, lot.remaining - used))
+    return remaining
 
 
 def allocate_usage(account: Account) -> list[Lot]:
-    """Take what was spent since the last look from the lots; those in which something is left.
+    """Deduct the credits spent since the last call from the lots; return those with any left.
 
-    What the balance has and no lot explains was there before lots were kept: it never expires.
+    Credits of the balance that are in no lot predate lots: they become a lot that never expires.
     """
-    found = remaining_in_lots(usable_lots_for(account.workspace_id), balance=account.balance)
-    touched = []
-    for lot, left in found:
+    remaining = remaining_in_lots(usable_lots_for(account.workspace_id), balance=account.balance)
+    changed = []
+    for lot, left in remaining:
         if lot.remaining != left:
             lot.remaining = left
-            touched.append(lot)
-    Lot.objects.bulk_update(touched, ["remaining"])
-    lots = [lot for lot, left in found if left]
-    unexplained = account.balance - sum(lot.remaining for lot in lots)
-    if unexplained > 0:
-        given = {"given": unexplained, "remaining": unexplained}
-        lots.append(Lot.objects.create(workspace_id=account.workspace_id, **given))
+            changed.append(lot)
+    Lot.objects.bulk_update(changed, ["remaining"])
+    lots = [lot for lot, left in remaining if left]
+    without_lot = account.balance - sum(lot.remaining for lot in lots)
+    if without_lot > 0:
+        amounts = {"given": without_lot, "remaining": without_lot}
+        lots.append(Lot.objects.create(workspace_id=account.workspace_id, **amounts))
     return lots
 
 
 def create_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
-    """The lot of an entry that gives. `allocate_usage` comes first, and then the entry."""
+    """Create the lot of an entry that adds credits. Call `allocate_usage` before the entry."""
     return Lot.objects.create(
         workspace_id=entry.workspace_id,
         entry=entry,
@@ -69,24 +69,24 @@ def create_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
 
 
 def void_lot_of(entry: LedgerEntry) -> None:
-    """An entry that gave is undone: its own lot goes first, whatever expires sooner.
+    """Empty the lot of a reversed entry, whatever other lots expire sooner.
 
-    What is not there any more is taken from the others at the next look, as what was spent.
+    If part of it was spent, `allocate_usage` deducts that part from the other lots.
     """
     Lot.objects.filter(workspace_id=entry.workspace_id, entry=entry).update(remaining=0)
 
 
 def expired_lots(account: Account, *, now: datetime) -> Iterator[tuple[Lot, int]]:
-    """The lots that are over, and how much each loses: what is left of it and not held.
+    """Yield the expired lots and how many credits each loses: what remains and is not held.
 
-    Running turns hold what would be used first. What they hold of a lot that is over stays until
-    they settle, and is then used or lost.
+    Running turns hold the credits that would be used first. The held part of an expired lot stays
+    until they settle, and is then used or lost.
     """
     held = account.held
     for lot in allocate_usage(account):
         if lot.expires_at is None or lot.expires_at > now:
             return
-        kept = min(lot.remaining, held)
-        held -= kept
-        if lot.remaining > kept:
-            yield lot, lot.remaining - kept
+        on_hold = min(lot.remaining, held)
+        held -= on_hold
+        if lot.remaining > on_hold:
+            yield lot, lot.remaining - on_hold

@@ -1,4 +1,4 @@
-"""The shapes of the credits' operations."""
+"""Schemas of the credits API."""
 
 from __future__ import annotations
 

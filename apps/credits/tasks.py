@@ -10,16 +10,16 @@ from apps.credits.models import DECIDED_STATES, CreditRequest
 
 @shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
 def renew() -> int:
-    """Expire what is over and grant what is due. Nothing is lost if a run is missed or doubled."""
+    """Expire credits and grant monthly ones that are due. Idempotent; a run may be missed."""
     return plans.renew_due_accounts(now=timezone.now())
 
 
 @shared_task(name="apps.credits.tasks.tell_of_balances")  # type: ignore[untyped-decorator]
 def tell_of_balances() -> int:
-    """Tell of balances that fell, and mail what was told. A run may be missed or doubled."""
-    told = alerts.check_balances()
+    """Create alerts for balances that fell, and email them. Idempotent; a run may be missed."""
+    created = alerts.check_balances()
     alerts.send_alert_emails(now=timezone.now())
-    return told
+    return created
 
 
 @shared_task(  # type: ignore[untyped-decorator]
@@ -29,8 +29,8 @@ def tell_of_balances() -> int:
     max_retries=6,
 )
 def send_decision(request_id: str) -> None:
-    """Tell those who may ask for credits how a request of theirs was decided."""
-    found = CreditRequest.objects.select_related("workspace", "plan")
-    request = found.filter(pk=request_id, state__in=DECIDED_STATES).first()
+    """Email the decision about a request to the members who may request credits."""
+    requests = CreditRequest.objects.select_related("workspace", "plan")
+    request = requests.filter(pk=request_id, state__in=DECIDED_STATES).first()
     if request is not None:
         send_email("decision", workspace=request.workspace, request=request)

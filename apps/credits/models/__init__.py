@@ -1,8 +1,8 @@
 """The tables of credits.
 
-books     plan, account, ledger, lots
-checks    what each night's check of the books found
-asking    alerts to a workspace, and what it asks for
+ledger            plan, account, ledger entry, lot
+reconciliation    the nightly check of all accounts, and its result for each
+requests          balance alerts to a workspace, and its requests for a plan or credits
 """
 
 from apps.credits.models.ledger import (
@@ -31,10 +31,10 @@ from apps.credits.models.requests import (
 )
 
 __all__ = [
-    "DECIDED_STATES",
     "CREDIT_KINDS",
-    "MAX_CREDITS",
     "DEBIT_KINDS",
+    "DECIDED_STATES",
+    "MAX_CREDITS",
     "Account",
     "AccountCheck",
     "Alert",

@@ -10,11 +10,11 @@ from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 MAX_CREDITS = 10**12
-"""Credits that one grant or adjustment may move, so that no balance outgrows its column."""
+"""The most credits of one grant or adjustment, so that no balance outgrows its column."""
 
 
 class Plan(models.Model):
-    """What a workspace is given each month, and how long that lasts."""
+    """How many credits a workspace is granted each month, and how long they last."""
 
     id = IdField()
     slug = models.SlugField(max_length=48, unique=True)
@@ -48,11 +48,11 @@ class Plan(models.Model):
 
 
 class Account(models.Model):
-    """A workspace's credits. `balance` is the sum of its ledger; `held` is a part of it.
+    """A workspace's credits. `balance` is the sum of its ledger; `held` is the part on hold.
 
-    The plan's credits are due on the anniversaries of `plan_began`; `next_grant_on` is the first
-    that has not been seen to. Both are empty where no monthly credits are due. `next_plan` takes
-    the plan's place on that day. An alert is armed while the balance is where it could fall from.
+    The plan's credits are granted on the monthly anniversaries of `plan_began`; `next_grant_on` is
+    the next one. Both are empty if there are no monthly credits. `next_plan` replaces the plan on
+    that day. An alert is armed while the balance is at or above its threshold.
     """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, primary_key=True)
@@ -112,7 +112,7 @@ class Account(models.Model):
 
 
 class Statement(Account):
-    """An account, as the admin shows its months (`apps.staff.admin`)."""
+    """An account with its monthly statements in the admin (`apps.staff.admin`)."""
 
     class Meta:
         proxy = True
@@ -122,7 +122,7 @@ class Statement(Account):
 
 
 class EntryKind(models.TextChoices):
-    """Why credits moved."""
+    """Why the balance changed."""
 
     GRANT = "grant"
     PURCHASE = "purchase"
@@ -137,7 +137,7 @@ CREDIT_KINDS = (EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.REFUND)
 
 
 class Category(models.TextChoices):
-    """What kind of thing staff did, where staff moved credits by hand."""
+    """Why staff changed the balance manually."""
 
     GOODWILL = "goodwill"
     CORRECTION = "correction"
@@ -146,11 +146,11 @@ class Category(models.TextChoices):
 
 
 class LedgerEntry(models.Model):
-    """One line of a workspace's credits. PostgreSQL refuses to change or delete it.
+    """One change of a workspace's balance. Triggers reject updates and deletes.
 
-    `sequence` counts a workspace's entries from 1 and `hash` binds each to the one before; a
-    trigger writes both, whatever is given for them. Every column has a default in the database,
-    because charges are written by a statement that names its own (`conversations.statements`).
+    `sequence` counts a workspace's entries from 1 and `hash` chains each to the one before; a
+    trigger sets both and ignores given values. Optional columns have database defaults, because
+    charges are inserted by SQL (`credits.sql`) that names only some columns.
     """
 
     id = IdField()
@@ -193,13 +193,13 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         indexes = [
             models.Index(fields=["workspace", "-created_at", "-id"], name="credits_ledger_newest"),
-            # Charges, which are nearly all entries, are made by nobody and cost it nothing.
+            # Partial: charges, nearly all entries, have no created_by and stay out of the index.
             models.Index(
                 fields=["created_by"],
                 name="credits_ledger_made_by",
                 condition=Q(created_by__isnull=False),
             ),
-            # The few that are no charges; the others cost these nothing.
+            # Partial: only the few entries that are not charges.
             models.Index(
                 fields=["kind", "-id"],
                 name="credits_ledger_kind",
@@ -249,10 +249,11 @@ class LedgerEntry(models.Model):
 
 
 class Lot(models.Model):
-    """What is left of the credits that one entry gave, as of the last look: see `lots`.
+    """The credits that one entry added, and how many of them remain (see `lots`).
 
-    `period` is the first day of the plan's month that a monthly grant is for. A lot without an
-    entry is what an account had before lots were kept.
+    `remaining` is as of the last call of `lots.allocate_usage`. `period` is the first day of the
+    plan's month that a monthly grant is for. A lot without an entry holds the credits that the
+    account had before lots existed.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -10,9 +10,10 @@ from apps.workspaces.models import Workspace
 
 
 class NightlyCheck(models.Model):
-    """One night's check of all books; days are UTC's. One worker does it, by a claim that lapses.
+    """One night's reconciliation of all accounts; days are in UTC.
 
-    `digest` binds the last hashes of all chains of that night; it is in the log too.
+    One worker runs it, holding a claim until `claimed_until`. `digest` is the SHA-256 over the last
+    hashes of all ledgers; it is logged too.
     """
 
     id = IdField()
@@ -32,10 +33,10 @@ class NightlyCheck(models.Model):
 
 
 class AccountCheck(models.Model):
-    """What a night's check found of one account. PostgreSQL refuses to change or delete it.
+    """The result of one night's reconciliation of one account. Triggers reject changes.
 
-    The figures are of one moment. `fault` is empty where all agrees; else it says what differs,
-    and `fault_row_id` names the first ledger entry or turn that shows it.
+    The figures are from one snapshot. `fault` says what differs, "" if nothing does, and
+    `fault_row_id` names the first ledger entry or turn that shows it.
     """
 
     id = IdField()

@@ -11,14 +11,14 @@ from apps.workspaces.models import Workspace
 
 
 class AlertKind(models.TextChoices):
-    """What a workspace is told of its balance."""
+    """Which limit the balance fell below."""
 
     LOW = "low", "Low balance"
     EXHAUSTED = "exhausted", "No credits left"
 
 
 class Alert(models.Model):
-    """The balance fell below the owner's threshold, or to nothing. Mailed once, then kept."""
+    """The balance fell below the workspace's threshold, or to 0. Emailed once."""
 
     id = IdField()
     workspace = models.ForeignKey(
@@ -50,14 +50,14 @@ class Alert(models.Model):
 
 
 class RequestKind(models.TextChoices):
-    """What a workspace asks of Parley's staff."""
+    """What a workspace requests from staff."""
 
     PLAN = "plan", "Plan change"
     PURCHASE = "purchase", "Credit purchase"
 
 
 class RequestState(models.TextChoices):
-    """open, then one of the others for ever."""
+    """`open`, then one of the others, which is final."""
 
     OPEN = "open"
     ACCEPTED = "accepted"
@@ -69,7 +69,7 @@ DECIDED_STATES = (RequestState.ACCEPTED, RequestState.DECLINED)
 
 
 class CreditRequest(models.Model):
-    """A workspace asks for another plan, or to buy credits; staff decide, with an answer."""
+    """A workspace's request for another plan or for credits, and the decision of staff."""
 
     id = IdField()
     workspace = models.ForeignKey(

@@ -1,1 +1,1 @@
-"""Issue, verify and revoke the keys with which programs call Parley."""
+"""API keys: create, verify, rotate and revoke them; idempotency keys."""

@@ -15,7 +15,7 @@ from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    """Keys are issued by their owners; staff see them and can end them."""
+    """Staff can see keys and revoke them, not create them."""
 
     list_display = ["name", "workspace", "shown", "scopes", "last_used_at", "revoked_at"]
     list_select_related = ["workspace"]
@@ -30,7 +30,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         actor = staff_actor(cast(User, request.user), request)
         for key in keys:
             revoke_key(key=key, actor=actor)
-        self.message_user(request, f"Revoked {len(keys)} API keys. Requests with them are now rejected.")
+        self.message_user(
+            request, f"Revoked {len(keys)} API keys. Requests with them are now rejected."
+        )
 
     def has_revoke_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("api_keys.revoke_apikey")
@@ -38,7 +40,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(IdempotentAnswer)
 class IdempotentAnswerAdmin(ReadOnlyAdmin):
-    """That a request came with an idempotency key, and when. The answer is sealed."""
+    """Requests that came with an idempotency key. The stored response is encrypted."""
 
     list_display = ["created_at", "workspace", "api_key", "idempotency_key", "status"]
     list_select_related = ["workspace", "api_key"]

@@ -1,4 +1,4 @@
-"""API keys over REST. Everything wants the scope `manage`; no key gives what it lacks."""
+"""REST operations for API keys. All require the scope `manage`; a key gives only its own scopes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from datetime import timedelta
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from apps.api_keys import services
+from apps.api_keys import queries, services
 from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import api_keys_for, get_api_key
 from apps.api_keys.schemas import (
     ApiKeyListSchema,
     ApiKeySchema,
@@ -35,9 +34,9 @@ MANAGE = ApiKeyAuth(Scope.MANAGE)
 def list_api_keys(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ApiKeyListSchema]:
-    """The workspace's keys, those that have ended too, newest first."""
+    """The workspace's API keys, newest first. Includes revoked and expired keys."""
     page = paginate_newest_first(
-        api_keys_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
+        queries.api_keys_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
     rows = [ApiKeySchema.from_api_key(key) for key in page.rows]
     return SuccessSchema(data=ApiKeyListSchema(api_keys=rows, next_cursor=page.next_cursor))
@@ -47,7 +46,7 @@ def list_api_keys(
 def create_api_key(
     request: HttpRequest, body: CreateApiKeySchema
 ) -> Status[SuccessSchema[ApiKeyWithSecretSchema]]:
-    """A new key. Its secret is in this answer and nowhere else."""
+    """Create an API key. Its secret is only in this response."""
     caller = get_caller(request)
     caller.require_all(body.scopes)
     key, secret = services.issue_key(
@@ -60,8 +59,8 @@ def create_api_key(
 
 @router.get("/api-keys/{api_key_id}", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
 def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
-    """One key, without its secret."""
-    return SuccessSchema(data=ApiKeySchema.from_api_key(_key(request, api_key_id)))
+    """One API key, without its secret."""
+    return SuccessSchema(data=ApiKeySchema.from_api_key(_get_key(request, api_key_id)))
 
 
 @router.post(
@@ -73,8 +72,8 @@ def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySc
 def rotate_api_key(
     request: HttpRequest, api_key_id: str, body: RotateApiKeySchema
 ) -> Status[SuccessSchema[ApiKeyWithSecretSchema]]:
-    """A new key in place of this one, which works on for the grace that is given."""
-    key = _key(request, api_key_id)
+    """Create a replacement for this key, which keeps working for `graceSeconds`."""
+    key = _get_key(request, api_key_id)
     get_caller(request).require_all(key.scopes)
     grace = timedelta(seconds=body.grace_seconds)
     new, secret = services.rotate_key(key=key, grace=grace, actor=caller_actor(request))
@@ -83,10 +82,10 @@ def rotate_api_key(
 
 @router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
 def revoke_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
-    """End a key at once, be it the caller's own. Revoking it again changes nothing."""
-    key = services.revoke_key(key=_key(request, api_key_id), actor=caller_actor(request))
+    """Revoke a key immediately, including the caller's own. Revoking it again changes nothing."""
+    key = services.revoke_key(key=_get_key(request, api_key_id), actor=caller_actor(request))
     return SuccessSchema(data=ApiKeySchema.from_api_key(key))
 
 
-def _key(request: HttpRequest, api_key_id: str) -> ApiKey:
-    return get_api_key(get_caller(request).workspace_id, api_key_id)
+def _get_key(request: HttpRequest, api_key_id: str) -> ApiKey:
+    return queries.get_api_key(get_caller(request).workspace_id, api_key_id)

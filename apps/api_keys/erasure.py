@@ -1,4 +1,4 @@
-"""What becomes of the API keys of a workspace that is deleted."""
+"""Revoke and anonymise the API keys of a deleted workspace."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from apps.api_keys.models import ApiKey, IdempotentAnswer
 
 
 def revoke_all(workspace_id: str) -> None:
-    """End every key of the workspace now."""
+    """Revoke every key of the workspace."""
     live = ApiKey.objects.filter(workspace_id=workspace_id, revoked_at=None)
     live.update(revoked_at=timezone.now())
 
 
 def erase_workspace(workspace_id: str) -> None:
-    """Forget what people called their keys. The rows stay: turns name them."""
+    """Delete stored responses and the keys' names. The rows stay, because turns refer to them."""
     IdempotentAnswer.objects.filter(workspace_id=workspace_id).delete()
     ApiKey.objects.filter(workspace_id=workspace_id).update(name="Deleted key")

@@ -1,4 +1,4 @@
-"""The shapes of API keys on the wire."""
+"""Request and response schemas of API keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CreateApiKeySchema(RequestSchema):
 
 
 class RotateApiKeySchema(RequestSchema):
-    """How to rotate a key. `graceSeconds`: for how long the old key still works."""
+    """How to rotate a key. `graceSeconds`: how long the old key keeps working."""
 
     grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS), ACCEPT_WHOLE_FLOAT] = (
         DAY_SECONDS
@@ -43,7 +43,7 @@ class RotateApiKeySchema(RequestSchema):
 
 
 class ApiKeySchema(ResponseSchema):
-    """An API key as it may be seen. `shown` is its beginning and its last four characters."""
+    """An API key. `shown` is the beginning and the last four characters of its secret."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class ApiKeySchema(ResponseSchema):
 
 
 class ApiKeyWithSecretSchema(ApiKeySchema):
-    """`secret` is the key itself, shown this once."""
+    """`secret` is the key itself, in this response only."""
 
     secret: str
 

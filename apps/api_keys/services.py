@@ -1,4 +1,4 @@
-"""Changes to API keys."""
+"""Create, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def issue_key(
     rate_limit_per_hour: int = DEFAULT_REQUESTS_PER_HOUR,
     actor: Actor = SYSTEM,
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret, which nothing can show again. Raises ValidationError."""
+    """Create a key. Returns it with its secret, which is not stored. Raises ValidationError."""
     key, secret = _add_key(
         ApiKey(
             workspace=workspace,
@@ -53,10 +53,10 @@ def issue_key(
 
 @transaction.atomic
 def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, str]:
-    """A new key that may do what this one may, and its secret; this one ends after the grace.
+    """Replace a key, which expires after `grace`. Returns the new key and its secret.
 
-    Name, scopes, limit and, if it has one, the time of expiry are this key's. Raises ApiKeyEnded
-    for one that has ended already.
+    The new key has the same name, scopes, rate limit and time of expiry. Raises ApiKeyEnded if
+    the key is revoked or expired.
     """
     locked = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
     now = timezone.now()
@@ -99,7 +99,7 @@ def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
 
 @transaction.atomic
 def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
-    """End a key now. Revoking it again changes nothing."""
+    """Revoke a key now. Revoking it again changes nothing."""
     live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
     ended = live.update(revoked_at=timezone.now())
     invalidate_on_commit()
@@ -130,7 +130,7 @@ def _event_data(key: ApiKey) -> dict[str, Any]:
 
 
 def update_last_used(*, api_key_id: str) -> None:
-    """Write down that the key is in use, at most once a minute whoever asks."""
+    """Set “last used” to now, at most once a minute over all processes."""
     now = timezone.now()
     used = ApiKey.objects.filter(pk=api_key_id)
     stale = used.filter(last_used_at=None) | used.filter(last_used_at__lt=now - LAST_USED_INTERVAL)

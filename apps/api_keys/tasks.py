@@ -7,5 +7,5 @@ from apps.api_keys import idempotency
 
 @shared_task(name="apps.api_keys.tasks.forget_answers")  # type: ignore[untyped-decorator]
 def delete_expired_responses() -> int:
-    """Delete the answers under idempotency keys that are a day old."""
+    """Delete stored responses to requests with an idempotency key after a day."""
     return idempotency.delete_expired_responses()

@@ -1,1 +1,1 @@
-"""Conversations, their messages, and the turn: one paid exchange."""
+"""Conversations, their messages, ratings, turns, search and exports."""

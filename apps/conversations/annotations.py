@@ -1,5 +1,7 @@
-"""What a workspace makes of its conversations: titles, notes, ratings. None of it costs credits,
-and nothing of it is told to webhooks."""
+"""Edit what a workspace adds to its conversations: titles, notes and ratings.
+
+None of it costs credits or sends a webhook event.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ def edit_conversation(
     title: str | None = None,
     note: str | None = None,
 ) -> Conversation:
-    """Set the title or the note, or both; None leaves one as it is, "" takes it away.
+    """Set the title, the note or both. None leaves one unchanged, "" removes it.
 
-    What would change nothing is written down nowhere. Raises ConversationNotFound.
+    Nothing is saved or audited if nothing changes. Raises ConversationNotFound.
     """
     conversation = lock_conversation(workspace_id, conversation_id)
     given = {"title": title, "note": note}
@@ -44,7 +46,7 @@ def edit_conversation(
         actor=actor,
         action="conversation.renamed" if "title" in changed else "conversation.annotated",
         target_id=conversation.id,
-        # Never the words: the log cannot be erased, and a conversation can.
+        # Never the text itself: the log cannot be erased, and a conversation can.
         details={"fields": changed},
     )
     return conversation
@@ -60,11 +62,11 @@ def rate_answer(
     comment: str = "",
     actor: Actor,
 ) -> Message:
-    """Rate an answer, in place of any rating that it has. Returns it with its rating.
+    """Rate an answer, replacing an earlier rating. Return the message with its rating.
 
     Raises ConversationNotFound, MessageNotFound or MessageNotAnAnswer.
     """
-    # The lock keeps the conversation from being deleted meanwhile, and two ratings one at a time.
+    # The lock excludes concurrent deletion of the conversation and concurrent ratings.
     message = get_answer(lock_conversation(workspace_id, conversation_id), message_id)
     Rating.objects.filter(workspace_id=workspace_id, message=message).delete()
     rating = Rating.objects.create(
@@ -83,19 +85,19 @@ def rate_answer(
 
 @transaction.atomic
 def clear_rating(*, workspace_id: str, conversation_id: str, message_id: str) -> Message:
-    """Take an answer's rating away, if it has one. Raises as `rate_answer`."""
+    """Remove an answer's rating, if it has one. Raises the errors of `rate_answer`."""
     message = get_answer(lock_conversation(workspace_id, conversation_id), message_id)
     Rating.objects.filter(workspace_id=workspace_id, message=message).delete()
     return message
 
 
 def lock_conversation(workspace_id: str, conversation_id: str) -> Conversation:
-    """The conversation, kept from others who change or delete it until the transaction ends.
+    """Return the conversation, locked against changes and deletion until the transaction ends.
 
-    Turns go on in it: they change none of what this guards. Raises ConversationNotFound.
+    Its turns are not blocked. Raises ConversationNotFound.
     """
-    found = conversations_for(workspace_id).select_for_update(no_key=True)
-    conversation = found.filter(id=conversation_id).first()
+    rows = conversations_for(workspace_id).select_for_update(no_key=True)
+    conversation = rows.filter(id=conversation_id).first()
     if conversation is None:
         raise ConversationNotFound
     return conversation

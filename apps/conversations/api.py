@@ -1,4 +1,4 @@
-"""Conversations, their messages and ratings, and the receipts of turns over REST."""
+"""REST endpoints for conversations, messages, ratings and turns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
-from apps.conversations import annotations, erasure
+from apps.conversations import annotations, erasure, queries
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import RatingValue, Turn
-from apps.conversations.queries import get_conversation, get_message_page, get_turn
 from apps.conversations.schemas import (
     ConversationFilterSchema,
     ConversationListSchema,
@@ -37,7 +36,7 @@ router = Router(tags=["conversations"], by_alias=True)
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 RATE = ApiKeyAuth(Scope.CHAT, Scope.MANAGE)
-ONE = "/conversations/{conversation_id}"
+DETAIL = "/conversations/{conversation_id}"
 RATING = "/conversations/{conversation_id}/messages/{message_id}/rating"
 
 
@@ -48,30 +47,34 @@ def list_conversations(
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> SuccessSchema[ConversationListSchema]:
-    """The workspace's conversations, those with the newest message first."""
+    """List the workspace's conversations, the one with the newest message first."""
     given = {name: value for name, value in filters.dict().items() if value not in (None, "")}
-    found = with_summary_fields(filter_conversations(get_caller(request).workspace_id, **given))
-    page = paginate_newest_first(found, cursor=cursor, limit=limit, order_field="sort_time")
-    rows = [ConversationSchema.of(row) for row in load_summaries(page.rows)]
+    page = paginate_newest_first(
+        with_summary_fields(filter_conversations(get_caller(request).workspace_id, **given)),
+        cursor=cursor,
+        limit=limit,
+        order_field="sort_time",
+    )
+    rows = [ConversationSchema.from_summary(row) for row in load_summaries(page.rows)]
     return SuccessSchema(
         data=ConversationListSchema(conversations=rows, next_cursor=page.next_cursor)
     )
 
 
-@router.get(ONE, auth=READ, response=SuccessSchema[ConversationSchema])
+@router.get(DETAIL, auth=READ, response=SuccessSchema[ConversationSchema])
 def get_conversation(
     request: HttpRequest, conversation_id: str
 ) -> SuccessSchema[ConversationSchema]:
-    """One conversation."""
-    conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
-    return SuccessSchema(data=ConversationSchema.of(get_summary(conversation)))
+    """Get one conversation."""
+    conversation = queries.get_conversation(get_caller(request).workspace_id, conversation_id)
+    return SuccessSchema(data=ConversationSchema.from_summary(get_summary(conversation)))
 
 
-@router.patch(ONE, auth=MANAGE, response=SuccessSchema[ConversationSchema])
+@router.patch(DETAIL, auth=MANAGE, response=SuccessSchema[ConversationSchema])
 def update_conversation(
     request: HttpRequest, conversation_id: str, body: UpdateConversationSchema
 ) -> SuccessSchema[ConversationSchema]:
-    """Give a conversation a title or a note of your own, or take them away."""
+    """Set or remove the title and the note of a conversation."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
     conversation = annotations.edit_conversation(
         workspace_id=get_caller(request).workspace_id,
@@ -79,15 +82,20 @@ def update_conversation(
         actor=caller_actor(request),
         **given,
     )
-    return SuccessSchema(data=ConversationSchema.of(get_summary(conversation)))
+    return SuccessSchema(data=ConversationSchema.from_summary(get_summary(conversation)))
 
 
 @router.delete(
-    ONE, auth=MANAGE, response=SuccessSchema[DeletedSchema], openapi_extra=raises(ConversationBusy)
+    DETAIL,
+    auth=MANAGE,
+    response=SuccessSchema[DeletedSchema],
+    openapi_extra=raises(ConversationBusy),
 )
 def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSchema[DeletedSchema]:
-    """Delete a conversation for good, with its messages and ratings. Leads stay, and so do the
-    credits that it took."""
+    """Permanently delete a conversation with its messages and ratings.
+
+    Its leads are kept, and its credits are not returned.
+    """
     erasure.delete_conversation(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
@@ -96,17 +104,17 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> SuccessSc
     return SuccessSchema(data=DeletedSchema(id=conversation_id))
 
 
-@router.get(f"{ONE}/messages", auth=READ, response=SuccessSchema[MessageListSchema])
+@router.get(f"{DETAIL}/messages", auth=READ, response=SuccessSchema[MessageListSchema])
 def list_messages(
     request: HttpRequest,
     conversation_id: str,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> SuccessSchema[MessageListSchema]:
-    """A conversation's messages, oldest first, a page at a time."""
-    conversation = get_conversation(get_caller(request).workspace_id, conversation_id)
-    page, next_cursor = get_message_page(conversation, cursor=cursor, limit=limit)
-    rows = [MessageSchema.of(message) for message in page]
+    """List the messages of a conversation, oldest first."""
+    conversation = queries.get_conversation(get_caller(request).workspace_id, conversation_id)
+    page, next_cursor = queries.get_message_page(conversation, cursor=cursor, limit=limit)
+    rows = [MessageSchema.from_message(message) for message in page]
     return SuccessSchema(data=MessageListSchema(messages=rows, next_cursor=next_cursor))
 
 
@@ -119,7 +127,7 @@ def list_messages(
 def rate_message(
     request: HttpRequest, conversation_id: str, message_id: str, body: RateMessageSchema
 ) -> SuccessSchema[MessageSchema]:
-    """Rate an answer of the assistant, in place of any rating that it has."""
+    """Rate an assistant message. An earlier rating is replaced."""
     message = annotations.rate_answer(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
@@ -128,7 +136,7 @@ def rate_message(
         comment=(body.comment or "").strip(),
         actor=caller_actor(request),
     )
-    return SuccessSchema(data=MessageSchema.of(message))
+    return SuccessSchema(data=MessageSchema.from_message(message))
 
 
 @router.delete(
@@ -140,13 +148,13 @@ def rate_message(
 def clear_rating(
     request: HttpRequest, conversation_id: str, message_id: str
 ) -> SuccessSchema[MessageSchema]:
-    """Take the rating of an answer away, if it has one."""
+    """Remove the rating of an assistant message, if it has one."""
     message = annotations.clear_rating(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
     )
-    return SuccessSchema(data=MessageSchema.of(message))
+    return SuccessSchema(data=MessageSchema.from_message(message))
 
 
 @router.get(
@@ -155,8 +163,8 @@ def clear_rating(
     response=TurnResponseSchema,
 )
 def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
-    """A turn's receipt: how it stands, what it used, what it cost and how long it took."""
-    turn = get_turn(get_caller(request).workspace_id, turn_id, chatbot_id=chatbot_id)
+    """Get the receipt of a turn: status, token usage, credits and timings."""
+    turn = queries.get_turn(get_caller(request).workspace_id, turn_id, chatbot_id=chatbot_id)
     return {"success": True, "data": _receipt(turn)}
 
 
@@ -189,8 +197,8 @@ def _receipt(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:
-    """From the turn's opening to a moment, if it has come."""
-    if moment is None:
+def _milliseconds(turn: Turn, time: datetime | None) -> int | None:
+    """Return the milliseconds from the turn's creation to a time, None if it is not set."""
+    if time is None:
         return None
-    return max(0, round((moment - turn.created_at).total_seconds() * 1000))
+    return max(0, round((time - turn.created_at).total_seconds() * 1000))

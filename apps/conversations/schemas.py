@@ -1,4 +1,4 @@
-"""The shapes of the conversations' operations."""
+"""Request and response schemas of the conversation endpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.api_kit.schemas import (
     UtcDateTime,
     single_line_field,
 )
-from apps.conversations.filters import ConversationSummary, RatedFilter
+from apps.conversations.filters import RatedFilter
 from apps.conversations.models import (
     COMMENT_LENGTH,
     NOTE_LENGTH,
@@ -28,23 +28,24 @@ from apps.conversations.models import (
     Message,
     Rating,
 )
+from apps.conversations.summaries import ConversationSummary
 from apps.core.text import single_line
 
 Status = Literal["running", "completed", "stopped", "failed", "abandoned"]
 FinishReason = Literal["stop", "length", "content_filter", "stopped", "error", "abandoned"]
 SEARCH_LENGTH = 200
-_SEARCHED: dict[str, Any] = {
+_SEARCH_JSON_SCHEMA: dict[str, Any] = {
     "maxLength": SEARCH_LENGTH,
     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
 }
 
 
-def _search(text: str) -> str:
+def _validate_search(text: str) -> str:
     return single_line(SEARCH_LENGTH)(text) if text.strip() else ""
 
 
-def _flag(value: object) -> object:
-    """In a query, `true` and `false` and nothing else."""
+def _parse_bool(value: object) -> object:
+    """Convert `true` and `false` of a query string; other values are left to be refused."""
     return {"true": True, "false": False}.get(str(value), value) if value != "" else value
 
 
@@ -54,60 +55,60 @@ Comment = Annotated[StorableText, Field(max_length=COMMENT_LENGTH)]
 
 
 class ConversationFilterSchema(Schema):
-    """Which conversations. All that is given must match."""
+    """Filters for conversations. All given filters must match."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     chatbot_id: Id | None = None
-    status: Status | None = Field(None, description="How the last turn stands.")
+    status: Status | None = Field(None, description="Status of the last turn.")
     source: (
         Annotated[str, AfterValidator(single_line(SOURCE_LENGTH)), single_line_field(SOURCE_LENGTH)]
         | None
-    ) = Field(None, description="What `metadata.source` of the first message said, or `api`.")
-    has_lead: Annotated[bool, Field(strict=True), BeforeValidator(_flag)] | None = Field(
-        None, description="Whether a lead was first met in it."
+    ) = Field(None, description="`metadata.source` of the first message, or `api`.")
+    has_lead: Annotated[bool, Field(strict=True), BeforeValidator(_parse_bool)] | None = Field(
+        None, description="Whether a lead was captured first in it."
     )
     rated: RatedFilter | None = Field(
-        None, description="With an answer that is rated up, down, either way; or with none."
-    )
-    search: Annotated[str, AfterValidator(_search)] | None = Field(
         None,
-        description="Words in one message or in the title, or an id of a conversation, or of a turn"
-        " or a message in it.",
-        json_schema_extra=_SEARCHED,
+        description="With an answer rated `up`, `down` or either (`any`), or with no rating (`none`).",
+    )
+    search: Annotated[str, AfterValidator(_validate_search)] | None = Field(
+        None,
+        description="Words in one message or in the title, or the id of a conversation, turn or"
+        " message.",
+        json_schema_extra=_SEARCH_JSON_SCHEMA,
     )
     since: UtcDateTime | None = Field(
-        None, alias="from", description="With a last message from this moment on."
+        None, alias="from", description="With a last message at this time or later."
     )
     before: UtcDateTime | None = Field(
-        None, alias="to", description="With a last message before this moment."
+        None, alias="to", description="With a last message before this time."
     )
 
 
 class UpdateConversationSchema(RequestSchema):
-    """What to change: a field that is absent stays as it is, null takes it away."""
+    """The fields to change. An absent field stays unchanged, null removes the value."""
 
     title: Title | None = Field(None, examples=["Order 4711 arrived broken"])
     note: Note | None = Field(None, examples=["Refunded on Monday."])
 
 
 class LastTurnSchema(ResponseSchema):
-    """The newest turn, and how it stands."""
+    """The newest turn and its status."""
 
     id: str
     status: Status
 
 
 class RatingCountsSchema(ResponseSchema):
-    """How many answers are rated so."""
+    """The number of answers with each rating."""
 
     up: int
     down: int
 
 
 class ConversationSchema(ResponseSchema):
-    """A conversation. `title` and `note` are your own words; `preview` is how the first message
-    begins, for want of a title."""
+    """A conversation. You set `title` and `note`; `preview` is the start of the first message."""
 
     id: str
     chatbot_id: str
@@ -140,15 +141,15 @@ class ConversationSchema(ResponseSchema):
     )
 
     @classmethod
-    def of(cls, row: ConversationSummary) -> Self:
-        found = row.conversation
+    def from_summary(cls, row: ConversationSummary) -> Self:
+        conversation = row.conversation
         return cls(
-            id=found.id,
-            chatbot_id=found.chatbot_id,
-            title=found.title or None,
-            note=found.note or None,
+            id=conversation.id,
+            chatbot_id=conversation.chatbot_id,
+            title=conversation.title or None,
+            note=conversation.note or None,
             preview=row.preview,
-            source=found.source,
+            source=conversation.source,
             has_lead=row.has_lead,
             last_turn=(
                 LastTurnSchema(id=row.turn.id, status=row.turn.status)  # type: ignore[arg-type]
@@ -156,8 +157,8 @@ class ConversationSchema(ResponseSchema):
                 else None
             ),
             ratings=RatingCountsSchema(up=row.ups, down=row.downs),
-            created_at=found.created_at,
-            last_message_at=found.last_message_at,
+            created_at=conversation.created_at,
+            last_message_at=conversation.last_message_at,
         )
 
 
@@ -167,21 +168,21 @@ class ConversationListSchema(ResponseSchema):
 
 
 class RateMessageSchema(RequestSchema):
-    """What you think of an answer. Without a comment, it has none."""
+    """A rating of an answer, with or without a comment."""
 
     rating: Literal["up", "down"]
     comment: Comment | None = Field(None, examples=["Answers another question."])
 
 
 class RatedBySchema(ResponseSchema):
-    """Whose rating it is. `label` is an email address, or an API key's name and what is shown."""
+    """Who rated. `label` is an email address, or the name and masked secret of an API key."""
 
     kind: Literal["person", "api_key"]
     label: str
 
 
 class RatingSchema(ResponseSchema):
-    """A rating: the last word of whoever rated the answer."""
+    """The latest rating of an answer."""
 
     rating: Literal["up", "down"]
     comment: str | None
@@ -189,7 +190,7 @@ class RatingSchema(ResponseSchema):
     rated_at: DateTimeString
 
     @classmethod
-    def of(cls, rating: Rating) -> Self:
+    def from_rating(cls, rating: Rating) -> Self:
         return cls(
             rating=rating.value,  # type: ignore[arg-type]
             comment=rating.comment or None,
@@ -199,7 +200,7 @@ class RatingSchema(ResponseSchema):
 
 
 class MessageSchema(ResponseSchema):
-    """A message. Its metadata is never shown: it is the caller's own and may name people."""
+    """A message. Its metadata is never returned, because it may identify people."""
 
     id: str
     turn_id: str | None
@@ -209,14 +210,14 @@ class MessageSchema(ResponseSchema):
     created_at: DateTimeString
 
     @classmethod
-    def of(cls, message: Message) -> Self:
+    def from_message(cls, message: Message) -> Self:
         rating = getattr(message, "rating", None)
         return cls(
             id=message.id,
             turn_id=message.turn_id,
             role=message.role,  # type: ignore[arg-type]
             text=message.text,
-            rating=RatingSchema.of(rating) if rating else None,
+            rating=RatingSchema.from_rating(rating) if rating else None,
             created_at=message.created_at.isoformat(),
         )
 
@@ -227,7 +228,7 @@ class MessageListSchema(ResponseSchema):
 
 
 class TokenUsageSchema(ResponseSchema):
-    """Tokens read and written; null while the turn runs, and where its process died."""
+    """Tokens read and written. Null while the turn runs, and if its process died."""
 
     input_tokens: int | None
     output_tokens: int | None
@@ -241,7 +242,7 @@ class TurnCreditsSchema(ResponseSchema):
 
 
 class TurnTimingsSchema(ResponseSchema):
-    """Milliseconds from the turn's opening; null for what has not come."""
+    """Durations in milliseconds. Null for what has not happened."""
 
     queue_ms: int | None
     first_token_ms: int | None
@@ -249,7 +250,7 @@ class TurnTimingsSchema(ResponseSchema):
 
 
 class TurnSchema(ResponseSchema):
-    """A turn's receipt. `code` is that of the error under which it failed."""
+    """The receipt of a turn. `code` is the code of the error with which it failed."""
 
     turn_id: str
     conversation_id: str

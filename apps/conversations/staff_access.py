@@ -1,7 +1,4 @@
-"""What people said, shown to Parley's staff: with a reason, which the workspace's owner can read.
-
-The audit entry is written before anything is shown, in the same transaction as the reading.
-"""
+"""Let Parley's staff read a conversation, with a reason that the workspace's owner can see."""
 
 from __future__ import annotations
 
@@ -17,9 +14,10 @@ MAX_MESSAGES = 500
 
 @transaction.atomic
 def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -> list[Message]:
-    """The newest messages (at most 500) of a conversation, oldest first.
+    """Return the newest messages (at most 500) of a conversation, oldest first.
 
-    Raises ValueError for a reason of fewer than 10 characters.
+    The reason is written to the audit log in the same transaction. Raises ValueError if it has
+    fewer than 10 characters.
     """
     reason = reason.strip()
     if len(reason) < MIN_REASON_LENGTH:

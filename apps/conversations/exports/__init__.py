@@ -1,1 +1,1 @@
-"""Conversations as files: asked for, written part by part by the job worker, kept for some days."""
+"""Exports of conversations: files that a background worker writes in parts."""

@@ -1,4 +1,4 @@
-"""Exports of conversations over REST: parse, call, format."""
+"""REST endpoints for exports of conversations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
 FILE = {
     "200": {
-        "description": "The file: a line for each message. CSV begins with a line of names.",
+        "description": "The file, with one line per message. CSV starts with a header line.",
         "content": {
             "text/csv": {"schema": {"type": "string"}},
             "application/jsonl": {"schema": {"type": "string"}},
@@ -42,33 +42,33 @@ FILE = {
 def create_conversation_export(
     request: HttpRequest, body: CreateExportSchema
 ) -> Status[SuccessSchema[ExportSchema]]:
-    """Ask for a file of conversations. It is written in the background: read its status."""
+    """Export conversations to a file, which is written in the background. Poll its status."""
     export = services.request_export(
         workspace_id=get_caller(request).workspace_id,
         file_format=body.format,
         filters=body.to_filters(),
         actor=caller_actor(request),
     )
-    return Status(202, SuccessSchema(data=ExportSchema.of(export)))
+    return Status(202, SuccessSchema(data=ExportSchema.from_export(export)))
 
 
 @router.get("/conversation-exports", auth=READ, response=SuccessSchema[ExportListSchema])
 def list_conversation_exports(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ExportListSchema]:
-    """The workspace's exports, newest first."""
+    """List the workspace's exports, newest first."""
     page = paginate_newest_first(
         exports_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
-    rows = [ExportSchema.of(export) for export in page.rows]
+    rows = [ExportSchema.from_export(export) for export in page.rows]
     return SuccessSchema(data=ExportListSchema(exports=rows, next_cursor=page.next_cursor))
 
 
 @router.get("/conversation-exports/{export_id}", auth=READ, response=SuccessSchema[ExportSchema])
 def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSchema[ExportSchema]:
-    """How far an export is, and whether its file can be downloaded."""
+    """Get the status and progress of an export."""
     return SuccessSchema(
-        data=ExportSchema.of(get_export(get_caller(request).workspace_id, export_id))
+        data=ExportSchema.from_export(get_export(get_caller(request).workspace_id, export_id))
     )
 
 
@@ -79,7 +79,7 @@ def get_conversation_export(request: HttpRequest, export_id: str) -> SuccessSche
     openapi_extra={"responses": FILE, **raises(ExportNotReady)},
 )
 def download_conversation_export(request: HttpRequest, export_id: str) -> StreamingHttpResponse:
-    """The file of an export that is completed."""
+    """Download the file of a completed export."""
     return export_response(get_completed_export(get_caller(request).workspace_id, export_id))
 
 
@@ -89,7 +89,7 @@ def download_conversation_export(request: HttpRequest, export_id: str) -> Stream
 def delete_conversation_export(
     request: HttpRequest, export_id: str
 ) -> SuccessSchema[DeletedSchema]:
-    """Delete an export with its file. One that is still being written stops."""
+    """Delete an export and its file. An unfinished export is cancelled."""
     export = get_export(get_caller(request).workspace_id, export_id)
     services.delete_export(export=export, actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=export_id))

@@ -13,14 +13,14 @@ from apps.workspaces.models import Workspace
 
 
 class ExportFormat(models.TextChoices):
-    """What kind of file is written. Both have one line for each message."""
+    """The file format. Both have one line per message."""
 
     CSV = "csv", "CSV"
     JSONL = "jsonl", "JSON Lines"
 
 
 class ExportStatus(models.TextChoices):
-    """pending, then running, then one of the others for ever."""
+    """pending, then running, then finally completed or failed."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -32,10 +32,10 @@ UNFINISHED_STATUSES = (ExportStatus.PENDING, ExportStatus.RUNNING)
 
 
 class Export(models.Model):
-    """A file of a workspace's conversations, and how far it is written.
+    """A file of a workspace's conversations and the progress of writing it.
 
-    A part and the place up to which it goes (`after_…`) are written in one transaction, so that
-    whoever goes on with it doubles and leaves out nothing. `claim` names the worker that writes.
+    A part and the position after it (`after_…`) are written in one transaction, so that another
+    worker can continue without gaps or repeats. `claim` identifies the worker that writes it.
     """
 
     id = IdField()
@@ -103,12 +103,12 @@ class Export(models.Model):
 
     @property
     def expires_at(self) -> datetime:
-        """When it is deleted, or soon after."""
+        """The time after which it is deleted."""
         return self.created_at + timedelta(days=settings.EXPORT_KEPT_DAYS)
 
 
 class ExportPart(models.Model):
-    """Some lines of an export's file, as they are sent. Parts are numbered from 0."""
+    """A part of an export's file, as bytes. Parts are numbered from 0."""
 
     id = models.BigAutoField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")

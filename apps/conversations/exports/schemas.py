@@ -1,4 +1,4 @@
-"""The shapes of the exports' operations."""
+"""Request and response schemas of the export endpoints."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from apps.core.text import single_line
 
 FormatName = Literal["csv", "jsonl"]
 StatusName = Literal["pending", "running", "completed", "failed"]
-_NAMES = {"since": "from", "before": "to"}
+_ALIASES = {"since": "from", "before": "to"}
 
 
 class CreateExportSchema(RequestSchema):
-    """What to export: all conversations, or those that match everything that is given.
+    """The format, and filters for the conversations. Without filters, all are exported.
 
     The filters are those of the list of conversations: `from` and `to` bound the last message.
     """
@@ -47,7 +47,7 @@ class CreateExportSchema(RequestSchema):
 
     format: FormatName
     chatbot_id: Id | None = None
-    status: Status | None = Field(None, description="How the last turn stands.")
+    status: Status | None = Field(None, description="Status of the last turn.")
     source: (
         Annotated[str, AfterValidator(single_line(SOURCE_LENGTH)), single_line_field(SOURCE_LENGTH)]
         | None
@@ -62,12 +62,12 @@ class CreateExportSchema(RequestSchema):
     before: UtcDateTime | None = Field(None, alias="to")
 
     def to_filters(self) -> ExportFilters:
-        """The same in our own words."""
+        """Return the filters without the format."""
         return ExportFilters(**self.model_dump(exclude={"format"}))
 
 
 class ExportProgressSchema(ResponseSchema):
-    """How far the file is written. `conversations` is null until they are counted."""
+    """Progress of writing the file. `conversations` is null until they are counted."""
 
     rows: int
     conversations_done: int
@@ -75,7 +75,7 @@ class ExportProgressSchema(ResponseSchema):
 
 
 class ExportSchema(ResponseSchema):
-    """An export. `error` says why it failed; `bytes` is the size of what is written so far."""
+    """An export. `error` says why it failed; `bytes` is the size written so far."""
 
     id: str
     format: FormatName
@@ -86,16 +86,16 @@ class ExportSchema(ResponseSchema):
     error: str | None
     created_at: datetime
     finished_at: datetime | None
-    expires_at: Annotated[datetime, Field(description="When it is deleted.")]
+    expires_at: Annotated[datetime, Field(description="When the export is deleted.")]
 
     @classmethod
-    def of(cls, export: Export) -> Self:
+    def from_export(cls, export: Export) -> Self:
         return cls(
             id=export.id,
             format=export.format,  # type: ignore[arg-type]
             status=export.status,  # type: ignore[arg-type]
             filters={
-                _NAMES.get(name, to_camel(name)): value for name, value in export.filters.items()
+                _ALIASES.get(name, to_camel(name)): value for name, value in export.filters.items()
             },
             progress=ExportProgressSchema(
                 rows=export.rows,

@@ -25,9 +25,9 @@ SOURCE_LENGTH = 60
 class Conversation(models.Model):
     """A thread of messages with one chatbot.
 
-    `title` and `note` are the workspace's own words. `source` is what `metadata.source` of the
-    first message says. A deleted conversation stays as a row, because turns name it: it is hidden
-    from `deleted_at` on, and once `erased_at` is set nothing that was said in it is left.
+    `title` and `note` are set by the workspace. `source` is `metadata.source` of the first
+    message. The row of a deleted conversation stays, because turns refer to it: `deleted_at` hides
+    it, and `erased_at` says that its content is removed.
     """
 
     id = IdField()
@@ -62,7 +62,7 @@ class Conversation(models.Model):
                 name="conversations_of_chatbot",
                 condition=Q(deleted_at__isnull=True),
             ),
-            # Those of another source than most have; the others cost it nothing.
+            # Only the less common sources: conversations of the default source are not indexed.
             models.Index(
                 fields=["workspace", "source", "-last_message_at", "-id"],
                 name="conversations_of_source",

@@ -13,14 +13,14 @@ from apps.workspaces.models import Workspace
 
 
 class Role(models.TextChoices):
-    """Who says a message."""
+    """The author of a message."""
 
     USER = "user"
     ASSISTANT = "assistant"
 
 
 class Message(models.Model):
-    """One line of a conversation. `metadata` is the caller's and is shown to nobody else."""
+    """A message of a conversation. `metadata` is set by the caller and never shown."""
 
     id = IdField()
     workspace = models.ForeignKey(
@@ -50,7 +50,7 @@ class Message(models.Model):
             models.Index(fields=["conversation", "created_at", "id"], name="conversations_messages")
         ]
         constraints = [
-            # What a row of another app must name to point here, so that it stays in its workspace.
+            # The target of the foreign keys over (workspace, id) of other apps.
             models.UniqueConstraint("workspace", "id", name="conversations_message_in_workspace"),
             models.UniqueConstraint("turn", "role", name="conversations_one_message_a_role"),
             models.CheckConstraint(

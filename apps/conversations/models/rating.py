@@ -23,7 +23,7 @@ class RatingValue(models.TextChoices):
 
 
 class Rating(models.Model):
-    """What somebody thinks of an answer: the last word of whoever rated it, one an answer."""
+    """The latest rating of an answer; each answer has at most one."""
 
     message = models.OneToOneField(
         Message,

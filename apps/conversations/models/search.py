@@ -13,10 +13,10 @@ from apps.workspaces.models import Workspace
 
 
 class Passage(models.Model):
-    """The words of a message, or of a conversation's title, as a search finds them.
+    """A search document: the tsvector of a message or of a conversation's title.
 
-    Its id is the message's or the conversation's. `search` writes it, some seconds after the
-    message: what a turn writes knows nothing of it.
+    Its id is that of the message or the conversation. A background task writes it a few seconds
+    after the message, so that turns do not wait for it.
     """
 
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, db_collation="C", editable=False)
@@ -37,7 +37,7 @@ class Passage(models.Model):
             GinIndex(
                 fields=["workspace", "words"],
                 name="conversations_search",
-                # Looked through by every search: kept short.
+                # Every search scans the pending list.
                 gin_pending_list_limit=512,
             ),
             models.Index(fields=["conversation"], name="conversations_passages"),
@@ -48,7 +48,7 @@ class Passage(models.Model):
 
 
 class SearchProgress(models.Model):
-    """The one row that says up to which id the messages have been read into passages."""
+    """A single row: messages up to the id `read_to` are in the search index."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     read_to = models.CharField(max_length=ID_LENGTH, db_collation="C", blank=True)

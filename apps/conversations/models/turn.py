@@ -17,7 +17,7 @@ from apps.workspaces.models import Workspace
 
 
 class TurnStatus(models.TextChoices):
-    """running, then one of the others for ever."""
+    """running, then finally one of the others."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -32,10 +32,10 @@ NOT_COMPLETED = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
 class Turn(models.Model):
     """One paid exchange: a user message in, an assistant message out.
 
-    The price is the one of the moment it opened. `text_so_far` is what the last heartbeat saved;
-    it is empty once the turn has settled, because the message holds the text then. `process` is
-    the channel of the process that runs it; `delta_lengths` say in what pieces, counted in
-    characters, the text came, so that the same frames can be told again.
+    The price is the one at the time it opened. `text_so_far` is what the last heartbeat saved; it
+    is empty once the turn has settled, because the message holds the text then. `process` is the
+    channel of the process that runs it. `delta_lengths` are the lengths, in characters, of the
+    pieces in which the text was streamed, so that the same frames can be replayed.
     """
 
     id = IdField()
@@ -80,7 +80,7 @@ class Turn(models.Model):
             models.Index(
                 fields=["workspace", "-created_at", "-id"], name="conversations_turn_newest"
             ),
-            # The few that did not end well, newest first; the others cost it nothing.
+            # Only the turns that were not completed, which are few.
             models.Index(
                 fields=["workspace", "status", "-created_at", "conversation"],
                 name="conversations_turn_unwell",

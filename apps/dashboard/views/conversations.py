@@ -15,13 +15,9 @@ from apps.conversations.errors import (
     MessageNotAnAnswer,
     MessageNotFound,
 )
-from apps.conversations.filters import (
-    display_name,
-    filter_conversations,
-    load_summaries,
-    with_summary_fields,
-)
+from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation, RatingValue
+from apps.conversations.summaries import display_name, load_summaries, with_summary_fields
 from apps.core.ids import NIL_ID, is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import (
@@ -48,7 +44,7 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     form = ConversationFilterForm(member.workspace_id, request.GET)
     given = form.given()
     found = filter_conversations(member.workspace_id, **given).select_related("chatbot")
-    page = paginate(request, with_summary_fields(found), order_field="moment")
+    page = paginate(request, with_summary_fields(found), order_field="sort_time")
     context = {
         "form": form,
         "page": page,

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from apps.api_keys.models import MAX_REQUESTS_PER_HOUR, ApiKey
 from apps.api_keys.services import issue_key
 from apps.api_kit.callers import Scope
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from apps.workspaces.models import Workspace
 from tests.contracts.tenant_rows import make_world
 from tests.factories import delete_webhook_endpoints, grant_credits, make_team

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from apps.conversations import erasure, search
 from apps.conversations.exports import services as exports
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
 

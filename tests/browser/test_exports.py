@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.conversations.export_helpers import asked, make_export

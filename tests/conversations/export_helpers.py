@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.audit.services import SYSTEM
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.exports.services import ExportFilters, request_export
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from apps.workspaces.models import Workspace
 
 

@@ -18,7 +18,7 @@ from apps.audit.services import SYSTEM
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ExportNotFound, TooManyExports
-from apps.conversations.exports import writing
+from apps.conversations.exports import writer
 from apps.conversations.exports.lines import COLUMNS, build_next_part
 from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.exports.queries import get_export
@@ -29,7 +29,7 @@ from apps.conversations.exports.services import (
     delete_expired_exports,
     delete_export,
 )
-from apps.conversations.exports.writing import MAX_ATTEMPTS, write_pending_exports
+from apps.conversations.exports.writer import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
 from tests.conversations.export_helpers import asked, make_export, written
 from tests.factories import Team, make_chatbot
@@ -60,7 +60,7 @@ def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str)
     first = said(chatbot, "One", "Eins")
     second = said(chatbot, "Two", "Zwei")
     completed(opened(chatbot, conversation_id=first.id, text="Three"), "Drei\nund mehr")
-    said(make_chatbot(team.outside), "Of others")
+    said(make_chatbot(team.other_workspace), "Of others")
     export = make_export(team.workspace, file_format)
     rows = read(export)
     assert [(row["conversationId"], row["role"], row["text"]) for row in rows] == [
@@ -197,19 +197,19 @@ def test_each_look_goes_on_where_the_last_one_ended(team: Team) -> None:
 def test_worker_whose_claim_was_taken_over_writes_nothing_more(team: Team) -> None:
     said(make_chatbot(team.workspace), "One", "Eins")
     export = asked(team.workspace)
-    slow = writing.claim_next_export()
+    slow = writer.claim_next_export()
     assert slow is not None
     part = build_next_part(slow, max_rows=10)
     Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
     write_pending_exports(max_seconds=60)
-    assert writing.save_part(slow, part) is False
+    assert writer.save_part(slow, part) is False
     assert texts(export) == ["One", "Eins"]
 
 
 def test_export_that_nobody_can_write_is_given_up(team: Team) -> None:
     export = asked(team.workspace)
     for _ in range(MAX_ATTEMPTS):  # workers that die before they write anything
-        assert writing.claim_next_export() is not None
+        assert writer.claim_next_export() is not None
         Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
     write_pending_exports(max_seconds=60)
     export.refresh_from_db()
@@ -231,8 +231,8 @@ def test_file_that_grows_too_large_is_given_up(team: Team, settings: Settings) -
 
 def test_workspace_has_a_few_in_writing_at_a_time_and_others_go_on(team: Team) -> None:
     mine = [asked(team.workspace) for _ in range(3)]
-    other = asked(team.outside)
-    claimed = [writing.claim_next_export() for _ in range(4)]
+    other = asked(team.other_workspace)
+    claimed = [writer.claim_next_export() for _ in range(4)]
     assert [export and export.id for export in claimed] == [mine[0].id, mine[1].id, other.id, None]
 
 
@@ -246,12 +246,14 @@ def test_workspace_asks_for_a_few_at_a_time_and_keeps_some(team: Team) -> None:
         make_export(team.workspace)
     with pytest.raises(TooManyExports, match="keeps"):
         asked(team.workspace)
-    asked(team.outside)
+    asked(team.other_workspace)
 
 
 def test_chatbot_of_another_workspace_is_not_found(team: Team) -> None:
     with pytest.raises(ChatbotNotFound):
-        asked(team.workspace, wanted=ExportFilters(chatbot_id=make_chatbot(team.outside).id))
+        asked(
+            team.workspace, wanted=ExportFilters(chatbot_id=make_chatbot(team.other_workspace).id)
+        )
 
 
 def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(team: Team) -> None:
@@ -279,7 +281,9 @@ def test_part_of_an_export_stays_in_its_workspace(team: Team) -> None:
 
     def astray() -> None:
         with transaction.atomic():
-            ExportPart.objects.create(workspace=team.outside, export=export, number=9, body=b"")
+            ExportPart.objects.create(
+                workspace=team.other_workspace, export=export, number=9, body=b""
+            )
             connection.check_constraints()
 
     with pytest.raises(IntegrityError):

@@ -9,11 +9,11 @@ import pytest
 from django.utils import timezone
 
 from apps.conversations.exports.models import Export
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
 from tests.conversations.export_helpers import asked, make_export, written
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
 
@@ -74,9 +74,9 @@ def test_what_makes_no_sense_is_refused(api: Api, body: object, fields: list[str
 
 
 def test_chatbots_and_exports_of_others_are_not_found(api: Api, team: Team) -> None:
-    body = {"format": "csv", "chatbotId": make_chatbot(team.outside).id}
+    body = {"format": "csv", "chatbotId": make_chatbot(team.other_workspace).id}
     assert api("POST", PATH, body, status=404)["code"] == "CHATBOT_NOT_FOUND"
-    for export_id in (make_export(team.outside).id, new_id()):
+    for export_id in (make_export(team.other_workspace).id, new_id()):
         for method, path in (("GET", ""), ("GET", "/download"), ("DELETE", "")):
             found = api(method, f"{PATH}/{export_id}{path}", status=404)
             assert found["code"] == "EXPORT_NOT_FOUND"
@@ -90,7 +90,7 @@ def test_fourth_unfinished_export_is_refused(api: Api) -> None:
 
 def test_exports_are_listed_by_cursor_newest_first(api: Api, team: Team) -> None:
     made = [make_export(team.workspace).id for _ in range(3)]
-    make_export(team.outside)
+    make_export(team.other_workspace)
     first = api("GET", PATH, limit=2)
     second = api("GET", PATH, limit=2, cursor=first["nextCursor"])
     ids = [export["id"] for page in (first, second) for export in page["exports"]]
@@ -123,7 +123,7 @@ def test_file_is_downloaded_whole(
     export = make_export(live_team.workspace, file_format)
     answer = httpx.get(
         f"{web.url}/api/v1{PATH}/{export.id}/download",
-        headers={"Authorization": f"Bearer {make_key(live_team.workspace, ['read'])}"},
+        headers={"Authorization": f"Bearer {make_api_key(live_team.workspace, ['read'])}"},
         verify=TLS,
     )
     assert (answer.status_code, answer.text) == (200, written(export))

@@ -11,7 +11,7 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
-from apps.conversations.exports.writing import write_pending_exports
+from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
 from tests.conversations.export_helpers import asked, make_export
 from tests.dashboard.page_client import (

@@ -19,8 +19,8 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ExportNotFound, TooManyExports
 from apps.conversations.exports import writer
-from apps.conversations.exports.lines import COLUMNS, build_next_part
 from apps.conversations.exports.models import Export, ExportPart
+from apps.conversations.exports.parts import COLUMNS, build_next_part
 from apps.conversations.exports.queries import get_export
 from apps.conversations.exports.services import (
     MAX_EXPORTS,

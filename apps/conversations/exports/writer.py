@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.conversations.exports.lines import Part, build_next_part
 from apps.conversations.exports.models import Export, ExportPart, ExportStatus
+from apps.conversations.exports.parts import Part, build_next_part
 from apps.conversations.exports.queries import matching_conversations
 from apps.core.ids import new_id
 from apps.infrastructure.logging import get_logger

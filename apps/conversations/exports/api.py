@@ -14,7 +14,7 @@ from apps.audit.services import caller_actor
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports import services
-from apps.conversations.exports.files import export_response
+from apps.conversations.exports.downloads import export_response
 from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
 from apps.conversations.exports.schemas import CreateExportSchema, ExportListSchema, ExportSchema
 

@@ -1,0 +1,15 @@
+from apps.workspaces.models.erasures import Erasure
+from apps.workspaces.models.invitations import INVITABLE_ROLES, Invitation
+from apps.workspaces.models.members import Member, Role
+from apps.workspaces.models.workspaces import MAX_RETENTION_DAYS, Workspace, validate_slug
+
+__all__ = [
+    "INVITABLE_ROLES",
+    "MAX_RETENTION_DAYS",
+    "Erasure",
+    "Invitation",
+    "Member",
+    "Role",
+    "Workspace",
+    "validate_slug",
+]

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 from celery import shared_task
 from django.utils import timezone
 
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.task_queue import send_task_on_commit
 from apps.privacy import retention, workspace_deletion
-from apps.workspaces.services import ERASE_USERS
+
+ERASE_END_USERS_TASK = "apps.privacy.tasks.erase_users"
 
 log = get_logger(__name__)
 
@@ -25,7 +29,12 @@ def delete_expired_data() -> int:
     return retention.delete_expired_data(now=timezone.now())
 
 
-@shared_task(name=ERASE_USERS)  # type: ignore[untyped-decorator]
+@shared_task(name=ERASE_END_USERS_TASK)  # type: ignore[untyped-decorator]
 def erase_end_users() -> int:
     """Erase the end users whose erasure was requested. Runs on request and on a schedule."""
     return retention.erase_end_users(now=timezone.now())
+
+
+def enqueue_erasures(**_: Any) -> None:
+    """Queue the task that erases end users; a receiver of `erasure_requested`."""
+    send_task_on_commit(ERASE_END_USERS_TASK)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 from django.apps import apps
@@ -67,3 +69,16 @@ def test_every_row_of_a_tenant_names_its_workspace() -> None:
 def test_no_file_is_a_drawer_for_anything() -> None:
     drawers = {"utils.py", "helpers.py", "common.py", "misc.py"}
     assert [str(path.relative_to(ROOT)) for path in SOURCES if path.name in drawers] == []
+
+
+def test_no_app_names_a_task_of_another_app() -> None:
+    """Only the owner of a task sends it: other apps call its services or send a signal."""
+    foreign = []
+    for path in (ROOT / "apps").rglob("*.py"):
+        app = path.relative_to(ROOT / "apps").parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.value if isinstance(node, ast.Constant) else None
+            task = re.fullmatch(r"apps\.(\w+)\.tasks\.\w+", name) if isinstance(name, str) else None
+            if task and task[1] != app:
+                foreign.append((app, task[0]))
+    assert foreign == []

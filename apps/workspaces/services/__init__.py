@@ -1,8 +1,7 @@
 """Changes to workspaces, their members and invitations.
 
-Whoever asks is given twice where it matters: `by` is the member whose role is looked at, `actor`
-is whose hand the audit log names. What changes who is in a workspace holds a lock on its row, so
-that two changes at once are decided one after the other.
+`by` is the member whose role is checked; `actor` is written to the audit log. Changes of members
+lock the workspace's row, so that concurrent changes run one after the other.
 """
 
 from apps.workspaces.services.deletion import (
@@ -12,7 +11,6 @@ from apps.workspaces.services.deletion import (
     schedule_deletion,
 )
 from apps.workspaces.services.erasures import (
-    ERASE_USERS,
     claim_erasure,
     finish_erasure,
     request_erasure,
@@ -38,23 +36,22 @@ from apps.workspaces.services.workspaces import (
 )
 
 __all__ = [
-    "ERASE_USERS",
     "accept_invitation",
     "add_member",
-    "request_erasure",
     "cancel_deletion",
     "change_role",
     "claim_erasure",
     "close_workspace",
     "create_workspace",
+    "create_workspace_from_name",
     "finish_erasure",
     "invite",
     "leave_workspace",
     "make_owner",
     "mark_erased",
-    "create_workspace_from_name",
     "remove_member",
     "rename_workspace",
+    "request_erasure",
     "revoke_invitation",
     "schedule_deletion",
     "set_retention",

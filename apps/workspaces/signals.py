@@ -1,0 +1,8 @@
+"""Signals of workspaces, for apps above to connect to."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+erasure_requested = Signal()
+"""Sent once a requested erasure has been committed and waits for a worker. Sender: `Erasure`."""

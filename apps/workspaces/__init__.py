@@ -1,1 +1,1 @@
-"""The tenant: workspaces and who belongs to them."""
+"""Workspaces (tenants), their members and invitations."""

@@ -28,13 +28,13 @@ class WorkspaceAdmin(StaffAdmin):
         return redirect_to_admin("adjustments_adjustment_adjust", workspace=object_id)
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
-        may = request.user.has_perm
-        return may("adjustments.adjust_credits") or may("adjustments.give_goodwill")
+        has_perm = request.user.has_perm
+        return has_perm("adjustments.adjust_credits") or has_perm("adjustments.give_goodwill")
 
 
 @admin.register(Member)
 class MemberAdmin(ReadOnlyAdmin):
-    """Owners manage their members; staff help a workspace whose owner is gone for good."""
+    """Read-only: owners manage members. Staff can promote one if no owner is reachable."""
 
     list_display = ["workspace", "user", "role", "created_at"]
     list_select_related = ["workspace", "user"]
@@ -62,7 +62,7 @@ class InvitationAdmin(ReadOnlyAdmin):
 
 @admin.register(Erasure)
 class ErasureAdmin(ReadOnlyAdmin):
-    """End-users whom workspaces want forgotten. Who they are is not for staff."""
+    """Erasure requests of end users. Staff do not see the user id."""
 
     list_display = ["created_at", "workspace", "asked_by", "conversations", "leads", "done_at"]
     list_select_related = ["workspace", "asked_by"]

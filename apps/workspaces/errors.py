@@ -1,18 +1,18 @@
-"""Why a workspace, its members or an invitation stay as they are.
+"""Errors of workspaces, members and invitations.
 
-People meet these on pages, never on the wire: each is a sentence that says what to do.
+They are shown on dashboard pages only, not in the API. Each message says what to do.
 
-    Refusal
+    WorkspaceError
     ├── LastOwner
-    ├── OwnersOnly
+    ├── OwnerRequired
     ├── AlreadyMember
-    ├── WrongName
-    └── InvitationRefused
-        ├── InvitationUnknown
+    ├── NameMismatch
+    └── InvitationError
+        ├── InvitationNotFound
         ├── InvitationExpired
         ├── InvitationRevoked
         ├── InvitationUsed
-        └── InvitationForAnother
+        └── InvitationEmailMismatch
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class WorkspaceError(Exception):
-    """Something that was asked for and not done. `message` may be shown to the person."""
+    """A change that was refused. `message` may be shown to the user."""
 
     message: ClassVar[str]
 
@@ -30,7 +30,7 @@ class WorkspaceError(Exception):
 
 
 class LastOwner(WorkspaceError):
-    """A workspace always has an owner."""
+    """The change would leave the workspace without an owner."""
 
     message = "A workspace needs an owner. Make another member an owner first."
 
@@ -44,13 +44,13 @@ class AlreadyMember(WorkspaceError):
 
 
 class NameMismatch(WorkspaceError):
-    """What was typed is not the name of the workspace."""
+    """The typed confirmation is not the name of the workspace."""
 
     message = "Enter the workspace name exactly as shown."
 
 
 class InvitationError(WorkspaceError):
-    """An invitation that opens nothing, or not to this person."""
+    """The invitation cannot be accepted, or not by this user."""
 
 
 class InvitationNotFound(InvitationError):
@@ -70,6 +70,6 @@ class InvitationUsed(InvitationError):
 
 
 class InvitationEmailMismatch(InvitationError):
-    """The person who is signed in has not shown that the invited address is theirs."""
+    """The invited address is not a verified address of the signed-in user."""
 
     message = "This invitation is for another email address. Log in with that one."

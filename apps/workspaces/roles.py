@@ -1,4 +1,4 @@
-"""What each role may do in a workspace. The one table; docs/roles.md shows it to people."""
+"""The permissions of each workspace role. docs/roles.md documents this table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from apps.workspaces.models import Role
 
 
 class Permission(StrEnum):
-    """Something that a page or an action wants its member to be allowed."""
+    """A permission that a page or an action requires of the member."""
 
     VIEW = "see every page but the audit log"
     CHAT = "chat in the playground, which costs credits"
@@ -47,5 +47,5 @@ ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
 
 
 def is_allowed(role: str, permission: Permission) -> bool:
-    """Whether a member with this role is allowed that."""
+    """Return whether members with this role have the permission."""
     return permission in ROLE_PERMISSIONS[role]

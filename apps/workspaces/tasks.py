@@ -11,14 +11,14 @@ from django.urls import reverse
 from apps.workspaces.models import Invitation, Workspace
 from apps.workspaces.queries import invitation_token, owners_for
 
-_TRIED_AGAIN = {"autoretry_for": (OSError,), "retry_backoff": 10, "max_retries": 6}
+_RETRIES = {"autoretry_for": (OSError,), "retry_backoff": 10, "max_retries": 6}
 
 
-@shared_task(name="apps.workspaces.tasks.send_invitation", **_TRIED_AGAIN)  # type: ignore[untyped-decorator]
+@shared_task(name="apps.workspaces.tasks.send_invitation", **_RETRIES)  # type: ignore[untyped-decorator]
 def send_invitation(invitation_id: str) -> None:
-    """Send the link of an invitation that is still open. Sent twice, it is the same link."""
-    still_open = Invitation.objects.filter(pk=invitation_id, accepted_at=None, revoked_at=None)
-    invitation = still_open.select_related("workspace", "invited_by").first()
+    """Email the link of an invitation that is still open. Repeating it sends the same link."""
+    unused = Invitation.objects.filter(pk=invitation_id, accepted_at=None, revoked_at=None)
+    invitation = unused.select_related("workspace", "invited_by").first()
     if invitation is not None:
         link = settings.PUBLIC_URL + reverse(
             "accept_invitation", args=[invitation_token(invitation)]
@@ -26,11 +26,11 @@ def send_invitation(invitation_id: str) -> None:
         _send("invitation", invitation.email, {"invitation": invitation, "link": link})
 
 
-@shared_task(name="apps.workspaces.tasks.send_deletion_notices", **_TRIED_AGAIN)  # type: ignore[untyped-decorator]
+@shared_task(name="apps.workspaces.tasks.send_deletion_notices", **_RETRIES)  # type: ignore[untyped-decorator]
 def send_deletion_notices(workspace_id: str) -> None:
-    """Tell every owner that the workspace will be deleted, and how to keep it."""
-    still_due = Workspace.objects.filter(pk=workspace_id, closed_at=None)
-    workspace = still_due.exclude(deletion_due_at=None).first()
+    """Email all owners that the workspace will be deleted and how to cancel that."""
+    not_closed = Workspace.objects.filter(pk=workspace_id, closed_at=None)
+    workspace = not_closed.exclude(deletion_due_at=None).first()
     if workspace is not None:
         link = f"{settings.PUBLIC_URL}{workspace.get_absolute_url()}settings"
         for owner in owners_for(workspace.id):
@@ -39,8 +39,8 @@ def send_deletion_notices(workspace_id: str) -> None:
 
 def _send(template: str, to: str, context: dict[str, Any]) -> None:
     subject, text, html = (
-        render_to_string(f"workspaces/email/{template}{part}", context)
-        for part in ("_subject.txt", ".txt", ".html")
+        render_to_string(f"workspaces/email/{template}{suffix}", context)
+        for suffix in ("_subject.txt", ".txt", ".html")
     )
-    # A name with a line break in it must not begin another header.
+    # A line break in a workspace's name must not start another email header.
     send_mail(" ".join(subject.split()), text, None, [to], html_message=html)

@@ -1,8 +1,9 @@
-"""The end of a workspace: asked for, taken back or carried out, and what is left of it.
+"""Deletion of a workspace, in three steps.
 
-asked for      its name typed by an owner; everything goes on as before; can be taken back
-due            7 days later: closed; nobody and no key gets in, members and invitations are gone
-erased         what people wrote is gone (`apps.privacy.workspace_deletion`); row, ledger and audit stay
+scheduled   an owner typed the workspace's name; nothing changes yet, and it can be cancelled
+closed      7 days later: members, invitations and API keys are gone, and nobody has access
+erased      user content is deleted (`apps.privacy.workspace_deletion`); the row, the ledger and
+            the audit log remain
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ SEND_NOTICES_TASK = "apps.workspaces.tasks.send_deletion_notices"
 
 @transaction.atomic
 def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) -> Workspace:
-    """Let the workspace be deleted in 7 days, and tell its owners. Raises WrongName.
+    """Schedule the workspace's deletion in 7 days and email its owners. Raises NameMismatch.
 
-    Asking again does not move the day.
+    Repeating the request does not move the date.
     """
     if typed_name.strip() != workspace.name:
         raise NameMismatch
     due = timezone.now() + NOTICE_PERIOD
-    open_ones = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
-    if open_ones.filter(deletion_due_at=None).update(deletion_due_at=due):
+    not_closed = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
+    if not_closed.filter(deletion_due_at=None).update(deletion_due_at=due):
         _record(workspace, actor, "workspace.deletion_scheduled", due=due.isoformat())
         send_task_on_commit(SEND_NOTICES_TASK, workspace.id)
     workspace.refresh_from_db()
@@ -41,9 +42,9 @@ def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) ->
 
 @transaction.atomic
 def cancel_deletion(*, workspace: Workspace, actor: Actor) -> Workspace:
-    """Keep the workspace after all. One that is closed already stays closed."""
-    open_ones = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
-    if open_ones.exclude(deletion_due_at=None).update(deletion_due_at=None):
+    """Cancel a scheduled deletion. A workspace that is closed stays closed."""
+    not_closed = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
+    if not_closed.exclude(deletion_due_at=None).update(deletion_due_at=None):
         _record(workspace, actor, "workspace.deletion_cancelled")
     workspace.refresh_from_db()
     return workspace
@@ -51,10 +52,10 @@ def cancel_deletion(*, workspace: Workspace, actor: Actor) -> Workspace:
 
 @transaction.atomic
 def close_workspace(*, workspace_id: str, now: datetime) -> bool:
-    """Close a workspace whose day has come; False where it has not, or was closed before.
+    """Close a workspace whose deletion is due. Return False if it is not due or already closed.
 
-    Its name and slug go, so that the slug is free again; so do its members, invitations and
-    erasures.
+    Its name and slug are replaced, which frees the slug. Its members, invitations and erasures
+    are deleted.
     """
     due = Workspace.objects.filter(pk=workspace_id, closed_at=None, deletion_due_at__lte=now)
     if not due.update(closed_at=now, name=CLOSED_NAME, slug=workspace_id):
@@ -73,9 +74,9 @@ def close_workspace(*, workspace_id: str, now: datetime) -> bool:
 
 
 def mark_erased(*, workspace_id: str) -> None:
-    """Write down that nothing of what people wrote is left. Call it when that is so."""
-    closed = Workspace.objects.filter(pk=workspace_id, erased_at=None)
-    if closed.exclude(closed_at=None).update(erased_at=timezone.now()):
+    """Record that all user content of a closed workspace has been deleted."""
+    not_erased = Workspace.objects.filter(pk=workspace_id, erased_at=None)
+    if not_erased.exclude(closed_at=None).update(erased_at=timezone.now()):
         record(workspace_id=workspace_id, actor=SYSTEM, action="workspace.erased")
 
 

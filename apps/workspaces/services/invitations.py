@@ -1,8 +1,8 @@
-"""Places offered by email.
+"""Invitations by email.
 
-The link carries the invitation's id, signed: nobody can make one, nothing secret is stored or
-queued, and the same email can be sent twice. What it opens is decided by the row: once, until it
-expires, and for whoever owns the invited address.
+The link contains the signed invitation id: it cannot be forged, nothing secret is stored or
+queued, and the same email can be sent twice. An invitation can be accepted once, until it
+expires, by a user who has verified the invited address.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SEND_INVITATION_TASK = "apps.workspaces.tasks.send_invitation"
 
 @transaction.atomic
 def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: Actor) -> Invitation:
-    """Offer a place, and send the link. An open invitation to the address is replaced.
+    """Create an invitation and email its link. It replaces an open one for the same address.
 
-    Raises ValidationError for a bad address or role, AlreadyMember.
+    Raises ValidationError for a bad address or role, or AlreadyMember.
     """
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
     invitation = Invitation(
@@ -59,18 +59,18 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
 
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
-    """Take the offer back. One that was accepted or revoked stays as it is."""
-    opened = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
-    if opened.update(revoked_at=timezone.now()):
+    """Revoke an invitation. One that was accepted or revoked does not change."""
+    unused = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
+    if unused.update(revoked_at=timezone.now()):
         _record(invitation, actor, "invitation.revoked")
 
 
 @transaction.atomic
 def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
-    """Take the place that the link offers. The same person may follow the link again.
+    """Make the user a member. The same user can follow the link again without an error.
 
-    Raises a leaf of InvitationRefused: unknown, revoked, used by another, expired, or sent to an
-    address that is not a verified one of this person.
+    Raises a subclass of InvitationError: not found, revoked, used by another user, expired, or
+    sent to an address that this user has not verified.
     """
     invitation = _lock(parse_invitation_token(token))
     member = Member.objects.filter(workspace_id=invitation.workspace_id, user=user).first()
@@ -88,15 +88,15 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     invitation.accepted_at, invitation.accepted_by = now, user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     _record(invitation, actor, "invitation.accepted")
-    # Somebody who became a member meanwhile keeps the role that they have.
+    # A user who has become a member since keeps their role.
     return member or add_member(
         workspace=invitation.workspace, user=user, role=Role(invitation.role)
     )
 
 
 def _lock(invitation_id: str) -> Invitation:
-    found = Invitation.objects.select_for_update(of=("self",)).select_related("workspace")
-    invitation = found.filter(pk=invitation_id, workspace__closed_at=None).first()
+    invitations = Invitation.objects.select_for_update(of=("self",)).select_related("workspace")
+    invitation = invitations.filter(pk=invitation_id, workspace__closed_at=None).first()
     if invitation is None:
         raise InvitationNotFound
     return invitation

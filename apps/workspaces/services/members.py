@@ -1,4 +1,4 @@
-"""Who is in a workspace, and as what."""
+"""Membership and roles of a workspace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.workspaces.models import Member, Role, Workspace
 
 
 def add_member(*, workspace: Workspace, user: User, role: Role) -> Member:
-    """Give a person a place in the workspace. Raises ValidationError if they have one."""
+    """Add a user to the workspace. Raises ValidationError if they are a member already."""
     member = Member(workspace=workspace, user=user, role=role)
     member.full_clean()
     member.save()
@@ -22,7 +22,7 @@ def add_member(*, workspace: Workspace, user: User, role: Role) -> Member:
 def change_role(
     *, workspace: Workspace, member: Member, role: Role, by: Member, actor: Actor
 ) -> Member:
-    """Give a member another role. Raises OwnersOnly, LastOwner, or DoesNotExist for one gone."""
+    """Change a member's role. Raises OwnerRequired, LastOwner, or DoesNotExist if removed since."""
     _lock(workspace, member, by)
     if Role.OWNER in (member.role, role):
         _require_owner(by)
@@ -38,7 +38,7 @@ def change_role(
 
 @transaction.atomic
 def make_owner(*, member: Member, actor: Actor) -> None:
-    """Staff give a member the place of an owner, where the last one cannot be reached."""
+    """Make a member an owner, without a check: for staff, where no owner can be reached."""
     _lock(member.workspace, member)
     before, member.role = member.role, Role.OWNER
     member.save(update_fields=["role"])
@@ -47,7 +47,7 @@ def make_owner(*, member: Member, actor: Actor) -> None:
 
 @transaction.atomic
 def remove_member(*, workspace: Workspace, member: Member, by: Member, actor: Actor) -> None:
-    """Take a person out. Raises OwnersOnly, LastOwner, or DoesNotExist for one gone."""
+    """Remove a member. Raises OwnerRequired, LastOwner, or DoesNotExist if removed since."""
     _lock(workspace, member, by)
     if member.role == Role.OWNER:
         _require_owner(by)
@@ -58,7 +58,7 @@ def remove_member(*, workspace: Workspace, member: Member, by: Member, actor: Ac
 
 @transaction.atomic
 def leave_workspace(*, workspace: Workspace, member: Member, actor: Actor) -> None:
-    """Go, of one's own will. Raises LastOwner."""
+    """Remove a member at their own request. Raises LastOwner."""
     _lock(workspace, member)
     if member.role == Role.OWNER:
         _require_another_owner(member)
@@ -68,7 +68,7 @@ def leave_workspace(*, workspace: Workspace, member: Member, actor: Actor) -> No
 
 @transaction.atomic
 def transfer_ownership(*, workspace: Workspace, to: Member, by: Member, actor: Actor) -> None:
-    """Make another member owner and step back to admin. Raises OwnersOnly."""
+    """Make the member `to` an owner and the owner `by` an admin. Raises OwnerRequired."""
     _lock(workspace, to, by)
     _require_owner(by)
     if to.pk == by.pk:
@@ -80,7 +80,7 @@ def transfer_ownership(*, workspace: Workspace, to: Member, by: Member, actor: A
 
 
 def _lock(workspace: Workspace, *members: Member) -> None:
-    """Decide alone, on what is true now. Nothing that a chat writes waits for this lock."""
+    """Lock the workspace's row and refresh the members. No chat request waits for this lock."""
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
     for member in members:
         member.refresh_from_db(from_queryset=Member.objects.filter(workspace=workspace))

@@ -1,4 +1,4 @@
-"""Making and renaming workspaces."""
+"""Creating workspaces and changing their settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_STEM_LENGTH = 40
 
 @transaction.atomic
 def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
-    """A new workspace with its owner. Raises ValidationError for a bad or taken slug."""
+    """Create a workspace with its owner. Raises ValidationError for a bad or taken slug."""
     workspace = Workspace(slug=slug, name=name or slug)
     workspace.full_clean()
     workspace.save()
@@ -28,7 +28,7 @@ def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
 
 @transaction.atomic
 def create_workspace_from_name(*, name: str, owner: User, actor: Actor) -> Workspace:
-    """A new workspace as a person asks for it: by its name alone. Raises ValidationError."""
+    """Create a workspace with a slug made from its name. Raises ValidationError."""
     workspace = _create_with_free_slug(name=name.strip(), owner=owner)
     record(
         workspace_id=workspace.id,
@@ -42,7 +42,7 @@ def create_workspace_from_name(*, name: str, owner: User, actor: Actor) -> Works
 
 @transaction.atomic
 def rename_workspace(*, workspace: Workspace, name: str, actor: Actor) -> Workspace:
-    """Give the workspace another name; its slug, and so its addresses, stay."""
+    """Rename the workspace. Its slug, and so its URLs, do not change."""
     before, workspace.name = workspace.name, name.strip()
     workspace.full_clean()
     if workspace.name != before:
@@ -62,13 +62,13 @@ def rename_workspace(*, workspace: Workspace, name: str, actor: Actor) -> Worksp
 def set_retention(
     *, workspace: Workspace, conversations_days: int | None, leads_days: int | None, actor: Actor
 ) -> Workspace:
-    """Keep conversations and leads for so many days after they last changed; None for ever.
+    """Set for how many days conversations and leads are kept after their last change.
 
-    Raises ValidationError for days that are none.
+    None keeps them without limit. Raises ValidationError for a number out of range.
     """
     changed: dict[str, list[int | None]] = {}
-    given = {"keep_conversations_days": conversations_days, "keep_leads_days": leads_days}
-    for name, days in given.items():
+    new = {"keep_conversations_days": conversations_days, "keep_leads_days": leads_days}
+    for name, days in new.items():
         if getattr(workspace, name) != days:
             changed[name] = [getattr(workspace, name), days]
             setattr(workspace, name, days)
@@ -87,7 +87,7 @@ def set_retention(
 
 
 def _create_with_free_slug(*, name: str, owner: User) -> Workspace:
-    """A slug like the name; where that is taken, even this moment, six random digits tell apart."""
+    """Create a workspace whose slug is made from its name, with a random suffix if it is taken."""
     Workspace(name=name).clean_fields(exclude=["slug"])
     stem = slugify(name)[:_MAX_STEM_LENGTH].replace("_", "-").strip("-") or "workspace"
     if not Workspace.objects.filter(slug=stem).exists():
@@ -95,5 +95,5 @@ def _create_with_free_slug(*, name: str, owner: User) -> Workspace:
             with transaction.atomic():
                 return create_workspace(slug=stem, owner=owner, name=name)
         except (IntegrityError, ValidationError):
-            pass  # somebody took it between the question and the answer
+            pass  # another request has taken the slug since the check
     return create_workspace(slug=f"{stem}-{secrets.token_hex(3)}", owner=owner, name=name)

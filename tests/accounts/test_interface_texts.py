@@ -23,7 +23,7 @@ def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> Non
         "New password",
         "New password (again)",
     ]
-    assert page.count("At least 8 characters, and not a common one.") == 1
+    assert page.count("At least 8 characters. Avoid common passwords.") == 1
 
 
 def test_page_of_second_factors_says_since_when(team: Team) -> None:

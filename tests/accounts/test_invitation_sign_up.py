@@ -86,7 +86,7 @@ def test_link_vouches_for_no_other_address(live_team: Team) -> None:
     client.get(link)
     assert sign_up(client, other).headers["Location"] == "/verify-email"
     assert is_signed_in(client) is False
-    assert (other, "Verify your email address") in sent_emails()
+    assert (other, "Confirm your email address") in sent_emails()
 
 
 def test_person_with_an_account_logs_in_and_joins(live_team: Team) -> None:

@@ -62,7 +62,7 @@ def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_addres
     assert ledger_sum(member.workspace_id) == account.balance
     (entry,) = entries_for(member.workspace_id)
     assert (entry.action, entry.actor_label) == ("workspace.created", email)
-    assert sent_emails() == [(email, "Verify your email address")]
+    assert sent_emails() == [(email, "Confirm your email address")]
 
 
 def test_link_in_the_email_lets_in_the_browser_that_signed_up() -> None:
@@ -83,7 +83,7 @@ def test_link_in_the_email_lets_in_no_other_browser_and_works_once() -> None:
     link, stranger = emailed_link(), new_browser()
     assert stranger.post(link).headers["Location"] == "/login"
     assert is_signed_in(stranger) is False
-    assert "This link opens nothing" in stranger.get(link).content.decode()
+    assert "This link isn't valid" in stranger.get(link).content.decode()
     assert log_in(client, email).headers["Location"] == "/workspaces"
 
 
@@ -91,7 +91,7 @@ def test_address_must_be_proven_before_the_first_log_in() -> None:
     client, user = new_browser(), person(is_verified=False)
     assert log_in(client, user.email).headers["Location"] == "/verify-email"
     assert is_signed_in(client) is False
-    assert sent_emails() == [(user.email, "Verify your email address")]
+    assert sent_emails() == [(user.email, "Confirm your email address")]
 
 
 def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
@@ -99,7 +99,7 @@ def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
     before = Workspace.objects.count()
     response = sign_up(client, user.email.title())
     assert (response.status_code, response.headers["Location"]) == (302, "/verify-email")
-    assert sent_emails() == [(user.email, "You have an account on Parley")]
+    assert sent_emails() == [(user.email, "You already have a Parley account")]
     assert (Workspace.objects.count(), is_signed_in(client)) == (before, False)
 
 
@@ -192,7 +192,7 @@ def test_password_is_reset_by_a_link_that_works_once() -> None:
     assert sent_emails() == [(user.email, "Your password was reset")]
     assert log_in(new_browser(), user.email, "Another-1-Password").status_code == 302
     again = new_browser().get(link, follow=True)
-    assert "This link opens nothing" in again.content.decode()
+    assert "This link isn't valid" in again.content.decode()
 
 
 def test_reset_says_the_same_of_an_address_that_nobody_has() -> None:
@@ -202,7 +202,7 @@ def test_reset_says_the_same_of_an_address_that_nobody_has() -> None:
         for address in (person().email, email)
     )
     assert known.headers["Location"] == unknown.headers["Location"] == "/password/reset/sent"
-    assert sent_emails()[1] == (email, "There is no account with this address")
+    assert sent_emails()[1] == (email, "No account with this email")
 
 
 def test_reset_signs_other_sessions_out() -> None:
@@ -272,7 +272,7 @@ def test_staff_come_in_by_the_same_door() -> None:
 def test_person_in_no_workspace_is_told_what_to_do_and_makes_one() -> None:
     client, user = new_browser(), person()
     log_in(client, user.email)
-    assert "You are in no workspace yet" in client.get("/workspaces").content.decode()
+    assert "You don't belong to a workspace yet" in client.get("/workspaces").content.decode()
     response = client.post("/workspaces/new", {"name": "Second try"})
     workspace = Workspace.objects.get(members__user=user)
     assert response.headers["Location"] == f"/w/{workspace.slug}/"

@@ -74,7 +74,7 @@ def test_digest_is_that_of_the_bytes(team: Team) -> None:
     ],
 )
 def test_amount_is_a_whole_number(team: Team, amount: str, is_right: bool) -> None:
-    said = "The amount is a whole number such as 250 or -40, without separators."
+    said = "The amount must be a whole number such as 250 or -40, without separators."
     assert wrong(f'{team.workspace.slug},"{amount}",correction,x,,') == [[] if is_right else [said]]
 
 
@@ -91,23 +91,23 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
     ) == [
         [],
         [
-            "There is no workspace nowhere.",
-            "The amount is a whole number such as 250 or -40, without separators.",
+            "Workspace nowhere not found.",
+            "The amount must be a whole number such as 250 or -40, without separators.",
             "The kind is one of goodwill, correction, purchase, promotion.",
-            "Give a reason.",
-            "The expiry is a day such as 2027-12-31, or empty.",
+            "Enter a reason.",
+            "The expiry must be a date such as 2027-12-31, or empty.",
         ],
         [f"{team.workspace.id} is in row 2 already. Add the amounts up."],
         [
             f"The reason begins with =, {formula}",
             f"The reference begins with @, {formula}",
-            "The expiry is a day such as 2027-12-31, or empty.",
+            "The expiry must be a date such as 2027-12-31, or empty.",
         ],
-        ["This row has 3 cells, the header 6. Quote cells with commas."],
+        ["This row has 3 cells, the header has 6. Quote cells with commas."],
         [
-            "There is no workspace (empty).",
-            "The reason has 501 characters; 500 are the most.",
-            "The reference has 201 characters; 200 are the most.",
+            "Workspace (empty) not found.",
+            "The reason has 501 characters. The maximum is 500.",
+            "The reference has 201 characters. The maximum is 200.",
         ],
     ]
 
@@ -116,11 +116,11 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
     ("content", "sentence"),
     [
         (b" \n", "The file is empty."),
-        (HEADER.encode(), "The file has a header and no rows."),
+        (HEADER.encode(), "The file has no rows."),
         ("workspace".encode("utf-16"), "This is UTF-16, not CSV in UTF-8."),
         (b"PK\x03\x04rest", "This is a spreadsheet, not CSV in UTF-8."),
         (sheet("acme,5,goodwill,x,,") + b"caf\xe9,", "Line 3 has a character that is not UTF-8."),
-        (sheet("a\x00b,5,goodwill,x,,"), "The file has NUL characters; it is no CSV file."),
+        (sheet("a\x00b,5,goodwill,x,,"), "The file contains NUL characters and is not a CSV file."),
         (HEADER.replace(",", ";").encode() + b"\nx", "separated by semicolons. Separate them"),
         (HEADER.replace(",", "\t").encode() + b"\nx", "separated by tabs. Separate them"),
         (sheet('acme,5,goodwill,"x,,'), "is not CSV"),
@@ -128,8 +128,8 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
             b"workspace,amount,amount,kind,note\nx",
             "Missing: reason, reference, expiry. Not known: note. Twice: amount.",
         ),
-        (sheet(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)), "The file has 1,001 rows. Send at most"),
-        (b"x" * (MAX_BYTES + 1), "The file has 524,289 bytes. Send at most 524,288"),
+        (sheet(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)), "The file has 1,001 rows. The maximum is"),
+        (b"x" * (MAX_BYTES + 1), "The file has 524,289 bytes. The maximum is 524,288"),
     ],
 )
 def test_file_that_is_no_such_file_is_refused_in_words(

@@ -128,11 +128,11 @@ def test_preview_of_somebody_else_posts_nothing(finance: Client, team: Team) -> 
     [
         ({"reason": " "}, {"reason": ["This field is required."]}),
         ({"credits": "-5"}, {"credits": ["Ensure this value is greater than or equal to 1."]}),
-        ({"workspace": "nowhere"}, {"workspace": ["There is no workspace nowhere."]}),
-        ({"expires_on": "2020-02-02"}, {"__all__": ["The expiry has passed."]}),
+        ({"workspace": "nowhere"}, {"workspace": ["Workspace nowhere not found."]}),
+        ({"expires_on": "2020-02-02"}, {"__all__": ["The expiry is in the past."]}),
         (
             {"direction": "take"},
-            {"__all__": ["Only a correction takes credits; a goodwill gives them."]},
+            {"__all__": ["Only corrections can deduct credits."]},
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_own_workspace_is_refused_on_the_page(team: Team) -> None:
     add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
     page = browser(finance).post(ADJUST, filled(team))
     assert page.context["form"].non_field_errors() == [
-        f"You belong to {team.workspace.slug}. Somebody else has to adjust its credits."
+        f"You belong to {team.workspace.slug}. Another staff member must adjust its credits."
     ]
 
 
@@ -189,7 +189,7 @@ def test_entry_is_reversed_from_its_page(finance: Client, team: Team) -> None:
     finance.post(address, {"preview": shown.context["token"], "confirm": "1"})
     assert amounts(team) == [40, -40]
     again = finance.post(address, tampered | {"reason": "Once more"})
-    assert "This entry has been reversed before." in again.context["form"].non_field_errors()
+    assert "This entry was already reversed." in again.context["form"].non_field_errors()
 
 
 def test_absent_entry_is_not_reversed(finance: Client, team: Team) -> None:
@@ -243,7 +243,7 @@ def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
     assert (page.status_code, page.context["invalid_rows"], page.context["token"]) == (422, 1, "")
     assert [row[-1] for row in page.context["table"]["rows"]] == [
         "nothing",
-        "The amount is a whole number such as 250 or -40, without separators.",
+        "The amount must be a whole number such as 250 or -40, without separators.",
     ]
     mended = csv(good, f"{team.other_workspace.slug},5,goodwill,May,,")
     page = finance.post(UPLOAD, {"file": mended})
@@ -277,13 +277,13 @@ def test_file_above_the_threshold_waits(finance: Client, team: Team) -> None:
     rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.other_workspace)]
     page = finance.post(UPLOAD, {"file": csv(*rows)})
     assert list(page.context["preview"].approval_reasons) == [
-        "The file moves 12,000 credits in all, more than 10,000."
+        "The file moves 12,000 credits in total, more than 10,000."
     ]
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
     (request,) = Adjustment.objects.all()
     assert (request.status, amounts(team)) == ("pending", [])
     (said,) = finance.post(UPLOAD, {"file": csv(*rows)}).context["form"].errors["file"]
-    assert said.startswith("This file waits for approval since")
+    assert said.startswith("This file has been awaiting approval since")
 
 
 def test_file_that_is_none_is_told_on_the_page(finance: Client) -> None:

@@ -30,11 +30,9 @@ def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
     grant_credits(team.workspace, 100)
     again = line(team.workspace, -40, reverses_id=entry.id)
     finance = staff_of("finance")
-    assert refusal(finance, again) == ["This entry has been reversed before."]
+    assert refusal(finance, again) == ["This entry was already reversed."]
     of_it = line(team.workspace, 40, reverses_id=back.id)
-    assert refusal(finance, of_it) == [
-        "An entry that reverses another is not reversed. Post an adjustment."
-    ]
+    assert refusal(finance, of_it) == ["A reversal can't be reversed. Post an adjustment instead."]
 
 
 def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: Team) -> None:
@@ -42,15 +40,15 @@ def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: T
     assert entry is not None
     grant_credits(team.other_workspace, 100)
     finance = staff_of("finance")
-    contrary = ["A reversal is the contrary of its entry, to the credit."]
+    contrary = ["A reversal must match its entry exactly."]
     assert refusal(finance, line(team.workspace, -39, reverses_id=entry.id)) == contrary
     foreign = line(team.other_workspace, -40, reverses_id=entry.id)
-    assert refusal(finance, foreign) == ["This workspace's ledger has no such entry."]
+    assert refusal(finance, foreign) == ["Entry not found in this workspace's ledger."]
     taken = posted(team.workspace, -10).lines.get().entry
     assert taken is not None
     mended = line(team.workspace, 10, category="goodwill", reverses_id=taken.id)
     assert refusal(staff_of("support"), mended) == [
-        "You may give goodwill and nothing else. Ask somebody of finance.",
+        "You can only give goodwill. Ask finance for anything else.",
         *contrary,
     ]
 

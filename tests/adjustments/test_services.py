@@ -72,17 +72,17 @@ def test_kind_of_the_entry_follows_from_what_was_done(
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"reason": " "}, "Give a reason."),
-        ({"credits": 10**13}, "Move between 1 and 1,000,000,000,000 credits."),
+        ({"reason": " "}, "Enter a reason."),
+        ({"credits": 10**13}, "Enter 1 to 1,000,000,000,000 credits."),
         (
             {"credits": -1, "category": "goodwill"},
-            "Only a correction takes credits; a goodwill gives them.",
+            "Only corrections can deduct credits.",
         ),
         (
             {"credits": -1, "expires_at": timezone.now() + timedelta(days=1)},
-            "Credits that are taken do not expire.",
+            "Deducted credits can't have an expiry.",
         ),
-        ({"expires_at": timezone.now() - timedelta(days=1)}, "The expiry has passed."),
+        ({"expires_at": timezone.now() - timedelta(days=1)}, "The expiry is in the past."),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(
@@ -97,7 +97,7 @@ def test_no_more_is_taken_than_is_free(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=4)
     assert refusal(staff_of("finance"), line(team.workspace, -7)) == [
-        "Only 6 credits are free to take: the balance is 10, and running turns hold 4."
+        "Only 6 credits can be deducted: the balance is 10, of which 4 are reserved."
     ]
     assert ask(staff_of("finance"), line(team.workspace, -6)).status == "posted"
 
@@ -107,7 +107,7 @@ def test_nobody_adjusts_a_workspace_that_they_belong_to(team: Team) -> None:
     add_member(workspace=team.workspace, user=boss, role=Role.VIEWER)
     slug = team.workspace.slug
     assert refusal(boss, line(team.workspace, 5)) == [
-        f"You belong to {slug}. Somebody else has to adjust its credits."
+        f"You belong to {slug}. Another staff member must adjust its credits."
     ]
     assert ask(boss, line(team.other_workspace, 5)).status == "posted"
 
@@ -135,24 +135,26 @@ def test_closed_workspace_is_not_adjusted(team: Team) -> None:
 
 @pytest.mark.parametrize("group", ["operator", "auditor"])
 def test_other_staff_adjust_nothing(team: Team, group: str) -> None:
-    assert refusal(staff_of(group), line(team.workspace, 5)) == ["You may not adjust credits."]
+    assert refusal(staff_of(group), line(team.workspace, 5)) == [
+        "You don't have permission to adjust credits."
+    ]
 
 
 def test_who_is_no_longer_staff_adjusts_nothing(team: Team) -> None:
     gone = staff_of("finance")
     gone.is_staff = False
-    assert refusal(gone, line(team.workspace, 5)) == ["Only staff adjust credits."]
+    assert refusal(gone, line(team.workspace, 5)) == ["Only staff can adjust credits."]
 
 
 def test_support_gives_goodwill_up_to_the_limit_of_thirty_days(team: Team) -> None:
     support, other = staff_of("support"), staff_of("support")
-    nothing_else = ["You may give goodwill and nothing else. Ask somebody of finance."]
+    nothing_else = ["You can only give goodwill. Ask finance for anything else."]
     for category in ("correction", "purchase", "promotion"):
         assert refusal(support, line(team.workspace, 5, category=category)) == nothing_else
     ask(support, line(team.workspace, 30, category="goodwill"))
     wanted = line(team.workspace, 21, category="goodwill")
-    limit = "Support gives a workspace at most 50 credits of goodwill in 30 days"
-    assert refusal(other, wanted) == [f"{limit}; 20 are left. Ask somebody of finance."]
+    limit = "Support can give a workspace up to 50 goodwill credits in 30 days"
+    assert refusal(other, wanted) == [f"{limit}; 20 left. Ask finance for more."]
     assert ask(other, line(team.workspace, 20, category="goodwill")).status == "posted"
     assert ask(other, line(team.other_workspace, 50, category="goodwill")).status == "posted"
     assert ask(staff_of("finance"), wanted).status == "posted"
@@ -198,7 +200,7 @@ def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Te
     )
     other = {"file_name": "b.csv", "file_digest": "def"}
     request = ask(finance, line(team.other_workspace, 2000), **other)
-    with pytest.raises(FileAlreadyPosted, match="waits for approval since"):
+    with pytest.raises(FileAlreadyPosted, match="has been awaiting approval since"):
         ask(finance, line(team.other_workspace, 2000), **other)
     boss = staff_of("finance")
     decline(adjustment_id=request.id, user=boss, actor=staff_actor(boss), reason="no")

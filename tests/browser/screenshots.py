@@ -258,7 +258,7 @@ def _say(page: Page) -> None:
 
 
 def _compare(page: Page) -> None:
-    page.get_by_text("Try changes beside the saved chatbot").click()
+    page.get_by_text("Compare with a draft").click()
     page.get_by_label("System prompt").fill(CHANGED)
     page.get_by_label("Message").fill("Can I change the delivery address?")
     page.get_by_label("Message").press("Enter")

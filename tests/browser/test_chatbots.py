@@ -13,7 +13,7 @@ from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, make_chatbot, make_model
+from tests.factories import Team, make_chatbot, make_language_model
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -21,7 +21,7 @@ SHOTS = os.environ.get("SCREENSHOTS")
 
 @pytest.fixture
 def chatbot(live_team: Team) -> Chatbot:
-    model = make_model(credits_per_reply=2)
+    model = make_language_model(credits_per_reply=2)
     return make_chatbot(live_team.workspace, model, name="Support")
 
 
@@ -59,7 +59,7 @@ def test_change_is_named_in_the_save_bar_and_saved(
     page.get_by_label("Requests").fill("5")
     page.get_by_label("Window (seconds)").fill("86400")
     page.get_by_label("Stream by default").check()
-    expect(page.get_by_text("This allows about 5 a day.")).to_be_visible()
+    expect(page.get_by_text("About 5 per day.")).to_be_visible()
     bar = page.get_by_text("Unsaved: Requests, Window (seconds), Stream by default")
     expect(bar).to_be_visible()
     look(page, "chatbot-unsaved")
@@ -84,7 +84,7 @@ def test_mistake_is_told_at_its_field(
 
 @BOTH_SIZES
 def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) -> None:
-    model = make_model(credits_per_reply=1)
+    model = make_language_model(credits_per_reply=1)
     page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots")
     page.get_by_role("link", name="New chatbot").click()

@@ -52,7 +52,7 @@ def test_conversation_is_found_named_rated_and_deleted(
     index_new_messages()
     page = visit(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")
-    page.get_by_label("Words or an id").fill("refund")
+    page.get_by_label("Search", exact=True).fill("refund")
     page.get_by_role("button", name="Filter").click()
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(1)
@@ -64,8 +64,8 @@ def test_conversation_is_found_named_rated_and_deleted(
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1, name="Refund of May")).to_be_visible()
 
-    page.get_by_text("Rate this answer").click()
-    page.get_by_label("Comment, if you like").fill("Says when.")
+    page.get_by_text("Rate response").click()
+    page.get_by_label("Comment (optional)").fill("Says when.")
     page.get_by_role("button", name="Rate up").click()
     expect(page.locator(".rating").get_by_text("Rated up")).to_be_visible()
     expect(page.locator(".rating .said")).to_have_text("Says when.")
@@ -83,7 +83,7 @@ def test_conversation_is_found_named_rated_and_deleted(
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Delete conversation").click()
     dialog.get_by_role("button", name="Delete conversation").click()
-    expect(page.get_by_text("The conversation is deleted.")).to_be_visible()
+    expect(page.get_by_text("Conversation deleted.")).to_be_visible()
     expect(rows).to_have_count(1)
     expect(page.get_by_role("link", name="Another question")).to_be_visible()
     assert Conversation.objects.get(id=turn.conversation_id).erased_at is not None

@@ -85,7 +85,7 @@ def test_stranger_tries_the_echo(visit: Open, live_team: Team, size: str) -> Non
     page.goto("/docs")
     page.get_by_label("Message").fill("<b>Hello</b>")
     page.get_by_role("button", name="Send").click()
-    answer = page.get_by_label("What came back")
+    answer = page.get_by_label("Response", exact=True)
     expect(answer).to_contain_text("HTTP 200")
     expect(answer).to_contain_text("event: message.end")
     page.get_by_label("Stream").uncheck()

@@ -11,14 +11,14 @@ from playwright.sync_api import expect
 from apps.leads.models import Lead
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import made, read
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 
 pytestmark = pytest.mark.browser
 
 
 @BOTH_SIZES
 def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: str) -> None:
-    lead = made(make_chatbot(live_team.workspace), name="Ana")
+    lead = make_lead(make_chatbot(live_team.workspace), name="Ana")
     page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/leads")
     pipeline = page.get_by_role("navigation", name="Pipeline")
@@ -30,7 +30,7 @@ def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: st
     assert lead.status == "follow_up"
     Lead.objects.filter(id=lead.id).delete()
     page.get_by_label("Status of Ana").select_option("lost")
-    expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+    expect(page.get_by_text("No changes to save.")).to_be_visible()
 
 
 @BOTH_SIZES
@@ -38,8 +38,8 @@ def test_lead_is_found_changed_exported_and_read_where_it_was_said(
     visit: Open, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, lead_capture="detect")
-    made(chatbot, name="Ben Stone", email="ben@example.com")
-    thread = read(chatbot, "I am Ana Lima, ana@example.com.")
+    make_lead(chatbot, name="Ben Stone", email="ben@example.com")
+    thread = make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com.")
     page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/leads")
     page.get_by_label("Name or email").fill("ana")

@@ -15,7 +15,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
 from tests.factories import Team
 from tests.task_runner import run_jobs
-from tests.workspaces.people import roles, verified
+from tests.workspaces.people import roles_by_email, verify_email
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,11 @@ def test_somebody_is_invited_joins_and_goes_from_one_workspace_to_the_other(
     visit: Open, live_team: Team, size: str
 ) -> None:
     run_jobs()
-    here, there, charlie = live_team.workspace, live_team.outside, verified(live_team.charlie)
+    here, there, charlie = (
+        live_team.workspace,
+        live_team.other_workspace,
+        verify_email(live_team.charlie),
+    )
     Workspace.objects.filter(id=here.id).update(name="Here Inc.")
     Workspace.objects.filter(id=there.id).update(name="There Ltd.")
     page = members(visit(live_team.alice, size=size).new_page(), here)
@@ -54,7 +58,7 @@ def test_somebody_is_invited_joins_and_goes_from_one_workspace_to_the_other(
     assert_accessible(page, ".sidebar details[open]")
     page.get_by_role("link", name="There Ltd.").click()
     page.wait_for_url(f"**/w/{there.slug}/")
-    assert roles(here)[charlie.email] == "admin"
+    assert roles_by_email(here)[charlie.email] == "admin"
 
 
 @BOTH_SIZES
@@ -64,7 +68,7 @@ def test_owner_hands_over_and_leaves(visit: Open, live_team: Team, size: str) ->
     dialog = page.get_by_role("dialog", name="Leave this workspace?")
     dialog.get_by_role("button", name="Leave").click()
     expect(page.locator(".toast-error")).to_be_visible()
-    page.get_by_role("button", name=f"Hand over to {live_team.bob.email}").click()
+    page.get_by_role("button", name=f"Transfer ownership to {live_team.bob.email}").click()
     dialog = page.get_by_role("dialog", name="Hand the ownership over?")
     expect(dialog).to_contain_text(live_team.bob.email)
     assert_accessible(page, "dialog[open]")
@@ -73,13 +77,13 @@ def test_owner_hands_over_and_leaves(visit: Open, live_team: Team, size: str) ->
     page.get_by_role("button", name="Leave").click()
     page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     page.wait_for_url("**/workspaces*")
-    assert roles(live_team.workspace) == {live_team.bob.email: "owner"}
+    assert roles_by_email(live_team.workspace) == {live_team.bob.email: "owner"}
 
 
 @BOTH_SIZES
 def test_role_is_changed(visit: Open, live_team: Team, size: str) -> None:
     page = members(visit(live_team.alice, size=size).new_page(), live_team.workspace)
     page.get_by_label(f"Role of {live_team.bob.email}", exact=True).select_option("viewer")
-    page.get_by_role("button", name=f"Change the role of {live_team.bob.email}").click()
+    page.get_by_role("button", name=f"Change role of {live_team.bob.email}").click()
     expect(page.locator(".toast").first).to_be_visible()
-    assert roles(live_team.workspace)[live_team.bob.email] == "viewer"
+    assert roles_by_email(live_team.workspace)[live_team.bob.email] == "viewer"

@@ -21,8 +21,14 @@ from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
-from tests.leads.lead_factory import made, read
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.turns.new_turns import completed, failed, opened
 
 pytestmark = pytest.mark.browser
@@ -34,10 +40,10 @@ MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
 @pytest.fixture
 def life(live_team: Team) -> Team:
     """A workspace in which something has happened."""
-    give(live_team.workspace, 100)
+    grant_credits(live_team.workspace, 100)
     chatbot = make_chatbot(
         live_team.workspace,
-        make_model(credits_per_reply=1),
+        make_language_model(credits_per_reply=1),
         name="Support <b>bot</b>",
         lead_capture="detect",
     )
@@ -63,9 +69,9 @@ def life(live_team: Team) -> Team:
         actor=user_actor(live_team.bob),
     )
     opened(chatbot, conversation_id=thread.conversation_id, credits=1, text="Are you there? " * 20)
-    read(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
-    made(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
-    endpoint, _ = make_endpoint(live_team.workspace, description=ATTACK)
+    make_scanned_conversation(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
+    make_lead(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
+    endpoint, _ = make_webhook_endpoint(live_team.workspace, description=ATTACK)
     delivery = send_test(endpoint=endpoint)
     Delivery.objects.filter(id=delivery.id).update(
         status="failed",
@@ -170,7 +176,7 @@ def test_palette_goes_to_a_chatbot_by_keyboard_alone(visit: Open, life: Team, si
 def test_palette_is_walked_by_arrows_and_has_actions(visit: Open, life: Team) -> None:
     page = visit(life.alice).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
-    page.get_by_role("button", name="Search and go").first.click()
+    page.get_by_role("button", name="Search or jump to…").first.click()
     page.keyboard.type("new")
     chosen = page.locator("#palette [aria-selected=true]")
     expect(chosen).to_contain_text("New chatbot")
@@ -192,7 +198,7 @@ def test_palette_finds_a_conversation_by_the_id_of_a_turn(
     page.keyboard.type(turn.id)
     page.keyboard.press("Enter")
     expect(page.locator(f"a[href$='{turn.conversation_id}']")).to_be_visible()
-    expect(page.get_by_label("Words or an id")).to_have_value(turn.id)
+    expect(page.get_by_label("Search", exact=True)).to_have_value(turn.id)
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
@@ -210,7 +216,7 @@ def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team, size: str) -> 
 def test_chosen_light_is_remembered_without_a_flash(visit: Open, life: Team) -> None:
     page = visit(life.alice).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Switch theme").click()
     page.goto(f"/w/{life.workspace.slug}/chatbots")
     assert 'data-theme="dark"' in page.request.get(page.url).text()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

@@ -16,7 +16,7 @@ from apps.conversations.models import Turn
 from tests.browser.accessibility import assert_accessible
 from tests.browser.attacks import ATTACKS
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -25,8 +25,8 @@ SHOTS = os.environ.get("SCREENSHOTS")
 
 @pytest.fixture
 def chatbot(live_team: Team) -> Chatbot:
-    give(live_team.workspace, 100)
-    model = make_model(credits_per_reply=2)
+    grant_credits(live_team.workspace, 100)
+    model = make_language_model(credits_per_reply=2)
     return make_chatbot(live_team.workspace, model, name="Support")
 
 
@@ -53,14 +53,14 @@ def test_answer_comes_with_its_receipt_and_its_curl(
     say(page, "And more")
     expect(page.locator("[data-pane=saved] .line-answer[data-state=done]")).to_have_count(2)
     assert Turn.objects.filter(chatbot=chatbot).values("conversation").distinct().count() == 1
-    answer.first.get_by_text("The request as curl").click()
+    answer.first.get_by_text("Show as curl").click()
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"playground-{size}-{scheme}.png", full_page=True)
     assert_accessible(page)
     command = answer.first.locator("[data-curl] code").inner_text()
     done = subprocess.run(
         ["/bin/sh", "-c", command],
-        env={**os.environ, "PARLEY_API_KEY": make_key(live_team.workspace)},
+        env={**os.environ, "PARLEY_API_KEY": make_api_key(live_team.workspace)},
         capture_output=True,
         text=True,
         timeout=30,
@@ -86,10 +86,10 @@ def test_slow_answer_is_stopped(visit: Open, live_team: Team, size: str) -> None
 def test_changes_answer_beside_the_saved_chatbot_and_are_saved(
     visit: Open, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
-    dear = make_model(credits_per_reply=5)
+    dear = make_language_model(credits_per_reply=5)
     page = playground(visit(live_team.bob, size=size).new_page(), chatbot)
     expect(page.get_by_role("heading", name="With your changes")).to_be_hidden()
-    page.get_by_text("Try changes beside the saved chatbot").click()
+    page.get_by_text("Compare with a draft").click()
     page.get_by_label("Model").select_option(value=dear.id)
     expect(page.get_by_role("heading", name="With your changes")).to_be_visible()
     say(page, "Hello")

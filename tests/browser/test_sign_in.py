@@ -108,7 +108,7 @@ def test_key_is_rotated_and_both_work_for_a_while(
     page.get_by_role("button", name="Rotate test").click()
     dialog = page.get_by_role("dialog", name="Rotate this key?")
     expect(dialog).to_contain_text(f"test ({old[:17]}…{old[-4:]})")
-    dialog.get_by_label("The old key still works").select_option(label="For an hour")
+    dialog.get_by_label("Revoke old key").select_option(label="In 1 hour")
     dialog.get_by_role("button", name="Rotate key").click()
     new = page.get_by_label("API key", exact=True).input_value()
     assert new != old
@@ -133,7 +133,7 @@ def test_deletion_wants_the_name_typed_and_is_taken_back(
     expect(dialog.get_by_role("button", name="Delete workspace")).to_be_disabled()
     dialog.get_by_label("Type").fill(workspace.name)
     dialog.get_by_role("button", name="Delete workspace").click()
-    page.get_by_role("button", name="Keep this workspace").click()
+    page.get_by_role("button", name="Cancel deletion").click()
     expect(page.get_by_text(f"{workspace.name} is kept.")).to_be_visible()
     workspace.refresh_from_db()
     assert workspace.deletion_due_at is None

@@ -15,7 +15,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.adjustments.adjustment_requests import posted, staff_of
 from tests.browser.conftest import Open
-from tests.factories import Team, give
+from tests.factories import Team, grant_credits
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def fill(page: Page, **fields: str) -> None:
     for name, value in fields.items():
         page.locator(f"[name={name}]").fill(value)
     page.locator("[name=category]").select_option("goodwill")
-    page.get_by_role("button", name="Look at it first").click()
+    page.get_by_role("button", name="Review").click()
 
 
 def amounts(team: Team) -> list[int]:
@@ -33,7 +33,7 @@ def amounts(team: Team) -> list[int]:
 
 
 def test_staff_adjust_from_the_account_and_reverse_it(visit: Open, live_team: Team) -> None:
-    give(live_team.workspace, 100)
+    grant_credits(live_team.workspace, 100)
     page = visit(staff_of("finance")).new_page()
     page.goto(f"/admin/credits/account/{live_team.workspace.id}/change/")
     page.get_by_role("link", name="Adjust credits").click()
@@ -49,7 +49,7 @@ def test_staff_adjust_from_the_account_and_reverse_it(visit: Open, live_team: Te
     page.goto(f"/admin/credits/ledgerentry/{entry.id}/change/")
     page.get_by_role("link", name="Reverse this entry").click()
     page.locator("[name=reason]").fill("It was not theirs")
-    page.get_by_role("button", name="Look at it first").click()
+    page.get_by_role("button", name="Review").click()
     expect(page.locator("[data-after]")).to_have_text("100")
     page.get_by_role("button", name="Post").click()
     expect(page.get_by_text("Posted.", exact=True)).to_be_visible()
@@ -60,7 +60,7 @@ def test_balance_that_moves_meanwhile_is_shown_anew(visit: Open, live_team: Team
     page = visit(staff_of("finance")).new_page()
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     fill(page, credits="5", reason="A slow day")
-    give(live_team.workspace, 7)
+    grant_credits(live_team.workspace, 7)
     page.get_by_role("button", name="Post").click()
     expect(page.get_by_text("The balance has changed since this was shown.")).to_be_visible()
     expect(page.locator("[data-after]")).to_have_text("12")
@@ -73,11 +73,11 @@ def test_second_person_decides(visit: Open, live_team: Team) -> None:
     page = visit(staff_of("finance")).new_page()
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     fill(page, credits="20000", reason="A lost week")
-    page.get_by_role("button", name="Ask for approval").click()
+    page.get_by_role("button", name="Request approval").click()
     expect(page.get_by_text("a second person has to approve this")).to_be_visible()
     (request,) = Adjustment.objects.filter(lines__workspace=live_team.workspace)
     page.get_by_role("link", name="Decide").click()
-    expect(page.get_by_text("You asked for this. Somebody else has to decide.")).to_be_visible()
+    expect(page.get_by_text("You requested this. Someone else must review it.")).to_be_visible()
     expect(page.get_by_role("button", name="Approve and post")).to_have_count(0)
     assert amounts(live_team) == []
     other = visit(staff_of("finance")).new_page()
@@ -102,7 +102,7 @@ def test_file_with_one_bad_row_is_mended_and_posted(
     visit: Open, live_team: Team, tmp_path: Path
 ) -> None:
     file = tmp_path / "may.csv"
-    first, second = live_team.workspace.slug, live_team.outside.slug
+    first, second = live_team.workspace.slug, live_team.other_workspace.slug
     rows = f"workspace,amount,kind,reason,reference,expiry\n{first},250,goodwill,May,,\n"
     file.write_text(f"{rows}{second},lots,goodwill,May,,\n")
     page = visit(staff_of("finance")).new_page()
@@ -111,7 +111,7 @@ def test_file_with_one_bad_row_is_mended_and_posted(
 
     def check() -> None:
         page.locator("input[type=file]").set_input_files(file)
-        page.get_by_role("button", name="Check every row").click()
+        page.get_by_role("button", name="Check rows").click()
 
     check()
     expect(page.get_by_text("One row is wrong, so nothing can be posted.")).to_be_visible()
@@ -123,7 +123,7 @@ def test_file_with_one_bad_row_is_mended_and_posted(
     expect(page.get_by_text("0 → 250")).to_be_visible()
     page.get_by_role("button", name="Post all rows").click()
     expect(page.get_by_text("Posted.", exact=True)).to_be_visible()
-    places = (live_team.workspace, live_team.outside)
+    places = (live_team.workspace, live_team.other_workspace)
     assert [balance_for(each.id).balance for each in places] == [250, 40]
     page.goto("/admin/adjustments/adjustment/upload/")
     check()
@@ -131,7 +131,7 @@ def test_file_with_one_bad_row_is_mended_and_posted(
 
 
 def test_statement_shows_what_staff_did(visit: Open, live_team: Team) -> None:
-    give(live_team.workspace, 100)
+    grant_credits(live_team.workspace, 100)
     posted(live_team.workspace, 40, reason="Spring", reference="T-9")
     page = visit(staff_of("finance")).new_page()
     page.goto(reverse("admin:credits_statement_month", args=[live_team.workspace.id]))

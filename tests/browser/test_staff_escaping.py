@@ -32,7 +32,14 @@ from apps.workspaces.services import invite
 from tests.adjustments.adjustment_requests import asked, posted
 from tests.browser.attacks import ATTACKS
 from tests.browser.conftest import Open
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model, make_user
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_user,
+    make_webhook_endpoint,
+)
 from tests.turns.new_turns import completed, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -56,7 +63,7 @@ def harmful(team: Team) -> None:
     workspace = team.workspace
     Workspace.objects.filter(pk=workspace.pk).update(name=piece(120))
     User.objects.filter(pk=team.alice.pk).update(name=piece(120))
-    give(workspace, 100)
+    grant_credits(workspace, 100)
     posted(workspace, 5, reason=piece(500), reference=piece(200))
     asked(workspace, 1_000_000, reason=piece(500), reference=piece(200))
     Account.objects.filter(pk=workspace.pk).update(
@@ -71,7 +78,7 @@ def harmful(team: Team) -> None:
         status=201,
         sealed_body="x",
     )
-    model = make_model()
+    model = make_language_model()
     LanguageModel.objects.filter(pk=model.pk).update(name=f"{piece(80)} {model.id}"[:120])
     model.refresh_from_db()
     chatbot = make_chatbot(workspace, model, system_prompt=ALL)
@@ -106,7 +113,7 @@ def harmful(team: Team) -> None:
         value=piece(254),
     )
     Reading.objects.create(workspace=workspace, turn=turn)
-    make_endpoint(workspace)
+    make_webhook_endpoint(workspace)
     emit(workspace_id=workspace.id, event=EventType.LEAD_CREATED, data={"name": ALL})
     answer = {"response_body": ALL, "request_headers": {"X-Said": ALL}, "error": piece(200)}
     Delivery.objects.filter(workspace=workspace).update(**answer)
@@ -163,20 +170,20 @@ def test_what_was_said_does_nothing_where_it_is_read(visit: Open, live_team: Tea
     conversation = Conversation.objects.filter(workspace=live_team.workspace).order_by("pk")[0]
     page.goto(reverse("admin:conversations_conversation_read", args=[conversation.pk]))
     page.locator("[name=reason]").fill("To see that nothing happens")
-    page.get_by_role("button", name="Read the messages").click()
+    page.get_by_role("button", name="Read messages").click()
     page.get_by_text(re.compile("attacker")).first.wait_for()
     assert (page.evaluate("document.hacked"), went, dialogs) == (None, [], [])
 
 
 def test_what_is_typed_does_nothing_where_it_is_shown_again(visit: Open, live_team: Team) -> None:
-    give(live_team.workspace, 10)
+    grant_credits(live_team.workspace, 10)
     page = visit(make_user("boss", is_staff=True, is_superuser=True)).new_page()
     went, dialogs = watched(page)
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     page.locator("[name=credits]").fill("5")
     page.locator("[name=reason]").fill(piece(500))
     page.locator("[name=reference]").fill(piece(200))
-    page.get_by_role("button", name="Look at it first").click()
+    page.get_by_role("button", name="Review").click()
     page.get_by_role("button", name="Post").click()
     page.get_by_text("Posted.", exact=True).wait_for()
     page.goto("/admin/adjustments/adjustment/upload/")
@@ -184,7 +191,7 @@ def test_what_is_typed_does_nothing_where_it_is_shown_again(visit: Open, live_te
     content = f"workspace,amount,kind,reason,reference,expiry\n{rows}".encode()
     file = {"name": f"{ATTACKS[0]}.csv", "mimeType": "text/csv", "buffer": content}
     page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
-    page.get_by_role("button", name="Check every row").click()
+    page.get_by_role("button", name="Check rows").click()
     page.get_by_text("Some rows are wrong").wait_for()
     assert (page.evaluate("document.hacked"), went, dialogs) == (None, [], [])
     assert AdjustmentLine.objects.filter(workspace=live_team.workspace).count() == 1

@@ -12,7 +12,7 @@ from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, make_endpoint
+from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.browser
@@ -57,17 +57,17 @@ def test_test_is_sent_looked_at_and_sent_again(visit: Open, live_team: Team, siz
     Delivery.objects.all().delete()  # senders look at all workspaces
     page = visit(live_team.alice, size=size).new_page()
     with Receiver(lambda _: Reply(500, b"<b>not now</b>")) as receiver:
-        endpoint, _ = make_endpoint(live_team.workspace, url=receiver.url)
+        endpoint, _ = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         page.goto(f"/w/{live_team.workspace.slug}/webhooks/{endpoint.id}")
         page.get_by_role("button", name="Send a test").click()
-        expect(page.get_by_text("Nothing was sent yet.")).to_be_visible()
+        expect(page.get_by_text("Not sent yet.")).to_be_visible()
         deliver()
         expect(page.get_by_text("Status 500")).to_be_visible()  # the page looks again by itself
         expect(page.get_by_text("<b>not now</b>")).to_be_visible()
         Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
         receiver.answering = lambda _: Reply(200, b"thanks")
         page.get_by_role("button", name="Send again").click()
-        expect(page.get_by_text("It is on its way again.")).to_be_visible()
+        expect(page.get_by_text("Event queued for resending.")).to_be_visible()
         deliver()
         expect(page.get_by_text("Status 200")).to_be_visible()
     assert_accessible(page)

@@ -62,8 +62,8 @@ def test_page_tells_what_each_plan_would_do_and_does_nothing(
     team: Team, desk: Client, growth: Plan
 ) -> None:
     page = visible_text(desk.get(on_free(team)).content.decode())
-    assert "Free 100 is the plan already" in page
-    assert "Growth 1,000 at once, with 900 credits for" in page
+    assert "Free 100 Current plan" in page
+    assert "Growth 1,000 Immediately, with 900 credits for" in page
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
@@ -72,7 +72,7 @@ def test_plan_is_changed_with_a_reason_that_the_owner_finds(
 ) -> None:
     address = on_free(team)
     done = desk.post(address, {"plan": growth.id, "reason": WHY}, follow=True)
-    assert shown_messages(done) == [f"The plan of {team.workspace.slug} is changed."]
+    assert shown_messages(done) == [f"Plan of {team.workspace.slug} changed."]
     account = Account.objects.get(pk=team.workspace.id)
     assert (account.plan, account.balance) == (growth, 1000)
     entry = AuditEntry.objects.get(workspace=team.workspace, action="plan.changed")
@@ -111,7 +111,7 @@ def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
     page = desk.get(address).content.decode()
     assert ("500 credits" in visible_text(page), "<b>For May</b>" in page) == (True, False)
     done = desk.post(address, {"verdict": "accept", "answer": ""}, follow=True)
-    assert shown_messages(done) == ["The request is accepted."]
+    assert shown_messages(done) == ["Request accepted."]
     (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
     assert (entry.kind, entry.amount, entry.created_by) == ("purchase", 500, finance)
     assert entry.from_ip == "127.0.0.1"

@@ -100,7 +100,7 @@ def test_saving_what_is_there_already_changes_nothing(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
     response = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot))
-    assert told(response) == ["Nothing was changed."]
+    assert told(response) == ["No changes to save."]
     assert actions(team) == []
 
 
@@ -146,7 +146,7 @@ def test_chatbot_is_deleted_once_its_name_is_typed(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
     wrong = alice.post(at(team, chatbot.id, "delete"), {"name": "support"})
-    assert told(wrong) == ["That is not its name. Support is still here."]
+    assert told(wrong) == ["The name doesn't match. Support was not deleted."]
     right = alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
     assert right["Location"] == at(team)
     assert list(chatbots_for(team.workspace.id)) == []
@@ -217,10 +217,10 @@ def test_list_asks_as_many_queries_for_fifty_as_for_one(
 @pytest.mark.parametrize(
     ("requests", "seconds", "words"),
     [
-        (60, 60, "This allows about 1 a second, or 86,400 a day."),
-        (10, 60, "This allows about 10 a minute, or 14,400 a day."),
-        (1, 3600, "This allows about 1 an hour, or 24 a day."),
-        (5, 86_400, "This allows about 5 a day."),
+        (60, 60, "About 1 per second, or 86,400 per day."),
+        (10, 60, "About 10 per minute, or 14,400 per day."),
+        (1, 3600, "About 1 per hour, or 24 per day."),
+        (5, 86_400, "About 5 per day."),
     ],
 )
 def test_limit_in_words(requests: int, seconds: int, words: str) -> None:
@@ -234,10 +234,10 @@ def test_limit_being_typed_is_told_with_what_was_used(
     opened(make_chatbot(team.workspace))
     typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
     told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert (told["limit_words"], told["used"]) == ("This allows about 5 a day.", 1)
+    assert (told["limit_words"], told["used"]) == ("About 5 per day.", 1)
     typed["rate_limit_requests"] = "many"
     told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert told["limit_words"] == "This allows about 2 an hour, or 60 a day."
+    assert told["limit_words"] == "About 2 per hour, or 60 per day."
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_limit_being_typed_is_told_with_what_was_used(
         (Price(1), "1 credit a reply"),
         (
             Price(0, 2, 6),
-            "2 credits per 1,000 tokens of prompt and 6 credits per 1,000 tokens of reply",
+            "2 credits per 1,000 input tokens and 6 credits per 1,000 output tokens",
         ),
     ],
 )

@@ -273,7 +273,7 @@ def test_answer_is_rated_on_the_page_and_in_place(
     assert (
         "Rated"
         not in visible_text(rate(bob, team, turn, rating="").content.decode())
-        .partition("Rate this answer")[0]
+        .partition("Rate response")[0]
         .rpartition("Assistant")[2]
     )
     assert Rating.objects.count() == 0
@@ -311,7 +311,7 @@ def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) 
     completed(turn)
     gone = people["owner"].post(url, follow=True)
     assert (shown_messages(gone), table_cells(gone.content.decode())) == (
-        ["The conversation is deleted."],
+        ["Conversation deleted."],
         [],
     )
     for rest in ([], ["turns", turn.id], ["edit"], ["delete"]):

@@ -61,14 +61,14 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
     grant_credits(team.other_workspace, 1)
     html = login(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
     assert "Left 963 the sum of the ledger Held 5" in visible_text(html)
-    assert "Plan Growth 5,000 credits a month" in visible_text(html)
+    assert "Plan Growth 5,000 credits per month" in visible_text(html)
     assert "Use: 30 credits for 3 turns" in visible_text(html)
     chatbots, models, keys, statement = tables_of(html)
     assert chatbots == [["Dear", "3", "30"]]
     assert models == [[dear.model_name, "3", "30"]]
     assert keys == [
         ["test", "1", "30"],
-        ["Without a key", "2", "0"],
+        ["Playground", "2", "0"],
     ]
     assert statement == [
         ["just now", "Charge", f"Turn {old.id}", "-7", "963"],

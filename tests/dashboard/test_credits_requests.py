@@ -29,7 +29,7 @@ def page_of(team: Team) -> str:
 
 
 def requests_of(team: Team) -> list[list[str]]:
-    return table_cells(page_of(team).partition('aria-label="What was asked for"')[2])
+    return table_cells(page_of(team).partition('aria-label="Requests"')[2])
 
 
 def growth() -> Plan:
@@ -63,9 +63,7 @@ def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: T
     alice = login(team.alice)
     address = page_path(team.workspace, "credits/buy")
     asked = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
-    assert shown_messages(asked) == [
-        "Your request is with Parley's staff. The answer comes by email."
-    ]
+    assert shown_messages(asked) == ["Request sent. We reply by email."]
     request = CreditRequest.objects.get(workspace=team.workspace)
     assert (request.credits, request.note, request.asked_by) == (12000, "For May", team.alice)
     assert requests_of(team) == [
@@ -94,7 +92,7 @@ def test_plan_is_asked_for_from_those_that_are_offered(team: Team) -> None:
     Plan.objects.create(slug=new_id(), name="Hidden", is_active=False)
     start_plan(workspace_id=team.workspace.id, plan="free", grant_credits=True, now=timezone.now())
     page = page_of(team)
-    assert "Growth: 5,000 credits a month, they last 2 months" in page
+    assert "Growth · 5,000 credits per month, valid for 2 months" in page
     assert ("Hidden" in page, "Free: 100 credits" in page) == (False, False)
     address = page_path(team.workspace, "credits/plan")
     login(team.alice).post(address, {"plan-plan": plan.id, "plan-note": ""})
@@ -113,7 +111,7 @@ def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
     )
     alice = login(team.alice)
     address = page_path(team.workspace, f"credits/requests/{asked.id}/withdraw")
-    assert shown_messages(alice.post(address, follow=True)) == ["The request is withdrawn."]
+    assert shown_messages(alice.post(address, follow=True)) == ["Request withdrawn."]
     assert shown_messages(alice.post(address, follow=True)) == [
         "This request is not open any more."
     ]
@@ -137,14 +135,14 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
     workspace = team.workspace.id
     began = datetime(2099, 1, 31, 9, tzinfo=UTC)
     start_plan(workspace_id=workspace, plan="free", grant_credits=True, now=began)
-    assert "100 credits a month next on 28 February" in visible_text(page_of(team))
+    assert "100 credits per month Renews on 28 February" in visible_text(page_of(team))
     change_plan(workspace_id=workspace, plan=growth(), actor=staff_actor(team.bob), now=began)
     soon = datetime(2099, 2, 3, tzinfo=UTC)
     grant(workspace_id=workspace, credits=70, reason="x", expires_at=soon)
     hold(workspace_id=workspace, credits=20)
     charge(workspace_id=workspace, held=20, credits=20, turn_id=new_id())
     page = visible_text(page_of(team))
-    assert "Expire next 50 on 3 February 2099, if they are not used" in page
+    assert "Expiring next 50 on 3 February 2099 if unused" in page
     assert "then 4,900 on 31 March 2099" in page
     change_plan(
         workspace_id=workspace,
@@ -152,7 +150,7 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
         actor=staff_actor(team.bob),
         now=began + timedelta(days=1),
     )
-    assert "5,000 credits a month Free from 28 February on" in visible_text(page_of(team))
+    assert "5,000 credits per month Free starts on 28 February" in visible_text(page_of(team))
 
 
 def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:

@@ -118,7 +118,7 @@ def test_export_is_deleted(team: Team, bob: Client) -> None:
     export = make_export(team.workspace)
     url = page_path(team.workspace, f"{LIST}/{export.id}/delete")
     answer = bob.post(url, follow=True)
-    assert shown_messages(answer) == ["The export is deleted."]
+    assert shown_messages(answer) == ["Export deleted."]
     assert "No export yet" in visible_text(answer.content.decode())
     assert bob.post(url).status_code == 404
 

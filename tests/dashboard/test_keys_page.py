@@ -65,7 +65,7 @@ def test_key_is_revoked_at_once_and_once(team: Team) -> None:
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, page = login(team.alice), page_path(team.workspace, f"keys/{key.id}/revoke")
     said = shown_messages(alice.post(page, follow=True))
-    assert said == ["test is revoked. Calls with it are refused from now on."]
+    assert said == ["test revoked. Requests with this key are now rejected."]
     alice.post(page)
     with pytest.raises(InvalidApiKey):
         authenticate_key(secret)
@@ -145,7 +145,7 @@ def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team:
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, rotate = login(team.alice), page_path(team.workspace, f"keys/{key.id}/rotate")
     said = shown_messages(alice.post(rotate, {"grace": "99999999"}, follow=True))
-    assert said == ["Choose how long the old key still works."]
+    assert said == ["Choose when to revoke the old key."]
     alice.post(page_path(team.workspace, f"keys/{key.id}/revoke"))
     said = shown_messages(alice.post(rotate, {"grace": "0"}, follow=True))
     assert said[-1] == "This API key has been revoked or has expired. Create a new one."

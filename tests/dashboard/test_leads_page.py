@@ -120,7 +120,7 @@ def test_lead_is_changed_by_the_form(team: Team, bob: Client, chatbot: Chatbot) 
         assert answer.status_code == 422
         return dict(answer.context["form"].errors)
 
-    assert refused(email="") == {"email": ["An email address can be changed, not taken away."]}
+    assert refused(email="") == {"email": ["You can change the email address but not remove it."]}
     assert refused(email="ben@example.com") == {
         "email": ["Another lead of this chatbot has this email address."]
     }

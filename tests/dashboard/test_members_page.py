@@ -29,13 +29,13 @@ def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
     form = {"email": " Dana@Example.com ", "role": "viewer"}
     for _ in range(2):
         response = alice.post(page_path(team.workspace, "members/invite"), form, follow=True)
-        assert shown_messages(response) == ["An invitation is on its way to Dana@Example.com."]
+        assert shown_messages(response) == ["Invitation sent to Dana@Example.com."]
     (invitation,) = open_invitations_for(team.workspace.id)
     assert (invitation.email, invitation.role) == ("dana@example.com", "viewer")
     response = alice.post(
         page_path(team.workspace, f"invitations/{invitation.id}/revoke"), follow=True
     )
-    assert shown_messages(response) == ["The invitation to dana@example.com is withdrawn."]
+    assert shown_messages(response) == ["Invitation to dana@example.com revoked."]
     assert open_invitations_for(team.workspace.id).count() == 0
 
 
@@ -60,7 +60,7 @@ def test_invitation_that_is_not_valid_is_told_on_the_form(
 def test_member_is_not_invited_again(team: Team) -> None:
     form = {"email": team.bob.email, "role": "viewer"}
     response = login(team.alice).post(page_path(team.workspace, "members/invite"), form)
-    assert response.context["form"].errors == {"email": ["This person is a member already."]}
+    assert response.context["form"].errors == {"email": ["This person is already a member."]}
 
 
 def test_role_is_changed_and_a_member_removed(team: Team) -> None:
@@ -80,7 +80,7 @@ def test_ownership_is_handed_over(team: Team) -> None:
 
 def test_last_owner_is_told_why_not(team: Team) -> None:
     alice, me = login(team.alice), get_member(team.workspace, team.alice)
-    sentence = "A workspace needs an owner. Make somebody else an owner first."
+    sentence = "A workspace needs an owner. Make another member an owner first."
     for page, form in [
         ("members/leave", {}),
         (f"members/{me.id}/role", {"role": "viewer"}),
@@ -101,13 +101,13 @@ def test_admin_is_told_that_owners_are_not_theirs_to_change(team: Team) -> None:
         (f"members/{bob.id}/role", {"role": "owner"}),
     ]:
         response = admin.post(page_path(team.workspace, page), form, follow=True)
-        assert shown_messages(response) == ["Only an owner may make, change or remove an owner."]
+        assert shown_messages(response) == ["Only owners can add, change or remove owners."]
     assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
 def test_member_leaves(team: Team) -> None:
     response = login(team.bob).post(page_path(team.workspace, "members/leave"), follow=True)
-    assert shown_messages(response) == [f"You have left {team.workspace.name}."]
+    assert shown_messages(response) == [f"You left {team.workspace.name}."]
     assert roles_by_email(team.workspace) == {team.alice.email: "owner"}
 
 

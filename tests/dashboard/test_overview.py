@@ -63,8 +63,8 @@ def users(team: Team, over: timedelta) -> int:
     [
         (676, 576, "17 % more than the 576 before"),
         (900, 1200, "25 % fewer than the 1,200 before"),
-        (1000, 1001, "as in the period before, 1,001"),
-        (4, 0, "none in the period before"),
+        (1000, 1001, "Same as previous 7 days"),
+        (4, 0, "None in previous 7 days"),
     ],
 )
 def test_change_is_told_in_words(now: int, before: int, words: str) -> None:

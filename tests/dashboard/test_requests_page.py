@@ -73,12 +73,12 @@ def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team)
     } == {
         "API key": str(ApiKey.objects.get(workspace=live_team.workspace)),
         "Chatbot": "Support",
-        "Rate limit": "Admitted. The chatbot allows 7 requests in 60 s.",
-        "Hold": f"{turn.credits_held} credits set aside, the most that it could cost at "
-        "2 credits a reply, 1 credit per 1,000 written.",
+        "Rate limit": "Allowed. The limit is 7 requests per 60 s.",
+        "Hold": f"{turn.credits_held} credits reserved, the maximum cost at "
+        "2 credits per reply, 1 credit per 1,000 output tokens.",
         "Charge": f"3 credits charged, {turn.credits_held - 3} released.",
     }
-    assert steps["Turn"][1] == f"Opened {turn.queue_ms} ms after the request had arrived."
+    assert steps["Response"][1] == f"Started {turn.queue_ms} ms after the request arrived."
     assert steps["Model"][1].startswith(f"{model.name}; first token after ")
     assert steps["Model"][1].endswith("3 written; ended by stop")
     assert key[20:60] not in html
@@ -151,13 +151,13 @@ def of_rest(web: WebProcess, team: Team) -> httpx.Response:
     ("meet", "place", "says"),
     [
         (limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
-         r"\d\d:\d\d:\d\d UTC. It was told to come back after \d+ s\. .*")),
+         r"\d\d:\d\d:\d\d UTC. Retry-After was \d+ s\. .*")),
         (poor, "Hold", r"The free credits .* could cost: 5\. Buy credits, or .*"),
         (scopeless, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
         (revoked, "API key", r".*The key had been revoked or had expired\. .*"),
         (foreign, "Chatbot", r".*has no active chatbot of the id in the address\. .*"),
         (wordless, "Body", r"message: The message is empty\."),
-        (elsewhere, "What it names", r".*not one of this chatbot\. .*"),
+        (elsewhere, "Conversation", r".*doesn't belong to this chatbot\. .*"),
         (other_words, "Idempotency", r".*had been used with another body or chatbot.*"),
         (of_openai, "Body", r"messages: .*"),
         (of_rest, "API key", r".*it lacks the scope “read”\. .*"),
@@ -200,7 +200,7 @@ def test_playgrounds_refusals_are_kept_too(live_team: Team) -> None:
     client = login(live_team.bob)
     answer = client.post(page_path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
     steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
-    assert steps["API key"] == ("passed", "A member who is signed in.")
+    assert steps["API key"] == ("passed", "Signed-in member.")
     assert steps["Body"] == ("refused", "message: The message is empty.")
 
 

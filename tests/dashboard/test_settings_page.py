@@ -29,11 +29,11 @@ def test_name_that_is_none_is_told_on_the_form(team: Team, name: str) -> None:
 def test_deletion_asks_for_the_name_and_can_be_taken_back(team: Team) -> None:
     alice = login(team.alice)
     wrong = alice.post(page_path(team.workspace, "settings/delete"), {"name": "other"}, follow=True)
-    assert shown_messages(wrong) == ["Type the name of the workspace exactly as it is shown."]
+    assert shown_messages(wrong) == ["Enter the workspace name exactly as shown."]
     form = {"name": team.workspace.name}
     right = alice.post(page_path(team.workspace, "settings/delete"), form, follow=True)
     page = right.content.decode()
-    assert (page.count("Keep this workspace"), page.count("settings/delete")) == (1, 0)
+    assert (page.count("Cancel deletion"), page.count("settings/delete")) == (1, 0)
     kept = alice.post(page_path(team.workspace, "settings/keep"), follow=True)
     assert shown_messages(kept) == [f"{team.workspace.name} is kept."]
     team.workspace.refresh_from_db()

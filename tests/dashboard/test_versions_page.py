@@ -110,12 +110,12 @@ def test_lines_that_come_and_go_are_whole() -> None:
 def test_restored_version_is_a_new_one(team: Team, chatbot: Chatbot) -> None:
     alice, restore = login(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
     said = shown_messages(alice.post(restore, follow=True))
-    assert said == ["Support is set as it was at version 1. This is version 4."]
+    assert said == ["Version 1 restored as version 4."]
     chatbot.refresh_from_db()
     assert (chatbot.system_prompt, chatbot.temperature) == ("Be kind.\nBe brief.", 0.7)
     assert not chatbot.stream_by_default
     said = shown_messages(alice.post(restore, follow=True))
-    assert said[-1] == "Nothing differs: the chatbot is set like this already."
+    assert said[-1] == "No changes: the chatbot already has these settings."
     assert numbered(chatbot, 4).actor_label == team.alice.email
 
 

@@ -87,13 +87,13 @@ def test_endpoint_is_changed_switched_off_and_on_and_deleted(
 
     assert act("edit", **FORM | {"description": "New"}) == ["Saved."]
     assert (endpoint.description, endpoint.event_types) == ("New", FORM["event_types"])
-    assert act("switch") == ["Nothing is sent until it is on."]
+    assert act("switch") == ["Endpoint disabled."]
     page = visible_text(
         alice.get(page_path(team.workspace, f"webhooks/{endpoint.id}")).content.decode()
     )
     assert "Off since just now : Disabled by a member." in page
     assert act("test") == ["This webhook endpoint is switched off. Switch it on first."]
-    assert act("switch", enabled="yes") == ["Events are sent again."]
+    assert act("switch", enabled="yes") == ["Endpoint enabled."]
     assert endpoint.is_enabled
     assert act("delete") == ["http://127.0.0.1:9 is deleted."]
     assert not Endpoint.objects.filter(id=endpoint.id).exists()
@@ -136,7 +136,7 @@ def test_delivery_shows_what_was_sent_and_what_came_back_and_is_sent_again(
         assert "<script>no" not in html
         receiver.answering = lambda _: Reply(200, b"thanks")
         assert shown_messages(alice.post(f"{address}/resend", follow=True)) == [
-            "It is on its way again."
+            "Event queued for resending."
         ]
         assert deliver_due(seconds=0) == 1
     assert "Status 200" in visible_text(alice.get(address).content.decode())

@@ -206,7 +206,7 @@ def test_days_are_set_on_the_settings_page(team: Team) -> None:
     alice = login(team.alice)
     address = page_path(team.workspace, "settings/keep-for")
     done = alice.post(address, {"conversations_days": "90", "leads_days": ""}, follow=True)
-    assert shown_messages(done) == ["Saved. What is older is deleted within the hour."]
+    assert shown_messages(done) == ["Changes saved. Older data is deleted within an hour."]
     team.workspace.refresh_from_db()
     assert (team.workspace.keep_conversations_days, team.workspace.keep_leads_days) == (90, None)
     assert 'value="90"' in done.content.decode()

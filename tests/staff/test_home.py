@@ -23,7 +23,14 @@ from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from apps.webhooks.models import Endpoint
 from tests.credits.ledger_tampering import tamper
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model, make_user
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_user,
+    make_webhook_endpoint,
+)
 from tests.turns.new_turns import completed, failed, opened, silence
 
 
@@ -55,40 +62,38 @@ def _words(cell: object) -> str:
 
 def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
     assert {title: told(section) for title, section in sections().items()} == {
-        "Books that do not agree": [],
-        "Requests that wait": [],
+        "Ledger checks": [],
+        "Open credit requests": [],
         "Out of credits": [],
-        "Webhooks that fail": [],
+        "Failing webhooks": [],
         "Errors by model": [],
         "Abandoned turns": [],
     }
     page = page_of("").get("/admin/").content.decode()
-    assert "Every workspace in use has credits." in page
+    assert "All active workspaces have credits." in page
 
 
 def test_books_that_differed_last_night_are_named(team: Team) -> None:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     tamper("UPDATE credits_account SET balance = 11 WHERE workspace_id = %s", team.workspace.id)
     day = datetime(9999, 12, 31, tzinfo=UTC)
     night = NightlyCheck.objects.create(day=day, claimed_until=day, finished_at=day)
     check_account(night=night, workspace_id=team.workspace.id)
     fault = "The balance is 11, the ledger's sum 10."
-    assert told(sections("auditor")["Books that do not agree"]) == [
-        [str(team.workspace), escape(fault), "—"]
-    ]
+    assert told(sections("auditor")["Ledger checks"]) == [[str(team.workspace), escape(fault), "—"]]
 
 
 def test_request_waits_until_it_is_decided(team: Team) -> None:
     given = {"workspace_id": team.workspace.id, "user": team.alice, "actor": SYSTEM}
     request = request_credits(**given, credits=5000, note="")
-    (row,) = told(sections("finance")["Requests that wait"])
+    (row,) = told(sections("finance")["Open credit requests"])
     assert row[:2] == ["5,000 credits", team.workspace.slug]
     withdraw_request(workspace_id=team.workspace.id, request_id=request.id, actor=SYSTEM)
-    assert told(sections("finance")["Requests that wait"]) == []
+    assert told(sections("finance")["Open credit requests"]) == []
 
 
 def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> None:
-    give(team.workspace, 101)
+    grant_credits(team.workspace, 101)
     plan = Plan.objects.create(slug="small", name="Small", monthly_credits=1000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     turn = opened(make_chatbot(team.workspace), credits=1)
@@ -100,7 +105,7 @@ def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> N
 
 
 def test_account_that_nobody_uses_is_not_named(team: Team) -> None:
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="all of it")
     assert told(sections()["Out of credits"]) == []
     completed(opened(make_chatbot(team.workspace)))
@@ -109,8 +114,8 @@ def test_account_that_nobody_uses_is_not_named(team: Team) -> None:
 
 
 def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
-    failing, gone, old, off = (make_endpoint(team.workspace)[0] for _ in range(4))
-    make_endpoint(team.outside)
+    failing, gone, old, off = (make_webhook_endpoint(team.workspace)[0] for _ in range(4))
+    make_webhook_endpoint(team.other_workspace)
     now = timezone.now()
 
     def change(endpoint: Endpoint, **fields: object) -> None:
@@ -120,7 +125,7 @@ def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
     change(gone, disabled_at=now, disabled_reason="gone", failing_since=now)
     change(old, disabled_at=now - timedelta(days=8), disabled_reason="gone")
     change(off, disabled_at=now, disabled_reason="owner", failing_since=now)
-    rows = told(sections()["Webhooks that fail"])
+    rows = told(sections()["Failing webhooks"])
     assert [(row[0], row[1], row[3]) for row in rows] == [
         ("http://127.0.0.1:9", team.workspace.slug, "on"),
         ("http://127.0.0.1:9", team.workspace.slug, "The endpoint returned 410 Gone"),
@@ -128,12 +133,12 @@ def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
 
 
 def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
-    good, bad, worse = (make_model() for _ in range(3))
+    good, bad, worse = (make_language_model() for _ in range(3))
     for model, outcomes in ((good, "++"), (bad, "+-"), (worse, "-")):
         for outcome in outcomes:
             turn = opened(make_chatbot(team.workspace, model))
             completed(turn) if outcome == "+" else failed(turn)
-    slow = opened(make_chatbot(team.outside, worse))
+    slow = opened(make_chatbot(team.other_workspace, worse))
     settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
@@ -161,10 +166,10 @@ def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
 
 
 EVERYTHING = [
-    "Books that do not agree",
-    "Requests that wait",
+    "Ledger checks",
+    "Open credit requests",
     "Out of credits",
-    "Webhooks that fail",
+    "Failing webhooks",
     "Errors by model",
     "Abandoned turns",
 ]
@@ -174,7 +179,7 @@ EVERYTHING = [
     ("group", "shown"),
     [
         ("support", EVERYTHING),
-        ("finance", [title for title in EVERYTHING if title != "Webhooks that fail"]),
+        ("finance", [title for title in EVERYTHING if title != "Failing webhooks"]),
         ("operator", ["Errors by model", "Abandoned turns"]),
         ("auditor", EVERYTHING),
     ],

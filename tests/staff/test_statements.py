@@ -31,12 +31,12 @@ def test_staff_see_a_workspaces_month(team: Team) -> None:
     rows = {section.title: section.rows for section in answer.context["sections"]}
     month = Month.containing(timezone.now())
     assert rows["Summary"] == [
-        [f"Balance on {month.start:%Y-%m-%d}", "", "0"],
+        [f"Opening balance, {month.start:%Y-%m-%d}", "", "0"],
         ["Grant", "1", "+100"],
         ["Charge", "1", "-30"],
-        [f"Balance on {month.end:%Y-%m-%d}, or now", "", "70"],
+        ["Closing or current balance", "", "70"],
     ]
-    ((_, *given),) = rows["Credits given, adjusted and expired"]
+    ((_, *given),) = rows["Credits added, adjusted and expired"]
     assert given == ["Grant", "A gift", "ticket 7", "+100", "100"]
     ((_, named, *charge),) = rows["Charges"]
     assert charge == [model.name, "30 a reply", "5, 6", "-30", "70"]

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     screen = terminal.screen_for(command)
     interrupts = Interrupts()
     interrupts.install()
-    descendants.adopt()
+    descendants.become_subreaper()
     try:
         return _run(command, rest, screen, interrupts)
     except StopRequested as stop:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         screen.line(f"{screen.paint('Failed:', '31')} {error}")
         return 1
     finally:
-        descendants.end_adopted()
+        descendants.kill_adopted()
 
 
 def _run(command: str, rest: list[str], screen: Screen, interrupts: Interrupts) -> int:

@@ -8,24 +8,24 @@ import os
 import shutil
 import sys
 
-NEEDED = (3, 11)
-KNOWN = ("python3.11", "python3.12", "python3.13", "python3.14")
+MIN_VERSION = (3, 11)
+CANDIDATES = ("python3.11", "python3.12", "python3.13", "python3.14")
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 
 def main():  # type: () -> None
     """Never returns normally: it becomes another program or exits."""
-    if sys.version_info < NEEDED:
-        become_newer_python()
+    if sys.version_info < MIN_VERSION:
+        exec_newer_python()
     sys.path[0] = PROJECT
     from local import install
 
-    install.become(sys.argv[1:])
+    install.exec_in_venv(sys.argv[1:])
 
 
-def become_newer_python():  # type: () -> None
+def exec_newer_python():  # type: () -> None
     """Start again under a newer Python of this machine, if there is one."""
-    for name in KNOWN:
+    for name in CANDIDATES:
         path = shutil.which(name)
         if path:
             os.execv(path, [path, os.path.abspath(__file__), *sys.argv[1:]])  # noqa: PTH100, S606

@@ -90,7 +90,7 @@ def _end_orphans(folder: Path, screen: Screen) -> None:
 def _stay(supervisor: Supervisor, screen: Screen) -> int:
     try:
         supervisor.watch(
-            restarted=lambda name: screen.line(
+            on_restart=lambda name: screen.line(
                 f"{name} ended and was started again: {supervisor.log_path(name)}"
             )
         )
@@ -126,7 +126,7 @@ class _Demo:
         try:
             self._chat(endpoint)
         except LocalError:
-            self.supervisor.mend()  # a lost server is the better explanation
+            self.supervisor.restart_dead()  # a lost server is the better explanation
             raise
         self._explain(seeded, endpoint)
         return url
@@ -134,15 +134,15 @@ class _Demo:
     def _start_servers(self) -> dict[str, str]:
         """Start the database and Redis, and tell every `manage.py` of this folder about them."""
         kept = state.kept_secrets(self.folder)
-        around = services.Surroundings(
-            home=self.folder,
-            elsewhere=state.data_elsewhere(),
+        around = services.ServerConfig(
+            directory=self.folder,
+            fallback_directory=state.data_elsewhere(),
             ports=ports.free_ports,
             durable=True,
             postgres_password=kept.postgres_password,
             valkey_password=kept.valkey_password,
         )
-        shared = services.start(self.supervisor, self.screen, around)
+        shared = services.start_servers(self.supervisor, self.screen, around)
         shared["SECRET_KEY"] = os.environ.get("SECRET_KEY") or kept.secret_key
         state.write_services(self.folder, shared)
         return {**os.environ, **shared, "DJANGO_SETTINGS_MODULE": SETTINGS}

@@ -14,19 +14,19 @@ from collections.abc import Collection
 from local import processes
 
 PR_SET_CHILD_SUBREAPER = 36
-SECONDS = 5.0
+KILL_TIMEOUT_SECONDS = 5.0
 
 _adopting = False
 
 
-def adopt() -> None:
+def become_subreaper() -> None:
     """From now on a descendant whose parent has ended becomes our child."""
     global _adopting
     if sys.platform == "linux":
         _adopting = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def bury(own: Collection[int]) -> None:
+def reap(own: Collection[int]) -> None:
     """Take the dead among the adopted from the list of processes; `own` children are waited for
     by those who started them."""
     if not _adopting:
@@ -40,15 +40,15 @@ def bury(own: Collection[int]) -> None:
         return
 
 
-def end_adopted() -> None:
+def kill_adopted() -> None:
     """End every child that is left. Call it last: it takes all children for adopted ones."""
     if _adopting:
-        processes.wait_until(_all_ended, SECONDS)
+        processes.wait_until(_kill_children, KILL_TIMEOUT_SECONDS)
 
 
-def _all_ended() -> bool:
+def _kill_children() -> bool:
     """Kill and bury our present children; what they leave becomes ours for the next try."""
     for pid in processes.children(os.getpid()):
         processes.send(pid, signal.SIGKILL)
-    bury(own=())
+    reap(own=())
     return not processes.children(os.getpid())

@@ -25,7 +25,7 @@ def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) 
     it had been started by hand. Otherwise it leads a group of its own and gets our signals.
     """
     at_terminal = _at_terminal()
-    with supervisor.interrupts.held():
+    with supervisor.interrupts.postponed():
         process = subprocess.Popen(
             list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not at_terminal
         )
@@ -36,7 +36,7 @@ def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) 
     try:
         code = _wait(process, supervisor)
     except StopRequested as stop:
-        supervisor.interrupts.stopping()
+        supervisor.interrupts.mark_stopping()
         if not (at_terminal and stop.signum == signal.SIGINT):
             processes.send(process.pid, signal.SIGINT)
         _wait_or_kill(process)
@@ -50,7 +50,7 @@ def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) 
 
 def _wait(process: subprocess.Popen[bytes], supervisor: Supervisor) -> int:
     while (code := process.poll()) is None:
-        descendants.bury([process.pid, *supervisor.pids()])
+        descendants.reap([process.pid, *supervisor.pids()])
         time.sleep(WAIT_SECONDS)
     return code
 

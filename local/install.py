@@ -27,10 +27,10 @@ VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "parley"
 UNFINISHED = STAMPS / "unfinished"
-LOCKS = {"demo": ("local", "model"), "reset": ("local", "model")}
-DEVELOPMENT = ("dev",)
+LOCK_FILES = {"demo": ("local", "model"), "reset": ("local", "model")}
+DEFAULT_LOCK_FILES = ("dev",)
 TAIL_LINES = 20
-WORKS = """
+VENV_CHECK = """
 import os, sys, sysconfig
 print(sys.version_info >= (3, 11) and os.path.isdir(sysconfig.get_path("purelib")))
 """
@@ -40,14 +40,14 @@ INSTALL_VENV = (
 )
 
 
-def become(arguments: Sequence[str]) -> NoReturn:
+def exec_in_venv(arguments: Sequence[str]) -> NoReturn:
     """Install what the command needs and become `python -m local COMMAND …` in the environment."""
     command = arguments[0] if arguments else ""
     screen = terminal.screen_for(command)
-    names = LOCKS.get(command, DEVELOPMENT)
+    names = LOCK_FILES.get(command, DEFAULT_LOCK_FILES)
     Interrupts().install()
     try:
-        prepare(screen, [PROJECT / "requirements" / f"{name}.txt" for name in names])
+        ensure_venv(screen, [PROJECT / "requirements" / f"{name}.txt" for name in names])
     except ChildFailed as failure:
         screen.line(screen.dim(failure.tail))
         sys.exit(f"{screen.paint('Failed:', '31')} {failure}")
@@ -62,25 +62,25 @@ def become(arguments: Sequence[str]) -> NoReturn:
     os.execv(PYTHON, [str(PYTHON), "-m", "local", *arguments])  # noqa: S606
 
 
-def prepare(screen: Screen, locks: Sequence[Path]) -> None:
+def ensure_venv(screen: Screen, locks: Sequence[Path]) -> None:
     """Make sure that the environment exists and holds these lock files' packages."""
-    if _works() and not _changed(locks):
+    if _venv_works() and not _changed_locks(locks):
         return
-    with _only_one(screen) as lock:
-        if not _works():
-            _make_environment(screen)
-        if changed := _changed(locks):
+    with _exclusive_lock(screen) as lock:
+        if not _venv_works():
+            _create_venv(screen)
+        if changed := _changed_locks(locks):
             _install(screen, changed, lock)
 
 
-def _works() -> bool:
+def _venv_works() -> bool:
     """Whether the environment's Python runs, is new enough, and owns the packages beside it.
 
     The last is false after the system's Python has moved on to another minor version.
     """
     if not PYTHON.exists():
         return False
-    shown = subprocess.run([PYTHON, "-I", "-c", WORKS], capture_output=True, text=True)
+    shown = subprocess.run([PYTHON, "-I", "-c", VENV_CHECK], capture_output=True, text=True)
     return shown.stdout.strip() == "True"
 
 
@@ -92,7 +92,7 @@ def _digest(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
-def _changed(locks: Sequence[Path]) -> list[Path]:
+def _changed_locks(locks: Sequence[Path]) -> list[Path]:
     """The lock files that are not what was installed; all of them after an interrupted run."""
     if UNFINISHED.exists():
         return list(locks)
@@ -104,7 +104,7 @@ def _changed(locks: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def _only_one(screen: Screen) -> Iterator[int]:
+def _exclusive_lock(screen: Screen) -> Iterator[int]:
     """Let one process at a time touch the environment.
 
     The lock is on the project's folder. Its descriptor goes to pip, so that a pip that outlives a
@@ -122,11 +122,11 @@ def _only_one(screen: Screen) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _make_environment(screen: Screen) -> None:
+def _create_venv(screen: Screen) -> None:
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     with screen.step("Virtual environment", version):
-        without_pip = ["--without-pip"] if not _has("ensurepip") else []
-        if not _has("venv") or (without_pip and not _has("pip")):
+        without_pip = ["--without-pip"] if not _module_works("ensurepip") else []
+        if not _module_works("venv") or (without_pip and not _module_works("pip")):
             raise LocalError(INSTALL_VENV)
         command = [sys.executable, "-m", "venv", "--clear", *without_pip, str(VENV)]
         made = subprocess.run(command, capture_output=True, text=True)
@@ -134,20 +134,20 @@ def _make_environment(screen: Screen) -> None:
             raise ChildFailed(INSTALL_VENV, made.stdout + made.stderr)
 
 
-def _has(module: str) -> bool:
+def _module_works(module: str) -> bool:
     """Whether this Python, as a program of its own, has the module in working order."""
     found = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True)
     return found.returncode == 0
 
 
-def _pip() -> list[str]:
+def _pip_command() -> list[str]:
     """The environment's own pip, or the system's working on the environment."""
     own = [str(PYTHON), "-m", "pip"]
     if subprocess.run([*own, "--version"], capture_output=True).returncode == 0:
         return own
     if subprocess.run([PYTHON, "-m", "ensurepip"], capture_output=True).returncode == 0:
         return own
-    if _has("pip"):
+    if _module_works("pip"):
         return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     raise LocalError(f"{VENV} has no pip. Remove it with: make clean. {INSTALL_VENV}")
 
@@ -161,7 +161,7 @@ def _install(screen: Screen, locks: Sequence[Path], lock: int) -> None:
     with screen.step("Python packages", "reading the lock files") as step:
         _run_pip(
             [
-                *_pip(),
+                *_pip_command(),
                 *("install", "--no-deps", "--require-hashes", "--disable-pip-version-check"),
                 *("--no-input", "--progress-bar=off", "--no-warn-script-location"),
                 "--no-compile",  # Python compiles what it imports, and most is never imported

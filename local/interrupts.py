@@ -33,9 +33,9 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._stopping_since: float | None = None
+        self._stopping_at: float | None = None
         self._hurried = False
-        self._held = False
+        self._postponed = False
         self._pending: int | None = None
 
     def install(self) -> None:
@@ -44,32 +44,32 @@ class Interrupts:
                 continue  # started with nohup
             signal.signal(signum, self._handle)
 
-    def stopping(self) -> None:
+    def mark_stopping(self) -> None:
         """From now on only a Ctrl-C interrupts."""
-        if self._stopping_since is None:
-            self._stopping_since = time.monotonic()
+        if self._stopping_at is None:
+            self._stopping_at = time.monotonic()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def postponed(self) -> Iterator[None]:
         """Postpone signals over a few lines that must not be torn apart."""
-        self._held = True
+        self._postponed = True
         try:
             yield
         finally:
-            self._held = False
+            self._postponed = False
         if self._pending is not None:
             signum, self._pending = self._pending, None
             self._handle(signum, None)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self._held:
+        if self._postponed:
             self._pending = signum
             return
-        since = self._stopping_since
+        since = self._stopping_at
         if since is not None:
             repeated = time.monotonic() - since < SAME_KEYPRESS_SECONDS
             if repeated or self._hurried or signum != signal.SIGINT:
                 return
             self._hurried = True
-        self.stopping()
+        self.mark_stopping()
         raise StopRequested(signum)

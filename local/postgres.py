@@ -140,7 +140,7 @@ def initialise(supervisor: Supervisor, cluster: Cluster) -> None:
                     *([] if cluster.durable else ["--no-sync"]),
                 ],
                 cwd=cluster.home,
-                account=cluster.account,
+                user=cluster.account,
             )
         )
     draft.rename(cluster.data)
@@ -168,7 +168,7 @@ def service(cluster: Cluster, port: int) -> Service:
                 *options,
             ],
             cwd=cluster.home,
-            account=cluster.account,
+            user=cluster.account,
             stop_signal=signal.SIGINT,  # "fast": ends sessions, loses nothing
             stop_seconds=30.0,
         ),

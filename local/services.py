@@ -20,58 +20,58 @@ Ports = Callable[[int], Iterator[int]]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ServerConfig:
     """Where embedded servers live and how they choose ports.
 
-    `ports(preferred)` yields candidates. `elsewhere` is used for PostgreSQL's data when its user
-    cannot reach `home`.
+    `ports(preferred)` yields candidates. `fallback_directory` is used for PostgreSQL's data when its user
+    cannot reach `directory`.
     """
 
-    home: Path
-    elsewhere: Path
+    directory: Path
+    fallback_directory: Path
     ports: Ports
     durable: bool
     postgres_password: str
     valkey_password: str
 
 
-def start(supervisor: Supervisor, screen: Screen, surroundings: Surroundings) -> dict[str, str]:
+def start_servers(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> dict[str, str]:
     """Start what the environment does not name; returns DATABASE_URL and REDIS_URL."""
     return {
         "DATABASE_URL": os.environ.get("DATABASE_URL")
-        or _start_postgres(supervisor, screen, surroundings),
-        "REDIS_URL": os.environ.get("REDIS_URL") or _start_valkey(supervisor, screen, surroundings),
+        or _start_postgres(supervisor, screen, config),
+        "REDIS_URL": os.environ.get("REDIS_URL") or _start_valkey(supervisor, screen, config),
     }
 
 
-def _start_postgres(supervisor: Supervisor, screen: Screen, around: Surroundings) -> str:
+def _start_postgres(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> str:
     with screen.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
         cluster = postgres.place(
-            around.home / "postgres",
-            elsewhere=around.elsewhere,
-            password=around.postgres_password,
-            durable=around.durable,
+            config.directory / "postgres",
+            elsewhere=config.fallback_directory,
+            password=config.postgres_password,
+            durable=config.durable,
         )
         postgres.end_leftover(cluster.data)
         postgres.initialise(supervisor, cluster)
         step.detail = "starting"
         port = start_on_free_port(
             supervisor,
-            around.ports(postgres.PREFERRED_PORT),
+            config.ports(postgres.PREFERRED_PORT),
             lambda port: postgres.service(cluster, port),
         )
         step.detail = f"127.0.0.1:{port}"
     return cluster.url(port)
 
 
-def _start_valkey(supervisor: Supervisor, screen: Screen, around: Surroundings) -> str:
+def _start_valkey(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> str:
     with screen.step(f"Valkey {valkey.version()}", "starting") as step:
-        home = around.home / "valkey"
+        home = config.directory / "valkey"
         home.mkdir(mode=0o700, exist_ok=True)
-        cache = valkey.Cache(home, around.valkey_password)
+        cache = valkey.Cache(home, config.valkey_password)
         port = start_on_free_port(
             supervisor,
-            around.ports(valkey.PREFERRED_PORT),
+            config.ports(valkey.PREFERRED_PORT),
             lambda port: valkey.service(cache, port),
         )
         step.detail = f"127.0.0.1:{port}"
@@ -88,7 +88,7 @@ def start_on_free_port(
     for attempt in range(1, ATTEMPTS + 1):
         port = next(ports)
         try:
-            _start_after_backends(supervisor, service(port))
+            _start_with_retry(supervisor, service(port))
         except PortTaken:
             if attempt == ATTEMPTS:
                 raise
@@ -97,7 +97,7 @@ def start_on_free_port(
     raise AssertionError("the last attempt returned or raised")
 
 
-def _start_after_backends(supervisor: Supervisor, service: Service) -> None:
+def _start_with_retry(supervisor: Supervisor, service: Service) -> None:
     """Start a service; give the last processes of a killed server time to leave its memory."""
 
     def started() -> bool:

@@ -21,11 +21,11 @@ from local.errors import ChildFailed, PortTaken
 from local.interrupts import Interrupts, StopRequested
 from local.server_account import Account
 
-WATCH_SECONDS = 0.2
+WATCH_INTERVAL_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0
 TAIL_LINES = 15
 START_MARK = "--- started "
-IN_USE = ("address already in use", "couldn't bind")
+PORT_IN_USE_MESSAGES = ("address already in use", "couldn't bind")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Program:
     command: Sequence[str]
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
-    account: Account | None = None
+    user: Account | None = None
     stdin: bytes = b""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 15.0
@@ -59,7 +59,7 @@ class Child:
     program: Program
     process: subprocess.Popen[bytes]
     service: Service | None = None
-    deaths: deque[float] = field(default_factory=deque)
+    exit_times: deque[float] = field(default_factory=deque)
 
 
 class Supervisor:
@@ -101,9 +101,9 @@ class Supervisor:
         if child.process.poll() is None:
             what = f"was not ready after {service.start_seconds:.0f} s"
         else:
-            what = _ended(child.process)
-        self._end(child)
-        raise self._failure(name, what)
+            what = _describe_exit(child.process)
+        self._stop_child(child)
+        raise self._build_error(name, what)
 
     def run(self, program: Program) -> str:
         """Run a program to its end and return its standard output; the rest goes to its log.
@@ -114,23 +114,23 @@ class Supervisor:
         try:
             output, _ = child.process.communicate()
         finally:
-            self._end(child)
+            self._stop_child(child)
         text = output.decode(errors="replace")
         if child.process.returncode != 0:
             with self.log_path(program.name).open("a") as log:
                 log.write(text)
-            raise self._failure(program.name, _ended(child.process))
+            raise self._build_error(program.name, _describe_exit(child.process))
         return text
 
-    def watch(self, restarted: Callable[[str], None]) -> None:
+    def watch(self, on_restart: Callable[[str], None]) -> None:
         """Stay until a signal comes (StopRequested) or a child is lost (ChildFailed)."""
         while True:
-            for name in self.mend():
-                restarted(name)
-            descendants.bury(self.pids())
-            time.sleep(WATCH_SECONDS)
+            for name in self.restart_dead():
+                on_restart(name)
+            descendants.reap(self.pids())
+            time.sleep(WATCH_INTERVAL_SECONDS)
 
-    def mend(self) -> list[str]:
+    def restart_dead(self) -> list[str]:
         """Start again what has died and may; returns the names. Raises ChildFailed for others."""
         dead = [child for child in self.children if child.process.poll() is not None]
         for child in dead:
@@ -139,15 +139,15 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop every child, last started first. A second Ctrl-C kills what is left at once."""
-        self.interrupts.stopping()
+        self.interrupts.mark_stopping()
         try:
             while self.children:
-                self._end(self.children[-1])
+                self._stop_child(self.children[-1])
         except StopRequested:
             for child in self.children:
                 processes.kill_group(child.process.pid)
             while self.children:
-                self._end(self.children[-1])
+                self._stop_child(self.children[-1])
 
     def pids(self) -> list[int]:
         return [child.process.pid for child in self.children]
@@ -163,14 +163,14 @@ class Supervisor:
     def _spawn(
         self, program: Program, service: Service | None = None, stdout: int | None = None
     ) -> Child:
-        with self.interrupts.held():
+        with self.interrupts.postponed():
             child = Child(program, self._popen(program, stdout), service)
             self.children.append(child)
-        self._feed(child)
+        self._write_stdin(child)
         return child
 
     def _popen(self, program: Program, stdout: int | None = None) -> subprocess.Popen[bytes]:
-        account = program.account
+        account = program.user
         with self.log_path(program.name).open("ab") as log:
             log.write(f"{START_MARK}{time.strftime('%Y-%m-%d %H:%M:%S')} ---\n".encode())
             log.flush()
@@ -191,7 +191,7 @@ class Supervisor:
         return process
 
     @staticmethod
-    def _feed(child: Child) -> None:
+    def _write_stdin(child: Child) -> None:
         pipe, child.process.stdin = child.process.stdin, None
         if pipe is not None:
             # A program that ends before it reads is noticed by whoever waits for it.
@@ -200,19 +200,19 @@ class Supervisor:
 
     def _restart(self, child: Child) -> None:
         now = time.monotonic()
-        while child.deaths and now - child.deaths[0] > RESTART_WINDOW_SECONDS:
-            child.deaths.popleft()
-        child.deaths.append(now)
+        while child.exit_times and now - child.exit_times[0] > RESTART_WINDOW_SECONDS:
+            child.exit_times.popleft()
+        child.exit_times.append(now)
         processes.kill_group(child.process.pid)
         allowed = child.service.restarts if child.service else 0
-        if len(child.deaths) > allowed:
-            self._forget(child)
-            raise self._failure(child.program.name, _ended(child.process))
-        with self.interrupts.held():
+        if len(child.exit_times) > allowed:
+            self._remove(child)
+            raise self._build_error(child.program.name, _describe_exit(child.process))
+        with self.interrupts.postponed():
             child.process = self._popen(child.program)
-        self._feed(child)
+        self._write_stdin(child)
 
-    def _end(self, child: Child) -> None:
+    def _stop_child(self, child: Child) -> None:
         """Stop one child, gently and then not, with what is left of its group."""
         if child.process.poll() is None:
             processes.send(child.process.pid, child.program.stop_signal)
@@ -220,18 +220,22 @@ class Supervisor:
                 child.process.wait(timeout=child.program.stop_seconds)
         processes.kill_group(child.process.pid)
         child.process.wait()
-        self._forget(child)
+        self._remove(child)
 
-    def _forget(self, child: Child) -> None:
+    def _remove(self, child: Child) -> None:
         (self.records / f"{child.program.name}.json").unlink(missing_ok=True)
         self.children.remove(child)
 
-    def _failure(self, name: str, what: str) -> ChildFailed:
+    def _build_error(self, name: str, what: str) -> ChildFailed:
         tail = "\n".join(self.output(name).splitlines()[-TAIL_LINES:])
-        kind = PortTaken if any(words in tail.lower() for words in IN_USE) else ChildFailed
+        kind = (
+            PortTaken
+            if any(words in tail.lower() for words in PORT_IN_USE_MESSAGES)
+            else ChildFailed
+        )
         return kind(f"{name} {what}. Its log: {self.log_path(name)}", tail)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> str:
+def _describe_exit(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
     return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

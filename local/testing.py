@@ -55,7 +55,7 @@ def throwaway(
         try:
             yield (
                 supervisor,
-                _environment(services.start(supervisor, screen, _around(folder, durable))),
+                _environment(services.start_servers(supervisor, screen, _around(folder, durable))),
             )
         finally:
             supervisor.stop()
@@ -71,11 +71,11 @@ def _environment(addresses: Environment) -> Environment:
     return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": settings, "PATH": path}
 
 
-def _around(folder: Path, durable: bool) -> services.Surroundings:
+def _around(folder: Path, durable: bool) -> services.ServerConfig:
     made = state.new_secrets()
-    return services.Surroundings(
-        home=folder,
-        elsewhere=folder / "postgres-elsewhere",
+    return services.ServerConfig(
+        directory=folder,
+        fallback_directory=folder / "postgres-elsewhere",
         ports=lambda preferred: ports.any_free_ports(),
         durable=durable,
         postgres_password=made.postgres_password,

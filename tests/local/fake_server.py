@@ -33,7 +33,9 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
     ended = processes.end_orphans(folder / "run", home=state.PROJECT)
     supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
     try:
-        addresses = services.start(supervisor, Screen(sys.stderr), _around(folder, elsewhere))
+        addresses = services.start_servers(
+            supervisor, Screen(sys.stderr), _around(folder, elsewhere)
+        )
         if stubborn:
             deaf = folder / "deaf"
             command = [sys.executable, "-c", STUBBORN, str(deaf)]
@@ -42,7 +44,7 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
         pids = [child.process.pid for child in supervisor.children]
         report = {**addresses, "pids": pids, "ended": ended, "pid": os.getpid()}
         print(json.dumps(report), flush=True)
-        supervisor.watch(restarted=lambda name: None)
+        supervisor.watch(on_restart=lambda name: None)
     except StopRequested as stop:
         supervisor.stop()
         lock.release()
@@ -50,11 +52,11 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
         sys.exit(stop.exit_code)
 
 
-def _around(folder: Path, elsewhere: Path) -> services.Surroundings:
+def _around(folder: Path, elsewhere: Path) -> services.ServerConfig:
     kept = state.kept_secrets(folder)
-    return services.Surroundings(
-        home=folder,
-        elsewhere=elsewhere,
+    return services.ServerConfig(
+        directory=folder,
+        fallback_directory=elsewhere,
         ports=lambda preferred: ports.any_free_ports(),
         durable=True,
         postgres_password=kept.postgres_password,

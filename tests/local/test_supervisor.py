@@ -60,7 +60,7 @@ def test_a_lost_child_is_named(supervisor: Supervisor) -> None:
     supervisor.start(service(*SLEEP, name="other"))
     supervisor.start(service(*script("import time; time.sleep(0.3); exit(3)"), name="lost"))
     with pytest.raises(ChildFailed, match="lost ended with code 3"):
-        supervisor.watch(restarted=lambda name: None)
+        supervisor.watch(on_restart=lambda name: None)
     assert [child.program.name for child in supervisor.children] == ["other"]
 
 
@@ -68,7 +68,7 @@ def test_a_child_is_started_again_as_often_as_it_may(supervisor: Supervisor) -> 
     restarted: list[str] = []
     supervisor.start(service(*script("exit(3)"), name="weak", restarts=2))
     with pytest.raises(ChildFailed, match="weak"):
-        supervisor.watch(restarted=restarted.append)
+        supervisor.watch(on_restart=restarted.append)
     assert restarted == ["weak", "weak"]
 
 

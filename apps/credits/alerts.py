@@ -1,9 +1,8 @@
-"""Telling a workspace that its balance fell: below the owner's threshold, or to nothing.
+"""Alert a workspace when its balance falls below its threshold, or to 0.
 
-Turns know nothing of it. Every few seconds the clock looks for accounts whose balance is on the
-other side than it was at the last look. An alert is armed while the balance is at the threshold
-or above (or above nothing), and told once when it is found below; so a balance that dips and is
-back before anybody looked is told of to nobody.
+Celery beat calls `check_balances` every few seconds, so that turns cost nothing for it. An alert is
+armed while the balance is at or above the threshold (or above 0), and fires once when the balance
+is found below. A balance that falls and recovers between two checks causes no alert.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from apps.credits.services import lock_account
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 
-# Accounts that a turn has locked are left for the next look: an update of many that waits could
-# wait in a circle.
+# Skips accounts that a turn has locked until the next check: waiting for many could deadlock.
 _ARM_ALERTS = """
 UPDATE credits_account SET
   low_alert_armed = coalesce(balance >= low_balance_threshold, false),
@@ -37,9 +35,9 @@ WHERE workspace_id IN (
 
 @transaction.atomic
 def set_low_balance_threshold(*, workspace_id: str, threshold: int | None, actor: Actor) -> Account:
-    """Tell the workspace when its balance falls below this many credits; never, without a number.
+    """Alert the workspace when its balance falls below this many credits; None turns it off.
 
-    A balance that is below already is not told of: it has to rise first. Raises ValueError.
+    A balance that is already below causes no alert until it has risen first. Raises ValueError.
     """
     if threshold is not None and not 1 <= threshold <= MAX_CREDITS:
         raise ValueError(f"A threshold is 1 to {MAX_CREDITS:,} credits.")
@@ -61,16 +59,16 @@ def set_low_balance_threshold(*, workspace_id: str, threshold: int | None, actor
 
 
 def check_balances() -> int:
-    """Arm what has risen, and tell what has fallen; how many alerts that was."""
-    fallen = Account.objects.filter(
+    """Create alerts for balances that fell, re-arm those that rose; return the number created."""
+    below = Account.objects.filter(
         Q(low_alert_armed=True, balance__lt=F("low_balance_threshold"))
         | Q(exhausted_alert_armed=True, balance=0)
     ).order_by("workspace_id")
-    ids = list(fallen.values_list("workspace_id", flat=True))
-    told = sum(_check_account(workspace_id) for workspace_id in ids)
+    ids = list(below.values_list("workspace_id", flat=True))
+    created = sum(_check_account(workspace_id) for workspace_id in ids)
     with connection.cursor() as cursor:
         cursor.execute(_ARM_ALERTS)
-    return told
+    return created
 
 
 @transaction.atomic
@@ -100,15 +98,15 @@ def _create_alert(account: Account, kind: AlertKind, event: EventType) -> None:
 
 
 def send_alert_emails(*, now: datetime) -> int:
-    """Mail what nobody was mailed yet to those who may ask for credits; how many alerts.
+    """Email the alerts that were not emailed yet; return how many.
 
-    Each in a transaction of its own, with its row locked while the mail is handed over: it is
-    marked if and only if the mail server took it, and two workers never both send it.
+    Each alert is sent in its own transaction with its row locked: it is marked as sent only if the
+    mail server accepted it, and two workers never both send it.
     """
-    mailed = 0
+    sent = 0
     while _send_next_email(now):
-        mailed += 1
-    return mailed
+        sent += 1
+    return sent
 
 
 @transaction.atomic

@@ -1,11 +1,11 @@
-"""What a workspace asks of Parley's staff: another plan, or credits to buy.
+"""Requests of a workspace to staff: for another plan, or for credits to buy.
 
-    ask_for_plan, ask_for_credits   open; one of a kind at a time
-    withdraw                        by the workspace, while it is open
-    accept                          the plan changes, or the credits are given; with an answer
-    decline                         with an answer
+    request_plan, request_credits   open a request; one of each kind at a time
+    withdraw_request                by the workspace, while it is open
+    accept_request                  by staff: changes the plan or grants the credits
+    decline_request                 by staff, with an answer
 
-The account is locked first, then the request. What is accepted happens in the same transaction.
+The account is locked before the request. Accepting acts in the same transaction.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SEND_DECISION_TASK = "apps.credits.tasks.send_decision"
 def request_plan(
     *, workspace_id: str, plan: Plan, note: str, user: User, actor: Actor
 ) -> CreditRequest:
-    """Ask for another plan. Raises RequestOpen, or ValueError for one that is not offered."""
+    """Request another plan. Raises RequestAlreadyOpen, or ValueError for a plan not offered."""
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
     return _create(CreditRequest(kind=RequestKind.PLAN, plan=plan), workspace_id, note, user, actor)
@@ -49,16 +49,16 @@ def request_plan(
 def request_credits(
     *, workspace_id: str, credits: int, note: str, user: User, actor: Actor
 ) -> CreditRequest:
-    """Ask to buy so many credits. Raises RequestOpen, or ValueError."""
+    """Request to buy credits. Raises RequestAlreadyOpen, or ValueError."""
     if not 1 <= credits <= MAX_CREDITS:
         raise ValueError(f"Ask for 1 to {MAX_CREDITS:,} credits.")
-    wanted = CreditRequest(kind=RequestKind.PURCHASE, credits=credits)
-    return _create(wanted, workspace_id, note, user, actor)
+    request = CreditRequest(kind=RequestKind.PURCHASE, credits=credits)
+    return _create(request, workspace_id, note, user, actor)
 
 
 @transaction.atomic
 def withdraw_request(*, workspace_id: str, request_id: str, actor: Actor) -> CreditRequest:
-    """Take an open request back. Raises RequestEnded, also where there is none."""
+    """Withdraw an open request. Raises RequestNotOpen, also if it does not exist."""
     return _close(workspace_id, request_id, RequestState.WITHDRAWN, actor)
 
 
@@ -66,11 +66,11 @@ def withdraw_request(*, workspace_id: str, request_id: str, actor: Actor) -> Cre
 def accept_request(
     *, workspace_id: str, request_id: str, answer: str, user: User, actor: Actor, now: datetime
 ) -> CreditRequest:
-    """Do what is asked for.
+    """Accept a request: change the plan or grant the credits.
 
-    Credits that were posted with the request's id as their reference are not given again: so more
-    credits than one person may give are posted by two before. Raises RequestEnded, OwnWorkspace,
-    and ValueError where it cannot be done.
+    Credits that staff already posted with the request's id as reference are not granted again: more
+    credits than one person may grant are posted that way, by two. Raises RequestNotOpen,
+    OwnWorkspaceError, and ValueError if the change is not possible.
     """
     request = _close(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, user)
     if request.plan is not None:
@@ -84,18 +84,18 @@ def accept_request(
 def decline_request(
     *, workspace_id: str, request_id: str, answer: str, user: User, actor: Actor
 ) -> CreditRequest:
-    """Say no, and why. Raises RequestEnded, OwnWorkspace, and ValueError without an answer."""
+    """Decline a request. Raises RequestNotOpen, OwnWorkspaceError, ValueError without answer."""
     if not answer.strip():
         raise ValueError("Say why: the workspace reads the answer.")
     return _close(workspace_id, request_id, RequestState.DECLINED, actor, answer, user)
 
 
 def _is_already_granted(request: CreditRequest) -> bool:
-    """Whether staff have posted the credits already, with the request's id as the reference."""
-    since = LedgerEntry.objects.filter(
+    """Whether staff already posted the credits, with the request's id as reference."""
+    entries = LedgerEntry.objects.filter(
         workspace_id=request.workspace_id, created_at__gte=request.created_at
     )
-    return since.filter(reference=request.id, amount=request.credits or 0).exists()
+    return entries.filter(reference=request.id, amount=request.credits or 0).exists()
 
 
 def _grant_credits(request: CreditRequest, user: User, actor: Actor) -> None:
@@ -144,12 +144,12 @@ def _close(
     if decided_by is not None and is_member(decided_by, workspace_id):
         raise OwnWorkspaceError
     lock_account(workspace_id=workspace_id)
-    found = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)
+    matching = CreditRequest.objects.filter(workspace_id=workspace_id, id=request_id)
     answer = answer.strip()
-    ended = {"state": state, "ended_at": Now(), "decided_by": decided_by, "answer": answer}
-    if not found.filter(state=RequestState.OPEN).update(**ended):
+    changes = {"state": state, "ended_at": Now(), "decided_by": decided_by, "answer": answer}
+    if not matching.filter(state=RequestState.OPEN).update(**changes):
         raise RequestNotOpen
-    request = found.select_related("plan").get()
+    request = matching.select_related("plan").get()
     _record(request, actor, state.value, **({"answer": answer} if answer else {}))
     if decided_by is not None:
         send_task_on_commit(SEND_DECISION_TASK, request.id)
@@ -157,12 +157,12 @@ def _close(
 
 
 def _record(request: CreditRequest, actor: Actor, verb: str, **details: str) -> None:
-    wanted = {"plan": request.plan.name} if request.plan else {"credits": request.credits}
+    subject = {"plan": request.plan.name} if request.plan else {"credits": request.credits}
     record(
         workspace_id=request.workspace_id,
         actor=actor,
         action=f"credit_request.{verb}",
         target_id=request.id,
         target_label=str(request.get_kind_display()),
-        details={**wanted, **details},
+        details={**subject, **details},
     )

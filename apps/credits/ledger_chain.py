@@ -1,8 +1,8 @@
-"""The chain of a ledger, worked out anew: which entry is the first that is not as it was written.
+"""Verify the hash chain of a ledger and find the first entry that was tampered with.
 
-Each entry's hash is the SHA-256 of a JSON array: the hash before it ("" for the first), then its
-columns in the order of `_COLUMNS`, times in microseconds since 1970. PostgreSQL writes it (the
-trigger `credits_ledger_is_a_chain`); this is the same said on its own, in another language.
+Each entry's hash is the SHA-256 of a JSON array: the previous hash ("" for the first), then its
+columns in the order of `_COLUMNS`, times in microseconds since 1970. The database trigger
+`credits_ledger_is_a_chain` writes the hashes; this module computes them independently.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class ChainTip:
-    """Where a chain stands: how many entries, the hash of the last, and their sum."""
+    """The end of a verified chain: the number of entries, the last hash and the sum."""
 
     sequence: int = 0
     hash: str = ""
@@ -49,7 +49,7 @@ class ChainTip:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, in a sentence, and the entry or turn that shows it."""
+    """What is wrong, and the id of the ledger entry or turn that shows it."""
 
     message: str
     row_id: str = ""
@@ -58,38 +58,38 @@ class Fault:
 def verify_chain(
     workspace_id: str, *, last: int | None = None, checkpoints: Mapping[int, str] | None = None
 ) -> tuple[ChainTip, Fault | None]:
-    """Read a ledger from its beginning (up to the entry numbered `last`), some thousands at a time.
+    """Verify a workspace's ledger from its first entry, up to the entry number `last` if given.
 
-    Returns where the chain stands, and the first fault: an entry that is missing, that was
-    changed, whose balance does not follow, or whose hash is not the one that was noted before
-    (`checkpoints`: number → hash). What stands after a fault is not looked at.
+    Returns the tip of the verified part and the first fault: an entry that is missing or changed,
+    whose balance does not follow from the one before, or whose hash differs from an earlier
+    nightly check (`checkpoints`: sequence → hash). Entries after a fault are not read.
     """
-    head = ChainTip()
-    noted = dict(checkpoints or {})
+    tip = ChainTip()
+    open_checkpoints = dict(checkpoints or {})
     for row in _rows(workspace_id, last):
         sequence, entry_id, amount = row["sequence"], row["id"], row["amount"]
-        number = head.sequence + 1
+        number = tip.sequence + 1
         if sequence != number:
-            return head, Fault(f"Entry {number} is missing: {sequence} comes next.", entry_id)
-        computed = entry_hash(head.hash, row)
+            return tip, Fault(f"Entry {number} is missing: {sequence} comes next.", entry_id)
+        computed = entry_hash(tip.hash, row)
         if row["hash"] != computed:
-            return head, Fault(f"Entry {number} is not as it was written.", entry_id)
-        if row["balance_after"] != head.balance + amount:
-            return head, Fault(f"Entry {number} does not follow from the balance before.", entry_id)
-        if noted.pop(number, computed) != computed:
-            sentence = f"The chain was made anew: entry {number} had another hash when last noted."
-            return head, Fault(sentence, entry_id)
-        head = ChainTip(number, computed, head.balance + amount)
-    missing = max([last or 0, *noted])
-    if head.sequence < missing:
-        return head, Fault(f"Entries are missing: {missing} were there, {head.sequence} are.")
-    return head, None
+            return tip, Fault(f"Entry {number} is not as it was written.", entry_id)
+        if row["balance_after"] != tip.balance + amount:
+            return tip, Fault(f"Entry {number} does not follow from the balance before.", entry_id)
+        if open_checkpoints.pop(number, computed) != computed:
+            message = f"The chain was made anew: entry {number} had another hash when last noted."
+            return tip, Fault(message, entry_id)
+        tip = ChainTip(number, computed, tip.balance + amount)
+    expected = max([last or 0, *open_checkpoints])
+    if tip.sequence < expected:
+        return tip, Fault(f"Entries are missing: {expected} were there, {tip.sequence} are.")
+    return tip, None
 
 
-def entry_hash(before: str, entry: Mapping[str, Any]) -> str:
-    """The hash that an entry has behind the one with the hash `before`."""
-    form = [before, *(_to_json(entry[name]) for name in _COLUMNS)]
-    return sha256(json.dumps(form, ensure_ascii=False).encode()).hexdigest()
+def entry_hash(previous_hash: str, entry: Mapping[str, Any]) -> str:
+    """Return the hash of an entry that follows the entry with `previous_hash`."""
+    values = [previous_hash, *(_to_json(entry[name]) for name in _COLUMNS)]
+    return sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()
 
 
 def _to_json(value: Any) -> Any:
@@ -97,7 +97,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _rows(workspace_id: str, last: int | None) -> Iterator[Mapping[str, Any]]:
-    """The entries in order. Each is read once, by a short query that holds up nobody."""
+    """Yield the entries in order, read in batches by short queries that take no locks."""
     entries = LedgerEntry.objects.filter(workspace_id=workspace_id).order_by("sequence", "id")
     if last is not None:
         entries = entries.filter(sequence__lte=last)

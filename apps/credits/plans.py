@@ -1,12 +1,11 @@
-"""A workspace's plan and what follows from it as time passes. docs/credits.md has the rules.
+"""Plans: monthly grants, expiry and plan changes. docs/credits.md has the rules.
 
-    start_plan    a new workspace comes to a plan
-    renew         what is over expires, what is due is granted
-    change_plan   more credits a month: at once, for the days that are left; fewer: from the next
-                  anniversary on
+    start_plan       puts a new workspace on a plan
+    renew_account    expires credits and grants months that are due
+    change_plan      to more monthly credits: now, prorated; to fewer: at the next anniversary
 
-Each is given the moment that it happens at. Each first brings the account up to that moment, so
-that what was missed while nobody looked is made up for with the plan that was in force.
+Each takes the time as `now` and first renews the account up to it, so that missed renewals are
+made up for with the plan that was in force.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ log = get_logger(__name__)
 
 @transaction.atomic
 def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: datetime) -> Account:
-    """Put a new workspace on a plan, with its credits now and each month if they are its due."""
+    """Put a new workspace on a plan, with its credits now and each month if `grant_credits`."""
     account = lock_account(workspace_id=workspace_id)
     account.plan = Plan.objects.get(slug=plan)
     if grant_credits:
@@ -42,7 +41,7 @@ def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: dateti
 
 @transaction.atomic
 def renew_account(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
-    """Bring the account up to this moment. Does nothing the second time."""
+    """Expire credits and grant months that are due by `now`. Idempotent."""
     entries = expire_lots(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
     today = utc_date(now)
@@ -57,10 +56,10 @@ def renew_account(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
 
 
 def renew_due_accounts(*, now: datetime) -> int:
-    """Renew every account for which something is due; how many it was.
+    """Renew every account that is due; return how many changed.
 
-    Two runs at once take turns at each account, and the second finds nothing left to do there.
-    An account that fails is logged and does not keep the others waiting.
+    Concurrent runs serialise on each account, and the second finds nothing left to do. A failure is
+    logged and does not stop the other accounts.
     """
     renewed = 0
     for workspace_id in _workspaces_due(now):
@@ -81,41 +80,44 @@ def change_plan(
     user: User | None = None,
     reason: str = "",
 ) -> Account:
-    """Give the workspace another plan, by the rule that docs/credits.md tells.
+    """Move the workspace to another plan by the rules of docs/credits.md.
 
-    Naming the plan that it has takes back a change that has not come yet. Raises PlanUnchanged
-    where there is none, OwnWorkspace, and ValueError for a plan that is not offered.
+    Naming its current plan cancels a scheduled change. `user` is the member of staff who does it.
+    Raises PlanUnchanged if there is nothing to cancel, OwnWorkspaceError, and ValueError for a plan
+    that is not offered.
     """
     if user is not None and is_member(user, workspace_id):
         raise OwnWorkspaceError
     if not plan.is_active:
         raise ValueError(f"The plan {plan.name} is not offered.")
-    why = {"reason": reason} if reason else {}
+    details = {"reason": reason} if reason else {}
     open_account(workspace_id=workspace_id)
     renew_account(workspace_id=workspace_id, now=now)
     account = lock_account(workspace_id=workspace_id)
     today = utc_date(now)
     if account.plan is None or account.plan_began is None:
-        _record(account, actor, "plan.changed", plan, **why)
+        _record(account, actor, "plan.changed", plan, **details)
         _start_months(account, plan, today, user)
     elif plan == account.plan:
         if account.next_plan is None:
             raise PlanUnchanged
-        _record(account, actor, "plan.change_taken_back", account.next_plan, **why)
+        _record(account, actor, "plan.change_taken_back", account.next_plan, **details)
         account.next_plan = None
     elif plan.monthly_credits > account.plan.monthly_credits:
-        _record(account, actor, "plan.changed", plan, **why)
+        _record(account, actor, "plan.changed", plan, **details)
         _grant_difference(account, plan, today, user)
         account.plan, account.next_plan = plan, None
     else:
-        _record(account, actor, "plan.change_planned", plan, on=str(account.next_grant_on), **why)
+        _record(
+            account, actor, "plan.change_planned", plan, on=str(account.next_grant_on), **details
+        )
         account.next_plan = plan
     account.save(update_fields=["plan", "plan_began", "next_grant_on", "next_plan"])
     return account
 
 
 def days_left_in_month(account: Account, today: date) -> tuple[int, int]:
-    """Of the plan's month in which the day lies: the days left, this one included, and all."""
+    """Return the days left in the plan's month, today included, and all days of that month."""
     began, end = account.plan_began, account.next_grant_on
     if began is None or end is None:
         raise ValueError("The account has no months.")
@@ -124,25 +126,25 @@ def days_left_in_month(account: Account, today: date) -> tuple[int, int]:
 
 
 def prorated_credits(account: Account, plan: Plan, today: date) -> int:
-    """What an upgrade brings at once: the difference by days, rounded down."""
+    """Return the credits that an upgrade grants now: the difference by days, rounded down."""
     before = account.plan.monthly_credits if account.plan else 0
-    left, whole = days_left_in_month(account, today)
-    return max(0, (plan.monthly_credits - before) * left // whole)
+    left, total = days_left_in_month(account, today)
+    return max(0, (plan.monthly_credits - before) * left // total)
 
 
 def preview_plan_changes(*, workspace_id: str, now: datetime) -> list[tuple[Plan, str]]:
-    """What `change_plan` to each plan on offer would do at this moment, in words; "" for nothing.
+    """Describe what `change_plan` to each available plan would do now; "" for nothing.
 
-    What is due first is done and undone: looking changes nothing.
+    Renews the account first and rolls that back, so nothing changes.
     """
     with transaction.atomic():
         renew_account(workspace_id=workspace_id, now=now)
         account = lock_account(workspace_id=workspace_id)
-        found = [
+        changes = [
             (plan, _describe_change(account, plan, utc_date(now))) for plan in available_plans()
         ]
         transaction.set_rollback(True)
-    return found
+    return changes
 
 
 def _describe_change(account: Account, plan: Plan, today: date) -> str:
@@ -153,9 +155,9 @@ def _describe_change(account: Account, plan: Plan, today: date) -> str:
             return ""
         return f"Keeps this plan and cancels the change to {account.next_plan}"
     if plan.monthly_credits > account.plan.monthly_credits:
-        left, whole = days_left_in_month(account, today)
+        left, total = days_left_in_month(account, today)
         credits = prorated_credits(account, plan, today)
-        return f"Immediately, with {credits:,} credits for {left} of {whole} days"
+        return f"Immediately, with {credits:,} credits for {left} of {total} days"
     return f"From {account.next_grant_on:%-d %B %Y}. No credits are taken back"
 
 
@@ -186,19 +188,19 @@ def _grant_month(
 
 def _grant_difference(account: Account, plan: Plan, today: date, created_by: User | None) -> None:
     credits = prorated_credits(account, plan, today)
-    left, whole = days_left_in_month(account, today)
+    left, total = days_left_in_month(account, today)
     if credits:
         grant(
             workspace_id=account.workspace_id,
             credits=credits,
-            reason=f"Upgrade from {account.plan} to {plan.name}: {left} of {whole} days",
+            reason=f"Upgrade from {account.plan} to {plan.name}: {left} of {total} days",
             created_by=created_by,
             expires_at=_expiry_for(account, plan, today),
         )
 
 
 def _expiry_for(account: Account, plan: Plan, today: date) -> datetime | None:
-    """The plan's last anniversary for credits that are given today; a late month lives as long."""
+    """Return when credits granted today expire; a month that is granted late lasts as long."""
     if plan.credits_last_months is None or account.plan_began is None:
         return None
     began = account.plan_began
@@ -213,16 +215,16 @@ def _next_anniversary(account: Account, period: date) -> date | None:
 
 
 def available_plans() -> QuerySet[Plan]:
-    """The plans that a workspace can come to."""
+    """Return the plans that workspaces can move to."""
     return Plan.objects.filter(is_active=True)
 
 
 def _workspaces_due(now: datetime) -> Iterator[str]:
-    """Open workspaces with a grant that is due, or a lot that is over."""
-    over = Lot.objects.filter(remaining__gt=0, expires_at__lte=now).values("workspace_id")
-    due = Account.objects.filter(Q(next_grant_on__lte=utc_date(now)) | Q(workspace_id__in=over))
-    open_ones = due.filter(workspace__closed_at=None).order_by("workspace_id")
-    return iter(list(open_ones.values_list("workspace_id", flat=True)))
+    """Yield the ids of open workspaces with a due grant or an expired lot."""
+    expired = Lot.objects.filter(remaining__gt=0, expires_at__lte=now).values("workspace_id")
+    due = Account.objects.filter(Q(next_grant_on__lte=utc_date(now)) | Q(workspace_id__in=expired))
+    open_accounts = due.filter(workspace__closed_at=None).order_by("workspace_id")
+    return iter(list(open_accounts.values_list("workspace_id", flat=True)))
 
 
 def _record(account: Account, actor: Actor, action: str, plan: Plan, **details: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from apps.api_kit.schemas import ResponseSchema
 from apps.credits.models import EntryKind, LedgerEntry
@@ -16,17 +16,12 @@ class CreditsSchema(ResponseSchema):
     held: int
 
 
-class CreditsAnswer(ResponseSchema):
-    success: Literal[True] = True
-    data: CreditsSchema
-
-
 class LedgerEntrySchema(ResponseSchema):
-    """A line of the ledger. `credits` are those given, or taken where negative.
+    """One change of the balance. `credits` are added, or deducted where negative.
 
-    A charge names its turn. `reference` is what it belongs to elsewhere, such as an invoice;
-    `expiresAt` is when what is left of the credits given here lapses; `reversesId` names the entry
-    that it undoes.
+    `turnId` names the turn of a charge. `reference` is an external reference, such as an invoice.
+    `expiresAt` is when the unused part of these credits expires. `reversesId` names the entry that
+    this one reverses.
     """
 
     id: str

@@ -62,6 +62,9 @@ class ApiKey(models.Model):
         """The beginning and the last four characters of the secret, to recognise the key by."""
         return f"{self.shown_prefix}…{self.last4}"
 
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.id, str(self)
+
     def is_live(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -16,7 +16,7 @@ from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, ApiKey
 from apps.api_keys.queries import hash_secret
 from apps.api_kit.callers import LAST_USED_INTERVAL, Scope
-from apps.audit.services import SYSTEM, Actor, record
+from apps.audit.services import SYSTEM, Actor, record_change
 from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
@@ -47,7 +47,7 @@ def issue_key(
             rate_limit_per_hour=rate_limit_per_hour,
         )
     )
-    _record(key, actor, "api_key.created", scopes=key.scopes)
+    record_change(key, actor=actor, action="api_key.created", scopes=key.scopes)
     return key, secret
 
 
@@ -75,7 +75,7 @@ def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, 
     locked.expires_at = min(ends, locked.expires_at or ends)
     locked.save(update_fields=["expires_at"])
     details = {"replacedBy": new.id, "endsAt": locked.expires_at.isoformat()}
-    _record(locked, actor, "api_key.rotated", **details)
+    record_change(locked, actor=actor, action="api_key.rotated", **details)
     return new, secret
 
 
@@ -105,24 +105,13 @@ def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
     invalidate_on_commit()
     key.refresh_from_db()
     if ended:
-        _record(key, actor, "api_key.revoked")
+        record_change(key, actor=actor, action="api_key.revoked")
         emit(
             workspace_id=key.workspace_id,
             event=EventType.API_KEY_REVOKED,
             data=_event_data(key) | {"revokedAt": key.revoked_at},
         )
     return key
-
-
-def _record(key: ApiKey, actor: Actor, action: str, **details: Any) -> None:
-    record(
-        workspace_id=key.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=key.id,
-        target_label=str(key),
-        details=details,
-    )
 
 
 def _event_data(key: ApiKey) -> dict[str, Any]:

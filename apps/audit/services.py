@@ -1,10 +1,10 @@
-"""Writing the audit log: in the transaction of what is written down, so that both stay or go."""
+"""Write the audit log, in the transaction of the change: both are committed or neither."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 
@@ -16,7 +16,7 @@ from apps.infrastructure.web.middleware import client_ip, get_request_id
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose hand it was, and where it came from."""
+    """Who made a change, and with which request."""
 
     kind: ActorKind
     label: str
@@ -26,7 +26,7 @@ class Actor:
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "Parley")
-"""What periodic tasks and operators' commands do."""
+"""The actor of periodic tasks and management commands."""
 
 
 def user_actor(user: User, request: HttpRequest | None = None) -> Actor:
@@ -35,17 +35,17 @@ def user_actor(user: User, request: HttpRequest | None = None) -> Actor:
 
 
 def staff_actor(user: User, request: HttpRequest | None = None) -> Actor:
-    """One of Parley's staff, at work in the admin."""
+    """A member of Parley's staff in the admin."""
     return _actor(ActorKind.STAFF, user.email, user.pk, request)
 
 
 def api_key_actor(key_id: str, label: str, request: HttpRequest | None = None) -> Actor:
-    """An integrator's program, by its key. The label is its name and what may be shown of it."""
+    """A program with an API key. The label is the key's name and the shown part of its secret."""
     return _actor(ActorKind.API_KEY, label, key_id, request)
 
 
 def caller_actor(request: HttpRequest) -> Actor:
-    """The API key that ApiKeyAuth admitted."""
+    """The API key of a REST request."""
     caller = get_caller(request)
     return api_key_actor(caller.api_key_id, caller.label, request)
 
@@ -54,6 +54,29 @@ def _actor(kind: ActorKind, label: str, id: str, request: HttpRequest | None) ->
     if request is None:
         return Actor(kind, label, str(id))
     return Actor(kind, label, str(id), client_ip(request), get_request_id(request))
+
+
+class Auditable(Protocol):
+    """A row of a workspace that audit entries can be about."""
+
+    def audit_target(self) -> tuple[str, str, str]:
+        """The workspace's id, the row's id and its label, as an entry stores them.
+
+        Entries are never deleted: the label is empty where it could be personal data.
+        """
+
+
+def record_change(target: Auditable, *, actor: Actor, action: str, **details: Any) -> AuditEntry:
+    """Record that `actor` did `action`, such as `chatbot.updated`, to `target`."""
+    workspace_id, target_id, target_label = target.audit_target()
+    return record(
+        workspace_id=workspace_id,
+        actor=actor,
+        action=action,
+        target_id=target_id,
+        target_label=target_label,
+        details=details,
+    )
 
 
 def record(
@@ -65,7 +88,7 @@ def record(
     target_label: str = "",
     details: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write down that `actor` did `action` (a thing and a verb: `chatbot.updated`)."""
+    """Record an action on something that is no single row of the workspace."""
     return AuditEntry.objects.create(
         workspace_id=workspace_id,
         actor_kind=actor.kind,

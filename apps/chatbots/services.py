@@ -1,4 +1,4 @@
-"""Changes to chatbots and to the catalogue."""
+"""Changes to chatbots and language models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from apps.audit.services import SYSTEM, Actor, record
+from apps.audit.services import SYSTEM, Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.queries import active_language_models, chatbots_for
@@ -18,33 +18,34 @@ from apps.workspaces.models import Workspace
 
 
 def create_language_model(*, name: str, litellm_model: str, **fields: Any) -> LanguageModel:
-    """A new catalogue entry. Raises ValidationError, or ValueError for an unknown model id."""
+    """Create a language model. Raises ValidationError, or ValueError for an unknown model id."""
     return save_language_model(
         model=LanguageModel(name=name, litellm_model=litellm_model, **fields)
     )
 
 
 def save_language_model(*, model: LanguageModel, actor: Actor = SYSTEM) -> LanguageModel:
-    """Work out who speaks to the model, check the entry and save it. Raises as `create_language_model`.
+    """Resolve the model's provider, validate and save it. Raises as `create_language_model`.
 
-    A price that changes is written down by PostgreSQL, with the name of who changed it.
+    A trigger records a changed price with the actor's name, which is passed in the transaction's
+    `parley.actor` setting.
     """
-    found = resolve_model(
+    resolved = resolve_model(
         model.litellm_model, api_base=model.api_base, api_key_env=model.api_key_env
     )
-    model.provider = found.provider
-    model.provider_model = found.model
-    model.api_base = found.api_base
-    model.api_key_env = found.api_key_env
-    model.supports_streaming = found.supports_streaming
-    if found.context_tokens:
-        model.context_tokens = found.context_tokens
+    model.provider = resolved.provider
+    model.provider_model = resolved.model
+    model.api_base = resolved.api_base
+    model.api_key_env = resolved.api_key_env
+    model.supports_streaming = resolved.supports_streaming
+    if resolved.context_tokens:
+        model.context_tokens = resolved.context_tokens
     model.full_clean()
     with transaction.atomic(), connection.cursor() as cursor:
-        name_actor = "SELECT set_config('parley.actor', %s, true)"
-        cursor.execute(name_actor, [actor.label])
+        set_actor = "SELECT set_config('parley.actor', %s, true)"
+        cursor.execute(set_actor, [actor.label])
         model.save()
-        cursor.execute(name_actor, [""])
+        cursor.execute(set_actor, [""])
     return model
 
 
@@ -61,7 +62,7 @@ VERSIONED_FIELDS = (
     "lead_capture",
     "is_active",
 )
-"""What can be changed of a chatbot, and is kept in its versions."""
+"""The fields of a chatbot that can be changed and that its versions store."""
 
 
 def create_chatbot(
@@ -72,39 +73,41 @@ def create_chatbot(
     actor: Actor = SYSTEM,
     **fields: Any,
 ) -> Chatbot:
-    """A new chatbot of the workspace, at version 1. Raises ValidationError."""
+    """Create a chatbot at version 1. Raises ValidationError."""
     chatbot = Chatbot(workspace=workspace, name=name, language_model=language_model, **fields)
     return save_new_chatbot(chatbot=chatbot, actor=actor)
 
 
 @transaction.atomic
 def save_new_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
-    """Save a chatbot that is new, at version 1. Raises ValidationError."""
+    """Save a new chatbot at version 1. Raises ValidationError."""
     _validate_language_model(chatbot)
     chatbot.full_clean()
     chatbot.save(force_insert=True)
     _save_version(chatbot, actor, changed=())
-    _record(chatbot, actor, "chatbot.created")
+    record_change(chatbot, actor=actor, action="chatbot.created")
     return chatbot
 
 
 @transaction.atomic
 def bulk_create_chatbots(*, chatbots: Sequence[Chatbot]) -> list[Chatbot]:
-    """Save many that are new, each at version 1, for databases that are filled rather than lived
-    in: nothing is validated but by the database, and the audit log tells of none."""
-    made = Chatbot.objects.bulk_create(chatbots, batch_size=1000)
+    """Save many new chatbots at version 1, for demos and benchmarks.
+
+    Skips model validation and the audit log.
+    """
+    created = Chatbot.objects.bulk_create(chatbots, batch_size=1000)
     ChatbotVersion.objects.bulk_create(
-        [_build_version(chatbot, SYSTEM, changed=()) for chatbot in made], batch_size=1000
+        [_build_version(chatbot, SYSTEM, changed=()) for chatbot in created], batch_size=1000
     )
-    return made
+    return created
 
 
 @transaction.atomic
 def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]) -> Chatbot:
-    """The chatbot with these of its SETTINGS changed, and a version that says so.
+    """Change some of the VERSIONED_FIELDS and create a version.
 
-    What is given as it was changes nothing; where nothing changes, no version is written. Raises
-    ValidationError, or ChatbotNotFound for one that has been deleted meanwhile.
+    Creates no version if all values are unchanged. Raises ValidationError, or ChatbotNotFound if
+    the chatbot has been deleted since.
     """
     if unknown := changes.keys() - set(VERSIONED_FIELDS):
         raise ValueError(f"Not to be changed: {', '.join(sorted(unknown))}.")
@@ -120,49 +123,53 @@ def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]
     chatbot.full_clean()
     chatbot.save(update_fields=[*changed, "version"])
     _save_version(chatbot, actor, changed=changed)
-    _record(chatbot, actor, "chatbot.updated", changed=changed, version=chatbot.version)
+    record_change(
+        chatbot, actor=actor, action="chatbot.updated", changed=changed, version=chatbot.version
+    )
     return chatbot
 
 
 def duplicate_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
-    """A chatbot with the same settings, called a copy. Raises ValidationError where its language
-    model can no longer be chosen."""
-    most = Chatbot._meta.get_field("name").max_length or 0
+    """Create a copy of a chatbot. Raises ValidationError if its language model is not active."""
+    max_length = Chatbot._meta.get_field("name").max_length or 0
     settings = {name: getattr(chatbot, name) for name in VERSIONED_FIELDS}
     del settings["language_model_id"]
     return create_chatbot(
         workspace=chatbot.workspace,
         language_model=chatbot.language_model,
         actor=actor,
-        **settings | {"name": f"Copy of {chatbot.name}"[:most]},
+        **settings | {"name": f"Copy of {chatbot.name}"[:max_length]},
     )
 
 
 def restore_version(*, chatbot: Chatbot, version: ChatbotVersion, actor: Actor) -> Chatbot:
-    """The chatbot set as it was at that version, which makes a new version. Raises as
-    `update_chatbot`: the language model of then may be gone."""
-    kept = {name: version.snapshot[name] for name in VERSIONED_FIELDS if name in version.snapshot}
-    return update_chatbot(chatbot=chatbot, actor=actor, changes=kept)
+    """Restore the settings of an earlier version, which creates a new version.
+
+    Raises as `update_chatbot`; the language model of that version may no longer be active.
+    """
+    snapshot = version.snapshot
+    settings = {name: snapshot[name] for name in VERSIONED_FIELDS if name in snapshot}
+    return update_chatbot(chatbot=chatbot, actor=actor, changes=settings)
 
 
 @transaction.atomic
 def delete_chatbot(*, chatbot: Chatbot, actor: Actor) -> None:
-    """End a chatbot: nothing finds it and nobody talks to it from now on.
+    """Mark a chatbot as deleted, which hides it and refuses new requests.
 
-    Its conversations, leads and turns stay, to be read and deleted for themselves; a turn that
-    runs is finished. Raises ChatbotNotFound for one that has been deleted meanwhile.
+    Its conversations, leads and turns stay; a running turn finishes. Raises ChatbotNotFound if
+    it has been deleted already.
     """
     chatbot = _lock_chatbot(chatbot)
     chatbot.is_active = False
     chatbot.deleted_at = Now()
     chatbot.save(update_fields=["is_active", "deleted_at"])
-    _record(chatbot, actor, "chatbot.deleted")
+    record_change(chatbot, actor=actor, action="chatbot.deleted")
 
 
 def _lock_chatbot(chatbot: Chatbot) -> Chatbot:
-    """The chatbot as it is now, its row locked against other changes, but not against turns."""
-    found = chatbots_for(chatbot.workspace_id).filter(id=chatbot.id)
-    locked = found.select_for_update(no_key=True).first()
+    """Return the chatbot's current row, locked against changes but not against new turns."""
+    chatbots = chatbots_for(chatbot.workspace_id).filter(id=chatbot.id)
+    locked = chatbots.select_for_update(no_key=True).first()
     if locked is None:
         raise ChatbotNotFound
     return locked
@@ -189,15 +196,4 @@ def _build_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) ->
         actor_label=actor.label[:300],
         changed=list(changed),
         snapshot=snapshot | {"language_model": chatbot.language_model.name},
-    )
-
-
-def _record(chatbot: Chatbot, actor: Actor, action: str, **details: Any) -> None:
-    record(
-        workspace_id=chatbot.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=chatbot.id,
-        target_label=chatbot.name,
-        details=details,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message, Rating, RatingValue
 from apps.conversations.queries import conversations_for, get_answer
@@ -41,14 +41,9 @@ def edit_conversation(
     conversation.save(update_fields=changed)
     if "title" in changed:
         index_title(conversation=conversation)
-    record(
-        workspace_id=workspace_id,
-        actor=actor,
-        action="conversation.renamed" if "title" in changed else "conversation.annotated",
-        target_id=conversation.id,
-        # Never the text itself: the log cannot be erased, and a conversation can.
-        details={"fields": changed},
-    )
+    # Never the text itself: the log cannot be erased, and a conversation can.
+    action = "conversation.renamed" if "title" in changed else "conversation.annotated"
+    record_change(conversation, actor=actor, action=action, fields=changed)
     return conversation
 
 

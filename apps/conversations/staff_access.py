@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.conversations.models import Conversation, Message
 from apps.conversations.queries import messages_in
 
@@ -22,12 +22,6 @@ def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -
     reason = reason.strip()
     if len(reason) < MIN_REASON_LENGTH:
         raise ValueError(f"Give a reason of at least {MIN_REASON_LENGTH} characters.")
-    record(
-        workspace_id=conversation.workspace_id,
-        actor=actor,
-        action="conversation.read",
-        target_id=conversation.id,
-        details={"reason": reason},
-    )
+    record_change(conversation, actor=actor, action="conversation.read", reason=reason)
     newest = messages_in(conversation).reverse()[:MAX_MESSAGES]
     return list(reversed(newest))

@@ -110,6 +110,10 @@ class Lead(models.Model):
     def __str__(self) -> str:
         return self.name or self.email or self.phone
 
+    def audit_target(self) -> tuple[str, str, str]:
+        # No name: entries are never deleted, and a person can ask to be erased.
+        return self.workspace_id, self.id, ""
+
 
 class LeadField(models.TextChoices):
     """What can be captured from a message."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.core.errors import ValidationFailed
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields, merge_metadata
@@ -38,7 +38,7 @@ def create_lead(
     )
     if is_new:
         emit_lead_event(lead=lead, event=EventType.LEAD_CREATED)
-        _record(lead, actor, "lead.created", sorted(fields))
+        record_change(lead, actor=actor, action="lead.created", fields=sorted(fields))
         return lead, True
     lead = update_lead(workspace_id=workspace_id, lead_id=lead.id, fields=fields, actor=actor)
     return lead, False
@@ -54,7 +54,7 @@ def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: A
     changed = apply_changes(lead=lead, fields=fields)
     if changed:
         emit_lead_event(lead=lead, event=EventType.LEAD_UPDATED)
-        _record(lead, actor, "lead.updated", changed)
+        record_change(lead, actor=actor, action="lead.updated", fields=changed)
     return lead
 
 
@@ -62,7 +62,7 @@ def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: A
 def delete_lead(*, workspace_id: str, lead_id: str, actor: Actor) -> None:
     """Delete the lead with what was captured of it; messages stay. Raises LeadNotFound."""
     lead = lock_lead(workspace_id, lead_id)
-    _record(lead, actor, "lead.deleted", [])
+    record_change(lead, actor=actor, action="lead.deleted")
     lead.delete()
 
 
@@ -121,14 +121,3 @@ def to_columns(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
         except ValueError as error:
             raise ValidationFailed({"metadata": [str(error)]}) from None
     return columns
-
-
-def _record(lead: Lead, actor: Actor, action: str, fields: list[str]) -> None:
-    # Never the values: the log cannot be erased, and a person may ask to be.
-    record(
-        workspace_id=lead.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=lead.id,
-        details={"fields": fields} if fields else {},
-    )

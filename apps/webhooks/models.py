@@ -114,6 +114,9 @@ class Endpoint(models.Model):
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.id, self.origin
+
     @property
     def is_enabled(self) -> bool:
         return self.disabled_at is None

@@ -14,7 +14,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Now
 
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import API_SOURCE, Conversation, Message, Turn
 from apps.conversations.queries import conversations_for, find_running_turn
@@ -50,12 +50,7 @@ def _hide(workspace_id: str, conversation_id: str, actor: Actor) -> None:
     if find_running_turn(conversation) is not None:
         raise ConversationBusy
     rows.update(deleted_at=Now(), title="", note="", source=API_SOURCE)
-    record(
-        workspace_id=workspace_id,
-        actor=actor,
-        action="conversation.deleted",
-        target_id=conversation_id,
-    )
+    record_change(conversation, actor=actor, action="conversation.deleted")
 
 
 def erase_conversation(*, workspace_id: str, conversation_id: str) -> None:

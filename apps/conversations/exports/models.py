@@ -101,6 +101,9 @@ class Export(models.Model):
     def __str__(self) -> str:
         return f"{self.format} {self.id} ({self.status})"
 
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.id, f"{self.format} export"
+
     @property
     def expires_at(self) -> datetime:
         """The time after which it is deleted."""

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
@@ -77,7 +77,7 @@ def request_export(
     export.refresh_from_db()
     # What was looked for may be somebody's words: the log keeps that, not them.
     told = {name: value for name, value in export.filters.items() if name != "search"}
-    _recorded(export, actor, "conversations.exported", {"format": file_format, **told})
+    record_change(export, actor=actor, action="conversations.exported", format=file_format, **told)
     send_task_on_commit(WRITE_EXPORTS)
     return export
 
@@ -86,7 +86,7 @@ def request_export(
 def delete_export(*, export: Export, actor: Actor) -> None:
     """Delete an export with its file; what is still being written stops."""
     exports_for(export.workspace_id).filter(id=export.id).delete()
-    _recorded(export, actor, "export.deleted", {})
+    record_change(export, actor=actor, action="export.deleted")
 
 
 def delete_expired_exports() -> int:
@@ -98,14 +98,3 @@ def delete_expired_exports() -> int:
         Export.objects.filter(id__in=ids).delete()
         deleted += len(ids)
     return deleted
-
-
-def _recorded(export: Export, actor: Actor, action: str, details: dict[str, Any]) -> None:
-    record(
-        workspace_id=export.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=export.id,
-        target_label=f"{export.format} export",
-        details=details,
-    )

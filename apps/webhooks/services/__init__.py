@@ -23,17 +23,17 @@ from apps.webhooks.services.task_triggers import (
 
 __all__ = [
     "DELIVER_DUE_TASK",
-    "MAX_ENDPOINTS",
     "EMAIL_OWNERS_TASK",
+    "MAX_ENDPOINTS",
     "EndpointChanges",
     "create_endpoint",
     "delete_endpoint",
     "disable_endpoint",
     "emit",
+    "enqueue_deliveries",
     "erase_responses",
     "resend",
     "rotate_secret",
     "send_test",
     "update_endpoint",
-    "enqueue_deliveries",
 ]

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apps.audit.services import SYSTEM, Actor, record
+from apps.audit.services import SYSTEM, Actor, record_change
 from apps.core.errors import ValidationFailed
 from apps.infrastructure.http.url_validation import UrlNotAllowed, parse_target
 from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
@@ -61,7 +61,9 @@ def create_endpoint(
         sealed_secret=encrypt_secret(secret),
     )
     endpoint.refresh_from_db()
-    _record(endpoint, actor, "created", eventTypes=endpoint.event_types)
+    record_change(
+        endpoint, actor=actor, action="webhook_endpoint.created", eventTypes=endpoint.event_types
+    )
     return endpoint, secret
 
 
@@ -88,7 +90,12 @@ def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChange
         fields["event_types"] = _validated_event_types(changes.event_types)
     if fields:
         _row(endpoint).update(**fields)
-        _record(endpoint, actor, "updated", changed=sorted(fields.keys() - {"failing_since"}))
+        record_change(
+            endpoint,
+            actor=actor,
+            action="webhook_endpoint.updated",
+            changed=sorted(fields.keys() - {"failing_since"}),
+        )
     if changes.enabled is True:
         _enable(endpoint, actor)
     elif changes.enabled is False:
@@ -107,7 +114,7 @@ def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor
     if not on.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
         return False
     _pending_deliveries(endpoint).update(next_attempt_at=None)
-    _record(endpoint, actor, "disabled", reason=reason.value)
+    record_change(endpoint, actor=actor, action="webhook_endpoint.disabled", reason=reason.value)
     if reason != DisabledReason.OWNER:
         transaction.on_commit(enqueue_owner_emails)
     return True
@@ -117,7 +124,7 @@ def _enable(endpoint: Endpoint, actor: Actor) -> None:
     off = _row(endpoint).filter(disabled_at__isnull=False)
     if off.update(disabled_at=None, disabled_reason="", failing_since=None):
         _pending_deliveries(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
-        _record(endpoint, actor, "enabled")
+        record_change(endpoint, actor=actor, action="webhook_endpoint.enabled")
         transaction.on_commit(enqueue_deliveries)
 
 
@@ -134,7 +141,7 @@ def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
     Raises EndpointNotFound if somebody else just did.
     """
     lock_endpoint(endpoint, for_delete=True)
-    _record(endpoint, actor, "deleted")
+    record_change(endpoint, actor=actor, action="webhook_endpoint.deleted")
     endpoint.delete()
 
 
@@ -152,7 +159,7 @@ def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
     locked.save(
         update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_expires_at"]
     )
-    _record(locked, actor, "secret_rotated")
+    record_change(locked, actor=actor, action="webhook_endpoint.secret_rotated")
     return locked, secret
 
 
@@ -169,17 +176,6 @@ def lock_endpoint(endpoint: Endpoint, *, for_delete: bool = False) -> Endpoint:
 
 def _row(endpoint: Endpoint) -> QuerySet[Endpoint]:
     return Endpoint.objects.filter(workspace_id=endpoint.workspace_id, id=endpoint.id)
-
-
-def _record(endpoint: Endpoint, actor: Actor, verb: str, **details: Any) -> None:
-    record(
-        workspace_id=endpoint.workspace_id,
-        actor=actor,
-        action=f"webhook_endpoint.{verb}",
-        target_id=endpoint.id,
-        target_label=endpoint.origin,
-        details=details,
-    )
 
 
 def _validated_url(url: str) -> str:

@@ -48,3 +48,6 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.id, ""

@@ -64,6 +64,9 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"
 
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.id, self.email
+
     def is_open(self, now: datetime) -> bool:
         """Return whether the invitation can still be accepted."""
         return self.accepted_at is None and self.revoked_at is None and not self.is_expired(now)

@@ -41,3 +41,6 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.workspace_id, self.user_id, self.user.email

@@ -79,3 +79,6 @@ class Workspace(models.Model):
     def get_absolute_url(self) -> str:
         """Return the path of the workspace's first dashboard page."""
         return f"/w/{self.slug}/"
+
+    def audit_target(self) -> tuple[str, str, str]:
+        return self.id, self.id, self.name

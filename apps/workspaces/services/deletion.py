@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from apps.audit.services import SYSTEM, Actor, record
+from apps.audit.services import SYSTEM, Actor, record, record_change
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import NameMismatch
 from apps.workspaces.models import Erasure, Invitation, Member, Workspace
@@ -34,7 +34,9 @@ def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) ->
     due = timezone.now() + NOTICE_PERIOD
     not_closed = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
     if not_closed.filter(deletion_due_at=None).update(deletion_due_at=due):
-        _record(workspace, actor, "workspace.deletion_scheduled", due=due.isoformat())
+        record_change(
+            workspace, actor=actor, action="workspace.deletion_scheduled", due=due.isoformat()
+        )
         send_task_on_commit(SEND_NOTICES_TASK, workspace.id)
     workspace.refresh_from_db()
     return workspace
@@ -45,7 +47,7 @@ def cancel_deletion(*, workspace: Workspace, actor: Actor) -> Workspace:
     """Cancel a scheduled deletion. A workspace that is closed stays closed."""
     not_closed = Workspace.objects.filter(pk=workspace.pk, closed_at=None)
     if not_closed.exclude(deletion_due_at=None).update(deletion_due_at=None):
-        _record(workspace, actor, "workspace.deletion_cancelled")
+        record_change(workspace, actor=actor, action="workspace.deletion_cancelled")
     workspace.refresh_from_db()
     return workspace
 
@@ -78,14 +80,3 @@ def mark_erased(*, workspace_id: str) -> None:
     not_erased = Workspace.objects.filter(pk=workspace_id, erased_at=None)
     if not_erased.exclude(closed_at=None).update(erased_at=timezone.now()):
         record(workspace_id=workspace_id, actor=SYSTEM, action="workspace.erased")
-
-
-def _record(workspace: Workspace, actor: Actor, action: str, **details: object) -> None:
-    record(
-        workspace_id=workspace.id,
-        actor=actor,
-        action=action,
-        target_id=workspace.id,
-        target_label=workspace.name,
-        details=details,
-    )

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.models import User
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.signals import erasure_requested
 
@@ -39,7 +39,7 @@ def request_erasure(
     erasure = Erasure.objects.create(
         workspace=workspace, user_id=user_id, asked_by=by, claimed_until=claimed_until
     )
-    _record(erasure, actor, "end_user.erasure_asked")
+    record_change(erasure, actor=actor, action="end_user.erasure_asked")
     if claimed_at is None:
         transaction.on_commit(lambda: erasure_requested.send(Erasure), robust=True)
     return erasure
@@ -67,15 +67,5 @@ def finish_erasure(
     counts = {"conversations": conversations, "leads": leads}
     if not pending.update(done_at=now, user_id="", claimed_until=None, **counts):
         return False
-    _record(erasure, actor, "end_user.erased", **counts)
+    record_change(erasure, actor=actor, action="end_user.erased", **counts)
     return True
-
-
-def _record(erasure: Erasure, actor: Actor, action: str, **counts: int) -> None:
-    record(
-        workspace_id=erasure.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=erasure.id,
-        details=counts,
-    )

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.queries import has_verified_email
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
@@ -52,7 +52,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
     earlier = Invitation.objects.filter(workspace=workspace, email__iexact=invitation.email)
     earlier.filter(accepted_at=None, revoked_at=None).update(revoked_at=timezone.now())
     invitation.save()
-    _record(invitation, actor, "invitation.sent")
+    record_change(invitation, actor=actor, action="invitation.sent", role=invitation.role)
     send_task_on_commit(SEND_INVITATION_TASK, invitation.id)
     return invitation
 
@@ -62,7 +62,7 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
     """Revoke an invitation. One that was accepted or revoked does not change."""
     unused = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     if unused.update(revoked_at=timezone.now()):
-        _record(invitation, actor, "invitation.revoked")
+        record_change(invitation, actor=actor, action="invitation.revoked", role=invitation.role)
 
 
 @transaction.atomic
@@ -87,7 +87,7 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
         raise InvitationEmailMismatch
     invitation.accepted_at, invitation.accepted_by = now, user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
-    _record(invitation, actor, "invitation.accepted")
+    record_change(invitation, actor=actor, action="invitation.accepted", role=invitation.role)
     # A user who has become a member since keeps their role.
     return member or add_member(
         workspace=invitation.workspace, user=user, role=Role(invitation.role)
@@ -100,14 +100,3 @@ def _lock(invitation_id: str) -> Invitation:
     if invitation is None:
         raise InvitationNotFound
     return invitation
-
-
-def _record(invitation: Invitation, actor: Actor, action: str) -> None:
-    record(
-        workspace_id=invitation.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=invitation.id,
-        target_label=invitation.email,
-        details={"role": invitation.role},
-    )

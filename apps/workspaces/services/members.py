@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.workspaces.errors import LastOwner, OwnerRequired
 from apps.workspaces.models import Member, Role, Workspace
 
@@ -32,7 +32,7 @@ def change_role(
         _require_another_owner(member)
     before, member.role = member.role, role
     member.save(update_fields=["role"])
-    _record(member, actor, "member.role_changed", role=[before, str(role)])
+    record_change(member, actor=actor, action="member.role_changed", role=[before, str(role)])
     return member
 
 
@@ -42,7 +42,7 @@ def make_owner(*, member: Member, actor: Actor) -> None:
     _lock(member.workspace, member)
     before, member.role = member.role, Role.OWNER
     member.save(update_fields=["role"])
-    _record(member, actor, "member.role_changed", role=[before, str(Role.OWNER)])
+    record_change(member, actor=actor, action="member.role_changed", role=[before, str(Role.OWNER)])
 
 
 @transaction.atomic
@@ -52,7 +52,7 @@ def remove_member(*, workspace: Workspace, member: Member, by: Member, actor: Ac
     if member.role == Role.OWNER:
         _require_owner(by)
         _require_another_owner(member)
-    _record(member, actor, "member.removed", role=member.role)
+    record_change(member, actor=actor, action="member.removed", role=member.role)
     member.delete()
 
 
@@ -62,7 +62,7 @@ def leave_workspace(*, workspace: Workspace, member: Member, actor: Actor) -> No
     _lock(workspace, member)
     if member.role == Role.OWNER:
         _require_another_owner(member)
-    _record(member, actor, "member.left", role=member.role)
+    record_change(member, actor=actor, action="member.left", role=member.role)
     member.delete()
 
 
@@ -76,7 +76,7 @@ def transfer_ownership(*, workspace: Workspace, to: Member, by: Member, actor: A
     to.role, by.role = Role.OWNER, Role.ADMIN
     to.save(update_fields=["role"])
     by.save(update_fields=["role"])
-    _record(to, actor, "member.ownership_received", previous_owner=by.user.email)
+    record_change(to, actor=actor, action="member.ownership_received", previous_owner=by.user.email)
 
 
 def _lock(workspace: Workspace, *members: Member) -> None:
@@ -95,14 +95,3 @@ def _require_another_owner(member: Member) -> None:
     owners = Member.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER)
     if not owners.exclude(pk=member.pk).exists():
         raise LastOwner
-
-
-def _record(member: Member, actor: Actor, action: str, **details: object) -> None:
-    record(
-        workspace_id=member.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=member.user_id,
-        target_label=member.user.email,
-        details=details,
-    )

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from apps.accounts.models import User
-from apps.audit.services import Actor, record
+from apps.audit.services import Actor, record_change
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services.members import add_member
 
@@ -30,13 +30,7 @@ def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
 def create_workspace_from_name(*, name: str, owner: User, actor: Actor) -> Workspace:
     """Create a workspace with a slug made from its name. Raises ValidationError."""
     workspace = _create_with_free_slug(name=name.strip(), owner=owner)
-    record(
-        workspace_id=workspace.id,
-        actor=actor,
-        action="workspace.created",
-        target_id=workspace.id,
-        target_label=workspace.name,
-    )
+    record_change(workspace, actor=actor, action="workspace.created")
     return workspace
 
 
@@ -47,13 +41,8 @@ def rename_workspace(*, workspace: Workspace, name: str, actor: Actor) -> Worksp
     workspace.full_clean()
     if workspace.name != before:
         workspace.save(update_fields=["name"])
-        record(
-            workspace_id=workspace.id,
-            actor=actor,
-            action="workspace.renamed",
-            target_id=workspace.id,
-            target_label=workspace.name,
-            details={"name": [before, workspace.name]},
+        record_change(
+            workspace, actor=actor, action="workspace.renamed", name=[before, workspace.name]
         )
     return workspace
 
@@ -75,14 +64,7 @@ def set_retention(
     if changed:
         workspace.full_clean()
         workspace.save(update_fields=list(changed))
-        record(
-            workspace_id=workspace.id,
-            actor=actor,
-            action="workspace.retention_set",
-            target_id=workspace.id,
-            target_label=workspace.name,
-            details=changed,
-        )
+        record_change(workspace, actor=actor, action="workspace.retention_set", **changed)
     return workspace
 
 

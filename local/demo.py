@@ -55,25 +55,25 @@ def run(screen: Screen, interrupts: Interrupts) -> int:
     options = options_from_environment()
     folder, lock = _take_folder()
     _end_orphans(folder, screen)
-    supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
-    state.turn_logs(folder)
+    supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
+    state.rotate_logs(folder)
     demo = _Demo(folder, supervisor, screen)
     try:
         url = demo.start(options)
-        lock.note(url)
+        lock.write_note(url)
         return _stay(supervisor, screen)
     finally:
         with screen.step("Stopping", "Ctrl-C again: at once"):
             supervisor.stop()
-        state.remove_services(folder)
+        state.remove_services_env(folder)
         lock.release()
 
 
-def _take_folder() -> tuple[Path, state.FolderLock]:
-    folder = state.open_state()
-    lock = state.FolderLock(folder)
+def _take_folder() -> tuple[Path, state.DirectoryLock]:
+    folder = state.prepare_directory()
+    lock = state.DirectoryLock(folder)
     try:
-        lock.take()
+        lock.acquire()
     except AlreadyRunning as running:
         raise LocalError(f"The demo of this folder runs already: {running}") from None
     return folder, lock
@@ -81,9 +81,9 @@ def _take_folder() -> tuple[Path, state.FolderLock]:
 
 def _end_orphans(folder: Path, screen: Screen) -> None:
     records = folder / "run"
-    if processes.load(records):
+    if processes.load_records(records):
         with screen.step("Left by a killed run") as step:
-            ended = processes.end_orphans(records, home=state.PROJECT)
+            ended = processes.stop_orphans(records, home=state.PROJECT_ROOT)
             step.detail = f"ended {', '.join(ended)}" if ended else "nothing"
 
 
@@ -133,10 +133,10 @@ class _Demo:
 
     def _start_servers(self) -> dict[str, str]:
         """Start the database and Redis, and tell every `manage.py` of this folder about them."""
-        kept = state.kept_secrets(self.folder)
+        kept = state.load_or_create_secrets(self.folder)
         around = services.ServerConfig(
             directory=self.folder,
-            fallback_directory=state.data_elsewhere(),
+            fallback_directory=state.fallback_data_directory(),
             ports=ports.free_ports,
             durable=True,
             postgres_password=kept.postgres_password,
@@ -144,7 +144,7 @@ class _Demo:
         )
         shared = services.start_servers(self.supervisor, self.screen, around)
         shared["SECRET_KEY"] = os.environ.get("SECRET_KEY") or kept.secret_key
-        state.write_services(self.folder, shared)
+        state.write_services_env(self.folder, shared)
         return {**os.environ, **shared, "DJANGO_SETTINGS_MODULE": SETTINGS}
 
     def _launch_model(self) -> tuple[Child, int]:
@@ -222,13 +222,13 @@ class _Demo:
             self.screen.line(f"{self.screen.bold(title):<12} {address:<30} {login}")
         for curl in chat.curl_lines(endpoint):
             self.screen.line(f"\n{curl}")
-        logs = self.supervisor.logs.relative_to(state.PROJECT)
+        logs = self.supervisor.logs.relative_to(state.PROJECT_ROOT)
         self.screen.line(f"\nLogs are in {logs}/. Ctrl-C stops everything.")
 
 
 def _web_port(options: Options) -> int:
     if options.port is not None:
-        return ports.chosen_port(options.port)
+        return ports.require_port(options.port)
     return next(ports.free_ports(web.PREFERRED_PORT))
 
 
@@ -247,13 +247,13 @@ def refuse_replaced_migrations(database_url: str) -> None:
 
 def reset(screen: Screen) -> int:
     """`make reset`: remove the demo's data and secrets. Refuses while the demo runs."""
-    if not state.STATE.exists():
+    if not state.STATE_DIRECTORY.exists():
         screen.line("There is nothing to remove.")
         return 0
     folder, lock = _take_folder()
     _end_orphans(folder, screen)
     home = folder / "postgres"
-    postgres.end_leftover(home / "data")
+    postgres.stop_leftover(home / "data")
     if home.is_symlink():
         shutil.rmtree(home.readlink(), ignore_errors=True)
     shutil.rmtree(folder)

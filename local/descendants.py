@@ -48,7 +48,7 @@ def kill_adopted() -> None:
 
 def _kill_children() -> bool:
     """Kill and bury our present children; what they leave becomes ours for the next try."""
-    for pid in processes.children(os.getpid()):
-        processes.send(pid, signal.SIGKILL)
+    for pid in processes.child_pids(os.getpid()):
+        processes.send_signal(pid, signal.SIGKILL)
     reap(own=())
-    return not processes.children(os.getpid())
+    return not processes.child_pids(os.getpid())

@@ -29,16 +29,16 @@ def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) 
         process = subprocess.Popen(
             list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not at_terminal
         )
-        entry = processes.record(
+        entry = processes.create_record(
             NAME, process.pid, own_group=not at_terminal, stop_signal=signal.SIGINT
         )
-        path = processes.save(supervisor.records, entry)
+        path = processes.save_record(supervisor.records, entry)
     try:
         code = _wait(process, supervisor)
     except StopRequested as stop:
         supervisor.interrupts.mark_stopping()
         if not (at_terminal and stop.signum == signal.SIGINT):
-            processes.send(process.pid, signal.SIGINT)
+            processes.send_signal(process.pid, signal.SIGINT)
         _wait_or_kill(process)
         raise
     finally:

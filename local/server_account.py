@@ -14,7 +14,7 @@ UNPRIVILEGED = "nobody"
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemUser:
     """A system user that a child is started as."""
 
     name: str
@@ -22,7 +22,7 @@ class Account:
     gid: int
 
 
-def account_for_servers() -> Account | None:
+def server_user() -> SystemUser | None:
     """None means "as we are"; for root it is the system's unprivileged user."""
     if os.geteuid() != 0:
         return None
@@ -33,10 +33,10 @@ def account_for_servers() -> Account | None:
             f"PostgreSQL does not run as root and this system has no user “{UNPRIVILEGED}”. "
             "Run the command as an ordinary user."
         ) from None
-    return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    return SystemUser(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def can_reach(account: Account | None, path: Path) -> bool:
+def can_access(account: SystemUser | None, path: Path) -> bool:
     """Whether the account may run this program or enter this folder, asked of the system itself."""
     if account is None:
         return os.access(path, os.X_OK)
@@ -50,7 +50,7 @@ def can_reach(account: Account | None, path: Path) -> bool:
     return probe.returncode == 0
 
 
-def give(path: Path, account: Account | None) -> None:
+def change_owner(path: Path, account: SystemUser | None) -> None:
     """Make the account the owner of one file or folder."""
     if account is not None:
         os.chown(path, account.uid, account.gid)

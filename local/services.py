@@ -46,13 +46,13 @@ def start_servers(supervisor: Supervisor, screen: Screen, config: ServerConfig) 
 
 def _start_postgres(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> str:
     with screen.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
-        cluster = postgres.place(
+        cluster = postgres.prepare_cluster(
             config.directory / "postgres",
             elsewhere=config.fallback_directory,
             password=config.postgres_password,
             durable=config.durable,
         )
-        postgres.end_leftover(cluster.data)
+        postgres.stop_leftover(cluster.data)
         postgres.initialise(supervisor, cluster)
         step.detail = "starting"
         port = start_on_free_port(
@@ -68,7 +68,7 @@ def _start_valkey(supervisor: Supervisor, screen: Screen, config: ServerConfig) 
     with screen.step(f"Valkey {valkey.version()}", "starting") as step:
         home = config.directory / "valkey"
         home.mkdir(mode=0o700, exist_ok=True)
-        cache = valkey.Cache(home, config.valkey_password)
+        cache = valkey.ValkeyConfig(home, config.valkey_password)
         port = start_on_free_port(
             supervisor,
             config.ports(valkey.PREFERRED_PORT),

@@ -15,9 +15,9 @@ from pathlib import Path
 from local import server_account as accounts
 from local.errors import AlreadyRunning, LocalError
 
-PROJECT = Path(__file__).resolve().parent.parent
-STATE = PROJECT / ".local"
-SYSTEM_DATA = Path("/var/lib/parley")
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+STATE_DIRECTORY = PROJECT_ROOT / ".local"
+SYSTEM_DATA_DIRECTORY = Path("/var/lib/parley")
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Secrets:
     valkey_password: str
 
 
-class FolderLock:
-    """Held from `take` to `release` or the end of the process, however it ends."""
+class DirectoryLock:
+    """Held from `acquire` to `release` or the end of the process, however it ends."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lock"
         self._descriptor: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Raises AlreadyRunning, with the holder's note, when another process has it."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -45,19 +45,19 @@ class FolderLock:
             os.close(descriptor)
             raise AlreadyRunning(self.path.read_text().strip()) from None
         self._descriptor = descriptor
-        self.note(f"process {os.getpid()}")
+        self.write_note(f"process {os.getpid()}")
 
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def note(self, text: str) -> None:
+    def write_note(self, text: str) -> None:
         """What a process that comes second is told."""
         self.path.write_text(text + "\n")
 
 
-def open_state(folder: Path = STATE) -> Path:
+def prepare_directory(folder: Path = STATE_DIRECTORY) -> Path:
     """Make the state folder, or check that it is ours. Only its owner may look into it."""
     folder.mkdir(mode=0o700, exist_ok=True)
     owner = folder.stat().st_uid
@@ -67,7 +67,7 @@ def open_state(folder: Path = STATE) -> Path:
             f"or remove the folder (with all of the demo's data)."
         )
     # The user that PostgreSQL is dropped to must pass through, but not look around.
-    folder.chmod(0o700 if accounts.account_for_servers() is None else 0o711)
+    folder.chmod(0o700 if accounts.server_user() is None else 0o711)
     return folder
 
 
@@ -78,23 +78,23 @@ def _user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def data_elsewhere() -> Path:
+def fallback_data_directory() -> Path:
     """Where PostgreSQL's data goes when its user cannot enter the project's folder."""
-    digest = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:12]
-    return SYSTEM_DATA / digest
+    digest = hashlib.sha256(str(PROJECT_ROOT).encode()).hexdigest()[:12]
+    return SYSTEM_DATA_DIRECTORY / digest
 
 
-def kept_secrets(folder: Path) -> Secrets:
+def load_or_create_secrets(folder: Path) -> Secrets:
     """The secrets of this folder, made when there are none."""
     path = folder / "secrets.json"
     if path.exists():
         return Secrets(**json.loads(path.read_text()))
-    made = new_secrets()
+    made = generate_secrets()
     write_private(path, json.dumps(asdict(made), indent=2) + "\n")
     return made
 
 
-def new_secrets() -> Secrets:
+def generate_secrets() -> Secrets:
     return Secrets(
         secret_key=secrets.token_urlsafe(48),
         postgres_password=secrets.token_urlsafe(24),
@@ -112,18 +112,18 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def write_services(folder: Path, values: Mapping[str, str]) -> None:
+def write_services_env(folder: Path, values: Mapping[str, str]) -> None:
     """Tell `manage.py` in another terminal where this run's services are."""
     head = "# Written by the running demo; removed when it stops.\n"
     lines = (f"{name}={value}\n" for name, value in values.items())
     write_private(folder / "services.env", head + "".join(lines))
 
 
-def remove_services(folder: Path) -> None:
+def remove_services_env(folder: Path) -> None:
     (folder / "services.env").unlink(missing_ok=True)
 
 
-def turn_logs(folder: Path) -> None:
+def rotate_logs(folder: Path) -> None:
     """Start new log files; those of the run before stay beside them as *.log.1."""
     for log in (folder / "logs").glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from local import descendants, processes
 from local.errors import ChildFailed, PortTaken
 from local.interrupts import Interrupts, StopRequested
-from local.server_account import Account
+from local.server_account import SystemUser
 
 WATCH_INTERVAL_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0
@@ -36,7 +36,7 @@ class Program:
     command: Sequence[str]
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
-    user: Account | None = None
+    user: SystemUser | None = None
     stdin: bytes = b""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 15.0
@@ -187,7 +187,9 @@ class Supervisor:
                 extra_groups=[] if account else None,
             )
         stop = int(program.stop_signal)
-        processes.save(self.records, processes.record(program.name, process.pid, stop_signal=stop))
+        processes.save_record(
+            self.records, processes.create_record(program.name, process.pid, stop_signal=stop)
+        )
         return process
 
     @staticmethod
@@ -215,7 +217,7 @@ class Supervisor:
     def _stop_child(self, child: Child) -> None:
         """Stop one child, gently and then not, with what is left of its group."""
         if child.process.poll() is None:
-            processes.send(child.process.pid, child.program.stop_signal)
+            processes.send_signal(child.process.pid, child.program.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(timeout=child.program.stop_seconds)
         processes.kill_group(child.process.pid)

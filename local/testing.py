@@ -51,7 +51,7 @@ def throwaway(
     remove_leftovers(base)
     folder, lock = _new_folder(base)
     try:
-        supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
+        supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
         try:
             yield (
                 supervisor,
@@ -72,11 +72,11 @@ def _environment(addresses: Environment) -> Environment:
 
 
 def _around(folder: Path, durable: bool) -> services.ServerConfig:
-    made = state.new_secrets()
+    made = state.generate_secrets()
     return services.ServerConfig(
         directory=folder,
         fallback_directory=folder / "postgres-elsewhere",
-        ports=lambda preferred: ports.any_free_ports(),
+        ports=lambda preferred: ports.random_free_ports(),
         durable=durable,
         postgres_password=made.postgres_password,
         valkey_password=made.valkey_password,
@@ -85,19 +85,19 @@ def _around(folder: Path, durable: bool) -> services.ServerConfig:
 
 def _temporary_base() -> Path:
     """The first temporary folder that the servers' user can enter."""
-    account = accounts.account_for_servers()
+    account = accounts.server_user()
     for candidate in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108
-        if candidate.is_dir() and accounts.can_reach(account, candidate):
+        if candidate.is_dir() and accounts.can_access(account, candidate):
             return candidate
     raise LocalError("No temporary folder that PostgreSQL's user can enter. Set TMPDIR to one.")
 
 
-def _new_folder(base: Path) -> tuple[Path, state.FolderLock]:
+def _new_folder(base: Path) -> tuple[Path, state.DirectoryLock]:
     """A folder that is locked from the moment it can be found."""
     draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=base))
-    state.open_state(draft)
-    lock = state.FolderLock(draft)
-    lock.take()
+    state.prepare_directory(draft)
+    lock = state.DirectoryLock(draft)
+    lock.acquire()
     return draft.rename(base / draft.name.removeprefix(".")), lock
 
 
@@ -107,13 +107,13 @@ def remove_leftovers(base: Path) -> list[str]:
     for folder in base.glob(f"{PREFIX}*"):
         if not folder.is_dir() or folder.stat().st_uid != os.geteuid():
             continue
-        lock = state.FolderLock(folder)
+        lock = state.DirectoryLock(folder)
         try:
-            lock.take()
+            lock.acquire()
         except AlreadyRunning:
             continue
-        ended += processes.end_orphans(folder / "run", home=state.PROJECT)
-        postgres.end_leftover(folder / "postgres" / "data")
+        ended += processes.stop_orphans(folder / "run", home=state.PROJECT_ROOT)
+        postgres.stop_leftover(folder / "postgres" / "data")
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
     return ended

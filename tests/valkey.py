@@ -17,7 +17,7 @@ class OwnValkey:
 
     def __init__(self, folder: Path) -> None:
         self._port = free_port()
-        self._cache = valkey.Cache(folder, password="own")
+        self._cache = valkey.ValkeyConfig(folder, password="own")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -18,7 +18,7 @@ import pytest
 from local import server_account as accounts
 from local import state
 from local.interrupts import Interrupts
-from local.processes import started, wait_until
+from local.processes import start_time, wait_until
 from local.supervisor import Supervisor
 
 SECONDS = 60
@@ -58,7 +58,7 @@ def spawn() -> Iterator[Spawn]:
         inherited = {name: value for name, value in os.environ.items() if name not in hidden}
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            cwd=state.PROJECT,
+            cwd=state.PROJECT_ROOT,
             env={**inherited, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,9 +99,9 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 
 
 def assert_gone(pids: list[int]) -> None:
-    assert wait_until(lambda: all(started(pid) is None for pid in pids), SECONDS), pids
+    assert wait_until(lambda: all(start_time(pid) is None for pid in pids), SECONDS), pids
 
 
 needs_root = pytest.mark.skipif(
-    accounts.account_for_servers() is None, reason="only root can become another user"
+    accounts.server_user() is None, reason="only root can become another user"
 )

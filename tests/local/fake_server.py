@@ -27,11 +27,11 @@ STUBBORN = (
 def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
     interrupts = Interrupts()
     interrupts.install()
-    state.open_state(folder)
-    lock = state.FolderLock(folder)
-    lock.take()
-    ended = processes.end_orphans(folder / "run", home=state.PROJECT)
-    supervisor = Supervisor(home=folder, cwd=state.PROJECT, interrupts=interrupts)
+    state.prepare_directory(folder)
+    lock = state.DirectoryLock(folder)
+    lock.acquire()
+    ended = processes.stop_orphans(folder / "run", home=state.PROJECT_ROOT)
+    supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
     try:
         addresses = services.start_servers(
             supervisor, Screen(sys.stderr), _around(folder, elsewhere)
@@ -53,11 +53,11 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
 
 
 def _around(folder: Path, elsewhere: Path) -> services.ServerConfig:
-    kept = state.kept_secrets(folder)
+    kept = state.load_or_create_secrets(folder)
     return services.ServerConfig(
         directory=folder,
         fallback_directory=elsewhere,
-        ports=lambda preferred: ports.any_free_ports(),
+        ports=lambda preferred: ports.random_free_ports(),
         durable=True,
         postgres_password=kept.postgres_password,
         valkey_password=kept.valkey_password,

@@ -22,7 +22,7 @@ def bootstrap(project: Path, *, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_environment_is_made_once_and_mended(tmp_path: Path) -> None:
     project = tmp_path / "a project"
-    shutil.copytree(state.PROJECT / "local", project / "local")
+    shutil.copytree(state.PROJECT_ROOT / "local", project / "local")
     (project / "requirements").mkdir()
     lock = project / "requirements" / "dev.txt"
     lock.write_text("")

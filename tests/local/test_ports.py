@@ -28,14 +28,14 @@ def test_a_port_taken_on_every_address_is_skipped() -> None:
 
 def test_a_chosen_port_that_is_taken_is_refused_with_another(taken: int) -> None:
     with pytest.raises(LocalError, match=rf"Port {taken} is taken .* make demo PORT=\d+"):
-        ports.chosen_port(taken)
+        ports.require_port(taken)
 
 
 def test_a_chosen_port_must_be_a_port() -> None:
     with pytest.raises(LocalError, match="PORT=70000 is not a port"):
-        ports.chosen_port(70_000)
+        ports.require_port(70_000)
 
 
 def test_any_free_ports_are_below_those_of_outgoing_connections() -> None:
-    port = next(ports.any_free_ports())
-    assert ports.ANY_FIRST <= port < ports.ANY_LAST
+    port = next(ports.random_free_ports())
+    assert ports.RANDOM_FIRST <= port < ports.RANDOM_LAST

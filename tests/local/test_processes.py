@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local import processes
-from local.processes import Record
+from local.processes import ProcessRecord
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = (
@@ -32,13 +32,13 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def save(folder: Path, entry: Record) -> None:
-    processes.save(folder, entry)
+def save(folder: Path, entry: ProcessRecord) -> None:
+    processes.save_record(folder, entry)
 
 
 def test_a_recorded_process_is_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    save(tmp_path, processes.record("sleeper", sleeper.pid))
-    assert processes.end_orphans(tmp_path, home=tmp_path) == ["sleeper"]
+    save(tmp_path, processes.create_record("sleeper", sleeper.pid))
+    assert processes.stop_orphans(tmp_path, home=tmp_path) == ["sleeper"]
     assert sleeper.wait(timeout=10) == -signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
@@ -47,9 +47,9 @@ def test_a_recorded_process_is_ended(tmp_path: Path, sleeper: subprocess.Popen[b
 def test_a_stranger_with_the_same_pid_is_left_alone(
     tmp_path: Path, sleeper: subprocess.Popen[bytes], change: dict[str, Any]
 ) -> None:
-    ours = processes.record("sleeper", sleeper.pid)
+    ours = processes.create_record("sleeper", sleeper.pid)
     save(tmp_path, dataclasses.replace(ours, **change))
-    assert processes.end_orphans(tmp_path, home=tmp_path) == []
+    assert processes.stop_orphans(tmp_path, home=tmp_path) == []
     assert sleeper.poll() is None
     assert list(tmp_path.iterdir()) == []
 
@@ -63,8 +63,8 @@ def test_a_deaf_process_is_killed(tmp_path: Path) -> None:
     ) as deaf:
         assert deaf.stdout is not None
         deaf.stdout.readline()
-        save(tmp_path, processes.record("deaf", deaf.pid))
-        processes.end_orphans(tmp_path, home=tmp_path, seconds=0.2)
+        save(tmp_path, processes.create_record("deaf", deaf.pid))
+        processes.stop_orphans(tmp_path, home=tmp_path, seconds=0.2)
         assert deaf.wait(timeout=10) == -signal.SIGKILL
 
 
@@ -79,19 +79,22 @@ def test_what_outlived_its_leader_is_ended(tmp_path: Path) -> None:
     ) as leader:
         assert leader.stdout is not None
         below = int(leader.stdout.readline())
-        save(tmp_path, processes.record("leader", leader.pid))
+        save(tmp_path, processes.create_record("leader", leader.pid))
         leader.kill()
     elsewhere = tmp_path / "elsewhere"
-    assert processes.left_group(processes.load(tmp_path).popitem()[1], elsewhere) == []
-    assert processes.end_orphans(tmp_path, home=tmp_path) == ["leader"]
-    assert processes.wait_until(lambda: processes.started(below) is None, 10)
+    assert (
+        processes.orphaned_group_members(processes.load_records(tmp_path).popitem()[1], elsewhere)
+        == []
+    )
+    assert processes.stop_orphans(tmp_path, home=tmp_path) == ["leader"]
+    assert processes.wait_until(lambda: processes.start_time(below) is None, 10)
 
 
 def test_an_unreadable_record_is_removed(tmp_path: Path) -> None:
     (tmp_path / "half.json").write_text('{"name": "ha')
-    assert processes.end_orphans(tmp_path, home=tmp_path) == []
+    assert processes.stop_orphans(tmp_path, home=tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_our_own_start_does_not_change() -> None:
-    assert processes.started(os.getpid()) == processes.started(os.getpid())
+    assert processes.start_time(os.getpid()) == processes.start_time(os.getpid())

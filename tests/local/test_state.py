@@ -11,33 +11,33 @@ from local.errors import AlreadyRunning
 
 
 def test_a_second_run_is_told_about_the_first(tmp_path: Path) -> None:
-    first, second = state.FolderLock(tmp_path), state.FolderLock(tmp_path)
-    first.take()
-    first.note("http://127.0.0.1:8000")
+    first, second = state.DirectoryLock(tmp_path), state.DirectoryLock(tmp_path)
+    first.acquire()
+    first.write_note("http://127.0.0.1:8000")
     with pytest.raises(AlreadyRunning, match=r"http://127\.0\.0\.1:8000"):
-        second.take()
+        second.acquire()
     first.release()
-    second.take()
+    second.acquire()
     second.release()
 
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
-    made = state.kept_secrets(tmp_path)
-    assert state.kept_secrets(tmp_path) == made
+    made = state.load_or_create_secrets(tmp_path)
+    assert state.load_or_create_secrets(tmp_path) == made
     assert len(made.secret_key) >= 50
 
 
 def test_the_services_file_is_private_and_readable_as_environment(tmp_path: Path) -> None:
-    state.write_services(tmp_path, {"REDIS_URL": "redis://:secret@127.0.0.1:6479/0"})
+    state.write_services_env(tmp_path, {"REDIS_URL": "redis://:secret@127.0.0.1:6479/0"})
     path = tmp_path / "services.env"
     assert path.stat().st_mode & 0o777 == 0o600
     assert "REDIS_URL=redis://:secret@127.0.0.1:6479/0" in path.read_text().splitlines()
-    state.remove_services(tmp_path)
+    state.remove_services_env(tmp_path)
     assert not path.exists()
 
 
 def test_logs_of_the_run_before_are_kept_beside(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "web.log").write_text("before")
-    state.turn_logs(tmp_path)
+    state.rotate_logs(tmp_path)
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["web.log.1"]

@@ -80,8 +80,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next(ground: Path, spawn: Spaw
 def test_a_running_runs_folder_is_left_alone(ground: Path) -> None:
     folder = ground / "parley-run-alive"
     folder.mkdir()
-    lock = state.FolderLock(folder)
-    lock.take()
+    lock = state.DirectoryLock(folder)
+    lock.acquire()
     assert testing.remove_leftovers(ground) == []
     assert folder.is_dir()
     lock.release()
@@ -94,7 +94,7 @@ def test_pytest_runs_on_three_processes_unless_told() -> None:
     assert testing.test_command(["-n0"])[-1:] == ["-n0"]
 
 
-def _python_for_all(account: accounts.Account) -> str:
+def _python_for_all(account: accounts.SystemUser) -> str:
     """This Python's minor version, where every user can run it."""
     name = f"python3.{sys.version_info.minor}"
     candidates = [
@@ -102,18 +102,18 @@ def _python_for_all(account: accounts.Account) -> str:
         *(f"{folder}/{name}" for folder in ("/usr/local/bin", "/usr/bin")),
     ]
     for candidate in candidates:
-        if Path(candidate).exists() and accounts.can_reach(account, Path(candidate)):
+        if Path(candidate).exists() and accounts.can_access(account, Path(candidate)):
             return candidate
     pytest.skip(f"no {name} that {account.name} can run")
 
 
 @needs_root
 def test_an_ordinary_user_needs_nothing_more(ground: Path) -> None:
-    account = accounts.account_for_servers()
+    account = accounts.server_user()
     assert account is not None
     python = _python_for_all(account)
     project = ground / "project"
-    shutil.copytree(state.PROJECT / "local", project / "local")
+    shutil.copytree(state.PROJECT_ROOT / "local", project / "local")
     for path in (ground, project, *project.rglob("*")):
         os.chown(path, account.uid, account.gid)
     ran = subprocess.run(

@@ -79,7 +79,7 @@ def rate_answer(
 
 
 @transaction.atomic
-def clear_rating(*, workspace_id: str, conversation_id: str, message_id: str) -> Message:
+def remove_rating(*, workspace_id: str, conversation_id: str, message_id: str) -> Message:
     """Remove an answer's rating, if it has one. Raises the errors of `rate_answer`."""
     message = get_answer(lock_conversation(workspace_id, conversation_id), message_id)
     Rating.objects.filter(workspace_id=workspace_id, message=message).delete()

@@ -14,7 +14,8 @@ from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
-from apps.conversations import annotations, erasure, queries
+from apps.conversations import erasure, queries
+from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import RatingValue, Turn
@@ -76,7 +77,7 @@ def update_conversation(
 ) -> SuccessSchema[ConversationSchema]:
     """Set or remove the title and the note of a conversation."""
     given = {name: value or "" for name, value in body.dict(exclude_unset=True).items()}
-    conversation = annotations.edit_conversation(
+    conversation = edit_conversation(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         actor=caller_actor(request),
@@ -128,7 +129,7 @@ def rate_message(
     request: HttpRequest, conversation_id: str, message_id: str, body: RateMessageSchema
 ) -> SuccessSchema[MessageSchema]:
     """Rate an assistant message. An earlier rating is replaced."""
-    message = annotations.rate_answer(
+    message = rate_answer(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,
@@ -149,7 +150,7 @@ def clear_rating(
     request: HttpRequest, conversation_id: str, message_id: str
 ) -> SuccessSchema[MessageSchema]:
     """Remove the rating of an assistant message, if it has one."""
-    message = annotations.clear_rating(
+    message = remove_rating(
         workspace_id=get_caller(request).workspace_id,
         conversation_id=conversation_id,
         message_id=message_id,

@@ -70,7 +70,7 @@ class ConversationFilterSchema(Schema):
     )
     rated: RatedFilter | None = Field(
         None,
-        description="With an answer rated `up`, `down` or either (`any`), or with no rating (`none`).",
+        description="With an answer rated `up`, `down` or either; `none`: without a rating.",
     )
     search: Annotated[str, AfterValidator(_validate_search)] | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""An export's file as it is sent: part by part, as fast as its reader takes it."""
+"""Stream the file of an export."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CONTENT_TYPES = {
 
 
 def export_response(export: Export) -> StreamingHttpResponse:
-    """The whole file of a completed export. One part is held at a time, and no transaction.
+    """Return a response that streams the file of a completed export, one part at a time.
 
-    Its length is told, so that a reader knows a file that was deleted midway from a whole one.
+    Content-Length lets a client detect a file that was deleted during the download.
     """
 
     async def parts() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The lines of an export: one for each message, a bounded number at a time."""
+"""Build the parts of an export's file: one line per message, with bounded memory."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ COLUMNS = {
     "text": "text",
     "createdAt": "created_at",
 }
-"""The file's columns, and where each comes from. Never the metadata: it is the caller's own."""
+"""The columns of the file and their fields. Never the metadata, which belongs to the caller."""
 
 BATCH_SIZE = 200
-"""Conversations that are looked through, and messages that are read, at a time."""
+"""Conversations and messages that one query reads."""
 MAX_PART_BYTES = 1024 * 1024
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Up to where a file is written: behind a message, or behind a whole conversation."""
+    """How far a file is written: up to a message, or to the end of a conversation."""
 
     conversation_id: str
     message_at: datetime | None = None
@@ -46,7 +44,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lines, the place behind them, and whether they are the last."""
+    """Lines of the file, the position after them, and whether they are the last."""
 
     body: bytes
     position: Position
@@ -56,75 +54,74 @@ class Part:
 
 
 def build_next_part(export: Export, *, max_rows: int) -> Part:
-    """The lines behind the export's place, with the file's head if they are the first.
+    """Return the lines after the export's position, with the header if they are the first.
 
-    Holds no more than about a mebibyte of text and 200 messages, whatever is exported. A message
-    that was said after the export was asked for is not in it.
+    Holds about one mebibyte of text and 200 messages at most. Messages that are newer than the
+    export are left out.
     """
-    place = Position(export.after_conversation_id, export.after_message_at, export.after_message_id)
-    head = _head(export) if export.parts == 0 else b""
-    part = Part(head, place, 0, 0, is_last=False)
+    position = Position(
+        export.after_conversation_id, export.after_message_at, export.after_message_id
+    )
+    header = _header(export) if export.parts == 0 else b""
+    part = Part(header, position, 0, 0, is_last=False)
     while not part.is_last and part.rows < max_rows and len(part.body) < MAX_PART_BYTES:
-        part = _longer(export, part, at_once=min(BATCH_SIZE, max_rows))
+        part = _extend(export, part, limit=min(BATCH_SIZE, max_rows))
     return part
 
 
-def _longer(export: Export, part: Part, *, at_once: int) -> Part:
-    """The part with the next messages: those of some conversations, as far as they fit."""
-    place = part.position
-    following = Q(id__gt=place.conversation_id)
-    if place.message_at is not None:
-        following |= Q(id=place.conversation_id)
-    ids = list(
-        matching_conversations(export).filter(following).values_list("id", flat=True)[:at_once]
-    )
-    rows = _messages(export, ids, place, at_once)
-    body = part.body + _written(export, rows)
-    if len(rows) == at_once:
+def _extend(export: Export, part: Part, *, limit: int) -> Part:
+    """Return the part with the next messages, of `limit` conversations at most."""
+    position = part.position
+    remaining = Q(id__gt=position.conversation_id)
+    if position.message_at is not None:
+        remaining |= Q(id=position.conversation_id)
+    conversations = matching_conversations(export).filter(remaining)
+    ids = list(conversations.values_list("id", flat=True)[:limit])
+    rows = _messages(export, ids, position, limit)
+    body = part.body + _encode(export, rows)
+    if len(rows) == limit:
         last = rows[-1]
-        behind = Position(last["conversation_id"], last["created_at"], last["id"])
-        whole = sum(1 for id in ids if id < behind.conversation_id)
+        after = Position(last["conversation_id"], last["created_at"], last["id"])
+        finished = sum(1 for id in ids if id < after.conversation_id)
         is_last = False
     else:
-        behind = Position(ids[-1] if ids else place.conversation_id)
-        whole = len(ids)
-        is_last = len(ids) < at_once
-    return Part(body, behind, part.conversations + whole, part.rows + len(rows), is_last)
+        after = Position(ids[-1] if ids else position.conversation_id)
+        finished = len(ids)
+        is_last = len(ids) < limit
+    return Part(body, after, part.conversations + finished, part.rows + len(rows), is_last)
 
 
 def _messages(
-    export: Export, conversation_ids: list[str], place: Position, at_once: int
+    export: Export, conversation_ids: list[str], position: Position, limit: int
 ) -> list[dict[str, Any]]:
-    found = Message.objects.filter(
+    messages = Message.objects.filter(
         workspace_id=export.workspace_id,
         conversation_id__in=conversation_ids,
         created_at__lte=export.created_at,
     )
-    if place.message_at is not None:
-        found = found.exclude(
-            Q(conversation_id=place.conversation_id)
+    if position.message_at is not None:
+        messages = messages.exclude(
+            Q(conversation_id=position.conversation_id)
             & (
-                Q(created_at__lt=place.message_at)
-                | Q(created_at=place.message_at, id__lte=place.message_id)
+                Q(created_at__lt=position.message_at)
+                | Q(created_at=position.message_at, id__lte=position.message_id)
             )
         )
-    ordered = found.order_by("conversation_id", "created_at", "id")
-    return list(ordered.values(*COLUMNS.values())[:at_once])
+    ordered = messages.order_by("conversation_id", "created_at", "id")
+    return list(ordered.values(*COLUMNS.values())[:limit])
 
 
-def _head(export: Export) -> bytes:
+def _header(export: Export) -> bytes:
     return csv_lines([list(COLUMNS)]).encode() if export.format == ExportFormat.CSV else b""
 
 
-def _written(export: Export, rows: list[dict[str, Any]]) -> bytes:
-    for row in rows:
-        row["shown_at"] = row["created_at"].isoformat(timespec="milliseconds")
+def _encode(export: Export, rows: list[dict[str, Any]]) -> bytes:
     if export.format == ExportFormat.CSV:
-        return csv_lines([list(_line(row).values()) for row in rows]).encode()
-    lines = [json.dumps(_line(row), ensure_ascii=False) + "\n" for row in rows]
+        return csv_lines([list(_columns(row).values()) for row in rows]).encode()
+    lines = [json.dumps(_columns(row), ensure_ascii=False) + "\n" for row in rows]
     return "".join(lines).encode()
 
 
-def _line(row: Row) -> dict[str, str]:
-    found = {name: row[source] for name, source in COLUMNS.items()}
-    return found | {"createdAt": row["shown_at"]}
+def _columns(row: Mapping[str, Any]) -> dict[str, str]:
+    columns = {name: row[field] for name, field in COLUMNS.items()}
+    return columns | {"createdAt": row["created_at"].isoformat(timespec="milliseconds")}

@@ -1,4 +1,4 @@
-"""Reads of exports, and of what goes into them. Each takes its workspace."""
+"""Queries for the exports of a workspace and the conversations they contain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from apps.conversations.models import Conversation
 
 
 def exports_for(workspace_id: str) -> QuerySet[Export]:
-    """The workspace's exports."""
+    """Return the workspace's exports."""
     return Export.objects.filter(workspace_id=workspace_id)
 
 
 def get_export(workspace_id: str, export_id: str) -> Export:
-    """The workspace's export. Raises ExportNotFound."""
+    """Return the workspace's export. Raises ExportNotFound."""
     export = exports_for(workspace_id).filter(id=export_id).first()
     if export is None:
         raise ExportNotFound
@@ -26,7 +26,7 @@ def get_export(workspace_id: str, export_id: str) -> Export:
 
 
 def get_completed_export(workspace_id: str, export_id: str) -> Export:
-    """The workspace's export, if its file is whole. Raises ExportNotFound, ExportNotReady."""
+    """Return the workspace's completed export. Raises ExportNotFound or ExportNotReady."""
     export = get_export(workspace_id, export_id)
     if export.status != ExportStatus.COMPLETED:
         raise ExportNotReady
@@ -34,23 +34,21 @@ def get_completed_export(workspace_id: str, export_id: str) -> Export:
 
 
 def get_part_body(export: Export, number: int) -> bytes | None:
-    """The lines of one part; None where it has been deleted meanwhile."""
+    """Return the content of a part, None if it has been deleted."""
     parts = ExportPart.objects.filter(workspace_id=export.workspace_id, export=export)
     body = parts.filter(number=number).values_list("body", flat=True).first()
     return None if body is None else bytes(body)
 
 
 def matching_conversations(export: Export) -> QuerySet[Conversation]:
-    """The conversations that an export is of, those that began first in front.
+    """Return the conversations of an export, ordered by id.
 
-    They are walked by their ids, which never change, so that a message that comes meanwhile moves
-    none of them past the place up to which the file is written.
+    Ids never change, so new messages do not move a conversation past the written position.
     """
-    moments = {"since", "before"} & export.filters.keys()
-    filters = export.filters | {
-        name: datetime.fromisoformat(export.filters[name]) for name in moments
+    times = {
+        name: datetime.fromisoformat(export.filters[name])
+        for name in ("since", "before")
+        if name in export.filters
     }
-    found = filter_conversations(export.workspace_id, **filters).filter(
-        created_at__lte=export.created_at
-    )
-    return found.order_by("id")
+    conversations = filter_conversations(export.workspace_id, **(export.filters | times))
+    return conversations.filter(created_at__lte=export.created_at).order_by("id")

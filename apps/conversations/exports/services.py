@@ -1,4 +1,4 @@
-"""Asking for exports, and letting them go."""
+"""Request and delete exports."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from apps.workspaces.models import Workspace
 WRITE_EXPORTS = "apps.conversations.tasks.write_exports"
 MAX_UNFINISHED_EXPORTS = 3
 MAX_EXPORTS = 50
-_PRUNED_AT_ONCE = 100
+_DELETE_BATCH_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFilters:
-    """Which conversations: those that the list would show, by the same filters."""
+    """Filters for the exported conversations, as for `filter_conversations`."""
 
     search: str | None = None
     chatbot_id: str | None = None
@@ -40,7 +40,7 @@ class ExportFilters:
     before: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What is given, as it is kept: moments as text."""
+        """Return the given filters for the `filters` column, with times as text."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return {
             name: value.isoformat() if isinstance(value, datetime) else value
@@ -52,9 +52,9 @@ class ExportFilters:
 def request_export(
     *, workspace_id: str, file_format: str, filters: ExportFilters, actor: Actor
 ) -> Export:
-    """An export of what the workspace's conversations are now, to be written by a worker.
+    """Create an export of the workspace's conversations as of now, which a worker writes.
 
-    Raises ChatbotNotFound, TooManyExports.
+    Raises ChatbotNotFound or TooManyExports.
     """
     Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
     if filters.chatbot_id is not None:
@@ -75,26 +75,28 @@ def request_export(
         asked_by=actor.label[:300],
     )
     export.refresh_from_db()
-    # What was looked for may be somebody's words: the log keeps that, not them.
-    told = {name: value for name, value in export.filters.items() if name != "search"}
-    record_change(export, actor=actor, action="conversations.exported", format=file_format, **told)
+    # The search text may quote a person, and the audit log cannot be erased.
+    logged = {name: value for name, value in export.filters.items() if name != "search"}
+    record_change(
+        export, actor=actor, action="conversations.exported", format=file_format, **logged
+    )
     send_task_on_commit(WRITE_EXPORTS)
     return export
 
 
 @transaction.atomic
 def delete_export(*, export: Export, actor: Actor) -> None:
-    """Delete an export with its file; what is still being written stops."""
+    """Delete an export and its file, also while it is being written."""
     exports_for(export.workspace_id).filter(id=export.id).delete()
     record_change(export, actor=actor, action="export.deleted")
 
 
 def delete_expired_exports() -> int:
-    """Delete what is older than it is kept. Returns how many."""
+    """Delete exports that are older than EXPORT_KEPT_DAYS. Return how many."""
     oldest = Now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
-    old = Export.objects.filter(created_at__lt=oldest).order_by("created_at")
+    expired = Export.objects.filter(created_at__lt=oldest).order_by("created_at")
     deleted = 0
-    while ids := list(old.values_list("id", flat=True)[:_PRUNED_AT_ONCE]):
+    while ids := list(expired.values_list("id", flat=True)[:_DELETE_BATCH_SIZE]):
         Export.objects.filter(id__in=ids).delete()
         deleted += len(ids)
     return deleted

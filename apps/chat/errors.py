@@ -1,4 +1,4 @@
-"""What the chat endpoint adds to the tree of `apps.core.errors`."""
+"""Errors of the chat endpoint. They extend the tree of `apps.core.errors`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TurnAbandoned(ServiceUnavailable):
 
 
 class OriginNotAllowed(Forbidden):
-    """A page of another site opens a WebSocket without a key."""
+    """A page of another site opened a WebSocket without an API key."""
 
     code = "ORIGIN_NOT_ALLOWED"
     message = "Pages of this origin may connect only with an API key."
@@ -49,7 +49,7 @@ class TooManyTurns(Conflict):
 
 
 class SlowReader(ApiError):
-    """A WebSocket's client reads more slowly than its turns are told. The turns go on."""
+    """A WebSocket client reads more slowly than its turns produce. The turns go on."""
 
     status = 408
     code = "SLOW_READER"
@@ -70,7 +70,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
 
 
 def error_from_model_failure(failure: llm.ProviderError) -> ApiError:
-    """What to tell a caller of a model's failure."""
+    """The error to return to a caller when the model failed."""
     match failure:
         case llm.ProviderTimeout():
             return ModelTimeout()
@@ -84,5 +84,5 @@ def error_from_model_failure(failure: llm.ProviderError) -> ApiError:
 
 
 def error_from_code(code: str) -> ApiError:
-    """The error under which a turn was settled, to be told once more."""
+    """The error with which a turn was settled."""
     return _BY_CODE.get(code, InternalError)()

@@ -1,9 +1,9 @@
-"""What a web process does before its first request and when it is asked to stop.
+"""Start-up and shutdown of a web process.
 
-Left alone, the server closes its door at SIGTERM and a caller meets a refused connection. So the
-process takes the signal itself: it answers new chats with 503 and Retry-After, says so on
-/readyz, lets its turns end, closes its WebSockets, and only then hands the stop to the server,
-as SIGINT.
+By default the server closes its listening socket at SIGTERM, and callers meet refused connections.
+Instead the process handles the signal itself: it answers new chats with 503 and Retry-After,
+reports it on /readyz, lets its turns end, closes its WebSockets, and only then passes the stop on
+to the server, as SIGINT.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from apps.api_kit.refusal_log import flush
 from apps.chat.engine.run import relay, running_turns
 from apps.chat.websocket.connection import open_sockets
 from apps.chatbots.queries import providers_in_use
+from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.pool import close_pool
 from apps.infrastructure.postgres.threads import close_thread_pool, in_thread
@@ -49,7 +50,7 @@ async def lifespan(
 
 
 async def on_startup() -> None:
-    """Warm what the catalogue needs. A process that cannot yet reach the database starts too."""
+    """Import the clients of the providers in use. Starts even while the database is down."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, start_draining)
     relay.listen()
     try:
@@ -60,21 +61,18 @@ async def on_startup() -> None:
 
 
 def tune_gc() -> None:
-    """What was loaded stays for the life of the process: it need not be looked through over and
-    over for what is no longer used, and the rest need not as often."""
+    """Exclude what is loaded by now from garbage collection, and collect the rest less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 def start_draining() -> None:
+    """Handle SIGTERM."""
     if not process.is_stopping:
         process.is_stopping = True
         open_sockets.close_idle()
-        _stopping.append(asyncio.get_running_loop().create_task(drain_then_stop_server()))
-
-
-_stopping: list[asyncio.Task[None]] = []
+        start_background_task(drain_then_stop_server())
 
 
 async def drain_then_stop_server() -> None:
@@ -84,7 +82,7 @@ async def drain_then_stop_server() -> None:
 
 
 async def on_shutdown() -> None:
-    """After the server's last response: wait for turns whose callers have left, then let go."""
+    """After the server's last response: wait for turns whose callers have left, then clean up."""
     process.is_stopping = True
     await running_turns.drain()
     await relay.close()

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from apps.chat.http.views import ChatView, TurnStopView, TurnStreamView
-from apps.chat.openai.compatible_endpoint import (
+from apps.chat.openai.endpoint import (
     CompletionsView,
     ModelsView,
     ModelView,

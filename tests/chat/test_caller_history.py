@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from apps.chat.engine.prompts import build_prompt
-from apps.chat.engine.start import ChatRequest
+from apps.chat.engine.request_parsing import ParsedRequest
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.llm.tokens import estimate_prompt_tokens
 from apps.llm.types import ChatMessage
@@ -41,8 +41,7 @@ def test_oldest_is_cut_first_and_system_messages_never() -> None:
 
 
 def test_digest_covers_the_history() -> None:
-    request = ChatRequest(workspace_id="w", chatbot=bot(), message="second", request_id="req")
-    told = [
-        replace(request, history=history).digest() for history in (None, (), EXCHANGE, (GREETING,))
-    ]
-    assert len(set(told)) == 4
+    request = ParsedRequest("second")
+    histories = (None, (), EXCHANGE, (GREETING,))
+    digests = {replace(request, history=history).digest("bot") for history in histories}
+    assert len(digests) == 4

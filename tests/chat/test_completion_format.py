@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from apps.chat.engine.chatbot_rate_limit import Window
 from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
 from apps.chat.openai import completion_format as frames
@@ -10,6 +9,7 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
 from apps.credits.errors import InsufficientCredits
+from apps.infrastructure.redis.rate_limit import Window
 
 STARTED = TurnStarted("conversation", "message", "turn")
 IDS = {"conversationId": "conversation", "turnId": "turn", "messageId": "message"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apps.chatbots.models import LanguageModel
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.llm.fake_provider import Upstream, answer, serve, whole
 from tests.turns.new_turns import completed, failed, opened
 from tests.web_processes import WebProcess, new_caller
@@ -34,7 +34,7 @@ def upstream() -> Iterator[Upstream]:
 
 
 def model_at(upstream: Upstream, **fields: Any) -> LanguageModel:
-    return make_model("openai/tiny", api_base=upstream.base_url, **fields)
+    return make_language_model("openai/tiny", api_base=upstream.base_url, **fields)
 
 
 def shown(upstream: Upstream) -> list[tuple[str, str]]:

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from apps.chat.engine.chatbot_rate_limit import Window, admit, peek
+from apps.chat.engine.chatbot_rate_limit import admit, peek
 from apps.chatbots.models import Chatbot
 from apps.infrastructure.redis.clients import KEY_PREFIX, close_redis, redis_client
+from apps.infrastructure.redis.rate_limit import Window
 
 
 @pytest_asyncio.fixture(autouse=True)

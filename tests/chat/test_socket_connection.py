@@ -77,7 +77,7 @@ async def test_socket_ends_once_and_not_while_a_message_is_waited_for() -> None:
     await asyncio.sleep(0)
     socket.request_close(CloseReason(4401, "API key revoked"))
     socket.request_close(TOO_SLOW)
-    assert await coming == {"type": "socket.end"}
+    assert await coming == {"type": "socket.close.requested"}
     with pytest.raises(SocketClosed):
         await socket.send("{}")
     assert socket.close_reason is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apps.conversations.models import Message
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import Caller, Frame, WebProcess, new_caller, parse_frames
 
 
@@ -28,7 +28,11 @@ def events_as_they_come(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 def test_stream_tells_the_whole_turn(web: WebProcess, live_team: Team) -> None:
     caller = new_caller(
-        web, live_team.workspace, make_model(credits_per_reply=2), credits=10, system_prompt=""
+        web,
+        live_team.workspace,
+        make_language_model(credits_per_reply=2),
+        credits=10,
+        system_prompt="",
     )
     start, *deltas, end = only_frames(caller.frames("Hello there"))
     ids = {name: start.data[name] for name in ("conversationId", "messageId", "turnId")}

@@ -9,18 +9,18 @@ import httpx
 import pytest
 
 from apps.conversations.models import Conversation, Message
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import TLS, Caller, WebProcess, new_caller, parse_frames
 
 ID = re.compile(r"c[0-9a-z]{24}")
 
 
 def test_chat_answers_in_json(web: WebProcess, live_team: Team) -> None:
-    give(live_team.workspace, 10)
+    grant_credits(live_team.workspace, 10)
     chatbot = make_chatbot(
-        live_team.workspace, make_model(credits_per_reply=2), system_prompt="Be brief."
+        live_team.workspace, make_language_model(credits_per_reply=2), system_prompt="Be brief."
     )
-    response = Caller(web, chatbot, make_key(live_team.workspace)).post("Hello there")
+    response = Caller(web, chatbot, make_api_key(live_team.workspace)).post("Hello there")
     body = response.json()
     ids = [body["data"].pop(name) for name in ("conversationId", "messageId", "turnId")]
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
@@ -99,8 +99,8 @@ def test_place_in_the_window_is_taken_only_by_what_was_admitted(
     web: WebProcess, live_team: Team
 ) -> None:
     caller = new_caller(web, live_team.workspace, rate_limit_requests=1)
-    stranger = Caller(web, caller.chatbot, make_key(live_team.outside))
-    weak = Caller(web, caller.chatbot, make_key(live_team.workspace, ["read"]))
+    stranger = Caller(web, caller.chatbot, make_api_key(live_team.other_workspace))
+    weak = Caller(web, caller.chatbot, make_api_key(live_team.workspace, ["read"]))
     statuses = [
         caller.post("").status_code,
         stranger.post().status_code,

@@ -16,7 +16,7 @@ from django.apps import apps
 
 from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
-from apps.chat.engine.start import ChatRequest
+from apps.chat.engine.request_parsing import ParsedRequest
 from apps.chatbots.models import ChatbotVersion
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.core.errors import ApiError
@@ -26,7 +26,13 @@ from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
 from tests.conversations.export_helpers import asked
-from tests.factories import Team, make_chatbot, make_endpoint, make_key, make_model
+from tests.factories import (
+    Team,
+    make_api_key,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
 from tests.fault_injection import refusing_rows
 from tests.turns.new_turns import opened, silence
 from tests.web_processes import Caller, WebProcess, new_caller
@@ -58,26 +64,26 @@ def wrong_key(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def no_credits(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace, make_model(credits_per_reply=1)).post()
+    return new_caller(web, team.workspace, make_language_model(credits_per_reply=1)).post()
 
 
 def wrong_scope(web: WebProcess, team: Team) -> httpx.Response:
     caller = new_caller(web, team.workspace)
-    return Caller(web, caller.chatbot, make_key(team.workspace, ["read", "manage"])).post()
+    return Caller(web, caller.chatbot, make_api_key(team.workspace, ["read", "manage"])).post()
 
 
 def foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = new_caller(web, team.outside)
-    return Caller(web, theirs.chatbot, make_key(team.workspace)).post()
+    theirs = new_caller(web, team.other_workspace)
+    return Caller(web, theirs.chatbot, make_api_key(team.workspace)).post()
 
 
 def foreign_conversation(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = new_caller(web, team.outside).post().json()["data"]["conversationId"]
+    theirs = new_caller(web, team.other_workspace).post().json()["data"]["conversationId"]
     return new_caller(web, team.workspace).post(conversationId=theirs)
 
 
 def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
-    turn_id = new_caller(web, team.outside).post().json()["data"]["turnId"]
+    turn_id = new_caller(web, team.other_workspace).post().json()["data"]["turnId"]
     caller = new_caller(web, team.workspace)
     return httpx.get(
         f"{caller.url.removesuffix('/chat')}/turns/{turn_id}/stream", headers=caller.all_headers
@@ -85,7 +91,7 @@ def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def foreign_message(web: WebProcess, team: Team) -> httpx.Response:
-    ours, theirs = (opened(make_chatbot(each)) for each in (team.workspace, team.outside))
+    ours, theirs = (opened(make_chatbot(each)) for each in (team.workspace, team.other_workspace))
     path = f"conversations/{ours.conversation_id}/messages/{theirs.message_id}/rating"
     return _rest(web, team, "DELETE", path)
 
@@ -99,19 +105,19 @@ def question_rated(web: WebProcess, team: Team) -> httpx.Response:
 def foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
     fields: LeadFields = {"name": "Eve", "email": "eve@example.com"}
     theirs, _ = create_lead(
-        workspace_id=team.outside.id,
-        chatbot_id=make_chatbot(team.outside).id,
+        workspace_id=team.other_workspace.id,
+        chatbot_id=make_chatbot(team.other_workspace).id,
         fields=fields,
         actor=SYSTEM,
     )
-    key = make_key(team.workspace, ["read"])
+    key = make_api_key(team.workspace, ["read"])
     url = f"{web.url}/api/v1/leads/{theirs.id}"
     return httpx.get(url, headers={"Authorization": f"Bearer {key}"})
 
 
 def taken_email(web: WebProcess, team: Team) -> httpx.Response:
     chatbot = make_chatbot(team.workspace)
-    key = make_key(team.workspace, ["manage"])
+    key = make_api_key(team.workspace, ["manage"])
     api = httpx.Client(base_url=web.url, headers={"Authorization": f"Bearer {key}"})
     root = f"/api/v1/chatbots/{chatbot.id}/leads"
     with api:
@@ -170,8 +176,8 @@ def database_away(web: WebProcess, team: Team) -> httpx.Response:
 def abandoned(web: WebProcess, team: Team) -> httpx.Response:
     caller = new_caller(web, team.workspace)
     assert not isinstance(caller.chatbot, str)
-    request = ChatRequest(team.workspace.id, caller.chatbot, "Hello", request_id="req_1")
-    turn = opened(caller.chatbot, idempotency_key="one", request_digest=request.digest())
+    digest = ParsedRequest("Hello").digest(caller.chatbot.id)
+    turn = opened(caller.chatbot, idempotency_key="one", request_digest=digest)
     silence(turn)
     sweep_turns()
     caller.headers["Idempotency-Key"] = "one"
@@ -185,33 +191,33 @@ def _webhooks(
 
 
 def _rest(web: WebProcess, team: Team, method: str, path: str, **options: Any) -> httpx.Response:
-    key = make_key(team.workspace, ["read", "manage"])
+    key = make_api_key(team.workspace, ["read", "manage"])
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.request(method, f"{web.url}/api/v1/{path}", headers=headers, **options)
 
 
 def foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
-    theirs, _ = make_endpoint(team.outside)
+    theirs, _ = make_webhook_endpoint(team.other_workspace)
     return _webhooks(web, team, "GET", f"endpoints/{theirs.id}")
 
 
 def foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = send_test(endpoint=make_endpoint(team.outside)[0])
+    theirs = send_test(endpoint=make_webhook_endpoint(team.other_workspace)[0])
     return _webhooks(web, team, "GET", f"deliveries/{theirs.id}")
 
 
 def foreign_version(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = ChatbotVersion.objects.get(chatbot=make_chatbot(team.outside))
+    theirs = ChatbotVersion.objects.get(chatbot=make_chatbot(team.other_workspace))
     chatbot = make_chatbot(team.workspace)
     return _rest(web, team, "GET", f"chatbots/{chatbot.id}/versions/{theirs.id}")
 
 
 def hidden_model(web: WebProcess, team: Team) -> httpx.Response:
-    return _rest(web, team, "GET", f"language-models/{make_model(is_active=False).id}")
+    return _rest(web, team, "GET", f"language-models/{make_language_model(is_active=False).id}")
 
 
 def foreign_key(web: WebProcess, team: Team) -> httpx.Response:
-    theirs, _ = issue_key(workspace=team.outside, name="n")
+    theirs, _ = issue_key(workspace=team.other_workspace, name="n")
     return _rest(web, team, "GET", f"api-keys/{theirs.id}")
 
 
@@ -222,20 +228,20 @@ def ended_key(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def endpoint_off(web: WebProcess, team: Team) -> httpx.Response:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
     return _webhooks(web, team, "POST", f"endpoints/{endpoint.id}/test")
 
 
 def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
     for _ in range(MAX_ENDPOINTS):
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
     return _webhooks(web, team, "POST", "endpoints", json=body)
 
 
 def foreign_export(web: WebProcess, team: Team) -> httpx.Response:
-    return _rest(web, team, "GET", f"conversation-exports/{asked(team.outside).id}")
+    return _rest(web, team, "GET", f"conversation-exports/{asked(team.other_workspace).id}")
 
 
 def unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
@@ -430,7 +436,7 @@ def same_bodies(*responses: httpx.Response) -> Any:
 def test_not_found_is_the_same_for_absent_foreign_and_inactive(
     web: WebProcess, live_team: Team
 ) -> None:
-    key = make_key(live_team.workspace)
+    key = make_api_key(live_team.workspace)
     inactive = new_caller(web, live_team.workspace, is_active=False)
     absent = ["c" + "0" * 24, "x", "C" * 25, "%00", "%FF", "é", "a" * 300]
     body = same_bodies(

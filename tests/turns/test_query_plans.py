@@ -133,8 +133,8 @@ def test_admission_is_look_ups(many: Chatbot, big: set[str], explained: Explaine
     _, secret = issue_key(workspace=many.workspace, name="asked")
     conversation = Conversation.objects.filter(chatbot=many).latest("last_message_at")
     explained.forget()
-    caller, chatbot = authenticate(f"Bearer {secret}", many.id)
-    get_conversation(caller.workspace_id, conversation.id, chatbot_id=chatbot.id)
+    access = authenticate(f"Bearer {secret}", many.id)
+    get_conversation(access.workspace_id, conversation.id, chatbot_id=access.chatbot.id)
     assert len(explained.statements) == 4
     assert [(name, sql) for name, sql in explained.scanned if name in big] == []
 

@@ -1,6 +1,8 @@
-"""From what a request shows to what it may use."""
+"""Authenticate a chat request: from its Authorization header to the caller and the chatbot."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from django.utils import timezone
 
@@ -14,24 +16,45 @@ from apps.core.errors import ApiError
 from apps.core.ids import is_id
 
 
-def authenticate(authorization: str | None, chatbot_id: str) -> tuple[Caller, Chatbot]:
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A chatbot, and the API key that may talk to it; without a key, a member in the playground.
+
+    `cache_version`: the version of `infrastructure.redis.cache_invalidation` at which it was
+    looked up; None if it did not come from the auth cache.
+    """
+
+    chatbot: Chatbot
+    caller: Caller | None
+    cache_version: int | None = None
+
+    @property
+    def workspace_id(self) -> str:
+        return str(self.chatbot.workspace_id)
+
+    @property
+    def api_key_id(self) -> str | None:
+        return self.caller.api_key_id if self.caller else None
+
+
+def authenticate(authorization: str | None, chatbot_id: str) -> Access:
     """The caller of this Authorization header and the chatbot that it may talk to.
 
     Raises MissingAuthHeader, InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _get_chatbot(authenticate_key(parse_bearer_token(authorization)), chatbot_id)
+    return _access(authenticate_key(parse_bearer_token(authorization)), chatbot_id)
 
 
-def reauthenticate(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
-    """The same caller and chatbot as they are by now, for one who stays connected.
+def reauthenticate(caller: Caller, chatbot_id: str) -> Access:
+    """The same caller and chatbot as they are now, for a connection that stays open.
 
     Raises InvalidApiKey, ScopeMissing or ChatbotNotFound.
     """
-    return _get_chatbot(caller_for_key(caller.api_key_id), chatbot_id)
+    return _access(caller_for_key(caller.api_key_id), chatbot_id)
 
 
 def list_accessible_chatbots(authorization: str | None) -> list[Chatbot]:
-    """All chatbots that the caller of this Authorization header may talk to.
+    """The chatbots that the caller of this Authorization header may talk to.
 
     Raises MissingAuthHeader, InvalidApiKey or ScopeMissing.
     """
@@ -46,12 +69,12 @@ def _require_chat_scope(caller: Caller) -> None:
     caller.require(Scope.CHAT)
 
 
-def _get_chatbot(caller: Caller, chatbot_id: str) -> tuple[Caller, Chatbot]:
+def _access(caller: Caller, chatbot_id: str) -> Access:
     try:
         _require_chat_scope(caller)
-        if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
+        if not is_id(chatbot_id):  # a NUL in it would make PostgreSQL fail instead of find nothing
             raise ChatbotNotFound
-        return caller, get_active_chatbot(caller.workspace_id, chatbot_id)
-    except ApiError as refusal:
-        refusal.caller = (caller.workspace_id, caller.api_key_id)
+        return Access(get_active_chatbot(caller.workspace_id, chatbot_id), caller)
+    except ApiError as error:
+        error.caller = (caller.workspace_id, caller.api_key_id)
         raise

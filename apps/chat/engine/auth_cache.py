@@ -1,75 +1,74 @@
-"""Callers and chatbots that this process has just looked up, kept for less than a second.
+"""Cache authenticated callers and chatbots in this process for less than a second.
 
-A change to a key, a chatbot or a language model is heeded at once: see `apps.infrastructure.redis.cache_invalidation`.
-Requests that ask for the same at the same moment share one look-up. Refusals are not kept.
+A change to an API key, a chatbot or a language model clears the cache of every process (see
+`infrastructure.redis.cache_invalidation`). Concurrent requests for the same pair share one lookup.
+Refusals are not cached.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models.signals import post_delete, post_save
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import hash_secret, parse_bearer_token
-from apps.api_kit.callers import Caller
-from apps.chat.engine.access import authenticate
+from apps.chat.engine.access import Access, authenticate
 from apps.chatbots.models import Chatbot, LanguageModel
+from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.cache_invalidation import (
     MAX_AGE_SECONDS,
+    current_version,
     invalidate_on_commit,
     on_invalidate,
 )
 
 MAX_LOOKUPS = 10_000
 
-Found = tuple[Caller, Chatbot]
-
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    began: float
-    found: asyncio.Task[Found]
+    started_at: float
+    task: asyncio.Task[Access]
 
 
 _lookups: dict[tuple[str, str], _Lookup] = {}
 
 
-async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Found:
-    """As `access.authenticate`, from memory where that is fresh. What it returns is not changed
-    by anyone. Raises as that does."""
+async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Access:
+    """As `access.authenticate`, from the cache while it is fresh. Do not change the result."""
     key = (hash_secret(parse_bearer_token(authorization)), chatbot_id)
-    look_up = _lookups.get(key)
-    if look_up is None or time.monotonic() - look_up.began > MAX_AGE_SECONDS:
-        look_up = _lookups[key] = _start_lookup(authorization, chatbot_id)
+    lookup = _lookups.get(key)
+    if lookup is None or time.monotonic() - lookup.started_at > MAX_AGE_SECONDS:
+        # A background task: others wait for it too, and this request may be cancelled.
+        task = start_background_task(_authenticate(authorization, chatbot_id))
+        lookup = _lookups[key] = _Lookup(time.monotonic(), task)
         if len(_lookups) > MAX_LOOKUPS:
-            _lookups.pop(next(iter(_lookups), key), None)
+            _lookups.pop(next(iter(_lookups)), None)
     try:
-        return await asyncio.shield(look_up.found)
+        return await asyncio.shield(lookup.task)
     except Exception:
-        if _lookups.get(key) is look_up:
+        if _lookups.get(key) is lookup:
             _lookups.pop(key, None)
         raise
 
 
-def _start_lookup(authorization: str | None, chatbot_id: str) -> _Lookup:
-    step = in_thread(authenticate, authorization, chatbot_id)
-    # A fresh context: others wait for it too, and the request that began it may leave.
-    task = asyncio.get_running_loop().create_task(step, context=contextvars.Context())
-    return _Lookup(time.monotonic(), task)
+async def _authenticate(authorization: str | None, chatbot_id: str) -> Access:
+    version = current_version()
+    access = await in_thread(authenticate, authorization, chatbot_id)
+    return replace(access, cache_version=version)
 
 
 def clear_on_changes() -> None:
-    """Forget what is kept whenever one of its tables changes, and tell other processes so."""
+    """Clear the cache, here and in other processes, when a row that it depends on is saved."""
     on_invalidate(_lookups.clear)
     for model in (ApiKey, Chatbot, LanguageModel):
-        post_save.connect(_tell, sender=model, dispatch_uid="known")
-        post_delete.connect(_tell, sender=model, dispatch_uid="known")
+        post_save.connect(_invalidate, sender=model, dispatch_uid="auth_cache")
+        post_delete.connect(_invalidate, sender=model, dispatch_uid="auth_cache")
 
 
-def _tell(**_: object) -> None:
+def _invalidate(**_: object) -> None:
     invalidate_on_commit()

@@ -1,8 +1,4 @@
-"""A turn's events as named objects: the one place that names them, for every edge.
-
-Server-sent events carry the object as `data:`; a WebSocket carries it as a text message, with
-the event's number as `id`, the turn it belongs to, and what the client called its request.
-"""
+"""The JSON objects of a turn's events: the one place that names them, for every transport."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFaile
 
 
 def event_payload(event: TurnEvent) -> dict[str, Any]:
-    """The event as an object: its name as `type`, then what it says."""
+    """The event as an object: its name as `type`, then its fields."""
     match event:
         case AnswerDelta():
             return {"type": "message.delta", "delta": event.text}
@@ -32,11 +28,11 @@ def event_payload(event: TurnEvent) -> dict[str, Any]:
             return {"type": "error", **event.error.body()}
 
 
-def dump_json(frame: Mapping[str, Any]) -> str:
-    """Compact JSON, its text unescaped."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+def dump_json(value: Mapping[str, Any]) -> str:
+    """Compact JSON with unescaped text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def dump_json_string(text: str) -> str:
-    """A text as JSON, in quotes: what `dump_json` makes of it."""
+    """A string as JSON, quoted: the same as `dump_json` makes of it, without its set-up."""
     return encode_basestring(text)

@@ -1,4 +1,4 @@
-"""What happens in a turn, in order: started, text, then ended or failed."""
+"""The events of a turn, in order: started, text, then ended or failed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AnswerDelta:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The answer is committed and paid for."""
+    """The answer is committed and charged."""
 
     response: str
     conversation_id: str
@@ -41,7 +41,7 @@ class TurnEnded:
     balance: int
 
     def data(self) -> dict[str, Any]:
-        """The object that a caller gets, as JSON and in the last frame of a stream."""
+        """The `data` object of the JSON response and of the last frame of a stream."""
         return {
             "response": self.response,
             "conversationId": self.conversation_id,
@@ -62,20 +62,19 @@ class TurnFailed:
 
 TurnEvent = TurnStarted | AnswerDelta | TurnEnded | TurnFailed
 
-_KINDS: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
+_TYPE_BY_KIND: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
     "started": TurnStarted,
     "delta": AnswerDelta,
     "ended": TurnEnded,
 }
+_KIND_BY_TYPE = {event_type: kind for kind, event_type in _TYPE_BY_KIND.items()}
 
 
 def encode_event(event: TurnEvent) -> list[Any]:
-    """The event as plain values, to be sent to another process."""
-    match event:
-        case TurnFailed():
-            return ["failed", event.error.code, event.error.retry_after]
-        case _:
-            return [type(event).__name__.lower(), *astuple(event)]
+    """The event as a list of plain values, to be sent to another process."""
+    if isinstance(event, TurnFailed):
+        return ["failed", event.error.code, event.error.retry_after]
+    return [_KIND_BY_TYPE[type(event)], *astuple(event)]
 
 
 def decode_event(values: Sequence[Any]) -> TurnEvent:
@@ -86,4 +85,4 @@ def decode_event(values: Sequence[Any]) -> TurnEvent:
         error = error_from_code(code)
         error.retry_after = retry_after
         return TurnFailed(error)
-    return _KINDS[kind](*fields)
+    return _TYPE_BY_KIND[kind](*fields)

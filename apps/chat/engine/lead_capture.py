@@ -1,4 +1,4 @@
-"""The lead that comes with a chat request, once its turn is open."""
+"""Capture the lead that comes with a chat request, once its turn is open."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ log = get_logger(__name__)
 
 
 async def capture_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
-    """Make the lead of `metadata.lead`, while the model is at work already.
+    """Save the lead of `metadata.lead`, while the model is at work.
 
-    A chat never fails for its lead: what goes wrong here is logged, and the turn goes on.
+    A chat never fails for its lead: an error here is logged, and the turn goes on.
     """
     fields = parse_lead_metadata(metadata)
     if fields is None:

@@ -1,4 +1,4 @@
-"""A turn's events as they come: one writes, any number follow."""
+"""The log of a turn: its events, in order, for any number of followers."""
 
 from __future__ import annotations
 
@@ -10,69 +10,67 @@ from itertools import islice
 from apps.chat.engine.events import TurnEnded, TurnEvent, TurnFailed
 
 WAKE_BATCH_SIZE = 20
-"""So many followers, the first to come, are woken by every event. Telling one costs about 0.1 ms,
-so hundreds would hold up the turn and all else in the process: the others are woken by rounds."""
+"""The first so many followers are woken by every event. Waking one costs about 0.1 ms, so hundreds
+would hold up the turn and all else in the process: the others are woken in rounds."""
 WAKE_PAUSE_SECONDS = 0.01
-"""The pause between waking the others, AT_ONCE at a time."""
+"""The pause between two batches of a round."""
 
 
 class TurnLog:
-    """Events numbered from 1 in the order they came; the last is `Ended` or `Failed`."""
+    """Events numbered from 1 in order; the last is `TurnEnded` or `TurnFailed`."""
 
     def __init__(self, events: Sequence[TurnEvent] = ()) -> None:
         self.events: list[TurnEvent] = []
-        self._bells: dict[_Bell, None] = {}
-        self._next: deque[_Bell] = deque()
-        self._round_saw = 0
+        self._waiters: dict[_Waiter, None] = {}
+        self._round: deque[_Waiter] = deque()
+        self._round_started_at = 0
         self._over = asyncio.Event()
         for event in events:
             self.append(event)
 
     @property
     def is_over(self) -> bool:
-        """Whether the last event has come."""
+        """Whether the last event is there."""
         return self._over.is_set()
 
     def append(self, event: TurnEvent) -> None:
-        """Add the next event and wake whoever waits for it."""
+        """Add the next event and wake the followers."""
         self.events.append(event)
-        for bell in islice(self._bells, WAKE_BATCH_SIZE):
-            bell.ring()
-        if not self._next:
-            self._begin_round(islice(self._bells, WAKE_BATCH_SIZE, None))
+        for waiter in islice(self._waiters, WAKE_BATCH_SIZE):
+            waiter.notify()
+        if not self._round:
+            self._start_round(islice(self._waiters, WAKE_BATCH_SIZE, None))
         if isinstance(event, TurnEnded | TurnFailed):
             self._over.set()
 
-    def _begin_round(self, bells: Iterable[_Bell]) -> None:
-        self._round_saw = len(self.events)
-        self._next.extend(bells)
-        self._ring_later()
+    def _start_round(self, waiters: Iterable[_Waiter]) -> None:
+        self._round_started_at = len(self.events)
+        self._round.extend(waiters)
+        self._schedule_batch()
 
-    def _ring_later(self) -> None:
-        if self._next:
-            asyncio.get_running_loop().call_later(WAKE_PAUSE_SECONDS, self._ring_next)
+    def _schedule_batch(self) -> None:
+        if self._round:
+            asyncio.get_running_loop().call_later(WAKE_PAUSE_SECONDS, self._wake_batch)
 
-    def _ring_next(self) -> None:
-        """Wake the next few. Another round, of all, follows for what has come during this one:
-        the first of then may have left, and others be the first now."""
-        for _ in range(min(WAKE_BATCH_SIZE, len(self._next))):
-            self._next.popleft().ring()
-        if self._next:
-            self._ring_later()
-        elif len(self.events) > self._round_saw:
-            self._begin_round(self._bells)
+    def _wake_batch(self) -> None:
+        """Wake the next batch. If events came during the round, another round wakes all: the
+        first followers may have left, and others be first now."""
+        for _ in range(min(WAKE_BATCH_SIZE, len(self._round))):
+            self._round.popleft().notify()
+        if self._round:
+            self._schedule_batch()
+        elif len(self.events) > self._round_started_at:
+            self._start_round(self._waiters)
 
     async def outcome(self) -> TurnEnded | TurnFailed:
-        """The last event, when it has come."""
+        """Wait for the last event and return it."""
         await self._over.wait()
-        return next(
-            event for event in reversed(self.events) if isinstance(event, TurnEnded | TurnFailed)
-        )
+        return next(e for e in reversed(self.events) if isinstance(e, TurnEnded | TurnFailed))
 
     async def first_event(self, *, timeout: float) -> TurnEvent | None:
-        """The event after `Started`, or None if it takes longer than `timeout` seconds.
+        """The event after `TurnStarted`; None if it takes longer than `timeout` seconds.
 
-        A turn that failed before it could be told has one event, which is this one then.
+        The log of a turn that failed before it started has one event, which is returned then.
         """
         follower = self.follow(after=1, idle_seconds=timeout)
         try:
@@ -84,69 +82,69 @@ class TurnLog:
     async def follow(
         self, *, after: int = 0, idle_seconds: float | None = None
     ) -> AsyncGenerator[Sequence[TurnEvent], None]:
-        """Yield the events after number `after`, those that came together at once, to the end.
+        """Yield the events after number `after` to the end; those that came together, at once.
 
-        Yields an empty sequence whenever `idle_seconds` seconds have passed without one.
+        Yields an empty sequence whenever `idle_seconds` have passed without an event.
         """
-        bell = _Bell(idle_seconds)
-        self._bells[bell] = None
+        waiter = _Waiter(idle_seconds)
+        self._waiters[waiter] = None
         try:
             while True:
-                if fresh := self.events[after:]:
-                    after += len(fresh)
-                    yield fresh
+                if new := self.events[after:]:
+                    after += len(new)
+                    yield new
                 elif self.is_over:
                     return
-                elif not await bell.rung():
+                elif not await waiter.wait():
                     yield ()
         finally:
-            del self._bells[bell]
-            bell.close()
+            del self._waiters[waiter]
+            waiter.close()
 
 
-class _Bell:
-    """Wakes one follower: when it is rung, or after `idle_seconds` seconds in which it was not.
+class _Waiter:
+    """Wakes one follower: when it is notified, or after `idle_seconds` without that.
 
-    One timer for many waits: a timer for each token costs as much as all else that is done with
-    it. The timer stays where it is while the waits go by, and looks again when it fires.
+    One timer serves many waits, because a timer a token costs as much as all else that is done
+    with it: the timer stays while waits come and go, and is set again when it fires too early.
     """
 
-    __slots__ = ("_idle", "_loop", "_since", "_timer", "_waiter")
+    __slots__ = ("_idle_seconds", "_loop", "_timer", "_waiting_since", "_wakeup")
 
-    def __init__(self, idle: float | None) -> None:
-        self._idle = idle
+    def __init__(self, idle_seconds: float | None) -> None:
+        self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
-        self._since = 0.0
+        self._waiting_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._waiter: asyncio.Future[bool] | None = None
+        self._wakeup: asyncio.Future[bool] | None = None
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake the follower, if it waits."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(True)
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(True)
 
-    async def rung(self) -> bool:
-        """Wait; False if nothing came."""
-        self._since = self._loop.time()
-        if self._timer is None and self._idle is not None:
-            self._timer = self._loop.call_later(self._idle, self._look)
-        self._waiter = self._loop.create_future()
+    async def wait(self) -> bool:
+        """Wait to be notified; False after `idle_seconds`."""
+        self._waiting_since = self._loop.time()
+        if self._timer is None and self._idle_seconds is not None:
+            self._timer = self._loop.call_later(self._idle_seconds, self._on_timer)
+        self._wakeup = self._loop.create_future()
         try:
-            return await self._waiter
+            return await self._wakeup
         finally:
-            self._waiter = None
+            self._wakeup = None
 
     def close(self) -> None:
-        """Take the timer back."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        if self._waiter is None or self._waiter.done() or self._idle is None:
+        if self._wakeup is None or self._wakeup.done() or self._idle_seconds is None:
             return
-        left = self._since + self._idle - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
+        seconds_left = self._waiting_since + self._idle_seconds - self._loop.time()
+        if seconds_left > 0:
+            self._timer = self._loop.call_later(seconds_left, self._on_timer)
         else:
-            self._waiter.set_result(False)
+            self._wakeup.set_result(False)

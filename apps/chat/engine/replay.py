@@ -1,7 +1,8 @@
-"""Turns told from PostgreSQL, once they have settled: the same frames as while they ran."""
+"""Replay settled turns from PostgreSQL, with the events that they had while they ran."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,32 +16,29 @@ from apps.credits.queries import balance_after_turn
 
 
 def is_heartbeat_overdue(turn: Turn) -> bool:
-    """Whether the turn's process has said nothing for so long that it must be dead."""
+    """Whether the last heartbeat is so old that the turn's process must be dead."""
     longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
     return timezone.now() - turn.heartbeat_at > longest
 
 
 def replay_events(turn: Turn) -> list[TurnEvent]:
-    """All events of a settled turn, numbered as they were when it ran."""
+    """All events of a settled turn, in the order of their numbers."""
     text = get_answer_text(turn)
-    deltas = [AnswerDelta(piece) for piece in _pieces(text, turn.delta_lengths)]
     return [
         TurnStarted(turn.conversation_id, turn.message_id, turn.id),
-        *deltas,
+        *(AnswerDelta(piece) for piece in _split(text, turn.delta_lengths)),
         TurnFailed(errors.error_from_code(turn.error_code))
         if turn.error_code
         else _ended(turn, text),
     ]
 
 
-def _pieces(text: str, lengths: list[int]) -> list[str]:
+def _split(text: str, lengths: Sequence[int]) -> list[str]:
     pieces, start = [], 0
     for length in lengths:
         pieces.append(text[start : start + length])
         start += length
-    if start < len(text):
-        pieces.append(text[start:])
-    return pieces
+    return [*pieces, text[start:]] if start < len(text) else pieces
 
 
 def _ended(turn: Turn, text: str) -> TurnEnded:

@@ -1,44 +1,96 @@
-"""From what a caller sent to what it asks of the engine, the same for every edge."""
+"""Parse a chat request, the same for every transport."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.api_kit.callers import Caller
-from apps.api_kit.serializers import validate
-from apps.chat.engine.serializers import ChatSerializer
-from apps.chat.engine.start import ChatRequest
-from apps.chatbots.models import Chatbot
+from rest_framework import serializers
+
+from apps.api_kit.serializers import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictSerializer,
+    validate,
+)
 from apps.core.errors import ValidationFailed
+from apps.core.json_limits import validate_json_object
+from apps.leads.capture import parse_lead_metadata
+from apps.llm.types import ChatMessage
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
+MAX_MESSAGE_LENGTH = 32_000
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """A valid request to chat, before it is known who asks whom."""
+    """A valid chat request.
+
+    `stream`: None leaves it to the chatbot's default. `history`: earlier messages, where the
+    caller keeps them; the model is shown these instead of the stored conversation.
+    """
 
     message: str
-    conversation_id: str | None
-    metadata: Mapping[str, Any] | None
-    stream: bool | None
-    idempotency_key: str | None
+    conversation_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    stream: bool | None = None
+    idempotency_key: str | None = None
+    history: tuple[ChatMessage, ...] | None = None
 
-    def of(self, caller: Caller, chatbot: Chatbot, *, request_id: str) -> ChatRequest:
-        """The request as the engine takes it."""
-        return ChatRequest(
-            workspace_id=caller.workspace_id,
-            chatbot=chatbot,
-            message=self.message,
-            request_id=request_id,
-            conversation_id=self.conversation_id,
-            metadata=self.metadata,
-            stream=self.stream,
-            idempotency_key=self.idempotency_key,
-            api_key_id=caller.api_key_id,
-        )
+    def digest(self, chatbot_id: str) -> str:
+        """A hash of the request: an idempotency key may only be used again with the same one."""
+        parts: list[Any] = [
+            chatbot_id,
+            self.message,
+            self.conversation_id,
+            self.metadata,
+            self.stream,
+        ]
+        if self.history is not None:
+            parts.append([[message.role, message.content] for message in self.history])
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class MetadataField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object of at most 16 KiB. Its `lead`, if any, holds contact details to capture."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        try:
+            metadata = validate_json_object(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+        parse_lead_metadata(metadata)
+        return metadata
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ChatSerializer(StrictSerializer):
+    """`message` of 1–32,000 characters; the rest is optional, and null counts as absent."""
+
+    message = StrictCharField(
+        max_length=MAX_MESSAGE_LENGTH,
+        trim_whitespace=False,
+        error_messages={
+            "required": "Send the user's message.",
+            "null": "Send the user's message.",
+            "blank": "The message is empty.",
+            "max_length": "The message may have at most 32,000 characters.",
+        },
+    )
+    conversationId = StrictCharField(required=False, allow_null=True, max_length=64)  # noqa: N815
+    stream = StrictBooleanField(required=False, allow_null=True, default=None)
+    metadata = MetadataField(required=False, allow_null=True)
+
+    def validate_message(self, message: str) -> str:
+        """Reject a message of white space alone."""
+        if not message.strip():
+            raise serializers.ValidationError("The message is empty.")
+        return message
 
 
 def parse_request(
@@ -48,21 +100,21 @@ def parse_request(
     key_name: str,
     serializer: type[ChatSerializer] = ChatSerializer,
 ) -> ParsedRequest:
-    """What the body and the idempotency key ask. `key_name`: what the edge calls that key.
+    """Validate a body and an idempotency key. `key_name`: what the transport calls that key.
 
-    Raises ValidationFailed or the serializer's own error.
+    Raises ValidationFailed, or DRF's ValidationError.
     """
     fields = validate(serializer, body)
+    if idempotency_key is not None and not _is_idempotency_key(idempotency_key):
+        raise ValidationFailed({key_name: ["This must be 1 to 255 printable characters."]})
     return ParsedRequest(
         message=fields["message"],
         conversation_id=fields.get("conversationId"),
         metadata=fields.get("metadata"),
         stream=fields.get("stream"),
-        idempotency_key=_checked(idempotency_key, key_name),
+        idempotency_key=idempotency_key,
     )
 
 
-def _checked(key: str | None, name: str) -> str | None:
-    if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isprintable()):
-        raise ValidationFailed({name: ["This must be 1 to 255 printable characters."]})
-    return key
+def _is_idempotency_key(key: str) -> bool:
+    return 1 <= len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isprintable()

@@ -1,8 +1,8 @@
-"""The turns that this process runs.
+"""Run turns: ask the model, settle the turn, save progress meanwhile.
 
-A turn belongs to a task of its own, not to the request that opened it: a caller who goes away
-loses nothing. `RunningTurns` keeps the tasks, tells PostgreSQL every few seconds that they are
-alive and what they have so far, and waits for them when the process is asked to stop.
+A turn belongs to a task of its own, not to the request that opened it: a caller who disconnects
+loses nothing. `RunningTurns` keeps the tasks of this process, saves their text every few seconds
+as a heartbeat, and waits for them when the process is asked to stop.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ from apps.chat.engine.relay import Relay
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.errors import ApiError, InternalError
+from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.infrastructure.postgres.threads import in_thread
 from apps.llm import services as llm
 from apps.llm.errors import ProviderError
 from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
-from apps.llm.types import Finish, ModelRequest, TextDelta, Usage
+from apps.llm.types import Finish, ModelEvent, ModelRequest, TextDelta, Usage
 from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn
 from apps.turns.types import Receipt, Settlement
 
 log = get_logger(__name__)
 
-_SETTLE_PAUSES = (0.1, 0.5, 2.0, 5.0)
+_SETTLE_RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
 
 
 class RunningTurn:
-    """One turn from the model's first word to the settled account. `log` tells what happens."""
+    """One turn, from the request to the model to the settled account. `log` has its events."""
 
     def __init__(self, turn: Turn, request: ModelRequest) -> None:
         self.turn = turn
         self.log = TurnLog([TurnStarted(turn.conversation_id, turn.message_id, turn.id)])
         self._request = request
         self._deltas: list[str] = []
-        self._asking: asyncio.Task[ApiError | None] | None = None
+        self._completion: asyncio.Task[ApiError | None] | None = None
         self._stopped = False
         self._usage = Usage(0, 0)
         self._finish_reason = ""
@@ -59,18 +60,18 @@ class RunningTurn:
 
     @property
     def deltas(self) -> list[str]:
-        """The pieces in which it came."""
+        """The pieces of the answer so far."""
         return list(self._deltas)
 
     def stop(self) -> None:
-        """Let go of the model at once; what was delivered becomes the answer."""
-        if self._asking is not None and not self._asking.done():
+        """Cancel the request to the model; what was delivered becomes the answer."""
+        if self._completion is not None and not self._completion.done():
             self._stopped = True
-            self._asking.cancel()
+            self._completion.cancel()
 
     async def run(self) -> None:
-        """Ask the model, settle the turn, and only then say how it ended."""
-        error = await self._ask_until_stopped()
+        """Ask the model, settle the turn, and only then append its last event."""
+        error = await self._complete_or_stop()
         try:
             receipt = await self._settle(self._settlement(error))
         except (TurnNotRunning, *DATABASE_UNAVAILABLE) as reason:
@@ -80,10 +81,10 @@ class RunningTurn:
         log.info("turn_settled", code=error.code if error else None, charged=receipt.charged)
         self.log.append(TurnFailed(error) if error else self._ended(receipt))
 
-    async def _ask_until_stopped(self) -> ApiError | None:
-        self._asking = asyncio.get_running_loop().create_task(self._ask())
+    async def _complete_or_stop(self) -> ApiError | None:
+        self._completion = asyncio.get_running_loop().create_task(self._complete())
         try:
-            error = await self._asking
+            error = await self._completion
             self._stopped = False
             return error
         except asyncio.CancelledError:
@@ -95,9 +96,9 @@ class RunningTurn:
         )
         return None
 
-    async def _ask(self) -> ApiError | None:
+    async def _complete(self) -> ApiError | None:
         try:
-            await llm.complete(self._request, self._take)
+            await llm.complete(self._request, self._on_event)
         except ProviderError as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.error_from_model_failure(failure)
@@ -109,7 +110,7 @@ class RunningTurn:
             return errors.ModelError()
         return None
 
-    def _take(self, event: TextDelta | Usage | Finish) -> None:
+    def _on_event(self, event: ModelEvent) -> None:
         match event:
             case TextDelta():
                 if not self._deltas:
@@ -125,7 +126,7 @@ class RunningTurn:
         return Settlement(
             status=self._status(error),
             text=self.text,
-            delta_lengths=[len(piece) for piece in self._deltas],
+            delta_lengths=[len(delta) for delta in self._deltas],
             finish_reason="error" if error else self._finish_reason,
             error_code=error.code if error else "",
             input_tokens=self._usage.input_tokens,
@@ -139,14 +140,16 @@ class RunningTurn:
         return TurnStatus.STOPPED if self._stopped else TurnStatus.COMPLETED
 
     async def _settle(self, settlement: Settlement) -> Receipt:
-        """Settle, trying again while the database is away. Raises TurnNotRunning when another
-        process settled the turn, or the database's error when it stayed away."""
-        for pause in _SETTLE_PAUSES:
+        """Settle, with retries while the database is unavailable.
+
+        Raises TurnNotRunning when another process settled the turn, or the database's error.
+        """
+        for seconds in _SETTLE_RETRY_SECONDS:
             try:
                 return await settle_turn(turn=self.turn, settlement=settlement)
             except DATABASE_UNAVAILABLE:
-                log.warning("settle_again", seconds=pause)
-                await asyncio.sleep(pause)
+                log.warning("settle_again", seconds=seconds)
+                await asyncio.sleep(seconds)
         return await settle_turn(turn=self.turn, settlement=settlement)
 
     def _ended(self, receipt: Receipt) -> TurnEnded:
@@ -164,27 +167,26 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """This process's running turns, by id."""
+    """The turns that run in this process, by id."""
 
     def __init__(self) -> None:
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._heart: asyncio.Task[None] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
 
     def log_of(self, turn_id: str) -> TurnLog | None:
-        """The log of the turn, if this process runs it."""
+        """The log of the turn, if it runs here."""
         running = self._turns.get(turn_id)
         return running.log if running else None
 
     def stop(self, turn_id: str) -> None:
-        """Stop the turn, if this process runs it."""
+        """Stop the turn, if it runs here."""
         if running := self._turns.get(turn_id):
             running.stop()
 
     def start(self, turn: Turn, request: ModelRequest) -> RunningTurn:
         """Run an opened turn in a task of its own."""
         running = self._turns[turn.id] = RunningTurn(turn, request)
-        # A fresh context: the request's own, with Django's thread for it, ends with the request.
         context = contextvars.Context()
         context.run(
             structlog.contextvars.bind_contextvars,
@@ -192,10 +194,9 @@ class RunningTurns:
             workspace_id=turn.workspace_id,
             turn_id=turn.id,
         )
-        loop = asyncio.get_running_loop()
-        self._tasks[turn.id] = loop.create_task(self._run(running), context=context)
-        if self._heart is None or self._heart.done():
-            self._heart = loop.create_task(self._beat(), context=contextvars.Context())
+        self._tasks[turn.id] = start_background_task(self._run(running), context=context)
+        if self._heartbeat is None or self._heartbeat.done():
+            self._heartbeat = start_background_task(self._send_heartbeats())
         return running
 
     async def _run(self, running: RunningTurn) -> None:
@@ -204,8 +205,8 @@ class RunningTurns:
         finally:
             del self._turns[running.turn.id], self._tasks[running.turn.id]
 
-    async def _beat(self) -> None:
-        """While turns run, save their text every few seconds and drop those that were swept."""
+    async def _send_heartbeats(self) -> None:
+        """While turns run, save their text every few seconds."""
         while self._turns:
             await asyncio.sleep(settings.TURN_HEARTBEAT_SECONDS)
             deltas = {turn_id: running.deltas for turn_id, running in self._turns.items()}
@@ -215,7 +216,7 @@ class RunningTurns:
                 log.warning("heartbeat_missed", reason=type(error).__name__, turns=len(deltas))
 
     async def drain(self) -> None:
-        """Wait for the running turns, up to the limit of the settings."""
+        """Wait for the running turns, for TURN_DRAIN_SECONDS at most."""
         if self._tasks:
             log.info("draining", turns=len(self._tasks))
             await asyncio.wait(self._tasks.values(), timeout=settings.TURN_DRAIN_SECONDS)

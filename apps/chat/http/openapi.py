@@ -18,7 +18,7 @@ from apps.api_kit.openapi import (
     error_responses,
     header_refs,
 )
-from apps.chat.engine.serializers import ChatSerializer
+from apps.chat.engine.request_parsing import ChatSerializer
 from apps.chat.errors import ModelError, ModelTimeout, ModelUnavailable, TurnAbandoned
 from apps.chat.http.openapi_schemas import FRAMES, SCHEMAS, STREAMED
 from apps.chat.openai import completion_openapi as completions

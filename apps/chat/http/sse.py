@@ -20,12 +20,10 @@ HEADERS = {
 
 def encode_event(number: int, event: TurnEvent) -> bytes:
     """One event as one frame."""
-    if isinstance(
-        event, AnswerDelta
-    ):  # nearly every frame: written without a JSON encoder's set-up
+    if isinstance(event, AnswerDelta):  # nearly every frame: avoids the JSON encoder's set-up
         return (
             f"id: {number}\nevent: message.delta\n"
             f'data: {{"type":"message.delta","delta":{dump_json_string(event.text)}}}\n\n'
         ).encode()
-    data = event_payload(event)
-    return f"id: {number}\nevent: {data['type']}\ndata: {dump_json(data)}\n\n".encode()
+    payload = event_payload(event)
+    return f"id: {number}\nevent: {payload['type']}\ndata: {dump_json(payload)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What a client says on a WebSocket: JSON objects, told apart by their `type`."""
+"""Parse the commands of a WebSocket: JSON objects with a `type`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.api_kit.serializers import StrictCharField, StrictSerializer, validate
-from apps.chat.engine.request_parsing import ParsedRequest, parse_request
-from apps.chat.engine.serializers import ChatSerializer
+from apps.chat.engine.request_parsing import ChatSerializer, ParsedRequest, parse_request
 from apps.core.errors import ValidationFailed
 
 MAX_REQUEST_ID_LENGTH = 64
-_EVENT_NUMBERS = 10**9
+_MAX_EVENT_NUMBER = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSend:
-    """Open a turn and tell it."""
+    """Start a turn and send its events."""
 
-    asked: ParsedRequest
+    request: ParsedRequest
 
 
 @dataclass(frozen=True, slots=True)
 class TurnStop:
-    """Stop a turn and tell how it ended."""
+    """Stop a turn and send how it ended."""
 
     turn_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TurnFollow:
-    """Tell a turn's events after this number."""
+    """Send a turn's events after this number."""
 
     turn_id: str
     after: int
@@ -44,21 +43,21 @@ Command = ChatSend | TurnStop | TurnFollow
 
 
 def parse_message(text: str | None) -> dict[str, Any]:
-    """The JSON object in a message. Raises ValidationFailed for anything else; None is binary."""
+    """The JSON object in a message; None is a binary one. Raises ValidationFailed."""
     if text is None:
         raise ValidationFailed(message="Send text messages: binary ones are not read.")
     try:
-        words = json.loads(text)
+        message = json.loads(text)
     except (ValueError, RecursionError):
         raise ValidationFailed(message="The message is not valid JSON.") from None
-    if not isinstance(words, dict):
+    if not isinstance(message, dict):
         raise ValidationFailed(message="The message is not a JSON object.")
-    return words
+    return message
 
 
-def parse_request_id(words: Mapping[str, Any]) -> str | None:
-    """What the client calls this request, if anything. Raises ValidationFailed."""
-    value = words.get("requestId")
+def parse_request_id(message: Mapping[str, Any]) -> str | None:
+    """The client's own id of the request, if it has one. Raises ValidationFailed."""
+    value = message.get("requestId")
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_REQUEST_ID_LENGTH or not _is_text(value):
@@ -67,10 +66,10 @@ def parse_request_id(words: Mapping[str, Any]) -> str | None:
     return value
 
 
-def parse_command(words: Mapping[str, Any]) -> Command:
-    """What the client wants. Raises ValidationFailed or a serializer's error."""
-    fields = {name: value for name, value in words.items() if name not in ("type", "requestId")}
-    match words.get("type"):
+def parse_command(message: Mapping[str, Any]) -> Command:
+    """The command in a message. Raises ValidationFailed or DRF's ValidationError."""
+    fields = {name: value for name, value in message.items() if name not in ("type", "requestId")}
+    match message.get("type"):
         case "chat.send":
             key = fields.pop("idempotencyKey", None)
             if not isinstance(key, str | None):
@@ -88,18 +87,18 @@ def parse_command(words: Mapping[str, Any]) -> Command:
 
 
 class ChatSendSerializer(ChatSerializer):
-    """The body of the REST endpoint, without the choice between a stream and JSON."""
+    """The body of the chat endpoint, without `stream`."""
 
     stream = None  # type: ignore[assignment]
 
 
 class EventNumberField(serializers.Field[int, Any, int, Any]):
-    """The number of an event, 0 for none."""
+    """The number of an event; 0 is before the first."""
 
     default_error_messages = {"invalid": "This must be the id of an event: a whole number."}
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int) or not 0 <= data < _EVENT_NUMBERS:
+        if isinstance(data, bool) or not isinstance(data, int) or not 0 <= data < _MAX_EVENT_NUMBER:
             self.fail("invalid")
         return data
 
@@ -108,19 +107,19 @@ class EventNumberField(serializers.Field[int, Any, int, Any]):
 
 
 class TurnStopSerializer(StrictSerializer):
-    """Which turn."""
+    """Fields of `turn.stop`."""
 
     turnId = StrictCharField(source="turn_id", max_length=64)  # noqa: N815
 
 
 class TurnFollowSerializer(TurnStopSerializer):
-    """Which turn, and after which of its events."""
+    """Fields of `turn.follow`."""
 
     after = EventNumberField(default=0)
 
 
 def _is_text(value: str) -> bool:
-    """Whether it could be sent back: half a surrogate pair could not."""
+    """Whether it can be sent back: half a surrogate pair cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

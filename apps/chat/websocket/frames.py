@@ -13,15 +13,15 @@ from apps.core.errors import ApiError
 HEARTBEAT = '{"type":"heartbeat"}'
 
 
-def socket_frame(number: int, event: TurnEvent, about: Mapping[str, Any]) -> str:
-    """One event as a WebSocket's message. `about`: what else it says, such as the turn's id."""
+def socket_frame(number: int, event: TurnEvent, context: Mapping[str, Any]) -> str:
+    """One event as a text message. `context`: further fields, such as the turn's id."""
     if isinstance(event, TurnFailed):
-        return error_frame(event.error, {"id": number, **about})
-    return dump_json({"id": number, **about, **event_payload(event)})
+        return error_frame(event.error, {"id": number, **context})
+    return dump_json({"id": number, **context, **event_payload(event)})
 
 
-def error_frame(error: ApiError, about: Mapping[str, Any]) -> str:
-    """An error as a WebSocket's message. `retryAfter` stands in it: there are no headers."""
+def error_frame(error: ApiError, context: Mapping[str, Any]) -> str:
+    """An error as a text message, with `retryAfter` in it, because there are no headers."""
     wait = {} if error.retry_after is None else {"retryAfter": error.retry_after}
-    # A refused field may be named by half a surrogate pair, which only ASCII can carry.
-    return json.dumps({"type": "error", **about, **error.body(), **wait}, separators=(",", ":"))
+    # The name of a rejected field may contain half a surrogate pair, which only ASCII can carry.
+    return json.dumps({"type": "error", **context, **error.body(), **wait}, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What a WebSocket's opening request shows: the key, the subprotocol, the origin, the cookies."""
+"""Parse a WebSocket handshake: API key, subprotocol, origin and cookies."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from apps.chat.errors import OriginNotAllowed
 
 SUBPROTOCOL = "parley.v1"
 KEY_SUBPROTOCOL_PREFIX = "parley.key."
-"""Before the key, for browsers: they can offer subprotocols, but send no header of their own."""
+"""Prefix of an API key among the subprotocols, for browsers: they cannot set headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """`authorization`: as the header has it, wherever it came from. `subprotocol`: the answer,
-    which never names the key."""
+    """What a client sent to open a WebSocket.
+
+    `authorization`: the header's value, or the key among the subprotocols in the same form.
+    `subprotocol`: the one to answer with, which never contains the key.
+    """
 
     authorization: str | None
     subprotocol: str | None
@@ -29,8 +32,11 @@ class Handshake:
     cookies: Mapping[str, str]
 
     def require_own_origin(self) -> None:
-        """Raise OriginNotAllowed for a page of another site. A browser adds cookies unasked, and
-        always says where the page is from; whatever says nothing is no browser."""
+        """Raise OriginNotAllowed for a page of another site.
+
+        A browser adds cookies by itself, and always sends the page's origin; a client that sends
+        no origin is not a browser.
+        """
         if self.origin is not None and not _is_allowed_host(self.origin):
             raise OriginNotAllowed
 

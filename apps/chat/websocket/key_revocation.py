@@ -1,4 +1,4 @@
-"""Sockets stay open, keys may not: one query a second asks after the keys of all open sockets."""
+"""Detect revoked API keys: one query a second for the keys of all open sockets."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:
 
 
 key_poller: Poller[str, bool] = Poller(_ended, interval_seconds=1.0)
-"""Tells the holders of a key True once it is revoked, expired or deleted."""
+"""Notifies subscribers of a key with True once it is revoked, expired or deleted."""

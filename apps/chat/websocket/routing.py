@@ -1,4 +1,4 @@
-"""The addresses of WebSockets."""
+"""WebSocket URLs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from apps.infrastructure.web.asgi import Receive, Scope, Send
 
 
 async def reject_handshake(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse the handshake: there is no socket at this address."""
+    """Reject a handshake at an unknown URL."""
     await receive()
     await send({"type": "websocket.close"})
 

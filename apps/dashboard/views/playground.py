@@ -15,14 +15,15 @@ from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.start import stop_turn as stop_turn
 from apps.chat.http import sse
+from apps.chat.http.stream_format import encode_stream
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotFound
 from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, ValidationFailed
 from apps.core.ids import is_id
-from apps.dashboard import playground as edge
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm
+from apps.dashboard.playground import parse_form, start_playground_turn
 from apps.dashboard.views.chatbots import chatbot_in
 from apps.infrastructure.web.middleware import get_request_id
 from apps.workspaces.models import Member
@@ -74,10 +75,11 @@ def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     chatbot = chatbot_in(member.workspace_id, chatbot_id)
     if "changed" in request.POST:
         chatbot = _changed(request, chatbot)
-    asks = edge.build_chat_request(chatbot, request.POST.dict(), request_id=get_request_id(request))
-    log = async_to_sync(edge.start_playground_turn)(asks)
+    log = async_to_sync(start_playground_turn)(
+        chatbot, parse_form(request.POST.dict()), request_id=get_request_id(request)
+    )
     return StreamingHttpResponse(
-        edge.sse_frames(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
+        encode_stream(log), content_type="text/event-stream; charset=utf-8", headers=sse.HEADERS
     )
 
 

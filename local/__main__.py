@@ -16,36 +16,36 @@ from collections.abc import Sequence
 from local import checks, demo, descendants, terminal, testing
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
-from local.terminal import Screen
+from local.terminal import Console
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
     command, *rest = arguments or [""]
-    screen = terminal.screen_for(command)
+    screen = terminal.console_for(command)
     interrupts = Interrupts()
     interrupts.install()
     descendants.become_subreaper()
     try:
         return _run(command, rest, screen, interrupts)
     except StopRequested as stop:
-        screen.line(f"Stopped by {stop}.")
+        screen.print_line(f"Stopped by {stop}.")
         return stop.exit_code
     except LocalError as error:
-        if isinstance(error, ChildFailed) and error.tail:
-            screen.line(screen.dim(error.tail))
-        screen.line(f"{screen.paint('Failed:', '31')} {error}")
+        if isinstance(error, ChildFailed) and error.log_tail:
+            screen.print_line(screen.dim(error.log_tail))
+        screen.print_line(f"{screen.colorize('Failed:', '31')} {error}")
         return 1
     finally:
         descendants.kill_adopted()
 
 
-def _run(command: str, rest: list[str], screen: Screen, interrupts: Interrupts) -> int:
+def _run(command: str, rest: list[str], screen: Console, interrupts: Interrupts) -> int:
     match command, rest:
         case "demo", []:
             return demo.run(screen, interrupts)
         case "test", _:
-            return testing.run(testing.test_command(rest), screen, interrupts)
+            return testing.run(testing.pytest_command(rest), screen, interrupts)
         case "run", ["--", _, *_]:
             return testing.run(rest[1:], screen, interrupts)
         case "run", ["--durable", "--", _, *_]:
@@ -55,7 +55,7 @@ def _run(command: str, rest: list[str], screen: Screen, interrupts: Interrupts) 
         case "reset", []:
             return demo.reset(screen)
         case _:
-            screen.line((__doc__ or "").strip())
+            screen.print_line((__doc__ or "").strip())
             return 2
 
 

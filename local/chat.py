@@ -30,17 +30,17 @@ class Endpoint:
         return f"{self.base_url}/api/v1/chatbots/{self.chatbot_id}/chat"
 
 
-def ask(endpoint: Endpoint, message: str) -> str:
+def send_message(endpoint: Endpoint, message: str) -> str:
     """One JSON exchange; returns the answer's text. Raises LocalError with what came back."""
     with _post(endpoint, {"message": message, "stream": False}) as answer:
         body = answer.read()
     try:
         return str(json.loads(body)["data"]["response"])
     except (ValueError, KeyError, TypeError):
-        raise LocalError(f"The chat's answer is not as documented: {_shown(body)}") from None
+        raise LocalError(f"The chat's answer is not as documented: {_excerpt(body)}") from None
 
 
-def stream(endpoint: Endpoint, message: str) -> Iterator[str]:
+def stream_message(endpoint: Endpoint, message: str) -> Iterator[str]:
     """One streamed exchange; yields the answer's text piece by piece, as it comes."""
     with _post(endpoint, {"message": message, "stream": True}) as answer:
         ended = False
@@ -68,7 +68,7 @@ def _post(endpoint: Endpoint, body: dict[str, Any]) -> Iterator[HTTPResponse]:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             yield answer
     except urllib.error.HTTPError as error:
-        raise LocalError(f"The chat was answered {error.code}: {_shown(error.read())}") from None
+        raise LocalError(f"The chat was answered {error.code}: {_excerpt(error.read())}") from None
     except OSError as error:
         raise LocalError(f"The chat was not answered: {error}") from None
 
@@ -87,11 +87,11 @@ def _events(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
         yield json.loads(text)
 
 
-def _shown(body: bytes) -> str:
+def _excerpt(body: bytes) -> str:
     return body[:600].decode(errors="replace")
 
 
-def curl_lines(endpoint: Endpoint) -> tuple[str, str]:
+def curl_commands(endpoint: Endpoint) -> tuple[str, str]:
     """Ready-made commands for a shell: one JSON exchange and one streamed."""
     head = (
         f"curl -X POST {endpoint.url} \\\n"

@@ -11,7 +11,7 @@ from local import testing, web
 from local.errors import ChildFailed
 from local.interrupts import Interrupts
 from local.supervisor import Program
-from local.terminal import Screen
+from local.terminal import Console
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
@@ -29,7 +29,7 @@ def _module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
-def all_checks() -> list[Check]:
+def build_checks() -> list[Check]:
     production = {
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "SECRET_KEY": secrets.token_urlsafe(64),
@@ -46,17 +46,17 @@ def all_checks() -> list[Check]:
     ]
 
 
-def run(screen: Screen, interrupts: Interrupts) -> int:
+def run(screen: Console, interrupts: Interrupts) -> int:
     """Run every check, show the output of those that fail; 1 if any did."""
     failed: list[str] = []
-    with testing.throwaway(screen, interrupts) as (supervisor, environment):
-        for check in all_checks():
+    with testing.throwaway_servers(screen, interrupts) as (supervisor, environment):
+        for check in build_checks():
             program = Program(check.name, check.command, env={**environment, **check.env})
             try:
                 with screen.step(check.name):
                     supervisor.run(program)
             except ChildFailed:
                 failed.append(check.name)
-                screen.line(supervisor.output(check.name).rstrip())
-    screen.line(f"Failed: {', '.join(failed)}" if failed else "Every check passed.")
+                screen.print_line(supervisor.output(check.name).rstrip())
+    screen.print_line(f"Failed: {', '.join(failed)}" if failed else "Every check passed.")
     return 1 if failed else 0

@@ -14,11 +14,11 @@ from local import chat, model, ports, postgres, processes, services, state, web
 from local.errors import AlreadyRunning, LocalError, PortTaken
 from local.interrupts import Interrupts, StopRequested
 from local.supervisor import Child, Program, Supervisor
-from local.terminal import Screen
+from local.terminal import Console
 
 SETTINGS = "config.settings.local"
 REPLACED_MIGRATIONS = "SELECT 1 FROM django_migrations WHERE name = '0001_first'"
-QUESTIONS = ("Hello, how can you help me?", "What can a kind robot do for a child?")
+SAMPLE_MESSAGES = ("Hello, how can you help me?", "What can a kind robot do for a child?")
 
 
 @dataclass(frozen=True)
@@ -33,35 +33,35 @@ def options_from_environment() -> Options:
     """PORT and WORKERS, which make passes on from its command line."""
     port, workers = (os.environ.get(name, "").strip() for name in ("PORT", "WORKERS"))
     options = Options(
-        port=_number("PORT", port) if port else None,
-        workers=_number("WORKERS", workers) if workers else 1,
+        port=_parse_number("PORT", port) if port else None,
+        workers=_parse_number("WORKERS", workers) if workers else 1,
     )
     if not 1 <= options.workers <= 64:
         raise LocalError("WORKERS must be from 1 to 64.")
     return options
 
 
-def _number(name: str, text: str) -> int:
+def _parse_number(name: str, text: str) -> int:
     if not text.isdecimal():
         raise LocalError(f"{name} must be a whole number, not “{text}”.")
     return int(text)
 
 
-def run(screen: Screen, interrupts: Interrupts) -> int:
+def run(screen: Console, interrupts: Interrupts) -> int:
     """Start the demo and stay until a signal; returns the exit code.
 
     A signal while it starts is not a success (StopRequested); one while it is up is (0).
     """
     options = options_from_environment()
-    folder, lock = _take_folder()
-    _end_orphans(folder, screen)
+    folder, lock = _lock_state_directory()
+    _stop_orphans(folder, screen)
     supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
     state.rotate_logs(folder)
     demo = _Demo(folder, supervisor, screen)
     try:
         url = demo.start(options)
         lock.write_note(url)
-        return _stay(supervisor, screen)
+        return _watch_until_signal(supervisor, screen)
     finally:
         with screen.step("Stopping", "Ctrl-C again: at once"):
             supervisor.stop()
@@ -69,7 +69,7 @@ def run(screen: Screen, interrupts: Interrupts) -> int:
         lock.release()
 
 
-def _take_folder() -> tuple[Path, state.DirectoryLock]:
+def _lock_state_directory() -> tuple[Path, state.DirectoryLock]:
     folder = state.prepare_directory()
     lock = state.DirectoryLock(folder)
     try:
@@ -79,7 +79,7 @@ def _take_folder() -> tuple[Path, state.DirectoryLock]:
     return folder, lock
 
 
-def _end_orphans(folder: Path, screen: Screen) -> None:
+def _stop_orphans(folder: Path, screen: Console) -> None:
     records = folder / "run"
     if processes.load_records(records):
         with screen.step("Left by a killed run") as step:
@@ -87,15 +87,15 @@ def _end_orphans(folder: Path, screen: Screen) -> None:
             step.detail = f"ended {', '.join(ended)}" if ended else "nothing"
 
 
-def _stay(supervisor: Supervisor, screen: Screen) -> int:
+def _watch_until_signal(supervisor: Supervisor, screen: Console) -> int:
     try:
         supervisor.watch(
-            on_restart=lambda name: screen.line(
+            on_restart=lambda name: screen.print_line(
                 f"{name} ended and was started again: {supervisor.log_path(name)}"
             )
         )
     except StopRequested:
-        screen.line()
+        screen.print_line()
     return 0
 
 
@@ -105,30 +105,30 @@ class _Demo:
 
     folder: Path
     supervisor: Supervisor
-    screen: Screen
+    screen: Console
 
     def start(self, options: Options) -> str:
         """Start everything, chat twice, say where it is; returns the address.
 
         Raises LocalError when a part fails.
         """
-        port = _web_port(options)
+        port = _choose_web_port(options)
         url = web.base_url(port)
         env = self._start_servers()
         api_base = os.environ.get("PARLEY_MODEL_API_BASE")
-        loading = None if api_base else self._launch_model()
+        loading = None if api_base else self._launch_model_server()
         refuse_replaced_migrations(env["DATABASE_URL"])
-        self._manage("Database tables", env, "migrate", "--no-input")
+        self._run_manage_command("Database tables", env, "migrate", "--no-input")
         model_base = api_base or self._wait_for_model(loading)
         seeded = self._seed(env, url, model_base)
         self._start_parley(port, options.workers, env)
         endpoint = chat.Endpoint(url, seeded["chatbot_id"], seeded["api_key"])
         try:
-            self._chat(endpoint)
+            self._run_sample_chat(endpoint)
         except LocalError:
             self.supervisor.restart_dead()  # a lost server is the better explanation
             raise
-        self._explain(seeded, endpoint)
+        self._print_addresses(seeded, endpoint)
         return url
 
     def _start_servers(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ class _Demo:
         state.write_services_env(self.folder, shared)
         return {**os.environ, **shared, "DJANGO_SETTINGS_MODULE": SETTINGS}
 
-    def _launch_model(self) -> tuple[Child, int]:
+    def _launch_model_server(self) -> tuple[Child, int]:
         """Let the model load while the database is prepared."""
         port = next(ports.free_ports(model.PREFERRED_PORT))
         return self.supervisor.launch(model.service(port)), port
@@ -165,7 +165,7 @@ class _Demo:
             step.detail = f"{ports.HOST}:{port}"
         return model.api_base(port)
 
-    def _manage(self, title: str, env: Mapping[str, str], *arguments: str) -> str:
+    def _run_manage_command(self, title: str, env: Mapping[str, str], *arguments: str) -> str:
         with self.screen.step(title):
             return self.supervisor.run(
                 Program(arguments[0], command=web.manage_command(*arguments), env=env)
@@ -176,7 +176,7 @@ class _Demo:
         path = self.folder / "demo.json"
         previous = ["--previous", str(path)] if path.exists() else []
         arguments = ["--json", "--base-url", url, "--model-api-base", model_base, *previous]
-        output = self._manage("Demo workspace", env, "seed_demo", *arguments)
+        output = self._run_manage_command("Demo workspace", env, "seed_demo", *arguments)
         seeded: dict[str, Any] = json.loads(output)
         state.write_private(path, json.dumps(seeded, indent=2) + "\n")
         return {name: str(value) for name, value in seeded.items()}
@@ -185,48 +185,48 @@ class _Demo:
         """Start web and worker together and wait for both."""
         env = {**env, "PUBLIC_URL": web.base_url(port)}
         worker = self.supervisor.launch(
-            web.worker(
+            web.worker_service(
                 self.folder / "worker-schedule", lambda: self.supervisor.output("worker"), env
             )
         )
-        server = self.supervisor.launch(web.web(port, workers, env))
+        server = self.supervisor.launch(web.web_service(port, workers, env))
         count = "1 process" if workers == 1 else f"{workers} processes"
         with self.screen.step("Web", f"{ports.HOST}:{port}, {count}"):
             self.supervisor.wait_ready(server)
         with self.screen.step("Worker"):
             self.supervisor.wait_ready(worker)
 
-    def _chat(self, endpoint: chat.Endpoint) -> None:
+    def _run_sample_chat(self, endpoint: chat.Endpoint) -> None:
         """One JSON exchange and one streamed, as a customer's program would have them."""
         show = self.screen
-        asked, streamed = QUESTIONS
-        show.line()
-        show.line(f"{show.bold('You ')}    {asked}")
-        show.line(f"{show.bold('Chatbot')} {chat.ask(endpoint, asked).strip()}")
-        show.line()
-        show.line(f"{show.bold('You ')}    {streamed} {show.dim('(streamed)')}")
+        asked, streamed = SAMPLE_MESSAGES
+        show.print_line()
+        show.print_line(f"{show.bold('You ')}    {asked}")
+        show.print_line(f"{show.bold('Chatbot')} {chat.send_message(endpoint, asked).strip()}")
+        show.print_line()
+        show.print_line(f"{show.bold('You ')}    {streamed} {show.dim('(streamed)')}")
         show.write(f"{show.bold('Chatbot')} ")
         try:
-            for piece in chat.stream(endpoint, streamed):
+            for piece in chat.stream_message(endpoint, streamed):
                 show.write(piece)
         finally:
-            show.line()
+            show.print_line()
 
-    def _explain(self, seeded: Mapping[str, str], endpoint: chat.Endpoint) -> None:
+    def _print_addresses(self, seeded: Mapping[str, str], endpoint: chat.Endpoint) -> None:
         url = endpoint.base_url
         owner = f"{seeded['owner_email']}  {seeded['owner_password']}"
         staff = f"{seeded['staff_email']}  {seeded['staff_password']}"
         rows = [(f"{url}/login", "Dashboard", owner), (f"{url}/admin/", "Staff admin", staff)]
-        self.screen.line()
+        self.screen.print_line()
         for address, title, login in rows:
-            self.screen.line(f"{self.screen.bold(title):<12} {address:<30} {login}")
-        for curl in chat.curl_lines(endpoint):
-            self.screen.line(f"\n{curl}")
+            self.screen.print_line(f"{self.screen.bold(title):<12} {address:<30} {login}")
+        for curl in chat.curl_commands(endpoint):
+            self.screen.print_line(f"\n{curl}")
         logs = self.supervisor.logs.relative_to(state.PROJECT_ROOT)
-        self.screen.line(f"\nLogs are in {logs}/. Ctrl-C stops everything.")
+        self.screen.print_line(f"\nLogs are in {logs}/. Ctrl-C stops everything.")
 
 
-def _web_port(options: Options) -> int:
+def _choose_web_port(options: Options) -> int:
     if options.port is not None:
         return ports.require_port(options.port)
     return next(ports.free_ports(web.PREFERRED_PORT))
@@ -245,18 +245,18 @@ def refuse_replaced_migrations(database_url: str) -> None:
             )
 
 
-def reset(screen: Screen) -> int:
+def reset(screen: Console) -> int:
     """`make reset`: remove the demo's data and secrets. Refuses while the demo runs."""
     if not state.STATE_DIRECTORY.exists():
-        screen.line("There is nothing to remove.")
+        screen.print_line("There is nothing to remove.")
         return 0
-    folder, lock = _take_folder()
-    _end_orphans(folder, screen)
+    folder, lock = _lock_state_directory()
+    _stop_orphans(folder, screen)
     home = folder / "postgres"
     postgres.stop_leftover(home / "data")
     if home.is_symlink():
         shutil.rmtree(home.readlink(), ignore_errors=True)
     shutil.rmtree(folder)
     lock.release()
-    screen.line(f"Removed {folder}.")
+    screen.print_line(f"Removed {folder}.")
     return 0

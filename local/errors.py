@@ -14,11 +14,11 @@ class LocalError(Exception):
 
 
 class ChildFailed(LocalError):
-    """A child ended by itself, or was not ready in time; `tail` is the end of its log."""
+    """A child ended by itself, or was not ready in time; `log_tail` is the end of its log."""
 
-    def __init__(self, sentence: str, tail: str = "") -> None:
-        super().__init__(sentence)
-        self.tail = tail
+    def __init__(self, message: str, tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = tail
 
 
 class PortTaken(ChildFailed):

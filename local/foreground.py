@@ -15,22 +15,22 @@ from local.supervisor import Supervisor
 
 STOP_SECONDS = 20.0
 WAIT_SECONDS = 0.05
-NAME = "command"
+RECORD_NAME = "command"
 
 
-def run(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) -> int:
+def run_command(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) -> int:
     """Run the command to its end and return its exit code, as a shell would give it.
 
     At a terminal it stays in our process group, so that Ctrl-C and a debugger's prompt work as if
     it had been started by hand. Otherwise it leads a group of its own and gets our signals.
     """
-    at_terminal = _at_terminal()
+    at_terminal = _is_terminal_foreground()
     with supervisor.interrupts.postponed():
         process = subprocess.Popen(
             list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not at_terminal
         )
         entry = processes.create_record(
-            NAME, process.pid, own_group=not at_terminal, stop_signal=signal.SIGINT
+            RECORD_NAME, process.pid, own_group=not at_terminal, stop_signal=signal.SIGINT
         )
         path = processes.save_record(supervisor.records, entry)
     try:
@@ -55,7 +55,7 @@ def _wait(process: subprocess.Popen[bytes], supervisor: Supervisor) -> int:
     return code
 
 
-def _at_terminal() -> bool:
+def _is_terminal_foreground() -> bool:
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):

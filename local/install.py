@@ -20,7 +20,7 @@ from typing import NoReturn
 from local import terminal
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
-from local.terminal import Screen, Step
+from local.terminal import Console, Step
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
@@ -43,16 +43,16 @@ INSTALL_VENV = (
 def exec_in_venv(arguments: Sequence[str]) -> NoReturn:
     """Install what the command needs and become `python -m local COMMAND …` in the environment."""
     command = arguments[0] if arguments else ""
-    screen = terminal.screen_for(command)
+    screen = terminal.console_for(command)
     names = LOCK_FILES.get(command, DEFAULT_LOCK_FILES)
     Interrupts().install()
     try:
         ensure_venv(screen, [PROJECT / "requirements" / f"{name}.txt" for name in names])
     except ChildFailed as failure:
-        screen.line(screen.dim(failure.tail))
-        sys.exit(f"{screen.paint('Failed:', '31')} {failure}")
+        screen.print_line(screen.dim(failure.log_tail))
+        sys.exit(f"{screen.colorize('Failed:', '31')} {failure}")
     except LocalError as error:
-        sys.exit(f"{screen.paint('Failed:', '31')} {error}")
+        sys.exit(f"{screen.colorize('Failed:', '31')} {error}")
     except StopRequested as stop:
         sys.exit(stop.exit_code)
     # Nothing is compiled at installation: if bytecode were not kept, every process would compile
@@ -62,7 +62,7 @@ def exec_in_venv(arguments: Sequence[str]) -> NoReturn:
     os.execv(PYTHON, [str(PYTHON), "-m", "local", *arguments])  # noqa: S606
 
 
-def ensure_venv(screen: Screen, locks: Sequence[Path]) -> None:
+def ensure_venv(screen: Console, locks: Sequence[Path]) -> None:
     """Make sure that the environment exists and holds these lock files' packages."""
     if _venv_works() and not _changed_locks(locks):
         return
@@ -104,7 +104,7 @@ def _changed_locks(locks: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def _exclusive_lock(screen: Screen) -> Iterator[int]:
+def _exclusive_lock(screen: Console) -> Iterator[int]:
     """Let one process at a time touch the environment.
 
     The lock is on the project's folder. Its descriptor goes to pip, so that a pip that outlives a
@@ -122,7 +122,7 @@ def _exclusive_lock(screen: Screen) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _create_venv(screen: Screen) -> None:
+def _create_venv(screen: Console) -> None:
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     with screen.step("Virtual environment", version):
         without_pip = ["--without-pip"] if not _module_works("ensurepip") else []
@@ -152,7 +152,7 @@ def _pip_command() -> list[str]:
     raise LocalError(f"{VENV} has no pip. Remove it with: make clean. {INSTALL_VENV}")
 
 
-def _install(screen: Screen, locks: Sequence[Path], lock: int) -> None:
+def _install(screen: Console, locks: Sequence[Path], lock: int) -> None:
     """Install lock files. They are complete, so pip has nothing to resolve (--no-deps)."""
     repair = ["--ignore-installed"] if UNFINISHED.exists() else []
     STAMPS.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from local import postgres, processes, valkey
 from local.errors import ChildFailed, PortTaken
 from local.supervisor import Service, Supervisor
-from local.terminal import Screen
+from local.terminal import Console
 
 ATTEMPTS = 5
 BACKENDS_LEFT = "is still in use"
@@ -35,7 +35,7 @@ class ServerConfig:
     valkey_password: str
 
 
-def start_servers(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> dict[str, str]:
+def start_servers(supervisor: Supervisor, screen: Console, config: ServerConfig) -> dict[str, str]:
     """Start what the environment does not name; returns DATABASE_URL and REDIS_URL."""
     return {
         "DATABASE_URL": os.environ.get("DATABASE_URL")
@@ -44,7 +44,7 @@ def start_servers(supervisor: Supervisor, screen: Screen, config: ServerConfig) 
     }
 
 
-def _start_postgres(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> str:
+def _start_postgres(supervisor: Supervisor, screen: Console, config: ServerConfig) -> str:
     with screen.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
         cluster = postgres.prepare_cluster(
             config.directory / "postgres",
@@ -64,7 +64,7 @@ def _start_postgres(supervisor: Supervisor, screen: Screen, config: ServerConfig
     return cluster.url(port)
 
 
-def _start_valkey(supervisor: Supervisor, screen: Screen, config: ServerConfig) -> str:
+def _start_valkey(supervisor: Supervisor, screen: Console, config: ServerConfig) -> str:
     with screen.step(f"Valkey {valkey.version()}", "starting") as step:
         home = config.directory / "valkey"
         home.mkdir(mode=0o700, exist_ok=True)
@@ -104,7 +104,7 @@ def _start_with_retry(supervisor: Supervisor, service: Service) -> None:
         try:
             supervisor.start(service)
         except ChildFailed as failure:
-            if BACKENDS_LEFT not in failure.tail:
+            if BACKENDS_LEFT not in failure.log_tail:
                 raise
             return False
         return True

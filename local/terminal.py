@@ -13,30 +13,30 @@ TITLE_WIDTH = 24
 DETAIL_WIDTH = 30
 STILL_RUNNING_SECONDS = 20.0
 FRAME_SECONDS = 0.1
-RUN_ANOTHER = {"test", "run"}
+STDERR_COMMANDS = {"test", "run"}
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class Screen:
+class Console:
     """Writes to a terminal, where the running step's line moves, or to a plain stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.moving = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self.colour = self.moving and not os.environ.get("NO_COLOR")
+        self.is_interactive = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.has_colour = self.is_interactive and not os.environ.get("NO_COLOR")
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
-    def paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+    def colorize(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
 
     def bold(self, text: str) -> str:
-        return self.paint(text, "1")
+        return self.colorize(text, "1")
 
     def dim(self, text: str) -> str:
-        return self.paint(text, "2")
+        return self.colorize(text, "2")
 
-    def line(self, text: str = "") -> None:
+    def print_line(self, text: str = "") -> None:
         self.write(text + "\n")
 
     def write(self, text: str) -> None:
@@ -55,17 +55,17 @@ class Screen:
 class Step:
     """One running step. `detail` may be changed at any time from the body."""
 
-    def __init__(self, screen: Screen, title: str, detail: str) -> None:
+    def __init__(self, screen: Console, title: str, detail: str) -> None:
         self.title = title
         self.detail = detail
         self._screen = screen
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self._done = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._began
+        return time.monotonic() - self._started_at
 
     def __enter__(self) -> Step:
         self._ticker.start()
@@ -79,14 +79,16 @@ class Step:
     ) -> None:
         self._done.set()
         self._ticker.join()
-        mark = self._screen.paint("✓", "32") if kind is None else self._screen.paint("✗", "31")
+        mark = (
+            self._screen.colorize("✓", "32") if kind is None else self._screen.colorize("✗", "31")
+        )
         self._screen.write(f"{self._erase()}{self._render(mark)}\n")
 
     def _tick(self) -> None:
-        if self._screen.moving:
+        if self._screen.is_interactive:
             frame = 0
             while not self._done.wait(FRAME_SECONDS):
-                mark = self._screen.paint(SPINNER[frame % len(SPINNER)], "36")
+                mark = self._screen.colorize(SPINNER[frame % len(SPINNER)], "36")
                 self._screen.write(f"{self._erase()}{self._render(mark)}")
                 frame += 1
         else:
@@ -94,7 +96,7 @@ class Step:
                 self._screen.write(f"{self._render('…')}\n")
 
     def _erase(self) -> str:
-        return "\r\x1b[2K" if self._screen.moving else ""
+        return "\r\x1b[2K" if self._screen.is_interactive else ""
 
     def _render(self, mark: str) -> str:
         took = self._screen.dim(f"{self.seconds:5.1f} s")
@@ -102,6 +104,6 @@ class Step:
         return f"{mark} {self.title:<{TITLE_WIDTH}} {detail:<{DETAIL_WIDTH}} {took}"
 
 
-def screen_for(command: str) -> Screen:
+def console_for(command: str) -> Console:
     """Standard output; but commands that run another program leave that to the program."""
-    return Screen(sys.stderr if command in RUN_ANOTHER else sys.stdout)
+    return Console(sys.stderr if command in STDERR_COMMANDS else sys.stdout)

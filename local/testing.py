@@ -15,7 +15,7 @@ from local import server_account as accounts
 from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts
 from local.supervisor import Supervisor
-from local.terminal import Screen
+from local.terminal import Console
 
 PREFIX = "parley-run-"
 DRAFT_PREFIX = ".parley-run-"
@@ -24,38 +24,40 @@ TEST_SETTINGS = "config.settings.test"
 Environment = Mapping[str, str]
 
 
-def test_command(arguments: Sequence[str]) -> list[str]:
+def pytest_command(arguments: Sequence[str]) -> list[str]:
     """pytest on three processes, because tests mostly wait, unless the arguments say otherwise."""
     given = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
     return [sys.executable, "-m", "pytest", *([] if given else ["-n", "3"]), *arguments]
 
 
 def run(
-    command: Sequence[str], screen: Screen, interrupts: Interrupts, *, durable: bool = False
+    command: Sequence[str], screen: Console, interrupts: Interrupts, *, durable: bool = False
 ) -> int:
     """Run a command with its own PostgreSQL and Valkey; returns its exit code."""
-    with throwaway(screen, interrupts, durable=durable) as (supervisor, environment):
-        return foreground.run(supervisor, command, environment)
+    with throwaway_servers(screen, interrupts, durable=durable) as (supervisor, environment):
+        return foreground.run_command(supervisor, command, environment)
 
 
 @contextmanager
-def throwaway(
-    screen: Screen, interrupts: Interrupts, *, durable: bool = False
+def throwaway_servers(
+    screen: Console, interrupts: Interrupts, *, durable: bool = False
 ) -> Iterator[tuple[Supervisor, Environment]]:
     """A supervisor with fresh servers, and the environment that names them.
 
     `durable`: PostgreSQL forces to the disk what it commits, as in production. Servers and folder
     are gone afterwards. What earlier, killed runs left is removed first.
     """
-    base = _temporary_base()
+    base = _temporary_directory()
     remove_leftovers(base)
-    folder, lock = _new_folder(base)
+    folder, lock = _create_locked_directory(base)
     try:
         supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
         try:
             yield (
                 supervisor,
-                _environment(services.start_servers(supervisor, screen, _around(folder, durable))),
+                _command_environment(
+                    services.start_servers(supervisor, screen, _server_config(folder, durable))
+                ),
             )
         finally:
             supervisor.stop()
@@ -64,14 +66,14 @@ def throwaway(
         lock.release()
 
 
-def _environment(addresses: Environment) -> Environment:
+def _command_environment(addresses: Environment) -> Environment:
     """The servers' addresses, the test settings, and `python` meaning this one."""
     settings = os.environ.get("DJANGO_SETTINGS_MODULE") or TEST_SETTINGS
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": settings, "PATH": path}
 
 
-def _around(folder: Path, durable: bool) -> services.ServerConfig:
+def _server_config(folder: Path, durable: bool) -> services.ServerConfig:
     made = state.generate_secrets()
     return services.ServerConfig(
         directory=folder,
@@ -83,7 +85,7 @@ def _around(folder: Path, durable: bool) -> services.ServerConfig:
     )
 
 
-def _temporary_base() -> Path:
+def _temporary_directory() -> Path:
     """The first temporary folder that the servers' user can enter."""
     account = accounts.server_user()
     for candidate in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108
@@ -92,7 +94,7 @@ def _temporary_base() -> Path:
     raise LocalError("No temporary folder that PostgreSQL's user can enter. Set TMPDIR to one.")
 
 
-def _new_folder(base: Path) -> tuple[Path, state.DirectoryLock]:
+def _create_locked_directory(base: Path) -> tuple[Path, state.DirectoryLock]:
     """A folder that is locked from the moment it can be found."""
     draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=base))
     state.prepare_directory(draft)

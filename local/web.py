@@ -45,7 +45,7 @@ def manage_command(*arguments: str) -> list[str]:
     return [sys.executable, "manage.py", *arguments]
 
 
-def web(port: int, workers: int, env: Mapping[str, str]) -> Service:
+def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
     """The web server as a service; ready when it says so itself."""
     return Service(
         Program(
@@ -59,7 +59,7 @@ def web(port: int, workers: int, env: Mapping[str, str]) -> Service:
     )
 
 
-def worker(schedule: Path, output: Callable[[], str], env: Mapping[str, str]) -> Service:
+def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, str]) -> Service:
     """The job worker as a service; ready when its output says that it is."""
     return Service(
         Program(name="worker", command=worker_command(schedule), env=env),

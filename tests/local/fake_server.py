@@ -16,7 +16,7 @@ from pathlib import Path
 from local import ports, processes, services, state
 from local.interrupts import Interrupts, StopRequested
 from local.supervisor import Program, Service, Supervisor
-from local.terminal import Screen
+from local.terminal import Console
 
 STUBBORN = (
     "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -34,7 +34,7 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
     supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
     try:
         addresses = services.start_servers(
-            supervisor, Screen(sys.stderr), _around(folder, elsewhere)
+            supervisor, Console(sys.stderr), _around(folder, elsewhere)
         )
         if stubborn:
             deaf = folder / "deaf"

@@ -38,7 +38,7 @@ def test_start_of_a_program_that_ends_shows_what_it_said(supervisor: Supervisor)
     failing = Service(Program("failing", script(code)), ready=lambda: False)
     with pytest.raises(ChildFailed, match="failing ended with code 1") as caught:
         supervisor.start(failing)
-    assert caught.value.tail == "no such setting"
+    assert caught.value.log_tail == "no such setting"
     assert supervisor.children == []
 
 

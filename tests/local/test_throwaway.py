@@ -90,8 +90,8 @@ def test_a_running_runs_folder_is_left_alone(ground: Path) -> None:
 
 
 def test_pytest_runs_on_three_processes_unless_told() -> None:
-    assert testing.test_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
-    assert testing.test_command(["-n0"])[-1:] == ["-n0"]
+    assert testing.pytest_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
+    assert testing.pytest_command(["-n0"])[-1:] == ["-n0"]
 
 
 def _python_for_all(account: accounts.SystemUser) -> str:

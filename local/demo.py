@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import chat, model, ports, postgres, processes, services, state, web
+from local import chat_client, model, ports, postgres, processes, services, state, web
 from local.errors import AlreadyRunning, LocalError, PortTaken
 from local.interrupts import Interrupts, StopRequested
 from local.supervisor import Child, Program, Supervisor
@@ -122,7 +122,7 @@ class _Demo:
         model_base = api_base or self._wait_for_model(loading)
         seeded = self._seed(env, url, model_base)
         self._start_parley(port, options.workers, env)
-        endpoint = chat.Endpoint(url, seeded["chatbot_id"], seeded["api_key"])
+        endpoint = chat_client.Endpoint(url, seeded["chatbot_id"], seeded["api_key"])
         try:
             self._run_sample_chat(endpoint)
         except LocalError:
@@ -196,23 +196,25 @@ class _Demo:
         with self.screen.step("Worker"):
             self.supervisor.wait_ready(worker)
 
-    def _run_sample_chat(self, endpoint: chat.Endpoint) -> None:
+    def _run_sample_chat(self, endpoint: chat_client.Endpoint) -> None:
         """One JSON exchange and one streamed, as a customer's program would have them."""
         show = self.screen
         asked, streamed = SAMPLE_MESSAGES
         show.print_line()
         show.print_line(f"{show.bold('You ')}    {asked}")
-        show.print_line(f"{show.bold('Chatbot')} {chat.send_message(endpoint, asked).strip()}")
+        show.print_line(
+            f"{show.bold('Chatbot')} {chat_client.send_message(endpoint, asked).strip()}"
+        )
         show.print_line()
         show.print_line(f"{show.bold('You ')}    {streamed} {show.dim('(streamed)')}")
         show.write(f"{show.bold('Chatbot')} ")
         try:
-            for piece in chat.stream_message(endpoint, streamed):
+            for piece in chat_client.stream_message(endpoint, streamed):
                 show.write(piece)
         finally:
             show.print_line()
 
-    def _print_addresses(self, seeded: Mapping[str, str], endpoint: chat.Endpoint) -> None:
+    def _print_addresses(self, seeded: Mapping[str, str], endpoint: chat_client.Endpoint) -> None:
         url = endpoint.base_url
         owner = f"{seeded['owner_email']}  {seeded['owner_password']}"
         staff = f"{seeded['staff_email']}  {seeded['staff_password']}"
@@ -220,7 +222,7 @@ class _Demo:
         self.screen.print_line()
         for address, title, login in rows:
             self.screen.print_line(f"{self.screen.bold(title):<12} {address:<30} {login}")
-        for curl in chat.curl_commands(endpoint):
+        for curl in chat_client.curl_commands(endpoint):
             self.screen.print_line(f"\n{curl}")
         logs = self.supervisor.logs.relative_to(state.PROJECT_ROOT)
         self.screen.print_line(f"\nLogs are in {logs}/. Ctrl-C stops everything.")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from local import checks, demo, descendants, terminal, testing
+from local import checks, demo, descendants, terminal, throwaway
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
 from local.terminal import Console
@@ -45,11 +45,11 @@ def _run(command: str, rest: list[str], screen: Console, interrupts: Interrupts)
         case "demo", []:
             return demo.run(screen, interrupts)
         case "test", _:
-            return testing.run(testing.pytest_command(rest), screen, interrupts)
+            return throwaway.run(throwaway.pytest_command(rest), screen, interrupts)
         case "run", ["--", _, *_]:
-            return testing.run(rest[1:], screen, interrupts)
+            return throwaway.run(rest[1:], screen, interrupts)
         case "run", ["--durable", "--", _, *_]:
-            return testing.run(rest[2:], screen, interrupts, durable=True)
+            return throwaway.run(rest[2:], screen, interrupts, durable=True)
         case "check", []:
             return checks.run(screen, interrupts)
         case "reset", []:

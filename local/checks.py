@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from local import testing, web
+from local import throwaway, web
 from local.errors import ChildFailed
 from local.interrupts import Interrupts
 from local.supervisor import Program
@@ -49,7 +49,7 @@ def build_checks() -> list[Check]:
 def run(screen: Console, interrupts: Interrupts) -> int:
     """Run every check, show the output of those that fail; 1 if any did."""
     failed: list[str] = []
-    with testing.throwaway_servers(screen, interrupts) as (supervisor, environment):
+    with throwaway.throwaway_servers(screen, interrupts) as (supervisor, environment):
         for check in build_checks():
             program = Program(check.name, check.command, env={**environment, **check.env})
             try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from local import server_account as accounts
-from local import state, testing
+from local import state, throwaway
 from local.processes import wait_until
 from tests.local.conftest import SECONDS, Spawn, needs_root, processes_in
 
@@ -72,7 +72,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(ground: Path, spawn: Spaw
     killed.kill()
     killed.wait(timeout=SECONDS)
     assert len(folders(ground)) == 1
-    assert sorted(testing.remove_leftovers(ground)) == ["command", "postgres", "valkey"]
+    assert sorted(throwaway.remove_leftovers(ground)) == ["command", "postgres", "valkey"]
     assert folders(ground) == []
     assert wait_until(lambda: processes_in(ground) == [], SECONDS)
 
@@ -82,16 +82,16 @@ def test_a_running_runs_folder_is_left_alone(ground: Path) -> None:
     folder.mkdir()
     lock = state.DirectoryLock(folder)
     lock.acquire()
-    assert testing.remove_leftovers(ground) == []
+    assert throwaway.remove_leftovers(ground) == []
     assert folder.is_dir()
     lock.release()
-    testing.remove_leftovers(ground)
+    throwaway.remove_leftovers(ground)
     assert not folder.exists()
 
 
 def test_pytest_runs_on_three_processes_unless_told() -> None:
-    assert testing.pytest_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
-    assert testing.pytest_command(["-n0"])[-1:] == ["-n0"]
+    assert throwaway.pytest_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
+    assert throwaway.pytest_command(["-n0"])[-1:] == ["-n0"]
 
 
 def _python_for_all(account: accounts.SystemUser) -> str:

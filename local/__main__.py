@@ -13,16 +13,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from local import checks, demo, descendants, terminal, throwaway
+from local import checks, console, demo, descendants, throwaway
+from local.console import Console
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
-from local.terminal import Console
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
     command, *rest = arguments or [""]
-    screen = terminal.console_for(command)
+    screen = console.console_for(command)
     interrupts = Interrupts()
     interrupts.install()
     descendants.become_subreaper()

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from local import throwaway, web
+from local.console import Console
 from local.errors import ChildFailed
 from local.interrupts import Interrupts
 from local.supervisor import Program
-from local.terminal import Console
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from local import chat_client, model, ports, postgres, processes, services, state, web
+from local.console import Console
 from local.errors import AlreadyRunning, LocalError, PortTaken
 from local.interrupts import Interrupts, StopRequested
 from local.supervisor import Child, Program, Supervisor
-from local.terminal import Console
 
 SETTINGS = "config.settings.local"
 REPLACED_MIGRATIONS = "SELECT 1 FROM django_migrations WHERE name = '0001_first'"

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from local import terminal
+from local import console
+from local.console import Console, Step
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
-from local.terminal import Console, Step
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
@@ -43,7 +43,7 @@ INSTALL_VENV = (
 def exec_in_venv(arguments: Sequence[str]) -> NoReturn:
     """Install what the command needs and become `python -m local COMMAND …` in the environment."""
     command = arguments[0] if arguments else ""
-    screen = terminal.console_for(command)
+    screen = console.console_for(command)
     names = LOCK_FILES.get(command, DEFAULT_LOCK_FILES)
     Interrupts().install()
     try:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import postgres, processes, valkey
+from local.console import Console
 from local.errors import ChildFailed, PortTaken
 from local.supervisor import Service, Supervisor
-from local.terminal import Console
 
 ATTEMPTS = 5
 BACKENDS_LEFT = "is still in use"

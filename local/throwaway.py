@@ -12,10 +12,10 @@ from pathlib import Path
 
 from local import foreground, ports, postgres, processes, services, state
 from local import server_account as accounts
+from local.console import Console
 from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts
 from local.supervisor import Supervisor
-from local.terminal import Console
 
 PREFIX = "parley-run-"
 DRAFT_PREFIX = ".parley-run-"

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 from local import ports, processes, services, state
+from local.console import Console
 from local.interrupts import Interrupts, StopRequested
 from local.supervisor import Program, Service, Supervisor
-from local.terminal import Console
 
 STUBBORN = (
     "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

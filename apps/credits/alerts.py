@@ -16,6 +16,7 @@ from apps.audit.services import Actor, record
 from apps.credits.emails import send_email
 from apps.credits.models import MAX_CREDITS, Account, Alert, AlertKind
 from apps.credits.services import lock_account
+from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 
@@ -112,7 +113,7 @@ def send_alert_emails(*, now: datetime) -> int:
 @transaction.atomic
 def _send_next_email(now: datetime) -> bool:
     waiting = Alert.objects.filter(mailed_at=None).select_related("workspace")
-    alert = waiting.select_for_update(of=("self",), skip_locked=True).order_by("created_at").first()
+    alert = lock_first(waiting, "created_at")
     if alert is None:
         return False
     if alert.workspace.closed_at is None:

@@ -31,6 +31,7 @@ from apps.infrastructure.http import safe_http
 from apps.infrastructure.http.safe_http import HttpResponse, RequestFailed, Resolver, resolve_host
 from apps.infrastructure.http.url_validation import UrlNotAllowed
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.claims import claim_next, claim_statement
 from apps.webhooks.errors import SecretNotDecryptable
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint
 from apps.webhooks.services import disable_endpoint
@@ -46,30 +47,17 @@ _JITTER = 0.1
 _MAX_WAIT_SECONDS = 24 * 3600
 _PRUNE_BATCH_SIZE = 5000
 
-# Deliveries to busy endpoints are passed over. Two senders who look at the same moment may let
-# an endpoint go over its number by one; that is no harm.
-_CLAIM = """
-WITH busy AS (
-  SELECT endpoint_id FROM webhooks_delivery
-  WHERE claimed_until > statement_timestamp()
-  GROUP BY endpoint_id HAVING count(*) >= %(most)s
-), due AS (
-  SELECT delivery.id FROM webhooks_delivery AS delivery
-  JOIN webhooks_endpoint AS endpoint ON endpoint.id = delivery.endpoint_id
-  WHERE delivery.status = 'pending' AND delivery.next_attempt_at <= statement_timestamp()
-    AND endpoint.disabled_at IS NULL
-    AND delivery.endpoint_id NOT IN (SELECT endpoint_id FROM busy)
-  ORDER BY delivery.next_attempt_at LIMIT 1
-  FOR UPDATE OF delivery SKIP LOCKED
+# Deliveries to endpoints with too many concurrent requests are skipped.
+_CLAIM = claim_statement(
+    table="webhooks_delivery",
+    join="JOIN webhooks_endpoint ON webhooks_endpoint.id = endpoint_id",
+    active="claimed_until > statement_timestamp()",
+    group="endpoint_id",
+    due="status = 'pending' AND next_attempt_at <= statement_timestamp() AND disabled_at IS NULL",
+    order_by="next_attempt_at",
+    assign="attempts = attempts + 1, last_attempt_at = statement_timestamp(),"
+    " next_attempt_at = statement_timestamp() + make_interval(secs => %(seconds)s)",
 )
-UPDATE webhooks_delivery AS delivery
-SET attempts = attempts + 1,
-    last_attempt_at = statement_timestamp(),
-    claimed_until = statement_timestamp() + make_interval(secs => %(seconds)s),
-    next_attempt_at = statement_timestamp() + make_interval(secs => %(seconds)s)
-FROM due WHERE delivery.id = due.id
-RETURNING delivery.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +81,15 @@ def deliver_due(*, seconds: float, resolve: Resolver = resolve_host) -> int:
 
 
 def _claim() -> Delivery | None:
-    """The delivery that is due longest, taken for twice as long as an attempt may last."""
-    values = {"most": MAX_CONCURRENT_PER_ENDPOINT, "seconds": 2 * settings.WEBHOOK_TIMEOUT_SECONDS}
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, values)
-        row = cursor.fetchone()
-    if row is None:
+    """Claim the delivery that is due longest, for twice as long as an attempt may take."""
+    delivery_id = claim_next(
+        _CLAIM,
+        max_per_group=MAX_CONCURRENT_PER_ENDPOINT,
+        seconds=2 * settings.WEBHOOK_TIMEOUT_SECONDS,
+    )
+    if delivery_id is None:
         return None
-    return Delivery.objects.select_related("event", "endpoint").filter(id=row[0]).first()
+    return Delivery.objects.select_related("event", "endpoint").filter(id=delivery_id).first()
 
 
 def _build_request(delivery: Delivery) -> SignedRequest:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
+from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import DisabledReason, Endpoint
 from apps.workspaces.queries import owners_for
 
@@ -28,7 +29,7 @@ def _email_next_owners() -> bool:
     off = Endpoint.objects.filter(
         disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING], owners_told_at=None
     )
-    endpoint = off.select_for_update(skip_locked=True).order_by("disabled_at").first()
+    endpoint = lock_first(off, "disabled_at")
     if endpoint is None:
         return False
     given = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}

@@ -46,11 +46,13 @@ RETURNING {table}.id
 """  # noqa: S608 - constants of the caller
 
 
-def claim_next(
-    statement: str, *, max_per_group: int, seconds: float, **values: str
-) -> str | None:
+def claim_next(statement: str, *, max_per_group: int, seconds: float, **values: str) -> str | None:
     """Claim a row for some seconds. Return its id, None if nothing is due."""
-    parameters = {"max_per_group": max_per_group, "seconds": seconds, **values}
+    parameters: dict[str, str | float] = {
+        "max_per_group": max_per_group,
+        "seconds": seconds,
+        **values,
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         row = cursor.fetchone()

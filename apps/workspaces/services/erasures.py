@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
+from apps.infrastructure.postgres.claims import lock_first
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.signals import erasure_requested
 
@@ -51,8 +52,7 @@ def claim_erasure(*, now: datetime) -> Erasure | None:
         Q(claimed_until=None) | Q(claimed_until__lt=now)
     )
     with transaction.atomic():
-        lockable = unclaimed.select_for_update(of=("self",), skip_locked=True)
-        erasure = lockable.select_related("workspace").order_by("created_at").first()
+        erasure = lock_first(unclaimed.select_related("workspace"), "created_at")
         if erasure is not None:
             Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
     return erasure

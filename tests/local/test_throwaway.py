@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local import server_account as accounts
+from local import server_user as accounts
 from local import state, throwaway
 from local.processes import wait_until
 from tests.local.conftest import SECONDS, Spawn, needs_root, processes_in

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from local import checks, console, demo, descendants, throwaway
+from local import checks, console, demo, subreaper, throwaway
 from local.console import Console
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     screen = console.console_for(command)
     interrupts = Interrupts()
     interrupts.install()
-    descendants.become_subreaper()
+    subreaper.become_subreaper()
     try:
         return _run(command, rest, screen, interrupts)
     except StopRequested as stop:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         screen.print_line(f"{screen.colorize('Failed:', '31')} {error}")
         return 1
     finally:
-        descendants.kill_adopted()
+        subreaper.kill_adopted()
 
 
 def _run(command: str, rest: list[str], screen: Console, interrupts: Interrupts) -> int:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from local import descendants, processes
+from local import processes, subreaper
 from local.interrupts import StopRequested
 from local.supervisor import Supervisor
 
@@ -50,7 +50,7 @@ def run_command(supervisor: Supervisor, command: Sequence[str], env: Mapping[str
 
 def _wait(process: subprocess.Popen[bytes], supervisor: Supervisor) -> int:
     while (code := process.poll()) is None:
-        descendants.reap([process.pid, *supervisor.pids()])
+        subreaper.reap([process.pid, *supervisor.pids()])
         time.sleep(WAIT_SECONDS)
     return code
 

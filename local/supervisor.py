@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import descendants, processes
+from local import processes, subreaper
 from local.errors import ChildFailed, PortTaken
 from local.interrupts import Interrupts, StopRequested
 from local.server_user import SystemUser
@@ -127,7 +127,7 @@ class Supervisor:
         while True:
             for name in self.restart_dead():
                 on_restart(name)
-            descendants.reap(self.pids())
+            subreaper.reap(self.pids())
             time.sleep(WATCH_INTERVAL_SECONDS)
 
     def restart_dead(self) -> list[str]:

@@ -1,1 +1,1 @@
-"""Chatbots, and the catalogue of language models that they speak through."""
+"""Chatbots and the catalogue of language models that they use."""

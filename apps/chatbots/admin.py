@@ -27,7 +27,7 @@ from apps.llm.catalogue import resolve_model
 
 
 class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Refuses a model id that nobody could speak to, before it is saved."""
+    """Form that rejects a model id without a provider."""
 
     class Meta:
         model = LanguageModel
@@ -77,14 +77,14 @@ class LanguageModelAdmin(StaffAdmin):
             "title": f"Test {model.name}",
             "opts": self.opts,
             "question": QUESTION,
-            # A question costs money and must be asked, not followed to: a GET asks nothing.
-            "trial": run_model_test(model) if request.method == "POST" else None,
+            # A test costs money, so following a link must not run it.
+            "result": run_model_test(model) if request.method == "POST" else None,
         }
         return TemplateResponse(request, "admin/chatbots/test_model.html", context)
 
     @admin.display(description="Price history")
     def price_history(self, model: LanguageModel) -> str:
-        """What the model has cost, newest first: when, who set it, from what to what."""
+        """Render the price changes, newest first: when, who, old and new price."""
         lines = [
             (
                 f"{change.created_at:%Y-%m-%d %H:%M}",
@@ -113,7 +113,7 @@ class ChatbotAdmin(StaffAdmin):
     readonly_fields = ["id", "version", "deleted_at", "created_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Chatbot | None = None) -> list[str]:
-        """A chatbot stays in its workspace: its conversations are there."""
+        """Make the workspace read-only: the chatbot's conversations belong to it."""
         fixed = [*self.readonly_fields]
         return fixed if obj is None else ["workspace", *fixed]
 
@@ -122,11 +122,11 @@ class ChatbotAdmin(StaffAdmin):
         if not change:
             save_new_chatbot(chatbot=obj, actor=actor)
             return
-        given = {name: getattr(obj, name) for name in VERSIONED_FIELDS}
-        update_chatbot(chatbot=obj, actor=actor, changes=given)
+        changes = {name: getattr(obj, name) for name in VERSIONED_FIELDS}
+        update_chatbot(chatbot=obj, actor=actor, changes=changes)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Nothing else goes with a chatbot: its row stays, for what points at it."""
+        """List the chatbots alone: their rows stay, so nothing is deleted with them."""
         return [str(chatbot) for chatbot in objs], {}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Chatbot) -> None:

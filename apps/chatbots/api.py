@@ -1,4 +1,4 @@
-"""Chatbots, their versions and the catalogue over REST: parse, call, format."""
+"""REST endpoints of chatbots, their versions and language models."""
 
 from __future__ import annotations
 
@@ -10,16 +10,8 @@ from apps.api_kit.callers import Scope
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
-from apps.chatbots import services
+from apps.chatbots import queries, services
 from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import (
-    active_language_models,
-    chatbots_for,
-    get_chatbot,
-    get_language_model,
-    get_version,
-    versions_for,
-)
 from apps.chatbots.schemas import (
     ChatbotListSchema,
     ChatbotSchema,
@@ -43,9 +35,9 @@ def list_chatbots(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ChatbotListSchema]:
     """The workspace's chatbots, newest first."""
-    found = chatbots_for(get_caller(request).workspace_id)
+    found = queries.chatbots_for(get_caller(request).workspace_id)
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
-    rows = [ChatbotSchema.of(chatbot) for chatbot in page.rows]
+    rows = [ChatbotSchema.from_chatbot(chatbot) for chatbot in page.rows]
     return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
 
 
@@ -53,34 +45,34 @@ def list_chatbots(
 def create_chatbot(
     request: HttpRequest, body: CreateChatbotSchema
 ) -> Status[SuccessSchema[ChatbotSchema]]:
-    """A new chatbot, at version 1."""
+    """Create a chatbot at version 1."""
     chatbot = Chatbot(workspace_id=get_caller(request).workspace_id, **body.model_dump())
     services.save_new_chatbot(chatbot=chatbot, actor=caller_actor(request))
-    return Status(201, SuccessSchema(data=ChatbotSchema.of(chatbot)))
+    return Status(201, SuccessSchema(data=ChatbotSchema.from_chatbot(chatbot)))
 
 
 @router.get("/chatbots/{chatbot_id}", auth=READ, response=SuccessSchema[ChatbotSchema])
 def get_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[ChatbotSchema]:
     """One chatbot, active or not."""
-    return SuccessSchema(data=ChatbotSchema.of(_chatbot(request, chatbot_id)))
+    return SuccessSchema(data=ChatbotSchema.from_chatbot(_chatbot(request, chatbot_id)))
 
 
 @router.patch("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[ChatbotSchema])
 def update_chatbot(
     request: HttpRequest, chatbot_id: str, body: UpdateChatbotSchema
 ) -> SuccessSchema[ChatbotSchema]:
-    """Change the fields that are given, which makes a version if one of them is new."""
+    """Change the given fields. A new version is created if a value differs."""
     chatbot = services.update_chatbot(
         chatbot=_chatbot(request, chatbot_id),
         actor=caller_actor(request),
         changes=body.model_dump(exclude_unset=True),
     )
-    return SuccessSchema(data=ChatbotSchema.of(chatbot))
+    return SuccessSchema(data=ChatbotSchema.from_chatbot(chatbot))
 
 
 @router.delete("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
 def delete_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[DeletedSchema]:
-    """End a chatbot: nobody talks to it any more. Its conversations and leads stay."""
+    """Delete a chatbot. It accepts no more requests; its conversations and leads stay."""
     services.delete_chatbot(chatbot=_chatbot(request, chatbot_id), actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=chatbot_id))
 
@@ -91,10 +83,10 @@ def delete_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[Delet
 def list_chatbot_versions(
     request: HttpRequest, chatbot_id: str, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ChatbotVersionListSchema]:
-    """What the chatbot was set to, newest first: who changed what, and when."""
-    found = versions_for(_chatbot(request, chatbot_id))
+    """The chatbot's versions, newest first: who changed what, and when."""
+    found = queries.versions_for(_chatbot(request, chatbot_id))
     page = paginate_newest_first(found, cursor=cursor, limit=limit)
-    rows = [ChatbotVersionSchema.of(version) for version in page.rows]
+    rows = [ChatbotVersionSchema.from_version(version) for version in page.rows]
     return SuccessSchema(data=ChatbotVersionListSchema(versions=rows, next_cursor=page.next_cursor))
 
 
@@ -107,8 +99,8 @@ def get_chatbot_version(
     request: HttpRequest, chatbot_id: str, version_id: str
 ) -> SuccessSchema[ChatbotVersionSchema]:
     """One version of the chatbot."""
-    version = get_version(_chatbot(request, chatbot_id), version_id)
-    return SuccessSchema(data=ChatbotVersionSchema.of(version))
+    version = queries.get_version(_chatbot(request, chatbot_id), version_id)
+    return SuccessSchema(data=ChatbotVersionSchema.from_version(version))
 
 
 @router.post(
@@ -119,22 +111,22 @@ def get_chatbot_version(
 def restore_chatbot_version(
     request: HttpRequest, chatbot_id: str, version_id: str
 ) -> SuccessSchema[ChatbotSchema]:
-    """Set the chatbot as it was at that version. That is a change, and makes a new version."""
+    """Restore the chatbot's settings from this version. This creates a new version."""
     chatbot = _chatbot(request, chatbot_id)
-    version = get_version(chatbot, version_id)
+    version = queries.get_version(chatbot, version_id)
     restored = services.restore_version(
         chatbot=chatbot, version=version, actor=caller_actor(request)
     )
-    return SuccessSchema(data=ChatbotSchema.of(restored))
+    return SuccessSchema(data=ChatbotSchema.from_chatbot(restored))
 
 
 @catalogue.get("/language-models", auth=READ, response=SuccessSchema[LanguageModelListSchema])
 def list_language_models(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[LanguageModelListSchema]:
-    """The language models that a chatbot can be given, with their prices, newest first."""
-    page = paginate_newest_first(active_language_models(), cursor=cursor, limit=limit)
-    rows = [LanguageModelSchema.of(model) for model in page.rows]
+    """The language models that a chatbot can use, with their prices, newest first."""
+    page = paginate_newest_first(queries.active_language_models(), cursor=cursor, limit=limit)
+    rows = [LanguageModelSchema.from_language_model(model) for model in page.rows]
     return SuccessSchema(
         data=LanguageModelListSchema(language_models=rows, next_cursor=page.next_cursor)
     )
@@ -147,8 +139,10 @@ def get_language_model(
     request: HttpRequest, language_model_id: str
 ) -> SuccessSchema[LanguageModelSchema]:
     """One language model, with its price."""
-    return SuccessSchema(data=LanguageModelSchema.of(get_language_model(language_model_id)))
+    return SuccessSchema(
+        data=LanguageModelSchema.from_language_model(queries.get_language_model(language_model_id))
+    )
 
 
 def _chatbot(request: HttpRequest, chatbot_id: str) -> Chatbot:
-    return get_chatbot(get_caller(request).workspace_id, chatbot_id)
+    return queries.get_chatbot(get_caller(request).workspace_id, chatbot_id)

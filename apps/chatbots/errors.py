@@ -4,21 +4,21 @@ from apps.core.errors import NotFound
 
 
 class ChatbotNotFound(NotFound):
-    """Absent, inactive, or another workspace's: the same answer."""
+    """The chatbot does not exist, is inactive, or belongs to another workspace."""
 
     code = "CHATBOT_NOT_FOUND"
     message = "Chatbot not found or access denied"
 
 
 class ChatbotVersionNotFound(NotFound):
-    """Absent, of another chatbot, or another workspace's: the same answer."""
+    """The version does not exist, or belongs to another chatbot or workspace."""
 
     code = "CHATBOT_VERSION_NOT_FOUND"
     message = "Chatbot version not found or access denied"
 
 
 class LanguageModelNotFound(NotFound):
-    """Absent, or not to be chosen any more: the same answer."""
+    """The language model does not exist or is not active."""
 
     code = "LANGUAGE_MODEL_NOT_FOUND"
     message = "Language model not found"

@@ -1,4 +1,4 @@
-"""One question to a language model, to see that it answers: how, how fast and with what usage."""
+"""Test a language model with one short request and measure the response."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ModelTestResult:
-    """What came of it. `error` is a sentence, or "" where the model answered; times are in
-    milliseconds from the call."""
+    """The result. `error` is empty if the model answered. Times are milliseconds from the call."""
 
     answer: str
     error: str
@@ -32,37 +31,37 @@ class ModelTestResult:
 
 
 def run_model_test(model: LanguageModel) -> ModelTestResult:
-    """Ask the model one question: at most 64 tokens and 30 seconds. Costs no workspace anything.
+    """Send the model one question, limited to 64 tokens and 30 seconds. No workspace is charged.
 
-    In a web process this runs on the server's own event loop, over the connections of the turns.
+    In a web process, the request runs in the server's event loop and reuses its connections.
     """
     return async_to_sync(_run)(_build_request(model))
 
 
 async def _run(request: ModelRequest) -> ModelTestResult:
-    began = time.perf_counter()
-    said: list[str] = []
-    first: int | None = None
+    started = time.perf_counter()
+    deltas: list[str] = []
+    first_token_ms: int | None = None
     usage: Usage | None = None
-    failure = ""
+    error = ""
 
-    def take(event: ModelEvent) -> None:
-        nonlocal first, usage
+    def on_event(event: ModelEvent) -> None:
+        nonlocal first_token_ms, usage
         if isinstance(event, TextDelta):
-            first = _elapsed_ms(began) if first is None else first
-            said.append(event.text)
+            first_token_ms = _elapsed_ms(started) if first_token_ms is None else first_token_ms
+            deltas.append(event.text)
         elif isinstance(event, Usage):
             usage = event
 
     try:
-        await complete(request, take)
-    except ProviderError as error:
-        failure = f"{type(error).__name__}: {error}"
-    return ModelTestResult("".join(said), failure, first, _elapsed_ms(began), usage)
+        await complete(request, on_event)
+    except ProviderError as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    return ModelTestResult("".join(deltas), error, first_token_ms, _elapsed_ms(started), usage)
 
 
-def _elapsed_ms(began: float) -> int:
-    return round((time.perf_counter() - began) * 1000)
+def _elapsed_ms(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
 
 
 def _build_request(model: LanguageModel) -> ModelRequest:

@@ -1,4 +1,4 @@
-"""The shapes of chatbots, their versions and language models on the wire."""
+"""Request and response schemas of chatbots, their versions and language models."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class CreateChatbotSchema(RequestSchema):
 
 
 class UpdateChatbotSchema(RequestSchema):
-    """What to change: fields that are absent stay as they are; null is no value."""
+    """The fields to change. An absent field stays unchanged; null is not accepted."""
 
-    # Factories: a field may be absent, while null is no value for it.
+    # Default factories make a field optional without accepting null.
     name: Name = Field(default_factory=str)
     language_model_id: LanguageModelId = Field(default_factory=str)
     system_prompt: Prompt = Field(default_factory=str)
@@ -76,7 +76,7 @@ class UpdateChatbotSchema(RequestSchema):
 
 
 class ChatbotSettingsSchema(ResponseSchema):
-    """What a chatbot is, or was, set to."""
+    """The settings of a chatbot."""
 
     name: str
     language_model_id: str
@@ -99,7 +99,7 @@ class ChatbotSchema(ChatbotSettingsSchema):
     created_at: datetime
 
     @classmethod
-    def of(cls, chatbot: Chatbot) -> Self:
+    def from_chatbot(cls, chatbot: Chatbot) -> Self:
         return cls(
             id=chatbot.id,
             version=chatbot.version,
@@ -114,14 +114,14 @@ class ChatbotListSchema(ResponseSchema):
 
 
 class VersionAuthorSchema(ResponseSchema):
-    """Whose hand it was. `label` is an email address, or an API key's name and what is shown."""
+    """Who made a change. `label` is an email address, or an API key's name and masked secret."""
 
     kind: Literal["person", "api_key", "staff", "system"]
     label: str
 
 
 class ChatbotVersionSchema(ResponseSchema):
-    """A change of a chatbot: who, when, which fields, and all settings as they were after it."""
+    """A change of a chatbot: who, when, which fields, and all settings after it."""
 
     id: str
     number: int
@@ -131,7 +131,7 @@ class ChatbotVersionSchema(ResponseSchema):
     created_at: datetime
 
     @classmethod
-    def of(cls, version: ChatbotVersion) -> Self:
+    def from_version(cls, version: ChatbotVersion) -> Self:
         return cls(
             id=version.id,
             number=version.number,
@@ -148,7 +148,7 @@ class ChatbotVersionListSchema(ResponseSchema):
 
 
 class PriceSchema(ResponseSchema):
-    """Credits for a reply, and for each 1,000 tokens read and written."""
+    """Credits for a reply and for each 1,000 input and output tokens."""
 
     per_reply: int
     per_thousand_input_tokens: int
@@ -156,7 +156,7 @@ class PriceSchema(ResponseSchema):
 
 
 class LanguageModelSchema(ResponseSchema):
-    """A language model that a chatbot can speak through, and what its replies cost."""
+    """A language model that a chatbot can use, and its price."""
 
     id: str
     name: str
@@ -166,7 +166,7 @@ class LanguageModelSchema(ResponseSchema):
     price: PriceSchema
 
     @classmethod
-    def of(cls, model: LanguageModel) -> Self:
+    def from_language_model(cls, model: LanguageModel) -> Self:
         price = model.price
         return cls(
             id=model.id,

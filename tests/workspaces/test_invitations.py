@@ -157,7 +157,7 @@ def test_same_person_may_follow_the_link_again(team: Team) -> None:
 
 
 def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
-    invitation, alice = send(team, team.charlie.email), member(team.workspace, team.alice)
+    invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
     member = accept(invitation, verify_email(team.charlie))
     remove_member(workspace=team.workspace, member=member, by=alice, actor=actor_for(alice))
     with pytest.raises(InvitationUsed):

@@ -29,11 +29,11 @@ class Command(OperatorCommand):
         parser.add_argument("--stream", action=BooleanOptionalAction, help="the default")
 
     def run(self, *, workspace: str, name: str, model: str, **options: Any) -> dict[str, Any]:
-        given = {FIELDS[key]: options[key] for key in FIELDS if options[key] is not None}
+        fields = {FIELDS[key]: options[key] for key in FIELDS if options[key] is not None}
         chatbot = create_chatbot(
             workspace=get_workspace_by_slug(workspace),
             name=name,
             language_model=get_language_model_by_name(model),
-            **given,
+            **fields,
         )
         return {"chatbot_id": chatbot.id, "name": chatbot.name, "model": model}

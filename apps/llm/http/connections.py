@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from apps.infrastructure.concurrency.loop_local import PerLoop
-from apps.llm.http.http1 import BrokenResponse, ResponseReader
+from apps.llm.http.response_parser import InvalidResponse, ResponseParser
 
 MOST_CONNECTIONS = 1000
 """Connections of one process. Each running turn holds one; more turns wait for `connect`."""
@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
     """One connection, and the response that is on its way."""
 
     def __init__(self) -> None:
-        self.response = ResponseReader()
+        self.response = ResponseParser()
         self.idle_since = 0.0
         self.is_lost = False
         self._transport: asyncio.Transport | None = None
@@ -59,12 +59,12 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Begin a request; the one before it is over."""
-        self.response = ResponseReader()
+        self.response = ResponseParser()
         self.idle_since = 0.0
         self._error = None
         cast(asyncio.Transport, self._transport).write(request)
 
-    async def head(self) -> ResponseReader:
+    async def head(self) -> ResponseParser:
         """The response, once its head is there. Raises OSError."""
         while not self.response.status:
             await self._more()
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
     async def read(self) -> bytes:
         """The next bytes of the body, as they came; b"" at its end. Raises OSError."""
         while not self._pieces:
-            if self.response.is_over:
+            if self.response.is_complete:
                 return b""
             await self._more()
         pieces = self._pieces
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             return
         self._sink, self._is_enough = sink, False
         try:
-            while not (self._is_enough or self.response.is_over):
+            while not (self._is_enough or self.response.is_complete):
                 await self._more()
             if self._error is not None:
                 raise self._error
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         if self.is_lost:
-            raise BrokenResponse("the connection is closed")
+            raise InvalidResponse("the connection is closed")
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             pieces = self.response.feed(data)
-        except BrokenResponse as error:
+        except InvalidResponse as error:
             self._fail(error)
             self.close()
             return
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
     def _give(self, pieces: list[bytes], sink: Sink) -> None:
         try:
             if sink(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
-                if self.response.is_over:
+                if self.response.is_complete:
                     self._wake()
                 return
         except Exception as error:
@@ -150,12 +150,12 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
-        if error is not None and not self.response.is_over:
+        if error is not None and not self.response.is_complete:
             self._fail(error)
             return
         try:
             self.response.finish()
-        except BrokenResponse as broken:
+        except InvalidResponse as broken:
             self._fail(broken)
         self._wake()
 
@@ -195,7 +195,7 @@ class Answer:
     @property
     def is_over(self) -> bool:
         """Whether the body is whole, read or not."""
-        return self._connection.response.is_over
+        return self._connection.response.is_complete
 
     async def read(self) -> bytes:
         """The next bytes of the body, as they came; b"" at its end. Raises OSError."""
@@ -242,7 +242,7 @@ class Pool:
     def give_back(self, place: _Place, connection: Connection) -> None:
         """A connection whose answer has been read, or is not wanted any more."""
         self._room.release()
-        if connection.response.is_over and connection.response.may_keep and not connection.is_lost:
+        if connection.response.is_complete and connection.response.keep_alive and not connection.is_lost:
             connection.idle_since = time.monotonic()
             self._idle[place].append(connection)
         else:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.llm.http.http1 import BrokenResponse, ResponseReader
+from apps.llm.http.response_parser import InvalidResponse, ResponseParser
 
 BODY = b"data: one\n\ndata: [DONE]\n\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -25,8 +25,8 @@ WHOLE = {
 }
 
 
-def read(response: bytes, cuts: list[int]) -> tuple[ResponseReader, bytes]:
-    reader, body, at = ResponseReader(), b"", 0
+def read(response: bytes, cuts: list[int]) -> tuple[ResponseParser, bytes]:
+    reader, body, at = ResponseParser(), b"", 0
     for cut in [*sorted(cuts), len(response)]:
         body += b"".join(reader.feed(response[at:cut]))
         at = cut
@@ -40,20 +40,20 @@ def test_a_body_is_the_same_however_it_is_cut(name: str, cuts: list[int]) -> Non
     reader, body = read(response, [min(cut, len(response)) for cut in cuts])
     assert (reader.status, body) == (200, BODY)
     assert reader.headers["Content-Type"] == "text/event-stream"
-    assert (reader.is_over, reader.may_keep) == (True, True)
+    assert (reader.is_complete, reader.keep_alive) == (True, True)
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_body_is_the_same_byte_by_byte(name: str) -> None:
     reader, body = read(WHOLE[name], list(range(len(WHOLE[name]))))
-    assert (body, reader.is_over, reader.may_keep) == (BODY, True, True)
+    assert (body, reader.is_complete, reader.keep_alive) == (BODY, True, True)
 
 
 def test_a_body_may_last_as_long_as_its_connection() -> None:
     reader, body = read(HEAD + b"\r\n" + BODY, [])
-    assert (body, reader.is_over) == (BODY, False)
+    assert (body, reader.is_complete) == (BODY, False)
     reader.finish()
-    assert (reader.is_over, reader.may_keep) == (True, False)
+    assert (reader.is_complete, reader.keep_alive) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_body_may_last_as_long_as_its_connection() -> None:
 )
 def test_a_connection_is_kept_only_for_one_that_ended_well(response: bytes, kept: bool) -> None:
     reader, _ = read(response, [])
-    assert (reader.is_over, reader.may_keep) == (True, kept)
+    assert (reader.is_complete, reader.keep_alive) == (True, kept)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_a_connection_is_kept_only_for_one_that_ended_well(response: bytes, kept
     ],
 )
 def test_what_is_no_response_is_refused(response: bytes) -> None:
-    with pytest.raises(BrokenResponse):
-        ResponseReader().feed(response)
+    with pytest.raises(InvalidResponse):
+        ResponseParser().feed(response)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_no_response_is_refused(response: bytes) -> None:
     ],
 )
 def test_a_connection_that_ends_early_breaks_its_response(response: bytes) -> None:
-    reader = ResponseReader()
+    reader = ResponseParser()
     reader.feed(response)
-    with pytest.raises(BrokenResponse):
+    with pytest.raises(InvalidResponse):
         reader.finish()

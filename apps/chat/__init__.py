@@ -1,1 +1,1 @@
-"""The engine that runs a turn, and its edges: DRF, SSE, Channels."""
+"""Chat: one engine that runs turns, and its transports: HTTP, WebSocket, OpenAI, AI SDK."""

@@ -8,7 +8,7 @@ from apps.chat.openai.completion_openapi import SCHEMAS
 from apps.chat.openai.completion_request import (
     ACCEPTED_FIELDS,
     IGNORED_FIELDS,
-    REFUSED,
+    UNSUPPORTED_FIELDS,
     parse_completion,
     parse_model,
 )
@@ -130,7 +130,7 @@ def test_model_must_be_named(data: Any) -> None:
 
 def test_document_names_every_parameter_and_no_other() -> None:
     shown = SCHEMAS["CompletionRequest"]
-    assert set(shown["properties"]) == ACCEPTED_FIELDS | IGNORED_FIELDS | REFUSED.keys()
+    assert set(shown["properties"]) == ACCEPTED_FIELDS | IGNORED_FIELDS | UNSUPPORTED_FIELDS.keys()
     assert shown["additionalProperties"] is False
 
 

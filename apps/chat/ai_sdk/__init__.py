@@ -1,0 +1,1 @@
+"""The stream protocol of the Vercel AI SDK."""

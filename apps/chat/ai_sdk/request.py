@@ -1,4 +1,4 @@
-"""Request bodies of the AI SDK's useChat, as bodies of the chat endpoint."""
+"""Convert request bodies of the AI SDK's `useChat` to bodies of the chat endpoint."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from apps.core.errors import ValidationFailed
 
-_OF_USE_CHAT = {"id", "messages", "trigger", "messageId"}
+_USE_CHAT_FIELDS = {"id", "messages", "trigger", "messageId"}
 
 
 def to_chat_body(data: Any) -> Any:
-    """The chat endpoint's own body for what `useChat` sends; any other body as it is.
+    """The chat endpoint's body for a body of `useChat`; any other body is returned as it is.
 
-    `useChat` sends `{id, messages, trigger, messageId}` and whatever the page adds: the fields of
-    the chat endpoint. `message` is the text of the last message; `conversationId`, where the page
-    adds none, is the one in the metadata of the newest answer, as `start` and `finish` gave it.
-    The answer is a stream. Raises ValidationFailed.
+    `useChat` sends `{id, messages, trigger, messageId}`, and the page may add fields of the chat
+    endpoint. `message` is the text of the last message; `conversationId`, if the page adds none,
+    comes from the metadata of the newest answer. The response is always a stream. Raises
+    ValidationFailed.
     """
     if not isinstance(data, Mapping):
         return data
@@ -24,11 +24,11 @@ def to_chat_body(data: Any) -> Any:
         raise ValidationFailed({"stream": ["This protocol is always a stream."]})
     if "messages" not in data:
         return {**data, "stream": True}
-    own = {name: value for name, value in data.items() if name not in _OF_USE_CHAT}
+    extra_fields = {name: value for name, value in data.items() if name not in _USE_CHAT_FIELDS}
     messages = _messages(data["messages"])
-    conversation_id = own.pop("conversationId", None) or _conversation_id(messages)
+    conversation_id = extra_fields.pop("conversationId", None) or _conversation_id(messages)
     return {
-        **own,
+        **extra_fields,
         "message": _question(messages),
         "conversationId": conversation_id,
         "stream": True,
@@ -44,13 +44,13 @@ def _messages(value: Any) -> Sequence[Mapping[str, Any]]:
 def _question(messages: Sequence[Mapping[str, Any]]) -> str:
     if not messages or messages[-1].get("role") != "user":
         raise _messages_error("The last message must be the user's.")
-    said = messages[-1].get("parts")
-    if not isinstance(said, list) or not all(isinstance(part, Mapping) for part in said):
+    parts = messages[-1].get("parts")
+    if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
         raise _messages_error("The last message must have a list of parts.")
-    return "\n".join(_text_of(part) for part in said if not _is_data(part))
+    return "\n".join(_part_text(part) for part in parts if not _is_data(part))
 
 
-def _text_of(part: Mapping[str, Any]) -> str:
+def _part_text(part: Mapping[str, Any]) -> str:
     text = part.get("text")
     if part.get("type") != "text" or not isinstance(text, str):
         raise _messages_error("Only parts of the type text can be read in the last message.")
@@ -58,7 +58,7 @@ def _text_of(part: Mapping[str, Any]) -> str:
 
 
 def _is_data(part: Mapping[str, Any]) -> bool:
-    """Whether this is one of the page's own parts, which no model is shown."""
+    """Whether this is one of the page's own parts, which the model does not see."""
     return str(part.get("type")).startswith("data-")
 
 

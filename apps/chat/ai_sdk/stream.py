@@ -1,7 +1,7 @@
-"""The UI message stream of the Vercel AI SDK, so that `useChat` works with a chatbot.
+"""Encode a turn as a UI message stream of the Vercel AI SDK, so that `useChat` works.
 
-A reader of that protocol builds one assistant message out of parts, each a JSON object in a
-`data:` line, and knows the stream by a response header. The shapes are those of
+The client builds one assistant message from parts, each a JSON object in a `data:` line, and
+recognises the stream by a response header. The shapes are those of
 `uiMessageChunkSchema` in the npm package `ai`, major versions 5 to 7:
 
     start             messageId, messageMetadata {conversationId, turnId}
@@ -13,7 +13,7 @@ A reader of that protocol builds one assistant message out of parts, each a JSON
     abort             the turn was stopped
     error             errorText; the code is `errorCode` in the metadata
 
-then `data: [DONE]`. A message is always told from its start, so the parts need no numbers.
+then `data: [DONE]`. A message is always sent from its start, so the parts have no numbers.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 Part = dict[str, Any]
 
 _TEXT = "text"
-_FIRST_TEXT = 2
+_FIRST_TEXT_EVENT = 2
 _FINISH_REASONS = {"stop": "stop", "length": "length", "content_filter": "content-filter"}
 
 
 def encode_event(number: int, event: TurnEvent) -> bytes:
-    """One event as the parts that tell it."""
+    """One event as parts, as server-sent events."""
     return "".join(f"data: {dump_json(part)}\n\n" for part in parts(number, event)).encode()
 
 
 def parts(number: int, event: TurnEvent) -> list[Part]:
-    """The parts that tell the event of this number: text begins with event 2, if ever."""
-    end = [{"type": "text-end", "id": _TEXT}] if number > _FIRST_TEXT else []
+    """The parts of the event of this number. Text starts with event 2, if there is any."""
+    end = [{"type": "text-end", "id": _TEXT}] if number > _FIRST_TEXT_EVENT else []
     match event:
         case TurnStarted():
             ids = {"conversationId": event.conversation_id, "turnId": event.turn_id}
             return [{"type": "start", "messageId": event.message_id, "messageMetadata": ids}]
         case AnswerDelta():
-            begin = [{"type": "text-start", "id": _TEXT}] if number == _FIRST_TEXT else []
+            begin = [{"type": "text-start", "id": _TEXT}] if number == _FIRST_TEXT_EVENT else []
             return [*begin, {"type": "text-delta", "id": _TEXT, "delta": event.text}]
         case TurnEnded():
-            return [*end, *_ending(event)]
+            return [*end, *_end_parts(event)]
         case TurnFailed():
             code = {"errorCode": event.error.code}
             return [
@@ -58,10 +58,10 @@ def parts(number: int, event: TurnEvent) -> list[Part]:
             ]
 
 
-def _ending(event: TurnEnded) -> list[Part]:
-    said = event.data()
+def _end_parts(event: TurnEnded) -> list[Part]:
+    data = event.data()
     names = ("conversationId", "turnId", "usage", "credits")
-    metadata = {name: said[name] for name in names}
+    metadata = {name: data[name] for name in names}
     if event.finish_reason == "stopped":
         return [{"type": "message-metadata", "messageMetadata": metadata}, {"type": "abort"}]
     reason = _FINISH_REASONS.get(event.finish_reason, "other")

@@ -1,0 +1,1 @@
+"""The chat engine: admit a request, run its turn, follow its events. Every transport uses it."""

@@ -1,4 +1,4 @@
-"""What the model is shown: the system prompt, as much history as fits, the new message."""
+"""Build the prompt: the system prompt, as much history as fits, and the new message."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ LEAD_CAPTURE_INSTRUCTION = (
 def build_prompt(
     chatbot: Chatbot, history: Sequence[ChatMessage], text: str
 ) -> tuple[ChatMessage, ...]:
-    """The messages for the model: the chatbot's system prompt, the system messages of the
-    history, the rest of it, the question. The rest is cut oldest first, in whole exchanges, so
-    that prompt and reply fit the model's context by our estimate of its tokens."""
+    """The messages for the model: the chatbot's system prompt, the history's system messages, its
+    other messages, the question.
+
+    The other messages are cut, oldest exchange first, so that prompt and reply fit the model's
+    context by our estimate of their tokens.
+    """
     instructions = _instructions(chatbot)
     own = [ChatMessage("system", instructions)] if instructions else []
-    system = [*own, *(line for line in history if line.role == "system")]
-    earlier = [line for line in history if line.role != "system"]
+    system = [*own, *(message for message in history if message.role == "system")]
+    earlier = [message for message in history if message.role != "system"]
     question = ChatMessage("user", text)
     available_tokens = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
     available_tokens -= estimate_prompt_tokens([*system, question])
@@ -35,28 +38,29 @@ def build_prompt(
 
 
 def _instructions(chatbot: Chatbot) -> str:
-    """The chatbot's own system prompt, and what its settings add to it."""
-    asks = chatbot.lead_capture == LeadCapture.ASK
-    return "\n\n".join(
-        part for part in (chatbot.system_prompt, LEAD_CAPTURE_INSTRUCTION if asks else "") if part
-    )
+    """The chatbot's system prompt, and the instructions that its settings add."""
+    asks_for_contact = chatbot.lead_capture == LeadCapture.ASK
+    parts = (chatbot.system_prompt, LEAD_CAPTURE_INSTRUCTION if asks_for_contact else "")
+    return "\n\n".join(part for part in parts if part)
 
 
-def _newest_exchanges_within(earlier: Sequence[ChatMessage], room: int) -> Sequence[ChatMessage]:
+def _newest_exchanges_within(
+    earlier: Sequence[ChatMessage], available_tokens: int
+) -> Sequence[ChatMessage]:
     first = len(earlier)
     for at in range(len(earlier) - 1, -1, -1):
-        room -= estimate_prompt_tokens([earlier[at]])
-        if room < 0:
+        available_tokens -= estimate_prompt_tokens([earlier[at]])
+        if available_tokens < 0:
             break
-        # A greeting of the assistant's, which no question precedes, may begin a whole history.
+        # The first message of all may be a greeting of the assistant's, without a question.
         if earlier[at].role == "user" or at == 0:
             first = at
     return earlier[first:]
 
 
 def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
-    """The credits to hold: the price if every byte of the prompt were a token and the reply took
-    all the tokens it may."""
+    """The credits to hold: the price if every byte of the prompt were a token and the reply had
+    its maximum length."""
     model = chatbot.language_model
     return model.price.credits_for(
         input_tokens=min(max_prompt_tokens(messages), model.context_tokens),
@@ -65,7 +69,7 @@ def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
 
 
 def build_model_request(chatbot: Chatbot, messages: tuple[ChatMessage, ...]) -> ModelRequest:
-    """The question to put to the model."""
+    """The request to the model."""
     model = chatbot.language_model
     return ModelRequest(
         provider=cast(ProviderKind, model.provider),

@@ -1,0 +1,1 @@
+"""The chat endpoint over HTTP: JSON and server-sent events."""

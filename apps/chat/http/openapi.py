@@ -1,4 +1,4 @@
-"""The chat endpoints in the API's document. The body of a chat is read off its serializer."""
+"""The OpenAPI operations of the chat endpoints. The request body comes from its serializer."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ AFTER = [
 
 
 def paths() -> dict[str, Schema]:
-    """Every address of `apps.chat.urls`, from `/api/v1/` on, with its operation."""
+    """The operations by path below `/api/v1/`: every URL of `apps.chat.urls`."""
     return {
         "chatbots/{chatbotId}/chat": {"post": _chat()},
         "chatbots/{chatbotId}/turns/{turnId}/stream": {"get": _stream()},
@@ -87,7 +87,7 @@ def paths() -> dict[str, Schema]:
 
 
 def schemas() -> dict[str, Schema]:
-    """The shapes that they refer to."""
+    """The component schemas that the operations refer to."""
     return {
         **SCHEMAS,
         **FRAMES,
@@ -172,7 +172,7 @@ def _stop() -> Schema:
 
 
 def answer(schema: Schema | None, stream: Schema | None = None) -> Schema:
-    """A success with the headers of the limit: as JSON, as a stream, or as either."""
+    """A successful response with the rate-limit headers: as JSON, as a stream, or both."""
     content = {} if schema is None else {"application/json": {"schema": schema}}
     return {
         "description": "The answer",
@@ -182,7 +182,7 @@ def answer(schema: Schema | None, stream: Schema | None = None) -> Schema:
 
 
 def errors(more: Iterable[ErrorClass]) -> Schema:
-    """What every chat operation may be refused with, and these."""
+    """The errors of every chat operation, and these."""
     return error_responses([*KEY, *more])
 
 

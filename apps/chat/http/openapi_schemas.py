@@ -1,4 +1,4 @@
-"""The shapes of an answer and of its frames, in the API's document."""
+"""The OpenAPI schemas of an answer and of its stream frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 
 
 def shape(example: dict[str, Any] | None = None, **properties: Schema) -> Schema:
-    """An object that has all of these and nothing else."""
+    """An object with all of these properties and no others."""
     return {
         "type": "object",
         "properties": properties,

@@ -1,9 +1,9 @@
-"""A turn as a completion of OpenAI's chat API, whole or in chunks, and its errors.
+"""Format a turn as a completion of OpenAI's chat API, whole or in chunks, and its errors.
 
-The shapes are those that the `openai` packages read: `chat.format_completion`,
-`chat.completion.chunk`, `model` and `{"error": {message, type, param, code}}`. What is ours is
-added beside them: `metadata` with the ids of the stored conversation, turn and message, `credits`
-wherever `usage` is, and our codes in errors.
+The shapes are those that the `openai` packages read: `chat.completion`, `chat.completion.chunk`,
+`model` and `{"error": {message, type, param, code}}`. Our own fields are added beside them:
+`metadata` with the ids of the stored conversation, turn and message, `credits` wherever `usage`
+is, and our codes in errors.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
-# What our fields are called in OpenAI's body.
+# The names of our fields in OpenAI's body.
 _PARAMS = {"message": "messages", "conversationId": "metadata.conversationId"}
-_PARAM_OF_CODE = {
+_PARAM_BY_CODE = {
     "CHATBOT_NOT_FOUND": "model",
     "CONVERSATION_NOT_FOUND": "metadata.conversationId",
 }
 
 
 def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
-    """The whole answer as a `chat.format_completion`. `created`: Unix seconds."""
+    """The whole answer as a `chat.completion`. `created`: Unix seconds."""
     message = {"role": "assistant", "content": ended.response, "refusal": None}
     return {
         "id": completion_id(ended.turn_id),
@@ -57,37 +57,36 @@ def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
 
 
 def completion_id(turn_id: str) -> str:
-    """The id of a completion: its turn's, marked as OpenAI marks them."""
+    """The id of a completion: its turn's with OpenAI's prefix."""
     return f"chatcmpl-{turn_id}"
 
 
 def finish_reason(ended: TurnEnded) -> str:
-    """Why the answer ends. A turn that was stopped ended early by wish, which has no other name."""
+    """OpenAI's finish reason. It has none for a turn that the caller stopped, which is `stop`."""
     return "stop" if ended.finish_reason == "stopped" else ended.finish_reason
 
 
 @dataclass(slots=True)
 class ChunkEncoder:
-    """One completion as a stream. `encode` writes its events in order, from the first.
+    """Encodes one completion as a stream of chunks, its events in order from the first.
 
-    `include_usage`: after the last choice comes a chunk without choices and with the usage; the
-    others say `usage: null`, as OpenAI's do.
+    `include_usage`: the last chunk has the usage and no choices; the others have `usage: null`.
     """
 
     model: str
     created: int
     include_usage: bool = False
-    _about: Body = field(default_factory=dict)
+    _common_fields: Body = field(default_factory=dict)
 
     def encode(self, number: int, event: TurnEvent) -> bytes:
-        """One event as the chunks that tell it."""
+        """One event as chunks of server-sent events."""
         return "".join(f"data: {dump_json(body)}\n\n" for body in self.bodies(event)).encode()
 
     def bodies(self, event: TurnEvent) -> list[Body]:
         """One event as objects: chunks, or an error."""
         match event:
             case TurnStarted():
-                self._about = {
+                self._common_fields = {
                     "id": completion_id(event.turn_id),
                     "object": "chat.completion.chunk",
                     "created": self.created,
@@ -99,7 +98,7 @@ class ChunkEncoder:
                 return [self._chunk({"content": event.text})]
             case TurnEnded():
                 last = self._chunk({}, finish_reason(event))
-                usage = {**self._about, "choices": [], **_usage(event)}
+                usage = {**self._common_fields, "choices": [], **_usage(event)}
                 return [last, usage] if self.include_usage else [last]
             case TurnFailed():
                 return [error_body(event.error)]
@@ -107,7 +106,7 @@ class ChunkEncoder:
     def _chunk(self, delta: Body, reason: str | None = None) -> Body:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         usage = {"usage": None} if self.include_usage else {}
-        return {**self._about, "choices": [choice], **usage}
+        return {**self._common_fields, "choices": [choice], **usage}
 
 
 def _ids(event: TurnStarted | TurnEnded) -> Body:
@@ -130,14 +129,14 @@ def _usage(ended: TurnEnded) -> Body:
 
 
 def error_body(error: ApiError) -> Body:
-    """An error in OpenAI's shape, with our sentence and our code."""
+    """An error in OpenAI's format, with our message and our code."""
     details = error.details if isinstance(error, ValidationFailed) else {}
-    named = {_PARAMS.get(name, name): sentences for name, sentences in details.items()}
+    details_by_param = {_PARAMS.get(name, name): sentences for name, sentences in details.items()}
     return {
         "error": {
-            "message": _detail_text(named) or error.message,
-            "type": _type_of(error),
-            "param": next(iter(named), _PARAM_OF_CODE.get(error.code)),
+            "message": _detail_text(details_by_param) or error.message,
+            "type": _error_type(error),
+            "param": next(iter(details_by_param), _PARAM_BY_CODE.get(error.code)),
             "code": error.code,
         }
     }
@@ -147,13 +146,13 @@ def _detail_text(details: Mapping[str, Sequence[str]]) -> str:
     return " ".join(f"{name}: {' '.join(sentences)}" for name, sentences in details.items())
 
 
-def _type_of(error: ApiError) -> str:
-    usual = "server_error" if error.status >= 500 else "invalid_request_error"
-    return _TYPES.get(error.status, usual)
+def _error_type(error: ApiError) -> str:
+    default = "server_error" if error.status >= 500 else "invalid_request_error"
+    return _TYPES.get(error.status, default)
 
 
 def limit_headers(window: Window, *, now: float) -> dict[str, str]:
-    """The chatbot's limit in OpenAI's headers, which count the reset from `now`, Unix seconds."""
+    """OpenAI's rate-limit headers. `now`: Unix seconds, from which they count the reset."""
     wait = max(0, math.ceil(window.reset - now))
     return {
         "x-ratelimit-limit-requests": str(window.limit),
@@ -174,5 +173,5 @@ def model_body(chatbot: Chatbot) -> Body:
 
 
 def models_body(chatbots: Sequence[Chatbot]) -> Body:
-    """Chatbots as a list of models, whole: there are no further pages."""
+    """Chatbots as a list of models. It has no further pages."""
     return {"object": "list", "data": [model_body(chatbot) for chatbot in chatbots]}

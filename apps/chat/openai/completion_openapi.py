@@ -1,4 +1,4 @@
-"""The endpoints in OpenAI's dress, in the API's document."""
+"""The OpenAPI operations of the OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ASKING_NOTHING: dict[str, Schema] = {
     "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 0},
     "web_search_options": _NULL,
 }
-"""What would change the kind of answer may be sent only where it asks for nothing."""
+"""Parameters that change the kind of answer may be sent only with values of no effect."""
 
 SCHEMAS: dict[str, Schema] = {
     "CompletionRequest": {
@@ -145,7 +145,7 @@ _STREAM: Schema = {
 
 
 def paths(key: Iterable[ErrorClass], turn: Iterable[ErrorClass]) -> dict[str, Schema]:
-    """The addresses under `openai/`."""
+    """The operations by path below `openai/`."""
     model_id = {"name": "chatbotId", "in": "path", "required": True, "schema": ID_SCHEMA}
     return {
         "openai/chat/completions": {
@@ -204,7 +204,7 @@ def _limits() -> Schema:
 
 
 def _errors(errors: Iterable[ErrorClass]) -> dict[str, Schema]:
-    """The same statuses as everywhere, in OpenAI's shape."""
+    """The usual error responses, in OpenAI's format."""
     found = list(errors)
     responses = error_responses(found)
     for status, response in responses.items():

@@ -1,9 +1,9 @@
-"""The body of OpenAI's chat completions, as far as a chatbot can do what it asks.
+"""Parse the body of OpenAI's chat completions.
 
-The caller's `messages` are the state: the last is the question, the rest its history. What only
-tunes an answer is accepted and passed over, because the chatbot's owner decides; what would
-change the kind of answer (tools, several choices, audio, a JSON schema) is refused by name, and
-so is what OpenAI does not know either.
+The caller's `messages` are the state: the last is the question, the rest its history. Parameters
+that only tune an answer are accepted and ignored, because the chatbot's owner decides; those that
+would change the kind of answer (tools, several choices, audio, a JSON schema) are rejected by
+name, and so are unknown ones.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ IGNORED_FIELDS = {
     "verbosity",
 }
 _NO_TOOLS = "A chatbot calls no tools."
-REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    # parameter: (whether a value asks for nothing, what to say if it asks for something)
+UNSUPPORTED_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    # parameter: (whether a value has no effect, the error if it has one)
     "audio": (lambda value: False, "A chatbot answers in text only."),
     "function_call": (lambda value: value == "none", _NO_TOOLS),
     "functions": (lambda value: value == [], _NO_TOOLS),
@@ -72,7 +72,7 @@ _ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True, slots=True)
 class CompletionBody:
-    """What the body asks. `fields`: the same in the chat endpoint's words, not yet valid."""
+    """A parsed body. `fields`: the body of the chat endpoint that it means, not validated yet."""
 
     fields: Mapping[str, Any]
     history: tuple[ChatMessage, ...]
@@ -89,18 +89,18 @@ def parse_model(data: Any) -> str:
 
 
 def parse_completion(data: Any) -> CompletionBody:
-    """What a JSON object with a model asks. Raises ValidationFailed naming what cannot be done."""
+    """Parse a JSON object with a model. Raises ValidationFailed naming what is not supported."""
     given = {name: value for name, value in data.items() if value is not None}
     _reject_unsupported_fields(given)
     messages = _messages(given.get("messages"))
     metadata = _object(given, "metadata")
     streams = _flag(given, "stream", "stream")
     usage = _flag(_object(given, "stream_options"), "include_usage", "stream_options.include_usage")
-    kept = {name: value for name, value in metadata.items() if name != "conversationId"}
+    other_metadata = {name: value for name, value in metadata.items() if name != "conversationId"}
     fields = {
         "message": messages[-1].content,
         "conversationId": metadata.get("conversationId"),
-        "metadata": kept or None,
+        "metadata": other_metadata or None,
         "stream": streams,
     }
     return CompletionBody(fields, tuple(messages[:-1]), streams, usage)
@@ -108,12 +108,12 @@ def parse_completion(data: Any) -> CompletionBody:
 
 def _reject_unsupported_fields(given: Body) -> None:
     for name, value in given.items():
-        if name in REFUSED:
-            asks_nothing, problem = REFUSED[name]
-            if not asks_nothing(value):
+        if name in UNSUPPORTED_FIELDS:
+            has_no_effect, problem = UNSUPPORTED_FIELDS[name]
+            if not has_no_effect(value):
                 raise ValidationFailed({name: [problem]})
         elif name not in ACCEPTED_FIELDS and name not in IGNORED_FIELDS:
-            # Half a surrogate pair in the name could not be sent back.
+            # Half a surrogate pair in the name cannot be sent back.
             showable = str(name)[:64].encode("utf-8", "replace").decode()
             raise ValidationFailed({showable: ["This parameter is not known here."]})
 
@@ -171,8 +171,8 @@ def _object(given: Body, name: str) -> Body:
     return value
 
 
-def _flag(given: Body, name: str, called: str) -> bool:
+def _flag(given: Body, name: str, full_name: str) -> bool:
     value = given.get(name)
     if not isinstance(value, bool | None):
-        raise ValidationFailed({called: ["This must be true or false."]})
+        raise ValidationFailed({full_name: ["This must be true or false."]})
     return bool(value)

@@ -1,16 +1,14 @@
-"""Finding conversations by words in their messages and titles.
+"""Full-text search over messages and conversation titles.
 
-    words_of         a text as the words by which it is found
-    query_of         what somebody types, as a condition on words
-    read_messages    new messages into passages; Celery beat asks for it every few seconds
-    read_title       a conversation's title into its passage
+Search documents (`Passage`) hold the tsvector of a message or a title. `index_new_messages` writes
+them every few seconds, so that turns do not wait for it.
 
-A word is a run of letters and digits, without its case and accents. Where letters are written
-without spaces between words, each of them begins one. No language is assumed: nothing is stemmed,
-but three letters and more find every word that begins with them.
+A word is a run of letters and digits without case and accents. In scripts without spaces between
+words, a word begins at each letter. There is no stemming, because the language is unknown; search
+words of three or more letters match as prefixes.
 
-Whoever writes passages holds the conversations FOR KEY SHARE, and whoever erases one takes it FOR
-UPDATE first, so that no word outlives its conversation. Turns wait for neither.
+Indexing locks conversations FOR KEY SHARE, and erasing one locks it FOR UPDATE first, so that no
+search document outlives its conversation. Neither blocks turns.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -37,25 +35,24 @@ from apps.core.ids import first_id_at
 
 MAX_WORD_LENGTH = 64
 MAX_WORDS = 20_000
-"""Different words of one message that are kept: more would not fit PostgreSQL's type."""
+"""Distinct words indexed per message. More would not fit into a tsvector."""
 MIN_PREFIX_LENGTH = 3
+# Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _UNSPACED_LENGTH = 8
 
-_AT_ONCE = 500
-_BATCHES = 20
-_LATEST = timedelta(minutes=2)
-"""How long after its id was made a row may be committed, other machines' clocks included."""
+_BATCH_SIZE = 500
+_MAX_BATCHES = 20
+_MAX_COMMIT_DELAY = timedelta(minutes=2)
+"""The longest time between creating an id and committing its row, clock differences included."""
 
 
 def extract_words(text: str) -> set[str]:
-    """The words of a text."""
-    plain = unicodedata.normalize("NFKD", text.casefold()).casefold()
-    bare = "".join(each for each in plain if not unicodedata.combining(each))
+    """Return the words by which a text is found."""
     words: set[str] = set()
-    for word in re.findall(r"[^\W_]+", bare):
+    for word in _split(text):
         if _UNSPACED.search(word):
-            words.update(word[at : at + _UNSPACED_LENGTH] for at in range(len(word)))
+            words.update(word[start : start + _UNSPACED_LENGTH] for start in range(len(word)))
         else:
             words.add(word[:MAX_WORD_LENGTH])
         if len(words) >= MAX_WORDS:
@@ -64,26 +61,30 @@ def extract_words(text: str) -> set[str]:
 
 
 def build_tsquery(text: str) -> str | None:
-    """A condition that wants every word that was typed, as text of the type tsquery; None where
-    there is no word."""
-    plain = unicodedata.normalize("NFKD", text.casefold()).casefold()
-    bare = "".join(each for each in plain if not unicodedata.combining(each))
-    wanted = []
-    for word in dict.fromkeys(re.findall(r"[^\W_]+", bare)):
-        unspaced = _UNSPACED.search(word) is not None
-        cut = word[: _UNSPACED_LENGTH if unspaced else MAX_WORD_LENGTH]
-        begins = unspaced or len(word) >= MIN_PREFIX_LENGTH
-        wanted.append(f"'{cut}':*" if begins else f"'{cut}'")
-    return " & ".join(wanted) or None
+    """Return a tsquery that requires every word of a search text, None if it has no words."""
+    terms = []
+    for word in dict.fromkeys(_split(text)):
+        is_unspaced = _UNSPACED.search(word) is not None
+        term = word[: _UNSPACED_LENGTH if is_unspaced else MAX_WORD_LENGTH]
+        is_prefix = is_unspaced or len(word) >= MIN_PREFIX_LENGTH
+        terms.append(f"'{term}':*" if is_prefix else f"'{term}'")
+    return " & ".join(terms) or None
+
+
+def _split(text: str) -> list[str]:
+    """Split a text into words without case and accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
+    without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return re.findall(r"[^\W_]+", without_accents)
 
 
 def find_search_documents(workspace_id: str, text: str) -> QuerySet[Passage]:
-    """The workspace's passages that have every word."""
+    """Return the workspace's search documents that contain every word of a search text."""
     query = build_tsquery(text)
-    passages = Passage.objects.filter(workspace_id=workspace_id)
+    documents = Passage.objects.filter(workspace_id=workspace_id)
     if query is None:
-        return passages.none()
-    return passages.filter(
+        return documents.none()
+    return documents.filter(
         Func(
             F("words"),
             Value(query),
@@ -95,69 +96,70 @@ def find_search_documents(workspace_id: str, text: str) -> QuerySet[Passage]:
 
 
 def index_new_messages() -> int:
-    """Read the messages that nobody has read yet; how many were. Safe to run twice at once."""
-    read = 0
-    for _ in range(_BATCHES):
-        count = _read_some()
-        read += count
-        if count < _AT_ONCE:
+    """Index messages without a search document. Return how many. Safe to run concurrently."""
+    indexed = 0
+    for _ in range(_MAX_BATCHES):
+        count = _index_batch()
+        indexed += count
+        if count < _BATCH_SIZE:
             break
-    return read
+    return indexed
 
 
 @transaction.atomic
-def _read_some() -> int:
+def _index_batch() -> int:
     SearchProgress.objects.get_or_create(id=1, defaults={"read_to": ""})
     progress = SearchProgress.objects.select_for_update(skip_locked=True).first()
     if progress is None:
-        return 0  # another reads at this moment
-    settled_before = _settled_before()
-    unread = Message.objects.filter(
+        return 0  # another worker is indexing
+    committed_before = _committed_before()
+    unindexed = Message.objects.filter(
         ~Exists(Passage.objects.filter(id=OuterRef("pk"))), id__gt=progress.read_to
     )
-    places = list(unread.order_by("id").values_list("id", "conversation_id")[:_AT_ONCE])
-    _write(places)
-    # Behind this id every message is committed; what is not yet, has a later one.
-    everything = len(places) < _AT_ONCE
-    read_to = settled_before if everything else min(places[-1][0], settled_before)
+    keys = list(unindexed.order_by("id").values_list("id", "conversation_id")[:_BATCH_SIZE])
+    _index_messages(keys)
+    # Messages up to `read_to` are not looked at again, so it must not pass an uncommitted message.
+    is_last_batch = len(keys) < _BATCH_SIZE
+    read_to = committed_before if is_last_batch else min(keys[-1][0], committed_before)
     if read_to > progress.read_to:
         SearchProgress.objects.filter(id=1).update(read_to=read_to)
-    return len(places)
+    return len(keys)
 
 
-def _settled_before() -> str:
-    """No message with a smaller id will be written any more.
+def _committed_before() -> str:
+    """Return an id below which every message is committed.
 
-    A turn makes the ids of both its messages when it opens, and writes the second as it settles.
+    A turn creates the ids of both its messages when it opens, and inserts the answer as it settles.
     """
     running = Turn.objects.filter(status=TurnStatus.RUNNING)
     oldest = running.aggregate(oldest=Min("created_at"))["oldest"]
     now = timezone.now()
-    return first_id_at(min(oldest or now, now) - _LATEST)
+    return first_id_at(min(oldest or now, now) - _MAX_COMMIT_DELAY)
 
 
-# No text is read before its conversation is held: what is erased meanwhile is read as it is then.
-_HOLD = """
+# Conversations are locked before messages are read, so that erased messages are not indexed.
+_LOCK_CONVERSATIONS = """
 SELECT id FROM conversations_conversation
 WHERE id = ANY(%s) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE
 """
-_WRITE = """
+_UPSERT_DOCUMENTS = """
 INSERT INTO conversations_passage (id, workspace_id, conversation_id, words)
 SELECT id, workspace_id, conversation_id, array_to_tsvector(words)
-FROM json_to_recordset(%s::json) AS passage (
+FROM json_to_recordset(%s::json) AS document (
   id text, workspace_id text, conversation_id text, words text[])
 ON CONFLICT (id) DO UPDATE SET words = excluded.words
 """
 
 
-def _write(places: Iterable[tuple[str, str]]) -> None:
-    """The passages of these messages, given with their conversations."""
-    places = list(places)
+def _index_messages(keys: Sequence[tuple[str, str]]) -> None:
+    """Write the search documents of messages, given as (message id, conversation id)."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLD, [list({conversation_id for _, conversation_id in places})])
-        alive = [id for (id,) in cursor.fetchall()]
+        cursor.execute(
+            _LOCK_CONVERSATIONS, [list({conversation_id for _, conversation_id in keys})]
+        )
+        locked_ids = [id for (id,) in cursor.fetchall()]
         messages = Message.objects.filter(
-            id__in=[id for id, _ in places], conversation_id__in=alive
+            id__in=[id for id, _ in keys], conversation_id__in=locked_ids
         )
         rows = [
             {
@@ -169,12 +171,11 @@ def _write(places: Iterable[tuple[str, str]]) -> None:
             for message in messages
         ]
         if rows:
-            cursor.execute(_WRITE, [json.dumps(rows)])
+            cursor.execute(_UPSERT_DOCUMENTS, [json.dumps(rows)])
 
 
 def index_title(*, conversation: Conversation) -> None:
-    """Have a conversation found by the title that it has now. Call it where the title changes,
-    with the conversation locked."""
+    """Replace the search document of a conversation's title. The caller locks the conversation."""
     Passage.objects.filter(workspace_id=conversation.workspace_id, id=conversation.id).delete()
     words = sorted(extract_words(conversation.title))
     if words:
@@ -185,19 +186,20 @@ def index_title(*, conversation: Conversation) -> None:
             "words": words,
         }
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [json.dumps([row])])
+            cursor.execute(_UPSERT_DOCUMENTS, [json.dumps([row])])
 
 
 def delete_search_documents(*, workspace_id: str, conversation_ids: Collection[str]) -> None:
-    """Erase what search knows of these conversations. Call it in a transaction, once their
-    messages are gone: it waits for whoever is reading them."""
-    places = Conversation.objects.filter(workspace_id=workspace_id, id__in=conversation_ids)
-    list(places.select_for_update().order_by("id").values_list("id"))
-    passages = Passage.objects.filter(workspace_id=workspace_id)
-    passages.filter(conversation_id__in=conversation_ids).delete()
+    """Delete the search documents of conversations, after waiting for concurrent indexing.
+
+    Call it in a transaction, after their messages have been deleted.
+    """
+    conversations = Conversation.objects.filter(workspace_id=workspace_id, id__in=conversation_ids)
+    list(conversations.select_for_update().order_by("id").values_list("id"))
+    documents = Passage.objects.filter(workspace_id=workspace_id)
+    documents.filter(conversation_id__in=conversation_ids).delete()
 
 
 def reindex_after(*, message_id: str) -> None:
-    """Have the messages whose ids are above this one read, though some may have been passed: for
-    rows that are written later than their ids say."""
+    """Look again for messages with larger ids, for rows inserted long after their ids' time."""
     SearchProgress.objects.filter(read_to__gt=message_id).update(read_to=message_id)

@@ -1,8 +1,7 @@
-"""A past made of rows, for databases that are to be measured: as many conversations as wanted.
+"""Insert many conversations of the past, for benchmarks.
 
-PostgreSQL makes the rows itself, some 100,000 conversations at a time, with ids of our form and in
-our order, and books that agree: every turn is completed, charged 1 credit and has its ledger entry.
-Whatever happens now goes through `services`.
+PostgreSQL generates the rows, 100,000 conversations at a time, with ids in our format and order and
+a consistent ledger: every turn is completed, charged 1 credit and has its ledger entry.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ CONVERSATION_BATCH_SIZE = 100_000
 ROW_BATCH_SIZE = 2_000
 RATE_LIMIT = 10_000
 EXTRA_CREDITS = 1_000_000
-"""What is left to each workspace for what is measured."""
+"""Credits that each workspace has left for the benchmark."""
 
 ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class SeedWorkspace:
-    """Where conversations go: a workspace and its chatbots, which take turns."""
+    """A workspace to fill. Its conversations are distributed over the chatbots."""
 
     workspace_id: str
     chatbots: Sequence[Chatbot]
@@ -43,37 +42,38 @@ class SeedWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class SeedSize:
-    """How much is made: conversations in all, spread evenly, and turns in each."""
+    """Total conversations, distributed over workspaces and days, and turns per conversation."""
 
     conversations: int
     turns: int
     days: int
 
 
-# Where conversation n goes; a table, because looking into an array of 100,000 takes its length.
-_PLACES = """
-CREATE TEMPORARY TABLE seeding_place (
-  place bigint, bot bigint, workspace_id text, chatbot_id text, PRIMARY KEY (place, bot))
+# The chatbot of conversation n. A table, because indexing an array of 100,000 is slow.
+_CREATE_SLOTS = """
+CREATE TEMPORARY TABLE seeding_slot (
+  workspace bigint, bot bigint, workspace_id text, chatbot_id text, PRIMARY KEY (workspace, bot))
 """
-_FILL_PLACES = """
-INSERT INTO seeding_place
+_FILL_SLOTS = """
+INSERT INTO seeding_slot
 SELECT (n - 1) / %(bots)s, (n - 1) %% %(bots)s, workspace_id, chatbot_id
 FROM unnest(%(workspaces)s::text[], %(chatbots)s::text[])
-  WITH ORDINALITY AS given (workspace_id, chatbot_id, n)
+  WITH ORDINALITY AS slot (workspace_id, chatbot_id, n)
 """
-_AT = "JOIN seeding_place ON place = n %% %(places)s AND bot = (n / %(places)s) %% %(bots)s"
+_JOIN_SLOT = """
+JOIN seeding_slot ON workspace = n %% %(workspaces)s AND bot = (n / %(workspaces)s) %% %(bots)s"""
 
-# n: a conversation's number, from 0. Those of one workspace are `step` apart, and all turns of one
-# come before the next one, so that the ledger's balances fall in the order of time.
-_CONVERSATIONS = f"""
+# n is the conversation's number, from 0. The conversations of a workspace are `step` apart, and all
+# turns of one are earlier than the next, so that ledger balances decrease in the order of time.
+_INSERT_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation (id, workspace_id, chatbot_id, created_at, last_message_at)
 SELECT %(ids)s || 'c' || lpad(to_hex(n), 14, '0'),
        workspace_id, chatbot_id,
-       %(start)s + (n / %(places)s) * %(step)s,
-       %(start)s + (n / %(places)s) * %(step)s + (%(turns)s - 1) * %(pace)s
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT}
+       %(start)s + (n / %(workspaces)s) * %(step)s,
+       %(start)s + (n / %(workspaces)s) * %(step)s + (%(turns)s - 1) * %(pace)s
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT}
 """  # noqa: S608 - a constant of ours
-_TURNS = f"""
+_INSERT_TURNS = f"""
 INSERT INTO conversations_turn (id, workspace_id, chatbot_id, conversation_id, status, message_id,
   model_name, credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
   credits_charged, input_tokens, output_tokens, finish_reason, error_code, process, text_so_far,
@@ -87,11 +87,11 @@ SELECT %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        'req_' || lpad(to_hex((1000 * extract(epoch FROM at))::bigint), 12, '0')
          || lpad(to_hex(n * %(turns)s + k), 12, '0'), 4, at, at,
        at + %(pace)s / 4, at + %(pace)s / 2
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT},
      generate_series(0, %(turns)s - 1) AS k,
-     LATERAL (SELECT %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s) AS moment (at)
+     LATERAL (SELECT %(start)s + (n / %(workspaces)s) * %(step)s + k * %(pace)s) AS moment (at)
 """  # noqa: S608 - a constant of ours
-_MESSAGES = f"""
+_INSERT_MESSAGES = f"""
 INSERT INTO conversations_message (id, workspace_id, conversation_id, turn_id, role, text, metadata,
                                    created_at)
 SELECT %(ids)s || kind || lpad(to_hex(n * %(turns)s + k), 14, '0'),
@@ -99,52 +99,52 @@ SELECT %(ids)s || kind || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        %(ids)s || 'c' || lpad(to_hex(n), 14, '0'),
        %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'), role,
        CASE kind
-         WHEN 'a' THEN 'Where is my ' || (%(things)s::text[])[1 + n %% 8] || ', order ' || n || '?'
+         WHEN 'a' THEN 'Where is my ' || (%(items)s::text[])[1 + n %% 8] || ', order ' || n || '?'
          ELSE 'Order ' || n || ' left our house ' || 1 + n %% 9 || ' days ago. The ' ||
-           (%(things)s::text[])[1 + n %% 8] || ' comes by post, and needs no signature. Ask again '
+           (%(items)s::text[])[1 + n %% 8] || ' comes by post, and needs no signature. Ask again '
            'tomorrow if it is not there, and we send another one at once.'
        END,
        CASE kind WHEN 'a' THEN jsonb_build_object('userId', 'visitor-' || n %% 10007) END,
-       %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s
+       %(start)s + (n / %(workspaces)s) * %(step)s + k * %(pace)s
          + CASE kind WHEN 'a' THEN interval '0' ELSE %(pace)s / 2 END
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT},
      generate_series(0, %(turns)s - 1) AS k,
-     (VALUES ('a', 'user'), ('b', 'assistant')) AS said (kind, role)
+     (VALUES ('a', 'user'), ('b', 'assistant')) AS message (kind, role)
 """  # noqa: S608 - a constant of ours
-_CHARGES = f"""
+_INSERT_CHARGES = f"""
 INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, turn_id, reason,
                                  created_at)
 SELECT %(ids)s || 'e' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
        workspace_id, 'charge', -1,
-       %(granted)s - ((n / %(places)s) * %(turns)s + k + 1),
+       %(granted)s - ((n / %(workspaces)s) * %(turns)s + k + 1),
        %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'), '',
-       %(start)s + (n / %(places)s) * %(step)s + k * %(pace)s + %(pace)s / 2
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT},
+       %(start)s + (n / %(workspaces)s) * %(step)s + k * %(pace)s + %(pace)s / 2
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT},
      generate_series(0, %(turns)s - 1) AS k
 ORDER BY n, k
 """  # noqa: S608 - a constant of ours
-_PAID = f"""
-UPDATE credits_account AS account SET balance = balance - paid.credits
+_UPDATE_ACCOUNTS = f"""
+UPDATE credits_account AS account SET balance = balance - charged.credits
 FROM (
   SELECT workspace_id, count(*) * %(turns)s AS credits
-  FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_AT} GROUP BY 1
-) AS paid
-WHERE account.workspace_id = paid.workspace_id
+  FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT} GROUP BY 1
+) AS charged
+WHERE account.workspace_id = charged.workspace_id
 """  # noqa: S608 - a constant of ours
-_THINGS = ["parcel", "lamp", "chair", "letter", "refund", "invoice", "bicycle", "kettle"]
+_ITEMS = ["parcel", "lamp", "chair", "letter", "refund", "invoice", "bicycle", "kettle"]
 
 
 @transaction.atomic
 def create_workspaces(
     *, slug: str, owner: User, language_model: LanguageModel, workspaces: int, chatbots: int
 ) -> list[SeedWorkspace]:
-    """New workspaces, called by the slug and a number, each with so many chatbots."""
-    made = Workspace.objects.bulk_create(
+    """Create workspaces named `slug` and a number, each with the given number of chatbots."""
+    created = Workspace.objects.bulk_create(
         [Workspace(slug=f"{slug}-{n}", name=f"{slug}-{n}") for n in range(workspaces)],
         batch_size=ROW_BATCH_SIZE,
     )
     Member.objects.bulk_create(
-        [Member(workspace=workspace, user=owner, role=Role.OWNER) for workspace in made],
+        [Member(workspace=workspace, user=owner, role=Role.OWNER) for workspace in created],
         batch_size=ROW_BATCH_SIZE,
     )
     bots = bulk_create_chatbots(
@@ -156,13 +156,13 @@ def create_workspaces(
                 rate_limit_requests=RATE_LIMIT,
                 rate_limit_window_seconds=1,
             )
-            for workspace in made
+            for workspace in created
             for n in range(chatbots)
         ]
     )
     return [
         SeedWorkspace(workspace.id, bots[n * chatbots : (n + 1) * chatbots])
-        for n, workspace in enumerate(made)
+        for n, workspace in enumerate(created)
     ]
 
 
@@ -172,24 +172,24 @@ def seed_conversations(
     size: SeedSize,
     on_progress: ProgressCallback = lambda _: None,
 ) -> None:
-    """Fill new workspaces, each with as many chatbots as the others, and count the rows anew.
+    """Fill new workspaces, which all have the same number of chatbots, and vacuum the tables.
 
-    `on_progress` hears after each step how many conversations there are. A superuser's rows are not
-    checked one by one for what they point at, which halves the time.
+    `on_progress` is called after each batch with the number of conversations so far. For a
+    superuser, foreign keys are not checked, which halves the time.
     """
-    each = -(-size.conversations // len(workspaces))
-    step = timedelta(days=size.days) / (each + 1)
-    granted = each * size.turns + EXTRA_CREDITS
+    per_workspace = -(-size.conversations // len(workspaces))
+    step = timedelta(days=size.days) / (per_workspace + 1)
+    granted = per_workspace * size.turns + EXTRA_CREDITS
     start = timezone.now() - timedelta(days=size.days)
     backfill_initial_grants(
-        workspace_ids=[place.workspace_id for place in workspaces],
+        workspace_ids=[workspace.workspace_id for workspace in workspaces],
         credits=granted,
-        created_at=start,
+        at=start,
         reason="For what is measured",
     )
     values: dict[str, Any] = {
         "ids": "c" + to_base36(time.time_ns() // 1_000_000, 9),
-        "places": len(workspaces),
+        "workspaces": len(workspaces),
         "bots": len(workspaces[0].chatbots),
         "model": workspaces[0].chatbots[0].language_model.name,
         "turns": size.turns,
@@ -197,48 +197,48 @@ def seed_conversations(
         "start": start,
         "step": step,
         "pace": step / size.turns,
-        "things": _THINGS,
+        "items": _ITEMS,
     }
-    _fill_places(workspaces)
+    _fill_slots(workspaces)
     for first in range(0, size.conversations, CONVERSATION_BATCH_SIZE):
         last = min(first + CONVERSATION_BATCH_SIZE, size.conversations) - 1
-        _write(values | {"first": first, "last": last})
+        _insert_batch(values | {"first": first, "last": last})
         on_progress(last + 1)
     reindex_after(message_id=values["ids"])
     with connection.cursor() as cursor:
-        # What was made is counted and marked as seen by all, as it would be by tomorrow.
+        # Statistics and visibility are then as they would be the next day.
         for table in ("conversation", "turn", "message"):
             cursor.execute(f"VACUUM (ANALYZE) conversations_{table}")
         cursor.execute("VACUUM (ANALYZE) credits_ledgerentry, credits_account, chatbots_chatbot")
-        cursor.execute("DROP TABLE seeding_place")
+        cursor.execute("DROP TABLE seeding_slot")
 
 
-def _fill_places(places: Sequence[SeedWorkspace]) -> None:
-    chatbots = [chatbot for place in places for chatbot in place.chatbots]
+def _fill_slots(workspaces: Sequence[SeedWorkspace]) -> None:
+    chatbots = [chatbot for workspace in workspaces for chatbot in workspace.chatbots]
     with connection.cursor() as cursor:
-        cursor.execute(_PLACES)
+        cursor.execute(_CREATE_SLOTS)
         cursor.execute(
-            _FILL_PLACES,
+            _FILL_SLOTS,
             {
                 "workspaces": [chatbot.workspace_id for chatbot in chatbots],
                 "chatbots": [chatbot.id for chatbot in chatbots],
-                "bots": len(places[0].chatbots),
+                "bots": len(workspaces[0].chatbots),
             },
         )
-        cursor.execute("ANALYZE seeding_place")
+        cursor.execute("ANALYZE seeding_slot")
 
 
 @transaction.atomic
-def _write(values: dict[str, Any]) -> None:
+def _insert_batch(values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        may_skip_checks = cursor.fetchone() == (True,)
-        if may_skip_checks:
+        is_superuser = cursor.fetchone() == (True,)
+        if is_superuser:
             cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in (_CONVERSATIONS, _TURNS, _MESSAGES):
+        for statement in (_INSERT_CONVERSATIONS, _INSERT_TURNS, _INSERT_MESSAGES):
             cursor.execute(statement, values)
-        if may_skip_checks:
-            # The ledger's own triggers count and chain its entries: they are not passed over.
+        if is_superuser:
+            # The triggers of the ledger number and chain its entries, so they must run.
             cursor.execute("SET LOCAL session_replication_role = origin")
-        for statement in (_CHARGES, _PAID):
+        for statement in (_INSERT_CHARGES, _UPDATE_ACCOUNTS):
             cursor.execute(statement, values)

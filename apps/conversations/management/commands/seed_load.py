@@ -15,16 +15,18 @@ from apps.workspaces.models import Workspace
 
 
 class Command(OperatorCommand):
-    help = "Fill new workspaces with conversations of the past, to measure what many of them cost."
+    help = "Fill new workspaces with conversations of the past, for benchmarks."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("--workspaces", type=int, default=1, metavar="N")
-        parser.add_argument("--chatbots", type=int, default=1, metavar="N", help="in each of them")
+        parser.add_argument("--chatbots", type=int, default=1, metavar="N", help="per workspace")
         parser.add_argument(
-            "--conversations", type=int, default=1_000_000, metavar="N", help="in all"
+            "--conversations", type=int, default=1_000_000, metavar="N", help="in total"
         )
-        parser.add_argument("--turns", type=int, default=1, metavar="N", help="in a conversation")
-        parser.add_argument("--days", type=int, default=90, metavar="N", help="that they go back")
+        parser.add_argument("--turns", type=int, default=1, metavar="N", help="per conversation")
+        parser.add_argument(
+            "--days", type=int, default=90, metavar="N", help="back to the oldest conversation"
+        )
 
     def run(
         self,
@@ -38,20 +40,20 @@ class Command(OperatorCommand):
     ) -> dict[str, Any]:
         if min(workspaces, chatbots, conversations, turns, days) < 1:
             raise ValueError("Give numbers of at least 1.")
-        began = time.monotonic()
+        started = time.monotonic()
         run = new_id()
         owner = User.objects.create_user(f"load-{run}@example.com")
         model = create_language_model(
             name=f"load-{run}", litellm_model="sandbox/echo", credits_per_reply=1
         )
-        places = create_workspaces(
+        seed_workspaces = create_workspaces(
             slug=f"load-{run}",
             owner=owner,
             language_model=model,
             workspaces=workspaces,
             chatbots=chatbots,
         )
-        first = Workspace.objects.get(id=places[0].workspace_id)
+        first = Workspace.objects.get(id=seed_workspaces[0].workspace_id)
         _, secret = issue_key(
             workspace=first,
             name="load",
@@ -60,20 +62,20 @@ class Command(OperatorCommand):
         )
         size = SeedSize(conversations=conversations, turns=turns, days=days)
 
-        def told(done: int) -> None:
+        def print_progress(done: int) -> None:
             if not options["json"]:
-                self.stderr.write(f"{done:,} conversations, {time.monotonic() - began:.0f} s")
+                self.stderr.write(f"{done:,} conversations, {time.monotonic() - started:.0f} s")
 
-        seed_conversations(workspaces=places, size=size, on_progress=told)
+        seed_conversations(workspaces=seed_workspaces, size=size, on_progress=print_progress)
         return {
             "workspaces": workspaces,
             "chatbots": workspaces * chatbots,
             "conversations": conversations,
             "turns": conversations * turns,
             "messages": 2 * conversations * turns,
-            "seconds": round(time.monotonic() - began, 1),
+            "seconds": round(time.monotonic() - started, 1),
             "workspace": first.slug,
             "owner_email": owner.email,
-            "chatbot_id": places[0].chatbots[0].id,
+            "chatbot_id": seed_workspaces[0].chatbots[0].id,
             "api_key": secret,
         }

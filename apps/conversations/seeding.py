@@ -184,7 +184,7 @@ def seed_conversations(
     backfill_initial_grants(
         workspace_ids=[workspace.workspace_id for workspace in workspaces],
         credits=granted,
-        at=start,
+        created_at=start,
         reason="For what is measured",
     )
     values: dict[str, Any] = {

@@ -25,7 +25,7 @@ class Command(OperatorCommand):
         )
         parser.add_argument("--turns", type=int, default=1, metavar="N", help="per conversation")
         parser.add_argument(
-            "--days", type=int, default=90, metavar="N", help="back to the oldest conversation"
+            "--days", type=int, default=90, metavar="N", help="age of the oldest one"
         )
 
     def run(

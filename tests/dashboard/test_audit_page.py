@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record, user_actor
-from apps.dashboard.views.audit import in_words
+from apps.dashboard.presenters.audit import describe_details
 from tests.dashboard.page_client import clients_by_role, login, page_path
 from tests.factories import Team
 from tests.web_processes import TLS, WebProcess
@@ -137,10 +137,13 @@ def test_markup_in_the_log_is_inert(team: Team) -> None:
 
 
 def test_details_tell_a_change_from_a_list() -> None:
-    assert in_words({"role": ["member", "admin"]}) == "role: member → admin"
-    assert in_words({"scopes": ["chat", "read"]}) == "scopes: chat and read"
-    assert in_words({"fields": ["email", "name", "status"]}) == "fields: email, name and status"
-    assert in_words({"name": ["", "x"], "version": 2}) == "name: nothing → x, version: 2"
+    assert describe_details({"role": ["member", "admin"]}) == "role: member → admin"
+    assert describe_details({"scopes": ["chat", "read"]}) == "scopes: chat and read"
+    assert (
+        describe_details({"fields": ["email", "name", "status"]})
+        == "fields: email, name and status"
+    )
+    assert describe_details({"name": ["", "x"], "version": 2}) == "name: nothing → x, version: 2"
 
 
 @pytest.mark.parametrize("page", ["audit", "audit.csv"])

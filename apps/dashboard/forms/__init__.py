@@ -1,1 +1,1 @@
-"""What people fill in on a workspace's pages, a file for each page."""
+"""Forms of the workspace's pages, one module per page."""

@@ -7,40 +7,23 @@ from django.db.models import QuerySet
 
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import active_language_models
-from apps.credits.prices import Price
+from apps.dashboard.presenters.price_text import describe_price
 
 
 class LanguageModelField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A language model with its price, so that nobody has to look it up."""
+    """A choice of language models, each with its price."""
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · {describe_price(obj.price)}"
 
 
-def describe_price(price: Price) -> str:
-    """What a reply costs, as an owner reads it: `2 credits a reply`."""
-    parts = [
-        (price.per_reply, "per reply"),
-        (price.per_1k_input, "per 1,000 input tokens"),
-        (price.per_1k_output, "per 1,000 output tokens"),
-    ]
-    told = [f"{_credits(n)} {unit}" for n, unit in parts if n]
-    return (
-        " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else (told or ["free"])[0]
-    )
-
-
-def _credits(number: int) -> str:
-    return f"{number:,} credit{'' if number == 1 else 's'}"
-
-
 def language_models_for(chatbot: Chatbot) -> QuerySet[LanguageModel]:
-    """What the chatbot may speak through: the active models, and the one that it has."""
+    """The models to choose from: the active ones, and the one that the chatbot has."""
     return active_language_models() | LanguageModel.objects.filter(pk=chatbot.language_model_id)
 
 
 class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What decides on the answer. A valid form's `instance` is the chatbot with these changes."""
+    """The settings that shape the reply. If valid, `instance` is the chatbot with the changes."""
 
     language_model = LanguageModelField(queryset=LanguageModel.objects.none(), label="Model")
 
@@ -75,7 +58,7 @@ class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["language_model"].empty_label = None  # type: ignore[attr-defined]
 
     def changes(self) -> dict[str, Any]:
-        """The settings that differ from when the form was made, as `update_chatbot` takes them."""
+        """The changed settings, as `update_chatbot` takes them."""
         changes = {name: self.cleaned_data[name] for name in self.changed_data}
         if model := changes.pop("language_model", None):
             changes["language_model_id"] = model.id
@@ -83,7 +66,7 @@ class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class ChatbotForm(BehaviourForm):
-    """All that an owner sets of a chatbot. The page shows it in sections."""
+    """All settings of a chatbot."""
 
     class Meta(BehaviourForm.Meta):
         fields = [
@@ -113,14 +96,14 @@ class ChatbotForm(BehaviourForm):
 
 
 class NewChatbotForm(BehaviourForm):
-    """The least that a chatbot needs. The rest has defaults, and its own page."""
+    """The settings without defaults."""
 
     class Meta(BehaviourForm.Meta):
         fields = ["name", "language_model", "system_prompt"]
 
 
-class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A rate limit alone, while it is being typed."""
+class RateLimitForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The rate limit alone, for the preview while typing."""
 
     class Meta:
         model = Chatbot

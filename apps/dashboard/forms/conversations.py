@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
-from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import (
     COMMENT_LENGTH,
     NOTE_LENGTH,
@@ -16,13 +15,21 @@ from apps.conversations.models import (
     TurnStatus,
 )
 from apps.core.text import require_storable, single_line
+from apps.dashboard.forms.fields import NormalizedCharField
 from apps.dashboard.forms.filters import DateRangeFilterForm
 
 
 class ConversationFilterForm(DateRangeFilterForm):
-    """Which conversations to list."""
+    """The filter of the conversations."""
 
-    search = forms.CharField(required=False, max_length=200, label="Search")
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Search",
+        widget=forms.TextInput(
+            attrs={"placeholder": "Search messages or paste an ID", "autocomplete": "off"}
+        ),
+    )
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
     status = forms.ChoiceField(
         required=False,
@@ -48,35 +55,32 @@ class ConversationFilterForm(DateRangeFilterForm):
     )
 
     field_order = ("search", "chatbot_id", "status", "since", "until")
-    more = ("source", "rated", "has_lead")
+    advanced_fields = ("source", "rated", "has_lead")
 
-    def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["search"].widget.attrs |= {
-            "placeholder": "Search messages or paste an ID",
-            "autocomplete": "off",
-        }
-        names = chatbots_for(workspace_id).values_list("id", "name")
-        self.fields["chatbot_id"].choices = [("", "Any"), *names]  # type: ignore[attr-defined]
-
-    def given(self) -> dict[str, Any]:
-        """What was filled in and makes sense."""
-        found = super().given()
+    def filters(self) -> dict[str, Any]:
+        """Like DateRangeFilterForm's, with `has_lead` as a bool."""
+        found = super().filters()
         if "has_lead" in found:
             found["has_lead"] = found["has_lead"] == "yes"
         return found
 
 
-class ConversationForm(forms.Form):
-    """What a workspace calls a conversation and notes of it."""
+def _normalize_text(text: str) -> str:
+    return require_storable(text.replace("\r\n", "\n"))
 
-    title = forms.CharField(
+
+class ConversationForm(forms.Form):
+    """A conversation's title and note."""
+
+    title = NormalizedCharField(
+        normalize=single_line(TITLE_LENGTH),
         required=False,
         max_length=TITLE_LENGTH,
         label="Title",
         help_text="Optional. Defaults to the first message.",
     )
-    note = forms.CharField(
+    note = NormalizedCharField(
+        normalize=_normalize_text,
         required=False,
         max_length=NOTE_LENGTH,
         label="Note",
@@ -91,29 +95,11 @@ class ConversationForm(forms.Form):
             initial={"title": conversation.title, "note": conversation.note},
         )
 
-    def clean_title(self) -> str:
-        """One line, or nothing."""
-        title: str = self.cleaned_data["title"]
-        return _checked(single_line(TITLE_LENGTH), title) if title else ""
-
-    def clean_note(self) -> str:
-        """What can be kept."""
-        return _checked(require_storable, self.cleaned_data["note"].replace("\r\n", "\n"))
-
 
 class RatingForm(forms.Form):
-    """What a member thinks of an answer; an empty rating takes it away."""
+    """A rating of an answer. An empty rating removes it."""
 
     rating = forms.ChoiceField(required=False, choices=RatingValue)
-    comment = forms.CharField(required=False, max_length=COMMENT_LENGTH)
-
-    def clean_comment(self) -> str:
-        """What can be kept."""
-        return _checked(require_storable, self.cleaned_data["comment"].replace("\r\n", "\n"))
-
-
-def _checked(check: Callable[[str], str], text: str) -> str:
-    try:
-        return check(text)
-    except ValueError as error:
-        raise forms.ValidationError(str(error)) from None
+    comment = NormalizedCharField(
+        normalize=_normalize_text, required=False, max_length=COMMENT_LENGTH
+    )

@@ -9,7 +9,7 @@ from apps.dashboard.forms.filters import DateRangeFilterForm
 
 
 class StatementFilterForm(DateRangeFilterForm):
-    """Which entries of the ledger to list."""
+    """The filter of the ledger entries."""
 
     kind = forms.ChoiceField(
         required=False,
@@ -19,7 +19,7 @@ class StatementFilterForm(DateRangeFilterForm):
     field_order = ("kind", "since", "until")
 
 
-def _note() -> forms.CharField:
+def _note_field() -> forms.CharField:
     return forms.CharField(
         required=False,
         max_length=500,
@@ -30,7 +30,7 @@ def _note() -> forms.CharField:
 
 
 class AlertForm(forms.Form):
-    """Below how many credits the workspace is told."""
+    """The threshold of the low balance alert."""
 
     threshold = forms.IntegerField(
         required=False,
@@ -42,10 +42,9 @@ class AlertForm(forms.Form):
 
 
 class PlanField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A plan that is offered, in words."""
+    """A choice of plans, each described by its credits."""
 
     def label_from_instance(self, obj: Plan) -> str:
-        """What it gives, and for how long."""
         lasts = obj.credits_last_months
         ends = "never expire"
         if lasts is not None:
@@ -54,11 +53,11 @@ class PlanField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class PlanRequestForm(forms.Form):
-    """Another plan than the workspace has."""
+    """A request for another plan than the current one."""
 
     prefix = "plan"
     plan = PlanField(queryset=Plan.objects.none(), empty_label="Choose a plan")
-    note = _note()
+    note = _note_field()
 
     def __init__(self, *data: Any, current: Plan | None) -> None:
         super().__init__(*data)
@@ -68,8 +67,8 @@ class PlanRequestForm(forms.Form):
 
 
 class PurchaseRequestForm(forms.Form):
-    """How many credits to buy."""
+    """A request to buy credits."""
 
     prefix = "buy"
     credits = forms.IntegerField(min_value=1, max_value=MAX_CREDITS, label="Credits")
-    note = _note()
+    note = _note_field()

@@ -1,39 +1,56 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
+from apps.chatbots.queries import chatbots_for
 
-def _day(label: str) -> forms.DateField:
+
+class FilterForm(forms.Form):
+    """The filter of a list. Invalid values are reported on the form and not applied.
+
+    A field `chatbot_id` offers the workspace's chatbots.
+    """
+
+    advanced_fields: tuple[str, ...] = ()
+    """Fields that are shown in a menu of their own."""
+
+    def __init__(self, workspace_id: str, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        if "chatbot_id" in self.fields:
+            names = chatbots_for(workspace_id).values_list("id", "name")
+            cast(forms.ChoiceField, self.fields["chatbot_id"]).choices = [("", "Any"), *names]
+
+    @property
+    def advanced_count(self) -> int:
+        """How many of the advanced fields are filled in."""
+        return len(set(self.advanced_fields) & set(self.changed_data))
+
+    def filters(self) -> dict[str, Any]:
+        """The valid values that are not empty, as keyword arguments of the list's query."""
+        self.is_valid()
+        cleaned: dict[str, Any] = self.cleaned_data
+        return {name: value for name, value in cleaned.items() if value not in (None, "")}
+
+
+def _day_field(label: str) -> forms.DateField:
     return forms.DateField(
         required=False, label=label, widget=forms.DateInput(attrs={"type": "date"})
     )
 
 
-class DateRangeFilterForm(forms.Form):
-    """A filter with a first and a last day, both whole and in UTC, beside what a page adds.
+class DateRangeFilterForm(FilterForm):
+    """A filter by days in UTC, of which the first and the last are included."""
 
-    What makes no sense is told on the form and left out of the filter.
-    """
+    since = _day_field("From")
+    until = _day_field("To")
 
-    more: tuple[str, ...] = ()
-    """Fields that few need: they wait behind a button."""
-
-    since = _day("From")
-    until = _day("To")
-
-    @property
-    def more_in_use(self) -> int:
-        """How many of those are filled in, for the button to say."""
-        return len(set(self.more) & set(self.changed_data))
-
-    def given(self) -> dict[str, Any]:
-        """What was filled in and makes sense; `since` and `before` as moments."""
-        self.is_valid()
-        cleaned: dict[str, Any] = self.cleaned_data
-        found = {name: value for name, value in cleaned.items() if value not in (None, "")}
+    def filters(self) -> dict[str, Any]:
+        """Like FilterForm's, with the days as datetimes `since` and `before`."""
+        found = super().filters()
         until: date | None = found.pop("until", None)
         if "since" in found:
             found["since"] = datetime.combine(found["since"], time(), UTC)

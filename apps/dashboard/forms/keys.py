@@ -13,11 +13,11 @@ GRACE_PERIODS = {
     "86400": "In 1 day",
     "604800": "In 7 days",
 }
-EXPIRIES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
+EXPIRY_DAYS = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In 1 year"}
 
 
 class KeyForm(forms.Form):
-    """What a new key is called, may do, and how long."""
+    """A new API key: name, scopes and expiry."""
 
     name = forms.CharField(max_length=120, help_text="Where you use it, such as Website or CI.")
     scopes = forms.MultipleChoiceField(
@@ -27,7 +27,7 @@ class KeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Select at least one permission."},
     )
-    expires = forms.ChoiceField(choices=list(EXPIRIES.items()), required=False, label="Expires")
+    expires = forms.ChoiceField(choices=list(EXPIRY_DAYS.items()), required=False, label="Expires")
 
     def expires_at(self) -> datetime | None:
         """When the key stops working; None for never."""
@@ -36,12 +36,12 @@ class KeyForm(forms.Form):
 
 
 class RotationForm(forms.Form):
-    """How long a key that is rotated still works."""
+    """How long the old key works after a rotation."""
 
     grace = forms.ChoiceField(
         choices=list(GRACE_PERIODS.items()), initial="86400", label="Revoke old key"
     )
 
     def grace_period(self) -> timedelta:
-        """The grace that was chosen."""
+        """The chosen duration."""
         return timedelta(seconds=int(self.cleaned_data["grace"]))

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
-from apps.chatbots.queries import chatbots_for
 from apps.core.text import single_line
+from apps.dashboard.forms.fields import NormalizedCharField
+from apps.dashboard.forms.filters import FilterForm
 from apps.dashboard.presenters.leads import STATUS_CHOICES
 from apps.leads.contact_formats import normalize_email, normalize_phone
 from apps.leads.fields import MAX_NAME_LENGTH, MAX_SEARCH_LENGTH, MAX_SOURCE_LENGTH, LeadFields
 from apps.leads.models import Lead
 
 
-class LeadFilterForm(forms.Form):
-    """Which leads to list."""
+class LeadFilterForm(FilterForm):
+    """The filter of the leads."""
 
     search = forms.CharField(required=False, max_length=MAX_SEARCH_LENGTH, label="Name or email")
     status = forms.ChoiceField(
@@ -23,78 +24,58 @@ class LeadFilterForm(forms.Form):
     source = forms.CharField(required=False, max_length=MAX_SOURCE_LENGTH, label="Source")
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
 
-    def __init__(self, workspace_id: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = chatbots_for(workspace_id).values_list("id", "name")
-        self.fields["chatbot_id"].choices = [("", "Any"), *names]  # type: ignore[attr-defined]
-
-    def given(self) -> dict[str, str]:
-        """What was filled in and makes sense."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
-
 
 class LeadStatusForm(forms.Form):
-    """How far the workspace has come with a lead."""
+    """A lead's status in the pipeline."""
 
     status = forms.ChoiceField(choices=STATUS_CHOICES)
 
 
 class LeadForm(forms.Form):
-    """What is known of a person. An email address can be changed, not taken away: it is by it
-    that the same person is known again."""
+    """A lead. Its email can be changed but not removed, as it identifies the person."""
 
-    name = forms.CharField(required=False, max_length=MAX_NAME_LENGTH, label="Name")
-    email = forms.CharField(required=False, max_length=320, label="Email")
-    phone = forms.CharField(
+    name = NormalizedCharField(
+        normalize=single_line(MAX_NAME_LENGTH),
+        required=False,
+        max_length=MAX_NAME_LENGTH,
+        label="Name",
+    )
+    email = NormalizedCharField(
+        normalize=normalize_email, required=False, max_length=320, label="Email"
+    )
+    phone = NormalizedCharField(
+        normalize=normalize_phone,
         required=False,
         max_length=40,
         label="Phone",
         help_text="Include the country code: +44 20 7946 0958.",
     )
-    source = forms.CharField(max_length=MAX_SOURCE_LENGTH, label="Source")
+    source = NormalizedCharField(
+        normalize=single_line(MAX_SOURCE_LENGTH), max_length=MAX_SOURCE_LENGTH, label="Source"
+    )
     status = forms.ChoiceField(choices=STATUS_CHOICES, label="Status")
 
     def __init__(self, lead: Lead, data: Mapping[str, Any] | None = None) -> None:
         self.lead = lead
-        kept = {name: getattr(lead, name) or "" for name in self.base_fields}
-        super().__init__(data, initial=kept)
-
-    def clean_name(self) -> str:
-        """One line, or nothing."""
-        return self._checked("name", single_line(MAX_NAME_LENGTH))
+        super().__init__(
+            data, initial={name: getattr(lead, name) or "" for name in self.base_fields}
+        )
 
     def clean_email(self) -> str:
-        """An address in the form in which it is kept."""
-        email = self._checked("email", normalize_email)
+        email: str = self.cleaned_data["email"]
         if self.lead.email and not email:
             raise forms.ValidationError("You can change the email address but not remove it.")
         return email
 
-    def clean_phone(self) -> str:
-        """A number in the form in which it is kept."""
-        return self._checked("phone", normalize_phone)
-
-    def clean_source(self) -> str:
-        """One line."""
-        return self._checked("source", single_line(MAX_SOURCE_LENGTH))
-
-    def _checked(self, name: str, check: Callable[[str], str]) -> str:
-        text: str = self.cleaned_data[name].strip()
-        try:
-            return check(text) if text else ""
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from None
-
     def lead_fields(self) -> LeadFields:
-        """What the form says of the lead."""
-        given = self.cleaned_data
+        """The fields as `update_lead` takes them."""
+        cleaned = self.cleaned_data
         fields: LeadFields = {
-            "name": given["name"],
-            "phone": given["phone"] or None,
-            "source": given["source"],
-            "status": given["status"],
+            "name": cleaned["name"],
+            "phone": cleaned["phone"] or None,
+            "source": cleaned["source"],
+            "status": cleaned["status"],
         }
-        if given["email"]:
-            fields["email"] = given["email"]
+        if cleaned["email"]:
+            fields["email"] = cleaned["email"]
         return fields

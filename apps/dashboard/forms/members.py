@@ -13,7 +13,7 @@ ROLE_LABELS = {
 
 
 class InviteForm(forms.Form):
-    """Whom to invite, and as what."""
+    """An invitation: email address and role."""
 
     email = forms.EmailField(
         max_length=254,
@@ -27,6 +27,6 @@ class InviteForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    """What a member becomes."""
+    """A member's new role."""
 
     role = forms.ChoiceField(choices=Role.choices)

@@ -6,32 +6,32 @@ from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
 
 
 class WorkspaceNameForm(forms.Form):
-    """What the workspace is called."""
+    """The workspace's name."""
 
     name = forms.CharField(max_length=120, help_text="The workspace URL doesn't change.")
 
 
-def _days(label: str, help_text: str) -> forms.IntegerField:
+def _days_field(label: str, help_text: str) -> forms.IntegerField:
     return forms.IntegerField(
         required=False, min_value=1, max_value=MAX_RETENTION_DAYS, label=label, help_text=help_text
     )
 
 
 class RetentionForm(forms.Form):
-    """How long conversations and leads are kept."""
+    """After how many days conversations and leads are deleted."""
 
-    conversations_days = _days(
+    conversations_days = _days_field(
         "Delete conversations after (days)",
         "Counted from the last message. Leave empty to keep indefinitely.",
     )
-    leads_days = _days(
+    leads_days = _days_field(
         "Delete leads after (days)",
         "Counted from the last change. Leave empty to keep indefinitely.",
     )
 
     @classmethod
     def for_workspace(cls, workspace: Workspace) -> RetentionForm:
-        """The form as the workspace stands."""
+        """The form filled in with the workspace's settings."""
         days = {
             "conversations_days": workspace.keep_conversations_days,
             "leads_days": workspace.keep_leads_days,
@@ -40,7 +40,7 @@ class RetentionForm(forms.Form):
 
 
 class ErasureForm(forms.Form):
-    """Whom to forget."""
+    """The end user whose data to erase."""
 
     user_id = forms.CharField(
         max_length=Erasure.MAX_USER_ID_LENGTH,

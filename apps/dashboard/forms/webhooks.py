@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from django import forms
 
+from apps.dashboard.forms.filters import FilterForm
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, DeliveryStatus, Endpoint
 from apps.webhooks.services import EndpointChanges
 
 
 class EndpointForm(forms.Form):
-    """Where events go, and which. The service says which addresses may be called."""
+    """A webhook endpoint. The service validates the URL further."""
 
     url = forms.CharField(
         max_length=2000,
@@ -24,28 +25,22 @@ class EndpointForm(forms.Form):
 
     @classmethod
     def for_endpoint(cls, endpoint: Endpoint) -> EndpointForm:
-        """The form as the endpoint stands."""
-        names = cls.base_fields
-        return cls(initial={name: getattr(endpoint, name) for name in names})
+        """The form filled in with the endpoint's settings."""
+        return cls(initial={name: getattr(endpoint, name) for name in cls.base_fields})
 
     def changes(self) -> EndpointChanges:
-        """What the form says of the endpoint."""
+        """The changes as `update_endpoint` takes them."""
         return EndpointChanges(**self.cleaned_data)
 
-    def add_field_errors(self, field: str, sentences: list[str]) -> None:
-        """Show what the service refused where the person can mend it."""
+    def add_field_errors(self, field: str, messages: list[str]) -> None:
+        """Show the service's errors for an API field at the form's field, or above the form."""
         name = {"eventTypes": "event_types"}.get(field, field)
-        self.add_error(name if name in self.fields else None, sentences)
+        self.add_error(name if name in self.fields else None, messages)
 
 
-class DeliveryFilterForm(forms.Form):
-    """Which deliveries of an endpoint to list."""
+class DeliveryFilterForm(FilterForm):
+    """The filter of an endpoint's deliveries."""
 
     status = forms.ChoiceField(
         required=False, label="Status", choices=[("", "Any"), *DeliveryStatus.choices]
     )
-
-    def given(self) -> dict[str, str]:
-        """What was filled in and makes sense."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}

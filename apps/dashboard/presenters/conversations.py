@@ -1,4 +1,4 @@
-"""A conversation as the dashboard shows it: a thread, turn by turn."""
+"""Turns of a conversation with their messages and figures."""
 
 from __future__ import annotations
 
@@ -10,21 +10,11 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from apps.conversations.models import Conversation, Message, Rating, Role, Turn, TurnStatus
-from apps.conversations.queries import conversations_for
-from apps.core.ids import is_id
-
-
-def conversation_in(workspace_id: str, conversation_id: str) -> Conversation | None:
-    """The workspace's conversation, with its chatbot."""
-    if not is_id(conversation_id):
-        return None
-    found = conversations_for(workspace_id).filter(id=conversation_id)
-    return found.select_related("chatbot").first()
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A turn in a thread: what was said, what was answered, and the receipt."""
+    """A turn with its user message and its answer."""
 
     turn: Turn
     user_message: Message | None
@@ -36,19 +26,18 @@ class Exchange:
 
     @property
     def rating(self) -> Rating | None:
-        """What somebody thinks of the answer."""
         return getattr(self.assistant_message, "rating", None)
 
     @property
     def metadata(self) -> str:
-        """What the caller sent beside the message, as text."""
+        """The user message's metadata as indented JSON, or an empty string."""
         if self.user_message is None or self.user_message.metadata is None:
             return ""
         return json.dumps(self.user_message.metadata, ensure_ascii=False, indent=2)
 
     @property
     def released_credits(self) -> int:
-        """Credits that were held and not charged."""
+        """Credits that were held and not charged; 0 while the turn runs."""
         return 0 if self.is_running else self.turn.credits_held - self.turn.credits_charged
 
     @property
@@ -66,15 +55,15 @@ class Exchange:
 
 
 def turns_for(conversation: Conversation) -> QuerySet[Turn]:
-    """A conversation's turns, with their keys."""
-    found = Turn.objects.filter(workspace_id=conversation.workspace_id, conversation=conversation)
-    return found.select_related("api_key")
+    """The conversation's turns, with their API keys."""
+    turns = Turn.objects.filter(workspace_id=conversation.workspace_id, conversation=conversation)
+    return turns.select_related("api_key")
 
 
 def build_exchanges(turns: Sequence[Turn]) -> list[Exchange]:
-    """The turns with their messages: one statement, however many."""
-    found = Message.objects.filter(turn__in=turns).select_related("rating")
-    messages = {(message.turn_id, message.role): message for message in found}
+    """The turns with their messages, in one query."""
+    rows = Message.objects.filter(turn__in=turns).select_related("rating")
+    messages = {(message.turn_id, message.role): message for message in rows}
     return [
         Exchange(turn, messages.get((turn.id, Role.USER)), messages.get((turn.id, Role.ASSISTANT)))
         for turn in turns

@@ -1,55 +1,59 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.conversations.annotations import clear_rating, edit_conversation, rate_answer
+from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
 from apps.conversations.erasure import delete_conversation
-from apps.conversations.errors import (
-    ConversationBusy,
-    ConversationNotFound,
-    MessageNotAnAnswer,
-    MessageNotFound,
-)
+from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation, RatingValue
+from apps.conversations.queries import conversations_for
 from apps.conversations.summaries import display_name, load_summaries, with_summary_fields
-from apps.core.ids import NIL_ID, is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import (
     ConversationFilterForm,
     ConversationForm,
     RatingForm,
 )
-from apps.dashboard.list_pages import paginate
-from apps.dashboard.presenters.conversations import build_exchanges, conversation_in, turns_for
+from apps.dashboard.list_pages import FilteredList, paginate
+from apps.dashboard.presenters.conversations import build_exchanges, turns_for
 from apps.leads.queries import leads_for
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
-TURNS = 30
-"""Turns of a thread that are shown at a time."""
-MOST_LEADS = 3
-"""Leads that a thread names: who is in several conversations is linked from the first."""
+TURNS_PER_PAGE = 30
+MAX_LEADS = 3
+"""Leads that a conversation's page links to."""
+
+
+def _conversations(workspace_id: str, **filters: Any) -> QuerySet[Conversation]:
+    found = filter_conversations(workspace_id, **filters).select_related("chatbot")
+    return with_summary_fields(found)
+
+
+CONVERSATIONS = FilteredList(
+    form_class=ConversationFilterForm, query=_conversations, order_field="sort_time"
+)
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def conversations(request: HttpRequest, member: Member) -> HttpResponse:
-    """The workspace's conversations, those with the newest message first."""
-    form = ConversationFilterForm(member.workspace_id, request.GET)
-    given = form.given()
-    found = filter_conversations(member.workspace_id, **given).select_related("chatbot")
-    page = paginate(request, with_summary_fields(found), order_field="sort_time")
+    """The workspace's conversations, by their last message, newest first."""
+    form, page = CONVERSATIONS.load_page(request, member)
     context = {
         "form": form,
         "page": page,
         "rows": load_summaries(page.rows),
-        "exported": [(name, request.GET.get(name, "")) for name in form.fields],
+        "export_fields": [(name, request.GET.get(name, "")) for name in form.fields],
         "may_export": is_allowed(member.role, Permission.EXPORT),
     }
     return render(request, "dashboard/conversations.html", context)
@@ -58,12 +62,12 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
 @require_safe
 @workspace_page(Permission.VIEW)
 def conversation(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
-    """A thread, turn by turn, from the newest turns back; the newest ones are live."""
-    thread = _conversation(member, conversation_id)
-    return _page(request, member, thread, ConversationForm(thread))
+    """A conversation's turns, newest page first. The newest page is updated live."""
+    thread = _get_conversation(member, conversation_id)
+    return _render(request, member, thread, ConversationForm(thread))
 
 
-def _page(
+def _render(
     request: HttpRequest,
     member: Member,
     thread: Conversation,
@@ -75,22 +79,20 @@ def _page(
     may_delete = is_allowed(member.role, Permission.DELETE_CONVERSATIONS)
     for field in form.fields.values():
         field.disabled = not may_edit
-    page = paginate(request, turns_for(thread), limit=TURNS)
+    page = paginate(request, turns_for(thread), limit=TURNS_PER_PAGE)
     exchanges = build_exchanges(page.rows[::-1])
-    said = [
-        line for each in exchanges for line in (each.user_message, each.assistant_message) if line
-    ]
+    shown = [m for each in exchanges for m in (each.user_message, each.assistant_message) if m]
     context = {
         "thread": thread,
         "form": form,
         "may_edit": may_edit,
         "may_delete": may_delete,
-        "leads": leads_for(member.workspace_id).filter(conversation=thread)[:MOST_LEADS],
+        "leads": leads_for(member.workspace_id).filter(conversation=thread)[:MAX_LEADS],
         "page": page,
         "exchanges": exchanges,
         "name": display_name(thread),
         "is_newest": page.first_url is None,
-        "last_message_id": said[-1].id if said else "",
+        "last_message_id": shown[-1].id if shown else "",
     }
     return render(request, "dashboard/conversation.html", context, status=status)
 
@@ -98,20 +100,17 @@ def _page(
 @workspace_page(Permission.EDIT_CONVERSATIONS)
 @require_POST
 def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
-    """Give a conversation its title and note."""
-    thread = _conversation(member, conversation_id)
+    """Edit a conversation's title and note."""
+    thread = _get_conversation(member, conversation_id)
     form = ConversationForm(thread, request.POST)
     if not form.is_valid():
-        return _page(request, member, thread, form, status=422)
-    try:
-        edit_conversation(
-            workspace_id=member.workspace_id,
-            conversation_id=thread.id,
-            actor=user_actor(member.user, request),
-            **form.cleaned_data,
-        )
-    except ConversationNotFound:
-        raise Http404 from None
+        return _render(request, member, thread, form, status=422)
+    edit_conversation(
+        workspace_id=member.workspace_id,
+        conversation_id=thread.id,
+        actor=user_actor(member.user, request),
+        **form.cleaned_data,
+    )
     messages.success(request, "Changes saved.")
     return redirect("dashboard:conversation", member.workspace.slug, thread.id)
 
@@ -121,28 +120,28 @@ def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResp
 def rate(
     request: HttpRequest, member: Member, conversation_id: str, message_id: str
 ) -> HttpResponse:
-    """Rate an answer, rate it anew, or take its rating away."""
+    """Rate an answer, change its rating, or remove it."""
     form = RatingForm(request.POST)
     if not form.is_valid():
         return HttpResponse("Comments can have at most 1,000 characters.", status=422)
-    thread = _conversation(member, conversation_id)
-    place = {
+    thread = _get_conversation(member, conversation_id)
+    message = {
         "workspace_id": member.workspace_id,
         "conversation_id": thread.id,
-        "message_id": message_id if is_id(message_id) else NIL_ID,
+        "message_id": message_id,
     }
     value, comment = form.cleaned_data["rating"], form.cleaned_data["comment"]
     try:
         if value:
             answer = rate_answer(
-                **place,
+                **message,
                 value=RatingValue(value),
                 comment=comment,
                 actor=user_actor(member.user, request),
             )
         else:
-            answer = clear_rating(**place)
-    except (ConversationNotFound, MessageNotFound, MessageNotAnAnswer):
+            answer = remove_rating(**message)
+    except MessageNotAnAnswer:
         raise Http404 from None
     messages.success(request, "Rating saved." if value else "Rating removed.")
     if "HX-Request" not in request.headers:
@@ -155,18 +154,16 @@ def rate(
 @workspace_page(Permission.DELETE_CONVERSATIONS)
 @require_POST
 def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
-    """Delete a conversation for good."""
-    thread = _conversation(member, conversation_id)
+    """Delete a conversation permanently."""
+    thread = _get_conversation(member, conversation_id)
     try:
         delete_conversation(
             workspace_id=member.workspace_id,
             conversation_id=thread.id,
             actor=user_actor(member.user, request),
         )
-    except ConversationNotFound:
-        raise Http404 from None
-    except ConversationBusy as refusal:
-        messages.error(request, refusal.message)
+    except ConversationBusy as error:
+        messages.error(request, error.message)
         return redirect("dashboard:conversation", member.workspace.slug, thread.id)
     messages.success(request, "Conversation deleted.")
     return redirect("dashboard:conversations", member.workspace.slug)
@@ -175,18 +172,13 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
 @require_safe
 @workspace_page(Permission.VIEW)
 def turn(request: HttpRequest, member: Member, conversation_id: str, turn_id: str) -> HttpResponse:
-    """One turn of a thread by itself, as it is now."""
-    thread = _conversation(member, conversation_id)
-    turns = turns_for(thread)
-    found = turns.filter(id=turn_id).first() if is_id(turn_id) else None
-    if found is None:
-        raise Http404
-    context = {"thread": thread, "exchange": build_exchanges([found])[0]}
+    """One turn, as a fragment of its conversation's page."""
+    thread = _get_conversation(member, conversation_id)
+    turn = get_object_or_404(turns_for(thread), id=turn_id)
+    context = {"thread": thread, "exchange": build_exchanges([turn])[0]}
     return render(request, "dashboard/turn.html", context)
 
 
-def _conversation(member: Member, conversation_id: str) -> Conversation:
-    found = conversation_in(member.workspace_id, conversation_id)
-    if found is None:
-        raise Http404
-    return found
+def _get_conversation(member: Member, conversation_id: str) -> Conversation:
+    found = conversations_for(member.workspace_id).select_related("chatbot")
+    return get_object_or_404(found, id=conversation_id)

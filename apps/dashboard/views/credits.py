@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.credits import alerts
-from apps.credits import credit_requests as requests
+from apps.credits import alerts, credit_requests
 from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
-from apps.credits.models import Account, CreditRequest, LedgerEntry
+from apps.credits.models import Account, CreditRequest
 from apps.credits.queries import credit_requests_for, ledger_entries_for, upcoming_expiries
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.credits import (
@@ -24,33 +23,46 @@ from apps.dashboard.forms.credits import (
     PurchaseRequestForm,
     StatementFilterForm,
 )
-from apps.dashboard.list_pages import paginate
+from apps.dashboard.list_pages import FilteredList
 from apps.reporting.credit_usage import conversation_ids_by_turn, usage_breakdown
-from apps.reporting.csv_download import csv_response
 from apps.reporting.monthly_statements import Month
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
-SHOWN_EXPIRIES = 3
-SHOWN_REQUESTS = 10
+MAX_EXPIRIES = 3
+MAX_REQUESTS = 10
 PERIODS = {"7d": timedelta(days=7), "30d": timedelta(days=30)}
-COLUMNS = ("id", "time", "kind", "credits", "balance after", "turn", "reason")
+
+STATEMENT = FilteredList(
+    form_class=StatementFilterForm,
+    query=ledger_entries_for,
+    csv_name="credits",
+    csv_columns={
+        "id": lambda entry: entry.id,
+        "time": lambda entry: entry.created_at.isoformat(timespec="milliseconds"),
+        "kind": lambda entry: entry.kind,
+        "credits": lambda entry: entry.amount,
+        "balance after": lambda entry: entry.balance_after,
+        "turn": lambda entry: entry.turn_id,
+        "reason": lambda entry: entry.reason,
+    },
+)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def credits(request: HttpRequest, member: Member) -> HttpResponse:
-    """What the workspace has, where it went, what it asked for, and each entry of its ledger."""
-    return _page(request, member)
+    """Balance, usage, requests to staff and the ledger entries."""
+    return _render(request, member)
 
 
 @workspace_page(Permission.REQUEST_CREDITS)
 @require_POST
 def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
-    """Say below how many credits the workspace is told."""
+    """Set the threshold of the low balance alert."""
     form = AlertForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, alert_form=form)
+        return _render(request, member, alert_form=form)
     threshold = form.cleaned_data["threshold"]
     actor = user_actor(member.user, request)
     alerts.set_low_balance_threshold(
@@ -63,101 +75,87 @@ def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
 
 @workspace_page(Permission.REQUEST_CREDITS)
 @require_POST
-def ask_for_plan(request: HttpRequest, member: Member) -> HttpResponse:
-    """Ask for another plan."""
+def request_plan(request: HttpRequest, member: Member) -> HttpResponse:
+    """Request another plan."""
     account = Account.objects.select_related("plan").filter(pk=member.workspace_id).first()
     form = PlanRequestForm(request.POST, current=account.plan if account else None)
     if not form.is_valid():
-        return _page(request, member, plan_form=form)
-    return _asked(request, member, requests.request_plan, **form.cleaned_data)
+        return _render(request, member, plan_form=form)
+    return _send_request(request, member, credit_requests.request_plan, **form.cleaned_data)
 
 
 @workspace_page(Permission.REQUEST_CREDITS)
 @require_POST
-def ask_for_credits(request: HttpRequest, member: Member) -> HttpResponse:
-    """Ask to buy credits."""
+def request_credits(request: HttpRequest, member: Member) -> HttpResponse:
+    """Request to buy credits."""
     form = PurchaseRequestForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, purchase_form=form)
-    return _asked(request, member, requests.request_credits, **form.cleaned_data)
+        return _render(request, member, purchase_form=form)
+    return _send_request(request, member, credit_requests.request_credits, **form.cleaned_data)
 
 
 @workspace_page(Permission.REQUEST_CREDITS)
 @require_POST
 def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpResponse:
-    """Take a request back that nobody has answered."""
+    """Withdraw an open request."""
     actor = user_actor(member.user, request)
     try:
-        requests.withdraw_request(
+        credit_requests.withdraw_request(
             workspace_id=member.workspace_id, request_id=request_id, actor=actor
         )
-    except RequestNotOpen as ended:
-        messages.error(request, str(ended))
+    except RequestNotOpen as error:
+        messages.error(request, str(error))
     else:
         messages.success(request, "Request withdrawn.")
     return redirect("dashboard:credits", member.workspace.slug)
 
 
-def _asked(
-    request: HttpRequest, member: Member, ask: Callable[..., CreditRequest], **wanted: Any
+def _send_request(
+    request: HttpRequest, member: Member, send: Callable[..., CreditRequest], **fields: Any
 ) -> HttpResponse:
     actor = user_actor(member.user, request)
     try:
-        ask(workspace_id=member.workspace_id, user=member.user, actor=actor, **wanted)
-    except RequestAlreadyOpen as there:
-        messages.error(request, str(there))
+        send(workspace_id=member.workspace_id, user=member.user, actor=actor, **fields)
+    except RequestAlreadyOpen as error:
+        messages.error(request, str(error))
     else:
         messages.success(request, "Request sent. We reply by email.")
     return redirect("dashboard:credits", member.workspace.slug)
 
 
-def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpResponse:
-    """The page, with a form that was filled in wrongly in the place of an empty one."""
+def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -> HttpResponse:
+    """Render the page; `invalid_forms` replace the empty forms of the same name."""
     workspace_id = member.workspace_id
     period = request.GET.get("period", "")
-    form = StatementFilterForm(request.GET)
-    page = paginate(request, ledger_entries_for(workspace_id, **form.given()))
-    responses = conversation_ids_by_turn(workspace_id, page.rows)
+    form, page = STATEMENT.load_page(request, member)
+    conversation_ids = conversation_ids_by_turn(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
-        "expiring": upcoming_expiries(account)[:SHOWN_EXPIRIES] if account else [],
+        "expiring": upcoming_expiries(account)[:MAX_EXPIRIES] if account else [],
         "period": period if period in PERIODS else "30d",
         "uses": usage_breakdown(
             workspace_id, since=timezone.now() - PERIODS.get(period, PERIODS["30d"])
         ),
         "form": form,
         "page": page,
-        "rows": [(entry, responses.get(entry.turn_id or "")) for entry in page.rows],
+        "rows": [(entry, conversation_ids.get(entry.turn_id or "")) for entry in page.rows],
         "month": Month.containing(timezone.now()),
         "may_export": is_allowed(member.role, Permission.EXPORT),
-        "may_ask": is_allowed(member.role, Permission.REQUEST_CREDITS),
-        "requests": credit_requests_for(workspace_id)[:SHOWN_REQUESTS],
+        "may_request": is_allowed(member.role, Permission.REQUEST_CREDITS),
+        "requests": credit_requests_for(workspace_id)[:MAX_REQUESTS],
         "alert_form": AlertForm(
             initial={"threshold": account.low_balance_threshold if account else None}
         ),
         "plan_form": PlanRequestForm(current=account.plan if account else None),
         "purchase_form": PurchaseRequestForm(),
-        **filled,
+        **invalid_forms,
     }
-    return render(request, "dashboard/credits.html", context, status=422 if filled else 200)
+    return render(request, "dashboard/credits.html", context, status=422 if invalid_forms else 200)
 
 
 @require_safe
 @workspace_page(Permission.EXPORT)
 def statement(request: HttpRequest, member: Member) -> StreamingHttpResponse:
-    """The entries of the ledger that are looked for, as CSV."""
-    found = ledger_entries_for(member.workspace_id, **StatementFilterForm(request.GET).given())
-    return csv_response(f"{member.workspace.slug}-credits.csv", COLUMNS, found, _line)
-
-
-def _line(entry: LedgerEntry) -> tuple[object, ...]:
-    return (
-        entry.id,
-        entry.created_at.isoformat(timespec="milliseconds"),
-        entry.kind,
-        entry.amount,
-        entry.balance_after,
-        entry.turn_id,
-        entry.reason,
-    )
+    """The filtered ledger entries as CSV."""
+    return STATEMENT.csv_response(request, member)

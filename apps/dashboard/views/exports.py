@@ -6,12 +6,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.conversations.errors import ExportNotFound, ExportNotReady, TooManyExports
+from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports.downloads import export_response
 from apps.conversations.exports.models import ExportFormat
 from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
 from apps.conversations.exports.services import ExportFilters, delete_export, request_export
-from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.list_pages import paginate
@@ -23,7 +22,7 @@ from apps.workspaces.roles import Permission
 @workspace_page(Permission.EXPORT)
 @require_safe
 def exports(request: HttpRequest, member: Member) -> HttpResponse:
-    """The workspace's exports, newest first. The page asks for itself while one is written."""
+    """The workspace's exports, newest first. The page reloads itself while one is written."""
     page = paginate(request, exports_for(member.workspace_id))
     rows = export_rows(member.workspace_id, page.rows)
     context = {"page": page, "rows": rows, "is_live": any(row.is_unfinished for row in rows)}
@@ -32,49 +31,39 @@ def exports(request: HttpRequest, member: Member) -> HttpResponse:
 
 @workspace_page(Permission.EXPORT)
 @require_POST
-def ask(request: HttpRequest, member: Member) -> HttpResponse:
-    """Ask for a file of the conversations that the list shows."""
+def create(request: HttpRequest, member: Member) -> HttpResponse:
+    """Request an export of the filtered conversations."""
     file_format = request.POST.get("format", "")
     if file_format not in ExportFormat.values:
         file_format = ExportFormat.CSV
-    given = ConversationFilterForm(member.workspace_id, request.POST).given()
-    wanted = ExportFilters(**given)
+    form = ConversationFilterForm(member.workspace_id, request.POST)
     try:
         request_export(
             workspace_id=member.workspace_id,
             file_format=file_format,
-            filters=wanted,
+            filters=ExportFilters(**form.filters()),
             actor=user_actor(member.user, request),
         )
-    except TooManyExports as refusal:
-        messages.error(request, str(refusal))
+    except TooManyExports as error:
+        messages.error(request, str(error))
     return redirect("dashboard:exports", member.workspace.slug)
 
 
 @workspace_page(Permission.EXPORT)
 @require_safe
 def download(request: HttpRequest, member: Member, export_id: str) -> StreamingHttpResponse:
-    """The file of an export that is completed."""
+    """Download a completed export."""
     try:
-        return export_response(get_completed_export(member.workspace_id, _id(export_id)))
-    except (ExportNotFound, ExportNotReady):
+        return export_response(get_completed_export(member.workspace_id, export_id))
+    except ExportNotReady:
         raise Http404 from None
 
 
 @workspace_page(Permission.EXPORT)
 @require_POST
 def delete(request: HttpRequest, member: Member, export_id: str) -> HttpResponse:
-    """Delete an export with its file; one that is being written stops."""
-    try:
-        export = get_export(member.workspace_id, _id(export_id))
-    except ExportNotFound:
-        raise Http404 from None
+    """Delete an export with its file. One that is being written stops."""
+    export = get_export(member.workspace_id, export_id)
     delete_export(export=export, actor=user_actor(member.user, request))
     messages.success(request, "Export deleted.")
     return redirect("dashboard:exports", member.workspace.slug)
-
-
-def _id(export_id: str) -> str:
-    if not is_id(export_id):
-        raise Http404
-    return export_id

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -11,31 +13,48 @@ from apps.audit.services import user_actor
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
-from apps.dashboard.list_pages import paginate
+from apps.dashboard.list_pages import FilteredList
 from apps.dashboard.presenters.leads import STATUS_CHOICES, pipeline_stages, source_messages
-from apps.leads.errors import LeadEmailTaken, LeadNotFound
+from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
 from apps.leads.queries import get_lead, leads_for
 from apps.leads.services import delete_lead, update_lead
-from apps.reporting.csv_download import csv_response
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
-COLUMNS = ("id", "name", "email", "phone", "status", "source", "chatbot", "conversation", "created")
+
+def _leads(workspace_id: str, **filters: Any) -> QuerySet[Lead]:
+    return leads_for(workspace_id, **filters).select_related("chatbot")
+
+
+LEADS = FilteredList(
+    form_class=LeadFilterForm,
+    query=_leads,
+    csv_name="leads",
+    csv_columns={
+        "id": lambda lead: lead.id,
+        "name": lambda lead: lead.name,
+        "email": lambda lead: lead.email,
+        "phone": lambda lead: lead.phone,
+        "status": lambda lead: lead.status,
+        "source": lambda lead: lead.source,
+        "chatbot": lambda lead: lead.chatbot.name,
+        "conversation": lambda lead: lead.conversation_id,
+        "created": lambda lead: lead.created_at.isoformat(timespec="seconds"),
+    },
+)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def leads(request: HttpRequest, member: Member) -> HttpResponse:
-    """The workspace's leads, newest first, and how many stand at each step."""
-    form = LeadFilterForm(member.workspace_id, request.GET)
-    given = form.given()
-    found = leads_for(member.workspace_id, **given).select_related("chatbot")
+    """The workspace's leads, newest first, below the counts of each pipeline stage."""
+    form, page = LEADS.load_page(request, member)
     context = {
         "form": form,
-        "page": paginate(request, found),
+        "page": page,
         "pipeline": pipeline_stages(member.workspace_id),
-        "status": given.get("status", ""),
+        "status": form.filters().get("status", ""),
         "statuses": STATUS_CHOICES,
         "may_edit": is_allowed(member.role, Permission.EDIT_LEADS),
         "may_export": is_allowed(member.role, Permission.EXPORT),
@@ -46,64 +65,57 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.EXPORT)
 @require_safe
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
-    """The leads that are looked for, as CSV."""
-    form = LeadFilterForm(member.workspace_id, request.GET)
-    found = leads_for(member.workspace_id, **form.given()).select_related("chatbot")
-    return csv_response(f"{member.workspace.slug}-leads.csv", COLUMNS, found, _line)
+    """The filtered leads as CSV."""
+    return LEADS.csv_response(request, member)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
-def lead(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
-    """One lead: what is known, and the messages in which it was said."""
-    found = _lead(member, lead_id)
-    return _page(request, member, found, LeadForm(found))
+def lead_page(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
+    """One lead, with the messages that it was captured from."""
+    lead = get_lead(member.workspace_id, lead_id)
+    return _render(request, member, lead, LeadForm(lead))
 
 
 @workspace_page(Permission.EDIT_LEADS)
 @require_POST
 def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
-    """Change what is known of a lead."""
-    found = _lead(member, lead_id)
-    form = LeadForm(found, request.POST)
+    """Edit a lead."""
+    lead = get_lead(member.workspace_id, lead_id)
+    form = LeadForm(lead, request.POST)
     if form.is_valid():
         try:
             update_lead(
                 workspace_id=member.workspace_id,
-                lead_id=found.id,
+                lead_id=lead.id,
                 fields=form.lead_fields(),
                 actor=user_actor(member.user, request),
             )
-        except LeadNotFound:
-            raise Http404 from None
-        except LeadEmailTaken as refusal:
-            form.add_error("email", refusal.message)
-        except ValidationFailed as refusal:
-            for name, sentences in refusal.details.items():
-                form.add_error(name if name in form.fields else None, list(sentences))
+        except LeadEmailTaken as error:
+            form.add_error("email", error.message)
+        except ValidationFailed as error:
+            for name, errors in error.details.items():
+                form.add_error(name if name in form.fields else None, list(errors))
         else:
             messages.success(request, "Changes saved.")
-            return redirect("dashboard:lead", member.workspace.slug, found.id)
-    return _page(request, member, found, form, status=422)
+            return redirect("dashboard:lead", member.workspace.slug, lead.id)
+    return _render(request, member, lead, form, status=422)
 
 
 @workspace_page(Permission.EDIT_LEADS)
 @require_POST
-def move(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
-    """Put a lead at another step of the pipeline, from where it is listed."""
+def change_status(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
+    """Change a lead's status in the list."""
     form = LeadStatusForm(request.POST)
     if not form.is_valid():
         return HttpResponse("Unknown status.", status=422)
-    try:
-        found = update_lead(
-            workspace_id=member.workspace_id,
-            lead_id=_lead(member, lead_id).id,
-            fields={"status": form.cleaned_data["status"]},
-            actor=user_actor(member.user, request),
-        )
-    except LeadNotFound:
-        raise Http404 from None
-    messages.success(request, f"{found} is now {found.get_status_display().lower()}.")
+    lead = update_lead(
+        workspace_id=member.workspace_id,
+        lead_id=get_lead(member.workspace_id, lead_id).id,
+        fields={"status": form.cleaned_data["status"]},
+        actor=user_actor(member.user, request),
+    )
+    messages.success(request, f"{lead} is now {lead.get_status_display().lower()}.")
     if "HX-Request" not in request.headers:
         return redirect("dashboard:leads", member.workspace.slug)
     context = {
@@ -116,52 +128,28 @@ def move(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
 @workspace_page(Permission.EDIT_LEADS)
 @require_POST
 def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
-    """Delete a lead; its conversation stays."""
-    found = _lead(member, lead_id)
-    try:
-        delete_lead(
-            workspace_id=member.workspace_id,
-            lead_id=found.id,
-            actor=user_actor(member.user, request),
-        )
-    except LeadNotFound:
-        raise Http404 from None
-    messages.success(request, f"{found} deleted.")
+    """Delete a lead. Its conversation stays."""
+    lead = get_lead(member.workspace_id, lead_id)
+    delete_lead(
+        workspace_id=member.workspace_id,
+        lead_id=lead.id,
+        actor=user_actor(member.user, request),
+    )
+    messages.success(request, f"{lead} deleted.")
     return redirect("dashboard:leads", member.workspace.slug)
 
 
-def _page(
-    request: HttpRequest, member: Member, found: Lead, form: LeadForm, *, status: int = 200
+def _render(
+    request: HttpRequest, member: Member, lead: Lead, form: LeadForm, *, status: int = 200
 ) -> HttpResponse:
     may_edit = is_allowed(member.role, Permission.EDIT_LEADS)
     for field in form.fields.values():
         field.disabled = not may_edit
     context = {
-        "lead": found,
+        "lead": lead,
         "form": form,
-        "said": source_messages(found),
-        "metadata": json.dumps(found.metadata, ensure_ascii=False, indent=2),
+        "source_messages": source_messages(lead),
+        "metadata": json.dumps(lead.metadata, ensure_ascii=False, indent=2),
         "may_edit": may_edit,
     }
     return render(request, "dashboard/lead.html", context, status=status)
-
-
-def _lead(member: Member, lead_id: str) -> Lead:
-    try:
-        return get_lead(member.workspace_id, lead_id)
-    except LeadNotFound:
-        raise Http404 from None
-
-
-def _line(lead: Lead) -> tuple[object, ...]:
-    return (
-        lead.id,
-        lead.name,
-        lead.email,
-        lead.phone,
-        lead.status,
-        lead.source,
-        lead.chatbot.name,
-        lead.conversation_id,
-        lead.created_at.isoformat(timespec="seconds"),
-    )

@@ -14,8 +14,11 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 
 from apps.accounts.models import User
+from apps.chatbots.models import Chatbot
+from apps.chatbots.queries import chatbots_for
 from apps.core.errors import NotFound
 from apps.core.ids import NIL_ID, is_id
 from apps.dashboard.errors import NotSignedIn, WorkspaceNotFound
@@ -65,6 +68,12 @@ def get_member(user: User, **workspace: str) -> Member:
     if member is None:
         raise WorkspaceNotFound
     return member
+
+
+def get_chatbot_or_404(member: Member, chatbot_id: str) -> Chatbot:
+    """The workspace's chatbot, active or not, with its language model. Raises Http404."""
+    chatbots = chatbots_for(member.workspace_id).select_related("language_model")
+    return get_object_or_404(chatbots, id=chatbot_id)
 
 
 def current_member(request: HttpRequest) -> Member | None:

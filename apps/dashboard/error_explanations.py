@@ -1,4 +1,4 @@
-"""Each refusal in words for the member who looks it up: at which step, why, and what to do."""
+"""Explanations of API errors for the request inspector: stage, reason and remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from apps.api_kit.refusal_log import RefusedRequest
 
 
 class RequestStage(StrEnum):
-    """The step at which a request can be refused, as the page names it."""
+    """A stage at which a request can be refused, with the name that the page shows."""
 
     KEY = "API key"
     CHATBOT = "Chatbot"
@@ -23,7 +23,7 @@ class RequestStage(StrEnum):
 
 
 STAGES = tuple(RequestStage)
-"""In the order in which they are decided."""
+"""The stages in the order in which they are checked."""
 
 _STAGE_BY_CODE: Mapping[str, RequestStage] = {
     "MISSING_AUTH_HEADER": RequestStage.KEY,
@@ -75,42 +75,44 @@ _EXPLANATIONS: Mapping[str, str] = {
 
 
 def stage_for(code: str) -> RequestStage:
-    """The step that refuses with this code."""
+    """The stage that refuses requests with this error code."""
     return _STAGE_BY_CODE.get(code, RequestStage.CONVERSATION)
 
 
-def explain(code: str, note: RefusedRequest | None = None) -> str:
-    """Why, and what to do."""
-    if note is None:
+def explain(code: str, refused: RefusedRequest | None = None) -> str:
+    """Explain an error code: the reason and what to do. `refused` adds the request's figures."""
+    if refused is None:
         return _EXPLANATIONS.get(code, code)
     match code:
         case "RATE_LIMIT_EXCEEDED":
-            return _explain_rate_limit(note)
+            return _explain_rate_limit(refused)
         case "INSUFFICIENT_CREDITS":
-            return _explain_insufficient_credits(note)
-        case "VALIDATION_ERROR" if note.details:
-            return " ".join(f"{name}: {' '.join(said)}" for name, said in note.details.items())
+            return _explain_insufficient_credits(refused)
+        case "VALIDATION_ERROR" if refused.details:
+            return " ".join(
+                f"{name}: {' '.join(problems)}" for name, problems in refused.details.items()
+            )
         case _:
-            return " ".join(filter(None, (_end_sentence(note.error), _EXPLANATIONS.get(code))))
+            return " ".join(filter(None, (_end_sentence(refused.error), _EXPLANATIONS.get(code))))
 
 
-def _explain_rate_limit(note: RefusedRequest) -> str:
-    whose = "chatbot's rate limit" if note.chatbot_id else "API key's hourly limit"
-    told = f"The {whose} was reached"
-    if note.limit is not None:
-        told += f": {note.limit:,} of {note.limit:,} requests used"
-    if note.reset is not None:
-        told += f", resets at {datetime.fromtimestamp(note.reset, UTC):%H:%M:%S} UTC"
-    if note.retry_after is not None:
-        told += f". Retry-After was {note.retry_after:,} s"
-    return f"{told}. Retry after that, or raise the limit."
+def _explain_rate_limit(refused: RefusedRequest) -> str:
+    limit = "chatbot's rate limit" if refused.chatbot_id else "API key's hourly limit"
+    text = f"The {limit} was reached"
+    if refused.limit is not None:
+        text += f": {refused.limit:,} of {refused.limit:,} requests used"
+    if refused.reset is not None:
+        text += f", resets at {datetime.fromtimestamp(refused.reset, UTC):%H:%M:%S} UTC"
+    if refused.retry_after is not None:
+        text += f". Retry-After was {refused.retry_after:,} s"
+    return f"{text}. Retry after that, or raise the limit."
 
 
-def _explain_insufficient_credits(note: RefusedRequest) -> str:
-    told = "The available credits didn't cover the maximum cost of the response"
-    if note.needed is not None:
-        told += f" ({note.needed:,} credits)"
-    return f"{told}. Add credits, or lower the chatbot's max reply length."
+def _explain_insufficient_credits(refused: RefusedRequest) -> str:
+    text = "The available credits didn't cover the maximum cost of the response"
+    if refused.needed is not None:
+        text += f" ({refused.needed:,} credits)"
+    return f"{text}. Add credits, or lower the chatbot's max reply length."
 
 
 def _end_sentence(sentence: str) -> str:

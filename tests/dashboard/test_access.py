@@ -24,26 +24,26 @@ from tests.workspaces.people import actor_for, get_member
 HANDS = [*Role.values, "outsider", "anonymous"]
 
 WANTED = {
-    Permission.VIEW: """overview live chatbots chatbot limit versions version conversations
-        conversation turn credits month leads lead webhooks webhook delivery keys developers
-        developers_page requests settings members leave_workspace""",
+    Permission.VIEW: """overview live chatbots chatbot rate_limit_preview versions version
+        conversations conversation turn credits month leads lead webhooks webhook delivery keys
+        developers developers_page requests settings members leave_workspace""",
     Permission.CHAT: "playground chat stop",
     Permission.EDIT_CONVERSATIONS: "edit_conversation rate_message",
     Permission.DELETE_CONVERSATIONS: "delete_conversation",
-    Permission.EDIT_LEADS: "edit_lead move_lead delete_lead",
-    Permission.EXPORT: """exports ask_export download_export delete_export statement month_csv
+    Permission.EDIT_LEADS: "edit_lead change_lead_status delete_lead",
+    Permission.EXPORT: """exports create_export download_export delete_export statement month_csv
         leads_export""",
     Permission.EDIT_CHATBOTS: """new_chatbot save_chatbot save_behaviour duplicate_chatbot
         restore_version""",
     Permission.DELETE_CHATBOTS: "delete_chatbot",
     Permission.MANAGE_KEYS: "create_key rotate_key revoke_key",
-    Permission.MANAGE_WEBHOOKS: """new_webhook create_webhook edit_webhook switch_webhook
+    Permission.MANAGE_WEBHOOKS: """new_webhook create_webhook edit_webhook toggle_webhook
         rotate_webhook_secret test_webhook delete_webhook resend_delivery""",
-    Permission.REQUEST_CREDITS: "set_alert ask_for_plan ask_for_credits withdraw_request",
+    Permission.REQUEST_CREDITS: "set_alert request_plan request_credits withdraw_request",
     Permission.MANAGE_MEMBERS: "invite change_role remove_member revoke_invitation",
     Permission.VIEW_AUDIT_LOG: "audit audit_export",
     Permission.EDIT_SETTINGS: "rename_workspace set_retention erase_user",
-    Permission.OWN: "delete_workspace keep_workspace transfer_ownership",
+    Permission.OWN: "delete_workspace cancel_deletion transfer_ownership",
 }
 """What each address wants of a member, by the rows of docs/roles.md: written apart from the views,
 so that a view that asks for too little is noticed. A new address wants its name here."""

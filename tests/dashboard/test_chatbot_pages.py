@@ -17,7 +17,8 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
-from apps.dashboard.forms.chatbots import ChatbotForm, describe_price
+from apps.dashboard.forms.chatbots import ChatbotForm
+from apps.dashboard.presenters.price_text import describe_price
 from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
@@ -234,10 +235,10 @@ def test_limit_being_typed_is_told_with_what_was_used(
     opened(make_chatbot(team.workspace))
     typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
     told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert (told["limit_words"], told["used"]) == ("About 5 per day.", 1)
+    assert (told["limit_text"], told["turns_last_day"]) == ("About 5 per day.", 1)
     typed["rate_limit_requests"] = "many"
     told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert told["limit_words"] == "About 2 per hour, or 60 per day."
+    assert told["limit_text"] == "About 2 per hour, or 60 per day."
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_some_requests_were_refused(demo: Workspace) -> None:
     assert len(notes) == 6
     found = inspect_request(demo.id, notes[0].request_id)
     assert found is not None
-    assert [step.title for step in found.steps if step.state == "refused"] == ["Rate limit"]
+    assert [step.title for step in found.stages if step.state == "refused"] == ["Rate limit"]
     turn = Turn.objects.filter(workspace=demo).latest("created_at")
     of_turn = inspect_request(demo.id, turn.request_id)
     assert of_turn is not None

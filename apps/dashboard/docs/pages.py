@@ -1,7 +1,6 @@
-"""Which docs pages there are, and what of `docs/*.md` stands on each.
+"""The docs pages: which file of `docs/`, or which of its sections, each page shows.
 
-What is said to integrators is written once, in `docs/*.md`; a page is a file of it, or some of its
-sections. A section is a heading with what follows it up to the next heading.
+A section is a heading with the text up to the next heading.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DocsPage:
-    """One page: the file it comes from, and the headings of its sections.
+    """A page with the sections of one file.
 
-    Without `sections` it has what no other page of the file asks for, but for those in `excluded_sections`.
-    `has_try_it`: whether one can send a message beneath its first example.
+    Without `sections` it shows those that no other page of the file lists, except
+    `excluded_sections`. `has_try_it` puts the form to send a message below the first example.
     """
 
     slug: str
@@ -119,12 +118,12 @@ PAGES: tuple[DocsPage, ...] = tuple(page for pages in GROUPS.values() for page i
 
 
 def find_page(slug: str) -> DocsPage | None:
-    """The page of this name, if there is one."""
+    """The page with this slug, if there is one."""
     return next((page for page in PAGES if page.slug == slug), None)
 
 
 def find_page_of(file: str, heading: str | None = None) -> DocsPage | None:
-    """The page on which a section stands; without one, the first page from this file."""
+    """The page that shows the file's section; without a heading, the file's first page."""
     for page in PAGES:
         if page.file == file and (heading is None or has_section(page, heading)):
             return page
@@ -132,7 +131,7 @@ def find_page_of(file: str, heading: str | None = None) -> DocsPage | None:
 
 
 def has_section(page: DocsPage, heading: str) -> bool:
-    """Whether the section of this heading is on the page."""
+    """Whether the page shows the section with this heading."""
     if page.sections:
         return heading in page.sections
     return heading not in page.excluded_sections and heading not in _CLAIMED_SECTIONS.get(
@@ -144,4 +143,4 @@ _CLAIMED_SECTIONS: Mapping[str, set[str]] = {
     page.file: {title for each in PAGES if each.file == page.file for title in each.sections}
     for page in PAGES
 }
-"""The headings of each file that some page asks for by name."""
+"""The headings that pages list, by file."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,9 +15,8 @@ from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from apps.conversations.queries import count_turns_by_chatbot
-from apps.core.ids import is_id
-from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, LimitForm, NewChatbotForm
+from apps.dashboard.access import get_chatbot_or_404, workspace_page
+from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, NewChatbotForm, RateLimitForm
 from apps.dashboard.presenters.rate_limit_text import (
     count_turns_last_day,
     describe_rate_limit,
@@ -26,61 +25,61 @@ from apps.dashboard.presenters.rate_limit_text import (
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
-USED_WITHIN = timedelta(days=30)
+USAGE_PERIOD = timedelta(days=30)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
-    """The workspace's chatbots."""
-    found = chatbots_for(member.workspace_id).select_related("language_model")
-    turns = count_turns_by_chatbot(member.workspace_id, since=timezone.now() - USED_WITHIN)
-    rows = [(chatbot, turns.get(chatbot.id, 0)) for chatbot in found]
+    """The workspace's chatbots with their recent turns."""
+    chatbots = chatbots_for(member.workspace_id).select_related("language_model")
+    turns = count_turns_by_chatbot(member.workspace_id, since=timezone.now() - USAGE_PERIOD)
+    rows = [(chatbot, turns.get(chatbot.id, 0)) for chatbot in chatbots]
     return render(request, "dashboard/chatbots.html", {"rows": rows})
 
 
 @workspace_page(Permission.EDIT_CHATBOTS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
-    """The least that a chatbot needs, and then its own page."""
+    """Create a chatbot and open its playground."""
     form = NewChatbotForm(request.POST or None)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
         return render(request, "dashboard/chatbot_new.html", {"form": form}, status=status)
-    made = services.create_chatbot(
+    chatbot = services.create_chatbot(
         workspace=member.workspace, actor=user_actor(member.user, request), **form.cleaned_data
     )
-    messages.success(request, f"{made.name} created. Send a message to test it.")
-    return redirect("dashboard:playground", member.workspace.slug, made.id)
+    messages.success(request, f"{chatbot.name} created. Send a message to test it.")
+    return redirect("dashboard:playground", member.workspace.slug, chatbot.id)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
-def chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """All that a chatbot is set to; for those who may, to be changed."""
-    return _settings(request, member, chatbot_in(member.workspace_id, chatbot_id))
+def chatbot_page(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
+    """A chatbot's settings, read-only without the permission to edit."""
+    return _render(request, member, get_chatbot_or_404(member, chatbot_id))
 
 
 @workspace_page(Permission.EDIT_CHATBOTS)
 @require_POST
 def save_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """All sections at once: what is not valid lets nothing be saved."""
-    found = chatbot_in(member.workspace_id, chatbot_id)
-    form = ChatbotForm(request.POST, instance=found)
+    """Save all sections, or nothing if one is invalid."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
+    form = ChatbotForm(request.POST, instance=chatbot)
     if not form.is_valid():
-        # The form has put its values into the instance: the page tells what is saved.
-        return _settings(request, member, chatbot_in(member.workspace_id, chatbot_id), form)
-    return _saved(request, member, found, form)
+        # Validation changed the instance; the page shows the saved chatbot.
+        return _render(request, member, get_chatbot_or_404(member, chatbot_id), form)
+    return _save(request, member, chatbot, form)
 
 
 @workspace_page(Permission.EDIT_CHATBOTS)
 @require_POST
 def save_behaviour(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """What was tried in the playground, kept."""
-    found = chatbot_in(member.workspace_id, chatbot_id)
-    form = BehaviourForm(request.POST, instance=found)
+    """Save the settings that were changed in the playground."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
+    form = BehaviourForm(request.POST, instance=chatbot)
     if form.is_valid():
-        return _saved(request, member, found, form, back="dashboard:playground")
+        return _save(request, member, chatbot, form, next_page="dashboard:playground")
     for name, errors in form.errors.items():
         messages.error(request, f"{form.fields[name].label}: {errors[0]}")
     return redirect("dashboard:playground", member.workspace.slug, chatbot_id)
@@ -88,22 +87,22 @@ def save_behaviour(request: HttpRequest, member: Member, chatbot_id: str) -> Htt
 
 @workspace_page(Permission.VIEW)
 @require_safe
-def limit(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """What a limit that is being typed would come to. A fragment."""
-    found = chatbot_in(member.workspace_id, chatbot_id)
-    LimitForm(request.GET, instance=found).is_valid()  # puts what is valid into the chatbot
-    return render(request, "dashboard/chatbot_limit.html", _limit(found))
+def preview_rate_limit(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
+    """Preview a rate limit while it is typed. A fragment."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
+    RateLimitForm(request.GET, instance=chatbot).is_valid()  # sets the valid fields of the chatbot
+    return render(request, "dashboard/chatbot_limit.html", _rate_limit_context(chatbot))
 
 
 @workspace_page(Permission.EDIT_CHATBOTS)
 @require_POST
 def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """The same settings under another name and id."""
-    found = chatbot_in(member.workspace_id, chatbot_id)
+    """Create a chatbot with the same settings."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
     try:
-        copy = services.duplicate_chatbot(chatbot=found, actor=user_actor(member.user, request))
-    except ValidationError as refused:
-        messages.error(request, " ".join(refused.messages))
+        copy = services.duplicate_chatbot(chatbot=chatbot, actor=user_actor(member.user, request))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
         return redirect("dashboard:chatbot", member.workspace.slug, chatbot_id)
     messages.success(request, f"{copy.name} created.")
     return redirect("dashboard:chatbot", member.workspace.slug, copy.id)
@@ -112,69 +111,56 @@ def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> 
 @workspace_page(Permission.DELETE_CHATBOTS)
 @require_POST
 def delete_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """Delete the chatbot whose name was typed."""
-    found = chatbot_in(member.workspace_id, chatbot_id)
+    """Delete the chatbot, if its name was typed."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
     slug = member.workspace.slug
-    if request.POST.get("name", "").strip() != found.name.strip():
-        messages.error(request, f"The name doesn't match. {found.name} was not deleted.")
+    if request.POST.get("name", "").strip() != chatbot.name.strip():
+        messages.error(request, f"The name doesn't match. {chatbot.name} was not deleted.")
         return redirect("dashboard:chatbot", slug, chatbot_id)
-    services.delete_chatbot(chatbot=found, actor=user_actor(member.user, request))
-    messages.success(request, f"{found.name} deleted.")
+    services.delete_chatbot(chatbot=chatbot, actor=user_actor(member.user, request))
+    messages.success(request, f"{chatbot.name} deleted.")
     return redirect("dashboard:chatbots", slug)
 
 
-def chatbot_in(workspace_id: str, chatbot_id: str) -> Chatbot:
-    """The workspace's chatbot, active or not. Raises Http404."""
-    if not is_id(chatbot_id):  # PostgreSQL would break over a NUL rather than find nothing
-        raise Http404
-    found = (
-        chatbots_for(workspace_id).select_related("language_model").filter(id=chatbot_id).first()
-    )
-    if found is None:
-        raise Http404
-    return found
-
-
-def _settings(
-    request: HttpRequest, member: Member, found: Chatbot, refused: ChatbotForm | None = None
+def _render(
+    request: HttpRequest, member: Member, chatbot: Chatbot, invalid_form: ChatbotForm | None = None
 ) -> HttpResponse:
     may_edit = is_allowed(member.role, Permission.EDIT_CHATBOTS)
-    form = refused or ChatbotForm(instance=found)
+    form = invalid_form or ChatbotForm(instance=chatbot)
     if not may_edit:
         for field in form.fields.values():
             field.disabled = True
     context = {
-        "chatbot": found,
+        "chatbot": chatbot,
         "form": form,
-        "endpoint": request.build_absolute_uri(reverse("chat", args=[found.id])),
+        "endpoint": request.build_absolute_uri(reverse("chat", args=[chatbot.id])),
         "may_edit": may_edit,
         "may_delete": is_allowed(member.role, Permission.DELETE_CHATBOTS),
-        **_limit(found),
+        **_rate_limit_context(chatbot),
     }
-    return render(request, "dashboard/chatbot.html", context, status=422 if refused else 200)
+    return render(request, "dashboard/chatbot.html", context, status=422 if invalid_form else 200)
 
 
-def _limit(found: Chatbot) -> dict[str, object]:
-    words = describe_rate_limit(
-        requests=found.rate_limit_requests, seconds=found.rate_limit_window_seconds
-    )
+def _rate_limit_context(chatbot: Chatbot) -> dict[str, object]:
     return {
-        "limit_words": words,
-        "used": count_turns_last_day(found),
-        "most_a_day": max_requests_per_day(found),
+        "limit_text": describe_rate_limit(
+            requests=chatbot.rate_limit_requests, seconds=chatbot.rate_limit_window_seconds
+        ),
+        "turns_last_day": count_turns_last_day(chatbot),
+        "max_per_day": max_requests_per_day(chatbot),
     }
 
 
-def _saved(
+def _save(
     request: HttpRequest,
     member: Member,
-    found: Chatbot,
+    chatbot: Chatbot,
     form: BehaviourForm,
-    back: str = "dashboard:chatbot",
+    next_page: str = "dashboard:chatbot",
 ) -> HttpResponse:
     services.update_chatbot(
-        chatbot=found, actor=user_actor(member.user, request), changes=form.changes()
+        chatbot=chatbot, actor=user_actor(member.user, request), changes=form.changes()
     )
     names = ", ".join(str(form.fields[name].label).lower() for name in form.changed_data)
     messages.success(request, f"Saved: {names}." if names else "No changes to save.")
-    return redirect(back, member.workspace.slug, found.id)
+    return redirect(next_page, member.workspace.slug, chatbot.id)

@@ -3,13 +3,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.api_keys.errors import ApiKeyEnded, ApiKeyNotFound
+from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import api_keys_for, get_api_key
 from apps.api_keys.services import issue_key, revoke_key, rotate_key
@@ -17,30 +17,29 @@ from apps.audit.services import user_actor
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for
 from apps.conversations.queries import usage_by_api_key
-from apps.core.ids import is_id
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.keys import KeyForm, RotationForm
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
-USED_WITHIN = timedelta(days=30)
+USAGE_PERIOD = timedelta(days=30)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def keys(request: HttpRequest, member: Member) -> HttpResponse:
-    """The workspace's keys: what may be shown of them, and when each was last used."""
-    return _keys(request, member, KeyForm())
+    """The workspace's API keys with their recent usage."""
+    return _render(request, member, KeyForm())
 
 
 @workspace_page(Permission.MANAGE_KEYS)
 @require_POST
 @never_cache
 def create(request: HttpRequest, member: Member) -> HttpResponse:
-    """A new key, shown on this answer and never again: nothing keeps it for a second look."""
+    """Create a key. This response is the only one with its secret."""
     form = KeyForm(request.POST)
     if not form.is_valid():
-        return _keys(request, member, form, status=422)
+        return _render(request, member, form, status=422)
     key, secret = issue_key(
         workspace=member.workspace,
         name=form.cleaned_data["name"],
@@ -48,15 +47,15 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
         expires_at=form.expires_at(),
         actor=user_actor(member.user, request),
     )
-    return _shown_once(request, member, key, secret)
+    return _render_secret(request, member, key, secret)
 
 
 @workspace_page(Permission.MANAGE_KEYS)
 @require_POST
 @never_cache
 def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
-    """A new key in place of this one, which works on for as long as was chosen."""
-    key, form = _key(member, key_id), RotationForm(request.POST)
+    """Replace a key. The old one keeps working for the chosen grace period."""
+    key, form = get_api_key(member.workspace_id, key_id), RotationForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose when to revoke the old key.")
         return redirect("dashboard:keys", member.workspace.slug)
@@ -64,34 +63,24 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
         new, secret = rotate_key(
             key=key, grace=form.grace_period(), actor=user_actor(member.user, request)
         )
-    except ApiKeyEnded as refusal:
-        messages.error(request, refusal.message)
+    except ApiKeyEnded as error:
+        messages.error(request, error.message)
         return redirect("dashboard:keys", member.workspace.slug)
     key.refresh_from_db()
-    return _shown_once(request, member, new, secret, old=key)
+    return _render_secret(request, member, new, secret, old=key)
 
 
 @workspace_page(Permission.MANAGE_KEYS)
 @require_POST
 def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
-    """End a key at once."""
-    key = _key(member, key_id)
+    """Revoke a key immediately."""
+    key = get_api_key(member.workspace_id, key_id)
     revoke_key(key=key, actor=user_actor(member.user, request))
     messages.success(request, f"{key.name} revoked. Requests with this key are now rejected.")
     return redirect("dashboard:keys", member.workspace.slug)
 
 
-def _key(member: Member, key_id: str) -> ApiKey:
-    """The workspace's key. Raises Http404."""
-    if not is_id(key_id):  # PostgreSQL would break over a NUL rather than find nothing
-        raise Http404
-    try:
-        return get_api_key(member.workspace_id, key_id)
-    except ApiKeyNotFound:
-        raise Http404 from None
-
-
-def _shown_once(
+def _render_secret(
     request: HttpRequest, member: Member, key: ApiKey, secret: str, old: ApiKey | None = None
 ) -> HttpResponse:
     chatbot = next(iter(active_chatbots_for(member.workspace_id)), None)
@@ -107,7 +96,7 @@ def _shown_once(
 
 
 def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
-    """A line for a terminal that has one chat with this key."""
+    """A curl command that sends a message with this key."""
     chatbot_id = chatbot.id if chatbot else "{chatbotId}"
     return (
         f"curl -X POST {origin}/api/v1/chatbots/{chatbot_id}/chat \\\n"
@@ -117,12 +106,12 @@ def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
     )
 
 
-def _keys(
+def _render(
     request: HttpRequest, member: Member, form: KeyForm, *, status: int = 200
 ) -> HttpResponse:
-    used = usage_by_api_key(member.workspace_id, since=timezone.now() - USED_WITHIN)
+    usage = usage_by_api_key(member.workspace_id, since=timezone.now() - USAGE_PERIOD)
     context = {
-        "keys": [(key, used.get(key.id)) for key in api_keys_for(member.workspace_id)],
+        "keys": [(key, usage.get(key.id)) for key in api_keys_for(member.workspace_id)],
         "form": form,
         "rotation": RotationForm(auto_id="%s"),
         "now": timezone.now(),

@@ -5,8 +5,8 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -19,30 +19,30 @@ from apps.workspaces.models import Member, Role
 from apps.workspaces.queries import members_for, open_invitations_for
 from apps.workspaces.roles import Permission, is_allowed
 
-Page = Callable[..., HttpResponse]
+View = Callable[..., HttpResponse]
 
 
-def says_why_not(page: Page) -> Page:
-    """Show the sentence of a refusal where the members are."""
+def show_workspace_errors(view: View) -> View:
+    """Redirect to the members with the message of a WorkspaceError that the view raises."""
 
-    @wraps(page)
-    def answer(request: HttpRequest, member: Member, **rest: Any) -> HttpResponse:
+    @wraps(view)
+    def wrapped(request: HttpRequest, member: Member, **kwargs: Any) -> HttpResponse:
         try:
-            return page(request, member, **rest)
-        except WorkspaceError as refusal:
-            messages.error(request, str(refusal))
+            return view(request, member, **kwargs)
+        except WorkspaceError as error:
+            messages.error(request, str(error))
         except Member.DoesNotExist:
             messages.error(request, "This person is no longer a member.")
         return redirect("dashboard:members", member.workspace.slug)
 
-    return answer
+    return wrapped
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def members(request: HttpRequest, member: Member) -> HttpResponse:
-    """Who is in the workspace, and who is invited."""
-    return _members(request, member)
+    """The members and the open invitations."""
+    return _render(request, member)
 
 
 @workspace_page(Permission.MANAGE_MEMBERS)
@@ -59,20 +59,18 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
                 by=member,
                 actor=user_actor(member.user, request),
             )
-        except AlreadyMember as refusal:
-            form.add_error("email", str(refusal))
+        except AlreadyMember as error:
+            form.add_error("email", str(error))
         else:
             messages.success(request, f"Invitation sent to {email}.")
             return redirect("dashboard:members", member.workspace.slug)
-    return _members(request, member, form)
+    return _render(request, member, form)
 
 
 @workspace_page(Permission.MANAGE_MEMBERS)
 @require_POST
 def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) -> HttpResponse:
-    invitation = open_invitations_for(member.workspace_id).filter(pk=invitation_id).first()
-    if invitation is None:
-        raise Http404
+    invitation = get_object_or_404(open_invitations_for(member.workspace_id), pk=invitation_id)
     services.revoke_invitation(invitation=invitation, actor=user_actor(member.user, request))
     messages.success(request, f"Invitation to {invitation.email} revoked.")
     return redirect("dashboard:members", member.workspace.slug)
@@ -80,51 +78,51 @@ def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) 
 
 @workspace_page(Permission.MANAGE_MEMBERS)
 @require_POST
-@says_why_not
+@show_workspace_errors
 def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
-    other = _other(member, member_id)
+    target = _get_member(member, member_id)
     form = RoleForm(request.POST)
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         services.change_role(
             workspace=member.workspace,
-            member=other,
+            member=target,
             role=role,
             by=member,
             actor=user_actor(member.user, request),
         )
-        messages.success(request, f"{other.user.email} is now {role.label.lower()}.")
+        messages.success(request, f"{target.user.email} is now {role.label.lower()}.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
 @workspace_page(Permission.MANAGE_MEMBERS)
 @require_POST
-@says_why_not
+@show_workspace_errors
 def remove(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
-    other = _other(member, member_id)
+    target = _get_member(member, member_id)
     services.remove_member(
-        workspace=member.workspace, member=other, by=member, actor=user_actor(member.user, request)
+        workspace=member.workspace, member=target, by=member, actor=user_actor(member.user, request)
     )
-    messages.success(request, f"{other.user.email} removed.")
+    messages.success(request, f"{target.user.email} removed.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
 @workspace_page(Permission.OWN)
 @require_POST
-@says_why_not
+@show_workspace_errors
 def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
-    """Hand the ownership over, and stay as admin."""
-    other = _other(member, member_id)
+    """Transfer the ownership. The former owner becomes an admin."""
+    target = _get_member(member, member_id)
     services.transfer_ownership(
-        workspace=member.workspace, to=other, by=member, actor=user_actor(member.user, request)
+        workspace=member.workspace, to=target, by=member, actor=user_actor(member.user, request)
     )
-    messages.success(request, f"{other.user.email} is now the owner. You are an admin.")
+    messages.success(request, f"{target.user.email} is now the owner. You are an admin.")
     return redirect("dashboard:members", member.workspace.slug)
 
 
 @workspace_page(Permission.VIEW)
 @require_POST
-@says_why_not
+@show_workspace_errors
 def leave(request: HttpRequest, member: Member) -> HttpResponse:
     services.leave_workspace(
         workspace=member.workspace, member=member, actor=user_actor(member.user, request)
@@ -133,7 +131,7 @@ def leave(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("workspaces")
 
 
-def _members(request: HttpRequest, member: Member, form: InviteForm | None = None) -> HttpResponse:
+def _render(request: HttpRequest, member: Member, form: InviteForm | None = None) -> HttpResponse:
     may_manage = is_allowed(member.role, Permission.MANAGE_MEMBERS)
     context = {
         "members": members_for(member.workspace_id),
@@ -147,9 +145,5 @@ def _members(request: HttpRequest, member: Member, form: InviteForm | None = Non
     return render(request, "dashboard/members.html", context, status=422 if form else 200)
 
 
-def _other(member: Member, member_id: str) -> Member:
-    """Another member of the same workspace. Raises Http404."""
-    other = members_for(member.workspace_id).filter(pk=member_id).first()
-    if other is None:
-        raise Http404
-    return other
+def _get_member(member: Member, member_id: str) -> Member:
+    return get_object_or_404(members_for(member.workspace_id), pk=member_id)

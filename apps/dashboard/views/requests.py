@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,21 +12,21 @@ from apps.dashboard.request_inspector import inspect_request, is_request_id
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
-SHOWN = 50
-"""Refusals that the list shows; any of those that are kept can be found by its id."""
+MAX_LISTED = 50
+"""Refused requests in the list. Older ones can be found by their id."""
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def requests(request: HttpRequest, member: Member) -> HttpResponse:
-    """One request by its X-Request-Id, with what was decided; without one, the last refusals."""
-    wanted = request.GET.get("id", "").strip()
-    context = {"wanted": wanted, "days": RETENTION.days}
-    if wanted:
-        found = inspect_request(member.workspace_id, wanted) if is_request_id(wanted) else None
-        context |= {"found": found, "is_id": is_request_id(wanted)}
+    """The report on the request `?id=`; without an id, the latest refused requests."""
+    request_id = request.GET.get("id", "").strip()
+    context: dict[str, Any] = {"request_id": request_id, "days": RETENTION.days}
+    if request_id:
+        context["is_id"] = is_request_id(request_id)
+        if context["is_id"]:
+            context["report"] = inspect_request(member.workspace_id, request_id)
     else:
-        context["notes"] = [
-            note for note in refused_requests_for(member.workspace_id, limit=2 * SHOWN) if note.code
-        ][:SHOWN]
+        latest = refused_requests_for(member.workspace_id, limit=2 * MAX_LISTED)
+        context["refused_requests"] = [each for each in latest if each.code][:MAX_LISTED]
     return render(request, "dashboard/requests.html", context)

@@ -15,23 +15,23 @@ from apps.workspaces.models import Member
 from apps.workspaces.queries import erasures_for
 from apps.workspaces.roles import Permission, is_allowed
 
-SHOWN_ERASURES = 10
+MAX_ERASURES = 10
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def settings(request: HttpRequest, member: Member) -> HttpResponse:
-    """What the workspace is called, how long it keeps things, and its end."""
-    return _page(request, member)
+    """Name, retention, erasures and deletion of the workspace."""
+    return _render(request, member)
 
 
 @workspace_page(Permission.EDIT_SETTINGS)
 @require_POST
 def rename(request: HttpRequest, member: Member) -> HttpResponse:
-    """Give the workspace another name."""
+    """Rename the workspace."""
     form = WorkspaceNameForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, form=form)
+        return _render(request, member, form=form)
     name = form.cleaned_data["name"]
     actor = user_actor(member.user, request)
     services.rename_workspace(workspace=member.workspace, name=name, actor=actor)
@@ -42,10 +42,10 @@ def rename(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.EDIT_SETTINGS)
 @require_POST
 def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
-    """Say how long conversations and leads are kept."""
+    """Set after how many days conversations and leads are deleted."""
     form = RetentionForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, retention_form=form)
+        return _render(request, member, retention_form=form)
     actor = user_actor(member.user, request)
     services.set_retention(workspace=member.workspace, actor=actor, **form.cleaned_data)
     messages.success(request, "Changes saved. Older data is deleted within an hour.")
@@ -55,10 +55,10 @@ def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.EDIT_SETTINGS)
 @require_POST
 def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
-    """Let all that one end-user said be erased."""
+    """Start the erasure of an end user's data."""
     form = ErasureForm(request.POST)
     if not form.is_valid():
-        return _page(request, member, erasure_form=form)
+        return _render(request, member, erasure_form=form)
     services.request_erasure(
         workspace=member.workspace,
         user_id=form.cleaned_data["user_id"],
@@ -72,15 +72,15 @@ def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.OWN)
 @require_POST
 def delete(request: HttpRequest, member: Member) -> HttpResponse:
-    """Let the workspace end in 7 days, once its name was typed."""
+    """Schedule the workspace's deletion in 7 days, if its name was typed."""
     try:
         workspace = services.schedule_deletion(
             workspace=member.workspace,
             typed_name=request.POST.get("name", ""),
             actor=user_actor(member.user, request),
         )
-    except NameMismatch as wrong:
-        messages.error(request, str(wrong))
+    except NameMismatch as error:
+        messages.error(request, str(error))
     else:
         due = workspace.deletion_due_at
         messages.success(request, f"{workspace.name} will be deleted on {due:%-d %B}.")
@@ -89,24 +89,24 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
 
 @workspace_page(Permission.OWN)
 @require_POST
-def keep(request: HttpRequest, member: Member) -> HttpResponse:
-    """Take the deletion back."""
+def cancel_deletion(request: HttpRequest, member: Member) -> HttpResponse:
+    """Cancel the scheduled deletion."""
     services.cancel_deletion(workspace=member.workspace, actor=user_actor(member.user, request))
     messages.success(request, f"Deletion of {member.workspace.name} canceled.")
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-def _page(request: HttpRequest, member: Member, **filled: forms.Form) -> HttpResponse:
-    """The page, with a form that was filled in wrongly in the place of the one as things stand."""
+def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -> HttpResponse:
+    """Render the page; `invalid_forms` replace the current forms of the same name."""
     workspace = member.workspace
     may_edit = is_allowed(member.role, Permission.EDIT_SETTINGS)
     context = {
         "form": WorkspaceNameForm(initial={"name": workspace.name}),
         "retention_form": RetentionForm.for_workspace(workspace),
         "erasure_form": ErasureForm(),
-        "erasures": erasures_for(workspace.id)[:SHOWN_ERASURES] if may_edit else [],
+        "erasures": erasures_for(workspace.id)[:MAX_ERASURES] if may_edit else [],
         "may_edit": may_edit,
         "may_delete": is_allowed(member.role, Permission.OWN),
-        **filled,
+        **invalid_forms,
     }
-    return render(request, "dashboard/settings.html", context, status=422 if filled else 200)
+    return render(request, "dashboard/settings.html", context, status=422 if invalid_forms else 200)

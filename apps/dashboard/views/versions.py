@@ -2,32 +2,29 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.chatbots.errors import ChatbotNotFound, ChatbotVersionNotFound
-from apps.chatbots.models import Chatbot, ChatbotVersion
+from apps.chatbots.models import ChatbotVersion
 from apps.chatbots.queries import get_version, versions_for
 from apps.chatbots.services import restore_version
-from apps.core.ids import is_id
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import clean_id, get_chatbot_or_404, workspace_page
 from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.versions import changed_settings, setting_label
-from apps.dashboard.views.chatbots import chatbot_in
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
-MOST_TO_COMPARE = 50
-"""Versions that one can be compared with: the newest ones."""
+MAX_COMPARABLE_VERSIONS = 50
+"""The newest versions, which the page offers for comparison."""
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """Every change of a chatbot, newest first: who made it, when, and what it touched."""
-    chatbot = chatbot_in(member.workspace_id, chatbot_id)
+    """A chatbot's versions, newest first: author, time and changed settings."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
     page = paginate(request, versions_for(chatbot))
     rows = [(each, ", ".join(map(setting_label, each.changed))) for each in page.rows]
     context = {"chatbot": chatbot, "page": page, "rows": rows}
@@ -37,12 +34,12 @@ def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpRespo
 @workspace_page(Permission.VIEW)
 @require_safe
 def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: str) -> HttpResponse:
-    """A version beside another: `?with=` names which, and without it the one before."""
-    chatbot = chatbot_in(member.workspace_id, chatbot_id)
-    found = _version(chatbot, version_id)
-    others = list(versions_for(chatbot).exclude(id=found.id)[:MOST_TO_COMPARE])
+    """A version compared with `?with=`, by default with the one before."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
+    found = get_version(chatbot, version_id)
+    others = list(versions_for(chatbot).exclude(id=found.id)[:MAX_COMPARABLE_VERSIONS])
     if "with" in request.GET:
-        other: ChatbotVersion | None = _version(chatbot, request.GET["with"])
+        other: ChatbotVersion | None = get_version(chatbot, clean_id(request.GET["with"]))
     else:
         other = versions_for(chatbot).filter(number__lt=found.number).first()
     older, newer = sorted((other or found, found), key=lambda each: each.number)
@@ -61,29 +58,18 @@ def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
 @workspace_page(Permission.EDIT_CHATBOTS)
 @require_POST
 def restore(request: HttpRequest, member: Member, chatbot_id: str, version_id: str) -> HttpResponse:
-    """Set the chatbot as it was at that version, which is a change like any other."""
-    chatbot = chatbot_in(member.workspace_id, chatbot_id)
-    found, before = _version(chatbot, version_id), chatbot.version
+    """Restore a version's settings as a new version."""
+    chatbot = get_chatbot_or_404(member, chatbot_id)
+    found, before = get_version(chatbot, version_id), chatbot.version
     try:
         chatbot = restore_version(
             chatbot=chatbot, version=found, actor=user_actor(member.user, request)
         )
-    except ChatbotNotFound:
-        raise Http404 from None
-    except ValidationError as refused:
-        messages.error(request, " ".join(refused.messages))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
     else:
         same = chatbot.version == before
         restored = f"Version {found.number} restored as version {chatbot.version}."
         unchanged = "No changes: the chatbot already has these settings."
         messages.success(request, unchanged if same else restored)
     return redirect("dashboard:versions", member.workspace.slug, chatbot_id)
-
-
-def _version(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
-    if not is_id(version_id):  # PostgreSQL would break over a NUL rather than find nothing
-        raise Http404
-    try:
-        return get_version(chatbot, version_id)
-    except ChatbotVersionNotFound:
-        raise Http404 from None

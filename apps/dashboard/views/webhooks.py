@@ -4,20 +4,20 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.core.errors import NotFound, ValidationFailed
+from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.webhooks import DeliveryFilterForm, EndpointForm
 from apps.dashboard.list_pages import paginate
 from apps.webhooks import services
 from apps.webhooks.errors import EndpointDisabled, TooManyEndpoints
-from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.models import Endpoint
 from apps.webhooks.queries import deliveries_for, endpoints_for, get_delivery, get_endpoint
 from apps.webhooks.signing import build_body
 from apps.workspaces.models import Member
@@ -27,7 +27,7 @@ from apps.workspaces.roles import Permission, is_allowed
 @workspace_page(Permission.VIEW)
 @require_safe
 def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
-    """Where the workspace's events go."""
+    """The workspace's webhook endpoints."""
     context = {
         "endpoints": endpoints_for(member.workspace_id).order_by("-created_at", "-id"),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
@@ -38,7 +38,7 @@ def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_safe
 def new(request: HttpRequest, member: Member) -> HttpResponse:
-    """The form for another endpoint."""
+    """The form for a new endpoint."""
     return render(request, "dashboard/webhook_new.html", {"form": EndpointForm()})
 
 
@@ -46,7 +46,7 @@ def new(request: HttpRequest, member: Member) -> HttpResponse:
 @require_POST
 @never_cache
 def create(request: HttpRequest, member: Member) -> HttpResponse:
-    """A new endpoint. Its secret is on this answer and never again."""
+    """Create an endpoint. This response is the only one with its secret."""
     form = EndpointForm(request.POST)
     if form.is_valid():
         try:
@@ -55,88 +55,78 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
                 actor=user_actor(member.user, request),
                 **form.cleaned_data,
             )
-        except TooManyEndpoints as refusal:
-            form.add_error(None, refusal.message)
-        except ValidationFailed as refusal:
-            _refuse(form, refusal)
+        except TooManyEndpoints as error:
+            form.add_error(None, error.message)
+        except ValidationFailed as error:
+            _add_errors(form, error)
         else:
-            return _secret(request, endpoint, secret, "Webhook endpoint created", status=201)
+            return _render_secret(request, endpoint, secret, "Webhook endpoint created", status=201)
     return render(request, "dashboard/webhook_new.html", {"form": form}, status=422)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
 def webhook(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
-    """An endpoint, and what was sent to it."""
-    endpoint = _endpoint(member, endpoint_id)
-    return _page(request, member, endpoint, EndpointForm.for_endpoint(endpoint))
+    """An endpoint and its deliveries."""
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
+    return _render(request, member, endpoint, EndpointForm.for_endpoint(endpoint))
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_POST
 def edit(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
-    """Change where events go, and which."""
-    endpoint = _endpoint(member, endpoint_id)
+    """Edit an endpoint."""
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
     form = EndpointForm(request.POST)
     if form.is_valid():
         try:
             services.update_endpoint(
                 endpoint=endpoint, actor=user_actor(member.user, request), changes=form.changes()
             )
-        except NotFound:
-            raise Http404 from None
-        except ValidationFailed as refusal:
-            _refuse(form, refusal)
+        except ValidationFailed as error:
+            _add_errors(form, error)
         else:
             messages.success(request, "Changes saved.")
-            return _back(member, endpoint)
-    return _page(request, member, endpoint, form, status=422)
+            return _redirect_to(member, endpoint)
+    return _render(request, member, endpoint, form, status=422)
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_POST
-def switch(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
-    """Switch an endpoint on or off; what waits for it waits on."""
-    endpoint = _endpoint(member, endpoint_id)
-    on = request.POST.get("enabled") == "yes"
-    try:
-        services.update_endpoint(
-            endpoint=endpoint,
-            actor=user_actor(member.user, request),
-            changes=services.EndpointChanges(enabled=on),
-        )
-    except NotFound:
-        raise Http404 from None
-    messages.success(request, "Endpoint enabled." if on else "Endpoint disabled.")
-    return _back(member, endpoint)
+def toggle(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
+    """Enable or disable an endpoint. Pending deliveries stay pending."""
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
+    enabled = request.POST.get("enabled") == "yes"
+    changes = services.EndpointChanges(enabled=enabled)
+    services.update_endpoint(
+        endpoint=endpoint, actor=user_actor(member.user, request), changes=changes
+    )
+    messages.success(request, "Endpoint enabled." if enabled else "Endpoint disabled.")
+    return _redirect_to(member, endpoint)
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_POST
 @never_cache
 def rotate(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
-    """A new secret, on this answer and never again. The old one signs beside it for a day."""
-    try:
-        endpoint, secret = services.rotate_secret(
-            endpoint=_endpoint(member, endpoint_id), actor=user_actor(member.user, request)
-        )
-    except NotFound:
-        raise Http404 from None
-    return _secret(request, endpoint, secret, "New signing secret")
+    """Create a new secret, shown only in this response. The old one signs for another day."""
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
+    endpoint, secret = services.rotate_secret(
+        endpoint=endpoint, actor=user_actor(member.user, request)
+    )
+    return _render_secret(request, endpoint, secret, "New signing secret")
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_POST
 def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
-    """Send the endpoint an event that says nothing, and look at what comes of it."""
-    endpoint = _endpoint(member, endpoint_id)
+    """Send a test event and show its delivery."""
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
     try:
         delivery = services.send_test(endpoint=endpoint)
-    except EndpointDisabled as refusal:
-        messages.error(request, refusal.message)
-        return _back(member, endpoint)
-    except NotFound:
-        raise Http404 from None
+    except EndpointDisabled as error:
+        messages.error(request, error.message)
+        return _redirect_to(member, endpoint)
     messages.success(request, "Test event sent.")
     return redirect("dashboard:delivery", member.workspace.slug, delivery.id)
 
@@ -145,25 +135,24 @@ def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
 @require_POST
 def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Delete an endpoint with its deliveries."""
-    endpoint = _endpoint(member, endpoint_id)
-    try:
-        services.delete_endpoint(endpoint=endpoint, actor=user_actor(member.user, request))
-    except NotFound:
-        raise Http404 from None
+    endpoint = get_endpoint(member.workspace_id, endpoint_id)
+    services.delete_endpoint(endpoint=endpoint, actor=user_actor(member.user, request))
     messages.success(request, f"{endpoint.origin} deleted.")
     return redirect("dashboard:webhooks", member.workspace.slug)
 
 
 @workspace_page(Permission.VIEW)
 @require_safe
-def delivery(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
-    """One delivery: what was sent, and what came back at the last attempt."""
-    found = _delivery(member, delivery_id)
-    body = json.dumps(json.loads(build_body(found.event)), ensure_ascii=False, indent=2)
+def delivery_page(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
+    """One delivery: the request and the response of the last attempt."""
+    delivery = get_delivery(member.workspace_id, delivery_id)
+    body = json.dumps(json.loads(build_body(delivery.event)), ensure_ascii=False, indent=2)
     context = {
-        "delivery": found,
-        "endpoint": found.endpoint,
-        "headers": "\n".join(f"{name}: {value}" for name, value in found.request_headers.items()),
+        "delivery": delivery,
+        "endpoint": delivery.endpoint,
+        "headers": "\n".join(
+            f"{name}: {value}" for name, value in delivery.request_headers.items()
+        ),
         "body": body,
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
     }
@@ -173,20 +162,18 @@ def delivery(request: HttpRequest, member: Member, delivery_id: str) -> HttpResp
 @workspace_page(Permission.MANAGE_WEBHOOKS)
 @require_POST
 def resend(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
-    """Send an event once more."""
-    found = _delivery(member, delivery_id)
+    """Send a delivery again."""
+    delivery = get_delivery(member.workspace_id, delivery_id)
     try:
-        services.resend(delivery=found)
-    except EndpointDisabled as refusal:
-        messages.error(request, refusal.message)
-    except NotFound:
-        raise Http404 from None
+        services.resend(delivery=delivery)
+    except EndpointDisabled as error:
+        messages.error(request, error.message)
     else:
         messages.success(request, "Event queued for resending.")
-    return redirect("dashboard:delivery", member.workspace.slug, found.id)
+    return redirect("dashboard:delivery", member.workspace.slug, delivery.id)
 
 
-def _page(
+def _render(
     request: HttpRequest,
     member: Member,
     endpoint: Endpoint,
@@ -194,43 +181,29 @@ def _page(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    filters = DeliveryFilterForm(request.GET)
+    filter_form = DeliveryFilterForm(member.workspace_id, request.GET)
     context = {
         "endpoint": endpoint,
         "edit_form": form,
-        "form": filters,
-        "page": paginate(request, deliveries_for(endpoint).filter(**filters.given())),
+        "form": filter_form,
+        "page": paginate(request, deliveries_for(endpoint).filter(**filter_form.filters())),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
         "now": timezone.now(),
     }
     return render(request, "dashboard/webhook.html", context, status=status)
 
 
-def _secret(
+def _render_secret(
     request: HttpRequest, endpoint: Endpoint, secret: str, title: str, *, status: int = 200
 ) -> HttpResponse:
     context: dict[str, Any] = {"endpoint": endpoint, "secret": secret, "title": title}
     return render(request, "dashboard/webhook_secret.html", context, status=status)
 
 
-def _refuse(form: EndpointForm, refusal: ValidationFailed) -> None:
-    for field, sentences in refusal.details.items():
-        form.add_field_errors(field, list(sentences))
+def _add_errors(form: EndpointForm, error: ValidationFailed) -> None:
+    for field, problems in error.details.items():
+        form.add_field_errors(field, list(problems))
 
 
-def _back(member: Member, endpoint: Endpoint) -> HttpResponse:
+def _redirect_to(member: Member, endpoint: Endpoint) -> HttpResponse:
     return redirect("dashboard:webhook", member.workspace.slug, endpoint.id)
-
-
-def _endpoint(member: Member, endpoint_id: str) -> Endpoint:
-    try:
-        return get_endpoint(member.workspace_id, endpoint_id)
-    except NotFound:
-        raise Http404 from None
-
-
-def _delivery(member: Member, delivery_id: str) -> Delivery:
-    try:
-        return get_delivery(member.workspace_id, delivery_id)
-    except NotFound:
-        raise Http404 from None

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit.pagination import CURSOR_PATTERN
 from apps.core.ids import ID_LENGTH
-from apps.core.text import SINGLE_LINE_PATTERN, require_storable
+from apps.core.text import SINGLE_LINE_PATTERN, printable_name, require_storable
 
 T = TypeVar("T")
 
@@ -151,11 +151,6 @@ def error_details(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> dict
     """pydantic's errors as details: field → sentences. `skip`: steps of the place to leave out."""
     details: dict[str, list[str]] = {}
     for problem in errors[:20]:
-        steps = [_showable(step) for step in problem["loc"][skip:]]
+        steps = [printable_name(step) for step in problem["loc"][skip:]]
         details.setdefault(".".join(steps) or "body", []).append(error_message(problem))
     return details
-
-
-def _showable(step: object) -> str:
-    """The beginning of a name, with nothing in it that could not be sent back."""
-    return str(step)[:64].encode("utf-8", "replace").decode()

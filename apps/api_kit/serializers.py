@@ -8,6 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.core.text import printable_name
+
 
 class StrictCharField(serializers.CharField):
     """Text, and nothing that could be made into text."""
@@ -31,11 +33,6 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
-def _showable(name: object) -> str:
-    """The beginning of a field's name, with nothing in it that could not be sent back."""
-    return str(name)[:64].encode("utf-8", "replace").decode()
-
-
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know, so that a typing mistake is not passed over."""
 
@@ -47,7 +44,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         names = list(data) if isinstance(data, Mapping) else []
         problems: dict[str, Any] = {
-            _showable(name): ["This field is not known here."]
+            printable_name(name): ["This field is not known here."]
             for name in names
             if name not in self.fields
         }

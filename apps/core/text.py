@@ -1,31 +1,52 @@
-"""Text that people and programs give: what can be kept and shown of it."""
+"""Check text from callers: what PostgreSQL can store and what can be sent back as UTF-8.
+
+PostgreSQL refuses NUL in text, and half a surrogate pair, which JSON can carry, is no UTF-8.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
 
+NOT_STORABLE = "This has a NUL or half a surrogate pair in it, which cannot be kept."
+
+SINGLE_LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
+"""A regular expression for what `single_line` accepts, apart from the length."""
+
 
 def single_line(max_length: int) -> Callable[[str], str]:
-    """A check: one line of 1 to `max_length` characters, trimmed, that can be shown and kept."""
+    """A validator for one line of 1 to `max_length` characters without control characters.
 
-    def line(text: str) -> str:
-        whole, text = text, unicodedata.normalize("NFC", text).strip()
-        if not text or max(len(whole), len(text)) > max_length:
+    It returns the text trimmed and normalised (NFC). Raises ValueError.
+    """
+
+    def validate(text: str) -> str:
+        original, text = text, unicodedata.normalize("NFC", text).strip()
+        if not text or max(len(original), len(text)) > max_length:
             raise ValueError(f"This must have 1 to {max_length} characters.")
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             raise ValueError("This has a control character or half a surrogate pair in it.")
         return text
 
-    return line
-
-
-SINGLE_LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
-"""What `single_line` takes, but for its length, as a regular expression of the API's document."""
+    return validate
 
 
 def require_storable(text: str) -> str:
-    """A check: the text as it is, if PostgreSQL can keep it."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("This has a NUL or half a surrogate pair in it, which cannot be kept.")
+    """Return the text if PostgreSQL can store it. Raises ValueError."""
+    if "\0" in text or not is_encodable(text):
+        raise ValueError(NOT_STORABLE)
     return text
+
+
+def is_encodable(text: str) -> bool:
+    """Whether the text can be sent as UTF-8: false for half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable_name(name: object) -> str:
+    """The first 64 characters of a field name that a caller sent, safe to send back."""
+    return str(name)[:64].encode("utf-8", "replace").decode()

@@ -20,8 +20,8 @@ from apps.credits.services import grant
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 from tests.browser.attacks import ATTACKS
-from tests.factories import Team, make_chatbot, make_key, make_model
-from tests.leads.lead_factory import made, read
+from tests.factories import Team, make_api_key, make_chatbot, make_language_model
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.turns.new_turns import completed, opened
 
 ROWS = 12
@@ -33,15 +33,15 @@ LEFT = {"slug", "password", "url", "shown_prefix", "provider", "actor_id", "targ
 def fill(team: Team) -> None:
     """Some rows in each list."""
     grant(workspace_id=team.workspace.id, credits=1000, reason="for a test")
-    model = make_model(credits_per_reply=1)
+    model = make_language_model(credits_per_reply=1)
     chatbot = make_chatbot(team.workspace, model, lead_capture="detect", name="first")
     for number in range(ROWS):
         make_chatbot(team.workspace, model, name=f"bot {number}")
-        make_key(team.workspace)
+        make_api_key(team.workspace)
         turn = opened(chatbot, credits=1, text="Hi", metadata={"userId": "x"})
         completed(turn, "An answer")
-        made(chatbot, name="x", email=f"lead-{number}@example.com", metadata={"note": "x"})
-    read(chatbot, "I am Ana Lima, ana@example.com.")
+        make_lead(chatbot, name="x", email=f"lead-{number}@example.com", metadata={"note": "x"})
+    make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com.")
 
 
 def poison(team: Team) -> set[str]:

@@ -229,7 +229,7 @@ def _log_in(page: Page, told: Told) -> None:
     page.goto("/confirm?next=/account/2fa")  # what changes how to get in asks for a fresh proof
     page.get_by_label("Password").fill(told.password)
     page.get_by_role("button", name="Confirm").click()
-    page.get_by_role("heading", name="Second factor").wait_for()
+    page.get_by_role("heading", name="Two-factor authentication").wait_for()
 
 
 def _give_password(page: Page, told: Told) -> None:
@@ -274,14 +274,14 @@ def _create_key(page: Page) -> None:
 def _find_request(page: Page) -> None:
     from apps.conversations.models import Turn
 
-    page.get_by_label("Request id").fill(Turn.objects.latest("created_at").request_id)
+    page.get_by_label("Request ID").fill(Turn.objects.latest("created_at").request_id)
     page.get_by_role("button", name="Find", exact=True).click()
     page.wait_for_load_state("networkidle")
 
 
 def _ask_to_erase(page: Page) -> None:
-    page.get_by_label("User id").fill("visitor-17")
-    page.get_by_role("button", name="Erase this user's data").click()
+    page.get_by_label("End user ID").fill("visitor-17")
+    page.get_by_role("button", name="Erase data").click()
 
 
 def _open_sidebar(page: Page) -> None:

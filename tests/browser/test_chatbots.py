@@ -58,9 +58,11 @@ def test_change_is_named_in_the_save_bar_and_saved(
     expect(page.get_by_text("Unsaved")).to_be_hidden()
     page.get_by_label("Requests").fill("5")
     page.get_by_label("Window (seconds)").fill("86400")
-    page.get_by_label("Stream by default").check()
+    page.get_by_label("Stream responses by default").check()
     expect(page.get_by_text("About 5 per day.")).to_be_visible()
-    bar = page.get_by_text("Unsaved: Requests, Window (seconds), Stream by default")
+    bar = page.get_by_text(
+        "Unsaved changes: Requests, Window (seconds), Stream responses by default"
+    )
     expect(bar).to_be_visible()
     look(page, "chatbot-unsaved")
     page.get_by_role("button", name="Save", exact=True).click()
@@ -99,7 +101,7 @@ def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) ->
     dialog.get_by_label("Type").fill("Sales")
     look(page, "chatbot-delete")
     dialog.get_by_role("button", name="Delete chatbot").click()
-    expect(page.get_by_text("Sales is deleted.")).to_be_visible()
+    expect(page.get_by_text("Sales deleted.")).to_be_visible()
     assert list(chatbots_for(live_team.workspace.id)) == []
 
 

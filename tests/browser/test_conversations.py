@@ -60,18 +60,18 @@ def test_conversation_is_found_named_rated_and_deleted(
 
     page.get_by_label("Title").fill("Refund of May")
     page.get_by_label("Note").fill("Called back.")
-    expect(page.get_by_text("Unsaved: Title, Note")).to_be_visible()
+    expect(page.get_by_text("Unsaved changes: Title, Note")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1, name="Refund of May")).to_be_visible()
 
     page.get_by_text("Rate response").click()
     page.get_by_label("Comment (optional)").fill("Says when.")
-    page.get_by_role("button", name="Rate up").click()
-    expect(page.locator(".rating").get_by_text("Rated up")).to_be_visible()
+    page.get_by_role("button", name="Thumbs up").click()
+    expect(page.locator(".rating").get_by_text("Thumbs up", exact=True).first).to_be_visible()
     expect(page.locator(".rating .said")).to_have_text("Says when.")
     page.get_by_text("Change rating").click()
-    page.get_by_role("button", name="Rate down").click()
-    expect(page.locator(".rating").get_by_text("Rated down")).to_be_visible()
+    page.get_by_role("button", name="Thumbs down").click()
+    expect(page.locator(".rating").get_by_text("Thumbs down", exact=True).first).to_be_visible()
     assert_accessible(page)
     assert Rating.objects.get(message_id=turn.message_id).value == "down"
 

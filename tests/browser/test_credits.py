@@ -63,7 +63,9 @@ def test_request_goes_from_the_owner_to_finance_and_back(
     page.goto(where)
     page.get_by_label("Alert me when balance drops below").fill("500")
     page.get_by_role("button", name="Save alert").click()
-    expect(page.get_by_text("You are told when fewer than 500 credits are left.")).to_be_visible()
+    expect(
+        page.get_by_text("You will be alerted when the balance drops below 500 credits.")
+    ).to_be_visible()
     page.get_by_label("Credits", exact=True).fill("8000")
     page.get_by_label("Note").last.fill(ATTACK)
     page.get_by_role("button", name="Request credits").click()

@@ -32,11 +32,11 @@ def test_what_the_list_shows_is_exported_and_progress_is_seen(
     page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations?chatbot_id={chatbot.id}")
     page.get_by_text("Export", exact=True).click()
-    page.get_by_role("button", name="As CSV").click()
+    page.get_by_role("button", name="Export CSV").click()
     expect(page.get_by_role("heading", name="Exports", level=1)).to_be_visible()
     row = page.locator("tbody tr")
     expect(row).to_contain_text("Support")
-    expect(row).to_contain_text("Waiting")
+    expect(row).to_contain_text("Queued")
     export = Export.objects.get(workspace=live_team.workspace)
     Export.objects.filter(pk=export.pk).update(conversations_total=4, conversations_done=1)
     expect(row.get_by_role("progressbar")).to_have_attribute("value", "25")
@@ -50,7 +50,7 @@ def test_what_the_list_shows_is_exported_and_progress_is_seen(
         assert [line["text"] for line in csv.DictReader(lines)] == ["'=1+1", "Two"]
     row.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete export").click()
-    expect(page.get_by_text("No export yet")).to_be_visible()
+    expect(page.get_by_text("No exports yet")).to_be_visible()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
@@ -75,7 +75,7 @@ def test_exports_are_accessible(visit: Open, live_team: Team, size: str, scheme:
     page.goto(f"/w/{live_team.workspace.slug}/conversations?status=failed")
     assert_accessible(page)
     page.get_by_text("Export", exact=True).click()
-    expect(page.get_by_role("button", name="As JSON Lines")).to_be_visible()
+    expect(page.get_by_role("button", name="Export JSON Lines")).to_be_visible()
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"export-menu-{size}-{scheme}.png", full_page=True)
     assert_accessible(page, "details.dropdown[open]")

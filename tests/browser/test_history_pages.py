@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, Open
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import WebProcess
 
@@ -30,7 +30,7 @@ def test_what_was_done_is_looked_through_and_exported(
     page.get_by_role("button", name="Rename").click()
     expect(page.locator(".toast").first).to_be_visible()
     page.goto(f"/w/{live_team.workspace.slug}/audit")
-    page.get_by_label("Who").fill(live_team.alice.email)
+    page.get_by_label("Actor").fill(live_team.alice.email)
     page.get_by_role("button", name="Filter").click()
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(1)
@@ -48,7 +48,7 @@ def test_what_was_done_is_looked_through_and_exported(
 def test_request_is_found_by_its_id(
     visit: Open, web: WebProcess, live_team: Team, size: str
 ) -> None:
-    chatbot, key = make_chatbot(live_team.workspace), make_key(live_team.workspace)
+    chatbot, key = make_chatbot(live_team.workspace), make_api_key(live_team.workspace)
     answer = httpx.post(
         f"{web.url}/api/v1/chatbots/{chatbot.id}/chat",
         headers={"Authorization": f"Bearer {key}"},
@@ -56,7 +56,7 @@ def test_request_is_found_by_its_id(
     )
     page = visit(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/requests")
-    page.get_by_label("Request id").fill(answer.headers["x-request-id"])
+    page.get_by_label("Request ID").fill(answer.headers["x-request-id"])
     page.get_by_role("button", name="Find").click()
     heading = page.get_by_role("heading", name=answer.headers["x-request-id"], level=1)
     expect(heading).to_be_visible()
@@ -80,7 +80,7 @@ def test_turns_that_run_are_counted_live(visit: Open, live_team: Team, size: str
 def test_key_is_revoked_and_opens_nothing(
     visit: Open, web: WebProcess, live_team: Team, size: str
 ) -> None:
-    chatbot, key = make_chatbot(live_team.workspace), make_key(live_team.workspace)
+    chatbot, key = make_chatbot(live_team.workspace), make_api_key(live_team.workspace)
     page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/keys")
     page.get_by_role("button", name="Revoke test").click()

@@ -30,7 +30,7 @@ def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: st
     assert lead.status == "follow_up"
     Lead.objects.filter(id=lead.id).delete()
     page.get_by_label("Status of Ana").select_option("lost")
-    expect(page.get_by_text("No changes to save.")).to_be_visible()
+    expect(page.get_by_text("Change not saved.")).to_be_visible()
 
 
 @BOTH_SIZES
@@ -54,10 +54,10 @@ def test_lead_is_found_changed_exported_and_read_where_it_was_said(
     page.locator("tbody a").first.click()
     page.get_by_label("Phone").fill("+49 30 1234567")
     page.get_by_label("Status").select_option("qualified")
-    expect(page.get_by_text("Unsaved: Phone, Status")).to_be_visible()
+    expect(page.get_by_text("Unsaved changes: Phone, Status")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast").first).to_be_visible()
     lead = Lead.objects.get(workspace=live_team.workspace, email="ana@example.com")
     assert (lead.phone, lead.status) == ("+49301234567", "qualified")
-    page.get_by_role("link", name="Conversation", exact=True).click()
+    page.get_by_role("link", name="View conversation", exact=True).click()
     page.wait_for_url(f"**/conversations/{thread.id}")

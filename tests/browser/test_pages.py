@@ -206,7 +206,7 @@ def test_palette_finds_a_conversation_by_the_id_of_a_turn(
 def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team, size: str) -> None:
     page = visit(life.alice, size=size).new_page()
     page.goto(f"/w/{life.workspace.slug}/")
-    chart = page.get_by_role("figure", name="Turns")
+    chart = page.get_by_role("figure", name="Responses")
     chart.get_by_role("img").press("ArrowLeft")
     last = chart.locator("tbody tr").last
     day, turns = last.locator("td").all_text_contents()

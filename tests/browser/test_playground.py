@@ -88,10 +88,10 @@ def test_changes_answer_beside_the_saved_chatbot_and_are_saved(
 ) -> None:
     dear = make_language_model(credits_per_reply=5)
     page = playground(visit(live_team.bob, size=size).new_page(), chatbot)
-    expect(page.get_by_role("heading", name="With your changes")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Draft")).to_be_hidden()
     page.get_by_text("Compare with a draft").click()
     page.get_by_label("Model").select_option(value=dear.id)
-    expect(page.get_by_role("heading", name="With your changes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Draft")).to_be_visible()
     say(page, "Hello")
     expect(page.locator("[data-pane=saved] .about")).to_contain_text("2 credits")
     expect(page.locator("[data-pane=changed] .about")).to_contain_text("5 credits")

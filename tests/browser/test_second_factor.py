@@ -65,19 +65,19 @@ def test_app_is_set_up_asked_for_and_replaced_by_a_recovery_code(
     confirm(page)
     see(page, "Set up an authenticator app")
     page.get_by_label("code").fill(code(page.locator("p > code").inner_text()))
-    page.get_by_role("button", name="Switch on").click()
+    page.get_by_role("button", name="Enable").click()
     see(page, "Recovery codes")
     first, second, *_ = page.locator("pre").inner_text().split()
 
     log_out(page)
     log_in(page, alice)
-    see(page, "Second factor")
+    see(page, "Two-factor authentication")
     page.get_by_label("Code").fill(first)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
     page.goto("/account/2fa")
-    see(page, "Second factor")
+    see(page, "Two-factor authentication")
     expect(page.get_by_text("9 of 10 are left.")).to_be_visible()
     page.get_by_role("link", name="Generate new codes").click()
     page.get_by_role("link", name="Use authenticator app or code").click()
@@ -90,7 +90,7 @@ def test_app_is_set_up_asked_for_and_replaced_by_a_recovery_code(
     assert first not in page.locator("pre").inner_text().split()
     page.goto("/account/2fa/app/remove")
     see(page, "Disable the authenticator app?")
-    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Disable").click()
     expect(page.get_by_role("link", name="Set up")).to_be_visible()
 
 
@@ -140,7 +140,7 @@ def test_passkey_is_added_named_and_logs_in(visit: Open, alice: User, size: str)
     page.get_by_role("link", name="Remove").click()
     see(page, "Remove “My laptop”?")
     page.get_by_role("button", name="Remove passkey").click()
-    expect(page.get_by_text("No passkey yet")).to_be_visible()
+    expect(page.get_by_text("No passkeys yet")).to_be_visible()
 
 
 @BOTH_SIZES
@@ -153,7 +153,7 @@ def test_other_sessions_are_logged_out(visit: Open, alice: User, size: str) -> N
     see(page, "Sessions")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(2)
-    expect(rows.get_by_text("This one")).to_have_count(1)
+    expect(rows.get_by_text("Current")).to_have_count(1)
     page.get_by_role("button", name="Log out other sessions").click()
     expect(rows).to_have_count(1)
     elsewhere.reload()

@@ -66,7 +66,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     run_jobs(SEND_EMAIL_TASK)
     (link,) = re.findall(r"http\S+/verify-email/\S+", str(mail.outbox[-1].body))
     page.goto(link)
-    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     workspace = Workspace.objects.get(members__user__email=email)
     assert page.url == f"{web.url}/w/{workspace.slug}/"
@@ -93,7 +93,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     chatbot = chatbots_for(workspace.id).get()
     assert f"{web.url}/api/v1/chatbots/{chatbot.id}/chat" in curl
     assert run_in_shell(curl)["data"]["response"] == "Echo: Hello"
-    page.get_by_role("link", name="I have stored it").click()
+    page.get_by_role("link", name="Done").click()
     assert secret not in page.content()
     expect(page.get_by_role("cell", name="Website", exact=True)).to_be_visible()
 
@@ -134,7 +134,7 @@ def test_deletion_wants_the_name_typed_and_is_taken_back(
     dialog.get_by_label("Type").fill(workspace.name)
     dialog.get_by_role("button", name="Delete workspace").click()
     page.get_by_role("button", name="Cancel deletion").click()
-    expect(page.get_by_text(f"{workspace.name} is kept.")).to_be_visible()
+    expect(page.get_by_text(f"Deletion of {workspace.name} canceled.")).to_be_visible()
     workspace.refresh_from_db()
     assert workspace.deletion_due_at is None
 
@@ -144,8 +144,8 @@ def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: 
     page = visit(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/members")
     page.get_by_role("button", name=f"Remove {live_team.bob.email}").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_text("is not in the workspace any more")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Remove member").click()
+    expect(page.get_by_text(f"{live_team.bob.email} removed.")).to_be_visible()
     (entry,) = entries_for(live_team.workspace.id)
     assert (entry.action, entry.target_label) == ("member.removed", live_team.bob.email)
 

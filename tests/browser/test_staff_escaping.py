@@ -192,7 +192,7 @@ def test_what_is_typed_does_nothing_where_it_is_shown_again(visit: Open, live_te
     file = {"name": f"{ATTACKS[0]}.csv", "mimeType": "text/csv", "buffer": content}
     page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
     page.get_by_role("button", name="Check rows").click()
-    page.get_by_text("Some rows are wrong").wait_for()
+    page.get_by_text("Some rows have errors").wait_for()
     assert (page.evaluate("document.hacked"), went, dialogs) == (None, [], [])
     assert AdjustmentLine.objects.filter(workspace=live_team.workspace).count() == 1
 

@@ -19,7 +19,6 @@ from apps.dashboard.navigation import (
     NavigationGroup,
     NavigationLink,
     page_url,
-    reverse_or_none,
     sidebar_groups,
 )
 from apps.workspaces.models import Member
@@ -70,8 +69,8 @@ class Layout:
 
     def _actions(self) -> Iterator[dict[str, str]]:
         for title, name, permission in ACTIONS:
-            url = page_url(name, self._member.workspace.slug)
-            if url and self.may[permission.name]:
+            if self.may[permission.name]:
+                url = page_url(name, self._member.workspace.slug)
                 yield {"title": title, "url": url, "kind": "action"}
 
     def _docs(self) -> Iterator[dict[str, str]]:
@@ -108,12 +107,11 @@ class Layout:
 
     @property
     def account_links(self) -> list[NavigationLink]:
-        links = ((title, reverse_or_none(name)) for title, name in ACCOUNT_LINKS)
-        return [NavigationLink(title, url) for title, url in links if url]
+        return [NavigationLink(title, reverse(name)) for title, name in ACCOUNT_LINKS]
 
     @property
-    def new_workspace_url(self) -> str | None:
-        return reverse_or_none("new_workspace")
+    def new_workspace_url(self) -> str:
+        return reverse("new_workspace")
 
 
 def workspace_layout(request: HttpRequest) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The pages of a workspace, as the rail and the command palette list them."""
+"""The sidebar's pages and the command palette's actions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -13,7 +13,7 @@ from apps.workspaces.roles import Permission, is_allowed
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """A page in the navigation: its title, the name of its address, its icon, who may see it."""
+    """A page of the sidebar, for members with the permission."""
 
     title: str
     url_name: str
@@ -23,7 +23,7 @@ class NavigationItem:
 
 @dataclass(frozen=True, slots=True)
 class NavigationLink:
-    """An entry as one member sees it on one page."""
+    """A link to a page, as rendered for one request."""
 
     title: str
     url: str
@@ -33,7 +33,7 @@ class NavigationLink:
 
 @dataclass(frozen=True, slots=True)
 class NavigationGroup:
-    """Pages that belong together, under a word."""
+    """Links below a heading."""
 
     title: str
     pages: list[NavigationLink]
@@ -76,43 +76,30 @@ ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("Add webhook endpoint", "new_webhook", Permission.MANAGE_WEBHOOKS),
     ("Invite a teammate", "members", Permission.MANAGE_MEMBERS),
 )
-"""What the command palette offers beside pages and chatbots: words, page, who may."""
+"""Actions of the command palette: title, URL name, required permission."""
 
 
 def sidebar_groups(member: Member, *, path: str) -> list[NavigationGroup]:
-    """The groups of pages that this member may see; the page at `path` is marked."""
-    groups = [
-        NavigationGroup(title, list(_links(member, entries, path))) for title, entries in SIDEBAR
-    ]
+    """The groups of links that the member may see. The one at `path` is marked as current."""
+    groups = [NavigationGroup(title, list(_links(member, items, path))) for title, items in SIDEBAR]
     return [group for group in groups if group.pages]
 
 
 def _links(
-    member: Member, entries: tuple[NavigationItem, ...], path: str
+    member: Member, items: tuple[NavigationItem, ...], path: str
 ) -> Iterator[NavigationLink]:
-    for entry in entries:
-        if not is_allowed(member.role, entry.permission):
-            continue
-        url = page_url(entry.url_name, member.workspace.slug)
-        if url is not None:
-            yield NavigationLink(
-                entry.title, url, entry.icon, _is_current(path, url, entry.url_name)
-            )
+    for item in items:
+        if is_allowed(member.role, item.permission):
+            url = page_url(item.url_name, member.workspace.slug)
+            is_current = _is_current(path, url, item.url_name)
+            yield NavigationLink(item.title, url, item.icon, is_current)
 
 
 def _is_current(path: str, url: str, name: str) -> bool:
-    """Whether the path is this page or below it; the overview has every page below it."""
+    """Whether the path is this page or below it. All pages are below the overview."""
     return path == url if name == "overview" else path == url or path.startswith(f"{url}/")
 
 
-def page_url(name: str, slug: str) -> str | None:
-    """The URL of a page of the workspace, or None where this installation has no such page."""
-    return reverse_or_none(f"dashboard:{name}", slug)
-
-
-def reverse_or_none(name: str, *args: str) -> str | None:
-    """The URL of the view of this name, or None where there is no such view."""
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return None
+def page_url(name: str, slug: str) -> str:
+    """The URL of a page of the workspace with this slug."""
+    return reverse(f"dashboard:{name}", args=[slug])

@@ -68,9 +68,9 @@ def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
     )
     assert prompt.lines == [
         DiffLine("same", [DiffPart("same", "Be kind.")]),
-        DiffLine("gone", [DiffPart("same", "Be brief.")]),
+        DiffLine("removed", [DiffPart("same", "Be brief.")]),
         DiffLine(
-            "new", [DiffPart("same", "Be"), DiffPart("new", " very"), DiffPart("same", " brief.")]
+            "added", [DiffPart("same", "Be"), DiffPart("added", " very"), DiffPart("same", " brief.")]
         ),
     ]
 
@@ -96,14 +96,14 @@ def test_model_is_told_by_its_name_of_then(team: Team, chatbot: Chatbot) -> None
 def test_lines_that_come_and_go_are_whole() -> None:
     assert list(diff_lines("a\nb", "a\nc\nd")) == [
         DiffLine("same", [DiffPart("same", "a")]),
-        DiffLine("gone", [DiffPart("gone", "b")]),
-        DiffLine("new", [DiffPart("new", "c")]),
-        DiffLine("new", [DiffPart("new", "d")]),
+        DiffLine("removed", [DiffPart("removed", "b")]),
+        DiffLine("added", [DiffPart("added", "c")]),
+        DiffLine("added", [DiffPart("added", "d")]),
     ]
     long = "word " * 1000
     assert list(diff_lines(long, f"{long}more")) == [
-        DiffLine("gone", [DiffPart("gone", long)]),
-        DiffLine("new", [DiffPart("new", f"{long}more")]),
+        DiffLine("removed", [DiffPart("removed", long)]),
+        DiffLine("added", [DiffPart("added", f"{long}more")]),
     ]
 
 

@@ -48,10 +48,10 @@ class Exchange:
     def total_ms(self) -> int | None:
         return self._milliseconds(self.turn.settled_at)
 
-    def _milliseconds(self, moment: datetime | None) -> int | None:
-        if moment is None:
+    def _milliseconds(self, time: datetime | None) -> int | None:
+        if time is None:
             return None
-        return max(0, round((moment - self.turn.created_at).total_seconds() * 1000))
+        return max(0, round((time - self.turn.created_at).total_seconds() * 1000))
 
 
 def turns_for(conversation: Conversation) -> QuerySet[Turn]:

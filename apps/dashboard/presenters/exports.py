@@ -1,4 +1,4 @@
-"""Exports of conversations as the dashboard shows them."""
+"""Rows of the exports page, with their filters as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILTER_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """An export in the list, with what it is of in words."""
+    """An export, with a description of its filters."""
 
     export: Export
     description: str
@@ -36,7 +36,7 @@ class ExportRow:
 
     @property
     def percent(self) -> int | None:
-        """How much of it is written; None until its conversations are counted."""
+        """Progress of the file; None until the conversations are counted."""
         total = self.export.conversations_total
         if total is None:
             return None
@@ -44,7 +44,7 @@ class ExportRow:
 
 
 def export_rows(workspace_id: str, exports: Sequence[Export]) -> list[ExportRow]:
-    """The rows of a page: one statement more, however many."""
+    """The exports with their descriptions, in one query."""
     ids = {export.filters.get("chatbot_id") for export in exports}
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id__in=ids - {None})
     names = dict(chatbots.values_list("id", "name"))
@@ -52,25 +52,26 @@ def export_rows(workspace_id: str, exports: Sequence[Export]) -> list[ExportRow]
 
 
 def describe_filters(filters: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Which conversations: those of a chatbot, with their last message on some days, and so on."""
+    """Filters as text, such as `Support, status failed, from 1 Nov 2026`. `names` are by id."""
     chatbot_id = filters.get("chatbot_id")
-    words = [names.get(chatbot_id, "Deleted chatbot") if chatbot_id else "All chatbots"]
-    words += [say.format(filters[name]) for name, say in _FILTER_TEXTS.items() if name in filters]
+    parts = [names.get(chatbot_id, "Deleted chatbot") if chatbot_id else "All chatbots"]
+    parts += [text.format(filters[name]) for name, text in _FILTER_TEXTS.items() if name in filters]
     if "has_lead" in filters:
-        words.append("with a lead" if filters["has_lead"] else "without a lead")
+        parts.append("with a lead" if filters["has_lead"] else "without a lead")
     if since := filters.get("since"):
-        words.append(f"from {_day(datetime.fromisoformat(since))}")
+        parts.append(f"from {_format_day(datetime.fromisoformat(since))}")
     if before := filters.get("before"):
-        moment = datetime.fromisoformat(before)
-        is_whole_day = (moment.hour, moment.minute, moment.second, moment.microsecond) == (0,) * 4
-        words.append(f"to {_day(moment - _DAY)}" if is_whole_day else f"before {_moment(moment)}")
-    return ", ".join(words)
+        time = datetime.fromisoformat(before)
+        is_midnight = (time.hour, time.minute, time.second, time.microsecond) == (0,) * 4
+        text = f"to {_format_day(time - _DAY)}" if is_midnight else f"before {_format_time(time)}"
+        parts.append(text)
+    return ", ".join(parts)
 
 
-def _day(moment: datetime) -> str:
-    text = f"{moment.day} {moment:%b %Y}"
-    return text if (moment.hour, moment.minute) == (0, 0) else f"{text}, {moment:%H:%M}"
+def _format_day(time: datetime) -> str:
+    text = f"{time.day} {time:%b %Y}"
+    return text if (time.hour, time.minute) == (0, 0) else f"{text}, {time:%H:%M}"
 
 
-def _moment(moment: datetime) -> str:
-    return f"{moment.day} {moment:%b %Y, %H:%M}"
+def _format_time(time: datetime) -> str:
+    return f"{time.day} {time:%b %Y, %H:%M}"

@@ -1,4 +1,4 @@
-"""Leads as the dashboard shows them."""
+"""The lead pipeline, and the messages that a lead was captured from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from apps.leads.models import CapturedField, Lead, LeadStatus
 from apps.leads.queries import leads_for
 
 STATUS_CHOICES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
-"""The steps of the pipeline and what a page calls them."""
+"""Each status with its label, in the order of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineStage:
-    """A step of the pipeline, and how many leads stand there; empty for all of them."""
+    """A status with its number of leads. The empty status stands for all leads."""
 
     status: str
     label: str
@@ -24,27 +24,29 @@ class PipelineStage:
 
 
 def pipeline_stages(workspace_id: str) -> list[PipelineStage]:
-    """All leads of the workspace, then those of each status in its order: one statement."""
+    """The counts of all leads and of each status, in one query."""
     rows = leads_for(workspace_id).values_list("status").annotate(Count("id")).order_by()
     counts: dict[str, int] = dict(rows)
-    steps = [
+    stages = [
         PipelineStage(status, label, counts.get(status, 0)) for status, label in STATUS_CHOICES
     ]
-    return [PipelineStage("", "All", sum(counts.values())), *steps]
+    return [PipelineStage("", "All", sum(counts.values())), *stages]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceMessage:
-    """A message of the visitor's, and what was read out of it."""
+    """A user message, and the fields that were captured from it."""
 
     message: Message
     captured: list[CapturedField]
 
 
 def source_messages(lead: Lead) -> list[SourceMessage]:
-    """The messages in which a lead's details were given, oldest first: one statement."""
-    found = CapturedField.objects.filter(workspace_id=lead.workspace_id, lead=lead)
-    said: dict[str, SourceMessage] = {}
-    for each in found.select_related("message").order_by("created_at", "id"):
-        said.setdefault(each.message_id, SourceMessage(each.message, [])).captured.append(each)
-    return list(said.values())
+    """The messages that the lead's fields were captured from, oldest first, in one query."""
+    fields = CapturedField.objects.filter(workspace_id=lead.workspace_id, lead=lead)
+    sources: dict[str, SourceMessage] = {}
+    for field in fields.select_related("message").order_by("created_at", "id"):
+        sources.setdefault(field.message_id, SourceMessage(field.message, [])).captured.append(
+            field
+        )
+    return list(sources.values())

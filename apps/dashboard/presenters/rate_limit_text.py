@@ -1,4 +1,4 @@
-"""A rate limit in words, so that two numbers become a picture."""
+"""A chatbot's rate limit as text, and its use of the last day."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from django.utils import timezone
 from apps.chatbots.models import Chatbot
 from apps.conversations.queries import turns_since
 
-_PACES = ((1, "per second"), (60, "per minute"), (3600, "per hour"), (86_400, "per day"))
+_UNITS = ((1, "per second"), (60, "per minute"), (3600, "per hour"), (86_400, "per day"))
 
 
 def describe_rate_limit(*, requests: int, seconds: int) -> str:
-    """What so many requests in any so many seconds come to."""
-    pace = requests / seconds
-    length, unit = next(((n, unit) for n, unit in _PACES if pace * n >= 1), _PACES[-1])
-    a_day = f"{_whole(pace * 86_400)} per day"
+    """The rate in the smallest unit with at least one request, and per day."""
+    rate = requests / seconds
+    length, unit = next(((n, unit) for n, unit in _UNITS if rate * n >= 1), _UNITS[-1])
+    per_day = f"{_format_number(rate * 86_400)} per day"
     if unit == "per day":
-        return f"About {a_day}."
-    return f"About {_whole(pace * length)} {unit}, or {a_day}."
+        return f"About {per_day}."
+    return f"About {_format_number(rate * length)} {unit}, or {per_day}."
 
 
 def max_requests_per_day(chatbot: Chatbot) -> int:
-    """How many requests the chatbot's limit lets through in 24 hours, if they come evenly."""
+    """The number of evenly spaced requests that the chatbot's rate limit allows in 24 hours."""
     return round(chatbot.rate_limit_requests * 86_400 / chatbot.rate_limit_window_seconds)
 
 
 def count_turns_last_day(chatbot: Chatbot) -> int:
-    """How many turns the chatbot has had in the last 24 hours."""
+    """The chatbot's number of turns in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
     return turns_since(chatbot.workspace_id, since).filter(chatbot=chatbot).count()
 
 
-def _whole(number: float) -> str:
+def _format_number(number: float) -> str:
     return f"{round(number):,}"

@@ -1,4 +1,4 @@
-"""Moments and browsers as a page tells them: in a word, with the exact one a hover away."""
+"""Template filters for times and user agents."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 
 @register.filter
-def ago(moment: datetime | None) -> str:
-    """`just now`, `5 min ago`, `3 h ago`, `2 d ago`; after a week the day; empty for no moment."""
-    if moment is None:
+def ago(time: datetime | None) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `2 d ago`; the date after a week; empty for None."""
+    if time is None:
         return ""
-    past = timezone.now() - moment
-    if past < _MINUTE:
+    age = timezone.now() - time
+    if age < _MINUTE:
         return "just now"
-    for unit, word, most in ((_MINUTE, "min", _HOUR), (_HOUR, "h", _DAY), (_DAY, "d", 7 * _DAY)):
-        if past < most:
-            return f"{past // unit} {word} ago"
-    return f"{moment.day} {moment.astimezone(UTC):%b %Y}"
+    for unit, label, limit in ((_MINUTE, "min", _HOUR), (_HOUR, "h", _DAY), (_DAY, "d", 7 * _DAY)):
+        if age < limit:
+            return f"{age // unit} {label} ago"
+    return f"{time.day} {time.astimezone(UTC):%b %Y}"
 
 
 _BROWSERS = (
@@ -45,7 +45,7 @@ _SYSTEMS = (
 
 @register.filter
 def browser(user_agent: str) -> str:
-    """`Firefox on Linux`; what a program calls itself, where it is no browser that we know."""
-    name = next((name for sign, name in _BROWSERS if sign in user_agent), "")
-    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
+    """`Firefox on Linux`, or the start of an unknown user agent."""
+    name = next((name for token, name in _BROWSERS if token in user_agent), "")
+    system = next((name for token, name in _SYSTEMS if token in user_agent), "")
     return f"{name} on {system}" if name and system else name or user_agent[:60] or "unknown"

@@ -1,10 +1,10 @@
-"""The short way to an async view, for the endpoints on which the speed of the product hangs.
+"""Serve async API views in the event loop, without Django's threads: for the chat endpoints.
 
-Django's way to a view makes two tasks and up to four hops to threads a request: signals that look
-after connections of the request's thread, DRF's checks, rendering, logging. A lean view has no
-use for any of it: it speaks to the database by `core.database` and `core.threads` alone, and has
-no authenticators, permissions, throttles or versions of DRF's. It keeps DRF's parsers,
-serializers, negotiation, exceptions and responses, and the API's middleware.
+Django's ASGI handler makes two tasks and up to four thread hops for a request: signals that manage
+the connections of the request's thread, DRF's checks, rendering, logging. An AsyncApiView needs
+none of them: it reaches the database only through `infrastructure.postgres`, and uses no DRF
+authenticators, permissions, throttles or versioning. It keeps DRF's parsers, serializers,
+exceptions and responses, and the API's middleware.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler
 
 
 class IgnoreAcceptHeader(BaseContentNegotiation):
-    """Answer in JSON or SSE as the body asks, whatever the Accept header says."""
+    """Let the request body choose between JSON and SSE, whatever the Accept header says."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         media_type = request.content_type.partition(";")[0].strip().lower()
@@ -46,15 +46,15 @@ class IgnoreAcceptHeader(BaseContentNegotiation):
 
 
 class EventStreamResponse(StreamingHttpResponse):
-    """A stream whose pieces go to the server as they are, each as soon as it is there."""
+    """A stream whose chunks are sent one by one, as soon as each is available."""
 
-    def __init__(self, pieces: AsyncGenerator[bytes, None], **options: Any) -> None:
-        super().__init__(pieces, **options)
-        self.chunks = pieces
+    def __init__(self, chunks: AsyncGenerator[bytes, None], **options: Any) -> None:
+        super().__init__(chunks, **options)
+        self.chunks = chunks
 
 
 class AsyncApiView(APIView):  # type: ignore[misc]
-    """adrf's view, dispatched in the event loop from beginning to end. Its methods are async."""
+    """adrf's APIView with a dispatch that stays in the event loop. Its methods are async."""
 
     view_is_async = True
     content_negotiation_class = IgnoreAcceptHeader
@@ -64,30 +64,32 @@ class AsyncApiView(APIView):  # type: ignore[misc]
     async def async_dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """The answer to a request, rendered."""
-        self.request = asked = self.initialize_request(request, *args, **kwargs)
+        """The rendered response to a request."""
+        self.request = drf_request = self.initialize_request(request, *args, **kwargs)
         self.args, self.kwargs = args, kwargs
         self.headers: dict[str, str] = {}
         try:
-            asked.accepted_renderer, asked.accepted_media_type = self.perform_content_negotiation(
-                asked
-            )
+            renderer, media_type = self.perform_content_negotiation(drf_request)
+            drf_request.accepted_renderer = renderer
+            drf_request.accepted_media_type = media_type
             method = (request.method or "").lower()
-            answer = self.http_method_not_allowed  # raises
+            handler = self.http_method_not_allowed  # raises
             if method in self.http_method_names:
-                answer = getattr(self, method, answer)
-            response = await answer(asked, *args, **kwargs)
+                handler = getattr(self, method, handler)
+            response = await handler(drf_request, *args, **kwargs)
         except Exception as error:
             response = self.handle_exception(error)
-        response = self.finalize_response(asked, response, *args, **kwargs)
+        response = self.finalize_response(drf_request, response, *args, **kwargs)
         return cast(
             HttpResponseBase, response.render() if isinstance(response, Response) else response
         )
 
 
 class ApiASGIHandler(ThreadPoolASGIHandler):
-    """Django with the few middlewares that the API needs: no session, CSRF or messages. Requests
-    for lean views go the short way, all others Django's."""
+    """Django's handler with only the middleware that the API needs (settings.API_MIDDLEWARE).
+
+    Requests for an AsyncApiView are served in the event loop, all others in a thread.
+    """
 
     def load_middleware(self, is_async: bool = True) -> None:
         self._view_middleware: list[Any] = []
@@ -97,7 +99,7 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
         self._async_view_chain = _build_middleware_chain(_call_view)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One HTTP request."""
+        """Serve one HTTP request."""
         match = _resolve_async_view(scope["path"])
         if match is None:
             await super().__call__(scope, receive, send)
@@ -105,9 +107,9 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
         body = await _read_body(receive)
         if body is None:
             return
-        request, refusal = self.create_request(scope, BytesIO(body))
+        request, error_response = self.create_request(scope, BytesIO(body))
         if request is None:
-            await self.send_response(cast(HttpResponseBase, refusal), send)
+            await self.send_response(cast(HttpResponseBase, error_response), send)
             return
         request.resolver_match = match
         response = await self._async_view_chain(request)
@@ -120,25 +122,25 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
 async def _stream_until_disconnect(
     response: EventStreamResponse, receive: Receive, send: Send
 ) -> None:
-    """Send a stream to its end, or until its reader leaves."""
+    """Send a stream to its end, or until the client disconnects."""
     sending = asyncio.create_task(_send_chunks(response, send))
-    leaving = asyncio.create_task(_wait_for_disconnect(receive))
+    disconnect = asyncio.create_task(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((sending, disconnect), return_when=asyncio.FIRST_COMPLETED)
     finally:
         sending.cancel()
-        leaving.cancel()
-        ended = await asyncio.gather(sending, leaving, return_exceptions=True)
-    if isinstance(ended[0], Exception):
-        raise ended[0]
+        disconnect.cancel()
+        results = await asyncio.gather(sending, disconnect, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
 
 
 async def _send_chunks(response: EventStreamResponse, send: Send) -> None:
     headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async with aclosing(response.chunks) as pieces:
-        async for piece in pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    async with aclosing(response.chunks) as chunks:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body"})
 
 
@@ -156,7 +158,7 @@ async def _call_view(request: HttpRequest) -> HttpResponseBase:
 
 @functools.lru_cache(maxsize=4096)
 def _resolve_async_view(path: str) -> ResolverMatch | None:
-    """Where an address leads, if that is a lean view."""
+    """Resolve a path; None unless its view is an AsyncApiView."""
     try:
         match = get_resolver(settings.ROOT_URLCONF).resolve(path)
     except Resolver404:
@@ -166,15 +168,15 @@ def _resolve_async_view(path: str) -> ResolverMatch | None:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The request's body; None if its sender left before its end."""
+    """The request's body; None if the client disconnected before its end."""
     message = await receive()
     if not message.get("more_body", False) and message["type"] == "http.request":
         return cast(bytes, message.get("body", b""))
-    pieces = [message.get("body", b"")]
+    chunks = [message.get("body", b"")]
     while message.get("more_body", False):
         message = await receive()
-        pieces.append(message.get("body", b""))
-    return None if message["type"] == "http.disconnect" else b"".join(pieces)
+        chunks.append(message.get("body", b""))
+    return None if message["type"] == "http.disconnect" else b"".join(chunks)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

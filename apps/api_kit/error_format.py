@@ -1,4 +1,4 @@
-"""How Django REST framework speaks: strict fields, and every error in the one shape."""
+"""Return every error of the API as `{"success": false, "error": …, "code": …}`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
-    """Any exception of a view as a response in the one error shape."""
+    """DRF's exception handler: any exception of a view as an error response."""
     error = as_api_error(exception)
     if error.status >= 500:
         log.error("request_failed", code=error.code, exc_info=exception)
@@ -33,7 +33,7 @@ def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Respo
 
 
 def as_api_error(exception: Exception) -> errors.ApiError:
-    """The error to tell a caller of. What we did not foresee is an INTERNAL_ERROR."""
+    """The ApiError that the caller gets for an exception; InternalError for an unexpected one."""
     match exception:
         case errors.ApiError():
             return exception
@@ -53,30 +53,30 @@ def as_api_error(exception: Exception) -> errors.ApiError:
             return errors.InternalError()
 
 
-def _model_error_details(refused: ValidationError) -> dict[str, list[str]]:
-    """What a model or a service refuses, under the names that callers know."""
-    if not hasattr(refused, "error_dict"):
-        return {"body": refused.messages}
+def _model_error_details(error: ValidationError) -> dict[str, list[str]]:
+    """Django's validation errors by field, in the API's camelCase."""
+    if not hasattr(error, "error_dict"):
+        return {"body": error.messages}
     return {
-        "body" if name == NON_FIELD_ERRORS else to_camel(name): sentences
-        for name, sentences in refused.message_dict.items()
+        "body" if name == NON_FIELD_ERRORS else to_camel(name): messages
+        for name, messages in error.message_dict.items()
     }
 
 
 def flatten_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
-    """DRF's nested error detail as one flat object: `metadata.source` → sentences."""
+    """DRF's nested error detail as a flat dict: `metadata.source` → messages."""
     if isinstance(detail, Mapping):
         flat: dict[str, list[str]] = {}
         for name, inner in detail.items():
             flat |= flatten_details(inner, f"{prefix}.{name}" if prefix else str(name))
         return flat
-    sentences = detail if isinstance(detail, list) else [detail]
-    return {prefix or "body": [str(sentence) for sentence in sentences]}
+    messages = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(message) for message in messages]}
 
 
 @sync_and_async_middleware
 def format_method_not_allowed(get_response: Any) -> Any:
-    """Give the API's 405 the shape of its other errors: routers answer it on their own."""
+    """Middleware that gives the API's 405 responses, which routers make, its error format."""
     if iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:

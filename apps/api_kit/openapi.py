@@ -1,8 +1,8 @@
-"""The pieces that the API's document is built of: errors, headers and ids, each said once.
+"""Shared parts of the OpenAPI document: error responses, headers, ids.
 
-An operation states the errors of its own by `raises`; those that follow from its form (a key, a
-body, an id in its address) `config.openapi` adds. Every error of the tree becomes a schema of its
-own, named by its code, so that a generated client can tell them apart by `code`.
+An operation lists its own errors with `raises`. `config/openapi.py` adds those that follow from
+its form: an API key, a body, an id in the path. Each error class becomes a schema named after its
+code, so that generated clients can tell errors apart by `code`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from apps.core.ids import ID_LENGTH
 Schema = dict[str, Any]
 ErrorClass = type[ApiError]
 RAISES_KEY = "x-raises"
-"""Where an operation keeps its own errors until the document is built."""
+"""The extension that holds an operation's own errors until the document is built."""
 
 ID_SCHEMA: Schema = {
     "type": "string",
@@ -81,33 +81,33 @@ IDEMPOTENCY_KEY_PARAMETER: Schema = {
 
 
 def raises(*errors: ErrorClass) -> dict[str, Any]:
-    """`openapi_extra` of an operation that raises these, beside what every one of its form does."""
+    """`openapi_extra` for an operation that raises these errors of its own."""
     return {RAISES_KEY: list(errors)}
 
 
 def header_refs(*names: str) -> Schema:
-    """Headers of a response, with the id that every response has."""
+    """References to response headers; X-Request-Id, which every response has, is included."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
 
 
 def error_schema_name(error: ErrorClass) -> str:
-    """The name of an error's schema: MODEL_TIMEOUT is ModelTimeoutError."""
+    """The name of an error's schema: ModelTimeoutError for MODEL_TIMEOUT."""
     words = error.code.removesuffix("_ERROR").split("_")
     return "".join(word.capitalize() for word in words) + "Error"
 
 
 def error_schema(error: ErrorClass) -> Schema:
-    """The body of an error, which its `code` tells from all others."""
+    """The schema of an error's body, with a constant `code`."""
     properties: Schema = {
         "success": {"type": "boolean", "const": False},
-        "error": {"type": "string", "description": "A sentence for people."},
+        "error": {"type": "string", "description": "A message for people."},
         "code": {"type": "string", "const": error.code},
     }
     if issubclass(error, ValidationFailed):
-        sentences = {"type": "array", "items": {"type": "string"}}
+        messages = {"type": "array", "items": {"type": "string"}}
         properties["details"] = {
             "type": "object",
-            "additionalProperties": sentences,
+            "additionalProperties": messages,
             "description": "Field → what is wrong with it.",
         }
     if issubclass(error, TooManyRequests):
@@ -122,7 +122,7 @@ def error_schema(error: ErrorClass) -> Schema:
 
 
 def error_example(error: ErrorClass) -> Schema:
-    """An error as a caller might meet it."""
+    """An example of an error's body."""
     if issubclass(error, ValidationFailed):
         return error({"limit": ["Input should be less than or equal to 100."]}).body()
     if issubclass(error, TooManyRequests):
@@ -131,7 +131,7 @@ def error_example(error: ErrorClass) -> Schema:
 
 
 def error_responses(errors: Iterable[ErrorClass]) -> dict[str, Schema]:
-    """A response for each status that these errors have."""
+    """The response objects for these errors, by status."""
     by_status: dict[int, list[ErrorClass]] = {}
     for error in sorted(set(errors), key=lambda each: (each.status, each.code)):
         by_status.setdefault(error.status, []).append(error)
@@ -153,11 +153,11 @@ def _response(status: int, errors: list[ErrorClass]) -> Schema:
 
 
 def response_description(status: int, errors: Iterable[ErrorClass]) -> str:
-    """A status in words, with the codes under which it comes."""
+    """The description of an error response: its status phrase and its codes."""
     codes = " or ".join(f"`{error.code}`" for error in errors)
     return f"{HTTPStatus(status).phrase}: {codes}."
 
 
 def parse_codes(response: Schema) -> list[str]:
-    """The codes that a response says it comes with."""
+    """The error codes in a response's description."""
     return re.findall(r"`([A-Z_]+)`", response["description"])

@@ -1,4 +1,8 @@
-"""What the shapes of ninja's operations share: camelCase names, strict bodies, plain sentences."""
+"""Base classes and field types of the REST API's request and response schemas.
+
+Every schema class ends in `…Schema`, for requests (`CreateChatbotSchema`) and responses
+(`ChatbotSchema`, `ChatbotListSchema`) alike. The document names them without the suffix.
+"""
 
 from __future__ import annotations
 
@@ -27,65 +31,66 @@ from apps.core.text import SINGLE_LINE_PATTERN, printable_name, require_storable
 T = TypeVar("T")
 
 DateTimeString = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""A moment as ISO 8601 with its offset."""
+"""A date and time in a response: ISO 8601 with an offset."""
 
 Id = Annotated[str, Field(pattern=rf"^c[0-9a-z]{{{ID_LENGTH - 1}}}$")]
-"""An id that a caller names in a body or a query."""
+"""An id in a request body or query."""
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _to_utc(value: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        return value.astimezone(UTC)
     except OverflowError:
         raise ValueError("This is before or after all that can be kept.") from None
 
 
-def _iso_moment(moment: object) -> object:
-    # What reads dates takes numbers too, as seconds since 1970.
+def _require_iso_datetime(value: object) -> object:
+    # pydantic would also accept numbers, as seconds since 1970.
     iso = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+"
-    if not isinstance(moment, datetime) and not re.fullmatch(iso, str(moment)):
+    if not isinstance(value, datetime) and not re.fullmatch(iso, str(value)):
         raise ValueError("Write a moment as 2026-11-26T09:30:00Z.")
-    return moment
+    return value
 
 
 UtcDateTime = Annotated[
-    AwareDatetime, Field(strict=False), BeforeValidator(_iso_moment), AfterValidator(_in_utc)
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_require_iso_datetime),
+    AfterValidator(_to_utc),
 ]
-"""A moment that a caller names, with its offset."""
+"""A date and time in a request: ISO 8601 with an offset, converted to UTC."""
 
 
-def _iso_day(day: object) -> object:
-    if isinstance(day, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+def _require_iso_date(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("Write a day as 2026-11-26.")
-    return day
+    return value
 
 
-IsoDate = Annotated[date, BeforeValidator(_iso_day)]
-"""A day that a caller names in a query."""
+IsoDate = Annotated[date, BeforeValidator(_require_iso_date)]
+"""A date in a query."""
 
 
-def _whole(number: object) -> object:
-    """JSON knows one kind of number: 5.0 is as whole as 5."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+def _whole_float_to_int(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-ACCEPT_WHOLE_FLOAT = BeforeValidator(_whole)
-"""After the bounds of an int in a body: it may be written either way."""
+ACCEPT_WHOLE_FLOAT = BeforeValidator(_whole_float_to_int)
+"""Lets an int of a strict body be written as 5.0: JSON has one kind of number.
+
+Put it after the Field with the bounds, so that it runs before them.
+"""
 
 StorableText = Annotated[
     str, AfterValidator(require_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 ]
-"""Text of any length that PostgreSQL can keep: bound it with a Field."""
+"""Text without NUL and lone surrogates. Bound its length with a Field."""
 
 
 def single_line_field(max_length: int, **schema: Any) -> Any:
-    """How the document shows a field that is checked by `line_of(most)`."""
-    shown: dict[str, Any] = {
-        "minLength": 1,
-        "maxLength": max_length,
-        "pattern": SINGLE_LINE_PATTERN,
-    }
-    return Field(json_schema_extra=shown | schema)
+    """The Field that documents a value validated by `single_line(max_length)`."""
+    line: dict[str, Any] = {"minLength": 1, "maxLength": max_length, "pattern": SINGLE_LINE_PATTERN}
+    return Field(json_schema_extra=line | schema)
 
 
 PageLimit = Annotated[int, Query(ge=1, le=100, description="How many rows at most.")]
@@ -105,7 +110,7 @@ _MESSAGES = {
 
 
 class ResponseSchema(Schema):
-    """What goes out: camelCase on the wire, our own names in code."""
+    """Base of responses: snake_case in code, camelCase in JSON."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -114,43 +119,46 @@ class ResponseSchema(Schema):
     def _run_root_validator(
         cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
-        """Ninja looks each field up as a template would, which a page of a list pays for 1,000
-        times. Our shapes are made from what they say, and once."""
+        """Skip ninja's lookup of each field by Django's template rules: it is slow in long lists,
+        and our schemas are built from their own fields."""
         return handler(values)
 
 
 class RequestSchema(Schema):
-    """What comes in: types are exact, and a field that is not known is refused."""
+    """Base of request bodies: exact types, camelCase in JSON, unknown fields are refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
 
 class SuccessSchema(ResponseSchema, Generic[T]):
-    """The one envelope."""
+    """The envelope of every success: `{"success": true, "data": …}`."""
 
     success: Literal[True] = True
     data: T
 
 
 class DeletedSchema(ResponseSchema):
-    """What is gone."""
+    """The id of a deleted row."""
 
     id: str
     deleted: Literal[True] = True
 
 
-def error_message(problem: Mapping[str, Any]) -> str:
-    """What pydantic found wrong with one field, as a sentence for the caller."""
-    if problem["type"] in _MESSAGES:
-        return _MESSAGES[problem["type"]]
-    message = str(problem["msg"]).removeprefix("Value error, ")
+def error_message(error: Mapping[str, Any]) -> str:
+    """A pydantic error as a message for the caller."""
+    if error["type"] in _MESSAGES:
+        return _MESSAGES[error["type"]]
+    message = str(error["msg"]).removeprefix("Value error, ")
     return message if message.endswith(".") else f"{message}."
 
 
 def error_details(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> dict[str, list[str]]:
-    """pydantic's errors as details: field → sentences. `skip`: steps of the place to leave out."""
+    """pydantic's errors as `ValidationFailed.details`: field → messages.
+
+    `skip`: how many leading parts of each error's location to leave out.
+    """
     details: dict[str, list[str]] = {}
-    for problem in errors[:20]:
-        steps = [printable_name(step) for step in problem["loc"][skip:]]
-        details.setdefault(".".join(steps) or "body", []).append(error_message(problem))
+    for error in errors[:20]:
+        steps = [printable_name(step) for step in error["loc"][skip:]]
+        details.setdefault(".".join(steps) or "body", []).append(error_message(error))
     return details

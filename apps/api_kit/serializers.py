@@ -12,7 +12,7 @@ from apps.core.text import printable_name
 
 
 class StrictCharField(serializers.CharField):
-    """Text, and nothing that could be made into text."""
+    """Accepts only JSON strings."""
 
     default_error_messages = {"invalid": "This must be a string."}
 
@@ -23,7 +23,7 @@ class StrictCharField(serializers.CharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """True or false, and nothing that could be read as either."""
+    """Accepts only JSON true and false."""
 
     default_error_messages = {"invalid": "This must be true or false."}
 
@@ -34,7 +34,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know, so that a typing mistake is not passed over."""
+    """Refuses unknown fields, so that a typo is not ignored."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         if not isinstance(data, Mapping):
@@ -60,10 +60,10 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def validate(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
-    """What the serializer makes of the data. Raises DRF's ValidationError.
+    """The validated data. Raises DRF's ValidationError.
 
-    A serializer copies each of its fields when it is made, which takes longer than to check a
-    body with it; one of each kind is made, and asked of all data.
+    Creating a serializer copies its fields, which takes longer than validating a body. One
+    instance of each class is reused for all requests.
     """
     return dict(_serializer_instance(serializer).run_validation(data))
 

@@ -1,1 +1,1 @@
-"""Who did what, when and from where: an append-only log of each workspace and of staff."""
+"""An append-only log of who did what, when and from where, in each workspace and by staff."""

@@ -9,7 +9,7 @@ from apps.infrastructure.postgres.id_field import IdField
 
 
 class ActorKind(models.TextChoices):
-    """What kind of hand did it."""
+    """The kinds of actors."""
 
     PERSON = "person", "Member"
     API_KEY = "api_key", "API key"
@@ -18,10 +18,10 @@ class ActorKind(models.TextChoices):
 
 
 class AuditEntry(models.Model):
-    """One thing that somebody did. PostgreSQL refuses to change or delete it.
+    """An action of a person, an API key, staff or the system. PostgreSQL forbids changes.
 
-    Names are kept as they were at that moment: an entry stays readable when the person, the key
-    or the thing is gone. `details` say what changed, and never hold a secret or what people said.
+    Labels are copies, so that an entry stays readable after the actor or the target is deleted.
+    `details` say what changed; they never contain a secret or text that people wrote.
     """
 
     id = IdField()

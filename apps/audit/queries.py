@@ -1,4 +1,4 @@
-"""Reads of the audit log."""
+"""Read the audit log."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from apps.audit.models import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class AuditFilters:
-    """What is looked for; what is empty is not.
+    """Filters of audit entries. An empty filter matches everything.
 
-    who: a part of the actor's email address or key's name, in any case; what: how the action
-    begins, such as `member` or `member.removed`; since and before: from this moment, and until
-    just before that one.
+    who: part of the actor's email address or key name, case-insensitive; what: the beginning of
+    the action, such as `member` or `member.removed`; since (inclusive) and before (exclusive).
     """
 
     who: str = ""
@@ -26,12 +25,12 @@ class AuditFilters:
 
 
 def entries_for(workspace_id: str) -> QuerySet[AuditEntry]:
-    """What was done in or to a workspace, newest first."""
+    """The workspace's audit entries, newest first."""
     return AuditEntry.objects.filter(workspace_id=workspace_id).order_by("-created_at", "-id")
 
 
 def filter_entries(workspace_id: str, filters: AuditFilters) -> QuerySet[AuditEntry]:
-    """What was done in or to a workspace and is looked for, newest first."""
+    """The workspace's audit entries that match the filters, newest first."""
     entries = entries_for(workspace_id)
     if filters.who:
         entries = entries.filter(actor_label__icontains=filters.who)

@@ -1,7 +1,7 @@
-"""Every error that a caller can meet, as one tree. Apps add their own leaves.
+"""The base classes of the errors that API callers can get. Apps add their own subclasses.
 
     ApiError                     status  code
-    ├── ValidationFailed         400     VALIDATION_ERROR      details name each field
+    ├── ValidationFailed         400     VALIDATION_ERROR      with details by field
     ├── Unauthenticated          401     MISSING_AUTH_HEADER, INVALID_API_KEY
     ├── PaymentRequired          402     INSUFFICIENT_CREDITS
     ├── Forbidden                403     SCOPE_MISSING, ORIGIN_NOT_ALLOWED
@@ -9,20 +9,20 @@
     │                                    TURN_NOT_FOUND, LEAD_NOT_FOUND,
     │                                    WEBHOOK_ENDPOINT_NOT_FOUND, WEBHOOK_DELIVERY_NOT_FOUND
     ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
-    ├── SlowReader               408     SLOW_READER           a WebSocket alone
+    ├── SlowReader               408     SLOW_READER           WebSockets only
     ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH, TOO_MANY_TURNS,
     │                                    LEAD_EMAIL_TAKEN, API_KEY_ENDED,
     │                                    WEBHOOK_ENDPOINT_DISABLED, TOO_MANY_WEBHOOK_ENDPOINTS
     ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE
-    ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   retryAfter in the body too
+    ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   with retryAfter in the body
     ├── InternalError            500     INTERNAL_ERROR
     ├── BadGateway               502     MODEL_ERROR
     ├── ServiceUnavailable       503     SERVICE_UNAVAILABLE, MODEL_UNAVAILABLE, TURN_ABANDONED
     └── GatewayTimeout           504     MODEL_TIMEOUT
 
-An error is raised anywhere and turned into the wire in one place an edge: `body()` and
-`headers()` give the same shape to all of them.
+An error can be raised anywhere. Each transport converts it in one place, with `body()` and
+`headers()`, so that all transports return the same format.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class ApiError(Exception):
     message: str = "Something went wrong on our side. Quote the request id to support."
     retry_after: int | None = None
     caller: tuple[str, str] | None = None
-    """Whose request it was, where that is known and the view cannot know it: the ids of workspace
-    and key. For the workspace's own members; no caller is ever told."""
+    """The ids of workspace and API key of the refused request, where only the raising code knows
+    them. They are logged for the members of the workspace and never sent."""
 
     def __init__(self, message: str | None = None) -> None:
         self.message = message or self.message
         super().__init__(self.message)
 
     def body(self) -> dict[str, Any]:
-        """The JSON object of this error."""
+        """The JSON body of the response."""
         return {"success": False, "error": self.message, "code": self.code}
 
     def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to this error."""
+        """The HTTP headers of the response."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class ValidationFailed(ApiError):
-    """The request is not of the form that the endpoint takes. `details`: field → sentences."""
+    """The request is not valid. `details`: field → messages."""
 
     status = 400
     code = "VALIDATION_ERROR"
@@ -128,7 +128,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """Raised with the whole seconds, at least 1, after which another try may pass."""
+    """A rate limit is exceeded. `retry_after`: whole seconds, at least 1, until the next try."""
 
     status = 429
     code = "RATE_LIMIT_EXCEEDED"
@@ -143,7 +143,7 @@ class TooManyRequests(ApiError):
 
 
 class InternalError(ApiError):
-    """A fault of ours. The traceback is in the log under the request id, never on the wire."""
+    """An unexpected error. Its traceback is logged under the request id and never sent."""
 
 
 class BadGateway(ApiError):
@@ -151,7 +151,7 @@ class BadGateway(ApiError):
 
 
 class ServiceUnavailable(ApiError):
-    """A part that this call needs is away, or the process is shutting down."""
+    """A service that the request needs is unavailable, or the process is shutting down."""
 
     status = 503
     code = "SERVICE_UNAVAILABLE"

@@ -20,7 +20,7 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import bulk_create_chatbots
 from apps.conversations.search import reindex_after
 from apps.core.ids import to_base36
-from apps.credits.backfill import backfill_initial_grants
+from apps.credits.backfill import backfill_charges, backfill_initial_grants
 from apps.workspaces.models import Member, Role, Workspace
 
 CONVERSATION_BATCH_SIZE = 100_000
@@ -111,25 +111,15 @@ FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT},
      generate_series(0, %(turns)s - 1) AS k,
      (VALUES ('a', 'user'), ('b', 'assistant')) AS message (kind, role)
 """  # noqa: S608 - a constant of ours
-_INSERT_CHARGES = f"""
-INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, turn_id, reason,
-                                 created_at)
-SELECT %(ids)s || 'e' || lpad(to_hex(n * %(turns)s + k), 14, '0'),
-       workspace_id, 'charge', -1,
-       %(granted)s - ((n / %(workspaces)s) * %(turns)s + k + 1),
-       %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0'), '',
-       %(start)s + (n / %(workspaces)s) * %(step)s + k * %(pace)s + %(pace)s / 2
+_CHARGES = f"""
+SELECT %(ids)s || 'e' || lpad(to_hex(n * %(turns)s + k), 14, '0') AS id,
+       workspace_id,
+       %(granted)s - ((n / %(workspaces)s) * %(turns)s + k + 1) AS balance_after,
+       %(ids)s || 't' || lpad(to_hex(n * %(turns)s + k), 14, '0') AS turn_id,
+       %(start)s + (n / %(workspaces)s) * %(step)s + k * %(pace)s + %(pace)s / 2 AS created_at
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT},
      generate_series(0, %(turns)s - 1) AS k
 ORDER BY n, k
-"""  # noqa: S608 - a constant of ours
-_UPDATE_ACCOUNTS = f"""
-UPDATE credits_account AS account SET balance = balance - charged.credits
-FROM (
-  SELECT workspace_id, count(*) * %(turns)s AS credits
-  FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n {_JOIN_SLOT} GROUP BY 1
-) AS charged
-WHERE account.workspace_id = charged.workspace_id
 """  # noqa: S608 - a constant of ours
 _ITEMS = ["parcel", "lamp", "chair", "letter", "refund", "invoice", "bicycle", "kettle"]
 
@@ -240,5 +230,4 @@ def _insert_batch(values: dict[str, Any]) -> None:
         if is_superuser:
             # The triggers of the ledger number and chain its entries, so they must run.
             cursor.execute("SET LOCAL session_replication_role = origin")
-        for statement in (_INSERT_CHARGES, _UPDATE_ACCOUNTS):
-            cursor.execute(statement, values)
+    backfill_charges(rows=_CHARGES, parameters=values)

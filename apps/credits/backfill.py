@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from apps.credits.models import Account, EntryKind, LedgerEntry
@@ -74,3 +75,25 @@ def backfill_initial_grants(
         ],
         batch_size=1000,
     )
+
+
+def backfill_charges(*, rows: str, parameters: Mapping[str, Any]) -> None:
+    """Insert one charge of 1 credit for each row of a query, and take it from its account.
+
+    `rows`: a SELECT of (id, workspace_id, balance_after, turn_id, created_at), in order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_INSERT_CHARGES} FROM ({rows}) AS charge", parameters)
+        cursor.execute(_TAKE_CHARGES.format(rows=rows), parameters)
+
+
+_INSERT_CHARGES = """
+INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, turn_id, reason,
+                                 created_at)
+SELECT id, workspace_id, 'charge', -1, balance_after, turn_id, '', created_at
+"""
+_TAKE_CHARGES = """
+UPDATE credits_account AS account SET balance = balance - charged.credits
+FROM (SELECT workspace_id, count(*) AS credits FROM ({rows}) AS charge GROUP BY 1) AS charged
+WHERE account.workspace_id = charged.workspace_id
+"""

@@ -1,1 +1,1 @@
-"""The docs pages: `docs/*.md` cut into pages, with examples from `docs/examples/`."""
+"""The docs pages, rendered from `docs/*.md` and `docs/examples/`."""

@@ -1,7 +1,7 @@
-"""The examples of the docs: `docs/examples/NAME/`, one file for each language.
+"""The examples of the docs: `docs/examples/NAME/` with one file per language.
 
-They are whole programs that run as they stand, once the address, the ids and the key are the
-reader's. The key is never written into one: each reads it from PARLEY_API_KEY.
+Each is a complete program. The host and the chatbot id are filled in for the context; the key is
+never part of it, programs read it from PARLEY_API_KEY.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LANGUAGES: Mapping[str, tuple[str, str]] = {
     "ruby": ("Ruby", "ruby.rb"),
     "go": ("Go", "go.go"),
 }
-"""What a language is called in addresses: its name for people, and its file."""
+"""Each language's key in cookies and element ids, with its label and file name."""
 
 PLACEHOLDER_HOST = "parley.example"
 PLACEHOLDER_CHATBOT_ID = "CHATBOT_ID"
@@ -37,8 +37,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class ExampleContext:
-    """For whom examples are filled in: where Parley is, and one of their chatbots if they have
-    any."""
+    """The values filled into examples: this server's origin, and one of the context's chatbots."""
 
     origin: str
     chatbot_id: str | None = None
@@ -49,19 +48,19 @@ def example_names() -> list[str]:
     return sorted(path.name for path in (DOCS_DIR / "examples").iterdir() if path.is_dir())
 
 
-def snippets(name: str, reader: ExampleContext) -> list[Snippet]:
-    """An example in each language that it is written in, with the reader's own address and id."""
+def snippets(name: str, context: ExampleContext) -> list[Snippet]:
+    """The example in each of its languages, filled in."""
     return [
-        Snippet(language, LANGUAGES[language][0], _fill_in(code, reader))
+        Snippet(language, LANGUAGES[language][0], _fill_in(code, context))
         for language, code in _read_example(name).items()
     ]
 
 
-def _fill_in(code: str, reader: ExampleContext) -> str:
+def _fill_in(code: str, context: ExampleContext) -> str:
     for scheme in ("http", "ws"):  # ws stands for http as wss does for https
-        origin = f"{scheme}{reader.origin.removeprefix('http')}"
+        origin = f"{scheme}{context.origin.removeprefix('http')}"
         code = code.replace(f"{scheme}s://{PLACEHOLDER_HOST}", origin)
-    return code.replace(PLACEHOLDER_CHATBOT_ID, reader.chatbot_id or PLACEHOLDER_CHATBOT_ID)
+    return code.replace(PLACEHOLDER_CHATBOT_ID, context.chatbot_id or PLACEHOLDER_CHATBOT_ID)
 
 
 @functools.cache

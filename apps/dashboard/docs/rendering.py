@@ -1,12 +1,11 @@
-"""From Markdown to the parts of a page: HTML, and examples that are filled in for each reader.
+"""Render Markdown files as docs pages: HTML, and the names of examples in between.
 
-Two conventions make one text good for both GitHub and our pages:
+The files are read on GitHub as well. Two kinds of links are rendered differently here:
 
-- a paragraph that is nothing but a link to `examples/NAME` is that example, with its tabs;
-- a link to another file of `docs/` leads to the page on which that section stands, or is plain
-  words where it stands on none.
+- a paragraph that consists of a link to `examples/NAME` becomes that example;
+- a link to a file of `docs/` leads to the page that shows it, or is plain text if none does.
 
-The text is ours, so it is trusted; raw HTML in it is shown as text all the same.
+Raw HTML is escaped.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from apps.dashboard.docs.pages import DocsPage, find_page_of, has_section
 
 DOCS_DIR = Path(settings.BASE_DIR) / "docs"
 LINK_PREFIX = "docs:"
-"""What the addresses of our own pages begin with until it is known where the reader is."""
+"""The prefix of links to docs pages; views replace it by the public or the workspace's URL."""
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 _EXAMPLE_PREFIX = "examples/"
@@ -43,7 +42,7 @@ _LANGUAGE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class ArticlePart:
-    """A stretch of a page: HTML, or the name of an example."""
+    """HTML, or the name of an example."""
 
     html: str = ""
     example: str = ""
@@ -51,7 +50,7 @@ class ArticlePart:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with what follows it up to the next."""
+    """A heading with the text up to the next one."""
 
     title: str
     tokens: Sequence[Token]
@@ -59,7 +58,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A page, rendered. `contents`: the id and the words of each of its headings."""
+    """A rendered page. `contents` has the id and the text of each heading."""
 
     parts: tuple[ArticlePart, ...]
     contents: tuple[tuple[str, str], ...]
@@ -67,7 +66,7 @@ class Article:
 
 @functools.cache
 def render_article(page: DocsPage) -> Article:
-    """The page's text. Rendered once a process."""
+    """Render a page, once per process."""
     contents: list[tuple[str, str]] = []
     parts: list[ArticlePart] = []
     for section in _sections_on(page):
@@ -76,7 +75,7 @@ def render_article(page: DocsPage) -> Article:
             tokens = tokens[3:]
         else:
             contents.append((heading_id(section.title), section.title))
-        parts += _parts(tokens, page.file)
+        parts += _render_parts(tokens, page.file)
     return Article(tuple(parts), tuple(contents))
 
 
@@ -85,15 +84,15 @@ def _sections_on(page: DocsPage) -> list[Section]:
 
 
 def _is_title(section: Section, page: DocsPage) -> bool:
-    """Whether the page's own title says what the section's heading would say again."""
+    """Whether the page's title stands for the section's heading."""
     return section.title == page.title or section is _sections_on(page)[0]
 
 
 @functools.cache
 def sections(file: str) -> tuple[Section, ...]:
-    """The sections of a file of `docs/`, in its order."""
+    """The sections of a file of `docs/`, in order."""
     tokens = _markdown.parse((DOCS_DIR / file).read_text())
-    starts = [at for at, token in enumerate(tokens) if token.type == "heading_open"]
+    starts = [i for i, token in enumerate(tokens) if token.type == "heading_open"]
     ends = [*starts[1:], len(tokens)]
     return tuple(
         Section(tokens[start + 1].content, tokens[start:end])
@@ -102,28 +101,28 @@ def sections(file: str) -> tuple[Section, ...]:
 
 
 def heading_id(title: str) -> str:
-    """The id of a heading, as GitHub makes it."""
+    """The id of a heading, like GitHub's."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-def _parts(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
+def _render_parts(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     pending: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        name = _example_in(tokens[at : at + 3])
+    i = 0
+    while i < len(tokens):
+        name = _parse_example(tokens[i : i + 3])
         if name is None:
-            pending.append(tokens[at])
-            at += 1
+            pending.append(tokens[i])
+            i += 1
             continue
-        yield from _html(pending, file)
+        yield from _render_html(pending, file)
         pending = []
         yield ArticlePart(example=name)
-        at += 3
-    yield from _html(pending, file)
+        i += 3
+    yield from _render_html(pending, file)
 
 
-def _example_in(tokens: Sequence[Token]) -> str | None:
-    """The example that a paragraph stands for, if it does."""
+def _parse_example(tokens: Sequence[Token]) -> str | None:
+    """The name of the example, if the tokens are a paragraph with a link to one."""
     if [token.type for token in tokens] != ["paragraph_open", "inline", "paragraph_close"]:
         return None
     inner = tokens[1].children or []
@@ -133,46 +132,48 @@ def _example_in(tokens: Sequence[Token]) -> str | None:
     return href.removeprefix(_EXAMPLE_PREFIX) if href.startswith(_EXAMPLE_PREFIX) else None
 
 
-def _html(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
+def _render_html(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     if tokens:
         html = _Renderer(file).render(
-            list(_without_empty_heads(tokens)), _markdown.options, {"blocks": 0}
+            list(_without_empty_headers(tokens)), _markdown.options, {"blocks": 0}
         )
-        yield ArticlePart(html=mark_safe(html))  # noqa: S308 — our own text, raw HTML escaped
+        yield ArticlePart(html=mark_safe(html))  # noqa: S308 — our own files, raw HTML escaped
 
 
-def _without_empty_heads(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Markdown wants a head for every table. One that says nothing is left out; a cell of one
-    that says nothing heads nothing."""
-    at = 0
-    while at < len(tokens):
-        if tokens[at].type != "thead_open":
-            yield tokens[at]
-            at += 1
+def _without_empty_headers(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Leave out table headers without text, and turn their empty cells into `td`.
+
+    Markdown requires a header for every table.
+    """
+    i = 0
+    while i < len(tokens):
+        if tokens[i].type != "thead_open":
+            yield tokens[i]
+            i += 1
             continue
-        end = next(n for n in range(at, len(tokens)) if tokens[n].type == "thead_close")
-        head = tokens[at : end + 1]
+        end = next(n for n in range(i, len(tokens)) if tokens[n].type == "thead_close")
+        head = tokens[i : end + 1]
         if any(token.content for token in head if token.type == "inline"):
-            for place, token in enumerate(head):
-                if token.type == "th_open" and not head[place + 1].content:
-                    token.tag = head[place + 2].tag = "td"
+            for n, token in enumerate(head):
+                if token.type == "th_open" and not head[n + 1].content:
+                    token.tag = head[n + 2].tag = "td"
                 yield token
-        at = end + 1
+        i = end + 1
 
 
 class _Renderer(RendererHTML):
-    """Markdown in the clothes of our own components."""
+    """Renders with the markup of the design system's components."""
 
     def __init__(self, file: str) -> None:
         super().__init__()
         self.file = file
 
-    def heading_open(self, tokens: Sequence[Token], at: int, *_: object) -> str:
-        level = min(max(int(tokens[at].tag[1]), 2), 3)
-        return format_html('<h{} id="{}">', level, heading_id(tokens[at + 1].content))
+    def heading_open(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        level = min(max(int(tokens[idx].tag[1]), 2), 3)
+        return format_html('<h{} id="{}">', level, heading_id(tokens[idx + 1].content))
 
-    def heading_close(self, tokens: Sequence[Token], at: int, *_: object) -> str:
-        return f"</h{min(max(int(tokens[at].tag[1]), 2), 3)}>\n"
+    def heading_close(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        return f"</h{min(max(int(tokens[idx].tag[1]), 2), 3)}>\n"
 
     def table_open(self, *_: object) -> str:
         return '<div class="table-frame" tabindex="0"><table class="table">\n'
@@ -180,11 +181,11 @@ class _Renderer(RendererHTML):
     def table_close(self, *_: object) -> str:
         return "</table></div>\n"
 
-    def fence(self, tokens: Sequence[Token], at: int, *_: object) -> str:
-        token = tokens[at]
+    def fence(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        token = tokens[idx]
         title = _LANGUAGE_NAMES.get(token.info, "")
         label = title or "Text"
-        id = f"code-{heading_id(self.file)}-{token.map[0] if token.map else at}"
+        id = f"code-{heading_id(self.file)}-{token.map[0] if token.map else idx}"
         return format_html(
             '<div class="code"><header><span class="soft">{}</span>'
             '<button class="button button-quiet button-small" type="button" data-copy="#{}">Copy'
@@ -193,24 +194,24 @@ class _Renderer(RendererHTML):
             *(title, id, label, id, token.content),
         )
 
-    def link_open(self, tokens: Sequence[Token], at: int, *_: object) -> str:
-        href = self._address(str(tokens[at].attrGet("href")))
+    def link_open(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        href = self._resolve_link(str(tokens[idx].attrGet("href")))
         return format_html('<a href="{}">', href) if href else "<span>"
 
-    def link_close(self, tokens: Sequence[Token], at: int, *_: object) -> str:
-        opened = next(token for token in reversed(tokens[:at]) if token.type == "link_open")
-        return "</a>" if self._address(str(opened.attrGet("href"))) else "</span>"
+    def link_close(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
+        opened = next(token for token in reversed(tokens[:idx]) if token.type == "link_open")
+        return "</a>" if self._resolve_link(str(opened.attrGet("href"))) else "</span>"
 
-    def text(self, tokens: Sequence[Token], at: int, *rest: object) -> str:
-        """Words; a link that is named like its file is named like its page."""
-        content = tokens[at].content
-        if at and tokens[at - 1].type == "link_open" and content.endswith(".md"):
+    def text(self, tokens: Sequence[Token], idx: int, *rest: object) -> str:
+        """Text. A link whose text is a file name gets the title of the page instead."""
+        content = tokens[idx].content
+        if idx and tokens[idx - 1].type == "link_open" and content.endswith(".md"):
             page = find_page_of(content)
             content = page.title if page else content
         return format_html("{}", content)
 
-    def _address(self, href: str) -> str | None:
-        """Where a link leads; None where there is no page of ours."""
+    def _resolve_link(self, href: str) -> str | None:
+        """The URL of a link, or None where no page shows its target."""
         if "://" in href or href.startswith("/"):
             return href
         path, _, anchor = href.partition("#")

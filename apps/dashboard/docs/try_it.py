@@ -1,8 +1,7 @@
-"""What the docs pages let anybody try: a message to `sandbox/echo`.
+"""Try it: anyone can send a message to the model `sandbox/echo` from the docs pages.
 
-It is not a turn: nothing is written, no workspace, key or credit is touched, and no model but the
-echo can be asked. What comes back has the very form of the chat endpoint's answers, because the
-same functions make it.
+No turn is opened: nothing is written, and no key or credits are needed. The response is encoded by
+the functions of the chat endpoint, so it looks the same.
 """
 
 from __future__ import annotations
@@ -23,56 +22,57 @@ from apps.llm import services as llm
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 
 MAX_MESSAGE_LENGTH = 500
-TRIES, SECONDS = 20, 60
-"""How many messages one address may send in how long."""
+MAX_MESSAGES, WINDOW_SECONDS = 20, 60
+"""The rate limit of one IP address."""
 
-_SECOND = Timeouts(connect=1, first_token=1, between_tokens=1, total=1)
+_TIMEOUTS = Timeouts(connect=1, first_token=1, between_tokens=1, total=1)
 
 
 @dataclass(frozen=True, slots=True)
 class EchoAnswer:
-    """The events of an answer; `streams`: whether they were asked for as a stream."""
+    """The events of an answer. `is_stream`: whether the request asked for a stream."""
 
     started: TurnStarted
     deltas: list[AnswerDelta]
     ended: TurnEnded
-    streams: bool
+    is_stream: bool
 
     def as_json(self) -> dict[str, Any]:
         """The body of the JSON mode."""
         return {"success": True, "data": self.ended.data()}
 
     def as_stream(self) -> bytes:
-        """The frames of the stream, from the first to the last."""
+        """The body of the stream, with all its frames."""
         events: list[TurnEvent] = [self.started, *self.deltas, self.ended]
-        return (
-            b"".join(sse.encode_event(at, event) for at, event in enumerate(events, 1)) + sse.DONE
-        )
+        frames = [sse.encode_event(number, event) for number, event in enumerate(events, 1)]
+        return b"".join(frames) + sse.DONE
 
 
 def check_rate_limit(address: str | None) -> Window:
-    """Take a place among the tries of this address. Raises TooManyRequests."""
-    window = admit_sync(RateLimit(f"docs:{address or 'unknown'}", TRIES, SECONDS))
+    """Count a message of the IP address. Raises TooManyRequests."""
+    window = admit_sync(RateLimit(f"docs:{address or 'unknown'}", MAX_MESSAGES, WINDOW_SECONDS))
     if not window.admitted:
         raise TooManyRequests(window.retry_after)
     return window
 
 
-def answer_with_echo(body: bytes) -> EchoAnswer:
-    """The answer to a body as the chat endpoint takes it. Raises ValidationFailed, or the
-    serializer's error."""
+def answer(body: bytes) -> EchoAnswer:
+    """Answer a request body of the chat endpoint.
+
+    Raises ValidationFailed, or the ValidationError of a serializer.
+    """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         raise ValidationFailed(message="The body is not valid JSON.") from None
-    asks = parse_request(data, None, key_name="Idempotency-Key")
-    if len(asks.message) > MAX_MESSAGE_LENGTH:
+    parsed = parse_request(data, None, key_name="Idempotency-Key")
+    if len(parsed.message) > MAX_MESSAGE_LENGTH:
         problem = f"Here the message may have at most {MAX_MESSAGE_LENGTH} characters."
         raise ValidationFailed({"message": [problem]})
-    return async_to_sync(_ask_echo)(asks.message, bool(asks.stream))
+    return async_to_sync(_complete)(parsed.message, bool(parsed.stream))
 
 
-async def _ask_echo(message: str, streams: bool) -> EchoAnswer:
+async def _complete(message: str, is_stream: bool) -> EchoAnswer:
     conversation_id, message_id, turn_id = new_id(), new_id(), new_id()
     deltas: list[AnswerDelta] = []
     usage, reason = Usage(0, 0), "stop"
@@ -84,10 +84,10 @@ async def _ask_echo(message: str, streams: bool) -> EchoAnswer:
         max_tokens=None,
         api_base="",
         api_key_env="",
-        timeouts=_SECOND,
+        timeouts=_TIMEOUTS,
     )
 
-    def take(event: ModelEvent) -> None:
+    def on_event(event: ModelEvent) -> None:
         nonlocal usage, reason
         match event:
             case TextDelta():
@@ -97,7 +97,7 @@ async def _ask_echo(message: str, streams: bool) -> EchoAnswer:
             case Finish():
                 reason = event.reason
 
-    await llm.complete(request, take)
+    await llm.complete(request, on_event)
     ended = TurnEnded(
         "".join(delta.text for delta in deltas),
         *(conversation_id, message_id, turn_id),
@@ -107,4 +107,4 @@ async def _ask_echo(message: str, streams: bool) -> EchoAnswer:
         charged=0,
         balance=0,
     )
-    return EchoAnswer(TurnStarted(conversation_id, message_id, turn_id), deltas, ended, streams)
+    return EchoAnswer(TurnStarted(conversation_id, message_id, turn_id), deltas, ended, is_stream)

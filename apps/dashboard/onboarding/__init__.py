@@ -1,1 +1,1 @@
-"""Getting in: signing up, the first workspace, choosing one, following an invitation."""
+"""Sign-up, the first workspace, the choice of a workspace, and invitations."""

@@ -1,4 +1,4 @@
-"""The form with which people sign up."""
+"""Forms to sign up and to create a workspace."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from apps.accounts.models import User
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.services import create_workspace
 
-INVITATIONS = "/invitations/"
+INVITATIONS_PATH = "/invitations/"
 
 
 class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
-    """An account and its first workspace, both or neither.
+    """An account and its first workspace, created in one transaction.
 
-    Who comes from an invitation joins a workspace and need not name one.
+    Users who follow an invitation join its workspace, so the form does not ask for a name.
     """
 
     workspace_name = forms.CharField(
@@ -44,7 +44,7 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
     @transaction.atomic
     def save(self, request: HttpRequest) -> User:
         if not self.invited_email:
-            # An address that a link vouched for earlier is not this account's.
+            # The address verified by an earlier invitation link is not this account's.
             get_adapter(request).unstash_verified_email(request)
         user: User = super().save(request)
         if name := self.cleaned_data.get("workspace_name"):
@@ -53,16 +53,16 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
 
 def _invited_email(request: HttpRequest) -> str | None:
-    """The address of the invitation that the person is on the way to."""
-    then = request.POST.get("next") or request.GET.get("next") or ""
-    if not then.startswith(INVITATIONS):
+    """The email address of the invitation that the user is following."""
+    next_url = request.POST.get("next") or request.GET.get("next") or ""
+    if not next_url.startswith(INVITATIONS_PATH):
         return None
-    vouched_for: str | None = request.session.get("account_verified_email")
-    return vouched_for
+    email: str | None = request.session.get("account_verified_email")
+    return email
 
 
 class WorkspaceForm(forms.Form):
-    """What a new workspace is called."""
+    """The name of a new workspace."""
 
     name = forms.CharField(
         max_length=120,

@@ -1,4 +1,4 @@
-"""A person's first steps: from a name to a workspace with credits."""
+"""Create a workspace with its plan."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DEFAULT_PLAN = "free"
 
 @transaction.atomic
 def create_workspace(*, name: str, owner: User, actor: Actor) -> Workspace:
-    """A workspace of the person's own, on the free plan. Raises ValidationError for a bad name.
+    """Create a workspace on the free plan. Raises ValidationError for an invalid name.
 
-    The plan's credits come with the first workspace that a person owns, not with each: whoever
-    needs credits would make another workspace.
+    Only the first workspace that a user owns gets the plan's credits, so that nobody gets more
+    credits by creating workspaces.
     """
     first = not owns_a_workspace(owner)
     workspace = create_workspace_from_name(name=name, owner=owner, actor=actor)

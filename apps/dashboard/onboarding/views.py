@@ -22,17 +22,17 @@ from apps.workspaces.services import accept_invitation
 @require_safe
 @login_required
 def workspaces(request: HttpRequest) -> HttpResponse:
-    """Where a person goes after signing in: into the only workspace, or to choose one."""
-    places = list(memberships_for(signed_in_user(request)))
-    if len(places) == 1 and "choose" not in request.GET:
-        return redirect(places[0].workspace)
-    return render(request, "onboarding/workspaces.html", {"places": places})
+    """The page after signing in: redirect to the only workspace, or offer a choice."""
+    memberships = list(memberships_for(signed_in_user(request)))
+    if len(memberships) == 1 and "choose" not in request.GET:
+        return redirect(memberships[0].workspace)
+    return render(request, "onboarding/workspaces.html", {"memberships": memberships})
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
 def new_workspace(request: HttpRequest) -> HttpResponse:
-    """Another workspace of one's own."""
+    """Create another workspace."""
     form = WorkspaceForm(request.POST or None)
     if form.is_valid():
         user = signed_in_user(request)
@@ -46,16 +46,16 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """What is offered and to whom; accepting it, once signed in as that person."""
+    """Show an invitation. A POST by the signed-in user accepts it."""
     try:
-        offer = get_invitation_by_token(token)
+        found = get_invitation_by_token(token)
         if request.user.is_authenticated and request.method == "POST":
             return _accept(request, token)
-    except InvitationError as refusal:
-        return render(request, "onboarding/refused.html", {"refusal": refusal}, status=410)
+    except InvitationError as error:
+        return render(request, "onboarding/refused.html", {"error": error}, status=410)
     if not request.user.is_authenticated:
-        _expect(request, offer)
-    return render(request, "onboarding/invitation.html", {"invitation": offer})
+        _stash_verified_email(request, found)
+    return render(request, "onboarding/invitation.html", {"invitation": found})
 
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
@@ -65,7 +65,7 @@ def _accept(request: HttpRequest, token: str) -> HttpResponse:
     return redirect(member.workspace)
 
 
-def _expect(request: HttpRequest, offer: Invitation) -> None:
-    """Whoever holds the link reads the mailbox that it was sent to: no second proof is asked."""
-    if offer.is_open(timezone.now()):
-        get_adapter(request).stash_verified_email(request, offer.email)
+def _stash_verified_email(request: HttpRequest, invitation: Invitation) -> None:
+    """Remember the invited address as verified: the link was sent to it."""
+    if invitation.is_open(timezone.now()):
+        get_adapter(request).stash_verified_email(request, invitation.email)

@@ -1,1 +1,1 @@
-"""People who left their contact details with a chatbot."""
+"""Leads: people who left their contact details with a chatbot."""

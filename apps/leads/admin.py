@@ -8,7 +8,7 @@ from apps.leads.models import CapturedField, Lead, Reading
 
 @admin.register(Lead)
 class LeadAdmin(ReadOnlyAdmin):
-    """A workspace's own data: staff find a lead, and leave changing it to its workspace."""
+    """Read-only: staff can find leads, but only their workspace changes them."""
 
     list_display = ["name", "email", "phone", "workspace", "chatbot", "status", "created_at"]
     list_display_links = ["name", "email", "phone"]
@@ -21,7 +21,7 @@ class LeadAdmin(ReadOnlyAdmin):
 
 @admin.register(CapturedField)
 class CapturedFieldAdmin(ReadOnlyAdmin):
-    """That a detail was given, when and where; what it says is the lead's."""
+    """Citations without their values, which are personal data."""
 
     list_display = ["id", "workspace", "lead", "field", "created_at"]
     list_select_related = ["workspace", "lead"]

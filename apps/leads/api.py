@@ -1,4 +1,4 @@
-"""Leads over REST, for one chatbot and for the whole workspace: parse, call, format."""
+"""REST endpoints of leads, of one chatbot and of the whole workspace."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ninja import Query, Router, Status
 from apps.api_kit.authentication import ApiKeyAuth, get_caller
 from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
+from apps.api_kit.schemas import DeletedSchema, SuccessSchema
 from apps.audit.services import caller_actor
 from apps.chatbots.errors import ChatbotNotFound
 from apps.leads import services
@@ -21,10 +22,9 @@ from apps.leads.queries import LeadPage, lead_page, leads_for
 from apps.leads.schemas import (
     CreateLeadSchema,
     CreateLeadWithChatbotSchema,
-    DeletedLeadAnswer,
-    LeadAnswer,
     LeadFiltersSchema,
-    LeadListAnswer,
+    LeadListSchema,
+    LeadSchema,
     UpdateLeadSchema,
 )
 
@@ -32,111 +32,113 @@ router = Router(tags=["leads"], by_alias=True)
 
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
-CREATED = {201: LeadAnswer, 200: LeadAnswer}
-OF_CHATBOT = "/chatbots/{chatbot_id}/leads"
-ONE_OF_CHATBOT = "/chatbots/{chatbot_id}/leads/{lead_id}"
-CHANGING = ["PUT", "PATCH"]
+CREATED = {201: SuccessSchema[LeadSchema], 200: SuccessSchema[LeadSchema]}
+CHATBOT_LEADS = "/chatbots/{chatbot_id}/leads"
+CHATBOT_LEAD = "/chatbots/{chatbot_id}/leads/{lead_id}"
+UPDATE_METHODS = ["PUT", "PATCH"]
 
-Answer = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-@router.get(OF_CHATBOT, auth=READ, response=LeadListAnswer)
+@router.get(CHATBOT_LEADS, auth=READ, response=SuccessSchema[LeadListSchema])
 def list_leads_of_chatbot(
     request: HttpRequest, chatbot_id: str, filters: Query[LeadFiltersSchema]
-) -> Answer:
+) -> JsonObject:
     """The chatbot's leads, newest first."""
     chatbot_id = resolve_chatbot_id(get_caller(request).workspace_id, chatbot_id)
-    return _listed(request, filters, chatbot_id)
+    return _list_leads(request, filters, chatbot_id)
 
 
-@router.get("/leads", auth=READ, response=LeadListAnswer)
-def list_leads(request: HttpRequest, filters: Query[LeadFiltersSchema]) -> Answer:
+@router.get("/leads", auth=READ, response=SuccessSchema[LeadListSchema])
+def list_leads(request: HttpRequest, filters: Query[LeadFiltersSchema]) -> JsonObject:
     """The workspace's leads, newest first."""
-    return _listed(request, filters, None)
+    return _list_leads(request, filters, None)
 
 
-@router.post(OF_CHATBOT, auth=MANAGE, response=CREATED)
+@router.post(CHATBOT_LEADS, auth=MANAGE, response=CREATED)
 def create_lead_of_chatbot(
     request: HttpRequest, chatbot_id: str, body: CreateLeadSchema
-) -> Status[Answer]:
-    """Create a lead: 201. The same email for the same chatbot changes the lead it has: 200."""
-    return _created(request, chatbot_id, body)
+) -> Status[JsonObject]:
+    """Create a lead (201), or update the chatbot's lead with this email (200)."""
+    return _create_lead(request, chatbot_id, body)
 
 
 @router.post("/leads", auth=MANAGE, response=CREATED, openapi_extra=raises(ChatbotNotFound))
-def create_lead(request: HttpRequest, body: CreateLeadWithChatbotSchema) -> Status[Answer]:
-    """Create a lead for the chatbot that the body names: 201, or 200 as above."""
-    return _created(request, body.chatbot_id, body)
+def create_lead(request: HttpRequest, body: CreateLeadWithChatbotSchema) -> Status[JsonObject]:
+    """Create a lead of the chatbot in the body (201), or update its lead with this email (200)."""
+    return _create_lead(request, body.chatbot_id, body)
 
 
-@router.get(ONE_OF_CHATBOT, auth=READ, response=LeadAnswer)
-def get_lead_of_chatbot(request: HttpRequest, chatbot_id: str, lead_id: str) -> Answer:
+@router.get(CHATBOT_LEAD, auth=READ, response=SuccessSchema[LeadSchema])
+def get_lead_of_chatbot(request: HttpRequest, chatbot_id: str, lead_id: str) -> JsonObject:
     """One lead of the chatbot."""
-    return _shown(_lead(request, lead_id, chatbot_id))
+    return _success(_lead(request, lead_id, chatbot_id))
 
 
-@router.get("/leads/{lead_id}", auth=READ, response=LeadAnswer)
-def get_lead(request: HttpRequest, lead_id: str) -> Answer:
+@router.get("/leads/{lead_id}", auth=READ, response=SuccessSchema[LeadSchema])
+def get_lead(request: HttpRequest, lead_id: str) -> JsonObject:
     """One lead of the workspace."""
-    return _shown(_lead(request, lead_id))
+    return _success(_lead(request, lead_id))
 
 
 @router.api_operation(
-    CHANGING,
-    ONE_OF_CHATBOT,
+    UPDATE_METHODS,
+    CHATBOT_LEAD,
     auth=MANAGE,
-    response=LeadAnswer,
+    response=SuccessSchema[LeadSchema],
     openapi_extra=raises(LeadEmailTaken),
 )
 def update_lead_of_chatbot(
     request: HttpRequest, chatbot_id: str, lead_id: str, body: UpdateLeadSchema
-) -> Answer:
-    """Change the fields that are given. PUT and PATCH do the same."""
-    return _updated(request, _lead(request, lead_id, chatbot_id), body)
+) -> JsonObject:
+    """Change the given fields. PUT and PATCH do the same."""
+    return _update_lead(request, _lead(request, lead_id, chatbot_id), body)
 
 
 @router.api_operation(
-    CHANGING,
+    UPDATE_METHODS,
     "/leads/{lead_id}",
     auth=MANAGE,
-    response=LeadAnswer,
+    response=SuccessSchema[LeadSchema],
     openapi_extra=raises(LeadEmailTaken),
 )
-def update_lead(request: HttpRequest, lead_id: str, body: UpdateLeadSchema) -> Answer:
-    """Change the fields that are given. PUT and PATCH do the same."""
-    return _updated(request, _lead(request, lead_id), body)
+def update_lead(request: HttpRequest, lead_id: str, body: UpdateLeadSchema) -> JsonObject:
+    """Change the given fields. PUT and PATCH do the same."""
+    return _update_lead(request, _lead(request, lead_id), body)
 
 
-@router.delete(ONE_OF_CHATBOT, auth=MANAGE, response=DeletedLeadAnswer)
-def delete_lead_of_chatbot(request: HttpRequest, chatbot_id: str, lead_id: str) -> Answer:
+@router.delete(CHATBOT_LEAD, auth=MANAGE, response=SuccessSchema[DeletedSchema])
+def delete_lead_of_chatbot(request: HttpRequest, chatbot_id: str, lead_id: str) -> JsonObject:
     """Delete the lead. The conversation stays."""
-    return _deleted(request, _lead(request, lead_id, chatbot_id))
+    return _delete_lead(request, _lead(request, lead_id, chatbot_id))
 
 
-@router.delete("/leads/{lead_id}", auth=MANAGE, response=DeletedLeadAnswer)
-def delete_lead(request: HttpRequest, lead_id: str) -> Answer:
+@router.delete("/leads/{lead_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
+def delete_lead(request: HttpRequest, lead_id: str) -> JsonObject:
     """Delete the lead. The conversation stays."""
-    return _deleted(request, _lead(request, lead_id))
+    return _delete_lead(request, _lead(request, lead_id))
 
 
 def _lead(request: HttpRequest, lead_id: str, chatbot_id: str | None = None) -> Lead:
     return resolve_lead(get_caller(request).workspace_id, lead_id, chatbot_id=chatbot_id)
 
 
-def _listed(request: HttpRequest, filters: LeadFiltersSchema, chatbot_id: str | None) -> Answer:
-    found = leads_for(
+def _list_leads(
+    request: HttpRequest, filters: LeadFiltersSchema, chatbot_id: str | None
+) -> JsonObject:
+    leads = leads_for(
         get_caller(request).workspace_id,
         chatbot_id=chatbot_id,
         status=filters.status,
         source=filters.source,
         search=filters.search,
     )
-    page = lead_page(found, page=filters.page, limit=filters.limit)
-    leads = [lead_payload(lead) for lead in page.leads]
-    return {"success": True, "data": {"leads": leads, "pagination": _pagination(page)}}
+    page = lead_page(leads, page=filters.page, limit=filters.limit)
+    rows = [lead_payload(lead) for lead in page.leads]
+    return {"success": True, "data": {"leads": rows, "pagination": _pagination(page)}}
 
 
-def _pagination(page: LeadPage) -> Answer:
+def _pagination(page: LeadPage) -> JsonObject:
     return {
         "page": page.page,
         "limit": page.limit,
@@ -147,7 +149,9 @@ def _pagination(page: LeadPage) -> Answer:
     }
 
 
-def _created(request: HttpRequest, chatbot_id: str, body: CreateLeadSchema) -> Status[Answer]:
+def _create_lead(
+    request: HttpRequest, chatbot_id: str, body: CreateLeadSchema
+) -> Status[JsonObject]:
     workspace_id = get_caller(request).workspace_id
     lead, is_new = services.create_lead(
         workspace_id=workspace_id,
@@ -155,11 +159,11 @@ def _created(request: HttpRequest, chatbot_id: str, body: CreateLeadSchema) -> S
         fields=body.fields(),
         actor=caller_actor(request),
     )
-    return Status(201 if is_new else 200, _shown(lead))
+    return Status(201 if is_new else 200, _success(lead))
 
 
-def _updated(request: HttpRequest, lead: Lead, body: UpdateLeadSchema) -> Answer:
-    return _shown(
+def _update_lead(request: HttpRequest, lead: Lead, body: UpdateLeadSchema) -> JsonObject:
+    return _success(
         services.update_lead(
             workspace_id=lead.workspace_id,
             lead_id=lead.id,
@@ -169,12 +173,12 @@ def _updated(request: HttpRequest, lead: Lead, body: UpdateLeadSchema) -> Answer
     )
 
 
-def _deleted(request: HttpRequest, lead: Lead) -> Answer:
+def _delete_lead(request: HttpRequest, lead: Lead) -> JsonObject:
     services.delete_lead(
         workspace_id=lead.workspace_id, lead_id=lead.id, actor=caller_actor(request)
     )
     return {"success": True, "data": {"id": lead.id, "deleted": True}}
 
 
-def _shown(lead: Lead) -> Answer:
+def _success(lead: Lead) -> JsonObject:
     return {"success": True, "data": lead_payload(lead)}

@@ -1,4 +1,4 @@
-"""Email addresses and phone numbers in the one form in which they are kept and compared."""
+"""Normalise email addresses and phone numbers, for storage and comparison."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MAX_PHONE_INPUT_LENGTH = 40
 
 
 def normalize_email(text: str) -> str:
-    """The address in lower case, its domain in Unicode. Nothing is asked of the network.
+    """Return the address in lower case with its domain in Unicode. Makes no DNS query.
 
-    In theory a mailbox may tell upper from lower case; no provider that people use does, and two
-    leads that differ by it are one person. Raises ValueError with a sentence.
+    A mailbox may be case-sensitive in theory, but is not at any common provider, and two leads
+    that differ by case are one person. Raises ValueError with a message for the user.
     """
     try:
         email = validate_email(text.strip(), check_deliverability=False).normalized.lower()
@@ -25,9 +25,9 @@ def normalize_email(text: str) -> str:
 
 
 def normalize_phone(text: str) -> str:
-    """The number in E.164, such as +442079460958. It must begin with its country's code.
+    """Return the number in E.164, such as +442079460958. It must start with a country code.
 
-    An extension is refused: E.164 has no place for it. Raises ValueError with a sentence.
+    An extension is refused, because E.164 has none. Raises ValueError with a message for the user.
     """
     if len(text) > _MAX_PHONE_INPUT_LENGTH:
         raise ValueError("This is too long for a phone number.")

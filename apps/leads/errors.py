@@ -4,14 +4,14 @@ from apps.core.errors import Conflict, NotFound
 
 
 class LeadNotFound(NotFound):
-    """Absent, of another chatbot, or another workspace's: the same answer."""
+    """The lead does not exist, or belongs to another chatbot or workspace."""
 
     code = "LEAD_NOT_FOUND"
     message = "Lead not found or access denied"
 
 
 class LeadEmailTaken(Conflict):
-    """A lead cannot be given the email address of another: there is one an address."""
+    """Another lead of the chatbot has the email address, which is unique there."""
 
     code = "LEAD_EMAIL_TAKEN"
     message = "Another lead of this chatbot has this email address."

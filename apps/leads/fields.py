@@ -1,4 +1,4 @@
-"""The fields of a lead as callers give them: checked, and in the form in which they are kept."""
+"""Types that validate and normalise the fields of a lead."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ MAX_SEARCH_LENGTH = 200
 
 
 class LeadFields(TypedDict, total=False):
-    """What to set of a lead. Only the fields that are there are touched; a `phone` of None is
-    taken away; `metadata` is merged (see `merge_metadata`)."""
+    """The fields to set on a lead; absent fields stay unchanged.
+
+    A `phone` of None removes the phone number; `metadata` is merged by `merge_metadata`.
+    """
 
     name: str
     email: str
@@ -28,11 +30,10 @@ class LeadFields(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-def merge_metadata(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Metadata after a change: a key that is given replaces what was under it, whole; null takes
-    it away; keys that are not given stay. Raises ValueError if the whole becomes too large."""
-    both = {**kept, **given}
-    return validate_json_object({key: value for key, value in both.items() if value is not None})
+def merge_metadata(current: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Merge metadata by its top-level keys; None removes a key. Raises ValueError if too large."""
+    merged = {**current, **changes}
+    return validate_json_object({key: value for key, value in merged.items() if value is not None})
 
 
 _EMAIL = {"format": "email", "minLength": 3, "examples": ["ada@example.com"]}

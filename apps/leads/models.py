@@ -15,7 +15,7 @@ from apps.workspaces.models import Workspace
 
 
 class LeadStatus(models.TextChoices):
-    """How far the workspace has come with a lead."""
+    """The status that the workspace gives a lead."""
 
     NEW = "new"
     CONTACTED = "contacted"
@@ -28,8 +28,8 @@ class LeadStatus(models.TextChoices):
 class Lead(models.Model):
     """A person's contact details, captured for a chatbot.
 
-    `email` and `phone` are normalised (`contacts.py`). Who left a phone number alone has no email,
-    and who has not said a name has an empty one: nothing is invented.
+    `email` and `phone` are normalised (`contact_formats.py`). A lead has at least one of them;
+    `email` is null, and `phone` and `name` are empty, while unknown.
     """
 
     id = IdField()
@@ -62,7 +62,7 @@ class Lead(models.Model):
                 fields=["workspace", "chatbot", "-created_at", "-id"],
                 name="leads_newest_of_chatbot",
             ),
-            # With the chatbot in them, its lists too are counted from the index alone.
+            # Including the chatbot lets its lists be counted by an index-only scan.
             models.Index(
                 fields=["workspace", "status", "-created_at", "-id"],
                 include=["chatbot"],
@@ -75,7 +75,7 @@ class Lead(models.Model):
             ),
             models.Index(fields=["status", "-id"], name="leads_of_all_by_status"),
             models.Index(fields=["phone"], name="leads_of_all_by_phone", condition=~Q(phone="")),
-            # Upper, because that is what Django's icontains compares.
+            # Upper, because Django's icontains compares upper case.
             GinIndex(
                 F("workspace"),
                 OpClass(Upper("name"), name="gin_trgm_ops"),
@@ -116,7 +116,7 @@ class Lead(models.Model):
 
 
 class LeadField(models.TextChoices):
-    """What can be captured from a message."""
+    """The fields that can be captured from a message."""
 
     NAME = "name"
     EMAIL = "email"
@@ -124,10 +124,9 @@ class LeadField(models.TextChoices):
 
 
 class CapturedField(models.Model):
-    """One detail of a lead and the message in which it was given, once for each conversation.
+    """A citation: one detail of a lead and the message that gave it, once per conversation.
 
-    It stays when the lead's own field says something else by now: that is a member's or an
-    integrator's word, this is the visitor's.
+    It keeps what the visitor wrote, also after a member or the API has changed the lead's field.
     """
 
     id = IdField()
@@ -157,9 +156,9 @@ class CapturedField(models.Model):
 
 
 class Reading(models.Model):
-    """A turn whose message has been read for contact details, so that none is read twice.
+    """Marks a turn as scanned for contact details, so that a deleted lead is not created again.
 
-    A lead that was deleted does not come back. Kept as long as the turn could be read again.
+    Deleted once the turn is too old to be scanned.
     """
 
     turn = models.OneToOneField(

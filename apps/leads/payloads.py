@@ -1,4 +1,4 @@
-"""A lead as integrators read it: in answers and in events, in one shape."""
+"""The JSON object of a lead, in API responses and webhook events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from apps.leads.models import Lead
 
 
 def lead_payload(lead: Lead) -> dict[str, Any]:
-    """The lead's JSON object. Asks for its captured fields unless they are there already."""
+    """Return the lead's JSON object. Queries its captured fields unless they are prefetched."""
     captured = sorted(lead.captured.all(), key=lambda each: (each.created_at, each.id))
     return {
         "id": lead.id,

@@ -1,4 +1,4 @@
-"""Reads of leads. Each takes its workspace."""
+"""Queries for leads of a workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRIGRAM_LENGTH = 3
 
 @dataclass(frozen=True, slots=True)
 class LeadPage:
-    """Some leads, and where they stand among all that were asked for."""
+    """One page of leads. `page` counts from 1; `total` counts the leads of all pages."""
 
     leads: list[Lead]
     page: int
@@ -24,12 +24,12 @@ class LeadPage:
 
     @property
     def total_pages(self) -> int:
-        """0 where there is nothing."""
+        """The number of pages; 0 without leads."""
         return -(-self.total // self.limit)
 
 
 def get_lead(workspace_id: str, lead_id: str, *, chatbot_id: str | None = None) -> Lead:
-    """The workspace's lead (of this chatbot). Raises LeadNotFound."""
+    """Return the workspace's lead, of this chatbot if given. Raises LeadNotFound."""
     lead = None
     if is_id(lead_id):
         lead = leads_for(workspace_id, chatbot_id=chatbot_id).filter(id=lead_id).first()
@@ -46,33 +46,33 @@ def leads_for(
     source: str | None = None,
     search: str | None = None,
 ) -> QuerySet[Lead]:
-    """The workspace's leads that match everything that is given.
+    """Return the workspace's leads that match all given filters.
 
-    `search` is found anywhere in a name or an email, in any case. Fewer than three characters are
-    found at the beginning alone: an index of trigrams knows nothing of shorter pieces.
+    `search` matches anywhere in the name or email, in any case. Fewer than three characters match
+    only at the beginning, because the trigram index cannot find shorter strings.
     """
-    found = Lead.objects.filter(workspace_id=workspace_id)
+    leads = Lead.objects.filter(workspace_id=workspace_id)
     if chatbot_id is not None:
-        found = found.filter(chatbot_id=chatbot_id)
+        leads = leads.filter(chatbot_id=chatbot_id)
     if status is not None:
-        found = found.filter(status=status)
+        leads = leads.filter(status=status)
     if source is not None:
-        found = found.filter(source=source)
+        leads = leads.filter(source=source)
     if search:
-        how = "icontains" if len(search) >= _TRIGRAM_LENGTH else "istartswith"
-        found = found.filter(Q(**{f"name__{how}": search}) | Q(**{f"email__{how}": search}))
-    return found
+        lookup = "icontains" if len(search) >= _TRIGRAM_LENGTH else "istartswith"
+        leads = leads.filter(Q(**{f"name__{lookup}": search}) | Q(**{f"email__{lookup}": search}))
+    return leads
 
 
 def lead_page(leads: QuerySet[Lead], *, page: int, limit: int) -> LeadPage:
-    """A page by its number, from 1, newest first; empty behind the last one.
+    """Return a page of leads, newest first. A page after the last one is empty.
 
-    Only the ids are counted off, from an index; the rows of one page are read.
+    The offset skips ids in an index; full rows are read for one page only.
     """
     total = leads.order_by().count()
-    first = (page - 1) * limit
-    if first >= total:
+    offset = (page - 1) * limit
+    if offset >= total:
         return LeadPage([], page, limit, total)
-    ids = leads.order_by("-created_at", "-id").values("id")[first : first + limit]
+    ids = leads.order_by("-created_at", "-id").values("id")[offset : offset + limit]
     rows = Lead.objects.filter(id__in=ids).order_by("-created_at", "-id")
     return LeadPage(list(rows.prefetch_related("captured")), page, limit, total)

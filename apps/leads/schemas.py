@@ -1,4 +1,4 @@
-"""The shapes of the leads' operations."""
+"""Request and response schemas of leads."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _search(text: str) -> str:
     return single_line(MAX_SEARCH_LENGTH)(text) if text.strip() else ""
 
 
-_SEARCHED: dict[str, Any] = {
+_SEARCH_SCHEMA: dict[str, Any] = {
     "maxLength": MAX_SEARCH_LENGTH,
     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
 }
 
 
 class LeadFiltersSchema(Schema):
-    """Which leads, and which page of them."""
+    """Filters and the page number of a list of leads."""
 
     page: int = Field(1, ge=1, le=MAX_PAGE)
     limit: int = Field(20, ge=1, le=100)
@@ -43,37 +43,39 @@ class LeadFiltersSchema(Schema):
     search: Annotated[str, AfterValidator(_search)] | None = Field(
         None,
         description="In name and email, in any case; up to 200 characters.",
-        json_schema_extra=_SEARCHED,
+        json_schema_extra=_SEARCH_SCHEMA,
     )
 
 
 class CreateLeadSchema(RequestSchema):
-    """A lead to create. Of the optional fields, null is as good as absent."""
+    """A lead to create. Null means absent for the optional fields."""
 
     name: Name
     email: Email
-    phone: Phone | None = Field(None, description="With its country's code: +44 20 7946 0958.")
+    phone: Phone | None = Field(None, description="With the country code: +44 20 7946 0958.")
     source: Source | None = None
     status: Status | None = None
     metadata: Metadata | None = Field(None, description="A JSON object of at most 16 KiB.")
 
     def fields(self) -> LeadFields:
-        """What was given, normalised."""
-        given = self.model_dump(exclude_none=True, include=set(LeadFields.__annotations__))
-        return cast(LeadFields, given)
+        """Return the given fields, normalised."""
+        fields = self.model_dump(exclude_none=True, include=set(LeadFields.__annotations__))
+        return cast(LeadFields, fields)
 
 
 class CreateLeadWithChatbotSchema(CreateLeadSchema):
-    """A lead to create, and the chatbot that it is for."""
+    """A lead to create, with its chatbot."""
 
     chatbot_id: str
 
 
 class UpdateLeadSchema(RequestSchema):
-    """What to change: fields that are absent stay as they are. A `phone` of null is taken away;
-    `metadata` is merged key by key, and a key of null is taken away."""
+    """The fields to change. An absent field stays unchanged.
 
-    # A factory: the field may be absent, while null is no value for it.
+    A `phone` of null removes it. `metadata` is merged key by key, and a null value removes the key.
+    """
+
+    # Default factories make a field optional without accepting null.
     name: Name = Field(default_factory=str)
     email: Email = Field(default_factory=str)
     phone: Phone | None = None
@@ -82,12 +84,12 @@ class UpdateLeadSchema(RequestSchema):
     metadata: Metadata = Field(default_factory=dict)
 
     def fields(self) -> LeadFields:
-        """What was given, normalised."""
+        """Return the given fields, normalised."""
         return cast(LeadFields, self.model_dump(exclude_unset=True))
 
 
 class CapturedFieldSchema(ResponseSchema):
-    """A detail that the visitor gave, and the message in which they did."""
+    """A detail that the visitor gave, and its message."""
 
     field: Literal["name", "email", "phone"]
     value: str
@@ -95,7 +97,7 @@ class CapturedFieldSchema(ResponseSchema):
 
 
 class LeadSchema(ResponseSchema):
-    """A lead. `name`, `email` and `phone` are null while they are not known."""
+    """A lead. `name`, `email` and `phone` are null while unknown."""
 
     id: str
     chatbot_id: str
@@ -112,7 +114,7 @@ class LeadSchema(ResponseSchema):
 
 
 class PaginationSchema(ResponseSchema):
-    """Where a page stands among all. `totalPages` is 0 where nothing was found."""
+    """The position of a page. `totalPages` is 0 if there are no leads."""
 
     page: int
     limit: int
@@ -125,23 +127,3 @@ class PaginationSchema(ResponseSchema):
 class LeadListSchema(ResponseSchema):
     leads: list[LeadSchema]
     pagination: PaginationSchema
-
-
-class DeletedLead(ResponseSchema):
-    id: str
-    deleted: Literal[True]
-
-
-class LeadAnswer(ResponseSchema):
-    success: Literal[True] = True
-    data: LeadSchema
-
-
-class LeadListAnswer(ResponseSchema):
-    success: Literal[True] = True
-    data: LeadListSchema
-
-
-class DeletedLeadAnswer(ResponseSchema):
-    success: Literal[True] = True
-    data: DeletedLead

@@ -1,5 +1,4 @@
-"""Changes to leads. Each tells of itself, in its own transaction: an event for the workspace's
-webhooks, and a line of the audit log where somebody did it."""
+"""Changes to leads. Each emits a webhook event and writes an audit entry in its transaction."""
 
 from __future__ import annotations
 
@@ -18,17 +17,17 @@ from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 
 API_SOURCE = "api"
-"""The source of a lead that names none."""
+"""The default source of a lead that is created over the API."""
 
 
 @transaction.atomic
 def create_lead(
     *, workspace_id: str, chatbot_id: str, fields: LeadFields, actor: Actor
 ) -> tuple[Lead, bool]:
-    """The lead with these fields, an email among them; and whether it is new.
+    """Create a lead, or update the chatbot's lead with this email. Return it and whether it is new.
 
-    The same email for the same chatbot is the same lead: it is changed as `update_lead` would,
-    also where many callers create it at the same moment. Raises ValidationFailed.
+    `fields` must have an email. Concurrent calls with one email create one lead. Raises
+    ValidationFailed.
     """
     lead, is_new = Lead.objects.get_or_create(
         workspace_id=workspace_id,
@@ -46,9 +45,9 @@ def create_lead(
 
 @transaction.atomic
 def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: Actor) -> Lead:
-    """Set the fields that are given; what would change nothing is told to nobody.
+    """Set the given fields. Emits nothing if no value changes.
 
-    Raises LeadNotFound, or LeadEmailTaken.
+    Raises LeadNotFound or LeadEmailTaken.
     """
     lead = lock_lead(workspace_id, lead_id)
     changed = apply_changes(lead=lead, fields=fields)
@@ -60,26 +59,25 @@ def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: A
 
 @transaction.atomic
 def delete_lead(*, workspace_id: str, lead_id: str, actor: Actor) -> None:
-    """Delete the lead with what was captured of it; messages stay. Raises LeadNotFound."""
+    """Delete the lead with its citations; messages stay. Raises LeadNotFound."""
     lead = lock_lead(workspace_id, lead_id)
     record_change(lead, actor=actor, action="lead.deleted")
     lead.delete()
 
 
 def lock_lead(workspace_id: str, lead_id: str) -> Lead:
-    """The lead, kept from others until the transaction ends. Raises LeadNotFound."""
-    found = Lead.objects.select_for_update().filter(workspace_id=workspace_id, id=lead_id)
-    lead = found.first()
+    """Return the lead, locked until the transaction ends. Raises LeadNotFound."""
+    leads = Lead.objects.select_for_update().filter(workspace_id=workspace_id, id=lead_id)
+    lead = leads.first()
     if lead is None:
         raise LeadNotFound
     return lead
 
 
 def apply_changes(*, lead: Lead, fields: LeadFields) -> list[str]:
-    """Save what differs from the locked lead; the names of the columns that did, in order.
+    """Save the changed fields of a locked lead. Return the names of the changed columns, sorted.
 
-    Raises LeadEmailTaken, or ValidationFailed where nothing
-    would be left by which to reach the person.
+    Raises LeadEmailTaken, or ValidationFailed if neither email nor phone would remain.
     """
     columns = to_columns(lead.metadata, fields)
     changed = sorted(name for name, value in columns.items() if getattr(lead, name) != value)
@@ -103,14 +101,14 @@ def apply_changes(*, lead: Lead, fields: LeadFields) -> list[str]:
 
 
 def emit_lead_event(*, lead: Lead, event: EventType) -> None:
-    """Tell the workspace's webhooks of the lead as it is now."""
+    """Emit a webhook event with the lead's current data."""
     emit(workspace_id=lead.workspace_id, event=event, data=lead_payload(lead))
 
 
 def to_columns(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
-    """The fields as the table holds them, metadata merged into what is kept.
+    """Convert fields to column values, merging them into the lead's current `metadata`.
 
-    Raises ValidationFailed where the metadata would become too large.
+    Raises ValidationFailed if the merged metadata is too large.
     """
     columns: dict[str, Any] = dict(fields)
     if "phone" in columns:

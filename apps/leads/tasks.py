@@ -6,6 +6,6 @@ from apps.leads import capture
 
 
 @shared_task(name="apps.leads.tasks.read_turns")  # type: ignore[untyped-decorator]
-def read_turns() -> int:
-    """Read new messages for contact details. Nothing is lost if a run is missed or doubled."""
+def scan_new_turns() -> int:
+    """Detect contact details in new messages. A run can be missed or repeated."""
     return capture.scan_new_turns()

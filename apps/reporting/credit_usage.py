@@ -1,4 +1,4 @@
-"""A workspace's credits as the dashboard shows them: the statement, and what they went into."""
+"""Credit usage of a workspace, as the dashboard's credits page shows it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def conversation_ids_by_turn(
 
 @dataclass(frozen=True, slots=True)
 class UsageItem:
-    """What something was used for: settled or running turns, and the credits charged for them."""
+    """Turns of a chatbot, model or API key and the credits charged for them."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ class UsageItem:
 
 @dataclass(frozen=True, slots=True)
 class UsageBreakdown:
-    """The use in a period, by chatbot, by model and by key; the dearest first."""
+    """Usage by chatbot, by model and by API key, the most credits first."""
 
     chatbots: list[UsageItem]
     models: list[UsageItem]
@@ -56,7 +56,7 @@ class UsageBreakdown:
         return sum(use.turns for use in self.models)
 
 
-_USE = """
+_USAGE = """
 SELECT CASE WHEN grouping(chatbot_id) = 0 THEN 'chatbot'
             WHEN grouping(model_name) = 0 THEN 'model' ELSE 'key' END,
        coalesce(chatbot_id, model_name, api_key_id, ''), count(*), sum(credits_charged)
@@ -68,18 +68,20 @@ ORDER BY 4 DESC, 3 DESC, 2
 
 
 def usage_breakdown(workspace_id: str, *, since: datetime) -> UsageBreakdown:
-    """What the turns since then were charged: three statements, one walk over the turns."""
-    found: dict[str, list[tuple[str, int, int]]] = {"chatbot": [], "model": [], "key": []}
+    """Return the usage since a time, with three SQL statements and one scan of the turns."""
+    groups: dict[str, list[tuple[str, int, int]]] = {"chatbot": [], "model": [], "key": []}
     with connection.cursor() as cursor:
-        cursor.execute(_USE, {"workspace": workspace_id, "since": since})
-        for by, id, turns, credits in cursor.fetchall():
-            found[by].append((id, turns, int(credits)))
+        cursor.execute(_USAGE, {"workspace": workspace_id, "since": since})
+        for group, id, turns, credits in cursor.fetchall():
+            groups[group].append((id, turns, int(credits)))
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id)
     keys = ApiKey.objects.filter(workspace_id=workspace_id)
     names = dict(chatbots.values_list("id", "name")) | dict(keys.values_list("id", "name"))
-    no_key = "Playground"
 
-    def named(by: str) -> list[UsageItem]:
-        return [UsageItem(id, names.get(id, id or no_key), *amounts) for id, *amounts in found[by]]
+    def items(group: str) -> list[UsageItem]:
+        return [
+            UsageItem(id, names.get(id, id or "Playground"), turns, credits)
+            for id, turns, credits in groups[group]
+        ]
 
-    return UsageBreakdown(named("chatbot"), named("model"), named("key"))
+    return UsageBreakdown(items("chatbot"), items("model"), items("key"))

@@ -1,4 +1,4 @@
-"""Lists that leave as files."""
+"""Stream lists as CSV files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from apps.infrastructure.postgres.threads import in_thread
 M = TypeVar("M", bound=Model)
 C = TypeVar("C")
 Batch = tuple[str, C | None]
-"""Lines of a file, and where to go on; None at its end."""
+"""Lines of a file and the cursor of the next batch, None at the end."""
 CSV_BATCH_SIZE = 500
-"""Rows that are read, written and let go at a time."""
+"""Rows that are held in memory at a time."""
 
 
 def csv_response(
     name: str, header: Sequence[str], rows: QuerySet[M], line: Callable[[M], Sequence[object]]
 ) -> StreamingHttpResponse:
-    """All the rows, newest first, as a CSV file that is sent while it is read.
+    """Return a response that streams all rows, newest first, as a CSV file.
 
-    However many there are, few are held at once, and no transaction is open while a slow reader
-    takes its time: a row that is added meanwhile is not in it.
+    Rows are read in batches, without a transaction that stays open for a slow client. Rows that
+    are added during the download are not included.
     """
 
     def batch(cursor: str | None) -> Batch[str]:
@@ -39,7 +39,7 @@ def csv_response(
 def stream_csv(
     name: str, header: Sequence[str], batch: Callable[[C | None], Batch[C]]
 ) -> StreamingHttpResponse:
-    """A CSV file of batches: the first is asked for with None, each next with what came before."""
+    """Return a response that streams batches: `batch(None)`, then `batch(cursor)` until None."""
 
     async def lines() -> AsyncIterator[str]:
         yield csv_lines([header])

@@ -1,4 +1,4 @@
-"""The figures of a workspace over a time: one statement each, over the index of its turns."""
+"""Metrics of a workspace for the overview page, each read with one SQL statement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.db import connection
 
 DAY = timedelta(days=1)
 PERIODS = {"today": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
-"""How far back a page may look. Today means the last 24 hours: a morning is not empty."""
+"""The periods of the page. "today" is the last 24 hours, so that it is not empty in the morning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What happened in a period. Times in milliseconds; None where nothing was measured."""
+    """Metrics of a period. `p50_ms` and `p95_ms` are times to the first token, None without any."""
 
     messages: int
     conversations: int
@@ -27,7 +27,7 @@ class Summary:
 
     @property
     def error_rate(self) -> float:
-        """Failed and abandoned turns among all, in percent."""
+        """The percentage of turns that failed or were abandoned."""
         return 100 * self.failed / self.turns if self.turns else 0.0
 
 
@@ -44,7 +44,7 @@ FROM conversations_turn
 WHERE workspace_id = %(workspace)s AND created_at >= %(since)s AND created_at < %(until)s
 """
 
-_USERS = """
+_ACTIVE_USERS = """
 SELECT count(DISTINCT message.metadata ->> 'userId')
 FROM conversations_turn AS turn
 JOIN conversations_message AS message ON message.turn_id = turn.id AND message.role = 'user'
@@ -78,7 +78,7 @@ ORDER BY count(*) DESC, error_code
 
 
 def summary(workspace_id: str, *, since: datetime, until: datetime) -> Summary:
-    """The figures of the turns that began from `since` until before `until`."""
+    """Return the metrics of the turns that opened at `since` or later and before `until`."""
     row = _rows(_SUMMARY, workspace_id, since, until)[0]
     p50, p95 = row[5] or (None, None)
     return Summary(
@@ -103,16 +103,16 @@ def describe_change(now: int, before: int, *, period: str) -> str:
 
 
 def count_active_users(workspace_id: str, *, since: datetime, until: datetime) -> int:
-    """How many users sent a message in that time, as `metadata.userId` tells them apart.
+    """Count the distinct `metadata.userId` of messages in the period.
 
-    It reads every message of the time, which the other figures do not: ask for one time only.
+    Unlike the other metrics, it reads every message of the period.
     """
-    return int(_rows(_USERS, workspace_id, since, until)[0][0])
+    return int(_rows(_ACTIVE_USERS, workspace_id, since, until)[0][0])
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """An hour or a day of the charts."""
+    """The metrics of an hour or a day, for the charts."""
 
     at: datetime
     turns: int
@@ -123,21 +123,24 @@ class Bucket:
 
 
 def turns_over_time(workspace_id: str, *, since: datetime, until: datetime) -> list[Bucket]:
-    """The same over time: by the hour for a day, by the day for more. Empty ones are there too."""
+    """Return hourly buckets for up to a day, else daily ones, including empty buckets."""
     step = timedelta(hours=1) if until - since <= DAY else DAY
     rows = _rows(_SERIES, workspace_id, since, until, step)
-    return [Bucket(at, n, int(c), f, round(p50), round(p95)) for at, n, c, f, p50, p95 in rows]
+    return [
+        Bucket(start, turns, int(credits), failed, round(p50), round(p95))
+        for start, turns, credits, failed, p50, p95 in rows
+    ]
 
 
 def count_errors_by_code(
     workspace_id: str, *, since: datetime, until: datetime
 ) -> list[tuple[str, int]]:
-    """How many turns ended with each error code, most first."""
+    """Return how many turns ended with each error code, the most frequent first."""
     return [(code, count) for code, count in _rows(_ERRORS, workspace_id, since, until)]
 
 
 def days_until_empty(*, balance: int, credits: int, period: timedelta) -> int | None:
-    """In how many days the credits run out at the pace of a period; None if nothing is used."""
+    """Return in how many days a balance lasts at the rate of a period, None if nothing is used."""
     if credits <= 0:
         return None
     return int(balance / (credits / (period / DAY)))

@@ -1,13 +1,12 @@
-"""The nightly check of the books: do account, ledger, chain and turns of each workspace agree?
+"""Reconcile accounts nightly: compare each account with its ledger, turns and hash chain.
 
-    balance                 = sum of the ledger
-    held                    = sum of the holds of running turns
-    each charge             = what its settled turn says it cost, and the other way round
-    the chain               holds, and goes through every hash that earlier nights noted
+    balance        equals the sum of the ledger
+    held           equals the sum of the holds of running turns
+    each charge    equals the credits of its settled turn, and the other way round
+    hash chain     is valid and contains every hash that earlier nights stored
 
-Reads the ledger and the turns, so it lives in the last of the apps. The figures of an account are
-one statement's, so of one moment, whatever settles meanwhile; the chain is read in short queries.
-No account is locked, and no more than some thousand rows are held.
+The figures of an account are read with one statement, so they are consistent while turns settle.
+The chain is read in short queries. No account is locked, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from apps.infrastructure.logging import get_logger
 log = get_logger(__name__)
 
 CLAIM_DURATION = timedelta(minutes=30)
-"""How long a worker may be silent over one account before another goes on in its place."""
+"""How long a worker may take for one account before another worker continues."""
 
 _FIGURES = """
 WITH charge AS (
   SELECT turn_id, -amount AS credits FROM credits_ledgerentry
   WHERE workspace_id = %(workspace)s AND kind = 'charge'
-), paid AS (
+), settled AS (
   SELECT id, credits_charged AS credits FROM conversations_turn
   WHERE workspace_id = %(workspace)s AND status <> 'running' AND credits_charged > 0
 ), ledger AS (
@@ -46,18 +45,18 @@ SELECT account.balance, ledger.credits, account.held,
   (SELECT coalesce(sum(credits_held), 0)::bigint FROM conversations_turn
    WHERE workspace_id = %(workspace)s AND status = 'running'),
   (SELECT coalesce(sum(credits), 0)::bigint FROM charge),
-  (SELECT coalesce(sum(credits), 0)::bigint FROM paid),
+  (SELECT coalesce(sum(credits), 0)::bigint FROM settled),
   ledger.entries,
-  (SELECT coalesce(min(coalesce(charge.turn_id, paid.id)), '')
-   FROM charge FULL JOIN paid ON paid.id = charge.turn_id
-   WHERE charge.credits IS DISTINCT FROM paid.credits)
+  (SELECT coalesce(min(coalesce(charge.turn_id, settled.id)), '')
+   FROM charge FULL JOIN settled ON settled.id = charge.turn_id
+   WHERE charge.credits IS DISTINCT FROM settled.credits)
 FROM credits_account AS account, ledger WHERE account.workspace_id = %(workspace)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """An account at one moment, as its row, its ledger and its turns tell it."""
+    """The figures of an account at one time, from its row, its ledger and its turns."""
 
     balance: int
     ledger_sum: int
@@ -69,26 +68,30 @@ class AccountFigures:
     differing_turn: str
 
     def faults(self) -> Iterator[Fault]:
-        """What does not agree."""
+        """Yield the differences between the figures."""
         if self.balance != self.ledger_sum:
-            yield Fault(f"The balance is {self.balance:,}, the ledger's sum {self.ledger_sum:,}.")
+            yield Fault(
+                f"The balance is {self.balance:,}, the ledger's sum is {self.ledger_sum:,}."
+            )
         if self.held != self.running_holds:
-            yield Fault(f"Held are {self.held:,}, running turns hold {self.running_holds:,}.")
+            yield Fault(
+                f"{self.held:,} credits are held, running turns hold {self.running_holds:,}."
+            )
         if self.differing_turn:
-            sentence = f"Charge and turn {self.differing_turn} do not say the same."
-            yield Fault(sentence, self.differing_turn)
+            message = f"The charge and the credits of turn {self.differing_turn} differ."
+            yield Fault(message, self.differing_turn)
 
 
 def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
-    """Check all accounts, once a day of UTC. None where that is done, or somebody is at it.
+    """Check all accounts, once per UTC day. Return None if it is done or another worker runs it.
 
-    A run that is cut off is gone on with by the next, once its claim has lapsed. Faults are
-    logged, told to the administrators by email, and stay in the rows.
+    An interrupted run is continued by the next one after its claim expires. Faults are logged,
+    emailed to ADMINS and stored in the rows.
     """
     night = _claim(now)
     if night is None:
         return None
-    for workspace_id in _unchecked(night):
+    for workspace_id in _unchecked_workspace_ids(night):
         check_account(night=night, workspace_id=workspace_id)
         night.claimed_until = datetime.now(now.tzinfo) + CLAIM_DURATION
         night.save(update_fields=["claimed_until"])
@@ -96,7 +99,7 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
     night.faults = failed_account_checks(night).count()
     night.digest = _digest(night)
     if night.faults:
-        _raise_alarm(night)
+        _email_admins(night)
     night.finished_at = datetime.now(now.tzinfo)
     night.save(update_fields=["accounts", "faults", "digest", "finished_at"])
     log.info(
@@ -110,12 +113,12 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
 
 
 def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
-    """Check one account and write down what was found."""
-    figures = _figures(workspace_id)
-    head, broken = verify_chain(
+    """Check one account and store the result."""
+    figures = _read_figures(workspace_id)
+    tip, chain_fault = verify_chain(
         workspace_id, last=figures.entries, checkpoints=chain_checkpoints(workspace_id)
     )
-    faults = [*([broken] if broken else []), *figures.faults()]
+    faults = [*([chain_fault] if chain_fault else []), *figures.faults()]
     check = AccountCheck(
         night=night,
         workspace_id=workspace_id,
@@ -125,8 +128,8 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
         running_holds=figures.running_holds,
         charges=figures.charges,
         turns_charged=figures.turns_charged,
-        entries=head.sequence,
-        last_hash=head.hash,
+        entries=tip.sequence,
+        last_hash=tip.hash,
         fault=" ".join(fault.message for fault in faults),
         fault_row_id=next((fault.row_id for fault in faults if fault.row_id), ""),
     )
@@ -136,19 +139,19 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
 
 
 def _claim(now: datetime) -> NightlyCheck | None:
-    fresh = NightlyCheck(day=now.date(), claimed_until=now + CLAIM_DURATION)
-    NightlyCheck.objects.bulk_create([fresh], ignore_conflicts=True)
-    if night := NightlyCheck.objects.filter(pk=fresh.pk).first():
+    new = NightlyCheck(day=now.date(), claimed_until=now + CLAIM_DURATION)
+    NightlyCheck.objects.bulk_create([new], ignore_conflicts=True)
+    if night := NightlyCheck.objects.filter(pk=new.pk).first():
         return night
-    silent = NightlyCheck.objects.filter(
+    abandoned = NightlyCheck.objects.filter(
         day=now.date(), finished_at=None, claimed_until__lt=datetime.now(now.tzinfo)
     )
-    if silent.update(claimed_until=datetime.now(now.tzinfo) + CLAIM_DURATION):
+    if abandoned.update(claimed_until=datetime.now(now.tzinfo) + CLAIM_DURATION):
         return NightlyCheck.objects.get(day=now.date())
     return None
 
 
-def _unchecked(night: NightlyCheck) -> Iterator[str]:
+def _unchecked_workspace_ids(night: NightlyCheck) -> Iterator[str]:
     checked = AccountCheck.objects.filter(night=night, workspace_id=OuterRef("pk"))
     ids = Account.objects.filter(~Exists(checked)).order_by("pk").values_list("pk", flat=True)
     last = ""
@@ -157,7 +160,7 @@ def _unchecked(night: NightlyCheck) -> Iterator[str]:
         last = batch[-1]
 
 
-def _figures(workspace_id: str) -> AccountFigures:
+def _read_figures(workspace_id: str) -> AccountFigures:
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, {"workspace": workspace_id})
         return AccountFigures(*cursor.fetchone())
@@ -170,7 +173,7 @@ def _digest(night: NightlyCheck) -> str:
     return digest.hexdigest()
 
 
-def _raise_alarm(night: NightlyCheck) -> None:
+def _email_admins(night: NightlyCheck) -> None:
     lines = [f"{check.workspace}: {check.fault}" for check in failed_account_checks(night)[:50]]
-    text = "\n".join(lines) + "\n\nThe admin has all of them: Credits, Account checks."
-    mail_admins(f"The books of {night.faults:,} accounts do not agree", text)
+    text = "\n".join(lines) + "\n\nAll of them are in the admin: Credits, Account checks."
+    mail_admins(f"{night.faults:,} accounts failed reconciliation", text)

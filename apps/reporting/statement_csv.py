@@ -1,4 +1,4 @@
-"""A month's statement as a file: every line of the ledger, between the two balances."""
+"""Monthly statements as CSV files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from django.http import StreamingHttpResponse
 from apps.core.csv_text import csv_lines
 from apps.credits.models import LedgerEntry
 from apps.reporting.csv_download import CSV_BATCH_SIZE, Batch, stream_csv
-from apps.reporting.monthly_statements import Month, StatementLine, balance_before, lines_after
+from apps.reporting.monthly_statements import StatementLine, balance_before, lines_after
+from apps.reporting.months import Month
 from apps.workspaces.models import Workspace
 
 COLUMNS = (
@@ -37,34 +38,34 @@ COLUMNS = (
 
 
 def statement_csv_response(workspace: Workspace, month: Month) -> StreamingHttpResponse:
-    """All lines of a month, oldest first, sent while they are read.
+    """Return a response that streams all ledger entries of a month, oldest first.
 
-    The first line has the opening balance, the last one the closing balance; the credits of the
-    lines between add up from one to the other.
+    The first line is the opening balance and the last one the closing balance. The credits of the
+    lines between them add up to the difference.
     """
 
     def batch(cursor: tuple[LedgerEntry, int] | None) -> Batch[tuple[LedgerEntry, int]]:
         rows: list[tuple[object, ...]] = []
         if cursor is None:
             last, balance = None, balance_before(workspace.id, month.start)
-            rows.append(_balance("opening balance", month.start, balance))
+            rows.append(_balance_cells("opening balance", month.start, balance))
         else:
             last, balance = cursor
-        found = lines_after(workspace.id, month, last, limit=CSV_BATCH_SIZE)
-        rows += [_cells(line) for line in found]
-        balance += sum(line.entry.amount for line in found)
-        if len(found) == CSV_BATCH_SIZE:
-            return csv_lines(rows), (found[-1].entry, balance)
-        rows.append(_balance("closing balance", month.end, balance))
+        lines = lines_after(workspace.id, month, last, limit=CSV_BATCH_SIZE)
+        rows += [_line_cells(line) for line in lines]
+        balance += sum(line.entry.amount for line in lines)
+        if len(lines) == CSV_BATCH_SIZE:
+            return csv_lines(rows), (lines[-1].entry, balance)
+        rows.append(_balance_cells("closing balance", month.end, balance))
         return csv_lines(rows), None
 
     return stream_csv(f"{workspace.slug}-{month}.csv", COLUMNS, batch)
 
 
-def _balance(kind: str, moment: datetime, balance: int) -> tuple[object, ...]:
+def _balance_cells(kind: str, time: datetime, balance: int) -> tuple[object, ...]:
     return (
         "",
-        moment.isoformat(timespec="microseconds"),
+        time.isoformat(timespec="microseconds"),
         kind,
         "",
         balance,
@@ -72,11 +73,11 @@ def _balance(kind: str, moment: datetime, balance: int) -> tuple[object, ...]:
     )
 
 
-def _cells(line: StatementLine) -> tuple[object, ...]:
+def _line_cells(line: StatementLine) -> tuple[object, ...]:
     entry, turn = line.entry, line.turn
-    told: tuple[object, ...] = ("",) * 7
+    turn_cells: tuple[object, ...] = ("",) * 7
     if turn is not None:
-        told = (
+        turn_cells = (
             turn.conversation_id,
             turn.model_name,
             turn.input_tokens,
@@ -92,7 +93,7 @@ def _cells(line: StatementLine) -> tuple[object, ...]:
         entry.amount,
         entry.balance_after,
         entry.turn_id,
-        *told,
+        *turn_cells,
         entry.category,
         entry.reason,
         entry.reference,

@@ -1,4 +1,4 @@
-"""Admin pages of what lies across several apps."""
+"""Admin pages that combine several apps."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from django.template.response import TemplateResponse
 
 from apps.credits.models import Statement
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
-from apps.reporting.monthly_statements import Month, build_statement, months_for
+from apps.reporting.monthly_statements import build_statement, months_for
+from apps.reporting.months import Month
 from apps.reporting.statement_csv import statement_csv_response
 from apps.staff.statement_tables import statement_sections
 
 
 @admin.register(Statement)
 class StatementAdmin(ReadOnlyAdmin):
-    """Each workspace's months, as its owner sees them."""
+    """Monthly statements of each workspace."""
 
     actions_detail = ["month"]
     list_display = ["workspace", "plan", "balance", "held"]

@@ -1,4 +1,4 @@
-"""The admin's start page: what needs a person."""
+"""The admin's home page: what needs attention."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from apps.webhooks.models import DisabledReason, Endpoint
 
 DAY = timedelta(days=1)
 RECENT_USE = 30 * DAY
-"""An account that ran dry matters where somebody has chatted so lately."""
+"""Accounts without turns in this period are not listed as low on credits."""
 ABANDONED_SINCE = 7 * DAY
 DISABLED_SINCE = 7 * DAY
 
 
 def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The context of the start page, with what the person may see of it."""
+    """Return the context of the home page, with the sections that the user may see."""
     now = timezone.now()
     return {
         **context,
@@ -43,7 +43,7 @@ def home_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 
 
 def ledger_checks(now: datetime) -> Section:
-    """What the last check of the books found, and when that was."""
+    """The faults that the latest reconciliation found."""
     night = latest_nightly_check()
     faults = list(failed_account_checks(night)[:MAX_ROWS]) if night else []
     return Section(
@@ -59,11 +59,11 @@ def ledger_checks(now: datetime) -> Section:
 
 
 def accounts_low_on_credits(now: datetime) -> Section:
-    """Accounts in use that are empty, or have a tenth of their month's credits left."""
+    """Accounts in use with no more than a tenth of their monthly credits."""
     turns = Turn.objects.filter(
         workspace_id=OuterRef("workspace_id"), created_at__gte=now - RECENT_USE
     )
-    short = (
+    low = (
         Account.objects.annotate(free=F("balance") - F("held"))
         .filter(Q(free__lte=0) | Q(free__lte=F("plan__monthly_credits") / 10))
         .filter(Exists(turns), workspace__closed_at=None)
@@ -80,7 +80,7 @@ def accounts_low_on_credits(now: datetime) -> Section:
                 f"{account.held:,}",
                 account.plan or "None",
             ]
-            for account in short[:MAX_ROWS]
+            for account in low[:MAX_ROWS]
         ],
         empty_text="All active workspaces have credits.",
         list_url=admin_list_url(Account),
@@ -88,8 +88,8 @@ def accounts_low_on_credits(now: datetime) -> Section:
 
 
 def open_requests(now: datetime) -> Section:
-    """What workspaces ask for and nobody has answered, oldest first."""
-    waiting = CreditRequest.objects.filter(
+    """Open requests for credits or a plan, oldest first."""
+    requests = CreditRequest.objects.filter(
         state=RequestState.OPEN, workspace__closed_at=None
     ).select_related("workspace", "plan")
     return Section(
@@ -98,12 +98,13 @@ def open_requests(now: datetime) -> Section:
         rows=[
             [
                 admin_link(
-                    asked, f"{asked.plan} plan" if asked.plan else f"{asked.credits:,} credits"
+                    request,
+                    f"{request.plan} plan" if request.plan else f"{request.credits:,} credits",
                 ),
-                admin_link(asked.workspace),
-                format_time(asked.created_at),
+                admin_link(request.workspace),
+                format_time(request.created_at),
             ]
-            for asked in waiting.order_by("created_at")[:MAX_ROWS]
+            for request in requests.order_by("created_at")[:MAX_ROWS]
         ],
         empty_text="No open requests.",
         list_url=admin_list_url(CreditRequest, state__exact=RequestState.OPEN.value),
@@ -111,7 +112,7 @@ def open_requests(now: datetime) -> Section:
 
 
 def failing_webhooks(now: datetime) -> Section:
-    """Endpoints that have failed since their last success, or were switched off for it."""
+    """Endpoints without a success since their last failure, or disabled for failing."""
     failing = Endpoint.objects.filter(workspace__closed_at=None).filter(
         Q(disabled_at=None, failing_since__isnull=False)
         | Q(
@@ -139,7 +140,7 @@ def failing_webhooks(now: datetime) -> Section:
 
 
 def abandoned_turns(now: datetime) -> Section:
-    """Turns whose process died in the past week, newest first."""
+    """Turns whose process died in the last 7 days, newest first."""
     abandoned: QuerySet[Turn] = Turn.objects.filter(
         status=TurnStatus.ABANDONED, settled_at__gte=now - ABANDONED_SINCE
     )
@@ -161,12 +162,12 @@ def abandoned_turns(now: datetime) -> Section:
 
 
 def errors_by_model(now: datetime) -> Section:
-    """How often each model failed in the past 24 hours, worst first.
+    """Models with failed turns in the last 24 hours, the highest error rate first.
 
-    Ids begin with their time, so the primary key finds the turns of a day; a database that was
-    filled with a past has made their ids since.
+    Ids begin with their time, so the primary key finds the turns of a day. `created_at` excludes
+    seeded turns of the past, whose ids are new.
     """
-    counted = (
+    counts = (
         Turn.objects.filter(id__gte=first_id_at(now - DAY), created_at__gte=now - DAY)
         .values("model_name")
         .annotate(
@@ -177,7 +178,7 @@ def errors_by_model(now: datetime) -> Section:
         )
         .filter(failed__gt=0)
     )
-    worst = sorted(counted, key=lambda row: (-row["failed"] / row["turns"], row["model_name"]))
+    worst = sorted(counts, key=lambda row: (-row["failed"] / row["turns"], row["model_name"]))
     return Section(
         title="Errors by model (24 hours)",
         headers=["Model", "Turns", "Failed", "Error rate", "Unavailable", "Timed out"],

@@ -1,4 +1,4 @@
-"""A part of an admin page: a table that is shown to who may see its rows anyway."""
+"""Sections of admin pages: titled tables, each with the permission that it needs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.utils.safestring import SafeString
 from apps.accounts.models import User
 
 MAX_ROWS = 10
-"""Rows of a table; the list behind it has the rest."""
+"""Rows of a table. The linked list has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled table. `empty_text` is said in place of no rows; `list_url` is the address of the list."""
+    """A titled table. `empty_text` is shown without rows; `list_url` links to all rows."""
 
     title: str
     headers: Sequence[str]
@@ -31,23 +31,23 @@ class Section:
 
     @property
     def table(self) -> Mapping[str, Any]:
-        """The rows as the admin's table component takes them."""
+        """The context of the admin's table component."""
         return {"headers": self.headers, "rows": self.rows}
 
 
 SectionBuilder = tuple[str, Callable[..., Section]]
-"""The permission that a section needs, as `app.codename`, and what makes it."""
+"""The permission that a section needs, as `app.codename`, and the function that builds it."""
 
 
 def permitted_sections(
-    parts: Iterable[SectionBuilder], viewer: User, *arguments: Any
+    builders: Iterable[SectionBuilder], viewer: User, *arguments: Any
 ) -> list[Section]:
-    """The sections that the person may see. Nothing is read for the others."""
-    return [make(*arguments) for permission, make in parts if viewer.has_perm(permission)]
+    """Build the sections that the user may see; no queries are made for the others."""
+    return [build(*arguments) for permission, build in builders if viewer.has_perm(permission)]
 
 
 def admin_link(row: Model, text: object | None = None) -> SafeString:
-    """A row's name, leading to its page in the admin."""
+    """Return a link to the admin page of a row, with its name or the given text."""
     return format_html(
         '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
         reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]),
@@ -56,11 +56,11 @@ def admin_link(row: Model, text: object | None = None) -> SafeString:
 
 
 def admin_list_url(model: type[Model], **filters: str) -> str:
-    """The address of a model's list in the admin."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return f"{address}?{urlencode(filters)}" if filters else address
+    """Return the URL of a model's admin list, with filters."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
 
 
-def format_time(moment: datetime | None) -> str:
-    """A moment to the minute, in UTC."""
-    return "—" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def format_time(time: datetime | None) -> str:
+    """Format a time in UTC with minutes."""
+    return "—" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

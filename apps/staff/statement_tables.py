@@ -1,4 +1,4 @@
-"""A workspace's month as the admin shows it: the statement that its owner has."""
+"""The tables of a monthly statement in the admin."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from apps.staff.sections import Section, admin_link, format_time
 
 
 def statement_sections(statement: Statement) -> list[Section]:
-    """The tables of a statement."""
+    """Return the sections of a statement."""
     return [
         _summary(statement),
-        _others(statement),
-        _models(statement),
-        _charges(statement) if statement.charges else _days(statement),
+        _other_entries(statement),
+        _charges_by_model(statement),
+        _charges(statement) if statement.charges else _charges_by_day(statement),
     ]
 
 
@@ -36,7 +36,7 @@ def _summary(statement: Statement) -> Section:
     )
 
 
-def _others(statement: Statement) -> Section:
+def _other_entries(statement: Statement) -> Section:
     return Section(
         title="Credits added, adjusted and expired",
         headers=["Entry", "Kind", "Reason", "Reference", "Credits", "Balance after"],
@@ -46,7 +46,7 @@ def _others(statement: Statement) -> Section:
                 line.entry.get_kind_display(),
                 line.entry.reason,
                 line.entry.reference or "—",
-                *_amounts(line),
+                *_amount_cells(line),
             ]
             for line in statement.others
         ],
@@ -54,7 +54,7 @@ def _others(statement: Statement) -> Section:
     )
 
 
-def _models(statement: Statement) -> Section:
+def _charges_by_model(statement: Statement) -> Section:
     return Section(
         title="Charges by model, at time of charge",
         headers=["Model", "Price (credits)", "Turns", "Tokens in", "Tokens out", "Credits"],
@@ -88,8 +88,8 @@ def _charges(statement: Statement) -> Section:
         rows=[
             [
                 admin_link(line.entry, format_time(line.entry.created_at)),
-                *_turn(line),
-                *_amounts(line),
+                *_turn_cells(line),
+                *_amount_cells(line),
             ]
             for line in statement.charges
         ],
@@ -97,7 +97,7 @@ def _charges(statement: Statement) -> Section:
     )
 
 
-def _days(statement: Statement) -> Section:
+def _charges_by_day(statement: Statement) -> Section:
     return Section(
         title="Charges by day",
         headers=["Day", "Turns", "Credits"],
@@ -106,7 +106,7 @@ def _days(statement: Statement) -> Section:
     )
 
 
-def _turn(line: StatementLine) -> list[Any]:
+def _turn_cells(line: StatementLine) -> list[Any]:
     turn = line.turn
     if turn is None:
         return [line.entry.turn_id, "—", "—", "—"]
@@ -114,5 +114,5 @@ def _turn(line: StatementLine) -> list[Any]:
     return [admin_link(turn, turn.pk), turn.model_name, str(turn.price), tokens]
 
 
-def _amounts(line: StatementLine) -> list[str]:
+def _amount_cells(line: StatementLine) -> list[str]:
     return [f"{line.entry.amount:+,}", f"{line.entry.balance_after:,}"]

@@ -1,4 +1,4 @@
-"""A workspace in one view: who is in it, what it has, what it spent."""
+"""The sections of a workspace's admin page."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from apps.workspaces.queries import members_for
 
 
 def sections_for(workspace: Workspace, viewer: User) -> list[Section]:
-    """What the person may see of the workspace."""
+    """Return the sections of a workspace that the user may see."""
     return permitted_sections(SECTIONS, viewer, workspace)
 
 
-def account(workspace: Workspace) -> Section:
-    """Its plan and balance."""
-    found = Account.objects.filter(workspace=workspace).select_related("plan").first()
+def credit_account(workspace: Workspace) -> Section:
+    """The plan and balance."""
+    account = Account.objects.filter(workspace=workspace).select_related("plan").first()
     return Section(
         title="Credits",
         headers=["Account", "Balance", "Reserved", "Available"],
         rows=[
             [
-                admin_link(found, found.plan or "No plan"),
-                f"{found.balance:,}",
-                f"{found.held:,}",
-                f"{found.balance - found.held:,}",
+                admin_link(account, account.plan or "No plan"),
+                f"{account.balance:,}",
+                f"{account.held:,}",
+                f"{account.balance - account.held:,}",
             ]
         ]
-        if found
+        if account
         else [],
         empty_text="No credits yet.",
     )
 
 
 def ledger(workspace: Workspace) -> Section:
-    """The newest lines of its ledger."""
+    """The newest ledger entries."""
     entries = LedgerEntry.objects.filter(workspace=workspace).order_by("-created_at", "-id")
     return Section(
         title="Ledger",
@@ -72,7 +72,7 @@ def ledger(workspace: Workspace) -> Section:
 
 
 def members(workspace: Workspace) -> Section:
-    """Who is in it, owners first."""
+    """The members, owners first."""
     return Section(
         title="Members",
         headers=["Member", "Role", "Joined"],
@@ -89,8 +89,8 @@ def members(workspace: Workspace) -> Section:
     )
 
 
-def keys(workspace: Workspace) -> Section:
-    """Its API keys, by their beginnings and ends."""
+def api_keys(workspace: Workspace) -> Section:
+    """The API keys, masked."""
     now = timezone.now()
     return Section(
         title="API keys",
@@ -117,8 +117,8 @@ def _key_status(key: ApiKey, now: datetime) -> str:
 
 
 def chatbots(workspace: Workspace) -> Section:
-    """Its chatbots, switched off ones too."""
-    found = chatbots_for(workspace.id).select_related("language_model")
+    """The chatbots, including inactive ones."""
+    rows = chatbots_for(workspace.id).select_related("language_model")
     return Section(
         title="Chatbots",
         headers=["Chatbot", "Model", "Rate limit", "Status"],
@@ -129,7 +129,7 @@ def chatbots(workspace: Workspace) -> Section:
                 f"{chatbot.rate_limit_requests:,} per {chatbot.rate_limit_window_seconds:,} s",
                 "Active" if chatbot.is_active else "Inactive",
             ]
-            for chatbot in found[:MAX_ROWS]
+            for chatbot in rows[:MAX_ROWS]
         ],
         empty_text="No chatbots.",
         list_url=admin_list_url(Chatbot, q=workspace.slug),
@@ -137,9 +137,9 @@ def chatbots(workspace: Workspace) -> Section:
 
 
 SECTIONS: tuple[SectionBuilder, ...] = (
-    ("credits.view_account", account),
+    ("credits.view_account", credit_account),
     ("credits.view_ledgerentry", ledger),
     ("workspaces.view_member", members),
-    ("api_keys.view_apikey", keys),
+    ("api_keys.view_apikey", api_keys),
     ("chatbots.view_chatbot", chatbots),
 )

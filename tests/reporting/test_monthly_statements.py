@@ -21,7 +21,8 @@ from apps.credits.models import EntryKind
 from apps.credits.queries import ledger_sum
 from apps.credits.services import grant
 from apps.reporting.csv_download import CSV_BATCH_SIZE
-from apps.reporting.monthly_statements import MAX_CHARGE_LINES, Month, build_statement, months_for
+from apps.reporting.monthly_statements import MAX_CHARGE_LINES, build_statement, months_for
+from apps.reporting.months import Month
 from apps.workspaces.models import Workspace
 from tests.dashboard.page_client import login, table_cells, visible_text
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model

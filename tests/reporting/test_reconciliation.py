@@ -18,7 +18,7 @@ from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
-from tests.credits.ledger_tampering import remake_chain, tamper
+from tests.credits.ledger_tampering import rewrite_hashes, tamper
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
@@ -68,8 +68,8 @@ def test_tampered_entry_is_found_and_named(team: Team) -> None:
     assert check.fault_row_id == entry.id
     assert check.fault == (
         "Entry 2 is not as it was written. "
-        "The balance is 90, the ledger's sum 92. "
-        f"Charge and turn {turn.id} do not say the same."
+        "The balance is 90, the ledger's sum is 92. "
+        f"The charge and the credits of turn {turn.id} differ."
     )
 
 
@@ -78,14 +78,14 @@ def test_tampered_turn_is_found_and_named(team: Team) -> None:
     tamper("UPDATE conversations_turn SET credits_charged = 2 WHERE id = %s", turn.id)
     check = found(team)
     assert (check.fault_row_id, check.turns_charged) == (turn.id, 2)
-    assert check.fault == f"Charge and turn {turn.id} do not say the same."
+    assert check.fault == f"The charge and the credits of turn {turn.id} differ."
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ("balance = 91", "The balance is 91, the ledger's sum 90."),
-        ("held = 5", "Held are 5, running turns hold 4."),
+        ("balance = 91", "The balance is 91, the ledger's sum is 90."),
+        ("held = 5", "5 credits are held, running turns hold 4."),
     ],
 )
 def test_tampered_account_is_found(team: Team, change: str, fault: str) -> None:
@@ -100,7 +100,7 @@ def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(te
     grant_credits(team.workspace, 1)
     entry = LedgerEntry.objects.get(workspace=team.workspace, sequence=1)
     tamper("UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id)
-    remake_chain(team.workspace.id)
+    rewrite_hashes(team.workspace.id)
     fault = "The chain was made anew: entry 3 had another hash when last noted."
     assert [found(team).fault, found(team).fault] == [fault, fault]
 
@@ -148,7 +148,7 @@ def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
     ] == [team.workspace]
     (message,) = mail.outbox
     assert message.to == ["books@example.com"]
-    line = f"{team.workspace}: Held are 5, running turns hold 4."
+    line = f"{team.workspace}: 5 credits are held, running turns hold 4."
     assert message.body.splitlines().count(line) == 1
 
 

@@ -11,7 +11,7 @@ from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from tests.api_kit.rest_client import Api
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -34,9 +34,9 @@ def used(chatbot: Chatbot, *, days_ago: float = 0, **fields: Any) -> Turn:
 @pytest.fixture
 def life(team: Team) -> dict[str, Any]:
     """Two chatbots, two models, one key, and turns of three days; one of the turns failed."""
-    give(team.workspace, 100)
-    first = make_chatbot(team.workspace, make_model(credits_per_reply=3), name="First")
-    second = make_chatbot(team.workspace, make_model(credits_per_reply=3), name="Second")
+    grant_credits(team.workspace, 100)
+    first = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="First")
+    second = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="Second")
     key, _ = issue_key(workspace=team.workspace, name="Shop", scopes=["chat"])
     used(first)
     used(first, days_ago=2.5, api_key_id=key.id)
@@ -45,8 +45,8 @@ def life(team: Team) -> dict[str, Any]:
     broken = opened(second, credits=5)
     failed(broken)
     Turn.objects.filter(pk=broken.pk).update(created_at=NOON)
-    give(team.outside, 10)
-    used(make_chatbot(team.outside, make_model(credits_per_reply=3)))
+    grant_credits(team.other_workspace, 10)
+    used(make_chatbot(team.other_workspace, make_language_model(credits_per_reply=3)))
     return {"first": first, "second": second, "key": key}
 
 
@@ -97,8 +97,10 @@ def test_groups_are_named_and_the_dearest_comes_first(api: Api, life: dict[str, 
 
 
 def test_today_is_the_last_day_unless_one_is_named(api: Api, team: Team) -> None:
-    give(team.workspace, 5)
-    completed(opened(make_chatbot(team.workspace, make_model(credits_per_reply=3)), credits=5))
+    grant_credits(team.workspace, 5)
+    completed(
+        opened(make_chatbot(team.workspace, make_language_model(credits_per_reply=3)), credits=5)
+    )
     data = api("GET", "/credits/usage")
     assert (len(data["usage"]), data["usage"][-1]["turns"]) == (30, 1)
     assert data["until"] == datetime.now(UTC).date().isoformat()

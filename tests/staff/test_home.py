@@ -79,7 +79,7 @@ def test_books_that_differed_last_night_are_named(team: Team) -> None:
     day = datetime(9999, 12, 31, tzinfo=UTC)
     night = NightlyCheck.objects.create(day=day, claimed_until=day, finished_at=day)
     check_account(night=night, workspace_id=team.workspace.id)
-    fault = "The balance is 11, the ledger's sum 10."
+    fault = "The balance is 11, the ledger's sum is 10."
     assert told(sections("auditor")["Ledger checks"]) == [[str(team.workspace), escape(fault), "—"]]
 
 

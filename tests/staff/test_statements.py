@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.credits.services import grant
-from apps.reporting.monthly_statements import Month
+from apps.reporting.months import Month
 from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import completed, opened
 

@@ -10,7 +10,14 @@ from django.urls import reverse
 from apps.api_keys.services import issue_key
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member
-from tests.factories import Team, give, make_chatbot, make_key, make_model, make_user
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_api_key,
+    make_chatbot,
+    make_language_model,
+    make_user,
+)
 from tests.staff.test_home import page_of, told
 from tests.turns.new_turns import completed, opened
 
@@ -20,11 +27,11 @@ def address(workspace: Workspace) -> str:
 
 
 def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
-    give(team.workspace, 10)
-    give(team.outside, 77)
-    make_chatbot(team.outside, name="Theirs")
+    grant_credits(team.workspace, 10)
+    grant_credits(team.other_workspace, 77)
+    make_chatbot(team.other_workspace, name="Theirs")
     key, secret = issue_key(workspace=team.workspace, name="Website")
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3), name="Helper")
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="Helper")
     completed(opened(chatbot, credits=4))
     opened(chatbot, credits=2)
     answer = page_of("").get(address(team.workspace))
@@ -71,9 +78,9 @@ def test_number_of_statements_does_not_grow_with_the_workspace(team: Team) -> No
         return len(captured)
 
     def grow() -> None:
-        make_key(team.workspace)
+        make_api_key(team.workspace)
         completed(opened(make_chatbot(team.workspace)))
-        give(team.workspace, 1)
+        grant_credits(team.workspace, 1)
         add_member(workspace=team.workspace, user=make_user(), role=Role.VIEWER)
 
     grow()

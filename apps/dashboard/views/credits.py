@@ -25,7 +25,7 @@ from apps.dashboard.forms.credits import (
 )
 from apps.dashboard.list_pages import FilteredList
 from apps.reporting.credit_usage import conversation_ids_by_turn, usage_breakdown
-from apps.reporting.monthly_statements import Month
+from apps.reporting.months import Month
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 

@@ -5,7 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from apps.dashboard.access import workspace_page
-from apps.reporting.monthly_statements import Month, build_statement, months_for
+from apps.reporting.monthly_statements import build_statement, months_for
+from apps.reporting.months import Month
 from apps.reporting.statement_csv import statement_csv_response
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed

@@ -18,13 +18,13 @@ router = Router(tags=["credits"], by_alias=True)
 @router.get("/credits/usage", auth=ApiKeyAuth(Scope.READ), response=SuccessSchema[UsageSchema])
 def get_credit_usage(
     request: HttpRequest,
-    days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="How many days.")] = 30,
+    days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="Number of days.")] = 30,
     until: Annotated[IsoDate | None, Query(description="The last day; today by default.")] = None,
     group_by: Annotated[GroupBy, Query(alias="groupBy")] = GroupBy.DAY,
 ) -> SuccessSchema[UsageSchema]:
-    """What the turns of some days came to, by day, chatbot, language model or API key.
+    """Get the usage of a number of days by day, chatbot, language model or API key.
 
-    Days come in their order; other groups those of the most credits first, at most 1,000.
+    Days are in order. Other groups are ordered by credits, the most first, at most 1,000.
     """
     usage = usage_for(
         get_caller(request).workspace_id,
@@ -32,4 +32,4 @@ def get_credit_usage(
         days=days,
         by=group_by,
     )
-    return SuccessSchema(data=UsageSchema.of(usage, group_by))
+    return SuccessSchema(data=UsageSchema.from_usage(usage, group_by))

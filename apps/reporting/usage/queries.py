@@ -1,4 +1,4 @@
-"""Turns added up by the day, the chatbot, the language model or the API key."""
+"""Aggregate turns by day, chatbot, language model or API key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_GROUPS = 1000
 
 
 class GroupBy(StrEnum):
-    """By what turns are added up."""
+    """What turns are grouped by."""
 
     DAY = "day"
     CHATBOT = "chatbot"
@@ -28,7 +28,7 @@ class GroupBy(StrEnum):
     API_KEY = "apiKey"
 
 
-_GROUPS: dict[GroupBy, Any] = {
+_GROUP_EXPRESSIONS: dict[GroupBy, Any] = {
     GroupBy.DAY: TruncDate("created_at", tzinfo=UTC),
     GroupBy.CHATBOT: F("chatbot_id"),
     GroupBy.LANGUAGE_MODEL: F("model_name"),
@@ -44,7 +44,7 @@ _FIGURES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class UsageFigures:
-    """Turns that began, the credits that they were charged, and the tokens of their models."""
+    """The number of turns, the credits charged for them and their tokens."""
 
     turns: int = 0
     credits: int = 0
@@ -54,9 +54,10 @@ class UsageFigures:
 
 @dataclass(frozen=True, slots=True)
 class UsageGroup:
-    """The figures of one group: a day, the id of a chatbot or key, or the name of a model.
+    """The figures of one group: a day, a chatbot id, an API key id or a model name.
 
-    No id: no key, or one that is deleted. `name` is that of the chatbot or the key.
+    `group` is None for turns without an API key or with a deleted one. `name` is the name of the
+    chatbot or the API key.
     """
 
     group: str | None
@@ -66,7 +67,7 @@ class UsageGroup:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The figures of some whole days in UTC, both ends included, in all and by group."""
+    """The figures of whole UTC days from `since` to `until`, inclusive, in total and by group."""
 
     since: date
     until: date
@@ -75,24 +76,26 @@ class Usage:
 
 
 def usage_for(workspace_id: str, *, until: date, days: int, by: GroupBy) -> Usage:
-    """What the turns of so many days up to `until` come to.
+    """Return the usage of a number of days up to and including `until`.
 
-    Days come in their order, empty ones too; other groups those of the most credits first, at most
-    1,000 of them. It reads the turns of the time, once or twice, by their index.
+    Days are in order, including empty ones. Other groups are ordered by credits, the most first,
+    and limited to 1,000.
     """
     since = date.fromordinal(max(1, until.toordinal() - days + 1))
     turns = _turns(workspace_id, since, until)
     total = _figures(turns.aggregate(**_FIGURES))
-    rows: Any = turns.annotate(group=_GROUPS[by]).values("group").annotate(**_FIGURES)
+    rows: Any = turns.annotate(group=_GROUP_EXPRESSIONS[by]).values("group").annotate(**_FIGURES)
     if by == GroupBy.DAY:
-        found = {row["group"]: _figures(row) for row in rows}
+        by_day = {row["group"]: _figures(row) for row in rows}
         count = until.toordinal() - since.toordinal() + 1
-        each = [since + timedelta(days=n) for n in range(count)]
-        groups = [UsageGroup(day.isoformat(), None, found.get(day, UsageFigures())) for day in each]
+        dates = [since + timedelta(days=n) for n in range(count)]
+        groups = [
+            UsageGroup(day.isoformat(), None, by_day.get(day, UsageFigures())) for day in dates
+        ]
     else:
-        most = list(rows.order_by("-credits", "-turns", "group")[:MAX_GROUPS])
-        names = _names(workspace_id, by, [row["group"] for row in most])
-        groups = [UsageGroup(row["group"], names.get(row["group"]), _figures(row)) for row in most]
+        top = list(rows.order_by("-credits", "-turns", "group")[:MAX_GROUPS])
+        names = _names(workspace_id, by, [row["group"] for row in top])
+        groups = [UsageGroup(row["group"], names.get(row["group"]), _figures(row)) for row in top]
     return Usage(since, until, total, groups)
 
 
@@ -101,13 +104,13 @@ def _figures(row: Mapping[str, Any]) -> UsageFigures:
 
 
 def _turns(workspace_id: str, since: date, until: date) -> QuerySet[Turn]:
-    found = Turn.objects.filter(
+    turns = Turn.objects.filter(
         workspace_id=workspace_id, created_at__gte=datetime.combine(since, time(), UTC)
     )
     if until < date.max:
         after = datetime.combine(until + timedelta(days=1), time(), UTC)
-        found = found.filter(created_at__lt=after)
-    return found
+        turns = turns.filter(created_at__lt=after)
+    return turns
 
 
 def _names(workspace_id: str, by: GroupBy, ids: list[str | None]) -> dict[str | None, str]:

@@ -1,4 +1,4 @@
-"""The shapes of usage on the wire."""
+"""Response schemas of the usage endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.reporting.usage.queries import GroupBy, Usage, UsageFigures, UsageGrou
 
 
 class UsageFiguresSchema(ResponseSchema):
-    """Turns that began in the time, the credits that they were charged, their models' tokens."""
+    """Turns that opened in the period, the credits charged for them and their tokens."""
 
     turns: int
     credits: int
@@ -19,30 +19,30 @@ class UsageFiguresSchema(ResponseSchema):
     output_tokens: int
 
     @classmethod
-    def of(cls, figures: UsageFigures, **more: str | None) -> Self:
+    def from_figures(cls, figures: UsageFigures, **fields: str | None) -> Self:
         return cls(
             turns=figures.turns,
             credits=figures.credits,
             input_tokens=figures.input_tokens,
             output_tokens=figures.output_tokens,
-            **more,
+            **fields,
         )
 
 
 class UsageGroupSchema(UsageFiguresSchema):
-    """`group` is a day, a chatbot's or API key's id, or a language model's name; null where there
-    was no key, or it is deleted. `name` is that of the chatbot or the key."""
+    """`group` is a date, a chatbot id, an API key id or a model name; null without an API key or if
+    the key is deleted. `name` is the name of the chatbot or the API key."""
 
     group: str | None
     name: str | None
 
     @classmethod
-    def from_group(cls, used: UsageGroup) -> Self:
-        return cls.of(used.figures, group=used.group, name=used.name)
+    def from_group(cls, group: UsageGroup) -> Self:
+        return cls.from_figures(group.figures, group=group.group, name=group.name)
 
 
 class UsageSchema(ResponseSchema):
-    """Both days are whole, in UTC and included."""
+    """Usage of whole UTC days, from `since` to `until` inclusive."""
 
     since: Annotated[str, Field(json_schema_extra={"format": "date"})]
     until: Annotated[str, Field(json_schema_extra={"format": "date"})]
@@ -51,11 +51,11 @@ class UsageSchema(ResponseSchema):
     usage: list[UsageGroupSchema]
 
     @classmethod
-    def of(cls, usage: Usage, by: GroupBy) -> Self:
+    def from_usage(cls, usage: Usage, by: GroupBy) -> Self:
         return cls(
             since=usage.since.isoformat(),
             until=usage.until.isoformat(),
             group_by=by,
-            total=UsageFiguresSchema.of(usage.total),
-            usage=[UsageGroupSchema.from_group(used) for used in usage.groups],
+            total=UsageFiguresSchema.from_figures(usage.total),
+            usage=[UsageGroupSchema.from_group(group) for group in usage.groups],
         )

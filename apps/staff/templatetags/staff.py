@@ -1,4 +1,4 @@
-"""What the admin's templates ask of the dashboard."""
+"""Template tags of the admin."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ register = template.Library()
 
 @register.simple_tag
 def workspace_sections(workspace: Workspace | None, viewer: User) -> list[Section]:
-    """The workspace in one view; nothing where it is being made."""
+    """Return the sections of a workspace, none while it is being created."""
     return sections_for(workspace, viewer) if workspace else []

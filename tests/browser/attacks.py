@@ -1,5 +1,4 @@
-"""Texts that would do harm, were they taken for markup. The corpus for every place that shows what
-people or models wrote."""
+"""Texts that are harmful when taken for markup; the corpus for all pages that show foreign text."""
 
 ATTACKS = (
     "<script>document.hacked = 1</script>",

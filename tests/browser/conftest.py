@@ -1,4 +1,4 @@
-"""A real Chromium against a real web process, signed in by a session that the test makes."""
+"""Chromium against a real web process, signed in by a session created in the test."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ FLAGS = [
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 BOTH_SIZES = pytest.mark.parametrize("size", SIZES)
 
-Open = Callable[..., BrowserContext]
+OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One Chromium for the tests of a file.
+    """Launch one Chromium for the tests of a module.
 
-    Playwright's synchronous API runs an event loop in this thread: it must have ended before a
-    test that wants its own, and Django must be told that it is not ours.
+    Playwright's synchronous API runs an event loop in this thread. It ends with the module, before
+    tests that need their own loop, and Django must allow ORM calls beside it.
     """
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
@@ -49,21 +49,23 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
-        connections.close_all()  # those that were opened beside Playwright's loop
+        connections.close_all()  # opened beside Playwright's loop
         browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
-def visit(chromium: Browser, web: WebProcess) -> Iterator[Open]:
-    """`visit(user, size="phone", scheme="dark")`: a browser of its own, with that person signed in.
+def open_context(chromium: Browser, web: WebProcess) -> Iterator[OpenContext]:
+    """Open a context signed in as a user: `open_context(user, size="phone", scheme="dark")`.
 
-    Every page must keep to its Content-Security-Policy and throw nothing: a test fails otherwise.
+    The test fails if a page breaks its Content-Security-Policy or throws an error.
     """
     contexts: list[BrowserContext] = []
-    wrongs: list[str] = []
+    problems: list[str] = []
 
-    def visit(user: User | None, *, size: str = "desktop", scheme: Any = "light") -> BrowserContext:
+    def open_context(
+        user: User | None, *, size: str = "desktop", scheme: Any = "light"
+    ) -> BrowserContext:
         width, height = SIZES[size]
         context = chromium.new_context(
             base_url=web.url,
@@ -77,22 +79,31 @@ def visit(chromium: Browser, web: WebProcess) -> Iterator[Open]:
             "document.addEventListener('securitypolicyviolation',"
             " (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI))"
         )
-        context.on("weberror", lambda error: wrongs.append(str(error.error)))
-        context.on("console", lambda said: wrongs.append(said.text) if "CSP" in said.text else None)
+        context.on("weberror", lambda error: problems.append(str(error.error)))
+        context.on(
+            "console",
+            lambda message: problems.append(message.text) if "CSP" in message.text else None,
+        )
         if user is not None:
             context.add_cookies(
-                [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": web.url}]
+                [
+                    {
+                        "name": settings.SESSION_COOKIE_NAME,
+                        "value": create_session(user),
+                        "url": web.url,
+                    }
+                ]
             )
         return context
 
-    yield visit
+    yield open_context
     for context in contexts:
         context.close()
-    assert wrongs == []
+    assert problems == []
 
 
-def session_of(user: User) -> str:
-    """The key of a new session in which the person is signed in."""
+def create_session(user: User) -> str:
+    """Create a session signed in as the user and return its key."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

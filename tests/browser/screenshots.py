@@ -1,7 +1,7 @@
-"""`make screenshots`: a picture of each page, light, dark and on a phone, in docs/screenshots/.
+"""`make screenshots`: screenshots of every page (light, dark, phone) in docs/screenshots/.
 
-The pages are found from the URL configuration and shown over the demo's data, on throwaway
-servers. `make screenshots ARGS="--into FOLDER --png --only keys,leads"` makes others to look at.
+Pages come from the URL configuration and show the demo data, on throwaway servers. To inspect some
+of them: `make screenshots ARGS="--into FOLDER --png --only keys,leads"`.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ import django
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-LOOKS: dict[str, tuple[Any, int, int]] = {
+SCREENSHOTS_DIR = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+VARIANTS: dict[str, tuple[Any, int, int]] = {
     "light": ("light", 1280, 800),
     "dark": ("dark", 1280, 800),
     "phone": ("light", 390, 844),
 }
-"""What each picture shows: the light, and the screen's width and height."""
-TALLEST = 1700
-"""Pixels of a page that a picture holds."""
+"""Color scheme, width and height of each variant."""
+MAX_HEIGHT = 1700
+"""Maximum height of a screenshot, in pixels."""
 QUALITY = 74
-OVERLAYS = ("palette", "sidebar", "conversation_filters", "settings_erase")
-"""What lies over a screen, and not over a page that is longer."""
-BY_HEIGHT = (*OVERLAYS, "playground", "compare")
-"""What is as tall as the screen lets it be."""
-SECURED = ("mfa_generate_recovery_codes",)
-"""What says something only where a second factor is on."""
+OVERLAY_PAGES = ("palette", "sidebar", "conversation_filters", "settings_erase")
+"""Pages with an overlay, captured at viewport height."""
+VIEWPORT_PAGES = (*OVERLAY_PAGES, "playground", "compare")
+"""Pages laid out to the viewport's height."""
+SECOND_FACTOR_PAGES = ("mfa_generate_recovery_codes",)
+"""Pages captured only with two-factor authentication enabled."""
 ANSWER = """Yes, until the parcel is handed over to the carrier:
 
 1. Open **Your orders** and choose the order.
 2. Choose *Change address*, and save.
 
 If it is on its way already, the carrier can [redirect it](https://example.com/redirect)."""
-BRIEF = """1. Open **Your orders**.
+DRAFT_ANSWER = """1. Open **Your orders**.
 2. Choose the order, then *Change address*.
 3. Save before the parcel is handed over."""
-"""What the same model says to the changed prompt."""
-CHANGED = "Answer as a list of steps, without greeting."
+"""The model's answer to the draft prompt."""
+DRAFT_PROMPT = "Answer as a list of steps, without greeting."
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the demo told of itself: the workspace, and how its owner gets in."""
+class DemoAccount:
+    """The demo workspace and its owner's credentials."""
 
     slug: str
     email: str
@@ -63,14 +63,14 @@ class Told:
 
 
 def main() -> None:
-    """Seed, serve, look, write."""
+    """Seed the demo, start a server and capture all pages."""
     django.setup()
     options = _options()
     options.into.mkdir(parents=True, exist_ok=True)
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        told = _seed(stack.enter_context(_model()))
+        demo = _seed(stack.enter_context(_fake_model()))
         from playwright.sync_api import sync_playwright
 
         from tests.browser.conftest import CHROMIUM, FLAGS
@@ -79,32 +79,32 @@ def main() -> None:
         web = stack.enter_context(start_web(folder))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for look in LOOKS:
-            _take(browser, web.url, told, look, options)
+        for variant in VARIANTS:
+            _capture_variant(browser, web.url, demo, variant, options)
         browser.close()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--into", type=Path, default=FOLDER)
-    parser.add_argument("--png", action="store_true", help="without loss, to look at closely")
-    parser.add_argument("--only", default="", help="names of pages, with commas between")
+    parser.add_argument("--into", type=Path, default=SCREENSHOTS_DIR)
+    parser.add_argument("--png", action="store_true", help="lossless PNG instead of WebP")
+    parser.add_argument("--only", default="", help="comma-separated page names")
     return parser.parse_args()
 
 
-def _seed(api_base: str) -> Told:
+def _seed(api_base: str) -> DemoAccount:
     from django.core.management import call_command
 
     from apps.demo.seed import seed_demo
 
     call_command("migrate", verbosity=0)
-    told = seed_demo(base_url="", model_api_base=api_base, previous={})
-    return Told(told["workspace"], told["owner_email"], told["owner_password"])
+    demo = seed_demo(base_url="", model_api_base=api_base, previous={})
+    return DemoAccount(demo["workspace"], demo["owner_email"], demo["owner_password"])
 
 
 @contextmanager
-def _model() -> Iterator[str]:
-    """A language model that has two answers, by its prompt; yields its address."""
+def _fake_model() -> Iterator[str]:
+    """Serve a fake model that answers by its system prompt; yield its base URL."""
     from tests.llm.fake_provider import answer, serve
 
     ready: queue.Queue[tuple[str, Callable[[], object]]] = queue.Queue()
@@ -112,7 +112,7 @@ def _model() -> Iterator[str]:
     async def run() -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
         async with serve() as upstream:
-            upstream.stream_by(lambda body: answer(*_said_to(body).splitlines(keepends=True)))
+            upstream.stream_by(lambda body: answer(*_answer_for(body).splitlines(keepends=True)))
             ready.put((upstream.base_url, lambda: loop.call_soon_threadsafe(done.set)))
             await done.wait()
 
@@ -126,15 +126,17 @@ def _model() -> Iterator[str]:
         thread.join()
 
 
-def _said_to(body: dict[str, Any]) -> str:
-    return BRIEF if body["messages"][0]["content"] == CHANGED else ANSWER
+def _answer_for(body: dict[str, Any]) -> str:
+    return DRAFT_ANSWER if body["messages"][0]["content"] == DRAFT_PROMPT else ANSWER
 
 
-def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.Namespace) -> None:
-    """One look: first what a visitor sees, then what the owner sees behind the door."""
+def _capture_variant(
+    browser: Browser, url: str, demo: DemoAccount, variant: str, options: argparse.Namespace
+) -> None:
+    """Capture one variant of all pages: signed out, as the owner, then with two-factor enabled."""
     from allauth.mfa.models import Authenticator
 
-    scheme, width, height = LOOKS[look]
+    scheme, width, height = VARIANTS[variant]
     context = browser.new_context(
         base_url=url,
         color_scheme=scheme,
@@ -144,33 +146,33 @@ def _take(browser: Browser, url: str, told: Told, look: str, options: argparse.N
         timezone_id="UTC",
     )
     wanted = set(filter(None, options.only.split(",")))
-    places = {n: p for n, p in _places(told).items() if not wanted or n in wanted}
-    seen: set[str] = set()
+    paths = {n: p for n, p in _page_paths(demo).items() if not wanted or n in wanted}
+    captured: set[str] = set()
     page = context.new_page()
-    for at in ("visitor", "owner", "secured"):
-        if at == "owner":
-            _log_in(page, told)
-        if at == "secured":
-            places |= {} if wanted and "mfa_on" not in wanted else {"mfa_on": "/account/2fa"}
-            _turn_second_factor_on(told)
-        for name, path in places.items():
-            if at != "secured" and name in SECURED:
+    for stage in ("signed_out", "owner", "second_factor"):
+        if stage == "owner":
+            _log_in(page, demo)
+        if stage == "second_factor":
+            paths |= {} if wanted and "mfa_on" not in wanted else {"mfa_on": "/account/2fa"}
+            _enable_second_factor(demo)
+        for name, path in paths.items():
+            if stage != "second_factor" and name in SECOND_FACTOR_PAGES:
                 continue
-            if name not in seen and _is_page(context, name, path):
-                seen.add(name)
+            if name not in captured and _is_page(context, name, path):
+                captured.add(name)
                 page.goto(path, wait_until="networkidle")
-                if act := ACTS.get(name):
-                    act(page)
-                _write(context, page, options, f"{name}-{look}")
+                if action := ACTIONS.get(name):
+                    action(page)
+                _save_screenshot(context, page, options, f"{name}-{variant}")
     if not wanted or "mfa_authenticate" in wanted:
         context.clear_cookies()
-        _give_password(page, told)
-        _write(context, page, options, f"mfa_authenticate-{look}")
+        _submit_login(page, demo)
+        _save_screenshot(context, page, options, f"mfa_authenticate-{variant}")
     Authenticator.objects.all().delete()
     context.close()
 
 
-def _places(told: Told) -> dict[str, str]:
+def _page_paths(demo: DemoAccount) -> dict[str, str]:
     from apps.chatbots.models import Chatbot
     from apps.chatbots.queries import versions_for
     from apps.demo.seed import MODEL
@@ -179,28 +181,30 @@ def _places(told: Told) -> dict[str, str]:
     from apps.workspaces.queries import invitation_token
     from tests.dashboard.page_urls import UrlArguments, page_urls
 
-    workspace = Workspace.objects.get(slug=told.slug)
-    changed = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[0]
-    version = versions_for(changed).filter(changed__contains=["system_prompt"])[0]
+    workspace = Workspace.objects.get(slug=demo.slug)
+    edited_chatbot = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[
+        0
+    ]
+    version = versions_for(edited_chatbot).filter(changed__contains=["system_prompt"])[0]
     lead = Lead.objects.filter(workspace=workspace).order_by("-created_at")[0]
-    found = UrlArguments(
+    arguments = UrlArguments(
         workspace,
-        chatbot_id=changed.id,
+        chatbot_id=edited_chatbot.id,
         version_id=version.id,
         lead_id=lead.id,
         conversation_id=str(lead.conversation_id),
         page="quickstart",
         token=invitation_token(Invitation.objects.get(workspace=workspace)),
     )
-    places = {each.name.rpartition(":")[2]: each.path for each in page_urls(found)}
-    speaks = Chatbot.objects.get(workspace=workspace, language_model__name=MODEL)
-    root = f"/w/{told.slug}"
-    for twice in ("docs_page", "developers_page"):
-        places.pop(twice, None)
+    paths = {each.name.rpartition(":")[2]: each.path for each in page_urls(arguments)}
+    playground_chatbot = Chatbot.objects.get(workspace=workspace, language_model__name=MODEL)
+    root = f"/w/{demo.slug}"
+    for duplicate in ("docs_page", "developers_page"):
+        paths.pop(duplicate, None)
     return {
-        **places,
-        "playground": f"{root}/chatbots/{speaks.id}/playground",
-        "compare": f"{root}/chatbots/{speaks.id}/playground",
+        **paths,
+        "playground": f"{root}/chatbots/{playground_chatbot.id}/playground",
+        "compare": f"{root}/chatbots/{playground_chatbot.id}/playground",
         "palette": f"{root}/",
         "key_created": f"{root}/keys",
         "request": f"{root}/requests",
@@ -213,7 +217,7 @@ def _places(told: Told) -> dict[str, str]:
 
 
 def _is_page(context: BrowserContext, name: str, path: str) -> bool:
-    """Whether whoever looks now sees a whole page there, and no other in its place."""
+    """Return True if the URL shows a full page of its own to this context."""
     answer = context.request.get(path, max_redirects=0)
     is_html = answer.headers.get("content-type", "").startswith("text/html")
     return (
@@ -223,35 +227,35 @@ def _is_page(context: BrowserContext, name: str, path: str) -> bool:
     )
 
 
-def _log_in(page: Page, told: Told) -> None:
-    _give_password(page, told)
+def _log_in(page: Page, demo: DemoAccount) -> None:
+    _submit_login(page, demo)
     page.get_by_role("heading", name="Overview").wait_for()
-    page.goto("/confirm?next=/account/2fa")  # what changes how to get in asks for a fresh proof
-    page.get_by_label("Password").fill(told.password)
+    page.goto("/confirm?next=/account/2fa")  # two-factor settings need a recent confirmation
+    page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Confirm").click()
     page.get_by_role("heading", name="Two-factor authentication").wait_for()
 
 
-def _give_password(page: Page, told: Told) -> None:
+def _submit_login(page: Page, demo: DemoAccount) -> None:
     page.goto("/login")
-    page.get_by_label("Email").fill(told.email)
-    page.get_by_label("Password").fill(told.password)
+    page.get_by_label("Email").fill(demo.email)
+    page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_load_state("networkidle")
 
 
-def _turn_second_factor_on(told: Told) -> None:
+def _enable_second_factor(demo: DemoAccount) -> None:
     from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
     from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 
     from apps.accounts.models import User
 
-    owner = User.objects.get(email=told.email)
+    owner = User.objects.get(email=demo.email)
     TOTP.activate(owner, generate_totp_secret())
     RecoveryCodes.activate(owner)
 
 
-def _say(page: Page) -> None:
+def _send_message(page: Page) -> None:
     page.get_by_label("Message").fill("Can I change the delivery address?")
     page.get_by_label("Message").press("Enter")
     page.locator(".line-answer[data-state=done]").first.wait_for()
@@ -259,7 +263,7 @@ def _say(page: Page) -> None:
 
 def _compare(page: Page) -> None:
     page.get_by_text("Compare with a draft").click()
-    page.get_by_label("System prompt").fill(CHANGED)
+    page.get_by_label("System prompt").fill(DRAFT_PROMPT)
     page.get_by_label("Message").fill("Can I change the delivery address?")
     page.get_by_label("Message").press("Enter")
     page.locator("[data-pane=changed] .line-answer[data-state=done]").wait_for()
@@ -279,49 +283,53 @@ def _find_request(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def _ask_to_erase(page: Page) -> None:
+def _open_erase_dialog(page: Page) -> None:
     page.get_by_label("End user ID").fill("visitor-17")
     page.get_by_role("button", name="Erase data").click()
 
 
 def _open_sidebar(page: Page) -> None:
-    opener = page.get_by_role("button", name="Menu")
-    if opener.is_visible():
-        opener.click()
+    menu_button = page.get_by_role("button", name="Menu")
+    if menu_button.is_visible():
+        menu_button.click()
 
 
-ACTS: dict[str, Callable[[Page], None]] = {
-    "playground": _say,
+ACTIONS: dict[str, Callable[[Page], None]] = {
+    "playground": _send_message,
     "compare": _compare,
     "palette": lambda page: page.keyboard.press("Control+k"),
     "key_created": _create_key,
     "request": _find_request,
     "conversation": lambda page: page.locator(".receipt summary").first.click(),
     "conversation_filters": lambda page: page.get_by_text("More filters").click(),
-    "settings_erase": _ask_to_erase,
+    "settings_erase": _open_erase_dialog,
     "sidebar": _open_sidebar,
 }
-"""What is done on a page before its picture is taken."""
+"""Steps performed on a page before it is captured."""
 
 
-def _write(context: BrowserContext, page: Page, options: argparse.Namespace, name: str) -> None:
-    """The page as a file: WebP, which Chromium makes a fifth of the size of PNG."""
+def _save_screenshot(
+    context: BrowserContext, page: Page, options: argparse.Namespace, name: str
+) -> None:
+    """Save the page as an image: WebP (a fifth of the size of PNG) unless `--png` is given."""
     assert page.viewport_size is not None
     width, height = page.viewport_size["width"], page.viewport_size["height"]
-    tall = page.evaluate("document.documentElement.scrollHeight")
-    tall = height if name.startswith(OVERLAYS) else max(min(tall, TALLEST), height)
-    if not name.startswith(BY_HEIGHT):  # what sticks to the screen then sticks to the page's ends
-        page.set_viewport_size({"width": width, "height": tall})
-    clip = {"x": 0, "y": 0, "width": width, "height": tall, "scale": 1}
-    kind = {"format": "png"} if options.png else {"format": "webp", "quality": QUALITY}
+    page_height = page.evaluate("document.documentElement.scrollHeight")
+    page_height = (
+        height if name.startswith(OVERLAY_PAGES) else max(min(page_height, MAX_HEIGHT), height)
+    )
+    if not name.startswith(VIEWPORT_PAGES):  # sticky elements then stay at the page's ends
+        page.set_viewport_size({"width": width, "height": page_height})
+    clip = {"x": 0, "y": 0, "width": width, "height": page_height, "scale": 1}
+    image_format = {"format": "png"} if options.png else {"format": "webp", "quality": QUALITY}
     page.evaluate("scrollTo(0, 0)")
     devtools = context.new_cdp_session(page)
-    taken = devtools.send(
-        "Page.captureScreenshot", {**kind, "clip": clip, "captureBeyondViewport": True}
+    screenshot = devtools.send(
+        "Page.captureScreenshot", {**image_format, "clip": clip, "captureBeyondViewport": True}
     )
     devtools.detach()
     suffix = "png" if options.png else "webp"
-    (options.into / f"{name}.{suffix}").write_bytes(base64.b64decode(taken["data"]))
+    (options.into / f"{name}.{suffix}").write_bytes(base64.b64decode(screenshot["data"]))
     page.set_viewport_size({"width": width, "height": height})
 
 

@@ -1,4 +1,4 @@
-"""Chatbots in a real browser: made, changed under a save bar, deleted after a question."""
+"""Chatbot pages in Chromium: create, edit with the save bar, restore, duplicate and delete."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playwright.sync_api import Page, expect
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_chatbot, make_language_model
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SCREENSHOTS")
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
 
 
 @pytest.fixture
@@ -25,18 +25,18 @@ def chatbot(live_team: Team) -> Chatbot:
     return make_chatbot(live_team.workspace, model, name="Support")
 
 
-def look(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+def check_page(page: Page, name: str) -> None:
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"{name}.png", full_page=True)
     assert_accessible(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_pages_of_a_chatbot_are_accessible(
-    visit: Open, live_team: Team, chatbot: Chatbot, size: str, scheme: Any
+def test_chatbot_pages_are_accessible(
+    open_context: OpenContext, live_team: Team, chatbot: Chatbot, size: str, scheme: Any
 ) -> None:
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     pages = {
         "chatbot-new": f"/w/{live_team.workspace.slug}/chatbots/new",
         "chatbot": f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}",
@@ -44,16 +44,16 @@ def test_pages_of_a_chatbot_are_accessible(
         "styleguide": "/styleguide",
         "home": "/",
     }
-    for name, address in pages.items():
-        page.goto(address)
-        look(page, f"{name}-{size}-{scheme}")
+    for name, path in pages.items():
+        page.goto(path)
+        check_page(page, f"{name}-{size}-{scheme}")
 
 
 @BOTH_SIZES
-def test_change_is_named_in_the_save_bar_and_saved(
-    visit: Open, live_team: Team, chatbot: Chatbot, size: str
+def test_save_bar_lists_changed_fields(
+    open_context: OpenContext, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     expect(page.get_by_text("Unsaved")).to_be_hidden()
     page.get_by_label("Requests").fill("5")
@@ -64,7 +64,7 @@ def test_change_is_named_in_the_save_bar_and_saved(
         "Unsaved changes: Requests, Window (seconds), Stream responses by default"
     )
     expect(bar).to_be_visible()
-    look(page, "chatbot-unsaved")
+    check_page(page, "chatbot-unsaved")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status").get_by_text("Saved: requests")).to_be_visible()
     chatbot.refresh_from_db()
@@ -72,22 +72,24 @@ def test_change_is_named_in_the_save_bar_and_saved(
 
 
 @BOTH_SIZES
-def test_mistake_is_told_at_its_field(
-    visit: Open, live_team: Team, chatbot: Chatbot, size: str
+def test_invalid_field_shows_error(
+    open_context: OpenContext, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     page.get_by_label("Temperature").fill("9")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_label("Temperature")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("less than or equal to 2")).to_be_visible()
-    look(page, "chatbot-mistake")
+    check_page(page, "chatbot-mistake")
 
 
 @BOTH_SIZES
-def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) -> None:
+def test_chatbot_is_created_and_deleted(
+    open_context: OpenContext, live_team: Team, size: str
+) -> None:
     model = make_language_model(credits_per_reply=1)
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots")
     page.get_by_role("link", name="New chatbot").click()
     page.get_by_label("Name").fill("Sales")
@@ -99,17 +101,17 @@ def test_chatbot_is_made_and_deleted(visit: Open, live_team: Team, size: str) ->
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Delete chatbot")).to_be_disabled()
     dialog.get_by_label("Type").fill("Sales")
-    look(page, "chatbot-delete")
+    check_page(page, "chatbot-delete")
     dialog.get_by_role("button", name="Delete chatbot").click()
     expect(page.get_by_text("Sales deleted.")).to_be_visible()
     assert list(chatbots_for(live_team.workspace.id)) == []
 
 
 @BOTH_SIZES
-def test_chatbot_is_copied_and_an_earlier_version_restored(
-    visit: Open, live_team: Team, chatbot: Chatbot, size: str
+def test_chatbot_is_restored_and_duplicated(
+    open_context: OpenContext, live_team: Team, chatbot: Chatbot, size: str
 ) -> None:
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     page.get_by_label("Requests").fill("7")
     page.get_by_role("button", name="Save", exact=True).click()

@@ -1,4 +1,4 @@
-"""A conversation in the dashboard while it is held."""
+"""Conversation pages: live streaming, search, edit, rate and delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from apps.conversations.models import Conversation, Rating
 from apps.conversations.search import index_new_messages
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_chatbot
 from tests.sockets import paying_caller
 from tests.turns.new_turns import completed, opened
@@ -20,37 +20,37 @@ pytestmark = pytest.mark.browser
 
 
 @BOTH_SIZES
-def test_turn_of_another_process_is_written_as_it_comes(
-    visit: Open, web_pair: tuple[WebProcess, WebProcess], live_team: Team, size: str
+def test_turn_of_another_process_streams_live(
+    open_context: OpenContext, web_pair: tuple[WebProcess, WebProcess], live_team: Team, size: str
 ) -> None:
     caller = paying_caller(web_pair[1], live_team, "sandbox/slow")
     conversation_id = caller.post("Hi").json()["data"]["conversationId"]
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations/{conversation_id}")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    said = "one two three <b>four</b>" + " and on" * 10
-    with caller.stream(said, conversationId=conversation_id) as response:
+    message = "one two three <b>four</b>" + " and on" * 10
+    with caller.stream(message, conversationId=conversation_id) as response:
         turn = page.locator(".turn").nth(1)
-        expect(turn.locator(".line-user .text")).to_have_text(said)
+        expect(turn.locator(".line-user .text")).to_have_text(message)
         expect(turn.locator("[data-answer]")).to_have_text(re.compile("^Echo: one"))
         expect(turn.get_by_text("Running")).to_be_visible()
         response.read()
     expect(turn.get_by_text("Completed")).to_be_visible()
     expect(turn.locator("[data-answer]")).to_have_count(0)
-    expect(turn.locator(".line:not(.line-user) .text")).to_have_text(f"Echo: {said}")
+    expect(turn.locator(".line:not(.line-user) .text")).to_have_text(f"Echo: {message}")
     expect(page.locator(".turn")).to_have_count(2)
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
-def test_conversation_is_found_named_rated_and_deleted(
-    visit: Open, live_team: Team, size: str, scheme: str
+def test_conversation_is_searched_edited_rated_and_deleted(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
     turn = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
     completed(turn, "It left our house on Monday.")
     completed(opened(chatbot, text="Another question"), "Another answer")
     index_new_messages()
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")
     page.get_by_label("Search", exact=True).fill("refund")
     page.get_by_role("button", name="Filter").click()

@@ -1,4 +1,4 @@
-"""An owner asks for more, finance decides in the admin, the owner sees what became of it."""
+"""An owner requests credits and a plan; finance decides in the admin."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from apps.credits.models import CreditRequest, Plan
 from apps.credits.plans import start_plan
 from apps.credits.services import grant
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import OpenContext
 from tests.factories import Team, make_user
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>"
-SHOTS = os.environ.get("SCREENSHOTS")
-MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
+EXTRA_LOOKS = [("desktop", "dark"), ("phone", "light")] if SCREENSHOT_DIR else []
 
 
 @pytest.fixture
-def life(live_team: Team) -> Team:
-    """A workspace on the free plan, with credits that expire."""
+def free_plan_team(live_team: Team) -> Team:
+    """A workspace on the free plan, with expiring credits."""
     now = timezone.now()
     workspace = live_team.workspace
     start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
@@ -43,24 +43,26 @@ def life(live_team: Team) -> Team:
     return live_team
 
 
-def finance() -> User:
+def make_finance_user() -> User:
     user = make_user("finance", is_staff=True)
     user.groups.add(Group.objects.get(name="finance"))
     return user
 
 
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+def take_screenshot(page: Page, name: str) -> None:
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"{name}.png", full_page=True)
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark"), *MORE])
-def test_request_goes_from_the_owner_to_finance_and_back(
-    visit: Open, life: Team, size: str, scheme: str
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desktop", "light"), ("phone", "dark"), *EXTRA_LOOKS]
+)
+def test_credit_request_is_decided_by_finance(
+    open_context: OpenContext, free_plan_team: Team, size: str, scheme: str
 ) -> None:
-    page = visit(life.alice, size=size, scheme=scheme).new_page()
-    where = f"/w/{life.workspace.slug}/credits"
-    page.goto(where)
+    page = open_context(free_plan_team.alice, size=size, scheme=scheme).new_page()
+    billing_url = f"/w/{free_plan_team.workspace.slug}/credits"
+    page.goto(billing_url)
     page.get_by_label("Alert me when balance drops below").fill("500")
     page.get_by_role("button", name="Save alert").click()
     expect(
@@ -74,23 +76,23 @@ def test_request_goes_from_the_owner_to_finance_and_back(
     page.get_by_label("Plan").select_option(index=1)
     page.get_by_role("button", name="Request plan change").click()
     expect(requests.get_by_text("Open")).to_have_count(2)
-    shot(page, f"credits-{size}-{scheme}")
+    take_screenshot(page, f"credits-{size}-{scheme}")
     assert_accessible(page)
 
-    desk = visit(finance(), size=size, scheme=scheme).new_page()
-    asked = CreditRequest.objects.get(workspace=life.workspace, kind="purchase")
-    desk.goto(f"/admin/credits/creditrequest/{asked.id}/decide/")
-    expect(desk.get_by_text(ATTACK)).to_be_visible()
-    shot(desk, f"admin-decide-{size}-{scheme}")
-    desk.get_by_label("Answer").fill("The invoice is on its way.")
-    desk.get_by_role("button", name="Accept").click()
-    expect(desk.get_by_text("Request accepted.")).to_be_visible()
+    admin_page = open_context(make_finance_user(), size=size, scheme=scheme).new_page()
+    credit_request = CreditRequest.objects.get(workspace=free_plan_team.workspace, kind="purchase")
+    admin_page.goto(f"/admin/credits/creditrequest/{credit_request.id}/decide/")
+    expect(admin_page.get_by_text(ATTACK)).to_be_visible()
+    take_screenshot(admin_page, f"admin-decide-{size}-{scheme}")
+    admin_page.get_by_label("Answer").fill("The invoice is on its way.")
+    admin_page.get_by_role("button", name="Accept").click()
+    expect(admin_page.get_by_text("Request accepted.")).to_be_visible()
 
-    desk.goto(f"/admin/credits/account/{life.workspace.id}/change_plan/")
-    shot(desk, f"admin-plan-{size}-{scheme}")
-    page.goto(where)
+    admin_page.goto(f"/admin/credits/account/{free_plan_team.workspace.id}/change_plan/")
+    take_screenshot(admin_page, f"admin-plan-{size}-{scheme}")
+    page.goto(billing_url)
     expect(requests.get_by_text("The invoice is on its way.")).to_be_visible()
     expect(requests.get_by_text("Accepted")).to_have_count(1)
     requests.get_by_role("button", name="Withdraw").click()
     expect(requests.get_by_text("Withdrawn")).to_be_visible()
-    shot(page, f"credits-after-{size}-{scheme}")
+    take_screenshot(page, f"credits-after-{size}-{scheme}")

@@ -1,4 +1,4 @@
-"""The docs pages in a real browser."""
+"""Docs pages in Chromium."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ from playwright.sync_api import expect
 
 from apps.dashboard.docs.pages import GROUPS
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_chatbot
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SCREENSHOTS")
-MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
+EXTRA_LOOKS = [("desktop", "dark"), ("phone", "light")] if SCREENSHOT_DIR else []
 
 
-LOOKS = [("desktop", "light"), ("phone", "dark"), *MORE]
+LOOKS = [("desktop", "light"), ("phone", "dark"), *EXTRA_LOOKS]
 
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_docs_are_accessible(
-    visit: Open, live_team: Team, size: str, scheme: str, group: str
+    open_context: OpenContext, live_team: Team, size: str, scheme: str, group: str
 ) -> None:
     make_chatbot(live_team.workspace, name="Support")
     make_chatbot(live_team.workspace, name="Sales")
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     for each in GROUPS[group]:
         page.goto(f"/w/{live_team.workspace.slug}/developers/{each.slug}")
         expect(page.get_by_role("heading", name=each.title, level=1)).to_be_visible()
-        if SHOTS:
+        if SCREENSHOT_DIR:
             name = f"docs-{each.slug}-{size}-{scheme}.png"
-            page.screenshot(path=Path(SHOTS) / name, full_page=True)
+            page.screenshot(path=Path(SCREENSHOT_DIR) / name, full_page=True)
         assert_accessible(page)
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
-def test_docs_are_accessible_to_strangers(visit: Open, size: str, scheme: str) -> None:
-    """The text is the same; the bar and the sheet around it are not."""
-    page = visit(None, size=size, scheme=scheme).new_page()
+def test_public_docs_are_accessible(open_context: OpenContext, size: str, scheme: str) -> None:
+    """Same articles, different layout."""
+    page = open_context(None, size=size, scheme=scheme).new_page()
     page.goto("/docs/errors")
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"docs-public-{size}-{scheme}.png", full_page=True)
+    if SCREENSHOT_DIR:
+        page.screenshot(
+            path=Path(SCREENSHOT_DIR) / f"docs-public-{size}-{scheme}.png", full_page=True
+        )
     assert_accessible(page)
 
 
 @BOTH_SIZES
-def test_language_stays_chosen_on_every_page(visit: Open, live_team: Team, size: str) -> None:
-    page = visit(None, size=size).new_page()
+def test_language_choice_is_remembered(
+    open_context: OpenContext, live_team: Team, size: str
+) -> None:
+    page = open_context(None, size=size).new_page()
     page.goto("/docs/chat")
     page.get_by_role("tab", name="Python").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("requests.post(")
@@ -64,9 +68,11 @@ def test_language_stays_chosen_on_every_page(visit: Open, live_team: Team, size:
 
 
 @BOTH_SIZES
-def test_example_is_copied_as_it_is_shown(visit: Open, live_team: Team, size: str) -> None:
+def test_copied_example_matches_the_shown_one(
+    open_context: OpenContext, live_team: Team, size: str
+) -> None:
     chatbot = make_chatbot(live_team.workspace)
-    context = visit(live_team.alice, size=size)
+    context = open_context(live_team.alice, size=size)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"/w/{live_team.workspace.slug}/developers/chat")
@@ -80,8 +86,8 @@ def test_example_is_copied_as_it_is_shown(visit: Open, live_team: Team, size: st
 
 
 @BOTH_SIZES
-def test_stranger_tries_the_echo(visit: Open, live_team: Team, size: str) -> None:
-    page = visit(None, size=size).new_page()
+def test_try_it_works_signed_out(open_context: OpenContext, live_team: Team, size: str) -> None:
+    page = open_context(None, size=size).new_page()
     page.goto("/docs")
     page.get_by_label("Message").fill("<b>Hello</b>")
     page.get_by_role("button", name="Send").click()
@@ -94,8 +100,8 @@ def test_stranger_tries_the_echo(visit: Open, live_team: Team, size: str) -> Non
 
 
 @BOTH_SIZES
-def test_palette_leads_to_a_docs_page(visit: Open, live_team: Team, size: str) -> None:
-    page = visit(live_team.alice, size=size).new_page()
+def test_palette_opens_docs_page(open_context: OpenContext, live_team: Team, size: str) -> None:
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type("idempotency")

@@ -1,5 +1,4 @@
-"""Every page there is, found from the URL configuration: what people write does nothing in it, and
-it is accessible, in light and in dark, on a desk and on a phone."""
+"""Every page of the URL configuration escapes attacks and is accessible, at both screen sizes."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ from apps.accounts.models import User
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import invitation_token
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import SIZES, session_of
-from tests.browser.hostile_rows import fill, poison
+from tests.browser.attack_rows import create_rows, overwrite_texts
+from tests.browser.conftest import SIZES, create_session
 from tests.dashboard.page_urls import PageUrl, page_urls
 from tests.dashboard.test_access import arguments
 from tests.factories import Team, delete_webhook_endpoints, make_team
@@ -23,41 +22,41 @@ from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
 
-SHOW_ATTACKS = {
+PAGES_WITH_ATTACKS = {
     *("overview", "chatbots", "chatbot", "playground", "versions", "version", "conversations"),
     *("conversation", "turn", "leads", "lead", "webhooks", "webhook", "delivery", "keys"),
     *("settings", "members", "audit", "credits", "accept_invitation", "choose", "not there"),
 }
-"""Pages that must have shown some attack: were the texts elsewhere, they would prove nothing."""
+"""Pages that must show attacks; without them the test would prove nothing."""
 
-LEAD_ELSEWHERE = {
+WITHOUT_OWN_PAGE = {
     *("account", "account_set_password", "workspaces"),
     *("mfa_login_webauthn", "mfa_download_recovery_codes"),
 }
-"""Addresses with no page of their own, for anybody whom there can be."""
+"""URLs that always redirect or return a file."""
 
-SECOND_FACTOR = {
+SECOND_FACTOR_PAGES = {
     *("mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
     *("mfa_activate_totp", "mfa_deactivate_totp", "mfa_view_recovery_codes"),
     *("mfa_generate_recovery_codes", "mfa_add_webauthn", "mfa_edit_webauthn"),
     "mfa_remove_webauthn",
 }
-"""Pages on the way through a second factor, which `test_second_factor.py` looks at."""
+"""Pages of the second-factor flow, checked in `test_second_factor.py`."""
 
-STATUS = {"not there": 404, "forbidden": 403}
-"""How a page answers that does not say 200."""
+EXPECTED_STATUS = {"not there": 404, "forbidden": 403}
+"""Expected status of pages that do not return 200."""
 
 
 @dataclass(frozen=True)
-class Hostile:
-    """Alice's workspace, all attacks, and what the addresses of its pages name."""
+class AttackedTeam:
+    """Alice's workspace full of attacks, and the arguments of its page URLs."""
 
     team: Team
     values: Mapping[str, str]
     columns: set[str]
 
     def pages(self) -> list[PageUrl]:
-        """Every page of the configuration, and what shows only with a query or by mistake."""
+        """All configured pages, plus those that need a query or an error."""
         return [
             *page_urls(self.values),
             PageUrl("choose", "/workspaces?choose"),
@@ -67,44 +66,46 @@ class Hostile:
 
 
 @pytest.fixture(scope="module")
-def hostile(committed: None) -> Iterator[Hostile]:
+def attacked(committed: None) -> Iterator[AttackedTeam]:
     team = make_team()
-    fill(team)
+    create_rows(team)
     values = arguments(team)
-    offer = Invitation.objects.get(id=values["invitation_id"])
-    columns = poison(team)
-    yield Hostile(
-        team, {**values, "token": invitation_token(offer), "key": "nonsense", "pk": "0"}, columns
+    invitation = Invitation.objects.get(id=values["invitation_id"])
+    columns = overwrite_texts(team)
+    yield AttackedTeam(
+        team,
+        {**values, "token": invitation_token(invitation), "key": "nonsense", "pk": "0"},
+        columns,
     )
     delete_webhook_endpoints(team)
 
 
-class Watch:
-    """What a page must not do: ask something, run what was written, break its policy, reach out."""
+class PageMonitor:
+    """Collects dialogs, errors, CSP violations and foreign requests of a context."""
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self._origin = origin
-        self.wrongs: list[str] = []
+        self.problems: list[str] = []
         context.add_init_script(
             "document.addEventListener('securitypolicyviolation',"
             " (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI))"
         )
-        context.on("console", lambda m: self.wrongs.append(m.text) if "CSP" in m.text else None)
-        context.on("weberror", lambda error: self.wrongs.append(str(error.error)))
-        context.on("dialog", self._dialog)
-        context.on("request", self._asked)
+        context.on("console", lambda m: self.problems.append(m.text) if "CSP" in m.text else None)
+        context.on("weberror", lambda error: self.problems.append(str(error.error)))
+        context.on("dialog", self._on_dialog)
+        context.on("request", self._on_request)
 
-    def _dialog(self, dialog: Dialog) -> None:
-        self.wrongs.append(f"a dialog: {dialog.message}")
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _asked(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self._origin, "data:", "blob:")):
-            self.wrongs.append(f"asked for {request.url}")
+            self.problems.append(f"request to {request.url}")
 
 
-def test_every_column_of_text_holds_attacks(hostile: Hostile) -> None:
-    """What is left out is left out for a reason that is told in `hostile.py`."""
+def test_every_text_column_holds_attacks(attacked: AttackedTeam) -> None:
+    """Excluded columns are listed in `attack_rows.py`."""
     assert {
         "workspaces_workspace.name",
         "accounts_user.email",
@@ -121,77 +122,80 @@ def test_every_column_of_text_holds_attacks(hostile: Hostile) -> None:
         "audit_auditentry.target_label",
         "audit_auditentry.details",
         "credits_ledgerentry.reason",
-    } - hostile.columns == set()
+    } - attacked.columns == set()
 
 
 @pytest.mark.timeout(900)  # some sixty pages, each with axe in both lights
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_is_inert_and_accessible(
-    chromium: Browser, web: WebProcess, hostile: Hostile, size: str
+    chromium: Browser, web: WebProcess, attacked: AttackedTeam, size: str
 ) -> None:
-    """As a stranger, a member and the owner see it, in light and in dark (`assert_accessible`)."""
-    pages = hostile.pages()
-    stranger = Walk(chromium, web, size, None)
-    member = Walk(chromium, web, size, hostile.team.bob)
-    owner = Walk(chromium, web, size, hostile.team.alice)
-    for walk, these in ((stranger, pages), (member, pages[-1:]), (owner, pages)):
-        for page in these:
-            walk.look_at(page)
-        walk.end()
-    walks = (stranger, member, owner)
-    wrongs = [wrong for walk in walks for wrong in walk.wrongs]
-    assert wrongs == [], "\n".join(wrongs)
-    assert SHOW_ATTACKS - owner.shown == set()
-    looked_at = {name for walk in walks for name in walk.seen | walk.no_pages}
-    assert {page.name for page in pages} - looked_at == LEAD_ELSEWHERE | SECOND_FACTOR
+    """Checked signed out, as a member and as the owner, in light and dark mode."""
+    pages = attacked.pages()
+    signed_out = PageAudit(chromium, web, size, None)
+    member = PageAudit(chromium, web, size, attacked.team.bob)
+    owner = PageAudit(chromium, web, size, attacked.team.alice)
+    for audit, audited_pages in ((signed_out, pages), (member, pages[-1:]), (owner, pages)):
+        for page in audited_pages:
+            audit.check(page)
+        audit.close()
+    audits = (signed_out, member, owner)
+    problems = [problem for audit in audits for problem in audit.problems]
+    assert problems == [], "\n".join(problems)
+    assert PAGES_WITH_ATTACKS - owner.with_attacks == set()
+    checked = {name for audit in audits for name in audit.visited | audit.skipped}
+    assert {page.name for page in pages} - checked == WITHOUT_OWN_PAGE | SECOND_FACTOR_PAGES
 
 
-class Walk:
-    """One person's way through the pages, and what was wrong on it."""
+class PageAudit:
+    """Visits pages as one user and collects their problems."""
 
     def __init__(self, chromium: Browser, web: WebProcess, size: str, user: User | None) -> None:
         width, height = SIZES[size]
-        self._at = web.url
+        self._base_url = web.url
         self._context = chromium.new_context(
             base_url=web.url,
             viewport={"width": width, "height": height},
             reduced_motion="reduce",
         )
         if user is not None:
-            name, value = settings.SESSION_COOKIE_NAME, session_of(user)
+            name, value = settings.SESSION_COOKIE_NAME, create_session(user)
             self._context.add_cookies([{"name": name, "value": value, "url": web.url}])
-        self._watch = Watch(self._context, web.url)
+        self._monitor = PageMonitor(self._context, web.url)
         self._page = self._context.new_page()
-        self.wrongs: list[str] = []
-        self.shown: set[str] = set()
-        self.seen: set[str] = set()
-        self.no_pages: set[str] = set()
+        self.problems: list[str] = []
+        self.with_attacks: set[str] = set()
+        self.visited: set[str] = set()
+        self.skipped: set[str] = set()
 
-    def look_at(self, page: PageUrl) -> None:
-        """Note what is wrong with a page, unless it leads to another or this person has none."""
+    def check(self, page: PageUrl) -> None:
+        """Check a page, unless it redirects or is not available to this user."""
         answer = self._context.request.get(page.path)
         is_html = answer.headers.get("content-type", "").startswith("text/html")
         if answer.status == 405 or not is_html:
-            self.no_pages.add(page.name)
-        elif (answer.status, answer.url) == (STATUS.get(page.name, 200), self._at + page.path):
-            self.seen.add(page.name)
+            self.skipped.add(page.name)
+        elif (answer.status, answer.url) == (
+            EXPECTED_STATUS.get(page.name, 200),
+            self._base_url + page.path,
+        ):
+            self.visited.add(page.name)
             if "document.hacked" in answer.text():
-                self.shown.add(page.name)
-            found = self._wrongs_of(page.path, is_whole="<html" in answer.text())
-            self.wrongs += [f"{page.name}: {wrong}" for wrong in found]
+                self.with_attacks.add(page.name)
+            found = self._check_page(page.path, is_full_page="<html" in answer.text())
+            self.problems += [f"{page.name}: {problem}" for problem in found]
 
-    def _wrongs_of(self, path: str, *, is_whole: bool) -> list[str]:
-        self._watch.wrongs.clear()
+    def _check_page(self, path: str, *, is_full_page: bool) -> list[str]:
+        self._monitor.problems.clear()
         self._page.goto(path)
-        found = list(self._watch.wrongs)
+        found = list(self._monitor.problems)
         if self._page.evaluate("document.hacked ?? null") is not None:
-            found.append("a text was run")
-        if is_whole:
+            found.append("an attack was executed")
+        if is_full_page:
             try:
                 assert_accessible(self._page)
-            except AssertionError as wrong:
-                found.append(str(wrong))
+            except AssertionError as problem:
+                found.append(str(problem))
         return found
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._context.close()

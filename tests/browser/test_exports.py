@@ -1,4 +1,4 @@
-"""From the list of conversations to a file on the reader's disk."""
+"""Exporting conversations and downloading the file."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from playwright.sync_api import expect
 from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.conversations.export_helpers import asked, make_export
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SCREENSHOTS")
-LIST = "conversations/exports"
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
+EXPORTS_PATH = "conversations/exports"
 
 
 @BOTH_SIZES
-def test_what_the_list_shows_is_exported_and_progress_is_seen(
-    visit: Open, live_team: Team, tmp_path: Path, size: str
+def test_filtered_list_is_exported_with_progress(
+    open_context: OpenContext, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
     completed(opened(chatbot, text="=1+1"), "Two")
     completed(opened(make_chatbot(live_team.workspace)))
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations?chatbot_id={chatbot.id}")
     page.get_by_text("Export", exact=True).click()
     page.get_by_role("button", name="Export CSV").click()
@@ -54,7 +54,9 @@ def test_what_the_list_shows_is_exported_and_progress_is_seen(
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
-def test_exports_are_accessible(visit: Open, live_team: Team, size: str, scheme: str) -> None:
+def test_exports_are_accessible(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
+) -> None:
     completed(opened(make_chatbot(live_team.workspace)))
     make_export(live_team.workspace, "csv")
     failed = make_export(live_team.workspace)
@@ -66,16 +68,18 @@ def test_exports_are_accessible(visit: Open, live_team: Team, size: str, scheme:
         status="running", conversations_total=90_000, conversations_done=40_000, rows=160_000
     )
     asked(live_team.workspace, "csv")
-    page = visit(live_team.bob, size=size, scheme=scheme).new_page()
-    page.goto(f"/w/{live_team.workspace.slug}/{LIST}")
+    page = open_context(live_team.bob, size=size, scheme=scheme).new_page()
+    page.goto(f"/w/{live_team.workspace.slug}/{EXPORTS_PATH}")
     expect(page.get_by_role("progressbar")).to_be_visible()
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"exports-{size}-{scheme}.png", full_page=True)
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"exports-{size}-{scheme}.png", full_page=True)
     assert_accessible(page)
     page.goto(f"/w/{live_team.workspace.slug}/conversations?status=failed")
     assert_accessible(page)
     page.get_by_text("Export", exact=True).click()
     expect(page.get_by_role("button", name="Export JSON Lines")).to_be_visible()
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"export-menu-{size}-{scheme}.png", full_page=True)
+    if SCREENSHOT_DIR:
+        page.screenshot(
+            path=Path(SCREENSHOT_DIR) / f"export-menu-{size}-{scheme}.png", full_page=True
+        )
     assert_accessible(page, "details.dropdown[open]")

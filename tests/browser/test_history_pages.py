@@ -1,5 +1,4 @@
-"""What was done and decided, looked up later: the audit log, one request, what runs now, and a key
-that works no more; at a desk and on a phone."""
+"""Audit log, request lookup, live counters and key revocation, at both screen sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import WebProcess
@@ -20,11 +19,11 @@ pytestmark = pytest.mark.browser
 
 
 @BOTH_SIZES
-def test_what_was_done_is_looked_through_and_exported(
-    visit: Open, live_team: Team, tmp_path: Path, size: str
+def test_audit_log_is_filtered_and_exported(
+    open_context: OpenContext, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     make_chatbot(live_team.workspace)
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/settings")
     page.get_by_role("textbox", name="Name").fill("=Acme")
     page.get_by_role("button", name="Rename").click()
@@ -45,8 +44,8 @@ def test_what_was_done_is_looked_through_and_exported(
 
 
 @BOTH_SIZES
-def test_request_is_found_by_its_id(
-    visit: Open, web: WebProcess, live_team: Team, size: str
+def test_request_lookup_by_id(
+    open_context: OpenContext, web: WebProcess, live_team: Team, size: str
 ) -> None:
     chatbot, key = make_chatbot(live_team.workspace), make_api_key(live_team.workspace)
     answer = httpx.post(
@@ -54,7 +53,7 @@ def test_request_is_found_by_its_id(
         headers={"Authorization": f"Bearer {key}"},
         json={"message": "Hello"},
     )
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/requests")
     page.get_by_label("Request ID").fill(answer.headers["x-request-id"])
     page.get_by_role("button", name="Find").click()
@@ -64,8 +63,10 @@ def test_request_is_found_by_its_id(
 
 
 @BOTH_SIZES
-def test_turns_that_run_are_counted_live(visit: Open, live_team: Team, size: str) -> None:
-    page = visit(live_team.bob, size=size).new_page()
+def test_sidebar_counts_active_responses(
+    open_context: OpenContext, live_team: Team, size: str
+) -> None:
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/")
     if size == "phone":
         page.get_by_role("button", name="Menu").click()
@@ -77,11 +78,11 @@ def test_turns_that_run_are_counted_live(visit: Open, live_team: Team, size: str
 
 
 @BOTH_SIZES
-def test_key_is_revoked_and_opens_nothing(
-    visit: Open, web: WebProcess, live_team: Team, size: str
+def test_revoked_key_is_rejected(
+    open_context: OpenContext, web: WebProcess, live_team: Team, size: str
 ) -> None:
     chatbot, key = make_chatbot(live_team.workspace), make_api_key(live_team.workspace)
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/keys")
     page.get_by_role("button", name="Revoke test").click()
     dialog = page.get_by_role("dialog", name="Revoke this key?")

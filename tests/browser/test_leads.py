@@ -1,4 +1,4 @@
-"""The pipeline of leads in a browser."""
+"""Leads in Chromium."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.leads.models import Lead
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 
 
 @BOTH_SIZES
-def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: str) -> None:
+def test_lead_status_change_in_list(open_context: OpenContext, live_team: Team, size: str) -> None:
     lead = make_lead(make_chatbot(live_team.workspace), name="Ana")
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/leads")
     pipeline = page.get_by_role("navigation", name="Pipeline")
     expect(pipeline.get_by_role("link", name="New 1")).to_be_visible()
@@ -34,13 +34,13 @@ def test_lead_is_moved_where_it_is_listed(visit: Open, live_team: Team, size: st
 
 
 @BOTH_SIZES
-def test_lead_is_found_changed_exported_and_read_where_it_was_said(
-    visit: Open, live_team: Team, tmp_path: Path, size: str
+def test_lead_is_filtered_exported_and_edited(
+    open_context: OpenContext, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, lead_capture="detect")
     make_lead(chatbot, name="Ben Stone", email="ben@example.com")
     thread = make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com.")
-    page = visit(live_team.bob, size=size).new_page()
+    page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/leads")
     page.get_by_label("Name or email").fill("ana")
     page.get_by_role("button", name="Filter").click()

@@ -1,4 +1,4 @@
-"""Every page of a workspace in a real browser: accessible, in both lights, on both screens."""
+"""Main workspace pages in Chromium: accessibility, sidebar, command palette, charts and theme."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from apps.leads.models import Lead
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import (
     Team,
     grant_credits,
@@ -33,13 +33,13 @@ from tests.turns.new_turns import completed, failed, opened
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
-SHOTS = os.environ.get("SCREENSHOTS")
-MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
+EXTRA_LOOKS = [("desktop", "dark"), ("phone", "light")] if SCREENSHOT_DIR else []
 
 
 @pytest.fixture
-def life(live_team: Team) -> Team:
-    """A workspace in which something has happened."""
+def active_team(live_team: Team) -> Team:
+    """A workspace with turns, leads, ratings, webhooks and a refused request."""
     grant_credits(live_team.workspace, 100)
     chatbot = make_chatbot(
         live_team.workspace,
@@ -49,26 +49,29 @@ def life(live_team: Team) -> Team:
     )
     for number in range(3):
         completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
-    thread = opened(
+    turn = opened(
         chatbot,
         credits=1,
         text=ATTACK,
         metadata={"userId": ATTACK},
         request_id=new_request_id(),
     )
-    with ThreadPoolExecutor(1) as elsewhere:  # here runs Playwright's loop, which would do it later
-        elsewhere.submit(log_refused_request, live_team.workspace.id, refused(chatbot.id)).result()
-    failed(thread, ATTACK)
-    place = {"workspace_id": thread.workspace_id, "conversation_id": thread.conversation_id}
-    edit_conversation(**place, title=ATTACK, note=ATTACK, actor=user_actor(live_team.bob))
+    # Playwright's loop runs in this thread and would defer the task.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(
+            log_refused_request, live_team.workspace.id, rate_limited_request(chatbot.id)
+        ).result()
+    failed(turn, ATTACK)
+    conversation = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
+    edit_conversation(**conversation, title=ATTACK, note=ATTACK, actor=user_actor(live_team.bob))
     rate_answer(
-        **place,
-        message_id=thread.message_id,
+        **conversation,
+        message_id=turn.message_id,
         value=RatingValue.DOWN,
         comment=ATTACK,
         actor=user_actor(live_team.bob),
     )
-    opened(chatbot, conversation_id=thread.conversation_id, credits=1, text="Are you there? " * 20)
+    opened(chatbot, conversation_id=turn.conversation_id, credits=1, text="Are you there? " * 20)
     make_scanned_conversation(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     make_lead(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
     endpoint, _ = make_webhook_endpoint(live_team.workspace, description=ATTACK)
@@ -83,8 +86,8 @@ def life(live_team: Team) -> Team:
     return live_team
 
 
-def refused(chatbot_id: str) -> RefusedRequest:
-    """A request that met a full window, or so it says."""
+def rate_limited_request(chatbot_id: str) -> RefusedRequest:
+    """A rate-limited request."""
     return RefusedRequest(
         request_id=new_request_id(),
         at=time.time(),
@@ -101,11 +104,12 @@ def refused(chatbot_id: str) -> RefusedRequest:
     )
 
 
-def addresses(life: Team) -> dict[str, str]:
-    """The pages to look at: what to call each, and where it is below the workspace."""
-    turn = Turn.objects.get(workspace=life.workspace, status="failed")
-    (note,) = refused_requests_for(life.workspace.id)
-    delivery = Delivery.objects.get(workspace=life.workspace, response_status=500)
+def page_paths(active_team: Team) -> dict[str, str]:
+    """Page names and paths below the workspace."""
+    turn = Turn.objects.get(workspace=active_team.workspace, status="failed")
+    (refused_request,) = refused_requests_for(active_team.workspace.id)
+    delivery = Delivery.objects.get(workspace=active_team.workspace, response_status=500)
+    lead = Lead.objects.get(workspace=active_team.workspace, email="ana@example.com")
     return {
         "overview": "",
         "chatbots": "chatbots",
@@ -118,44 +122,50 @@ def addresses(life: Team) -> dict[str, str]:
         "webhook": f"webhooks/{delivery.endpoint_id}",
         "delivery": f"deliveries/{delivery.id}",
         "leads": "leads",
-        "lead": f"leads/{Lead.objects.get(workspace=life.workspace, email='ana@example.com').id}",
+        "lead": f"leads/{lead.id}",
         "conversation": f"conversations/{turn.conversation_id}",
         "requests": "requests",
         "requests-none": "requests?id=req_000000000000000000000000",
         "request": f"requests?id={turn.request_id}",
-        "request-refused": f"requests?id={note.request_id}",
+        "request-refused": f"requests?id={refused_request.request_id}",
     }
 
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    # Each screen and each light once; all four for who wants the pictures.
-    [("desktop", "light"), ("phone", "dark"), *MORE],
+    # Each size and scheme once; all four combinations when taking screenshots.
+    [("desktop", "light"), ("phone", "dark"), *EXTRA_LOOKS],
 )
-def test_pages_are_accessible(visit: Open, life: Team, size: str, scheme: str) -> None:
-    page = visit(life.alice, size=size, scheme=scheme).new_page()
-    for name, path in addresses(life).items():
-        response = page.goto(f"/w/{life.workspace.slug}/{path}")
+def test_pages_are_accessible(
+    open_context: OpenContext, active_team: Team, size: str, scheme: str
+) -> None:
+    page = open_context(active_team.alice, size=size, scheme=scheme).new_page()
+    for name, path in page_paths(active_team).items():
+        response = page.goto(f"/w/{active_team.workspace.slug}/{path}")
         assert response is not None
         assert response.status == 200
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size}-{scheme}.png", full_page=True)
+        if SCREENSHOT_DIR:
+            page.screenshot(
+                path=Path(SCREENSHOT_DIR) / f"{name}-{size}-{scheme}.png", full_page=True
+            )
         assert_accessible(page)
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
-def test_reference_is_accessible(visit: Open, live_team: Team, size: str, scheme: str) -> None:
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+def test_reference_is_accessible(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
+) -> None:
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto("/docs/api")
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"reference-{size}-{scheme}.png")
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"reference-{size}-{scheme}.png")
     expect(page.get_by_role("heading", name="API reference", level=1)).to_be_visible()
     assert_accessible(page)
 
 
-def test_rail_opens_as_a_sheet_on_a_phone(visit: Open, life: Team) -> None:
-    page = visit(life.alice, size="phone").new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+def test_sidebar_opens_on_phone(open_context: OpenContext, active_team: Team) -> None:
+    page = open_context(active_team.alice, size="phone").new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     link = page.get_by_role("link", name="Chatbots", exact=True)
     expect(link).not_to_be_in_viewport()
     page.get_by_role("button", name="Menu").click()
@@ -164,18 +174,20 @@ def test_rail_opens_as_a_sheet_on_a_phone(visit: Open, life: Team) -> None:
 
 
 @BOTH_SIZES
-def test_palette_goes_to_a_chatbot_by_keyboard_alone(visit: Open, life: Team, size: str) -> None:
-    page = visit(life.alice, size=size).new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+def test_palette_opens_chatbot_by_keyboard(
+    open_context: OpenContext, active_team: Team, size: str
+) -> None:
+    page = open_context(active_team.alice, size=size).new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type("support bot")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Support <b>bot</b>")).to_be_visible()
 
 
-def test_palette_is_walked_by_arrows_and_has_actions(visit: Open, life: Team) -> None:
-    page = visit(life.alice).new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+def test_palette_arrow_keys_and_actions(open_context: OpenContext, active_team: Team) -> None:
+    page = open_context(active_team.alice).new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     page.get_by_role("button", name="Search or jump to…").first.click()
     page.keyboard.type("new")
     chosen = page.locator("#palette [aria-selected=true]")
@@ -188,12 +200,12 @@ def test_palette_is_walked_by_arrows_and_has_actions(visit: Open, life: Team) ->
 
 
 @BOTH_SIZES
-def test_palette_finds_a_conversation_by_the_id_of_a_turn(
-    visit: Open, life: Team, size: str
+def test_palette_finds_conversation_by_turn_id(
+    open_context: OpenContext, active_team: Team, size: str
 ) -> None:
-    turn = Turn.objects.get(workspace=life.workspace, status="failed")
-    page = visit(life.alice, size=size).new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+    turn = Turn.objects.get(workspace=active_team.workspace, status="failed")
+    page = open_context(active_team.alice, size=size).new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     page.keyboard.press("Control+k")
     page.keyboard.type(turn.id)
     page.keyboard.press("Enter")
@@ -203,9 +215,11 @@ def test_palette_finds_a_conversation_by_the_id_of_a_turn(
 
 
 @BOTH_SIZES
-def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team, size: str) -> None:
-    page = visit(life.alice, size=size).new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+def test_chart_is_read_by_arrow_keys(
+    open_context: OpenContext, active_team: Team, size: str
+) -> None:
+    page = open_context(active_team.alice, size=size).new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     chart = page.get_by_role("figure", name="Responses")
     chart.get_by_role("img").press("ArrowLeft")
     last = chart.locator("tbody tr").last
@@ -213,10 +227,10 @@ def test_chart_is_read_out_by_arrow_keys(visit: Open, life: Team, size: str) -> 
     expect(chart.locator(".readout")).to_have_text(f"{day.strip()}: {turns}")
 
 
-def test_chosen_light_is_remembered_without_a_flash(visit: Open, life: Team) -> None:
-    page = visit(life.alice).new_page()
-    page.goto(f"/w/{life.workspace.slug}/")
+def test_theme_choice_is_remembered(open_context: OpenContext, active_team: Team) -> None:
+    page = open_context(active_team.alice).new_page()
+    page.goto(f"/w/{active_team.workspace.slug}/")
     page.get_by_role("button", name="Switch theme").click()
-    page.goto(f"/w/{life.workspace.slug}/chatbots")
+    page.goto(f"/w/{active_team.workspace.slug}/chatbots")
     assert 'data-theme="dark"' in page.request.get(page.url).text()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

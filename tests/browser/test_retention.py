@@ -1,4 +1,4 @@
-"""How long things are kept, and one end-user who is forgotten, in the browser."""
+"""Data retention settings and erasing an end user's data."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from playwright.sync_api import expect
 from apps.conversations.models import Message
 from apps.privacy.retention import erase_end_users
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import Open
+from tests.browser.conftest import OpenContext
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SCREENSHOTS")
-MORE = [("desktop", "dark"), ("phone", "light")] if SHOTS else []
-USER = "<img src=x onerror=alert(1)>"
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
+EXTRA_LOOKS = [("desktop", "dark"), ("phone", "light")] if SCREENSHOT_DIR else []
+USER_ID = "<img src=x onerror=alert(1)>"
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark"), *MORE])
-def test_user_is_forgotten_and_the_page_says_so(
-    visit: Open, live_team: Team, size: str, scheme: str
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desktop", "light"), ("phone", "dark"), *EXTRA_LOOKS]
+)
+def test_retention_and_end_user_erasure(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
-    completed(opened(make_chatbot(live_team.workspace), metadata={"userId": USER}))
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
+    completed(opened(make_chatbot(live_team.workspace), metadata={"userId": USER_ID}))
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/settings")
     page.get_by_label("Delete conversations after").fill("90")
     page.get_by_label("Delete leads after").fill("365")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Changes saved. Older data is deleted within an hour.")).to_be_visible()
     expect(page.get_by_label("Delete conversations after")).to_have_value("90")
-    page.get_by_label("End user ID").fill(USER)
+    page.get_by_label("End user ID").fill(USER_ID)
     page.get_by_role("button", name="Erase data").click()
     page.get_by_role("button", name="Erase permanently").click()
     erasures = page.get_by_role("region", name="Erasures")
@@ -43,6 +45,6 @@ def test_user_is_forgotten_and_the_page_says_so(
     page.reload()
     expect(erasures.get_by_text("Erased")).to_be_visible()
     assert Message.objects.filter(workspace=live_team.workspace).count() == 0
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"settings-{size}-{scheme}.png", full_page=True)
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"settings-{size}-{scheme}.png", full_page=True)
     assert_accessible(page)

@@ -1,4 +1,4 @@
-"""From nothing to a key in a program, as a person does it; and each page on the way, accessible."""
+"""From sign-up to the first API call, key rotation, workspace deletion and member removal."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from apps.workspaces.queries import invitation_token
 from apps.workspaces.services import invite
 from tests.accounts.browser_session import PASSWORD, SEND_EMAIL_TASK
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.task_runner import run_jobs
 from tests.web_processes import WebProcess
 from tests.workspaces.people import actor_for, get_member
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("SCREENSHOTS")
+SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
 LOOKS = pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 
 
-def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+def take_screenshot(page: Page, name: str) -> None:
+    if SCREENSHOT_DIR:
+        page.screenshot(path=Path(SCREENSHOT_DIR) / f"{name}.png", full_page=True)
 
 
 def run_in_shell(command: str) -> dict[str, Any]:
-    """What a line that was copied from a page prints: JSON."""
+    """Run a copied command and return its JSON output."""
     shell = ["/bin/sh", "-c", command]
     done = subprocess.run(shell, capture_output=True, text=True, timeout=30, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    output: dict[str, Any] = json.loads(done.stdout)
+    return output
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @BOTH_SIZES
-def test_from_sign_up_to_a_key_that_a_program_uses(
-    visit: Open, web: WebProcess, committed: None, size: str
+def test_sign_up_to_first_api_call(
+    open_context: OpenContext, web: WebProcess, committed: None, size: str
 ) -> None:
     run_jobs()
     email = f"dana-{new_id()}@example.com"
-    page = visit(None, size=size).new_page()
+    page = open_context(None, size=size).new_page()
     page.goto("/signup")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
@@ -77,7 +77,7 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
     page.get_by_label("Name").fill("Support")
     page.get_by_label("Model").select_option(value=model.id)
     page.get_by_role("button", name="Create chatbot").click()
-    page.wait_for_url("**/playground")  # loaded with its script, which hears the Enter
+    page.wait_for_url("**/playground")  # the script that handles Enter is loaded
     page.get_by_label("Message").fill("Is anybody there?")
     page.get_by_label("Message").press("Enter")
     answer = page.locator(".line-answer")
@@ -99,11 +99,11 @@ def test_from_sign_up_to_a_key_that_a_program_uses(
 
 
 @BOTH_SIZES
-def test_key_is_rotated_and_both_work_for_a_while(
-    visit: Open, web: WebProcess, live_team: Team, size: str
+def test_rotated_key_works_during_grace_period(
+    open_context: OpenContext, web: WebProcess, live_team: Team, size: str
 ) -> None:
     old, chatbot = make_api_key(live_team.workspace), make_chatbot(live_team.workspace)
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/keys")
     page.get_by_role("button", name="Rotate test").click()
     dialog = page.get_by_role("dialog", name="Rotate this key?")
@@ -122,11 +122,11 @@ def test_key_is_rotated_and_both_work_for_a_while(
 
 
 @BOTH_SIZES
-def test_deletion_wants_the_name_typed_and_is_taken_back(
-    visit: Open, live_team: Team, size: str
+def test_workspace_deletion_is_confirmed_and_canceled(
+    open_context: OpenContext, live_team: Team, size: str
 ) -> None:
     workspace = live_team.workspace
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{workspace.slug}/settings")
     page.get_by_role("button", name="Delete workspace").click()
     dialog = page.get_by_role("dialog", name="Delete this workspace?")
@@ -140,8 +140,8 @@ def test_deletion_wants_the_name_typed_and_is_taken_back(
 
 
 @BOTH_SIZES
-def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: str) -> None:
-    page = visit(live_team.alice, size=size).new_page()
+def test_member_removal_is_confirmed(open_context: OpenContext, live_team: Team, size: str) -> None:
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/members")
     page.get_by_role("button", name=f"Remove {live_team.bob.email}").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove member").click()
@@ -151,18 +151,18 @@ def test_member_is_removed_after_a_question(visit: Open, live_team: Team, size: 
 
 
 @LOOKS
-def test_pages_before_a_workspace_are_accessible(
-    visit: Open, live_team: Team, size: str, scheme: str
+def test_signed_out_pages_are_accessible(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
     alice = get_member(live_team.workspace, live_team.alice)
-    offer = invite(
+    invitation = invite(
         workspace=live_team.workspace,
         email=f"dana-{new_id()}@example.com",
         role=Role.VIEWER,
         by=alice,
         actor=actor_for(alice),
     )
-    page = visit(None, size=size, scheme=scheme).new_page()
+    page = open_context(None, size=size, scheme=scheme).new_page()
     for address in (
         "/login",
         "/signup",
@@ -170,24 +170,24 @@ def test_pages_before_a_workspace_are_accessible(
         "/verify-email/nonsense",
         "/password/reset",
         "/password/reset/sent",
-        f"/invitations/{invitation_token(offer)}",
+        f"/invitations/{invitation_token(invitation)}",
         "/invitations/nonsense",
     ):
         page.goto(address)
-        shoot(page, f"{address.strip('/').replace('/', '-')[:22]}-{size}-{scheme}")
+        take_screenshot(page, f"{address.strip('/').replace('/', '-')[:22]}-{size}-{scheme}")
         assert_accessible(page)
     page.goto("/login")
     page.get_by_label("Email").fill("nobody@example.com")
     page.get_by_label("Password").fill("guess")
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
-    shoot(page, f"login-refused-{size}-{scheme}")
+    take_screenshot(page, f"login-refused-{size}-{scheme}")
     assert_accessible(page)
 
 
 @LOOKS
-def test_pages_of_people_and_keys_are_accessible(
-    visit: Open, live_team: Team, size: str, scheme: str
+def test_settings_and_account_pages_are_accessible(
+    open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
     mark_email_verified(user=live_team.alice)
     workspace, alice = live_team.workspace, get_member(live_team.workspace, live_team.alice)
@@ -200,12 +200,12 @@ def test_pages_of_people_and_keys_are_accessible(
         by=alice,
         actor=actor_for(alice),
     )
-    page = visit(live_team.alice, size=size, scheme=scheme).new_page()
-    within = ("settings", "members", "audit", "keys")
-    own = ("email", "password", "2fa", "passkeys", "sessions")
+    page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
+    workspace_pages = ("settings", "members", "audit", "keys")
+    account_pages = ("email", "password", "2fa", "passkeys", "sessions")
     for address in [
-        *(f"/w/{workspace.slug}/{name}" for name in within),
-        *(f"/account/{name}" for name in own),
+        *(f"/w/{workspace.slug}/{name}" for name in workspace_pages),
+        *(f"/account/{name}" for name in account_pages),
         "/workspaces?choose",
         "/workspaces/new",
         "/confirm",
@@ -215,5 +215,5 @@ def test_pages_of_people_and_keys_are_accessible(
         assert response is not None
         assert response.status == 200, address
         name = address.removeprefix(f"/w/{workspace.slug}").strip("/").replace("/", "-")
-        shoot(page, f"{name.replace('?', '-')}-{size}-{scheme}")
+        take_screenshot(page, f"{name.replace('?', '-')}-{size}-{scheme}")
         assert_accessible(page)

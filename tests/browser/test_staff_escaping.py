@@ -1,7 +1,7 @@
-"""What people, models and integrators wrote does nothing on any page of the admin.
+"""Admin pages escape all user, model and API texts.
 
-The admin's policy lets inline script run (Alpine asks for it), so that here escaping is all there
-is: every page is loaded over rows that carry the corpus of attacks.
+The admin's CSP allows inline scripts (Alpine needs them), so escaping is the only protection. Every
+page is loaded with rows that hold the attack corpus.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import invite
 from tests.adjustments.adjustment_requests import asked, posted
 from tests.browser.attacks import ATTACKS
-from tests.browser.conftest import Open
+from tests.browser.conftest import OpenContext
 from tests.factories import (
     Team,
     grant_credits,
@@ -44,13 +44,13 @@ from tests.turns.new_turns import completed, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-ALL = " ".join(ATTACKS)
-SIGN = "document.hacked"
-"""What most of the attacks would do, and what is read where they stand as text."""
+ALL_ATTACKS = " ".join(ATTACKS)
+ATTACK_MARK = "document.hacked"
+"""Set by most attacks when executed; found in the page when shown as text."""
 
 
-def piece(length: int) -> str:
-    """As many of the attacks as a column of this length takes, each whole."""
+def attacks_up_to(length: int) -> str:
+    """Return as many whole attacks as fit this length."""
     taken = ""
     for attack in ATTACKS:
         if len(taken) + len(attack) + 1 <= length:
@@ -58,41 +58,43 @@ def piece(length: int) -> str:
     return taken.strip()
 
 
-def harmful(team: Team) -> None:
-    """A row of everything, each text of it an attack."""
+def create_attack_rows(team: Team) -> None:
+    """Create a row of every model with attacks as texts."""
     workspace = team.workspace
-    Workspace.objects.filter(pk=workspace.pk).update(name=piece(120))
-    User.objects.filter(pk=team.alice.pk).update(name=piece(120))
+    Workspace.objects.filter(pk=workspace.pk).update(name=attacks_up_to(120))
+    User.objects.filter(pk=team.alice.pk).update(name=attacks_up_to(120))
     grant_credits(workspace, 100)
-    posted(workspace, 5, reason=piece(500), reference=piece(200))
-    asked(workspace, 1_000_000, reason=piece(500), reference=piece(200))
+    posted(workspace, 5, reason=attacks_up_to(500), reference=attacks_up_to(200))
+    asked(workspace, 1_000_000, reason=attacks_up_to(500), reference=attacks_up_to(200))
     Account.objects.filter(pk=workspace.pk).update(
-        plan=Plan.objects.create(slug=new_id(), name=piece(120), monthly_credits=1)
+        plan=Plan.objects.create(slug=new_id(), name=attacks_up_to(120), monthly_credits=1)
     )
-    key, _ = issue_key(workspace=workspace, name=piece(60))
+    key, _ = issue_key(workspace=workspace, name=attacks_up_to(60))
     IdempotentAnswer.objects.create(
         workspace=workspace,
         api_key=key,
-        idempotency_key=piece(255),
+        idempotency_key=attacks_up_to(255),
         request_digest="x",
         status=201,
         sealed_body="x",
     )
     model = make_language_model()
-    LanguageModel.objects.filter(pk=model.pk).update(name=f"{piece(80)} {model.id}"[:120])
+    LanguageModel.objects.filter(pk=model.pk).update(name=f"{attacks_up_to(80)} {model.id}"[:120])
     model.refresh_from_db()
-    chatbot = make_chatbot(workspace, model, system_prompt=ALL)
-    Chatbot.objects.filter(pk=chatbot.pk).update(name=piece(80))
-    turn = opened(chatbot, credits=1, text=ALL, metadata={"who": ALL, ALL: "x"})
-    completed(turn, ALL)
-    failed = opened(chatbot, text=ALL, idempotency_key=piece(255))
-    Turn.objects.filter(pk=failed.pk).update(text_so_far=ALL, model_name=piece(120))
+    chatbot = make_chatbot(workspace, model, system_prompt=ALL_ATTACKS)
+    Chatbot.objects.filter(pk=chatbot.pk).update(name=attacks_up_to(80))
+    turn = opened(
+        chatbot, credits=1, text=ALL_ATTACKS, metadata={"who": ALL_ATTACKS, ALL_ATTACKS: "x"}
+    )
+    completed(turn, ALL_ATTACKS)
+    failed = opened(chatbot, text=ALL_ATTACKS, idempotency_key=attacks_up_to(255))
+    Turn.objects.filter(pk=failed.pk).update(text_so_far=ALL_ATTACKS, model_name=attacks_up_to(120))
     record(
         workspace_id=workspace.id,
-        actor=Actor(SYSTEM.kind, piece(300)),
+        actor=Actor(SYSTEM.kind, attacks_up_to(300)),
         action="key.issued",
-        target_label=piece(300),
-        details={"reason": ALL, ALL: [ALL]},
+        target_label=attacks_up_to(300),
+        details={"reason": ALL_ATTACKS, ALL_ATTACKS: [ALL_ATTACKS]},
     )
     owner = Member.objects.get(workspace=workspace, user=team.alice)
     email = '"<script>document.hacked=1</script>"@example.com'
@@ -100,27 +102,31 @@ def harmful(team: Team) -> None:
     lead = Lead.objects.create(
         workspace=workspace,
         chatbot=chatbot,
-        name=piece(200),
+        name=attacks_up_to(200),
         email="<svg/onload=document.hacked=1>@example.com",
-        source=piece(60),
-        metadata={"who": ALL},
+        source=attacks_up_to(60),
+        metadata={"who": ALL_ATTACKS},
     )
     CapturedField.objects.create(
         workspace=workspace,
         lead=lead,
         message=workspace.messages.all()[0],
         field="name",
-        value=piece(254),
+        value=attacks_up_to(254),
     )
     Reading.objects.create(workspace=workspace, turn=turn)
     make_webhook_endpoint(workspace)
-    emit(workspace_id=workspace.id, event=EventType.LEAD_CREATED, data={"name": ALL})
-    answer = {"response_body": ALL, "request_headers": {"X-Said": ALL}, "error": piece(200)}
+    emit(workspace_id=workspace.id, event=EventType.LEAD_CREATED, data={"name": ALL_ATTACKS})
+    answer = {
+        "response_body": ALL_ATTACKS,
+        "request_headers": {"X-Said": ALL_ATTACKS},
+        "error": attacks_up_to(200),
+    }
     Delivery.objects.filter(workspace=workspace).update(**answer)
 
 
 def rows_of(model: type[Model], team: Team) -> QuerySet[Model]:
-    """The rows of the team's workspace; of what belongs to none, the newest."""
+    """Return the workspace's rows, or the newest rows of models without a workspace."""
     rows = model._default_manager.order_by("-pk")
     names = {field.name for field in model._meta.fields}
     if model is Workspace:
@@ -128,8 +134,8 @@ def rows_of(model: type[Model], team: Team) -> QuerySet[Model]:
     return rows.filter(workspace=team.workspace) if "workspace" in names else rows
 
 
-def addresses(team: Team) -> Iterator[str]:
-    """Every page of the admin: lists, rows, histories, and pages of our own."""
+def admin_urls(team: Team) -> Iterator[str]:
+    """Yield the URL of every admin page: lists, rows, histories and custom pages."""
     yield reverse("admin:index")
     for model, options in admin.site._registry.items():
         row = rows_of(model, team).values_list("pk", flat=True).first()
@@ -145,44 +151,44 @@ def addresses(team: Team) -> Iterator[str]:
         )
 
 
-def test_what_others_wrote_does_nothing_on_any_page(visit: Open, live_team: Team) -> None:
-    harmful(live_team)
-    boss = make_user("boss", is_staff=True, is_superuser=True)
-    page = visit(boss).new_page()
-    went, dialogs = watched(page)
+def test_admin_pages_escape_attacks(open_context: OpenContext, live_team: Team) -> None:
+    create_attack_rows(live_team)
+    admin_user = make_user("boss", is_staff=True, is_superuser=True)
+    page = open_context(admin_user).new_page()
+    foreign_requests, dialogs = watch_page(page)
     seen, hacked = 0, []
-    for address in dict.fromkeys(addresses(live_team)):
+    for address in dict.fromkeys(admin_urls(live_team)):
         answer = page.goto(address, wait_until="load")
         assert answer is not None
         assert answer.status in (200, 403), address
-        seen += SIGN in page.content()
+        seen += ATTACK_MARK in page.content()
         if page.evaluate("document.hacked") is not None:
             hacked.append(address)
-    assert (hacked, went, dialogs) == ([], [], [])
-    assert seen > 10, "the attacks were on the pages, as text"
+    assert (hacked, foreign_requests, dialogs) == ([], [], [])
+    assert seen > 10, "too few pages show attacks"
 
 
-def test_what_was_said_does_nothing_where_it_is_read(visit: Open, live_team: Team) -> None:
-    harmful(live_team)
-    boss = make_user("boss", is_staff=True, is_superuser=True)
-    page = visit(boss).new_page()
-    went, dialogs = watched(page)
+def test_conversation_reader_escapes_attacks(open_context: OpenContext, live_team: Team) -> None:
+    create_attack_rows(live_team)
+    admin_user = make_user("boss", is_staff=True, is_superuser=True)
+    page = open_context(admin_user).new_page()
+    foreign_requests, dialogs = watch_page(page)
     conversation = Conversation.objects.filter(workspace=live_team.workspace).order_by("pk")[0]
     page.goto(reverse("admin:conversations_conversation_read", args=[conversation.pk]))
     page.locator("[name=reason]").fill("To see that nothing happens")
     page.get_by_role("button", name="Read messages").click()
     page.get_by_text(re.compile("attacker")).first.wait_for()
-    assert (page.evaluate("document.hacked"), went, dialogs) == (None, [], [])
+    assert (page.evaluate("document.hacked"), foreign_requests, dialogs) == (None, [], [])
 
 
-def test_what_is_typed_does_nothing_where_it_is_shown_again(visit: Open, live_team: Team) -> None:
+def test_adjustment_forms_escape_attacks(open_context: OpenContext, live_team: Team) -> None:
     grant_credits(live_team.workspace, 10)
-    page = visit(make_user("boss", is_staff=True, is_superuser=True)).new_page()
-    went, dialogs = watched(page)
+    page = open_context(make_user("boss", is_staff=True, is_superuser=True)).new_page()
+    foreign_requests, dialogs = watch_page(page)
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     page.locator("[name=credits]").fill("5")
-    page.locator("[name=reason]").fill(piece(500))
-    page.locator("[name=reference]").fill(piece(200))
+    page.locator("[name=reason]").fill(attacks_up_to(500))
+    page.locator("[name=reference]").fill(attacks_up_to(200))
     page.get_by_role("button", name="Review").click()
     page.get_by_role("button", name="Post").click()
     page.get_by_text("Posted.", exact=True).wait_for()
@@ -193,26 +199,26 @@ def test_what_is_typed_does_nothing_where_it_is_shown_again(visit: Open, live_te
     page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
     page.get_by_role("button", name="Check rows").click()
     page.get_by_text("Some rows have errors").wait_for()
-    assert (page.evaluate("document.hacked"), went, dialogs) == (None, [], [])
+    assert (page.evaluate("document.hacked"), foreign_requests, dialogs) == (None, [], [])
     assert AdjustmentLine.objects.filter(workspace=live_team.workspace).count() == 1
 
 
 CSV_SAFE = [attack.replace('"', '""') for attack in ATTACKS]
 
 
-def watched(page: Page) -> tuple[list[str], list[str]]:
-    """Where the page asks to go beside our own server, and the dialogs that it opens."""
-    went: list[str] = []
+def watch_page(page: Page) -> tuple[list[str], list[str]]:
+    """Collect the page's foreign requests and dialogs."""
+    foreign_requests: list[str] = []
     dialogs: list[str] = []
 
-    def ask(request: Request) -> None:
+    def on_request(request: Request) -> None:
         if not request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
-            went.append(request.url)
+            foreign_requests.append(request.url)
 
-    def say(dialog: Dialog) -> None:
+    def on_dialog(dialog: Dialog) -> None:
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    page.on("request", ask)
-    page.on("dialog", say)
-    return went, dialogs
+    page.on("request", on_request)
+    page.on("dialog", on_dialog)
+    return foreign_requests, dialogs

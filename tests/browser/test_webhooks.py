@@ -1,4 +1,4 @@
-"""A webhook endpoint as its owner uses it: its secret once, a test, what came back, sent again."""
+"""Webhook endpoints: create, rotate the secret, send a test event, inspect and resend it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import BOTH_SIZES, Open
+from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 
@@ -19,17 +19,17 @@ pytestmark = pytest.mark.browser
 
 
 def deliver() -> None:
-    """As the sender does, elsewhere: here runs Playwright's loop."""
+    """Deliver pending events in another thread, because Playwright's loop runs in this one."""
     with ThreadPoolExecutor(1) as sender:
         sender.submit(deliver_due, seconds=0).result()
         sender.submit(connections.close_all).result()
 
 
 @BOTH_SIZES
-def test_endpoint_is_added_and_its_secret_shown_once(
-    visit: Open, live_team: Team, size: str
+def test_endpoint_creation_shows_secret_once(
+    open_context: OpenContext, live_team: Team, size: str
 ) -> None:
-    page = visit(live_team.alice, size=size).new_page()
+    page = open_context(live_team.alice, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/webhooks")
     page.get_by_role("link", name="Add endpoint").click()
     page.get_by_label("Endpoint URL").fill("https://hooks.example.com/parley")
@@ -53,16 +53,18 @@ def test_endpoint_is_added_and_its_secret_shown_once(
 
 
 @BOTH_SIZES
-def test_test_is_sent_looked_at_and_sent_again(visit: Open, live_team: Team, size: str) -> None:
-    Delivery.objects.all().delete()  # senders look at all workspaces
-    page = visit(live_team.alice, size=size).new_page()
+def test_test_event_is_sent_and_resent(
+    open_context: OpenContext, live_team: Team, size: str
+) -> None:
+    Delivery.objects.all().delete()  # the sender handles all workspaces
+    page = open_context(live_team.alice, size=size).new_page()
     with Receiver(lambda _: Reply(500, b"<b>not now</b>")) as receiver:
         endpoint, _ = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         page.goto(f"/w/{live_team.workspace.slug}/webhooks/{endpoint.id}")
         page.get_by_role("button", name="Send test event").click()
         expect(page.get_by_text("Not sent yet.")).to_be_visible()
         deliver()
-        expect(page.get_by_text("Status 500")).to_be_visible()  # the page looks again by itself
+        expect(page.get_by_text("Status 500")).to_be_visible()  # the page polls
         expect(page.get_by_text("<b>not now</b>")).to_be_visible()
         Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
         receiver.answering = lambda _: Reply(200, b"thanks")

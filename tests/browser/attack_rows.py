@@ -1,8 +1,8 @@
-"""A workspace in which every text that anybody could have written is an attack.
+"""A workspace in which every text column holds attacks.
 
-The rows are made by the product's own services; then each column of text in each of our tables is
-overwritten, in the database and past its triggers, so that a new table or column is covered by
-itself. What a constraint refuses to hold can be in no page either.
+Rows are created by the product's services. Then every text column of every table is overwritten in
+the database, with triggers off, so that new tables and columns are covered automatically. A value
+rejected by a constraint cannot appear on a page either.
 """
 
 from __future__ import annotations
@@ -24,18 +24,27 @@ from tests.factories import Team, make_api_key, make_chatbot, make_language_mode
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.turns.new_turns import completed, opened
 
-ROWS = 12
+ROWS_PER_LIST = 12
 CORPUS = "\n\n".join(ATTACKS)
-LEFT = {"slug", "password", "url", "shown_prefix", "provider", "actor_id", "target_id", "currency"}
-"""Columns that nobody writes: addresses of pages, and what only a program reads."""
+EXCLUDED_COLUMNS = {
+    "slug",
+    "password",
+    "url",
+    "shown_prefix",
+    "provider",
+    "actor_id",
+    "target_id",
+    "currency",
+}
+"""Columns that users cannot write, such as URLs and values read only by code."""
 
 
-def fill(team: Team) -> None:
-    """Some rows in each list."""
+def create_rows(team: Team) -> None:
+    """Create rows for each list page."""
     grant(workspace_id=team.workspace.id, credits=1000, reason="for a test")
     model = make_language_model(credits_per_reply=1)
     chatbot = make_chatbot(team.workspace, model, lead_capture="detect", name="first")
-    for number in range(ROWS):
+    for number in range(ROWS_PER_LIST):
         make_chatbot(team.workspace, model, name=f"bot {number}")
         make_api_key(team.workspace)
         turn = opened(chatbot, credits=1, text="Hi", metadata={"userId": "x"})
@@ -44,39 +53,44 @@ def fill(team: Team) -> None:
     make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com.")
 
 
-def poison(team: Team) -> set[str]:
-    """Overwrite every text; returns the columns that hold attacks now, as `table.column`."""
-    poisoned = set()
+def overwrite_texts(team: Team) -> set[str]:
+    """Overwrite all text columns; return those that now hold attacks, as `table.column`."""
+    overwritten = set()
     for model in apps.get_models():
         if model.__module__.startswith("apps."):
             for field in model._meta.concrete_fields:
-                if _is_text(field) and _overwrite(model, field, team):
-                    poisoned.add(f"{model._meta.db_table}.{field.column}")
-    return poisoned
+                if _is_text(field) and _overwrite_column(model, field, team):
+                    overwritten.add(f"{model._meta.db_table}.{field.column}")
+    return overwritten
 
 
 def _is_text(field: models.Field[Any, Any]) -> bool:
-    kinds = (models.CharField, models.TextField, models.JSONField)
+    text_fields = (models.CharField, models.TextField, models.JSONField)
     is_key = isinstance(field, IdField | ArrayField) or field.primary_key or bool(field.choices)
     is_secret = "digest" in field.name or "sealed" in field.name or field.name == "idempotency_key"
-    return isinstance(field, kinds) and not is_key and not is_secret and field.name not in LEFT
+    return (
+        isinstance(field, text_fields)
+        and not is_key
+        and not is_secret
+        and field.name not in EXCLUDED_COLUMNS
+    )
 
 
-def _overwrite(model: type[models.Model], field: models.Field[Any, Any], team: Team) -> bool:
+def _overwrite_column(model: type[models.Model], field: models.Field[Any, Any], team: Team) -> bool:
     rows = _rows_of(model, team)
     if rows is None:
         return False
-    done = False
-    for row, attack in zip(rows.order_by("pk"), _texts(field), strict=False):
-        value = _in_json(getattr(row, field.name), attack) if _is_json(field) else attack
+    changed = False
+    for row, attack in zip(rows.order_by("pk"), _attack_texts(field), strict=False):
+        value = _replace_json_texts(getattr(row, field.name), attack) if _is_json(field) else attack
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL session_replication_role = replica")
                 model._default_manager.filter(pk=row.pk).update(**{field.name: value})
-                done = True
+                changed = True
         except DatabaseError:
             continue
-    return done
+    return changed
 
 
 def _rows_of(model: type[models.Model], team: Team) -> models.QuerySet[Any] | None:
@@ -92,32 +106,36 @@ def _is_json(field: models.Field[Any, Any]) -> bool:
     return isinstance(field, models.JSONField)
 
 
-def _texts(field: models.Field[Any, Any]) -> Iterator[str]:
-    """The whole corpus where it fits; else as many attacks at a time as fit, from where the last
-    column of that length left off."""
-    most = field.max_length
-    if most is None or most >= len(CORPUS):
+def _attack_texts(field: models.Field[Any, Any]) -> Iterator[str]:
+    """Yield the whole corpus if it fits, else as many attacks at a time as fit.
+
+    Columns of one length share an iterator, so that together they cover all attacks.
+    """
+    max_length = field.max_length
+    if max_length is None or max_length >= len(CORPUS):
         return cycle([CORPUS])
-    return _PACKED.setdefault(most, cycle(_packed(most)))
+    return _PACKS.setdefault(max_length, cycle(_pack_attacks(max_length)))
 
 
-_PACKED: dict[int, Iterator[str]] = {}
+_PACKS: dict[int, Iterator[str]] = {}
 
 
-def _packed(most: int) -> list[str]:
+def _pack_attacks(max_length: int) -> list[str]:
     packs = [""]
     for attack in sorted(ATTACKS, key=len):
-        if len(packs[-1]) + len(attack) < most:
+        if len(packs[-1]) + len(attack) < max_length:
             packs[-1] += f"{attack} "
-        elif len(attack) < most:
+        elif len(attack) < max_length:
             packs.append(f"{attack} ")
-    return [pack.strip() for pack in packs if pack] or [ATTACKS[0][:most]]
+    return [pack.strip() for pack in packs if pack] or [ATTACKS[0][:max_length]]
 
 
-def _in_json(value: Any, attack: str) -> Any:
-    """The same shape with every text in it an attack, and one more name and text."""
+def _replace_json_texts(value: Any, attack: str) -> Any:
+    """Return the same JSON shape with every text replaced, and one attack as a key."""
     if isinstance(value, dict):
-        return {name: _in_json(each, attack) for name, each in value.items()} | {attack: attack}
+        return {name: _replace_json_texts(each, attack) for name, each in value.items()} | {
+            attack: attack
+        }
     if isinstance(value, list):
-        return [_in_json(each, attack) for each in value]
+        return [_replace_json_texts(each, attack) for each in value]
     return attack if isinstance(value, str) else {attack: attack} if value is None else value

@@ -1,15 +1,17 @@
-"""Parley on one machine: its servers from wheels, its processes under one supervisor.
+"""Run Parley and its servers on one machine.
 
-`python3 local/bootstrap.py COMMAND` (which `make demo`, `make test`, `make check` and `make bench`
-call) makes the virtual environment and hands over to `python -m local COMMAND` inside it.
+`python3 local/bootstrap.py COMMAND` (called by `make demo`, `make test`, `make check` and
+`make bench`) creates the virtual environment and executes `python -m local COMMAND` in it.
 
-    bootstrap, install      the virtual environment
-    supervisor, processes   children: start, watch, stop; the orphans of a killed run
-    descendants             what the children themselves started and left
-    interrupts, terminal    signals and output
-    postgres, valkey, model one embedded server each
-    services                the servers that a command needs, or the real ones of the environment
-    web                     the command lines of Parley's own processes
-    state, accounts, ports, wheels  folders and locks; users; free ports; what the wheels hold
-    demo, chat, testing, checks   the commands
+    bootstrap, install         create the virtual environment
+    supervisor, processes      start, watch and stop child processes; stop orphans of a killed run
+    subreaper                  adopt and kill processes that the children left behind
+    interrupts, console        signals and terminal output
+    postgres, valkey, model    one embedded server each
+    services                   start the servers that the environment does not name
+    web                        command lines of Parley's own processes
+    state, server_user, ports  state directory and locks, PostgreSQL's system user, free ports
+    wheels                     files and versions of the servers' wheels
+    demo, throwaway, checks    the commands
+    chat_client                a small HTTP client for the demo's sample chat
 """

@@ -3,7 +3,7 @@
 demo             everything on this machine, until Ctrl-C (PORT=, WORKERS=)
 test [ARGS]      pytest on throwaway servers
 run -- CMD …     any command on throwaway servers
-run --durable -- CMD …   the same, with a PostgreSQL that forces what it commits to the disk
+run --durable -- CMD …   the same, with a PostgreSQL that syncs commits to disk
 check            lint, types, import contracts, migrations, deployment settings
 reset            remove the demo's data
 """
@@ -13,49 +13,49 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from local import checks, console, demo, subreaper, throwaway
-from local.console import Console
+from local import checks, demo, subreaper, throwaway
+from local.console import Console, console_for
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return its exit code."""
     command, *rest = arguments or [""]
-    screen = console.console_for(command)
+    console = console_for(command)
     interrupts = Interrupts()
     interrupts.install()
     subreaper.become_subreaper()
     try:
-        return _run(command, rest, screen, interrupts)
+        return _run(command, rest, console, interrupts)
     except StopRequested as stop:
-        screen.print_line(f"Stopped by {stop}.")
+        console.print_line(f"Stopped by {stop}.")
         return stop.exit_code
     except LocalError as error:
         if isinstance(error, ChildFailed) and error.log_tail:
-            screen.print_line(screen.dim(error.log_tail))
-        screen.print_line(f"{screen.colorize('Failed:', '31')} {error}")
+            console.print_line(console.dim(error.log_tail))
+        console.print_line(f"{console.colorize('Failed:', '31')} {error}")
         return 1
     finally:
         subreaper.kill_adopted()
 
 
-def _run(command: str, rest: list[str], screen: Console, interrupts: Interrupts) -> int:
+def _run(command: str, rest: list[str], console: Console, interrupts: Interrupts) -> int:
     match command, rest:
         case "demo", []:
-            return demo.run(screen, interrupts)
+            return demo.run(console, interrupts)
         case "test", _:
-            return throwaway.run(throwaway.pytest_command(rest), screen, interrupts)
+            return throwaway.run(throwaway.pytest_command(rest), console, interrupts)
         case "run", ["--", _, *_]:
-            return throwaway.run(rest[1:], screen, interrupts)
+            return throwaway.run(rest[1:], console, interrupts)
         case "run", ["--durable", "--", _, *_]:
-            return throwaway.run(rest[2:], screen, interrupts, durable=True)
+            return throwaway.run(rest[2:], console, interrupts, durable=True)
         case "check", []:
-            return checks.run(screen, interrupts)
+            return checks.run(console, interrupts)
         case "reset", []:
-            return demo.reset(screen)
+            return demo.reset(console)
         case _:
-            screen.print_line((__doc__ or "").strip())
+            console.print_line((__doc__ or "").strip())
             return 2
 
 

@@ -1,7 +1,7 @@
-"""Makes the virtual environment, then becomes `.venv/bin/python -m local COMMAND`.
+"""Create the virtual environment, then execute `.venv/bin/python -m local COMMAND`.
 
-Run by the system's Python, from any folder: `python3 local/bootstrap.py demo`. Any Python 3 can
-read this file; one that is too old looks for a newer one, or says what to install.
+Run it with the system's Python, from any directory: `python3 local/bootstrap.py demo`. Any Python 3
+can parse this file; a version that is too old executes a newer one or says what to install.
 """
 
 import os
@@ -14,7 +14,7 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: P
 
 
 def main():  # type: () -> None
-    """Never returns normally: it becomes another program or exits."""
+    """Replace this process by the command, or exit."""
     if sys.version_info < MIN_VERSION:
         exec_newer_python()
     sys.path[0] = PROJECT
@@ -24,7 +24,7 @@ def main():  # type: () -> None
 
 
 def exec_newer_python():  # type: () -> None
-    """Start again under a newer Python of this machine, if there is one."""
+    """Start again with a newer Python of this machine, or exit if there is none."""
     for name in CANDIDATES:
         path = shutil.which(name)
         if path:

@@ -1,4 +1,4 @@
-"""Chatting with a running Parley over HTTP, as an integrator's first program would."""
+"""Minimal HTTP client for the chat API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One chatbot's address and the key that may talk to it."""
+    """Address and API key of one chatbot."""
 
     base_url: str
     chatbot_id: str
@@ -31,9 +31,9 @@ class Endpoint:
 
 
 def send_message(endpoint: Endpoint, message: str) -> str:
-    """One JSON exchange; returns the answer's text. Raises LocalError with what came back."""
-    with _post(endpoint, {"message": message, "stream": False}) as answer:
-        body = answer.read()
+    """Send a message and return the reply's text. Raises LocalError, with the body, on failure."""
+    with _post(endpoint, {"message": message, "stream": False}) as response:
+        body = response.read()
     try:
         return str(json.loads(body)["data"]["response"])
     except (ValueError, KeyError, TypeError):
@@ -41,10 +41,10 @@ def send_message(endpoint: Endpoint, message: str) -> str:
 
 
 def stream_message(endpoint: Endpoint, message: str) -> Iterator[str]:
-    """One streamed exchange; yields the answer's text piece by piece, as it comes."""
-    with _post(endpoint, {"message": message, "stream": True}) as answer:
+    """Send a message and yield the reply's text deltas. Raises LocalError on failure."""
+    with _post(endpoint, {"message": message, "stream": True}) as response:
         ended = False
-        for event in _events(answer):
+        for event in _parse_events(response):
             if event["type"] == "message.delta":
                 yield str(event["delta"])
             elif event["type"] == "error":
@@ -65,19 +65,19 @@ def _post(endpoint: Endpoint, body: dict[str, Any]) -> Iterator[HTTPResponse]:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            yield answer
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            yield response
     except urllib.error.HTTPError as error:
         raise LocalError(f"The chat was answered {error.code}: {_excerpt(error.read())}") from None
     except OSError as error:
         raise LocalError(f"The chat was not answered: {error}") from None
 
 
-def _events(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an event stream's data lines, up to its [DONE]."""
-    end = time.monotonic() + TIMEOUT_SECONDS
-    for line in answer:
-        if time.monotonic() > end:  # heartbeats keep the socket's own limit from passing
+def _parse_events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of an event stream's data lines, up to `[DONE]`."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    for line in response:
+        if time.monotonic() > deadline:  # heartbeats reset the socket's own timeout
             raise LocalError(f"The stream did not end within {TIMEOUT_SECONDS:.0f} s.")
         if not line.startswith(b"data:"):
             continue
@@ -92,7 +92,7 @@ def _excerpt(body: bytes) -> str:
 
 
 def curl_commands(endpoint: Endpoint) -> tuple[str, str]:
-    """Ready-made commands for a shell: one JSON exchange and one streamed."""
+    """Return two shell commands: one JSON request and one streamed request."""
     head = (
         f"curl -X POST {endpoint.url} \\\n"
         f'  -H "Authorization: Bearer {endpoint.api_key}" \\\n'

@@ -1,4 +1,4 @@
-"""`make check`: everything that is wrong with the code and can be found without running it."""
+"""`make check`: lint, formatting, import contracts, types, migrations and deployment settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_
 
 @dataclass(frozen=True)
 class Check:
-    """One program that must succeed; `env` is added to the environment."""
+    """A program that must succeed; `env` is added to the environment."""
 
     name: str
     command: Sequence[str]
@@ -46,17 +46,17 @@ def build_checks() -> list[Check]:
     ]
 
 
-def run(screen: Console, interrupts: Interrupts) -> int:
-    """Run every check, show the output of those that fail; 1 if any did."""
+def run(console: Console, interrupts: Interrupts) -> int:
+    """Run every check and print the output of those that fail; return 1 if any failed."""
     failed: list[str] = []
-    with throwaway.throwaway_servers(screen, interrupts) as (supervisor, environment):
+    with throwaway.throwaway_servers(console, interrupts) as (supervisor, environment):
         for check in build_checks():
             program = Program(check.name, check.command, env={**environment, **check.env})
             try:
-                with screen.step(check.name):
+                with console.step(check.name):
                     supervisor.run(program)
             except ChildFailed:
                 failed.append(check.name)
-                screen.print_line(supervisor.output(check.name).rstrip())
-    screen.print_line(f"Failed: {', '.join(failed)}" if failed else "Every check passed.")
+                console.print_line(supervisor.output(check.name).rstrip())
+    console.print_line(f"Failed: {', '.join(failed)}" if failed else "Every check passed.")
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""What a person sees: one line per step, with its outcome and how long it took."""
+"""Print one line per step to the terminal, with its outcome and duration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Console:
-    """Writes to a terminal, where the running step's line moves, or to a plain stream."""
+    """Writes to a stream. On a terminal, the line of the running step is animated."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -44,21 +44,21 @@ class Console:
             self.stream.write(text)
             self.stream.flush()
         except (BrokenPipeError, OSError):
-            # The reader has gone (a closed terminal, `| head`): keep working without it.
+            # The reader is gone (a closed terminal, `| head`); keep working without output.
             self.stream = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
     def step(self, title: str, detail: str = "") -> Step:
-        """Use as a context: the line ends in ✓, or in ✗ when the body raises."""
+        """Return a context manager that prints ✓ at its end, or ✗ if the body raises."""
         return Step(self, title, detail)
 
 
 class Step:
-    """One running step. `detail` may be changed at any time from the body."""
+    """A running step. The body may change `detail` at any time."""
 
-    def __init__(self, screen: Console, title: str, detail: str) -> None:
+    def __init__(self, console: Console, title: str, detail: str) -> None:
         self.title = title
         self.detail = detail
-        self._screen = screen
+        self._console = console
         self._started_at = time.monotonic()
         self._done = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
@@ -80,30 +80,30 @@ class Step:
         self._done.set()
         self._ticker.join()
         mark = (
-            self._screen.colorize("✓", "32") if kind is None else self._screen.colorize("✗", "31")
+            self._console.colorize("✓", "32") if kind is None else self._console.colorize("✗", "31")
         )
-        self._screen.write(f"{self._erase()}{self._render(mark)}\n")
+        self._console.write(f"{self._erase()}{self._render(mark)}\n")
 
     def _tick(self) -> None:
-        if self._screen.is_interactive:
+        if self._console.is_interactive:
             frame = 0
             while not self._done.wait(FRAME_SECONDS):
-                mark = self._screen.colorize(SPINNER[frame % len(SPINNER)], "36")
-                self._screen.write(f"{self._erase()}{self._render(mark)}")
+                mark = self._console.colorize(SPINNER[frame % len(SPINNER)], "36")
+                self._console.write(f"{self._erase()}{self._render(mark)}")
                 frame += 1
         else:
             while not self._done.wait(STILL_RUNNING_SECONDS):
-                self._screen.write(f"{self._render('…')}\n")
+                self._console.write(f"{self._render('…')}\n")
 
     def _erase(self) -> str:
-        return "\r\x1b[2K" if self._screen.is_interactive else ""
+        return "\r\x1b[2K" if self._console.is_interactive else ""
 
     def _render(self, mark: str) -> str:
-        took = self._screen.dim(f"{self.seconds:5.1f} s")
+        duration = self._console.dim(f"{self.seconds:5.1f} s")
         detail = self.detail[:DETAIL_WIDTH]
-        return f"{mark} {self.title:<{TITLE_WIDTH}} {detail:<{DETAIL_WIDTH}} {took}"
+        return f"{mark} {self.title:<{TITLE_WIDTH}} {detail:<{DETAIL_WIDTH}} {duration}"
 
 
 def console_for(command: str) -> Console:
-    """Standard output; but commands that run another program leave that to the program."""
+    """Return a console on stdout, or on stderr for commands that run another program."""
     return Console(sys.stderr if command in STDERR_COMMANDS else sys.stdout)

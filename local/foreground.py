@@ -1,4 +1,4 @@
-"""A command in the foreground, with our terminal, while the supervisor keeps its servers."""
+"""Run a command in the foreground while the supervisor's servers run."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ RECORD_NAME = "command"
 
 
 def run_command(supervisor: Supervisor, command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run the command to its end and return its exit code, as a shell would give it.
+    """Run the command to its end and return its exit code as a shell reports it.
 
-    At a terminal it stays in our process group, so that Ctrl-C and a debugger's prompt work as if
-    it had been started by hand. Otherwise it leads a group of its own and gets our signals.
+    With a terminal, the command stays in our process group, so that Ctrl-C and a debugger's prompt
+    work. Otherwise it leads its own process group and we forward signals to it.
     """
-    at_terminal = _is_terminal_foreground()
+    has_terminal = _is_terminal_foreground()
     with supervisor.interrupts.postponed():
         process = subprocess.Popen(
-            list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not at_terminal
+            list(command), env=dict(env), cwd=supervisor.cwd, start_new_session=not has_terminal
         )
         entry = processes.create_record(
-            RECORD_NAME, process.pid, own_group=not at_terminal, stop_signal=signal.SIGINT
+            RECORD_NAME, process.pid, own_group=not has_terminal, stop_signal=signal.SIGINT
         )
         path = processes.save_record(supervisor.records, entry)
     try:
         code = _wait(process, supervisor)
     except StopRequested as stop:
         supervisor.interrupts.mark_stopping()
-        if not (at_terminal and stop.signum == signal.SIGINT):
+        if not (has_terminal and stop.signum == signal.SIGINT):
             processes.send_signal(process.pid, signal.SIGINT)
         _wait_or_kill(process)
         raise
     finally:
-        if not at_terminal:
+        if not has_terminal:
             processes.kill_group(process.pid)
         path.unlink(missing_ok=True)
     return code if code >= 0 else 128 - code

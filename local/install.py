@@ -1,6 +1,6 @@
-"""The virtual environment: made once, filled from the lock files, checked by their digests.
+"""Create the virtual environment and install the lock files into it when they change.
 
-Standard library only: this runs under the system's Python.
+Uses the standard library only, because it runs with the system's Python.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from local import console
-from local.console import Console, Step
+from local.console import Console, Step, console_for
 from local.errors import ChildFailed, LocalError
 from local.interrupts import Interrupts, StopRequested
 
@@ -41,47 +40,47 @@ INSTALL_VENV = (
 
 
 def exec_in_venv(arguments: Sequence[str]) -> NoReturn:
-    """Install what the command needs and become `python -m local COMMAND …` in the environment."""
+    """Install what the command needs and execute `python -m local COMMAND …` in the venv."""
     command = arguments[0] if arguments else ""
-    screen = console.console_for(command)
+    console = console_for(command)
     names = LOCK_FILES.get(command, DEFAULT_LOCK_FILES)
     Interrupts().install()
     try:
-        ensure_venv(screen, [PROJECT / "requirements" / f"{name}.txt" for name in names])
+        ensure_venv(console, [PROJECT / "requirements" / f"{name}.txt" for name in names])
     except ChildFailed as failure:
-        screen.print_line(screen.dim(failure.log_tail))
-        sys.exit(f"{screen.colorize('Failed:', '31')} {failure}")
+        console.print_line(console.dim(failure.log_tail))
+        sys.exit(f"{console.colorize('Failed:', '31')} {failure}")
     except LocalError as error:
-        sys.exit(f"{screen.colorize('Failed:', '31')} {error}")
+        sys.exit(f"{console.colorize('Failed:', '31')} {error}")
     except StopRequested as stop:
         sys.exit(stop.exit_code)
-    # Nothing is compiled at installation: if bytecode were not kept, every process would compile
-    # all that it imports anew, which takes seconds.
+    # Packages are installed without bytecode (--no-compile). Without writing it at the first
+    # import, every process would compile all its imports again, which takes seconds.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.chdir(PROJECT)
     os.execv(PYTHON, [str(PYTHON), "-m", "local", *arguments])  # noqa: S606
 
 
-def ensure_venv(screen: Console, locks: Sequence[Path]) -> None:
-    """Make sure that the environment exists and holds these lock files' packages."""
+def ensure_venv(console: Console, locks: Sequence[Path]) -> None:
+    """Make sure that the venv exists and has the packages of these lock files."""
     if _venv_works() and not _changed_locks(locks):
         return
-    with _exclusive_lock(screen) as lock:
+    with _exclusive_lock(console) as lock:
         if not _venv_works():
-            _create_venv(screen)
+            _create_venv(console)
         if changed := _changed_locks(locks):
-            _install(screen, changed, lock)
+            _install(console, changed, lock)
 
 
 def _venv_works() -> bool:
-    """Whether the environment's Python runs, is new enough, and owns the packages beside it.
+    """Return True if the venv's Python runs, is new enough and finds its own packages.
 
-    The last is false after the system's Python has moved on to another minor version.
+    The last is false after the system's Python was upgraded to another minor version.
     """
     if not PYTHON.exists():
         return False
-    shown = subprocess.run([PYTHON, "-I", "-c", VENV_CHECK], capture_output=True, text=True)
-    return shown.stdout.strip() == "True"
+    result = subprocess.run([PYTHON, "-I", "-c", VENV_CHECK], capture_output=True, text=True)
+    return result.stdout.strip() == "True"
 
 
 def _stamp(lock: Path) -> Path:
@@ -93,7 +92,7 @@ def _digest(lock: Path) -> str:
 
 
 def _changed_locks(locks: Sequence[Path]) -> list[Path]:
-    """The lock files that are not what was installed; all of them after an interrupted run."""
+    """Return the lock files that differ from what is installed; all after an interrupted run."""
     if UNFINISHED.exists():
         return list(locks)
     return [
@@ -104,44 +103,44 @@ def _changed_locks(locks: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def _exclusive_lock(screen: Console) -> Iterator[int]:
-    """Let one process at a time touch the environment.
+def _exclusive_lock(console: Console) -> Iterator[int]:
+    """Hold the lock that lets one process at a time change the venv; yields its descriptor.
 
-    The lock is on the project's folder. Its descriptor goes to pip, so that a pip that outlives a
-    killed run keeps the next run waiting.
+    The lock is on the project's directory. pip inherits the descriptor, so that a pip which
+    outlives a killed run makes the next run wait.
     """
     descriptor = os.open(PROJECT, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with screen.step("Another run installs", "waiting for it"):
+            with console.step("Another run installs", "waiting for it"):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _create_venv(screen: Console) -> None:
+def _create_venv(console: Console) -> None:
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    with screen.step("Virtual environment", version):
+    with console.step("Virtual environment", version):
         without_pip = ["--without-pip"] if not _module_works("ensurepip") else []
         if not _module_works("venv") or (without_pip and not _module_works("pip")):
             raise LocalError(INSTALL_VENV)
         command = [sys.executable, "-m", "venv", "--clear", *without_pip, str(VENV)]
-        made = subprocess.run(command, capture_output=True, text=True)
-        if made.returncode != 0:
-            raise ChildFailed(INSTALL_VENV, made.stdout + made.stderr)
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            raise ChildFailed(INSTALL_VENV, result.stdout + result.stderr)
 
 
 def _module_works(module: str) -> bool:
-    """Whether this Python, as a program of its own, has the module in working order."""
-    found = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True)
-    return found.returncode == 0
+    """Return True if this Python, started as a new process, can import the module."""
+    result = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True)
+    return result.returncode == 0
 
 
 def _pip_command() -> list[str]:
-    """The environment's own pip, or the system's working on the environment."""
+    """Return the command of the venv's pip, or of the system's pip working on the venv."""
     own = [str(PYTHON), "-m", "pip"]
     if subprocess.run([*own, "--version"], capture_output=True).returncode == 0:
         return own
@@ -152,13 +151,13 @@ def _pip_command() -> list[str]:
     raise LocalError(f"{VENV} has no pip. Remove it with: make clean. {INSTALL_VENV}")
 
 
-def _install(screen: Console, locks: Sequence[Path], lock: int) -> None:
-    """Install lock files. They are complete, so pip has nothing to resolve (--no-deps)."""
+def _install(console: Console, locks: Sequence[Path], lock: int) -> None:
+    """Install lock files. They are complete, so pip resolves nothing (--no-deps)."""
     repair = ["--ignore-installed"] if UNFINISHED.exists() else []
     STAMPS.mkdir(exist_ok=True)
     UNFINISHED.touch()
-    named = [part for lock in locks for part in ("--requirement", str(lock))]
-    with screen.step("Python packages", "reading the lock files") as step:
+    requirements = [part for lock in locks for part in ("--requirement", str(lock))]
+    with console.step("Python packages", "reading the lock files") as step:
         _run_pip(
             [
                 *_pip_command(),
@@ -166,7 +165,7 @@ def _install(screen: Console, locks: Sequence[Path], lock: int) -> None:
                 *("--no-input", "--progress-bar=off", "--no-warn-script-location"),
                 "--no-compile",  # Python compiles what it imports, and most is never imported
                 *repair,
-                *named,
+                *requirements,
             ],
             step,
             lock,
@@ -177,9 +176,9 @@ def _install(screen: Console, locks: Sequence[Path], lock: int) -> None:
 
 
 def _run_pip(command: Sequence[str], step: Step, lock: int) -> None:
-    """Run pip, turning what it says into the step's detail.
+    """Run pip and show its progress as the step's detail.
 
-    Its environment keeps the user's own pip settings (mirrors, certificates, cache).
+    The environment is passed on, so the user's pip settings (mirrors, certificates) apply.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     collected = 0

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as one exception in the main thread."""
+"""Turn SIGINT, SIGTERM and SIGHUP into one exception in the main thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAME_KEYPRESS_SECONDS = 0.5
 
 
 class StopRequested(BaseException):
-    """Someone asked this process to stop; `signum` says how."""
+    """Raised when this process receives a stop signal, `signum`."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -21,15 +21,15 @@ class StopRequested(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports for a process that this signal ended."""
+        """The code that a shell reports for a process killed by this signal."""
         return 128 + self.signum
 
 
 class Interrupts:
-    """Raises StopRequested for the first signal, and afterwards for one more Ctrl-C.
+    """Signal handlers that raise StopRequested for the first signal and for one later Ctrl-C.
 
-    The first signal starts an orderly stop, which must not be disturbed: `make` and a closing
-    terminal both repeat signals. A later SIGINT is a person who does not want to wait.
+    The first signal starts an orderly stop. `make` and a closing terminal both repeat the signal,
+    so repeats are ignored; a SIGINT after SAME_KEYPRESS_SECONDS is a person who will not wait.
     """
 
     def __init__(self) -> None:
@@ -45,13 +45,13 @@ class Interrupts:
             signal.signal(signum, self._handle)
 
     def mark_stopping(self) -> None:
-        """From now on only a Ctrl-C interrupts."""
+        """Ignore every signal but a Ctrl-C from now on."""
         if self._stopping_at is None:
             self._stopping_at = time.monotonic()
 
     @contextmanager
     def postponed(self) -> Iterator[None]:
-        """Postpone signals over a few lines that must not be torn apart."""
+        """Postpone signals until the block has ended."""
         self._postponed = True
         try:
             yield
@@ -65,9 +65,9 @@ class Interrupts:
         if self._postponed:
             self._pending = signum
             return
-        since = self._stopping_at
-        if since is not None:
-            repeated = time.monotonic() - since < SAME_KEYPRESS_SECONDS
+        stopping_at = self._stopping_at
+        if stopping_at is not None:
+            repeated = time.monotonic() - stopping_at < SAME_KEYPRESS_SECONDS
             if repeated or self._hurried or signum != signal.SIGINT:
                 return
             self._hurried = True

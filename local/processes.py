@@ -1,7 +1,6 @@
-"""Which process is which, and the records by which a later run knows an earlier run's children.
+"""Identify processes, and record children so that a later run can stop those of a killed run.
 
-A pid alone names nobody: numbers are used again. A process is known by its pid and the moment it
-started, within one boot of the machine.
+Pids are reused. A process is identified by its pid, its start time and the boot of the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """One started child. `own_group`: it leads a process group, which is ended with it."""
+    """A started child. `own_group`: it leads a process group that is stopped with it."""
 
     name: str
     pid: int
@@ -33,7 +32,7 @@ class ProcessRecord:
 
 
 def boot_id() -> str:
-    """Changes with every boot; empty where the system does not say."""
+    """Return an id that changes with every boot, or an empty string if there is none."""
     try:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -41,22 +40,22 @@ def boot_id() -> str:
 
 
 def start_time(pid: int) -> str | None:
-    """The moment a living process started, in the system's own notation; None if it is gone.
+    """Return a process's start time in the system's notation, or None if it does not run.
 
-    A zombie (ended, not yet waited for) counts as gone.
+    A zombie does not count as running.
     """
     if (PROC / "self/stat").exists():
         stat = _stat(pid)
         return None if stat is None or stat[0] in "ZX" else stat[19]
-    shown = subprocess.run(
+    result = subprocess.run(
         ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True
     )
-    state, _, since = shown.stdout.strip().partition(" ")
+    state, _, since = result.stdout.strip().partition(" ")
     return since.strip() if since and not state.startswith("Z") else None
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on: state, ppid, pgrp, session, …, start."""
+    """Return the fields of /proc/PID/stat from the state on: state, ppid, pgrp, session, …"""
     try:
         text = (PROC / str(pid) / "stat").read_text()
     except OSError:
@@ -67,7 +66,7 @@ def _stat(pid: int) -> list[str] | None:
 def create_record(
     name: str, pid: int, *, own_group: bool = True, stop_signal: int = signal.SIGTERM
 ) -> ProcessRecord:
-    """Describe a process that has just been started."""
+    """Return the record of a process that has just been started."""
     return ProcessRecord(
         name=name,
         pid=pid,
@@ -78,18 +77,18 @@ def create_record(
     )
 
 
-def save_record(folder: Path, entry: ProcessRecord) -> Path:
-    """Write a record so that a reader sees all of it or nothing."""
-    path = folder / f"{entry.name}.json"
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(entry)))
-    return draft.replace(path)
+def save_record(directory: Path, entry: ProcessRecord) -> Path:
+    """Write a record atomically and return its path."""
+    path = directory / f"{entry.name}.json"
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(asdict(entry)))
+    return temporary.replace(path)
 
 
-def load_records(folder: Path) -> dict[Path, ProcessRecord]:
-    """Every readable record of a folder; unreadable ones are removed."""
+def load_records(directory: Path) -> dict[Path, ProcessRecord]:
+    """Return the records of a directory by path. Unreadable ones are deleted."""
     found: dict[Path, ProcessRecord] = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(directory.glob("*.json")):
         try:
             found[path] = ProcessRecord(**json.loads(path.read_text()))
         except (ValueError, TypeError):
@@ -98,17 +97,17 @@ def load_records(folder: Path) -> dict[Path, ProcessRecord]:
 
 
 def is_alive(entry: ProcessRecord) -> bool:
-    """Whether the very process of this record still runs."""
+    """Return True if the recorded process, not another one with its pid, still runs."""
     if not entry.start_time or entry.boot_id != boot_id():
         return False
     return start_time(entry.pid) == entry.start_time
 
 
 def orphaned_group_members(entry: ProcessRecord, home: Path) -> list[int]:
-    """Members of the record's group that outlived their leader and work inside `home`.
+    """Return the pids of the record's process group if its leader is gone.
 
-    A group keeps its number from being given to a new process, so a leaderless group of that
-    number, in the session of that number, in our folder, is what our child left.
+    A group's number is not reused while the group exists. So a group without a leader, with that
+    number, in the session of that number and working below `home`, belonged to our child.
     """
     if not entry.own_group or entry.boot_id != boot_id() or _stat(entry.pid) is not None:
         return []
@@ -116,7 +115,7 @@ def orphaned_group_members(entry: ProcessRecord, home: Path) -> list[int]:
 
 
 def child_pids(parent: int) -> list[int]:
-    """The processes whose parent this is, dead ones not yet waited for included (Linux)."""
+    """Return the pids of a process's children, zombies included (Linux)."""
     return [pid for pid in _all_pids() if (stat := _stat(pid)) and stat[1] == str(parent)]
 
 
@@ -147,26 +146,26 @@ def kill_group(leader: int) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll until the condition holds or the time is over; says whether it holds."""
-    end = time.monotonic() + seconds
+    """Poll until the condition is true or the time is over; return whether it is true."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > end:
+        if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
     return True
 
 
-def stop_orphans(folder: Path, *, home: Path, seconds: float = 10.0) -> list[str]:
-    """End every recorded process that still runs, and its group; forget the rest.
+def stop_orphans(directory: Path, *, home: Path, seconds: float = 10.0) -> list[str]:
+    """Stop every recorded process that still runs, with its group, and delete the records.
 
-    Returns the names of those that had to be ended. Call it only while holding the lock of the
-    run that these records belong to.
+    Returns the names of the stopped ones. Call it only while holding the lock of the run that the
+    records belong to.
     """
-    entries = load_records(folder)
+    entries = load_records(directory)
     living = [entry for entry in entries.values() if is_alive(entry)]
     for entry in living:
         send_signal(entry.pid, entry.stop_signal)
-    ended = [entry.name for entry in living]
+    stopped = [entry.name for entry in living]
     for entry in living:
         if not wait_until(lambda entry=entry: not is_alive(entry), seconds):  # type: ignore[misc]
             kill_group(entry.pid) if entry.own_group else send_signal(entry.pid, signal.SIGKILL)
@@ -175,7 +174,7 @@ def stop_orphans(folder: Path, *, home: Path, seconds: float = 10.0) -> list[str
         left = orphaned_group_members(entry, home)
         for pid in left:
             send_signal(pid, signal.SIGKILL)
-        if left and entry.name not in ended:
-            ended.append(entry.name)
+        if left and entry.name not in stopped:
+            stopped.append(entry.name)
         path.unlink(missing_ok=True)
-    return ended
+    return stopped

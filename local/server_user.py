@@ -1,4 +1,4 @@
-"""The user that PostgreSQL runs as: it refuses to be run by root."""
+"""The system user that PostgreSQL runs as, because it refuses to run as root."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ UNPRIVILEGED = "nobody"
 
 @dataclass(frozen=True)
 class SystemUser:
-    """A system user that a child is started as."""
+    """A system user that a child process is started as."""
 
     name: str
     uid: int
     gid: int
 
 
-def server_user() -> SystemUser | None:
-    """None means "as we are"; for root it is the system's unprivileged user."""
+def get_server_user() -> SystemUser | None:
+    """Return the unprivileged user if we are root, else None: run as the current user."""
     if os.geteuid() != 0:
         return None
     try:
@@ -36,21 +36,21 @@ def server_user() -> SystemUser | None:
     return SystemUser(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def can_access(account: SystemUser | None, path: Path) -> bool:
-    """Whether the account may run this program or enter this folder, asked of the system itself."""
-    if account is None:
+def can_access(user: SystemUser | None, path: Path) -> bool:
+    """Return True if the user may execute this program or enter this directory."""
+    if user is None:
         return os.access(path, os.X_OK)
     probe = subprocess.run(
         ["/usr/bin/env", "test", "-x", str(path)],
-        user=account.uid,
-        group=account.gid,
+        user=user.uid,
+        group=user.gid,
         extra_groups=[],
         cwd="/",
     )
     return probe.returncode == 0
 
 
-def change_owner(path: Path, account: SystemUser | None) -> None:
-    """Make the account the owner of one file or folder."""
-    if account is not None:
-        os.chown(path, account.uid, account.gid)
+def change_owner(path: Path, user: SystemUser | None) -> None:
+    """Make the user the owner of one file or directory. None changes nothing."""
+    if user is not None:
+        os.chown(path, user.uid, user.gid)

@@ -1,4 +1,4 @@
-"""The database and the Redis that a command needs: embedded, or the environment's own."""
+"""Start the PostgreSQL and Valkey that a command needs, unless the environment names them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from local.errors import ChildFailed, PortTaken
 from local.supervisor import Service, Supervisor
 
 ATTEMPTS = 5
-BACKENDS_LEFT = "is still in use"
-BACKENDS_SECONDS = 10.0
+SHARED_MEMORY_IN_USE = "is still in use"
+SHARED_MEMORY_SECONDS = 10.0
 
 Ports = Callable[[int], Iterator[int]]
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where embedded servers live and how they choose ports.
+    """Directories, ports and passwords of the embedded servers.
 
-    `ports(preferred)` yields candidates. `fallback_directory` is used for PostgreSQL's data when its user
-    cannot reach `directory`.
+    `ports(preferred)` yields candidates. PostgreSQL's data is in `fallback_directory` if its system
+    user cannot access `directory`. `durable=False` does not sync commits to disk.
     """
 
     directory: Path
@@ -35,20 +35,20 @@ class ServerConfig:
     valkey_password: str
 
 
-def start_servers(supervisor: Supervisor, screen: Console, config: ServerConfig) -> dict[str, str]:
-    """Start what the environment does not name; returns DATABASE_URL and REDIS_URL."""
+def start_servers(supervisor: Supervisor, console: Console, config: ServerConfig) -> dict[str, str]:
+    """Start the servers that the environment does not name; return DATABASE_URL and REDIS_URL."""
     return {
         "DATABASE_URL": os.environ.get("DATABASE_URL")
-        or _start_postgres(supervisor, screen, config),
-        "REDIS_URL": os.environ.get("REDIS_URL") or _start_valkey(supervisor, screen, config),
+        or _start_postgres(supervisor, console, config),
+        "REDIS_URL": os.environ.get("REDIS_URL") or _start_valkey(supervisor, console, config),
     }
 
 
-def _start_postgres(supervisor: Supervisor, screen: Console, config: ServerConfig) -> str:
-    with screen.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
+def _start_postgres(supervisor: Supervisor, console: Console, config: ServerConfig) -> str:
+    with console.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
         cluster = postgres.prepare_cluster(
             config.directory / "postgres",
-            elsewhere=config.fallback_directory,
+            fallback=config.fallback_directory,
             password=config.postgres_password,
             durable=config.durable,
         )
@@ -64,26 +64,26 @@ def _start_postgres(supervisor: Supervisor, screen: Console, config: ServerConfi
     return cluster.url(port)
 
 
-def _start_valkey(supervisor: Supervisor, screen: Console, config: ServerConfig) -> str:
-    with screen.step(f"Valkey {valkey.version()}", "starting") as step:
-        home = config.directory / "valkey"
-        home.mkdir(mode=0o700, exist_ok=True)
-        cache = valkey.ValkeyConfig(home, config.valkey_password)
+def _start_valkey(supervisor: Supervisor, console: Console, config: ServerConfig) -> str:
+    with console.step(f"Valkey {valkey.version()}", "starting") as step:
+        directory = config.directory / "valkey"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        server = valkey.ValkeyConfig(directory, config.valkey_password)
         port = start_on_free_port(
             supervisor,
             config.ports(valkey.PREFERRED_PORT),
-            lambda port: valkey.service(cache, port),
+            lambda port: valkey.service(server, port),
         )
         step.detail = f"127.0.0.1:{port}"
-    return cache.url(port)
+    return server.url(port)
 
 
 def start_on_free_port(
     supervisor: Supervisor, ports: Iterator[int], service: Callable[[int], Service]
 ) -> int:
-    """Start a service on the first port that it gets, and return that port.
+    """Start a service on the first port where it can listen, and return that port.
 
-    A port that looked free may be taken a moment later; then the next one is tried.
+    A free port may be taken before the service listens; then the next one is tried.
     """
     for attempt in range(1, ATTEMPTS + 1):
         port = next(ports)
@@ -98,16 +98,16 @@ def start_on_free_port(
 
 
 def _start_with_retry(supervisor: Supervisor, service: Service) -> None:
-    """Start a service; give the last processes of a killed server time to leave its memory."""
+    """Start a service, retrying while processes of a killed server still use its shared memory."""
 
-    def started() -> bool:
+    def try_start() -> bool:
         try:
             supervisor.start(service)
         except ChildFailed as failure:
-            if BACKENDS_LEFT not in failure.log_tail:
+            if SHARED_MEMORY_IN_USE not in failure.log_tail:
                 raise
             return False
         return True
 
-    if not processes.wait_until(started, BACKENDS_SECONDS):
+    if not processes.wait_until(try_start, SHARED_MEMORY_SECONDS):
         supervisor.start(service)

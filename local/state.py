@@ -1,4 +1,4 @@
-"""Folders that a run owns: their lock, their secrets, and what other programs read from them."""
+"""A run's directory: its lock, secrets, logs and the file with the servers' addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local import server_user as accounts
+from local import server_user
 from local.errors import AlreadyRunning, LocalError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,7 @@ SYSTEM_DATA_DIRECTORY = Path("/var/lib/parley")
 
 @dataclass(frozen=True)
 class Secrets:
-    """Made at the first start and kept, because the data knows them."""
+    """Secrets of a directory, generated once: passwords are part of the servers' data."""
 
     secret_key: str
     postgres_password: str
@@ -30,14 +30,14 @@ class Secrets:
 
 
 class DirectoryLock:
-    """Held from `acquire` to `release` or the end of the process, however it ends."""
+    """An exclusive lock, held from `acquire` to `release` or the end of the process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "lock"
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "lock"
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises AlreadyRunning, with the holder's note, when another process has it."""
+        """Acquire the lock. Raises AlreadyRunning, with the holder's note, if it is held."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,22 +53,22 @@ class DirectoryLock:
             self._descriptor = None
 
     def write_note(self, text: str) -> None:
-        """What a process that comes second is told."""
+        """Write the text that another process gets with AlreadyRunning."""
         self.path.write_text(text + "\n")
 
 
-def prepare_directory(folder: Path = STATE_DIRECTORY) -> Path:
-    """Make the state folder, or check that it is ours. Only its owner may look into it."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    owner = folder.stat().st_uid
+def prepare_directory(directory: Path = STATE_DIRECTORY) -> Path:
+    """Create the directory, readable by its owner only. Raises LocalError if it is not ours."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    owner = directory.stat().st_uid
     if owner != os.geteuid():
         raise LocalError(
-            f"{folder} belongs to {_user_name(owner)}. Run the command as that user, "
-            f"or remove the folder (with all of the demo's data)."
+            f"{directory} belongs to {_user_name(owner)}. Run the command as that user, "
+            f"or remove the directory (with all of the demo's data)."
         )
-    # The user that PostgreSQL is dropped to must pass through, but not look around.
-    folder.chmod(0o700 if accounts.server_user() is None else 0o711)
-    return folder
+    # PostgreSQL's system user must be able to enter the directory, but not to list it.
+    directory.chmod(0o700 if server_user.get_server_user() is None else 0o711)
+    return directory
 
 
 def _user_name(uid: int) -> str:
@@ -79,19 +79,19 @@ def _user_name(uid: int) -> str:
 
 
 def fallback_data_directory() -> Path:
-    """Where PostgreSQL's data goes when its user cannot enter the project's folder."""
+    """Return PostgreSQL's data directory for when its user cannot access the project's."""
     digest = hashlib.sha256(str(PROJECT_ROOT).encode()).hexdigest()[:12]
     return SYSTEM_DATA_DIRECTORY / digest
 
 
-def load_or_create_secrets(folder: Path) -> Secrets:
-    """The secrets of this folder, made when there are none."""
-    path = folder / "secrets.json"
+def load_or_create_secrets(directory: Path) -> Secrets:
+    """Return the secrets of this directory, generating them at the first call."""
+    path = directory / "secrets.json"
     if path.exists():
         return Secrets(**json.loads(path.read_text()))
-    made = generate_secrets()
-    write_private(path, json.dumps(asdict(made), indent=2) + "\n")
-    return made
+    generated = generate_secrets()
+    write_private(path, json.dumps(asdict(generated), indent=2) + "\n")
+    return generated
 
 
 def generate_secrets() -> Secrets:
@@ -103,27 +103,27 @@ def generate_secrets() -> Secrets:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, in one step."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a file that only its owner can read, atomically."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    draft.replace(path)
+    temporary.replace(path)
 
 
-def write_services_env(folder: Path, values: Mapping[str, str]) -> None:
-    """Tell `manage.py` in another terminal where this run's services are."""
+def write_services_env(directory: Path, values: Mapping[str, str]) -> None:
+    """Write services.env, from which `manage.py` in another terminal reads the addresses."""
     head = "# Written by the running demo; removed when it stops.\n"
     lines = (f"{name}={value}\n" for name, value in values.items())
-    write_private(folder / "services.env", head + "".join(lines))
+    write_private(directory / "services.env", head + "".join(lines))
 
 
-def remove_services_env(folder: Path) -> None:
-    (folder / "services.env").unlink(missing_ok=True)
+def remove_services_env(directory: Path) -> None:
+    (directory / "services.env").unlink(missing_ok=True)
 
 
-def rotate_logs(folder: Path) -> None:
-    """Start new log files; those of the run before stay beside them as *.log.1."""
-    for log in (folder / "logs").glob("*.log"):
+def rotate_logs(directory: Path) -> None:
+    """Rename the previous run's logs to *.log.1."""
+    for log in (directory / "logs").glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))

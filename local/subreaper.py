@@ -1,6 +1,6 @@
-"""Processes that our children started and left: adopted while we run, ended when we end.
+"""Adopt processes that our children started and left behind, and kill them at the end.
 
-Only Linux lets a process adopt; elsewhere the children's process groups must do.
+Only Linux has subreapers. Elsewhere only the children's process groups are killed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from local import processes
 PR_SET_CHILD_SUBREAPER = 36
 KILL_TIMEOUT_SECONDS = 5.0
 
-_adopting = False
+_is_subreaper = False
 
 
 def become_subreaper() -> None:
-    """From now on a descendant whose parent has ended becomes our child."""
-    global _adopting
+    """Become the parent of every descendant whose parent exits (Linux only)."""
+    global _is_subreaper
     if sys.platform == "linux":
-        _adopting = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        _is_subreaper = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def reap(own: Collection[int]) -> None:
-    """Take the dead among the adopted from the list of processes; `own` children are waited for
-    by those who started them."""
-    if not _adopting:
+    """Wait for adopted processes that have exited.
+
+    Pids in `own` are not waited for: the code that started them does so.
+    """
+    if not _is_subreaper:
         return
     try:
         while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -41,13 +43,16 @@ def reap(own: Collection[int]) -> None:
 
 
 def kill_adopted() -> None:
-    """End every child that is left. Call it last: it takes all children for adopted ones."""
-    if _adopting:
+    """Kill every remaining child, adopted or not. Call it last."""
+    if _is_subreaper:
         processes.wait_until(_kill_children, KILL_TIMEOUT_SECONDS)
 
 
 def _kill_children() -> bool:
-    """Kill and bury our present children; what they leave becomes ours for the next try."""
+    """Kill and reap our children; return True when none is left.
+
+    Processes that they leave become our children and are killed by the next call.
+    """
     for pid in processes.child_pids(os.getpid()):
         processes.send_signal(pid, signal.SIGKILL)
     reap(own=())

@@ -1,8 +1,8 @@
-"""A supervisor that owns its children: starts them, waits for them, watches them, ends them.
+"""Start child processes, wait until they are ready, restart and stop them.
 
-Every service is a direct child in a session of its own, so a Ctrl-C at the terminal reaches only
-the supervisor, which then stops the services in reverse order. Every child is on record in the
-run's folder, so a later run can end what a killed supervisor left behind.
+Each service is a direct child in its own session: a Ctrl-C in the terminal reaches only the
+supervisor, which stops the services in reverse order. Each child has a record in the run's
+directory, so that a later run can stop what a killed supervisor left behind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PORT_IN_USE_MESSAGES = ("address already in use", "couldn't bind")
 
 @dataclass(frozen=True)
 class Program:
-    """A command line and the surroundings that it runs in. `env=None` means our own."""
+    """A command line with its environment, directory and system user. `env=None`: our own."""
 
     name: str
     command: Sequence[str]
@@ -44,7 +44,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Service:
-    """A program that stays up. `restarts`: how often a minute it may die and be started again."""
+    """A program that keeps running, restarted at most `restarts` times a minute when it exits."""
 
     program: Program
     ready: Callable[[], bool]
@@ -54,7 +54,7 @@ class Service:
 
 @dataclass
 class Child:
-    """A running program; `service` unless it is one that is meant to end."""
+    """A running program. `service` is None for one that is expected to exit."""
 
     program: Program
     process: subprocess.Popen[bytes]
@@ -63,10 +63,7 @@ class Child:
 
 
 class Supervisor:
-    """Owns the children of one run.
-
-    `home` is the run's folder: records are kept in `home/run`, output in `home/logs`.
-    """
+    """Owns the children of one run. Records are in `home/run`, output in `home/logs`."""
 
     def __init__(self, *, home: Path, cwd: Path, interrupts: Interrupts) -> None:
         self.cwd = cwd
@@ -74,41 +71,41 @@ class Supervisor:
         self.records = home / "run"
         self.interrupts = interrupts
         self.children: list[Child] = []
-        for folder in (self.logs, self.records):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        for directory in (self.logs, self.records):
+            directory.mkdir(mode=0o700, exist_ok=True)
 
     def start(self, service: Service) -> None:
-        """Start a service and return when it is ready.
+        """Start a service and wait until it is ready.
 
-        Raises ChildFailed when it ends or is not ready in time, PortTaken when it could not
-        listen; it is not running then.
+        Raises PortTaken if it could not listen, and ChildFailed if it exits or is not ready in
+        time. It is stopped then.
         """
         self.wait_ready(self.launch(service))
 
     def launch(self, service: Service) -> Child:
-        """Start a service without waiting, so that several can get ready at once."""
+        """Start a service without waiting, so that several can start in parallel."""
         return self._spawn(service.program, service)
 
     def wait_ready(self, child: Child) -> None:
-        """Wait for a launched service; raises as `start` does."""
+        """Wait until a launched service is ready. Raises as `start` does."""
         service, name = child.service, child.program.name
         assert service is not None  # noqa: S101
-        end = time.monotonic() + service.start_seconds
-        while child.process.poll() is None and time.monotonic() < end:
+        deadline = time.monotonic() + service.start_seconds
+        while child.process.poll() is None and time.monotonic() < deadline:
             if service.ready():
                 return
             time.sleep(processes.POLL_SECONDS)
         if child.process.poll() is None:
-            what = f"was not ready after {service.start_seconds:.0f} s"
+            problem = f"was not ready after {service.start_seconds:.0f} s"
         else:
-            what = _describe_exit(child.process)
+            problem = _describe_exit(child.process)
         self._stop_child(child)
-        raise self._build_error(name, what)
+        raise self._build_error(name, problem)
 
     def run(self, program: Program) -> str:
-        """Run a program to its end and return its standard output; the rest goes to its log.
+        """Run a program to its end and return its standard output. Standard error is logged.
 
-        Raises ChildFailed when it does not succeed; its output is in its log then.
+        Raises ChildFailed if its exit code is not 0; its output is in its log then.
         """
         child = self._spawn(program, stdout=subprocess.PIPE)
         try:
@@ -123,7 +120,7 @@ class Supervisor:
         return text
 
     def watch(self, on_restart: Callable[[str], None]) -> None:
-        """Stay until a signal comes (StopRequested) or a child is lost (ChildFailed)."""
+        """Restart dead services until a signal (StopRequested) or a child is lost (ChildFailed)."""
         while True:
             for name in self.restart_dead():
                 on_restart(name)
@@ -131,14 +128,14 @@ class Supervisor:
             time.sleep(WATCH_INTERVAL_SECONDS)
 
     def restart_dead(self) -> list[str]:
-        """Start again what has died and may; returns the names. Raises ChildFailed for others."""
+        """Restart dead services and return their names. Raises ChildFailed at the restart limit."""
         dead = [child for child in self.children if child.process.poll() is not None]
         for child in dead:
             self._restart(child)
         return [child.program.name for child in dead]
 
     def stop(self) -> None:
-        """Stop every child, last started first. A second Ctrl-C kills what is left at once."""
+        """Stop every child, last started first. A second Ctrl-C kills the remaining ones."""
         self.interrupts.mark_stopping()
         try:
             while self.children:
@@ -153,7 +150,7 @@ class Supervisor:
         return [child.process.pid for child in self.children]
 
     def output(self, name: str) -> str:
-        """What the program of this name has written to its log since its latest start."""
+        """Return what the program has written to its log since its last start."""
         text = self.log_path(name).read_text(errors="replace").rpartition(START_MARK)[2]
         return text.partition("\n")[2]
 
@@ -196,7 +193,7 @@ class Supervisor:
     def _write_stdin(child: Child) -> None:
         pipe, child.process.stdin = child.process.stdin, None
         if pipe is not None:
-            # A program that ends before it reads is noticed by whoever waits for it.
+            # The caller that waits for the program notices that it exited before reading.
             with contextlib.suppress(BrokenPipeError), pipe:
                 pipe.write(child.program.stdin)
 
@@ -215,7 +212,7 @@ class Supervisor:
         self._write_stdin(child)
 
     def _stop_child(self, child: Child) -> None:
-        """Stop one child, gently and then not, with what is left of its group."""
+        """Stop a child, with SIGKILL after `stop_seconds`, and kill its process group."""
         if child.process.poll() is None:
             processes.send_signal(child.process.pid, child.program.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -228,14 +225,11 @@ class Supervisor:
         (self.records / f"{child.program.name}.json").unlink(missing_ok=True)
         self.children.remove(child)
 
-    def _build_error(self, name: str, what: str) -> ChildFailed:
+    def _build_error(self, name: str, problem: str) -> ChildFailed:
         tail = "\n".join(self.output(name).splitlines()[-TAIL_LINES:])
-        kind = (
-            PortTaken
-            if any(words in tail.lower() for words in PORT_IN_USE_MESSAGES)
-            else ChildFailed
-        )
-        return kind(f"{name} {what}. Its log: {self.log_path(name)}", tail)
+        is_port_taken = any(message in tail.lower() for message in PORT_IN_USE_MESSAGES)
+        error_class = PortTaken if is_port_taken else ChildFailed
+        return error_class(f"{name} {problem}. Its log: {self.log_path(name)}", tail)
 
 
 def _describe_exit(process: subprocess.Popen[bytes]) -> str:

@@ -1,4 +1,4 @@
-"""Commands on throwaway servers: `make test`, `make bench`, and `python -m local run -- CMD`."""
+"""Run commands on throwaway servers: `make test`, `make bench`, `python -m local run -- CMD`."""
 
 from __future__ import annotations
 
@@ -10,112 +10,111 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import foreground, ports, postgres, processes, services, state
-from local import server_user as accounts
+from local import foreground, ports, postgres, processes, server_user, services, state
 from local.console import Console
 from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts
 from local.supervisor import Supervisor
 
 PREFIX = "parley-run-"
-DRAFT_PREFIX = ".parley-run-"
+HIDDEN_PREFIX = ".parley-run-"
 TEST_SETTINGS = "config.settings.test"
 
 Environment = Mapping[str, str]
 
 
 def pytest_command(arguments: Sequence[str]) -> list[str]:
-    """pytest on three processes, because tests mostly wait, unless the arguments say otherwise."""
-    given = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
-    return [sys.executable, "-m", "pytest", *([] if given else ["-n", "3"]), *arguments]
+    """Return the pytest command, with `-n 3` unless the arguments choose otherwise."""
+    has_choice = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
+    return [sys.executable, "-m", "pytest", *([] if has_choice else ["-n", "3"]), *arguments]
 
 
 def run(
-    command: Sequence[str], screen: Console, interrupts: Interrupts, *, durable: bool = False
+    command: Sequence[str], console: Console, interrupts: Interrupts, *, durable: bool = False
 ) -> int:
-    """Run a command with its own PostgreSQL and Valkey; returns its exit code."""
-    with throwaway_servers(screen, interrupts, durable=durable) as (supervisor, environment):
+    """Run a command with its own PostgreSQL and Valkey; return its exit code."""
+    with throwaway_servers(console, interrupts, durable=durable) as (supervisor, environment):
         return foreground.run_command(supervisor, command, environment)
 
 
 @contextmanager
 def throwaway_servers(
-    screen: Console, interrupts: Interrupts, *, durable: bool = False
+    console: Console, interrupts: Interrupts, *, durable: bool = False
 ) -> Iterator[tuple[Supervisor, Environment]]:
-    """A supervisor with fresh servers, and the environment that names them.
+    """Yield a supervisor with new servers, and the environment variables that name them.
 
-    `durable`: PostgreSQL forces to the disk what it commits, as in production. Servers and folder
-    are gone afterwards. What earlier, killed runs left is removed first.
+    Servers and directory are removed afterwards, and leftovers of killed runs before. `durable`:
+    PostgreSQL syncs commits to disk, as in production.
     """
     base = _temporary_directory()
     remove_leftovers(base)
-    folder, lock = _create_locked_directory(base)
+    directory, lock = _create_locked_directory(base)
     try:
-        supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
+        supervisor = Supervisor(home=directory, cwd=state.PROJECT_ROOT, interrupts=interrupts)
         try:
             yield (
                 supervisor,
                 _command_environment(
-                    services.start_servers(supervisor, screen, _server_config(folder, durable))
+                    services.start_servers(supervisor, console, _server_config(directory, durable))
                 ),
             )
         finally:
             supervisor.stop()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
         lock.release()
 
 
 def _command_environment(addresses: Environment) -> Environment:
-    """The servers' addresses, the test settings, and `python` meaning this one."""
+    """Return the environment of a command: servers, test settings, and this Python as `python`."""
     settings = os.environ.get("DJANGO_SETTINGS_MODULE") or TEST_SETTINGS
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": settings, "PATH": path}
 
 
-def _server_config(folder: Path, durable: bool) -> services.ServerConfig:
-    made = state.generate_secrets()
+def _server_config(directory: Path, durable: bool) -> services.ServerConfig:
+    secrets = state.generate_secrets()
     return services.ServerConfig(
-        directory=folder,
-        fallback_directory=folder / "postgres-elsewhere",
+        directory=directory,
+        fallback_directory=directory / "postgres-elsewhere",
         ports=lambda preferred: ports.random_free_ports(),
         durable=durable,
-        postgres_password=made.postgres_password,
-        valkey_password=made.valkey_password,
+        postgres_password=secrets.postgres_password,
+        valkey_password=secrets.valkey_password,
     )
 
 
 def _temporary_directory() -> Path:
-    """The first temporary folder that the servers' user can enter."""
-    account = accounts.server_user()
+    """Return the first temporary directory that the servers' user can enter."""
+    user = server_user.get_server_user()
     for candidate in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108
-        if candidate.is_dir() and accounts.can_access(account, candidate):
+        if candidate.is_dir() and server_user.can_access(user, candidate):
             return candidate
-    raise LocalError("No temporary folder that PostgreSQL's user can enter. Set TMPDIR to one.")
+    raise LocalError("No temporary directory that PostgreSQL's user can enter. Set TMPDIR to one.")
 
 
 def _create_locked_directory(base: Path) -> tuple[Path, state.DirectoryLock]:
-    """A folder that is locked from the moment it can be found."""
-    draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=base))
-    state.prepare_directory(draft)
-    lock = state.DirectoryLock(draft)
+    """Create a directory that is locked before other runs can see its name."""
+    hidden = Path(tempfile.mkdtemp(prefix=HIDDEN_PREFIX, dir=base))
+    state.prepare_directory(hidden)
+    lock = state.DirectoryLock(hidden)
     lock.acquire()
-    return draft.rename(base / draft.name.removeprefix(".")), lock
+    return hidden.rename(base / hidden.name.removeprefix(".")), lock
 
 
 def remove_leftovers(base: Path) -> list[str]:
-    """End and remove what killed runs of this user left in `base`; returns what had to be ended."""
-    ended: list[str] = []
-    for folder in base.glob(f"{PREFIX}*"):
-        if not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+    """Stop and remove what this user's killed runs left in `base`; return the stopped programs."""
+    stopped: list[str] = []
+    for directory in base.glob(f"{PREFIX}*"):
+        if not directory.is_dir() or directory.stat().st_uid != os.geteuid():
             continue
-        lock = state.DirectoryLock(folder)
+        lock = state.DirectoryLock(directory)
         try:
             lock.acquire()
         except AlreadyRunning:
             continue
-        ended += processes.stop_orphans(folder / "run", home=state.PROJECT_ROOT)
-        postgres.stop_leftover(folder / "postgres" / "data")
-        shutil.rmtree(folder, ignore_errors=True)
+        stopped += processes.stop_orphans(directory / "run", home=state.PROJECT_ROOT)
+        postgres.stop_leftover(directory / "postgres" / "data")
+        shutil.rmtree(directory, ignore_errors=True)
         lock.release()
-    return ended
+    return stopped

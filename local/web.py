@@ -1,4 +1,4 @@
-"""The command lines of Parley's own processes: the one place that names servers and options."""
+"""Command lines of Parley's own processes: web server, worker and manage.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.supervisor import Program, Service
 
 PREFERRED_PORT = 8000
 DRAIN_SECONDS = 10
-"""How long a stopping process waits for running turns on one machine; production waits longer."""
+"""How long a stopping web process waits for running turns; production waits longer."""
 
 
 def base_url(port: int) -> str:
@@ -21,7 +21,7 @@ def base_url(port: int) -> str:
 
 
 def web_command(port: int, workers: int) -> list[str]:
-    """The web server: `workers` processes behind one port."""
+    """The web server, with `workers` processes behind one port."""
     return [
         *(sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1"),
         *("--runtime-mode", "mt", "--loop", "uvloop", "--no-access-log"),
@@ -33,7 +33,7 @@ def web_command(port: int, workers: int) -> list[str]:
 
 
 def worker_command(schedule: Path) -> list[str]:
-    """The job worker, with the clock that sends scheduled jobs. `schedule`: the clock's file."""
+    """The Celery worker with the beat scheduler, whose state is in the file `schedule`."""
     return [
         *(sys.executable, "-m", "celery", "--app", "config", "worker", "--loglevel", "INFO"),
         *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "8"),
@@ -46,7 +46,7 @@ def manage_command(*arguments: str) -> list[str]:
 
 
 def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
-    """The web server as a service; ready when it says so itself."""
+    """The web server as a service, ready when /readyz answers 200."""
     return Service(
         Program(
             name="web",
@@ -60,7 +60,7 @@ def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
 
 
 def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, str]) -> Service:
-    """The job worker as a service; ready when its output says that it is."""
+    """The worker as a service, ready when its `output()` says so."""
     return Service(
         Program(name="worker", command=worker_command(schedule), env=env),
         ready=lambda: " ready." in output(),
@@ -70,7 +70,7 @@ def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, 
 
 def _is_ready(base: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{base}/readyz", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"{base}/readyz", timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -1,4 +1,4 @@
-"""What the servers' wheels hold, found without importing them."""
+"""Find files and versions of the servers' wheels without importing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.errors import LocalError
 
 
 def version(distribution: str) -> str:
-    """The version of a wheel, which is the version of the server in it."""
+    """Return a wheel's version, which is the version of the server in it."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -22,7 +22,7 @@ def major_version(distribution: str) -> str:
 
 
 def package_directory(distribution: str) -> Path:
-    """Where the wheel's package lies."""
+    """Return the directory of the wheel's package."""
     spec = importlib.util.find_spec(distribution.replace("-", "_"))
     if spec is None or spec.origin is None:
         raise _not_installed(distribution)

@@ -1,4 +1,4 @@
-"""The picture that `make bench` draws."""
+"""Tests of the chart that `make bench` draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.targets import FLOOR, PARLEY
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_a_bar_is_as_long_as_its_median_and_each_round_is_a_dot() -> None:
+def test_plot_draws_medians_as_bars_and_rounds_as_dots() -> None:
     rounds = {
         PARLEY: [{"json_rate": rate} for rate in (300.0, 400.0, 500.0)],
         FLOOR: [{"json_rate": 200.0}],

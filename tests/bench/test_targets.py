@@ -1,4 +1,4 @@
-"""What `make bench` says of its figures. Nothing here measures anything."""
+"""Tests of the targets of `make bench`. Nothing is measured here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def missed(rounds: dict[str, list[dict[str, float]]], cores: int = 8) -> list[st
     return [one.name for one in verdicts(rounds, cores) if not one.is_met]
 
 
-def test_all_that_is_met_exits_with_0() -> None:
+def test_met_targets_exit_with_0() -> None:
     found = verdicts(good_but(PARLEY), 8)
     assert [one.value for one in found] == [400 / 38, 0.8, 30.0, 1.1, 40.0, 8.0, 1.8]
     assert [one.is_aimed for one in found] == [True, True, True, False, False, False, True]
@@ -61,15 +61,13 @@ def test_all_that_is_met_exits_with_0() -> None:
         (TWICE, "json_rate", 670.0, "two processes over one"),
     ],
 )
-def test_each_target_that_is_missed_exits_with_1(
-    place: str, figure: str, value: float, name: str
-) -> None:
+def test_missed_target_exits_with_1(place: str, figure: str, value: float, name: str) -> None:
     rounds = good_but(place, **{figure: value})
     assert missed(rounds) == [name]
     assert exit_code(verdicts(rounds, 8)) == 1
 
 
-def test_what_was_not_measured_is_not_missed() -> None:
+def test_target_without_measurement_is_not_missed() -> None:
     rounds = {PARLEY: [{"first_added_ms": 8.0}]}
     found = verdicts(rounds, 8)
     assert [one.name for one in found if one.value is not None] == [
@@ -78,7 +76,7 @@ def test_what_was_not_measured_is_not_missed() -> None:
     assert exit_code(found) == 0
 
 
-def test_two_processes_are_asked_for_what_the_cores_allow() -> None:
+def test_target_of_two_processes_depends_on_the_cores() -> None:
     rounds = good_but(PARLEY, json_busy_cores=1.6)
     assert allowed_by_cores(rounds, 2) == 2 / 1.6
     assert missed(good_but(TWICE, json_rate=430.0), cores=1) == []
@@ -86,7 +84,7 @@ def test_two_processes_are_asked_for_what_the_cores_allow() -> None:
     assert allowed_by_cores(rounds, 64) == 2.0
 
 
-def test_a_ratio_is_of_places_that_shared_a_round() -> None:
+def test_ratio_compares_servers_within_a_round() -> None:
     rounds = {
         PARLEY: [{"json_rate": rate} for rate in (400.0, 100.0, 200.0)],
         FLOOR: [{"json_rate": rate} for rate in (500.0, 100.0, 400.0)],
@@ -96,7 +94,7 @@ def test_a_ratio_is_of_places_that_shared_a_round() -> None:
     assert ratio_of(rounds, PARLEY, LITELLM, "json_rate") is None
 
 
-def test_results_are_read_as_they_were_written() -> None:
+def test_results_can_be_read_back() -> None:
     from bench.report import read
 
     rounds = good_but(PARLEY)

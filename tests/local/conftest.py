@@ -1,4 +1,4 @@
-"""Real processes in real folders: each test's folder must be left without a process."""
+"""Fixtures for real processes: no process may be left in a test's directory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local import server_user as accounts
-from local import state
+from local import server_user, state
 from local.interrupts import Interrupts
 from local.processes import start_time, wait_until
 from local.supervisor import Supervisor
@@ -26,17 +25,17 @@ Spawn = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def ground() -> Iterator[Path]:
-    """A folder that PostgreSQL's user can enter; pytest's own are closed to it."""
-    folder = Path(tempfile.mkdtemp(prefix="parley tests "))
-    folder.chmod(0o711)
+def workdir() -> Iterator[Path]:
+    """A directory that PostgreSQL's system user can enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="parley tests "))
+    directory.chmod(0o711)
     try:
-        yield folder
-        assert processes_in(folder) == []
+        yield directory
+        assert processes_in(directory) == []
     finally:
-        for process in processes_in(folder):
+        for process in processes_in(directory):
             process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 
 @pytest.fixture
 def spawn() -> Iterator[Spawn]:
-    """Starts a Python module of this project; what still runs in the end is killed."""
+    """Start a Python module of this project. It is killed at the end of the test."""
     running: list[subprocess.Popen[str]] = []
 
     def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -76,8 +75,8 @@ def spawn() -> Iterator[Spawn]:
         process.communicate(timeout=SECONDS)
 
 
-def first_report(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The JSON line that a stand-in prints when it is up."""
+def read_report(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the JSON line that the fake server prints when it is ready."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, process.communicate(timeout=SECONDS)[1]
@@ -85,15 +84,15 @@ def first_report(process: subprocess.Popen[str]) -> dict[str, Any]:
     return report
 
 
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """Processes that work in the folder or name it on their command line."""
+def processes_in(directory: Path) -> list[psutil.Process]:
+    """Return processes that run in the directory or have it on their command line."""
     found = []
     for process in psutil.process_iter():
         try:
-            places = [process.cwd(), *process.cmdline()]
+            paths = [process.cwd(), *process.cmdline()]
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if any(str(folder) in place for place in places):
+        if any(str(directory) in path for path in paths):
             found.append(process)
     return found
 
@@ -103,5 +102,5 @@ def assert_gone(pids: list[int]) -> None:
 
 
 needs_root = pytest.mark.skipif(
-    accounts.server_user() is None, reason="only root can become another user"
+    server_user.get_server_user() is None, reason="needs root to start a process as another user"
 )

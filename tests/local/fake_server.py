@@ -1,7 +1,7 @@
-"""The demo without Parley: two servers in a lasting folder, until a signal.
+"""Run PostgreSQL and Valkey in a permanent directory until a signal, as the demo does.
 
-`python -m tests.local.fake_server FOLDER [--stubborn] [--elsewhere FOLDER]` prints one JSON object
-when everything is up.
+`python -m tests.local.fake_server DIRECTORY [--stubborn] [--fallback DIRECTORY]` prints one JSON
+object when everything is ready. `--stubborn` adds a child that ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ STUBBORN = (
 )
 
 
-def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
+def main(directory: Path, *, fallback: Path, stubborn: bool) -> None:
     interrupts = Interrupts()
     interrupts.install()
-    state.prepare_directory(folder)
-    lock = state.DirectoryLock(folder)
+    state.prepare_directory(directory)
+    lock = state.DirectoryLock(directory)
     lock.acquire()
-    ended = processes.stop_orphans(folder / "run", home=state.PROJECT_ROOT)
-    supervisor = Supervisor(home=folder, cwd=state.PROJECT_ROOT, interrupts=interrupts)
+    ended = processes.stop_orphans(directory / "run", home=state.PROJECT_ROOT)
+    supervisor = Supervisor(home=directory, cwd=state.PROJECT_ROOT, interrupts=interrupts)
     try:
         addresses = services.start_servers(
-            supervisor, Console(sys.stderr), _around(folder, elsewhere)
+            supervisor, Console(sys.stderr), _server_config(directory, fallback)
         )
         if stubborn:
-            deaf = folder / "deaf"
-            command = [sys.executable, "-c", STUBBORN, str(deaf)]
+            ready_file = directory / "ready"
+            command = [sys.executable, "-c", STUBBORN, str(ready_file)]
             program = Program("stubborn", command, stop_seconds=600)
-            supervisor.start(Service(program, ready=deaf.exists))
+            supervisor.start(Service(program, ready=ready_file.exists))
         pids = [child.process.pid for child in supervisor.children]
         report = {**addresses, "pids": pids, "ended": ended, "pid": os.getpid()}
         print(json.dumps(report), flush=True)
@@ -52,21 +52,21 @@ def main(folder: Path, *, elsewhere: Path, stubborn: bool) -> None:
         sys.exit(stop.exit_code)
 
 
-def _around(folder: Path, elsewhere: Path) -> services.ServerConfig:
-    kept = state.load_or_create_secrets(folder)
+def _server_config(directory: Path, fallback: Path) -> services.ServerConfig:
+    secrets = state.load_or_create_secrets(directory)
     return services.ServerConfig(
-        directory=folder,
-        fallback_directory=elsewhere,
+        directory=directory,
+        fallback_directory=fallback,
         ports=lambda preferred: ports.random_free_ports(),
         durable=True,
-        postgres_password=kept.postgres_password,
-        valkey_password=kept.valkey_password,
+        postgres_password=secrets.postgres_password,
+        valkey_password=secrets.valkey_password,
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--elsewhere", type=Path, default=Path("unused"))
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--fallback", type=Path, default=Path("unused"))
     parser.add_argument("--stubborn", action="store_true")
     main(**vars(parser.parse_args()))

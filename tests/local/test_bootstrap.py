@@ -1,4 +1,4 @@
-"""From nothing to a virtual environment, from any folder, with a space in the path."""
+"""Tests of the virtual environment, in a path with a space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bootstrap(project: Path, *, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_environment_is_made_once_and_mended(tmp_path: Path) -> None:
+def test_bootstrap_creates_the_venv_once_and_repairs_it(tmp_path: Path) -> None:
     project = tmp_path / "a project"
     shutil.copytree(state.PROJECT_ROOT / "local", project / "local")
     (project / "requirements").mkdir()

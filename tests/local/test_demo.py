@@ -1,4 +1,4 @@
-"""What `make demo` refuses to start on."""
+"""Tests of `make demo`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def database_url() -> str:
     return "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
 
 
-def test_demo_accepts_a_database_of_present_migrations(committed: None) -> None:
+def test_demo_accepts_a_database_with_current_migrations(committed: None) -> None:
     refuse_replaced_migrations(database_url())
 
 
@@ -24,7 +24,7 @@ def test_demo_accepts_an_empty_database(committed: None) -> None:
     refuse_replaced_migrations(database_url().rpartition("/")[0] + "/template1")
 
 
-def test_demo_refuses_a_database_of_replaced_migrations(committed: None) -> None:
+def test_demo_rejects_a_database_with_replaced_migrations(committed: None) -> None:
     recorder = MigrationRecorder(connection)
     recorder.record_applied("workspaces", "0001_first")
     try:

@@ -1,4 +1,4 @@
-"""Taken ports are avoided; a port that someone asked for is that one or none."""
+"""Tests of choosing free ports."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_taken_port_is_skipped(taken: int) -> None:
+def test_free_ports_skips_a_taken_port(taken: int) -> None:
     assert next(ports.free_ports(taken)) > taken
 
 
-def test_a_port_taken_on_every_address_is_skipped() -> None:
+def test_is_free_rejects_a_port_taken_on_every_address() -> None:
     with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104
         assert not ports.is_free(server.getsockname()[1])
 
 
-def test_a_chosen_port_that_is_taken_is_refused_with_another(taken: int) -> None:
+def test_require_port_rejects_a_taken_port_and_suggests_another(taken: int) -> None:
     with pytest.raises(LocalError, match=rf"Port {taken} is taken .* make demo PORT=\d+"):
         ports.require_port(taken)
 
 
-def test_a_chosen_port_must_be_a_port() -> None:
+def test_require_port_rejects_an_invalid_port() -> None:
     with pytest.raises(LocalError, match="PORT=70000 is not a port"):
         ports.require_port(70_000)
 
 
-def test_any_free_ports_are_below_those_of_outgoing_connections() -> None:
+def test_random_free_ports_are_below_the_ephemeral_range() -> None:
     port = next(ports.random_free_ports())
     assert ports.RANDOM_FIRST <= port < ports.RANDOM_LAST

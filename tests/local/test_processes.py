@@ -1,4 +1,4 @@
-"""The records of a killed run: its processes are ended, a stranger's never."""
+"""Tests of process records: orphans of a killed run are stopped, other processes never."""
 
 from __future__ import annotations
 
@@ -32,19 +32,21 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def save(folder: Path, entry: ProcessRecord) -> None:
-    processes.save_record(folder, entry)
+def save(directory: Path, entry: ProcessRecord) -> None:
+    processes.save_record(directory, entry)
 
 
-def test_a_recorded_process_is_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_stop_orphans_stops_a_recorded_process(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
     save(tmp_path, processes.create_record("sleeper", sleeper.pid))
     assert processes.stop_orphans(tmp_path, home=tmp_path) == ["sleeper"]
     assert sleeper.wait(timeout=10) == -signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [{"started": "1"}, {"boot": "another"}])
-def test_a_stranger_with_the_same_pid_is_left_alone(
+@pytest.mark.parametrize("change", [{"start_time": "1"}, {"boot_id": "another"}])
+def test_stop_orphans_ignores_another_process_with_the_pid(
     tmp_path: Path, sleeper: subprocess.Popen[bytes], change: dict[str, Any]
 ) -> None:
     ours = processes.create_record("sleeper", sleeper.pid)
@@ -54,22 +56,22 @@ def test_a_stranger_with_the_same_pid_is_left_alone(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_deaf_process_is_killed(tmp_path: Path) -> None:
+def test_stop_orphans_kills_a_process_that_ignores_sigterm(tmp_path: Path) -> None:
     code = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
-    ) as deaf:
-        assert deaf.stdout is not None
-        deaf.stdout.readline()
-        save(tmp_path, processes.create_record("deaf", deaf.pid))
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        save(tmp_path, processes.create_record("stubborn", process.pid))
         processes.stop_orphans(tmp_path, home=tmp_path, seconds=0.2)
-        assert deaf.wait(timeout=10) == -signal.SIGKILL
+        assert process.wait(timeout=10) == -signal.SIGKILL
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_what_outlived_its_leader_is_ended(tmp_path: Path) -> None:
+def test_stop_orphans_kills_a_group_without_its_leader(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdout=subprocess.PIPE,
@@ -78,23 +80,22 @@ def test_what_outlived_its_leader_is_ended(tmp_path: Path) -> None:
         text=True,
     ) as leader:
         assert leader.stdout is not None
-        below = int(leader.stdout.readline())
+        child_pid = int(leader.stdout.readline())
         save(tmp_path, processes.create_record("leader", leader.pid))
         leader.kill()
-    elsewhere = tmp_path / "elsewhere"
+    other = tmp_path / "other"
     assert (
-        processes.orphaned_group_members(processes.load_records(tmp_path).popitem()[1], elsewhere)
-        == []
+        processes.orphaned_group_members(processes.load_records(tmp_path).popitem()[1], other) == []
     )
     assert processes.stop_orphans(tmp_path, home=tmp_path) == ["leader"]
-    assert processes.wait_until(lambda: processes.start_time(below) is None, 10)
+    assert processes.wait_until(lambda: processes.start_time(child_pid) is None, 10)
 
 
-def test_an_unreadable_record_is_removed(tmp_path: Path) -> None:
+def test_stop_orphans_deletes_an_unreadable_record(tmp_path: Path) -> None:
     (tmp_path / "half.json").write_text('{"name": "ha')
     assert processes.stop_orphans(tmp_path, home=tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_our_own_start_does_not_change() -> None:
+def test_start_time_is_constant() -> None:
     assert processes.start_time(os.getpid()) == processes.start_time(os.getpid())

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey in a lasting folder: started, stopped, killed, started again."""
+"""Tests of PostgreSQL and Valkey in a permanent directory: start, stop, kill, restart."""
 
 from __future__ import annotations
 
@@ -9,78 +9,78 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import server_user as accounts
+from local.server_user import UNPRIVILEGED
 from tests.local.conftest import (
     SECONDS,
     Spawn,
     assert_gone,
-    first_report,
     needs_root,
     processes_in,
+    read_report,
 )
 
-STAND_IN = "tests.local.fake_server"
+FAKE_SERVER = "tests.local.fake_server"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_no_process(ground: Path, spawn: Spawn, signum: signal.Signals) -> None:
-    process = spawn(STAND_IN, str(ground / "state"))
-    pids = first_report(process)["pids"]
+def test_signal_stops_every_process(workdir: Path, spawn: Spawn, signum: signal.Signals) -> None:
+    process = spawn(FAKE_SERVER, str(workdir / "state"))
+    pids = read_report(process)["pids"]
     process.send_signal(signum)
     assert process.wait(timeout=SECONDS) == 128 + signum
     assert_gone(pids)
-    assert processes_in(ground) == []
+    assert processes_in(workdir) == []
 
 
-def test_data_outlives_a_kill_and_a_stop(ground: Path, spawn: Spawn) -> None:
-    """A killed run's servers are ended by the next, which finds what was committed."""
-    killed = spawn(STAND_IN, str(ground / "state"))
-    before = first_report(killed)
+def test_data_survives_a_killed_and_a_stopped_run(workdir: Path, spawn: Spawn) -> None:
+    """The next run stops the servers of a killed run and finds the committed rows."""
+    killed = spawn(FAKE_SERVER, str(workdir / "state"))
+    before = read_report(killed)
     with psycopg.connect(before["DATABASE_URL"]) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.execute("CREATE TABLE saved AS SELECT 42 AS answer")
     killed.kill()
     killed.wait(timeout=SECONDS)
-    assert [process.pid for process in processes_in(ground)] != []
+    assert [process.pid for process in processes_in(workdir)] != []
 
-    second = spawn(STAND_IN, str(ground / "state"))
-    after = first_report(second)
+    second = spawn(FAKE_SERVER, str(workdir / "state"))
+    after = read_report(second)
     assert after["ended"] == ["postgres", "valkey"]
     assert_gone(before["pids"])
     with psycopg.connect(after["DATABASE_URL"]) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert connection.execute("SELECT answer FROM saved").fetchone() == (42,)
     second.terminate()
     second.wait(timeout=SECONDS)
 
 
-def test_a_server_without_a_record_is_ended_too(ground: Path, spawn: Spawn) -> None:
-    """A kill between a start and its record leaves PostgreSQL's own note of its process."""
-    killed = spawn(STAND_IN, str(ground / "state"))
-    before = first_report(killed)
+def test_next_run_stops_a_server_without_a_record(workdir: Path, spawn: Spawn) -> None:
+    """A run killed before it wrote the record leaves only PostgreSQL's postmaster.pid."""
+    killed = spawn(FAKE_SERVER, str(workdir / "state"))
+    before = read_report(killed)
     killed.kill()
     killed.wait(timeout=SECONDS)
-    (ground / "state" / "run" / "postgres.json").unlink()
+    (workdir / "state" / "run" / "postgres.json").unlink()
 
-    second = spawn(STAND_IN, str(ground / "state"))
-    assert first_report(second)["ended"] == ["valkey"]
+    second = spawn(FAKE_SERVER, str(workdir / "state"))
+    assert read_report(second)["ended"] == ["valkey"]
     assert_gone(before["pids"])
     second.terminate()
     second.wait(timeout=SECONDS)
 
 
-def test_a_half_made_data_folder_is_made_anew(ground: Path, spawn: Spawn) -> None:
-    half = ground / "state" / "postgres" / "data.new"
-    half.mkdir(parents=True)
-    (half / "PG_VERSION").write_text("18\n")
-    process = spawn(STAND_IN, str(ground / "state"))
-    assert first_report(process)["DATABASE_URL"].startswith("postgres://parley:")
-    assert not half.exists()
+def test_partial_data_directory_is_created_again(workdir: Path, spawn: Spawn) -> None:
+    partial = workdir / "state" / "postgres" / "data.new"
+    partial.mkdir(parents=True)
+    (partial / "PG_VERSION").write_text("18\n")
+    process = spawn(FAKE_SERVER, str(workdir / "state"))
+    assert read_report(process)["DATABASE_URL"].startswith("postgres://parley:")
+    assert not partial.exists()
     process.terminate()
     process.wait(timeout=SECONDS)
 
 
-def test_a_second_ctrl_c_kills_at_once(ground: Path, spawn: Spawn) -> None:
-    process = spawn(STAND_IN, str(ground / "state"), "--stubborn")
-    pids = first_report(process)["pids"]
+def test_second_ctrl_c_kills_the_children(workdir: Path, spawn: Spawn) -> None:
+    process = spawn(FAKE_SERVER, str(workdir / "state"), "--stubborn")
+    pids = read_report(process)["pids"]
     process.send_signal(signal.SIGINT)
     time.sleep(1)
     assert process.poll() is None
@@ -89,40 +89,44 @@ def test_a_second_ctrl_c_kills_at_once(ground: Path, spawn: Spawn) -> None:
     assert_gone(pids)
 
 
-def test_secrets_are_for_their_owner_only(ground: Path, spawn: Spawn) -> None:
-    process = spawn(STAND_IN, str(ground / "state"))
-    first_report(process)
+def test_secrets_are_readable_by_their_owner_only(workdir: Path, spawn: Spawn) -> None:
+    process = spawn(FAKE_SERVER, str(workdir / "state"))
+    read_report(process)
     process.terminate()
     process.wait(timeout=SECONDS)
-    folder = ground / "state"
-    modes = {name: (folder / name).stat().st_mode & 0o777 for name in ("secrets.json", "postgres")}
+    directory = workdir / "state"
+    modes = {
+        name: (directory / name).stat().st_mode & 0o777 for name in ("secrets.json", "postgres")
+    }
     assert modes == {"secrets.json": 0o600, "postgres": 0o700}
-    assert folder.stat().st_mode & 0o066 == 0
+    assert directory.stat().st_mode & 0o066 == 0
 
 
 @needs_root
-def test_data_goes_where_its_user_can_reach_it(ground: Path, spawn: Spawn) -> None:
-    closed = ground / "closed"
+def test_fallback_directory_is_used_for_an_inaccessible_project(
+    workdir: Path, spawn: Spawn
+) -> None:
+    closed = workdir / "closed"
     closed.mkdir(mode=0o700)
-    elsewhere = ground / "open" / "data"
+    fallback = workdir / "open" / "data"
     for _ in range(2):
-        process = spawn(STAND_IN, str(closed / "state"), "--elsewhere", str(elsewhere))
-        url = first_report(process)["DATABASE_URL"]
+        process = spawn(FAKE_SERVER, str(closed / "state"), "--fallback", str(fallback))
+        url = read_report(process)["DATABASE_URL"]
         with psycopg.connect(url) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 1")
+            connection.execute("CREATE TABLE IF NOT EXISTS saved AS SELECT 1")
         process.terminate()
         process.wait(timeout=SECONDS)
-    assert (closed / "state" / "postgres").readlink() == elsewhere
-    assert elsewhere.owner() == accounts.UNPRIVILEGED
+    assert (closed / "state" / "postgres").readlink() == fallback
+    assert fallback.owner() == UNPRIVILEGED
 
 
 @needs_root
-def test_data_of_a_removed_project_is_not_taken_over(ground: Path, spawn: Spawn) -> None:
-    closed, elsewhere = ground / "closed", ground / "open" / "data"
+def test_data_of_a_removed_project_is_not_reused(workdir: Path, spawn: Spawn) -> None:
+    closed, fallback = workdir / "closed", workdir / "open" / "data"
     closed.mkdir(mode=0o700)
-    (elsewhere / "data").mkdir(parents=True)
-    (elsewhere / "data" / "PG_VERSION").write_text("18\n")
-    process = spawn(STAND_IN, str(closed / "state"), "--elsewhere", str(elsewhere))
-    assert first_report(process)["pids"]
+    (fallback / "data").mkdir(parents=True)
+    (fallback / "data" / "PG_VERSION").write_text("18\n")
+    process = spawn(FAKE_SERVER, str(closed / "state"), "--fallback", str(fallback))
+    assert read_report(process)["pids"]
     process.terminate()
     process.wait(timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""The state folder: one run at a time, secrets that stay, a file for other programs."""
+"""Tests of the state directory: lock, secrets, services.env and logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local import state
 from local.errors import AlreadyRunning
 
 
-def test_a_second_run_is_told_about_the_first(tmp_path: Path) -> None:
+def test_second_lock_raises_with_the_note_of_the_first(tmp_path: Path) -> None:
     first, second = state.DirectoryLock(tmp_path), state.DirectoryLock(tmp_path)
     first.acquire()
     first.write_note("http://127.0.0.1:8000")
@@ -21,13 +21,13 @@ def test_a_second_run_is_told_about_the_first(tmp_path: Path) -> None:
     second.release()
 
 
-def test_secrets_are_made_once(tmp_path: Path) -> None:
-    made = state.load_or_create_secrets(tmp_path)
-    assert state.load_or_create_secrets(tmp_path) == made
-    assert len(made.secret_key) >= 50
+def test_secrets_are_generated_once(tmp_path: Path) -> None:
+    secrets = state.load_or_create_secrets(tmp_path)
+    assert state.load_or_create_secrets(tmp_path) == secrets
+    assert len(secrets.secret_key) >= 50
 
 
-def test_the_services_file_is_private_and_readable_as_environment(tmp_path: Path) -> None:
+def test_services_env_is_private_and_has_the_addresses(tmp_path: Path) -> None:
     state.write_services_env(tmp_path, {"REDIS_URL": "redis://:secret@127.0.0.1:6479/0"})
     path = tmp_path / "services.env"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -36,7 +36,7 @@ def test_the_services_file_is_private_and_readable_as_environment(tmp_path: Path
     assert not path.exists()
 
 
-def test_logs_of_the_run_before_are_kept_beside(tmp_path: Path) -> None:
+def test_rotate_logs_renames_the_previous_logs(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "web.log").write_text("before")
     state.rotate_logs(tmp_path)

@@ -1,4 +1,4 @@
-"""A supervisor's children: ready, lost, started again, stopped."""
+"""Tests of the supervisor: start, restart and stop children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local.supervisor import Program, Service, Supervisor
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def service(*command: str, name: str = "stand-in", restarts: int = 0) -> Service:
+def service(*command: str, name: str = "service", restarts: int = 0) -> Service:
     return Service(Program(name, command), ready=lambda: True, restarts=restarts)
 
 
@@ -27,13 +27,13 @@ def script(code: str) -> tuple[str, ...]:
 
 
 def test_start_returns_when_the_service_is_ready(supervisor: Supervisor, tmp_path: Path) -> None:
-    sign = tmp_path / "ready"
-    code = f"import pathlib, time; pathlib.Path({str(sign)!r}).touch(); time.sleep(600)"
-    supervisor.start(Service(Program("slow", script(code)), ready=sign.exists))
-    assert sign.exists()
+    ready_file = tmp_path / "ready"
+    code = f"import pathlib, time; pathlib.Path({str(ready_file)!r}).touch(); time.sleep(600)"
+    supervisor.start(Service(Program("slow", script(code)), ready=ready_file.exists))
+    assert ready_file.exists()
 
 
-def test_start_of_a_program_that_ends_shows_what_it_said(supervisor: Supervisor) -> None:
+def test_start_raises_with_the_log_of_a_program_that_exits(supervisor: Supervisor) -> None:
     code = "import sys; sys.exit('no such setting')"
     failing = Service(Program("failing", script(code)), ready=lambda: False)
     with pytest.raises(ChildFailed, match="failing ended with code 1") as caught:
@@ -42,7 +42,7 @@ def test_start_of_a_program_that_ends_shows_what_it_said(supervisor: Supervisor)
     assert supervisor.children == []
 
 
-def test_start_of_a_program_that_is_never_ready_ends_it(supervisor: Supervisor) -> None:
+def test_wait_ready_stops_a_service_that_is_not_ready_in_time(supervisor: Supervisor) -> None:
     never = Service(Program("never", SLEEP), ready=lambda: False, start_seconds=0.2)
     child = supervisor.launch(never)
     with pytest.raises(ChildFailed, match="was not ready"):
@@ -50,13 +50,13 @@ def test_start_of_a_program_that_is_never_ready_ends_it(supervisor: Supervisor) 
     assert child.process.returncode == -signal.SIGTERM
 
 
-def test_a_port_that_another_has_is_told_apart(supervisor: Supervisor) -> None:
+def test_start_raises_port_taken_for_a_used_port(supervisor: Supervisor) -> None:
     code = "import sys; sys.exit('bind: Address already in use')"
     with pytest.raises(PortTaken):
         supervisor.start(Service(Program("late", script(code)), ready=lambda: False))
 
 
-def test_a_lost_child_is_named(supervisor: Supervisor) -> None:
+def test_watch_raises_for_a_child_that_exits(supervisor: Supervisor) -> None:
     supervisor.start(service(*SLEEP, name="other"))
     supervisor.start(service(*script("import time; time.sleep(0.3); exit(3)"), name="lost"))
     with pytest.raises(ChildFailed, match="lost ended with code 3"):
@@ -64,7 +64,7 @@ def test_a_lost_child_is_named(supervisor: Supervisor) -> None:
     assert [child.program.name for child in supervisor.children] == ["other"]
 
 
-def test_a_child_is_started_again_as_often_as_it_may(supervisor: Supervisor) -> None:
+def test_watch_restarts_a_child_up_to_its_limit(supervisor: Supervisor) -> None:
     restarted: list[str] = []
     supervisor.start(service(*script("exit(3)"), name="weak", restarts=2))
     with pytest.raises(ChildFailed, match="weak"):
@@ -72,26 +72,26 @@ def test_a_child_is_started_again_as_often_as_it_may(supervisor: Supervisor) -> 
     assert restarted == ["weak", "weak"]
 
 
-def test_stop_ends_what_a_child_has_started(supervisor: Supervisor, tmp_path: Path) -> None:
-    note = tmp_path / "pid"
+def test_stop_kills_processes_started_by_a_child(supervisor: Supervisor, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
     code = (
         "import pathlib, subprocess, sys, time\n"
-        "below = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"pathlib.Path({str(note)!r}).write_text(str(below.pid)); time.sleep(600)"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid)); time.sleep(600)"
     )
-    supervisor.start(Service(Program("parent", script(code)), ready=lambda: _filled(note)))
+    supervisor.start(Service(Program("parent", script(code)), ready=lambda: _has_content(pid_file)))
     supervisor.stop()
-    below = int(note.read_text())
-    assert wait_until(lambda: not _runs(below), 10)
+    child = int(pid_file.read_text())
+    assert wait_until(lambda: not _runs(child), 10)
 
 
-def test_stop_goes_from_the_last_to_the_first(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_stop_stops_the_last_child_first(supervisor: Supervisor, tmp_path: Path) -> None:
     order = tmp_path / "order"
     for name in ("first", "second"):
         code = (
             "import pathlib, signal, sys, time\n"
-            f"place = pathlib.Path({str(order)!r})\n"
-            f"def end(*_): place.open('a').write('{name} '); sys.exit()\n"
+            f"log = pathlib.Path({str(order)!r})\n"
+            f"def end(*_): log.open('a').write('{name} '); sys.exit()\n"
             f"signal.signal(signal.SIGTERM, end); pathlib.Path('{name}').touch(); time.sleep(600)"
         )
         ready = tmp_path / name
@@ -100,17 +100,17 @@ def test_stop_goes_from_the_last_to_the_first(supervisor: Supervisor, tmp_path: 
     assert order.read_text() == "second first "
 
 
-def test_run_returns_what_the_program_prints(supervisor: Supervisor) -> None:
-    program = Program("shown", script("import json; print(json.dumps({'a': 1}))"))
+def test_run_returns_the_output(supervisor: Supervisor) -> None:
+    program = Program("printing", script("import json; print(json.dumps({'a': 1}))"))
     assert json.loads(supervisor.run(program)) == {"a": 1}
 
 
-def test_standard_input_is_handed_over(supervisor: Supervisor) -> None:
+def test_run_passes_standard_input(supervisor: Supervisor) -> None:
     code = "import sys; print(sys.stdin.read()[::-1])"
-    assert supervisor.run(Program("mirror", script(code), stdin=b"abc")) == "cba\n"
+    assert supervisor.run(Program("reversing", script(code), stdin=b"abc")) == "cba\n"
 
 
-def _filled(path: Path) -> bool:
+def _has_content(path: Path) -> bool:
     return path.exists() and path.read_text() != ""
 
 
@@ -121,16 +121,16 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_the_time_to_stop_is_limited(supervisor: Supervisor, tmp_path: Path) -> None:
-    sign = tmp_path / "deaf"
+def test_stop_kills_a_child_after_stop_seconds(supervisor: Supervisor, tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready"
     code = (
         "import pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        f"pathlib.Path({str(sign)!r}).touch(); time.sleep(600)"
+        f"pathlib.Path({str(ready_file)!r}).touch(); time.sleep(600)"
     )
-    deaf = Program("deaf", script(code), stop_seconds=0.2)
-    child = supervisor.launch(Service(deaf, ready=sign.exists))
+    stubborn = Program("stubborn", script(code), stop_seconds=0.2)
+    child = supervisor.launch(Service(stubborn, ready=ready_file.exists))
     supervisor.wait_ready(child)
-    began = time.monotonic()
+    started_at = time.monotonic()
     supervisor.stop()
     assert child.process.returncode == -signal.SIGKILL
-    assert time.monotonic() - began < 300
+    assert time.monotonic() - started_at < 300

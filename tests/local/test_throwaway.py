@@ -1,4 +1,4 @@
-"""`python -m local run -- CMD`: any command on servers that are gone afterwards."""
+"""Tests of `python -m local run -- CMD`: a command on throwaway servers."""
 
 from __future__ import annotations
 
@@ -12,124 +12,127 @@ from pathlib import Path
 
 import pytest
 
-from local import server_user as accounts
-from local import state, throwaway
+from local import server_user, state, throwaway
 from local.processes import wait_until
 from tests.local.conftest import SECONDS, Spawn, needs_root, processes_in
 
-ASK = (
+PRINT_FSYNC_AND_UID = (
     "import os, psycopg; c = psycopg.connect(os.environ['DATABASE_URL']); "
     "print(c.execute('SHOW fsync').fetchone()[0], os.getuid(), flush=True); "
 )
 
 
-def folders(base: Path) -> list[Path]:
+def run_directories(base: Path) -> list[Path]:
     return [path for path in base.glob("*parley-run-*") if path.is_dir()]
 
 
-def test_the_exit_code_is_the_commands(ground: Path, spawn: Spawn) -> None:
-    process = spawn("local", "run", "--", "python", "-c", f"{ASK} exit(7)", TMPDIR=str(ground))
+def test_run_exits_with_the_code_of_the_command(workdir: Path, spawn: Spawn) -> None:
+    process = spawn(
+        "local", "run", "--", "python", "-c", f"{PRINT_FSYNC_AND_UID} exit(7)", TMPDIR=str(workdir)
+    )
     output, errors = process.communicate(timeout=SECONDS)
     assert (output, process.returncode) == (f"off {os.getuid()}\n", 7), errors
-    assert folders(ground) == []
+    assert run_directories(workdir) == []
 
 
-def test_a_benchmark_pays_for_the_disk(ground: Path, spawn: Spawn) -> None:
-    process = spawn("local", "run", "--durable", "--", "python", "-c", ASK, TMPDIR=str(ground))
+def test_durable_run_has_fsync_on(workdir: Path, spawn: Spawn) -> None:
+    process = spawn(
+        "local", "run", "--durable", "--", "python", "-c", PRINT_FSYNC_AND_UID, TMPDIR=str(workdir)
+    )
     output, errors = process.communicate(timeout=SECONDS)
     assert (output, process.returncode) == (f"on {os.getuid()}\n", 0), errors
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_command_and_servers(
-    ground: Path, spawn: Spawn, signum: signal.Signals
+def test_signal_stops_command_and_servers(
+    workdir: Path, spawn: Spawn, signum: signal.Signals
 ) -> None:
-    waits = f"{ASK} import time; time.sleep(600)  # {ground}"
-    process = spawn("local", "run", "--", "python", "-c", waits, TMPDIR=str(ground))
+    code = f"{PRINT_FSYNC_AND_UID} import time; time.sleep(600)  # {workdir}"
+    process = spawn("local", "run", "--", "python", "-c", code, TMPDIR=str(workdir))
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signum)
     assert process.wait(timeout=SECONDS) == 128 + signum
-    assert (folders(ground), processes_in(ground)) == ([], [])
+    assert (run_directories(workdir), processes_in(workdir)) == ([], [])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt")
-def test_what_the_command_left_in_another_session_is_ended(ground: Path, spawn: Spawn) -> None:
-    left = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True, cwd={!r})"
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+def test_run_kills_processes_that_the_command_left(workdir: Path, spawn: Spawn) -> None:
+    code = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True, cwd={!r})"
     process = spawn(
-        "local", "run", "--", "python", "-W", "ignore", "-c", left.format(str(ground)),
-        TMPDIR=str(ground),
+        "local", "run", "--", "python", "-W", "ignore", "-c", code.format(str(workdir)),
+        TMPDIR=str(workdir),
     )  # fmt: skip
     assert process.wait(timeout=SECONDS) == 0
-    assert processes_in(ground) == []
+    assert processes_in(workdir) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(ground: Path, spawn: Spawn) -> None:
-    waits = f"{ASK} import time; time.sleep(600)"
-    killed = spawn("local", "run", "--", "python", "-c", waits, TMPDIR=str(ground))
+def test_remove_leftovers_stops_and_removes_a_killed_run(workdir: Path, spawn: Spawn) -> None:
+    code = f"{PRINT_FSYNC_AND_UID} import time; time.sleep(600)"
+    killed = spawn("local", "run", "--", "python", "-c", code, TMPDIR=str(workdir))
     assert killed.stdout is not None
     killed.stdout.readline()
     killed.kill()
     killed.wait(timeout=SECONDS)
-    assert len(folders(ground)) == 1
-    assert sorted(throwaway.remove_leftovers(ground)) == ["command", "postgres", "valkey"]
-    assert folders(ground) == []
-    assert wait_until(lambda: processes_in(ground) == [], SECONDS)
+    assert len(run_directories(workdir)) == 1
+    assert sorted(throwaway.remove_leftovers(workdir)) == ["command", "postgres", "valkey"]
+    assert run_directories(workdir) == []
+    assert wait_until(lambda: processes_in(workdir) == [], SECONDS)
 
 
-def test_a_running_runs_folder_is_left_alone(ground: Path) -> None:
-    folder = ground / "parley-run-alive"
-    folder.mkdir()
-    lock = state.DirectoryLock(folder)
+def test_remove_leftovers_keeps_the_directory_of_a_running_run(workdir: Path) -> None:
+    directory = workdir / "parley-run-alive"
+    directory.mkdir()
+    lock = state.DirectoryLock(directory)
     lock.acquire()
-    assert throwaway.remove_leftovers(ground) == []
-    assert folder.is_dir()
+    assert throwaway.remove_leftovers(workdir) == []
+    assert directory.is_dir()
     lock.release()
-    throwaway.remove_leftovers(ground)
-    assert not folder.exists()
+    throwaway.remove_leftovers(workdir)
+    assert not directory.exists()
 
 
-def test_pytest_runs_on_three_processes_unless_told() -> None:
+def test_pytest_command_uses_three_processes_by_default() -> None:
     assert throwaway.pytest_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
     assert throwaway.pytest_command(["-n0"])[-1:] == ["-n0"]
 
 
-def _python_for_all(account: accounts.SystemUser) -> str:
-    """This Python's minor version, where every user can run it."""
+def _python_for(user: server_user.SystemUser) -> str:
+    """Return a Python of this minor version that the user can run."""
     name = f"python3.{sys.version_info.minor}"
     candidates = [
         sys.executable,
-        *(f"{folder}/{name}" for folder in ("/usr/local/bin", "/usr/bin")),
+        *(f"{directory}/{name}" for directory in ("/usr/local/bin", "/usr/bin")),
     ]
     for candidate in candidates:
-        if Path(candidate).exists() and accounts.can_access(account, Path(candidate)):
+        if Path(candidate).exists() and server_user.can_access(user, Path(candidate)):
             return candidate
-    pytest.skip(f"no {name} that {account.name} can run")
+    pytest.skip(f"no {name} that {user.name} can run")
 
 
 @needs_root
-def test_an_ordinary_user_needs_nothing_more(ground: Path) -> None:
-    account = accounts.server_user()
-    assert account is not None
-    python = _python_for_all(account)
-    project = ground / "project"
+def test_run_works_for_an_unprivileged_user(workdir: Path) -> None:
+    user = server_user.get_server_user()
+    assert user is not None
+    python = _python_for(user)
+    project = workdir / "project"
     shutil.copytree(state.PROJECT_ROOT / "local", project / "local")
-    for path in (ground, project, *project.rglob("*")):
-        os.chown(path, account.uid, account.gid)
+    for path in (workdir, project, *project.rglob("*")):
+        os.chown(path, user.uid, user.gid)
     ran = subprocess.run(
-        [python, "-m", "local", "run", "--", python, "-c", ASK],
+        [python, "-m", "local", "run", "--", python, "-c", PRINT_FSYNC_AND_UID],
         cwd=project,
-        user=account.uid,
-        group=account.gid,
+        user=user.uid,
+        group=user.gid,
         extra_groups=[],
         env={
             "PYTHONPATH": sysconfig.get_path("purelib"),
-            "TMPDIR": str(ground),
+            "TMPDIR": str(workdir),
             "PATH": "/usr/bin:/bin",
         },
         capture_output=True,
         text=True,
         timeout=SECONDS,
     )
-    assert (ran.stdout, ran.returncode) == (f"off {account.uid}\n", 0), ran.stderr
-    assert folders(ground) == []
+    assert (ran.stdout, ran.returncode) == (f"off {user.uid}\n", 0), ran.stderr
+    assert run_directories(workdir) == []

@@ -1,1 +1,1 @@
-"""What a workspace is told of: events, the endpoints they go to, and each delivery."""
+"""Webhooks: events, the endpoints they are sent to, and each delivery."""

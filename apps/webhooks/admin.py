@@ -8,7 +8,7 @@ from apps.webhooks.models import Delivery, Endpoint, Event
 
 @admin.register(Endpoint)
 class EndpointAdmin(ReadOnlyAdmin):
-    """Endpoints are their owners'. No secret is shown, nor the path, which may hold a token."""
+    """Shows no secret, and no path, which may contain a token of the customer."""
 
     list_display = ["origin", "workspace", "created_at", "failing_since", "disabled_at"]
     list_select_related = ["workspace"]
@@ -29,7 +29,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    """What receivers answered stays closed to staff: it may repeat what they were told."""
+    """Shows staff no response body: it may repeat the event's data."""
 
     list_display = ["created_at", "workspace", "endpoint", "status", "attempts", "response_status"]
     list_select_related = ["workspace", "endpoint"]

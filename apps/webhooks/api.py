@@ -52,7 +52,7 @@ def list_webhook_endpoints(
 def create_webhook_endpoint(
     request: HttpRequest, body: CreateEndpointSchema
 ) -> Status[SuccessSchema[EndpointWithSecretSchema]]:
-    """A new webhook endpoint. Its secret is in this answer and nowhere else."""
+    """Create a webhook endpoint. Its secret is only in this response."""
     endpoint, secret = services.create_endpoint(
         workspace_id=get_caller(request).workspace_id,
         actor=caller_actor(request),
@@ -68,7 +68,7 @@ def create_webhook_endpoint(
 @router.get("/webhook-endpoints/{endpoint_id}", auth=READ, response=SuccessSchema[EndpointSchema])
 def get_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchema[EndpointSchema]:
     """A webhook endpoint, without its secret."""
-    return SuccessSchema(data=EndpointSchema.from_endpoint(_endpoint(request, endpoint_id)))
+    return SuccessSchema(data=EndpointSchema.from_endpoint(_get_endpoint(request, endpoint_id)))
 
 
 @router.patch(
@@ -77,9 +77,9 @@ def get_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchem
 def update_webhook_endpoint(
     request: HttpRequest, endpoint_id: str, body: UpdateEndpointSchema
 ) -> SuccessSchema[EndpointSchema]:
-    """Change a webhook endpoint, or switch it on or off. Absent fields stay as they are."""
+    """Update, enable or disable a webhook endpoint. Absent fields stay unchanged."""
     endpoint = services.update_endpoint(
-        endpoint=_endpoint(request, endpoint_id),
+        endpoint=_get_endpoint(request, endpoint_id),
         actor=caller_actor(request),
         changes=services.EndpointChanges(**body.dict()),
     )
@@ -91,7 +91,7 @@ def update_webhook_endpoint(
 )
 def delete_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSchema[DeletedSchema]:
     """Delete a webhook endpoint with its deliveries."""
-    endpoint = _endpoint(request, endpoint_id)
+    endpoint = _get_endpoint(request, endpoint_id)
     services.delete_endpoint(endpoint=endpoint, actor=caller_actor(request))
     return SuccessSchema(data=DeletedSchema(id=endpoint_id))
 
@@ -104,9 +104,9 @@ def delete_webhook_endpoint(request: HttpRequest, endpoint_id: str) -> SuccessSc
 def rotate_webhook_secret(
     request: HttpRequest, endpoint_id: str
 ) -> SuccessSchema[EndpointWithSecretSchema]:
-    """A new secret, in this answer and nowhere else. The old one signs beside it for 24 hours."""
+    """Create a new secret, only in this response. The old one still signs for 24 hours."""
     endpoint, secret = services.rotate_secret(
-        endpoint=_endpoint(request, endpoint_id), actor=caller_actor(request)
+        endpoint=_get_endpoint(request, endpoint_id), actor=caller_actor(request)
     )
     return SuccessSchema(data=EndpointWithSecretSchema.from_endpoint(endpoint, secret=secret))
 
@@ -120,8 +120,8 @@ def rotate_webhook_secret(
 def test_webhook_endpoint(
     request: HttpRequest, endpoint_id: str
 ) -> Status[SuccessSchema[DeliverySchema]]:
-    """Send the endpoint an event of the type `webhook.test`. Read the delivery for what came."""
-    delivery = services.send_test(endpoint=_endpoint(request, endpoint_id))
+    """Send the endpoint an event of type `webhook.test`. Read the delivery for the result."""
+    delivery = services.send_test(endpoint=_get_endpoint(request, endpoint_id))
     return Status(202, SuccessSchema(data=DeliverySchema.of(delivery)))
 
 
@@ -137,8 +137,8 @@ def list_webhook_deliveries(
     cursor: PageCursor = None,
     status: DeliveryStatus | None = None,
 ) -> SuccessSchema[DeliveryListSchema]:
-    """An endpoint's deliveries of the last 30 days, newest first, perhaps of one status alone."""
-    deliveries = deliveries_for(_endpoint(request, endpoint_id))
+    """An endpoint's deliveries of the last 30 days, newest first. `status` filters them."""
+    deliveries = deliveries_for(_get_endpoint(request, endpoint_id))
     if status is not None:
         deliveries = deliveries.filter(status=status)
     page = paginate_newest_first(deliveries, cursor=cursor, limit=limit)
@@ -152,8 +152,8 @@ def list_webhook_deliveries(
 def get_webhook_delivery(
     request: HttpRequest, delivery_id: str
 ) -> SuccessSchema[DeliveryDetailSchema]:
-    """A delivery with what was sent and what came back at the last attempt."""
-    return SuccessSchema(data=DeliveryDetailSchema.of(_delivery(request, delivery_id)))
+    """A delivery with the request and the response of its last attempt."""
+    return SuccessSchema(data=DeliveryDetailSchema.of(_get_delivery(request, delivery_id)))
 
 
 @router.post(
@@ -165,14 +165,14 @@ def get_webhook_delivery(
 def resend_webhook_delivery(
     request: HttpRequest, delivery_id: str
 ) -> Status[SuccessSchema[DeliverySchema]]:
-    """Send an event once more, now, under the same id, with all the attempts of a new one."""
-    delivery = services.resend(delivery=_delivery(request, delivery_id))
+    """Send an event again now, under the same id, with all the attempts of a new delivery."""
+    delivery = services.resend(delivery=_get_delivery(request, delivery_id))
     return Status(202, SuccessSchema(data=DeliverySchema.of(delivery)))
 
 
-def _endpoint(request: HttpRequest, endpoint_id: str) -> Endpoint:
+def _get_endpoint(request: HttpRequest, endpoint_id: str) -> Endpoint:
     return get_endpoint(get_caller(request).workspace_id, endpoint_id)
 
 
-def _delivery(request: HttpRequest, delivery_id: str) -> Delivery:
+def _get_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
     return get_delivery(get_caller(request).workspace_id, delivery_id)

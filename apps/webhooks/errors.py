@@ -4,14 +4,14 @@ from apps.core.errors import Conflict, NotFound
 
 
 class EndpointNotFound(NotFound):
-    """Absent or another workspace's: the same answer."""
+    """Raised for absent rows and for those of other workspaces alike."""
 
     code = "WEBHOOK_ENDPOINT_NOT_FOUND"
     message = "Webhook endpoint not found or access denied"
 
 
 class DeliveryNotFound(NotFound):
-    """Absent or another workspace's: the same answer."""
+    """Raised for absent rows and for those of other workspaces alike."""
 
     code = "WEBHOOK_DELIVERY_NOT_FOUND"
     message = "Webhook delivery not found or access denied"
@@ -26,9 +26,9 @@ class TooManyEndpoints(Conflict):
     code = "TOO_MANY_WEBHOOK_ENDPOINTS"
     message = "A workspace has at most so many webhook endpoints. Delete one first."
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"A workspace has at most {most} webhook endpoints. Delete one first.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A workspace has at most {limit} webhook endpoints. Delete one first.")
 
 
 class SecretNotDecryptable(Exception):
-    """The stored secret was sealed under a SECRET_KEY that we no longer have."""
+    """The stored secret was encrypted under a SECRET_KEY that is no longer configured."""

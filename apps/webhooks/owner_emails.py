@@ -1,4 +1,4 @@
-"""Mail to the owners of an endpoint that Parley has switched off."""
+"""Email the owners of a workspace when one of its endpoints was disabled automatically."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from apps.workspaces.queries import owners_for
 
 
 def email_owners() -> int:
-    """Mail the owners of each endpoint that was switched off for them. Returns how many endpoints.
+    """Email the owners of each endpoint that was disabled. Returns the number of endpoints.
 
-    Each is told of in a transaction of its own, with the row locked while the mail is handed
-    over: it is marked if and only if the mail server took it, and two workers never both send it.
+    Each endpoint has its own transaction, which locks its row while the emails are sent: it is
+    marked only if the mail server accepted them, and two workers never send them both.
     """
-    told = 0
+    emailed = 0
     while _email_next_owners():
-        told += 1
-    return told
+        emailed += 1
+    return emailed
 
 
 @transaction.atomic
 def _email_next_owners() -> bool:
-    off = Endpoint.objects.filter(
+    disabled = Endpoint.objects.filter(
         disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING], owners_told_at=None
     )
-    endpoint = lock_first(off, "disabled_at")
+    endpoint = lock_first(disabled, "disabled_at")
     if endpoint is None:
         return False
-    given = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}
-    text = render_to_string("webhooks/endpoint_disabled.txt", given)
+    context = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}
+    text = render_to_string("webhooks/endpoint_disabled.txt", context)
     for owner in owners_for(endpoint.workspace_id):
         EmailMessage("A webhook endpoint was disabled", text, to=[owner.email]).send()
     Endpoint.objects.filter(id=endpoint.id).update(owners_told_at=Now())

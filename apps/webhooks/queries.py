@@ -1,4 +1,4 @@
-"""Reads of webhook endpoints and deliveries. Each takes its workspace."""
+"""Read webhook endpoints and deliveries of a workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def endpoints_for(workspace_id: str) -> QuerySet[Endpoint]:
 
 
 def get_endpoint(workspace_id: str, endpoint_id: str) -> Endpoint:
-    """The workspace's endpoint. Raises EndpointNotFound."""
+    """An endpoint of the workspace. Raises EndpointNotFound."""
     endpoint = (
         endpoints_for(workspace_id).filter(id=endpoint_id).first() if is_id(endpoint_id) else None
     )
@@ -32,7 +32,7 @@ def deliveries_for(endpoint: Endpoint) -> QuerySet[Delivery]:
 
 
 def get_delivery(workspace_id: str, delivery_id: str) -> Delivery:
-    """The workspace's delivery, with its event and endpoint. Raises DeliveryNotFound."""
+    """A delivery of the workspace, with its event and endpoint. Raises DeliveryNotFound."""
     found = Delivery.objects.filter(workspace_id=workspace_id).select_related("event", "endpoint")
     delivery = found.filter(id=delivery_id).first() if is_id(delivery_id) else None
     if delivery is None:

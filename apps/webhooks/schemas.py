@@ -1,4 +1,4 @@
-"""The shapes of webhook endpoints and deliveries on the wire."""
+"""Request and response schemas of webhook endpoints and deliveries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CreateEndpointSchema(RequestSchema):
 
 
 class UpdateEndpointSchema(RequestSchema):
-    """What is absent or null stays as it is."""
+    """Absent and null fields stay unchanged."""
 
     url: Url | None = None
     event_types: EventTypes | None = None
@@ -75,7 +75,7 @@ class EndpointSchema(ResponseSchema):
 
 
 class EndpointWithSecretSchema(EndpointSchema):
-    """`secret` is shown this once."""
+    """`secret` is in this response only."""
 
     secret: str
 
@@ -110,14 +110,14 @@ class DeliveryListSchema(ResponseSchema):
 
 
 class SentRequestSchema(ResponseSchema):
-    """What is sent. The headers are those of the last attempt, and empty before the first."""
+    """The request. Its headers are those of the last attempt, and empty before the first."""
 
     headers: dict[str, str]
     body: str
 
 
 class ReceivedResponseSchema(ResponseSchema):
-    """What the last attempt got: of the body, the first 4 KiB."""
+    """The response to the last attempt, with the first 4 KiB of its body."""
 
     status: int
     body: str

@@ -1,6 +1,6 @@
-"""What is sent, and how a receiver knows that it is ours.
+"""Build and sign the requests of webhooks, and encrypt their secrets.
 
-Standard Webhooks, with the older header of the reference product beside it:
+Standard Webhooks, with the older header of the reference product in addition:
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
@@ -14,10 +14,13 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC
 
+from apps.infrastructure.encryption import Cipher, DecryptionFailed
+from apps.webhooks.errors import SecretNotDecryptable
 from apps.webhooks.models import Event
 
 PREFIX = "whsec_"
 _SECRET_BYTES = 32
+_CIPHER = Cipher("parley webhook secrets v1")
 
 
 def new_secret() -> str:
@@ -25,24 +28,37 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
+def encrypt_secret(secret: str) -> str:
+    """The secret as it is stored."""
+    return _CIPHER.encrypt(secret)
+
+
+def decrypt_secret(encrypted: str) -> str:
+    """The secret itself. Raises SecretNotDecryptable."""
+    try:
+        return _CIPHER.decrypt(encrypted)
+    except DecryptionFailed as error:
+        raise SecretNotDecryptable from error
+
+
 def build_body(event: Event) -> bytes:
-    """The body that tells of an event: the same bytes at every attempt."""
-    happened = event.created_at.astimezone(UTC).isoformat(timespec="microseconds")
-    told = {
+    """The body of an event: the same bytes at every attempt."""
+    timestamp = event.created_at.astimezone(UTC).isoformat(timespec="microseconds")
+    content = {
         "type": event.type,
-        "timestamp": happened.replace("+00:00", "Z"),
+        "timestamp": timestamp.replace("+00:00", "Z"),
         "data": event.data,
     }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def signature_headers(
     *, secrets: Sequence[str], event_id: str, timestamp: int, body: bytes
 ) -> dict[str, str]:
-    """The headers that sign one attempt. `timestamp`: Unix seconds of the attempt.
+    """The signature headers of one attempt. `timestamp`: Unix seconds of the attempt.
 
-    Every secret signs `webhook-signature`, the newest first; `X-Webhook-Signature`, which can
-    hold one value only, is signed by the newest, over the body alone.
+    `webhook-signature` has a signature for each secret, newest first. `X-Webhook-Signature` can
+    hold only one: the newest secret's, over the body alone.
     """
     content = f"{event_id}.{timestamp}.".encode() + body
     return {

@@ -47,12 +47,20 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.services import emit
-from apps.webhooks.signing_secrets import decrypt_secret
+from apps.webhooks.signing import decrypt_secret
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite, request_erasure
 from tests.adjustments.adjustment_requests import asked, posted
 from tests.conversations.export_helpers import make_export
-from tests.factories import NOBODY, Team, give, make_chatbot, make_endpoint, make_team, make_user
+from tests.factories import (
+    UNREACHABLE_URL,
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_team,
+    make_user,
+    make_webhook_endpoint,
+)
 from tests.turns.new_turns import completed, opened
 
 OURS = sorted(
@@ -102,7 +110,7 @@ PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__n
 def make_world() -> tuple[Team, str]:
     """A team with a row of everything; returns it and its API key's secret."""
     team = make_team()
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     posted(team.workspace, 5)
     asked(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
@@ -167,7 +175,7 @@ def make_world() -> tuple[Team, str]:
     Reading.objects.create(
         workspace=team.workspace, turn=Turn.objects.filter(workspace=team.workspace)[0]
     )
-    make_endpoint(team.workspace, url=f"{NOBODY}?token={TOKEN}")
+    make_webhook_endpoint(team.workspace, url=f"{UNREACHABLE_URL}?token={TOKEN}")
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USERS_TEXT})
     answered = {"response_body": USERS_TEXT, "request_headers": {"X-Said": USERS_TEXT}}

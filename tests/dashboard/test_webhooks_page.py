@@ -9,7 +9,7 @@ from apps.audit.models import AuditEntry
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import MAX_ENDPOINTS, send_test
-from apps.webhooks.signing_secrets import decrypt_secret
+from apps.webhooks.signing import decrypt_secret
 from tests.dashboard.page_client import (
     count_queries_at_1_and_50_rows,
     login,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.webhooks.models import Delivery, Endpoint
-from tests.factories import Team, make_endpoint
+from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver
 
 
@@ -26,4 +26,4 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def endpoint(team: Team, receiver: Receiver) -> Endpoint:
-    return make_endpoint(team.workspace, url=receiver.url)[0]
+    return make_webhook_endpoint(team.workspace, url=receiver.url)[0]

@@ -17,7 +17,7 @@ from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Delivery, Endpoint, EventType
 from apps.webhooks.schemas import SubscribableEventType
 from apps.webhooks.services import emit
-from tests.factories import NOBODY, Team, make_endpoint, make_key
+from tests.factories import UNREACHABLE_URL, Team, make_api_key, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 
 URL = "https://hooks.example.com/parley?token=t"
@@ -44,13 +44,13 @@ class Api:
 
 @pytest.fixture
 def api(team: Team) -> Api:
-    return Api(make_key(team.workspace, ["read", "manage"]))
+    return Api(make_api_key(team.workspace, ["read", "manage"]))
 
 
 @pytest.fixture
 def delivery(team: Team) -> Delivery:
     """A delivery that has not been tried."""
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     data = {"leadId": "c1", "name": "Zoë"}
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data=data)
     return Delivery.objects.get(workspace=team.workspace)
@@ -132,7 +132,7 @@ def test_what_makes_no_sense_is_a_field_error(
 ) -> None:
     body = {"url": URL, "eventTypes": ["lead.created"]} | change
     refusals = [api("POST", "/webhook-endpoints", body, status=400)]
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     refusals.append(api("PATCH", f"/webhook-endpoints/{endpoint.id}", change, status=400))
     assert [(r["code"], list(r["details"])) for r in refusals] == [
         ("VALIDATION_ERROR", [field])
@@ -152,8 +152,8 @@ def test_types_that_may_be_chosen_are_those_of_the_model() -> None:
 
 
 def test_lists_are_paged_newest_first(api: Api, team: Team) -> None:
-    ids = [make_endpoint(team.workspace)[0].id for _ in range(3)]
-    make_endpoint(team.outside)
+    ids = [make_webhook_endpoint(team.workspace)[0].id for _ in range(3)]
+    make_webhook_endpoint(team.other_workspace)
     first = api("GET", "/webhook-endpoints?limit=2")
     second = api("GET", f"/webhook-endpoints?limit=2&cursor={first['nextCursor']}")
     pages = [[row["id"] for row in page["webhookEndpoints"]] for page in (first, second)]
@@ -219,7 +219,7 @@ def test_delivery_shows_what_was_sent_and_what_came(
 
 
 def test_test_event_is_sent_and_a_delivery_resent(api: Api, team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     path = f"/webhook-endpoints/{endpoint.id}"
     sent = api("POST", f"{path}/test", status=202)
     assert (sent["eventType"], sent["status"], sent["attempts"]) == ("webhook.test", "pending", 0)
@@ -235,7 +235,7 @@ def test_test_event_is_sent_and_a_delivery_resent(api: Api, team: Team) -> None:
 
 def test_workspace_has_a_number_of_endpoints_and_no_more(api: Api, team: Team) -> None:
     for _ in range(20):
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     body = {"url": URL, "eventTypes": ["lead.created"]}
     refused = api("POST", "/webhook-endpoints", body, status=409)
     assert refused["code"] == "TOO_MANY_WEBHOOK_ENDPOINTS"
@@ -257,23 +257,23 @@ OPERATIONS: list[tuple[str, Callable[[str, str], str], Any]] = [
 def test_absent_and_foreign_are_the_same(
     team: Team, delivery: Delivery, method: str, path: Callable[[str, str], str], body: Any
 ) -> None:
-    charlie = Api(make_key(team.outside, ["read", "manage"]))
+    charlie = Api(make_api_key(team.other_workspace, ["read", "manage"]))
     ids = [(delivery.endpoint_id, delivery.id), *((x, x) for x in (new_id(), "x", "%00", "é"))]
     answers = [charlie(method, path(*pair), body, status=404) for pair in ids]
     assert [answer == answers[0] for answer in answers] == [True] * 5
     assert Endpoint.objects.get(id=delivery.endpoint_id).is_enabled
-    assert Endpoint.objects.get(id=delivery.endpoint_id).url == NOBODY
+    assert Endpoint.objects.get(id=delivery.endpoint_id).url == UNREACHABLE_URL
 
 
 def test_keys_of_too_small_a_scope_are_refused(team: Team, delivery: Delivery) -> None:
-    api = Api(make_key(team.workspace, ["read"]))
+    api = Api(make_api_key(team.workspace, ["read"]))
     pair = delivery.endpoint_id, delivery.id
     for method, path, body in OPERATIONS:
         if method == "GET":
             api(method, path(*pair), body)
         else:
             assert api(method, path(*pair), body, status=403)["code"] == "SCOPE_MISSING"
-    chat = Api(make_key(team.workspace, ["chat"]))
+    chat = Api(make_api_key(team.workspace, ["chat"]))
     statuses = {
         chat(method, path(*pair), body, status=403)["code"] for method, path, body in OPERATIONS
     }

@@ -13,8 +13,9 @@ from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from apps.audit.services import SYSTEM
-from apps.webhooks.delivery import deliver_due, prune
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint, Event
+from apps.webhooks.pruning import prune
 from apps.webhooks.services import (
     resend,
     rotate_secret,

@@ -15,7 +15,7 @@ from apps.webhooks.services import (
     emit,
     resend,
 )
-from tests.factories import NOBODY, Team, make_endpoint
+from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Received, Receiver, Reply
 from tests.webhooks.delivery_helpers import sent
 
@@ -42,7 +42,7 @@ def test_attempt_that_is_no_longer_the_last_writes_nothing(
     live_team: Team, receiver: Receiver
 ) -> None:
     """It was resent while its answer was on the way, and that answer would have ended it."""
-    endpoint, _ = make_endpoint(live_team.workspace, url=receiver.url)
+    endpoint, _ = make_webhook_endpoint(live_team.workspace, url=receiver.url)
     delivery = sent(endpoint, times=0)
 
     def resent(_: Received) -> Reply:
@@ -61,7 +61,7 @@ def test_attempt_that_is_no_longer_the_last_writes_nothing(
 
 
 def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver) -> None:
-    slow, _ = make_endpoint(team.workspace, url=NOBODY)
+    slow, _ = make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)
     for _ in range(MAX_CONCURRENT_PER_ENDPOINT + 1):
         sent(slow, times=0)
     soon = timezone.now() + timedelta(seconds=60)
@@ -69,7 +69,7 @@ def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver
     Delivery.objects.filter(id__in=list(taken.values_list("id", flat=True))).update(
         claimed_until=soon, next_attempt_at=soon
     )
-    quick, _ = make_endpoint(team.workspace, url=receiver.url)
+    quick, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
     delivery = sent(quick, times=0)
     assert (deliver_due(seconds=5), receiver.ids) == (1, [delivery.event_id])
 
@@ -77,7 +77,7 @@ def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver
 def test_senders_at_once_send_each_event_once(live_team: Team) -> None:
     with Receiver() as receiver:
         for _ in range(3):
-            make_endpoint(live_team.workspace, url=receiver.url)
+            make_webhook_endpoint(live_team.workspace, url=receiver.url)
         for number in range(10):
             event = EventType.LEAD_CREATED
             emit(workspace_id=live_team.workspace.id, event=event, data={"n": number})

@@ -27,7 +27,7 @@ from apps.webhooks.services import (
 )
 from apps.workspaces.models import Workspace
 from tests.e2e.database_state import wait_until
-from tests.factories import Team, make_endpoint
+from tests.factories import Team, make_webhook_endpoint
 
 LEAD = {"leadId": "c1", "name": "Zoë “Z” O'Neil"}
 
@@ -41,21 +41,21 @@ def events(workspace: Workspace) -> list[tuple[str, Any]]:
 
 
 def test_event_is_written_with_a_delivery_to_each_endpoint_that_wants_it(team: Team) -> None:
-    wanted = {make_endpoint(team.workspace, "lead.created")[0].id for _ in range(2)}
-    make_endpoint(team.workspace, "lead.updated", "credits.low")
-    make_endpoint(team.outside, "lead.created")
+    wanted = {make_webhook_endpoint(team.workspace, "lead.created")[0].id for _ in range(2)}
+    make_webhook_endpoint(team.workspace, "lead.updated", "credits.low")
+    make_webhook_endpoint(team.other_workspace, "lead.created")
     tell(team.workspace)
     assert events(team.workspace) == [("lead.created", LEAD)]
     deliveries = Delivery.objects.filter(workspace=team.workspace)
     assert {delivery.endpoint_id for delivery in deliveries} == wanted
     assert [(d.status, d.attempts, is_id(d.id)) for d in deliveries] == [("pending", 0, True)] * 2
-    assert events(team.outside) == []
+    assert events(team.other_workspace) == []
 
 
 def test_nothing_is_written_where_nobody_wants_to_know(team: Team) -> None:
-    make_endpoint(team.outside)
-    make_endpoint(team.workspace, "lead.updated")
-    off, _ = make_endpoint(team.workspace)
+    make_webhook_endpoint(team.other_workspace)
+    make_webhook_endpoint(team.workspace, "lead.updated")
+    off, _ = make_webhook_endpoint(team.workspace)
     disable_endpoint(endpoint=off, reason=DisabledReason.OWNER)
     with CaptureQueriesContext(connection) as queries:
         tell(team.workspace)
@@ -64,14 +64,14 @@ def test_nothing_is_written_where_nobody_wants_to_know(team: Team) -> None:
 
 def test_one_statement_whatever_the_number_of_endpoints(team: Team) -> None:
     for _ in range(3):
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     with CaptureQueriesContext(connection) as queries:
         tell(team.workspace)
     assert (len(queries), Delivery.objects.filter(workspace=team.workspace).count()) == (1, 3)
 
 
 def test_event_goes_with_the_transaction_that_it_tells_of(team: Team) -> None:
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     with transaction.atomic():
         tell(team.workspace)
         transaction.set_rollback(True)
@@ -79,13 +79,13 @@ def test_event_goes_with_the_transaction_that_it_tells_of(team: Team) -> None:
 
 
 def test_moments_in_the_data_are_told_in_utc(team: Team) -> None:
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     tell(team.workspace, at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert events(team.workspace) == [("lead.created", {"at": "2026-01-02T03:04:05Z"})]
 
 
 def test_endpoint_that_is_switched_on_again_is_told_of_what_comes_then(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     for enabled in (False, True):
         update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=enabled))
         tell(team.workspace, enabled=enabled)
@@ -93,8 +93,8 @@ def test_endpoint_that_is_switched_on_again_is_told_of_what_comes_then(team: Tea
 
 
 def test_deleted_endpoint_takes_its_deliveries_with_it(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
-    kept, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
+    kept, _ = make_webhook_endpoint(team.workspace)
     tell(team.workspace)
     delete_endpoint(endpoint=endpoint, actor=SYSTEM)
     remaining = Delivery.objects.filter(workspace=team.workspace)
@@ -103,11 +103,12 @@ def test_deleted_endpoint_takes_its_deliveries_with_it(team: Team) -> None:
 
 @pytest.mark.parametrize("column", ["event_id", "endpoint_id"])
 def test_database_refuses_a_delivery_of_another_workspaces_rows(team: Team, column: str) -> None:
-    for workspace in (team.workspace, team.outside):
-        make_endpoint(workspace)
+    for workspace in (team.workspace, team.other_workspace):
+        make_webhook_endpoint(workspace)
         tell(workspace)
     mine, theirs = (
-        Delivery.objects.get(workspace=workspace) for workspace in (team.workspace, team.outside)
+        Delivery.objects.get(workspace=workspace)
+        for workspace in (team.workspace, team.other_workspace)
     )
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -116,7 +117,7 @@ def test_database_refuses_a_delivery_of_another_workspaces_rows(team: Team, colu
 
 
 def test_event_of_a_type_that_is_not_known_is_refused(team: Team) -> None:
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     tell(team.workspace)
     with pytest.raises(IntegrityError, match="webhooks_event_type_known"), transaction.atomic():
         Event.objects.filter(workspace=team.workspace).update(type="lead.sung")
@@ -126,7 +127,7 @@ def test_event_of_the_moment_in_which_its_endpoint_is_deleted_harms_nobody(
     live_team: Team,
 ) -> None:
     """The one who deletes waits for the event's transaction, and takes its delivery too."""
-    endpoint, _ = make_endpoint(live_team.workspace)
+    endpoint, _ = make_webhook_endpoint(live_team.workspace)
     problems: list[Exception] = []
 
     def delete() -> None:
@@ -161,7 +162,7 @@ def someone_waits_for_a_lock() -> bool:
 
 
 def test_deleted_endpoint_is_not_found_by_who_had_it_in_hand(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     sent = send_test(endpoint=endpoint)
     delivery = Delivery.objects.select_related("endpoint").get(id=sent.id)
     Endpoint.objects.get(id=endpoint.id).delete()

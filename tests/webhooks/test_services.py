@@ -28,8 +28,8 @@ from apps.webhooks.services import (
     send_test,
     update_endpoint,
 )
-from apps.webhooks.signing_secrets import decrypt_secret, encrypt_secret
-from tests.factories import NOBODY, Team, make_endpoint
+from apps.webhooks.signing import decrypt_secret, encrypt_secret
+from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 
 
 def changed(endpoint: Endpoint, actor: Actor = SYSTEM, **changes: Any) -> Endpoint:
@@ -43,8 +43,12 @@ def audited(team: Team) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_endpoint_is_made_with_a_secret_that_only_its_owner_has(team: Team) -> None:
-    endpoint, secret = make_endpoint(team.workspace, "lead.created", description="CRM")
-    assert (endpoint.url, endpoint.description, endpoint.is_enabled) == (NOBODY, "CRM", True)
+    endpoint, secret = make_webhook_endpoint(team.workspace, "lead.created", description="CRM")
+    assert (endpoint.url, endpoint.description, endpoint.is_enabled) == (
+        UNREACHABLE_URL,
+        "CRM",
+        True,
+    )
     assert decrypt_secret(endpoint.sealed_secret) == secret
     with connection.cursor() as cursor:
         cursor.execute("SELECT e::text FROM webhooks_endpoint e WHERE id = %s", [endpoint.id])
@@ -80,7 +84,7 @@ def test_what_makes_no_sense_is_refused(
     fields = {"url": "https://hooks.example.com/", "event_types": ["lead.created"]} | given
     with pytest.raises(ValidationFailed) as new:
         create_endpoint(workspace_id=team.workspace.id, actor=SYSTEM, **fields)
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     with pytest.raises(ValidationFailed) as old:
         changed(endpoint, **given)
     assert (new.value.details, old.value.details) == (details, details)
@@ -90,7 +94,7 @@ def test_what_makes_no_sense_is_refused(
 @pytest.mark.parametrize("name", ["webhook.test", "lead.sung", ""])
 def test_type_that_cannot_be_chosen_is_refused(team: Team, name: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
-        make_endpoint(team.workspace, "lead.created", name)
+        make_webhook_endpoint(team.workspace, "lead.created", name)
     assert refused.value.details["eventTypes"][0].startswith(f"“{name}” is not a type of event.")
 
 
@@ -99,27 +103,27 @@ def test_private_address_is_a_field_error_unless_a_setting_allows_it(
 ) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     with pytest.raises(ValidationFailed) as refused:
-        make_endpoint(team.workspace, url="https://169.254.169.254/latest/meta-data")
+        make_webhook_endpoint(team.workspace, url="https://169.254.169.254/latest/meta-data")
     assert refused.value.details == {"url": ["This address is not on the public internet."]}
 
 
 def test_workspace_has_a_number_of_endpoints_and_no_more(team: Team) -> None:
     for _ in range(MAX_ENDPOINTS):
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     with pytest.raises(TooManyEndpoints, match="at most 20 webhook endpoints"):
-        make_endpoint(team.workspace)
-    make_endpoint(team.outside)
+        make_webhook_endpoint(team.workspace)
+    make_webhook_endpoint(team.other_workspace)
 
 
 def test_number_holds_for_two_at_once(live_team: Team) -> None:
     for _ in range(MAX_ENDPOINTS - 1):
-        make_endpoint(live_team.workspace)
+        make_webhook_endpoint(live_team.workspace)
     barrier, refused = Barrier(4), []
 
     def make() -> None:
         barrier.wait()
         try:
-            make_endpoint(live_team.workspace)
+            make_webhook_endpoint(live_team.workspace)
         except TooManyEndpoints as error:
             refused.append(error)
         finally:
@@ -135,10 +139,14 @@ def test_number_holds_for_two_at_once(live_team: Team) -> None:
 
 
 def test_only_what_is_given_is_changed(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace, "lead.created", description="CRM")
+    endpoint, _ = make_webhook_endpoint(team.workspace, "lead.created", description="CRM")
     Endpoint.objects.filter(id=endpoint.id).update(failing_since=timezone.now())
     same = changed(endpoint, description="ERP")
-    assert (same.url, same.event_types, same.description) == (NOBODY, ["lead.created"], "ERP")
+    assert (same.url, same.event_types, same.description) == (
+        UNREACHABLE_URL,
+        ["lead.created"],
+        "ERP",
+    )
     assert same.failing_since is not None
     other = changed(endpoint, url="http://127.0.0.1:10/", event_types=["lead.updated"] * 2)
     assert (other.url, other.event_types) == ("http://127.0.0.1:10/", ["lead.updated"])
@@ -150,7 +158,7 @@ def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
     endpoint, first = create_endpoint(
         workspace_id=team.workspace.id,
         actor=alice,
-        url=f"{NOBODY}?token=hush",
+        url=f"{UNREACHABLE_URL}?token=hush",
         event_types=["lead.created"],
     )
     changed(endpoint, alice, description="CRM")
@@ -180,7 +188,7 @@ def signing(endpoint: Endpoint) -> tuple[str, str]:
 
 
 def test_rotation_keeps_the_old_secret_for_a_day(team: Team) -> None:
-    endpoint, first = make_endpoint(team.workspace)
+    endpoint, first = make_webhook_endpoint(team.workspace)
     rotated, second = rotate_secret(endpoint=endpoint, actor=SYSTEM)
     assert (
         decrypt_secret(rotated.sealed_secret),
@@ -197,7 +205,7 @@ def test_rotation_keeps_the_old_secret_for_a_day(team: Team) -> None:
 
 
 def test_what_waits_stays_while_the_endpoint_is_off_and_goes_on_when_it_is_on(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data={})
     waiting = Delivery.objects.filter(workspace=team.workspace).values_list("next_attempt_at")
     assert disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER) is True
@@ -210,8 +218,8 @@ def test_what_waits_stays_while_the_endpoint_is_off_and_goes_on_when_it_is_on(te
 
 
 def test_test_event_goes_to_the_endpoint_alone(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
-    make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     delivery = send_test(endpoint=endpoint)
     event = Event.objects.get(workspace=team.workspace)
     assert (event.type, event.data) == ("webhook.test", {"endpointId": endpoint.id})
@@ -220,7 +228,7 @@ def test_test_event_goes_to_the_endpoint_alone(team: Team) -> None:
 
 
 def test_nothing_is_asked_of_an_endpoint_that_is_off(team: Team) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     delivery = send_test(endpoint=endpoint)
     off = changed(endpoint, enabled=False)
     delivery.refresh_from_db()
@@ -244,6 +252,6 @@ def test_nothing_is_asked_of_an_endpoint_that_is_off(team: Team) -> None:
 def test_database_refuses_an_endpoint_that_makes_no_sense(
     team: Team, constraint: str, fields: dict[str, Any]
 ) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Endpoint.objects.filter(id=endpoint.id).update(**fields)

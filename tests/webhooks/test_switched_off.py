@@ -19,7 +19,7 @@ from apps.webhooks.services import (
 )
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.factories import Team, make_endpoint, make_user
+from tests.factories import Team, make_user, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import hurry, sent
 
@@ -69,7 +69,7 @@ def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: R
     add_member(workspace=team.workspace, user=second, role=Role.OWNER)
     add_member(workspace=team.workspace, user=make_user("gone", is_active=False), role=Role.OWNER)
     receiver.answering = lambda _: Reply(410)
-    endpoint, secret = make_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
+    endpoint, secret = make_webhook_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
     sent(endpoint)
     assert [email_owners(), email_owners()] == [1, 0]
     assert sorted(message.to for message in mail.outbox) == sorted(

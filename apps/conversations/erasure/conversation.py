@@ -21,7 +21,7 @@ from apps.conversations.queries import conversations_for, find_running_turn
 from apps.conversations.search import delete_search_documents
 from apps.conversations.signals import conversation_erased
 from apps.credits.services import lock_account
-from apps.webhooks.services import erase_responses
+from apps.webhooks.erasure import erase_responses
 
 _MESSAGE_BATCH_SIZE = 1000
 _CONVERSATION_BATCH_SIZE = 100

@@ -1,11 +1,11 @@
-"""Telling of what happens, and the endpoints that are told. `delivering` does the sending.
+"""Changes to webhook endpoints, and what sends events to them.
 
-telling     emit an event, send a test, send a delivery once more
-endpoints   create, change, switch off and on, rotate the secret, delete
-workers     ask them to look, without waiting for them
+emitting        emit an event, send a test event, resend a delivery
+endpoints       create, update, disable, enable and delete endpoints; rotate secrets
+task_triggers   start the workers' tasks without waiting for them
 """
 
-from apps.webhooks.services.emitting import emit, erase_responses, resend, send_test
+from apps.webhooks.services.emitting import emit, resend, send_test
 from apps.webhooks.services.endpoints import (
     MAX_ENDPOINTS,
     EndpointChanges,
@@ -31,7 +31,6 @@ __all__ = [
     "disable_endpoint",
     "emit",
     "enqueue_deliveries",
-    "erase_responses",
     "resend",
     "rotate_secret",
     "send_test",

@@ -1,9 +1,8 @@
-"""Telling of what happens: the outbox, and what is sent because somebody asked."""
+"""Emit events to webhooks; send a test event or resend a delivery."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -11,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from apps.core.ids import first_id_at, new_id
+from apps.core.ids import new_id
 from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
 from apps.webhooks.outbox import EMIT_EVENTS
@@ -28,11 +27,11 @@ SELECT FROM delivery
 
 
 def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> None:
-    """Tell a workspace of an event. Call it in the transaction of what happened.
+    """Emit an event to the workspace's webhooks. Call it in the transaction of what happened.
 
-    `data` is the event's JSON, with camelCase names, as receivers will read it. Costs one
-    statement, which writes nothing unless an enabled endpoint wants events of this type. Sending
-    begins when the transaction commits.
+    `data` is the event's JSON as receivers get it, with camelCase names. Costs one statement,
+    which writes nothing unless an enabled endpoint subscribes to this type. Sending begins when
+    the transaction commits.
     """
     values: dict[str, Any] = {
         "id": new_id(),
@@ -46,39 +45,11 @@ def emit(*, workspace_id: str, event: EventType, data: Mapping[str, Any]) -> Non
             transaction.on_commit(enqueue_deliveries)
 
 
-_ERASE_RESPONSES = """
-WITH erased AS (
-  UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
-  WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
-    AND data ->> 'conversationId' = %(conversation)s
-  RETURNING id
-)
-UPDATE webhooks_delivery SET response_body = '' FROM erased
-WHERE webhooks_delivery.event_id = erased.id
-"""
-_MAX_CLOCK_SKEW = timedelta(hours=1)
-
-
-def erase_responses(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
-    """Empty `response` in what is kept of events of a conversation that began then, and what
-    receivers answered to them. Deliveries still on their way bring the event without its text.
-
-    Reads the workspace's events since then, and so at most those of WEBHOOK_KEPT_DAYS.
-    """
-    values = {
-        "workspace": workspace_id,
-        "conversation": conversation_id,
-        "first": first_id_at(since - _MAX_CLOCK_SKEW),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_ERASE_RESPONSES, values)
-
-
 @transaction.atomic
 def send_test(*, endpoint: Endpoint) -> Delivery:
-    """Send the endpoint an event of the type `webhook.test`.
+    """Send the endpoint an event of type `webhook.test`.
 
-    Raises EndpointDisabled, or EndpointNotFound if it was just deleted.
+    Raises EndpointDisabled, or EndpointNotFound if it was deleted meanwhile.
     """
     if not lock_endpoint(endpoint).is_enabled:
         raise EndpointDisabled
@@ -97,9 +68,9 @@ def send_test(*, endpoint: Endpoint) -> Delivery:
 
 @transaction.atomic
 def resend(*, delivery: Delivery) -> Delivery:
-    """Send an event once more, now, with all the attempts of a new one.
+    """Send a delivery again now, with all the attempts of a new one.
 
-    Raises EndpointDisabled, or EndpointNotFound or DeliveryNotFound if it was just deleted.
+    Raises EndpointDisabled; EndpointNotFound or DeliveryNotFound if it was deleted meanwhile.
     """
     if not lock_endpoint(delivery.endpoint).is_enabled:
         raise EndpointDisabled

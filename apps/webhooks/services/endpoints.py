@@ -1,4 +1,4 @@
-"""Endpoints: where a workspace is told of what happens."""
+"""Create, update, disable and delete webhook endpoints, and rotate their secrets."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ from apps.webhooks.models import (
     Endpoint,
 )
 from apps.webhooks.services.task_triggers import enqueue_deliveries, enqueue_owner_emails
-from apps.webhooks.signing import new_secret
-from apps.webhooks.signing_secrets import encrypt_secret
+from apps.webhooks.signing import encrypt_secret, new_secret
 from apps.workspaces.models import Workspace
 
 MAX_ENDPOINTS = 20
-"""Endpoints of one workspace, and so deliveries of one event."""
+"""Endpoints of a workspace, and so deliveries of an event, at most."""
 
 OLD_SECRET_LIFETIME = timedelta(hours=24)
-"""How long the old secret signs beside the new one."""
+"""How long the old secret still signs after a rotation."""
 
 
 @transaction.atomic
@@ -45,9 +44,9 @@ def create_endpoint(
     event_types: Sequence[str],
     description: str = "",
 ) -> tuple[Endpoint, str]:
-    """A new endpoint and its secret, which nothing shows again.
+    """Create an endpoint. Returns it with its secret, which is not shown again.
 
-    Raises ValidationFailed, or TooManyEndpoints.
+    Raises ValidationFailed or TooManyEndpoints.
     """
     Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
     if Endpoint.objects.filter(workspace_id=workspace_id).count() >= MAX_ENDPOINTS:
@@ -69,7 +68,7 @@ def create_endpoint(
 
 @dataclass(frozen=True, slots=True)
 class EndpointChanges:
-    """What to change of an endpoint; None leaves a thing as it is."""
+    """Changes to an endpoint. None leaves a field unchanged."""
 
     url: str | None = None
     description: str | None = None
@@ -79,7 +78,7 @@ class EndpointChanges:
 
 @transaction.atomic
 def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChanges) -> Endpoint:
-    """Change an endpoint. Raises ValidationFailed or EndpointNotFound, having changed nothing."""
+    """Apply changes. Raises ValidationFailed or EndpointNotFound without changing anything."""
     lock_endpoint(endpoint)
     fields: dict[str, Any] = {}
     if changes.url is not None and changes.url != endpoint.url:
@@ -106,12 +105,12 @@ def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChange
 
 @transaction.atomic
 def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor = SYSTEM) -> bool:
-    """Switch an endpoint off; what waits for it waits on. Returns whether it was on.
+    """Disable an endpoint; its deliveries stay pending. Returns whether it was enabled.
 
-    Where Parley does it, the owners are told by email.
+    The owners are emailed unless they did it themselves.
     """
-    on = _row(endpoint).filter(disabled_at=None)
-    if not on.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
+    enabled = _row(endpoint).filter(disabled_at=None)
+    if not enabled.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
         return False
     _pending_deliveries(endpoint).update(next_attempt_at=None)
     record_change(endpoint, actor=actor, action="webhook_endpoint.disabled", reason=reason.value)
@@ -121,8 +120,8 @@ def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor
 
 
 def _enable(endpoint: Endpoint, actor: Actor) -> None:
-    off = _row(endpoint).filter(disabled_at__isnull=False)
-    if off.update(disabled_at=None, disabled_reason="", failing_since=None):
+    disabled = _row(endpoint).filter(disabled_at__isnull=False)
+    if disabled.update(disabled_at=None, disabled_reason="", failing_since=None):
         _pending_deliveries(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
         record_change(endpoint, actor=actor, action="webhook_endpoint.enabled")
         transaction.on_commit(enqueue_deliveries)
@@ -136,9 +135,9 @@ def _pending_deliveries(endpoint: Endpoint) -> QuerySet[Delivery]:
 
 @transaction.atomic
 def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
-    """Delete an endpoint with its deliveries, those of this very moment too.
+    """Delete an endpoint with its deliveries, including those being written concurrently.
 
-    Raises EndpointNotFound if somebody else just did.
+    Raises EndpointNotFound if it was deleted meanwhile.
     """
     lock_endpoint(endpoint, for_delete=True)
     record_change(endpoint, actor=actor, action="webhook_endpoint.deleted")
@@ -147,9 +146,9 @@ def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
 
 @transaction.atomic
 def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
-    """A new secret, which nothing shows again. The old one signs beside it for a day.
+    """Create a new secret, which is not shown again. The old one still signs for a day.
 
-    Of two rotations within a day, the first secret of all ends with the second.
+    A second rotation within that day ends the oldest secret.
     """
     locked = lock_endpoint(endpoint)
     secret = new_secret()
@@ -164,9 +163,9 @@ def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
 
 
 def lock_endpoint(endpoint: Endpoint, *, for_delete: bool = False) -> Endpoint:
-    """The endpoint as it is now, unchanged by others until the transaction ends.
+    """Lock the endpoint's current row until the transaction ends. Raises EndpointNotFound.
 
-    Events go on being written for it unless `for_delete`. Raises EndpointNotFound.
+    Events can still be written for it unless `for_delete`.
     """
     locked: Endpoint | None = _row(endpoint).select_for_update(no_key=not for_delete).first()
     if locked is None:
@@ -183,8 +182,8 @@ def _validated_url(url: str) -> str:
         raise ValidationFailed({"url": ["Give at most 2,000 characters."]})
     try:
         parse_target(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
-    except UrlNotAllowed as refused:
-        raise ValidationFailed({"url": [str(refused)]}) from refused
+    except UrlNotAllowed as error:
+        raise ValidationFailed({"url": [str(error)]}) from error
     return url
 
 
@@ -199,6 +198,7 @@ def _validated_event_types(types: Sequence[str]) -> list[str]:
         raise ValidationFailed({"eventTypes": ["Choose at least one type of event."]})
     unknown = [name for name in types if name not in SUBSCRIBABLE_EVENT_TYPES]
     if unknown:
-        sentence = f"“{unknown[0]}” is not a type of event. Choose from: {', '.join(SUBSCRIBABLE_EVENT_TYPES)}."
-        raise ValidationFailed({"eventTypes": [sentence]})
+        choices = ", ".join(SUBSCRIBABLE_EVENT_TYPES)
+        message = f"“{unknown[0]}” is not a type of event. Choose from: {choices}."
+        raise ValidationFailed({"eventTypes": [message]})
     return list(dict.fromkeys(types))

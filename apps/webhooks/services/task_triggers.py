@@ -1,4 +1,4 @@
-"""Asking the workers to look at once. If nobody hears it, their clock asks within seconds."""
+"""Start the workers' tasks right away. Celery beat starts them within seconds in any case."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ DELIVER_DUE_TASK = "apps.webhooks.tasks.deliver_due"
 EMAIL_OWNERS_TASK = "apps.webhooks.tasks.tell_owners"
 
 _EXPIRES_SECONDS = 300
-# Workers that were away for long find one look enough. Machines' clocks may differ by less.
+# After an outage of the workers one task does the work of all. Longer than clocks can differ.
 
 
 def enqueue_deliveries() -> None:
-    """There may be something to send."""
+    """Have a worker send the deliveries that are due."""
     _send_task(DELIVER_DUE_TASK)
 
 
 def enqueue_owner_emails() -> None:
-    """There may be owners to tell that an endpoint is off."""
+    """Have a worker email the owners of endpoints that were disabled."""
     _send_task(EMAIL_OWNERS_TASK)
 
 
 def _send_task(task: str) -> None:
+    """Send a task; if the broker is unavailable, only log it."""
     try:
         current_app.send_task(task, retry=False, ignore_result=True, expires=_EXPIRES_SECONDS)
     except (OperationalError, OSError) as error:

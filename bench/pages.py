@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.test import Client
 
-    from tests.dashboard.page_urls import PageUrl
+    from bench.page_urls import PageUrl
 
 ROUNDS = 15
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     from apps.accounts.models import User
     from apps.demo.seed import OWNER, SLUG, seed_demo
     from apps.workspaces.models import Workspace
-    from tests.dashboard.page_urls import UrlArguments, page_urls
+    from bench.page_urls import UrlArguments, page_urls
 
     parser = argparse.ArgumentParser(prog="bench pages")
     parser.add_argument("--turns", type=int, default=0, help="turns to add to the demo's")

@@ -179,7 +179,7 @@ def _page_paths(demo: DemoAccount) -> dict[str, str]:
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
     from apps.workspaces.queries import invitation_token
-    from tests.dashboard.page_urls import UrlArguments, page_urls
+    from bench.page_urls import UrlArguments, page_urls
 
     workspace = Workspace.objects.get(slug=demo.slug)
     edited_chatbot = Chatbot.objects.filter(workspace=workspace).order_by("-version", "created_at")[

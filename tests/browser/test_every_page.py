@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Request
 from apps.accounts.models import User
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import invitation_token
+from bench.page_urls import PageUrl, page_urls
 from tests.browser.accessibility import assert_accessible
 from tests.browser.attack_rows import create_rows, overwrite_texts
 from tests.browser.conftest import SIZES, create_session
-from tests.dashboard.page_urls import PageUrl, page_urls
 from tests.dashboard.test_access import arguments
 from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bench.page_urls import PageUrl, page_urls
 from tests.dashboard.list_rows import add_rows_to_every_list
 from tests.dashboard.page_client import login
-from tests.dashboard.page_urls import PageUrl, page_urls
 from tests.dashboard.test_access import arguments
 from tests.factories import Team
 

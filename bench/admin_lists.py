@@ -30,7 +30,7 @@ def main() -> None:
     from django.db import connection, transaction
 
     call_command("migrate", verbosity=0)
-    from tests.contracts.long_tables import fill
+    from bench.large_tables import fill
     from tests.factories import make_team
 
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS

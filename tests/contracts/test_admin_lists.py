@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 
-from tests.contracts.long_tables import LONG, ROWS, fill
+from bench.large_tables import LONG, ROWS, fill
 from tests.contracts.test_admin import url
 from tests.factories import Team, make_user
 

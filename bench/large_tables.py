@@ -9,7 +9,7 @@ from django.db import connection
 
 from apps.api_keys.services import issue_key
 from apps.credits.services import open_account
-from tests.factories import Team, make_chatbot, make_endpoint
+from tests.factories import Team, make_chatbot, make_webhook_endpoint
 
 ROWS = 20_000
 
@@ -100,7 +100,7 @@ def fill(team: Team, rows: int = ROWS, tables: Collection[str] = LONG) -> dict[s
     point at is not looked at. Returns terms by which some of them are found."""
     open_account(workspace_id=team.workspace.id)
     chatbot = make_chatbot(team.workspace)
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     values: dict[str, Any] = {
         "rows": rows,
         "workspace": team.workspace.id,

@@ -92,7 +92,7 @@ def make_tenant(api_base: str) -> Tenant:
 def upstream(folder: Path) -> Iterator[str]:
     """The fake model server; yields its api base."""
     port, log = free_port(), folder / "upstream.log"
-    command = [sys.executable, "-m", "bench.upstream", "--port", str(port)]
+    command = [sys.executable, "-m", "bench.fake_model", "--port", str(port)]
     command += ["--tokens", str(TOKENS), "--pace", str(PACE)]
     with process(command, log) as started:
         wait_until_it_listens(started, port, log)

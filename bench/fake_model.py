@@ -1,6 +1,6 @@
 """A fake model server with OpenAI's wire that costs next to nothing and keeps a model's pace.
 
-    python -m bench.upstream --port 9000 --tokens 100 --pace 36
+    python -m bench.fake_model --port 9000 --tokens 100 --pace 36
 
 The model `at-once` answers as fast as the socket takes it; any other name gets `pace` tokens a
 second, and `brief` ends after ten of them. Each stream has its own clock, so that streams do not

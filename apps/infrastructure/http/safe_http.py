@@ -1,10 +1,9 @@
-"""One POST to an address that a customer chose, which must never become a way into our network.
+"""Send a POST to a customer's URL without giving access to our network (SSRF).
 
-The address is read once and strictly (`apps.infrastructure.http.url_validation`). Its name is looked up once, every
-answer must be a public address, and the connection goes to one of those very addresses, with the
-name kept for TLS and the Host header; a second look-up, which could answer otherwise, never
-happens. Redirects are not followed, proxies of the environment are not used, and one deadline
-holds for the whole request.
+The URL is parsed strictly by `url_validation`. Its host name is resolved once, every address must
+be public, and the connection goes to one of those addresses, with the name kept for TLS and the
+Host header; a second lookup, which could return another address, never happens. Redirects are not
+followed, proxies of the environment are not used, and one deadline covers the whole request.
 """
 
 from __future__ import annotations
@@ -32,22 +31,22 @@ from apps.infrastructure.http.url_validation import (
 )
 
 Resolver = Callable[[str], Sequence[str]]
-"""A name → its addresses as text. Raises OSError."""
+"""Host name → its IP addresses as text. Raises OSError."""
 
 MAX_BODY_BYTES = 4096
-"""How much of an answer is read; the connection is closed after that."""
+"""How much of a response body is read before the connection is closed."""
 
 _BODY_SECONDS = 2.0
-# Status and headers are the answer. A receiver that dawdles over the rest keeps nobody waiting.
+# Status and headers decide; a slow body must not keep a worker waiting.
 
 
 class RequestFailed(Exception):
-    """There was no whole answer in time. The sentence may be shown to the customer."""
+    """There was no complete response in time. The message may be shown to the customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back: the status, the beginning of the body, and how long to stay away."""
+    """The status, the beginning of the body, and the seconds of Retry-After."""
 
     status: int
     body: bytes
@@ -55,7 +54,7 @@ class HttpResponse:
 
 
 def resolve_host(name: str) -> Sequence[str]:
-    """What the system's resolver says. Raises OSError."""
+    """The addresses that the system's resolver returns. Raises OSError."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
@@ -124,7 +123,7 @@ async def _resolve_target(
 
 @functools.cache
 def _resolver_threads() -> ThreadPoolExecutor:
-    """Threads for look-ups, apart from the loop's own: its end would wait for a slow one."""
+    """Threads for DNS lookups. Those of the event loop would delay its end by a slow lookup."""
     return ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-lookup")
 
 
@@ -150,7 +149,7 @@ def _session(addresses: Sequence[Address], tls: ssl.SSLContext | None) -> aiohtt
 
 
 class _FixedResolver(AbstractResolver):
-    """Answers with the addresses that were checked, whatever is asked."""
+    """Resolves every name to the addresses that were checked."""
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = addresses
@@ -175,7 +174,7 @@ class _FixedResolver(AbstractResolver):
 
 
 def _create_socket(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
-    """A socket for this address and no other: the last gate, whatever the layers above did."""
+    """Create a socket, but only for an allowed address: a last check below aiohttp."""
     family, kind, protocol, _, address = info
     if address[0] not in allowed:
         raise OSError("This address was not checked.")
@@ -200,15 +199,15 @@ async def _send_request(
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """The first bytes of the body; what has come when there is an end, a break or no time left."""
+    """The first bytes of the body, or what has arrived by its end, an error or the time limit."""
     read = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             while len(read) < MAX_BODY_BYTES:
-                piece = await response.content.read(MAX_BODY_BYTES - len(read))
-                if not piece:
+                chunk = await response.content.read(MAX_BODY_BYTES - len(read))
+                if not chunk:
                     break
-                read += piece
+                read += chunk
     except (TimeoutError, aiohttp.ClientError, OSError):
         pass
     return bytes(read)

@@ -1,8 +1,8 @@
-"""Where a customer's address leads, read strictly, and which addresses we send to.
+"""Parse a customer's URL strictly and check that requests may be sent to it.
 
-What two programs could read in two ways is refused: numbers in other forms than four decimals,
-signs that only look like letters and dots, user names, and so on. This asks no name server; what
-names lead to is for `apps.infrastructure.http.safe_http` to find out when it connects.
+A URL that two programs could parse differently is refused: unusual spellings of IPv4 addresses,
+look-alikes of letters and dots, user names, and so on. Names are not resolved here; `safe_http`
+checks their addresses when it connects.
 
 `allow_private` lifts the rules on addresses, names, ports and TLS, for development.
 """
@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 Address = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_PRINTABLE_ASCII = re.compile(r"[!-~]+")  # printable ASCII: no space, no control, no look-alikes
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")  # no space, no control character, no look-alikes
 
 _GLOBAL_IPV6 = ip_network("2000::/3")
-# Public by `is_global`, or by some Python's `is_global`, and yet a way to somewhere else.
+# Public by `is_global` of some Python version, but routed to somewhere else.
 _NOT_PUBLIC = tuple(
     map(
         ip_network,
@@ -38,12 +38,12 @@ _NOT_PUBLIC = tuple(
 
 
 class UrlNotAllowed(Exception):
-    """We do not send there. The sentence may be shown to the customer."""
+    """Requests to this URL are not allowed. The message may be shown to the customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes. `address` is set where the host is an address itself."""
+    """The parsed URL of a request. `address` is set if the host is an IP address."""
 
     scheme: str
     host: str
@@ -74,8 +74,8 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
     address = _parse_ip_address(host, "[" in parts.netloc)
     if address is None:
         _check_hostname(host)
-    written = host if address is None else str(address)
-    target = Target(parts.scheme, written, port, parts.path or "/", parts.query, address)
+    normalized = host if address is None else str(address)
+    target = Target(parts.scheme, normalized, port, parts.path or "/", parts.query, address)
     if not allow_private:
         _check_public(target)
     return target
@@ -94,7 +94,7 @@ def _check_public(target: Target) -> None:
 
 
 def _parse_ip_address(host: str, in_brackets: bool) -> Address | None:
-    """The address that a host is; None for a name. Only one way of writing each is taken."""
+    """The IP address that a host is, in its usual spelling only; None for a name."""
     if in_brackets:
         try:
             return IPv6Address(host)
@@ -115,9 +115,9 @@ def _check_hostname(host: str) -> None:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is a host on the internet that anybody could speak to."""
+    """Whether an address belongs to a host on the public internet."""
     if address.version == 6 and address not in _GLOBAL_IPV6:
         return False  # mapped and translated IPv4, local, multicast: whatever is_global says
-    if any(address in hole for hole in _NOT_PUBLIC if hole.version == address.version):
+    if any(address in net for net in _NOT_PUBLIC if net.version == address.version):
         return False
     return address.is_global and not address.is_multicast

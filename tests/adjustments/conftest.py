@@ -1,4 +1,4 @@
-"""The limits that tests of adjustments count with."""
+"""Limits for the tests of adjustments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two hands at the same moment: what both want is done once."""
+"""Concurrent submissions and approvals post once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.adjustments.adjustment_requests import asked, line, staff_of
 from tests.factories import Team
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each call returns or raises, all begun together on connections of their own."""
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
+    """Run all calls at the same time on their own connections; return or catch each result."""
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -39,13 +39,13 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, calls))
 
 
-def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
+def test_concurrent_approvals_post_once(live_team: Team) -> None:
     request = asked(live_team.workspace, settings.APPROVAL_ABOVE + 1)
     fingerprint = preview_adjustment(
         lines=lines_for(request), user=request.requested_by
     ).fingerprint
     both = [staff_of("finance") for _ in range(2)]
-    came = at_once(
+    results = run_concurrently(
         *(
             lambda by=by: approve(
                 adjustment_id=request.id, user=by, actor=staff_actor(by), fingerprint=fingerprint
@@ -53,12 +53,12 @@ def test_approving_twice_at_once_posts_once(live_team: Team) -> None:
             for by in both
         )
     )
-    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True]
+    assert sorted(isinstance(each, AdjustmentError) for each in results) == [False, True]
     entries = LedgerEntry.objects.filter(workspace=live_team.workspace)
     assert [entry.amount for entry in entries] == [settings.APPROVAL_ABOVE + 1]
 
 
-def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) -> None:
+def test_concurrent_confirmations_post_once(live_team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(live_team.workspace, 7)
     fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
@@ -67,13 +67,13 @@ def test_one_confirmation_sent_many_times_at_once_posts_once(live_team: Team) ->
         "actor": staff_actor(finance),
         "fingerprint": fingerprint,
     }
-    came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
-    assert {each.id for each in came} == {id}
+    results = run_concurrently(*[lambda: submit(lines=[wanted], adjustment_id=id, **sent)] * 6)
+    assert {each.id for each in results} == {id}
     workspace_id = live_team.workspace.id
     assert (balance_for(workspace_id).balance, ledger_sum(workspace_id)) == (7, 7)
 
 
-def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> None:
+def test_concurrent_uploads_of_a_file_post_once(live_team: Team) -> None:
     digest = new_id()
     wanted = [line(live_team.workspace, 7)]
     calls = []
@@ -86,12 +86,12 @@ def test_one_file_sent_by_two_people_at_once_is_posted_once(live_team: Team) -> 
             "file_digest": digest,
         }
         calls.append(lambda sent=sent: submit(lines=wanted, adjustment_id=new_id(), **sent))
-    came = at_once(*calls)
-    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True]
+    results = run_concurrently(*calls)
+    assert sorted(isinstance(each, AdjustmentError) for each in results) == [False, True]
     assert balance_for(live_team.workspace.id).balance == 7
 
 
-def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
+def test_concurrent_goodwill_stays_within_the_limit(live_team: Team) -> None:
     support = staff_of("support")
     wanted = line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
     fingerprint = preview_adjustment(lines=[wanted], user=support).fingerprint
@@ -100,6 +100,13 @@ def test_goodwill_given_at_once_stays_within_the_limit(live_team: Team) -> None:
         "actor": staff_actor(support),
         "fingerprint": fingerprint,
     }
-    came = at_once(*[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4)
-    assert sorted(isinstance(each, AdjustmentError) for each in came) == [False, True, True, True]
+    results = run_concurrently(
+        *[lambda: submit(lines=[wanted], adjustment_id=new_id(), **sent)] * 4
+    )
+    assert sorted(isinstance(each, AdjustmentError) for each in results) == [
+        False,
+        True,
+        True,
+        True,
+    ]
     assert balance_for(live_team.workspace.id).balance == settings.GOODWILL_LIMIT

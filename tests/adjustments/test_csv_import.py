@@ -1,4 +1,4 @@
-"""CSV files of adjustments: what is read, and what is told of what cannot be."""
+"""Parsing CSV files of adjustments, and their errors."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from tests.factories import Team
 HEADER = "workspace,amount,kind,reason,reference,expiry"
 
 
-def sheet(*rows: str, header: str = HEADER) -> bytes:
+def csv(*rows: str, header: str = HEADER) -> bytes:
     return "\r\n".join([header, *rows, ""]).encode()
 
 
-def wrong(*rows: str) -> list[list[str]]:
-    """What is wrong with each row."""
-    return [list(row.errors) for row in parse_csv_file(sheet(*rows)).rows]
+def row_errors(*rows: str) -> list[list[str]]:
+    """Return the errors of each row."""
+    return [list(row.errors) for row in parse_csv_file(csv(*rows)).rows]
 
 
-def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None:
-    read = parse_csv_file(
-        sheet(
+def test_rows_are_parsed_by_slug_or_id_in_any_column_order(team: Team) -> None:
+    parsed = parse_csv_file(
+        csv(
             f' T-1 ,{team.workspace.slug},goodwill,"Slow, twice",+250,2027-12-31',
             f",{team.other_workspace.id},correction,Counted twice,-40,",
             header="reference,Workspace,Kind,Reason,Amount,Expiry",
         )
     )
-    assert read.lines == [
+    assert parsed.lines == [
         LineData(
             workspace_id=team.workspace.id,
             credits=250,
@@ -44,20 +44,20 @@ def test_rows_are_read_by_slug_or_id_in_any_order_of_columns(team: Team) -> None
     ]
 
 
-def test_byte_order_mark_and_empty_rows_do_no_harm(team: Team) -> None:
-    content = b"\xef\xbb\xbf" + sheet("", f"{team.workspace.slug},5,goodwill,x,,", ",,,,,")
+def test_byte_order_mark_and_empty_rows_are_ignored(team: Team) -> None:
+    content = b"\xef\xbb\xbf" + csv("", f"{team.workspace.slug},5,goodwill,x,,", ",,,,,")
     (row,) = parse_csv_file(content).rows
     assert (row.number, row.errors, row.line is not None) == (3, (), True)
 
 
-def test_digest_is_that_of_the_bytes(team: Team) -> None:
+def test_digest_depends_on_the_bytes(team: Team) -> None:
     row = f"{team.workspace.slug},5,goodwill,x,,"
-    first, again, other = (parse_csv_file(sheet(r)).digest for r in (row, row, f"{row} "))
+    first, again, other = (parse_csv_file(csv(r)).digest for r in (row, row, f"{row} "))
     assert (first == again, first == other, len(first)) == (True, False, 64)
 
 
 @pytest.mark.parametrize(
-    ("amount", "is_right"),
+    ("amount", "is_valid"),
     [
         ("5", True),
         ("-5", True),
@@ -73,15 +73,17 @@ def test_digest_is_that_of_the_bytes(team: Team) -> None:
         ("99999999999999", False),
     ],
 )
-def test_amount_is_a_whole_number(team: Team, amount: str, is_right: bool) -> None:
-    said = "The amount must be a whole number such as 250 or -40, without separators."
-    assert wrong(f'{team.workspace.slug},"{amount}",correction,x,,') == [[] if is_right else [said]]
+def test_amount_is_a_whole_number(team: Team, amount: str, is_valid: bool) -> None:
+    error = "The amount must be a whole number such as 250 or -40, without separators."
+    assert row_errors(f'{team.workspace.slug},"{amount}",correction,x,,') == [
+        [] if is_valid else [error]
+    ]
 
 
-def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
+def test_each_row_lists_all_its_errors(team: Team) -> None:
     slug = team.workspace.slug
     formula = "which a spreadsheet takes for a formula."
-    assert wrong(
+    assert row_errors(
         f"{slug},5,goodwill,fine,,",
         "nowhere,much,gift,,,tomorrow",
         f"{team.workspace.id},5,goodwill,fine,,",
@@ -119,22 +121,29 @@ def test_each_row_says_all_that_is_wrong_with_it(team: Team) -> None:
         (HEADER.encode(), "The file has no rows."),
         ("workspace".encode("utf-16"), "This is UTF-16, not CSV in UTF-8."),
         (b"PK\x03\x04rest", "This is a spreadsheet, not CSV in UTF-8."),
-        (sheet("acme,5,goodwill,x,,") + b"caf\xe9,", "Line 3 has a character that is not UTF-8."),
-        (sheet("a\x00b,5,goodwill,x,,"), "The file contains NUL characters and is not a CSV file."),
+        (
+            csv("acme,5,goodwill,x,,") + b"caf\xe9,",
+            "Line 3 has a character that is not UTF-8.",
+        ),
+        (
+            csv("a\x00b,5,goodwill,x,,"),
+            "The file contains NUL characters and is not a CSV file.",
+        ),
         (HEADER.replace(",", ";").encode() + b"\nx", "separated by semicolons. Separate them"),
         (HEADER.replace(",", "\t").encode() + b"\nx", "separated by tabs. Separate them"),
-        (sheet('acme,5,goodwill,"x,,'), "is not CSV"),
+        (csv('acme,5,goodwill,"x,,'), "is not CSV"),
         (
             b"workspace,amount,amount,kind,note\nx",
             "Missing: reason, reference, expiry. Not known: note. Twice: amount.",
         ),
-        (sheet(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)), "The file has 1,001 rows. The maximum is"),
+        (
+            csv(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)),
+            "The file has 1,001 rows. The maximum is",
+        ),
         (b"x" * (MAX_BYTES + 1), "The file has 524,289 bytes. The maximum is 524,288"),
     ],
 )
-def test_file_that_is_no_such_file_is_refused_in_words(
-    db: None, content: bytes, sentence: str
-) -> None:
+def test_invalid_file_is_rejected_with_a_reason(db: None, content: bytes, sentence: str) -> None:
     with pytest.raises(InvalidCsvFile) as caught:
         parse_csv_file(content)
     assert sentence in str(caught.value)

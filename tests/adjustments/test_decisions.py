@@ -1,4 +1,4 @@
-"""What a second person decides: above which sum, who may, once, and in time."""
+"""Two-person approval: threshold, permissions, deadline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.factories import Team, grant_credits, make_user
 pytestmark = pytest.mark.usefixtures("limits")
 
 
-def test_above_the_threshold_a_second_person_posts_it(team: Team) -> None:
+def test_approval_posts_a_pending_adjustment(team: Team) -> None:
     request, finance = asked(team.workspace, 1001), staff_of("finance")
     before = LedgerEntry.objects.filter(workspace=team.workspace).count()
     assert (request.status, request.lines.get().entry) == ("pending", None)
@@ -52,7 +52,7 @@ def test_above_the_threshold_a_second_person_posts_it(team: Team) -> None:
     )
 
 
-def test_a_sum_in_pieces_is_one_sum(team: Team) -> None:
+def test_split_adjustments_count_as_one_sum(team: Team) -> None:
     grant_credits(team.workspace, 1000)
     finance = staff_of("finance")
     assert ask(finance, line(team.workspace, 600)).status == "posted"
@@ -62,13 +62,13 @@ def test_a_sum_in_pieces_is_one_sum(team: Team) -> None:
     assert ask(staff_of("finance"), line(team.workspace, 1000)).status == "posted"
 
 
-def test_many_lines_above_the_threshold_together_wait_too(team: Team) -> None:
+def test_lines_above_the_threshold_in_total_are_pending(team: Team) -> None:
     finance = staff_of("finance")
     both = line(team.workspace, 500), line(team.other_workspace, 501, number=2)
     assert ask(finance, *both, file_name="a.csv", file_digest="a").status == "pending"
 
 
-def test_nobody_approves_their_own(team: Team) -> None:
+def test_requester_cannot_approve(team: Team) -> None:
     request = asked(team.workspace, 2000)
     with pytest.raises(DecisionNotAllowed, match="You asked for this"):
         yes(request, request.requested_by)
@@ -81,7 +81,7 @@ def test_nobody_approves_their_own(team: Team) -> None:
     assert balance_for(team.workspace.id).balance == 0
 
 
-def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team) -> None:
+def test_members_and_staff_without_permission_cannot_approve(team: Team) -> None:
     request = asked(team.workspace, 2000)
     with pytest.raises(DecisionNotAllowed, match="You may not decide"):
         yes(request, staff_of("support"))
@@ -91,7 +91,7 @@ def test_who_belongs_to_the_workspace_or_has_no_right_does_not_decide(team: Team
         yes(request, insider)
 
 
-def test_decision_asks_everything_anew(team: Team) -> None:
+def test_approval_checks_the_rules_again(team: Team) -> None:
     grant_credits(team.workspace, 3000)
     request, finance = asked(team.workspace, -2500), staff_of("finance")
     shown = preview_adjustment(lines=lines_for(request), user=request.requested_by).fingerprint
@@ -110,7 +110,7 @@ def test_decision_asks_everything_anew(team: Team) -> None:
     assert (request.status, balance_for(team.workspace.id).balance) == ("pending", 2900)
 
 
-def test_requests_are_decided_once(team: Team) -> None:
+def test_request_is_decided_once(team: Team) -> None:
     finance, other = staff_of("finance"), staff_of("finance")
     request = asked(team.workspace, 2000)
     yes(request, finance)
@@ -121,7 +121,7 @@ def test_requests_are_decided_once(team: Team) -> None:
     assert balance_for(team.workspace.id).balance == 2000
 
 
-def test_declining_says_why_and_posts_nothing(team: Team) -> None:
+def test_decline_requires_a_reason_and_posts_nothing(team: Team) -> None:
     request, finance = asked(team.workspace, 2000), staff_of("finance")
     with pytest.raises(DecisionNotAllowed, match="Say why"):
         decline(adjustment_id=request.id, user=finance, actor=staff_actor(finance), reason=" ")
@@ -133,7 +133,7 @@ def test_declining_says_why_and_posts_nothing(team: Team) -> None:
     assert balance_for(team.workspace.id).balance == 0
 
 
-def test_requests_lapse(team: Team, settings: Settings) -> None:
+def test_requests_expire(team: Team, settings: Settings) -> None:
     settings.APPROVAL_DAYS = 0
     request = asked(team.workspace, 2000)
     settings.APPROVAL_DAYS = 7

@@ -1,4 +1,4 @@
-"""The pages on which staff adjust credits, as a browser sends them."""
+"""The admin pages of adjustments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UPLOAD = reverse("admin:adjustments_adjustment_upload")
 HEADER = "workspace,amount,kind,reason,reference,expiry\n"
 
 
-def browser(user: User) -> Client:
+def client_for(user: User) -> Client:
     client = Client(REMOTE_ADDR="192.0.2.7")
     client.force_login(user)
     return client
@@ -31,10 +31,10 @@ def browser(user: User) -> Client:
 
 @pytest.fixture
 def finance(db: None) -> Client:
-    return browser(staff_of("finance"))
+    return client_for(staff_of("finance"))
 
 
-def filled(team: Team, **fields: Any) -> dict[str, Any]:
+def form_data(team: Team, **fields: Any) -> dict[str, Any]:
     return {
         "workspace": team.workspace.slug,
         "direction": "give",
@@ -50,13 +50,13 @@ def amounts(team: Team) -> list[int]:
     return list(entries.values_list("amount", flat=True))
 
 
-def csv(*rows: str) -> SimpleUploadedFile:
+def csv_upload(*rows: str) -> SimpleUploadedFile:
     return SimpleUploadedFile("may.csv", (HEADER + "\n".join(rows) + "\n").encode())
 
 
-def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -> None:
+def test_adjustment_is_previewed_and_posted_once(finance: Client, team: Team) -> None:
     grant_credits(team.workspace, 10)
-    shown = finance.post(ADJUST, filled(team, reference="T-1", expires_on="2031-02-03"))
+    shown = finance.post(ADJUST, form_data(team, reference="T-1", expires_on="2031-02-03"))
     preview_line = shown.context["preview_line"]
     assert (preview_line.balance_before.balance, preview_line.balance_after, amounts(team)) == (
         10,
@@ -64,9 +64,9 @@ def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -
         [10],
     )
     for _ in range(2):
-        came = finance.post(ADJUST, {"preview": shown.context["token"], "confirm": "1"})
+        response = finance.post(ADJUST, {"preview": shown.context["token"], "confirm": "1"})
         (made,) = Adjustment.objects.all()
-        assert came.headers["Location"] == reverse(
+        assert response.headers["Location"] == reverse(
             "admin:adjustments_adjustment_change", args=[made.id]
         )
     entry = LedgerEntry.objects.get(workspace=team.workspace, category="goodwill")
@@ -75,8 +75,8 @@ def test_adjustment_is_seen_first_and_posted_once(finance: Client, team: Team) -
     assert f"{entry.expires_at:%Y-%m-%d %H:%M}" == "2031-02-04 00:00"
 
 
-def test_balance_that_has_changed_is_shown_anew(finance: Client, team: Team) -> None:
-    token = finance.post(ADJUST, filled(team)).context["token"]
+def test_changed_balance_shows_the_preview_again(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, form_data(team)).context["token"]
     grant_credits(team.workspace, 3)
     again = finance.post(ADJUST, {"preview": token, "confirm": "1"})
     assert (again.status_code, again.context["preview_line"].balance_after, amounts(team)) == (
@@ -89,11 +89,9 @@ def test_balance_that_has_changed_is_shown_anew(finance: Client, team: Team) -> 
     assert amounts(team) == [3, 5]
 
 
-def test_what_cannot_be_taken_any_more_is_refused_at_the_confirmation(
-    finance: Client, team: Team
-) -> None:
+def test_spent_credits_cannot_be_deducted_on_confirmation(finance: Client, team: Team) -> None:
     grant_credits(team.workspace, 10)
-    taking = filled(team, direction="take", credits="8", category="correction")
+    taking = form_data(team, direction="take", credits="8", category="correction")
     token = finance.post(ADJUST, taking).context["token"]
     posted(team.workspace, -5)
     page = finance.post(ADJUST, {"preview": token, "confirm": "1"})
@@ -101,25 +99,25 @@ def test_what_cannot_be_taken_any_more_is_refused_at_the_confirmation(
     assert amounts(team) == [10, -5]
 
 
-def test_change_goes_back_to_what_was_filled_in(finance: Client, team: Team) -> None:
-    token = finance.post(ADJUST, filled(team, expires_on="2031-02-03")).context["token"]
+def test_change_returns_to_the_filled_form(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, form_data(team, expires_on="2031-02-03")).context["token"]
     form = finance.post(ADJUST, {"preview": token, "change": "1"}).context["form"]
-    assert {name: str(form[name].value()) for name in form.fields} == filled(
+    assert {name: str(form[name].value()) for name in form.fields} == form_data(
         team, reference="", expires_on="2031-02-03"
     )
 
 
 @pytest.mark.parametrize("token", ["nonsense", ""])
-def test_preview_of_nobody_posts_nothing(finance: Client, team: Team, token: str) -> None:
+def test_invalid_preview_token_posts_nothing(finance: Client, team: Team, token: str) -> None:
     finance.post(ADJUST, {"preview": token, "confirm": "1"})
     assert amounts(team) == []
 
 
-def test_preview_of_somebody_else_posts_nothing(finance: Client, team: Team) -> None:
-    token = finance.post(ADJUST, filled(team)).context["token"]
-    other = browser(staff_of("finance"))
-    came = other.post(ADJUST, {"preview": token, "confirm": "1"}, follow=True)
-    assert "or not yours" in came.content.decode()
+def test_preview_token_of_another_user_posts_nothing(finance: Client, team: Team) -> None:
+    token = finance.post(ADJUST, form_data(team)).context["token"]
+    other = client_for(staff_of("finance"))
+    response = other.post(ADJUST, {"preview": token, "confirm": "1"}, follow=True)
+    assert "or not yours" in response.content.decode()
     assert amounts(team) == []
 
 
@@ -136,36 +134,38 @@ def test_preview_of_somebody_else_posts_nothing(finance: Client, team: Team) -> 
         ),
     ],
 )
-def test_form_says_what_is_wrong(
+def test_form_shows_errors(
     finance: Client, team: Team, fields: dict[str, str], errors: dict[str, list[str]]
 ) -> None:
     grant_credits(team.workspace, 100)
-    page = finance.post(ADJUST, filled(team, **fields))
+    page = finance.post(ADJUST, form_data(team, **fields))
     assert (page.status_code, page.context["form"].errors) == (422, errors)
 
 
-def test_own_workspace_is_refused_on_the_page(team: Team) -> None:
+def test_own_workspace_is_rejected(team: Team) -> None:
     finance = staff_of("finance")
     add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
-    page = browser(finance).post(ADJUST, filled(team))
+    page = client_for(finance).post(ADJUST, form_data(team))
     assert page.context["form"].non_field_errors() == [
         f"You belong to {team.workspace.slug}. Another staff member must adjust its credits."
     ]
 
 
-def test_support_is_offered_goodwill_alone_and_what_is_left_of_it(team: Team) -> None:
-    support = browser(staff_of("support"))
+def test_support_can_only_give_goodwill(team: Team) -> None:
+    support = client_for(staff_of("support"))
     posted(team.workspace, 30, category="goodwill")
     page = support.get(ADJUST, {"workspace": team.workspace.id})
     form = page.context["form"]
     assert [value for value, _ in form.fields["category"].choices] == ["goodwill"]
     assert [value for value, _ in form.fields["direction"].choices] == ["give"]
     assert f"{team.workspace.slug} may be given 470 more credits" in page.content.decode()
-    assert support.post(ADJUST, filled(team, category="purchase")).status_code == 422
+    assert support.post(ADJUST, form_data(team, category="purchase")).status_code == 422
 
 
 @pytest.mark.parametrize("model", ["credits_account", "workspaces_workspace"])
-def test_account_and_workspace_lead_to_the_form(finance: Client, team: Team, model: str) -> None:
+def test_account_and_workspace_pages_link_to_the_form(
+    finance: Client, team: Team, model: str
+) -> None:
     grant_credits(team.workspace, 1)
     page = finance.get(reverse(f"admin:{model}_change", args=[team.workspace.id]))
     link = reverse(f"admin:{model}_adjust", args=[team.workspace.id])
@@ -174,13 +174,13 @@ def test_account_and_workspace_lead_to_the_form(finance: Client, team: Team, mod
     assert form["workspace"].value() == team.workspace.slug
 
 
-def test_entry_is_reversed_from_its_page(finance: Client, team: Team) -> None:
+def test_entry_can_be_reversed_from_its_page(finance: Client, team: Team) -> None:
     entry = posted(team.workspace, 40).lines.get().entry
     assert entry is not None
     link = reverse("admin:credits_ledgerentry_reverse", args=[entry.id])
     page = finance.get(link, follow=True)
     address = page.redirect_chain[-1][0]
-    tampered = filled(team, credits="4000", direction="give", category="promotion")
+    tampered = form_data(team, credits="4000", direction="give", category="promotion")
     shown = finance.post(address, tampered | {"reason": "Wrong workspace"})
     assert (
         shown.context["preview_line"].line.credits,
@@ -192,14 +192,14 @@ def test_entry_is_reversed_from_its_page(finance: Client, team: Team) -> None:
     assert "This entry was already reversed." in again.context["form"].non_field_errors()
 
 
-def test_absent_entry_is_not_reversed(finance: Client, team: Team) -> None:
+def test_reversing_unknown_entry_is_404(finance: Client, team: Team) -> None:
     assert finance.get(ADJUST, {"reverses": "nothing"}).status_code == 404
 
 
-def test_second_person_approves_what_is_shown(team: Team) -> None:
+def test_approval_posts_the_shown_preview(team: Team) -> None:
     request = asked(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
-    second = browser(staff_of("finance"))
+    second = client_for(staff_of("finance"))
     fingerprint = second.get(page).context["preview"].fingerprint
     grant_credits(team.workspace, 3)
     again = second.post(page, {"fingerprint": fingerprint, "approve": "1"})
@@ -213,39 +213,39 @@ def test_second_person_approves_what_is_shown(team: Team) -> None:
     assert amounts(team) == [3, 20_000]
 
 
-def test_who_asked_sees_no_buttons(team: Team) -> None:
+def test_requester_sees_no_decision_buttons(team: Team) -> None:
     request = asked(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
-    shown = browser(request.requested_by).get(page)
+    shown = client_for(request.requested_by).get(page)
     said = shown.content.decode()
     assert ("You asked for this." in said, "Approve and post" in said) == (True, False)
-    browser(request.requested_by).post(page, {"fingerprint": shown.context["preview"].fingerprint})
+    client_for(request.requested_by).post(
+        page, {"fingerprint": shown.context["preview"].fingerprint}
+    )
     assert amounts(team) == []
 
 
-def test_declining_wants_a_reason(team: Team) -> None:
+def test_decline_requires_a_reason(team: Team) -> None:
     request = asked(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
-    second = browser(staff_of("finance"))
+    second = client_for(staff_of("finance"))
     assert second.post(page, {"decline": "1", "reason": " "}).status_code == 422
     assert second.post(page, {"decline": "1", "reason": "No"}).status_code == 302
     request.refresh_from_db()
     assert (request.status, request.decision_reason) == ("declined", "No")
 
 
-def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
-    finance: Client, team: Team
-) -> None:
+def test_file_posts_only_without_invalid_rows(finance: Client, team: Team) -> None:
     good = f"{team.workspace.slug},40,goodwill,May,,"
     page = finance.post(
-        UPLOAD, {"file": csv(good, f"{team.other_workspace.slug},lots,goodwill,May,,")}
+        UPLOAD, {"file": csv_upload(good, f"{team.other_workspace.slug},lots,goodwill,May,,")}
     )
     assert (page.status_code, page.context["invalid_rows"], page.context["token"]) == (422, 1, "")
     assert [row[-1] for row in page.context["table"]["rows"]] == [
         "nothing",
         "The amount must be a whole number such as 250 or -40, without separators.",
     ]
-    mended = csv(good, f"{team.other_workspace.slug},5,goodwill,May,,")
+    mended = csv_upload(good, f"{team.other_workspace.slug},5,goodwill,May,,")
     page = finance.post(UPLOAD, {"file": mended})
     assert [row[4] for row in page.context["table"]["rows"]] == ["0 → 40", "0 → 5"]
     assert amounts(team) == []
@@ -263,8 +263,8 @@ def test_file_with_a_bad_row_posts_nothing_and_mended_all_of_it(
     assert (late.status_code, amounts(team)) == (302, [40])
 
 
-def test_file_is_foreseen_anew_where_a_balance_has_changed(finance: Client, team: Team) -> None:
-    page = finance.post(UPLOAD, {"file": csv(f"{team.workspace.slug},40,goodwill,May,,")})
+def test_changed_balance_shows_the_dry_run_again(finance: Client, team: Team) -> None:
+    page = finance.post(UPLOAD, {"file": csv_upload(f"{team.workspace.slug},40,goodwill,May,,")})
     grant_credits(team.workspace, 2)
     again = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
     assert (again.status_code, amounts(team)) == (422, [2])
@@ -273,20 +273,20 @@ def test_file_is_foreseen_anew_where_a_balance_has_changed(finance: Client, team
     assert amounts(team) == [2, 40]
 
 
-def test_file_above_the_threshold_waits(finance: Client, team: Team) -> None:
+def test_file_above_the_threshold_is_pending(finance: Client, team: Team) -> None:
     rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.other_workspace)]
-    page = finance.post(UPLOAD, {"file": csv(*rows)})
+    page = finance.post(UPLOAD, {"file": csv_upload(*rows)})
     assert list(page.context["preview"].approval_reasons) == [
         "The file moves 12,000 credits in total, more than 10,000."
     ]
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
     (request,) = Adjustment.objects.all()
     assert (request.status, amounts(team)) == ("pending", [])
-    (said,) = finance.post(UPLOAD, {"file": csv(*rows)}).context["form"].errors["file"]
+    (said,) = finance.post(UPLOAD, {"file": csv_upload(*rows)}).context["form"].errors["file"]
     assert said.startswith("This file has been awaiting approval since")
 
 
-def test_file_that_is_none_is_told_on_the_page(finance: Client) -> None:
+def test_invalid_file_shows_an_error(finance: Client) -> None:
     for content, said in ((b"\xff\xfew", "UTF-16"), (b"x" * 600_000, "600,000 bytes")):
         page = finance.post(UPLOAD, {"file": SimpleUploadedFile("a.csv", content)})
         (error,) = page.context["form"].errors["file"]
@@ -294,7 +294,7 @@ def test_file_that_is_none_is_told_on_the_page(finance: Client) -> None:
     assert finance.post(UPLOAD, {}).status_code == 422
 
 
-def test_each_field_stands_on_the_page_once(finance: Client, team: Team) -> None:
+def test_each_field_is_rendered_once(finance: Client, team: Team) -> None:
     request = asked(team.workspace, 20_000)
     decide = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     pages = ((ADJUST, "credits"), (UPLOAD, "file"), (decide, "reason"))

@@ -1,4 +1,4 @@
-"""An entry of the ledger is reversed by its contrary, to the credit, once."""
+"""Reversing ledger entries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.factories import Team, grant_credits
 pytestmark = pytest.mark.usefixtures("limits")
 
 
-def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
+def test_entry_is_reversed_once(team: Team) -> None:
     entry = posted(team.workspace, 40).lines.get().entry
     assert entry is not None
     back = posted(team.workspace, -40, reverses_id=entry.id, reference="T-1").lines.get().entry
@@ -35,7 +35,7 @@ def test_entry_is_reversed_by_its_contrary_once(team: Team) -> None:
     assert refusal(finance, of_it) == ["A reversal can't be reversed. Post an adjustment instead."]
 
 
-def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: Team) -> None:
+def test_invalid_reversals_are_rejected(team: Team) -> None:
     entry = posted(team.workspace, 40).lines.get().entry
     assert entry is not None
     grant_credits(team.other_workspace, 100)
@@ -53,7 +53,7 @@ def test_reversal_is_to_the_credit_in_its_own_workspace_and_not_supports(team: T
     ]
 
 
-def test_reversal_above_the_threshold_waits_and_is_made_once(team: Team) -> None:
+def test_large_reversal_is_approved_once(team: Team) -> None:
     grant_credits(team.workspace, 10_000)
     (entry,) = LedgerEntry.objects.filter(workspace=team.workspace)
     grant_credits(team.workspace, 10_000)

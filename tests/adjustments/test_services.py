@@ -1,4 +1,4 @@
-"""Adjusting credits: who may, how much, and that it is posted once."""
+"""Submitting adjustments: permissions, limits and idempotency."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.factories import Team, grant_credits, make_user, make_workspace
 pytestmark = pytest.mark.usefixtures("limits")
 
 
-def test_adjustment_is_one_ledger_entry_with_all_that_was_said(team: Team) -> None:
+def test_adjustment_posts_an_entry_with_its_details(team: Team) -> None:
     finance = staff_of("finance")
     until = timezone.now() + timedelta(days=30)
     wanted = line(
@@ -60,7 +60,7 @@ def test_adjustment_is_one_ledger_entry_with_all_that_was_said(team: Team) -> No
         ("correction", -5, "adjustment"),
     ],
 )
-def test_kind_of_the_entry_follows_from_what_was_done(
+def test_entry_kind_depends_on_the_category(
     team: Team, category: str, credits: int, kind: str
 ) -> None:
     grant_credits(team.workspace, 10)
@@ -85,7 +85,7 @@ def test_kind_of_the_entry_follows_from_what_was_done(
         ({"expires_at": timezone.now() - timedelta(days=1)}, "The expiry is in the past."),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(
+def test_invalid_line_is_rejected_with_a_reason(
     team: Team, fields: dict[str, Any], sentence: str
 ) -> None:
     grant_credits(team.workspace, 100)
@@ -93,7 +93,7 @@ def test_what_makes_no_sense_is_refused_in_words(
     assert refusal(staff_of("finance"), wanted) == [sentence]
 
 
-def test_no_more_is_taken_than_is_free(team: Team) -> None:
+def test_only_free_credits_can_be_deducted(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=4)
     assert refusal(staff_of("finance"), line(team.workspace, -7)) == [
@@ -102,7 +102,7 @@ def test_no_more_is_taken_than_is_free(team: Team) -> None:
     assert ask(staff_of("finance"), line(team.workspace, -6)).status == "posted"
 
 
-def test_nobody_adjusts_a_workspace_that_they_belong_to(team: Team) -> None:
+def test_own_workspace_cannot_be_adjusted(team: Team) -> None:
     boss = make_user("boss", is_staff=True, is_superuser=True)
     add_member(workspace=team.workspace, user=boss, role=Role.VIEWER)
     slug = team.workspace.slug
@@ -112,7 +112,7 @@ def test_nobody_adjusts_a_workspace_that_they_belong_to(team: Team) -> None:
     assert ask(boss, line(team.other_workspace, 5)).status == "posted"
 
 
-def test_postgresql_refuses_ones_own_workspace_too(team: Team) -> None:
+def test_triggers_reject_adjusting_the_own_workspace(team: Team) -> None:
     mine = {"workspace": team.workspace, "created_by": team.bob}
     with pytest.raises(DatabaseError, match="belong to"), transaction.atomic():
         LedgerEntry.objects.create(kind="adjustment", amount=1, balance_after=1, **mine)
@@ -125,7 +125,7 @@ def test_postgresql_refuses_ones_own_workspace_too(team: Team) -> None:
         decided(request, team.bob)
 
 
-def test_closed_workspace_is_not_adjusted(team: Team) -> None:
+def test_closed_workspace_cannot_be_adjusted(team: Team) -> None:
     now = timezone.now()
     Workspace.objects.filter(pk=team.workspace.pk).update(deletion_due_at=now, closed_at=now)
     assert refusal(staff_of("finance"), line(team.workspace, 5)) == [
@@ -134,19 +134,19 @@ def test_closed_workspace_is_not_adjusted(team: Team) -> None:
 
 
 @pytest.mark.parametrize("group", ["operator", "auditor"])
-def test_other_staff_adjust_nothing(team: Team, group: str) -> None:
+def test_other_staff_groups_cannot_adjust(team: Team, group: str) -> None:
     assert refusal(staff_of(group), line(team.workspace, 5)) == [
         "You don't have permission to adjust credits."
     ]
 
 
-def test_who_is_no_longer_staff_adjusts_nothing(team: Team) -> None:
+def test_former_staff_cannot_adjust(team: Team) -> None:
     gone = staff_of("finance")
     gone.is_staff = False
     assert refusal(gone, line(team.workspace, 5)) == ["Only staff can adjust credits."]
 
 
-def test_support_gives_goodwill_up_to_the_limit_of_thirty_days(team: Team) -> None:
+def test_support_gives_goodwill_up_to_the_limit(team: Team) -> None:
     support, other = staff_of("support"), staff_of("support")
     nothing_else = ["You can only give goodwill. Ask finance for anything else."]
     for category in ("correction", "purchase", "promotion"):
@@ -160,7 +160,7 @@ def test_support_gives_goodwill_up_to_the_limit_of_thirty_days(team: Team) -> No
     assert ask(staff_of("finance"), wanted).status == "posted"
 
 
-def test_the_same_confirmation_posts_once(team: Team) -> None:
+def test_same_confirmation_posts_once(team: Team) -> None:
     finance, id = staff_of("finance"), new_id()
     wanted = line(team.workspace, 5)
     fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
@@ -169,7 +169,7 @@ def test_the_same_confirmation_posts_once(team: Team) -> None:
     assert (first, balance_for(team.workspace.id).balance) == (second, 5)
 
 
-def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> None:
+def test_outdated_preview_is_not_posted(team: Team) -> None:
     finance = staff_of("finance")
     wanted = line(team.workspace, 5)
     fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
@@ -187,7 +187,7 @@ def test_what_no_longer_comes_to_what_was_shown_is_not_posted(team: Team) -> Non
     assert balance_for(team.workspace.id).balance == 1
 
 
-def test_a_file_is_posted_once_and_may_be_asked_for_again_once_declined(team: Team) -> None:
+def test_file_is_posted_once_unless_declined(team: Team) -> None:
     finance = staff_of("finance")
     file = {"file_name": "a.csv", "file_digest": "abc"}
     made = ask(finance, line(team.workspace, 5), **file)
@@ -219,7 +219,7 @@ def test_all_lines_are_posted_or_none(team: Team) -> None:
     assert [balance_for(each.id).balance for each in places] == [5, 0, 7]
 
 
-REFUSED = (
+FORBIDDEN_STATEMENTS = (
     "UPDATE adjustments_adjustment SET requested_at = now()",
     "UPDATE adjustments_adjustment SET status = 'posted', lapses_at = NULL",
     "UPDATE adjustments_adjustmentline SET credits = credits + 1",
@@ -231,8 +231,8 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize("statement", REFUSED)
-def test_what_was_asked_for_and_decided_stays(team: Team, statement: str) -> None:
+@pytest.mark.parametrize("statement", FORBIDDEN_STATEMENTS)
+def test_triggers_reject_changes(team: Team, statement: str) -> None:
     posted(team.workspace, 5)
     asked(team.other_workspace, 2000)
     rows = list(Adjustment.objects.order_by("id").values())

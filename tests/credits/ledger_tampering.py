@@ -1,4 +1,4 @@
-"""What only somebody with the database in his hands can do."""
+"""Change the ledger past its triggers, as a database superuser can."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.db import connection, transaction
 
 
 def tamper(statement: str, *parameters: Any) -> None:
-    """Run a statement while no trigger looks."""
+    """Run a statement with triggers switched off."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(statement, parameters)
         cursor.execute("SET LOCAL session_replication_role = origin")
 
 
-_REMADE = """
+_REWRITE_HASHES = """
 DO $$
 DECLARE entry credits_ledgerentry; before text := '';
 BEGIN
@@ -28,6 +28,6 @@ END $$
 """
 
 
-def remake_chain(workspace_id: str) -> None:
-    """Write all hashes of a ledger anew, over what stands in it now."""
-    tamper(_REMADE.format(workspace=workspace_id))
+def rewrite_hashes(workspace_id: str) -> None:
+    """Recompute all hashes of a ledger from its current rows."""
+    tamper(_REWRITE_HASHES.format(workspace=workspace_id))

@@ -1,5 +1,7 @@
-"""What docs/credits.md says of plans and time, calculated slowly: each credit is a thing by itself,
-and the calendar is walked day by day. It shares no code with the product."""
+"""A slow reference implementation of docs/credits.md that shares no code with the product.
+
+Every credit is an object of its own, and the calendar is stepped through day by day.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +9,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 DAY = timedelta(days=1)
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class SlowPlan:
+class ReferencePlan:
     name: str
     monthly: int
     lasts: int | None
 
 
 @dataclass
-class SlowAccount:
-    """Single credits, each with the moment of its end and the number of the gift it came with."""
+class ReferenceAccount:
+    """Single credits, each with its expiry and the number of its lot."""
 
     began: date
-    plan: SlowPlan
-    planned: SlowPlan | None = None
+    plan: ReferencePlan
+    next_plan: ReferencePlan | None = None
     credits: list[tuple[datetime, int]] = field(default_factory=list)
     held: int = 0
-    gifts: int = 0
+    lots: int = 0
     entries: list[tuple[str, int]] = field(default_factory=list)
     granted: set[date] = field(default_factory=set)
 
@@ -37,23 +39,23 @@ class SlowAccount:
     def free(self) -> int:
         return len(self.credits) - self.held
 
-    def look(self, now: datetime) -> None:
-        """What is over expires, what is due is granted."""
+    def renew(self, now: datetime) -> None:
+        """Expire credits and grant months that are due."""
         self._expire(now)
         day = self.began
         while day < now.date():
             day += DAY
             if self._is_anniversary(day) and day not in self.granted:
-                self.plan, self.planned = self.planned or self.plan, None
+                self.plan, self.next_plan = self.next_plan or self.plan, None
                 self._grant_month(day, now.date())
 
-    def change_plan(self, plan: SlowPlan, now: datetime) -> str:
-        self.look(now)
+    def change_plan(self, plan: ReferencePlan, now: datetime) -> str:
+        self.renew(now)
         today = now.date()
         if plan == self.plan:
-            if self.planned is None:
+            if self.next_plan is None:
                 return "refused"
-            self.planned = None
+            self.next_plan = None
         elif plan.monthly > self.plan.monthly:
             start = today
             while start != self.began and not self._is_anniversary(start):
@@ -62,31 +64,31 @@ class SlowAccount:
             difference = (plan.monthly - self.plan.monthly) * (end - today).days
             if difference // (end - start).days:
                 ends = self._end(plan, today)
-                self.give("grant", difference // (end - start).days, ends)
-            self.plan, self.planned = plan, None
+                self.add("grant", difference // (end - start).days, ends)
+            self.plan, self.next_plan = plan, None
         else:
-            self.planned = plan
+            self.next_plan = plan
         return "done"
 
-    def give(self, kind: str, amount: int, ends: datetime | None) -> int:
-        self.gifts += 1
-        self.credits += [(ends or FOR_EVER, self.gifts)] * amount
+    def add(self, kind: str, amount: int, ends: datetime | None) -> int:
+        self.lots += 1
+        self.credits += [(ends or NEVER, self.lots)] * amount
         self.credits.sort()
         self.entries.append((kind, amount))
-        return self.gifts
+        return self.lots
 
-    def take(self, kind: str, amount: int) -> str:
+    def deduct(self, kind: str, amount: int) -> str:
         if amount > self.free:
             return "refused"
         del self.credits[:amount]
         self.entries.append((kind, -amount))
         return "done"
 
-    def undo(self, gift: int, amount: int) -> str:
+    def reverse(self, lot: int, amount: int) -> str:
         if amount > self.free:
             return "refused"
-        own = [credit for credit in self.credits if credit[1] == gift]
-        others = [credit for credit in self.credits if credit[1] != gift]
+        own = [credit for credit in self.credits if credit[1] == lot]
+        others = [credit for credit in self.credits if credit[1] != lot]
         self.credits = others[amount - len(own) :]
         self.entries.append(("adjustment", -amount))
         return "done"
@@ -104,17 +106,17 @@ class SlowAccount:
             self.entries.append(("charge", -price))
 
     def _expire(self, now: datetime) -> None:
-        kept, lost = self.credits[: self.held], self.credits[self.held :]
-        self.credits = kept + [credit for credit in lost if credit[0] > now]
-        for gift in dict.fromkeys(gift for ends, gift in lost if ends <= now):
-            self.entries.append(("expiry", -sum(1 for credit in lost if credit[1] == gift)))
+        held, free = self.credits[: self.held], self.credits[self.held :]
+        self.credits = held + [credit for credit in free if credit[0] > now]
+        for lot in dict.fromkeys(lot for ends, lot in free if ends <= now):
+            self.entries.append(("expiry", -sum(1 for credit in free if credit[1] == lot)))
 
     def _grant_month(self, day: date, today: date) -> None:
         self.granted.add(day)
         if self.plan.monthly:
-            self.give("grant", self.plan.monthly, self._end(self.plan, today))
+            self.add("grant", self.plan.monthly, self._end(self.plan, today))
 
-    def _end(self, plan: SlowPlan, today: date) -> datetime | None:
+    def _end(self, plan: ReferencePlan, today: date) -> datetime | None:
         if plan.lasts is None:
             return None
         day = self._anniversary_after(today, plan.lasts)

@@ -1,4 +1,4 @@
-"""Any sequence of moves, refused ones too, leaves the money right: on real PostgreSQL."""
+"""Random sequences of operations keep account and ledger consistent, on real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SIGNED = st.one_of(AMOUNTS, AMOUNTS.map(lambda amount: -amount))
 
 
 class Credits(RuleBasedStateMachine):
-    """One workspace, its open holds, and what its balance should be, kept in plain numbers."""
+    """One workspace, with its expected balance and open holds as plain numbers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.workspace_id = make_workspace(make_user("alice")).id
-        self.neighbour_id = make_workspace(make_user("charlie")).id
-        grant(workspace_id=self.neighbour_id, credits=7, reason="x")
+        self.other_workspace_id = make_workspace(make_user("charlie")).id
+        grant(workspace_id=self.other_workspace_id, credits=7, reason="x")
         self.balance = 0
         self.open_holds: list[int] = []
         self.entry_ids: list[str] = []
@@ -88,7 +88,7 @@ class Credits(RuleBasedStateMachine):
 
     @precondition(lambda self: self.free > 0)
     @rule(data=st.data())
-    def hold_what_is_free(self, data: st.DataObject) -> None:
+    def hold_within_free_balance(self, data: st.DataObject) -> None:
         credits = data.draw(st.one_of(st.just(self.free), st.integers(1, self.free)))
         hold(workspace_id=self.workspace_id, credits=credits)
         self.open_holds.append(credits)
@@ -122,7 +122,7 @@ class Credits(RuleBasedStateMachine):
             charge(workspace_id=self.workspace_id, held=held, credits=credits, turn_id=new_id())
 
     @invariant()
-    def account_is_as_computed(self) -> None:
+    def account_matches_the_model(self) -> None:
         found = balance_for(self.workspace_id)
         assert (found.balance, found.held) == (self.balance, sum(self.open_holds))
         assert 0 <= found.held <= found.balance
@@ -132,8 +132,8 @@ class Credits(RuleBasedStateMachine):
         assert ledger_sum(self.workspace_id) == self.balance
 
     @invariant()
-    def neighbour_keeps_what_it_had(self) -> None:
-        account = Account.objects.get(pk=self.neighbour_id)
+    def other_workspace_is_unchanged(self) -> None:
+        account = Account.objects.get(pk=self.other_workspace_id)
         assert (account.balance, account.held) == (7, 0)
 
     def teardown(self) -> None:
@@ -145,7 +145,7 @@ class Credits(RuleBasedStateMachine):
             before = entry.balance_after
 
 
-def test_money_adds_up_through_any_sequence_of_moves(team: Team) -> None:
+def test_account_matches_ledger_after_any_operations(team: Team) -> None:
     machine: Any = Credits
     run_state_machine_as_test(
         machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None)

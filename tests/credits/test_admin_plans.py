@@ -1,4 +1,4 @@
-"""Finance at work in the admin: another plan for a workspace, and what workspaces ask for."""
+"""Admin pages that change plans and decide credit requests."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def growth(db: None) -> Plan:
     return Plan.objects.create(slug=new_id(), name="Growth", monthly_credits=1000)
 
 
-def on_free(team: Team) -> str:
+def change_plan_url(team: Team) -> str:
     start_plan(workspace_id=team.workspace.id, plan="free", grant_credits=True, now=timezone.now())
     return reverse("admin:credits_account_change_plan", args=[team.workspace.id])
 
 
-def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditRequest, str]:
+def make_request(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditRequest, str]:
     given: dict[str, Any] = {
         "workspace_id": team.workspace.id,
         "note": note,
@@ -58,19 +58,17 @@ def asked(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditR
     return request, reverse("admin:credits_creditrequest_decide", args=[request.id])
 
 
-def test_page_tells_what_each_plan_would_do_and_does_nothing(
-    team: Team, desk: Client, growth: Plan
-) -> None:
-    page = visible_text(desk.get(on_free(team)).content.decode())
+def test_change_plan_page_previews_without_changing(team: Team, desk: Client, growth: Plan) -> None:
+    page = visible_text(desk.get(change_plan_url(team)).content.decode())
     assert "Free 100 Current plan" in page
     assert "Growth 1,000 Immediately, with 900 credits for" in page
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
-def test_plan_is_changed_with_a_reason_that_the_owner_finds(
+def test_plan_change_is_audited_with_its_reason(
     team: Team, desk: Client, finance: User, growth: Plan
 ) -> None:
-    address = on_free(team)
+    address = change_plan_url(team)
     done = desk.post(address, {"plan": growth.id, "reason": WHY}, follow=True)
     assert shown_messages(done) == [f"Plan of {team.workspace.slug} changed."]
     account = Account.objects.get(pk=team.workspace.id)
@@ -82,23 +80,21 @@ def test_plan_is_changed_with_a_reason_that_the_owner_finds(
 
 
 @pytest.mark.parametrize("reason", ["", "too short"])
-def test_plan_is_not_changed_without_a_reason(
-    team: Team, desk: Client, growth: Plan, reason: str
-) -> None:
-    page = desk.post(on_free(team), {"plan": growth.id, "reason": reason})
+def test_plan_change_requires_a_reason(team: Team, desk: Client, growth: Plan, reason: str) -> None:
+    page = desk.post(change_plan_url(team), {"plan": growth.id, "reason": reason})
     assert page.context["form"].errors.keys() == {"reason"}
     assert Account.objects.get(pk=team.workspace.id).balance == 100
 
 
-def test_nobody_decides_about_a_workspace_of_their_own(
+def test_staff_cannot_decide_for_their_own_workspace(
     team: Team, desk: Client, finance: User, growth: Plan
 ) -> None:
     add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
     sentence = "You belong to this workspace. Somebody else has to decide."
-    changed = desk.post(on_free(team), {"plan": growth.id, "reason": WHY})
+    changed = desk.post(change_plan_url(team), {"plan": growth.id, "reason": WHY})
     assert changed.context["form"].non_field_errors() == [sentence]
     for verdict in ("accept", "decline"):
-        request, address = asked(team, growth if verdict == "accept" else None)
+        request, address = make_request(team, growth if verdict == "accept" else None)
         decided = desk.post(address, {"verdict": verdict, "answer": "No"})
         assert decided.context["form"].non_field_errors() == [sentence]
         request.refresh_from_db()
@@ -106,8 +102,8 @@ def test_nobody_decides_about_a_workspace_of_their_own(
     assert Account.objects.get(pk=team.workspace.id).balance == 100
 
 
-def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
-    _, address = asked(team, note="<b>For May</b>")
+def test_accept_purchase_request(team: Team, desk: Client, finance: User) -> None:
+    _, address = make_request(team, note="<b>For May</b>")
     page = desk.get(address).content.decode()
     assert ("500 credits" in visible_text(page), "<b>For May</b>" in page) == (True, False)
     done = desk.post(address, {"verdict": "accept", "answer": ""}, follow=True)
@@ -120,8 +116,8 @@ def test_purchase_is_accepted(team: Team, desk: Client, finance: User) -> None:
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
-def test_declining_wants_words(team: Team, desk: Client) -> None:
-    request, address = asked(team)
+def test_decline_requires_an_answer(team: Team, desk: Client) -> None:
+    request, address = make_request(team)
     silent = desk.post(address, {"verdict": "decline", "answer": ""})
     assert silent.context["form"].non_field_errors() == ["Say why: the workspace reads the answer."]
     desk.post(address, {"verdict": "decline", "answer": "Not before the invoice is paid."})

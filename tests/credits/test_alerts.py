@@ -1,4 +1,4 @@
-"""The balance fell below the threshold, or to nothing: told once, armed again when it rises."""
+"""Low balance alerts: sent once, re-armed when the balance rises."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from apps.credits.services import adjust, charge, hold
 from apps.webhooks.models import Event
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.factories import Team, give, make_endpoint, make_user
+from tests.factories import Team, grant_credits, make_user, make_webhook_endpoint
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def watched(team: Team) -> str:
+def workspace_id(team: Team) -> str:
     """Alice's workspace has 100 credits, a threshold of 50, and an endpoint for everything."""
-    give(team.workspace, 100)
-    make_endpoint(team.workspace)
+    grant_credits(team.workspace, 100)
+    make_webhook_endpoint(team.workspace)
     set_low_balance_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
     alerts.check_balances()
     return str(team.workspace.id)
@@ -39,76 +39,82 @@ def spend(workspace_id: str, credits: int) -> None:
     charge(workspace_id=workspace_id, held=credits, credits=credits, turn_id=new_id())
 
 
-def told(workspace_id: str) -> list[tuple[str, Any]]:
-    found = Event.objects.filter(workspace_id=workspace_id, type__startswith="credits.")
-    return [(event.type, event.data["balance"]) for event in found.order_by("created_at", "id")]
+def sent_events(workspace_id: str) -> list[tuple[str, Any]]:
+    events = Event.objects.filter(workspace_id=workspace_id, type__startswith="credits.")
+    return [(event.type, event.data["balance"]) for event in events.order_by("created_at", "id")]
 
 
-def test_fall_below_the_threshold_is_told_once(watched: str) -> None:
-    spend(watched, 50)
-    assert (alerts.check_balances(), told(watched)) == (0, [])
-    spend(watched, 1)
+def test_low_balance_alerts_once(workspace_id: str) -> None:
+    spend(workspace_id, 50)
+    assert (alerts.check_balances(), sent_events(workspace_id)) == (0, [])
+    spend(workspace_id, 1)
     assert (alerts.check_balances(), alerts.check_balances()) == (1, 0)
-    spend(watched, 1)
-    assert (alerts.check_balances(), told(watched)) == (0, [("credits.low", 49)])
+    spend(workspace_id, 1)
+    assert (alerts.check_balances(), sent_events(workspace_id)) == (
+        0,
+        [("credits.low", 49)],
+    )
 
 
-def test_it_is_told_again_once_the_balance_has_risen(watched: str) -> None:
-    spend(watched, 60)
+def test_low_balance_alert_rearms_at_the_threshold(workspace_id: str) -> None:
+    spend(workspace_id, 60)
     alerts.check_balances()
-    adjust(workspace_id=watched, credits=9, reason="still below")
+    adjust(workspace_id=workspace_id, credits=9, reason="still below")
     alerts.check_balances()
-    adjust(workspace_id=watched, credits=1, reason="at the threshold")
+    adjust(workspace_id=workspace_id, credits=1, reason="at the threshold")
     alerts.check_balances()
-    spend(watched, 2)
+    spend(workspace_id, 2)
     alerts.check_balances()
-    assert told(watched) == [("credits.low", 40), ("credits.low", 48)]
+    assert sent_events(workspace_id) == [("credits.low", 40), ("credits.low", 48)]
 
 
-def test_last_credit_is_told_of_once_without_a_threshold_too(team: Team) -> None:
+def test_exhausted_balance_alerts_without_a_threshold(team: Team) -> None:
     workspace = team.workspace.id
-    make_endpoint(team.workspace)
+    make_webhook_endpoint(team.workspace)
     alerts.check_balances()
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     alerts.check_balances()
     spend(workspace, 5)
-    assert (alerts.check_balances(), alerts.check_balances(), told(workspace)) == (
+    assert (alerts.check_balances(), alerts.check_balances(), sent_events(workspace)) == (
         1,
         0,
         [("credits.exhausted", 0)],
     )
-    give(team.workspace, 1)
+    grant_credits(team.workspace, 1)
     alerts.check_balances()
     spend(workspace, 1)
-    assert (alerts.check_balances(), len(told(workspace))) == (1, 2)
+    assert (alerts.check_balances(), len(sent_events(workspace))) == (1, 2)
 
 
-def test_account_that_never_had_credits_is_not_told_that_they_are_gone(team: Team) -> None:
+def test_new_account_without_credits_causes_no_alert(team: Team) -> None:
     Account.objects.create(workspace=team.workspace)
     assert (alerts.check_balances(), alerts.check_balances()) == (0, 0)
 
 
-def test_fall_through_both_is_told_as_both(watched: str) -> None:
-    spend(watched, 100)
+def test_low_and_exhausted_alert_together(workspace_id: str) -> None:
+    spend(workspace_id, 100)
     assert alerts.check_balances() == 2
-    assert sorted(told(watched)) == [("credits.exhausted", 0), ("credits.low", 0)]
+    assert sorted(sent_events(workspace_id)) == [
+        ("credits.exhausted", 0),
+        ("credits.low", 0),
+    ]
 
 
-def test_threshold_above_the_balance_is_no_fall(team: Team) -> None:
-    give(team.workspace, 10)
+def test_new_threshold_above_the_balance_causes_no_alert(team: Team) -> None:
+    grant_credits(team.workspace, 10)
     set_low_balance_threshold(workspace_id=team.workspace.id, threshold=50, actor=SYSTEM)
     assert alerts.check_balances() == 0
-    give(team.workspace, 40)
+    grant_credits(team.workspace, 40)
     alerts.check_balances()
     spend(team.workspace.id, 1)
     assert alerts.check_balances() == 1
 
 
-def test_no_threshold_tells_of_nothing_but_the_end(watched: str) -> None:
-    set_low_balance_threshold(workspace_id=watched, threshold=None, actor=SYSTEM)
-    spend(watched, 99)
+def test_removed_threshold_causes_no_low_alert(workspace_id: str) -> None:
+    set_low_balance_threshold(workspace_id=workspace_id, threshold=None, actor=SYSTEM)
+    spend(workspace_id, 99)
     assert alerts.check_balances() == 0
-    details = AuditEntry.objects.filter(workspace_id=watched, action="credits.threshold_set")
+    details = AuditEntry.objects.filter(workspace_id=workspace_id, action="credits.threshold_set")
     assert [entry.details for entry in details.order_by("created_at", "id")] == [
         {"threshold": [None, 50]},
         {"threshold": [50, None]},
@@ -116,19 +122,19 @@ def test_no_threshold_tells_of_nothing_but_the_end(watched: str) -> None:
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 10**12 + 1])
-def test_threshold_that_cannot_be_crossed_is_refused(team: Team, threshold: int) -> None:
+def test_invalid_threshold_is_rejected(team: Team, threshold: int) -> None:
     with pytest.raises(ValueError, match="A threshold is 1 to"):
         set_low_balance_threshold(workspace_id=team.workspace.id, threshold=threshold, actor=SYSTEM)
 
 
-def test_owners_and_admins_are_mailed_once(watched: str, team: Team) -> None:
+def test_owners_and_admins_are_emailed_once(workspace_id: str, team: Team) -> None:
     admin = make_user("zadmin")
     add_member(workspace=team.workspace, user=admin, role=Role.ADMIN)
-    spend(watched, 60)
+    spend(workspace_id, 60)
     alerts.check_balances()
     assert (alerts.send_alert_emails(now=NOW), alerts.send_alert_emails(now=NOW)) == (1, 0)
     assert [message.to for message in mail.outbox] == [[team.alice.email], [admin.email]]
-    (alert,) = Alert.objects.filter(workspace_id=watched)
+    (alert,) = Alert.objects.filter(workspace_id=workspace_id)
     assert (alert.kind, alert.balance, alert.threshold, alert.mailed_at) == ("low", 40, 50, NOW)
     first = mail.outbox[0]
     assert first.subject == f"{team.workspace.name} is low on credits"
@@ -136,16 +142,16 @@ def test_owners_and_admins_are_mailed_once(watched: str, team: Team) -> None:
     assert f"/w/{team.workspace.slug}/credits" in first.body
 
 
-def test_look_does_not_wait_for_a_turn_that_has_the_account_locked(live_team: Team) -> None:
-    """Nor does it arm it: the next look does."""
+def test_check_skips_locked_accounts(live_team: Team) -> None:
+    """The next check arms it."""
     from concurrent.futures import ThreadPoolExecutor
 
     from django.db import connections
 
-    give(live_team.workspace, 5)
+    grant_credits(live_team.workspace, 5)
     workspace_id = live_team.workspace.id
 
-    def look() -> int:
+    def check() -> int:
         try:
             return alerts.check_balances()
         finally:
@@ -156,7 +162,7 @@ def test_look_does_not_wait_for_a_turn_that_has_the_account_locked(live_team: Te
             cursor.execute(
                 "SELECT FROM credits_account WHERE workspace_id = %s FOR UPDATE", [workspace_id]
             )
-            pool.submit(look).result(timeout=30)
+            pool.submit(check).result(timeout=30)
         assert Account.objects.get(pk=workspace_id).exhausted_alert_armed is False
-        pool.submit(look).result(timeout=30)
+        pool.submit(check).result(timeout=30)
     assert Account.objects.get(pk=workspace_id).exhausted_alert_armed is True

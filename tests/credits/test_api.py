@@ -1,4 +1,4 @@
-"""The ledger over REST."""
+"""The credits API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
 from tests.api_kit.rest_client import Api
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened
 
 
@@ -20,13 +20,13 @@ def api(team: Team) -> Api:
     return Api(team.workspace, "read")
 
 
-def test_ledger_tells_every_movement_newest_first(api: Api, team: Team) -> None:
+def test_ledger_lists_entries_newest_first(api: Api, team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=10, reason="Welcome")
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = opened(chatbot, credits=5)
     completed(turn)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="mended")
-    give(team.outside, 5)
+    grant_credits(team.other_workspace, 5)
     first = api("GET", "/credits/ledger", limit=2)
     second = api("GET", "/credits/ledger", limit=2, cursor=first["nextCursor"])
     entries = first["entries"] + second["entries"]
@@ -53,7 +53,7 @@ def test_ledger_tells_every_movement_newest_first(api: Api, team: Team) -> None:
     assert entries[2]["reason"] == "Welcome"
 
 
-def test_ledger_is_filtered_by_kind_and_whole_days(api: Api, team: Team) -> None:
+def test_ledger_filters_by_kind_and_day(api: Api, team: Team) -> None:
     moments = [(1, 0), (2, 0), (2, 23), (3, 0)]
     kinds = [EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.GRANT, EntryKind.GRANT]
     entries = [
@@ -76,7 +76,7 @@ def test_ledger_is_filtered_by_kind_and_whole_days(api: Api, team: Team) -> None
     ("name", "value"),
     [("kind", "gift"), ("since", "0"), ("since", "2026-02-30"), ("until", "1 May"), ("limit", "0")],
 )
-def test_filter_that_makes_no_sense_is_refused(api: Api, name: str, value: str) -> None:
+def test_invalid_ledger_filter_is_rejected(api: Api, name: str, value: str) -> None:
     filters: dict[str, Any] = {name: value}
     refused = api("GET", "/credits/ledger", status=400, **filters)
     assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [name])

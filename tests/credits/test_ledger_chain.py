@@ -1,4 +1,4 @@
-"""The chain of a ledger: whoever changes an entry, with whatever rights, is found out."""
+"""The hash chain of the ledger finds changed, removed and inserted entries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.ledger_chain import ChainTip, Fault, verify_chain
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, charge, grant, hold, reverse
-from tests.credits.ledger_tampering import remake_chain, tamper
+from tests.credits.ledger_tampering import rewrite_hashes, tamper
 from tests.factories import Team
 
 REASONS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=60)
 
 
-def some_of_each(team: Team) -> list[LedgerEntry]:
-    """Five entries of a workspace, in order, each with other columns filled."""
+def post_five_entries(team: Team) -> list[LedgerEntry]:
+    """Post five entries of a workspace, each with other columns filled."""
     workspace_id = team.workspace.id
     given = grant(
         workspace_id=workspace_id,
@@ -43,8 +43,8 @@ def some_of_each(team: Team) -> list[LedgerEntry]:
     return [given, charged, taken, refunded, grant(workspace_id=workspace_id, credits=1, reason="")]
 
 
-def test_chain_of_each_workspace_counts_from_one_and_holds(team: Team) -> None:
-    entries = some_of_each(team)
+def test_each_workspace_has_a_valid_chain_from_one(team: Team) -> None:
+    entries = post_five_entries(team)
     theirs = grant(workspace_id=team.other_workspace.id, credits=5, reason="x")
     assert [entry.sequence for entry in entries] == [1, 2, 3, 4, 5]
     assert (theirs.sequence, len({entry.hash for entry in entries})) == (1, 5)
@@ -66,14 +66,14 @@ def test_python_and_postgresql_agree_on_every_entry(team: Team, **fields: Any) -
     assert verify_chain(team.workspace.id)[1] is None
 
 
-def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
+def test_entries_of_one_statement_are_chained(team: Team) -> None:
     past = [
         BackfillEntry(datetime(2026, 1, day, tzinfo=UTC), EntryKind.GRANT, day)
         for day in range(1, 29)
     ]
     backfill_entries(workspace_id=team.workspace.id, entries=past)
-    head, fault = verify_chain(team.workspace.id)
-    assert (head.sequence, head.balance, fault) == (28, sum(range(1, 29)), None)
+    tip, fault = verify_chain(team.workspace.id)
+    assert (tip.sequence, tip.balance, fault) == (28, sum(range(1, 29)), None)
 
 
 @pytest.mark.parametrize(
@@ -91,23 +91,23 @@ def test_entries_that_one_statement_writes_are_chained(team: Team) -> None:
         "hash = repeat('0', 64)",
     ],
 )
-def test_changed_entry_is_named(team: Team, change: str) -> None:
-    entry = some_of_each(team)[2]
+def test_changed_entry_is_found(team: Team, change: str) -> None:
+    entry = post_five_entries(team)[2]
     tamper(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
-    head, fault = verify_chain(team.workspace.id)
-    assert (head.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
+    tip, fault = verify_chain(team.workspace.id)
+    assert (tip.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
 
 
-def test_removed_entry_is_missed(team: Team) -> None:
-    entries = some_of_each(team)
+def test_removed_entry_is_found(team: Team) -> None:
+    entries = post_five_entries(team)
     tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[2].id)
     assert verify_chain(team.workspace.id)[1] == Fault(
         "Entry 3 is missing: 4 comes next.", entries[3].id
     )
 
 
-def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
-    some_of_each(team)
+def test_entry_moved_from_another_workspace_is_found(team: Team) -> None:
+    post_five_entries(team)
     theirs = grant(workspace_id=team.other_workspace.id, credits=5, reason="x")
     statement = "UPDATE credits_ledgerentry SET workspace_id = %s, sequence = 6 WHERE id = %s"
     tamper(statement, team.workspace.id, theirs.id)
@@ -116,19 +116,19 @@ def test_entry_of_another_workspace_does_not_fit(team: Team) -> None:
     )
 
 
-def test_chain_that_is_made_anew_differs_from_what_was_noted(team: Team) -> None:
-    entries = some_of_each(team)
-    noted = {entries[3].sequence: entries[3].hash}
+def test_recomputed_chain_differs_from_checkpoint(team: Team) -> None:
+    entries = post_five_entries(team)
+    checkpoints = {entries[3].sequence: entries[3].hash}
     tamper("UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id)
-    remake_chain(team.workspace.id)
+    rewrite_hashes(team.workspace.id)
     assert verify_chain(team.workspace.id)[1] is None
-    assert verify_chain(team.workspace.id, checkpoints=noted)[1] == Fault(
+    assert verify_chain(team.workspace.id, checkpoints=checkpoints)[1] == Fault(
         "The chain was made anew: entry 4 had another hash when last noted.", entries[3].id
     )
 
 
-def test_end_that_was_cut_off_is_missed_where_it_was_noted(team: Team) -> None:
-    entries = some_of_each(team)
+def test_truncated_chain_is_found_by_checkpoint(team: Team) -> None:
+    entries = post_five_entries(team)
     tamper("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
     tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
     fault = Fault("Entries are missing: 5 were there, 4 are.")
@@ -149,7 +149,7 @@ def same_sign(team: Team, entry: LedgerEntry) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wrong", [other_workspace, other_amount, same_sign])
-def test_reversal_that_is_not_contrary_is_refused(
+def test_invalid_reversal_is_rejected(
     team: Team, wrong: Callable[[Team, LedgerEntry], dict[str, Any]]
 ) -> None:
     entry = grant(workspace_id=team.workspace.id, credits=5, reason="x")
@@ -160,7 +160,7 @@ def test_reversal_that_is_not_contrary_is_refused(
         LedgerEntry.objects.create(kind="adjustment", balance_after=9, **wrong(team, entry))
 
 
-def test_entry_is_undone_once(team: Team) -> None:
+def test_entry_is_reversed_once(team: Team) -> None:
     entry = grant(workspace_id=team.workspace.id, credits=5, reason="x")
     reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="x")
     with pytest.raises(IntegrityError, match="credits_reversed_once"), transaction.atomic():
@@ -169,7 +169,7 @@ def test_entry_is_undone_once(team: Team) -> None:
         )
 
 
-def test_number_and_hash_are_the_databases_whatever_is_given(team: Team) -> None:
+def test_given_sequence_and_hash_are_overwritten(team: Team) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after,"

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, whatever the code above it does."""
+"""Constraints and triggers of the credits tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.db.models import ProtectedError
 from apps.core.ids import new_id
 from apps.credits.models import Account, EntryKind, LedgerEntry
 from apps.credits.services import grant
-from tests.factories import Team, give
+from tests.factories import Team, grant_credits
 
 
-def refused(statement: str, *parameters: Any) -> str:
-    """Run one statement that must be refused; returns the database's reason."""
+def assert_rejected(statement: str, *parameters: Any) -> str:
+    """Run a statement that must raise IntegrityError; return its message."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         with pytest.raises(IntegrityError) as caught, transaction.atomic():
@@ -42,17 +42,17 @@ def insert(team: Team, **fields: Any) -> LedgerEntry:
         ("DELETE FROM credits_ledgerentry WHERE id = %s", "DELETE"),
     ],
 )
-def test_ledger_entry_is_never_changed_or_deleted(team: Team, statement: str, verb: str) -> None:
+def test_ledger_entry_cannot_be_changed_or_deleted(team: Team, statement: str, verb: str) -> None:
     entry = grant(workspace_id=team.workspace.id, credits=10, reason="x")
-    assert f"append-only: {verb} is refused" in refused(statement, entry.id)
+    assert f"append-only: {verb} is refused" in assert_rejected(statement, entry.id)
     entry.refresh_from_db()
     assert entry.amount == 10
 
 
 @pytest.mark.parametrize("table", ["credits_ledgerentry", "workspaces_workspace"])
-def test_ledger_is_never_emptied(team: Team, table: str) -> None:
-    give(team.workspace, 10)
-    assert "append-only: TRUNCATE is refused" in refused(f"TRUNCATE {table} CASCADE")
+def test_ledger_cannot_be_truncated(team: Team, table: str) -> None:
+    grant_credits(team.workspace, 10)
+    assert "append-only: TRUNCATE is refused" in assert_rejected(f"TRUNCATE {table} CASCADE")
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
@@ -60,12 +60,10 @@ def test_ledger_is_never_emptied(team: Team, table: str) -> None:
     ("balance", "held"),
     [(-1, 0), (-1, -1), (10, 11), (10, -1)],
 )
-def test_account_keeps_held_between_nothing_and_the_balance(
-    team: Team, balance: int, held: int
-) -> None:
-    give(team.workspace, 10)
+def test_held_is_between_zero_and_the_balance(team: Team, balance: int, held: int) -> None:
+    grant_credits(team.workspace, 10)
     statement = "UPDATE credits_account SET balance = %s, held = %s WHERE workspace_id = %s"
-    assert "credits_held_is_covered" in refused(statement, balance, held, team.workspace.id)
+    assert "credits_held_is_covered" in assert_rejected(statement, balance, held, team.workspace.id)
     assert Account.objects.get(workspace=team.workspace).balance == 10
 
 
@@ -83,17 +81,17 @@ def test_account_keeps_held_between_nothing_and_the_balance(
         ("gift", 1),
     ],
 )
-def test_ledger_entry_has_the_sign_of_its_kind(team: Team, kind: str, amount: int) -> None:
+def test_amount_has_the_sign_of_its_kind(team: Team, kind: str, amount: int) -> None:
     with pytest.raises(IntegrityError, match="credits_amount_has_the_sign_of_its_kind"):
         insert(team, kind=kind, amount=amount, turn_id=new_id())
 
 
-def test_ledger_entry_never_leaves_a_negative_balance(team: Team) -> None:
+def test_balance_after_is_never_negative(team: Team) -> None:
     with pytest.raises(IntegrityError, match="credits_balance_never_negative"):
         insert(team, balance_after=-1)
 
 
-def test_charge_names_its_turn(team: Team) -> None:
+def test_charge_requires_a_turn(team: Team) -> None:
     with pytest.raises(IntegrityError, match="credits_charge_names_its_turn"):
         insert(team, kind=EntryKind.CHARGE, amount=-1)
 
@@ -112,8 +110,8 @@ def test_charged_turn_can_be_refunded(team: Team) -> None:
     assert LedgerEntry.objects.filter(turn_id=turn_id).count() == 2
 
 
-def test_workspace_with_credits_is_not_deleted(team: Team) -> None:
-    give(team.workspace, 10)
+def test_workspace_with_credits_cannot_be_deleted(team: Team) -> None:
+    grant_credits(team.workspace, 10)
     with pytest.raises(ProtectedError):
         team.workspace.delete()
     assert Account.objects.get(pk=team.workspace.id).balance == 10

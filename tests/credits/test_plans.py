@@ -1,4 +1,4 @@
-"""What a plan brings as time passes. The moments are given, never waited for."""
+"""Plans over time. Every function takes `now`, so no test waits."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def plan(credits: int, lasts: int | None = None) -> Plan:
     )
 
 
-def begun(team: Team, on: Plan, day: str) -> str:
+def start_on(team: Team, on: Plan, day: str) -> str:
     start_plan(workspace_id=team.workspace.id, plan=on.slug, grant_credits=True, now=at(day))
     return str(team.workspace.id)
 
 
-def moves(workspace_id: str) -> list[tuple[str, int]]:
+def entries_for(workspace_id: str) -> list[tuple[str, int]]:
     rows = LedgerEntry.objects.filter(workspace_id=workspace_id).order_by("created_at")
     return [(entry.kind, entry.amount) for entry in rows]
 
@@ -44,7 +44,7 @@ def spend(workspace_id: str, credits: int) -> None:
     charge(workspace_id=workspace_id, held=credits, credits=credits, turn_id=new_id())
 
 
-def left(workspace_id: str) -> list[int]:
+def remaining_in_lots(workspace_id: str) -> list[int]:
     lots = Lot.objects.filter(workspace_id=workspace_id).order_by("id")
     return list(lots.values_list("remaining", flat=True))
 
@@ -60,26 +60,24 @@ def left(workspace_id: str) -> list[int]:
         ("2027-12-15", 1, "2028-01-15"),
     ],
 )
-def test_anniversary_is_the_same_day_or_the_last_of_its_month(
-    began: str, months: int, day: str
-) -> None:
+def test_anniversary_is_same_day_or_last_day_of_month(began: str, months: int, day: str) -> None:
     first, expected = date.fromisoformat(began), date.fromisoformat(day)
     assert anniversary(first, months) == expected
     assert anniversaries_until(first, expected) == months
     assert anniversaries_until(first, expected - timedelta(days=1)) == months - 1
 
 
-def test_month_is_granted_on_its_anniversary_and_once(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-31T15:00")
+def test_month_is_granted_once_on_its_anniversary(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-31T15:00")
     assert renew_account(workspace_id=workspace, now=at("2027-02-27T23:59:59")) == []
     (entry,) = renew_account(workspace_id=workspace, now=at("2027-02-28T00:00"))
     assert (entry.amount, entry.reason) == (100, "Plan 100, the month from 28 February 2027")
     assert renew_account(workspace_id=workspace, now=at("2027-03-30T12:00")) == []
-    assert moves(workspace) == [("grant", 100), ("grant", 100)]
+    assert entries_for(workspace) == [("grant", 100), ("grant", 100)]
 
 
-def test_each_month_that_was_missed_is_granted_once(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-31T15:00")
+def test_missed_months_are_granted_once(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-31T15:00")
     assert renew_due_accounts(now=at("2027-05-02T03:00")) == 1
     assert renew_due_accounts(now=at("2027-05-02T03:01")) == 0
     periods = Lot.objects.filter(workspace_id=workspace).order_by("id")
@@ -92,55 +90,55 @@ def test_each_month_that_was_missed_is_granted_once(team: Team) -> None:
     assert balance_for(workspace).balance == 400
 
 
-def test_database_refuses_a_second_grant_for_a_month(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-31T15:00")
+def test_second_grant_for_a_month_is_rejected(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-31T15:00")
     with pytest.raises(IntegrityError, match="credits_one_grant_a_period"), transaction.atomic():
         grant(workspace_id=workspace, credits=1, reason="x", period=date(2027, 1, 31))
     assert balance_for(workspace).balance == 100
 
 
-def test_what_is_left_of_a_month_expires_before_the_next_is_granted(team: Team) -> None:
-    workspace = begun(team, plan(100, lasts=1), "2027-01-31T15:00")
+def test_unused_credits_expire_before_the_next_grant(team: Team) -> None:
+    workspace = start_on(team, plan(100, lasts=1), "2027-01-31T15:00")
     spend(workspace, 30)
     renew_account(workspace_id=workspace, now=at("2027-02-28T00:00"))
-    assert moves(workspace)[2:] == [("expiry", -70), ("grant", 100)]
+    assert entries_for(workspace)[2:] == [("expiry", -70), ("grant", 100)]
     assert balance_for(workspace).balance == 100
 
 
-def test_late_month_lives_as_long_as_one_in_time(team: Team) -> None:
-    workspace = begun(team, plan(100, lasts=1), "2027-01-10")
+def test_late_grant_lasts_as_long_as_one_on_time(team: Team) -> None:
+    workspace = start_on(team, plan(100, lasts=1), "2027-01-10")
     renew_account(workspace_id=workspace, now=at("2027-03-15T09:00"))
     lots = Lot.objects.filter(workspace_id=workspace).order_by("id")
     ends = [lot.expires_at and f"{lot.expires_at:%Y-%m-%d}" for lot in lots]
     assert ends == ["2027-02-10", "2027-04-10", "2027-04-10"]
-    assert left(workspace) == [0, 100, 100]
+    assert remaining_in_lots(workspace) == [0, 100, 100]
 
 
-def test_credits_are_used_in_the_order_of_their_expiry(team: Team) -> None:
+def test_credits_are_used_in_order_of_expiry(team: Team) -> None:
     workspace = team.workspace.id
     grant(workspace_id=workspace, credits=10, reason="never")
     grant(workspace_id=workspace, credits=10, reason="late", expires_at=at("2027-03-01"))
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
     spend(workspace, 13)
     renew_account(workspace_id=workspace, now=at("2027-01-01"))
-    assert left(workspace) == [10, 7, 0]
+    assert remaining_in_lots(workspace) == [10, 7, 0]
     adjust(workspace_id=workspace, credits=-8, reason="put right")
     renew_account(workspace_id=workspace, now=at("2027-03-01"))
-    assert left(workspace) == [9, 0, 0]
+    assert remaining_in_lots(workspace) == [9, 0, 0]
     assert balance_for(workspace).balance == 9
 
 
-def test_credits_given_later_do_not_pay_for_what_was_spent_before(team: Team) -> None:
+def test_later_credits_do_not_pay_for_earlier_usage(team: Team) -> None:
     workspace = team.workspace.id
     grant(workspace_id=workspace, credits=10, reason="never")
     spend(workspace, 4)
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
     renew_account(workspace_id=workspace, now=at("2027-02-01"))
-    assert moves(workspace)[-1] == ("expiry", -10)
-    assert left(workspace) == [6, 0]
+    assert entries_for(workspace)[-1] == ("expiry", -10)
+    assert remaining_in_lots(workspace) == [6, 0]
 
 
-def test_what_is_held_waits_for_its_turn_to_settle(team: Team) -> None:
+def test_held_credits_expire_after_the_turn_settles(team: Team) -> None:
     workspace = team.workspace.id
     grant(workspace_id=workspace, credits=100, reason="never")
     grant(workspace_id=workspace, credits=50, reason="soon", expires_at=at("2027-02-01"))
@@ -154,78 +152,83 @@ def test_what_is_held_waits_for_its_turn_to_settle(team: Team) -> None:
     assert (rest.amount, balance_for(workspace).balance) == (-5, 100)
 
 
-def test_grant_that_is_undone_takes_its_own_credits_first(team: Team) -> None:
+def test_reversed_grant_empties_its_own_lot_first(team: Team) -> None:
     workspace = team.workspace.id
     wrong = grant(workspace_id=workspace, credits=10, reason="wrong")
     grant(workspace_id=workspace, credits=10, reason="soon", expires_at=at("2027-02-01"))
     spend(workspace, 4)
     reverse(workspace_id=workspace, entry_id=wrong.id, reason="never meant")
     renew_account(workspace_id=workspace, now=at("2027-02-01"))
-    assert moves(workspace)[-1] == ("expiry", -6)
+    assert entries_for(workspace)[-1] == ("expiry", -6)
 
 
-def test_what_an_account_had_before_lots_were_kept_never_expires(team: Team) -> None:
+def test_credits_from_before_lots_never_expire(team: Team) -> None:
     workspace = team.workspace.id
     grant(workspace_id=workspace, credits=10, reason="old")
     Lot.objects.filter(workspace_id=workspace).delete()
     spend(workspace, 3)
     grant(workspace_id=workspace, credits=5, reason="soon", expires_at=at("2027-02-01"))
     renew_account(workspace_id=workspace, now=at("2027-02-01"))
-    assert left(workspace) == [7, 0]
+    assert remaining_in_lots(workspace) == [7, 0]
 
 
-def test_upgrade_grants_the_difference_for_the_days_that_are_left(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-31T15:00")
-    dearer = plan(1000)
-    change_plan(workspace_id=workspace, plan=dearer, actor=SYSTEM, now=at("2027-02-10T18:00"))
+def test_upgrade_grants_the_prorated_difference(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-31T15:00")
+    larger = plan(1000)
+    change_plan(workspace_id=workspace, plan=larger, actor=SYSTEM, now=at("2027-02-10T18:00"))
     entry = LedgerEntry.objects.filter(workspace_id=workspace).latest("created_at")
     assert entry.amount == 900 * 18 // 28
     assert entry.reason == "Plan 1000 instead of Plan 100: 18 of 28 days"
     renew_account(workspace_id=workspace, now=at("2027-02-28"))
-    assert moves(workspace) == [("grant", 100), ("grant", 578), ("grant", 1000)]
-    (told,) = AuditEntry.objects.filter(workspace_id=workspace, action="plan.changed")
-    assert told.details == {"plan": ["Plan 100", "Plan 1000"]}
+    assert entries_for(workspace) == [("grant", 100), ("grant", 578), ("grant", 1000)]
+    (logged,) = AuditEntry.objects.filter(workspace_id=workspace, action="plan.changed")
+    assert logged.details == {"plan": ["Plan 100", "Plan 1000"]}
 
 
-def test_downgrade_comes_at_the_next_anniversary(team: Team) -> None:
-    workspace = begun(team, plan(1000), "2027-01-10")
-    cheaper = plan(100)
+def test_downgrade_takes_effect_at_the_next_anniversary(team: Team) -> None:
+    workspace = start_on(team, plan(1000), "2027-01-10")
+    smaller = plan(100)
     account = change_plan(
-        workspace_id=workspace, plan=cheaper, actor=SYSTEM, now=at("2027-01-20T12:00")
+        workspace_id=workspace, plan=smaller, actor=SYSTEM, now=at("2027-01-20T12:00")
     )
-    assert (account.plan, account.next_plan) == (Plan.objects.get(monthly_credits=1000), cheaper)
+    assert (account.plan, account.next_plan) == (Plan.objects.get(monthly_credits=1000), smaller)
     renew_account(workspace_id=workspace, now=at("2027-03-10"))
-    assert moves(workspace) == [("grant", 1000), ("grant", 100), ("grant", 100)]
+    assert entries_for(workspace) == [("grant", 1000), ("grant", 100), ("grant", 100)]
     account.refresh_from_db()
-    assert (account.plan, account.next_plan) == (cheaper, None)
+    assert (account.plan, account.next_plan) == (smaller, None)
 
 
-def test_planned_change_is_taken_back_by_naming_the_plan_there_is(team: Team) -> None:
+def test_choosing_the_current_plan_cancels_a_change(team: Team) -> None:
     now = plan(1000)
-    workspace = begun(team, now, "2027-01-10")
+    workspace = start_on(team, now, "2027-01-10")
     moment = at("2027-01-20")
     change_plan(workspace_id=workspace, plan=plan(100), actor=SYSTEM, now=moment)
     assert change_plan(workspace_id=workspace, plan=now, actor=SYSTEM, now=moment).next_plan is None
     with pytest.raises(PlanUnchanged):
         change_plan(workspace_id=workspace, plan=now, actor=SYSTEM, now=moment)
     renew_account(workspace_id=workspace, now=at("2027-02-10"))
-    assert moves(workspace) == [("grant", 1000), ("grant", 1000)]
+    assert entries_for(workspace) == [("grant", 1000), ("grant", 1000)]
 
 
-def test_plan_that_is_not_offered_cannot_be_come_to(team: Team) -> None:
+def test_inactive_plan_cannot_be_chosen(team: Team) -> None:
     hidden = plan(5)
     hidden.is_active = False
     with pytest.raises(ValueError, match="is not offered"):
         change_plan(workspace_id=team.workspace.id, plan=hidden, actor=SYSTEM, now=at("2027-01-01"))
 
 
-def test_change_makes_up_for_missed_months_with_the_plan_that_was_in_force(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-10")
+def test_plan_change_first_grants_missed_months(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-10")
     change_plan(workspace_id=workspace, plan=plan(400), actor=SYSTEM, now=at("2027-03-10"))
-    assert moves(workspace) == [("grant", 100), ("grant", 100), ("grant", 100), ("grant", 300)]
+    assert entries_for(workspace) == [
+        ("grant", 100),
+        ("grant", 100),
+        ("grant", 100),
+        ("grant", 300),
+    ]
 
 
-def test_workspace_without_months_begins_them_with_its_next_plan(team: Team) -> None:
+def test_plan_change_starts_months_of_a_workspace(team: Team) -> None:
     free = plan(100)
     start_plan(
         workspace_id=team.workspace.id, plan=free.slug, grant_credits=False, now=at("2027-01-01")
@@ -233,11 +236,11 @@ def test_workspace_without_months_begins_them_with_its_next_plan(team: Team) -> 
     assert renew_due_accounts(now=at("2027-06-01")) == 0
     change_plan(workspace_id=team.workspace.id, plan=free, actor=SYSTEM, now=at("2027-06-15T08:00"))
     renew_account(workspace_id=team.workspace.id, now=at("2027-07-15"))
-    assert moves(team.workspace.id) == [("grant", 100), ("grant", 100)]
+    assert entries_for(team.workspace.id) == [("grant", 100), ("grant", 100)]
 
 
-def test_closed_workspace_is_given_nothing_more(team: Team) -> None:
-    workspace = begun(team, plan(100), "2027-01-10")
+def test_closed_workspace_gets_no_grants(team: Team) -> None:
+    workspace = start_on(team, plan(100), "2027-01-10")
     type(team.workspace).objects.filter(pk=workspace).update(
         deletion_due_at=at("2027-01-15"), closed_at=at("2027-01-15")
     )

@@ -25,14 +25,14 @@ TOKENS = st.integers(0, 1_000_000)
         (Price(2, 10, 30), 150, 50, 5),
     ],
 )
-def test_price_is_whole_credits_rounded_up_once(
+def test_price_is_rounded_up_once(
     price: Price, input_tokens: int, output_tokens: int, credits: int
 ) -> None:
     assert price.credits_for(input_tokens=input_tokens, output_tokens=output_tokens) == credits
 
 
 @given(RATES, RATES, RATES, TOKENS, TOKENS, st.data())
-def test_price_of_the_most_tokens_covers_every_reply(
+def test_price_of_max_tokens_covers_every_reply(
     reply: int, rate_in: int, rate_out: int, most_in: int, most_out: int, data: st.DataObject
 ) -> None:
     price = Price(reply, rate_in, rate_out)

@@ -26,7 +26,7 @@ def entries(workspace_id: str) -> list[tuple[str, int, int]]:
     return list(rows.values_list("kind", "amount", "balance_after"))
 
 
-def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
+def test_grant_adds_credits_and_an_entry(team: Team) -> None:
     entry = grant(
         workspace_id=team.workspace.id, credits=40, reason="Welcome", created_by=team.charlie
     )
@@ -40,7 +40,7 @@ def test_grant_adds_to_the_balance_and_writes_its_entry(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(40, 0)
 
 
-def test_grant_and_adjust_name_what_they_are_for_and_where_they_came_from(team: Team) -> None:
+def test_grant_and_adjust_store_entry_details(team: Team) -> None:
     named: dict[str, Any] = {
         "category": Category.GOODWILL,
         "reference": "ticket 7",
@@ -65,50 +65,50 @@ def test_grant_leaves_other_workspaces_alone(team: Team) -> None:
 
 
 @pytest.mark.parametrize("kind", [EntryKind.PURCHASE, EntryKind.REFUND])
-def test_grant_takes_every_kind_that_gives(team: Team, kind: EntryKind) -> None:
+def test_grant_accepts_credit_kinds(team: Team, kind: EntryKind) -> None:
     entry = grant(workspace_id=team.workspace.id, credits=1, reason="x", kind=kind)
     assert entry.kind == kind
 
 
 @pytest.mark.parametrize("kind", [EntryKind.CHARGE, EntryKind.EXPIRY, EntryKind.ADJUSTMENT])
-def test_grant_refuses_kinds_that_do_not_give(team: Team, kind: EntryKind) -> None:
+def test_grant_rejects_other_kinds(team: Team, kind: EntryKind) -> None:
     with pytest.raises(ValueError, match="does not give credits"):
         grant(workspace_id=team.workspace.id, credits=1, reason="x", kind=kind)
     assert Account.objects.filter(workspace=team.workspace).count() == 0
 
 
 @pytest.mark.parametrize("credits", [0, -1, -(2**40)])
-def test_grant_refuses_less_than_one_credit(team: Team, credits: int) -> None:
+def test_grant_rejects_less_than_one_credit(team: Team, credits: int) -> None:
     with pytest.raises(ValueError, match="at least 1 credit"):
         grant(workspace_id=team.workspace.id, credits=credits, reason="x")
     assert entries(team.workspace.id) == []
 
 
-def test_grant_refuses_more_than_a_balance_could_bear(team: Team) -> None:
+def test_grant_rejects_more_than_the_maximum(team: Team) -> None:
     with pytest.raises(ValueError, match="at most 1,000,000,000,000 credits"):
         grant(workspace_id=team.workspace.id, credits=MAX_CREDITS + 1, reason="x")
     assert entries(team.workspace.id) == []
 
 
-def test_grant_refuses_a_reason_that_does_not_fit(team: Team) -> None:
+def test_grant_rejects_a_long_reason(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=1, reason="x" * 500)
     with pytest.raises(ValueError, match="at most 500 characters"):
         grant(workspace_id=team.workspace.id, credits=1, reason="x" * 501)
     assert entries(team.workspace.id) == [("grant", 1, 1)]
 
 
-def test_adjust_gives_and_takes(team: Team) -> None:
+def test_adjust_adds_and_deducts(team: Team) -> None:
     adjust(workspace_id=team.workspace.id, credits=10, reason="too few")
     adjust(workspace_id=team.workspace.id, credits=-4, reason="too many")
     assert entries(team.workspace.id) == [("adjustment", 10, 10), ("adjustment", -4, 6)]
 
 
-def test_adjust_refuses_nothing(team: Team) -> None:
+def test_adjust_rejects_zero(team: Team) -> None:
     with pytest.raises(ValueError, match="changes nothing"):
         adjust(workspace_id=team.workspace.id, credits=0, reason="x")
 
 
-def test_adjust_takes_no_held_credit(team: Team) -> None:
+def test_adjust_cannot_deduct_held_credits(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=7)
     with pytest.raises(InsufficientCredits):
@@ -117,7 +117,7 @@ def test_adjust_takes_no_held_credit(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(7, 7)
 
 
-def test_reverse_undoes_an_entry_once_and_names_it(team: Team) -> None:
+def test_reverse_posts_the_opposite_entry_once(team: Team) -> None:
     given = grant(workspace_id=team.workspace.id, credits=10, reason="twice by mistake")
     undone = reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="mended")
     undone.refresh_from_db()
@@ -129,7 +129,7 @@ def test_reverse_undoes_an_entry_once_and_names_it(team: Team) -> None:
             reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="x")
 
 
-def test_reverse_of_a_charge_is_a_refund_of_its_turn(team: Team) -> None:
+def test_reversed_charge_is_a_refund(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     entry = charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
@@ -138,27 +138,27 @@ def test_reverse_of_a_charge_is_a_refund_of_its_turn(team: Team) -> None:
     assert (refund.kind, refund.amount, refund.turn_id) == ("refund", 2, entry.turn_id)
 
 
-def test_reverse_finds_no_entry_of_another_workspace(team: Team) -> None:
+def test_reverse_rejects_entries_of_other_workspaces(team: Team) -> None:
     theirs = grant(workspace_id=team.other_workspace.id, credits=10, reason="x")
     with pytest.raises(ValueError, match="no such entry"):
         reverse(workspace_id=team.workspace.id, entry_id=theirs.id, reason="x")
 
 
-def test_reverse_takes_nothing_that_is_spent(team: Team) -> None:
+def test_reverse_cannot_deduct_spent_credits(team: Team) -> None:
     given = grant(workspace_id=team.workspace.id, credits=10, reason="x")
     adjust(workspace_id=team.workspace.id, credits=-1, reason="x")
     with pytest.raises(InsufficientCredits):
         reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="x")
 
 
-def test_hold_sets_aside_without_an_entry(team: Team) -> None:
+def test_hold_writes_no_entry(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=10)
     assert balance_for(team.workspace.id) == Balance(10, 10)
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
-def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
+def test_hold_rejects_more_than_the_free_balance(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
@@ -166,13 +166,13 @@ def test_hold_of_more_than_is_free_changes_nothing(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
-def test_hold_without_an_account_is_refused(team: Team) -> None:
+def test_hold_without_an_account_is_rejected(team: Team) -> None:
     grant_credits(team.other_workspace, 100)
     with pytest.raises(InsufficientCredits):
         hold(workspace_id=team.workspace.id, credits=1)
 
 
-def test_hold_gives_nothing_back(team: Team) -> None:
+def test_hold_rejects_negative_credits(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(ValueError, match="less than 0"):
@@ -180,19 +180,19 @@ def test_hold_gives_nothing_back(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
-def test_hold_of_nothing_needs_no_account(team: Team) -> None:
+def test_hold_of_zero_needs_no_account(team: Team) -> None:
     hold(workspace_id=team.workspace.id, credits=0)
     assert balance_for(team.workspace.id) == Balance(0, 0)
 
 
-def test_release_gives_the_hold_back(team: Team) -> None:
+def test_release_frees_the_hold(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     release(workspace_id=team.workspace.id, credits=6)
     assert balance_for(team.workspace.id) == Balance(10, 0)
 
 
-def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
+def test_release_rejects_more_than_is_held(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     with pytest.raises(InsufficientCredits):
@@ -200,7 +200,7 @@ def test_release_of_more_than_is_held_changes_nothing(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(10, 6)
 
 
-def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
+def test_charge_deducts_the_price_and_releases_the_rest(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     turn_id = new_id()
@@ -215,7 +215,7 @@ def test_charge_takes_the_price_and_releases_the_rest(team: Team) -> None:
     assert balance_for(team.workspace.id) == Balance(8, 0)
 
 
-def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
+def test_charge_is_limited_to_the_hold(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     charge(workspace_id=team.workspace.id, held=6, credits=9, turn_id=new_id())
@@ -223,7 +223,7 @@ def test_charge_never_takes_more_than_the_hold(team: Team) -> None:
     assert ledger_sum(team.workspace.id) == 4
 
 
-def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
+def test_charge_of_zero_only_releases_the_hold(team: Team) -> None:
     grant_credits(team.workspace, 10)
     hold(workspace_id=team.workspace.id, credits=6)
     assert charge(workspace_id=team.workspace.id, held=6, credits=0, turn_id=new_id()) is None
@@ -231,7 +231,7 @@ def test_charge_of_nothing_releases_and_writes_no_entry(team: Team) -> None:
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
-def test_charge_without_its_hold_changes_nothing(team: Team) -> None:
+def test_charge_without_a_hold_is_rejected(team: Team) -> None:
     grant_credits(team.workspace, 10)
     with pytest.raises(InsufficientCredits):
         charge(workspace_id=team.workspace.id, held=6, credits=2, turn_id=new_id())
@@ -239,7 +239,7 @@ def test_charge_without_its_hold_changes_nothing(team: Team) -> None:
     assert entries(team.workspace.id) == [("grant", 10, 10)]
 
 
-def test_open_account_is_made_once(team: Team) -> None:
+def test_open_account_creates_it_once(team: Team) -> None:
     first = open_account(workspace_id=team.workspace.id)
     assert open_account(workspace_id=team.workspace.id) == first
     assert (first.balance, first.held) == (0, 0)

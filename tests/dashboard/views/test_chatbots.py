@@ -245,7 +245,7 @@ def test_limit_being_typed_is_told_with_what_was_used(
     ("price", "words"),
     [
         (Price(0), "free"),
-        (Price(1), "1 credit a reply"),
+        (Price(1), "1 credit per reply"),
         (
             Price(0, 2, 6),
             "2 credits per 1,000 input tokens and 6 credits per 1,000 output tokens",

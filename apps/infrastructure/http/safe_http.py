@@ -69,10 +69,10 @@ def post(
     resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
 ) -> HttpResponse:
-    """POST `body` and return the answer. Raises TargetRefused or NoAnswer.
+    """POST `body` and return the response. Raises UrlNotAllowed or RequestFailed.
 
-    `seconds` bounds all of it, from the look-up of the name to the last byte that is read. For
-    threads without an event loop.
+    `seconds` covers everything from the DNS lookup to the last byte that is read. Must be called
+    in a thread without an event loop.
     """
     target = parse_target(url, allow_private=allow_private)
     return asyncio.run(_post(target, body, headers, seconds, allow_private, resolve, tls))
@@ -105,7 +105,7 @@ async def _post(
 async def _resolve_target(
     target: Target, resolve: Resolver, *, allow_private: bool
 ) -> Sequence[Address]:
-    """The addresses of the target, looked up once. Raises TargetRefused or NoAnswer."""
+    """The target's addresses, resolved once. Raises UrlNotAllowed or RequestFailed."""
     if target.address is not None:
         return [target.address]
     loop = asyncio.get_running_loop()

@@ -54,7 +54,7 @@ class Target:
 
 
 def parse_target(url: str, *, allow_private: bool) -> Target:
-    """The parts of an address. Raises TargetRefused."""
+    """Parse and check a URL. Raises UrlNotAllowed."""
     if not _PRINTABLE_ASCII.fullmatch(url) or "\\" in url:
         raise UrlNotAllowed("Give the address in plain ASCII; write other names as xn--….")
     try:

@@ -61,14 +61,14 @@ def users(team: Team, over: timedelta) -> int:
 @pytest.mark.parametrize(
     ("now", "before", "words"),
     [
-        (676, 576, "17 % more than the 576 before"),
-        (900, 1200, "25 % fewer than the 1,200 before"),
+        (676, 576, "▲ 17% vs. previous 7 days"),
+        (900, 1200, "▼ 25% vs. previous 7 days"),
         (1000, 1001, "Same as previous 7 days"),
         (4, 0, "None in previous 7 days"),
     ],
 )
 def test_change_is_told_in_words(now: int, before: int, words: str) -> None:
-    assert describe_change(now, before) == words
+    assert describe_change(now, before, period="7 days") == words
 
 
 def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot) -> None:

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from apps.credits.queries import balance_for
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.web_processes import TLS, Frame, WebProcess, parse_frames
 
 MODEL = "sandbox/echo"
@@ -50,8 +50,8 @@ class Playground:
 
 @pytest.fixture
 def chatbot(live_team: Team) -> Chatbot:
-    give(live_team.workspace, 100)
-    return make_chatbot(live_team.workspace, make_model(MODEL, credits_per_reply=2))
+    grant_credits(live_team.workspace, 100)
+    return make_chatbot(live_team.workspace, make_language_model(MODEL, credits_per_reply=2))
 
 
 At = Callable[[Chatbot], Playground]
@@ -117,7 +117,7 @@ def test_chatbot_that_is_off_answers_here(bob: Playground, chatbot: Chatbot) -> 
 
 
 def test_changes_are_tried_and_not_saved(bob: Playground, chatbot: Chatbot) -> None:
-    other = make_model("sandbox/echo", credits_per_reply=7)
+    other = make_language_model("sandbox/echo", credits_per_reply=7)
     data = bob.end("dear", **changes(chatbot, language_model=other.id))
     assert data["credits"] == {"charged": 7, "balance": 93}
     assert Turn.objects.get(id=data["turnId"]).model_name == other.name
@@ -155,14 +155,14 @@ def test_limit_and_credits_hold_here_too(bob: Playground, chatbot: Chatbot) -> N
 
 
 def test_without_credits_nothing_is_said(bob: Playground, chatbot: Chatbot) -> None:
-    dear = make_model("sandbox/echo", credits_per_reply=101)
+    dear = make_language_model("sandbox/echo", credits_per_reply=101)
     refused = bob.post("Hi", **changes(chatbot, language_model=dear.id))
     assert (refused.status_code, refused.json()["code"]) == (402, "INSUFFICIENT_CREDITS")
     assert balance_for(chatbot.workspace_id).held == 0
 
 
 def test_model_that_fails_at_once_is_told_as_an_error(bob: Playground, chatbot: Chatbot) -> None:
-    failing = make_model("sandbox/fail-before")
+    failing = make_language_model("sandbox/fail-before")
     refused = bob.post("Hi", **changes(chatbot, language_model=failing.id))
     assert (refused.status_code, refused.json()["success"]) == (502, False)
 

@@ -152,13 +152,13 @@ def of_rest(web: WebProcess, team: Team) -> httpx.Response:
     [
         (limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
          r"\d\d:\d\d:\d\d UTC. Retry-After was \d+ s\. .*")),
-        (poor, "Hold", r"The free credits .* could cost: 5\. Buy credits, or .*"),
+        (poor, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
         (scopeless, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
-        (revoked, "API key", r".*The key had been revoked or had expired\. .*"),
-        (foreign, "Chatbot", r".*has no active chatbot of the id in the address\. .*"),
+        (revoked, "API key", r".*The key was revoked or has expired\. .*"),
+        (foreign, "Chatbot", r".*has no active chatbot with the ID in the URL\. .*"),
         (wordless, "Body", r"message: The message is empty\."),
         (elsewhere, "Conversation", r".*doesn't belong to this chatbot\. .*"),
-        (other_words, "Idempotency", r".*had been used with another body or chatbot.*"),
+        (other_words, "Idempotency", r".*was used with a different body or chatbot.*"),
         (of_openai, "Body", r"messages: .*"),
         (of_rest, "API key", r".*it lacks the scope “read”\. .*"),
     ],

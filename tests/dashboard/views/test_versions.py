@@ -70,7 +70,8 @@ def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
         DiffLine("same", [DiffPart("same", "Be kind.")]),
         DiffLine("removed", [DiffPart("same", "Be brief.")]),
         DiffLine(
-            "added", [DiffPart("same", "Be"), DiffPart("added", " very"), DiffPart("same", " brief.")]
+            "added",
+            [DiffPart("same", "Be"), DiffPart("added", " very"), DiffPart("same", " brief.")],
         ),
     ]
 

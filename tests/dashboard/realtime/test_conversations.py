@@ -191,7 +191,7 @@ def test_what_cannot_be_watched_is_refused_and_the_socket_stays(
 ) -> None:
     ours, theirs = (
         Conversation.objects.create(workspace=workspace, chatbot=make_chatbot(workspace))
-        for workspace in (live_team.workspace, live_team.outside)
+        for workspace in (live_team.workspace, live_team.other_workspace)
     )
     ids = {"ours": ours.id, "theirs": theirs.id}
     with ear(web, live_team.workspace, live_team.bob) as line:

@@ -41,7 +41,13 @@ from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Receipt, Settlement
-from tests.factories import give, make_chatbot, make_model, make_team, make_workspace
+from tests.factories import (
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_team,
+    make_workspace,
+)
 from tests.turns.new_turns import new_turn, silence
 from tests.turns.orm_oracle import open_turn as open_by_orm
 from tests.turns.orm_oracle import settle_turn as settle_by_orm
@@ -165,7 +171,7 @@ async def tell_together(told: Told, story: Sequence[Step]) -> None:
             case Wait():
                 await in_thread(day_goes_by, told)
             case Give():
-                await in_thread(give, told.chatbot.workspace, step.credits)
+                await in_thread(grant_credits, told.chatbot.workspace, step.credits)
             case [Open(), *_]:
                 asked = [open_turn(told.request(one)) for one in step if isinstance(one, Open)]
                 found = await asyncio.gather(*asked, return_exceptions=True)
@@ -192,7 +198,7 @@ def tell_one_by_one(told: Told, story: Sequence[Step]) -> None:
             case Wait():
                 day_goes_by(told)
             case Give():
-                give(told.chatbot.workspace, step.credits)
+                grant_credits(told.chatbot.workspace, step.credits)
             case _:
                 # All that a step names is what was there before it.
                 before = dict(told.turns)
@@ -273,7 +279,7 @@ def _moment(value: Any) -> Any:
 
 
 def new_story(chatbots: int = 2) -> list[Told]:
-    model = make_model(credits_per_reply=1, credits_per_1k_input=1)
+    model = make_language_model(credits_per_reply=1, credits_per_1k_input=1)
     return [Told(make_chatbot(make_workspace(), model)) for _ in range(chatbots)]
 
 
@@ -301,7 +307,7 @@ async def chatbot(closed_afterwards: None) -> Chatbot:
 
     def make() -> Chatbot:
         (told,) = new_story(1)
-        give(told.chatbot.workspace, 10)
+        grant_credits(told.chatbot.workspace, 10)
         return told.chatbot
 
     return await in_thread(make)
@@ -343,16 +349,59 @@ async def test_workspace_without_an_account_gets_one(closed_afterwards: None) ->
     assert await codes(*asked) == ["done", "InsufficientCredits"]
 
 
-async def test_row_that_cannot_be_written_fails_alone(chatbot: Chatbot) -> None:
-    texts = ("Hello", "NUL \x00 cannot be kept", "World")
-    asked = [open_turn(new_turn(chatbot, credits=1, text=text)) for text in texts]
-    assert await codes(*asked) == ["done", "UntranslatableCharacter", "done"]
-    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
+def nested(levels: int) -> dict[str, Any]:
+    """Metadata nested deeper than JSON can be encoded."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("poison", "error"),
+    [
+        ({"text": "NUL \x00"}, "UntranslatableCharacter"),
+        ({"text": "half a pair \ud800"}, "InvalidTextRepresentation"),
+        ({"queue_ms": 2**40}, "NumericValueOutOfRange"),
+        ({"metadata": nested(3000)}, "RecursionError"),
+        ({"metadata": {"a set": {1}}}, "TypeError"),
+    ],
+)
+async def test_poisoned_turn_fails_alone_when_opening(
+    chatbot: Chatbot, poison: dict[str, Any], error: str
+) -> None:
+    """Turns of one batch: the one that cannot be written harms no other."""
+    new_turns = [new_turn(chatbot, credits=1, **fields) for fields in ({}, poison, {}, {})]
+    assert await codes(*map(open_turn, new_turns)) == ["done", error, "done", "done"]
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 3)
+
+
+@pytest.mark.parametrize(
+    ("poison", "error"),
+    [
+        ({"text": "NUL \x00"}, "UntranslatableCharacter"),
+        ({"input_tokens": 6_824_241_167}, "NumericValueOutOfRange"),
+        ({"delta_lengths": [object()]}, "TypeError"),
+    ],
+)
+async def test_poisoned_turn_fails_alone_when_settling(
+    chatbot: Chatbot, poison: dict[str, Any], error: str
+) -> None:
+    turns = [(await open_turn(new_turn(chatbot, credits=2)))[0] for _ in range(3)]
+    answer: dict[str, Any] = {"status": TurnStatus.COMPLETED, "text": "Hi"}
+    settlements = [Settlement(**answer), Settlement(**answer | poison), Settlement(**answer)]
+    pairs = zip(turns, settlements, strict=True)
+    assert await codes(*(settle_turn(turn=t, settlement=s) for t, s in pairs)) == [
+        "done",
+        error,
+        "done",
+    ]
+    assert await in_thread(balance_for, chatbot.workspace_id) == Balance(8, 2)
 
 
 async def test_locked_account_does_not_hold_up_the_others(chatbot: Chatbot) -> None:
     (free,) = await in_thread(new_story, 1)
-    await in_thread(give, free.chatbot.workspace, 10)
+    await in_thread(grant_credits, free.chatbot.workspace, 10)
     asked, answered = Event(), Event()
 
     def hold_the_account() -> None:
@@ -414,7 +463,7 @@ async def test_what_was_deleted_meanwhile_is_told_as_if_it_had_never_been(chatbo
 async def test_turns_of_another_workspace_cannot_be_settled(chatbot: Chatbot) -> None:
     turn, _ = await open_turn(new_turn(chatbot, credits=2))
     theirs = await in_thread(make_team)
-    turn.workspace_id = theirs.outside.id
+    turn.workspace_id = theirs.other_workspace.id
     settled = settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
     assert await codes(settled) == ["TurnNotRunning"]
     assert await in_thread(balance_for, chatbot.workspace_id) == Balance(10, 2)
@@ -438,7 +487,7 @@ def test_processes_that_meet_in_many_workspaces_never_stop_each_other(committed:
     """Two loops, as two web processes, and a sweep: the same accounts in any order."""
     told = new_story(4)
     for one in told:
-        give(one.chatbot.workspace, 10_000)
+        grant_credits(one.chatbot.workspace, 10_000)
 
     async def process(seed: int) -> None:
         dice = random.Random(seed)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import islice
 
 from apps.chat.engine.events import TurnEnded, TurnEvent, TurnFailed
+from apps.infrastructure.concurrency.deadline_timer import DeadlineTimer
 
 WAKE_BATCH_SIZE = 20
 """The first so many followers are woken by every event. Waking one costs about 0.1 ms, so hundreds
@@ -99,52 +100,36 @@ class TurnLog:
                     yield ()
         finally:
             del self._waiters[waiter]
-            waiter.close()
+            waiter.cancel()
 
 
-class _Waiter:
-    """Wakes one follower: when it is notified, or after `idle_seconds` without that.
+class _Waiter(DeadlineTimer):
+    """Wakes one follower: when it is notified, or after `idle_seconds` without that."""
 
-    One timer serves many waits, because a timer a token costs as much as all else that is done
-    with it: the timer stays while waits come and go, and is set again when it fires too early.
-    """
-
-    __slots__ = ("_idle_seconds", "_loop", "_timer", "_waiting_since", "_wakeup")
+    __slots__ = ("_idle_seconds", "_wakeup")
 
     def __init__(self, idle_seconds: float | None) -> None:
+        super().__init__()
         self._idle_seconds = idle_seconds
-        self._loop = asyncio.get_running_loop()
-        self._waiting_since = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._wakeup: asyncio.Future[bool] | None = None
 
     def notify(self) -> None:
         """Wake the follower, if it waits."""
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(True)
+        self._wake(True)
 
     async def wait(self) -> bool:
         """Wait to be notified; False after `idle_seconds`."""
-        self._waiting_since = self._loop.time()
-        if self._timer is None and self._idle_seconds is not None:
-            self._timer = self._loop.call_later(self._idle_seconds, self._on_timer)
+        if self._idle_seconds is not None:
+            self.reschedule(self._loop.time() + self._idle_seconds)
         self._wakeup = self._loop.create_future()
         try:
             return await self._wakeup
         finally:
             self._wakeup = None
 
-    def close(self) -> None:
-        """Cancel the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def on_deadline(self) -> None:
+        self._wake(False)
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        if self._wakeup is None or self._wakeup.done() or self._idle_seconds is None:
-            return
-        seconds_left = self._waiting_since + self._idle_seconds - self._loop.time()
-        if seconds_left > 0:
-            self._timer = self._loop.call_later(seconds_left, self._on_timer)
-        else:
-            self._wakeup.set_result(False)
+    def _wake(self, is_notified: bool) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(is_notified)

@@ -1,121 +1,125 @@
-"""What waits at the same moment is asked of the database by one statement: group commit, where it
-writes.
+"""Execute concurrent requests in batches, one SQL statement for each (group commit).
 
-While a statement runs, others wait; when it is through, all of them go by the next one. Alone,
-nobody waits for company. Nobody is answered before what it asked is committed.
+While a statement runs, new requests wait; when it ends, all of them go into the next one. A request
+that is alone does not wait for others. Each gets its result only after its batch is committed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 import psycopg
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+from apps.infrastructure.concurrency.background import start_background_task
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_UNAVAILABLE_CLASSES = {"08", "53", "57"}
+"""SQLSTATE classes of a server that can serve nobody: connection, resources, shutdown."""
+_QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Asked, Answer]):
-    asked: Asked
-    answer: asyncio.Future[Answer | None]
+class _Pending(Generic[Item, Result]):
+    item: Item
+    result: asyncio.Future[Result | None]
 
 
-class Batcher(Generic[Asked, Answer]):
-    """Puts what is asked to `execute_batch`, at most `max_batch_size` at a time, one statement after the other.
+class Batcher(Generic[Item, Result]):
+    """Passes items to `execute_batch`, at most `max_batch_size` at a time.
 
-    While one is held up, by a lock or a slow disk, what came after it goes by another: once it has
-    taken `slow_after_seconds` seconds, and in at most `concurrency` statements at once. Statements that share what
-    they lock are slower side by side than in turns, for each has fewer rows.
+    Batches run one after the other. Once a batch has taken `slow_after_seconds` (a lock, a slow
+    disk), the items that came after it go into another one beside it, up to `concurrency` batches
+    at a time. Statements that lock the same rows are slower in parallel than in turns, because each
+    has fewer items.
 
-    `execute_batch` answers each in its place, with None for one that is to be asked again in the next
-    statement. If the database refuses the statement, each is asked by itself, and the bad one
-    alone fails; if it is away, all fail.
+    `execute_batch` returns the result of each item in order; None puts an item into the next batch.
+    If it raises because of an item, the batch is split until the culprit fails alone; if the
+    database is unavailable, the whole batch fails.
     """
 
     def __init__(
         self,
-        execute_batch: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | None]]],
+        execute_batch: Callable[[Sequence[Item]], Awaitable[Sequence[Result | None]]],
         *,
         max_batch_size: int = 64,
         concurrency: int = 1,
         slow_after_seconds: float = 0.05,
     ) -> None:
-        self._ask_all = execute_batch
-        self._most = max_batch_size
-        self._patience = slow_after_seconds
-        self._waiting: deque[_Waiting[Asked, Answer]] = deque()
-        self._lanes = concurrency
-        self._running: set[asyncio.Task[None]] = set()
-        self._slow: set[asyncio.Task[None]] = set()
+        self._execute_batch = execute_batch
+        self._max_batch_size = max_batch_size
+        self._slow_after_seconds = slow_after_seconds
+        self._pending: deque[_Pending[Item, Result]] = deque()
+        self._concurrency = concurrency
+        self._workers: set[asyncio.Task[None]] = set()
+        self._slow_workers: set[asyncio.Task[None]] = set()
 
-    async def execute(self, asked: Asked) -> Answer:
-        """Ask one thing; returns once it is committed, or raises what its own statement raised."""
+    async def execute(self, item: Item) -> Result:
+        """Execute one item in the next batch. Raises what `execute_batch` raised for it."""
         while True:
-            answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(_Waiting(asked, answer))
-            self._begin_if_free()
-            if (answered := await answer) is not None:
-                return answered
+            future: asyncio.Future[Result | None] = asyncio.get_running_loop().create_future()
+            self._pending.append(_Pending(item, future))
+            self._start_worker_if_free()
+            if (result := await future) is not None:
+                return result
 
-    def _begin_if_free(self) -> None:
-        """Begin a statement unless one runs that is not slow yet."""
-        if self._waiting and len(self._slow) == len(self._running) < self._lanes:
-            # A fresh context: the lane outlives the request that happened to start it.
-            step = self._ask_waiting()
-            self._running.add(
-                asyncio.get_running_loop().create_task(step, context=contextvars.Context())
-            )
+    def _start_worker_if_free(self) -> None:
+        """Start a worker, unless one is running that is not slow yet."""
+        if self._pending and len(self._slow_workers) == len(self._workers) < self._concurrency:
+            self._workers.add(start_background_task(self._work()))
 
-    async def _ask_waiting(self) -> None:
-        lane = cast("asyncio.Task[None]", asyncio.current_task())
+    async def _work(self) -> None:
+        worker = cast("asyncio.Task[None]", asyncio.current_task())
+        loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
-                count = min(len(self._waiting), self._most)
-                batch = [self._waiting.popleft() for _ in range(count)]
-                timer = asyncio.get_running_loop().call_later(self._patience, self._lag, lane)
-                await self._ask(batch)
+            while self._pending:
+                count = min(len(self._pending), self._max_batch_size)
+                batch = [self._pending.popleft() for _ in range(count)]
+                timer = loop.call_later(self._slow_after_seconds, self._mark_slow, worker)
+                await self._execute(batch)
                 timer.cancel()
-                self._slow.discard(lane)
+                self._slow_workers.discard(worker)
         finally:
-            # At once, so that whoever comes next begins anew.
-            self._slow.discard(lane)
-            self._running.discard(lane)
+            # Before the task ends, so that the next item starts a new worker.
+            self._slow_workers.discard(worker)
+            self._workers.discard(worker)
 
-    def _lag(self, lane: asyncio.Task[None]) -> None:
-        if lane in self._running:
-            self._slow.add(lane)
-            self._begin_if_free()
+    def _mark_slow(self, worker: asyncio.Task[None]) -> None:
+        if worker in self._workers:
+            self._slow_workers.add(worker)
+            self._start_worker_if_free()
 
-    async def _ask(self, batch: Sequence[_Waiting[Asked, Answer]]) -> None:
+    async def _execute(self, batch: Sequence[_Pending[Item, Result]]) -> None:
         try:
-            answers = await self._ask_all([one.asked for one in batch])
+            results = await self._execute_batch([pending.item for pending in batch])
         except Exception as error:
-            if len(batch) == 1 or not _is_refusal(error):
+            if len(batch) == 1 or _is_database_unavailable(error):
                 _fail(batch, error)
                 return
-            for one in batch:
-                await self._ask([one])
+            middle = len(batch) // 2
+            await self._execute(batch[:middle])
+            await self._execute(batch[middle:])
         else:
-            for one, answer in zip(batch, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+            for pending, result in zip(batch, results, strict=True):
+                if not pending.result.done():
+                    pending.result.set_result(result)
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether the database is there, and would not do this: one row may be to blame for all."""
-    if isinstance(error, psycopg.OperationalError):
-        return isinstance(error, LockNotAvailable | DeadlockDetected)
-    return isinstance(error, psycopg.DatabaseError)
+def _is_database_unavailable(error: Exception) -> bool:
+    """Whether no statement would succeed now. Otherwise one item may be the cause."""
+    if isinstance(error, psycopg.InterfaceError):
+        return True
+    if not isinstance(error, psycopg.OperationalError) or error.sqlstate == _QUERY_CANCELED:
+        return False
+    return error.sqlstate is None or error.sqlstate[:2] in _UNAVAILABLE_CLASSES
 
 
-def _fail(batch: Sequence[_Waiting[Asked, Answer]], error: Exception) -> None:
-    for one in batch:
-        if not one.answer.done():
-            one.answer.set_exception(error)
+def _fail(batch: Sequence[_Pending[Item, Result]], error: Exception) -> None:
+    for pending in batch:
+        if not pending.result.done():
+            pending.result.set_exception(error)

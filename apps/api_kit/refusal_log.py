@@ -11,7 +11,6 @@ later. A request that is not refused costs nothing.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
 import time
 from collections import deque
@@ -20,11 +19,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
 
-from redis.exceptions import RedisError
-
 from apps.api_kit.callers import Caller
 from apps.core.errors import ApiError, ValidationFailed
+from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.redis.circuit_breaker import REDIS_ERRORS, CircuitBreaker
 from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, redis_client
 from apps.infrastructure.redis.rate_limit import Window
 
@@ -34,10 +33,9 @@ MAX_ENTRIES = 1000
 RETENTION = timedelta(days=7)
 
 _FLUSH_DELAY_SECONDS = 0.1
-_RETRY_DELAY_SECONDS = 5.0
 _MAX_QUEUED = 500
 _MAX_TEXT_LENGTH = 1000
-_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+_breaker = CircuitBreaker(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,6 @@ class _Queue:
 
     entries: deque[tuple[str, str]] = deque(maxlen=_MAX_QUEUED)
     tasks: set[asyncio.Task[None]] = set()
-    paused_until = 0.0
 
 
 def log_refused_request(workspace_id: str, refused: RefusedRequest) -> None:
@@ -151,12 +148,12 @@ def log_refused_request(workspace_id: str, refused: RefusedRequest) -> None:
     """
     _Queue.entries.append((workspace_id, json.dumps(asdict(refused), separators=(",", ":"))))
     try:
-        loop = asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         _flush_blocking()
         return
     if not _Queue.tasks:
-        task = loop.create_task(_flush_later(), context=contextvars.Context())
+        task = start_background_task(_flush_later())
         _Queue.tasks.add(task)
         task.add_done_callback(_Queue.tasks.discard)
 
@@ -173,7 +170,7 @@ async def _flush_later() -> None:
         _add_to_pipeline(pipe, batch)
         try:
             await pipe.execute()
-        except _REDIS_ERRORS as error:
+        except REDIS_ERRORS as error:
             _pause(error)
 
 
@@ -183,7 +180,7 @@ def _flush_blocking() -> None:
         _add_to_pipeline(pipe, batch)
         try:
             pipe.execute()
-        except _REDIS_ERRORS as error:
+        except REDIS_ERRORS as error:
             _pause(error)
 
 
@@ -192,7 +189,7 @@ def _drain_queue() -> list[tuple[str, str]]:
     batch = []
     while _Queue.entries:
         batch.append(_Queue.entries.popleft())
-    return batch if time.monotonic() >= _Queue.paused_until else []
+    return [] if _breaker.is_open else batch
 
 
 def _add_to_pipeline(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:
@@ -203,7 +200,7 @@ def _add_to_pipeline(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:
 
 
 def _pause(error: Exception) -> None:
-    _Queue.paused_until = time.monotonic() + _RETRY_DELAY_SECONDS
+    _breaker.open()
     log.warning("request_notes_lost", reason=type(error).__name__)
 
 
@@ -212,7 +209,7 @@ def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list
     oldest = int((time.time() - RETENTION.total_seconds()) * 1000)
     try:
         found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=limit)
-    except _REDIS_ERRORS as error:
+    except REDIS_ERRORS as error:
         log.warning("request_notes_away", reason=type(error).__name__)
         return []
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
-from apps.infrastructure.redis.cache import RedisCacheWithFallback
+from apps.infrastructure.redis.cache import breaker
 from tests.accounts.browser_session import PASSWORD, form_errors, log_in, new_browser
 from tests.web_processes import free_port
 
@@ -22,7 +22,7 @@ def without_redis(settings: Any) -> Iterator[None]:
     location = f"redis://127.0.0.1:{free_port()}/0"
     settings.CACHES = {"default": {**entry, "LOCATION": location}}
     yield
-    RedisCacheWithFallback._away_until = 0.0
+    breaker.close()
 
 
 def test_what_is_written_is_read_by_all(db: None) -> None:

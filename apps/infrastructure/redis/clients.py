@@ -52,11 +52,11 @@ async def run_script(script: str, keys: Sequence[str], arguments: Sequence[str |
     Strings are returned as bytes. Raises RedisError, OSError or TimeoutError.
     """
     client = redis_client()
-    parameters = (len(keys), *keys, *arguments)
+    parameters = (*keys, *arguments)
     try:
-        return list(await client.evalsha(_sha1(script), *parameters))
+        return list(await client.evalsha(_sha1(script), len(keys), *parameters))
     except NoScriptError:
-        return list(await client.eval(script, *parameters))
+        return list(await client.eval(script, len(keys), *parameters))
 
 
 async def close_redis() -> None:

@@ -1,4 +1,4 @@
-"""The sliding window as Redis runs it: see `rate_limit`. Knows nothing of Django.
+"""The Lua script of `rate_limit`. Imports nothing, so that benchmarks can use it without Django.
 
 Its second key is the version of `cache_invalidation`, which is returned with the result.
 """
@@ -19,8 +19,8 @@ if member ~= '' and not redis.call('ZSCORE', KEYS[1], member) then
     admitted = 0
   end
 end
-local place = admitted == 1 and 0 or count - limit
-local oldest = redis.call('ZRANGE', KEYS[1], place, place, 'WITHSCORES')
+local position = admitted == 1 and 0 or count - limit
+local oldest = redis.call('ZRANGE', KEYS[1], position, position, 'WITHSCORES')
 local free_at = (oldest[2] and tonumber(oldest[2]) or now) + window
 return {admitted, count, free_at, free_at - now, tonumber(redis.call('GET', KEYS[2]) or 0)}
 """

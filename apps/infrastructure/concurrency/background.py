@@ -18,7 +18,8 @@ def start_background_task(
     """Run the coroutine in a task of its own, and keep a reference to it until it ends.
 
     The task does not inherit the caller's context: Django binds a request's thread and its log
-    fields to it, and they end with the request.
+    fields to it, and they end with the request. An exception that nobody awaits is logged by
+    asyncio once the task is garbage.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(coroutine, context=context or contextvars.Context())

@@ -1,4 +1,4 @@
-"""What each event loop has one of: a pool, a queue, a client."""
+"""Event-loop singletons: objects, such as pools and clients, of which each event loop has one."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-Kept = TypeVar("Kept")
+T = TypeVar("T")
 
 
-class PerLoop(Generic[Kept]):
-    """Makes one for each event loop that asks, and forgets it with its loop."""
+class PerLoop(Generic[T]):
+    """Creates an object for each event loop on first use, and drops it with its loop."""
 
-    def __init__(self, make: Callable[[], Kept]) -> None:
-        self._make = make
-        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Kept] = WeakKeyDictionary()
+    def __init__(self, create: Callable[[], T]) -> None:
+        self._create = create
+        self._objects: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
-    def get(self) -> Kept:
-        """The running loop's own."""
+    def get(self) -> T:
+        """Return the running loop's object."""
         loop = asyncio.get_running_loop()
-        found = self._of_loops.get(loop)
+        found = self._objects.get(loop)
         if found is None:
-            found = self._of_loops[loop] = self._make()
+            found = self._objects[loop] = self._create()
         return found
 
-    def pop(self) -> Kept | None:
-        """The running loop's own, if it has one; it has none afterwards."""
-        return self._of_loops.pop(asyncio.get_running_loop(), None)
+    def pop(self) -> T | None:
+        """Remove and return the running loop's object, if it has one."""
+        return self._objects.pop(asyncio.get_running_loop(), None)

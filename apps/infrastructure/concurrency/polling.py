@@ -1,17 +1,17 @@
-"""What PostgreSQL says of some keys, told to whoever holds them whenever it changes.
+"""Poll the database and notify subscribers when a value changes.
 
-Sockets stay open while rows change: keys are revoked, members removed, messages written. One
-query every so often asks after all that is held in this process; while nobody holds anything,
-nothing is asked, and whoever writes the rows knows nothing of it.
+Open sockets must react when rows change: a key is revoked, a member removed, a message written.
+Each process runs one query per interval for all subscribed keys, and none while there are no
+subscribers. The code that writes the rows does not need to publish anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Generic, TypeVar
 
+from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.infrastructure.postgres.threads import in_thread
@@ -21,54 +21,54 @@ log = get_logger(__name__)
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_NEVER_TOLD = object()
+_NEVER_NOTIFIED = object()
 
 
 class Poller(Generic[K, V]):
-    """`fetch(keys)` answers with a value for each key that has one; the others have None."""
+    """Polls `fetch(keys)`, which returns the values that exist; a missing key counts as None."""
 
     def __init__(
         self, fetch: Callable[[Collection[K]], Mapping[K, V]], *, interval_seconds: float
     ) -> None:
-        self._look = fetch
-        self._every = interval_seconds
-        self._holders: dict[K, dict[Callable[[V | None], None], object]] = {}
-        self._watching: asyncio.Task[None] | None = None
+        self._fetch = fetch
+        self._interval_seconds = interval_seconds
+        self._subscribers: dict[K, dict[Callable[[V | None], None], object]] = {}
+        self._polling: asyncio.Task[None] | None = None
 
     def subscribe(self, key: K, callback: Callable[[V | None], None]) -> None:
-        """From now until `unsubscribe`, call `callback` with the key's value: within `interval_seconds` seconds for
-        the first time, then when it has changed."""
-        self._holders.setdefault(key, {})[callback] = _NEVER_TOLD
-        if self._watching is None or self._watching.done():
-            # A fresh context: the watch outlives the socket that began it.
-            loop = asyncio.get_running_loop()
-            self._watching = loop.create_task(self._watch(), context=contextvars.Context())
+        """Call `callback` with the current value within one interval, then on every change.
+
+        `callback` runs in the event loop and must not block. Call `unsubscribe` to stop.
+        """
+        self._subscribers.setdefault(key, {})[callback] = _NEVER_NOTIFIED
+        if self._polling is None or self._polling.done():
+            self._polling = start_background_task(self._poll())
 
     def unsubscribe(self, key: K, callback: Callable[[V | None], None]) -> None:
-        """Stop telling this holder."""
-        holders = self._holders.get(key, {})
-        holders.pop(callback, None)
-        if not holders:
-            self._holders.pop(key, None)
+        """Stop calling `callback`. Does nothing if it is not subscribed."""
+        subscribers = self._subscribers.get(key, {})
+        subscribers.pop(callback, None)
+        if not subscribers:
+            self._subscribers.pop(key, None)
 
-    async def _watch(self) -> None:
-        while self._holders:
-            await asyncio.sleep(self._every)
+    async def _poll(self) -> None:
+        while self._subscribers:
+            await asyncio.sleep(self._interval_seconds)
             try:
-                values = await in_thread(self._look, list(self._holders))
+                values = await in_thread(self._fetch, list(self._subscribers))
             except DATABASE_UNAVAILABLE as error:
-                # What is opened by these rows needs the database too: nothing is given away.
+                # Whatever these rows permit needs the database too, so nothing is exposed.
                 log.warning("not_watched", reason=type(error).__name__)
                 continue
             except Exception:
                 log.exception("watch_broke")
                 continue
-            for key in list(self._holders):
-                self._tell(key, values.get(key))
+            for key in list(self._subscribers):
+                self._notify(key, values.get(key))
 
-    def _tell(self, key: K, value: V | None) -> None:
-        holders = self._holders.get(key, {})
-        for tell, told in list(holders.items()):
-            if value != told and tell in holders:
-                holders[tell] = value
-                tell(value)
+    def _notify(self, key: K, value: V | None) -> None:
+        subscribers = self._subscribers.get(key, {})
+        for callback, last_value in list(subscribers.items()):
+            if value != last_value and callback in subscribers:
+                subscribers[callback] = value
+                callback(value)

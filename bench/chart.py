@@ -47,13 +47,13 @@ PANELS = (
 )
 
 
-def plot(rounds: Rounds) -> str:
+def draw_chart(rounds: Rounds) -> str:
     """The whole picture, of what was measured."""
     y, drawn = 16, list[str]()
     for panel in PANELS:
         names = [name for name in rounds if median_of(rounds, name, panel.figure) is not None]
         if names:
-            drawn.append(_panel(rounds, panel, names, y))
+            drawn.append(_draw_panel(rounds, panel, names, y))
             y += TITLE + STEP * len(names) + GAP
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img" '
@@ -64,7 +64,7 @@ def plot(rounds: Rounds) -> str:
     )
 
 
-def _panel(rounds: Rounds, panel: Panel, names: Sequence[str], top: int) -> str:
+def _draw_panel(rounds: Rounds, panel: Panel, names: Sequence[str], top: int) -> str:
     values = {name: [one[panel.figure] for one in rounds[name]] for name in names}
     most = max(max(found) for found in values.values()) or 1.0
     scale = (WIDTH - NAMES - NUMBERS - 16) / most
@@ -84,9 +84,9 @@ def _panel(rounds: Rounds, panel: Panel, names: Sequence[str], top: int) -> str:
             f'<circle class="round" cx="{NAMES + one * scale:.1f}" cy="{y + BAR / 2}" r="2.5"/>'
             for one in values[name]
         ]
-        parts.append(f'<text x="{furthest + 8:.1f}" y="{y + 13}">{_number(middle)}</text>')
+        parts.append(f'<text x="{furthest + 8:.1f}" y="{y + 13}">{_format_number(middle)}</text>')
     return "".join(parts)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -29,9 +29,9 @@ import psutil
 import psycopg
 import uvloop
 
-from bench.load import Target, send_json
+from bench.load import Target, run_json_load
 from bench.measurements import CLIENTS, Figures
-from bench.processes import ROOT, cpu_seconds, process, wait_until_it_listens
+from bench.processes import ROOT, cpu_seconds, run_process, wait_until_listening
 from bench.servers import MESSAGE
 from local.web import manage_command, web_command
 from tests.web_processes import free_port
@@ -85,7 +85,7 @@ def _measure(place: Place) -> Figures:
     for name, target in (("begin", place.begin), ("go_on", place.go_on)):
         cpu = cpu_seconds(place.pid) + cpu_seconds(place.postgres)
         clients = CLIENTS if name == "begin" else 1  # one turn at a time in a conversation
-        answered = uvloop.run(send_json(target, seconds=5, clients=clients))
+        answered = uvloop.run(run_json_load(target, seconds=5, clients=clients))
         count = len(answered.milliseconds)
         cpu = cpu_seconds(place.pid) + cpu_seconds(place.postgres) - cpu
         figures |= {f"{name}_ms": cpu * 1000 / count, f"{name}_rate": count / answered.seconds}
@@ -130,8 +130,8 @@ def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
         flush=True,
     )
     port, log = free_port(), folder / f"{name}.log"
-    with process(web_command(port=port, workers=1), log, environment) as started:
-        wait_until_it_listens(started, port, log)
+    with run_process(web_command(port=port, workers=1), log, environment) as started:
+        wait_until_listening(started, port, log)
         url = f"http://127.0.0.1:{port}/api/v1/chatbots/{told['chatbot_id']}/chat"
         headers = {"Authorization": f"Bearer {told['api_key']}"}
         begin = Target(url, {"message": MESSAGE, "stream": False}, headers)

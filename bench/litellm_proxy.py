@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load import Target
-from bench.processes import ROOT, process, wait_until_it_listens
-from bench.servers import MESSAGE, Place
+from bench.processes import ROOT, run_process, wait_until_listening
+from bench.servers import MESSAGE, Server
 from bench.targets import LITELLM
 from tests.web_processes import free_port
 
 VERSION = "1.106.2"
-HOME = ROOT / ".local" / "bench" / "litellm"
+VENV = ROOT / ".local" / "bench" / "litellm"
 MASTER_KEY = "sk-bench"
 SETTINGS = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # nothing is fetched
@@ -31,15 +31,15 @@ SETTINGS = {
 
 
 @contextmanager
-def litellm_proxy(api_base: str, folder: Path) -> Iterator[Place]:
+def run_litellm_proxy(api_base: str, folder: Path) -> Iterator[Server]:
     """The proxy, ready, in front of the fake model server."""
     install()
     port, log, config = free_port(), folder / "litellm.log", folder / "litellm.yaml"
-    config.write_text(json.dumps(_config(api_base)))  # JSON is YAML
-    command = [str(HOME / "bin" / "litellm"), "--config", str(config), "--telemetry", "False"]
+    config.write_text(json.dumps(_proxy_config(api_base)))  # JSON is YAML
+    command = [str(VENV / "bin" / "litellm"), "--config", str(config), "--telemetry", "False"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    with process(command, log, _environment(folder)) as started:
-        wait_until_it_listens(started, port, log)
+    with run_process(command, log, _environment(folder)) as started:
+        wait_until_listening(started, port, log)
 
         def target(model: str, *, stream: bool = True) -> Target:
             messages = [{"role": "user", "content": MESSAGE}]
@@ -49,7 +49,7 @@ def litellm_proxy(api_base: str, folder: Path) -> Iterator[Place]:
                 {"Authorization": f"Bearer {MASTER_KEY}"},
             )
 
-        yield Place(
+        yield Server(
             LITELLM,
             started.pid,
             target("at-once", stream=False),
@@ -60,12 +60,12 @@ def litellm_proxy(api_base: str, folder: Path) -> Iterator[Place]:
 
 def install() -> None:
     """Make the environment, where this version is not there already. Takes a minute or two."""
-    done = HOME / f"installed-{VERSION}"
+    done = VENV / f"installed-{VERSION}"
     if done.exists():
         return
-    print(f"Installing litellm[proxy] {VERSION} into {HOME.relative_to(ROOT)} …", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
-    pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    print(f"Installing litellm[proxy] {VERSION} into {VENV.relative_to(ROOT)} …", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, f"litellm[proxy]=={VERSION}"], check=True)
     done.touch()
 
@@ -76,7 +76,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**kept, **SETTINGS, "HOME": str(folder)}
 
 
-def _config(api_base: str) -> dict[str, object]:
+def _proxy_config(api_base: str) -> dict[str, object]:
     models = [
         {
             "model_name": name,

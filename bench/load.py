@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-END = b"0\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 FIRST_TOKEN = b"word000"
 """What the fake model says first: see `upstream`."""
-LONGEST_SECONDS = 60.0
+MAX_RESPONSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    async def ask(self, request: bytes) -> int:
+    async def send(self, request: bytes) -> int:
         """Send the request, wait for the whole answer; its status. Fills `body`, `arrivals` and
         `first_token`."""
         self._head, self._length, self.body, self.arrivals = b"", None, bytearray(), []
         self.first_token = None
         self._done = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_RESPONSE_SECONDS):
             return await self._done
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._head.endswith(b"\r\n\r\n"):
-            self._take(data)
+            self._receive_body(data)
             return
         head, blank, body = (self._head + data).partition(b"\r\n\r\n")
         self._head = head + blank
@@ -86,16 +86,18 @@ class Connection(asyncio.Protocol):
             for line in head.lower().split(b"\r\n"):
                 if line.startswith(b"content-length:"):
                     self._length = int(line[15:])
-            self._take(body)
+            self._receive_body(body)
 
-    def _take(self, body: bytes) -> None:
+    def _receive_body(self, body: bytes) -> None:
         if body:
             self.arrivals.append(time.perf_counter())
             self.body += body
             if self.first_token is None and FIRST_TOKEN in self.body:
                 self.first_token = self.arrivals[-1]
         is_over = (
-            self.body.endswith(END) if self._length is None else len(self.body) >= self._length
+            self.body.endswith(LAST_CHUNK)
+            if self._length is None
+            else len(self.body) >= self._length
         )
         if is_over and self._done and not self._done.done():
             self._done.set_result(int(self._head[9:12]))
@@ -107,14 +109,14 @@ async def connect(target: Target) -> Connection:
 
 
 @dataclass(frozen=True)
-class Answered:
+class JsonTimings:
     """How JSON requests went: how long they took in all, and each one's milliseconds."""
 
     seconds: float
     milliseconds: Sequence[float]
 
 
-async def send_json(target: Target, *, seconds: float, clients: int) -> Answered:
+async def run_json_load(target: Target, *, seconds: float, clients: int) -> JsonTimings:
     """Requests by `clients` at once, none begun after so many seconds. Raises RuntimeError if one
     is not answered 200."""
     request, times = target.request(), list[float]()
@@ -123,36 +125,38 @@ async def send_json(target: Target, *, seconds: float, clients: int) -> Answered
 
     async def client(connection: Connection) -> None:
         while (sent := time.perf_counter()) < began + seconds:
-            status = await connection.ask(request)
+            status = await connection.send(request)
             times.append((time.perf_counter() - sent) * 1000)
             if status != 200:
-                raise _refused(target, connection, status)
+                raise _unexpected_response(target, connection, status)
 
     await asyncio.gather(*(client(connection) for connection in connections))
     took = time.perf_counter() - began
     for connection in connections:
         connection.close()
-    return Answered(took, times)
+    return JsonTimings(took, times)
 
 
 @dataclass(frozen=True)
-class Streamed:
+class StreamTiming:
     """How one stream went, in seconds: until its first token, between arrivals, in all."""
 
-    first: float
+    first_token_seconds: float
     gaps: Sequence[float]
-    whole: float
+    total_seconds: float
 
 
-async def send_streams(target: Target, *, streams: int, turns: int, over: float) -> list[Streamed]:
+async def run_stream_load(
+    target: Target, *, streams: int, turns: int, over: float
+) -> list[StreamTiming]:
     """`streams` at once, each `turns` times in a row, begun evenly within `over` seconds. Raises
     RuntimeError if one is not whole."""
     request = target.request()
 
-    async def caller(number: int) -> list[Streamed]:
+    async def caller(number: int) -> list[StreamTiming]:
         await asyncio.sleep(over * number / streams)
         connection = await connect(target)
-        told = [await _stream(target, connection, request) for _ in range(turns)]
+        told = [await _run_stream(target, connection, request) for _ in range(turns)]
         connection.close()
         return told
 
@@ -160,7 +164,9 @@ async def send_streams(target: Target, *, streams: int, turns: int, over: float)
     return [one for each in told for one in each]
 
 
-async def first_tokens(targets: Sequence[Target], *, times: int, pause: float) -> list[list[float]]:
+async def time_first_tokens(
+    targets: Sequence[Target], *, times: int, pause: float
+) -> list[list[float]]:
     """Milliseconds until the first token of each of the targets, asked in turns and alone, with
     a pause before each, over connections that are made before the clock runs."""
     told: list[list[float]] = [[] for _ in targets]
@@ -168,20 +174,22 @@ async def first_tokens(targets: Sequence[Target], *, times: int, pause: float) -
         for target, found in zip(targets, told, strict=True):
             await asyncio.sleep(pause)
             connection = await connect(target)
-            found.append((await _stream(target, connection, target.request())).first * 1000)
+            found.append(
+                (await _run_stream(target, connection, target.request())).first_token_seconds * 1000
+            )
             connection.close()
     return told
 
 
-async def _stream(target: Target, connection: Connection, request: bytes) -> Streamed:
+async def _run_stream(target: Target, connection: Connection, request: bytes) -> StreamTiming:
     began = time.perf_counter()
-    status = await connection.ask(request)
+    status = await connection.send(request)
     whole = time.perf_counter() - began
     if status != 200 or b"[DONE]" not in connection.body[-64:] or connection.first_token is None:
-        raise _refused(target, connection, status)
+        raise _unexpected_response(target, connection, status)
     gaps = [later - earlier for earlier, later in pairwise(connection.arrivals)]
-    return Streamed(connection.first_token - began, gaps, whole)
+    return StreamTiming(connection.first_token - began, gaps, whole)
 
 
-def _refused(target: Target, connection: Connection, status: int) -> RuntimeError:
+def _unexpected_response(target: Target, connection: Connection, status: int) -> RuntimeError:
     return RuntimeError(f"{target.url} answered {status}: {bytes(connection.body[:500])!r}")

@@ -25,7 +25,7 @@ from typing import Any
 from apps.llm import services
 from apps.llm.providers import litellm as provider
 from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts
-from bench.servers import MESSAGE, TOKENS, upstream
+from bench.servers import MESSAGE, TOKENS, run_fake_model
 
 MOST = 1.10
 """What asking through Parley may cost, as a multiple of litellm itself."""
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--streams", type=int, default=15)
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, upstream(Path(folder)) as api_base:
+    with tempfile.TemporaryDirectory() as folder, run_fake_model(Path(folder)) as api_base:
         found = asyncio.run(_measure(api_base, options.rounds, options.streams))
     return _tell(found)
 

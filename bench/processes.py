@@ -19,7 +19,7 @@ SAMPLE_SECONDS = 0.2
 
 
 @contextmanager
-def process(
+def run_process(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program in the project's folder, its output in a file; stopped afterwards."""
@@ -39,7 +39,7 @@ def process(
                 started.kill()
 
 
-def wait_until_it_listens(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_listening(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Raises RuntimeError, with what the program said, when it ends instead, or takes minutes."""
     for _ in range(1800):
         if started.poll() is not None:
@@ -55,37 +55,37 @@ def wait_until_it_listens(started: subprocess.Popen[bytes], port: int, log: Path
 
 def cpu_seconds(pid: int) -> float:
     """CPU that a process and its children have used so far."""
-    times = [one.cpu_times() for one in _family(pid)]
+    times = [one.cpu_times() for one in _process_tree(pid)]
     return sum(one.user + one.system for one in times)
 
 
 def memory_kib(pid: int) -> float:
     """Resident memory of a process and its children."""
-    return sum(one.memory_info().rss for one in _family(pid)) / 1024
+    return sum(one.memory_info().rss for one in _process_tree(pid)) / 1024
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _process_tree(pid: int) -> list[psutil.Process]:
     server = psutil.Process(pid)
     return [server, *server.children(recursive=True)]
 
 
-class MostMemory:
+class PeakMemory:
     """The most memory that a process and its children have had inside the `with`, in KiB."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self.kib = 0.0
 
-    def __enter__(self) -> MostMemory:
-        self._watch.start()
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watch.join()
+        self._stopped.set()
+        self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
+    def _sample(self) -> None:
+        while not self._stopped.wait(SAMPLE_SECONDS):
             self.kib = max(self.kib, memory_kib(self._pid))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.chart import plot
+from bench.chart import draw_chart
 from bench.targets import Rounds, Verdict, median_of
 
 RESULTS = Path(__file__).parent / "results.json"
-PLOT = RESULTS.with_suffix(".svg")
+CHART = RESULTS.with_suffix(".svg")
 FIGURES = {
     "json_rate": "JSON: turns a second",
     "json_cpu_ms": "JSON: server CPU a turn, ms",
@@ -41,21 +41,21 @@ def print_figures(rounds: Rounds) -> None:
     for figure, title in FIGURES.items():
         values = [median_of(rounds, name, figure) for name in rounds]
         if any(value is not None for value in values):
-            print(f"{title:<38}" + "".join(f"{_number(value):>21}" for value in values))
+            print(f"{title:<38}" + "".join(f"{_format_number(value):>21}" for value in values))
 
 
 def print_verdicts(found: Sequence[Verdict]) -> None:
     """Every target, and whether it is met."""
     print(f"\n{'':<44}{'measured':>10}{'must':>10}{'aim':>8}")
     for one in found:
-        must = f"{'≥' if one.more_is_better else '≤'} {_number(one.must)}"
+        must = f"{'≥' if one.more_is_better else '≤'} {_format_number(one.must)}"
         print(
-            f"{one.name + ', ' + one.unit:<44}{_number(one.value):>10}{must:>10}"
-            f"{_number(one.aim):>8}  {_judged(one)}"
+            f"{one.name + ', ' + one.unit:<44}{_format_number(one.value):>10}{must:>10}"
+            f"{_format_number(one.aim):>8}  {_verdict_text(one)}"
         )
 
 
-def write(rounds: Rounds, found: Sequence[Verdict], *, cores: int) -> None:
+def write_results(rounds: Rounds, found: Sequence[Verdict], *, cores: int) -> None:
     """results.json and results.svg, beside this file."""
     machine = {
         "cores": cores,
@@ -65,24 +65,24 @@ def write(rounds: Rounds, found: Sequence[Verdict], *, cores: int) -> None:
     told = [asdict(one) | {"is_met": one.is_met} for one in found]
     written = {"machine": machine, "targets": told, "rounds": rounds}
     RESULTS.write_text(json.dumps(written, indent=2) + "\n")
-    PLOT.write_text(plot(rounds))
+    CHART.write_text(draw_chart(rounds))
 
 
-def read(text: str) -> Rounds:
+def read_rounds(text: str) -> Rounds:
     """The rounds in the text of a results.json."""
     rounds: Rounds = json.loads(text)["rounds"]
     return rounds
 
 
-def _judged(verdict: Verdict) -> str:
+def _verdict_text(verdict: Verdict) -> str:
     if verdict.value is None:
         return "not measured"
     if not verdict.is_met:
         return "MISSED"
-    return "met, and the aim" if verdict.is_aimed else "met"
+    return "met, and the aim" if verdict.reaches_aim else "met"
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     if value is None:
         return ""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2

@@ -1,5 +1,5 @@
 """The servers that `make bench` measures, each with the same work: Parley, the floor and, from
-`litellm_proxy`, LiteLLM's proxy."""
+`run_litellm_proxy`, LiteLLM's proxy."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from apps.credits.services import grant
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import create_workspace
 from bench.load import Target
-from bench.processes import process, wait_until_it_listens
+from bench.processes import run_process, wait_until_listening
 from bench.targets import FLOOR
 from local.web import web_command
 from tests.web_processes import free_port, start_web
 
-TOKENS, PACE = 100, 36.0
+TOKENS, TOKENS_PER_SECOND = 100, 36.0
 MESSAGE = "Hello, how can you help me?"
 
 
 @dataclass(frozen=True)
-class Place:
+class Server:
     """A server under test: its process, and where it takes each kind of turn.
 
     `json`: from a model that answers at once. `stream`: from one at its pace. `brief`: the same,
@@ -89,23 +89,23 @@ def make_tenant(api_base: str) -> Tenant:
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[str]:
+def run_fake_model(folder: Path) -> Iterator[str]:
     """The fake model server; yields its api base."""
     port, log = free_port(), folder / "upstream.log"
     command = [sys.executable, "-m", "bench.fake_model", "--port", str(port)]
-    command += ["--tokens", str(TOKENS), "--pace", str(PACE)]
-    with process(command, log) as started:
-        wait_until_it_listens(started, port, log)
+    command += ["--tokens", str(TOKENS), "--pace", str(TOKENS_PER_SECOND)]
+    with run_process(command, log) as started:
+        wait_until_listening(started, port, log)
         yield f"http://127.0.0.1:{port}/v1"
 
 
-def bare(api_base: str) -> Target:
+def fake_model_target(api_base: str) -> Target:
     """The fake model server itself, as `Place.brief` reaches it."""
     return Target(f"{api_base}/chat/completions", {"model": "brief", "stream": True})
 
 
 @contextmanager
-def parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iterator[Place]:
+def run_parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iterator[Server]:
     """Parley as it ships."""
     with start_web(folder, workers=workers, DJANGO_SETTINGS_MODULE="config.settings.local") as web:
 
@@ -113,7 +113,7 @@ def parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iter
             url = f"{web.url}/api/v1/chatbots/{tenant.chatbots[model].id}/chat"
             return Target(url, {"message": MESSAGE, "stream": stream}, tenant.headers)
 
-        yield Place(
+        yield Server(
             name,
             web.process.pid,
             target("at-once", stream=False),
@@ -124,7 +124,7 @@ def parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iter
 
 
 @contextmanager
-def floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Place]:
+def run_floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Server]:
     """The least that does the same: see `bench/floor`."""
     chatbot = tenant.chatbots["at-once"]
     caller = {
@@ -149,13 +149,13 @@ def floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Place]:
         "FLOOR_CALLER": json.dumps(caller),
         "REDIS_URL": settings.REDIS_URL,
     }
-    with process(command, log, environment) as started:
-        wait_until_it_listens(started, port, log)
+    with run_process(command, log, environment) as started:
+        wait_until_listening(started, port, log)
 
         def target(model: str, *, stream: bool = True) -> Target:
             body = {"model": model, "message": MESSAGE, "stream": stream}
             return Target(f"http://127.0.0.1:{port}/chat", body, tenant.headers)
 
-        yield Place(
+        yield Server(
             FLOOR, started.pid, target("at-once", stream=False), target("paced"), target("brief")
         )

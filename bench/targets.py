@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 FLOOR, LITELLM, PARLEY, TWICE = "the floor", "LiteLLM", "Parley", "Parley, 2 processes"
-CORES_ALLOW = 1.7
-SHARE_ALLOWED = 0.85
+MAX_TWO_PROCESS_RATIO = 1.7
+MIN_SHARE_OF_POSSIBLE = 0.85
 
 Rounds = Mapping[str, Sequence[Mapping[str, float]]]
 """For each place its rounds, each with its figures by name."""
@@ -53,7 +53,7 @@ class Verdict:
         return self.value is None or self._reaches(self.must)
 
     @property
-    def is_aimed(self) -> bool:
+    def reaches_aim(self) -> bool:
         return self.value is not None and self.aim is not None and self._reaches(self.aim)
 
     def _reaches(self, limit: float) -> bool:
@@ -77,14 +77,14 @@ def ratio_of(rounds: Rounds, over: str, under: str, figure: str) -> float | None
     return statistics.median(found) if found else None
 
 
-def allowed_by_cores(rounds: Rounds, cores: int) -> float:
+def max_two_process_ratio(rounds: Rounds, cores: int) -> float:
     """How many times faster a second process could make us here: one keeps so many cores busy,
     its database, model and callers included, and there are no more than all."""
     busy = median_of(rounds, PARLEY, "json_busy_cores")
     return min(2.0, cores / busy) if busy else 2.0
 
 
-def targets(cores: int) -> list[Target]:
+def build_targets(cores: int) -> list[Target]:
     """All of them, on a machine with so many cores."""
 
     def ratio(over: str, under: str, figure: str) -> Callable[[Rounds], float | None]:
@@ -96,7 +96,9 @@ def targets(cores: int) -> list[Target]:
         )
 
     def two_must(rounds: Rounds) -> float:
-        return min(CORES_ALLOW, SHARE_ALLOWED * allowed_by_cores(rounds, cores))
+        return min(
+            MAX_TWO_PROCESS_RATIO, MIN_SHARE_OF_POSSIBLE * max_two_process_ratio(rounds, cores)
+        )
 
     json_over_litellm = ratio(PARLEY, LITELLM, "json_rate")
     json_over_floor = ratio(PARLEY, FLOOR, "json_rate")
@@ -110,13 +112,13 @@ def targets(cores: int) -> list[Target]:
         most("many streams: p99 duration over ideal", "x", "many_duration_p99", 1.15),
         most("many streams: memory each", "KiB", "many_memory_kib", 60),
         most("added to the first token, idle", "ms", "first_added_ms", 12),
-        Target("two processes over one", "x", two_over_one, two_must, CORES_ALLOW),
+        Target("two processes over one", "x", two_over_one, two_must, MAX_TWO_PROCESS_RATIO),
     ]
 
 
-def verdicts(rounds: Rounds, cores: int) -> list[Verdict]:
+def judge_targets(rounds: Rounds, cores: int) -> list[Verdict]:
     """What was measured against what is to be."""
-    return [one.judge(rounds) for one in targets(cores)]
+    return [one.judge(rounds) for one in build_targets(cores)]
 
 
 def exit_code(found: Sequence[Verdict]) -> int:

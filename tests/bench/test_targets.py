@@ -11,11 +11,11 @@ from bench.targets import (
     LITELLM,
     PARLEY,
     TWICE,
-    allowed_by_cores,
     exit_code,
+    judge_targets,
+    max_two_process_ratio,
     median_of,
     ratio_of,
-    verdicts,
 )
 
 GOOD = {
@@ -39,13 +39,13 @@ def good_but(place: str, **figures: float) -> dict[str, list[dict[str, float]]]:
 
 
 def missed(rounds: dict[str, list[dict[str, float]]], cores: int = 8) -> list[str]:
-    return [one.name for one in verdicts(rounds, cores) if not one.is_met]
+    return [one.name for one in judge_targets(rounds, cores) if not one.is_met]
 
 
 def test_met_targets_exit_with_0() -> None:
-    found = verdicts(good_but(PARLEY), 8)
+    found = judge_targets(good_but(PARLEY), 8)
     assert [one.value for one in found] == [400 / 38, 0.8, 30.0, 1.1, 40.0, 8.0, 1.8]
-    assert [one.is_aimed for one in found] == [True, True, True, False, False, False, True]
+    assert [one.reaches_aim for one in found] == [True, True, True, False, False, False, True]
     assert exit_code(found) == 0
 
 
@@ -64,12 +64,12 @@ def test_met_targets_exit_with_0() -> None:
 def test_missed_target_exits_with_1(place: str, figure: str, value: float, name: str) -> None:
     rounds = good_but(place, **{figure: value})
     assert missed(rounds) == [name]
-    assert exit_code(verdicts(rounds, 8)) == 1
+    assert exit_code(judge_targets(rounds, 8)) == 1
 
 
 def test_target_without_measurement_is_not_missed() -> None:
     rounds = {PARLEY: [{"first_added_ms": 8.0}]}
-    found = verdicts(rounds, 8)
+    found = judge_targets(rounds, 8)
     assert [one.name for one in found if one.value is not None] == [
         "added to the first token, idle"
     ]
@@ -78,10 +78,10 @@ def test_target_without_measurement_is_not_missed() -> None:
 
 def test_target_of_two_processes_depends_on_the_cores() -> None:
     rounds = good_but(PARLEY, json_busy_cores=1.6)
-    assert allowed_by_cores(rounds, 2) == 2 / 1.6
+    assert max_two_process_ratio(rounds, 2) == 2 / 1.6
     assert missed(good_but(TWICE, json_rate=430.0), cores=1) == []
     assert missed({**rounds, TWICE: [{"json_rate": 400.0}]}, cores=2) == ["two processes over one"]
-    assert allowed_by_cores(rounds, 64) == 2.0
+    assert max_two_process_ratio(rounds, 64) == 2.0
 
 
 def test_ratio_compares_servers_within_a_round() -> None:
@@ -95,7 +95,7 @@ def test_ratio_compares_servers_within_a_round() -> None:
 
 
 def test_results_can_be_read_back() -> None:
-    from bench.report import read
+    from bench.report import read_rounds
 
     rounds = good_but(PARLEY)
-    assert read(json.dumps({"machine": {}, "targets": [], "rounds": rounds})) == rounds
+    assert read_rounds(json.dumps({"machine": {}, "targets": [], "rounds": rounds})) == rounds

@@ -95,7 +95,7 @@ def test_each_row_lists_all_its_errors(team: Team) -> None:
         [
             "Workspace nowhere not found.",
             "The amount must be a whole number such as 250 or -40, without separators.",
-            "The kind is one of goodwill, correction, purchase, promotion.",
+            "The kind must be one of goodwill, correction, purchase, promotion.",
             "Enter a reason.",
             "The expiry must be a date such as 2027-12-31, or empty.",
         ],
@@ -129,12 +129,12 @@ def test_each_row_lists_all_its_errors(team: Team) -> None:
             csv("a\x00b,5,goodwill,x,,"),
             "The file contains NUL characters and is not a CSV file.",
         ),
-        (HEADER.replace(",", ";").encode() + b"\nx", "separated by semicolons. Separate them"),
-        (HEADER.replace(",", "\t").encode() + b"\nx", "separated by tabs. Separate them"),
+        (HEADER.replace(",", ";").encode() + b"\nx", "separated by semicolons. Use commas."),
+        (HEADER.replace(",", "\t").encode() + b"\nx", "separated by tabs. Use commas."),
         (csv('acme,5,goodwill,"x,,'), "is not CSV"),
         (
             b"workspace,amount,amount,kind,note\nx",
-            "Missing: reason, reference, expiry. Not known: note. Twice: amount.",
+            "Missing: reason, reference, expiry. Unknown: note. Duplicate: amount.",
         ),
         (
             csv(*["a,1,goodwill,x,,"] * (MAX_ROWS + 1)),

@@ -59,6 +59,6 @@ def test_large_reversal_is_approved_once(team: Team) -> None:
     grant_credits(team.workspace, 10_000)
     first, second = (asked(team.workspace, -10_000, reverses_id=entry.id) for _ in range(2))
     yes(first, staff_of("finance"))
-    with pytest.raises(AdjustmentRefused, match="reversed before"):
+    with pytest.raises(AdjustmentRefused, match="already reversed"):
         yes(second, staff_of("finance"))
     assert balance_for(team.workspace.id).balance == 10_000

@@ -138,7 +138,7 @@ def test_owners_and_admins_are_emailed_once(workspace_id: str, team: Team) -> No
     assert (alert.kind, alert.balance, alert.threshold, alert.mailed_at) == ("low", 40, 50, NOW)
     first = mail.outbox[0]
     assert first.subject == f"{team.workspace.name} is low on credits"
-    assert "fell below 50 credits: it was 40 on" in first.body
+    assert "dropped below 50 credits. It was 40 on" in first.body
     assert f"/w/{team.workspace.slug}/credits" in first.body
 
 

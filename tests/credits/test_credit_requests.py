@@ -194,7 +194,7 @@ def test_owners_are_emailed_the_decision(team: Team, finance: User) -> None:
         [team.alice.email],
         "Your request for credits was accepted",
     )
-    assert "for 1,500 credits was accepted." in message.body
+    assert f"for 1,500 credits in “{team.workspace.name}” was accepted." in message.body
 
 
 def test_decision_is_emailed_after_commit(live_team: Team) -> None:

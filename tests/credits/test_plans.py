@@ -71,7 +71,7 @@ def test_month_is_granted_once_on_its_anniversary(team: Team) -> None:
     workspace = start_on(team, plan(100), "2027-01-31T15:00")
     assert renew_account(workspace_id=workspace, now=at("2027-02-27T23:59:59")) == []
     (entry,) = renew_account(workspace_id=workspace, now=at("2027-02-28T00:00"))
-    assert (entry.amount, entry.reason) == (100, "Plan 100, the month from 28 February 2027")
+    assert (entry.amount, entry.reason) == (100, "Plan 100 plan, month from 28 February 2027")
     assert renew_account(workspace_id=workspace, now=at("2027-03-30T12:00")) == []
     assert entries_for(workspace) == [("grant", 100), ("grant", 100)]
 
@@ -178,7 +178,7 @@ def test_upgrade_grants_the_prorated_difference(team: Team) -> None:
     change_plan(workspace_id=workspace, plan=larger, actor=SYSTEM, now=at("2027-02-10T18:00"))
     entry = LedgerEntry.objects.filter(workspace_id=workspace).latest("created_at")
     assert entry.amount == 900 * 18 // 28
-    assert entry.reason == "Plan 1000 instead of Plan 100: 18 of 28 days"
+    assert entry.reason == "Upgrade from Plan 100 to Plan 1000: 18 of 28 days"
     renew_account(workspace_id=workspace, now=at("2027-02-28"))
     assert entries_for(workspace) == [("grant", 100), ("grant", 578), ("grant", 1000)]
     (logged,) = AuditEntry.objects.filter(workspace_id=workspace, action="plan.changed")

@@ -1,11 +1,10 @@
-"""What the chain of the ledger costs the statement that settles turns.
+"""Measure what the ledger's hash chain adds to the statement that settles turns.
 
     .venv/bin/python -m local run -- .venv/bin/python -m bench.settling
 
-Makes two throwaway databases with the same turns and entries, takes the chain out of one (trigger
-and index; the indexes that it replaced come back), and settles turns in both by turns, so that a
-noisy machine is fair to them. Prints the median in microseconds for statements of 1, 4 and 16
-turns. Nothing asserts a time.
+Creates two throwaway databases with the same rows, removes the chain from one (trigger and index;
+the indexes that it replaced come back), and settles turns in both alternately, so that noise on the
+machine affects both. Prints median microseconds for statements of 1, 4 and 16 turns.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ import django
 import psycopg
 
 ROUNDS = 600
-WARMING = 200
-ENTRIES = 100_000
-UNCHAINED = """
+WARMUP_ROUNDS = 200
+LEDGER_ENTRIES = 100_000
+REMOVE_CHAIN = """
 DROP TRIGGER credits_ledger_is_a_chain ON credits_ledgerentry;
 DROP INDEX credits_ledger_in_order;
 DROP INDEX credits_ledger_made_by;
 CREATE INDEX ON credits_ledgerentry (workspace_id);
 CREATE INDEX ON credits_ledgerentry (created_by_id);
 """
-PAST = """
+INSERT_PAST_ENTRIES = """
 INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, reason, created_at)
 SELECT 'e' || lpad(n::text, 24, '0'), %s, 'refund', 1, 10000000 + n, '', now() - interval '1 day'
 FROM generate_series(1, %s) AS n
@@ -43,15 +42,15 @@ SETTINGS = (
 
 
 def main() -> None:
-    """Fill, copy, settle, print."""
+    """Fill a database, copy it, settle turns in both, print the medians."""
     django.setup()
     from django.core.management import call_command
     from django.db import connection, connections
 
     call_command("migrate", verbosity=0)
-    world = new_world()
+    ids = create_workspace()
     with connection.cursor() as cursor:
-        cursor.execute(PAST, [world["workspace_id"], ENTRIES])
+        cursor.execute(INSERT_PAST_ENTRIES, [ids["workspace_id"], LEDGER_ENTRIES])
         cursor.execute("VACUUM ANALYZE")
     name = connection.settings_dict["NAME"]
     connections.close_all()
@@ -60,62 +59,64 @@ def main() -> None:
     url = os.environ["DATABASE_URL"]
     with psycopg.connect(url.rsplit("/", 1)[0] + "/postgres", autocommit=True) as server:
         server.execute(f'CREATE DATABASE unchained TEMPLATE "{name}"')
-    other = url.rsplit("/", 1)[0] + "/unchained"
+    unchained_url = url.rsplit("/", 1)[0] + "/unchained"
     with (
-        psycopg.connect(other, autocommit=True, options=SETTINGS) as without,
+        psycopg.connect(unchained_url, autocommit=True, options=SETTINGS) as without,
         psycopg.connect(url, autocommit=True, options=SETTINGS) as chained,
     ):
-        without.execute(UNCHAINED)
+        without.execute(REMOVE_CHAIN)
         print("turns  without   chained   (medians in µs, and the difference)")
         for database in (without, chained):
-            for _ in range(WARMING):
-                settle(database, world, 16)
+            for _ in range(WARMUP_ROUNDS):
+                settle(database, ids, 16)
             database.execute("VACUUM ANALYZE")
         for turns in (1, 4, 16):
             times: dict[str, list[float]] = {"without": [], "chained": []}
             for _ in range(ROUNDS):
-                times["without"].append(settle(without, world, turns))
-                times["chained"].append(settle(chained, world, turns))
+                times["without"].append(settle(without, ids, turns))
+                times["chained"].append(settle(chained, ids, turns))
             before, after = (statistics.median(each) * 1e6 for each in times.values())
             print(f"{turns:>5} {before:>8.0f} {after:>9.0f}   {after / before - 1:+.1%}")
             sys.stdout.flush()
 
 
-def new_world() -> dict[str, str]:
-    """A workspace with credits and a chatbot: what a turn's row names."""
+def create_workspace() -> dict[str, str]:
+    """Create a workspace with credits and a chatbot; return the ids that a turn's row needs."""
     from apps.chatbots.services import create_chatbot
     from apps.credits.services import grant
-    from tests.factories import make_model, make_workspace
+    from tests.factories import make_language_model, make_workspace
 
     workspace = make_workspace()
     grant(workspace_id=workspace.id, credits=10_000_000, reason="benchmark")
-    chatbot = create_chatbot(workspace=workspace, name="bench", language_model=make_model())
+    chatbot = create_chatbot(
+        workspace=workspace, name="bench", language_model=make_language_model()
+    )
     return {"workspace_id": workspace.id, "chatbot_id": chatbot.id}
 
 
-def settle(database: psycopg.Connection, world: dict[str, str], turns: int) -> float:
-    """Open so many turns, settle them in one statement; the seconds that settling took."""
+def settle(database: psycopg.Connection, ids: dict[str, str], turns: int) -> float:
+    """Open turns and settle them in one statement; return the seconds that settling took."""
     from apps.turns.sql import OPEN, SETTLE
 
-    rows = list(opening(world, turns))
+    rows = list(opened_turns(ids, turns))
     database.execute(OPEN, [json.dumps(rows)], prepare=True)
-    asked = json.dumps([settlement(row) for row in rows])
-    began = time.perf_counter()
-    answers = database.execute(SETTLE, [asked], prepare=True).fetchall()
-    took = time.perf_counter() - began
-    if [charged for _, charged, *_ in answers] != [1] * turns:
-        raise RuntimeError(f"Settling answered {answers}.")
-    return took
+    input_rows = json.dumps([settled_turn(row) for row in rows])
+    started = time.perf_counter()
+    results = database.execute(SETTLE, [input_rows], prepare=True).fetchall()
+    seconds = time.perf_counter() - started
+    if [charged for _, charged, *_ in results] != [1] * turns:
+        raise RuntimeError(f"Unexpected result: {results}.")
+    return seconds
 
 
-def opening(world: dict[str, str], turns: int) -> Iterator[dict[str, object]]:
-    """The rows of turns that begin a conversation each."""
+def opened_turns(ids: dict[str, str], turns: int) -> Iterator[dict[str, object]]:
+    """Yield the input rows of turns that each start a conversation."""
     from apps.core.ids import new_id
 
     for n in range(turns):
         yield {
             "n": n,
-            **world,
+            **ids,
             "conversation_id": new_id(),
             "begins": True,
             "id": new_id(),
@@ -134,8 +135,8 @@ def opening(world: dict[str, str], turns: int) -> Iterator[dict[str, object]]:
         }
 
 
-def settlement(row: dict[str, object]) -> dict[str, object]:
-    """How such a turn ends: with an answer of 100 words."""
+def settled_turn(row: dict[str, object]) -> dict[str, object]:
+    """Return the input row that settles the turn, with an answer of 100 words."""
     from apps.core.ids import new_id
 
     return {

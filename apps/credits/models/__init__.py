@@ -5,6 +5,14 @@ reconciliation    the nightly check of all accounts, and its result for each
 requests          balance alerts to a workspace, and its requests for a plan or credits
 """
 
+from apps.credits.models.credit_requests import (
+    DECIDED_STATES,
+    Alert,
+    AlertKind,
+    CreditRequest,
+    RequestKind,
+    RequestState,
+)
 from apps.credits.models.ledger import (
     CREDIT_KINDS,
     DEBIT_KINDS,
@@ -20,14 +28,6 @@ from apps.credits.models.ledger import (
 from apps.credits.models.reconciliation import (
     AccountCheck,
     NightlyCheck,
-)
-from apps.credits.models.requests import (
-    DECIDED_STATES,
-    Alert,
-    AlertKind,
-    CreditRequest,
-    RequestKind,
-    RequestState,
 )
 
 __all__ = [

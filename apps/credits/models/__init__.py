@@ -2,13 +2,13 @@
 
 ledger            plan, account, ledger entry, lot
 reconciliation    the nightly check of all accounts, and its result for each
-requests          balance alerts to a workspace, and its requests for a plan or credits
+alerts            alerts to a workspace when its balance falls
+credit_requests   a workspace's requests for a plan or credits
 """
 
+from apps.credits.models.alerts import Alert, AlertKind
 from apps.credits.models.credit_requests import (
     DECIDED_STATES,
-    Alert,
-    AlertKind,
     CreditRequest,
     RequestKind,
     RequestState,

@@ -29,14 +29,14 @@ from apps.webhooks.api import router as webhooks
 log = get_logger(__name__)
 
 
-class Api(NinjaAPI):
+class ParleyAPI(NinjaAPI):
     """Operations are named in the document as their functions are."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
 
 
-api = Api(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+api = ParleyAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(wrap_operation, mode="view")
 api.add_router("", api_keys)
 api.add_router("", chatbots)
@@ -50,7 +50,7 @@ api.add_router("", webhooks)
 
 
 @api.exception_handler(Exception)
-def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
+def handle_exception(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Any exception of an operation as a response in the one error shape."""
     match exception:
         case Replay():
@@ -61,7 +61,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
                 headers={"Idempotent-Replayed": "true"},
             )
         case ValidationError():
-            error: ApiError = ValidationFailed(_details(exception))
+            error: ApiError = ValidationFailed(_validation_details(exception))
         case HttpError():
             error = ValidationFailed(message="The body is not valid JSON.")
         case _:
@@ -72,7 +72,7 @@ def any_error(request: HttpRequest, exception: Exception) -> HttpResponse:
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
-def _details(invalid: ValidationError) -> dict[str, list[str]]:
+def _validation_details(invalid: ValidationError) -> dict[str, list[str]]:
     # A place begins with where the value was looked for; a body's and a set of filters' goes on
     # with the name of our own parameter: neither is the caller's.
     details: dict[str, list[str]] = {}
@@ -84,5 +84,5 @@ def _details(invalid: ValidationError) -> dict[str, list[str]]:
     return details
 
 
-api.exception_handler(ValidationError)(any_error)
-api.exception_handler(HttpError)(any_error)
+api.exception_handler(ValidationError)(handle_exception)
+api.exception_handler(HttpError)(handle_exception)

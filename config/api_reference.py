@@ -17,22 +17,22 @@ from django.views.decorators.http import require_safe
 from apps.api_kit.openapi import Schema
 from config.openapi import document, operations
 
-_MOST_DEPTH = 6
+_MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a body or one parameter. `place`: path, query, header or body."""
+    """One field of a body or one parameter. `location`: path, query, header or body."""
 
     name: str
-    place: str
+    location: str
     type: str
     is_required: bool
     description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One status of an operation, with the shape of its body if it has one."""
 
     status: str
@@ -51,8 +51,8 @@ class Operation:
     description: str
     fields: list[Field]
     request: str
-    answers: list[Answer]
-    errors: list[Answer]
+    responses: list[Response]
+    errors: list[Response]
 
 
 _TITLES = {"openai": "OpenAI"}
@@ -60,64 +60,74 @@ _TITLES = {"openai": "OpenAI"}
 
 @require_safe
 @gzip_page  # the same for everybody: nothing in it to be guessed from its length
-def page(request: HttpRequest) -> HttpResponse:
+def reference_page(request: HttpRequest) -> HttpResponse:
     """Every operation, by its tag."""
-    about = [marked(each) for each in document()["info"]["description"].split("\n\n")]
-    return render(request, "reference/page.html", {"groups": groups(), "about": about})
+    about = [render_inline_code(each) for each in document()["info"]["description"].split("\n\n")]
+    return render(request, "reference/page.html", {"groups": operations_by_tag(), "about": about})
 
 
 @functools.cache
-def groups() -> list[tuple[str, list[Operation]]]:
+def operations_by_tag() -> list[tuple[str, list[Operation]]]:
     """The operations under their tags, in the order of the tags' names."""
     found: dict[str, list[Operation]] = {}
     for path, method, operation in operations():
-        found.setdefault(operation["tags"][0], []).append(_shown(path, method, operation))
+        found.setdefault(operation["tags"][0], []).append(_build_operation(path, method, operation))
     return [(_TITLES.get(tag, tag), shown) for tag, shown in sorted(found.items())]
 
 
-def _shown(path: str, method: str, operation: Schema) -> Operation:
+def _build_operation(path: str, method: str, operation: Schema) -> Operation:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     schema = body.get("schema", {})
-    answers = [_answer(status, what) for status, what in operation["responses"].items()]
+    answers = [_build_response(status, what) for status, what in operation["responses"].items()]
     return Operation(
         name=operation["operationId"],
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        description=marked(operation["description"]),
+        description=render_inline_code(operation["description"]),
         fields=[*_parameters(operation), *_body_fields(schema)],
-        request=_as_json(sample(schema)) if schema else "",
-        answers=[answer for answer in answers if answer.status < "4"],
+        request=_to_json(build_example(schema)) if schema else "",
+        responses=[answer for answer in answers if answer.status < "4"],
         errors=[answer for answer in answers if answer.status >= "4"],
     )
 
 
 def _parameters(operation: Schema) -> Iterator[Field]:
     for each in operation["parameters"]:
-        text = marked(each.get("description") or each["schema"].get("description", ""))
+        text = render_inline_code(each.get("description") or each["schema"].get("description", ""))
         yield Field(
-            each["name"], each["in"], type_of(each["schema"]), each.get("required", False), text
+            each["name"],
+            each["in"],
+            describe_type(each["schema"]),
+            each.get("required", False),
+            text,
         )
 
 
 def _body_fields(schema: Schema) -> Iterator[Field]:
-    whole = resolved(schema)
+    whole = resolve_reference(schema)
     for name, inner in whole.get("properties", {}).items():
         required = name in whole.get("required", [])
-        yield Field(name, "body", type_of(inner), required, marked(inner.get("description", "")))
+        yield Field(
+            name,
+            "body",
+            describe_type(inner),
+            required,
+            render_inline_code(inner.get("description", "")),
+        )
 
 
-def _answer(status: str, response: Schema) -> Answer:
-    whole = resolved(response)
+def _build_response(status: str, response: Schema) -> Response:
+    whole = resolve_reference(response)
     media = whole.get("content", {})
     if status >= "4" or "application/json" not in media:
         stream = media.get("text/event-stream", {})
-        return Answer(status, marked(whole["description"]), stream.get("example", ""))
-    example = _as_json(sample(media["application/json"]["schema"]))
-    return Answer(status, marked(whole["description"]), example)
+        return Response(status, render_inline_code(whole["description"]), stream.get("example", ""))
+    example = _to_json(build_example(media["application/json"]["schema"]))
+    return Response(status, render_inline_code(whole["description"]), example)
 
 
-def marked(text: str) -> str:
+def render_inline_code(text: str) -> str:
     """A description as HTML: what stands between backticks is code."""
     parts = text.split("`")
     forms = ("{}", "<code>{}</code>")
@@ -126,7 +136,7 @@ def marked(text: str) -> str:
     )
 
 
-def resolved(node: Schema) -> Schema:
+def resolve_reference(node: Schema) -> Schema:
     """What a reference refers to; anything else as it is."""
     while "$ref" in node:
         _, *steps = node["$ref"].split("/")
@@ -134,25 +144,25 @@ def resolved(node: Schema) -> Schema:
     return node
 
 
-def type_of(schema: Schema) -> str:
+def describe_type(schema: Schema) -> str:
     """A schema's type in a few words."""
-    schema = resolved(schema)
+    schema = resolve_reference(schema)
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
     if "const" in schema:
         return json.dumps(schema["const"])
     kinds = schema.get("anyOf") or schema.get("oneOf")
     if kinds:
-        return " | ".join(dict.fromkeys(type_of(kind) for kind in kinds))
+        return " | ".join(dict.fromkeys(describe_type(kind) for kind in kinds))
     named = schema.get("type", "any")
     if named == "array":
-        return f"array of {type_of(schema.get('items', {}))}"
+        return f"array of {describe_type(schema.get('items', {}))}"
     return " | ".join(named) if isinstance(named, list) else str(named)
 
 
-def sample(schema: Schema, depth: int = 0) -> Any:
+def build_example(schema: Schema, depth: int = 0) -> Any:
     """A value of a schema's form: its own example, or one made of its parts' types."""
-    schema = resolved(schema)
+    schema = resolve_reference(schema)
     for known in ("example", "const", "default"):
         if known in schema:
             return schema[known]
@@ -160,19 +170,19 @@ def sample(schema: Schema, depth: int = 0) -> Any:
         if schema.get(several):
             return schema[several][0]
     kinds = schema.get("anyOf") or schema.get("oneOf")
-    return sample(kinds[0], depth) if kinds else _of_type(schema, depth)
+    return build_example(kinds[0], depth) if kinds else _example_of_type(schema, depth)
 
 
-def _of_type(schema: Schema, depth: int) -> Any:
+def _example_of_type(schema: Schema, depth: int) -> Any:
     named = schema.get("type")
     match named[0] if isinstance(named, list) else named:
-        case "object" if depth < _MOST_DEPTH:
+        case "object" if depth < _MAX_DEPTH:
             fields = schema.get("properties", {})
-            return {name: sample(inner, depth + 1) for name, inner in fields.items()}
+            return {name: build_example(inner, depth + 1) for name, inner in fields.items()}
         case "object":
             return {}
         case "array":
-            return [sample(schema.get("items", {}), depth + 1)]
+            return [build_example(schema.get("items", {}), depth + 1)]
         case "integer" | "number":
             return schema.get("minimum", 0)
         case "boolean":
@@ -181,5 +191,5 @@ def _of_type(schema: Schema, depth: int) -> Any:
             return schema.get("format", "string")
 
 
-def _as_json(value: Any) -> str:
+def _to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -50,14 +50,14 @@ from apps.leads.errors import LeadNotFound
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from config.api import api
 
-PREFIX = "/api/v1/"
-METHODS = ("get", "post", "put", "patch", "delete")
-_ALWAYS = (
+API_PREFIX = "/api/v1/"
+HTTP_METHODS = ("get", "post", "put", "patch", "delete")
+_COMMON_ERRORS = (
     *(MissingAuthHeader, InvalidApiKey, ScopeMissing),
     *(TooManyRequests, InternalError, ServiceUnavailable),
 )
-_WITH_BODY = (ValidationFailed, PayloadTooLarge, UnsupportedMediaType)
-NAMED: dict[str, type[ApiError]] = {
+_BODY_ERRORS = (ValidationFailed, PayloadTooLarge, UnsupportedMediaType)
+NOT_FOUND_BY_PARAMETER: dict[str, type[ApiError]] = {
     "api_key_id": ApiKeyNotFound,
     "chatbot_id": ChatbotNotFound,
     "conversation_id": ConversationNotFound,
@@ -71,7 +71,7 @@ NAMED: dict[str, type[ApiError]] = {
     "version_id": ChatbotVersionNotFound,
 }
 """What is not found where nothing has the id of this name."""
-_SERVED: Schema = {
+_DOCUMENT_PATH: Schema = {
     "get": {
         "operationId": "getDocument",
         "tags": ["document"],
@@ -88,14 +88,14 @@ _SERVED: Schema = {
         },
     }
 }
-_ABOUT = """Chatbots, conversations, leads and webhooks of a workspace, from code.
+_DESCRIPTION = """Chatbots, conversations, leads and webhooks of a workspace, from code.
 
 Success is `{"success": true, "data": …}`, failure
 `{"success": false, "error": sentence, "code": CODE}`. Every response has `X-Request-Id`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class SerializedDocument:
     """The document as it is sent."""
 
     body: bytes
@@ -105,23 +105,27 @@ class Written:
 @functools.cache
 def document() -> Schema:
     """The document. Built once in a process; do not change it."""
-    theirs = api.get_openapi_schema(path_prefix=PREFIX)
-    paths = {f"{PREFIX}{path}": item for path, item in chat.paths().items()}
+    theirs = api.get_openapi_schema(path_prefix=API_PREFIX)
+    paths = {f"{API_PREFIX}{path}": item for path, item in chat.paths().items()}
     for path, item in theirs["paths"].items():
         for method, operation in item.items():
-            paths.setdefault(_camel_path(path), {})[method] = _finished(
+            paths.setdefault(_camel_path(path), {})[method] = _complete_operation(
                 path, method, operation, is_patched="patch" in item
             )
-    paths[f"{PREFIX}openapi.json"] = _SERVED
-    responses = _shared(paths)
+    paths[f"{API_PREFIX}openapi.json"] = _DOCUMENT_PATH
+    responses = _extract_error_responses(paths)
     whole = {
         "openapi": "3.1.0",
-        "info": {"title": "Parley", "version": "1", "description": _ABOUT},
+        "info": {"title": "Parley", "version": "1", "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {**theirs["components"]["schemas"], **chat.schemas(), **_errors(responses)},
+            "schemas": {
+                **theirs["components"]["schemas"],
+                **chat.schemas(),
+                **_error_schemas(responses),
+            },
             "responses": responses,
             "headers": openapi.RESPONSE_HEADERS,
             "securitySchemes": {
@@ -137,16 +141,16 @@ def document() -> Schema:
 
 
 @functools.cache
-def written() -> Written:
+def serialized_document() -> SerializedDocument:
     """The document as JSON, and the tag by which a reader knows it again."""
     body = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
-    return Written(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return SerializedDocument(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 @require_safe
-def serve(request: HttpRequest) -> HttpResponse:
+def openapi_view(request: HttpRequest) -> HttpResponse:
     """GET the document, or 304 if the caller has it."""
-    found = written()
+    found = serialized_document()
     tags = request.headers.get("If-None-Match", "")
     if tags.strip() == "*" or found.etag in re.findall(r'"[^"]*"', tags):
         response = HttpResponse(status=304)
@@ -163,7 +167,7 @@ def operations() -> Iterator[tuple[str, str, Schema]]:
             yield path, method, operation
 
 
-def codes_of(operation: Schema) -> dict[str, list[str]]:
+def error_codes(operation: Schema) -> dict[str, list[str]]:
     """The codes of an operation's errors, by status."""
     shared = document()["components"]["responses"]
     return {
@@ -173,37 +177,44 @@ def codes_of(operation: Schema) -> dict[str, list[str]]:
     }
 
 
-def _finished(path: str, method: str, ninjas: Schema, *, is_patched: bool) -> Schema:
+def _complete_operation(path: str, method: str, generated: Schema, *, is_patched: bool) -> Schema:
     """ninja's operation with all that it shares with the others. Where PUT and PATCH do the same
     (`is_patched`), they are two operations and want two names."""
     operation = {
-        name: value for name, value in ninjas.items() if name not in (RAISES_KEY, "security")
+        name: value for name, value in generated.items() if name not in (RAISES_KEY, "security")
     }
-    name = to_camel(str(ninjas["operationId"]))
-    summary = str(ninjas["summary"]).capitalize()
+    name = to_camel(str(generated["operationId"]))
+    summary = str(generated["summary"]).capitalize()
     operation["summary"] = summary.replace("api key", "API key")
     operation["operationId"] = f"{name}ByPut" if method == "put" and is_patched else name
-    operation["parameters"] = [_parameter(each) for each in ninjas["parameters"]]
+    operation["parameters"] = [_complete_parameter(each) for each in generated["parameters"]]
     if method == "post":
         operation["parameters"].append(openapi.IDEMPOTENCY_KEY_PARAMETER)
-    successes = {str(status): _success(what) for status, what in ninjas["responses"].items()}
+    successes = {
+        str(status): _with_rate_limit_headers(what)
+        for status, what in generated["responses"].items()
+    }
     if method == "post":
         for response in successes.values():
             response["headers"] |= header_refs("Idempotent-Replayed")
-    raised = [*_ALWAYS, *_implied(path, method, ninjas), *ninjas.get(RAISES_KEY, ())]
+    raised = [
+        *_COMMON_ERRORS,
+        *_implied_errors(path, method, generated),
+        *generated.get(RAISES_KEY, ()),
+    ]
     operation["responses"] = {**successes, **error_responses(raised)}
     return operation
 
 
-def _implied(path: str, method: str, ninjas: Schema) -> Iterator[type[ApiError]]:
+def _implied_errors(path: str, method: str, ninjas: Schema) -> Iterator[type[ApiError]]:
     for name in re.findall(r"{(\w+)}", path):
-        yield NAMED.get(name, NotFound)
-    yield from _WITH_BODY
+        yield NOT_FOUND_BY_PARAMETER.get(name, NotFound)
+    yield from _BODY_ERRORS
     if method == "post":
         yield IdempotencyMismatch
 
 
-def _parameter(ninjas: Schema) -> Schema:
+def _complete_parameter(ninjas: Schema) -> Schema:
     if ninjas["in"] != "path":
         return {**ninjas, "schema": _without_null(ninjas["schema"])}
     return {**ninjas, "name": to_camel(ninjas["name"]), "schema": openapi.ID_SCHEMA}
@@ -217,7 +228,7 @@ def _without_null(schema: Schema) -> Schema:
     return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
 
 
-def _success(ninjas: Schema) -> Schema:
+def _with_rate_limit_headers(ninjas: Schema) -> Schema:
     return {**ninjas, "headers": header_refs(*RATE_LIMIT_HEADERS)}
 
 
@@ -225,7 +236,7 @@ def _camel_path(path: str) -> str:
     return re.sub(r"{(\w+)}", lambda found: "{" + to_camel(found[1]) + "}", path)
 
 
-def _shared(paths: Schema) -> dict[str, Schema]:
+def _extract_error_responses(paths: Schema) -> dict[str, Schema]:
     """The error responses of all operations, each once under a name of its codes. In the
     operations they are put as references."""
     shared: dict[str, Schema] = {}
@@ -246,20 +257,20 @@ def _response_name(response: Schema) -> str:
     return f"OpenAI{words}" if shape.get("$ref", "").endswith("/OpenAIError") else words
 
 
-def _errors(responses: Schema) -> dict[str, Schema]:
+def _error_schemas(responses: Schema) -> dict[str, Schema]:
     """A schema for each error that any operation can raise."""
     raised = {code for response in responses.values() for code in openapi.parse_codes(response)}
-    tree = {error.code: error for error in _tree(ApiError)}
+    tree = {error.code: error for error in _error_classes(ApiError)}
     return {
         openapi.error_schema_name(tree[code]): openapi.error_schema(tree[code])
         for code in sorted(raised)
     }
 
 
-def _tree(error: type[ApiError]) -> Iterator[type[ApiError]]:
+def _error_classes(error: type[ApiError]) -> Iterator[type[ApiError]]:
     yield error
     for leaf in error.__subclasses__():
-        yield from _tree(leaf)
+        yield from _error_classes(leaf)
 
 
 def schema_name(name: str) -> str:

@@ -19,11 +19,11 @@ urlpatterns = [
     path("styleguide", home.styleguide),
     path("csp-reports", error_pages.csp_report),
     path("docs", docs.public, name="docs"),
-    path("docs/api", api_reference.page, name="reference"),
+    path("docs/api", api_reference.reference_page, name="reference"),
     path("docs/try", docs.try_it, name="docs_try"),
     path("docs/<slug:page>", docs.public, name="docs_page"),
     path("admin/", admin.site.urls),
-    path("api/v1/openapi.json", openapi.serve),
+    path("api/v1/openapi.json", openapi.openapi_view),
     path("api/v1/", include("apps.chat.urls")),
     path("api/v1/", api.urls),
 ]

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.test import Client
 
-from config.api_reference import groups, marked, sample, type_of
+from config.api_reference import build_example, describe_type, operations_by_tag, render_inline_code
 from config.openapi import operations
 
 pytestmark = pytest.mark.django_db
@@ -28,22 +28,22 @@ def test_page_loads_nothing_from_elsewhere() -> None:
 
 
 def test_operation_tells_its_fields_request_answers_and_errors() -> None:
-    (chat,) = [each for _, group in groups() for each in group if each.name == "chat"]
-    fields = [(field.name, field.place, field.is_required) for field in chat.fields]
+    (chat,) = [each for _, group in operations_by_tag() for each in group if each.name == "chat"]
+    fields = [(field.name, field.location, field.is_required) for field in chat.fields]
     assert (fields[0], fields[4]) == (
         ("chatbotId", "path", True),
         ("message", "body", True),
     )
     assert '"message": "Hello, how can you help me?"' in chat.request
-    assert [answer.status for answer in chat.answers] == ["200"]
+    assert [answer.status for answer in chat.responses] == ["200"]
     assert chat.errors[2].description == "Payment Required: <code>INSUFFICIENT_CREDITS</code>."
 
 
 def test_types_and_samples_read() -> None:
     schema = {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}
-    assert (type_of(schema), sample(schema)) == ("array of integer | null", [0])
-    assert type_of({"enum": ["up", "down"]}) == '"up" | "down"'
+    assert (describe_type(schema), build_example(schema)) == ("array of integer | null", [0])
+    assert describe_type({"enum": ["up", "down"]}) == '"up" | "down"'
 
 
 def test_descriptions_are_text_with_code_in_it() -> None:
-    assert marked("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"
+    assert render_inline_code("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"

@@ -20,7 +20,7 @@ from referencing.jsonschema import DRAFT202012
 
 from apps.chat.http import openapi as chat
 from config.api import api
-from config.openapi import METHODS, PREFIX, codes_of, document, operations, schema_name
+from config.openapi import API_PREFIX, HTTP_METHODS, document, error_codes, operations, schema_name
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOTHING_IS_HERE = {"/api/v1/", "/api/v1/openai/{rest}"}
@@ -31,7 +31,7 @@ def routes() -> set[tuple[str, str]]:
     """Every address under the prefix with each of its methods, from the URL resolver."""
     found = set()
     for path, pattern in _patterns(get_resolver().url_patterns, "/"):
-        if path.startswith(PREFIX) and path not in NOTHING_IS_HERE:
+        if path.startswith(API_PREFIX) and path not in NOTHING_IS_HERE:
             found |= {(path, method) for method in _methods(pattern.callback)}
     return found
 
@@ -101,7 +101,7 @@ def test_every_error_code_of_the_docs_is_an_operations() -> None:
     documented = {
         (status, code)
         for *_, operation in operations()
-        for status, codes in codes_of(operation).items()
+        for status, codes in error_codes(operation).items()
         for code in codes
     }
     # No operation has a method that its address does not take, nor an address that is not there.
@@ -112,7 +112,7 @@ def test_every_error_code_of_the_docs_is_an_operations() -> None:
 @pytest.mark.parametrize("path", sorted(document()["paths"]))
 def test_ids_of_an_address_are_its_parameters(path: str) -> None:
     for method, operation in document()["paths"][path].items():
-        assert method in METHODS
+        assert method in HTTP_METHODS
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert named == set(re.findall(r"{(\w+)}", path))
 

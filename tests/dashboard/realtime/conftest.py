@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import Team
+from tests.sockets import paying_caller
+from tests.web_processes import Caller, WebProcess
+
+
+@pytest.fixture
+def caller(web: WebProcess, live_team: Team) -> Caller:
+    return paying_caller(web, live_team, "sandbox/slow")

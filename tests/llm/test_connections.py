@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from apps.llm.errors import ProviderFailed
-from apps.llm.http.connections import MOST_WAITING_BYTES, BadAddress, Pool
+from apps.llm.http.connection import MAX_BUFFERED_BYTES
+from apps.llm.http.connection_pool import ConnectionPool
+from apps.llm.http.request_encoding import InvalidUrl
 from tests.llm.completion_helpers import ask, wire_request
 from tests.llm.fake_provider import Upstream, answer
 
@@ -54,14 +56,14 @@ async def aclosing_writer(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    made = Pool()
+async def pool() -> AsyncIterator[ConnectionPool]:
+    made = ConnectionPool()
     yield made
     made.close()
     await asyncio.sleep(0)  # the loop closes its sockets
 
 
-async def post(pool: Pool, url: str, **headers: str) -> tuple[int, bytes]:
+async def post(pool: ConnectionPool, url: str, **headers: str) -> tuple[int, bytes]:
     answered = await pool.post(url, body=b"{}", headers=headers, connect_seconds=5)
     body = b""
     while piece := await answered.read():
@@ -70,7 +72,7 @@ async def post(pool: Pool, url: str, **headers: str) -> tuple[int, bytes]:
     return answered.status, body
 
 
-async def test_a_request_says_what_it_is(pool: Pool) -> None:
+async def test_a_request_says_what_it_is(pool: ConnectionPool) -> None:
     seen: list[bytes] = []
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,18 +95,18 @@ async def test_a_request_says_what_it_is(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/v1", "http:///v1", "http://a:b/"])
-async def test_what_is_no_address_is_refused(pool: Pool, url: str) -> None:
-    with pytest.raises(BadAddress):
+async def test_what_is_no_address_is_refused(pool: ConnectionPool, url: str) -> None:
+    with pytest.raises(InvalidUrl):
         await post(pool, url)
 
 
-async def test_a_header_cannot_smuggle_another(pool: Pool, unused_tcp_port: int) -> None:
-    with pytest.raises(BadAddress):
+async def test_a_header_cannot_smuggle_another(pool: ConnectionPool, unused_tcp_port: int) -> None:
+    with pytest.raises(InvalidUrl):
         await post(pool, f"http://127.0.0.1:{unused_tcp_port}/", Key="a\r\nHost: other")
 
 
 async def test_a_connection_that_the_server_closed_while_idle_is_not_used(
-    pool: Pool,
+    pool: ConnectionPool,
 ) -> None:
     connections = 0
 
@@ -123,17 +125,17 @@ async def test_a_connection_that_the_server_closed_while_idle_is_not_used(
     assert connections == 3
 
 
-async def test_a_sender_waits_for_a_slow_reader(pool: Pool) -> None:
-    sent, size = 0, 64 * MOST_WAITING_BYTES
+async def test_a_sender_waits_for_a_slow_reader(pool: ConnectionPool) -> None:
+    sent, size = 0, 64 * MAX_BUFFERED_BYTES
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         while sent < size:
-            writer.write(b"x" * MOST_WAITING_BYTES)
+            writer.write(b"x" * MAX_BUFFERED_BYTES)
             await writer.drain()
-            sent += MOST_WAITING_BYTES
+            sent += MAX_BUFFERED_BYTES
 
     async with serving(served) as port:
         answered = await pool.post(
@@ -215,7 +217,7 @@ async def test_a_server_is_known_by_its_certificate(upstream: Upstream, tmp_path
     assert told.decode() == "Hello world\n"
 
 
-async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: Pool) -> None:
+async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: ConnectionPool) -> None:
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await reader.readuntil(b"\r\n\r\n")
@@ -233,10 +235,10 @@ async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: Pool) -> None
             told.append(piece)
             return piece != enough
 
-        await answered.pour(sink)
-        rest = await answered.read() if not answered.is_over else b""
+        await answered.stream_to(sink)
+        rest = await answered.read() if not answered.is_complete else b""
         answered.close()
-        return told, rest, answered.is_over
+        return told, rest, answered.is_complete
 
     async with serving(served) as port:
         url = f"http://127.0.0.1:{port}/"
@@ -244,7 +246,9 @@ async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: Pool) -> None
         assert await poured(b"") == ([b"a", b"b", b"c"], b"", True)
 
 
-async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(pool: Pool) -> None:
+async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(
+    pool: ConnectionPool,
+) -> None:
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await reader.readuntil(b"\r\n\r\n")
@@ -260,6 +264,6 @@ async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(pool: Po
         url = f"http://127.0.0.1:{port}/"
         answered = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
         with pytest.raises(LookupError, match="three"):
-            await answered.pour(sink)
+            await answered.stream_to(sink)
         answered.close()
         assert await post(pool, url) == (200, b"three")

@@ -191,7 +191,7 @@ async def test_unforeseen_error_is_logged_without_what_it_quotes(upstream: Upstr
     assert outcome.failure.__suppress_context__
     (log,) = [entry for entry in logs if entry["event"] == "model provider broke"]
     assert log["error"] == "AttributeError"
-    assert "openai_answer.py" in log["stack"]
+    assert "openai_response.py" in log["stack"]
     assert "a private text" not in str(logs)
 
 

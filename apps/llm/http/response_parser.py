@@ -20,7 +20,15 @@ class ResponseParser:
     `is_complete`: the whole body has come. `keep_alive`: the connection can serve another request.
     """
 
-    __slots__ = ("_overhead", "_parser", "_pieces", "headers", "is_complete", "keep_alive", "status")
+    __slots__ = (
+        "_overhead",
+        "_parser",
+        "_pieces",
+        "headers",
+        "is_complete",
+        "keep_alive",
+        "status",
+    )
 
     def __init__(self) -> None:
         self.status = 0

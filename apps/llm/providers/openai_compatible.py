@@ -1,8 +1,7 @@
-"""Any server that speaks OpenAI's chat completions, read straight from the socket: OpenAI itself,
-vLLM, llama.cpp, and most hosted providers.
+"""Servers with OpenAI's chat completions API: OpenAI, vLLM, llama.cpp, most hosted providers.
 
-Its HTTP is in `apps.llm.http.connections`. A chunk costs a tenth of what it costs through litellm, and
-less when many arrive together; docs/performance.md has the figures.
+The HTTP client is `apps.llm.http.connection_pool`. A chunk costs a tenth of what it costs through
+litellm, and less when many arrive together; docs/performance.md has the figures.
 """
 
 from __future__ import annotations
@@ -17,7 +16,12 @@ from typing import Any
 
 from apps.llm.error_mapping import error_from_status, parse_retry_after
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
-from apps.llm.http.connections import Answer, BadAddress, close_pool, pool
+from apps.llm.http.connection_pool import (
+    HttpResponse,
+    close_idle_connections,
+    connection_pool,
+)
+from apps.llm.http.request_encoding import InvalidUrl
 from apps.llm.provider_keys import api_key_from_env
 from apps.llm.providers.openai_response import (
     CompletionParser,
@@ -29,9 +33,9 @@ from apps.llm.types import EventHandler, ModelRequest
 MAX_ERROR_BYTES = 64 * 1024
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 TRAILING_BYTES_SECONDS = 0.1
-"""How long a finished answer waits for the end of its HTTP body, to keep the connection."""
+"""How long a complete answer waits for the end of its HTTP body, to keep the connection."""
 
-_NOT_TAKEN = ("support", "permitted", "unknown", "unrecognized")
+_REJECTION_WORDS = ("support", "permitted", "unknown", "unrecognized")
 
 _HEADERS = {
     "Accept": "text/event-stream, application/json",
@@ -40,25 +44,25 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "Parley",
 }
-_refused: dict[tuple[str, str], frozenset[str]] = {}
-"""Fields that a server has refused for a model, so that only its first turn asks twice."""
+_unsupported_fields: dict[tuple[str, str], frozenset[str]] = {}
+"""Fields that a server has rejected for a model, so that only its first turn is sent twice."""
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """POST to `{api_base}/chat/completions` and tell the answer as it comes.
+    """POST to `{api_base}/chat/completions` and pass on the answer as it comes.
 
     Raises: ProviderFailed, ProviderUnavailable.
     """
-    answer = CompletionParser(request, on_event)
+    parser = CompletionParser(request, on_event)
     try:
         # Closing the response closes its connection, unless the answer was read to its end.
-        with closing(await _ask(request)) as response:
-            await _read(request, response, answer)
-    except (BadAddress, ssl.SSLError) as error:
+        with closing(await _send(request)) as response:
+            await _read(request, response, parser)
+    except (InvalidUrl, ssl.SSLError) as error:
         raise ProviderFailed(f"{request.model}: {_name(error)} at {request.api_base}") from None
     except OSError as error:
         # The errors' own texts may quote headers, so only their names go on.
-        if answer.has_started:
+        if parser.has_started:
             raise ProviderFailed(
                 f"{request.model}: the answer broke off ({_name(error)})", retryable=True
             ) from None
@@ -70,37 +74,37 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
 
 async def aclose() -> None:
     """Close this event loop's connections."""
-    close_pool()
+    close_idle_connections()
     await asyncio.sleep(0)  # the loop closes their sockets
 
 
-async def _ask(request: ModelRequest) -> Answer:
-    """The response with the answer, asked for again without the fields that the server refuses."""
-    place = (request.api_base, request.model)
+async def _send(request: ModelRequest) -> HttpResponse:
+    """Return the response with the answer; sends again without the fields the server rejects."""
+    server_model = (request.api_base, request.model)
     while True:
-        refused = _refused.get(place, frozenset())
-        body = _body(request, refused)
+        unsupported = _unsupported_fields.get(server_model, frozenset())
+        body = _body(request, unsupported)
         response = await _post(request, body)
         if response.status == HTTPStatus.OK:
             return response
         with closing(response):
             error_body = await _read_at_most(response, MAX_ERROR_BYTES)
-        more_refused = _newly_refused(response.status, error_body, body) - refused
-        if not more_refused:
+        rejected = _rejected_fields(response.status, error_body, body) - unsupported
+        if not rejected:
             raise error_from_status(
                 request,
                 response.status,
                 code=parse_error_code(error_body),
                 retry_after=parse_retry_after(response.headers),
             )
-        _refused[place] = refused | more_refused
+        _unsupported_fields[server_model] = unsupported | rejected
 
 
-async def _post(request: ModelRequest, body: dict[str, Any]) -> Answer:
+async def _post(request: ModelRequest, body: dict[str, Any]) -> HttpResponse:
     headers = _HEADERS
     if key := api_key_from_env(request.api_key_env):
         headers = {**headers, "Authorization": f"Bearer {key}"}
-    return await pool().post(
+    return await connection_pool().post(
         f"{request.api_base.rstrip('/')}/chat/completions",
         body=json.dumps(body, separators=(",", ":")).encode(),
         headers=headers,
@@ -108,9 +112,9 @@ async def _post(request: ModelRequest, body: dict[str, Any]) -> Answer:
     )
 
 
-def _body(request: ModelRequest, refused: Set[str]) -> dict[str, Any]:
-    # OpenAI's reasoning models know the limit by its newer name alone, other servers by the older.
-    limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
+def _body(request: ModelRequest, unsupported: Set[str]) -> dict[str, Any]:
+    # OpenAI's reasoning models accept only the newer name of the limit, other servers the older.
+    limit = "max_completion_tokens" if "max_tokens" in unsupported else "max_tokens"
     optional: dict[str, Any] = {
         "temperature": request.temperature,
         limit: request.max_tokens,
@@ -119,51 +123,51 @@ def _body(request: ModelRequest, refused: Set[str]) -> dict[str, Any]:
     }
     return {
         "model": request.model,
-        "messages": [{"role": line.role, "content": line.content} for line in request.messages],
+        "messages": [{"role": each.role, "content": each.content} for each in request.messages],
         "stream": request.supports_streaming,
         **{
             name: value
             for name, value in optional.items()
-            if value is not None and name not in refused
+            if value is not None and name not in unsupported
         },
     }
 
 
-def _newly_refused(status: int, error_body: bytes, body: dict[str, Any]) -> frozenset[str]:
-    """The optional fields of `body` that the server says it cannot take."""
+def _rejected_fields(status: int, error_body: bytes, body: dict[str, Any]) -> frozenset[str]:
+    """The optional fields of `body` that the server says it does not support."""
     if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         return frozenset()
     error = parse_error_object(error_body)
-    said = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
+    text = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
     names = {"stream_options"}
-    if "max_completion_tokens" in said:
+    if "max_completion_tokens" in text:
         names.add("max_tokens")
-    if any(word in said.lower() for word in _NOT_TAKEN):
+    if any(word in text.lower() for word in _REJECTION_WORDS):
         names |= {"temperature", "user"}
-    return frozenset(name for name in names if name in body and name in said)
+    return frozenset(name for name in names if name in body and name in text)
 
 
-async def _read(request: ModelRequest, response: Answer, answer: CompletionParser) -> None:
+async def _read(request: ModelRequest, response: HttpResponse, parser: CompletionParser) -> None:
     if response.content_type == "application/json":
-        answer.feed_body(await _read_at_most(response, MAX_RESPONSE_BYTES))
+        parser.feed_body(await _read_at_most(response, MAX_RESPONSE_BYTES))
         return
     if response.content_type == "text/html":
         raise ProviderFailed(
             f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
         )
     try:
-        await response.pour(answer.feed)
+        await response.stream_to(parser.feed)
     except OSError:
-        if not answer.is_complete:
+        if not parser.is_complete:
             raise
         return
-    answer.finish()
-    await _read_last_bytes(response)
+    parser.finish()
+    await _read_trailing_bytes(response)
 
 
-async def _read_last_bytes(response: Answer) -> None:
+async def _read_trailing_bytes(response: HttpResponse) -> None:
     """Read the few bytes after `[DONE]`, so that the connection can serve the next turn."""
-    if response.is_over:
+    if response.is_complete:
         return
     with suppress(OSError):
         async with asyncio.timeout(TRAILING_BYTES_SECONDS):
@@ -171,12 +175,12 @@ async def _read_last_bytes(response: Answer) -> None:
                 pass
 
 
-async def _read_at_most(response: Answer, most: int) -> bytes:
-    """The body, cut at `most` bytes."""
+async def _read_at_most(response: HttpResponse, max_bytes: int) -> bytes:
+    """Read the body, truncated to `max_bytes`."""
     body = bytearray()
-    while len(body) < most and (piece := await response.read()):
+    while len(body) < max_bytes and (piece := await response.read()):
         body += piece
-    return bytes(body[:most])
+    return bytes(body[:max_bytes])
 
 
 def _name(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from tests.accounts.browser_session import (
 )
 from tests.factories import Team
 from tests.task_runner import run_jobs
-from tests.workspaces.people import actor_for, get_member
+from tests.workspaces.members import actor_for, get_member
 
 pytestmark = pytest.mark.usefixtures("queue")
 
@@ -54,7 +54,7 @@ def role_of(team: Team, email: str) -> str | None:
     return member.role if member else None
 
 
-def test_new_person_signs_up_and_joins_without_a_second_email(live_team: Team) -> None:
+def test_invited_user_signs_up_without_a_second_email(live_team: Team) -> None:
     email, client = f"dana-{new_id()}@example.com", new_browser()
     _, link = offered(live_team, email, Role.ADMIN)
     sent_emails()
@@ -70,7 +70,7 @@ def test_new_person_signs_up_and_joins_without_a_second_email(live_team: Team) -
     assert Member.objects.filter(user__email=email).count() == 1
 
 
-def test_account_of_an_invited_person_has_the_invited_address(live_team: Team) -> None:
+def test_sign_up_from_an_invitation_uses_the_invited_address(live_team: Team) -> None:
     email, other = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
     _, link = offered(live_team, email)
     client = new_browser()
@@ -80,7 +80,7 @@ def test_account_of_an_invited_person_has_the_invited_address(live_team: Team) -
     assert User.objects.filter(email=other).count() == 0
 
 
-def test_link_vouches_for_no_other_address(live_team: Team) -> None:
+def test_invitation_link_verifies_no_other_address(live_team: Team) -> None:
     _, link = offered(live_team, f"dana-{new_id()}@example.com")
     client, other = new_browser(), f"eve-{new_id()}@example.com"
     client.get(link)
@@ -89,7 +89,7 @@ def test_link_vouches_for_no_other_address(live_team: Team) -> None:
     assert (other, "Confirm your email address") in sent_emails()
 
 
-def test_person_with_an_account_logs_in_and_joins(live_team: Team) -> None:
+def test_invited_user_with_an_account_logs_in_and_joins(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     known(email)
     client, (_, link) = new_browser(), offered(live_team, email.upper(), Role.VIEWER)
@@ -101,7 +101,7 @@ def test_person_with_an_account_logs_in_and_joins(live_team: Team) -> None:
     assert role_of(live_team, email) == "viewer"
 
 
-def test_link_is_of_no_use_to_another_account(live_team: Team) -> None:
+def test_invitation_link_is_rejected_for_another_account(live_team: Team) -> None:
     eve = f"eve-{new_id()}@example.com"
     _, client = known(eve)
     _, link = offered(live_team, f"dana-{new_id()}@example.com")
@@ -111,7 +111,7 @@ def test_link_is_of_no_use_to_another_account(live_team: Team) -> None:
     assert "for another email address" in answer.content.decode()
 
 
-def test_withdrawn_and_made_up_links_say_so(live_team: Team) -> None:
+def test_revoked_and_invalid_links_show_an_error(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     _, client = known(email)
     invitation, link = offered(live_team, email)
@@ -124,7 +124,7 @@ def test_withdrawn_and_made_up_links_say_so(live_team: Team) -> None:
         assert (answer.status_code, "not one of ours" in answer.content.decode()) == (410, True)
 
 
-def test_signed_out_person_accepts_nothing(live_team: Team) -> None:
+def test_signed_out_visitor_cannot_accept_an_invitation(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
     _, link = offered(live_team, email)
     assert new_browser().post(link).status_code == 200

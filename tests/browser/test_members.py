@@ -14,7 +14,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team
 from tests.task_runner import run_jobs
-from tests.workspaces.people import roles_by_email, verify_email
+from tests.workspaces.members import roles_by_email, verify_email
 
 pytestmark = pytest.mark.browser
 

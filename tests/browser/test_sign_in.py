@@ -28,7 +28,7 @@ from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.task_runner import run_jobs
 from tests.web_processes import WebProcess
-from tests.workspaces.people import actor_for, get_member
+from tests.workspaces.members import actor_for, get_member
 
 pytestmark = pytest.mark.browser
 SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")

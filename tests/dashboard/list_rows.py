@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_lead
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import actor_for, add_new_member
+from tests.workspaces.members import actor_for, add_new_member
 
 QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
 
@@ -62,10 +62,10 @@ def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> 
             new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING"
         )
         log_refused_request(team.workspace.id, note)
-        _one_more_of_each(team, turn.chatbot)
+        _add_one_of_each(team, turn.chatbot)
 
 
-def _one_more_of_each(team: Team, chatbot: Chatbot) -> None:
+def _add_one_of_each(team: Team, chatbot: Chatbot) -> None:
     """Of what people make and ask for, each by somebody new."""
     workspace, number, someone = (
         team.workspace,

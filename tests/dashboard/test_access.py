@@ -19,11 +19,11 @@ from tests.conversations.export_helpers import make_export
 from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
 from tests.leads.lead_factory import make_lead
 from tests.turns.new_turns import opened
-from tests.workspaces.people import actor_for, get_member
+from tests.workspaces.members import actor_for, get_member
 
-HANDS = [*Role.values, "outsider", "anonymous"]
+ACTORS = [*Role.values, "outsider", "anonymous"]
 
-WANTED = {
+URLS_BY_PERMISSION = {
     Permission.VIEW: """overview live chatbots chatbot rate_limit_preview versions version
         conversations conversation turn credits month leads lead webhooks webhook delivery keys
         developers developers_page requests settings members leave_workspace""",
@@ -48,10 +48,10 @@ WANTED = {
 """What each address wants of a member, by the rows of docs/roles.md: written apart from the views,
 so that a view that asks for too little is noticed. A new address wants its name here."""
 
-ROW_OF = {name: row for row, names in WANTED.items() for name in names.split()}
+PERMISSIONS = {name: row for row, names in URLS_BY_PERMISSION.items() for name in names.split()}
 
 
-def arguments(team: Team) -> dict[str, str]:
+def url_arguments(team: Team) -> dict[str, str]:
     """What the addresses name, each of the team's workspace. A new name wants a line here."""
     turn = opened(make_chatbot(team.workspace))
     alice = get_member(team.workspace, team.alice)
@@ -86,7 +86,7 @@ def arguments(team: Team) -> dict[str, str]:
     }
 
 
-def browser(team: Team, hand: str) -> Client:
+def client_for(team: Team, hand: str) -> Client:
     client = Client()
     if hand == "outsider":
         client.force_login(team.charlie)
@@ -97,37 +97,37 @@ def browser(team: Team, hand: str) -> Client:
     return client
 
 
-def address(pattern: URLPattern, values: dict[str, str]) -> str:
+def url_of(pattern: URLPattern, values: dict[str, str]) -> str:
     names = {"slug", *pattern.pattern.converters}
     unknown = names - values.keys()
-    assert not unknown, f"Say in arguments() of {__file__} what {unknown} is."
+    assert not unknown, f"Say in url_arguments() of {__file__} what {unknown} is."
     return reverse(f"dashboard:{pattern.name}", kwargs={name: values[name] for name in names})
 
 
-@pytest.mark.parametrize("hand", HANDS)
-def test_each_page_opens_to_whom_the_table_says(team: Team, hand: str) -> None:
-    client, values = browser(team, hand), arguments(team)
+@pytest.mark.parametrize("hand", ACTORS)
+def test_page_permissions_match_the_table(team: Team, hand: str) -> None:
+    client, values = client_for(team, hand), url_arguments(team)
     found, expected = {}, {}
     for pattern in urlpatterns:
-        found[pattern.name] = client.get(address(pattern, values)).status_code
+        found[pattern.name] = client.get(url_of(pattern, values)).status_code
         if hand == "anonymous":
             expected[pattern.name] = {302}
         elif hand == "outsider":
             expected[pattern.name] = {404}
         else:
             # What only takes a POST says so (405) to who may; what it wants is asked first.
-            allowed = is_allowed(hand, ROW_OF[str(pattern.name)])
+            allowed = is_allowed(hand, PERMISSIONS[str(pattern.name)])
             expected[pattern.name] = {200, 302, 405} if allowed else {403}
     wrong = {name: code for name, code in found.items() if code not in expected[name]}
     assert wrong == {}
 
 
-def test_each_address_has_its_row() -> None:
-    assert {pattern.name for pattern in urlpatterns} == ROW_OF.keys()
+def test_table_lists_every_url() -> None:
+    assert {pattern.name for pattern in urlpatterns} == PERMISSIONS.keys()
 
 
-def test_workspace_that_is_not_there_looks_like_a_foreign_one(team: Team) -> None:
-    client = browser(team, "outsider")
+def test_unknown_and_foreign_workspace_get_the_same_404(team: Team) -> None:
+    client = client_for(team, "outsider")
     there = client.get(f"/w/{team.workspace.slug}/")
     nowhere = client.get("/w/nowhere/")
     assert (there.status_code, nowhere.status_code) == (404, 404)
@@ -138,7 +138,7 @@ def test_workspace_that_is_not_there_looks_like_a_foreign_one(team: Team) -> Non
     assert pages[0] == pages[1]
 
 
-def test_the_table_for_people_is_the_one_in_the_code() -> None:
+def test_roles_doc_matches_the_code() -> None:
     lines = (ROOT / "docs" / "roles.md").read_text().splitlines()
     cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     rows = [[cell.strip() for cell in row] for row in cells]

@@ -33,7 +33,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.turns.new_turns import completed, opened
-from tests.workspaces.people import get_member
+from tests.workspaces.members import get_member
 
 SECRET = "Zanzibar"
 

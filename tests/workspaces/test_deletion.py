@@ -22,7 +22,7 @@ from apps.workspaces.services import (
 )
 from apps.workspaces.tasks import send_deletion_notices
 from tests.factories import Team
-from tests.workspaces.people import actor_for, add_new_member, get_member, roles_by_email
+from tests.workspaces.members import actor_for, add_new_member, get_member, roles_by_email
 
 
 def ask(team: Team, name: str | None = None) -> Workspace:
@@ -38,14 +38,14 @@ def due(team: Team) -> datetime:
 
 
 @pytest.mark.parametrize("typed", ["", "other", "DEMO"])
-def test_deletion_asks_for_the_name(team: Team, typed: str) -> None:
+def test_deletion_requires_the_exact_name(team: Team, typed: str) -> None:
     with pytest.raises(NameMismatch):
         ask(team, typed)
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
 
 
-def test_deletion_is_due_in_seven_days_and_changes_nothing_until_then(team: Team) -> None:
+def test_deletion_is_due_after_seven_days(team: Team) -> None:
     before = roles_by_email(team.workspace)
     ask(team)
     assert timedelta(days=6, hours=23) < due(team) - timezone.now() <= timedelta(days=7)
@@ -54,7 +54,7 @@ def test_deletion_is_due_in_seven_days_and_changes_nothing_until_then(team: Team
     assert (roles_by_email(team.workspace), list(workspaces_to_close(early))) == (before, [])
 
 
-def test_asking_again_does_not_move_the_day(team: Team) -> None:
+def test_repeated_request_does_not_move_the_date(team: Team) -> None:
     ask(team)
     day = due(team)
     ask(team)
@@ -62,7 +62,7 @@ def test_asking_again_does_not_move_the_day(team: Team) -> None:
     assert entries_for(team.workspace.id).filter(action="workspace.deletion_scheduled").count() == 1
 
 
-def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
+def test_deletion_can_be_cancelled_until_it_is_due(team: Team) -> None:
     ask(team)
     day = due(team)
     cancel_deletion(
@@ -73,7 +73,7 @@ def test_deletion_can_be_taken_back_until_the_day(team: Team) -> None:
     assert said == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
 
 
-def test_closed_workspace_lets_go_of_its_name_members_and_invitations(team: Team) -> None:
+def test_closing_frees_the_slug_and_removes_members(team: Team) -> None:
     slug, alice = team.workspace.slug, get_member(team.workspace, team.alice)
     invite(
         workspace=team.workspace,
@@ -93,7 +93,7 @@ def test_closed_workspace_lets_go_of_its_name_members_and_invitations(team: Team
     assert create_workspace(slug=slug, owner=team.charlie).slug == slug
 
 
-def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
+def test_closed_workspace_stays_closed(team: Team) -> None:
     ask(team)
     day = due(team)
     actor = actor_for(get_member(team.workspace, team.alice))
@@ -103,7 +103,7 @@ def test_closed_workspace_is_closed_once_and_for_good(team: Team) -> None:
     assert entries_for(team.workspace.id)[0].action == "workspace.closed"
 
 
-def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:
+def test_owners_get_an_email_with_a_link_to_cancel(team: Team) -> None:
     other = add_new_member(team.workspace, Role.OWNER)
     ask(team)
     send_deletion_notices(team.workspace.id)
@@ -112,7 +112,7 @@ def test_owners_are_told_and_how_to_keep_it(team: Team) -> None:
     assert [sent.body.count(link) for sent in mail.outbox] == [1, 1]
 
 
-def test_owners_are_not_told_of_what_was_taken_back(team: Team) -> None:
+def test_cancelled_deletion_sends_no_email(team: Team) -> None:
     ask(team)
     cancel_deletion(
         workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
@@ -121,7 +121,7 @@ def test_owners_are_not_told_of_what_was_taken_back(team: Team) -> None:
     assert mail.outbox == []
 
 
-def test_database_refuses_an_end_before_its_time(team: Team) -> None:
+def test_database_rejects_closing_before_the_due_date(team: Team) -> None:
     now = timezone.now()
     mine = Workspace.objects.filter(pk=team.workspace.pk)
     for fields in (

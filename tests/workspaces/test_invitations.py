@@ -37,7 +37,7 @@ from apps.workspaces.services import (
 from apps.workspaces.tasks import send_invitation
 from tests.factories import Team, make_team, make_user
 from tests.task_runner import run_jobs
-from tests.workspaces.people import actor_for, get_member, roles_by_email, verify_email
+from tests.workspaces.members import actor_for, get_member, roles_by_email, verify_email
 
 
 def send(team: Team, email: str, role: Role = Role.MEMBER) -> Invitation:
@@ -56,7 +56,7 @@ def html_of(sent: mail.EmailMessage) -> str:
     return str(sent.alternatives[0][0])
 
 
-def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
+def test_invited_user_gets_the_role_of_the_invitation(team: Team) -> None:
     accept(send(team, team.charlie.email, Role.VIEWER), verify_email(team.charlie))
     assert roles_by_email(team.workspace)[team.charlie.email] == "viewer"
     said = [(entry.actor_label, entry.action) for entry in reversed(entries_for(team.workspace.id))]
@@ -67,30 +67,30 @@ def test_invited_person_gets_the_role_that_was_offered(team: Team) -> None:
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title, lambda email: f"  {email} "])
-def test_case_and_space_of_the_address_do_not_matter(team: Team, change: Any) -> None:
+def test_invitation_ignores_case_and_spaces_of_the_address(team: Team, change: Any) -> None:
     accept(send(team, change(team.charlie.email)), verify_email(team.charlie))
     assert roles_by_email(team.workspace)[team.charlie.email] == "member"
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b", "a@b.c\nBcc: d@e.f", "x" * 250 + "@e.com"])
-def test_address_that_is_none_is_refused(team: Team, email: str) -> None:
+def test_invalid_address_is_rejected(team: Team, email: str) -> None:
     with pytest.raises(ValidationError):
         send(team, email)
     assert open_invitations_for(team.workspace.id).count() == 0
 
 
 @pytest.mark.parametrize("role", ["owner", "king", ""])
-def test_nobody_is_invited_as_owner_or_nothing(team: Team, role: Any) -> None:
+def test_invalid_role_is_rejected(team: Team, role: Any) -> None:
     with pytest.raises(ValidationError):
         send(team, "dana@example.com", role)
 
 
-def test_member_is_not_invited_again(team: Team) -> None:
+def test_member_cannot_be_invited(team: Team) -> None:
     with pytest.raises(AlreadyMember):
         send(team, team.bob.email.upper())
 
 
-def test_new_invitation_replaces_the_one_before(team: Team) -> None:
+def test_new_invitation_replaces_the_open_one(team: Team) -> None:
     first = send(team, team.charlie.email, Role.ADMIN)
     second = send(team, team.charlie.email.upper(), Role.VIEWER)
     assert list(open_invitations_for(team.workspace.id)) == [second]
@@ -99,7 +99,7 @@ def test_new_invitation_replaces_the_one_before(team: Team) -> None:
     assert accept(second, team.charlie).role == "viewer"
 
 
-def test_database_refuses_a_second_open_invitation(team: Team) -> None:
+def test_database_rejects_a_second_open_invitation(team: Team) -> None:
     first = send(team, team.charlie.email)
     with pytest.raises(IntegrityError, match="workspaces_one_open_invitation"):
         Invitation.objects.create(
@@ -110,7 +110,7 @@ def test_database_refuses_a_second_open_invitation(team: Team) -> None:
         )
 
 
-def test_revoked_invitation_opens_nothing(team: Team) -> None:
+def test_revoked_invitation_cannot_be_accepted(team: Team) -> None:
     invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
     revoke_invitation(invitation=invitation, actor=actor_for(alice))
     revoke_invitation(invitation=invitation, actor=actor_for(alice))
@@ -119,7 +119,7 @@ def test_revoked_invitation_opens_nothing(team: Team) -> None:
     assert entries_for(team.workspace.id).filter(action="invitation.revoked").count() == 1
 
 
-def test_accepted_invitation_is_not_revoked(team: Team) -> None:
+def test_accepted_invitation_cannot_be_revoked(team: Team) -> None:
     invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
     accept(invitation, verify_email(team.charlie))
     revoke_invitation(invitation=invitation, actor=actor_for(alice))
@@ -127,36 +127,36 @@ def test_accepted_invitation_is_not_revoked(team: Team) -> None:
     assert (invitation.revoked_at, invitation.accepted_by) == (None, team.charlie)
 
 
-def test_expired_invitation_opens_nothing(team: Team) -> None:
+def test_expired_invitation_cannot_be_accepted(team: Team) -> None:
     invitation = send(team, team.charlie.email)
     Invitation.objects.filter(pk=invitation.pk).update(expires_at=timezone.now())
     with pytest.raises(InvitationExpired):
         accept(invitation, verify_email(team.charlie))
 
 
-def test_invitation_is_open_for_seven_days(team: Team) -> None:
+def test_invitation_expires_after_seven_days(team: Team) -> None:
     left = send(team, team.charlie.email).expires_at - timezone.now()
     assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
 
 
-def test_invitation_is_for_the_address_alone(team: Team) -> None:
+def test_invitation_is_rejected_for_another_address(team: Team) -> None:
     invitation = send(team, "dana@example.com")
     with pytest.raises(InvitationEmailMismatch):
         accept(invitation, verify_email(team.charlie))
     assert team.charlie.email not in roles_by_email(team.workspace)
 
 
-def test_address_must_be_shown_to_be_ones_own(team: Team) -> None:
+def test_invitation_requires_a_verified_address(team: Team) -> None:
     with pytest.raises(InvitationEmailMismatch):
         accept(send(team, team.charlie.email), team.charlie)
 
 
-def test_same_person_may_follow_the_link_again(team: Team) -> None:
+def test_accepting_twice_returns_the_same_member(team: Team) -> None:
     invitation = send(team, team.charlie.email)
     assert accept(invitation, verify_email(team.charlie)) == accept(invitation, team.charlie)
 
 
-def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
+def test_removed_member_cannot_reuse_the_link(team: Team) -> None:
     invitation, alice = send(team, team.charlie.email), get_member(team.workspace, team.alice)
     member = accept(invitation, verify_email(team.charlie))
     remove_member(workspace=team.workspace, member=member, by=alice, actor=actor_for(alice))
@@ -164,26 +164,26 @@ def test_link_does_not_bring_a_removed_member_back(team: Team) -> None:
         accept(invitation, team.charlie)
 
 
-def test_member_meanwhile_keeps_the_role(team: Team) -> None:
+def test_accepting_does_not_change_the_role_of_a_member(team: Team) -> None:
     invitation = send(team, team.charlie.email, Role.VIEWER)
     Member.objects.create(workspace=team.workspace, user=team.charlie, role=Role.ADMIN)
     assert accept(invitation, verify_email(team.charlie)).role == "admin"
 
 
 @pytest.mark.parametrize("token", ["", "x", "a~b", "c" * 25, "\x00", "é~é"])
-def test_link_that_is_not_ours_is_refused(team: Team, token: str) -> None:
+def test_invalid_token_is_rejected(team: Team, token: str) -> None:
     with pytest.raises(InvitationNotFound):
         accept_invitation(token=token, user=team.charlie, actor=user_actor(team.charlie))
 
 
-def test_link_is_signed(team: Team) -> None:
+def test_forged_token_is_rejected(team: Team) -> None:
     first, second = send(team, team.charlie.email), send(team, "dana@example.com")
     forged = f"{second.pk}~{invitation_token(first).split('~')[1]}"
     with pytest.raises(InvitationNotFound):
         accept_invitation(token=forged, user=team.charlie, actor=user_actor(team.charlie))
 
 
-def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None:
+def test_concurrent_accepts_create_one_member(committed: None) -> None:
     team = make_team()
     invitation, charlie = send(team, team.charlie.email), verify_email(team.charlie)
     barrier = Barrier(4)
@@ -201,7 +201,7 @@ def test_invitation_used_twice_at_once_makes_one_member(committed: None) -> None
     assert entries_for(team.workspace.id).filter(action="invitation.accepted").count() == 1
 
 
-def test_address_invited_twice_at_once_has_one_open_invitation(committed: None) -> None:
+def test_concurrent_invites_leave_one_open_invitation(committed: None) -> None:
     team, email = make_team(), f"dana-{new_id()}@example.com"
     barrier = Barrier(4)
 
@@ -217,7 +217,7 @@ def test_address_invited_twice_at_once_has_one_open_invitation(committed: None) 
     assert open_invitations_for(team.workspace.id).count() == 1
 
 
-def test_email_is_sent_by_a_job_once_the_invitation_is_committed(
+def test_email_is_sent_by_a_task_after_the_commit(
     team: Team, django_capture_on_commit_callbacks: Any
 ) -> None:
     run_jobs()
@@ -236,7 +236,7 @@ def test_email_is_sent_by_a_job_once_the_invitation_is_committed(
     assert f"{team.alice.email} invites you" in sent.body
 
 
-def test_email_of_an_invitation_that_ended_is_not_sent(team: Team) -> None:
+def test_revoked_invitation_sends_no_email(team: Team) -> None:
     invitation, alice = send(team, "dana@example.com"), get_member(team.workspace, team.alice)
     revoke_invitation(invitation=invitation, actor=actor_for(alice))
     send_invitation(invitation.id)
@@ -244,7 +244,7 @@ def test_email_of_an_invitation_that_ended_is_not_sent(team: Team) -> None:
     assert mail.outbox == []
 
 
-def test_name_of_a_workspace_is_inert_in_the_email(team: Team) -> None:
+def test_workspace_name_is_escaped_in_the_email(team: Team) -> None:
     team.workspace.name = '<img src=x onerror="alert(1)">\nBcc: eve@example.com'
     team.workspace.save()
     send_invitation(send(team, "dana@example.com").id)
@@ -253,7 +253,7 @@ def test_name_of_a_workspace_is_inert_in_the_email(team: Team) -> None:
     assert (sent.subject.count("\n"), sent.bcc) == (0, [])
 
 
-def test_closed_workspace_lets_nobody_in(team: Team) -> None:
+def test_closed_workspace_accepts_no_invitation(team: Team) -> None:
     invitation = send(team, team.charlie.email)
     now = timezone.now()
     type(team.workspace).objects.filter(pk=team.workspace.pk).update(
@@ -263,7 +263,7 @@ def test_closed_workspace_lets_nobody_in(team: Team) -> None:
         accept(invitation, verify_email(team.charlie))
 
 
-def test_invitations_are_listed_for_their_workspace(team: Team) -> None:
+def test_invitations_are_listed_per_workspace(team: Team) -> None:
     mine = send(team, make_user().email)
     charlie = get_member(team.other_workspace, team.charlie)
     invite(

@@ -20,7 +20,7 @@ from apps.workspaces.services import (
     transfer_ownership,
 )
 from tests.factories import Team, make_team
-from tests.workspaces.people import actor_for, add_new_member, get_member, roles_by_email
+from tests.workspaces.members import actor_for, add_new_member, get_member, roles_by_email
 
 
 def actions(team: Team) -> list[tuple[str, str, str]]:
@@ -34,7 +34,7 @@ def change(team: Team, member: Member, role: Role, by: Member) -> Member:
     )
 
 
-def test_role_is_changed_and_written_down(team: Team) -> None:
+def test_role_change_is_audited(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.ADMIN, alice)
     assert roles_by_email(team.workspace) == {team.alice.email: "owner", team.bob.email: "admin"}
@@ -42,13 +42,13 @@ def test_role_is_changed_and_written_down(team: Team) -> None:
     assert entries_for(team.workspace.id)[0].details == {"role": ["member", "admin"]}
 
 
-def test_role_that_is_had_already_is_not_written_down(team: Team) -> None:
+def test_unchanged_role_is_not_audited(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.MEMBER, alice)
     assert actions(team) == []
 
 
-def test_admin_makes_and_touches_no_owner(team: Team) -> None:
+def test_admin_cannot_add_change_or_remove_an_owner(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     admin = add_new_member(team.workspace, Role.ADMIN)
     before = roles_by_email(team.workspace)
@@ -63,7 +63,7 @@ def test_admin_makes_and_touches_no_owner(team: Team) -> None:
     assert (roles_by_email(team.workspace), actions(team)) == (before, [])
 
 
-def test_role_is_looked_at_now_not_when_the_page_was_opened(team: Team) -> None:
+def test_role_is_read_again_before_a_change(team: Team) -> None:
     alice, stale = (
         get_member(team.workspace, team.alice),
         add_new_member(team.workspace, Role.OWNER),
@@ -74,7 +74,7 @@ def test_role_is_looked_at_now_not_when_the_page_was_opened(team: Team) -> None:
         change(team, alice, Role.MEMBER, stale)
 
 
-def test_last_owner_is_not_demoted_removed_and_does_not_leave(team: Team) -> None:
+def test_last_owner_cannot_be_demoted_or_removed_or_leave(team: Team) -> None:
     alice = get_member(team.workspace, team.alice)
     with pytest.raises(LastOwner):
         change(team, alice, Role.ADMIN, alice)
@@ -85,7 +85,7 @@ def test_last_owner_is_not_demoted_removed_and_does_not_leave(team: Team) -> Non
     assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
-def test_owner_leaves_when_there_is_another(team: Team) -> None:
+def test_owner_can_leave_if_there_is_another(team: Team) -> None:
     alice = get_member(team.workspace, team.alice)
     other = add_new_member(team.workspace, Role.OWNER)
     leave_workspace(workspace=team.workspace, member=alice, actor=actor_for(alice))
@@ -93,7 +93,7 @@ def test_owner_leaves_when_there_is_another(team: Team) -> None:
     assert actions(team) == [(team.alice.email, "member.left", team.alice.email)]
 
 
-def test_member_is_removed_from_this_workspace_alone(team: Team) -> None:
+def test_member_is_removed_from_one_workspace_only(team: Team) -> None:
     alice = get_member(team.workspace, team.alice)
     charlie = Member.objects.create(workspace=team.workspace, user=team.charlie)
     remove_member(workspace=team.workspace, member=charlie, by=alice, actor=actor_for(alice))
@@ -112,20 +112,20 @@ def test_member_of_another_workspace_is_not_found(team: Team) -> None:
         change(team, charlie, Role.VIEWER, alice)
 
 
-def test_ownership_is_handed_over(team: Team) -> None:
+def test_ownership_is_transferred(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     transfer_ownership(workspace=team.workspace, to=bob, by=alice, actor=actor_for(alice))
     assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
     assert actions(team) == [(team.alice.email, "member.ownership_received", team.bob.email)]
 
 
-def test_ownership_handed_to_oneself_changes_nothing(team: Team) -> None:
+def test_transfer_to_oneself_changes_nothing(team: Team) -> None:
     alice, again = get_member(team.workspace, team.alice), get_member(team.workspace, team.alice)
     transfer_ownership(workspace=team.workspace, to=again, by=alice, actor=actor_for(alice))
     assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
-def test_staff_make_an_owner_where_the_last_one_is_gone(team: Team) -> None:
+def test_make_owner_checks_no_role(team: Team) -> None:
     bob = get_member(team.workspace, team.bob)
     make_owner(member=bob, actor=actor_for(bob))
     assert roles_by_email(team.workspace)[team.bob.email] == "owner"
@@ -138,7 +138,7 @@ def test_staff_make_an_owner_where_the_last_one_is_gone(team: Team) -> None:
         "DELETE FROM workspaces_member WHERE workspace_id = %s",
     ],
 )
-def test_database_keeps_an_owner_whoever_writes(team: Team, statement: str) -> None:
+def test_database_rejects_removing_the_last_owner(team: Team, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         with pytest.raises(IntegrityError, match="without an owner"), transaction.atomic():
@@ -165,7 +165,7 @@ def at_once(*steps: Callable[[], object]) -> list[str]:
 
 
 @pytest.mark.parametrize("_", range(4))
-def test_two_owners_who_leave_at_once_leave_one(committed: None, _: int) -> None:
+def test_concurrent_leaves_keep_one_owner(committed: None, _: int) -> None:
     team = make_team()
     first, second = (
         get_member(team.workspace, team.alice),
@@ -180,7 +180,7 @@ def test_two_owners_who_leave_at_once_leave_one(committed: None, _: int) -> None
 
 
 @pytest.mark.parametrize("_", range(4))
-def test_two_owners_who_demote_each_other_leave_one(committed: None, _: int) -> None:
+def test_concurrent_demotions_keep_one_owner(committed: None, _: int) -> None:
     team = make_team()
     first, second = (
         get_member(team.workspace, team.alice),
@@ -194,7 +194,7 @@ def test_two_owners_who_demote_each_other_leave_one(committed: None, _: int) -> 
     assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 
-def test_database_decides_between_two_writers_who_do_not_ask_us(committed: None) -> None:
+def test_database_keeps_an_owner_under_concurrent_updates(committed: None) -> None:
     team = make_team()
     places = [get_member(team.workspace, team.alice), add_new_member(team.workspace, Role.OWNER)]
     barrier = Barrier(2)

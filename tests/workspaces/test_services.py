@@ -20,30 +20,30 @@ from apps.workspaces.services import (
     rename_workspace,
 )
 from tests.factories import Team, make_user
-from tests.workspaces.people import roles
+from tests.workspaces.members import roles_by_email
 
 
-def test_workspace_belongs_to_its_owner(team: Team) -> None:
+def test_created_workspace_has_its_owner(team: Team) -> None:
     slug = f"new-{new_id()}"
     workspace = create_workspace(slug=slug, owner=team.charlie, name="New")
     assert (workspace.slug, workspace.name) == (slug, "New")
-    assert roles(workspace) == {team.charlie.email: "owner"}
+    assert roles_by_email(workspace) == {team.charlie.email: "owner"}
 
 
-def test_workspace_is_named_by_its_slug_unless_told(team: Team) -> None:
+def test_workspace_name_defaults_to_the_slug(team: Team) -> None:
     slug = f"new-{new_id()}"
     assert create_workspace(slug=slug, owner=team.charlie).name == slug
 
 
 @pytest.mark.parametrize("slug", ["a", "7", "a-b", "a--b", "x" * 48])
-def test_slug_of_letters_digits_and_inner_hyphens_is_taken(team: Team, slug: str) -> None:
+def test_valid_slug_is_accepted(team: Team, slug: str) -> None:
     assert create_workspace(slug=slug, owner=team.alice).slug == slug
 
 
 @pytest.mark.parametrize(
     "slug", ["", "-a", "a-", "A", "a b", "a_b", "ä", "a.b", "x" * 49, "a/b", "a\n"]
 )
-def test_slug_of_another_form_is_refused(team: Team, slug: str) -> None:
+def test_invalid_slug_is_rejected(team: Team, slug: str) -> None:
     before = Workspace.objects.count()
     with pytest.raises(ValidationError) as caught:
         create_workspace(slug=slug, owner=team.alice, name="Name")
@@ -51,43 +51,43 @@ def test_slug_of_another_form_is_refused(team: Team, slug: str) -> None:
     assert Workspace.objects.count() == before
 
 
-def test_slug_of_another_workspace_is_refused(team: Team) -> None:
+def test_taken_slug_is_rejected(team: Team) -> None:
     with pytest.raises(ValidationError, match="A workspace with this slug exists"):
-        create_workspace(slug=team.outside.slug, owner=team.alice)
-    assert roles(team.outside) == {team.charlie.email: "owner"}
+        create_workspace(slug=team.other_workspace.slug, owner=team.alice)
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
 
 
-def test_member_joins_one_workspace_only(team: Team) -> None:
+def test_member_is_added_to_one_workspace_only(team: Team) -> None:
     add_member(workspace=team.workspace, user=team.charlie, role=Role.VIEWER)
-    assert roles(team.workspace) == {
+    assert roles_by_email(team.workspace) == {
         team.alice.email: "owner",
         team.bob.email: "member",
         team.charlie.email: "viewer",
     }
-    assert roles(team.outside) == {team.charlie.email: "owner"}
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
 
 
-def test_member_joins_once(team: Team) -> None:
+def test_member_cannot_be_added_twice(team: Team) -> None:
     with pytest.raises(ValidationError):
         add_member(workspace=team.workspace, user=team.bob, role=Role.ADMIN)
-    assert roles(team.workspace)[team.bob.email] == "member"
+    assert roles_by_email(team.workspace)[team.bob.email] == "member"
 
 
-def test_database_refuses_a_second_membership(team: Team) -> None:
+def test_database_rejects_a_second_membership(team: Team) -> None:
     with pytest.raises(IntegrityError, match="workspaces_member_once"), transaction.atomic():
         Member.objects.create(workspace=team.workspace, user=team.bob, role=Role.ADMIN)
 
 
-def test_database_refuses_an_unknown_role(team: Team) -> None:
+def test_database_rejects_an_unknown_role(team: Team) -> None:
     with pytest.raises(IntegrityError, match="workspaces_member_role_known"), transaction.atomic():
         Member.objects.create(workspace=team.workspace, user=team.charlie, role="king")
 
 
-def test_workspace_is_found_by_its_slug(team: Team) -> None:
+def test_get_workspace_by_slug_returns_the_workspace(team: Team) -> None:
     assert get_workspace_by_slug(team.workspace.slug) == team.workspace
 
 
-def test_workspace_that_is_not_there_is_named(db: None) -> None:
+def test_get_workspace_by_slug_names_the_missing_slug(db: None) -> None:
     with pytest.raises(ValueError, match="There is no workspace 'nowhere'"):
         get_workspace_by_slug("nowhere")
 
@@ -103,14 +103,14 @@ def test_workspace_that_is_not_there_is_named(db: None) -> None:
         ("x" * 120, "x" * 40),
     ],
 )
-def test_slug_is_made_of_the_name(team: Team, name: str, stem: str) -> None:
+def test_slug_is_made_from_the_name(team: Team, name: str, stem: str) -> None:
     workspace = create_workspace_from_name(
         name=name, owner=team.alice, actor=user_actor(team.alice)
     )
     assert (workspace.slug, workspace.name) == (stem, name.strip())
 
 
-def test_second_workspace_of_a_name_has_a_slug_of_its_own(team: Team) -> None:
+def test_taken_slug_gets_a_random_suffix(team: Team) -> None:
     first, second = (
         create_workspace_from_name(name="Twins", owner=user, actor=user_actor(user))
         for user in (team.alice, team.bob)
@@ -118,7 +118,7 @@ def test_second_workspace_of_a_name_has_a_slug_of_its_own(team: Team) -> None:
     assert (first.slug, second.slug[:6], len(second.slug)) == ("twins", "twins-", 12)
 
 
-def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> None:
+def test_concurrent_workspaces_of_one_name_get_unique_slugs(committed: None) -> None:
     name, users = f"Rush {new_id()}", [make_user() for _ in range(4)]
     barrier = Barrier(4)
 
@@ -134,13 +134,13 @@ def test_workspaces_of_one_name_made_at_once_are_all_made(committed: None) -> No
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121])
-def test_workspace_needs_a_name_that_fits(team: Team, name: str) -> None:
+def test_invalid_workspace_name_is_rejected(team: Team, name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         create_workspace_from_name(name=name, owner=team.alice, actor=user_actor(team.alice))
     assert list(caught.value.message_dict) == ["name"]
 
 
-def test_new_name_keeps_the_slug_and_is_written_down(team: Team) -> None:
+def test_rename_keeps_the_slug_and_is_audited(team: Team) -> None:
     before, slug = team.workspace.name, team.workspace.slug
     for _ in range(2):
         rename_workspace(workspace=team.workspace, name=" New ", actor=user_actor(team.alice))

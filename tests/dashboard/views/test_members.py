@@ -11,7 +11,7 @@ from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import open_invitations_for
 from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team
-from tests.workspaces.people import add_new_member, get_member, roles_by_email
+from tests.workspaces.members import add_new_member, get_member, roles_by_email
 
 
 def test_members_are_listed_owners_first(team: Team) -> None:
@@ -24,7 +24,7 @@ def test_members_are_listed_owners_first(team: Team) -> None:
     ]
 
 
-def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
+def test_invitation_is_sent_again_and_revoked(team: Team) -> None:
     alice = login(team.alice)
     form = {"email": " Dana@Example.com ", "role": "viewer"}
     for _ in range(2):
@@ -48,22 +48,20 @@ def test_somebody_is_invited_again_and_the_offer_withdrawn(team: Team) -> None:
         ({"email": "a@example.com"}, "role"),
     ],
 )
-def test_invitation_that_is_not_valid_is_told_on_the_form(
-    team: Team, form: dict[str, str], wrong: str
-) -> None:
+def test_invalid_invitation_gets_form_errors(team: Team, form: dict[str, str], wrong: str) -> None:
     response = login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     assert response.status_code == 422
     assert response.context["form"].errors.keys() == {wrong}
     assert Invitation.objects.filter(workspace=team.workspace).count() == 0
 
 
-def test_member_is_not_invited_again(team: Team) -> None:
+def test_member_cannot_be_invited(team: Team) -> None:
     form = {"email": team.bob.email, "role": "viewer"}
     response = login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     assert response.context["form"].errors == {"email": ["This person is already a member."]}
 
 
-def test_role_is_changed_and_a_member_removed(team: Team) -> None:
+def test_member_role_is_changed_and_member_removed(team: Team) -> None:
     alice, bob = login(team.alice), get_member(team.workspace, team.bob)
     alice.post(page_path(team.workspace, f"members/{bob.id}/role"), {"role": "admin"})
     assert roles_by_email(team.workspace)[team.bob.email] == "admin"
@@ -72,13 +70,13 @@ def test_role_is_changed_and_a_member_removed(team: Team) -> None:
     assert login(team.bob).get(page_path(team.workspace, "members")).status_code == 404
 
 
-def test_ownership_is_handed_over(team: Team) -> None:
+def test_ownership_is_transferred(team: Team) -> None:
     bob = get_member(team.workspace, team.bob)
     login(team.alice).post(page_path(team.workspace, f"members/{bob.id}/transfer"))
     assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
 
 
-def test_last_owner_is_told_why_not(team: Team) -> None:
+def test_last_owner_cannot_leave_or_change_role(team: Team) -> None:
     alice, me = login(team.alice), get_member(team.workspace, team.alice)
     sentence = "A workspace needs an owner. Make another member an owner first."
     for page, form in [
@@ -92,7 +90,7 @@ def test_last_owner_is_told_why_not(team: Team) -> None:
     assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
-def test_admin_is_told_that_owners_are_not_theirs_to_change(team: Team) -> None:
+def test_admin_cannot_change_owners(team: Team) -> None:
     admin = clients_by_role(team)["admin"]
     me, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     for page, form in [
@@ -111,7 +109,7 @@ def test_member_leaves(team: Team) -> None:
     assert roles_by_email(team.workspace) == {team.alice.email: "owner"}
 
 
-def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -> None:
+def test_other_workspaces_members_are_not_found(team: Team) -> None:
     alice, charlie = login(team.alice), get_member(team.other_workspace, team.charlie)
     login(team.charlie).post(
         page_path(team.other_workspace, "members/invite"),
@@ -132,7 +130,7 @@ def test_people_and_invitations_of_another_workspace_are_not_there(team: Team) -
 
 
 @pytest.mark.parametrize("page", ["members/invite", "members/{id}/role", "members/{id}/remove"])
-def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
+def test_changing_members_requires_permission(team: Team, page: str) -> None:
     target = add_new_member(team.workspace, Role.VIEWER)
     form = {"role": "viewer", "email": "dana@example.com"}
     found = {
@@ -144,7 +142,7 @@ def test_what_changes_members_is_kept_to_who_may(team: Team, page: str) -> None:
     assert found["admin"] == 302
 
 
-def test_only_an_owner_hands_over(team: Team) -> None:
+def test_only_owner_transfers_ownership(team: Team) -> None:
     bob = get_member(team.workspace, team.bob)
     page = page_path(team.workspace, f"members/{bob.id}/transfer")
     browsers = reversed(clients_by_role(team).items())
@@ -159,7 +157,7 @@ def test_only_an_owner_hands_over(team: Team) -> None:
     assert roles_by_email(team.workspace)[team.bob.email] == "owner"
 
 
-def test_invited_addresses_are_for_those_who_may_invite(team: Team) -> None:
+def test_invitations_are_listed_only_with_permission(team: Team) -> None:
     form = {"email": "dana@example.com", "role": "viewer"}
     login(team.alice).post(page_path(team.workspace, "members/invite"), form)
     shown = {
@@ -170,7 +168,7 @@ def test_invited_addresses_are_for_those_who_may_invite(team: Team) -> None:
     assert [name for name, is_shown in shown.items() if is_shown] == ["owner", "admin"]
 
 
-def test_page_costs_the_same_however_many_there_are(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     alice, counts = login(team.alice), []
     for more in (1, 49):
         people = [User(email=f"{new_id()}@example.com") for _ in range(more)]

@@ -1,4 +1,4 @@
-"""Settings, addresses and the two programs: the web application and the Celery application."""
+"""Settings, URLs, the ASGI and Celery applications, the REST API and its OpenAPI document."""
 
 from config.celery import app as celery_app
 

@@ -1,6 +1,6 @@
-"""The REST API beside the chat endpoint: django-ninja's one instance.
+"""The REST API apart from chat: the NinjaAPI instance with the routers of all apps.
 
-Each app brings its own router; what they share is here: who may call, and one error shape.
+Here are the parts that all operations share: `wrap_operation` and the error format.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 
 class ParleyAPI(NinjaAPI):
-    """Operations are named in the document as their functions are."""
+    """Uses each view function's name as its operationId."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
@@ -51,7 +51,7 @@ api.add_router("", webhooks)
 
 @api.exception_handler(Exception)
 def handle_exception(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Any exception of an operation as a response in the one error shape."""
+    """Any exception of an operation as an error response, or as a stored response (Replay)."""
     match exception:
         case Replay():
             return HttpResponse(
@@ -73,14 +73,14 @@ def handle_exception(request: HttpRequest, exception: Exception) -> HttpResponse
 
 
 def _validation_details(invalid: ValidationError) -> dict[str, list[str]]:
-    # A place begins with where the value was looked for; a body's and a set of filters' goes on
-    # with the name of our own parameter: neither is the caller's.
+    # A location begins with body, query or path. For bodies and filters it continues with the
+    # name of the view's parameter. Neither concerns the caller.
     details: dict[str, list[str]] = {}
     for problem in invalid.errors:
-        where, *parts = problem["loc"]
-        ours = 2 if where == "body" or parts[:1] == ["filters"] else 1
-        for name, sentences in error_details([problem], skip=ours).items():
-            details.setdefault(name, []).extend(sentences)
+        source, *parts = problem["loc"]
+        skip = 2 if source == "body" or parts[:1] == ["filters"] else 1
+        for name, messages in error_details([problem], skip=skip).items():
+            details.setdefault(name, []).extend(messages)
     return details
 
 

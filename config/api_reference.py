@@ -1,4 +1,4 @@
-"""The API's reference page: the document, set for people by a template of our own."""
+"""The API reference page: the OpenAPI document rendered as HTML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a body or one parameter. `location`: path, query, header or body."""
+    """A field of a body or a parameter. `location`: path, query, header or body."""
 
     name: str
     location: str
@@ -33,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One status of an operation, with the shape of its body if it has one."""
+    """A response of an operation, with an example of its body if it has one."""
 
     status: str
     description: str
@@ -42,7 +42,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation as the page shows it."""
+    """An operation as the page shows it."""
 
     name: str
     method: str
@@ -59,16 +59,18 @@ _TITLES = {"openai": "OpenAI"}
 
 
 @require_safe
-@gzip_page  # the same for everybody: nothing in it to be guessed from its length
+@gzip_page  # the same for everybody, so that its length reveals nothing
 def reference_page(request: HttpRequest) -> HttpResponse:
-    """Every operation, by its tag."""
-    about = [render_inline_code(each) for each in document()["info"]["description"].split("\n\n")]
-    return render(request, "reference/page.html", {"groups": operations_by_tag(), "about": about})
+    """The page with every operation, grouped by tag."""
+    paragraphs = document()["info"]["description"].split("\n\n")
+    description = [render_inline_code(paragraph) for paragraph in paragraphs]
+    context = {"groups": operations_by_tag(), "description": description}
+    return render(request, "reference/page.html", context)
 
 
 @functools.cache
 def operations_by_tag() -> list[tuple[str, list[Operation]]]:
-    """The operations under their tags, in the order of the tags' names."""
+    """The operations by tag, sorted by the tag's name."""
     found: dict[str, list[Operation]] = {}
     for path, method, operation in operations():
         found.setdefault(operation["tags"][0], []).append(_build_operation(path, method, operation))
@@ -105,9 +107,9 @@ def _parameters(operation: Schema) -> Iterator[Field]:
 
 
 def _body_fields(schema: Schema) -> Iterator[Field]:
-    whole = resolve_reference(schema)
-    for name, inner in whole.get("properties", {}).items():
-        required = name in whole.get("required", [])
+    schema = resolve_reference(schema)
+    for name, inner in schema.get("properties", {}).items():
+        required = name in schema.get("required", [])
         yield Field(
             name,
             "body",
@@ -118,17 +120,19 @@ def _body_fields(schema: Schema) -> Iterator[Field]:
 
 
 def _build_response(status: str, response: Schema) -> Response:
-    whole = resolve_reference(response)
-    media = whole.get("content", {})
+    response = resolve_reference(response)
+    media = response.get("content", {})
     if status >= "4" or "application/json" not in media:
         stream = media.get("text/event-stream", {})
-        return Response(status, render_inline_code(whole["description"]), stream.get("example", ""))
+        return Response(
+            status, render_inline_code(response["description"]), stream.get("example", "")
+        )
     example = _to_json(build_example(media["application/json"]["schema"]))
-    return Response(status, render_inline_code(whole["description"]), example)
+    return Response(status, render_inline_code(response["description"]), example)
 
 
 def render_inline_code(text: str) -> str:
-    """A description as HTML: what stands between backticks is code."""
+    """A description as HTML, with text between backticks as code."""
     parts = text.split("`")
     forms = ("{}", "<code>{}</code>")
     return format_html_join(
@@ -137,7 +141,7 @@ def render_inline_code(text: str) -> str:
 
 
 def resolve_reference(node: Schema) -> Schema:
-    """What a reference refers to; anything else as it is."""
+    """The target of a `$ref`; any other node unchanged."""
     while "$ref" in node:
         _, *steps = node["$ref"].split("/")
         node = functools.reduce(lambda inner, step: inner[step], steps, document())
@@ -145,7 +149,7 @@ def resolve_reference(node: Schema) -> Schema:
 
 
 def describe_type(schema: Schema) -> str:
-    """A schema's type in a few words."""
+    """A short description of a schema's type."""
     schema = resolve_reference(schema)
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
@@ -161,7 +165,7 @@ def describe_type(schema: Schema) -> str:
 
 
 def build_example(schema: Schema, depth: int = 0) -> Any:
-    """A value of a schema's form: its own example, or one made of its parts' types."""
+    """An example value of a schema: its own example, or one built from its types."""
     schema = resolve_reference(schema)
     for known in ("example", "const", "default"):
         if known in schema:

@@ -1,4 +1,4 @@
-"""The web application: HTTP by Django, WebSockets by Channels, start and stop by us."""
+"""The ASGI application: HTTP by Django, WebSockets by Channels, and the lifespan."""
 
 import os
 

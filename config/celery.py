@@ -1,4 +1,4 @@
-"""The Celery application: jobs that can always be derived again from PostgreSQL."""
+"""The Celery application. Every task can be started again from the rows in PostgreSQL."""
 
 import os
 

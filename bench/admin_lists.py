@@ -30,24 +30,24 @@ def main() -> None:
     from django.db import connection, transaction
 
     call_command("migrate", verbosity=0)
-    from bench.large_tables import fill
+    from bench.large_tables import fill_tables
     from tests.factories import make_team
 
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with transaction.atomic():
-        terms = fill(make_team(), rows, TABLES)
+        terms = fill_tables(make_team(), rows, TABLES)
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"VACUUM (ANALYZE) {table}")
     print(f"{rows:,} rows in each table; load {os.getloadavg()[0]:.1f}")
     slowest = 0.0
-    for title, whole, statements in _measured(terms):
+    for title, whole, statements in _measure_lists(terms):
         slowest = max(slowest, whole)
         print(f"{title:56} {whole:8.1f} ms, of which statements {statements:8.1f} ms", flush=True)
     print(f"slowest: {slowest:.1f} ms")
 
 
-def _measured(terms: dict[str, str]) -> Iterator[tuple[str, float, float]]:
+def _measure_lists(terms: dict[str, str]) -> Iterator[tuple[str, float, float]]:
     from django.contrib import admin
     from django.db import connection
     from django.test import Client

@@ -47,7 +47,7 @@ SELECT 'c' || lpad((n * 10 + m)::text, 24, 't'), %(workspace)s,
 FROM generate_series(1, %(conversations)s) AS n, generate_series(1, %(turns)s) AS m
 """
 # Twelve words each, of which a few are in every other message and most in hardly any.
-LINES = """
+MESSAGES = """
 INSERT INTO conversations_message (id, workspace_id, conversation_id, turn_id, role, text,
                                    created_at)
 SELECT 'c' || lpad(right(turn.id, 20), 24, CASE role WHEN 'user' THEN 'u' ELSE 'a' END),
@@ -61,7 +61,7 @@ FROM conversations_turn AS turn, unnest(ARRAY['user', 'assistant']) AS role
 WHERE turn.workspace_id = %(workspace)s
 """
 # What the reader of messages makes of them, without the way through Python.
-PASSAGES = """
+SEARCH_DOCUMENTS = """
 INSERT INTO conversations_passage (id, workspace_id, conversation_id, words)
 SELECT id, workspace_id, conversation_id, array_to_tsvector(string_to_array(text, ' '))
 FROM conversations_message WHERE workspace_id = %(workspace)s AND NOT %(wordless)s
@@ -119,32 +119,34 @@ def main() -> None:
     page, rest, rare = _fill(conversations, turns, wordless=wordless)
     views = {title: view for title, view in VIEWS.items() if not (wordless and "search" in view)}
     for title, view in views.items():
-        query = _as_page(view, rare)
-        _tell(f"page: {title}", *_ask(page, query))
+        query = _page_query(view, rare)
+        _print_row(f"page: {title}", *_measure(page, query))
     for title, view in views.items():
-        _tell(f"REST: {title}", *_ask(rest, _as_rest(view, rare) | {"limit": str(PAGE)}))
+        _print_row(
+            f"REST: {title}", *_measure(rest, _rest_query(view, rare) | {"limit": str(PAGE)})
+        )
     for number in (2, 10, 100, 1000):
-        cursor = _cursor_before(number)
+        cursor = _cursor_of_page(number)
         if cursor is not None:
-            _tell(f"page {number}", *_ask(page, {"cursor": cursor}))
+            _print_row(f"page {number}", *_measure(page, {"cursor": cursor}))
             query = {"cursor": cursor, "limit": str(PAGE)}
-            _tell(f"REST: page {number}", *_ask(rest, query))
+            _print_row(f"REST: page {number}", *_measure(rest, query))
 
 
-def _as_page(view: dict[str, str], rare: str) -> dict[str, str]:
+def _page_query(view: dict[str, str], rare: str) -> dict[str, str]:
     names = {"chatbot": "chatbot_id", "lead": "has_lead"}
     given = {names.get(name, name): value for name, value in view.items()}
     return given | ({"chatbot_id": rare} if "chatbot" in view else {})
 
 
-def _as_rest(view: dict[str, str], rare: str) -> dict[str, str]:
+def _rest_query(view: dict[str, str], rare: str) -> dict[str, str]:
     given = {name: value for name, value in view.items() if name not in ("chatbot", "lead")}
     if "lead" in view:
         given["hasLead"] = "true" if view["lead"] == "yes" else "false"
     return given | ({"chatbotId": rare} if "chatbot" in view else {})
 
 
-def _tell(title: str, rows: int, whole: float, asking: float, cpu: float) -> None:
+def _print_row(title: str, rows: int, whole: float, asking: float, cpu: float) -> None:
     load = os.getloadavg()[0]
     print(
         f"{title:40} {rows:>4} rows {whole:7.0f} ms, SQL {asking:7.0f} ms, CPU {cpu:6.0f} ms, "
@@ -153,11 +155,11 @@ def _tell(title: str, rows: int, whole: float, asking: float, cpu: float) -> Non
     )
 
 
-Get = Callable[[dict[str, str]], int]
+FetchRows = Callable[[dict[str, str]], int]
 """Asks for a list, and answers with how many rows came."""
 
 
-def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, str]:
+def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[FetchRows, FetchRows, str]:
     """The list of the dashboard and that of REST in a full workspace, and a rare chatbot's id."""
     from django.db import connection
     from django.test import Client
@@ -177,7 +179,7 @@ def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, 
     }
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # rows point where they should
-        for statement in (CONVERSATIONS, TURNS, LINES, PASSAGES, LEADS, RATINGS):
+        for statement in (CONVERSATIONS, TURNS, MESSAGES, SEARCH_DOCUMENTS, LEADS, RATINGS):
             began = time.perf_counter()
             cursor.execute(statement, values)
             print(f"{cursor.rowcount:,} rows in {time.perf_counter() - began:.0f} s", flush=True)
@@ -200,7 +202,7 @@ def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[Get, Get, 
     return page, rest, values["rare"]
 
 
-def _cursor_before(number: int) -> str | None:
+def _cursor_of_page(number: int) -> str | None:
     """The cursor of a page, as its reader would have it by then; None behind the end."""
     from apps.api_kit.pagination import encode_cursor
     from apps.conversations.models import Conversation
@@ -210,7 +212,7 @@ def _cursor_before(number: int) -> str | None:
     return encode_cursor(last.last_message_at, last.id) if last else None
 
 
-def _ask(get: Get, query: dict[str, str]) -> tuple[int, float, float, float]:
+def _measure(get: FetchRows, query: dict[str, str]) -> tuple[int, float, float, float]:
     """Rows, the medians of the whole answer and of its statements, and the CPU of one answer."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -218,18 +220,18 @@ def _ask(get: Get, query: dict[str, str]) -> tuple[int, float, float, float]:
     database = psutil.Process(connection.connection.info.backend_pid)
     took, asked, rows = [], [], 0
     get(query)  # what is read for the first time is no part of it
-    before = _cpu(database)
+    before = _cpu_seconds(database)
     for _ in range(ROUNDS):
         began = time.perf_counter()
         with CaptureQueriesContext(connection) as statements:
             rows = get(query)
         took.append((time.perf_counter() - began) * 1000)
         asked.append(sum(float(each["time"]) for each in statements) * 1000)
-    cpu = (_cpu(database) - before) / ROUNDS * 1000
+    cpu = (_cpu_seconds(database) - before) / ROUNDS * 1000
     return rows, statistics.median(took), statistics.median(asked), cpu
 
 
-def _cpu(database: psutil.Process) -> float:
+def _cpu_seconds(database: psutil.Process) -> float:
     """Seconds of CPU that this process and its connection's have used."""
     theirs = database.cpu_times()
     return time.process_time() + theirs.user + theirs.system

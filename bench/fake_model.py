@@ -19,11 +19,11 @@ import uvloop
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-END = b"0\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 BRIEF_TOKENS = 10
 
 
-class Answer:
+class FakeReply:
     """One answer in OpenAI's shapes, made once: whole, and as pieces of a chunked body."""
 
     def __init__(self, tokens: int) -> None:
@@ -31,25 +31,30 @@ class Answer:
         usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": tokens + 7}
         message = {"role": "assistant", "content": "".join(words)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        whole = json.dumps(self._said("chat.completion", choices=[choice], usage=usage)).encode()
+        json_response = json.dumps(
+            self._completion("chat.completion", choices=[choice], usage=usage)
+        ).encode()
         head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
-        self.whole = head.format(len(whole)).encode() + whole
-        self.pieces = [self._chunk({"role": "assistant", "content": words[0]})]
-        self.pieces += [self._chunk({"content": word}) for word in words[1:]]
+        self.whole = head.format(len(json_response)).encode() + json_response
+        self.chunks = [self._chunk({"role": "assistant", "content": words[0]})]
+        self.chunks += [self._chunk({"content": word}) for word in words[1:]]
         self.end = (
-            self._chunk({}, "stop") + self._usage(usage) + _chunked(b"data: [DONE]\n\n") + END
+            self._chunk({}, "stop")
+            + self._usage(usage)
+            + _chunked(b"data: [DONE]\n\n")
+            + LAST_CHUNK
         )
-        self.at_once = STREAM_HEAD + b"".join(self.pieces) + self.end
+        self.whole_stream = STREAM_HEAD + b"".join(self.chunks) + self.end
 
-    def _said(self, kind: str, **fields: Any) -> dict[str, Any]:
+    def _completion(self, kind: str, **fields: Any) -> dict[str, Any]:
         return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "paced", **fields}
 
     def _chunk(self, delta: dict[str, str], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return _event(self._said("chat.completion.chunk", choices=[choice]))
+        return _event(self._completion("chat.completion.chunk", choices=[choice]))
 
     def _usage(self, usage: dict[str, int]) -> bytes:
-        return _event(self._said("chat.completion.chunk", choices=[], usage=usage))
+        return _event(self._completion("chat.completion.chunk", choices=[], usage=usage))
 
 
 def _event(data: object) -> bytes:
@@ -63,11 +68,11 @@ def _chunked(body: bytes) -> bytes:
 class Connection(asyncio.Protocol):
     """One kept connection; requests come one after the other."""
 
-    def __init__(self, answer: Answer, brief: Answer, pause: float) -> None:
+    def __init__(self, answer: FakeReply, brief: FakeReply, pause: float) -> None:
         self._answer = answer
         self._brief = brief
         self._pause = pause
-        self._came = b""
+        self._received = b""
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -79,30 +84,30 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._came += data
-        head, blank, body = self._came.partition(b"\r\n\r\n")
+        self._received += data
+        head, blank, body = self._received.partition(b"\r\n\r\n")
         if not blank or len(body) < _content_length(head):
             return
-        self._came = b""
+        self._received = b""
         asked = json.loads(body)
         if not asked.get("stream"):
             self._transport.write(self._answer.whole)
         elif asked["model"] == "at-once":
-            self._transport.write(self._answer.at_once)
+            self._transport.write(self._answer.whole_stream)
         else:
             self._transport.write(STREAM_HEAD)
             answer = self._brief if asked["model"] == "brief" else self._answer
             at = self._loop.time() + self._pause
-            self._timer = self._loop.call_at(at, self._next, answer, 0, at)
+            self._timer = self._loop.call_at(at, self._send_chunk, answer, 0, at)
 
-    def _next(self, answer: Answer, number: int, at: float) -> None:
-        self._transport.write(answer.pieces[number])
+    def _send_chunk(self, answer: FakeReply, number: int, at: float) -> None:
+        self._transport.write(answer.chunks[number])
         number += 1
-        if number == len(answer.pieces):
+        if number == len(answer.chunks):
             self._transport.write(answer.end)
             return
         at += self._pause
-        self._timer = self._loop.call_at(at, self._next, answer, number, at)
+        self._timer = self._loop.call_at(at, self._send_chunk, answer, number, at)
 
 
 def _content_length(head: bytes) -> int:
@@ -115,7 +120,7 @@ def _content_length(head: bytes) -> int:
 
 async def serve(port: int, tokens: int, pace: float) -> None:
     """Serve for ever on 127.0.0.1; prints the address when ready."""
-    answer, brief = Answer(tokens), Answer(BRIEF_TOKENS)
+    answer, brief = FakeReply(tokens), FakeReply(BRIEF_TOKENS)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: Connection(answer, brief, 1 / pace), "127.0.0.1", port

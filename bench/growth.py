@@ -36,7 +36,7 @@ from bench.servers import MESSAGE
 from local.web import manage_command, web_command
 from tests.web_processes import free_port
 
-MOST = 1.2
+MAX_RATIO = 1.2
 """What a turn may cost in the full database, as a multiple of the empty one."""
 
 EMPTY, FULL = "empty", "full"
@@ -49,13 +49,13 @@ FIGURES = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """A web process on one of the databases, PostgreSQL, and the two kinds of turn."""
 
-    pid: int
-    postgres: int
-    begin: Target
-    go_on: Target
+    web_pid: int
+    postgres_pid: int
+    new_conversation: Target
+    same_conversation: Target
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,29 +70,29 @@ def main(arguments: Sequence[str]) -> int:
     many += ["--conversations", str(options.conversations), "--turns", "5"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        _place(EMPTY, few, Path(folder)) as empty,
-        _place(FULL, many, Path(folder)) as full,
+        _deploy(EMPTY, few, Path(folder)) as empty,
+        _deploy(FULL, many, Path(folder)) as full,
     ):
         found: dict[str, list[Figures]] = {EMPTY: [], FULL: []}
         for _ in range(options.rounds):
             found[EMPTY].append(_measure(empty))
             found[FULL].append(_measure(full))
-    return _tell(found)
+    return _print_figures(found)
 
 
-def _measure(place: Place) -> Figures:
+def _measure(place: Deployment) -> Figures:
     figures: Figures = {}
-    for name, target in (("begin", place.begin), ("go_on", place.go_on)):
-        cpu = cpu_seconds(place.pid) + cpu_seconds(place.postgres)
+    for name, target in (("begin", place.new_conversation), ("go_on", place.same_conversation)):
+        cpu = cpu_seconds(place.web_pid) + cpu_seconds(place.postgres_pid)
         clients = CLIENTS if name == "begin" else 1  # one turn at a time in a conversation
         answered = uvloop.run(run_json_load(target, seconds=5, clients=clients))
         count = len(answered.milliseconds)
-        cpu = cpu_seconds(place.pid) + cpu_seconds(place.postgres) - cpu
+        cpu = cpu_seconds(place.web_pid) + cpu_seconds(place.postgres_pid) - cpu
         figures |= {f"{name}_ms": cpu * 1000 / count, f"{name}_rate": count / answered.seconds}
     return figures
 
 
-def _tell(found: dict[str, list[Figures]]) -> int:
+def _print_figures(found: dict[str, list[Figures]]) -> int:
     print(f"{'medians':<50}{EMPTY:>10}{FULL:>10}{'ratio':>8}")
     missed = 0
     for name, title in FIGURES.items():
@@ -100,14 +100,14 @@ def _tell(found: dict[str, list[Figures]]) -> int:
         ratio = statistics.median(
             full[name] / empty[name] for empty, full in zip(found[EMPTY], found[FULL], strict=True)
         )
-        missed += name.endswith("_ms") and ratio > MOST
+        missed += name.endswith("_ms") and ratio > MAX_RATIO
         print(f"{title:<50}{values[0]:>10.2f}{values[1]:>10.2f}{ratio:>8.2f}")
-    print(f"CPU a turn: at most {MOST}" + (" MISSED" if missed else ", met"))
+    print(f"CPU a turn: at most {MAX_RATIO}" + (" MISSED" if missed else ", met"))
     return 1 if missed else 0
 
 
 @contextmanager
-def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
+def _deploy(name: str, seed: Sequence[str], folder: Path) -> Iterator[Deployment]:
     """A database of its own with this past, and a web process on it."""
     given = urlsplit(os.environ["DATABASE_URL"])
     with psycopg.connect(given.geturl(), autocommit=True) as connection:
@@ -118,13 +118,13 @@ def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
         "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "DATABASE_URL": given._replace(path=f"/growth_{name}").geturl(),
     }
-    _manage(environment, "migrate", "--verbosity", "0")
-    told = json.loads(_manage(environment, "seed_load", *seed, "--json"))
+    _run_manage_command(environment, "migrate", "--verbosity", "0")
+    told = json.loads(_run_manage_command(environment, "seed_load", *seed, "--json"))
     # Or the server would still be at it while the turns are measured.
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
-    size = _ask(environment["DATABASE_URL"], "SELECT pg_database_size(current_database())")
+    size = _fetch_value(environment["DATABASE_URL"], "SELECT pg_database_size(current_database())")
     print(
         f"{name}: {told['messages']:,} messages in {told['seconds']} s, {int(size) / 1e9:.2f} GB",
         flush=True,
@@ -135,15 +135,19 @@ def _place(name: str, seed: Sequence[str], folder: Path) -> Iterator[Place]:
         url = f"http://127.0.0.1:{port}/api/v1/chatbots/{told['chatbot_id']}/chat"
         headers = {"Authorization": f"Bearer {told['api_key']}"}
         begin = Target(url, {"message": MESSAGE, "stream": False}, headers)
-        went_on = {"conversationId": _conversation(environment["DATABASE_URL"], told["chatbot_id"])}
+        went_on = {
+            "conversationId": _fetch_conversation_id(
+                environment["DATABASE_URL"], told["chatbot_id"]
+            )
+        }
         go_on = Target(url, {**begin.body, **went_on}, headers)
         assert postgres is not None
         pid = int(postgres[0].split()[0])
         assert psutil.pid_exists(pid)
-        yield Place(started.pid, pid, begin, go_on)
+        yield Deployment(started.pid, pid, begin, go_on)
 
 
-def _manage(environment: dict[str, str], *arguments: str) -> str:
+def _run_manage_command(environment: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
         manage_command(*arguments),
         cwd=ROOT,
@@ -156,15 +160,15 @@ def _manage(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def _conversation(database: str, chatbot_id: str) -> str:
-    return _ask(
+def _fetch_conversation_id(database: str, chatbot_id: str) -> str:
+    return _fetch_value(
         database,
         "SELECT id FROM conversations_conversation WHERE chatbot_id = %s LIMIT 1",
         chatbot_id,
     )
 
 
-def _ask(database: str, statement: LiteralString, *parameters: str) -> str:
+def _fetch_value(database: str, statement: LiteralString, *parameters: str) -> str:
     """The one value that a statement finds, as text."""
     with psycopg.connect(database) as connection:
         row = connection.execute(statement, parameters).fetchone()

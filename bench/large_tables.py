@@ -14,7 +14,7 @@ from tests.factories import Team, make_chatbot, make_webhook_endpoint
 ROWS = 20_000
 
 # An id of our form, made at that moment.
-_MADE = """
+_CREATE_ID_FUNCTION = """
 CREATE FUNCTION pg_temp.made(at timestamptz, n bigint, kind text) RETURNS text LANGUAGE sql AS $$
   SELECT 'c' || string_agg(substr('0123456789abcdefghijklmnopqrstuvwxyz',
            1 + (div(ms, (36::numeric ^ k)::bigint) % 36)::int, 1), '' ORDER BY k DESC)
@@ -24,13 +24,13 @@ CREATE FUNCTION pg_temp.made(at timestamptz, n bigint, kind text) RETURNS text L
   GROUP BY ms
 $$
 """
-_MOMENTS = """
+_CREATE_TIMES = """
 CREATE TEMPORARY TABLE moments ON COMMIT DROP AS
 SELECT n, at, pg_temp.made(at, n, 'a') AS id, n %% 300 = 7 AS is_rare
 FROM generate_series(1, %(rows)s) AS n,
      LATERAL (SELECT now() - (%(rows)s - n) * interval '90 days' / %(rows)s) AS moment (at)
 """
-_ROWS = {
+_INSERTS = {
     "conversations_conversation": """
         (id, workspace_id, chatbot_id, created_at, last_message_at)
         SELECT id, %(workspace)s, %(chatbot)s, at, at FROM moments""",
@@ -81,10 +81,10 @@ _ROWS = {
         (workspace_id, api_key_id, idempotency_key, request_digest, status, sealed_body, created_at)
         SELECT %(workspace)s, %(api_key)s, 'key ' || n, '', 201, 'x', at FROM moments""",
 }
-LONG = frozenset(_ROWS)
+LARGE_TABLES = frozenset(_INSERTS)
 """The tables that grow with use, rather than with the number of workspaces."""
 
-POINTED_AT = (
+REFERENCED_TABLES = (
     "workspaces_workspace",
     "chatbots_chatbot",
     "webhooks_endpoint",
@@ -95,7 +95,9 @@ POINTED_AT = (
 empty, it expects no row of a join, and reads all of it for the first fifty."""
 
 
-def fill(team: Team, rows: int = ROWS, tables: Collection[str] = LONG) -> dict[str, str]:
+def fill_tables(
+    team: Team, rows: int = ROWS, tables: Collection[str] = LARGE_TABLES
+) -> dict[str, str]:
     """So many rows in each, from 90 days ago until now, one in 300 unlike the others; what they
     point at is not looked at. Returns terms by which some of them are found."""
     open_account(workspace_id=team.workspace.id)
@@ -110,15 +112,15 @@ def fill(team: Team, rows: int = ROWS, tables: Collection[str] = LONG) -> dict[s
     }
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(_MADE)
-        cursor.execute(_MOMENTS, values)
-        for table, statement in _ROWS.items():
+        cursor.execute(_CREATE_ID_FUNCTION)
+        cursor.execute(_CREATE_TIMES, values)
+        for table, statement in _INSERTS.items():
             if table in tables:
                 cursor.execute(f"INSERT INTO {table} {statement}", values)
         cursor.execute("SET LOCAL session_replication_role = origin")
         # What was just written waits beside the index; in life a vacuum has put it in its place.
         cursor.execute("SELECT gin_clean_pending_list('leads_search')")
-        for table in (*tables, *POINTED_AT):
+        for table in (*tables, *REFERENCED_TABLES):
             cursor.execute(f"ANALYZE {table}")
         cursor.execute("SELECT id FROM moments WHERE n = %(rows)s / 2", values)
         (id,) = cursor.fetchone()

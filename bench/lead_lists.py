@@ -26,7 +26,7 @@ SELECT 'c' || lpad(n::text, 24, '0'), %(workspace)s, %(chatbot)s,
        now() - n * interval '1 second', now()
 FROM generate_series(%(first)s, %(last)s) AS n
 """
-LISTS: dict[str, dict[str, object]] = {
+QUERIES: dict[str, dict[str, object]] = {
     "first page": {},
     "page 1,000 of 100": {"page": 1000, "limit": 100},
     "last page of 100": {"page": 10_000, "limit": 100},
@@ -48,16 +48,16 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     root, key = _fill(LEADS if len(sys.argv) < 2 else int(sys.argv[1]))
-    for title, query in LISTS.items():
+    for title, query in QUERIES.items():
         for place, path in (("workspace", "/api/v1/leads"), ("chatbot", root)):
-            total, milliseconds = _ask(path, key, query)
+            total, milliseconds = _measure(path, key, query)
             print(f"{title:36} {place:10} {total:>9,} found {milliseconds:8.1f} ms")
 
 
 def _fill(leads: int) -> tuple[str, str]:
     from django.db import connection
 
-    from tests.factories import make_chatbot, make_key, make_workspace
+    from tests.factories import make_api_key, make_chatbot, make_workspace
 
     workspace = make_workspace()
     chatbot = make_chatbot(workspace)
@@ -67,10 +67,10 @@ def _fill(leads: int) -> tuple[str, str]:
             bounds = {"first": first, "last": last}
             cursor.execute(FILL, {"workspace": workspace.id, "chatbot": chatbot.id, **bounds})
         cursor.execute("VACUUM ANALYZE leads_lead")
-    return f"/api/v1/chatbots/{chatbot.id}/leads", make_key(workspace, ["read"])
+    return f"/api/v1/chatbots/{chatbot.id}/leads", make_api_key(workspace, ["read"])
 
 
-def _ask(path: str, key: str, query: dict[str, object]) -> tuple[int, float]:
+def _measure(path: str, key: str, query: dict[str, object]) -> tuple[int, float]:
     from django.test import Client
 
     client, took, total = Client(), [], 0

@@ -23,22 +23,22 @@ from io import StringIO
 from typing import Any
 
 ROUNDS = 9
-PAGES = 1000
+MAX_PAGES = 1000
 ROWS = 100
-TURNS_OF_THE_LONG_ONE = 50_100
-MOST_MS, MOST_RATIO, NOISE_MS = 100, 2, 10
+LONG_CONVERSATION_TURNS = 50_100
+MAX_MS, MAX_RATIO, NOISE_MS = 100, 2, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListAccess:
     """Where lists are read: a key, and the ids that their addresses may name."""
 
-    key: str
-    ids: Mapping[str, str]
+    api_key: str
+    url_arguments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """A list: how many pages it was walked, and the medians of its first and its last one."""
 
     name: str
@@ -48,9 +48,9 @@ class Measured:
     last_ms: float
 
     @property
-    def is_quick(self) -> bool:
-        slow = self.last_ms > max(MOST_RATIO * self.first_ms, self.first_ms + NOISE_MS)
-        return max(self.first_ms, self.last_ms) <= MOST_MS and not slow
+    def is_fast_enough(self) -> bool:
+        slow = self.last_ms > max(MAX_RATIO * self.first_ms, self.first_ms + NOISE_MS)
+        return max(self.first_ms, self.last_ms) <= MAX_MS and not slow
 
 
 def main(arguments: list[str]) -> int:
@@ -62,8 +62,8 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.INFO)  # a line for each request would be all that is seen
     call_command("migrate", verbosity=0)
     conversations = int(arguments[0]) if arguments else 1_000_000
-    many = _seed("--conversations", str(conversations))
-    long = _seed("--conversations", "1", "--turns", str(TURNS_OF_THE_LONG_ONE))
+    many = _seed_workspace("--conversations", str(conversations))
+    long = _seed_workspace("--conversations", "1", "--turns", str(LONG_CONVERSATION_TURNS))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'list':<52}{'pages':>7}{'rows':>6}{'first ms':>10}{'last ms':>10}{'ratio':>7}")
     quick = True
@@ -71,15 +71,15 @@ def main(arguments: list[str]) -> int:
         names = {each["name"] for each in operation["parameters"]}
         if method == "get" and "cursor" in names:
             place = long if "conversationId" in names else many
-            if all(f"{{{name}}}" not in path or name in place.ids for name in names):
-                quick &= _walked(path.format(**place.ids), place)
+            if all(f"{{{name}}}" not in path or name in place.url_arguments for name in names):
+                quick &= _measure_list(path.format(**place.url_arguments), place)
     return 0 if quick else 1
 
 
-def _walked(path: str, place: Place) -> bool:
+def _measure_list(path: str, place: ListAccess) -> bool:
     from django.test import Client
 
-    client = Client(headers={"authorization": f"Bearer {place.key}"})
+    client = Client(headers={"authorization": f"Bearer {place.api_key}"})
 
     def page(cursor: str | None) -> dict[str, Any]:
         query = {"limit": str(ROWS)} | ({} if cursor is None else {"cursor": cursor})
@@ -89,21 +89,21 @@ def _walked(path: str, place: Place) -> bool:
         return data
 
     cursor, found, pages = None, page(None), 1
-    while pages < PAGES and found["nextCursor"] is not None:
+    while pages < MAX_PAGES and found["nextCursor"] is not None:
         cursor = found["nextCursor"]
         found, pages = page(cursor), pages + 1
     (rows,) = (value for value in found.values() if isinstance(value, list))
-    first, last = _median(lambda: page(None)), _median(lambda: page(cursor))
-    told = Measured(path, pages, len(rows), first, last)
+    first, last = _median_ms(lambda: page(None)), _median_ms(lambda: page(cursor))
+    told = Measurement(path, pages, len(rows), first, last)
     print(
         f"{told.name:<52}{told.pages:>7,}{told.rows:>6}{told.first_ms:>10.1f}{told.last_ms:>10.1f}"
-        f"{told.last_ms / told.first_ms:>7.2f}{'' if told.is_quick else '  too slow'}",
+        f"{told.last_ms / told.first_ms:>7.2f}{'' if told.is_fast_enough else '  too slow'}",
         flush=True,
     )
-    return told.is_quick
+    return told.is_fast_enough
 
 
-def _median(call: Callable[[], object]) -> float:
+def _median_ms(call: Callable[[], object]) -> float:
     took = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -112,7 +112,7 @@ def _median(call: Callable[[], object]) -> float:
     return statistics.median(took)
 
 
-def _seed(*size: str) -> Place:
+def _seed_workspace(*size: str) -> ListAccess:
     """A workspace of its own, filled; its key, a chatbot and a conversation."""
     from django.core.management import call_command
 
@@ -123,4 +123,6 @@ def _seed(*size: str) -> Place:
     told = json.loads(out.getvalue())
     print(f"{told['conversations']:,} conversations in {told['seconds']} s", flush=True)
     newest = Conversation.objects.filter(chatbot_id=told["chatbot_id"]).order_by("-id")[0]
-    return Place(told["api_key"], {"chatbotId": told["chatbot_id"], "conversationId": newest.id})
+    return ListAccess(
+        told["api_key"], {"chatbotId": told["chatbot_id"], "conversationId": newest.id}
+    )

@@ -27,10 +27,10 @@ from apps.llm.providers import litellm as provider
 from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts
 from bench.servers import MESSAGE, TOKENS, run_fake_model
 
-MOST = 1.10
+MAX_RATIO = 1.10
 """What asking through Parley may cost, as a multiple of litellm itself."""
 
-AS_IT_COMES, BARE, OURS = "litellm as it comes", "litellm, bare", "through Parley"
+DEFAULT_SETTINGS, BARE, THROUGH_PARLEY = "litellm as it comes", "litellm, bare", "through Parley"
 Read = Callable[[str], Awaitable[str]]
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, run_fake_model(Path(folder)) as api_base:
         found = asyncio.run(_measure(api_base, options.rounds, options.streams))
-    return _tell(found)
+    return _print_costs(found)
 
 
 async def _measure(api_base: str, rounds: int, streams: int) -> dict[str, list[float]]:
@@ -53,20 +53,20 @@ async def _measure(api_base: str, rounds: int, streams: int) -> dict[str, list[f
     began = time.perf_counter()
     import_module("litellm")
     print(f"litellm imported in {time.perf_counter() - began:.1f} s")
-    found: dict[str, list[float]] = {AS_IT_COMES: [], BARE: [], OURS: []}
-    await _cost(_bare, api_base, streams)
+    found: dict[str, list[float]] = {DEFAULT_SETTINGS: [], BARE: [], THROUGH_PARLEY: []}
+    await _measure_cpu(_read_from_litellm, api_base, streams)
     for _ in range(rounds):
-        found[AS_IT_COMES].append(await _cost(_bare, api_base, streams))
+        found[DEFAULT_SETTINGS].append(await _measure_cpu(_read_from_litellm, api_base, streams))
     await provider.load()
-    await _cost(_ours, api_base, streams)
+    await _measure_cpu(_read_through_parley, api_base, streams)
     for _ in range(rounds):
-        found[BARE].append(await _cost(_bare, api_base, streams))
-        found[OURS].append(await _cost(_ours, api_base, streams))
+        found[BARE].append(await _measure_cpu(_read_from_litellm, api_base, streams))
+        found[THROUGH_PARLEY].append(await _measure_cpu(_read_through_parley, api_base, streams))
     await services.close_clients()
     return found
 
 
-async def _cost(read: Read, api_base: str, streams: int) -> float:
+async def _measure_cpu(read: Read, api_base: str, streams: int) -> float:
     cpu = time.process_time()
     texts = await asyncio.gather(*(read(api_base) for _ in range(streams)))
     cpu = time.process_time() - cpu
@@ -75,7 +75,7 @@ async def _cost(read: Read, api_base: str, streams: int) -> float:
     return cpu * 1e6 / (streams * TOKENS)
 
 
-async def _bare(api_base: str) -> str:
+async def _read_from_litellm(api_base: str) -> str:
     litellm: Any = import_module("litellm")
     text = ""
     answer = await litellm.acompletion(
@@ -92,7 +92,7 @@ async def _bare(api_base: str) -> str:
     return text
 
 
-async def _ours(api_base: str) -> str:
+async def _read_through_parley(api_base: str) -> str:
     request = ModelRequest(
         provider="litellm",
         model="openai/paced",
@@ -113,11 +113,11 @@ async def _ours(api_base: str) -> str:
     return "".join(pieces)
 
 
-def _tell(found: dict[str, list[float]]) -> int:
+def _print_costs(found: dict[str, list[float]]) -> int:
     for name, costs in found.items():
         print(f"{name:<24}{statistics.median(costs):>8.0f} µs CPU a token")
     ratio = statistics.median(
-        ours / bare for ours, bare in zip(found[OURS], found[BARE], strict=True)
+        ours / bare for ours, bare in zip(found[THROUGH_PARLEY], found[BARE], strict=True)
     )
-    print(f"{'Parley over bare litellm':<24}{ratio:>8.2f} (at most {MOST:.2f})")
-    return 0 if ratio <= MOST else 1
+    print(f"{'Parley over bare litellm':<24}{ratio:>8.2f} (at most {MAX_RATIO:.2f})")
+    return 0 if ratio <= MAX_RATIO else 1

@@ -29,7 +29,7 @@ ROUNDS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class PageCost:
     """What one page took: milliseconds and CPU, round by round, and statements."""
 
     name: str
@@ -54,12 +54,12 @@ def main(arguments: Sequence[str]) -> int:
     seed_demo(base_url="", model_api_base="", previous={})
     workspace = Workspace.objects.get(slug=SLUG)
     if options.turns:
-        _fill(workspace.id, options.turns)
+        _seed_turns(workspace.id, options.turns)
     client = Client()
     client.force_login(User.objects.get(email=OWNER))
     found = page_urls(UrlArguments(workspace, page="quickstart"))
     pages = [each for each in found if each.path.startswith("/w/") and _is_page(client, each)]
-    costs = [_cost(client, page) for page in pages]
+    costs = [_measure_page(client, page) for page in pages]
     print(f"{'':<20}{'median ms':>12}{'best ms':>12}{'CPU ms':>12}{'statements':>12}")
     for cost in sorted(costs, key=lambda cost: -statistics.median(cost.milliseconds)):
         middle, best = statistics.median(cost.milliseconds), min(cost.milliseconds)
@@ -76,7 +76,7 @@ def _is_page(client: Client, page: PageUrl) -> bool:
     return response.status_code == 200 and is_html
 
 
-def _cost(client: Client, page: PageUrl) -> Cost:
+def _measure_page(client: Client, page: PageUrl) -> PageCost:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -88,10 +88,10 @@ def _cost(client: Client, page: PageUrl) -> Cost:
         cpu.append((time.process_time() - used) * 1000)
     with CaptureQueriesContext(connection) as statements:
         client.get(page.path)
-    return Cost(page.name, milliseconds, cpu, len(statements))
+    return PageCost(page.name, milliseconds, cpu, len(statements))
 
 
-def _fill(workspace_id: str, turns: int) -> None:
+def _seed_turns(workspace_id: str, turns: int) -> None:
     from apps.chatbots.queries import active_chatbots_for
     from apps.conversations.seeding import SeedSize, SeedWorkspace, seed_conversations
 

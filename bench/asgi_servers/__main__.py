@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.asgi_servers import __doc__ as usage
 from bench.asgi_servers import behaviour
-from bench.asgi_servers.servers import FLAVOURS, Flavour, serving
-from bench.asgi_servers.speed import MEASURES, Figures
+from bench.asgi_servers.servers import VARIANTS, ServerVariant, run_server
+from bench.asgi_servers.speed import MEASUREMENTS, Figures
 
 DISCONNECTS = {
     "streaming": ("/sse?count=400&interval=0.028", 1.0),
@@ -19,14 +19,14 @@ DISCONNECTS = {
 }
 
 
-async def run_speed(flavours: list[Flavour], *, python: str, rounds: int) -> dict[str, Any]:
+async def run_speed(flavours: list[ServerVariant], *, python: str, rounds: int) -> dict[str, Any]:
     """Medians over interleaved rounds, each with its ratio to the first server's."""
     found: dict[str, list[Figures]] = {flavour.name: [] for flavour in flavours}
     for number in range(rounds):
         for flavour in flavours if number % 2 == 0 else reversed(flavours):
             figures: Figures = {}
-            async with serving(flavour, python=python) as server:
-                for measure in MEASURES:
+            async with run_server(flavour, python=python) as server:
+                for measure in MEASUREMENTS:
                     figures |= await measure(server)
             found[flavour.name].append(figures)
             print(f"round {number + 1} {flavour.name}", flush=True)
@@ -47,13 +47,13 @@ def summary(rounds: list[Figures], base: list[Figures]) -> dict[str, str]:
     return lines
 
 
-async def run_behaviour(flavour: Flavour, *, python: str) -> dict[str, Any]:
+async def run_behaviour(flavour: ServerVariant, *, python: str) -> dict[str, Any]:
     """Every check on one server."""
     report: dict[str, Any] = {}
-    async with serving(flavour, python=python) as server:
+    async with run_server(flavour, python=python) as server:
         for name, (path, after) in DISCONNECTS.items():
             report[f"client leaves: {name}"] = await behaviour.check_disconnect(server, path, after)
-    for stop in behaviour.stops(flavour):
+    for stop in behaviour.stop_scenarios(flavour):
         report[f"stop: {stop.name}"] = await behaviour.check_stop(flavour, stop, python=python)
     if flavour.workers:
         report["workers"] = await behaviour.check_workers(flavour, python=python, extra=())
@@ -67,7 +67,7 @@ async def run_behaviour(flavour: Flavour, *, python: str) -> dict[str, Any]:
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    flavours = [one for one in FLAVOURS if options.server in one.name]
+    flavours = [one for one in VARIANTS if options.server in one.name]
     report: dict[str, Any] = {}
     if options.only != "BEHAVIOUR":
         report["speed"] = await run_speed(flavours, python=options.python, rounds=options.rounds)

@@ -100,7 +100,7 @@ django.setup()
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402 (needs configured settings)
 
 
-class KeptThreads(ASGIHandler):
+class ReusedThreadsHandler(ASGIHandler):
     """Django with a kept thread lent to each request, where Django would make and join one."""
 
     free: ClassVar[list[ThreadPoolExecutor]] = []
@@ -115,7 +115,7 @@ class KeptThreads(ASGIHandler):
 
 
 handler = ASGIHandler()
-kept_handler = KeptThreads()
+reused_threads_handler = ReusedThreadsHandler()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +125,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "websocket":
         await echo(receive, send)
     elif scope["path"].startswith("/kept/"):
-        await kept_handler(scope, receive, send)
+        await reused_threads_handler(scope, receive, send)
     else:
         await handler(scope, receive, send)
 
@@ -137,14 +137,14 @@ async def lifespan(receive: Receive, send: Send) -> None:
     if "BENCH_DRAIN_FIRST" in os.environ:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, drain_first)
     else:
-        watch_sigterm()
+        observe_sigterm()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     record("lifespan.shutdown")
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def watch_sigterm() -> None:
+def observe_sigterm() -> None:
     """Learn of SIGTERM early; the server's own handler still runs, whichever way it was set.
 
     A loop's ``add_signal_handler`` is fed by the wake-up descriptor, which ``signal.signal``

@@ -10,14 +10,14 @@ from typing import Any
 
 import aiohttp
 
-from bench.asgi_servers.servers import Flavour, Running, serving
+from bench.asgi_servers.servers import RunningServer, ServerVariant, run_server
 from bench.asgi_servers.speed import IDLE_STREAMS, percentile, session
 
 STREAMS = 20
 Report = dict[str, Any]
 
 
-async def check_disconnect(server: Running, path: str, after: float) -> Report:
+async def check_disconnect(server: RunningServer, path: str, after: float) -> Report:
     """How views end, and how soon, once their clients have gone."""
     seen = len(server.events("ended"))
     async with session() as client:
@@ -48,7 +48,7 @@ async def read_some(client: aiohttp.ClientSession, url: str) -> None:
 
 
 @dataclass
-class Stop:
+class StopScenario:
     """What a stopping server is doing when SIGTERM comes."""
 
     name: str
@@ -60,14 +60,14 @@ class Stop:
     probes: list[tuple[float, str, str]] = field(default_factory=list)
 
 
-async def check_stop(flavour: Flavour, stop: Stop, *, python: str) -> Report:
+async def check_stop(flavour: ServerVariant, stop: StopScenario, *, python: str) -> Report:
     """Send SIGTERM with streams in flight; tell what ended whole and in which order."""
     async with (
-        serving(flavour, python=python, extra=stop.extra, env=stop.env) as server,
+        run_server(flavour, python=python, extra=stop.extra, env=stop.env) as server,
         session() as client,
     ):
         url = f"{server.base}/sse?count={stop.count}&interval=0.03"
-        streams = [asyncio.create_task(ends_whole(client, url)) for _ in range(STREAMS)]
+        streams = [asyncio.create_task(is_stream_complete(client, url)) for _ in range(STREAMS)]
         sockets = [await client.ws_connect(f"{server.base}/ws") for _ in range(stop.sockets)]
         kept = session()
         await probe(kept, server.base)
@@ -89,7 +89,7 @@ async def check_stop(flavour: Flavour, stop: Stop, *, python: str) -> Report:
         return stop_report(server, stop, at, exited, whole)
 
 
-async def ends_whole(client: aiohttp.ClientSession, url: str) -> bool:
+async def is_stream_complete(client: aiohttp.ClientSession, url: str) -> bool:
     try:
         async with client.get(url) as answer:
             return (await answer.read()).endswith(b"data: [DONE]\n\n")
@@ -97,7 +97,9 @@ async def ends_whole(client: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-async def keep_probing(stop: Stop, server: Running, kept: aiohttp.ClientSession, at: float) -> None:
+async def keep_probing(
+    stop: StopScenario, server: RunningServer, kept: aiohttp.ClientSession, at: float
+) -> None:
     """Ask on a kept and on a new connection, every tenth of a second."""
     while True:
         before = (time.monotonic() - at) * 1000
@@ -122,7 +124,9 @@ async def probe(client: aiohttp.ClientSession, base: str) -> str:
         return "dropped"
 
 
-def stop_report(server: Running, stop: Stop, at: float, exited: float | None, whole: int) -> Report:
+def stop_report(
+    server: RunningServer, stop: StopScenario, at: float, exited: float | None, whole: int
+) -> Report:
     def after(kind: str, pick: Any = min) -> int | None:
         times = [one["at"] for one in server.events(kind)]
         return round((pick(times) - at) * 1000) if times else None
@@ -144,37 +148,37 @@ def stop_report(server: Running, stop: Stop, at: float, exited: float | None, wh
     }
 
 
-def ended_after_shutdown(server: Running) -> int:
+def ended_after_shutdown(server: RunningServer) -> int:
     """How many streams a worker was still sending when it was told to shut down."""
     told = {one["pid"]: one["at"] for one in server.events("lifespan.shutdown")}
     return sum(one["at"] > told.get(one["pid"], one["at"]) for one in server.events("ended"))
 
 
-def stops(flavour: Flavour) -> list[Stop]:
+def stop_scenarios(flavour: ServerVariant) -> list[StopScenario]:
     """The stops to try. 100 chunks outlast SIGTERM by 2 s, 400 by 11 s."""
     limit = (flavour.stop_option, "3") if flavour.stop_option else ()
     long = (flavour.stop_option, "8") if flavour.stop_option else ()
-    found = [Stop("default", 100), Stop("whole group", 100, whole_group=True)]
+    found = [StopScenario("default", 100), StopScenario("whole group", 100, whole_group=True)]
     if flavour.stop_option:
         found += [
-            Stop("limit 8 s", 100, long),
-            Stop("limit 3 s, longer streams", 400, limit),
-            Stop("own drain first, limit 8 s", 100, long, env={"BENCH_DRAIN_FIRST": "1"}),
-            Stop("idle WebSockets, limit 8 s", 100, long, sockets=3),
+            StopScenario("limit 8 s", 100, long),
+            StopScenario("limit 3 s, longer streams", 400, limit),
+            StopScenario("own drain first, limit 8 s", 100, long, env={"BENCH_DRAIN_FIRST": "1"}),
+            StopScenario("idle WebSockets, limit 8 s", 100, long, sockets=3),
         ]
     if flavour.workers:
         two = (*long, "--workers", "2")
         found += [
-            Stop("two workers, limit 8 s", 100, two),
-            Stop("two workers, own drain first", 100, two, env={"BENCH_DRAIN_FIRST": "1"}),
+            StopScenario("two workers, limit 8 s", 100, two),
+            StopScenario("two workers, own drain first", 100, two, env={"BENCH_DRAIN_FIRST": "1"}),
         ]
     return found
 
 
-async def check_workers(flavour: Flavour, *, python: str, extra: tuple[str, ...]) -> Report:
+async def check_workers(flavour: ServerVariant, *, python: str, extra: tuple[str, ...]) -> Report:
     """Who answers with two workers, and what the loss of one does."""
     extra = ("--workers", "2", *extra)
-    async with serving(flavour, python=python, extra=extra) as server, session() as client:
+    async with run_server(flavour, python=python, extra=extra) as server, session() as client:
         await server.wait_for("lifespan.startup", 2, 10)
         answers = [await fresh_pid(server) for _ in range(100)]
         url = f"{server.base}/sse?count=2&interval=0.5"
@@ -193,17 +197,17 @@ async def check_workers(flavour: Flavour, *, python: str, extra: tuple[str, ...]
         }
 
 
-async def fresh_pid(server: Running) -> int:
+async def fresh_pid(server: RunningServer) -> int:
     async with session() as client, client.get(f"{server.base}/json") as answer:
         return int((await answer.json())["pid"])
 
 
-async def check_backpressure(flavour: Flavour, *, python: str) -> Report:
+async def check_backpressure(flavour: ServerVariant, *, python: str) -> Report:
     """Whether open streams use up granian's --backpressure."""
     extra = ("--backpressure", "4")
-    async with serving(flavour, python=python, extra=extra) as server, session() as client:
+    async with run_server(flavour, python=python, extra=extra) as server, session() as client:
         url = f"{server.base}/sse?count=2&interval=3"
-        streams = [asyncio.create_task(ends_whole(client, url)) for _ in range(4)]
+        streams = [asyncio.create_task(is_stream_complete(client, url)) for _ in range(4)]
         await asyncio.sleep(0.5)
         async with session() as fifth:
             meanwhile = await probe(fifth, server.base)

@@ -20,7 +20,7 @@ APP = "bench.asgi_servers.app:application"
 
 
 @dataclass(frozen=True)
-class Flavour:
+class ServerVariant:
     """A server with its options, and how its command line asks for other things."""
 
     name: str
@@ -39,15 +39,15 @@ GRANIAN = ("--interface", "asgi", "--http", "1", "--no-access-log", "--log-level
 UVICORN = ("--no-access-log", "--log-level", "warning", "--http", "httptools")
 
 
-def granian(name: str, *options: str) -> Flavour:
-    return Flavour(name, "granian", GRANIAN + options, "--workers-kill-timeout")
+def granian(name: str, *options: str) -> ServerVariant:
+    return ServerVariant(name, "granian", GRANIAN + options, "--workers-kill-timeout")
 
 
-def uvicorn(name: str, *options: str) -> Flavour:
-    return Flavour(name, "uvicorn", UVICORN + options, "--timeout-graceful-shutdown")
+def uvicorn(name: str, *options: str) -> ServerVariant:
+    return ServerVariant(name, "uvicorn", UVICORN + options, "--timeout-graceful-shutdown")
 
 
-FLAVOURS = [
+VARIANTS = [
     granian("granian st uvloop", "--runtime-mode", "st", "--loop", "uvloop"),
     granian("granian st asyncio", "--runtime-mode", "st", "--loop", "asyncio"),
     granian("granian mt uvloop", "--runtime-mode", "mt", "--loop", "uvloop"),
@@ -57,11 +57,11 @@ FLAVOURS = [
     granian("granian st rust", "--runtime-mode", "st", "--loop", "uvloop", "--task-impl", "rust"),
     uvicorn("uvicorn uvloop", "--loop", "uvloop"),
     uvicorn("uvicorn asyncio", "--loop", "asyncio"),
-    Flavour("daphne", "daphne", ("-v", "0"), workers=False),
+    ServerVariant("daphne", "daphne", ("-v", "0"), workers=False),
 ]
 
 
-class Running:
+class RunningServer:
     """A started server: its address, its process tree and the events of its application."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, events: Path) -> None:
@@ -110,24 +110,28 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    flavour: Flavour, *, python: str, extra: tuple[str, ...] = (), env: dict[str, str] | None = None
-) -> AsyncIterator[Running]:
+async def run_server(
+    flavour: ServerVariant,
+    *,
+    python: str,
+    extra: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+) -> AsyncIterator[RunningServer]:
     """Run a server for the length of the block."""
     with tempfile.TemporaryDirectory() as folder:
         events, port = Path(folder) / "events", free_port()
         command = flavour.command(python=python, port=port, extra=extra)
-        server = Running(
-            launch(command, {"BENCH_EVENTS": str(events), **(env or {})}), port, events
+        server = RunningServer(
+            start_process(command, {"BENCH_EVENTS": str(events), **(env or {})}), port, events
         )
         try:
-            await until_open(server)
+            await wait_until_listening(server)
             yield server
         finally:
-            end(server)
+            stop_server(server)
 
 
-def launch(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+def start_process(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start the server in a process group of its own, so that a group signal stays inside."""
     return subprocess.Popen(
         command,
@@ -145,7 +149,7 @@ def free_port() -> int:
     return port
 
 
-async def until_open(server: Running) -> None:
+async def wait_until_listening(server: RunningServer) -> None:
     """Wait until the server accepts; a server that cannot start ends the run."""
     limit = time.monotonic() + 20
     while time.monotonic() < limit and server.process.poll() is None:
@@ -159,7 +163,7 @@ async def until_open(server: Running) -> None:
     raise RuntimeError(f"the server did not start: {server.process.args!r}")
 
 
-def end(server: Running) -> None:
+def stop_server(server: RunningServer) -> None:
     """End what is left of the server's own processes."""
     if server.process.poll() is None:
         left = server.tree()

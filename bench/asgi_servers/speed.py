@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 
-from bench.asgi_servers.servers import Running
+from bench.asgi_servers.servers import RunningServer
 
 JSON_CONNECTIONS = 32
 JSON_SECONDS = 2.5
@@ -19,7 +19,7 @@ SOCKETS, MESSAGES = 20, 100
 TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 Figures = dict[str, float]
-Measure = Callable[[Running], Awaitable[Figures]]
+Measurement = Callable[[RunningServer], Awaitable[Figures]]
 
 
 def session() -> aiohttp.ClientSession:
@@ -30,17 +30,17 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def measure_json(server: Running) -> Figures:
+async def measure_json(server: RunningServer) -> Figures:
     """Small JSON answers, from Django as it comes."""
-    return await hammer(server, "/json", "json")
+    return await measure_requests(server, "/json", "json")
 
 
-async def measure_kept_json(server: Running) -> Figures:
+async def measure_reused_threads_json(server: RunningServer) -> Figures:
     """The same, with kept threads lent to the requests."""
-    return await hammer(server, "/kept/json", "kept-thread json")
+    return await measure_requests(server, "/kept/json", "kept-thread json")
 
 
-async def hammer(server: Running, path: str, name: str) -> Figures:
+async def measure_requests(server: RunningServer, path: str, name: str) -> Figures:
     """Ask over kept connections, as fast as the server answers."""
     async with session() as client:
 
@@ -66,7 +66,9 @@ async def hammer(server: Running, path: str, name: str) -> Figures:
     }
 
 
-async def read_stream(client: aiohttp.ClientSession, server: Running) -> tuple[list[float], ...]:
+async def read_stream(
+    client: aiohttp.ClientSession, server: RunningServer
+) -> tuple[list[float], ...]:
     """The gaps between one stream's chunks and how late each arrived, in ms."""
     gaps: list[float] = []
     lags: list[float] = []
@@ -86,7 +88,7 @@ async def read_stream(client: aiohttp.ClientSession, server: Running) -> tuple[l
     return gaps, lags
 
 
-async def measure_sse(server: Running) -> Figures:
+async def measure_sse(server: RunningServer) -> Figures:
     """Many streams at once at the pace of a model."""
     async with session() as client:
         cpu = server.cpu_seconds()
@@ -102,7 +104,7 @@ async def measure_sse(server: Running) -> Figures:
     }
 
 
-async def measure_memory(server: Running) -> Figures:
+async def measure_memory(server: RunningServer) -> Figures:
     """What one more open stream holds."""
     async with session() as client:
         before, url = server.memory_kib(), f"{server.base}/sse?count=3&interval=30"
@@ -114,7 +116,7 @@ async def measure_memory(server: Running) -> Figures:
     return {"memory KiB/stream": held / IDLE_STREAMS, "memory MiB idle": before / 1024}
 
 
-async def measure_websocket(server: Running) -> Figures:
+async def measure_websocket(server: RunningServer) -> Figures:
     """Echoes, one message in flight on each of a few sockets."""
     async with session() as client:
         together = asyncio.Barrier(SOCKETS)
@@ -139,10 +141,10 @@ async def measure_websocket(server: Running) -> Figures:
     }
 
 
-MEASURES: list[Measure] = [
+MEASUREMENTS: list[Measurement] = [
     measure_sse,
     measure_memory,
     measure_websocket,
     measure_json,
-    measure_kept_json,
+    measure_reused_threads_json,
 ]

@@ -32,7 +32,7 @@ HEADERS_JSON = [(b"content-type", b"application/json")]
 HEADERS_SSE = [(b"content-type", b"text/event-stream")]
 
 
-class Parts:
+class Connections:
     """What the process keeps: connections."""
 
     async def open(self) -> None:
@@ -44,11 +44,11 @@ class Parts:
         self.redis = redis.from_url(os.environ["REDIS_URL"])
         self.admit = self.redis.register_script(ADMIT_SCRIPT)
         self.model = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000))
-        self.opening: Batcher[Message, Any] = Batcher(_written(OPEN), concurrency=2)
-        self.settling: Batcher[Message, Any] = Batcher(_written(SETTLE), concurrency=2)
+        self.opening: Batcher[Message, Any] = Batcher(_execute_batch(OPEN), concurrency=2)
+        self.settling: Batcher[Message, Any] = Batcher(_execute_batch(SETTLE), concurrency=2)
 
 
-parts = Parts()
+connections = Connections()
 
 
 async def application(
@@ -57,7 +57,7 @@ async def application(
     """The ASGI program."""
     if scope["type"] == "lifespan":
         await receive()
-        await parts.open()
+        await connections.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -67,16 +67,16 @@ async def application(
     secret = headers[b"authorization"].removeprefix(b"Bearer ")
     if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
         raise PermissionError
-    await parts.admit(
+    await connections.admit(
         [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
     )
     turn = await _open(asked["message"])
-    await (_stream if asked["stream"] else _answer)(turn, asked, send)
+    await (_respond_stream if asked["stream"] else _respond_json)(turn, asked, send)
 
 
-async def _answer(turn: Message, asked: Message, send: Send) -> None:
+async def _respond_json(turn: Message, asked: Message, send: Send) -> None:
     text = ""
-    async for piece in _model(asked):
+    async for piece in _stream_model(asked):
         text += piece
     balance = await _settle(turn, text)
     data = {"response": text, "turnId": turn["id"], "credits": {"balance": balance}}
@@ -85,10 +85,10 @@ async def _answer(turn: Message, asked: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(turn: Message, asked: Message, send: Send) -> None:
+async def _respond_stream(turn: Message, asked: Message, send: Send) -> None:
     text = ""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS_SSE})
-    async for piece in _model(asked):
+    async for piece in _stream_model(asked):
         text += piece
         frame = f"event: message.delta\ndata: {json.dumps({'delta': piece})}\n\n".encode()
         await send({"type": "http.response.body", "body": frame, "more_body": True})
@@ -97,13 +97,15 @@ async def _stream(turn: Message, asked: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": last.encode()})
 
 
-async def _model(asked: Message) -> Any:
+async def _stream_model(asked: Message) -> Any:
     body = {
         "model": asked["model"],
         "messages": [{"role": "user", "content": asked["message"]}],
         "stream": True,
     }
-    async with parts.model.post(f"{CALLER['api_base']}/chat/completions", json=body) as answer:
+    async with connections.model.post(
+        f"{CALLER['api_base']}/chat/completions", json=body
+    ) as answer:
         async for line in answer.content:
             if line.startswith(b"data: {"):
                 choices = json.loads(line[6:])["choices"]
@@ -113,7 +115,7 @@ async def _model(asked: Message) -> Any:
 
 async def _open(message: str) -> Message:
     turn = {
-        **{name: _id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
+        **{name: _new_id() for name in ("id", "conversation_id", "message_id", "user_message_id")},
         **CALLER["turn"],
         "begins": True,
         "source": "api",
@@ -123,7 +125,7 @@ async def _open(message: str) -> Message:
         "process": "",
         "queue_ms": 0,
     }
-    await parts.opening.execute(turn)
+    await connections.opening.execute(turn)
     return turn
 
 
@@ -131,7 +133,7 @@ async def _settle(turn: Message, text: str) -> int:
     settled = {
         **{name: turn[name] for name in ("workspace_id", "conversation_id", "id")},
         "message_id": turn["message_id"],
-        "entry_id": _id(),
+        "entry_id": _new_id(),
         "status": "completed",
         "price": 1,
         "text": text,
@@ -141,19 +143,19 @@ async def _settle(turn: Message, text: str) -> int:
         "input_tokens": 1,
         "output_tokens": 1,
     }
-    balance: int = (await parts.settling.execute(settled))[2]
+    balance: int = (await connections.settling.execute(settled))[2]
     return balance
 
 
-def _written(statement: str) -> Callable[[Sequence[Message]], Awaitable[Sequence[Any]]]:
+def _execute_batch(statement: str) -> Callable[[Sequence[Message]], Awaitable[Sequence[Any]]]:
     async def write(rows: Sequence[Message]) -> Sequence[Any]:
         numbered = json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
-        async with parts.database.connection() as connection:
+        async with connections.database.connection() as connection:
             cursor = await connection.execute(statement, [numbered], prepare=True)
             return sorted(await cursor.fetchall())
 
     return write
 
 
-def _id() -> str:
+def _new_id() -> str:
     return f"c{time.time_ns() // 1_000_000:09x}"[:10] + secrets.token_hex(8)[:15]

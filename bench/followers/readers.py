@@ -2,8 +2,8 @@
 
     python -m bench.followers.readers KIND COUNT ADDRESS KEY TURN < anything
 
-KIND: `sse` reads to the end; `socket` follows the turn and reads nothing; `idle` connects, no
-more. Says `ready` when all are connected, then how many got every frame (`sse`), and ends with
+KIND: `read_sse` reads to the end; `websocket_reader` follows the turn and reads nothing; `idle` connects, no
+more. Says `ready` when all are connected, then how many got every frame (`read_sse`), and ends with
 its standard input.
 """
 
@@ -19,7 +19,7 @@ import aiohttp
 Reader = Callable[[aiohttp.ClientSession, str, asyncio.Event], Coroutine[Any, Any, bool]]
 
 
-async def sse(session: aiohttp.ClientSession, url: str, connected: asyncio.Event) -> bool:
+async def read_sse(session: aiohttp.ClientSession, url: str, connected: asyncio.Event) -> bool:
     """Read a stream to its end; whether every id came once, in order."""
     async with session.get(url) as response:
         connected.set()
@@ -28,7 +28,7 @@ async def sse(session: aiohttp.ClientSession, url: str, connected: asyncio.Event
     return ids == list(range(1, len(ids) + 1)) and body.endswith(b"data: [DONE]\n\n")
 
 
-def socket(command: dict[str, str] | None) -> Reader:
+def websocket_reader(command: dict[str, str] | None) -> Reader:
     """Open a WebSocket, say one thing if any, and read nothing."""
 
     async def hold(session: aiohttp.ClientSession, url: str, connected: asyncio.Event) -> bool:
@@ -45,7 +45,11 @@ def socket(command: dict[str, str] | None) -> Reader:
 async def main(kind: str, count: int, addresses: list[str], key: str, turn_id: str) -> None:
     """Connect all, say so, wait for them, say how many were whole."""
     follow = {"type": "turn.follow", "turnId": turn_id}
-    kinds: dict[str, Reader] = {"sse": sse, "socket": socket(follow), "idle": socket(None)}
+    kinds: dict[str, Reader] = {
+        "sse": read_sse,
+        "socket": websocket_reader(follow),
+        "idle": websocket_reader(None),
+    }
     reader = kinds[kind]
     events = [asyncio.Event() for _ in range(count)]
     async with aiohttp.ClientSession(

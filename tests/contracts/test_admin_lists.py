@@ -13,12 +13,12 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 
-from bench.large_tables import LONG, ROWS, fill
+from bench.large_tables import LARGE_TABLES, ROWS, fill_tables
 from tests.contracts.test_admin import url
 from tests.factories import Team, make_user
 
 MOST_READ = ROWS // 10
-LISTS = [model for model in admin.site._registry if model._meta.db_table in LONG]
+LISTS = [model for model in admin.site._registry if model._meta.db_table in LARGE_TABLES]
 JOINED = {"leads_lead"}
 """Long tables of which a list of another shows a name."""
 
@@ -38,7 +38,7 @@ def explained() -> Iterator[list[tuple[str, Plan]]]:
     plans: list[tuple[str, Plan]] = []
 
     def explain(execute: Callable[..., Any], sql: str, params: Any, *rest: Any) -> Any:
-        if sql.startswith("SELECT") and any(f'FROM "{table}"' in sql for table in LONG):
+        if sql.startswith("SELECT") and any(f'FROM "{table}"' in sql for table in LARGE_TABLES):
             with connection.connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
                 (found,) = cursor.fetchone()
@@ -61,7 +61,7 @@ def read(plan: Plan) -> int:
     looked = [
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for node in nodes(plan)
-        if node.get("Relation Name") in LONG
+        if node.get("Relation Name") in LARGE_TABLES
     ]
     return int(max(looked, default=0))
 
@@ -72,17 +72,19 @@ def wrong(plans: Sequence[tuple[str, Plan]]) -> list[str]:
         f"{read(plan):,} rows: {sql}"
         for sql, plan in plans
         if read(plan) > MOST_READ
-        or any(n["Node Type"] == "Seq Scan" and n["Relation Name"] in LONG for n in nodes(plan))
+        or any(
+            n["Node Type"] == "Seq Scan" and n["Relation Name"] in LARGE_TABLES for n in nodes(plan)
+        )
     ]
 
 
 def test_every_table_that_grows_with_use_has_a_list() -> None:
-    assert {model._meta.db_table for model in LISTS} == LONG
+    assert {model._meta.db_table for model in LISTS} == LARGE_TABLES
 
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model.__name__))
 def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[Model]) -> None:
-    terms = fill(team, tables={model._meta.db_table, *JOINED})
+    terms = fill_tables(team, tables={model._meta.db_table, *JOINED})
     address = url(model, "changelist")
     with explained() as plans:
         first = staff.get(address)
@@ -96,7 +98,7 @@ def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[M
 
 
 def test_a_list_that_did_read_its_table_would_be_found(team: Team) -> None:
-    fill(team, tables={"conversations_turn"})
+    fill_tables(team, tables={"conversations_turn"})
     with explained() as plans, connection.cursor() as cursor:
         for where in ("status = 'stopped'", "model_name = 'another'"):
             cursor.execute(
@@ -106,7 +108,7 @@ def test_a_list_that_did_read_its_table_would_be_found(team: Team) -> None:
 
 
 def test_lists_of_history_find_by_the_very_words(staff: Client, team: Team) -> None:
-    terms = fill(team, rows=1000)
+    terms = fill_tables(team, rows=1000)
     found: dict[str, dict[str, int]] = {name: {} for name in terms}
     for model in LISTS:
         for name, term in terms.items():

@@ -11,7 +11,7 @@ from tests.accounts.browser_session import new_browser
 from tests.factories import Team
 
 
-def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> None:
+def test_labels_are_in_sentence_case_without_placeholders(team: Team) -> None:
     client = new_browser()
     page = client.get("/login").content.decode()
     assert re.findall(r"<label[^>]*>([^<]+)</label>", page)[:2] == ["Email", "Password"]
@@ -26,9 +26,9 @@ def test_labels_are_in_sentence_case_and_nothing_repeats_them(team: Team) -> Non
     assert page.count("At least 8 characters. Avoid common passwords.") == 1
 
 
-def test_page_of_second_factors_says_since_when(team: Team) -> None:
+def test_second_factor_page_shows_the_date_of_setup(team: Team) -> None:
     TOTP.activate(team.alice, generate_totp_secret())
     client = new_browser()
     client.force_login(team.alice)
     page = client.get("/account/2fa").content.decode()
-    assert f"On since {timezone.now():%-d %B %Y}." in page
+    assert f"Enabled on {timezone.now():%-d %B %Y}." in page

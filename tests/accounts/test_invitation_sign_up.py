@@ -23,16 +23,16 @@ from tests.factories import Team
 from tests.task_runner import run_jobs
 from tests.workspaces.members import actor_for, get_member
 
-pytestmark = pytest.mark.usefixtures("queue")
+pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 @pytest.fixture
-def queue(committed: None) -> None:
+def empty_queue(committed: None) -> None:
     """Nothing is left in the job queue by an earlier test."""
     run_jobs()
 
 
-def offered(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitation, str]:
+def make_invitation(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitation, str]:
     """An open invitation and the path of its link."""
     alice = get_member(team.workspace, team.alice)
     invitation = invite(
@@ -41,7 +41,7 @@ def offered(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitatio
     return invitation, f"/invitations/{invitation_token(invitation)}"
 
 
-def known(email: str) -> tuple[User, Client]:
+def make_signed_in_user(email: str) -> tuple[User, Client]:
     """Somebody with an account, signed in."""
     user, client = User.objects.create_user(email, PASSWORD), new_browser()
     mark_email_verified(user=user)
@@ -56,7 +56,7 @@ def role_of(team: Team, email: str) -> str | None:
 
 def test_invited_user_signs_up_without_a_second_email(live_team: Team) -> None:
     email, client = f"dana-{new_id()}@example.com", new_browser()
-    _, link = offered(live_team, email, Role.ADMIN)
+    _, link = make_invitation(live_team, email, Role.ADMIN)
     sent_emails()
     page = client.get(link).content.decode()
     assert f'href="/signup?next={link}&amp;email=' in page
@@ -72,7 +72,7 @@ def test_invited_user_signs_up_without_a_second_email(live_team: Team) -> None:
 
 def test_sign_up_from_an_invitation_uses_the_invited_address(live_team: Team) -> None:
     email, other = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
-    _, link = offered(live_team, email)
+    _, link = make_invitation(live_team, email)
     client = new_browser()
     client.get(link)
     sign_up(client, other, None, next=link)
@@ -81,7 +81,7 @@ def test_sign_up_from_an_invitation_uses_the_invited_address(live_team: Team) ->
 
 
 def test_invitation_link_verifies_no_other_address(live_team: Team) -> None:
-    _, link = offered(live_team, f"dana-{new_id()}@example.com")
+    _, link = make_invitation(live_team, f"dana-{new_id()}@example.com")
     client, other = new_browser(), f"eve-{new_id()}@example.com"
     client.get(link)
     assert sign_up(client, other).headers["Location"] == "/verify-email"
@@ -91,8 +91,8 @@ def test_invitation_link_verifies_no_other_address(live_team: Team) -> None:
 
 def test_invited_user_with_an_account_logs_in_and_joins(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
-    known(email)
-    client, (_, link) = new_browser(), offered(live_team, email.upper(), Role.VIEWER)
+    make_signed_in_user(email)
+    client, (_, link) = new_browser(), make_invitation(live_team, email.upper(), Role.VIEWER)
     assert f'href="/login?next={link}"' in client.get(link).content.decode()
     assert log_in(client, email, then=link).headers["Location"] == link
     assert client.get(link).content.decode().count(">Join</button>") == 1
@@ -103,8 +103,8 @@ def test_invited_user_with_an_account_logs_in_and_joins(live_team: Team) -> None
 
 def test_invitation_link_is_rejected_for_another_account(live_team: Team) -> None:
     eve = f"eve-{new_id()}@example.com"
-    _, client = known(eve)
-    _, link = offered(live_team, f"dana-{new_id()}@example.com")
+    _, client = make_signed_in_user(eve)
+    _, link = make_invitation(live_team, f"dana-{new_id()}@example.com")
     assert ">Join</button>" not in client.get(link).content.decode()
     answer = client.post(link)
     assert (answer.status_code, role_of(live_team, eve)) == (410, None)
@@ -113,12 +113,12 @@ def test_invitation_link_is_rejected_for_another_account(live_team: Team) -> Non
 
 def test_revoked_and_invalid_links_show_an_error(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
-    _, client = known(email)
-    invitation, link = offered(live_team, email)
+    _, client = make_signed_in_user(email)
+    invitation, link = make_invitation(live_team, email)
     revoke_invitation(
         invitation=invitation, actor=actor_for(get_member(live_team.workspace, live_team.bob))
     )
-    assert "withdrawn or replaced" in client.post(link).content.decode()
+    assert "revoked or replaced" in client.post(link).content.decode()
     for token in ("x", "a~b", f"{invitation.pk}~x"):
         answer = client.get(f"/invitations/{token}")
         assert (answer.status_code, "not one of ours" in answer.content.decode()) == (410, True)
@@ -126,6 +126,6 @@ def test_revoked_and_invalid_links_show_an_error(live_team: Team) -> None:
 
 def test_signed_out_visitor_cannot_accept_an_invitation(live_team: Team) -> None:
     email = f"dana-{new_id()}@example.com"
-    _, link = offered(live_team, email)
+    _, link = make_invitation(live_team, email)
     assert new_browser().post(link).status_code == 200
     assert role_of(live_team, email) is None

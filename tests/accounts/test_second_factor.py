@@ -26,22 +26,22 @@ from tests.accounts.browser_session import (
 )
 from tests.task_runner import run_jobs
 
-pytestmark = pytest.mark.usefixtures("queue")
+pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 @pytest.fixture
-def queue(committed: None) -> None:
+def empty_queue(committed: None) -> None:
     """Nothing is left in the job queue by an earlier test."""
     run_jobs()
 
 
-def code(secret: str) -> str:
+def totp_code(secret: str) -> str:
     """What an authenticator app shows now."""
     counter = next(iter(yield_hotp_counters_from_time()))
     return str(format_hotp_value(hotp_value(secret, counter)))
 
 
-def protected() -> tuple[User, Client, str]:
+def make_protected_user() -> tuple[User, Client, str]:
     """Somebody with an authenticator app, a browser that is signed in, and the app's secret."""
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
@@ -49,24 +49,24 @@ def protected() -> tuple[User, Client, str]:
     log_in(client, user.email)
     confirm_password(client)
     secret = client.get("/account/2fa/app").context["form"].secret
-    response = client.post("/account/2fa/app", {"code": code(secret)})
+    response = client.post("/account/2fa/app", {"code": totp_code(secret)})
     assert response.headers["Location"] == "/account/2fa/codes"
     return user, client, secret
 
 
-def codes_on(client: Client) -> list[str]:
+def shown_recovery_codes(client: Client) -> list[str]:
     """The recovery codes that the page shows, once."""
     return list(client.get("/account/2fa/codes").context["unused_codes"])
 
 
-def test_app_is_set_up_with_its_code_and_the_person_told() -> None:
-    user, client, _ = protected()
-    assert len(codes_on(client)) == 10
+def test_app_setup_shows_recovery_codes_and_sends_an_email() -> None:
+    user, client, _ = make_protected_user()
+    assert len(shown_recovery_codes(client)) == 10
     assert (user.email, "Authenticator App Activated") in sent_emails()
-    assert "On since" in client.get("/account/2fa").content.decode()
+    assert "Enabled on" in client.get("/account/2fa").content.decode()
 
 
-def test_wrong_code_sets_nothing_up() -> None:
+def test_app_setup_rejects_a_wrong_code() -> None:
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
     client = new_browser()
@@ -76,8 +76,8 @@ def test_wrong_code_sets_nothing_up() -> None:
     assert Authenticator.objects.filter(user=user).count() == 0
 
 
-def test_log_in_asks_for_the_code() -> None:
-    user, _, _ = protected()
+def test_login_requires_the_code() -> None:
+    user, _, _ = make_protected_user()
     client = new_browser()
     assert log_in(client, user.email).headers["Location"] == "/login/second-factor"
     assert (is_signed_in(client), client.get("/workspaces").status_code) == (False, 302)
@@ -85,9 +85,9 @@ def test_log_in_asks_for_the_code() -> None:
     assert is_signed_in(client) is False
 
 
-def test_recovery_code_opens_once() -> None:
-    user, client, _ = protected()
-    first, *_ = codes_on(client)
+def test_recovery_code_works_once() -> None:
+    user, client, _ = make_protected_user()
+    first, *_ = shown_recovery_codes(client)
     found = []
     for _ in range(2):
         browser = new_browser()
@@ -97,9 +97,9 @@ def test_recovery_code_opens_once() -> None:
     assert found == [True, False]
 
 
-def test_code_of_the_app_opens_once() -> None:
-    user, _, secret = protected()
-    shown, found = code(secret), []
+def test_app_code_works_once() -> None:
+    user, _, secret = make_protected_user()
+    shown, found = totp_code(secret), []
     for _ in range(2):
         browser = new_browser()
         log_in(browser, user.email)
@@ -108,8 +108,8 @@ def test_code_of_the_app_opens_once() -> None:
     assert found == [True, False]
 
 
-def test_guessing_codes_is_slowed_down() -> None:
-    user, _, _ = protected()
+def test_login_codes_are_rate_limited() -> None:
+    user, _, _ = make_protected_user()
     client = new_browser()
     log_in(client, user.email)
     for _ in range(5):
@@ -119,28 +119,28 @@ def test_guessing_codes_is_slowed_down() -> None:
 
 
 def test_recovery_codes_are_shown_once() -> None:
-    _, client, _ = protected()
-    assert "****" not in codes_on(client)
-    assert set(codes_on(client)) == {"****"}
+    _, client, _ = make_protected_user()
+    assert "****" not in shown_recovery_codes(client)
+    assert set(shown_recovery_codes(client)) == {"****"}
     assert client.get("/account/2fa/codes/download").status_code == 403
 
 
-def test_app_is_switched_off_and_its_codes_go() -> None:
-    user, client, _ = protected()
+def test_removing_the_app_deletes_the_recovery_codes() -> None:
+    user, client, _ = make_protected_user()
     response = client.post("/account/2fa/app/remove")
     assert response.headers["Location"] == "/account/2fa"
     assert Authenticator.objects.filter(user=user).count() == 0
     assert log_in(new_browser(), user.email).headers["Location"] == "/workspaces"
 
 
-def test_secrets_rest_encrypted() -> None:
-    user, client, secret = protected()
-    codes = codes_on(client)
+def test_secrets_are_stored_encrypted() -> None:
+    user, client, secret = make_protected_user()
+    codes = shown_recovery_codes(client)
     stored = str(list(Authenticator.objects.filter(user=user).values("data")))
     assert [word for word in (secret, *codes) if word in stored] == []
 
 
-def test_secrets_are_read_after_a_change_of_the_key(settings: object) -> None:
+def test_secrets_are_readable_after_a_key_rotation(settings: object) -> None:
     adapter = SecondFactorAdapter()
     kept = adapter.encrypt("secret")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]
@@ -151,18 +151,18 @@ def test_secrets_are_read_after_a_change_of_the_key(settings: object) -> None:
 @pytest.mark.parametrize(
     "address", ["/account/2fa", "/account/passkeys", "/account/passkeys/add", "/account/email"]
 )
-def test_pages_of_ones_account_are_for_who_is_signed_in(address: str) -> None:
+def test_account_pages_require_login(address: str) -> None:
     assert new_browser().get(address).headers["Location"].split("?")[0] in ("/login", "/confirm")
-    _, client, _ = protected()
+    _, client, _ = make_protected_user()
     assert client.get(address).status_code == 200
 
 
-def test_nobody_touches_the_passkey_of_another() -> None:
-    mine, _, _ = protected()
+def test_passkey_of_another_user_is_not_found() -> None:
+    mine, _, _ = make_protected_user()
     key = Authenticator.objects.create(
         user=mine, type=Authenticator.Type.WEBAUTHN, data={"name": "Mine", "credential": {}}
     )
-    _, client, _ = protected()
+    _, client, _ = make_protected_user()
     assert client.get(f"/account/passkeys/{key.pk}").status_code == 404
     assert client.post(f"/account/passkeys/{key.pk}/remove").status_code == 404
     assert Authenticator.objects.filter(pk=key.pk).count() == 1

@@ -28,11 +28,11 @@ from tests.accounts.browser_session import (
 from tests.dashboard.page_client import visible_text
 from tests.task_runner import run_jobs
 
-pytestmark = pytest.mark.usefixtures("queue")
+pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 @pytest.fixture
-def queue(committed: None) -> None:
+def empty_queue(committed: None) -> None:
     """Nothing is left in the job queue by an earlier test."""
     run_jobs()
 
@@ -41,7 +41,9 @@ def new_email() -> str:
     return f"dana-{new_id()}@example.com"
 
 
-def person(*, email: str | None = None, is_verified: bool = True, **fields: bool) -> User:
+def make_registered_user(
+    *, email: str | None = None, is_verified: bool = True, **fields: bool
+) -> User:
     """Somebody who signed up earlier."""
     user = User.objects.create_user(email or new_email(), PASSWORD, **fields)
     if is_verified:
@@ -49,7 +51,7 @@ def person(*, email: str | None = None, is_verified: bool = True, **fields: bool
     return user
 
 
-def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_address() -> None:
+def test_sign_up_creates_a_workspace_and_sends_a_verification() -> None:
     client, email = new_browser(), new_email()
     response = sign_up(client, email.upper(), "Acme Inc.")
     assert (response.status_code, response.headers["Location"]) == (302, "/verify-email")
@@ -65,7 +67,7 @@ def test_sign_up_makes_a_workspace_with_credits_and_asks_for_proof_of_the_addres
     assert sent_emails() == [(email, "Confirm your email address")]
 
 
-def test_link_in_the_email_lets_in_the_browser_that_signed_up() -> None:
+def test_verification_link_logs_in_the_same_browser() -> None:
     client, email = new_browser(), new_email()
     sign_up(client, email)
     link = emailed_link()
@@ -77,25 +79,25 @@ def test_link_in_the_email_lets_in_the_browser_that_signed_up() -> None:
     assert is_signed_in(client) is True
 
 
-def test_link_in_the_email_lets_in_no_other_browser_and_works_once() -> None:
+def test_verification_link_logs_in_no_other_browser() -> None:
     client, email = new_browser(), new_email()
     sign_up(client, email)
-    link, stranger = emailed_link(), new_browser()
-    assert stranger.post(link).headers["Location"] == "/login"
-    assert is_signed_in(stranger) is False
-    assert "This link isn't valid" in stranger.get(link).content.decode()
+    link, other = emailed_link(), new_browser()
+    assert other.post(link).headers["Location"] == "/login"
+    assert is_signed_in(other) is False
+    assert "This link isn't valid" in other.get(link).content.decode()
     assert log_in(client, email).headers["Location"] == "/workspaces"
 
 
-def test_address_must_be_proven_before_the_first_log_in() -> None:
-    client, user = new_browser(), person(is_verified=False)
+def test_login_requires_a_verified_address() -> None:
+    client, user = new_browser(), make_registered_user(is_verified=False)
     assert log_in(client, user.email).headers["Location"] == "/verify-email"
     assert is_signed_in(client) is False
     assert sent_emails() == [(user.email, "Confirm your email address")]
 
 
-def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
-    user, client = person(), new_browser()
+def test_sign_up_with_a_known_address_only_emails_its_owner() -> None:
+    user, client = make_registered_user(), new_browser()
     before = Workspace.objects.count()
     response = sign_up(client, user.email.title())
     assert (response.status_code, response.headers["Location"]) == (302, "/verify-email")
@@ -115,7 +117,7 @@ def test_sign_up_with_a_known_address_tells_its_owner_and_nobody_else() -> None:
         ({"workspace_name": "a\x00b"}, ["workspace_name"]),
     ],
 )
-def test_sign_up_that_is_not_valid_makes_nothing(fields: dict[str, str], wrong: list[str]) -> None:
+def test_invalid_sign_up_creates_nothing(fields: dict[str, str], wrong: list[str]) -> None:
     people, workspaces = User.objects.count(), Workspace.objects.count()
     form: dict[str, str] = {"email": new_email(), **fields}
     response = sign_up(new_browser(), workspace=None, **form)
@@ -125,8 +127,8 @@ def test_sign_up_that_is_not_valid_makes_nothing(fields: dict[str, str], wrong: 
     assert (User.objects.count(), Workspace.objects.count()) == (people, workspaces)
 
 
-def test_wrong_password_and_unknown_address_get_one_answer() -> None:
-    user = person()
+def test_wrong_password_and_unknown_address_look_the_same() -> None:
+    user = make_registered_user()
     found = [
         form_errors(log_in(new_browser(), email, "wrong-password"))
         for email in (user.email, new_email())
@@ -135,19 +137,21 @@ def test_wrong_password_and_unknown_address_get_one_answer() -> None:
     assert list(found[0]) == ["__all__"]
 
 
-def test_log_in_goes_where_one_wanted_to_and_nowhere_else() -> None:
-    user = person()
-    asked = new_browser()
-    assert asked.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
-    assert log_in(asked, user.email, then="/account/email").headers["Location"] == "/account/email"
+def test_login_redirects_only_within_the_site() -> None:
+    user = make_registered_user()
+    response = new_browser()
+    assert response.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
+    assert (
+        log_in(response, user.email, then="/account/email").headers["Location"] == "/account/email"
+    )
     for elsewhere in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
         assert (
             log_in(new_browser(), user.email, then=elsewhere).headers["Location"] == "/workspaces"
         )
 
 
-def test_guessing_one_password_is_slowed_down_wherever_it_comes_from() -> None:
-    user = person()
+def test_login_is_rate_limited_per_account() -> None:
+    user = make_registered_user()
     for _ in range(5):
         assert (
             "too many" not in str(form_errors(log_in(new_browser(), user.email, "guess"))).lower()
@@ -156,23 +160,23 @@ def test_guessing_one_password_is_slowed_down_wherever_it_comes_from() -> None:
     assert refused == {"__all__": ["Too many failed login attempts. Try again later."]}
 
 
-def test_guessing_from_one_address_is_slowed_down_whoever_is_meant() -> None:
+def test_login_is_rate_limited_per_ip_address() -> None:
     address = f"2001:db8:{new_id()[-4:].encode().hex()[:4]}:1::1"
     for _ in range(10):
         log_in(new_browser(address), new_email(), "guess")
-    user = person()
+    user = make_registered_user()
     assert form_errors(log_in(new_browser(address), user.email)).keys() == {"__all__"}
     assert log_in(new_browser(), user.email).status_code == 302
 
 
-def test_signing_up_from_one_address_is_slowed_down() -> None:
+def test_sign_up_is_rate_limited_per_ip_address() -> None:
     address = f"2001:db8:{new_id()[-4:].encode().hex()[:4]}:2::1"
     found = [sign_up(new_browser(address), "nobody", "Acme").status_code for _ in range(21)]
     assert found == [200] * 20 + [429]
 
 
-def test_log_out_takes_a_post() -> None:
-    client, user = new_browser(), person()
+def test_logout_requires_post() -> None:
+    client, user = new_browser(), make_registered_user()
     log_in(client, user.email)
     assert client.get("/logout").status_code == 200
     assert is_signed_in(client) is True
@@ -180,8 +184,8 @@ def test_log_out_takes_a_post() -> None:
     assert is_signed_in(client) is False
 
 
-def test_password_is_reset_by_a_link_that_works_once() -> None:
-    client, user = new_browser(), person()
+def test_password_reset_link_works_once() -> None:
+    client, user = new_browser(), make_registered_user()
     assert client.post("/password/reset", {"email": user.email}).status_code == 302
     link = emailed_link()
     form = client.get(link, follow=True)
@@ -195,18 +199,18 @@ def test_password_is_reset_by_a_link_that_works_once() -> None:
     assert "This link isn't valid" in again.content.decode()
 
 
-def test_reset_says_the_same_of_an_address_that_nobody_has() -> None:
+def test_password_reset_hides_whether_an_account_exists() -> None:
     email = new_email()
     known, unknown = (
         new_browser().post("/password/reset", {"email": address})
-        for address in (person().email, email)
+        for address in (make_registered_user().email, email)
     )
     assert known.headers["Location"] == unknown.headers["Location"] == "/password/reset/sent"
     assert sent_emails()[1] == (email, "No account with this email")
 
 
-def test_reset_signs_other_sessions_out() -> None:
-    user, elsewhere, client = person(), new_browser(), new_browser()
+def test_password_reset_ends_other_sessions() -> None:
+    user, elsewhere, client = make_registered_user(), new_browser(), new_browser()
     log_in(elsewhere, user.email)
     client.post("/password/reset", {"email": user.email})
     address = client.get(emailed_link(), follow=True).redirect_chain[-1][0]
@@ -214,8 +218,8 @@ def test_reset_signs_other_sessions_out() -> None:
     assert elsewhere.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
 
 
-def test_address_is_changed_once_the_new_one_is_proven() -> None:
-    client, user, email = new_browser(), person(), new_email()
+def test_email_changes_once_the_new_address_is_verified() -> None:
+    client, user, email = new_browser(), make_registered_user(), new_email()
     old = user.email
     log_in(client, user.email)
     confirm_password(client)
@@ -229,22 +233,26 @@ def test_address_is_changed_once_the_new_one_is_proven() -> None:
     assert log_in(new_browser(), email).headers["Location"] == "/workspaces"
 
 
-def test_other_sessions_are_listed_and_ended() -> None:
-    client, other, user = new_browser(), new_browser(headers={"user-agent": "Old laptop"}), person()
+def test_other_sessions_are_listed_and_can_be_ended() -> None:
+    client, other, user = (
+        new_browser(),
+        new_browser(headers={"user-agent": "Old laptop"}),
+        make_registered_user(),
+    )
     log_in(client, user.email)
     log_in(other, user.email)
     page = visible_text(client.get("/account/sessions").content.decode())
-    assert (page.count("Old laptop"), page.count("This one")) == (1, 1)
+    assert (page.count("Old laptop"), page.count(">Current<")) == (1, 1)
     client.post("/account/sessions")
     assert other.get("/workspaces").status_code == 302
     assert client.get("/account/sessions").status_code == 200
 
 
-def test_fresh_proof_is_asked_for_before_a_factor_is_changed() -> None:
-    client, user = new_browser(), person()
+def test_second_factor_setup_requires_reauthentication() -> None:
+    client, user = new_browser(), make_registered_user()
     log_in(client, user.email)
-    asked = client.get("/account/2fa/app")
-    assert asked.headers["Location"] == "/confirm?next=%2Faccount%2F2fa%2Fapp"
+    response = client.get("/account/2fa/app")
+    assert response.headers["Location"] == "/confirm?next=%2Faccount%2F2fa%2Fapp"
     wrong = client.post("/confirm", {"password": "guess", "next": "/account/2fa/app"})
     assert form_errors(wrong) == {"password": ["Incorrect password."]}
     right = client.post("/confirm", {"password": PASSWORD, "next": "/account/2fa/app"})
@@ -252,25 +260,25 @@ def test_fresh_proof_is_asked_for_before_a_factor_is_changed() -> None:
     assert client.get("/account/2fa/app").status_code == 200
 
 
-def test_somebody_switched_off_does_not_get_in() -> None:
-    client, user = new_browser(), person(is_active=False)
+def test_inactive_user_cannot_log_in() -> None:
+    client, user = new_browser(), make_registered_user(is_active=False)
     log_in(client, user.email)
     assert is_signed_in(client) is False
 
 
-def test_staff_come_in_by_the_same_door() -> None:
-    client, user = new_browser(), person(is_staff=True)
-    asked = client.get("/admin/", follow=True)
-    assert asked.redirect_chain[-1] == ("/login?next=%2Fadmin%2F", 302)
+def test_staff_log_in_on_the_same_page() -> None:
+    client, user = new_browser(), make_registered_user(is_staff=True)
+    response = client.get("/admin/", follow=True)
+    assert response.redirect_chain[-1] == ("/login?next=%2Fadmin%2F", 302)
     assert log_in(client, user.email, then="/admin/").headers["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
     member = new_browser()
-    log_in(member, person().email)
+    log_in(member, make_registered_user().email)
     assert member.get("/admin/", follow=True).status_code == 403
 
 
-def test_person_in_no_workspace_is_told_what_to_do_and_makes_one() -> None:
-    client, user = new_browser(), person()
+def test_user_without_a_workspace_can_create_one() -> None:
+    client, user = new_browser(), make_registered_user()
     log_in(client, user.email)
     assert "You don't belong to a workspace yet" in client.get("/workspaces").content.decode()
     response = client.post("/workspaces/new", {"name": "Second try"})
@@ -279,7 +287,7 @@ def test_person_in_no_workspace_is_told_what_to_do_and_makes_one() -> None:
     assert client.get("/workspaces").headers["Location"] == f"/w/{workspace.slug}/"
 
 
-def test_person_in_two_workspaces_chooses_and_has_the_free_credits_once() -> None:
+def test_second_workspace_gets_no_free_credits() -> None:
     client, email = new_browser(), new_email()
     sign_up(client, email, "First")
     client.post(emailed_link())
@@ -292,21 +300,21 @@ def test_person_in_two_workspaces_chooses_and_has_the_free_credits_once() -> Non
     assert (balance_for(first.id).balance > 0, balance_for(second.id).balance) == (True, 0)
 
 
-def test_session_is_kept_from_scripts_and_other_sites() -> None:
-    client, user = new_browser(), person()
+def test_session_cookie_is_http_only_and_same_site() -> None:
+    client, user = new_browser(), make_registered_user()
     cookie = log_in(client, user.email).cookies["sessionid"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert Session.objects.get(pk=cookie.value).expire_date > timezone.now()
 
 
-def test_forms_want_their_token() -> None:
+def test_forms_require_a_csrf_token() -> None:
     client = new_browser(enforce_csrf_checks=True)
     for address in ("/login", "/signup", "/logout", "/password/reset", "/workspaces/new"):
         assert client.post(address, {}).status_code == 403, address
 
 
 @pytest.mark.parametrize("address", ["/login", "/signup", "/password/reset", "/verify-email"])
-def test_pages_before_signing_in_cost_no_query(address: str) -> None:
+def test_pages_before_login_run_no_query(address: str) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

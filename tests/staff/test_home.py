@@ -64,10 +64,10 @@ def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
     assert {title: told(section) for title, section in sections().items()} == {
         "Ledger checks": [],
         "Open credit requests": [],
-        "Out of credits": [],
+        "Low or out of credits": [],
         "Failing webhooks": [],
-        "Errors by model": [],
-        "Abandoned turns": [],
+        "Errors by model (24 hours)": [],
+        "Abandoned turns (7 days)": [],
     }
     page = page_of("").get("/admin/").content.decode()
     assert "All active workspaces have credits." in page
@@ -97,20 +97,20 @@ def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> N
     plan = Plan.objects.create(slug="small", name="Small", monthly_credits=1000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     turn = opened(make_chatbot(team.workspace), credits=1)
-    assert told(sections()["Out of credits"]) == [[team.workspace.slug, "100", "1", "Small"]]
+    assert told(sections()["Low or out of credits"]) == [[team.workspace.slug, "100", "1", "Small"]]
     completed(turn)
-    assert told(sections()["Out of credits"]) == []
+    assert told(sections()["Low or out of credits"]) == []
     adjust(workspace_id=team.workspace.id, credits=-101, reason="all of it")
-    assert told(sections()["Out of credits"]) == [[team.workspace.slug, "0", "0", "Small"]]
+    assert told(sections()["Low or out of credits"]) == [[team.workspace.slug, "0", "0", "Small"]]
 
 
 def test_account_that_nobody_uses_is_not_named(team: Team) -> None:
     grant_credits(team.workspace, 1)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="all of it")
-    assert told(sections()["Out of credits"]) == []
+    assert told(sections()["Low or out of credits"]) == []
     completed(opened(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(days=31))
-    assert told(sections()["Out of credits"]) == []
+    assert told(sections()["Low or out of credits"]) == []
 
 
 def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
@@ -142,7 +142,7 @@ def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
     settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
-    assert told(sections()["Errors by model"]) == [
+    assert told(sections()["Errors by model (24 hours)"]) == [
         [worse.name, "2", "2", "100.0 %", "0", "1"],
         [bad.name, "2", "1", "50.0 %", "0", "0"],
     ]
@@ -151,7 +151,7 @@ def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
 def test_failure_of_the_day_before_is_forgotten(team: Team) -> None:
     failed(opened(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(hours=25))
-    assert told(sections()["Errors by model"]) == []
+    assert told(sections()["Errors by model (24 hours)"]) == []
 
 
 def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
@@ -160,7 +160,7 @@ def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
     for turn in turns:
         silence(turn)
         sweep_turns()
-    rows = told(sections()["Abandoned turns"])
+    rows = told(sections()["Abandoned turns (7 days)"])
     assert [row[0] for row in rows] == [turn.id for turn in reversed(turns)]
     assert {row[1] for row in rows} == {team.workspace.slug}
 
@@ -168,10 +168,10 @@ def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
 EVERYTHING = [
     "Ledger checks",
     "Open credit requests",
-    "Out of credits",
+    "Low or out of credits",
     "Failing webhooks",
-    "Errors by model",
-    "Abandoned turns",
+    "Errors by model (24 hours)",
+    "Abandoned turns (7 days)",
 ]
 
 
@@ -180,7 +180,7 @@ EVERYTHING = [
     [
         ("support", EVERYTHING),
         ("finance", [title for title in EVERYTHING if title != "Failing webhooks"]),
-        ("operator", ["Errors by model", "Abandoned turns"]),
+        ("operator", ["Errors by model (24 hours)", "Abandoned turns (7 days)"]),
         ("auditor", EVERYTHING),
     ],
 )

@@ -36,7 +36,7 @@ def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
     opened(chatbot, credits=2)
     answer = page_of("").get(address(team.workspace))
     found = {section.title: told(section) for section in answer.context["sections"]}
-    assert found["Credits"] == [["no plan", "7", "2", "5"]]
+    assert found["Credits"] == [["No plan", "7", "2", "5"]]
     assert [row[1:] for row in found["Ledger"]] == [
         ["Charge", "-3", "7", ""],
         ["Grant", "+10", "10", "for a test"],

@@ -51,7 +51,7 @@ def accept(invitation: Invitation, user: User) -> Member:
     return accept_invitation(token=invitation_token(invitation), user=user, actor=user_actor(user))
 
 
-def html_of(sent: mail.EmailMessage) -> str:
+def html_body(sent: mail.EmailMessage) -> str:
     assert isinstance(sent, mail.EmailMultiAlternatives)
     return str(sent.alternatives[0][0])
 
@@ -188,7 +188,7 @@ def test_concurrent_accepts_create_one_member(committed: None) -> None:
     invitation, charlie = send(team, team.charlie.email), verify_email(team.charlie)
     barrier = Barrier(4)
 
-    def follow(_: int) -> str:
+    def accept_again(_: int) -> str:
         try:
             barrier.wait()
             return str(accept(invitation, charlie).id)
@@ -196,7 +196,7 @@ def test_concurrent_accepts_create_one_member(committed: None) -> None:
             connection.close()
 
     with ThreadPoolExecutor(4) as threads:
-        found = set(threads.map(follow, range(4)))
+        found = set(threads.map(accept_again, range(4)))
     assert found == {get_member(team.workspace, charlie).id}
     assert entries_for(team.workspace.id).filter(action="invitation.accepted").count() == 1
 
@@ -205,7 +205,7 @@ def test_concurrent_invites_leave_one_open_invitation(committed: None) -> None:
     team, email = make_team(), f"dana-{new_id()}@example.com"
     barrier = Barrier(4)
 
-    def invite_her(_: int) -> None:
+    def invite_again(_: int) -> None:
         try:
             barrier.wait()
             send(team, email)
@@ -213,7 +213,7 @@ def test_concurrent_invites_leave_one_open_invitation(committed: None) -> None:
             connection.close()
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(invite_her, range(4)))
+        list(threads.map(invite_again, range(4)))
     assert open_invitations_for(team.workspace.id).count() == 1
 
 
@@ -231,9 +231,9 @@ def test_email_is_sent_by_a_task_after_the_commit(
     assert sent.to == ["dana@example.com"]
     assert sent.subject == f"Join {team.workspace.name} on Parley"
     link = f"http://127.0.0.1:8000/invitations/{invitation_token(invitation)}"
-    html = html_of(sent)
+    html = html_body(sent)
     assert (sent.body.count(link), html.count(f'href="{link}"')) == (1, 1)
-    assert f"{team.alice.email} invites you" in sent.body
+    assert f"{team.alice.email} invited you" in sent.body
 
 
 def test_revoked_invitation_sends_no_email(team: Team) -> None:
@@ -249,7 +249,7 @@ def test_workspace_name_is_escaped_in_the_email(team: Team) -> None:
     team.workspace.save()
     send_invitation(send(team, "dana@example.com").id)
     (sent,) = mail.outbox
-    assert "<img" not in html_of(sent)
+    assert "<img" not in html_body(sent)
     assert (sent.subject.count("\n"), sent.bcc) == (0, [])
 
 

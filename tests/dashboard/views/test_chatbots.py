@@ -43,34 +43,34 @@ def at(team: Team, *rest: str) -> str:
     return "/".join([f"/w/{team.workspace.slug}/chatbots", *rest])
 
 
-def fields_of(chatbot: Chatbot, **changes: Any) -> dict[str, Any]:
+def form_fields(chatbot: Chatbot, **changes: Any) -> dict[str, Any]:
     """What the browser sends for this chatbot, with some fields changed; unchecked is not sent."""
     values = model_to_dict(chatbot, ChatbotForm.Meta.fields) | changes
     return {name: value for name, value in values.items() if value is not False}
 
 
-def told(response: Any) -> list[str]:
+def messages_of(response: Any) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def actions(team: Team) -> list[tuple[str, str]]:
+def audited_actions(team: Team) -> list[tuple[str, str]]:
     """What people did, and who."""
     by_people = AuditEntry.objects.filter(workspace=team.workspace, actor_kind=ActorKind.PERSON)
     found = by_people.order_by("created_at", "id")
     return list(found.values_list("action", "actor_label"))
 
 
-def test_new_chatbot_is_made_and_tried_at_once(team: Team, alice: Client) -> None:
+def test_created_chatbot_opens_its_playground(team: Team, alice: Client) -> None:
     fields = {"name": "Sales", "language_model": make_language_model().id, "system_prompt": "Sell."}
     response = alice.post(at(team, "new"), fields)
     chatbot = Chatbot.objects.get(workspace=team.workspace)
     assert (chatbot.name, chatbot.system_prompt) == ("Sales", "Sell.")
     assert response["Location"] == at(team, chatbot.id, "playground")
-    assert actions(team) == [("chatbot.created", team.alice.email)]
+    assert audited_actions(team) == [("chatbot.created", team.alice.email)]
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\x00b"])
-def test_new_chatbot_with_no_good_name_is_refused(team: Team, alice: Client, name: str) -> None:
+def test_invalid_name_is_rejected(team: Team, alice: Client, name: str) -> None:
     fields = {"name": name, "language_model": make_language_model().id, "system_prompt": "Sell."}
     response = alice.post(at(team, "new"), fields)
     assert response.status_code == 422
@@ -78,35 +78,31 @@ def test_new_chatbot_with_no_good_name_is_refused(team: Team, alice: Client, nam
     assert Chatbot.objects.filter(workspace=team.workspace).count() == 0
 
 
-def test_where_there_is_no_model_the_page_says_whom_to_ask(team: Team, alice: Client) -> None:
+def test_new_chatbot_page_explains_missing_models(team: Team, alice: Client) -> None:
     LanguageModel.objects.update(is_active=False)
-    assert b"Staff add language models" in alice.get(at(team, "new")).content
+    assert b"No language models available" in alice.get(at(team, "new")).content
 
 
-def test_changes_are_saved_named_and_written_down(
-    team: Team, alice: Client, chatbot: Chatbot
-) -> None:
+def test_changes_are_saved_and_audited(team: Team, alice: Client, chatbot: Chatbot) -> None:
     changes = {"temperature": "0.2", "stream_by_default": True, "is_active": False}
-    response = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, **changes))
+    response = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, **changes))
     assert response["Location"] == at(team, chatbot.id)
-    assert told(response) == ["Saved: temperature, stream by default, active."]
+    assert messages_of(response) == ["Saved: temperature, stream by default, active."]
     chatbot.refresh_from_db()
     assert (chatbot.temperature, chatbot.stream_by_default, chatbot.is_active) == (0.2, True, False)
-    assert actions(team) == [("chatbot.updated", team.alice.email)]
+    assert audited_actions(team) == [("chatbot.updated", team.alice.email)]
     entry = AuditEntry.objects.get(workspace=team.workspace, action="chatbot.updated")
     assert entry.details["changed"] == ["temperature", "stream_by_default", "is_active"]
 
 
-def test_saving_what_is_there_already_changes_nothing(
-    team: Team, alice: Client, chatbot: Chatbot
-) -> None:
-    response = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot))
-    assert told(response) == ["No changes to save."]
-    assert actions(team) == []
+def test_saving_without_changes_does_nothing(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    response = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot))
+    assert messages_of(response) == ["No changes to save."]
+    assert audited_actions(team) == []
 
 
-def test_one_bad_field_lets_nothing_be_saved(team: Team, alice: Client, chatbot: Chatbot) -> None:
-    fields = fields_of(chatbot, name="Renamed", rate_limit_requests="0")
+def test_invalid_field_prevents_saving(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    fields = form_fields(chatbot, name="Renamed", rate_limit_requests="0")
     response = alice.post(at(team, chatbot.id, "save"), fields)
     assert response.status_code == 422
     assert list(response.context["form"].errors) == ["rate_limit_requests"]
@@ -115,20 +111,18 @@ def test_one_bad_field_lets_nothing_be_saved(team: Team, alice: Client, chatbot:
     assert chatbot.name == "Support"
 
 
-def test_model_that_staff_switched_off_is_kept_but_not_chosen(
+def test_inactive_model_is_kept_but_cannot_be_chosen(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
     off = make_language_model(is_active=False)
-    refused = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, language_model=off.id))
+    refused = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, language_model=off.id))
     assert list(refused.context["form"].errors) == ["language_model"]
     LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
-    kept = alice.post(at(team, chatbot.id, "save"), fields_of(chatbot, temperature="1"))
-    assert told(kept) == ["Saved: temperature."]
+    kept = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, temperature="1"))
+    assert messages_of(kept) == ["Saved: temperature."]
 
 
-def test_copy_has_the_same_settings_and_a_name_that_says_so(
-    team: Team, alice: Client, chatbot: Chatbot
-) -> None:
+def test_duplicate_copies_settings_and_name(team: Team, alice: Client, chatbot: Chatbot) -> None:
     Chatbot.objects.filter(id=chatbot.id).update(name="x" * 120, temperature=1.5)
     response = alice.post(at(team, chatbot.id, "copy"))
     copy = Chatbot.objects.exclude(id=chatbot.id).get(workspace=team.workspace)
@@ -136,25 +130,23 @@ def test_copy_has_the_same_settings_and_a_name_that_says_so(
     assert response["Location"] == at(team, copy.id)
 
 
-def test_copy_wants_a_model_that_can_be_chosen(team: Team, alice: Client, chatbot: Chatbot) -> None:
+def test_duplicate_requires_an_active_model(team: Team, alice: Client, chatbot: Chatbot) -> None:
     LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
     response = alice.post(at(team, chatbot.id, "copy"))
-    assert told(response) == ["There is no such language model to choose."]
+    assert messages_of(response) == ["There is no such language model to choose."]
     assert list(chatbots_for(team.workspace.id)) == [chatbot]
 
 
-def test_chatbot_is_deleted_once_its_name_is_typed(
-    team: Team, alice: Client, chatbot: Chatbot
-) -> None:
+def test_deletion_requires_the_name(team: Team, alice: Client, chatbot: Chatbot) -> None:
     wrong = alice.post(at(team, chatbot.id, "delete"), {"name": "support"})
-    assert told(wrong) == ["The name doesn't match. Support was not deleted."]
+    assert messages_of(wrong) == ["The name doesn't match. Support was not deleted."]
     right = alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
     assert right["Location"] == at(team)
     assert list(chatbots_for(team.workspace.id)) == []
-    assert actions(team) == [("chatbot.deleted", team.alice.email)]
+    assert audited_actions(team) == [("chatbot.deleted", team.alice.email)]
 
 
-def test_deleted_chatbot_is_gone_and_its_conversations_are_not(
+def test_deleted_chatbot_keeps_its_conversations(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
     turn = opened(chatbot)
@@ -163,7 +155,7 @@ def test_deleted_chatbot_is_gone_and_its_conversations_are_not(
     assert Turn.objects.filter(id=turn.id).exists()
 
 
-def test_viewer_reads_but_is_offered_nothing_to_change(team: Team, chatbot: Chatbot) -> None:
+def test_viewer_sees_read_only_settings(team: Team, chatbot: Chatbot) -> None:
     viewer, client = make_user("viewer"), Client()
     add_member(workspace=team.workspace, user=viewer, role=Role.VIEWER)
     client.force_login(viewer)
@@ -176,12 +168,12 @@ def test_viewer_reads_but_is_offered_nothing_to_change(team: Team, chatbot: Chat
 
 
 @pytest.mark.parametrize("id", ["c-nothing", "%00", "theirs"])
-def test_chatbot_of_nobody_and_of_others_are_not_found(team: Team, alice: Client, id: str) -> None:
+def test_unknown_and_foreign_chatbot_are_not_found(team: Team, alice: Client, id: str) -> None:
     theirs = make_chatbot(team.other_workspace).id
     assert alice.get(at(team, theirs if id == "theirs" else id)).status_code == 404
 
 
-def test_name_is_inert_where_it_is_shown(team: Team, alice: Client) -> None:
+def test_name_is_escaped(team: Team, alice: Client) -> None:
     attack = "<script>alert(1)</script>"
     chatbot = make_chatbot(team.workspace, name=attack, system_prompt=f"</textarea>{attack}")
     for rest in ([], [chatbot.id], [chatbot.id, "playground"]):
@@ -190,7 +182,7 @@ def test_name_is_inert_where_it_is_shown(team: Team, alice: Client) -> None:
         assert escape(attack) in page
 
 
-def test_list_tells_how_much_each_is_used(team: Team, alice: Client, chatbot: Chatbot) -> None:
+def test_list_shows_recent_turns(team: Team, alice: Client, chatbot: Chatbot) -> None:
     make_chatbot(team.workspace, chatbot.language_model, name="Quiet")
     opened(chatbot)
     opened(chatbot)
@@ -199,9 +191,7 @@ def test_list_tells_how_much_each_is_used(team: Team, alice: Client, chatbot: Ch
     assert [(row[0], row[4]) for row in rows] == [("Quiet", "0"), ("Support", "2")]
 
 
-def test_list_asks_as_many_queries_for_fifty_as_for_one(
-    team: Team, alice: Client, django_assert_num_queries: Any
-) -> None:
+def test_query_count_is_constant(team: Team, alice: Client, django_assert_num_queries: Any) -> None:
     model = make_language_model()
     make_chatbot(team.workspace, model)
     with django_assert_num_queries(9):
@@ -224,13 +214,11 @@ def test_list_asks_as_many_queries_for_fifty_as_for_one(
         (5, 86_400, "About 5 per day."),
     ],
 )
-def test_limit_in_words(requests: int, seconds: int, words: str) -> None:
+def test_rate_limit_is_described(requests: int, seconds: int, words: str) -> None:
     assert describe_rate_limit(requests=requests, seconds=seconds) == words
 
 
-def test_limit_being_typed_is_told_with_what_was_used(
-    team: Team, alice: Client, chatbot: Chatbot
-) -> None:
+def test_rate_limit_preview_shows_usage(team: Team, alice: Client, chatbot: Chatbot) -> None:
     opened(chatbot)
     opened(make_chatbot(team.workspace))
     typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
@@ -252,5 +240,5 @@ def test_limit_being_typed_is_told_with_what_was_used(
         ),
     ],
 )
-def test_price_in_words(price: Price, words: str) -> None:
+def test_price_is_described(price: Price, words: str) -> None:
     assert describe_price(price) == words

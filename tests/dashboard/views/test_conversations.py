@@ -41,12 +41,12 @@ def url_of(team: Team, *rest: str) -> str:
     return "/".join((f"/w/{team.workspace.slug}/conversations", *rest))
 
 
-def listed(client: Client, team: Team, **filters: str) -> list[str]:
+def listed_titles(client: Client, team: Team, **filters: str) -> list[str]:
     """How the listed conversations begin."""
     return [row[0] for row in table_cells(client.get(url_of(team), filters).content.decode())]
 
 
-def test_list_tells_how_each_began_and_how_its_last_turn_ended(
+def test_list_shows_title_chatbot_source_and_status(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     first = opened(chatbot, text="Where is my order?", metadata={"source": "website"})
@@ -71,22 +71,22 @@ def test_list_is_filtered_by_chatbot_status_and_id(
     failed(mended)
     completed(opened(chatbot, conversation_id=mended.conversation_id))
     opened(make_chatbot(team.workspace), text="other")
-    assert listed(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
-    assert listed(bob, team, status="completed") == ["mended", "done"]
-    assert listed(bob, team, status="failed") == ["broken"]
-    assert listed(bob, team, status="running") == ["other"]
-    assert listed(bob, team, search=broken.conversation_id) == ["broken"]
-    assert listed(bob, team, search=f" {done.id} ") == ["done"]
-    assert listed(bob, team, search=done.messages.get(role="assistant").id) == ["done"]
-    assert listed(bob, team, chatbot_id=chatbot.id, status="running") == []
+    assert listed_titles(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
+    assert listed_titles(bob, team, status="completed") == ["mended", "done"]
+    assert listed_titles(bob, team, status="failed") == ["broken"]
+    assert listed_titles(bob, team, status="running") == ["other"]
+    assert listed_titles(bob, team, search=broken.conversation_id) == ["broken"]
+    assert listed_titles(bob, team, search=f" {done.id} ") == ["done"]
+    assert listed_titles(bob, team, search=done.messages.get(role="assistant").id) == ["done"]
+    assert listed_titles(bob, team, chatbot_id=chatbot.id, status="running") == []
 
 
-def test_list_and_thread_name_the_lead_that_came_of_a_conversation(team: Team, bob: Client) -> None:
+def test_list_and_conversation_link_to_the_lead(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
     thread = make_scanned_conversation(chatbot, "I am at ana@example.com")
     completed(opened(chatbot, text="nobody"))
-    assert listed(bob, team, has_lead="yes") == ["I am at ana@example.com"]
-    assert listed(bob, team, has_lead="no") == ["nobody"]
+    assert listed_titles(bob, team, has_lead="yes") == ["I am at ana@example.com"]
+    assert listed_titles(bob, team, has_lead="no") == ["nobody"]
     leads = [row[5] for row in table_cells(bob.get(url_of(team)).content.decode())]
     assert leads == ["", "Lead"]
     assert "Lead: ana@example.com" in visible_text(
@@ -94,32 +94,28 @@ def test_list_and_thread_name_the_lead_that_came_of_a_conversation(team: Team, b
     )
 
 
-def test_list_is_filtered_by_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
+def test_date_filter_includes_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
     old, _ = opened(chatbot, text="old"), opened(chatbot, text="new")
     today = timezone.now().date()
     yesterday = today - timedelta(days=1)
     past = timezone.now() - timedelta(days=1)
     Conversation.objects.filter(id=old.conversation_id).update(last_message_at=past)
-    assert listed(bob, team, since=today.isoformat()) == ["new"]
-    assert listed(bob, team, until=yesterday.isoformat()) == ["old"]
-    assert listed(bob, team, since=yesterday.isoformat()) == ["new", "old"]
+    assert listed_titles(bob, team, since=today.isoformat()) == ["new"]
+    assert listed_titles(bob, team, until=yesterday.isoformat()) == ["old"]
+    assert listed_titles(bob, team, since=yesterday.isoformat()) == ["new", "old"]
 
 
-def test_filter_that_makes_no_sense_is_told_and_left_out(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_invalid_filter_is_reported_and_ignored(team: Team, bob: Client, chatbot: Chatbot) -> None:
     opened(chatbot, text="there")
     page = bob.get(url_of(team), {"search": "x\0", "status": "?", "since": "9", "cursor": "x"})
     assert page.status_code == 200
     text = visible_text(page.content.decode())
     assert "Null characters are not allowed." in text
     assert "Enter a valid date." in text
-    assert listed(bob, team, search="x\0") == ["there"]
+    assert listed_titles(bob, team, search="x\0") == ["there"]
 
 
-def test_list_turns_its_pages_with_the_filters_kept(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_pagination_keeps_the_filters(team: Team, bob: Client, chatbot: Chatbot) -> None:
     for number in range(51):
         completed(opened(chatbot, text=f"number {number}"))
     page = bob.get(url_of(team), {"status": "completed"})
@@ -131,13 +127,13 @@ def test_list_turns_its_pages_with_the_filters_kept(
     assert bob.get(url_of(team) + older).context["page"].first_url == "?status=completed"
 
 
-def test_empty_list_says_what_to_do_next(team: Team, bob: Client) -> None:
-    assert "No conversation yet" in visible_text(bob.get(url_of(team)).content.decode())
+def test_empty_list_is_explained(team: Team, bob: Client) -> None:
+    assert "No conversations yet" in visible_text(bob.get(url_of(team)).content.decode())
     page = bob.get(url_of(team), {"status": "failed"})
     assert "No conversation of that kind" in visible_text(page.content.decode())
 
 
-def test_thread_tells_each_turn_with_metadata_and_receipt(
+def test_conversation_shows_turns_with_metadata_and_receipt(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     turn = opened(chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7")
@@ -149,15 +145,13 @@ def test_thread_tells_each_turn_with_metadata_and_receipt(
     assert "Hi <b>" in text
     assert "Hello & <i>you</i>" in text
     assert '{ "userId": "<script>" }' in text
-    assert "1,200 read, 34 written" in text
+    assert "1,200 in, 34 out" in text
     assert "req_7" in text
     assert "MODEL_ERROR" in text
     assert text.index("Hi <b>") < text.index("And?")
 
 
-def test_running_turn_by_itself_is_what_the_page_would_show(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_turn_fragment_matches_the_page(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="Hi")
     Turn.objects.filter(id=turn.id).update(text_so_far="So f")
     page = bob.get(url_of(team, turn.conversation_id)).content.decode()
@@ -168,7 +162,7 @@ def test_running_turn_by_itself_is_what_the_page_would_show(
 
 
 @pytest.mark.parametrize("id", ["nonsense", "c" + 24 * "0", "%00"])
-def test_conversation_and_turn_that_are_not_there_are_404(
+def test_unknown_conversation_and_turn_are_not_found(
     team: Team, bob: Client, chatbot: Chatbot, id: str
 ) -> None:
     there = opened(chatbot)
@@ -183,28 +177,26 @@ def test_conversation_and_turn_that_are_not_there_are_404(
         assert bob.get(url_of(team, *rest)).status_code == 404, rest
 
 
-def test_list_and_thread_take_as_many_statements_for_50_rows_as_for_1(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) -> None:
     thread = opened(chatbot)
     completed(thread)
 
-    def hold(times: int) -> None:
+    def add_conversations(times: int) -> None:
         for _ in range(times):
             completed(opened(chatbot))
 
-    def go_on(times: int) -> None:
+    def add_turns(times: int) -> None:
         for _ in range(times):
             completed(opened(chatbot, conversation_id=thread.conversation_id))
 
-    assert count_queries_at_1_and_50_rows(bob, url_of(team), hold) == (11, 11)
-    assert count_queries_at_1_and_50_rows(bob, url_of(team, thread.conversation_id), go_on) == (
+    assert count_queries_at_1_and_50_rows(bob, url_of(team), add_conversations) == (11, 11)
+    assert count_queries_at_1_and_50_rows(bob, url_of(team, thread.conversation_id), add_turns) == (
         12,
         12,
     )
 
 
-def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
+def test_list_is_searched_and_filtered_by_source_and_rating(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     asked = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
@@ -216,7 +208,7 @@ def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
         {"search": "refund way"},
         {"search": "refunds"},
     ):
-        assert listed(bob, team, **filters) == []
+        assert listed_titles(bob, team, **filters) == []
     for filters in (
         {"search": "REFUND"},
         {"search": "where refu"},
@@ -224,9 +216,12 @@ def test_list_is_searched_by_words_and_filtered_by_source_and_rating(
         {"rated": "up"},
         {"rated": "any", "search": "refund", "source": "website"},
     ):
-        assert listed(bob, team, **filters) == ["Where is my refund?"], filters
-    assert listed(bob, team, rated="none") == ["Another"]
-    assert [row[4] for row in table_cells(bob.get(url_of(team)).content.decode())] == ["", "1 up"]
+        assert listed_titles(bob, team, **filters) == ["Where is my refund?"], filters
+    assert listed_titles(bob, team, rated="none") == ["Another"]
+    assert [row[4] for row in table_cells(bob.get(url_of(team)).content.decode())] == [
+        "",
+        "1 thumbs up",
+    ]
 
 
 def rate(client: Client, team: Team, turn: Turn, **fields: str) -> Any:
@@ -234,15 +229,13 @@ def rate(client: Client, team: Team, turn: Turn, **fields: str) -> Any:
     return client.post(url, fields, follow=True)
 
 
-def test_conversation_is_given_a_title_and_a_note(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_title_and_note_are_edited(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "edit")
     page = bob.post(url, {"title": " Order 4711 ", "note": "Twice.\r\n<b>"}, follow=True)
-    assert shown_messages(page) == ["Saved."]
+    assert shown_messages(page) == ["Changes saved."]
     assert "<h1>Order 4711</h1>" in page.content.decode()
-    assert listed(bob, team) == ["Order 4711"]
+    assert listed_titles(bob, team) == ["Order 4711"]
     (entry,) = AuditEntry.objects.filter(action="conversation.renamed")
     assert (entry.actor_label, entry.details) == (team.bob.email, {"fields": ["note", "title"]})
     assert Conversation.objects.get(id=turn.conversation_id).note == "Twice.\n<b>"
@@ -255,17 +248,15 @@ def test_conversation_is_given_a_title_and_a_note(
         True,
     )
     bob.post(url, {"title": "", "note": ""})
-    assert listed(bob, team) == ["Hello"]
+    assert listed_titles(bob, team) == ["Hello"]
 
 
-def test_answer_is_rated_on_the_page_and_in_place(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
     page = rate(bob, team, turn, rating="down", comment="Too long <b>")
     text = visible_text(page.content.decode())
-    assert f"Rated down by {team.bob.email} , just now Too long <b>" in text
+    assert f"Thumbs down by {team.bob.email} , just now Too long <b>" in text
     url = url_of(team, turn.conversation_id, "messages", turn.message_id, "rating")
     alone = bob.post(url, {"rating": "up"}, headers={"HX-Request": "true"}).content.decode()
     assert alone.lstrip().startswith(f'<div class="rating" id="rating-{turn.message_id}">')
@@ -279,9 +270,7 @@ def test_answer_is_rated_on_the_page_and_in_place(
     assert Rating.objects.count() == 0
 
 
-def test_rating_that_makes_no_sense_changes_nothing(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
     asked = turn.messages.get(role="user")
@@ -292,7 +281,7 @@ def test_rating_that_makes_no_sense_changes_nothing(
     assert Rating.objects.count() == 0
 
 
-def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) -> None:
+def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "delete")
     people = clients_by_role(team)
@@ -320,7 +309,7 @@ def test_conversation_is_deleted_by_those_who_may(team: Team, chatbot: Chatbot) 
         assert method(address).status_code == 404, rest
 
 
-def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: Chatbot) -> None:
+def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
     people = clients_by_role(team)
@@ -339,7 +328,7 @@ def test_viewer_reads_note_and_rating_and_changes_neither(team: Team, chatbot: C
         assert posted.status_code == 403
 
 
-def test_filters_that_few_need_wait_behind_a_button_that_counts_them(team: Team) -> None:
+def test_advanced_filters_are_in_a_menu_with_a_count(team: Team) -> None:
     given = {"rated": "up", "source": "website", "search": "x"}
     html = login(team.bob).get(url_of(team), given).content.decode()
     menu = html.partition('<summary class="button">More filters')[2].partition("</details>")[0]

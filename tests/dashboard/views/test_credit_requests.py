@@ -24,49 +24,51 @@ from tests.dashboard.page_client import (
 from tests.factories import Team, grant_credits, make_user
 
 
-def page_of(team: Team) -> str:
+def credits_page(team: Team) -> str:
     return login(team.alice).get(page_path(team.workspace, "credits")).content.decode()
 
 
-def requests_of(team: Team) -> list[list[str]]:
-    return table_cells(page_of(team).partition('aria-label="Requests"')[2])
+def listed_requests(team: Team) -> list[list[str]]:
+    return table_cells(credits_page(team).partition('aria-label="Requests"')[2])
 
 
-def growth() -> Plan:
+def make_growth_plan() -> Plan:
     return Plan.objects.create(
         slug=new_id(), name="Growth", monthly_credits=5000, credits_last_months=2
     )
 
 
-def test_threshold_is_set_shown_and_taken_away(team: Team) -> None:
+def test_alert_threshold_is_set_and_removed(team: Team) -> None:
     grant_credits(team.workspace, 10)
     alice = login(team.alice)
     address = page_path(team.workspace, "credits/alert")
     done = alice.post(address, {"threshold": "2500"}, follow=True)
-    assert shown_messages(done) == ["You are told when fewer than 2,500 credits are left."]
+    assert shown_messages(done) == [
+        "You will be alerted when the balance drops below 2,500 credits."
+    ]
     assert Account.objects.get(pk=team.workspace.id).low_balance_threshold == 2500
-    assert 'name="threshold" value="2500"' in page_of(team)
+    assert 'name="threshold" value="2500"' in credits_page(team)
     done = alice.post(address, {"threshold": ""}, follow=True)
-    assert shown_messages(done) == ["You are told when the last credit is used."]
+    assert shown_messages(done) == ["You will be alerted when credits run out."]
     assert Account.objects.get(pk=team.workspace.id).low_balance_threshold is None
 
 
 @pytest.mark.parametrize("threshold", ["0", "-1", "lots", "9" * 30])
-def test_threshold_that_cannot_be_is_told_on_the_form(team: Team, threshold: str) -> None:
+def test_invalid_threshold_gets_a_form_error(team: Team, threshold: str) -> None:
     address = page_path(team.workspace, "credits/alert")
     response = login(team.alice).post(address, {"threshold": threshold})
     assert response.status_code == 422
     assert response.context["alert_form"].errors.keys() == {"threshold"}
 
 
-def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: Team) -> None:
+def test_credit_request_is_listed_until_declined(team: Team) -> None:
     alice = login(team.alice)
     address = page_path(team.workspace, "credits/buy")
     asked = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
     assert shown_messages(asked) == ["Request sent. We reply by email."]
     request = CreditRequest.objects.get(workspace=team.workspace)
     assert (request.credits, request.note, request.asked_by) == (12000, "For May", team.alice)
-    assert requests_of(team) == [
+    assert listed_requests(team) == [
         ["12,000 credits", team.alice.email, "just now", "Open", "", "Withdraw"]
     ]
     again = alice.post(address, {"buy-credits": "1"}, follow=True)
@@ -81,27 +83,27 @@ def test_credits_are_asked_for_and_the_request_is_followed_to_its_answer(team: T
         user=finance,
         actor=staff_actor(finance),
     )
-    assert requests_of(team) == [
+    assert listed_requests(team) == [
         ["12,000 credits", team.alice.email, "just now", "Declined", "<b>Not</b> yet.", ""]
     ]
-    assert "<b>Not</b>" not in page_of(team)
+    assert "<b>Not</b>" not in credits_page(team)
 
 
-def test_plan_is_asked_for_from_those_that_are_offered(team: Team) -> None:
-    plan = growth()
+def test_only_offered_plans_can_be_requested(team: Team) -> None:
+    plan = make_growth_plan()
     Plan.objects.create(slug=new_id(), name="Hidden", is_active=False)
     start_plan(workspace_id=team.workspace.id, plan="free", grant_credits=True, now=timezone.now())
-    page = page_of(team)
+    page = credits_page(team)
     assert "Growth · 5,000 credits per month, valid for 2 months" in page
     assert ("Hidden" in page, "Free: 100 credits" in page) == (False, False)
     address = page_path(team.workspace, "credits/plan")
     login(team.alice).post(address, {"plan-plan": plan.id, "plan-note": ""})
-    assert [row[0] for row in requests_of(team)] == ["The plan Growth"]
+    assert [row[0] for row in listed_requests(team)] == ["Growth plan"]
     wrong = login(team.alice).post(address, {"plan-plan": "nothing"})
     assert (wrong.status_code, wrong.context["plan_form"].errors.keys()) == (422, {"plan"})
 
 
-def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
+def test_open_request_is_withdrawn(team: Team) -> None:
     asked = request_credits(
         workspace_id=team.workspace.id,
         credits=1,
@@ -115,7 +117,7 @@ def test_request_is_withdrawn_while_it_is_open(team: Team) -> None:
     assert shown_messages(alice.post(address, follow=True)) == [
         "This request is not open any more."
     ]
-    assert [row[3] for row in requests_of(team)] == ["Withdrawn"]
+    assert [row[3] for row in listed_requests(team)] == ["Withdrawn"]
 
 
 def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
@@ -131,17 +133,19 @@ def test_request_of_another_workspace_is_not_withdrawn(team: Team) -> None:
     assert theirs.state == "open"
 
 
-def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
+def test_page_shows_next_grant_and_expiring_credits(team: Team) -> None:
     workspace = team.workspace.id
     began = datetime(2099, 1, 31, 9, tzinfo=UTC)
     start_plan(workspace_id=workspace, plan="free", grant_credits=True, now=began)
-    assert "100 credits per month Renews on 28 February" in visible_text(page_of(team))
-    change_plan(workspace_id=workspace, plan=growth(), actor=staff_actor(team.bob), now=began)
+    assert "100 credits per month Renews on 28 February" in visible_text(credits_page(team))
+    change_plan(
+        workspace_id=workspace, plan=make_growth_plan(), actor=staff_actor(team.bob), now=began
+    )
     soon = datetime(2099, 2, 3, tzinfo=UTC)
     grant(workspace_id=workspace, credits=70, reason="x", expires_at=soon)
     hold(workspace_id=workspace, credits=20)
     charge(workspace_id=workspace, held=20, credits=20, turn_id=new_id())
-    page = visible_text(page_of(team))
+    page = visible_text(credits_page(team))
     assert "Expiring next 50 on 3 February 2099 if unused" in page
     assert "then 4,900 on 31 March 2099" in page
     change_plan(
@@ -150,10 +154,10 @@ def test_page_tells_the_next_month_and_what_expires(team: Team) -> None:
         actor=staff_actor(team.bob),
         now=began + timedelta(days=1),
     )
-    assert "5,000 credits per month Free starts on 28 February" in visible_text(page_of(team))
+    assert "5,000 credits per month Free starts on 28 February" in visible_text(credits_page(team))
 
 
-def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:
+def test_forms_require_permission(team: Team) -> None:
     grant_credits(team.workspace, 1)
     shown = {
         name: browser.get(page_path(team.workspace, "credits")).content.decode().count("<textarea")
@@ -170,8 +174,8 @@ def test_forms_are_shown_to_whom_they_are_allowed(team: Team) -> None:
 
 
 @pytest.mark.parametrize("page", ["credits/alert", "credits/plan", "credits/buy"])
-def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
-    form = {"threshold": "5", "buy-credits": "5", "plan-plan": growth().id}
+def test_changes_require_permission(team: Team, page: str) -> None:
+    form = {"threshold": "5", "buy-credits": "5", "plan-plan": make_growth_plan().id}
     found = {
         name: browser.post(page_path(team.workspace, page), form).status_code
         for name, browser in clients_by_role(team).items()

@@ -33,11 +33,11 @@ def url_of(team: Team) -> str:
     return f"/w/{team.workspace.slug}/credits"
 
 
-def tables_of(html: str) -> list[list[list[str]]]:
+def page_tables(html: str) -> list[list[list[str]]]:
     return [table_cells(f"<tbody>{part}") for part in html.split("<tbody>")[1:]]
 
 
-def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
+def complete_turn(team: Team, price: int, name: str, **fields: Any) -> Turn:
     """A completed turn of this price with a chatbot of this name, on a model called as it."""
     model = create_language_model(
         name=f"{name}-{new_id()}", litellm_model="sandbox/echo", credits_per_reply=price
@@ -47,23 +47,23 @@ def spend(team: Team, price: int, name: str, **fields: Any) -> Turn:
     return turn
 
 
-def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
+def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     grant_credits(team.workspace, 1000)
     plan = Plan.objects.create(slug="p", name="Growth", monthly_credits=5000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    dear = spend(team, 30, "Dear", api_key_id=key.id)
+    dear = complete_turn(team, 30, "Dear", api_key_id=key.id)
     failed(opened(dear.chatbot, credits=30))
     opened(dear.chatbot, credits=5)
-    old = spend(team, 7, "Old")
+    old = complete_turn(team, 7, "Old")
     Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
     grant_credits(team.other_workspace, 1)
     html = login(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
-    assert "Left 963 the sum of the ledger Held 5" in visible_text(html)
+    assert "Balance 963 credits Reserved 5 for responses in progress" in visible_text(html)
     assert "Plan Growth 5,000 credits per month" in visible_text(html)
-    assert "Use: 30 credits for 3 turns" in visible_text(html)
-    chatbots, models, keys, statement = tables_of(html)
+    assert "Usage: 30 credits for 3 responses" in visible_text(html)
+    chatbots, models, keys, statement = page_tables(html)
     assert chatbots == [["Dear", "3", "30"]]
     assert models == [[dear.model_name, "3", "30"]]
     assert keys == [
@@ -71,12 +71,12 @@ def test_page_tells_balance_plan_and_what_credits_went_into(team: Team) -> None:
         ["Playground", "2", "0"],
     ]
     assert statement == [
-        ["just now", "Charge", f"Turn {old.id}", "-7", "963"],
-        ["just now", "Charge", f"Turn {dear.id}", "-30", "970"],
+        ["just now", "Charge", "Response · Old", "−7", "963"],
+        ["just now", "Charge", "Response · Dear", "−30", "970"],
         ["just now", "Grant", "for a test", "+1,000", "1,000"],
     ]
     month = login(team.bob).get(url_of(team), {"period": "30d"}).content.decode()
-    assert "Use: 37 credits for 4 turns" in visible_text(month)
+    assert "Usage: 37 credits for 4 responses" in visible_text(month)
 
 
 def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
@@ -86,24 +86,22 @@ def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
 
     def amounts(**filters: str) -> list[str]:
         html = bob.get(url_of(team), filters).content.decode()
-        return [row[3] for row in tables_of(html)[-1] if len(row) > 3]
+        return [row[3] for row in page_tables(html)[-1] if len(row) > 3]
 
     today = timezone.now().date()
-    assert amounts() == ["-3", "+10"]
-    assert amounts(kind="adjustment") == ["-3"]
+    assert amounts() == ["−3", "+10"]
+    assert amounts(kind="adjustment") == ["−3"]
     assert amounts(since=today.isoformat(), kind="grant") == ["+10"]
     assert amounts(until=(today - timedelta(days=1)).isoformat()) == []
-    assert amounts(kind="nonsense") == ["-3", "+10"]
+    assert amounts(kind="nonsense") == ["−3", "+10"]
 
 
-def test_empty_ledger_says_what_will_be_in_it(team: Team) -> None:
+def test_empty_ledger_is_explained(team: Team) -> None:
     html = login(team.bob).get(url_of(team)).content.decode()
-    assert "No credits yet" in visible_text(html)
+    assert "No billing history yet" in visible_text(html)
 
 
-def test_statement_leaves_as_csv_with_inert_cells_however_long(
-    web: WebProcess, live_team: Team
-) -> None:
+def test_csv_is_complete_and_has_no_formulas(web: WebProcess, live_team: Team) -> None:
     workspace = live_team.workspace
     grant(workspace_id=workspace.id, credits=5, reason="=HYPERLINK(1)")
     adjust(workspace_id=workspace.id, credits=-2, reason="mended")
@@ -134,11 +132,11 @@ def test_statement_leaves_as_csv_with_inert_cells_however_long(
     assert exported(live_team.charlie).status_code == 404
 
 
-def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     grant_credits(team.workspace, 1000)
 
     def spend_more(times: int) -> None:
         for number in range(times):
-            spend(team, 1, f"Bot {number}")
+            complete_turn(team, 1, f"Bot {number}")
 
     assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (15, 15)

@@ -27,7 +27,7 @@ from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
 
-LIST = "conversations/exports"
+EXPORTS = "conversations/exports"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def bob(team: Team) -> Client:
     return login(team.bob)
 
 
-def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
+def test_export_uses_the_filters_of_the_list(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, name="Support")
     query = {
         "chatbot_id": chatbot.id,
@@ -47,10 +47,10 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     html = bob.get(page_path(team.workspace, "conversations"), query).content.decode()
     for name, value in query.items():
         assert f'<input type="hidden" name="{name}" value="{value}">' in html
-    answer = bob.post(page_path(team.workspace, f"{LIST}/ask"), {**query, "format": "jsonl"})
+    answer = bob.post(page_path(team.workspace, f"{EXPORTS}/ask"), {**query, "format": "jsonl"})
     assert (answer.status_code, answer.headers["Location"]) == (
         302,
-        page_path(team.workspace, LIST),
+        page_path(team.workspace, EXPORTS),
     )
     export = Export.objects.get(workspace=team.workspace)
     assert (export.format, export.filters, export.asked_by) == (
@@ -66,9 +66,9 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     )
     entry = AuditEntry.objects.get(workspace=team.workspace, action="conversations.exported")
     assert (entry.actor_label, entry.target_id) == (team.bob.email, export.id)
-    (row,) = table_cells(bob.get(page_path(team.workspace, LIST)).content.decode())
+    (row,) = table_cells(bob.get(page_path(team.workspace, EXPORTS)).content.decode())
     assert row[:5] == [
-        "Support, last turn failed, without a lead, from 1 Nov 2026, to 30 Nov 2026",
+        "Support, status failed, without a lead, from 1 Nov 2026, to 30 Nov 2026",
         "JSON Lines",
         "Waiting",
         "0",
@@ -76,10 +76,10 @@ def test_list_is_exported_by_its_filters(team: Team, bob: Client) -> None:
     ]
 
 
-def test_page_asks_for_itself_until_all_is_written(team: Team, bob: Client) -> None:
+def test_page_reloads_until_exports_are_written(team: Team, bob: Client) -> None:
     completed(opened(make_chatbot(team.workspace)))
     asked(team.workspace)
-    page = page_path(team.workspace, LIST)
+    page = page_path(team.workspace, EXPORTS)
     assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
     write_pending_exports(max_seconds=60)
     html = bob.get(page).content.decode()
@@ -87,28 +87,28 @@ def test_page_asks_for_itself_until_all_is_written(team: Team, bob: Client) -> N
     assert table_cells(html)[0][:4] == ["All chatbots", "JSON Lines", "Completed", "2"]
 
 
-def test_progress_is_shown_in_percent(team: Team, bob: Client) -> None:
+def test_running_export_shows_progress(team: Team, bob: Client) -> None:
     export = asked(team.workspace)
     Export.objects.filter(pk=export.pk).update(
         status="running", conversations_total=200, conversations_done=50
     )
-    html = bob.get(page_path(team.workspace, LIST)).content.decode()
+    html = bob.get(page_path(team.workspace, EXPORTS)).content.decode()
     assert '<progress max="100" value="25"' in html
 
 
-def test_failed_export_says_why(team: Team, bob: Client) -> None:
+def test_failed_export_shows_its_error(team: Team, bob: Client) -> None:
     export = asked(team.workspace)
     Export.objects.filter(pk=export.pk).update(
         status="failed", error="It is too large.", finished_at=export.created_at
     )
-    (row,) = table_cells(bob.get(page_path(team.workspace, LIST)).content.decode())
+    (row,) = table_cells(bob.get(page_path(team.workspace, EXPORTS)).content.decode())
     assert (row[0], row[2]) == ("All chatbots It is too large.", "Failed")
 
 
-def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:
+def test_too_many_exports_are_rejected(team: Team, bob: Client) -> None:
     for _ in range(MAX_UNFINISHED_EXPORTS):
         asked(team.workspace)
-    answer = bob.post(page_path(team.workspace, f"{LIST}/ask"), {"format": "csv"}, follow=True)
+    answer = bob.post(page_path(team.workspace, f"{EXPORTS}/ask"), {"format": "csv"}, follow=True)
     assert shown_messages(answer) == [
         "Wait for an export: 3 of this workspace are not finished yet."
     ]
@@ -116,34 +116,36 @@ def test_one_too_many_is_refused_in_words(team: Team, bob: Client) -> None:
 
 def test_export_is_deleted(team: Team, bob: Client) -> None:
     export = make_export(team.workspace)
-    url = page_path(team.workspace, f"{LIST}/{export.id}/delete")
+    url = page_path(team.workspace, f"{EXPORTS}/{export.id}/delete")
     answer = bob.post(url, follow=True)
     assert shown_messages(answer) == ["Export deleted."]
-    assert "No export yet" in visible_text(answer.content.decode())
+    assert "No exports yet" in visible_text(answer.content.decode())
     assert bob.post(url).status_code == 404
 
 
-def test_file_is_downloaded_in_the_browser(web: WebProcess, live_team: Team) -> None:
+def test_completed_export_is_downloaded(web: WebProcess, live_team: Team) -> None:
     completed(opened(make_chatbot(live_team.workspace), text="Hello"), "Hi")
     export = make_export(live_team.workspace)
     cookies = login(live_team.bob).cookies
-    address = f"{web.url}{page_path(live_team.workspace, f'{LIST}/{export.id}/download')}"
+    address = f"{web.url}{page_path(live_team.workspace, f'{EXPORTS}/{export.id}/download')}"
     header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
     answer = httpx.get(address, headers=header, verify=TLS)
     assert [json.loads(line)["text"] for line in answer.text.splitlines()] == ["Hello", "Hi"]
     assert answer.headers["Content-Disposition"].startswith("attachment; ")
 
 
-def test_what_is_not_there_is_404(team: Team, bob: Client) -> None:
+def test_unknown_export_is_not_found(team: Team, bob: Client) -> None:
     foreign, unfinished = make_export(team.other_workspace), asked(team.workspace)
     for export_id in (unfinished.id, foreign.id, new_id(), "nothing"):
-        found = bob.get(page_path(team.workspace, f"{LIST}/{export_id}/download"))
+        found = bob.get(page_path(team.workspace, f"{EXPORTS}/{export_id}/download"))
         assert found.status_code == 404
     for export_id in (foreign.id, new_id(), "nothing"):
-        assert bob.post(page_path(team.workspace, f"{LIST}/{export_id}/delete")).status_code == 404
+        assert (
+            bob.post(page_path(team.workspace, f"{EXPORTS}/{export_id}/delete")).status_code == 404
+        )
 
 
-def test_only_who_may_export_is_offered_it_and_can(team: Team) -> None:
+def test_exporting_requires_permission(team: Team) -> None:
     export = make_export(team.workspace)
     expected = {
         "owner": (302, True),
@@ -157,16 +159,18 @@ def test_only_who_may_export_is_offered_it_and_can(team: Team) -> None:
         Export.objects.exclude(pk=export.pk).delete()
         shown = browser.get(page_path(team.workspace, "conversations")).content.decode()
         status = browser.post(
-            page_path(team.workspace, f"{LIST}/ask"), {"format": "csv"}
+            page_path(team.workspace, f"{EXPORTS}/ask"), {"format": "csv"}
         ).status_code
         assert (status, "As CSV" in shown) == expected[name], name
     viewer = clients_by_role(team)["viewer"]
-    for page in (LIST, f"{LIST}/{export.id}/download"):
+    for page in (EXPORTS, f"{EXPORTS}/{export.id}/download"):
         assert viewer.get(page_path(team.workspace, page)).status_code == 403
-    assert viewer.post(page_path(team.workspace, f"{LIST}/{export.id}/delete")).status_code == 403
+    assert (
+        viewer.post(page_path(team.workspace, f"{EXPORTS}/{export.id}/delete")).status_code == 403
+    )
 
 
-def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team, bob: Client) -> None:
+def test_query_count_is_constant(team: Team, bob: Client) -> None:
     def add(count: int) -> None:
         for _ in range(count):
             chatbot = make_chatbot(team.workspace)
@@ -177,5 +181,5 @@ def test_page_takes_as_many_statements_for_50_rows_as_for_1(team: Team, bob: Cli
                 filters={"chatbot_id": chatbot.id},
             )
 
-    first, second = count_queries_at_1_and_50_rows(bob, page_path(team.workspace, LIST), add)
+    first, second = count_queries_at_1_and_50_rows(bob, page_path(team.workspace, EXPORTS), add)
     assert first == second

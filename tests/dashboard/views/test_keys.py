@@ -23,7 +23,7 @@ def create(team: Team, **form: Any) -> Any:
     return login(team.alice).post(page_path(team.workspace, "keys/create"), given)
 
 
-def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
+def test_created_key_is_shown_once_with_a_curl_command(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     response = create(team, scopes=["chat", "read"], expires="30")
     secret = response.context["secret"]
@@ -52,15 +52,13 @@ def test_new_key_is_shown_once_with_a_line_to_try_it(team: Team) -> None:
         ({"expires": "7000"}, "expires"),
     ],
 )
-def test_key_that_is_not_valid_is_told_on_the_form(
-    team: Team, form: dict[str, Any], wrong: str
-) -> None:
+def test_invalid_key_gets_form_errors(team: Team, form: dict[str, Any], wrong: str) -> None:
     response = create(team, **form)
     assert (response.status_code, list(response.context["form"].errors)) == (422, [wrong])
     assert ApiKey.objects.filter(workspace=team.workspace).count() == 0
 
 
-def test_key_is_revoked_at_once_and_once(team: Team) -> None:
+def test_key_is_revoked_immediately_and_once(team: Team) -> None:
     secret = make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, page = login(team.alice), page_path(team.workspace, f"keys/{key.id}/revoke")
@@ -72,7 +70,7 @@ def test_key_is_revoked_at_once_and_once(team: Team) -> None:
     assert entries_for(team.workspace.id).filter(action="api_key.revoked").count() == 1
 
 
-def test_key_of_another_workspace_is_not_there(team: Team) -> None:
+def test_key_of_another_workspace_is_not_found(team: Team) -> None:
     secret = make_api_key(team.other_workspace)
     key = ApiKey.objects.get(workspace=team.other_workspace)
     response = login(team.alice).post(page_path(team.workspace, f"keys/{key.id}/revoke"))
@@ -80,7 +78,7 @@ def test_key_of_another_workspace_is_not_there(team: Team) -> None:
     assert authenticate_key(secret).workspace_id == team.other_workspace.id
 
 
-def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
+def test_list_shows_usage_of_each_key(team: Team) -> None:
     grant_credits(team.workspace, 10)
     key, _ = issue_key(workspace=team.workspace, name="Website")
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
@@ -91,7 +89,7 @@ def test_list_tells_what_each_key_was_used_for(team: Team) -> None:
     assert (shown, use.turns, use.credits) == (key, 2, 6)
 
 
-def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
+def test_changing_keys_requires_permission(team: Team) -> None:
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     form = {"name": "Website", "scopes": ["chat"]}
@@ -109,7 +107,7 @@ def test_what_changes_keys_is_kept_to_who_may(team: Team) -> None:
     assert seen == {**others, "owner": 200, "admin": 200, "member": 200, "viewer": 200}
 
 
-def test_page_costs_the_same_however_many_keys(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     alice, counts = login(team.alice), []
     for more in (1, 49):
         for _ in range(more):
@@ -120,7 +118,7 @@ def test_page_costs_the_same_however_many_keys(team: Team) -> None:
     assert counts[0] == counts[1]
 
 
-def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
+def test_rotated_key_is_shown_once_and_old_key_keeps_working(team: Team) -> None:
     old_secret = make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     rotate = page_path(team.workspace, f"keys/{key.id}/rotate")
@@ -140,7 +138,7 @@ def test_rotated_key_is_shown_once_and_the_old_one_works_on(team: Team) -> None:
         authenticate_key(old_secret)
 
 
-def test_key_that_has_ended_or_a_grace_that_is_not_offered_rotates_nothing(team: Team) -> None:
+def test_ended_key_and_invalid_grace_are_not_rotated(team: Team) -> None:
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, rotate = login(team.alice), page_path(team.workspace, f"keys/{key.id}/rotate")

@@ -35,12 +35,12 @@ def bob(team: Team) -> Client:
     return login(team.bob)
 
 
-def names(client: Client, team: Team, **filters: str) -> list[str]:
+def listed_names(client: Client, team: Team, **filters: str) -> list[str]:
     html = client.get(page_path(team.workspace, "leads"), filters).content.decode()
     return [row[0] for row in table_cells(html)]
 
 
-def pipeline(html: str) -> str:
+def pipeline_text(html: str) -> str:
     return visible_text(html.partition('id="pipeline"')[2].partition("</nav>")[0]).removeprefix(
         "> "
     )
@@ -53,21 +53,19 @@ def test_list_is_filtered_by_status_source_chatbot_and_search(
     make_lead(chatbot, name="Ben", email="ben@example.org", source="fair")
     make_lead(make_chatbot(team.workspace), name="Cem", email="cem@example.net")
     make_lead(make_chatbot(team.other_workspace), name="Not yours")
-    assert names(bob, team) == ["Cem", "Ben", "Ana"]
-    assert names(bob, team, status="qualified") == ["Ana"]
-    assert names(bob, team, source="fair") == ["Ben"]
-    assert names(bob, team, chatbot_id=chatbot.id) == ["Ben", "Ana"]
-    assert names(bob, team, search="EXAMPLE.net") == ["Cem"]
-    assert names(bob, team, status="lost") == []
+    assert listed_names(bob, team) == ["Cem", "Ben", "Ana"]
+    assert listed_names(bob, team, status="qualified") == ["Ana"]
+    assert listed_names(bob, team, source="fair") == ["Ben"]
+    assert listed_names(bob, team, chatbot_id=chatbot.id) == ["Ben", "Ana"]
+    assert listed_names(bob, team, search="EXAMPLE.net") == ["Cem"]
+    assert listed_names(bob, team, status="lost") == []
     html = bob.get(page_path(team.workspace, "leads")).content.decode()
-    assert pipeline(html) == (
+    assert pipeline_text(html) == (
         'aria-label="Pipeline"> All 3 New 2 Contacted 0 Qualified 1 Converted 0 Lost 0 Follow up 0'
     )
 
 
-def test_lead_is_moved_in_place_and_the_pipeline_counts_anew(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_status_change_updates_the_pipeline(team: Team, bob: Client, chatbot: Chatbot) -> None:
     lead = make_lead(chatbot, name="Ana")
     address = page_path(team.workspace, f"leads/{lead.id}/status")
     answer = bob.post(address, {"status": "contacted"}, headers={"HX-Request": "true"})
@@ -85,7 +83,7 @@ def test_lead_is_moved_in_place_and_the_pipeline_counts_anew(
     )
 
 
-def test_lead_shows_the_messages_in_which_it_was_said(team: Team, bob: Client) -> None:
+def test_lead_shows_its_source_messages(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
     conversation = make_scanned_conversation(chatbot, "I am at <b>ana@example.com</b>, thanks")
     lead = Lead.objects.get(workspace=team.workspace)
@@ -99,13 +97,13 @@ def test_lead_shows_the_messages_in_which_it_was_said(team: Team, bob: Client) -
     assert f'id="message-{message.id}"' in bob.get(place).content.decode()
 
 
-def test_lead_is_changed_by_the_form(team: Team, bob: Client, chatbot: Chatbot) -> None:
+def test_lead_is_edited(team: Team, bob: Client, chatbot: Chatbot) -> None:
     lead = make_lead(chatbot, name="Ana", phone="+442079460958")
     make_lead(chatbot, name="Ben", email="ben@example.com")
     address = page_path(team.workspace, f"leads/{lead.id}/edit")
     form = {"name": " Ana B ", "email": "ANA@example.org", "source": "fair", "status": "lost"}
     answer = bob.post(address, form, follow=True)
-    assert shown_messages(answer) == ["Saved."]
+    assert shown_messages(answer) == ["Changes saved."]
     lead.refresh_from_db()
     assert (lead.name, lead.email, lead.phone, lead.source, lead.status) == (
         "Ana B",
@@ -135,12 +133,12 @@ def test_lead_is_changed_by_the_form(team: Team, bob: Client, chatbot: Chatbot) 
 def test_lead_is_deleted(team: Team, bob: Client, chatbot: Chatbot) -> None:
     lead = make_lead(chatbot, name="Ana")
     answer = bob.post(page_path(team.workspace, f"leads/{lead.id}/delete"), follow=True)
-    assert shown_messages(answer) == ["Ana is deleted."]
+    assert shown_messages(answer) == ["Ana deleted."]
     assert not Lead.objects.filter(workspace=team.workspace).exists()
 
 
 @pytest.mark.parametrize("page", ["", "/edit", "/status", "/delete"])
-def test_lead_that_is_not_there_is_404(team: Team, bob: Client, page: str) -> None:
+def test_unknown_lead_is_not_found(team: Team, bob: Client, page: str) -> None:
     foreign = make_lead(make_chatbot(team.other_workspace))
     for id in ("nonsense", "c" + 24 * "0", "%00", foreign.id):
         address = page_path(team.workspace, f"leads/{id}{page}")
@@ -150,7 +148,7 @@ def test_lead_that_is_not_there_is_404(team: Team, bob: Client, page: str) -> No
     assert foreign.status == "new"
 
 
-def test_leads_leave_as_csv_with_inert_cells(web: WebProcess, live_team: Team) -> None:
+def test_csv_has_no_formulas(web: WebProcess, live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace, name="+Support")
     make_lead(chatbot, name="=cmd()", email="ana@example.com", phone="+442079460958")
     make_lead(chatbot, name="Ben", email="ben@example.com", status="lost")
@@ -170,14 +168,12 @@ def test_leads_leave_as_csv_with_inert_cells(web: WebProcess, live_team: Team) -
     )
 
 
-def test_empty_list_says_how_leads_come(team: Team, bob: Client) -> None:
+def test_empty_list_explains_lead_capture(team: Team, bob: Client) -> None:
     html = bob.get(page_path(team.workspace, "leads")).content.decode()
-    assert "No lead yet" in visible_text(html)
+    assert "No leads yet" in visible_text(html)
 
 
-def test_list_takes_as_many_statements_for_50_rows_as_for_1(
-    team: Team, bob: Client, chatbot: Chatbot
-) -> None:
+def test_query_count_is_constant(team: Team, bob: Client, chatbot: Chatbot) -> None:
     number = iter(range(50))
 
     def more(times: int) -> None:

@@ -32,28 +32,28 @@ def chatbot(team: Team) -> Chatbot:
     return make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
 
 
-def answered(chatbot: Chatbot, *, user: str = "u", ms: int | None = None) -> Turn:
+def make_answered_turn(chatbot: Chatbot, *, user: str = "u", ms: int | None = None) -> Turn:
     """A turn with an answer, whose first token came after so many milliseconds."""
     turn = opened(chatbot, credits=3, metadata={"userId": user})
-    completed(turn, first_token_at=ms and turn_began(turn) + timedelta(milliseconds=ms))
+    completed(turn, first_token_at=ms and created_at_of(turn) + timedelta(milliseconds=ms))
     return turn
 
 
-def turn_began(turn: Turn) -> Any:
+def created_at_of(turn: Turn) -> Any:
     turn.refresh_from_db()
     return turn.created_at
 
 
-def days_ago(turn: Turn, days: float) -> None:
+def backdate(turn: Turn, days: float) -> None:
     Turn.objects.filter(id=turn.id).update(created_at=timezone.now() - timedelta(days=days))
 
 
-def lately(team: Team, over: timedelta = DAY) -> Summary:
+def recent_summary(team: Team, over: timedelta = DAY) -> Summary:
     now = timezone.now() + timedelta(seconds=1)
     return summary(team.workspace.id, since=now - over, until=now)
 
 
-def users(team: Team, over: timedelta) -> int:
+def recent_users(team: Team, over: timedelta) -> int:
     now = timezone.now() + timedelta(seconds=1)
     return count_active_users(team.workspace.id, since=now - over, until=now)
 
@@ -67,18 +67,18 @@ def users(team: Team, over: timedelta) -> int:
         (4, 0, "None in previous 7 days"),
     ],
 )
-def test_change_is_told_in_words(now: int, before: int, words: str) -> None:
+def test_change_is_described(now: int, before: int, words: str) -> None:
     assert describe_change(now, before, period="7 days") == words
 
 
-def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot) -> None:
+def test_summary_counts_one_workspace_and_period(team: Team, chatbot: Chatbot) -> None:
     for user, ms in (("ada", 100), ("ada", 200), ("ben", 300)):
-        answered(chatbot, user=user, ms=ms)
+        make_answered_turn(chatbot, user=user, ms=ms)
     failed(opened(chatbot, credits=3, metadata={"userId": "ada"}))
-    days_ago(answered(chatbot, user="old", ms=9000), 2)
+    backdate(make_answered_turn(chatbot, user="old", ms=9000), 2)
     grant_credits(team.other_workspace, 10)
-    answered(make_chatbot(team.other_workspace), user="theirs", ms=9000)
-    day, week = lately(team), lately(team, 7 * DAY)
+    make_answered_turn(make_chatbot(team.other_workspace), user="theirs", ms=9000)
+    day, week = recent_summary(team), recent_summary(team, 7 * DAY)
     assert day == Summary(
         messages=7,
         conversations=4,
@@ -90,17 +90,17 @@ def test_figures_are_of_the_workspace_and_the_time(team: Team, chatbot: Chatbot)
     )
     assert day.error_rate == 25
     assert (week.turns, week.credits) == (5, 12)
-    assert [users(team, over) for over in (DAY, 7 * DAY)] == [2, 3]
+    assert [recent_users(team, over) for over in (DAY, 7 * DAY)] == [2, 3]
 
 
-def test_workspace_without_turns_has_figures_too(team: Team) -> None:
-    assert lately(team) == Summary(0, 0, 0, 0, 0, None, None)
-    assert lately(team).error_rate == 0
+def test_summary_without_turns_is_zero(team: Team) -> None:
+    assert recent_summary(team) == Summary(0, 0, 0, 0, 0, None, None)
+    assert recent_summary(team).error_rate == 0
 
 
-def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot) -> None:
-    answered(chatbot)
-    days_ago(answered(chatbot), 0.5)
+def test_time_series_has_every_hour_and_turn_once(team: Team, chatbot: Chatbot) -> None:
+    make_answered_turn(chatbot)
+    backdate(make_answered_turn(chatbot), 0.5)
     now = timezone.now() + timedelta(seconds=1)
     hours = turns_over_time(team.workspace.id, since=now - DAY, until=now)
     assert {later.at - hour.at for hour, later in pairwise(hours)} == {timedelta(hours=1)}
@@ -109,7 +109,7 @@ def test_series_has_every_hour_and_every_turn_once(team: Team, chatbot: Chatbot)
     assert [len(days), sum(day.turns for day in days)] == [8, 2]
 
 
-def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -> None:
+def test_errors_are_counted_by_code(team: Team, chatbot: Chatbot) -> None:
     first, *others = (opened(chatbot) for _ in range(3))
     failed(first)
     for turn in others:
@@ -123,22 +123,22 @@ def test_failures_are_counted_by_code_most_first(team: Team, chatbot: Chatbot) -
     ("balance", "used", "over", "days"),
     [(100, 10, DAY, 10), (100, 70, 7 * DAY, 10), (5, 10, DAY, 0), (100, 0, DAY, None)],
 )
-def test_forecast_is_at_the_pace_of_the_period(
+def test_days_until_empty_uses_the_rate_of_the_period(
     balance: int, used: int, over: timedelta, days: int | None
 ) -> None:
     assert days_until_empty(balance=balance, credits=used, period=over) == days
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "nonsense"])
-def test_page_asks_as_much_for_fifty_turns_as_for_one(
+def test_query_count_is_constant(
     team: Team, chatbot: Chatbot, period: str, django_assert_num_queries: Any
 ) -> None:
     browser = login(team.alice)
-    answered(chatbot)
+    make_answered_turn(chatbot)
     page = page_path(team.workspace, f"?period={period}")
     with django_assert_num_queries(13):
         assert browser.get(page).context["period"] == period.replace("nonsense", "7d")
     for _ in range(49):
-        answered(chatbot)
+        make_answered_turn(chatbot)
     with django_assert_num_queries(13):
         assert browser.get(page).context["now"].turns == 50

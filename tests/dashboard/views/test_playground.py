@@ -54,11 +54,11 @@ def chatbot(live_team: Team) -> Chatbot:
     return make_chatbot(live_team.workspace, make_language_model(MODEL, credits_per_reply=2))
 
 
-At = Callable[[Chatbot], Playground]
+OpenPlayground = Callable[[Chatbot], Playground]
 
 
 @pytest.fixture
-def bob_at(web: WebProcess, live_team: Team) -> Iterator[At]:
+def open_playground(web: WebProcess, live_team: Team) -> Iterator[OpenPlayground]:
     """Bob at the playground of a chatbot."""
     opened: list[Playground] = []
 
@@ -72,8 +72,8 @@ def bob_at(web: WebProcess, live_team: Team) -> Iterator[At]:
 
 
 @pytest.fixture
-def bob(bob_at: At, chatbot: Chatbot) -> Playground:
-    return bob_at(chatbot)
+def bob(open_playground: OpenPlayground, chatbot: Chatbot) -> Playground:
+    return open_playground(chatbot)
 
 
 def changes(chatbot: Chatbot, **fields: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def changes(chatbot: Chatbot, **fields: Any) -> dict[str, Any]:
     return {"changed": "1", **whole, **fields}
 
 
-def test_answer_streams_and_is_paid_for(bob: Playground, chatbot: Chatbot) -> None:
+def test_answer_is_streamed_and_charged(bob: Playground, chatbot: Chatbot) -> None:
     response = bob.post("one two")
     assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     start, *deltas, end, done = parse_frames(response.text)
@@ -104,19 +104,19 @@ def test_answer_streams_and_is_paid_for(bob: Playground, chatbot: Chatbot) -> No
     assert Message.objects.get(turn=turn, role="user").metadata == {"source": "playground"}
 
 
-def test_conversation_goes_on(bob: Playground) -> None:
+def test_conversation_is_continued(bob: Playground) -> None:
     first = bob.end("one")
     second = bob.end("two", conversationId=first["conversationId"])
     assert second["conversationId"] == first["conversationId"]
     assert Turn.objects.filter(conversation_id=first["conversationId"]).count() == 2
 
 
-def test_chatbot_that_is_off_answers_here(bob: Playground, chatbot: Chatbot) -> None:
+def test_inactive_chatbot_answers(bob: Playground, chatbot: Chatbot) -> None:
     Chatbot.objects.filter(id=chatbot.id).update(is_active=False)
     assert bob.end("still there")["response"] == "Echo: still there"
 
 
-def test_changes_are_tried_and_not_saved(bob: Playground, chatbot: Chatbot) -> None:
+def test_unsaved_changes_are_used_but_not_saved(bob: Playground, chatbot: Chatbot) -> None:
     other = make_language_model("sandbox/echo", credits_per_reply=7)
     data = bob.end("dear", **changes(chatbot, language_model=other.id))
     assert data["credits"] == {"charged": 7, "balance": 93}
@@ -132,7 +132,7 @@ def test_changes_are_tried_and_not_saved(bob: Playground, chatbot: Chatbot) -> N
         ({"changed": "1", "temperature": "9"}, "temperature"),
     ],
 )
-def test_what_is_not_valid_is_refused_in_words(
+def test_invalid_fields_are_rejected(
     bob: Playground, chatbot: Chatbot, fields: dict[str, Any], details: Any
 ) -> None:
     given = changes(chatbot, **fields) if "changed" in fields else fields
@@ -146,7 +146,7 @@ def test_what_is_not_valid_is_refused_in_words(
     assert Turn.objects.filter(chatbot=chatbot).count() == 0
 
 
-def test_limit_and_credits_hold_here_too(bob: Playground, chatbot: Chatbot) -> None:
+def test_rate_limit_applies(bob: Playground, chatbot: Chatbot) -> None:
     Chatbot.objects.filter(id=chatbot.id).update(rate_limit_requests=1)
     bob.end("one")
     refused = bob.post("two")
@@ -154,22 +154,22 @@ def test_limit_and_credits_hold_here_too(bob: Playground, chatbot: Chatbot) -> N
     assert int(refused.headers["Retry-After"]) == refused.json()["retryAfter"]
 
 
-def test_without_credits_nothing_is_said(bob: Playground, chatbot: Chatbot) -> None:
+def test_insufficient_credits_are_rejected(bob: Playground, chatbot: Chatbot) -> None:
     dear = make_language_model("sandbox/echo", credits_per_reply=101)
     refused = bob.post("Hi", **changes(chatbot, language_model=dear.id))
     assert (refused.status_code, refused.json()["code"]) == (402, "INSUFFICIENT_CREDITS")
     assert balance_for(chatbot.workspace_id).held == 0
 
 
-def test_model_that_fails_at_once_is_told_as_an_error(bob: Playground, chatbot: Chatbot) -> None:
+def test_early_model_failure_is_returned_as_error(bob: Playground, chatbot: Chatbot) -> None:
     failing = make_language_model("sandbox/fail-before")
     refused = bob.post("Hi", **changes(chatbot, language_model=failing.id))
     assert (refused.status_code, refused.json()["success"]) == (502, False)
 
 
-def test_turn_is_stopped_and_its_text_kept(bob_at: At, live_team: Team) -> None:
+def test_stopped_turn_keeps_its_text(open_playground: OpenPlayground, live_team: Team) -> None:
     slow = make_chatbot(live_team.workspace, "sandbox/slow")
-    bob = bob_at(slow)
+    bob = open_playground(slow)
     with bob.stream(" ".join(["word"] * 50)) as response:
         lines = response.iter_lines()
         assert any('"delta"' in line for line in lines)
@@ -182,17 +182,17 @@ def test_turn_is_stopped_and_its_text_kept(bob_at: At, live_team: Team) -> None:
 
 
 @pytest.mark.parametrize("turn", ["", "%00", "\x00", "c" + "0" * 24, "theirs"])
-def test_turn_of_nobody_cannot_be_stopped(
-    bob: Playground, bob_at: At, live_team: Team, turn: str
+def test_unknown_turn_cannot_be_stopped(
+    bob: Playground, open_playground: OpenPlayground, live_team: Team, turn: str
 ) -> None:
     if turn == "theirs":
         other = make_chatbot(live_team.workspace, MODEL)
-        turn = bob_at(other).end("elsewhere")["turnId"]
+        turn = open_playground(other).end("elsewhere")["turnId"]
     answer = bob.http.post(f"{bob.url}/stop", data={"turnId": turn})
     assert (answer.status_code, answer.json()["code"]) == (404, "TURN_NOT_FOUND")
 
 
-def test_other_sites_cannot_make_a_member_chat(bob: Playground, chatbot: Chatbot) -> None:
+def test_request_without_csrf_token_is_rejected(bob: Playground, chatbot: Chatbot) -> None:
     del bob.http.headers["X-CSRFToken"]
     assert bob.post("spend").status_code == 403
     assert Turn.objects.filter(chatbot=chatbot).count() == 0

@@ -26,36 +26,39 @@ from tests.factories import Team, grant_credits, make_api_key, make_chatbot, mak
 from tests.web_processes import Caller, WebProcess, new_caller
 
 
-def steps_of(html: str) -> dict[str, tuple[str, str]]:
+def stages_of(html: str) -> dict[str, tuple[str, str]]:
     """The steps of a page: by title, how each went and what it says."""
     found = {}
-    for item in re.findall(r'<li class="decision .*?</li>', html, re.DOTALL):
-        (state,) = re.findall(r"decision-(\w+)", item)
+    for item in re.findall(r'<li class="request-step .*?</li>', html, re.DOTALL):
+        (state,) = re.findall(r"step-(\w+)", item)
         title = visible_text(re.findall(r"<h3>(.*?)</h3>", item, re.DOTALL)[0])
         (says,) = re.findall(r'<p class="break">(.*?)</p>', item, re.DOTALL)
-        found[title.removesuffix(" ended here").removesuffix(" now")] = (state, visible_text(says))
+        found[title.removesuffix(" Failed here").removesuffix(" In progress")] = (
+            state,
+            visible_text(says),
+        )
     return found
 
 
-def look_up(team: Team, request_id: str, client: Client | None = None) -> str:
+def open_request_page(team: Team, request_id: str, client: Client | None = None) -> str:
     client = client or login(team.bob)
     response = client.get(page_path(team.workspace, "requests"), {"id": request_id})
     assert response.status_code == 200
     return response.content.decode()
 
 
-def refused(team: Team, response: httpx.Response) -> str:
+def open_refused_page(team: Team, response: httpx.Response) -> str:
     """The page of a request that was refused; its note is a moment on its way."""
     request_id = response.headers["X-Request-Id"]
     for _ in range(100):
-        html = look_up(team, request_id)
-        if 'class="decision ' in html:
+        html = open_request_page(team, request_id)
+        if 'class="request-step ' in html:
             return html
         time.sleep(0.05)
     raise AssertionError("no note was kept")
 
 
-def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team) -> None:
+def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -> None:
     grant_credits(live_team.workspace, 10)
     model = make_language_model(credits_per_reply=2, credits_per_1k_output=1)
     chatbot = make_chatbot(
@@ -64,9 +67,9 @@ def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team)
     key = make_api_key(live_team.workspace)
     answer = Caller(web, chatbot, key).post("Hello there")
     request_id = answer.headers["X-Request-Id"]
-    html = look_up(live_team, request_id)
+    html = open_request_page(live_team, request_id)
     turn = Turn.objects.get(request_id=request_id)
-    steps = steps_of(html)
+    steps = stages_of(html)
     assert [state for state, _ in steps.values()] == ["passed"] * 7
     assert {
         title: says for title, (_, says) in steps.items() if title not in ("Turn", "Model")
@@ -74,7 +77,7 @@ def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team)
         "API key": str(ApiKey.objects.get(workspace=live_team.workspace)),
         "Chatbot": "Support",
         "Rate limit": "Allowed. The limit is 7 requests per 60 s.",
-        "Hold": f"{turn.credits_held} credits reserved, the maximum cost at "
+        "Credits": f"{turn.credits_held} credits reserved, the maximum cost at "
         "2 credits per reply, 1 credit per 1,000 output tokens.",
         "Charge": f"3 credits charged, {turn.credits_held - 3} released.",
     }
@@ -84,55 +87,55 @@ def test_answered_request_is_told_step_by_step(web: WebProcess, live_team: Team)
     assert key[20:60] not in html
 
 
-def test_failed_turn_says_what_the_model_did(web: WebProcess, live_team: Team) -> None:
+def test_failed_turn_shows_the_model_error(web: WebProcess, live_team: Team) -> None:
     answer = new_caller(web, live_team.workspace, "sandbox/fail-before").post()
-    steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
+    steps = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
     state, says = steps["Model"]
     assert (state, says.partition("; MODEL_ERROR")[2]) == ("refused", ": the model failed")
     assert steps["Charge"] == ("passed", "0 credits charged, 0 released.")
 
 
-def limited(web: WebProcess, team: Team) -> httpx.Response:
+def rate_limited(web: WebProcess, team: Team) -> httpx.Response:
     caller = new_caller(web, team.workspace, rate_limit_requests=1)
     caller.post()
     return caller.post()
 
 
-def poor(web: WebProcess, team: Team) -> httpx.Response:
+def no_credits(web: WebProcess, team: Team) -> httpx.Response:
     return new_caller(web, team.workspace, make_language_model(credits_per_reply=5)).post()
 
 
-def scopeless(web: WebProcess, team: Team) -> httpx.Response:
+def no_scope(web: WebProcess, team: Team) -> httpx.Response:
     key = make_api_key(team.workspace, ["read"])
     return Caller(web, make_chatbot(team.workspace), key).post()
 
 
-def revoked(web: WebProcess, team: Team) -> httpx.Response:
+def revoked_key(web: WebProcess, team: Team) -> httpx.Response:
     key = make_api_key(team.workspace)
     revoke_key(key=ApiKey.objects.get(workspace=team.workspace))
     return Caller(web, make_chatbot(team.workspace), key).post()
 
 
-def foreign(web: WebProcess, team: Team) -> httpx.Response:
+def foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
     return Caller(web, make_chatbot(team.other_workspace), make_api_key(team.workspace)).post()
 
 
-def wordless(web: WebProcess, team: Team) -> httpx.Response:
+def empty_message(web: WebProcess, team: Team) -> httpx.Response:
     return new_caller(web, team.workspace).post("")
 
 
-def elsewhere(web: WebProcess, team: Team) -> httpx.Response:
+def unknown_conversation(web: WebProcess, team: Team) -> httpx.Response:
     return new_caller(web, team.workspace).post(conversationId="c" + "0" * 24)
 
 
-def other_words(web: WebProcess, team: Team) -> httpx.Response:
+def idempotency_mismatch(web: WebProcess, team: Team) -> httpx.Response:
     caller = new_caller(web, team.workspace)
     caller.headers["Idempotency-Key"] = "order-1234"
     caller.post("One thing")
     return caller.post("Another")
 
 
-def of_openai(web: WebProcess, team: Team) -> httpx.Response:
+def openai_no_messages(web: WebProcess, team: Team) -> httpx.Response:
     caller = new_caller(web, team.workspace)
     assert isinstance(caller.chatbot, Chatbot)
     return httpx.post(
@@ -142,41 +145,41 @@ def of_openai(web: WebProcess, team: Team) -> httpx.Response:
     )
 
 
-def of_rest(web: WebProcess, team: Team) -> httpx.Response:
+def rest_no_scope(web: WebProcess, team: Team) -> httpx.Response:
     key = make_api_key(team.workspace)
     return httpx.get(f"{web.url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
 
 
 @pytest.mark.parametrize(
-    ("meet", "place", "says"),
+    ("send", "stage", "reason"),
     [
-        (limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
+        (rate_limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
          r"\d\d:\d\d:\d\d UTC. Retry-After was \d+ s\. .*")),
-        (poor, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
-        (scopeless, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
-        (revoked, "API key", r".*The key was revoked or has expired\. .*"),
-        (foreign, "Chatbot", r".*has no active chatbot with the ID in the URL\. .*"),
-        (wordless, "Body", r"message: The message is empty\."),
-        (elsewhere, "Conversation", r".*doesn't belong to this chatbot\. .*"),
-        (other_words, "Idempotency", r".*was used with a different body or chatbot.*"),
-        (of_openai, "Body", r"messages: .*"),
-        (of_rest, "API key", r".*it lacks the scope “read”\. .*"),
+        (no_credits, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
+        (no_scope, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
+        (revoked_key, "API key", r".*The key was revoked or has expired\. .*"),
+        (foreign_chatbot, "Chatbot", r".*has no active chatbot with the ID in the URL\. .*"),
+        (empty_message, "Body", r"message: The message is empty\."),
+        (unknown_conversation, "Conversation", r".*doesn't belong to this chatbot\. .*"),
+        (idempotency_mismatch, "Idempotency", r".*was used with a different body or chatbot.*"),
+        (openai_no_messages, "Body", r"messages: .*"),
+        (rest_no_scope, "API key", r".*it lacks the scope “read”\. .*"),
     ],
 )  # fmt: skip
-def test_refused_request_says_where_and_why(
+def test_refused_request_shows_stage_and_reason(
     web: WebProcess,
     live_team: Team,
-    meet: Callable[[WebProcess, Team], httpx.Response],
-    place: str,
-    says: str,
+    send: Callable[[WebProcess, Team], httpx.Response],
+    stage: str,
+    reason: str,
 ) -> None:
-    response = meet(web, live_team)
+    response = send(web, live_team)
     assert response.status_code >= 400
-    html = refused(live_team, response)
-    steps = steps_of(html)
-    assert [title for title, (state, _) in steps.items() if state == "refused"] == [place]
-    assert re.fullmatch(says, steps[place][1]), steps[place]
-    later = list(steps)[list(steps).index(place) + 1 :]
+    html = open_refused_page(live_team, response)
+    steps = stages_of(html)
+    assert [title for title, (state, _) in steps.items() if state == "refused"] == [stage]
+    assert re.fullmatch(reason, steps[stage][1]), steps[stage]
+    later = list(steps)[list(steps).index(stage) + 1 :]
     assert later.pop() == "Charge"
     assert steps["Charge"] == ("unreached", "Nothing was charged.")
     assert {steps[title] for title in later} <= {("unreached", "Not reached.")}
@@ -185,21 +188,21 @@ def test_refused_request_says_where_and_why(
     assert response.headers["X-Request-Id"] in listed.content.decode()
 
 
-def test_retry_is_told_as_one(web: WebProcess, live_team: Team) -> None:
+def test_retry_is_shown_as_retry(web: WebProcess, live_team: Team) -> None:
     caller = new_caller(web, live_team.workspace)
     caller.headers["Idempotency-Key"] = "order-1234"
     first, second = caller.post(), caller.post()
-    steps = steps_of(refused(live_team, second))
+    steps = stages_of(open_refused_page(live_team, second))
     told = f"The first request was {first.headers['X-Request-Id']}."
     assert steps["Idempotency"] == ("passed", told)
     assert steps["Charge"] == ("passed", "Nothing more was charged.")
 
 
-def test_playgrounds_refusals_are_kept_too(live_team: Team) -> None:
+def test_playground_errors_are_logged(live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace)
     client = login(live_team.bob)
     answer = client.post(page_path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
-    steps = steps_of(look_up(live_team, answer.headers["X-Request-Id"]))
+    steps = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
     assert steps["API key"] == ("passed", "Signed-in member.")
     assert steps["Body"] == ("refused", "message: The message is empty.")
 
@@ -208,38 +211,38 @@ def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: T
     theirs = new_caller(web, live_team.other_workspace)
     answered, turned_away = theirs.post(), theirs.post("")
     for response in (answered, turned_away):
-        html = look_up(live_team, response.headers["X-Request-Id"])
-        assert "Nothing is known of this request" in html
+        html = open_request_page(live_team, response.headers["X-Request-Id"])
+        assert "Request not found" in html
 
 
-def test_key_that_is_nobodys_leaves_nothing(web: WebProcess, live_team: Team) -> None:
+def test_unknown_key_is_not_logged(web: WebProcess, live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace)
     answer = Caller(web, chatbot, "sk-workspace_" + "x" * 51).post()
     assert answer.status_code == 401
-    html = look_up(live_team, answer.headers["X-Request-Id"])
-    assert "Nothing is known of this request" in html
+    html = open_request_page(live_team, answer.headers["X-Request-Id"])
+    assert "Request not found" in html
 
 
 @pytest.mark.parametrize("text", ["req_1", "<script>", "req_" + "g" * 24, "req_" + "f" * 24, "\0"])
-def test_what_is_no_request_id_is_said_to_be_none(team: Team, text: str) -> None:
-    html = look_up(team, text)
-    assert "is no request id" in html
+def test_invalid_request_id_is_reported(team: Team, text: str) -> None:
+    html = open_request_page(team, text)
+    assert "is not a request ID" in html
     assert "<script>" not in html.partition("<main")[2]
 
 
-def test_workspace_without_refusals_is_told_what_will_be_here(team: Team) -> None:
+def test_empty_list_is_explained(team: Team) -> None:
     html = login(team.bob).get(page_path(team.workspace, "requests")).content.decode()
-    assert "No request was refused lately" in html
+    assert "No recent errors" in html
 
 
-def test_request_id_says_when_it_arrived(web: WebProcess) -> None:
+def test_request_id_contains_its_time(web: WebProcess) -> None:
     before = time.time()
     moment = request_id_time(httpx.get(f"{web.url}/healthz").headers["X-Request-Id"])
     assert moment is not None
     assert int(before) <= moment.timestamp() <= time.time() + 1
 
 
-def test_list_asks_the_same_for_any_number_of_refusals(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     def add(number: int) -> None:
         for _ in range(number):
             note = RefusedRequest(

@@ -18,7 +18,7 @@ def test_workspace_is_renamed(team: Team) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 121, "a\x00b"])
-def test_name_that_is_none_is_told_on_the_form(team: Team, name: str) -> None:
+def test_invalid_name_gets_a_form_error(team: Team, name: str) -> None:
     before = team.workspace.name
     response = login(team.alice).post(page_path(team.workspace, "settings/name"), {"name": name})
     team.workspace.refresh_from_db()
@@ -26,7 +26,7 @@ def test_name_that_is_none_is_told_on_the_form(team: Team, name: str) -> None:
     assert response.context["form"].errors.keys() == {"name"}
 
 
-def test_deletion_asks_for_the_name_and_can_be_taken_back(team: Team) -> None:
+def test_deletion_requires_the_name_and_can_be_canceled(team: Team) -> None:
     alice = login(team.alice)
     wrong = alice.post(page_path(team.workspace, "settings/delete"), {"name": "other"}, follow=True)
     assert shown_messages(wrong) == ["Enter the workspace name exactly as shown."]
@@ -35,12 +35,12 @@ def test_deletion_asks_for_the_name_and_can_be_taken_back(team: Team) -> None:
     page = right.content.decode()
     assert (page.count("Cancel deletion"), page.count("settings/delete")) == (1, 0)
     kept = alice.post(page_path(team.workspace, "settings/keep"), follow=True)
-    assert shown_messages(kept) == [f"{team.workspace.name} is kept."]
+    assert shown_messages(kept) == [f"Deletion of {team.workspace.name} canceled."]
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
 
 
-def test_only_who_may_gets_what_changes_something(team: Team) -> None:
+def test_forms_require_permission(team: Team) -> None:
     shown = {}
     for name, browser in clients_by_role(team).items():
         page = browser.get(page_path(team.workspace, "settings")).content.decode()
@@ -63,9 +63,7 @@ def test_only_who_may_gets_what_changes_something(team: Team) -> None:
         ("settings/keep", {"owner"}),
     ],
 )
-def test_what_changes_something_is_kept_to_who_may(
-    team: Team, page: str, allowed: set[str]
-) -> None:
+def test_changes_require_permission(team: Team, page: str, allowed: set[str]) -> None:
     found = {
         name: browser.post(page_path(team.workspace, page), {"name": "New"}).status_code
         for name, browser in clients_by_role(team).items()

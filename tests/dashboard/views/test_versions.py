@@ -44,24 +44,29 @@ def at(team: Team, chatbot: Chatbot, *rest: str) -> str:
     return page_path(team.workspace, "/".join(["chatbots", chatbot.id, "versions", *rest]))
 
 
-def told(differences: Any) -> list[tuple[str, str, str]]:
+def summarize(differences: Any) -> list[tuple[str, str, str]]:
     return [(each.label, each.before, each.after) for each in differences]
 
 
-def test_list_tells_who_changed_what(team: Team, chatbot: Chatbot) -> None:
+def test_list_shows_author_and_changed_settings(team: Team, chatbot: Chatbot) -> None:
     page = login(team.bob).get(at(team, chatbot)).content.decode()
     assert table_cells(page) == [
-        ["Version 3 Now", "Temperature, Stream by default", team.alice.email, "just now"],
+        [
+            "Version 3 Current",
+            "Temperature, Stream responses by default",
+            team.alice.email,
+            "just now",
+        ],
         ["Version 2", "System prompt", team.bob.email, "just now"],
-        ["Version 1", "Made", "Parley", "just now"],
+        ["Version 1", "Created", "Parley", "just now"],
     ]
 
 
-def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
+def test_version_is_compared_with_the_one_before(team: Team, chatbot: Chatbot) -> None:
     page = login(team.bob).get(at(team, chatbot, numbered(chatbot, 3).id))
-    assert told(page.context["differences"]) == [
+    assert summarize(page.context["differences"]) == [
         ("Temperature", "0.7", "0.5"),
-        ("Stream by default", "no", "yes"),
+        ("Stream responses by default", "no", "yes"),
     ]
     (prompt,) = (
         login(team.bob).get(at(team, chatbot, numbered(chatbot, 2).id)).context["differences"]
@@ -76,25 +81,25 @@ def test_version_is_beside_the_one_before(team: Team, chatbot: Chatbot) -> None:
     ]
 
 
-def test_any_two_are_compared_older_first(team: Team, chatbot: Chatbot) -> None:
+def test_any_two_versions_are_compared_older_first(team: Team, chatbot: Chatbot) -> None:
     bob, first, last = login(team.bob), numbered(chatbot, 1), numbered(chatbot, 3)
-    labels = ["System prompt", "Temperature", "Stream by default"]
+    labels = ["System prompt", "Temperature", "Stream responses by default"]
     for one, other in ((first, last), (last, first)):
         page = bob.get(at(team, chatbot, f"{one.id}?with={other.id}"))
-        assert [label for label, _, _ in told(page.context["differences"])] == labels
+        assert [label for label, _, _ in summarize(page.context["differences"])] == labels
         assert (page.context["older"], page.context["newer"]) == (first, last)
     made = bob.get(at(team, chatbot, first.id))
     assert (made.context["other"], made.context["differences"]) == (None, [])
 
 
-def test_model_is_told_by_its_name_of_then(team: Team, chatbot: Chatbot) -> None:
+def test_model_is_shown_by_its_name_at_the_time(team: Team, chatbot: Chatbot) -> None:
     before, model = chatbot.language_model.name, make_language_model()
     change(chatbot, team.alice, language_model_id=model.id)
     page = login(team.bob).get(at(team, chatbot, numbered(chatbot, 4).id))
-    assert told(page.context["differences"]) == [("Model", before, model.name)]
+    assert summarize(page.context["differences"]) == [("Model", before, model.name)]
 
 
-def test_lines_that_come_and_go_are_whole() -> None:
+def test_added_and_removed_lines_are_diffed_whole() -> None:
     assert list(diff_lines("a\nb", "a\nc\nd")) == [
         DiffLine("same", [DiffPart("same", "a")]),
         DiffLine("removed", [DiffPart("removed", "b")]),
@@ -108,7 +113,7 @@ def test_lines_that_come_and_go_are_whole() -> None:
     ]
 
 
-def test_restored_version_is_a_new_one(team: Team, chatbot: Chatbot) -> None:
+def test_restoring_creates_a_new_version(team: Team, chatbot: Chatbot) -> None:
     alice, restore = login(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
     said = shown_messages(alice.post(restore, follow=True))
     assert said == ["Version 1 restored as version 4."]
@@ -120,7 +125,7 @@ def test_restored_version_is_a_new_one(team: Team, chatbot: Chatbot) -> None:
     assert numbered(chatbot, 4).actor_label == team.alice.email
 
 
-def test_version_whose_model_is_gone_is_not_restored(team: Team, chatbot: Chatbot) -> None:
+def test_version_with_inactive_model_is_not_restored(team: Team, chatbot: Chatbot) -> None:
     gone = chatbot.language_model
     change(chatbot, team.alice, language_model_id=make_language_model().id)
     gone.is_active = False
@@ -132,7 +137,7 @@ def test_version_whose_model_is_gone_is_not_restored(team: Team, chatbot: Chatbo
     assert chatbot.version == 4
 
 
-def test_version_of_another_chatbot_is_not_there(team: Team, chatbot: Chatbot) -> None:
+def test_version_of_another_chatbot_is_not_found(team: Team, chatbot: Chatbot) -> None:
     alice = login(team.alice)
     for other in (make_chatbot(team.workspace), make_chatbot(team.other_workspace)):
         foreign = numbered(other, 1).id
@@ -143,7 +148,7 @@ def test_version_of_another_chatbot_is_not_there(team: Team, chatbot: Chatbot) -
     assert alice.get(at(team, chatbot, "c%00")).status_code == 404
 
 
-def test_restoring_is_kept_to_who_may(team: Team, chatbot: Chatbot) -> None:
+def test_restoring_requires_permission(team: Team, chatbot: Chatbot) -> None:
     restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
     found = {
         name: browser.post(restore).status_code for name, browser in clients_by_role(team).items()
@@ -158,7 +163,7 @@ def test_restoring_is_kept_to_who_may(team: Team, chatbot: Chatbot) -> None:
     }
 
 
-def test_list_costs_the_same_however_long(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     made, prompts = make_chatbot(team.workspace), iter(range(100))
 
     def add(number: int) -> None:

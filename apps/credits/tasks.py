@@ -9,13 +9,13 @@ from apps.credits.models import DECIDED_STATES, CreditRequest
 
 
 @shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
-def renew() -> int:
+def renew_accounts() -> int:
     """Expire credits and grant monthly ones that are due. Idempotent; a run may be missed."""
     return plans.renew_due_accounts(now=timezone.now())
 
 
 @shared_task(name="apps.credits.tasks.tell_of_balances")  # type: ignore[untyped-decorator]
-def tell_of_balances() -> int:
+def send_balance_alerts() -> int:
     """Create alerts for balances that fell, and email them. Idempotent; a run may be missed."""
     created = alerts.check_balances()
     alerts.send_alert_emails(now=timezone.now())

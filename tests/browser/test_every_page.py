@@ -16,7 +16,7 @@ from bench.page_urls import PageUrl, page_urls
 from tests.browser.accessibility import assert_accessible
 from tests.browser.attack_rows import create_rows, overwrite_texts
 from tests.browser.conftest import SIZES, create_session
-from tests.dashboard.test_access import arguments
+from tests.dashboard.test_access import url_arguments
 from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess
 
@@ -69,7 +69,7 @@ class AttackedTeam:
 def attacked(committed: None) -> Iterator[AttackedTeam]:
     team = make_team()
     create_rows(team)
-    values = arguments(team)
+    values = url_arguments(team)
     invitation = Invitation.objects.get(id=values["invitation_id"])
     columns = overwrite_texts(team)
     yield AttackedTeam(

@@ -10,7 +10,7 @@ from tests.dashboard.page_client import clients_by_role, login, page_path
 from tests.factories import Team
 
 
-def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> None:
+def test_member_sees_errors_in_the_layout_with_request_id(team: Team) -> None:
     page = login(team.alice).get(page_path(team.workspace, "chatbots/c-nothing"))
     assert (page.status_code, page.context["is_framed"]) == (404, True)
     assert page.context["request_id"] == page.headers["X-Request-Id"]
@@ -18,20 +18,20 @@ def test_member_meets_errors_in_the_frame_with_the_request_id(team: Team) -> Non
     assert page.context["layout"].groups[0].pages[0].title == "Overview"
 
 
-def test_role_that_may_not_is_told_so_in_the_frame(team: Team) -> None:
+def test_missing_permission_is_explained_in_the_layout(team: Team) -> None:
     page = clients_by_role(team)["viewer"].get(page_path(team.workspace, "chatbots/new"))
     assert (page.status_code, page.context["is_framed"]) == (403, True)
     assert page.context["error"].message == "Your role here does not allow this."
     assert "Your role is viewer." in page.content.decode()
 
 
-def test_outsider_meets_no_frame(team: Team) -> None:
+def test_outsider_sees_errors_without_the_layout(team: Team) -> None:
     page = login(team.charlie).get(page_path(team.workspace, "chatbots"))
     assert (page.status_code, page.context["is_framed"]) == (404, False)
     assert team.workspace.name not in page.content.decode()
 
 
-def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
+def test_server_error_does_not_render_the_layout(team: Team) -> None:
     request = RequestFactory().get(page_path(team.workspace, "chatbots"))
     request.user = team.alice
     request.member = get_member(team.alice, slug=team.workspace.slug)  # type: ignore[attr-defined]
@@ -40,7 +40,7 @@ def test_failure_on_our_side_asks_nothing_of_the_frame(team: Team) -> None:
     assert team.workspace.name not in page.content.decode()
 
 
-def test_form_without_its_token_is_refused_in_our_words(team: Team) -> None:
+def test_csrf_failure_is_explained(team: Team) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(team.alice)
     page = browser.post(page_path(team.workspace, "chatbots/new"), {"name": "x"})

@@ -22,7 +22,7 @@ from tests.factories import Team
         ("credits", ["kind", "since", "until"]),
     ],
 )
-def test_bar_has_every_field(team: Team, page: str, fields: list[str]) -> None:
+def test_filter_form_has_every_field(team: Team, page: str, fields: list[str]) -> None:
     html = login(team.alice).get(page_path(team.workspace, page)).content.decode()
     bar = html.partition('<form class="filters"')[2].partition("</form>")[0]
     assert re.findall(r' name="(\w+)"', bar) == fields

@@ -47,7 +47,7 @@ def test_unknown_page_is_not_found(team: Team) -> None:
     assert login(team.bob).get(nothing).status_code == 404
 
 
-def test_every_section_that_a_page_names_is_there() -> None:
+def test_sections_named_by_pages_exist() -> None:
     for page in PAGES:
         titles = {section.title for section in sections(page.file)}
         assert {*page.sections, *page.excluded_sections} <= titles, page.slug
@@ -59,7 +59,7 @@ def test_every_example_is_on_a_page() -> None:
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_every_link_between_pages_leads_to_a_heading(slug: str) -> None:
+def test_links_between_pages_lead_to_headings(slug: str) -> None:
     client = Client()
     for target in re.findall(r'href="(/docs[^"]*|#[^"]+)"', get(client, f"/docs/{slug}")):
         place, _, anchor = target.partition("#")
@@ -67,7 +67,7 @@ def test_every_link_between_pages_leads_to_a_heading(slug: str) -> None:
         assert not anchor or f'id="{anchor}"' in html, target
 
 
-def test_files_of_the_docs_link_to_files_that_are_there() -> None:
+def test_links_between_files_resolve() -> None:
     broken = [
         (page.file, target)
         for page in PAGES
@@ -79,13 +79,13 @@ def test_files_of_the_docs_link_to_files_that_are_there() -> None:
     assert broken == []
 
 
-def test_examples_are_filled_in_for_a_stranger() -> None:
+def test_anonymous_reader_sees_the_placeholder_chatbot() -> None:
     html = get(Client(), "/docs")
     assert "http://testserver/api/v1/chatbots/CHATBOT_ID/chat" in html
     assert "parley.example" not in html
 
 
-def test_examples_have_the_readers_own_chatbot(team: Team) -> None:
+def test_member_sees_a_chatbot_of_the_workspace(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     for url in ("/docs", page_path(team.workspace, "developers")):
         html = get(login(team.bob), url)
@@ -93,7 +93,7 @@ def test_examples_have_the_readers_own_chatbot(team: Team) -> None:
         assert "CHATBOT_ID" not in html
 
 
-def test_examples_are_for_the_chatbot_that_is_chosen(team: Team) -> None:
+def test_examples_use_the_chosen_chatbot(team: Team) -> None:
     make_chatbot(team.workspace, name="First")
     second = make_chatbot(team.workspace, name="Second")
     foreign = make_chatbot(team.other_workspace)
@@ -121,7 +121,7 @@ def test_no_example_holds_a_key(name: str) -> None:
         assert name == "verify" or "PARLEY_API_KEY" in each.code
 
 
-def test_language_that_was_chosen_is_shown_first(team: Team) -> None:
+def test_chosen_language_is_shown_first(team: Team) -> None:
     client = Client()
     client.cookies["language"] = "ruby"
     html = get(client, "/docs/chat")
@@ -130,7 +130,7 @@ def test_language_that_was_chosen_is_shown_first(team: Team) -> None:
     assert 'data-language="curl" aria-selected="true"' in get(client, "/docs/chat")
 
 
-def test_page_asks_the_same_for_any_number_of_chatbots(team: Team) -> None:
+def test_query_count_is_constant(team: Team) -> None:
     def add(number: int) -> None:
         for _ in range(number):
             make_chatbot(team.workspace)
@@ -141,11 +141,11 @@ def test_page_asks_the_same_for_any_number_of_chatbots(team: Team) -> None:
     assert first == more
 
 
-def test_signed_in_reader_of_no_workspace_reads_as_a_stranger(team: Team) -> None:
+def test_user_without_workspace_sees_the_placeholder(team: Team) -> None:
     assert "CHATBOT_ID" in get(login(make_user("nowhere")), "/docs")
 
 
-def test_echo_answers_as_the_chat_endpoint_does() -> None:
+def test_echo_answers_like_the_chat_endpoint() -> None:
     client = Client(REMOTE_ADDR="192.0.2.1")
     said = client.post("/docs/try", {"message": "Hello there"}, content_type="application/json")
     assert said.status_code == 200
@@ -181,14 +181,14 @@ def test_echo_answers_as_the_chat_endpoint_does() -> None:
         ('{"message": "x", "model": "gpt"}', {"model": ["This field is not known here."]}),
     ],
 )
-def test_echo_refuses_as_the_chat_endpoint_does(body: str, details: object) -> None:
+def test_echo_rejects_like_the_chat_endpoint(body: str, details: object) -> None:
     client = Client(REMOTE_ADDR="192.0.2.2")
     said = client.post("/docs/try", body, content_type="application/json")
     assert (said.status_code, said.json()["code"]) == (400, "VALIDATION_ERROR")
     assert said.json()["details"] == (details or {})
 
 
-def test_echo_is_limited_by_address() -> None:
+def test_echo_is_rate_limited_by_address() -> None:
     body = {"message": "Hello"}
     many = Client(REMOTE_ADDR="192.0.2.3")
     codes = [
@@ -202,14 +202,14 @@ def test_echo_is_limited_by_address() -> None:
     assert other.post("/docs/try", body, content_type="application/json").status_code == 200
 
 
-def test_echo_touches_no_table(team: Team, django_assert_num_queries: Any) -> None:
+def test_echo_runs_no_queries(team: Team, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         Client(REMOTE_ADDR="192.0.2.5").post(
             "/docs/try", {"message": "Hello"}, content_type="application/json"
         )
 
 
-def test_every_section_of_the_api_is_on_one_page_but_for_the_pointers_to_others() -> None:
+def test_every_api_section_is_on_one_page() -> None:
     places = {
         section.title: [
             p.slug for p in PAGES if p.file == "api.md" and has_section(p, section.title)

@@ -121,14 +121,14 @@ def _body_fields(schema: Schema) -> Iterator[Field]:
 
 def _build_response(status: str, response: Schema) -> Response:
     response = resolve_reference(response)
-    media = response.get("content", {})
+    description, media = render_inline_code(response["description"]), response.get("content", {})
     if status >= "4" or "application/json" not in media:
         stream = media.get("text/event-stream", {})
         return Response(
             status, render_inline_code(response["description"]), stream.get("example", "")
         )
     example = _to_json(build_example(media["application/json"]["schema"]))
-    return Response(status, render_inline_code(response["description"]), example)
+    return Response(status, description, example)
 
 
 def render_inline_code(text: str) -> str:

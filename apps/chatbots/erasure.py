@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.chatbots.models import Chatbot, ChatbotVersion
 
 
-def erase(workspace_id: str) -> None:
+def erase_workspace(workspace_id: str) -> None:
     """Deactivate the chatbots and delete their names, prompts and versions.
 
     Their rows stay, because turns refer to them.

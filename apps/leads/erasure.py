@@ -13,7 +13,7 @@ from apps.leads.models import CapturedField, Lead, Reading
 ERASURE_BATCH_SIZE = 200
 
 
-def erase(workspace_id: str) -> None:
+def erase_workspace(workspace_id: str) -> None:
     """Delete all leads of the workspace."""
     for model in (CapturedField, Reading, Lead):
         model._default_manager.filter(workspace_id=workspace_id).delete()

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.privacy import retention, workspace_deletion
+from apps.privacy import end_user_erasure, retention, workspace_deletion
 
 ERASE_END_USERS_TASK = "apps.privacy.tasks.erase_users"
 
@@ -32,7 +32,7 @@ def delete_expired_data() -> int:
 @shared_task(name=ERASE_END_USERS_TASK)  # type: ignore[untyped-decorator]
 def erase_end_users() -> int:
     """Erase the end users whose erasure was requested. Runs on request and on a schedule."""
-    return retention.erase_end_users(now=timezone.now())
+    return end_user_erasure.erase_end_users(now=timezone.now())
 
 
 def enqueue_erasures(**_: Any) -> None:

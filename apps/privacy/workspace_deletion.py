@@ -1,7 +1,7 @@
-"""Carrying out the deletion of workspaces, over all apps that keep something of theirs.
+"""Close and erase workspaces whose deletion is due, across all apps that store their data.
 
-Each app that holds what people wrote has an `erasure` module; a test knows of every table what
-becomes of it. The ledger, the turns' receipts and the audit log stay: they are the books.
+Each app that stores text written by people has an `erasure` module. A test lists what happens to
+each table. The ledger, the receipts of turns and the audit log stay.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from apps.workspaces.services import close_workspace, mark_erased
 
 
 def delete_due_workspaces(*, now: datetime) -> list[str]:
-    """Close the workspaces that are due and erase those that are closed; the ids of the erased.
+    """Close workspaces that are due and erase closed ones. Return the ids of the erased ones.
 
-    Each step can be repeated: a run that is cut off is gone on with by the next.
+    Every step can be repeated, so that the next run continues an interrupted one.
     """
     for workspace_id in workspaces_to_close(now).values_list("id", flat=True):
         close_due_workspace(workspace_id=workspace_id, now=now)
@@ -34,17 +34,17 @@ def delete_due_workspaces(*, now: datetime) -> list[str]:
 
 @transaction.atomic
 def close_due_workspace(*, workspace_id: str, now: datetime) -> None:
-    """Let nobody and no key into a workspace that is due."""
+    """Close a workspace that is due: revoke the access of its members and API keys."""
     if close_workspace(workspace_id=workspace_id, now=now):
         api_keys.revoke_all(workspace_id)
 
 
 def erase_closed_workspace(*, workspace_id: str) -> bool:
-    """Remove what people wrote in a closed workspace; False while a turn still runs in it."""
+    """Erase the data of a closed workspace. Return False while a turn runs in it."""
     if not conversations.erase_workspace(workspace_id):
         return False
-    leads.erase(workspace_id)
-    chatbots.erase(workspace_id)
+    leads.erase_workspace(workspace_id)
+    chatbots.erase_workspace(workspace_id)
     api_keys.erase_workspace(workspace_id)
     webhooks.erase_workspace(workspace_id)
     mark_erased(workspace_id=workspace_id)

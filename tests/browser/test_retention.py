@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from apps.conversations.models import Message
-from apps.privacy.retention import erase_end_users
+from apps.privacy.end_user_erasure import erase_end_users
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import OpenContext
 from tests.factories import Team, make_chatbot

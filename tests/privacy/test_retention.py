@@ -16,7 +16,8 @@ from apps.conversations.models import Conversation, Message, Turn
 from apps.conversations.queries import conversations_for
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
-from apps.privacy.retention import delete_expired_data, erase_end_users
+from apps.privacy.end_user_erasure import erase_end_users
+from apps.privacy.retention import delete_expired_data
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention

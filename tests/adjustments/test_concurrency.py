@@ -18,7 +18,7 @@ from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from tests.adjustments.adjustment_requests import asked, line, staff_of
+from tests.adjustments.adjustment_factories import asked, line, staff_of
 from tests.factories import Team
 
 

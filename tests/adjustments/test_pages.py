@@ -15,7 +15,7 @@ from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.adjustments.adjustment_requests import asked, posted, staff_of
+from tests.adjustments.adjustment_factories import asked, posted, staff_of
 from tests.factories import Team, grant_credits
 
 ADJUST = reverse("admin:adjustments_adjustment_adjust")

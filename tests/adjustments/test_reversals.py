@@ -7,7 +7,7 @@ import pytest
 from apps.adjustments.errors import AdjustmentRefused
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
-from tests.adjustments.adjustment_requests import (
+from tests.adjustments.adjustment_factories import (
     asked,
     line,
     posted,

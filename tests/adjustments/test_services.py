@@ -21,7 +21,7 @@ from apps.credits.queries import balance_for, ledger_sum
 from apps.credits.services import hold
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member
-from tests.adjustments.adjustment_requests import (
+from tests.adjustments.adjustment_factories import (
     ask,
     asked,
     decided,

@@ -13,7 +13,7 @@ from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.adjustments.adjustment_requests import posted, staff_of
+from tests.adjustments.adjustment_factories import posted, staff_of
 from tests.browser.conftest import OpenContext
 from tests.factories import Team, grant_credits
 

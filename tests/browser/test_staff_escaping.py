@@ -29,7 +29,7 @@ from apps.webhooks.models import Delivery, EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import invite
-from tests.adjustments.adjustment_requests import asked, posted
+from tests.adjustments.adjustment_factories import asked, posted
 from tests.browser.attacks import ATTACKS
 from tests.browser.conftest import OpenContext
 from tests.factories import (

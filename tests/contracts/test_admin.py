@@ -50,7 +50,7 @@ from apps.webhooks.services import emit
 from apps.webhooks.signing import decrypt_secret
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite, request_erasure
-from tests.adjustments.adjustment_requests import asked, posted
+from tests.adjustments.adjustment_factories import asked, posted
 from tests.conversations.export_helpers import make_export
 from tests.factories import (
     UNREACHABLE_URL,

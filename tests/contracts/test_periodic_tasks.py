@@ -42,10 +42,17 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
 from config import celery_app
-from tests.adjustments.adjustment_requests import asked as adjustment
+from tests.adjustments.adjustment_factories import asked as adjustment
 from tests.conversations.export_helpers import asked, written
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_key, make_team
-from tests.leads.lead_factory import made
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_api_key,
+    make_chatbot,
+    make_team,
+    make_webhook_endpoint,
+)
+from tests.leads.lead_factory import make_lead
 from tests.receiver import Receiver
 from tests.turns.new_turns import completed, opened, silence
 
@@ -65,8 +72,8 @@ def logged(workspace: Workspace, action: str) -> int:
 
 
 def silent_turns(team: Team) -> Seen:
-    give(team.workspace, 100)
-    make_endpoint(team.workspace, "turn.failed")
+    grant_credits(team.workspace, 100)
+    make_webhook_endpoint(team.workspace, "turn.failed")
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
         silence(opened(chatbot, credits=5))
@@ -77,7 +84,7 @@ def silent_turns(team: Team) -> Seen:
 
 
 def old_answers(team: Team) -> Seen:
-    make_key(team.workspace)
+    make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     for number in range(MANY):
         IdempotentAnswer.objects.create(
@@ -120,8 +127,8 @@ def months_that_are_due(_: Team) -> Seen:
 def balances_that_fell(_: Team) -> Seen:
     teams = [make_team() for _ in range(MANY)]
     for team in teams:
-        give(team.workspace, 10)
-        make_endpoint(team.workspace, "credits.low", "credits.exhausted")
+        grant_credits(team.workspace, 10)
+        make_webhook_endpoint(team.workspace, "credits.low", "credits.exhausted")
         alerts.set_low_balance_threshold(workspace_id=team.workspace.id, threshold=5, actor=SYSTEM)
     Account.objects.filter(workspace__in=[team.workspace for team in teams]).update(
         exhausted_alert_armed=True
@@ -175,7 +182,7 @@ def sessions_that_are_over(_: Team) -> Seen:
 
 
 def messages_with_contacts(team: Team) -> Seen:
-    make_endpoint(team.workspace, "lead.created", "lead.updated")
+    make_webhook_endpoint(team.workspace, "lead.created", "lead.updated")
     chatbot = make_chatbot(team.workspace, lead_capture="detect")
     for number in range(MANY):
         opened(chatbot, text=f"I am at dana{number}@example.com")
@@ -185,7 +192,7 @@ def messages_with_contacts(team: Team) -> Seen:
 
 def deliveries_that_are_due(team: Team) -> Seen:
     receiver = RECEIVERS[-1]
-    endpoint, _ = make_endpoint(team.workspace, url=receiver.url)
+    endpoint, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
     sent = {send_test(endpoint=endpoint).event_id for _ in range(MANY)}
     return lambda: sorted(receiver.ids), sorted(sent)
 
@@ -193,7 +200,7 @@ def deliveries_that_are_due(team: Team) -> Seen:
 def endpoints_that_were_switched_off(_: Team) -> Seen:
     teams = [make_team() for _ in range(MANY)]
     for team in teams:
-        make_endpoint(team.workspace)
+        make_webhook_endpoint(team.workspace)
     Endpoint.objects.filter(workspace__in=[team.workspace for team in teams]).update(
         disabled_at=timezone.now(), disabled_reason="gone"
     )
@@ -201,7 +208,7 @@ def endpoints_that_were_switched_off(_: Team) -> Seen:
 
 
 def deliveries_that_are_old(team: Team) -> Seen:
-    endpoint, _ = make_endpoint(team.workspace)
+    endpoint, _ = make_webhook_endpoint(team.workspace)
     for _ in range(MANY):
         send_test(endpoint=endpoint)
     age = timedelta(days=settings.WEBHOOK_KEPT_DAYS + 1)
@@ -236,7 +243,7 @@ def exports_that_are_old(team: Team) -> Seen:
 
 def books_of_today(team: Team) -> Seen:
     """Of a night that nobody works on, whether it was checked for another test or not."""
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     free = timezone.now() - timedelta(minutes=1)
     tonight = NightlyCheck.objects.filter(day=utc_date(timezone.now()))
     tonight.update(finished_at=None, claimed_until=free)
@@ -268,7 +275,7 @@ def conversations_that_are_old(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
         completed(opened(chatbot))
-        made(chatbot, email=f"{new_id()}@example.com")
+        make_lead(chatbot, email=f"{new_id()}@example.com")
     old = timezone.now() - timedelta(days=10)
     Conversation.objects.filter(workspace=team.workspace).update(last_message_at=old)
     Lead.objects.filter(workspace=team.workspace).update(created_at=old, updated_at=old)

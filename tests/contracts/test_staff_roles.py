@@ -22,7 +22,7 @@ from apps.accounts.staff_roles import GROUP_PERMISSIONS
 from apps.adjustments.lines import lines_for
 from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
-from tests.adjustments.adjustment_requests import asked
+from tests.adjustments.adjustment_factories import asked
 from tests.contracts.test_admin import make_world, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user

@@ -21,20 +21,20 @@ from apps.workspaces.models import Workspace
 from tests.factories import make_user
 
 
-def staff_of(group: str) -> User:
+def make_staff(group: str) -> User:
     """A member of the staff, in one group."""
     user = make_user(group, is_staff=True)
     user.groups.add(Group.objects.get(name=group))
     return user
 
 
-def line(workspace: Workspace, credits: int, **fields: Any) -> LineData:
+def make_line(workspace: Workspace, credits: int, **fields: Any) -> LineData:
     """A line of the kind that may give and take."""
     named = {"category": "correction", "reason": "Counted twice", **fields}
     return LineData(workspace_id=workspace.id, credits=credits, **named)
 
 
-def ask(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
+def submit_lines(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
     """What comes of these lines, asked for by this person who has just seen what they come to."""
     fingerprint = preview_adjustment(lines=lines, user=by).fingerprint
     return submit(
@@ -47,27 +47,27 @@ def ask(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
     )
 
 
-def posted(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
+def make_posted_adjustment(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
     """An adjustment by somebody of finance, below the threshold."""
-    return ask(staff_of("finance"), line(workspace, credits, **fields))
+    return submit_lines(make_staff("finance"), make_line(workspace, credits, **fields))
 
 
-def asked(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
+def make_pending_adjustment(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
     """One that waits for a second person."""
-    return ask(staff_of("finance"), line(workspace, credits, **fields))
+    return submit_lines(make_staff("finance"), make_line(workspace, credits, **fields))
 
 
-def refusal(by: User, *lines: Any) -> list[str]:
+def submit_errors(by: User, *lines: Any) -> list[str]:
     """What is in the way of these lines; posting them is refused with the same words."""
     preview = preview_adjustment(lines=lines, user=by)
     before = LedgerEntry.objects.count()
     with pytest.raises(AdjustmentRefused) as caught:
-        ask(by, *lines)
+        submit_lines(by, *lines)
     assert (caught.value.preview.lines, LedgerEntry.objects.count()) == (preview.lines, before)
     return [sentence for each in preview.lines for sentence in each.errors]
 
 
-def yes(adjustment: Adjustment, by: User) -> Adjustment:
+def approve_as(adjustment: Adjustment, by: User) -> Adjustment:
     """The request, approved as it stands."""
     fingerprint = preview_adjustment(
         lines=lines_for(adjustment), user=adjustment.requested_by
@@ -77,7 +77,7 @@ def yes(adjustment: Adjustment, by: User) -> Adjustment:
     )
 
 
-def decided(request: Adjustment, by: User) -> None:
+def set_approved(request: Adjustment, by: User) -> None:
     """Approved in the row alone, past every service."""
     fields = {"status": "approved", "decided_by": by, "decided_at": timezone.now()}
     Adjustment.objects.filter(id=request.id).update(**fields)

@@ -18,7 +18,7 @@ from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from tests.adjustments.adjustment_factories import asked, line, staff_of
+from tests.adjustments.adjustment_factories import make_line, make_pending_adjustment, make_staff
 from tests.factories import Team
 
 
@@ -40,11 +40,11 @@ def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def test_concurrent_approvals_post_once(live_team: Team) -> None:
-    request = asked(live_team.workspace, settings.APPROVAL_ABOVE + 1)
+    request = make_pending_adjustment(live_team.workspace, settings.APPROVAL_ABOVE + 1)
     fingerprint = preview_adjustment(
         lines=lines_for(request), user=request.requested_by
     ).fingerprint
-    both = [staff_of("finance") for _ in range(2)]
+    both = [make_staff("finance") for _ in range(2)]
     results = run_concurrently(
         *(
             lambda by=by: approve(
@@ -59,8 +59,8 @@ def test_concurrent_approvals_post_once(live_team: Team) -> None:
 
 
 def test_concurrent_confirmations_post_once(live_team: Team) -> None:
-    finance, id = staff_of("finance"), new_id()
-    wanted = line(live_team.workspace, 7)
+    finance, id = make_staff("finance"), new_id()
+    wanted = make_line(live_team.workspace, 7)
     fingerprint = preview_adjustment(lines=[wanted], user=finance).fingerprint
     sent: dict[str, Any] = {
         "user": finance,
@@ -75,9 +75,9 @@ def test_concurrent_confirmations_post_once(live_team: Team) -> None:
 
 def test_concurrent_uploads_of_a_file_post_once(live_team: Team) -> None:
     digest = new_id()
-    wanted = [line(live_team.workspace, 7)]
+    wanted = [make_line(live_team.workspace, 7)]
     calls = []
-    for by in (staff_of("finance"), staff_of("finance")):
+    for by in (make_staff("finance"), make_staff("finance")):
         fingerprint = preview_adjustment(lines=wanted, user=by).fingerprint
         sent: dict[str, Any] = {
             "user": by,
@@ -92,8 +92,8 @@ def test_concurrent_uploads_of_a_file_post_once(live_team: Team) -> None:
 
 
 def test_concurrent_goodwill_stays_within_the_limit(live_team: Team) -> None:
-    support = staff_of("support")
-    wanted = line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
+    support = make_staff("support")
+    wanted = make_line(live_team.workspace, settings.GOODWILL_LIMIT, category="goodwill")
     fingerprint = preview_adjustment(lines=[wanted], user=support).fingerprint
     sent: dict[str, Any] = {
         "user": support,

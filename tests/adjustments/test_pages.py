@@ -15,7 +15,11 @@ from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.adjustments.adjustment_factories import asked, posted, staff_of
+from tests.adjustments.adjustment_factories import (
+    make_pending_adjustment,
+    make_posted_adjustment,
+    make_staff,
+)
 from tests.factories import Team, grant_credits
 
 ADJUST = reverse("admin:adjustments_adjustment_adjust")
@@ -31,7 +35,7 @@ def client_for(user: User) -> Client:
 
 @pytest.fixture
 def finance(db: None) -> Client:
-    return client_for(staff_of("finance"))
+    return client_for(make_staff("finance"))
 
 
 def form_data(team: Team, **fields: Any) -> dict[str, Any]:
@@ -93,7 +97,7 @@ def test_spent_credits_cannot_be_deducted_on_confirmation(finance: Client, team:
     grant_credits(team.workspace, 10)
     taking = form_data(team, direction="take", credits="8", category="correction")
     token = finance.post(ADJUST, taking).context["token"]
-    posted(team.workspace, -5)
+    make_posted_adjustment(team.workspace, -5)
     page = finance.post(ADJUST, {"preview": token, "confirm": "1"})
     assert "Only 5 credits can be deducted" in page.content.decode()
     assert amounts(team) == [10, -5]
@@ -115,7 +119,7 @@ def test_invalid_preview_token_posts_nothing(finance: Client, team: Team, token:
 
 def test_preview_token_of_another_user_posts_nothing(finance: Client, team: Team) -> None:
     token = finance.post(ADJUST, form_data(team)).context["token"]
-    other = client_for(staff_of("finance"))
+    other = client_for(make_staff("finance"))
     response = other.post(ADJUST, {"preview": token, "confirm": "1"}, follow=True)
     assert "or belongs to someone else" in response.content.decode()
     assert amounts(team) == []
@@ -143,7 +147,7 @@ def test_form_shows_errors(
 
 
 def test_own_workspace_is_rejected(team: Team) -> None:
-    finance = staff_of("finance")
+    finance = make_staff("finance")
     add_member(workspace=team.workspace, user=finance, role=Role.VIEWER)
     page = client_for(finance).post(ADJUST, form_data(team))
     assert page.context["form"].non_field_errors() == [
@@ -152,8 +156,8 @@ def test_own_workspace_is_rejected(team: Team) -> None:
 
 
 def test_support_can_only_give_goodwill(team: Team) -> None:
-    support = client_for(staff_of("support"))
-    posted(team.workspace, 30, category="goodwill")
+    support = client_for(make_staff("support"))
+    make_posted_adjustment(team.workspace, 30, category="goodwill")
     page = support.get(ADJUST, {"workspace": team.workspace.id})
     form = page.context["form"]
     assert [value for value, _ in form.fields["category"].choices] == ["goodwill"]
@@ -175,7 +179,7 @@ def test_account_and_workspace_pages_link_to_the_form(
 
 
 def test_entry_can_be_reversed_from_its_page(finance: Client, team: Team) -> None:
-    entry = posted(team.workspace, 40).lines.get().entry
+    entry = make_posted_adjustment(team.workspace, 40).lines.get().entry
     assert entry is not None
     link = reverse("admin:credits_ledgerentry_reverse", args=[entry.id])
     page = finance.get(link, follow=True)
@@ -197,9 +201,9 @@ def test_reversing_unknown_entry_is_404(finance: Client, team: Team) -> None:
 
 
 def test_approval_posts_the_shown_preview(team: Team) -> None:
-    request = asked(team.workspace, 20_000)
+    request = make_pending_adjustment(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
-    second = client_for(staff_of("finance"))
+    second = client_for(make_staff("finance"))
     fingerprint = second.get(page).context["preview"].fingerprint
     grant_credits(team.workspace, 3)
     again = second.post(page, {"fingerprint": fingerprint, "approve": "1"})
@@ -214,7 +218,7 @@ def test_approval_posts_the_shown_preview(team: Team) -> None:
 
 
 def test_requester_sees_no_decision_buttons(team: Team) -> None:
-    request = asked(team.workspace, 20_000)
+    request = make_pending_adjustment(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     shown = client_for(request.requested_by).get(page)
     said = shown.content.decode()
@@ -226,9 +230,9 @@ def test_requester_sees_no_decision_buttons(team: Team) -> None:
 
 
 def test_decline_requires_a_reason(team: Team) -> None:
-    request = asked(team.workspace, 20_000)
+    request = make_pending_adjustment(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
-    second = client_for(staff_of("finance"))
+    second = client_for(make_staff("finance"))
     assert second.post(page, {"decline": "1", "reason": " "}).status_code == 422
     assert second.post(page, {"decline": "1", "reason": "No"}).status_code == 302
     request.refresh_from_db()
@@ -295,7 +299,7 @@ def test_invalid_file_shows_an_error(finance: Client) -> None:
 
 
 def test_each_field_is_rendered_once(finance: Client, team: Team) -> None:
-    request = asked(team.workspace, 20_000)
+    request = make_pending_adjustment(team.workspace, 20_000)
     decide = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     pages = ((ADJUST, "credits"), (UPLOAD, "file"), (decide, "reason"))
     said = [

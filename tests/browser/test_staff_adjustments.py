@@ -13,7 +13,7 @@ from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
-from tests.adjustments.adjustment_factories import posted, staff_of
+from tests.adjustments.adjustment_factories import make_posted_adjustment, make_staff
 from tests.browser.conftest import OpenContext
 from tests.factories import Team, grant_credits
 
@@ -34,7 +34,7 @@ def amounts(team: Team) -> list[int]:
 
 def test_adjustment_is_posted_and_reversed(open_context: OpenContext, live_team: Team) -> None:
     grant_credits(live_team.workspace, 100)
-    page = open_context(staff_of("finance")).new_page()
+    page = open_context(make_staff("finance")).new_page()
     page.goto(f"/admin/credits/account/{live_team.workspace.id}/change/")
     page.get_by_role("link", name="Adjust credits").click()
     expect(page.locator("[name=workspace]")).to_have_value(live_team.workspace.slug)
@@ -57,7 +57,7 @@ def test_adjustment_is_posted_and_reversed(open_context: OpenContext, live_team:
 
 
 def test_changed_balance_is_previewed_again(open_context: OpenContext, live_team: Team) -> None:
-    page = open_context(staff_of("finance")).new_page()
+    page = open_context(make_staff("finance")).new_page()
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     fill_in_adjustment(page, credits="5", reason="A slow day")
     grant_credits(live_team.workspace, 7)
@@ -70,7 +70,7 @@ def test_changed_balance_is_previewed_again(open_context: OpenContext, live_team
 
 
 def test_large_adjustment_needs_second_approval(open_context: OpenContext, live_team: Team) -> None:
-    page = open_context(staff_of("finance")).new_page()
+    page = open_context(make_staff("finance")).new_page()
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
     fill_in_adjustment(page, credits="20000", reason="A lost week")
     page.get_by_role("button", name="Request approval").click()
@@ -80,7 +80,7 @@ def test_large_adjustment_needs_second_approval(open_context: OpenContext, live_
     expect(page.get_by_text("You requested this. Someone else must review it.")).to_be_visible()
     expect(page.get_by_role("button", name="Approve and post")).to_have_count(0)
     assert amounts(live_team) == []
-    other = open_context(staff_of("finance")).new_page()
+    other = open_context(make_staff("finance")).new_page()
     other.goto(f"/admin/adjustments/adjustment/{request.id}/decide/")
     expect(other.get_by_text("20,000").first).to_be_visible()
     other.get_by_role("button", name="Approve and post").click()
@@ -89,7 +89,7 @@ def test_large_adjustment_needs_second_approval(open_context: OpenContext, live_
 
 
 def test_members_cannot_adjust_their_workspace(open_context: OpenContext, live_team: Team) -> None:
-    member = staff_of("finance")
+    member = make_staff("finance")
     add_member(workspace=live_team.workspace, user=member, role=Role.VIEWER)
     page = open_context(member).new_page()
     page.goto(f"/admin/adjustments/adjustment/adjust/?workspace={live_team.workspace.slug}")
@@ -105,7 +105,7 @@ def test_csv_with_bad_row_is_fixed_and_posted(
     first, second = live_team.workspace.slug, live_team.other_workspace.slug
     rows = f"workspace,amount,kind,reason,reference,expiry\n{first},250,goodwill,May,,\n"
     file.write_text(f"{rows}{second},lots,goodwill,May,,\n")
-    page = open_context(staff_of("finance")).new_page()
+    page = open_context(make_staff("finance")).new_page()
     page.goto("/admin/adjustments/adjustment/")
     page.get_by_role("link", name="Adjust by CSV").click()
 
@@ -132,8 +132,8 @@ def test_csv_with_bad_row_is_fixed_and_posted(
 
 def test_statement_shows_adjustments(open_context: OpenContext, live_team: Team) -> None:
     grant_credits(live_team.workspace, 100)
-    posted(live_team.workspace, 40, reason="Spring", reference="T-9")
-    page = open_context(staff_of("finance")).new_page()
+    make_posted_adjustment(live_team.workspace, 40, reason="Spring", reference="T-9")
+    page = open_context(make_staff("finance")).new_page()
     page.goto(reverse("admin:credits_statement_month", args=[live_team.workspace.id]))
     row = page.get_by_role("row").filter(has_text="Spring")
     expect(row.filter(has_text="T-9").filter(has_text="140")).to_have_count(1)

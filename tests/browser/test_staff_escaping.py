@@ -29,7 +29,7 @@ from apps.webhooks.models import Delivery, EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Member, Role, Workspace
 from apps.workspaces.services import invite
-from tests.adjustments.adjustment_factories import asked, posted
+from tests.adjustments.adjustment_factories import make_pending_adjustment, make_posted_adjustment
 from tests.browser.attacks import ATTACKS
 from tests.browser.conftest import OpenContext
 from tests.factories import (
@@ -64,8 +64,10 @@ def create_attack_rows(team: Team) -> None:
     Workspace.objects.filter(pk=workspace.pk).update(name=attacks_up_to(120))
     User.objects.filter(pk=team.alice.pk).update(name=attacks_up_to(120))
     grant_credits(workspace, 100)
-    posted(workspace, 5, reason=attacks_up_to(500), reference=attacks_up_to(200))
-    asked(workspace, 1_000_000, reason=attacks_up_to(500), reference=attacks_up_to(200))
+    make_posted_adjustment(workspace, 5, reason=attacks_up_to(500), reference=attacks_up_to(200))
+    make_pending_adjustment(
+        workspace, 1_000_000, reason=attacks_up_to(500), reference=attacks_up_to(200)
+    )
     Account.objects.filter(pk=workspace.pk).update(
         plan=Plan.objects.create(slug=new_id(), name=attacks_up_to(120), monthly_credits=1)
     )

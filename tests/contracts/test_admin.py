@@ -50,7 +50,7 @@ from apps.webhooks.services import emit
 from apps.webhooks.signing import decrypt_secret
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite, request_erasure
-from tests.adjustments.adjustment_factories import asked, posted
+from tests.adjustments.adjustment_factories import make_pending_adjustment, make_posted_adjustment
 from tests.conversations.export_helpers import make_export
 from tests.factories import (
     UNREACHABLE_URL,
@@ -111,8 +111,8 @@ def make_world() -> tuple[Team, str]:
     """A team with a row of everything; returns it and its API key's secret."""
     team = make_team()
     grant_credits(team.workspace, 10)
-    posted(team.workspace, 5)
-    asked(team.workspace, 1_000_000)
+    make_posted_adjustment(team.workspace, 5)
+    make_pending_adjustment(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)
     request_credits(

@@ -42,7 +42,7 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
 from config import celery_app
-from tests.adjustments.adjustment_factories import asked as adjustment
+from tests.adjustments.adjustment_factories import make_pending_adjustment as adjustment
 from tests.conversations.export_helpers import asked, written
 from tests.factories import (
     Team,

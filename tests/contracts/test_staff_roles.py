@@ -22,7 +22,7 @@ from apps.accounts.staff_roles import GROUP_PERMISSIONS
 from apps.adjustments.lines import lines_for
 from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
-from tests.adjustments.adjustment_factories import asked
+from tests.adjustments.adjustment_factories import make_pending_adjustment
 from tests.contracts.test_admin import make_world, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user
@@ -119,7 +119,7 @@ def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -
     """Whoever may not see a page cannot send what somebody who may has filled in there."""
     group, user = hand
     team, _ = make_world()
-    request = asked(team.workspace, 2_000_000)
+    request = make_pending_adjustment(team.workspace, 2_000_000)
     client = Client()
     client.force_login(user)
     before = LedgerEntry.objects.count()

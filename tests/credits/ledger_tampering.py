@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 
-def tamper(statement: str, *parameters: Any) -> None:
+def execute_without_triggers(statement: str, *parameters: Any) -> None:
     """Run a statement with triggers switched off."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -30,4 +30,4 @@ END $$
 
 def rewrite_hashes(workspace_id: str) -> None:
     """Recompute all hashes of a ledger from its current rows."""
-    tamper(_REWRITE_HASHES.format(workspace=workspace_id))
+    execute_without_triggers(_REWRITE_HASHES.format(workspace=workspace_id))

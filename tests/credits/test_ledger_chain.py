@@ -16,7 +16,7 @@ from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.ledger_chain import ChainTip, Fault, verify_chain
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, charge, grant, hold, reverse
-from tests.credits.ledger_tampering import rewrite_hashes, tamper
+from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team
 
 REASONS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=60)
@@ -93,14 +93,14 @@ def test_entries_of_one_statement_are_chained(team: Team) -> None:
 )
 def test_changed_entry_is_found(team: Team, change: str) -> None:
     entry = post_five_entries(team)[2]
-    tamper(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
+    execute_without_triggers(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
     tip, fault = verify_chain(team.workspace.id)
     assert (tip.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
 
 
 def test_removed_entry_is_found(team: Team) -> None:
     entries = post_five_entries(team)
-    tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[2].id)
+    execute_without_triggers("DELETE FROM credits_ledgerentry WHERE id = %s", entries[2].id)
     assert verify_chain(team.workspace.id)[1] == Fault(
         "Entry 3 is missing: 4 comes next.", entries[3].id
     )
@@ -110,7 +110,7 @@ def test_entry_moved_from_another_workspace_is_found(team: Team) -> None:
     post_five_entries(team)
     theirs = grant(workspace_id=team.other_workspace.id, credits=5, reason="x")
     statement = "UPDATE credits_ledgerentry SET workspace_id = %s, sequence = 6 WHERE id = %s"
-    tamper(statement, team.workspace.id, theirs.id)
+    execute_without_triggers(statement, team.workspace.id, theirs.id)
     assert verify_chain(team.workspace.id)[1] == Fault(
         "Entry 6 is not as it was written.", theirs.id
     )
@@ -119,7 +119,9 @@ def test_entry_moved_from_another_workspace_is_found(team: Team) -> None:
 def test_recomputed_chain_differs_from_checkpoint(team: Team) -> None:
     entries = post_five_entries(team)
     checkpoints = {entries[3].sequence: entries[3].hash}
-    tamper("UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id)
+    execute_without_triggers(
+        "UPDATE credits_ledgerentry SET reason = 'z' WHERE id = %s", entries[2].id
+    )
     rewrite_hashes(team.workspace.id)
     assert verify_chain(team.workspace.id)[1] is None
     assert verify_chain(team.workspace.id, checkpoints=checkpoints)[1] == Fault(
@@ -129,8 +131,8 @@ def test_recomputed_chain_differs_from_checkpoint(team: Team) -> None:
 
 def test_truncated_chain_is_found_by_checkpoint(team: Team) -> None:
     entries = post_five_entries(team)
-    tamper("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
-    tamper("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
+    execute_without_triggers("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
+    execute_without_triggers("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
     fault = Fault("Entries are missing: 5 were there, 4 are.")
     assert verify_chain(team.workspace.id, checkpoints={5: entries[4].hash})[1] == fault
     assert verify_chain(team.workspace.id, last=5)[1] == fault

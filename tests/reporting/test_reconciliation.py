@@ -18,7 +18,7 @@ from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
-from tests.credits.ledger_tampering import rewrite_hashes, tamper
+from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
@@ -63,7 +63,7 @@ def test_books_that_agree(team: Team) -> None:
 def test_tampered_entry_is_found_and_named(team: Team) -> None:
     turn = lived(team)
     entry = LedgerEntry.objects.get(turn_id=turn.id)
-    tamper("UPDATE credits_ledgerentry SET amount = -1 WHERE id = %s", entry.id)
+    execute_without_triggers("UPDATE credits_ledgerentry SET amount = -1 WHERE id = %s", entry.id)
     check = found(team)
     assert check.fault_row_id == entry.id
     assert check.fault == (
@@ -75,7 +75,9 @@ def test_tampered_entry_is_found_and_named(team: Team) -> None:
 
 def test_tampered_turn_is_found_and_named(team: Team) -> None:
     turn = lived(team)
-    tamper("UPDATE conversations_turn SET credits_charged = 2 WHERE id = %s", turn.id)
+    execute_without_triggers(
+        "UPDATE conversations_turn SET credits_charged = 2 WHERE id = %s", turn.id
+    )
     check = found(team)
     assert (check.fault_row_id, check.turns_charged) == (turn.id, 2)
     assert check.fault == f"The charge and the credits of turn {turn.id} differ."
@@ -90,7 +92,9 @@ def test_tampered_turn_is_found_and_named(team: Team) -> None:
 )
 def test_tampered_account_is_found(team: Team, change: str, fault: str) -> None:
     lived(team)
-    tamper(f"UPDATE credits_account SET {change} WHERE workspace_id = %s", team.workspace.id)
+    execute_without_triggers(
+        f"UPDATE credits_account SET {change} WHERE workspace_id = %s", team.workspace.id
+    )
     assert found(team).fault == fault
 
 
@@ -99,7 +103,9 @@ def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(te
     assert found(team).fault == ""
     grant_credits(team.workspace, 1)
     entry = LedgerEntry.objects.get(workspace=team.workspace, sequence=1)
-    tamper("UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id)
+    execute_without_triggers(
+        "UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id
+    )
     rewrite_hashes(team.workspace.id)
     fault = "The chain was made anew: entry 3 had another hash when last noted."
     assert [found(team).fault, found(team).fault] == [fault, fault]
@@ -138,7 +144,9 @@ def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Te
 @override_settings(ADMINS=[("", "books@example.com")])
 def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
     lived(team)
-    tamper("UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id)
+    execute_without_triggers(
+        "UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id
+    )
     night = check_all_accounts(now=some_day())
     assert night is not None
     assert [

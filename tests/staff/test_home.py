@@ -22,7 +22,7 @@ from apps.turns.settle import settle_turn_blocking
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from apps.webhooks.models import Endpoint
-from tests.credits.ledger_tampering import tamper
+from tests.credits.ledger_tampering import execute_without_triggers
 from tests.factories import (
     Team,
     grant_credits,
@@ -75,7 +75,9 @@ def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
 
 def test_books_that_differed_last_night_are_named(team: Team) -> None:
     grant_credits(team.workspace, 10)
-    tamper("UPDATE credits_account SET balance = 11 WHERE workspace_id = %s", team.workspace.id)
+    execute_without_triggers(
+        "UPDATE credits_account SET balance = 11 WHERE workspace_id = %s", team.workspace.id
+    )
     day = datetime(9999, 12, 31, tzinfo=UTC)
     night = NightlyCheck.objects.create(day=day, claimed_until=day, finished_at=day)
     check_account(night=night, workspace_id=team.workspace.id)

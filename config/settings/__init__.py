@@ -1,1 +1,1 @@
-"""Settings by place: `local` for one machine, `test` for the suite, `production` for customers."""
+"""Settings by environment: `local`, `test` and `production`, all on top of `base`."""

@@ -1,4 +1,4 @@
-"""What every place shares. Values that differ by place come from the environment."""
+"""Settings that all environments share. Values that differ come from environment variables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import environ
 
 from apps.infrastructure.logging import configure_logging
+from config.settings.accounts import *  # noqa: F403
+from config.settings.celery import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
-# Who we are
+# Project
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -77,7 +79,7 @@ MIDDLEWARE = [
     "apps.infrastructure.web.csp.content_security_policy",
 ]
 
-# The API needs no session, cookie, CSRF token or message; config.asgi gives it these alone.
+# The middleware of API requests, which need no session, CSRF token or messages.
 API_MIDDLEWARE = [
     "apps.infrastructure.web.middleware.request_id",
     "apps.api_kit.error_format.format_method_not_allowed",
@@ -103,7 +105,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 SHOW_STYLEGUIDE = False
-"""Whether /styleguide shows the components of the design system: where people develop."""
+"""Whether /styleguide shows the components of the design system, for development."""
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -120,87 +122,43 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Getting in: by email address and password or passkey, with a second factor for who wants one
-
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "workspaces"
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_SAMESITE = "Lax"
-
-ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
-ACCOUNT_FORMS = {
-    "signup": "apps.dashboard.onboarding.forms.SignUpForm",
-    "login": "apps.accounts.forms.LoginForm",
-    "reauthenticate": "apps.accounts.forms.ReauthenticateForm",
-    "reset_password": "apps.accounts.forms.ResetPasswordForm",
-    "reset_password_from_key": "apps.accounts.forms.ResetPasswordKeyForm",
-    "change_password": "apps.accounts.forms.ChangePasswordForm",
-    "set_password": "apps.accounts.forms.SetPasswordForm",
-    "add_email": "apps.accounts.forms.ChangeEmailForm",
-}
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
-ACCOUNT_CHANGE_EMAIL = True
-ACCOUNT_EMAIL_NOTIFICATIONS = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-
-MFA_FORMS = {
-    "authenticate": "apps.accounts.second_factor_forms.AuthenticateForm",
-    "reauthenticate": "apps.accounts.second_factor_forms.ReauthenticateForm",
-    "activate_totp": "apps.accounts.second_factor_forms.SetUpAppForm",
-    "add_webauthn": "apps.accounts.second_factor_forms.AddPasskeyForm",
-}
-MFA_ADAPTER = "apps.accounts.adapters.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
-MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_RECOVERY_CODES_SHOW_ONCE = True
-MFA_TOTP_ISSUER = "Parley"
-MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute wrong
-
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-"""How many proxies of ours stand before a process: whose word on the caller's address is taken."""
+"""How many of our proxies are in front of a process: their X-Forwarded-For is trusted."""
 
-# Email: sent by the job worker
+# Email, sent by the Celery workers
 
 EMAIL_TIMEOUT = 15
 ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
-"""Who is told by email where the books do not agree."""
+"""Recipients of emails about failed reconciliation checks."""
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Parley <parley@localhost>")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
-"""Where people reach us, without a slash at its end: what links in emails begin with."""
+"""The base URL of links in emails, without a trailing slash."""
 
-# PostgreSQL: the truth for money and text
+# PostgreSQL
 
 DB_THREADS = env.int("DB_THREADS", default=8)
-"""Threads, and so connections, that a web process keeps for the chat engine's statements."""
+"""Threads, and so connections, of a web process for the chat engine's ORM calls."""
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's database entry for one PostgreSQL address, with a bounded pool."""
+    """The DATABASES entry for a PostgreSQL URL, with a bounded connection pool."""
     return {
         **env.db_url_config(url),
         "CONN_MAX_AGE": 0,
-        # What rested in the pool may have died with the server: looked at before it is lent.
+        # An idle connection may have died with the server: check it before use.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"pool": {"min_size": 1, "max_size": DB_THREADS + 16, "timeout": 10}},
     }
 
 
-# Redis: what may be lost
+# Redis: only data that may be lost
 
 REDIS_URL: str
-"""Set by each place, with all that follows from it, by `redis_settings`."""
+"""Set in each environment's module by `redis_settings`."""
 
 
 def redis_settings(url: str) -> dict[str, Any]:
-    """Everything that follows from one Redis address."""
+    """All settings that depend on the Redis URL."""
     return {
         "REDIS_URL": url,
         "CELERY_BROKER_URL": url,
@@ -221,66 +179,14 @@ def redis_settings(url: str) -> dict[str, Any]:
     }
 
 
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_TIME_LIMIT = 300
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Who asks for a job does not wait for a broker that is away: the clock finds every job again.
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 1.0,
-    "socket_timeout": 10.0,
-    "max_retries": 1,
-    "interval_start": 0.0,
-    "interval_step": 0.0,
-    "interval_max": 0.0,
-}
-# Receivers of webhooks may be slow: they have workers of their own, and delay nothing else.
-CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
-CELERY_BEAT_SCHEDULE = {
-    "sweep-turns": {"task": "apps.turns.tasks.sweep_turns", "schedule": 5.0},
-    "read-messages-for-search": {
-        "task": "apps.conversations.tasks.read_messages",
-        "schedule": 5.0,
-    },
-    "erase-deleted": {"task": "apps.conversations.tasks.erase_deleted", "schedule": 60.0},
-    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
-    "renew-credits": {"task": "apps.credits.tasks.renew", "schedule": 60.0},
-    "expire-adjustments": {
-        "task": "apps.adjustments.tasks.expire_requests",
-        "schedule": 600.0,
-    },
-    # Looked for twice an hour and done once a day, so that an outage is caught up with.
-    "check-books": {"task": "apps.reporting.tasks.check_books", "schedule": 1800.0},
-    "tell-of-balances": {"task": "apps.credits.tasks.tell_of_balances", "schedule": 5.0},
-    "end-workspaces": {"task": "apps.privacy.tasks.end_workspaces", "schedule": 600.0},
-    "forget-old": {"task": "apps.privacy.tasks.forget_old", "schedule": 600.0},
-    "erase-users": {"task": "apps.privacy.tasks.erase_users", "schedule": 60.0},
-    "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
-    "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
-    "deliver-webhooks": {
-        "task": "apps.webhooks.tasks.deliver_due",
-        "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
-        "options": {"expires": 300},
-    },
-    "tell-owners": {"task": "apps.webhooks.tasks.tell_owners", "schedule": 60.0},
-    "prune-webhooks": {"task": "apps.webhooks.tasks.prune", "schedule": 3600.0},
-    "write-exports": {
-        "task": "apps.conversations.tasks.write_exports",
-        "schedule": 5.0,
-        "options": {"expires": 60},
-    },
-    "prune-exports": {"task": "apps.conversations.tasks.prune_exports", "schedule": 3600.0},
-}
-
-# Staff and money (credits)
+# Adjustments of credits by staff (credits)
 
 GOODWILL_LIMIT = env.int("GOODWILL_LIMIT", default=500)
-"""Goodwill that the group support may give to one workspace in 30 days."""
+"""Goodwill credits that the group support may give to one workspace in 30 days."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", default=10_000)
-"""An adjustment of more than this waits for a second person."""
+"""Adjustments of more credits than this need approval by a second person."""
 APPROVAL_DAYS = 7
-"""How long it waits."""
+"""How long an adjustment waits for approval."""
 
 # Webhooks
 
@@ -291,20 +197,20 @@ WEBHOOK_BACKOFF_SECONDS = tuple(
 )
 """Waits between the attempts of a delivery: ten attempts in 3 days and 4 hours."""
 WEBHOOK_FAILING_DAYS = 3
-"""An endpoint where nothing has succeeded for so long is switched off."""
+"""An endpoint without a successful delivery for this long is disabled."""
 WEBHOOK_KEPT_DAYS = 30
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
-"""Whether webhooks may go to private addresses and over plain http: for development."""
+"""Whether webhooks may be sent to private addresses and over plain HTTP, for development."""
 
 # Exports of conversations
 
 EXPORT_KEPT_DAYS = 7
 EXPORT_CLAIM_SECONDS = env.float("EXPORT_CLAIM_SECONDS", default=60.0)
-"""How long a worker may take for a part; then another goes on with the export."""
+"""How long a worker may take for a part before another worker continues the export."""
 EXPORT_PART_ROWS = env.int("EXPORT_PART_ROWS", default=2000)
 EXPORT_MOST_BYTES = env.int("EXPORT_MOST_BYTES", default=2 * 2**30)
 
-# The way of a turn (seconds)
+# Turns (seconds)
 
 MODEL_CONNECT_TIMEOUT = env.float("MODEL_CONNECT_TIMEOUT", default=5.0)
 MODEL_FIRST_TOKEN_TIMEOUT = env.float("MODEL_FIRST_TOKEN_TIMEOUT", default=60.0)
@@ -318,7 +224,7 @@ STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=15.0)
 IDEMPOTENCY_KEY_HOURS = 24
 
 LEAD_READING_HOURS = 1
-"""How long a message may wait to be read for contact details, should the worker be away."""
+"""How old a message may be when contact details are detected in it, after an outage."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -334,7 +240,7 @@ UNFOLD = {
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
     "DASHBOARD_CALLBACK": "apps.staff.home.home_context",
-    # The accent of static/css/tokens.css.
+    # The accent color of static/css/tokens.css.
     "COLORS": {
         "primary": {
             "50": "oklch(97.5% .012 270)",

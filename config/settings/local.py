@@ -1,4 +1,4 @@
-"""One machine: the services that `make demo` runs, or those that the environment names."""
+"""Development on one machine, with the services of `make demo` or of the environment."""
 
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR, database, env, redis_settings
@@ -13,7 +13,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="local-only-" + "parley" * 8)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = BASE_DIR / ".local" / "mail"
-ACCOUNT_EMAIL_VERIFICATION = "optional"  # nobody waits for an email on their own machine
+ACCOUNT_EMAIL_VERIFICATION = "optional"  # no email is sent on a development machine
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

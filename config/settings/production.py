@@ -1,4 +1,4 @@
-"""Customers' machines. Starts only when every secret and address is given and strong.
+"""Production. Does not start unless all secrets and URLs are set, and SECRET_KEY is strong.
 
 Environment: SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL and REDIS_URL are required;
 PUBLIC_URL (https:// and the first allowed host), EMAIL_URL (a mail server on localhost, port 25),
@@ -12,8 +12,8 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import database, env, redis_settings
 
 
-def strong(secret: str) -> str:
-    """The secret itself, or ImproperlyConfigured with what to do."""
+def require_strong(secret: str) -> str:
+    """Return the secret. Raises ImproperlyConfigured if it is weak."""
     if len(secret) < 50 or len(set(secret)) < 12 or secret.startswith(("django-insecure", "local")):
         raise ImproperlyConfigured(
             "SECRET_KEY is missing or weak: give at least 50 random characters, for example "
@@ -22,8 +22,8 @@ def strong(secret: str) -> str:
     return secret
 
 
-def required(name: str) -> str:
-    """The value of an environment variable, or ImproperlyConfigured naming it."""
+def require_env(name: str) -> str:
+    """Return an environment variable. Raises ImproperlyConfigured if it is not set."""
     value = str(env.str(name, default=""))
     if not value:
         raise ImproperlyConfigured(f"{name} is missing: production starts only with it set.")
@@ -31,11 +31,11 @@ def required(name: str) -> str:
 
 
 DEBUG = False
-SECRET_KEY = strong(env.str("SECRET_KEY", default=""))
-ALLOWED_HOSTS = [host.strip() for host in required("ALLOWED_HOSTS").split(",")]
+SECRET_KEY = require_strong(env.str("SECRET_KEY", default=""))
+ALLOWED_HOSTS = [host.strip() for host in require_env("ALLOWED_HOSTS").split(",")]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-DATABASES = {"default": database(required("DATABASE_URL"))}
-globals().update(redis_settings(required("REDIS_URL")))
+DATABASES = {"default": database(require_env("DATABASE_URL"))}
+globals().update(redis_settings(require_env("REDIS_URL")))
 
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -43,7 +43,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
-SESSION_COOKIE_NAME = "__Host-session"  # browsers then refuse it from a subdomain or plain HTTP
+SESSION_COOKIE_NAME = "__Host-session"  # browsers then reject it from a subdomain or plain HTTP
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
 if env.bool("TRUST_PROXY_TLS", default=True):

@@ -1,4 +1,4 @@
-"""The test suite: real PostgreSQL and Valkey, quick hashing and short waits."""
+"""The test suite: PostgreSQL and Valkey, fast password hashing and short timeouts."""
 
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ WHITENOISE_AUTOREFRESH = True
 DATABASES = {
     "default": database(env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"))
 }
-# Each process of a parallel run has a database of Redis to itself, from 1 on.
+# Each process of a parallel run uses its own Redis database, from 1 on.
 WORKER = int(env.str("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw"))
 REDIS = urlsplit(env.str("REDIS_URL", default="redis://127.0.0.1:6479/0"))
 if "PYTEST_XDIST_WORKER" in env.ENVIRON:
@@ -31,7 +31,7 @@ STREAM_START_SECONDS = 1.0
 STREAM_HEARTBEAT_SECONDS = 0.5
 CELERY_BEAT_SCHEDULE["read-turns-for-leads"]["schedule"] = 0.5
 
-# Receivers of webhooks listen on loopback; what is refused without this is told so where tested.
+# Webhook receivers listen on loopback; tests of what is refused set this to False.
 WEBHOOK_ALLOW_PRIVATE = True
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=1.0)
 WEBHOOK_BACKOFF_SECONDS = (0.2,) * 100

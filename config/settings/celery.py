@@ -1,0 +1,59 @@
+"""Celery: how tasks are sent, and the schedule of Celery beat."""
+
+from __future__ import annotations
+
+import environ
+
+env = environ.Env()
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Sending a task must not wait for an unavailable broker: Celery beat starts every task again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 10.0,
+    "max_retries": 1,
+    "interval_start": 0.0,
+    "interval_step": 0.0,
+    "interval_max": 0.0,
+}
+# Webhook receivers can be slow: their own workers keep them from delaying other tasks.
+CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep-turns": {"task": "apps.turns.tasks.sweep_turns", "schedule": 5.0},
+    "read-messages-for-search": {
+        "task": "apps.conversations.tasks.read_messages",
+        "schedule": 5.0,
+    },
+    "erase-deleted": {"task": "apps.conversations.tasks.erase_deleted", "schedule": 60.0},
+    "forget-answers": {"task": "apps.api_keys.tasks.forget_answers", "schedule": 3600.0},
+    "renew-credits": {"task": "apps.credits.tasks.renew", "schedule": 60.0},
+    "expire-adjustments": {
+        "task": "apps.adjustments.tasks.expire_requests",
+        "schedule": 600.0,
+    },
+    # Runs once a day, checked twice an hour, so that it catches up after an outage.
+    "check-books": {"task": "apps.reporting.tasks.check_books", "schedule": 1800.0},
+    "tell-of-balances": {"task": "apps.credits.tasks.tell_of_balances", "schedule": 5.0},
+    "end-workspaces": {"task": "apps.privacy.tasks.end_workspaces", "schedule": 600.0},
+    "forget-old": {"task": "apps.privacy.tasks.forget_old", "schedule": 600.0},
+    "erase-users": {"task": "apps.privacy.tasks.erase_users", "schedule": 60.0},
+    "clear-sessions": {"task": "apps.accounts.tasks.clear_sessions", "schedule": 86_400.0},
+    "read-turns-for-leads": {"task": "apps.leads.tasks.read_turns", "schedule": 5.0},
+    "deliver-webhooks": {
+        "task": "apps.webhooks.tasks.deliver_due",
+        "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
+        "options": {"expires": 300},
+    },
+    "tell-owners": {"task": "apps.webhooks.tasks.tell_owners", "schedule": 60.0},
+    "prune-webhooks": {"task": "apps.webhooks.tasks.prune", "schedule": 3600.0},
+    "write-exports": {
+        "task": "apps.conversations.tasks.write_exports",
+        "schedule": 5.0,
+        "options": {"expires": 60},
+    },
+    "prune-exports": {"task": "apps.conversations.tasks.prune_exports", "schedule": 3600.0},
+}

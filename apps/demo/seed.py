@@ -1,4 +1,4 @@
-"""The demo workspace: made once, found again, and told in one object."""
+"""Seed the demo workspace."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ PROMPT = (
 
 @transaction.atomic
 def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -> dict[str, Any]:
-    """Make or mend the demo workspace; return where it is and how to get in.
+    """Create or repair the demo workspace. Return its URL and credentials.
 
-    `previous` is what the last run returned: passwords and key in it are kept if they still work.
+    `previous` is the result of the last run: its passwords and API key are kept if still valid.
     """
-    owner, owner_password = _person(OWNER, previous.get("owner_password"))
-    _, staff_password = _person(
+    owner, owner_password = _verified_user(OWNER, previous.get("owner_password"))
+    _, staff_password = _verified_user(
         STAFF, previous.get("staff_password"), is_staff=True, is_superuser=True
     )
     workspace = Workspace.objects.filter(slug=SLUG).first()
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
-    chatbot = _chatbot(workspace, _model(model_api_base))
+    chatbot = _demo_chatbot(workspace, _language_model(model_api_base))
     if not Turn.objects.filter(workspace=workspace).exists():
-        now, chatbots = timezone.now(), [chatbot, *_more_chatbots(workspace)]
+        now, chatbots = timezone.now(), [chatbot, *_create_more_chatbots(workspace)]
         keys = seed_team(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
         leads = seed_history(workspace=workspace, chatbots=chatbots, keys=keys)
         seed_activity(workspace=workspace, leads=leads, now=now)
@@ -75,17 +75,17 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
         "staff_email": STAFF,
         "staff_password": staff_password,
         "chatbot_id": chatbot.id,
-        "api_key": _key(workspace, previous.get("api_key")),
+        "api_key": _api_key(workspace, previous.get("api_key")),
     }
 
 
-def _person(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
-    user, password = _with_password(email, password, **fields)
+def _verified_user(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+    user, password = _get_or_create_user(email, password, **fields)
     mark_email_verified(user=user)
     return user, password
 
 
-def _with_password(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
+def _get_or_create_user(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
     user = User.objects.filter(email__iexact=email).first()
     if user is not None and password and user.check_password(password):
         return user, password
@@ -97,8 +97,8 @@ def _with_password(email: str, password: str | None, **fields: Any) -> tuple[Use
     return user, password
 
 
-def _model(api_base: str) -> LanguageModel:
-    """The local model where it answers now; without one, the sandbox's echo."""
+def _language_model(api_base: str) -> LanguageModel:
+    """Return the model at a local server, or the sandbox's echo model without one."""
     if not api_base:
         return LanguageModel.objects.get(name="sandbox/echo")
     model = LanguageModel.objects.filter(name=MODEL).first()
@@ -115,7 +115,7 @@ def _model(api_base: str) -> LanguageModel:
     return save_language_model(model=model)
 
 
-def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
+def _demo_chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
     chatbot = chatbots_for(workspace.id).order_by("created_at").first()
     if chatbot is None:
         return create_chatbot(
@@ -130,8 +130,8 @@ def _chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
     return update_chatbot(chatbot=chatbot, actor=SYSTEM, changes=changes)
 
 
-def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
-    """Others, which answer without a model: a workspace in use has more than one."""
+def _create_more_chatbots(workspace: Workspace) -> list[Chatbot]:
+    """Create two more chatbots, which use the sandbox's echo model."""
     echo = LanguageModel.objects.get(name="sandbox/echo")
     return [
         create_chatbot(
@@ -141,7 +141,7 @@ def _more_chatbots(workspace: Workspace) -> list[Chatbot]:
     ]
 
 
-def _key(workspace: Workspace, secret: str | None) -> str:
+def _api_key(workspace: Workspace, secret: str | None) -> str:
     try:
         if secret and authenticate_key(secret).workspace_id == workspace.id:
             return secret

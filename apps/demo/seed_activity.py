@@ -1,6 +1,6 @@
-"""What the demo's team does with what visitors said: it moves leads, rates answers, notes, exports.
+"""Seed what the demo's team did: lead statuses, ratings, notes and exports.
 
-Rows of the past, as the rest of the demo's life, but for the exports: those are written now.
+Rows are inserted with past timestamps, except exports, which are really written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from apps.workspaces.models import Workspace
 
 ALERT_THRESHOLD = 500
 RATING_INTERVAL = 23
-"""One answer in so many was rated."""
+"""Every 23rd answer is rated."""
 COMMENTS = {
     "Not yet. We expect it in the second week of next month.": "Should offer to send an email.",
     "It may be in your spam folder. I can send it once more if you tell me the order number.": (
@@ -34,23 +34,23 @@ NOTE = "Called back, wants the jacket in two sizes to choose from."
 
 
 def seed_activity(*, workspace: Workspace, leads: Sequence[Lead], now: datetime) -> None:
-    """A month in which the team worked on what came in."""
+    """Seed a month of the team's work on conversations and leads."""
     emails = [email for email, role, _ in TEAM if role != workspaces.Role.VIEWER]
     people = list(User.objects.filter(email__in=emails).order_by("email"))
-    AuditEntry.objects.bulk_create(_log(workspace, leads, people, now))
-    _rate(workspace, people)
+    AuditEntry.objects.bulk_create(_audit_entries(workspace, leads, people, now))
+    _rate_answers(workspace, people)
     noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
     noted.update(note=NOTE)
     set_low_balance_threshold(
         workspace_id=workspace.id, threshold=ALERT_THRESHOLD, actor=user_actor(people[-1])
     )
-    _export(workspace, people, now)
+    _create_exports(workspace, people, now)
 
 
-def _log(
+def _audit_entries(
     workspace: Workspace, leads: Sequence[Lead], people: Sequence[User], now: datetime
 ) -> Iterator[AuditEntry]:
-    """Each lead as it came, and as somebody moved it."""
+    """Yield the audit entries of each lead: its creation and its status change."""
     for number, lead in enumerate(leads):
         yield AuditEntry(
             workspace=workspace,
@@ -64,25 +64,25 @@ def _log(
         )
         if lead.status == LeadStatus.NEW:
             continue
-        who = number % len(people)
+        member = number % len(people)
         yield AuditEntry(
             workspace=workspace,
             actor_kind=ActorKind.PERSON,
-            actor_id=str(people[who].pk),
-            actor_label=people[who].email,
+            actor_id=str(people[member].pk),
+            actor_label=people[member].email,
             action="lead.updated",
             target_id=lead.id,
             target_label=str(lead),
             details={"status": [LeadStatus.NEW, lead.status]},
-            ip=f"203.0.113.{24 + who}",
+            ip=f"203.0.113.{24 + member}",
             created_at=lead.created_at + (now - lead.created_at) / 3,
         )
 
 
-def _rate(workspace: Workspace, people: Sequence[User]) -> None:
-    """Every so many answers one that somebody has read: most are good."""
+def _rate_answers(workspace: Workspace, people: Sequence[User]) -> None:
+    """Rate some answers, most of them good."""
     answers = Message.objects.filter(workspace=workspace, role=Role.ASSISTANT)
-    read = answers.order_by("-created_at", "-id")[3::RATING_INTERVAL]
+    rated = answers.order_by("-created_at", "-id")[3::RATING_INTERVAL]
     Rating.objects.bulk_create(
         Rating(
             message=answer,
@@ -95,14 +95,14 @@ def _rate(workspace: Workspace, people: Sequence[User]) -> None:
             actor_label=people[number % len(people)].email,
             created_at=answer.created_at + timedelta(minutes=40),
         )
-        for number, answer in enumerate(read)
+        for number, answer in enumerate(rated)
     )
 
 
-def _export(workspace: Workspace, people: Sequence[User], now: datetime) -> None:
-    """Two files, asked for by the way that everybody takes and written as a worker would."""
+def _create_exports(workspace: Workspace, people: Sequence[User], now: datetime) -> None:
+    """Create and write two exports, then move their timestamps to the past."""
     week = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
-    for number, (file_format, wanted) in enumerate(
+    for number, (file_format, filters) in enumerate(
         (
             (ExportFormat.JSONL, ExportFilters(has_lead=True)),
             (ExportFormat.CSV, ExportFilters(since=week)),
@@ -111,11 +111,11 @@ def _export(workspace: Workspace, people: Sequence[User], now: datetime) -> None
         export = request_export(
             workspace_id=workspace.id,
             file_format=file_format,
-            filters=wanted,
+            filters=filters,
             actor=user_actor(people[number % len(people)]),
         )
         write_pending_exports(max_seconds=30)
-        asked = now - timedelta(days=2 - number, hours=3)
+        requested_at = now - timedelta(days=2 - number, hours=3)
         Export.objects.filter(workspace=workspace, id=export.id).update(
-            created_at=asked, finished_at=asked + timedelta(seconds=4)
+            created_at=requested_at, finished_at=requested_at + timedelta(seconds=4)
         )

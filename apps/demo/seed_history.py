@@ -1,7 +1,7 @@
-"""Thirty days in the demo's workspace: conversations, failures, leads, and what they cost.
+"""Seed thirty days of conversations, failures, leads and ledger entries.
 
-Written as rows of the past, in one transaction, with the books right to the credit. The same
-seed gives the same life, ending now.
+Rows are inserted with past timestamps in one transaction, with a consistent ledger. The same seed
+gives the same history, ending now.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SOURCES = ("website", "website", "mobile_app", "website", "api")
 
 @dataclass(slots=True)
 class _Rows:
-    """What is written at the end, table by table."""
+    """The rows to insert, by table."""
 
     conversations: list[Conversation]
     turns: list[Turn]
@@ -46,33 +46,38 @@ class _Rows:
 def seed_history(
     *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey] = (), seed: int = 7
 ) -> list[Lead]:
-    """Fill a workspace in which nothing has happened yet, through these keys. Returns its leads."""
-    chance = random.Random(seed)  # noqa: S311 — a made-up life, not a secret
+    """Fill an empty workspace with turns opened with these API keys. Return its leads."""
+    rng = random.Random(seed)  # noqa: S311 — sample data, not a secret
     now = timezone.now() - timedelta(minutes=1)
     start = now - timedelta(days=DAYS)
     rows = _Rows([], [], [], [BackfillEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")])
-    for began in _moments(chance, start, now):
-        _converse(rows, workspace, chance.choice(chatbots), began, now, chance)
+    for started_at in _start_times(rng, start, now):
+        _add_conversation(rows, workspace, rng.choice(chatbots), started_at, now, rng)
     for turn in rows.turns if keys else ():
-        turn.api_key = chance.choices(keys, weights=range(len(keys), 0, -1))[0]
+        turn.api_key = rng.choices(keys, weights=range(len(keys), 0, -1))[0]
     Conversation.objects.bulk_create(rows.conversations)
     Turn.objects.bulk_create(rows.turns, batch_size=500)
     Message.objects.bulk_create(rows.messages, batch_size=500)
     backfill_entries(workspace_id=workspace.id, entries=rows.entries)
-    return list(_leads(workspace, _that_began_well(rows), chance))
+    return list(_create_leads(workspace, _with_completed_first_turn(rows), rng))
 
 
-def _that_began_well(rows: _Rows) -> list[Conversation]:
-    firsts = {turn.conversation_id: turn for turn in reversed(rows.turns)}
-    return [each for each in rows.conversations if firsts[each.id].status == TurnStatus.COMPLETED]
+def _with_completed_first_turn(rows: _Rows) -> list[Conversation]:
+    first_turns = {turn.conversation_id: turn for turn in reversed(rows.turns)}
+    return [
+        conversation
+        for conversation in rows.conversations
+        if first_turns[conversation.id].status == TurnStatus.COMPLETED
+    ]
 
 
-def _leads(
-    workspace: Workspace, conversations: Sequence[Conversation], chance: random.Random
+def _create_leads(
+    workspace: Workspace, conversations: Sequence[Conversation], rng: random.Random
 ) -> Iterator[Lead]:
-    """People who left their address, each in a conversation, and how far one has come with them."""
-    met = sorted(chance.sample(conversations, len(PEOPLE)), key=lambda each: each.created_at)
-    for number, (conversation, (name, email)) in enumerate(zip(met, PEOPLE, strict=True)):
+    """Create a lead for each of PEOPLE, from a conversation, with a status."""
+    sample = rng.sample(conversations, len(PEOPLE))
+    sample.sort(key=lambda conversation: conversation.created_at)
+    for number, (conversation, (name, email)) in enumerate(zip(sample, PEOPLE, strict=True)):
         lead = Lead.objects.create(
             workspace=workspace,
             chatbot_id=conversation.chatbot_id,
@@ -85,17 +90,17 @@ def _leads(
             created_at=conversation.created_at,
             updated_at=conversation.created_at,
         )
-        _cite(lead, conversation)
+        _add_citations(lead, conversation)
         yield lead
 
 
-def _cite(lead: Lead, conversation: Conversation) -> None:
-    """Let the visitor have said it: in the first message, which is answered to the point."""
+def _add_citations(lead: Lead, conversation: Conversation) -> None:
+    """Put the lead's details into the first message, with a fitting answer, and cite it."""
     messages = Message.objects.filter(workspace_id=lead.workspace_id, conversation=conversation)
     first, answer = messages.order_by("created_at", "id")[:2]
-    said, answered = INTRODUCTION
-    messages.filter(id=first.id).update(text=said.format(lead.name, lead.email))
-    messages.filter(id=answer.id, role=Role.ASSISTANT).update(text=answered)
+    question, reply = INTRODUCTION
+    messages.filter(id=first.id).update(text=question.format(lead.name, lead.email))
+    messages.filter(id=answer.id, role=Role.ASSISTANT).update(text=reply)
     for field, value in (("name", lead.name), ("email", lead.email or "")):
         CapturedField.objects.create(
             workspace_id=lead.workspace_id,
@@ -107,63 +112,63 @@ def _cite(lead: Lead, conversation: Conversation) -> None:
         )
 
 
-def _moments(chance: random.Random, start: datetime, end: datetime) -> Iterator[datetime]:
-    """When conversations begin: more by day than by night, fewer at weekends, more every week."""
-    made = 0
-    while made < CONVERSATIONS:
-        moment = start + (end - start) * chance.random()
-        daylight = 0.55 - 0.45 * math.cos(2 * math.pi * (moment.hour - 3) / 24)
-        weekend = 0.5 if moment.weekday() >= 5 else 1.0
-        growth = 0.6 + 0.4 * (moment - start) / (end - start)
-        if chance.random() < daylight * weekend * growth:
-            made += 1
-            yield moment
+def _start_times(rng: random.Random, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield start times: more by day, fewer at weekends, more every week."""
+    count = 0
+    while count < CONVERSATIONS:
+        time = start + (end - start) * rng.random()
+        daylight = 0.55 - 0.45 * math.cos(2 * math.pi * (time.hour - 3) / 24)
+        weekend = 0.5 if time.weekday() >= 5 else 1.0
+        growth = 0.6 + 0.4 * (time - start) / (end - start)
+        if rng.random() < daylight * weekend * growth:
+            count += 1
+            yield time
 
 
-def _converse(
+def _add_conversation(
     rows: _Rows,
     workspace: Workspace,
     chatbot: Chatbot,
-    began: datetime,
+    started_at: datetime,
     now: datetime,
-    chance: random.Random,
+    rng: random.Random,
 ) -> None:
     source = SOURCES[len(rows.conversations) % len(SOURCES)]
     conversation = Conversation(
         workspace=workspace,
         chatbot=chatbot,
         source=source,
-        created_at=began,
-        last_message_at=began,
+        created_at=started_at,
+        last_message_at=started_at,
     )
-    said_of = {"userId": f"visitor-{chance.randrange(220)}", "source": source}
-    moment = began
-    for _ in range(min(1 + int(chance.expovariate(0.8)), 6)):
-        if moment > now:
+    metadata = {"userId": f"visitor-{rng.randrange(220)}", "source": source}
+    time = started_at
+    for _ in range(min(1 + int(rng.expovariate(0.8)), 6)):
+        if time > now:
             break
-        question, answer = chance.choice(TALK)
-        turn = _turn(conversation, moment, answer, chance)
+        question, answer = rng.choice(TALK)
+        turn = _turn(conversation, time, answer, rng)
         rows.turns.append(turn)
-        rows.messages.append(_message(turn, Role.USER, question, moment, said_of))
-        conversation.last_message_at = moment
+        rows.messages.append(_message(turn, Role.USER, question, time, metadata))
+        conversation.last_message_at = time
         if turn.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED):
             assert turn.settled_at is not None  # noqa: S101
-            said = answer if turn.status == TurnStatus.COMPLETED else answer[: len(answer) // 2]
-            rows.messages.append(_message(turn, Role.ASSISTANT, said, turn.settled_at, None))
+            text = answer if turn.status == TurnStatus.COMPLETED else answer[: len(answer) // 2]
+            rows.messages.append(_message(turn, Role.ASSISTANT, text, turn.settled_at, None))
             charge = BackfillEntry(turn.settled_at, EntryKind.CHARGE, -1, turn_id=turn.id)
             rows.entries.append(charge)
-        moment += timedelta(seconds=chance.uniform(20, 240))
+        time += timedelta(seconds=rng.uniform(20, 240))
     rows.conversations.append(conversation)
 
 
-def _turn(conversation: Conversation, at: datetime, answer: str, chance: random.Random) -> Turn:
-    first = timedelta(milliseconds=chance.lognormvariate(5.9, 0.45))
-    whole = first + timedelta(milliseconds=len(answer) * chance.uniform(6, 14))
-    fate = chance.random()
+def _turn(conversation: Conversation, at: datetime, answer: str, rng: random.Random) -> Turn:
+    first_token = timedelta(milliseconds=rng.lognormvariate(5.9, 0.45))
+    duration = first_token + timedelta(milliseconds=len(answer) * rng.uniform(6, 14))
+    outcome = rng.random()
     status, finish, code = TurnStatus.COMPLETED, "stop", ""
-    if fate < 0.018:
-        status, finish, code = TurnStatus.FAILED, "", chance.choice(FAILURES)
-    elif fate < 0.03:
+    if outcome < 0.018:
+        status, finish, code = TurnStatus.FAILED, "", rng.choice(FAILURES)
+    elif outcome < 0.03:
         status, finish = TurnStatus.STOPPED, "stopped"
     answered = status != TurnStatus.FAILED
     return Turn(
@@ -177,17 +182,17 @@ def _turn(conversation: Conversation, at: datetime, answer: str, chance: random.
         credits_per_1k_output=0,
         credits_held=1,
         credits_charged=1 if answered else 0,
-        input_tokens=60 + chance.randrange(400) if answered else None,
+        input_tokens=60 + rng.randrange(400) if answered else None,
         output_tokens=len(answer) // 4 if answered else None,
         finish_reason=finish,
         error_code=code,
         request_digest="",
-        request_id=request_id_at(int(at.timestamp() * 1000), chance.getrandbits(48)),
-        queue_ms=chance.randrange(2, 9),
+        request_id=request_id_at(int(at.timestamp() * 1000), rng.getrandbits(48)),
+        queue_ms=rng.randrange(2, 9),
         created_at=at,
         heartbeat_at=at,
-        first_token_at=at + first if answered else None,
-        settled_at=at + whole,
+        first_token_at=at + first_token if answered else None,
+        settled_at=at + duration,
     )
 
 

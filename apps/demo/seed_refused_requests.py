@@ -1,4 +1,4 @@
-"""Requests of the demo's last days that came to nothing, so that the inspector has some to show."""
+"""Seed refused requests of the last days, for the request inspector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests, Val
 from apps.core.ids import random_bits, request_id_at
 from apps.workspaces.models import Workspace
 
-_MET: tuple[tuple[timedelta, ApiError], ...] = (
+_REFUSALS: tuple[tuple[timedelta, ApiError], ...] = (
     (timedelta(days=5, hours=3), ValidationFailed({"message": ["The message is empty."]})),
     (timedelta(days=4, hours=7), ScopeMissing("manage")),
     (timedelta(days=2, hours=1), IdempotencyMismatch()),
@@ -28,19 +28,19 @@ _MET: tuple[tuple[timedelta, ApiError], ...] = (
 def seed_refused_requests(
     *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey], now: datetime
 ) -> None:
-    """Leave a note of each refusal, oldest first."""
-    for number, (ago, error) in enumerate(_MET):
+    """Record each refusal, oldest first."""
+    for number, (ago, error) in enumerate(_REFUSALS):
         chatbot, key, at = chatbots[number % len(chatbots)], keys[number % len(keys)], now - ago
-        chats = not isinstance(error, ScopeMissing)
-        note = RefusedRequest.from_error(
+        is_chat = not isinstance(error, ScopeMissing)
+        refused = RefusedRequest.from_error(
             error,
             request_id=request_id_at(int(at.timestamp() * 1000), random_bits() >> 80),
             method="POST",
-            path=f"/api/v1/chatbots/{chatbot.id}/chat" if chats else "/api/v1/leads",
+            path=f"/api/v1/chatbots/{chatbot.id}/chat" if is_chat else "/api/v1/leads",
             api_key_id=key.id,
-            chatbot_id=chatbot.id if chats else None,
+            chatbot_id=chatbot.id if is_chat else None,
         )
         if isinstance(error, TooManyRequests):
             until = int(at.timestamp()) + (error.retry_after or 1)
-            note = replace(note, limit=chatbot.rate_limit_requests, remaining=0, reset=until)
-        log_refused_request(workspace.id, replace(note, at=at.timestamp()))
+            refused = replace(refused, limit=chatbot.rate_limit_requests, remaining=0, reset=until)
+        log_refused_request(workspace.id, replace(refused, at=at.timestamp()))

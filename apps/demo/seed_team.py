@@ -1,5 +1,7 @@
-"""Who is in the demo's workspace and what they set up: members, keys, chatbots that changed, a
-webhook endpoint. Rows of the past; nothing is sent to anybody."""
+"""Seed members, API keys, chatbot versions and a webhook endpoint of the demo workspace.
+
+Rows have past timestamps, and nothing is sent.
+"""
 
 from __future__ import annotations
 
@@ -26,26 +28,26 @@ TEAM = (
     ("joel.okafor@demo.example", Role.MEMBER, 27),
     ("priya.raman@demo.example", Role.VIEWER, 9),
 )
-"""Email, role, and for how many days they have been there."""
+"""Email, role and days of membership."""
 INVITED = "sven.albers@demo.example"
 RECEIVER = "https://hooks.shop.example/parley"
-"""An address that no name server knows: nothing of a demo reaches a stranger."""
+"""A host that does not resolve, so that the demo sends nothing."""
 
 
 def seed_team(
     *, workspace: Workspace, owner: User, chatbots: list[Chatbot], now: datetime
 ) -> list[ApiKey]:
-    """Fill a workspace with people and what they set up. Returns the keys that programs use."""
-    people = [owner, *_members(workspace, owner, now)]
+    """Add members and their settings to a workspace. Return the API keys that may chat."""
+    people = [owner, *_add_members(workspace, owner, now)]
     actors = [user_actor(user) for user in people]
-    with_hands = dict(zip(("owner", "admin", "member"), actors, strict=False))
-    _change(chatbots, with_hands, now)
-    keys = _keys(workspace, with_hands["admin"], now)
-    _endpoint(workspace, with_hands["admin"], now)
+    actors_by_role = dict(zip(("owner", "admin", "member"), actors, strict=False))
+    _change_chatbots(chatbots, actors_by_role, now)
+    keys = _create_keys(workspace, actors_by_role["admin"], now)
+    _create_endpoint(workspace, actors_by_role["admin"], now)
     return keys
 
 
-def _members(workspace: Workspace, owner: User, now: datetime) -> list[User]:
+def _add_members(workspace: Workspace, owner: User, now: datetime) -> list[User]:
     users = []
     began = now - timedelta(days=30, hours=1)
     Workspace.objects.filter(id=workspace.id).update(created_at=began)
@@ -66,9 +68,9 @@ def _members(workspace: Workspace, owner: User, now: datetime) -> list[User]:
     return users
 
 
-def _change(chatbots: list[Chatbot], hands: Mapping[str, Actor], now: datetime) -> None:
-    """Each chatbot came to what it is in a few steps."""
-    steps: list[tuple[int, str, dict[str, Any]]] = [
+def _change_chatbots(chatbots: list[Chatbot], actors: Mapping[str, Actor], now: datetime) -> None:
+    """Create the versions of each chatbot."""
+    changes_by_chatbot: list[tuple[int, str, dict[str, Any]]] = [
         (0, "owner", {"rate_limit_requests": 120}),
         (0, "member", {"temperature": 0.2}),
         (1, "admin", {"system_prompt": PROMPTS[0]}),
@@ -76,9 +78,9 @@ def _change(chatbots: list[Chatbot], hands: Mapping[str, Actor], now: datetime) 
         (1, "admin", {"rate_limit_requests": 30, "lead_capture": "detect"}),
         (2, "member", {"system_prompt": PROMPTS[2], "max_reply_tokens": 300}),
     ]
-    for which, hand, changes in steps:
-        if which < len(chatbots):
-            update_chatbot(chatbot=chatbots[which], actor=hands[hand], changes=changes)
+    for number, role, changes in changes_by_chatbot:
+        if number < len(chatbots):
+            update_chatbot(chatbot=chatbots[number], actor=actors[role], changes=changes)
     Chatbot.objects.filter(id__in=[each.id for each in chatbots]).update(
         created_at=now - timedelta(days=29)
     )
@@ -88,59 +90,62 @@ def _change(chatbots: list[Chatbot], hands: Mapping[str, Actor], now: datetime) 
         versions.filter(id=version.id).update(created_at=now - ago)
 
 
-def _keys(workspace: Workspace, hand: Actor, now: datetime) -> list[ApiKey]:
+def _create_keys(workspace: Workspace, actor: Actor, now: datetime) -> list[ApiKey]:
     keys = []
     for name, scopes, age in (
         ("Website", [Scope.CHAT], 29),
         ("Shop app", [Scope.CHAT, Scope.READ], 21),
         ("Nightly report", [Scope.READ], 12),
     ):
-        key, _ = issue_key(workspace=workspace, name=name, scopes=scopes, actor=hand)
+        key, _ = issue_key(workspace=workspace, name=name, scopes=scopes, actor=actor)
         keys.append(key)
-        used = now - timedelta(minutes=7 * age)
+        last_used_at = now - timedelta(minutes=7 * age)
         ApiKey.objects.filter(id=key.id).update(
-            created_at=now - timedelta(days=age), last_used_at=used
+            created_at=now - timedelta(days=age), last_used_at=last_used_at
         )
     return [key for key in keys if Scope.CHAT in key.scopes]
 
 
-def _endpoint(workspace: Workspace, hand: Actor, now: datetime) -> None:
+def _create_endpoint(workspace: Workspace, actor: Actor, now: datetime) -> None:
     endpoint, secret = create_endpoint(
         workspace_id=workspace.id,
-        actor=hand,
+        actor=actor,
         url=RECEIVER,
         event_types=[EventType.CREDITS_LOW, EventType.CREDITS_EXHAUSTED],
         description="Tells the shop's team",
     )
-    began = now - timedelta(days=20)
-    Endpoint.objects.filter(id=endpoint.id).update(created_at=began)
-    for days, status, took in ((0, 500, 1204), (1, 200, 112), (9, 200, 84), (17, 200, 96)):
-        _delivery(endpoint, secret, began + timedelta(days=days, hours=1), status, took)
+    created_at = now - timedelta(days=20)
+    Endpoint.objects.filter(id=endpoint.id).update(created_at=created_at)
+    for days, status, duration_ms in ((0, 500, 1204), (1, 200, 112), (9, 200, 84), (17, 200, 96)):
+        time = created_at + timedelta(days=days, hours=1)
+        _create_delivery(endpoint, secret, time, status, duration_ms)
 
 
-def _delivery(endpoint: Endpoint, secret: str, at: datetime, status: int, took: int) -> None:
+def _create_delivery(
+    endpoint: Endpoint, secret: str, at: datetime, status: int, duration_ms: int
+) -> None:
     event = Event.objects.create(
         workspace_id=endpoint.workspace_id,
         type=EventType.WEBHOOK_TEST,
         data={"workspaceId": endpoint.workspace_id, "endpointId": endpoint.id},
         created_at=at,
     )
-    arrived = status == 200
+    is_delivered = status == 200
     body = b"{}"
-    signed = signature_headers(
+    signature = signature_headers(
         secrets=[secret], event_id=event.id, timestamp=int(at.timestamp()), body=body
     )
     Delivery.objects.create(
         workspace_id=endpoint.workspace_id,
         event=event,
         endpoint=endpoint,
-        status=DeliveryStatus.DELIVERED if arrived else DeliveryStatus.FAILED,
-        attempts=1 if arrived else 8,
+        status=DeliveryStatus.DELIVERED if is_delivered else DeliveryStatus.FAILED,
+        attempts=1 if is_delivered else 8,
         next_attempt_at=None,
         last_attempt_at=at,
-        duration_ms=took,
+        duration_ms=duration_ms,
         response_status=status,
-        response_body='{"received": true}' if arrived else "Internal Server Error",
-        request_headers={"content-type": "application/json", **signed},
+        response_body='{"received": true}' if is_delivered else "Internal Server Error",
+        request_headers={"content-type": "application/json", **signature},
         created_at=at,
     )

@@ -1,4 +1,4 @@
-"""What visitors of the demo's made-up shop ask, and what they are answered."""
+"""Texts of the demo's fictional shop: questions, answers, people and prompts."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ PHONES = {
     "Samuel Osei": "+442079460958",
     "Nadia Petrova": "+12025550143",
 }
-"""Numbers that are kept free for stories: nobody answers there."""
+"""Phone numbers reserved for fiction."""
 
 PROMPTS: tuple[str, ...] = (
     "You answer questions about orders of our outdoor shop.",
@@ -102,10 +102,10 @@ If somebody wants a person, ask for an email address.""",
 Ask for height, weight and how they like a jacket to sit, then name one size.
 Say that returns are free for 30 days.""",
 )
-"""What the demo's chatbots are told; the first two are one after the other of the same one."""
+"""System prompts. The first two are consecutive versions of one chatbot."""
 
 INTRODUCTION = (
     "I would rather talk to a person. I am {}, write to me at {}",
     "Of course. Somebody from our team writes to you today.",
 )
-"""How a visitor leaves a name and an address, and what is said to that."""
+"""The message in which a visitor leaves a name and an email address, and its answer."""

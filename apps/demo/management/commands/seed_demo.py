@@ -10,7 +10,7 @@ from apps.infrastructure.commands import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Make the demo workspace, or mend it, and print how to get in."
+    help = "Create or repair the demo workspace, and print its credentials."
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("--base-url", default="http://127.0.0.1:8000", metavar="URL")
@@ -18,13 +18,13 @@ class Command(OperatorCommand):
             "--model-api-base",
             default="",
             metavar="URL",
-            help="an OpenAI-compatible server; the sandbox's echo answers without one",
+            help="an OpenAI-compatible server; without one, the sandbox echo model is used",
         )
         parser.add_argument(
             "--previous",
             type=Path,
             metavar="FILE",
-            help="what an earlier run printed: its passwords and key are kept",
+            help="output of an earlier run, whose passwords and key are kept",
         )
 
     def run(

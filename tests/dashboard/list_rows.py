@@ -1,4 +1,4 @@
-"""More rows in the lists of a workspace's pages, by the product's own services."""
+"""Add rows to the lists of a workspace's pages, with the product's services."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
 
 
 def add_rows(team: Team, rows: int) -> None:
-    """So many more rows in the lists that grow by themselves."""
+    """Add rows to the main lists: keys, chatbots, conversations and leads."""
     grant_credits(team.workspace, 1000)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=1))
     for _ in range(rows):
@@ -49,8 +49,7 @@ def add_rows(team: Team, rows: int) -> None:
 
 
 def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> None:
-    """So many more rows in every list, also in those below one chatbot, conversation and endpoint:
-    the ones that `values` names."""
+    """Add rows to every list, also below the chatbot, conversation and endpoint in `values`."""
     add_rows(team, rows)
     turn = Turn.objects.get(id=values["turn_id"])
     if turn.status == "running":
@@ -58,39 +57,39 @@ def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> 
     for _ in range(rows):
         completed(opened(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION), ANSWER)
         send_test(endpoint=Endpoint.objects.get(id=values["endpoint_id"]))
-        note = RefusedRequest(
+        refused = RefusedRequest(
             new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING"
         )
-        log_refused_request(team.workspace.id, note)
+        log_refused_request(team.workspace.id, refused)
         _add_one_of_each(team, turn.chatbot)
 
 
 def _add_one_of_each(team: Team, chatbot: Chatbot) -> None:
-    """Of what people make and ask for, each by somebody new."""
-    workspace, number, someone = (
+    """Add a version, an endpoint, an export and so on, each by a new member."""
+    workspace, number, member = (
         team.workspace,
         new_id(),
         add_new_member(team.workspace, Role.ADMIN),
     )
-    actor = actor_for(someone)
+    actor = actor_for(member)
     update_chatbot(chatbot=chatbot, actor=actor, changes={"system_prompt": number})
-    with suppress(TooManyEndpoints):  # twenty are the most
+    with suppress(TooManyEndpoints):  # at most 20
         make_webhook_endpoint(workspace, EventType.API_KEY_REVOKED)
-    # Past its service, which lets three wait at a time.
+    # Without the service, which allows three unfinished exports.
     filters = ExportFilters(chatbot_id=make_chatbot(workspace, chatbot.language_model).id).to_json()
     Export.objects.create(workspace=workspace, format="csv", asked_by=number, filters=filters)
     invite(
         workspace=workspace,
         email=f"{number}@example.com",
         role=Role.VIEWER,
-        by=someone,
+        by=member,
         actor=actor,
     )
-    request_erasure(workspace=workspace, user_id=number, actor=actor, by=someone.user)
-    # Of the requests for credits, one at a time is open.
+    request_erasure(workspace=workspace, user_id=number, actor=actor, by=member.user)
+    # Only one credit request can be open.
     last = CreditRequest.objects.get(workspace=workspace, state="open")
     withdraw_request(workspace_id=workspace.id, request_id=last.id, actor=actor)
     request_credits(
-        workspace_id=workspace.id, credits=5, note=number, user=someone.user, actor=actor
+        workspace_id=workspace.id, credits=5, note=number, user=member.user, actor=actor
     )
     make_workspace(team.alice)

@@ -1,4 +1,4 @@
-"""Browsers without a screen, for the pages of a workspace."""
+"""Clients for a workspace's pages, and helpers that read their HTML."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from tests.factories import Team, make_user
 
 
 def login(user: User) -> Client:
+    """A client in which the user is signed in."""
     client = Client()
     client.force_login(user)
     return client
 
 
 def clients_by_role(team: Team) -> dict[str, Client]:
-    """A browser for each role in Alice's workspace, for an outsider, and for nobody."""
+    """A client for each role in Alice's workspace, for an outsider, and an anonymous one."""
     admin, viewer = make_user("admin"), make_user("viewer")
     add_member(workspace=team.workspace, user=admin, role=Role.ADMIN)
     add_member(workspace=team.workspace, user=viewer, role=Role.VIEWER)
-    people = {"owner": team.alice, "admin": admin, "member": team.bob, "viewer": viewer}
-    browsers = {name: login(user) for name, user in people.items()}
-    return {**browsers, "outsider": login(team.charlie), "anonymous": Client()}
+    users = {"owner": team.alice, "admin": admin, "member": team.bob, "viewer": viewer}
+    clients = {name: login(user) for name, user in users.items()}
+    return {**clients, "outsider": login(team.charlie), "anonymous": Client()}
 
 
 def page_path(workspace: Workspace, page: str) -> str:
@@ -38,18 +39,18 @@ def page_path(workspace: Workspace, page: str) -> str:
 
 
 def shown_messages(response: Any) -> list[str]:
-    """The messages that the next page shows."""
+    """The texts of the messages on the page."""
     return [str(message) for message in response.context["messages"]]
 
 
 def visible_text(html: str) -> str:
-    """What a page says, its markup left out and its spaces made one."""
-    words = re.sub(r"<[^>]*>", " ", html)
-    return " ".join(unescape(words).split())
+    """The text of a page, without markup and with single spaces."""
+    text = re.sub(r"<[^>]*>", " ", html)
+    return " ".join(unescape(text).split())
 
 
 def table_cells(html: str) -> list[list[str]]:
-    """The rows of a page's first table, without its head."""
+    """The cells of a page's first table, row by row, without the header."""
     body = html.partition("<tbody>")[2].partition("</tbody>")[0]
     rows = re.findall(r"<tr.*?</tr>", body, re.DOTALL)
     return [
@@ -58,12 +59,12 @@ def table_cells(html: str) -> list[list[str]]:
 
 
 def count_queries_at_1_and_50_rows(
-    client: Client, url: str, add: Callable[[int], None]
+    client: Client, url: str, add_rows: Callable[[int], None]
 ) -> tuple[int, int]:
-    """How many statements a page takes with 1 row, and with 50; `add` adds so many rows."""
-    add(1)
+    """The page's number of queries with 1 and with 50 rows. `add_rows` adds a number of rows."""
+    add_rows(1)
     first = count_queries(client, url)
-    add(49)
+    add_rows(49)
     return first, count_queries(client, url)
 
 

@@ -1,4 +1,4 @@
-"""Every page of a workspace, in every role: held to the table, found by walking the addresses."""
+"""Permissions of every URL of a workspace, in every role, compared with a written table."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ URLS_BY_PERMISSION = {
     Permission.EDIT_SETTINGS: "rename_workspace set_retention erase_user",
     Permission.OWN: "delete_workspace cancel_deletion transfer_ownership",
 }
-"""What each address wants of a member, by the rows of docs/roles.md: written apart from the views,
-so that a view that asks for too little is noticed. A new address wants its name here."""
+"""The URL names by the permission that they require, written apart from the views, so that a view
+with the wrong permission is noticed. Add new URLs here."""
 
 PERMISSIONS = {name: row for row, names in URLS_BY_PERMISSION.items() for name in names.split()}
 
 
 def url_arguments(team: Team) -> dict[str, str]:
-    """What the addresses name, each of the team's workspace. A new name wants a line here."""
+    """Arguments for every URL, from rows of the team's workspace. Add new arguments here."""
     turn = opened(make_chatbot(team.workspace))
     alice = get_member(team.workspace, team.alice)
-    offer = invite(
+    invitation = invite(
         workspace=team.workspace,
         email="dana@example.com",
         role=Role.VIEWER,
@@ -63,7 +63,7 @@ def url_arguments(team: Team) -> dict[str, str]:
         actor=actor_for(alice),
     )
     endpoint, _ = make_webhook_endpoint(team.workspace)
-    asked = request_credits(
+    credit_request = request_credits(
         workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=actor_for(alice)
     )
     return {
@@ -79,44 +79,44 @@ def url_arguments(team: Team) -> dict[str, str]:
         "export_id": make_export(team.workspace).id,
         "key_id": issue_key(workspace=team.workspace, name="n")[0].id,
         "member_id": alice.id,
-        "invitation_id": offer.id,
+        "invitation_id": invitation.id,
         "page": "chat",
         "month": "2026-11",
-        "request_id": asked.id,
+        "request_id": credit_request.id,
     }
 
 
-def client_for(team: Team, hand: str) -> Client:
+def client_for(team: Team, actor: str) -> Client:
     client = Client()
-    if hand == "outsider":
+    if actor == "outsider":
         client.force_login(team.charlie)
-    elif hand != "anonymous":
-        user = make_user(hand)
-        add_member(workspace=team.workspace, user=user, role=Role(hand))
+    elif actor != "anonymous":
+        user = make_user(actor)
+        add_member(workspace=team.workspace, user=user, role=Role(actor))
         client.force_login(user)
     return client
 
 
 def url_of(pattern: URLPattern, values: dict[str, str]) -> str:
-    names = {"slug", *pattern.pattern.converters}
-    unknown = names - values.keys()
-    assert not unknown, f"Say in url_arguments() of {__file__} what {unknown} is."
-    return reverse(f"dashboard:{pattern.name}", kwargs={name: values[name] for name in names})
+    arguments = {"slug", *pattern.pattern.converters}
+    unknown = arguments - values.keys()
+    assert not unknown, f"Add {unknown} to url_arguments() in {__file__}."
+    return reverse(f"dashboard:{pattern.name}", kwargs={name: values[name] for name in arguments})
 
 
-@pytest.mark.parametrize("hand", ACTORS)
-def test_page_permissions_match_the_table(team: Team, hand: str) -> None:
-    client, values = client_for(team, hand), url_arguments(team)
+@pytest.mark.parametrize("actor", ACTORS)
+def test_page_permissions_match_the_table(team: Team, actor: str) -> None:
+    client, values = client_for(team, actor), url_arguments(team)
     found, expected = {}, {}
     for pattern in urlpatterns:
         found[pattern.name] = client.get(url_of(pattern, values)).status_code
-        if hand == "anonymous":
+        if actor == "anonymous":
             expected[pattern.name] = {302}
-        elif hand == "outsider":
+        elif actor == "outsider":
             expected[pattern.name] = {404}
         else:
-            # What only takes a POST says so (405) to who may; what it wants is asked first.
-            allowed = is_allowed(hand, PERMISSIONS[str(pattern.name)])
+            # The permission is checked before the method: POST-only URLs return 405 if allowed.
+            allowed = is_allowed(actor, PERMISSIONS[str(pattern.name)])
             expected[pattern.name] = {200, 302, 405} if allowed else {403}
     wrong = {name: code for name, code in found.items() if code not in expected[name]}
     assert wrong == {}
@@ -128,12 +128,12 @@ def test_table_lists_every_url() -> None:
 
 def test_unknown_and_foreign_workspace_get_the_same_404(team: Team) -> None:
     client = client_for(team, "outsider")
-    there = client.get(f"/w/{team.workspace.slug}/")
-    nowhere = client.get("/w/nowhere/")
-    assert (there.status_code, nowhere.status_code) == (404, 404)
+    foreign = client.get(f"/w/{team.workspace.slug}/")
+    unknown = client.get("/w/nowhere/")
+    assert (foreign.status_code, unknown.status_code) == (404, 404)
     pages = [
         page.content.replace(page.headers["X-Request-Id"].encode(), b"")
-        for page in (there, nowhere)
+        for page in (foreign, unknown)
     ]
     assert pages[0] == pages[1]
 
@@ -142,9 +142,9 @@ def test_roles_doc_matches_the_code() -> None:
     lines = (ROOT / "docs" / "roles.md").read_text().splitlines()
     cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     rows = [[cell.strip() for cell in row] for row in cells]
-    head, told = rows[0][1:], {row[0]: row[1:] for row in rows[2:]}
-    assert head == Role.values
-    assert told == {
+    header, table = rows[0][1:], {row[0]: row[1:] for row in rows[2:]}
+    assert header == Role.values
+    assert table == {
         permission.value: [
             "yes" if is_allowed(role, permission) else "—" for role in ROLE_PERMISSIONS
         ]

@@ -1,4 +1,4 @@
-"""What a person meets where there is nothing, or nothing for them."""
+"""Error pages of a workspace: with or without the layout, with the request id."""
 
 from __future__ import annotations
 

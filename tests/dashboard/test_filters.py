@@ -1,4 +1,4 @@
-"""The filter bars: whatever a list can be narrowed by is in its bar."""
+"""The filter forms of the lists have all their fields."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.dashboard.test_access import url_arguments
 from tests.factories import Team
 
 MAX_BYTES = 150_000
-"""Bytes: the page as Django sends it, and what it loads as WhiteNoise sends it, compressed."""
+"""The compressed size of a page with the static files that it loads."""
 ROWS = 50
 ROW_MARKUP = (b"<tr", b"<li", b"<option", b'class="turn')
 pytestmark = pytest.mark.timeout(400)  # every page, with every list full
@@ -32,7 +32,7 @@ STATIC_REFERENCE = re.compile(
 
 
 def static_urls_in(path: str, text: str) -> set[str]:
-    """The static files that a page or a script names, and those that they name in turn."""
+    """The URLs of the static files that a page or script loads, and of those that these load."""
     found: set[str] = set()
     for groups in STATIC_REFERENCE.findall(text):
         url = urljoin(path, next(filter(None, groups)))
@@ -45,18 +45,18 @@ def static_urls_in(path: str, text: str) -> set[str]:
 
 def static_file(url: str) -> Path:
     found = finders.find(url.removeprefix("/static/"))
-    assert found, f"{url} is not there"
+    assert found, f"{url} does not exist"
     return Path(str(found))
 
 
 def first_visit_bytes(client: Client, path: str) -> int | None:
-    """Bytes of a first visit; None for what is no whole page."""
+    """The size of a first visit in bytes; None if the response is not a whole page."""
     response = client.get(path, headers={"accept-encoding": "gzip"})
     is_html = response.headers.get("Content-Type", "").startswith("text/html")
     if response.status_code != 200 or not is_html:
         return None
-    is_packed = response.headers.get("Content-Encoding") == "gzip"
-    text = (gzip.decompress(response.content) if is_packed else response.content).decode()
+    is_compressed = response.headers.get("Content-Encoding") == "gzip"
+    text = (gzip.decompress(response.content) if is_compressed else response.content).decode()
     if "<html" not in text:
         return None
     files = static_urls_in(path, text)
@@ -68,10 +68,10 @@ def first_visit_bytes(client: Client, path: str) -> int | None:
 def test_first_visit_of_every_page_is_small(team: Team) -> None:
     alice, values = login(team.alice), url_arguments(team)
     add_rows_to_every_list(team, values, ROWS)
-    weights = {each.name: first_visit_bytes(alice, each.path) for each in page_urls(values)}
-    pages = {name: weight for name, weight in weights.items() if weight is not None}
+    sizes = {each.name: first_visit_bytes(alice, each.path) for each in page_urls(values)}
+    pages = {name: size for name, size in sizes.items() if size is not None}
     assert {"overview", "playground", "conversations", "keys"} <= pages.keys()
-    assert {name: weight for name, weight in pages.items() if weight >= MAX_BYTES} == {}
+    assert {name: size for name, size in pages.items() if size >= MAX_BYTES} == {}
 
 
 LIST_PAGES = {
@@ -79,43 +79,41 @@ LIST_PAGES = {
     *("webhooks", "webhook", "keys", "credits", "month", "members", "audit", "settings", "choose"),
     *("overview", "version"),
 }
-"""Pages that list what grows. One whose list did not grow would prove nothing."""
+"""Pages whose lists grow. The test fails if one of them does not show more rows."""
 
 
 @dataclass(frozen=True)
 class PageCost:
-    """What a page or fragment takes: statements, and the rows, menu entries and turns it shows."""
+    """The number of queries of a page or fragment, and of the rows that it shows."""
 
-    statements: int
-    shown: int
+    queries: int
+    rows: int
 
 
-def measure_costs(client: Client, places: Mapping[str, str]) -> dict[str, PageCost]:
-    """By name, without files, what only takes a POST, and what leads to another page."""
+def measure_costs(client: Client, paths: Mapping[str, str]) -> dict[str, PageCost]:
+    """The costs by URL name, without files, redirects and POST-only URLs."""
     costs = {}
-    for name, path in places.items():
+    for name, path in paths.items():
         with CaptureQueriesContext(connection) as captured:
             response = client.get(path)
         if response.status_code == 200 and not response.streaming:
-            shown = sum(response.content.count(mark) for mark in ROW_MARKUP)
-            costs[name] = PageCost(len(captured), shown)
+            rows = sum(response.content.count(mark) for mark in ROW_MARKUP)
+            costs[name] = PageCost(len(captured), rows)
     return costs
 
 
 def test_query_counts_do_not_grow_with_rows(team: Team) -> None:
     values, alice = url_arguments(team), login(team.alice)
     found = [*page_urls(values), PageUrl("choose", "/workspaces?choose")]
-    places = {
-        each.name: each.path for each in found if each.path.startswith(("/w/", "/workspaces"))
-    }
+    paths = {each.name: each.path for each in found if each.path.startswith(("/w/", "/workspaces"))}
     add_rows_to_every_list(team, values, 1)
-    few = measure_costs(alice, places)
+    few = measure_costs(alice, paths)
     add_rows_to_every_list(team, values, ROWS - 1)
-    many = measure_costs(alice, places)
-    dear = {
-        name: (few[name].statements, many[name].statements)
+    many = measure_costs(alice, paths)
+    growing = {
+        name: (few[name].queries, many[name].queries)
         for name in few
-        if few[name].statements != many[name].statements
+        if few[name].queries != many[name].queries
     }
-    assert dear == {}
-    assert LIST_PAGES - {name for name in few if few[name].shown < many[name].shown} == set()
+    assert growing == {}
+    assert LIST_PAGES - {name for name in few if few[name].rows < many[name].rows} == set()

@@ -1,4 +1,4 @@
-"""The design system as a page, where people develop."""
+"""The style guide shows every component, in development only."""
 
 from __future__ import annotations
 

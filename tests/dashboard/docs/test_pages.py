@@ -1,4 +1,4 @@
-"""The docs pages: whole, filled in for their reader, the same in a workspace and outside it."""
+"""The docs pages and Try it, public and in a workspace."""
 
 from __future__ import annotations
 

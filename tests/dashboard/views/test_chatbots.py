@@ -1,4 +1,4 @@
-"""Chatbots as their owners make, change, copy and delete them."""
+"""Chatbots: created, edited, duplicated and deleted."""
 
 from __future__ import annotations
 
@@ -25,18 +25,6 @@ from apps.workspaces.services import add_member
 from tests.dashboard.page_client import table_cells
 from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import opened
-
-
-@pytest.fixture
-def alice(team: Team) -> Client:
-    client = Client()
-    client.force_login(team.alice)
-    return client
-
-
-@pytest.fixture
-def chatbot(team: Team) -> Chatbot:
-    return make_chatbot(team.workspace, name="Support")
 
 
 def at(team: Team, *rest: str) -> str:

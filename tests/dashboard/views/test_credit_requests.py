@@ -1,4 +1,4 @@
-"""Credits: the alert, what a workspace asks Parley for, and what becomes of it."""
+"""The low balance alert, and requests for plans and credits."""
 
 from __future__ import annotations
 

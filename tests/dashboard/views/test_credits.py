@@ -1,4 +1,4 @@
-"""Credits: what there is, where it went, and the statement, which leaves as CSV."""
+"""Balance, usage and ledger entries."""
 
 from __future__ import annotations
 

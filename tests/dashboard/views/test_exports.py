@@ -1,11 +1,10 @@
-"""Exports in the dashboard: asked for from the list, watched, downloaded, deleted."""
+"""Exports: requested from the list, downloaded, deleted."""
 
 from __future__ import annotations
 
 import json
 
 import httpx
-import pytest
 from django.test import Client
 
 from apps.audit.models import AuditEntry
@@ -28,11 +27,6 @@ from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
 
 EXPORTS = "conversations/exports"
-
-
-@pytest.fixture
-def bob(team: Team) -> Client:
-    return login(team.bob)
 
 
 def test_export_uses_the_filters_of_the_list(team: Team, bob: Client) -> None:

@@ -1,4 +1,4 @@
-"""Leads: the list and its pipeline, a lead and where it was said, changes, CSV."""
+"""Leads: list, pipeline, one lead, edits and CSV."""
 
 from __future__ import annotations
 
@@ -23,16 +23,6 @@ from tests.dashboard.page_client import (
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.web_processes import TLS, WebProcess
-
-
-@pytest.fixture
-def chatbot(team: Team) -> Chatbot:
-    return make_chatbot(team.workspace, name="Support")
-
-
-@pytest.fixture
-def bob(team: Team) -> Client:
-    return login(team.bob)
 
 
 def listed_names(client: Client, team: Team, **filters: str) -> list[str]:

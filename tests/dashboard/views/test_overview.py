@@ -1,4 +1,4 @@
-"""The overview's figures: of one workspace, of one time, in a fixed number of statements."""
+"""The overview's figures."""
 
 from __future__ import annotations
 

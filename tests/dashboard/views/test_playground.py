@@ -1,4 +1,4 @@
-"""The playground over HTTP: the engine, its limits and prices, for a member who is signed in."""
+"""The playground over HTTP: the chat engine for a signed-in member."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request inspector: what was decided about a request, found by its X-Request-Id."""
+"""The request inspector."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def rest_no_scope(web: WebProcess, team: Team) -> httpx.Response:
 @pytest.mark.parametrize(
     ("send", "stage", "reason"),
     [
-        (rate_limited, "Rate limit", (r"The chatbot's window was full: 1 of 1 requests counted until "
-         r"\d\d:\d\d:\d\d UTC. Retry-After was \d+ s\. .*")),
+        (rate_limited, "Rate limit", (r"The chatbot's rate limit was reached: 1 of 1 requests used, "
+         r"resets at \d\d:\d\d:\d\d UTC\. Retry-After was \d+ s\. .*")),
         (no_credits, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
         (no_scope, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
         (revoked_key, "API key", r".*The key was revoked or has expired\. .*"),

@@ -1,4 +1,4 @@
-"""A chatbot's versions: who, when, what; what two of them differ in; back to one of them."""
+"""A chatbot's versions: listed, compared and restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints, their secrets, and deliveries with what was sent and what came back."""
+"""Webhook endpoints, their secrets and deliveries."""
 
 from __future__ import annotations
 
@@ -26,11 +26,6 @@ FORM = {
     "description": "Ours",
     "event_types": ["lead.created", "turn.failed"],
 }
-
-
-@pytest.fixture
-def alice(team: Team) -> Client:
-    return login(team.alice)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Browsers without a screen, for the pages of getting in."""
+"""Test clients and form helpers for the authentication pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
 
 
 def new_browser(address: str | None = None, **options: Any) -> Client:
-    """A browser at an address of its own, so that no two share an allowance of tries."""
+    """A client with its own IP address, so that clients do not share a rate limit."""
     address = address or f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
     return Client(REMOTE_ADDR=address, **options)
 
 
 def sign_up(client: Client, email: str, workspace: str | None = "Acme", **fields: Any) -> Any:
-    """Fill in the form of signing up."""
+    """Submit the sign-up form."""
     form = {"email": email, "password1": PASSWORD, **fields}
     if workspace is not None:
         form["workspace_name"] = workspace
@@ -30,17 +30,17 @@ def sign_up(client: Client, email: str, workspace: str | None = "Acme", **fields
 
 
 def log_in(client: Client, email: str, password: str = PASSWORD, then: str = "") -> Any:
-    """Fill in the form of logging in."""
+    """Submit the login form."""
     return client.post("/login", {"login": email, "password": password, "next": then})
 
 
 def confirm_password(client: Client) -> None:
-    """Give the password again, as what changes how one gets in asks for."""
+    """Reauthenticate with the password."""
     client.post("/confirm", {"password": PASSWORD})
 
 
 def sent_emails() -> list[tuple[str, str]]:
-    """Addressee and subject of what was sent by now, jobs included; the outbox is emptied."""
+    """Run the email tasks and empty the outbox; return recipient and subject of each email."""
     run_jobs(SEND_EMAIL_TASK)
     sent = [(message.to[0], str(message.subject)) for message in mail.outbox]
     mail.outbox.clear()
@@ -48,7 +48,7 @@ def sent_emails() -> list[tuple[str, str]]:
 
 
 def emailed_link() -> str:
-    """The path of the link in the one email that was sent."""
+    """The path of the link in the only email that was sent."""
     run_jobs(SEND_EMAIL_TASK)
     (message,) = mail.outbox
     mail.outbox.clear()
@@ -57,11 +57,11 @@ def emailed_link() -> str:
 
 
 def is_signed_in(client: Client) -> bool:
-    """Whether the browser is signed in."""
+    """Whether the client has a session."""
     return "_auth_user_id" in client.session
 
 
 def form_errors(response: Any) -> dict[str, list[str]]:
-    """What the form on the page complains of."""
-    found = response.context["form"].errors
-    return {field: list(map(str, sentences)) for field, sentences in found.items()}
+    """The errors of the form on the page, by field."""
+    errors = response.context["form"].errors
+    return {field: list(map(str, messages)) for field, messages in errors.items()}

@@ -1,4 +1,4 @@
-"""The pages around an account speak as the others do."""
+"""Texts of the account pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following an invitation: from the email to the workspace, by the pages that people use."""
+"""Accepting an invitation, from the email to the workspace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 
 @pytest.fixture
 def empty_queue(committed: None) -> None:
-    """Nothing is left in the job queue by an earlier test."""
+    """Drop the tasks that earlier tests left in the queue."""
     run_jobs()
 
 
@@ -42,7 +42,7 @@ def make_invitation(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[I
 
 
 def make_signed_in_user(email: str) -> tuple[User, Client]:
-    """Somebody with an account, signed in."""
+    """A user with an account, and a signed-in client."""
     user, client = User.objects.create_user(email, PASSWORD), new_browser()
     mark_email_verified(user=user)
     log_in(client, email)

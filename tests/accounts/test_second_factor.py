@@ -1,4 +1,4 @@
-"""A second factor: set up with an app, asked for at each log in, replaced by a recovery code."""
+"""Two-factor authentication: app setup, codes at login, recovery codes and passkeys."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 
 @pytest.fixture
 def empty_queue(committed: None) -> None:
-    """Nothing is left in the job queue by an earlier test."""
+    """Drop the tasks that earlier tests left in the queue."""
     run_jobs()
 
 
 def totp_code(secret: str) -> str:
-    """What an authenticator app shows now."""
+    """The authenticator app's current code."""
     counter = next(iter(yield_hotp_counters_from_time()))
     return str(format_hotp_value(hotp_value(secret, counter)))
 
 
 def make_protected_user() -> tuple[User, Client, str]:
-    """Somebody with an authenticator app, a browser that is signed in, and the app's secret."""
+    """A user with an authenticator app, a signed-in client, and the app's secret."""
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
     client = new_browser()

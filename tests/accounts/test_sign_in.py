@@ -1,4 +1,4 @@
-"""Signing up, in and out, by the pages that people use."""
+"""Sign-up, login, logout, password reset and sessions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 
 @pytest.fixture
 def empty_queue(committed: None) -> None:
-    """Nothing is left in the job queue by an earlier test."""
+    """Drop the tasks that earlier tests left in the queue."""
     run_jobs()
 
 
@@ -44,7 +44,7 @@ def new_email() -> str:
 def make_registered_user(
     *, email: str | None = None, is_verified: bool = True, **fields: bool
 ) -> User:
-    """Somebody who signed up earlier."""
+    """A user who signed up earlier."""
     user = User.objects.create_user(email or new_email(), PASSWORD, **fields)
     if is_verified:
         mark_email_verified(user=user)
@@ -71,7 +71,7 @@ def test_verification_link_logs_in_the_same_browser() -> None:
     client, email = new_browser(), new_email()
     sign_up(client, email)
     link = emailed_link()
-    assert client.get(link).status_code == 200  # scanners of mail only look
+    assert client.get(link).status_code == 200  # mail scanners follow links with GET
     assert is_signed_in(client) is False
     response = client.post(link, follow=True)
     workspace = Workspace.objects.get(members__user__email=email)
@@ -139,11 +139,9 @@ def test_wrong_password_and_unknown_address_look_the_same() -> None:
 
 def test_login_redirects_only_within_the_site() -> None:
     user = make_registered_user()
-    response = new_browser()
-    assert response.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
-    assert (
-        log_in(response, user.email, then="/account/email").headers["Location"] == "/account/email"
-    )
+    client = new_browser()
+    assert client.get("/workspaces").headers["Location"] == "/login?next=/workspaces"
+    assert log_in(client, user.email, then="/account/email").headers["Location"] == "/account/email"
     for elsewhere in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
         assert (
             log_in(new_browser(), user.email, then=elsewhere).headers["Location"] == "/workspaces"

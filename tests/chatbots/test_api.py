@@ -1,4 +1,4 @@
-"""Chatbots, their versions and the catalogue over REST."""
+"""REST endpoints of chatbots, versions and language models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from tests.api_kit.rest_client import Api
-from tests.factories import Team, make_chatbot, make_model
+from tests.factories import Team, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened
 
 CHANGES: dict[str, Any] = {
@@ -33,7 +33,7 @@ def api(team: Team) -> Api:
 
 @pytest.fixture
 def model(db: None) -> LanguageModel:
-    return make_model(credits_per_reply=3, credits_per_1k_input=2, credits_per_1k_output=1)
+    return make_language_model(credits_per_reply=3, credits_per_1k_input=2, credits_per_1k_output=1)
 
 
 def create(api: Api, model: LanguageModel, **fields: Any) -> dict[str, Any]:
@@ -41,17 +41,17 @@ def create(api: Api, model: LanguageModel, **fields: Any) -> dict[str, Any]:
     return api("POST", "/chatbots", body, status=201)
 
 
-def actions(chatbot_id: str) -> list[tuple[str, str, Any]]:
-    """What the audit log has of a chatbot, oldest first: what, by what kind of hand, details."""
+def audited_actions(chatbot_id: str) -> list[tuple[str, str, Any]]:
+    """Action, actor kind and details of the chatbot's audit entries, oldest first."""
     entries = AuditEntry.objects.filter(target_id=chatbot_id).order_by("created_at", "id")
     return [(entry.action, entry.actor_kind, entry.details) for entry in entries]
 
 
-def test_chatbot_is_made_with_defaults_and_read(api: Api, model: LanguageModel) -> None:
-    made = create(api, model)
-    row = Chatbot.objects.get(id=made["id"])
-    assert made == api("GET", f"/chatbots/{row.id}")
-    assert {name: value for name, value in made.items() if name not in ("id", "createdAt")} == {
+def test_chatbot_is_created_with_defaults(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model)
+    row = Chatbot.objects.get(id=chatbot["id"])
+    assert chatbot == api("GET", f"/chatbots/{row.id}")
+    assert {name: value for name, value in chatbot.items() if name not in ("id", "createdAt")} == {
         "name": "Support",
         "languageModelId": model.id,
         "systemPrompt": "You are a helpful assistant. Answer briefly and truthfully.",
@@ -65,23 +65,23 @@ def test_chatbot_is_made_with_defaults_and_read(api: Api, model: LanguageModel) 
         "isActive": True,
         "version": 1,
     }
-    assert actions(row.id) == [("chatbot.created", "api_key", {})]
+    assert audited_actions(row.id) == [("chatbot.created", "api_key", {})]
 
 
-def test_every_setting_can_be_given_and_changed(api: Api, model: LanguageModel) -> None:
-    made = create(api, model, **CHANGES)
-    assert {name: made[name] for name in CHANGES} == CHANGES
+def test_every_setting_can_be_created_and_updated(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model, **CHANGES)
+    assert {name: chatbot[name] for name in CHANGES} == CHANGES
     plain = create(api, model)
-    other = make_model()
+    other = make_language_model()
     changes = {**CHANGES, "languageModelId": other.id}
     changed = api("PATCH", f"/chatbots/{plain['id']}", changes)
     assert changed == {**plain, **changes, "version": 2}
     assert api("GET", f"/chatbots/{plain['id']}") == changed
 
 
-def test_change_writes_a_version_that_says_who_and_what(api: Api, model: LanguageModel) -> None:
-    made = create(api, model)
-    path = f"/chatbots/{made['id']}"
+def test_update_creates_a_version_with_author_and_fields(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model)
+    path = f"/chatbots/{chatbot['id']}"
     api("PATCH", path, {"temperature": 1.5, "name": "Support"})
     versions = api("GET", f"{path}/versions")
     assert versions["nextCursor"] is None
@@ -92,33 +92,33 @@ def test_change_writes_a_version_that_says_who_and_what(api: Api, model: Languag
     assert newest["changedBy"]["label"].startswith("test (sk-workspace_")
     assert newest["settings"] == {**first["settings"], "temperature": 1.5}
     assert api("GET", f"{path}/versions/{newest['id']}") == newest
-    assert actions(made["id"])[1:] == [
+    assert audited_actions(chatbot["id"])[1:] == [
         ("chatbot.updated", "api_key", {"changed": ["temperature"], "version": 2})
     ]
 
 
-def test_what_is_given_as_it_was_makes_no_version(api: Api, model: LanguageModel) -> None:
-    made = create(api, model)
-    same = {"name": made["name"], "temperature": made["temperature"]}
-    assert api("PATCH", f"/chatbots/{made['id']}", same) == made
-    assert api("PATCH", f"/chatbots/{made['id']}", {}) == made
-    assert ChatbotVersion.objects.filter(chatbot_id=made["id"]).count() == 1
+def test_unchanged_values_create_no_version(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model)
+    same = {"name": chatbot["name"], "temperature": chatbot["temperature"]}
+    assert api("PATCH", f"/chatbots/{chatbot['id']}", same) == chatbot
+    assert api("PATCH", f"/chatbots/{chatbot['id']}", {}) == chatbot
+    assert ChatbotVersion.objects.filter(chatbot_id=chatbot["id"]).count() == 1
 
 
-def test_version_is_restored_as_a_new_one(api: Api, model: LanguageModel) -> None:
-    made = create(api, model)
-    path = f"/chatbots/{made['id']}"
+def test_restore_creates_a_new_version(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model)
+    path = f"/chatbots/{chatbot['id']}"
     api("PATCH", path, CHANGES)
     first = api("GET", f"{path}/versions")["versions"][1]
-    assert api("POST", f"{path}/versions/{first['id']}/restore") == {**made, "version": 3}
+    assert api("POST", f"{path}/versions/{first['id']}/restore") == {**chatbot, "version": 3}
     newest = api("GET", f"{path}/versions", limit=1)["versions"][0]
     assert (newest["number"], newest["settings"]) == (3, first["settings"])
 
 
-def test_version_with_a_model_that_is_gone_is_not_restored(api: Api, model: LanguageModel) -> None:
-    made = create(api, model)
-    path = f"/chatbots/{made['id']}"
-    api("PATCH", path, {"languageModelId": make_model().id})
+def test_restore_rejects_an_inactive_model(api: Api, model: LanguageModel) -> None:
+    chatbot = create(api, model)
+    path = f"/chatbots/{chatbot['id']}"
+    api("PATCH", path, {"languageModelId": make_language_model().id})
     LanguageModel.objects.filter(id=model.id).update(is_active=False)
     first = api("GET", f"{path}/versions")["versions"][1]
     refused = api("POST", f"{path}/versions/{first['id']}/restore", status=400)
@@ -126,14 +126,14 @@ def test_version_with_a_model_that_is_gone_is_not_restored(api: Api, model: Lang
     assert api("GET", path)["version"] == 2
 
 
-def test_version_of_another_chatbot_is_absent(api: Api, model: LanguageModel) -> None:
-    made, other = create(api, model), create(api, model)
+def test_version_of_another_chatbot_is_not_found(api: Api, model: LanguageModel) -> None:
+    chatbot, other = create(api, model), create(api, model)
     version = api("GET", f"/chatbots/{other['id']}/versions")["versions"][0]
-    refused = api("GET", f"/chatbots/{made['id']}/versions/{version['id']}", status=404)
+    refused = api("GET", f"/chatbots/{chatbot['id']}/versions/{version['id']}", status=404)
     assert refused["code"] == "CHATBOT_VERSION_NOT_FOUND"
 
 
-def test_deleted_chatbot_is_found_no_more(api: Api, team: Team) -> None:
+def test_deleted_chatbot_is_not_found(api: Api, team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     turn = opened(chatbot)
     path = f"/chatbots/{chatbot.id}"
@@ -148,22 +148,22 @@ def test_deleted_chatbot_is_found_no_more(api: Api, team: Team) -> None:
     assert {answer["code"] for answer in answers} == {"CHATBOT_NOT_FOUND"}
     assert api("GET", "/chatbots")["chatbots"] == []
     completed(turn, "still answered")
-    said = api("GET", f"/conversations/{turn.conversation_id}/messages")["messages"]
-    assert [message["text"] for message in said] == ["Hello", "still answered"]
-    assert actions(chatbot.id)[1:] == [("chatbot.deleted", "api_key", {})]
+    messages = api("GET", f"/conversations/{turn.conversation_id}/messages")["messages"]
+    assert [message["text"] for message in messages] == ["Hello", "still answered"]
+    assert audited_actions(chatbot.id)[1:] == [("chatbot.deleted", "api_key", {})]
 
 
 def test_lists_are_paged_newest_first(api: Api, model: LanguageModel, team: Team) -> None:
-    made = [create(api, model, name=f"Bot {number}")["id"] for number in range(3)]
-    make_chatbot(team.outside)
+    ids = [create(api, model, name=f"Bot {number}")["id"] for number in range(3)]
+    make_chatbot(team.other_workspace)
     first = api("GET", "/chatbots", limit=2)
     second = api("GET", "/chatbots", limit=2, cursor=first["nextCursor"])
     listed = [chatbot["id"] for chatbot in first["chatbots"] + second["chatbots"]]
-    assert (sorted(listed), second["nextCursor"]) == (sorted(made), None)
+    assert (sorted(listed), second["nextCursor"]) == (sorted(ids), None)
 
 
-def test_catalogue_shows_prices_and_nothing_of_the_provider(api: Api, model: LanguageModel) -> None:
-    hidden = make_model(is_active=False)
+def test_language_models_show_prices_but_no_provider(api: Api, model: LanguageModel) -> None:
+    hidden = make_language_model(is_active=False)
     shown = api("GET", f"/language-models/{model.id}")
     assert shown == {
         "id": model.id,
@@ -212,7 +212,7 @@ def test_catalogue_shows_prices_and_nothing_of_the_provider(api: Api, model: Lan
         ("id", "x"),
     ],
 )
-def test_what_makes_no_sense_names_its_field(
+def test_invalid_value_is_reported_by_field(
     api: Api, model: LanguageModel, field: str, value: Any
 ) -> None:
     chatbot = create(api, model)

@@ -1,4 +1,4 @@
-"""What the migrations put into the database, and what it refuses by itself."""
+"""Rows that the migrations create, and constraints of the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.llm.providers.sandbox import SANDBOX_MODELS
 from tests.factories import Team, make_chatbot
 
 
-def test_sandbox_models_come_with_the_migrations(db: None) -> None:
+def test_migrations_create_the_sandbox_models(db: None) -> None:
     rows = LanguageModel.objects.filter(name__startswith="sandbox/")
     assert dict(rows.values_list("name", "description")) == dict(SANDBOX_MODELS)
 
@@ -37,7 +37,7 @@ def test_sandbox_models_are_free_active_and_resolved(db: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "", "openai", "É"])
-def test_key_variable_refuses(name: str) -> None:
+def test_key_variable_rejects_invalid_and_reserved_names(name: str) -> None:
     with pytest.raises(ValidationError):
         validate_key_variable(name)
 
@@ -55,7 +55,7 @@ def test_key_variable_refuses(name: str) -> None:
         ("chatbots_temperature_in_range", {"temperature": 2.5}),
     ],
 )
-def test_database_keeps_chatbots_in_range(
+def test_database_rejects_settings_out_of_range(
     team: Team, constraint: str, fields: dict[str, Any]
 ) -> None:
     chatbot = make_chatbot(team.workspace)
@@ -63,7 +63,7 @@ def test_database_keeps_chatbots_in_range(
         Chatbot.objects.filter(pk=chatbot.pk).update(**fields)
 
 
-def test_model_that_a_chatbot_speaks_through_is_not_deleted(team: Team) -> None:
+def test_model_in_use_cannot_be_deleted(team: Team) -> None:
     model = make_chatbot(team.workspace).language_model
     with pytest.raises(ProtectedError):
         model.delete()

@@ -7,14 +7,14 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import LanguageModel
 from apps.chatbots.queries import get_active_chatbot, get_language_model_by_name, providers_in_use
 from apps.core.ids import new_id
-from tests.factories import Team, make_chatbot, make_model
+from tests.factories import Team, make_chatbot, make_language_model
 
 
 @pytest.mark.parametrize("others", [0, 2])
-def test_active_chatbot_comes_with_its_model_in_one_query(
+def test_get_active_chatbot_runs_one_query(
     team: Team, others: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    chatbot = make_chatbot(team.workspace, make_model())
+    chatbot = make_chatbot(team.workspace, make_language_model())
     for _ in range(others):
         make_chatbot(team.workspace)
     with django_assert_num_queries(1):
@@ -22,10 +22,10 @@ def test_active_chatbot_comes_with_its_model_in_one_query(
         assert (found, found.language_model) == (chatbot, chatbot.language_model)
 
 
-def test_chatbot_absent_foreign_or_inactive_is_the_same_to_its_caller(
+def test_absent_foreign_and_inactive_chatbots_raise_one_error(
     team: Team, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    foreign = make_chatbot(team.outside)
+    foreign = make_chatbot(team.other_workspace)
     inactive = make_chatbot(team.workspace, is_active=False)
     answers = []
     for chatbot_id in (new_id(), foreign.id, inactive.id, "", "x" * 1000):
@@ -49,22 +49,22 @@ def test_chatbot_absent_foreign_or_inactive_is_the_same_to_its_caller(
     )
 
 
-def test_language_model_is_found_by_name(db: None) -> None:
-    model = make_model()
+def test_get_language_model_by_name_returns_the_model(db: None) -> None:
+    model = make_language_model()
     assert get_language_model_by_name(model.name) == model
 
 
-def test_language_model_that_is_not_active_cannot_be_chosen(db: None) -> None:
-    model = make_model(is_active=False)
+def test_get_language_model_by_name_rejects_inactive_models(db: None) -> None:
+    model = make_language_model(is_active=False)
     with pytest.raises(ValueError, match="There is no active language model"):
         get_language_model_by_name(model.name)
 
 
-def test_providers_in_use_are_those_of_active_models(db: None) -> None:
+def test_providers_in_use_counts_active_models_only(db: None) -> None:
     LanguageModel.objects.update(is_active=False)
     assert providers_in_use() == set()
-    make_model("sandbox/echo")
-    make_model("openai/x", api_base="http://host/v1", is_active=False)
+    make_language_model("sandbox/echo")
+    make_language_model("openai/x", api_base="http://host/v1", is_active=False)
     assert providers_in_use() == {"sandbox"}
-    make_model("openai/x", api_base="http://host/v1")
+    make_language_model("openai/x", api_base="http://host/v1")
     assert providers_in_use() == {"sandbox", "openai-wire"}

@@ -9,35 +9,35 @@ from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.services import create_chatbot, create_language_model, save_language_model
 from apps.core.ids import new_id
 from apps.credits.prices import Price
-from tests.factories import Team, make_chatbot, make_model
+from tests.factories import Team, make_chatbot, make_language_model
 
 
-def own_server(**fields: Any) -> LanguageModel:
+def make_own_server_model(**fields: Any) -> LanguageModel:
     settings = {"litellm_model": "openai/my-model", "api_base": "http://10.0.0.5:8000/v1"}
     return create_language_model(name=f"own-{new_id()}", **settings | fields)
 
 
-def test_sandbox_model_needs_no_address_and_no_key(db: None) -> None:
-    model = make_model("sandbox/slow", credits_per_reply=2)
+def test_sandbox_model_needs_no_base_url_and_no_key(db: None) -> None:
+    model = make_language_model("sandbox/slow", credits_per_reply=2)
     model.refresh_from_db()
     assert (model.provider, model.provider_model) == ("sandbox", "sandbox/slow")
     assert (model.api_base, model.api_key_env) == ("", "")
     assert model.price == Price(2, 0, 0)
 
 
-def test_own_server_is_spoken_to_on_its_wire(db: None) -> None:
-    model = own_server(api_base=" http://10.0.0.5:8000/v1/ ", api_key_env="MY_KEY")
+def test_own_server_uses_the_openai_compatible_provider(db: None) -> None:
+    model = make_own_server_model(api_base=" http://10.0.0.5:8000/v1/ ", api_key_env="MY_KEY")
     model.refresh_from_db()
     assert (model.provider, model.provider_model) == ("openai-wire", "my-model")
     assert (model.api_base, model.api_key_env) == ("http://10.0.0.5:8000/v1", "MY_KEY")
 
 
-def test_own_server_may_have_a_host_name_without_a_dot(db: None) -> None:
-    assert own_server(api_base="http://llama/v1").api_base == "http://llama/v1"
+def test_base_url_accepts_a_host_without_a_dot(db: None) -> None:
+    assert make_own_server_model(api_base="http://llama/v1").api_base == "http://llama/v1"
 
 
 @pytest.mark.parametrize("litellm_model", ["sandbox/nothing", "sandbox/", "hosted_vllm/my-model"])
-def test_model_that_nobody_can_speak_to_is_refused(db: None, litellm_model: str) -> None:
+def test_model_without_a_provider_is_rejected(db: None, litellm_model: str) -> None:
     name = f"model-{new_id()}"
     with pytest.raises(ValueError, match=litellm_model):
         create_language_model(name=name, litellm_model=litellm_model)
@@ -45,58 +45,60 @@ def test_model_that_nobody_can_speak_to_is_refused(db: None, litellm_model: str)
 
 
 @pytest.mark.parametrize("api_base", ["ftp://host/v1", "localhost:8000"])
-def test_address_of_another_kind_is_refused(db: None, api_base: str) -> None:
+def test_base_url_of_another_scheme_is_rejected(db: None, api_base: str) -> None:
     with pytest.raises(ValueError, match="http"):
-        own_server(api_base=api_base)
+        make_own_server_model(api_base=api_base)
 
 
 @pytest.mark.parametrize("api_base", ["http://", "http:// host", "https:///v1"])
-def test_address_without_a_host_is_refused(db: None, api_base: str) -> None:
+def test_base_url_without_a_host_is_rejected(db: None, api_base: str) -> None:
     with pytest.raises((ValidationError, ValueError)):
-        own_server(api_base=api_base)
+        make_own_server_model(api_base=api_base)
 
 
 @pytest.mark.parametrize(
     "variable", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "lower", "1KEY", "A-B", "A B", "sk-123"]
 )
-def test_key_variable_is_a_name_and_none_of_ours(db: None, variable: str) -> None:
+def test_invalid_or_reserved_key_variable_is_rejected(db: None, variable: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        own_server(api_key_env=variable)
+        make_own_server_model(api_key_env=variable)
     assert list(caught.value.message_dict) == ["api_key_env"]
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "K", "SECRET_KEY_2", "MY_DATABASE_URL"])
-def test_key_variable_of_a_provider_is_taken(db: None, variable: str) -> None:
-    assert own_server(api_key_env=variable).api_key_env == variable
+def test_valid_key_variable_is_accepted(db: None, variable: str) -> None:
+    assert make_own_server_model(api_key_env=variable).api_key_env == variable
 
 
 @pytest.mark.parametrize(
     "field", ["credits_per_reply", "credits_per_1k_input", "credits_per_1k_output"]
 )
 @pytest.mark.parametrize("credits", [-1, 2**31])
-def test_price_is_neither_negative_nor_absurd(db: None, field: str, credits: int) -> None:
+def test_price_out_of_range_is_rejected(db: None, field: str, credits: int) -> None:
     fields: dict[str, Any] = {field: credits}
     with pytest.raises(ValidationError) as caught:
-        make_model(**fields)
+        make_language_model(**fields)
     assert list(caught.value.message_dict) == [field]
 
 
-def test_model_name_is_taken_once(db: None) -> None:
-    name = make_model().name
+def test_model_name_is_unique(db: None) -> None:
+    name = make_language_model().name
     with pytest.raises(ValidationError, match="A language model with this name exists"):
         create_language_model(name=name, litellm_model="sandbox/echo")
 
 
-def test_model_saved_again_is_worked_out_anew(db: None) -> None:
-    model = make_model("sandbox/echo")
+def test_saving_a_model_resolves_its_provider_again(db: None) -> None:
+    model = make_language_model("sandbox/echo")
     model.litellm_model, model.api_base = "openai/other", "http://host/v1"
     save_language_model(model=model)
     model.refresh_from_db()
     assert (model.provider, model.provider_model) == ("openai-wire", "other")
 
 
-def test_chatbot_has_sane_defaults(team: Team) -> None:
-    chatbot = create_chatbot(workspace=team.workspace, name="Bot", language_model=make_model())
+def test_created_chatbot_has_the_defaults(team: Team) -> None:
+    chatbot = create_chatbot(
+        workspace=team.workspace, name="Bot", language_model=make_language_model()
+    )
     assert (chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds) == (60, 60)
     assert (chatbot.temperature, chatbot.max_reply_tokens, chatbot.history_limit) == (0.7, 512, 20)
     assert (chatbot.stream_by_default, chatbot.is_active) == (False, True)
@@ -121,7 +123,7 @@ def test_chatbot_has_sane_defaults(team: Team) -> None:
         ("rate_limit_window_seconds", 86_401),
     ],
 )
-def test_chatbot_refuses_what_is_out_of_range(team: Team, field: str, value: Any) -> None:
+def test_chatbot_rejects_values_out_of_range(team: Team, field: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         make_chatbot(team.workspace, **{field: value})
     assert list(caught.value.message_dict) == [field]
@@ -141,13 +143,13 @@ def test_chatbot_refuses_what_is_out_of_range(team: Team, field: str, value: Any
         ("rate_limit_window_seconds", 86_400),
     ],
 )
-def test_chatbot_takes_the_ends_of_each_range(team: Team, field: str, value: Any) -> None:
+def test_chatbot_accepts_the_ends_of_each_range(team: Team, field: str, value: Any) -> None:
     chatbot = make_chatbot(team.workspace, **{field: value})
     chatbot.refresh_from_db()
     assert getattr(chatbot, field) == value
 
 
-def test_chatbot_temperature_is_a_number(team: Team) -> None:
+def test_chatbot_temperature_rejects_nan(team: Team) -> None:
     with pytest.raises(ValidationError):
         make_chatbot(team.workspace, temperature=float("nan"))
     assert Chatbot.objects.filter(workspace=team.workspace).count() == 0

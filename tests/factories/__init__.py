@@ -1,5 +1,7 @@
-"""Rows for tests, made by the product's own services. Names are unique, so that tests which
-commit can share one database without ever meeting: as tenants do."""
+"""Rows for tests, created by the product's services.
+
+Names are unique, so that tests that commit can share one database.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services import add_member, create_workspace
 
 UNREACHABLE_URL = "http://127.0.0.1:9/hook"
-"""An address on loopback where nobody listens."""
+"""A URL on loopback that no process listens on."""
 
 
 @dataclass(frozen=True)
 class Team:
-    """Alice owns the workspace, Bob is in it, Charlie is outside and owns another."""
+    """Alice owns the workspace, Bob is a member of it, Charlie owns another workspace."""
 
     workspace: Workspace
     alice: User
@@ -51,12 +53,12 @@ def make_team() -> Team:
 
 
 def delete_webhook_endpoints(team: Team) -> None:
-    """End what workers would try again and again: the next test's worker has work of its own."""
+    """Delete the team's endpoints, so that workers of later tests do not retry their deliveries."""
     Endpoint.objects.filter(workspace__in=[team.workspace, team.other_workspace]).delete()
 
 
 def make_language_model(litellm_model: str = "sandbox/echo", **fields: Any) -> LanguageModel:
-    """A catalogue entry of its own; `credits_per_reply` and its like set the price."""
+    """A new language model. `credits_per_reply` and the like set its price."""
     return create_language_model(name=f"model-{new_id()}", litellm_model=litellm_model, **fields)
 
 
@@ -73,7 +75,7 @@ def make_chatbot(
 
 
 def make_api_key(workspace: Workspace, scopes: Sequence[str] = (Scope.CHAT,)) -> str:
-    """A new key of the workspace: the secret itself."""
+    """The secret of a new API key."""
     return issue_key(workspace=workspace, name="test", scopes=scopes)[1]
 
 
@@ -87,7 +89,7 @@ def make_webhook_endpoint(
     url: str = UNREACHABLE_URL,
     **fields: Any,
 ) -> tuple[Endpoint, str]:
-    """A webhook endpoint, for all types of event unless some are named, and its secret."""
+    """A webhook endpoint, by default for all event types, and its secret."""
     return create_endpoint(
         workspace_id=workspace.id,
         actor=SYSTEM,

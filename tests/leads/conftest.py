@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import make_endpoint
+from tests.factories import make_webhook_endpoint
 
 
 @pytest.fixture(autouse=True)
-def somebody_listens(request: pytest.FixtureRequest) -> None:
-    """The team's workspace has an endpoint: without one, nothing is written of what happens."""
+def webhook_endpoint(request: pytest.FixtureRequest) -> None:
+    """Give the team's workspace an endpoint: without one, no events are stored."""
     for name in {"team", "live_team"} & set(request.fixturenames):
-        make_endpoint(request.getfixturevalue(name).workspace)
+        make_webhook_endpoint(request.getfixturevalue(name).workspace)

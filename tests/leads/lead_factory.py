@@ -1,4 +1,4 @@
-"""Leads and conversations for tests, made by the product's own services."""
+"""Leads and conversations for tests, created by the product's services."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from apps.workspaces.models import Workspace
 from tests.turns.new_turns import completed, opened
 
 
-def made(chatbot: Chatbot, **fields: Any) -> Lead:
+def make_lead(chatbot: Chatbot, **fields: Any) -> Lead:
     """A lead of the chatbot."""
-    given = {"name": "Ana", "email": "ana@example.com", **fields}
+    fields = {"name": "Ana", "email": "ana@example.com", **fields}
     return create_lead(
         workspace_id=chatbot.workspace_id,
         chatbot_id=chatbot.id,
-        fields=cast(LeadFields, given),
+        fields=cast(LeadFields, fields),
         actor=SYSTEM,
     )[0]
 
 
-def said(chatbot: Chatbot, text: str, conversation: Conversation | None = None) -> Turn:
-    """A turn in which the visitor said this, and got an answer."""
+def make_turn(chatbot: Chatbot, text: str, conversation: Conversation | None = None) -> Turn:
+    """A completed turn with this message of the visitor."""
     turn = opened(chatbot, text=text, conversation_id=conversation.id if conversation else None)
     completed(turn)
     return turn
 
 
-def read(chatbot: Chatbot, *texts: str) -> Conversation:
-    """A conversation in which the visitor said these, each read for contact details."""
+def make_scanned_conversation(chatbot: Chatbot, *texts: str) -> Conversation:
+    """A conversation with these messages of the visitor, each scanned for contact details."""
     conversation = None
     for text in texts:
-        turn = said(chatbot, text, conversation)
+        turn = make_turn(chatbot, text, conversation)
         conversation = turn.conversation
         scan_turn(turn=turn)
     assert conversation is not None
     return conversation
 
 
-def told(workspace: Workspace) -> list[tuple[str, dict[str, Any]]]:
-    """The events about leads that the workspace was told of, oldest first, with their data."""
-    found = Event.objects.filter(workspace=workspace, type__startswith="lead.")
-    return list(found.order_by("id").values_list("type", "data"))
+def lead_events(workspace: Workspace) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of the workspace's lead events, oldest first."""
+    events = Event.objects.filter(workspace=workspace, type__startswith="lead.")
+    return list(events.order_by("id").values_list("type", "data"))

@@ -1,5 +1,4 @@
-"""Leads in the staff admin: found by their very name, address or number, and inert whatever they
-call themselves."""
+"""Leads in the staff admin: exact search, and escaping."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.factories import Team, make_chatbot, make_user
-from tests.leads.lead_factory import made
+from tests.leads.lead_factory import make_lead
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LIST = "/admin/leads/lead/"
@@ -29,16 +28,20 @@ def staff(team: Team) -> Client:
         ("bo@", []),
     ],
 )
-def test_lead_is_found(staff: Client, team: Team, search: str, found: list[str]) -> None:
+def test_search_finds_leads_by_name_email_or_phone(
+    staff: Client, team: Team, search: str, found: list[str]
+) -> None:
     chatbot = make_chatbot(team.workspace)
-    made(chatbot, name="Ana Silva")
-    made(chatbot, name="Bo", email="bo@example.com", phone="+442079460958")
+    make_lead(chatbot, name="Ana Silva")
+    make_lead(chatbot, name="Bo", email="bo@example.com", phone="+442079460958")
     page = staff.get(LIST, {"q": search})
     assert [lead.name for lead in page.context["cl"].queryset] == found
 
 
-def test_scripts_in_a_lead_stay_inert(staff: Client, team: Team) -> None:
-    lead = made(make_chatbot(team.workspace), name=SCRIPT, source=SCRIPT, metadata={"a": SCRIPT})
+def test_html_in_a_lead_is_escaped(staff: Client, team: Team) -> None:
+    lead = make_lead(
+        make_chatbot(team.workspace), name=SCRIPT, source=SCRIPT, metadata={"a": SCRIPT}
+    )
     shown = [staff.get(path).content.decode() for path in (LIST, f"{LIST}{lead.id}/change/")]
     assert [("&lt;script&gt;alert(1)" in page, "<script>alert" in page) for page in shown] == [
         (True, False)

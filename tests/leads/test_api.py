@@ -1,4 +1,4 @@
-"""Leads over REST: for one chatbot and for the workspace, who may, and what is refused."""
+"""REST endpoints of leads, of one chatbot and of the workspace."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from apps.audit.queries import entries_for
 from apps.chatbots.models import Chatbot
 from apps.leads.models import Lead
 from apps.leads.payloads import lead_payload
-from tests.factories import Team, make_chatbot, make_key
-from tests.leads.lead_factory import made
+from tests.factories import Team, make_api_key, make_chatbot
+from tests.leads.lead_factory import make_lead
 
 ABSENT = "c" + "0" * 24
 ANA = {"name": "Ana", "email": "Ana@Example.com"}
 
 
 class Api:
-    """A program that holds a key, at the operations of leads."""
+    """An API client for the endpoints of leads."""
 
     def __init__(self, chatbot: Chatbot, scopes: list[str]) -> None:
         self.chatbot = chatbot
         self.root = f"/api/v1/chatbots/{chatbot.id}/leads"
-        self.key = make_key(chatbot.workspace, scopes)
+        self.key = make_api_key(chatbot.workspace, scopes)
 
     def __call__(
         self, method: str, path: str = "", body: object = None, **query: object
     ) -> tuple[int, Any]:
-        """Status and JSON. A path without a slash at its start is below the chatbot's leads."""
+        """Return status and JSON. A path without a leading slash is below the chatbot's leads."""
         url = path if path.startswith("/") else f"{self.root}/{path}".rstrip("/")
         response = Client().generic(
             method,
@@ -48,7 +48,7 @@ def api(team: Team) -> Api:
     return Api(make_chatbot(team.workspace), ["read", "manage"])
 
 
-def test_lead_is_created_normalised(api: Api) -> None:
+def test_created_lead_is_normalised(api: Api) -> None:
     body = {**ANA, "phone": "+44 (0)20 7946 0958", "source": " fair ", "metadata": {"a": {"b": []}}}
     status, answer = api("POST", body=body)
     lead = Lead.objects.get(chatbot=api.chatbot)
@@ -62,44 +62,44 @@ def test_lead_is_created_normalised(api: Api) -> None:
     )
 
 
-def test_same_email_answers_with_the_lead_it_changed(api: Api) -> None:
+def test_create_with_a_known_email_updates_the_lead(api: Api) -> None:
     (_, first), (status, second) = api("POST", body=ANA), api("POST", body={**ANA, "name": "A"})
     assert (status, second["data"]["id"]) == (200, first["data"]["id"])
     assert second["data"]["name"] == "A"
 
 
-def test_workspace_creates_for_the_chatbot_that_is_named(api: Api) -> None:
+def test_workspace_endpoint_creates_for_the_given_chatbot(api: Api) -> None:
     status, answer = api("POST", "/api/v1/leads", {**ANA, "chatbotId": api.chatbot.id})
     assert (status, answer["data"]["chatbotId"]) == (201, api.chatbot.id)
 
 
-def test_null_is_as_good_as_absent_when_creating(api: Api) -> None:
+def test_create_treats_null_as_absent(api: Api) -> None:
     body = {**ANA, "phone": None, "source": None, "status": None, "metadata": None}
     status, answer = api("POST", body=body)
     assert (status, answer["data"]["phone"], answer["data"]["source"]) == (201, None, "api")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("place", ["", "/api/v1/leads/"])
-def test_update_is_partial(api: Api, method: str, place: str) -> None:
-    lead = made(api.chatbot, phone="+442079460958", metadata={"a": 1, "b": 2})
+@pytest.mark.parametrize("path_prefix", ["", "/api/v1/leads/"])
+def test_update_is_partial(api: Api, method: str, path_prefix: str) -> None:
+    lead = make_lead(api.chatbot, phone="+442079460958", metadata={"a": 1, "b": 2})
     body = {"status": "follow_up", "phone": None, "metadata": {"b": None, "c": 3}}
-    status, answer = api(method, f"{place}{lead.id}", body)
+    status, answer = api(method, f"{path_prefix}{lead.id}", body)
     assert (status, answer["data"]["name"], answer["data"]["status"]) == (200, "Ana", "follow_up")
     assert (answer["data"]["phone"], answer["data"]["metadata"]) == (None, {"a": 1, "c": 3})
-    assert api("GET", f"{place}{lead.id}") == (200, answer)
+    assert api("GET", f"{path_prefix}{lead.id}") == (200, answer)
 
 
-@pytest.mark.parametrize("place", ["", "/api/v1/leads/"])
-def test_deleted_lead_is_gone(api: Api, place: str) -> None:
-    lead = made(api.chatbot)
+@pytest.mark.parametrize("path_prefix", ["", "/api/v1/leads/"])
+def test_deleted_lead_is_not_found(api: Api, path_prefix: str) -> None:
+    lead = make_lead(api.chatbot)
     gone = {"success": True, "data": {"id": lead.id, "deleted": True}}
-    assert api("DELETE", f"{place}{lead.id}") == (200, gone)
-    assert [api(method, f"{place}{lead.id}")[0] for method in ("GET", "DELETE")] == [404, 404]
+    assert api("DELETE", f"{path_prefix}{lead.id}") == (200, gone)
+    assert [api(method, f"{path_prefix}{lead.id}")[0] for method in ("GET", "DELETE")] == [404, 404]
 
 
-def test_list_has_the_shape_of_the_reference(api: Api) -> None:
-    leads = [made(api.chatbot, email=f"p{number}@example.com") for number in range(3)]
+def test_list_returns_leads_and_pagination(api: Api) -> None:
+    leads = [make_lead(api.chatbot, email=f"p{number}@example.com") for number in range(3)]
     status, answer = api("GET", page=2, limit=2)
     assert (status, answer) == (
         200,
@@ -126,11 +126,11 @@ def test_empty_list_has_no_pages(api: Api) -> None:
     assert api("GET")[1]["data"] == {"leads": [], "pagination": pagination}
 
 
-def test_lists_are_of_the_chatbot_or_of_the_workspace(api: Api, team: Team) -> None:
-    made(api.chatbot)
+def test_lists_are_limited_to_chatbot_or_workspace(api: Api, team: Team) -> None:
+    make_lead(api.chatbot)
     bo = {"name": "Bo", "email": "bo@example.com"}
-    made(make_chatbot(team.workspace), **bo, status="lost", source="fair")
-    made(make_chatbot(team.outside), name="Charlie")
+    make_lead(make_chatbot(team.workspace), **bo, status="lost", source="fair")
+    make_lead(make_chatbot(team.other_workspace), name="Charlie")
 
     def names(path: str = "/api/v1/leads", **query: object) -> list[str]:
         return [lead["name"] for lead in api("GET", path, **query)[1]["data"]["leads"]]
@@ -143,8 +143,8 @@ def test_lists_are_of_the_chatbot_or_of_the_workspace(api: Api, team: Team) -> N
     ]
 
 
-def test_inactive_chatbot_keeps_its_leads(api: Api) -> None:
-    made(api.chatbot)
+def test_leads_of_an_inactive_chatbot_are_listed(api: Api) -> None:
+    make_lead(api.chatbot)
     Chatbot.objects.filter(id=api.chatbot.id).update(is_active=False)
     assert api("GET")[1]["data"]["pagination"]["total"] == 1
 
@@ -186,7 +186,7 @@ def test_inactive_chatbot_keeps_its_leads(api: Api) -> None:
         ("[", {}),
     ],
 )  # fmt: skip
-def test_lead_that_makes_no_sense_is_refused_by_field(
+def test_invalid_lead_is_rejected_by_field(
     api: Api, body: object, details: dict[str, list[str]]
 ) -> None:
     status, answer = api("POST", body=body)
@@ -204,10 +204,8 @@ def test_lead_that_makes_no_sense_is_refused_by_field(
         ({"conversationId": "x"}, ["conversationId"]),
     ],
 )
-def test_change_that_makes_no_sense_is_refused_by_field(
-    api: Api, body: object, fields: list[str]
-) -> None:
-    lead = made(api.chatbot)
+def test_invalid_update_is_rejected_by_field(api: Api, body: object, fields: list[str]) -> None:
+    lead = make_lead(api.chatbot)
     status, answer = api("PATCH", lead.id, body)
     assert (status, list(answer["details"])) == (400, fields)
     assert lead_payload(Lead.objects.get(id=lead.id)) == lead_payload(lead)
@@ -227,18 +225,21 @@ def test_change_that_makes_no_sense_is_refused_by_field(
         ("search", "x" * 201),
     ],
 )
-def test_filter_that_makes_no_sense_is_refused(api: Api, name: str, value: str) -> None:
+def test_invalid_filter_is_rejected(api: Api, name: str, value: str) -> None:
     status, answer = api("GET", **{name: value})
     assert (status, answer["code"], list(answer["details"])) == (400, "VALIDATION_ERROR", [name])
 
 
 @pytest.mark.parametrize("lead_id", [ABSENT, "x", "%00", "é", "foreign", "sibling"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_lead_not_found_is_the_same_for_absent_foreign_and_another_chatbots(
+def test_absent_and_foreign_leads_get_the_same_404(
     api: Api, team: Team, method: str, lead_id: str
 ) -> None:
-    others = {"foreign": make_chatbot(team.outside), "sibling": make_chatbot(team.workspace)}
-    id = made(others[lead_id]).id if lead_id in others else lead_id
+    others = {
+        "foreign": make_chatbot(team.other_workspace),
+        "sibling": make_chatbot(team.workspace),
+    }
+    id = make_lead(others[lead_id]).id if lead_id in others else lead_id
     paths = [id] if lead_id == "sibling" else [id, f"/api/v1/leads/{id}"]
     body = {"success": False, "error": "Lead not found or access denied", "code": "LEAD_NOT_FOUND"}
     for path in paths:
@@ -246,10 +247,10 @@ def test_lead_not_found_is_the_same_for_absent_foreign_and_another_chatbots(
 
 
 @pytest.mark.parametrize("chatbot_id", [ABSENT, "x", "foreign"])
-def test_chatbot_not_found_is_the_same_for_absent_and_foreign(
+def test_absent_and_foreign_chatbots_get_the_same_404(
     api: Api, team: Team, chatbot_id: str
 ) -> None:
-    theirs = made(make_chatbot(team.outside))
+    theirs = make_lead(make_chatbot(team.other_workspace))
     id = theirs.chatbot_id if chatbot_id == "foreign" else chatbot_id
     root = f"/api/v1/chatbots/{id}/leads"
     answers = [
@@ -273,9 +274,9 @@ def test_chatbot_not_found_is_the_same_for_absent_and_foreign(
         ("manage", [403, 403, 201, 200, 200]),
     ],
 )
-def test_scopes_part_reading_from_changing(team: Team, scope: str, statuses: list[int]) -> None:
+def test_scopes_separate_reading_from_writing(team: Team, scope: str, statuses: list[int]) -> None:
     api = Api(make_chatbot(team.workspace), [scope])
-    lead = made(api.chatbot, email="old@example.com")
+    lead = make_lead(api.chatbot, email="old@example.com")
     got = [
         api("GET"),
         api("GET", lead.id),
@@ -286,7 +287,7 @@ def test_scopes_part_reading_from_changing(team: Team, scope: str, statuses: lis
     assert [status for status, _ in got] == statuses
 
 
-def test_changes_are_written_down_under_the_key(api: Api, team: Team) -> None:
+def test_changes_are_audited_with_the_api_key(api: Api, team: Team) -> None:
     _, answer = api("POST", body=ANA)
     api("PATCH", answer["data"]["id"], {"name": "B"})
     api("DELETE", answer["data"]["id"])

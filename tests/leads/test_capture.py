@@ -1,4 +1,4 @@
-"""Leads out of conversations: found in messages, given by the caller, each citing its message."""
+"""Leads captured from conversations: detected in messages or given as metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apps.leads.models import CapturedField, Lead, Reading
 from apps.leads.payloads import lead_payload
 from tests.factories import Team, make_chatbot, make_workspace
 from tests.fault_injection import refusing_rows
-from tests.leads.lead_factory import made, read, said, told
+from tests.leads.lead_factory import lead_events, make_lead, make_scanned_conversation, make_turn
 from tests.turns.new_turns import opened
 
 
@@ -26,65 +26,75 @@ def chatbot(team: Team) -> Chatbot:
     return make_chatbot(team.workspace, lead_capture="detect")
 
 
-def leads(chatbot: Chatbot) -> list[tuple[str, str | None, str]]:
+def saved_leads(chatbot: Chatbot) -> list[tuple[str, str | None, str]]:
     found = Lead.objects.filter(chatbot=chatbot).order_by("created_at", "id")
     return list(found.values_list("name", "email", "phone"))
 
 
 def citations(chatbot: Chatbot) -> list[tuple[str, str, str]]:
-    """Field, value and the text of the message, in the order of the conversation."""
+    """Field, value and message text of the citations, in the order of the conversation."""
     found = CapturedField.objects.filter(lead__chatbot=chatbot)
     found = found.order_by("message__created_at", "field")
     return list(found.values_list("field", "value", "message__text"))
 
 
-def test_details_of_one_message_make_a_lead(chatbot: Chatbot) -> None:
+def test_details_of_one_message_create_a_lead(chatbot: Chatbot) -> None:
     text = "My name is Ana B. I'm at Ana@Example.com or +44 20 7946 0958"
-    conversation = read(chatbot, text)
+    conversation = make_scanned_conversation(chatbot, text)
     lead = Lead.objects.get(chatbot=chatbot)
-    assert leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
+    assert saved_leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
     assert (lead.source, lead.conversation) == ("chat", conversation)
     assert citations(chatbot) == [
         ("email", "ana@example.com", text),
         ("name", "Ana B", text),
         ("phone", "+442079460958", text),
     ]
-    assert told(chatbot.workspace) == [("lead.created", lead_payload(lead))]
+    assert lead_events(chatbot.workspace) == [("lead.created", lead_payload(lead))]
     message = conversation.messages.get(role=Role.USER)
     assert {each["messageId"] for each in lead_payload(lead)["captured"]} == {message.id}
 
 
-def test_details_of_a_conversation_come_together(chatbot: Chatbot) -> None:
-    read(chatbot, "Hi, my name is Ana", "+44 20 7946 0958", "or ana@example.com", "thanks!")
-    assert leads(chatbot) == [("Ana", "ana@example.com", "+442079460958")]
+def test_details_of_a_conversation_are_merged(chatbot: Chatbot) -> None:
+    make_scanned_conversation(
+        chatbot, "Hi, my name is Ana", "+44 20 7946 0958", "or ana@example.com", "thanks!"
+    )
+    assert saved_leads(chatbot) == [("Ana", "ana@example.com", "+442079460958")]
     assert citations(chatbot) == [
         ("name", "Ana", "Hi, my name is Ana"),
         ("phone", "+442079460958", "+44 20 7946 0958"),
         ("email", "ana@example.com", "or ana@example.com"),
     ]
-    assert [event for event, _ in told(chatbot.workspace)] == ["lead.created", "lead.updated"]
+    assert [event for event, _ in lead_events(chatbot.workspace)] == [
+        "lead.created",
+        "lead.updated",
+    ]
 
 
-def test_email_alone_makes_a_lead_without_a_name(chatbot: Chatbot) -> None:
-    read(chatbot, "ana@example.com")
-    assert leads(chatbot) == [("", "ana@example.com", "")]
+def test_email_alone_creates_a_lead_without_a_name(chatbot: Chatbot) -> None:
+    make_scanned_conversation(chatbot, "ana@example.com")
+    assert saved_leads(chatbot) == [("", "ana@example.com", "")]
     assert lead_payload(Lead.objects.get(chatbot=chatbot))["name"] is None
 
 
 @pytest.mark.parametrize("text", ["My name is Ana", "Hello", "call 020 7946 0958"])
-def test_nothing_to_reach_somebody_by_makes_no_lead(chatbot: Chatbot, text: str) -> None:
-    read(chatbot, text)
-    assert leads(chatbot) == []
+def test_message_without_email_or_phone_creates_no_lead(chatbot: Chatbot, text: str) -> None:
+    make_scanned_conversation(chatbot, text)
+    assert saved_leads(chatbot) == []
 
 
-def test_another_email_is_another_lead(chatbot: Chatbot) -> None:
-    read(chatbot, "ana@example.com", "my boss is bo@example.com", "+44 20 7946 0958")
-    assert leads(chatbot) == [("", "ana@example.com", ""), ("", "bo@example.com", "+442079460958")]
+def test_another_email_creates_another_lead(chatbot: Chatbot) -> None:
+    make_scanned_conversation(
+        chatbot, "ana@example.com", "my boss is bo@example.com", "+44 20 7946 0958"
+    )
+    assert saved_leads(chatbot) == [
+        ("", "ana@example.com", ""),
+        ("", "bo@example.com", "+442079460958"),
+    ]
 
 
-def test_found_details_fill_what_is_empty_and_overwrite_nothing(chatbot: Chatbot) -> None:
-    lead = made(chatbot, phone="+12025550143", status="contacted")
-    read(chatbot, "My name is Zoe, ana@example.com, +44 20 7946 0958")
+def test_detected_details_fill_only_empty_fields(chatbot: Chatbot) -> None:
+    lead = make_lead(chatbot, phone="+12025550143", status="contacted")
+    make_scanned_conversation(chatbot, "My name is Zoe, ana@example.com, +44 20 7946 0958")
     lead.refresh_from_db()
     assert (lead.name, lead.phone, lead.status, lead.source) == (
         "Ana",
@@ -99,65 +109,67 @@ def test_found_details_fill_what_is_empty_and_overwrite_nothing(chatbot: Chatbot
     ]
 
 
-def test_visitor_who_comes_back_is_the_same_lead(chatbot: Chatbot) -> None:
-    first = read(chatbot, "ana@example.com")
-    read(chatbot, "ana@example.com", "again: ana@example.com", "+44 20 7946 0958")
-    assert leads(chatbot) == [("", "ana@example.com", "+442079460958")]
+def test_returning_visitor_is_the_same_lead(chatbot: Chatbot) -> None:
+    first = make_scanned_conversation(chatbot, "ana@example.com")
+    make_scanned_conversation(
+        chatbot, "ana@example.com", "again: ana@example.com", "+44 20 7946 0958"
+    )
+    assert saved_leads(chatbot) == [("", "ana@example.com", "+442079460958")]
     assert Lead.objects.get(chatbot=chatbot).conversation == first
     assert [cited[0] for cited in citations(chatbot)] == ["email", "email", "phone"]
 
 
-def test_turn_is_read_once(chatbot: Chatbot) -> None:
-    turn = said(chatbot, "ana@example.com")
+def test_turn_is_scanned_once(chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "ana@example.com")
     assert [scan_turn(turn=turn), scan_turn(turn=turn)] == [True, False]
-    assert len(told(chatbot.workspace)) == 1
+    assert len(lead_events(chatbot.workspace)) == 1
 
 
-def test_deleted_lead_does_not_come_back(chatbot: Chatbot) -> None:
-    said(chatbot, "ana@example.com")
+def test_deleted_lead_is_not_created_again(chatbot: Chatbot) -> None:
+    make_turn(chatbot, "ana@example.com")
     assert scan_new_turns() == 1
     Lead.objects.filter(chatbot=chatbot).delete()
-    assert (scan_new_turns(), leads(chatbot)) == (0, [])
+    assert (scan_new_turns(), saved_leads(chatbot)) == (0, [])
 
 
-def test_only_chatbots_that_capture_leads_are_read(team: Team) -> None:
+def test_only_chatbots_that_capture_leads_are_scanned(team: Team) -> None:
     chatbots = {
         setting: make_chatbot(team.workspace, lead_capture=setting)
         for setting in ("off", "detect", "ask")
     }
     for chatbot in chatbots.values():
-        said(chatbot, "ana@example.com")
+        make_turn(chatbot, "ana@example.com")
     assert scan_new_turns() == 2
-    assert [name for name, chatbot in chatbots.items() if leads(chatbot)] == ["detect", "ask"]
+    assert [name for name, chatbot in chatbots.items() if saved_leads(chatbot)] == ["detect", "ask"]
 
 
-def test_answer_of_the_model_is_not_read(chatbot: Chatbot) -> None:
-    turn = said(chatbot, "How can I reach you?")
+def test_answer_of_the_model_is_not_scanned(chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "How can I reach you?")
     Message.objects.filter(turn=turn, role=Role.ASSISTANT).update(text="office@example.com")
-    assert (scan_new_turns(), leads(chatbot)) == (1, [])
+    assert (scan_new_turns(), saved_leads(chatbot)) == (1, [])
 
 
-def test_message_that_waited_too_long_is_left_and_its_reading_forgotten(chatbot: Chatbot) -> None:
+def test_old_turns_are_skipped_and_old_readings_deleted(chatbot: Chatbot) -> None:
     old = timedelta(hours=settings.LEAD_READING_HOURS, minutes=1)
-    late, known = said(chatbot, "ana@example.com"), said(chatbot, "bo@example.com")
+    late, known = make_turn(chatbot, "ana@example.com"), make_turn(chatbot, "bo@example.com")
     scan_turn(turn=known)
     Turn.objects.filter(id__in=[late.id, known.id]).update(created_at=Now() - old)
     Reading.objects.update(created_at=Now() - old - timedelta(hours=1))
     assert (scan_new_turns(), Reading.objects.count()) == (0, 0)
 
 
-def test_message_that_breaks_the_reading_does_not_hold_up_the_next(chatbot: Chatbot) -> None:
+def test_failed_scan_does_not_block_the_next_turn(chatbot: Chatbot) -> None:
     other = make_chatbot(make_workspace(), lead_capture="detect")
     for each in (chatbot, other):
-        said(each, "ana@example.com")
+        make_turn(each, "ana@example.com")
     with refusing_rows("leads_lead", chatbot.workspace):
         assert scan_new_turns() == 1
-    assert (leads(chatbot), leads(other)) == ([], [("", "ana@example.com", "")])
-    assert (scan_new_turns(), leads(chatbot)) == (1, [("", "ana@example.com", "")])
+    assert (saved_leads(chatbot), saved_leads(other)) == ([], [("", "ana@example.com", "")])
+    assert (scan_new_turns(), saved_leads(chatbot)) == (1, [("", "ana@example.com", "")])
 
 
-def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
-    # A conversation goes while nothing in it has settled: a settled turn belongs to the books.
+def test_lead_outlives_its_conversation(chatbot: Chatbot) -> None:
+    # A conversation can only be deleted while it has no settled turn: those belong to the ledger.
     turn = opened(chatbot, text="ana@example.com")
     scan_turn(turn=turn)
     Message.objects.filter(turn=turn).delete()
@@ -167,12 +179,12 @@ def test_deleted_conversation_leaves_its_lead(chatbot: Chatbot) -> None:
     assert (lead.email, lead.conversation, lead.captured.count()) == ("ana@example.com", None, 0)
 
 
-def test_given_lead_is_made_and_cites_its_message(chatbot: Chatbot) -> None:
+def test_metadata_lead_is_created_and_cites_its_message(chatbot: Chatbot) -> None:
     fields = parse_lead_metadata(
         {"lead": {"name": "Ana", "email": "ANA@example.com", "metadata": {"a": 1}}}
     )
     assert fields is not None
-    turn = said(chatbot, "Hello")
+    turn = make_turn(chatbot, "Hello")
     lead = capture_from_metadata(turn=turn, fields=fields)
     assert (lead.name, lead.email, lead.source, lead.metadata) == (
         "Ana",
@@ -184,26 +196,29 @@ def test_given_lead_is_made_and_cites_its_message(chatbot: Chatbot) -> None:
         ("email", "ana@example.com", "Hello"),
         ("name", "Ana", "Hello"),
     ]
-    assert told(chatbot.workspace) == [("lead.created", lead_payload(lead))]
+    assert lead_events(chatbot.workspace) == [("lead.created", lead_payload(lead))]
 
 
-def test_given_lead_overwrites_and_is_told_of(chatbot: Chatbot) -> None:
-    made(chatbot, phone="+12025550143")
+def test_metadata_lead_overwrites_and_emits_an_event(chatbot: Chatbot) -> None:
+    make_lead(chatbot, phone="+12025550143")
     fields: LeadFields = {"name": "Ana B", "email": "ana@example.com", "phone": "+442079460958"}
-    capture_from_metadata(turn=said(chatbot, "Hello"), fields=fields)
-    assert leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
-    assert [event for event, _ in told(chatbot.workspace)] == ["lead.created", "lead.updated"]
+    capture_from_metadata(turn=make_turn(chatbot, "Hello"), fields=fields)
+    assert saved_leads(chatbot) == [("Ana B", "ana@example.com", "+442079460958")]
+    assert [event for event, _ in lead_events(chatbot.workspace)] == [
+        "lead.created",
+        "lead.updated",
+    ]
 
 
-def test_given_phone_belongs_to_the_lead_of_the_conversation(chatbot: Chatbot) -> None:
-    turn = said(chatbot, "Hello")
+def test_metadata_phone_updates_the_conversations_lead(chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "Hello")
     for fields in ({"phone": "+442079460958"}, {"phone": "+12025550143"}):
         capture_from_metadata(turn=turn, fields=LeadFields(phone=fields["phone"]))
-    assert leads(chatbot) == [("", None, "+12025550143")]
+    assert saved_leads(chatbot) == [("", None, "+12025550143")]
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"lead": None}, {"source": "app"}])
-def test_metadata_without_a_lead_gives_none(metadata: dict[str, object] | None) -> None:
+def test_metadata_without_a_lead_returns_none(metadata: dict[str, object] | None) -> None:
     assert parse_lead_metadata(metadata) is None
 
 
@@ -231,9 +246,7 @@ def test_metadata_without_a_lead_gives_none(metadata: dict[str, object] | None) 
         }),
     ],
 )  # fmt: skip
-def test_given_lead_that_makes_no_sense_is_refused(
-    lead: object, details: dict[str, list[str]]
-) -> None:
+def test_invalid_metadata_lead_is_rejected(lead: object, details: dict[str, list[str]]) -> None:
     with pytest.raises(ValidationFailed) as refused:
         parse_lead_metadata({"lead": lead})
     assert refused.value.details == details

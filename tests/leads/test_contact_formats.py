@@ -18,7 +18,7 @@ def test_email_is_normalised(text: str, email: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "a@b", "a@@b.com", "a@localhost", "a\0@b.com"])
-def test_what_is_no_email_is_refused_in_a_sentence(text: str) -> None:
+def test_invalid_email_is_rejected_with_a_message(text: str) -> None:
     with pytest.raises(ValueError, match=r"^This is not an email address: .+\.$"):
         normalize_email(text)
 
@@ -49,7 +49,7 @@ WITHOUT_COUNTRY = "Give the phone number with its country's code, such as +44 20
         ("+" + "1" * 60, "This is too long for a phone number."),
     ],
 )
-def test_what_is_no_phone_is_refused_in_a_sentence(text: str, sentence: str) -> None:
+def test_invalid_phone_is_rejected_with_a_message(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as refused:
         normalize_phone(text)
     assert str(refused.value) == sentence

@@ -1,4 +1,4 @@
-"""Lists of leads: filters, search, pages by number."""
+"""Lists of leads: filters, search and pagination."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.leads.models import Lead
 from apps.leads.payloads import lead_payload
 from apps.leads.queries import lead_page, leads_for
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import made, read
+from tests.leads.lead_factory import make_lead, make_scanned_conversation
 
 PEOPLE = [("Ana Öberg", "ana@example.com"), ("Bo", "bo_b@mail.example"), ("", "cy@example.com")]
 
@@ -20,8 +20,8 @@ PEOPLE = [("Ana Öberg", "ana@example.com"), ("Bo", "bo_b@mail.example"), ("", "
 def chatbot(team: Team) -> Chatbot:
     chatbot = make_chatbot(team.workspace)
     for name, email in PEOPLE:
-        made(chatbot, name=name, email=email)
-    made(make_chatbot(team.outside), name="Ana", email="ana@example.com")
+        make_lead(chatbot, name=name, email=email)
+    make_lead(make_chatbot(team.other_workspace), name="Ana", email="ana@example.com")
     return chatbot
 
 
@@ -41,12 +41,12 @@ def chatbot(team: Team) -> Chatbot:
         ("", ["ana@example.com", "bo_b@mail.example", "cy@example.com"]),
     ],
 )
-def test_search_looks_in_names_and_emails(chatbot: Chatbot, search: str, emails: list[str]) -> None:
+def test_search_matches_names_and_emails(chatbot: Chatbot, search: str, emails: list[str]) -> None:
     found = leads_for(chatbot.workspace_id, search=search)
     assert sorted(str(lead.email) for lead in found) == emails
 
 
-def test_filters_narrow_together(chatbot: Chatbot) -> None:
+def test_filters_are_combined(chatbot: Chatbot) -> None:
     Lead.objects.filter(email="cy@example.com").update(status="lost", source="fair")
     workspace_id = chatbot.workspace_id
     counts = [
@@ -59,7 +59,7 @@ def test_filters_narrow_together(chatbot: Chatbot) -> None:
     assert counts == [1, 1, 0, 3, 0]
 
 
-def test_pages_hold_every_lead_once_newest_first(chatbot: Chatbot) -> None:
+def test_pages_list_every_lead_once_newest_first(chatbot: Chatbot) -> None:
     pages = [lead_page(leads_for(chatbot.workspace_id), page=page, limit=2) for page in (1, 2, 3)]
     assert [[lead.email for lead in page.leads] for page in pages] == [
         ["cy@example.com", "bo_b@mail.example"],
@@ -69,12 +69,12 @@ def test_pages_hold_every_lead_once_newest_first(chatbot: Chatbot) -> None:
     assert [(page.total, page.total_pages) for page in pages] == [(3, 2)] * 3
 
 
-def test_list_costs_the_same_however_long(team: Team) -> None:
+def test_list_runs_a_constant_number_of_queries(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     counts = []
     for more in (1, 2):
         for number in range(more):
-            read(chatbot, f"person{more}{number}@example.com")
+            make_scanned_conversation(chatbot, f"person{more}{number}@example.com")
         with CaptureQueriesContext(connection) as queries:
             page = lead_page(leads_for(team.workspace.id), page=1, limit=10)
             assert all(lead_payload(lead)["captured"] for lead in page.leads)
@@ -82,7 +82,7 @@ def test_list_costs_the_same_however_long(team: Team) -> None:
     assert counts == [(1, 3), (3, 3)]
 
 
-def test_search_reads_the_index_of_trigrams(chatbot: Chatbot) -> None:
+def test_search_uses_the_trigram_index(chatbot: Chatbot) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO leads_lead (id, workspace_id, chatbot_id, name, email, phone, source,"

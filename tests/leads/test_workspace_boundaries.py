@@ -1,4 +1,4 @@
-"""Leads and their citations never point at rows of another workspace: PostgreSQL refuses them."""
+"""PostgreSQL rejects leads and citations that refer to rows of another workspace."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from apps.conversations.models import Conversation
 from apps.leads.models import CapturedField, Lead, Reading
 from tests.conversations.test_workspace_boundaries import copy, settle_constraints
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import read, said
+from tests.leads.lead_factory import make_scanned_conversation, make_turn
 
 
 @pytest.fixture
 def mine(team: Team) -> Conversation:
-    return read(make_chatbot(team.workspace), "ana@example.com")
+    return make_scanned_conversation(make_chatbot(team.workspace), "ana@example.com")
 
 
 @pytest.fixture
 def theirs(team: Team) -> Conversation:
-    return read(make_chatbot(team.outside), "eve@example.com")
+    return make_scanned_conversation(make_chatbot(team.other_workspace), "eve@example.com")
 
 
 @pytest.mark.parametrize("column", ["chatbot_id", "conversation_id"])
@@ -42,7 +42,7 @@ def test_citation_stays_in_its_workspace(
 
 
 def test_reading_stays_in_its_workspace(mine: Conversation, theirs: Conversation) -> None:
-    turn = said(theirs.chatbot, "Hello")
+    turn = make_turn(theirs.chatbot, "Hello")
     Reading.objects.create(turn=turn, workspace_id=mine.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
         settle_constraints()

@@ -1,4 +1,4 @@
-"""People of one workspace, as its services want them."""
+"""Members and actors for tests of workspaces."""
 
 from __future__ import annotations
 

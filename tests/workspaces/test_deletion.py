@@ -1,4 +1,4 @@
-"""The end of a workspace: asked for by its name, taken back until the day, then carried out."""
+"""Deletion of a workspace: scheduled, cancelled, closed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.factories import Team
 from tests.workspaces.members import actor_for, add_new_member, get_member, roles_by_email
 
 
-def ask(team: Team, name: str | None = None) -> Workspace:
+def schedule(team: Team, name: str | None = None) -> Workspace:
     alice = get_member(team.workspace, team.alice)
     typed = team.workspace.name if name is None else name
     return schedule_deletion(workspace=team.workspace, typed_name=typed, actor=actor_for(alice))
 
 
-def due(team: Team) -> datetime:
+def due_at(team: Team) -> datetime:
     at = Workspace.objects.get(pk=team.workspace.pk).deletion_due_at
     assert at is not None
     return at
@@ -40,37 +40,37 @@ def due(team: Team) -> datetime:
 @pytest.mark.parametrize("typed", ["", "other", "DEMO"])
 def test_deletion_requires_the_exact_name(team: Team, typed: str) -> None:
     with pytest.raises(NameMismatch):
-        ask(team, typed)
+        schedule(team, typed)
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
 
 
 def test_deletion_is_due_after_seven_days(team: Team) -> None:
     before = roles_by_email(team.workspace)
-    ask(team)
-    assert timedelta(days=6, hours=23) < due(team) - timezone.now() <= timedelta(days=7)
-    early = due(team) - timedelta(microseconds=1)
+    schedule(team)
+    assert timedelta(days=6, hours=23) < due_at(team) - timezone.now() <= timedelta(days=7)
+    early = due_at(team) - timedelta(microseconds=1)
     assert close_workspace(workspace_id=team.workspace.id, now=early) is False
     assert (roles_by_email(team.workspace), list(workspaces_to_close(early))) == (before, [])
 
 
 def test_repeated_request_does_not_move_the_date(team: Team) -> None:
-    ask(team)
-    day = due(team)
-    ask(team)
-    assert due(team) == day
+    schedule(team)
+    day = due_at(team)
+    schedule(team)
+    assert due_at(team) == day
     assert entries_for(team.workspace.id).filter(action="workspace.deletion_scheduled").count() == 1
 
 
 def test_deletion_can_be_cancelled_until_it_is_due(team: Team) -> None:
-    ask(team)
-    day = due(team)
+    schedule(team)
+    day = due_at(team)
     cancel_deletion(
         workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
     )
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
-    said = [entry.action for entry in reversed(entries_for(team.workspace.id))]
-    assert said == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
+    actions = [entry.action for entry in reversed(entries_for(team.workspace.id))]
+    assert actions == ["workspace.deletion_scheduled", "workspace.deletion_cancelled"]
 
 
 def test_closing_frees_the_slug_and_removes_members(team: Team) -> None:
@@ -82,8 +82,8 @@ def test_closing_frees_the_slug_and_removes_members(team: Team) -> None:
         by=alice,
         actor=actor_for(alice),
     )
-    ask(team)
-    assert close_workspace(workspace_id=team.workspace.id, now=due(team)) is True
+    schedule(team)
+    assert close_workspace(workspace_id=team.workspace.id, now=due_at(team)) is True
     team.workspace.refresh_from_db()
     assert (team.workspace.slug, team.workspace.name) == (team.workspace.id, "Deleted workspace")
     assert roles_by_email(team.workspace) == {}
@@ -94,8 +94,8 @@ def test_closing_frees_the_slug_and_removes_members(team: Team) -> None:
 
 
 def test_closed_workspace_stays_closed(team: Team) -> None:
-    ask(team)
-    day = due(team)
+    schedule(team)
+    day = due_at(team)
     actor = actor_for(get_member(team.workspace, team.alice))
     assert close_workspace(workspace_id=team.workspace.id, now=day) is True
     assert close_workspace(workspace_id=team.workspace.id, now=day) is False
@@ -105,7 +105,7 @@ def test_closed_workspace_stays_closed(team: Team) -> None:
 
 def test_owners_get_an_email_with_a_link_to_cancel(team: Team) -> None:
     other = add_new_member(team.workspace, Role.OWNER)
-    ask(team)
+    schedule(team)
     send_deletion_notices(team.workspace.id)
     assert [sent.to for sent in mail.outbox] == sorted([[team.alice.email], [other.user.email]])
     link = f"http://127.0.0.1:8000/w/{team.workspace.slug}/settings"
@@ -113,7 +113,7 @@ def test_owners_get_an_email_with_a_link_to_cancel(team: Team) -> None:
 
 
 def test_cancelled_deletion_sends_no_email(team: Team) -> None:
-    ask(team)
+    schedule(team)
     cancel_deletion(
         workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
     )

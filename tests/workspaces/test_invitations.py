@@ -1,4 +1,4 @@
-"""Invitations: who gets in by one, once, until when, and what the email says."""
+"""Invitations: creating, accepting, revoking, and the email."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def html_body(sent: mail.EmailMessage) -> str:
 def test_invited_user_gets_the_role_of_the_invitation(team: Team) -> None:
     accept(send(team, team.charlie.email, Role.VIEWER), verify_email(team.charlie))
     assert roles_by_email(team.workspace)[team.charlie.email] == "viewer"
-    said = [(entry.actor_label, entry.action) for entry in reversed(entries_for(team.workspace.id))]
-    assert said == [
+    audited = [
+        (entry.actor_label, entry.action) for entry in reversed(entries_for(team.workspace.id))
+    ]
+    assert audited == [
         (team.alice.email, "invitation.sent"),
         (team.charlie.email, "invitation.accepted"),
     ]

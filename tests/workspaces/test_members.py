@@ -1,4 +1,4 @@
-"""Who may make whom what; and that a workspace always has an owner."""
+"""Roles of members; a workspace always has an owner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.factories import Team, make_team
 from tests.workspaces.members import actor_for, add_new_member, get_member, roles_by_email
 
 
-def actions(team: Team) -> list[tuple[str, str, str]]:
+def audited_actions(team: Team) -> list[tuple[str, str, str]]:
     entries = reversed(entries_for(team.workspace.id))
     return [(entry.actor_label, entry.action, entry.target_label) for entry in entries]
 
@@ -38,14 +38,14 @@ def test_role_change_is_audited(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.ADMIN, alice)
     assert roles_by_email(team.workspace) == {team.alice.email: "owner", team.bob.email: "admin"}
-    assert actions(team) == [(team.alice.email, "member.role_changed", team.bob.email)]
+    assert audited_actions(team) == [(team.alice.email, "member.role_changed", team.bob.email)]
     assert entries_for(team.workspace.id)[0].details == {"role": ["member", "admin"]}
 
 
 def test_unchanged_role_is_not_audited(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     change(team, bob, Role.MEMBER, alice)
-    assert actions(team) == []
+    assert audited_actions(team) == []
 
 
 def test_admin_cannot_add_change_or_remove_an_owner(team: Team) -> None:
@@ -60,7 +60,7 @@ def test_admin_cannot_add_change_or_remove_an_owner(team: Team) -> None:
         remove_member(workspace=team.workspace, member=alice, by=admin, actor=actor_for(admin))
     with pytest.raises(OwnerRequired):
         transfer_ownership(workspace=team.workspace, to=bob, by=admin, actor=actor_for(admin))
-    assert (roles_by_email(team.workspace), actions(team)) == (before, [])
+    assert (roles_by_email(team.workspace), audited_actions(team)) == (before, [])
 
 
 def test_role_is_read_again_before_a_change(team: Team) -> None:
@@ -90,7 +90,7 @@ def test_owner_can_leave_if_there_is_another(team: Team) -> None:
     other = add_new_member(team.workspace, Role.OWNER)
     leave_workspace(workspace=team.workspace, member=alice, actor=actor_for(alice))
     assert roles_by_email(team.workspace) == {other.user.email: "owner", team.bob.email: "member"}
-    assert actions(team) == [(team.alice.email, "member.left", team.alice.email)]
+    assert audited_actions(team) == [(team.alice.email, "member.left", team.alice.email)]
 
 
 def test_member_is_removed_from_one_workspace_only(team: Team) -> None:
@@ -116,7 +116,9 @@ def test_ownership_is_transferred(team: Team) -> None:
     alice, bob = get_member(team.workspace, team.alice), get_member(team.workspace, team.bob)
     transfer_ownership(workspace=team.workspace, to=bob, by=alice, actor=actor_for(alice))
     assert roles_by_email(team.workspace) == {team.alice.email: "admin", team.bob.email: "owner"}
-    assert actions(team) == [(team.alice.email, "member.ownership_received", team.bob.email)]
+    assert audited_actions(team) == [
+        (team.alice.email, "member.ownership_received", team.bob.email)
+    ]
 
 
 def test_transfer_to_oneself_changes_nothing(team: Team) -> None:
@@ -146,8 +148,8 @@ def test_database_rejects_removing_the_last_owner(team: Team, statement: str) ->
     assert roles_by_email(team.workspace)[team.alice.email] == "owner"
 
 
-def at_once(*steps: Callable[[], object]) -> list[str]:
-    """Run the steps in as many threads and connections, all begun together; what each met."""
+def run_concurrently(*steps: Callable[[], object]) -> list[str]:
+    """Run the steps concurrently, each in a thread; return "done" or the error of each, sorted."""
     barrier = Barrier(len(steps))
 
     def run(step: Callable[[], object]) -> str:
@@ -171,7 +173,7 @@ def test_concurrent_leaves_keep_one_owner(committed: None, _: int) -> None:
         get_member(team.workspace, team.alice),
         add_new_member(team.workspace, Role.OWNER),
     )
-    found = at_once(
+    found = run_concurrently(
         lambda: leave_workspace(workspace=team.workspace, member=first, actor=actor_for(first)),
         lambda: leave_workspace(workspace=team.workspace, member=second, actor=actor_for(second)),
     )
@@ -186,17 +188,17 @@ def test_concurrent_demotions_keep_one_owner(committed: None, _: int) -> None:
         get_member(team.workspace, team.alice),
         add_new_member(team.workspace, Role.OWNER),
     )
-    found = at_once(
+    found = run_concurrently(
         lambda: change(team, get_member(team.workspace, second.user), Role.VIEWER, first),
         lambda: change(team, get_member(team.workspace, first.user), Role.VIEWER, second),
     )
-    assert found == ["OwnersOnly", "done"]
+    assert found == ["OwnerRequired", "done"]
     assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 
 def test_database_keeps_an_owner_under_concurrent_updates(committed: None) -> None:
     team = make_team()
-    places = [get_member(team.workspace, team.alice), add_new_member(team.workspace, Role.OWNER)]
+    members = [get_member(team.workspace, team.alice), add_new_member(team.workspace, Role.OWNER)]
     barrier = Barrier(2)
 
     def demote(member: Member) -> str:
@@ -211,4 +213,4 @@ def test_database_keeps_an_owner_under_concurrent_updates(committed: None) -> No
         return "done"
 
     with ThreadPoolExecutor(2) as threads:
-        assert sorted(threads.map(demote, places)) == ["done", "refused"]
+        assert sorted(threads.map(demote, members)) == ["done", "refused"]

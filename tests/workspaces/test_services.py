@@ -122,7 +122,7 @@ def test_concurrent_workspaces_of_one_name_get_unique_slugs(committed: None) -> 
     name, users = f"Rush {new_id()}", [make_user() for _ in range(4)]
     barrier = Barrier(4)
 
-    def opened(user: User) -> str:
+    def create(user: User) -> str:
         try:
             barrier.wait()
             return create_workspace_from_name(name=name, owner=user, actor=user_actor(user)).slug
@@ -130,7 +130,7 @@ def test_concurrent_workspaces_of_one_name_get_unique_slugs(committed: None) -> 
             connection.close()
 
     with ThreadPoolExecutor(4) as threads:
-        assert len(set(threads.map(opened, users))) == 4
+        assert len(set(threads.map(create, users))) == 4
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121])

@@ -120,7 +120,7 @@ def _value_errors(line: LineData) -> list[str]:
 
 
 def _permission_errors(line: LineData, user: User, goodwill: int) -> list[str]:
-    """Check the user's permissions; `goodwill` is what the workspace was given lately."""
+    """Check permissions. `goodwill`: credits given to the workspace within GOODWILL_DAYS."""
     if not (user.is_active and user.is_staff):
         return ["Only staff can adjust credits."]
     if user.has_perm(ADJUST_PERMISSION):

@@ -78,13 +78,13 @@ def backfill_initial_grants(
 
 
 def backfill_charges(*, rows: str, parameters: Mapping[str, Any]) -> None:
-    """Insert one charge of 1 credit for each row of a query, and take it from its account.
+    """Insert one charge of 1 credit for each row of a query, and deduct it from the account.
 
     `rows`: a SELECT of (id, workspace_id, balance_after, turn_id, created_at), in order.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"{_INSERT_CHARGES} FROM ({rows}) AS charge", parameters)
-        cursor.execute(_TAKE_CHARGES.format(rows=rows), parameters)
+        cursor.execute(_DEDUCT_CHARGES.format(rows=rows), parameters)
 
 
 _INSERT_CHARGES = """
@@ -92,7 +92,7 @@ INSERT INTO credits_ledgerentry (id, workspace_id, kind, amount, balance_after, 
                                  created_at)
 SELECT id, workspace_id, 'charge', -1, balance_after, turn_id, '', created_at
 """
-_TAKE_CHARGES = """
+_DEDUCT_CHARGES = """
 UPDATE credits_account AS account SET balance = balance - charged.credits
 FROM (SELECT workspace_id, count(*) AS credits FROM ({rows}) AS charge GROUP BY 1) AS charged
 WHERE account.workspace_id = charged.workspace_id

@@ -73,16 +73,18 @@ def verify_chain(
             return tip, Fault(f"Entry {number} is missing: {sequence} comes next.", entry_id)
         computed = entry_hash(tip.hash, row)
         if row["hash"] != computed:
-            return tip, Fault(f"Entry {number} is not as it was written.", entry_id)
+            return tip, Fault(f"Entry {number} was changed.", entry_id)
         if row["balance_after"] != tip.balance + amount:
-            return tip, Fault(f"Entry {number} does not follow from the balance before.", entry_id)
+            return tip, Fault(f"Entry {number} does not match the balance before it.", entry_id)
         if open_checkpoints.pop(number, computed) != computed:
-            message = f"The chain was made anew: entry {number} had another hash when last noted."
+            message = (
+                f"The chain was recomputed: entry {number} had another hash at the last check."
+            )
             return tip, Fault(message, entry_id)
         tip = ChainTip(number, computed, tip.balance + amount)
     expected = max([last or 0, *open_checkpoints])
     if tip.sequence < expected:
-        return tip, Fault(f"Entries are missing: {expected} were there, {tip.sequence} are.")
+        return tip, Fault(f"Entries are missing: {expected} existed, {tip.sequence} are left.")
     return tip, None
 
 

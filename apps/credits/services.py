@@ -86,7 +86,7 @@ def adjust(
     if credits == 0:
         raise ValueError("An adjustment of 0 credits changes nothing.")
     if credits < 0 and details.get("expires_at") is not None:
-        raise ValueError("Credits that are taken do not expire.")
+        raise ValueError("Deducted credits can't have an expiry.")
     _validate(credits, reason, details.get("reference", ""))
     open_account(workspace_id=workspace_id)
     return _post_entry(workspace_id, EntryKind.ADJUSTMENT, credits, reason=reason, **details)
@@ -110,11 +110,11 @@ def reverse(
     lock_account(workspace_id=workspace_id)
     entry = LedgerEntry.objects.filter(workspace_id=workspace_id, id=entry_id).first()
     if entry is None:
-        raise ValueError("This workspace's ledger has no such entry.")
+        raise ValueError("Entry not found in this workspace's ledger.")
     if entry.reverses_id is not None:
-        raise ValueError("An entry that undoes another is not undone. Post an adjustment.")
+        raise ValueError("A reversal can't be reversed. Post an adjustment instead.")
     if LedgerEntry.objects.filter(reverses_id=entry_id).exists():
-        raise ValueError("This entry has been undone before.")
+        raise ValueError("This entry was already reversed.")
     _validate(entry.amount, reason, reference)
     return _post_entry(
         workspace_id,

@@ -1,4 +1,4 @@
-"""Staff, and what they ask for."""
+"""Staff users and their adjustments."""
 
 from __future__ import annotations
 
@@ -29,55 +29,55 @@ def make_staff(group: str) -> User:
 
 
 def make_line(workspace: Workspace, credits: int, **fields: Any) -> LineData:
-    """A line of the kind that may give and take."""
-    named = {"category": "correction", "reason": "Counted twice", **fields}
-    return LineData(workspace_id=workspace.id, credits=credits, **named)
+    """Make a correction, which may add and deduct."""
+    values = {"category": "correction", "reason": "Counted twice", **fields}
+    return LineData(workspace_id=workspace.id, credits=credits, **values)
 
 
-def submit_lines(by: User, *lines: LineData, id: str = "", **named: Any) -> Adjustment:
-    """What comes of these lines, asked for by this person who has just seen what they come to."""
-    fingerprint = preview_adjustment(lines=lines, user=by).fingerprint
+def submit_lines(user: User, *lines: LineData, id: str = "", **fields: Any) -> Adjustment:
+    """Submit these lines as the user, right after previewing them."""
+    fingerprint = preview_adjustment(lines=lines, user=user).fingerprint
     return submit(
         lines=lines,
-        user=by,
-        actor=staff_actor(by),
+        user=user,
+        actor=staff_actor(user),
         adjustment_id=id or new_id(),
         fingerprint=fingerprint,
-        **named,
+        **fields,
     )
 
 
 def make_posted_adjustment(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
-    """An adjustment by somebody of finance, below the threshold."""
+    """Post an adjustment by finance, which must be below the threshold."""
     return submit_lines(make_staff("finance"), make_line(workspace, credits, **fields))
 
 
 def make_pending_adjustment(workspace: Workspace, credits: int, **fields: Any) -> Adjustment:
-    """One that waits for a second person."""
+    """Submit an adjustment by finance, which must be above the threshold."""
     return submit_lines(make_staff("finance"), make_line(workspace, credits, **fields))
 
 
-def submit_errors(by: User, *lines: Any) -> list[str]:
-    """What is in the way of these lines; posting them is refused with the same words."""
-    preview = preview_adjustment(lines=lines, user=by)
+def submit_errors(user: User, *lines: Any) -> list[str]:
+    """Return the preview's errors, and check that submitting fails with the same preview."""
+    preview = preview_adjustment(lines=lines, user=user)
     before = LedgerEntry.objects.count()
     with pytest.raises(AdjustmentRefused) as caught:
-        submit_lines(by, *lines)
+        submit_lines(user, *lines)
     assert (caught.value.preview.lines, LedgerEntry.objects.count()) == (preview.lines, before)
-    return [sentence for each in preview.lines for sentence in each.errors]
+    return [error for each in preview.lines for error in each.errors]
 
 
-def approve_as(adjustment: Adjustment, by: User) -> Adjustment:
-    """The request, approved as it stands."""
+def approve_as(adjustment: Adjustment, user: User) -> Adjustment:
+    """Approve the adjustment as it is now."""
     fingerprint = preview_adjustment(
         lines=lines_for(adjustment), user=adjustment.requested_by
     ).fingerprint
     return approve(
-        adjustment_id=adjustment.id, user=by, actor=staff_actor(by), fingerprint=fingerprint
+        adjustment_id=adjustment.id, user=user, actor=staff_actor(user), fingerprint=fingerprint
     )
 
 
-def set_approved(request: Adjustment, by: User) -> None:
-    """Approved in the row alone, past every service."""
-    fields = {"status": "approved", "decided_by": by, "decided_at": timezone.now()}
-    Adjustment.objects.filter(id=request.id).update(**fields)
+def set_approved(adjustment: Adjustment, user: User) -> None:
+    """Approve the row directly, without the services."""
+    fields = {"status": "approved", "decided_by": user, "decided_at": timezone.now()}
+    Adjustment.objects.filter(id=adjustment.id).update(**fields)

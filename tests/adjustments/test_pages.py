@@ -221,8 +221,8 @@ def test_requester_sees_no_decision_buttons(team: Team) -> None:
     request = make_pending_adjustment(team.workspace, 20_000)
     page = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     shown = client_for(request.requested_by).get(page)
-    said = shown.content.decode()
-    assert ("You requested this." in said, "Approve and post" in said) == (True, False)
+    content = shown.content.decode()
+    assert ("You requested this." in content, "Approve and post" in content) == (True, False)
     client_for(request.requested_by).post(
         page, {"fingerprint": shown.context["preview"].fingerprint}
     )
@@ -258,8 +258,8 @@ def test_file_posts_only_without_invalid_rows(finance: Client, team: Team) -> No
     (made,) = Adjustment.objects.all()
     assert (balances, made.file_name, made.lines.count()) == ([40, 5], "may.csv", 2)
     mended.seek(0)
-    (said,) = finance.post(UPLOAD, {"file": mended}).context["form"].errors["file"]
-    assert said == (
+    (error,) = finance.post(UPLOAD, {"file": mended}).context["form"].errors["file"]
+    assert error == (
         f"This file was posted on {made.requested_at:%d %B %Y, %H:%M} UTC, uploaded by"
         f" {made.requested_by.email}. Nothing was posted again."
     )
@@ -286,15 +286,15 @@ def test_file_above_the_threshold_is_pending(finance: Client, team: Team) -> Non
     finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
     (request,) = Adjustment.objects.all()
     assert (request.status, amounts(team)) == ("pending", [])
-    (said,) = finance.post(UPLOAD, {"file": csv_upload(*rows)}).context["form"].errors["file"]
-    assert said.startswith("This file has been awaiting approval since")
+    (error,) = finance.post(UPLOAD, {"file": csv_upload(*rows)}).context["form"].errors["file"]
+    assert error.startswith("This file has been awaiting approval since")
 
 
 def test_invalid_file_shows_an_error(finance: Client) -> None:
-    for content, said in ((b"\xff\xfew", "UTF-16"), (b"x" * 600_000, "600,000 bytes")):
+    for content, message in ((b"\xff\xfew", "UTF-16"), (b"x" * 600_000, "600,000 bytes")):
         page = finance.post(UPLOAD, {"file": SimpleUploadedFile("a.csv", content)})
         (error,) = page.context["form"].errors["file"]
-        assert (page.status_code, said in error) == (422, True)
+        assert (page.status_code, message in error) == (422, True)
     assert finance.post(UPLOAD, {}).status_code == 422
 
 
@@ -302,7 +302,7 @@ def test_each_field_is_rendered_once(finance: Client, team: Team) -> None:
     request = make_pending_adjustment(team.workspace, 20_000)
     decide = reverse("admin:adjustments_adjustment_decide", args=[request.id])
     pages = ((ADJUST, "credits"), (UPLOAD, "file"), (decide, "reason"))
-    said = [
+    counts = [
         finance.get(address).content.decode().count(f'name="{name}"') for address, name in pages
     ]
-    assert said == [1, 1, 1]
+    assert counts == [1, 1, 1]

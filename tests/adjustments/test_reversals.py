@@ -50,10 +50,10 @@ def test_invalid_reversals_are_rejected(team: Team) -> None:
     assert submit_errors(finance, make_line(team.workspace, -39, reverses_id=entry.id)) == contrary
     foreign = make_line(team.other_workspace, -40, reverses_id=entry.id)
     assert submit_errors(finance, foreign) == ["Entry not found in this workspace's ledger."]
-    taken = make_posted_adjustment(team.workspace, -10).lines.get().entry
-    assert taken is not None
-    mended = make_line(team.workspace, 10, category="goodwill", reverses_id=taken.id)
-    assert submit_errors(make_staff("support"), mended) == [
+    deducted = make_posted_adjustment(team.workspace, -10).lines.get().entry
+    assert deducted is not None
+    reversal = make_line(team.workspace, 10, category="goodwill", reverses_id=deducted.id)
+    assert submit_errors(make_staff("support"), reversal) == [
         "You can only give goodwill. Ask finance for anything else.",
         *contrary,
     ]

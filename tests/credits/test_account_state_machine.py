@@ -110,8 +110,7 @@ class Credits(RuleBasedStateMachine):
         held = self.open_holds.pop(data.draw(st.integers(0, len(self.open_holds) - 1)))
         credits = data.draw(st.one_of(st.integers(0, held), AMOUNTS))
         entry = charge(workspace_id=self.workspace_id, held=held, credits=credits, turn_id=new_id())
-        taken = min(credits, held)
-        assert (-entry.amount if entry else 0) == taken
+        assert (-entry.amount if entry else 0) == min(credits, held)
         if entry:
             self.post(entry)
 
@@ -123,9 +122,9 @@ class Credits(RuleBasedStateMachine):
 
     @invariant()
     def account_matches_the_model(self) -> None:
-        found = balance_for(self.workspace_id)
-        assert (found.balance, found.held) == (self.balance, sum(self.open_holds))
-        assert 0 <= found.held <= found.balance
+        account = balance_for(self.workspace_id)
+        assert (account.balance, account.held) == (self.balance, sum(self.open_holds))
+        assert 0 <= account.held <= account.balance
 
     @invariant()
     def balance_is_the_sum_of_the_ledger(self) -> None:

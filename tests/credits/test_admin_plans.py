@@ -48,13 +48,13 @@ def change_plan_url(team: Team) -> str:
 
 
 def make_request(team: Team, plan: Plan | None = None, note: str = "") -> tuple[CreditRequest, str]:
-    given: dict[str, Any] = {
+    common: dict[str, Any] = {
         "workspace_id": team.workspace.id,
         "note": note,
         "user": team.alice,
         "actor": user_actor(team.alice),
     }
-    request = request_plan(**given, plan=plan) if plan else request_credits(**given, credits=500)
+    request = request_plan(**common, plan=plan) if plan else request_credits(**common, credits=500)
     return request, reverse("admin:credits_creditrequest_decide", args=[request.id])
 
 

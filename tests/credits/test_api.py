@@ -25,7 +25,7 @@ def test_ledger_lists_entries_newest_first(api: Api, team: Team) -> None:
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = opened(chatbot, credits=5)
     completed(turn)
-    adjust(workspace_id=team.workspace.id, credits=-1, reason="mended")
+    adjust(workspace_id=team.workspace.id, credits=-1, reason="fixed")
     grant_credits(team.other_workspace, 5)
     first = api("GET", "/credits/ledger", limit=2)
     second = api("GET", "/credits/ledger", limit=2, cursor=first["nextCursor"])
@@ -63,8 +63,8 @@ def test_ledger_filters_by_kind_and_day(api: Api, team: Team) -> None:
     backfill_entries(workspace_id=team.workspace.id, entries=entries)
 
     def amounts(**filters: Any) -> list[int]:
-        found = api("GET", "/credits/ledger", **filters)["entries"]
-        return [entry["credits"] for entry in found]
+        entries = api("GET", "/credits/ledger", **filters)["entries"]
+        return [entry["credits"] for entry in entries]
 
     assert amounts(since="2026-01-02", until="2026-01-02") == [3, 2]
     assert amounts(since="2026-01-02", kind="grant") == [4, 3]

@@ -91,13 +91,13 @@ def test_concurrent_operations_match_the_ledger(live_team: Team) -> None:
         return "done"
 
     assert run_concurrently(run_operations) == {"done": THREADS}
-    found = balance_for(workspace_id)
-    assert found == Balance(ledger_sum(workspace_id), 0)
+    balance = balance_for(workspace_id)
+    assert balance == Balance(ledger_sum(workspace_id), 0)
     before = 0
     for entry in LedgerEntry.objects.filter(workspace_id=workspace_id).order_by("created_at"):
         assert entry.balance_after == before + entry.amount
         before = entry.balance_after
-    assert before == found.balance
+    assert before == balance.balance
 
 
 def test_concurrent_workspaces_do_not_interfere(live_team: Team) -> None:

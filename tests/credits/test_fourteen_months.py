@@ -100,11 +100,11 @@ class ProductAndReference:
         expected = self.reference.deduct("adjustment", credits)
         try:
             adjust(workspace_id=self.id, credits=-credits, reason="x")
-            found = "done"
+            result = "done"
         except InsufficientCredits:
-            found = "refused"
-        assert found == expected
-        self.counts[f"deducted {found}"] += 1
+            result = "refused"
+        assert result == expected
+        self.counts[f"deducted {result}"] += 1
 
     def reverse(self, now: datetime) -> None:
         if not self.lots:
@@ -113,11 +113,11 @@ class ProductAndReference:
         expected = self.reference.reverse(lot, credits)
         try:
             reverse(workspace_id=self.id, entry_id=entry_id, reason="x")
-            found = "done"
+            result = "done"
         except InsufficientCredits:
-            found = "refused"
-        assert found == expected
-        self.counts[f"reversed {found}"] += 1
+            result = "refused"
+        assert result == expected
+        self.counts[f"reversed {result}"] += 1
 
     def change_plan(self, now: datetime) -> None:
         if self.rng.random() < 0.5:
@@ -132,26 +132,26 @@ class ProductAndReference:
         chosen = Plan.objects.get(slug=plan.name)
         try:
             change_plan(workspace_id=self.id, plan=chosen, actor=SYSTEM, now=now)
-            found = "done"
+            result = "done"
         except PlanUnchanged:
-            found = "refused"
-        assert found == expected
+            result = "refused"
+        assert result == expected
         now_planned = self.reference.next_plan
-        cancelled = found == "done" and next_plan is not None and now_planned is None
+        cancelled = result == "done" and next_plan is not None and now_planned is None
         self.counts["upgrade"] += self.reference.plan.monthly > before.monthly
-        self.counts["downgrade"] += found == "done" and now_planned is not None
+        self.counts["downgrade"] += result == "done" and now_planned is not None
         self.counts["cancelled"] += cancelled and self.reference.plan == plan
 
     def hold(self, credits: int) -> bool:
         expected = self.reference.hold(credits)
         try:
             hold(workspace_id=self.id, credits=credits)
-            found = "done"
+            result = "done"
         except InsufficientCredits:
-            found = "refused"
-        assert found == expected
-        self.counts[f"held {found}"] += 1
-        return found == "done"
+            result = "refused"
+        assert result == expected
+        self.counts[f"held {result}"] += 1
+        return result == "done"
 
     def settle(self, held: int, price: int) -> None:
         self.reference.settle(held, price)
@@ -189,10 +189,10 @@ class ProductAndReference:
 
 def sums(entries: Sequence[tuple[str, int]]) -> Counter[str]:
     """Add up the entries of each kind."""
-    found: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
     for kind, amount in entries:
-        found[kind] += amount
-    return found
+        totals[kind] += amount
+    return totals
 
 
 @pytest.mark.parametrize(("seed", "began"), list(enumerate(STARTS)))

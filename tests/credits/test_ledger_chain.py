@@ -25,7 +25,7 @@ REASONS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_s
 def post_five_entries(team: Team) -> list[LedgerEntry]:
     """Post five entries of a workspace, each with other columns filled."""
     workspace_id = team.workspace.id
-    given = grant(
+    granted = grant(
         workspace_id=workspace_id,
         credits=100,
         reason='Grüße, "world"\n\\ 😀 \x7f\x01',
@@ -38,9 +38,15 @@ def post_five_entries(team: Team) -> list[LedgerEntry]:
     hold(workspace_id=workspace_id, credits=9)
     charged = charge(workspace_id=workspace_id, held=9, credits=3, turn_id=new_id())
     assert charged is not None
-    taken = adjust(workspace_id=workspace_id, credits=-7, reason="x", from_ip="192.0.2.7")
+    deducted = adjust(workspace_id=workspace_id, credits=-7, reason="x", from_ip="192.0.2.7")
     refunded = reverse(workspace_id=workspace_id, entry_id=charged.id, reason="y")
-    return [given, charged, taken, refunded, grant(workspace_id=workspace_id, credits=1, reason="")]
+    return [
+        granted,
+        charged,
+        deducted,
+        refunded,
+        grant(workspace_id=workspace_id, credits=1, reason=""),
+    ]
 
 
 def test_each_workspace_has_a_valid_chain_from_one(team: Team) -> None:
@@ -95,7 +101,7 @@ def test_changed_entry_is_found(team: Team, change: str) -> None:
     entry = post_five_entries(team)[2]
     execute_without_triggers(f"UPDATE credits_ledgerentry SET {change} WHERE id = %s", entry.id)
     tip, fault = verify_chain(team.workspace.id)
-    assert (tip.sequence, fault) == (2, Fault("Entry 3 is not as it was written.", entry.id))
+    assert (tip.sequence, fault) == (2, Fault("Entry 3 was changed.", entry.id))
 
 
 def test_removed_entry_is_found(team: Team) -> None:
@@ -111,9 +117,7 @@ def test_entry_moved_from_another_workspace_is_found(team: Team) -> None:
     theirs = grant(workspace_id=team.other_workspace.id, credits=5, reason="x")
     statement = "UPDATE credits_ledgerentry SET workspace_id = %s, sequence = 6 WHERE id = %s"
     execute_without_triggers(statement, team.workspace.id, theirs.id)
-    assert verify_chain(team.workspace.id)[1] == Fault(
-        "Entry 6 is not as it was written.", theirs.id
-    )
+    assert verify_chain(team.workspace.id)[1] == Fault("Entry 6 was changed.", theirs.id)
 
 
 def test_recomputed_chain_differs_from_checkpoint(team: Team) -> None:
@@ -125,7 +129,7 @@ def test_recomputed_chain_differs_from_checkpoint(team: Team) -> None:
     rewrite_hashes(team.workspace.id)
     assert verify_chain(team.workspace.id)[1] is None
     assert verify_chain(team.workspace.id, checkpoints=checkpoints)[1] == Fault(
-        "The chain was made anew: entry 4 had another hash when last noted.", entries[3].id
+        "The chain was recomputed: entry 4 had another hash at the last check.", entries[3].id
     )
 
 
@@ -133,7 +137,7 @@ def test_truncated_chain_is_found_by_checkpoint(team: Team) -> None:
     entries = post_five_entries(team)
     execute_without_triggers("DELETE FROM credits_lot WHERE entry_id = %s", entries[4].id)
     execute_without_triggers("DELETE FROM credits_ledgerentry WHERE id = %s", entries[4].id)
-    fault = Fault("Entries are missing: 5 were there, 4 are.")
+    fault = Fault("Entries are missing: 5 existed, 4 are left.")
     assert verify_chain(team.workspace.id, checkpoints={5: entries[4].hash})[1] == fault
     assert verify_chain(team.workspace.id, last=5)[1] == fault
 

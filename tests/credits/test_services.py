@@ -51,7 +51,7 @@ def test_grant_and_adjust_store_entry_details(team: Team) -> None:
         entry = post(workspace_id=team.workspace.id, credits=1, reason="x", **named)
         entry.refresh_from_db()
         assert {name: getattr(entry, name) for name in named} == named
-    with pytest.raises(ValueError, match="do not expire"):
+    with pytest.raises(ValueError, match="can't have an expiry"):
         adjust(workspace_id=team.workspace.id, credits=-1, reason="x", **named)
     with pytest.raises(ValueError, match="reference of at most 200"):
         grant(workspace_id=team.workspace.id, credits=1, reason="x", reference="x" * 201)
@@ -118,13 +118,13 @@ def test_adjust_cannot_deduct_held_credits(team: Team) -> None:
 
 
 def test_reverse_posts_the_opposite_entry_once(team: Team) -> None:
-    given = grant(workspace_id=team.workspace.id, credits=10, reason="twice by mistake")
-    undone = reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="mended")
-    undone.refresh_from_db()
-    assert (undone.kind, undone.amount, undone.reverses) == ("adjustment", -10, given)
-    assert (undone.category, undone.reason) == ("correction", "mended")
+    granted = grant(workspace_id=team.workspace.id, credits=10, reason="twice by mistake")
+    reversal = reverse(workspace_id=team.workspace.id, entry_id=granted.id, reason="fixed")
+    reversal.refresh_from_db()
+    assert (reversal.kind, reversal.amount, reversal.reverses) == ("adjustment", -10, granted)
+    assert (reversal.category, reversal.reason) == ("correction", "fixed")
     assert entries(team.workspace.id) == [("grant", 10, 10), ("adjustment", -10, 0)]
-    for entry, why in ((given, "undone before"), (undone, "undoes another")):
+    for entry, why in ((granted, "already reversed"), (reversal, "reversal can't be reversed")):
         with pytest.raises(ValueError, match=why):
             reverse(workspace_id=team.workspace.id, entry_id=entry.id, reason="x")
 
@@ -140,15 +140,15 @@ def test_reversed_charge_is_a_refund(team: Team) -> None:
 
 def test_reverse_rejects_entries_of_other_workspaces(team: Team) -> None:
     theirs = grant(workspace_id=team.other_workspace.id, credits=10, reason="x")
-    with pytest.raises(ValueError, match="no such entry"):
+    with pytest.raises(ValueError, match="Entry not found"):
         reverse(workspace_id=team.workspace.id, entry_id=theirs.id, reason="x")
 
 
 def test_reverse_cannot_deduct_spent_credits(team: Team) -> None:
-    given = grant(workspace_id=team.workspace.id, credits=10, reason="x")
+    granted = grant(workspace_id=team.workspace.id, credits=10, reason="x")
     adjust(workspace_id=team.workspace.id, credits=-1, reason="x")
     with pytest.raises(InsufficientCredits):
-        reverse(workspace_id=team.workspace.id, entry_id=given.id, reason="x")
+        reverse(workspace_id=team.workspace.id, entry_id=granted.id, reason="x")
 
 
 def test_hold_writes_no_entry(team: Team) -> None:

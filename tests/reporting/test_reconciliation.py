@@ -67,7 +67,7 @@ def test_tampered_entry_is_found_and_named(team: Team) -> None:
     check = found(team)
     assert check.fault_row_id == entry.id
     assert check.fault == (
-        "Entry 2 is not as it was written. "
+        "Entry 2 was changed. "
         "The balance is 90, the ledger's sum is 92. "
         f"The charge and the credits of turn {turn.id} differ."
     )
@@ -107,7 +107,7 @@ def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(te
         "UPDATE credits_ledgerentry SET reason = 'another' WHERE id = %s", entry.id
     )
     rewrite_hashes(team.workspace.id)
-    fault = "The chain was made anew: entry 3 had another hash when last noted."
+    fault = "The chain was recomputed: entry 3 had another hash at the last check."
     assert [found(team).fault, found(team).fault] == [fault, fault]
 
 

@@ -17,6 +17,6 @@ class Command(OperatorCommand):
         parser.add_argument("--reason", required=True, metavar="T")
 
     def run(self, *, workspace: str, credits: int, reason: str, **_: Any) -> dict[str, Any]:
-        found = get_workspace_by_slug(workspace)
-        entry = grant(workspace_id=found.id, credits=credits, reason=reason)
-        return {"workspace": found.slug, "balance": entry.balance_after, "entry": entry.id}
+        target = get_workspace_by_slug(workspace)
+        entry = grant(workspace_id=target.id, credits=credits, reason=reason)
+        return {"workspace": target.slug, "balance": entry.balance_after, "entry": entry.id}

@@ -15,11 +15,11 @@ class Command(OperatorCommand):
         parser.add_argument("workspace", help="the workspace's slug")
 
     def run(self, *, workspace: str, **_: Any) -> dict[str, Any]:
-        found = get_workspace_by_slug(workspace)
-        credits = balance_for(found.id)
+        target = get_workspace_by_slug(workspace)
+        credits = balance_for(target.id)
         return {
-            "workspace": found.slug,
+            "workspace": target.slug,
             "balance": credits.balance,
             "held": credits.held,
-            "ledger_sum": ledger_sum(found.id),
+            "ledger_sum": ledger_sum(target.id),
         }

@@ -224,7 +224,7 @@ def test_erasure_is_asked_for_and_followed_on_the_settings_page(
     address = page_path(team.workspace, "settings/erase-user")
     asked = alice.post(address, {"user_id": "u-1"}, follow=True)
     assert table_cells(asked.content.decode()) == [
-        ["just now", team.alice.email, "Waiting", "", ""]
+        ["just now", team.alice.email, "Pending", "", ""]
     ]
     erase_end_users(now=timezone.now())
     page = alice.get(page_path(team.workspace, "settings")).content.decode()

@@ -13,7 +13,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
-from tests.conversations.export_helpers import asked, make_export
+from tests.conversations.export_helpers import make_export, make_pending_export
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 
@@ -63,11 +63,11 @@ def test_exports_are_accessible(
     Export.objects.filter(pk=failed.pk).update(
         status="failed", error="The file would be larger than 2048 MiB. Ask for fewer days."
     )
-    half = asked(live_team.workspace)
+    half = make_pending_export(live_team.workspace)
     Export.objects.filter(pk=half.pk).update(
         status="running", conversations_total=90_000, conversations_done=40_000, rows=160_000
     )
-    asked(live_team.workspace, "csv")
+    make_pending_export(live_team.workspace, "csv")
     page = open_context(live_team.bob, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/{EXPORTS_PATH}")
     expect(page.get_by_role("progressbar")).to_be_visible()

@@ -25,7 +25,7 @@ from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
-from tests.conversations.export_helpers import asked
+from tests.conversations.export_helpers import make_pending_export
 from tests.factories import (
     Team,
     make_api_key,
@@ -241,17 +241,19 @@ def one_endpoint_more(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def foreign_export(web: WebProcess, team: Team) -> httpx.Response:
-    return _rest(web, team, "GET", f"conversation-exports/{asked(team.other_workspace).id}")
+    return _rest(
+        web, team, "GET", f"conversation-exports/{make_pending_export(team.other_workspace).id}"
+    )
 
 
 def unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
-    path = f"conversation-exports/{asked(team.workspace).id}/download"
+    path = f"conversation-exports/{make_pending_export(team.workspace).id}/download"
     return _rest(web, team, "GET", path)
 
 
 def one_export_more(web: WebProcess, team: Team) -> httpx.Response:
     for _ in range(MAX_UNFINISHED_EXPORTS):
-        asked(team.workspace)
+        make_pending_export(team.workspace)
     return _rest(web, team, "POST", "conversation-exports", json={"format": "csv"})
 
 

@@ -43,7 +43,7 @@ from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
 from config import celery_app
 from tests.adjustments.adjustment_factories import make_pending_adjustment as adjustment
-from tests.conversations.export_helpers import asked, written
+from tests.conversations.export_helpers import make_pending_export, read_file
 from tests.factories import (
     Team,
     grant_credits,
@@ -224,10 +224,10 @@ def exports_that_were_asked_for(team: Team) -> Seen:
     said = [f"Hello {number}" for number in range(MANY)]
     for text in said:
         completed(opened(chatbot, text=text))
-    exports = [asked(team.workspace) for _ in range(3)]
+    exports = [make_pending_export(team.workspace) for _ in range(3)]
 
     def seen() -> list[list[int]]:
-        files = [written(export) for export in exports]
+        files = [read_file(export) for export in exports]
         return [[file.count(f'"{text}"') for text in said] for file in files]
 
     return seen, [[1] * MANY] * 3
@@ -235,7 +235,7 @@ def exports_that_were_asked_for(team: Team) -> Seen:
 
 def exports_that_are_old(team: Team) -> Seen:
     for _ in range(3):
-        asked(team.workspace)
+        make_pending_export(team.workspace)
     exports = Export.objects.filter(workspace=team.workspace)
     exports.update(created_at=timezone.now() - timedelta(days=settings.EXPORT_KEPT_DAYS + 1))
     return exports.count, 0

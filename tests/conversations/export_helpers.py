@@ -9,29 +9,29 @@ from apps.conversations.exports.writer import write_pending_exports
 from apps.workspaces.models import Workspace
 
 
-def asked(
-    workspace: Workspace, file_format: str = "jsonl", wanted: ExportFilters | None = None
+def make_pending_export(
+    workspace: Workspace, file_format: str = "jsonl", filters: ExportFilters | None = None
 ) -> Export:
     """An export that nobody has begun to write."""
     return request_export(
         workspace_id=workspace.id,
         file_format=file_format,
-        filters=wanted or ExportFilters(),
+        filters=filters or ExportFilters(),
         actor=SYSTEM,
     )
 
 
 def make_export(
-    workspace: Workspace, file_format: str = "jsonl", wanted: ExportFilters | None = None
+    workspace: Workspace, file_format: str = "jsonl", filters: ExportFilters | None = None
 ) -> Export:
     """An export that is completed."""
-    export = asked(workspace, file_format, wanted)
+    export = make_pending_export(workspace, file_format, filters)
     write_pending_exports(max_seconds=60)
     export.refresh_from_db()
     return export
 
 
-def written(export: Export) -> str:
+def read_file(export: Export) -> str:
     """The file as far as it is written."""
     parts = ExportPart.objects.filter(export=export).order_by("number")
     return b"".join(bytes(body) for body in parts.values_list("body", flat=True)).decode()

@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation, Message, Turn
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.leads.lead_factory import read
+from tests.leads.lead_factory import make_scanned_conversation
 from tests.turns.new_turns import completed, failed, opened
 
 
@@ -29,21 +29,21 @@ def chatbot(team: Team) -> Chatbot:
     return make_chatbot(team.workspace)
 
 
-def said(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
+def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
     turn = opened(chatbot, text=text, **fields)
     completed(turn, answer)
     return turn
 
 
-def listed(api: Api, query: str = "") -> list[str]:
+def list_previews(api: Api, query: str = "") -> list[str]:
     """How the listed conversations begin."""
     page = api("GET", f"/conversations{query}")
     return [each["preview"] for each in page["conversations"]]
 
 
 def test_list_shows_each_conversation(api: Api, team: Team, chatbot: Chatbot) -> None:
-    turn = said(chatbot, "Where is my order?", metadata={"source": "website"})
-    said(make_chatbot(team.outside), "Not yours")
+    turn = make_turn(chatbot, "Where is my order?", metadata={"source": "website"})
+    make_turn(make_chatbot(team.other_workspace), "Not yours")
     page = api("GET", "/conversations")
     conversation = Conversation.objects.get(id=turn.conversation_id)
     assert page["nextCursor"] is None
@@ -64,9 +64,9 @@ def test_list_shows_each_conversation(api: Api, team: Team, chatbot: Chatbot) ->
     assert api("GET", f"/conversations/{turn.conversation_id}") == {**shown, **moments}
 
 
-def test_list_turns_its_pages_without_a_gap(api: Api, chatbot: Chatbot) -> None:
+def test_list_pages_are_complete(api: Api, chatbot: Chatbot) -> None:
     for number in range(5):
-        said(chatbot, f"number {number}")
+        make_turn(chatbot, f"number {number}")
     first = api("GET", "/conversations?limit=2")
     second = api("GET", f"/conversations?limit=2&cursor={first['nextCursor']}")
     third = api("GET", f"/conversations?limit=2&cursor={second['nextCursor']}")
@@ -76,56 +76,61 @@ def test_list_turns_its_pages_without_a_gap(api: Api, chatbot: Chatbot) -> None:
     assert third["nextCursor"] is None
 
 
-def test_list_is_narrowed(api: Api, team: Team, chatbot: Chatbot) -> None:
+def test_list_filters(api: Api, team: Team, chatbot: Chatbot) -> None:
     catching = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
-    read(catching, "I am at ana@example.com")
+    make_scanned_conversation(catching, "I am at ana@example.com")
     broken = opened(chatbot, text="broken", metadata={"source": "website"})
     failed(broken)
     mended = opened(chatbot, text="mended")
     failed(mended)
     completed(opened(chatbot, conversation_id=mended.conversation_id))
     opened(chatbot, text="running")
-    done = said(chatbot, "done")
-    assert listed(api, f"?chatbotId={catching.id}") == ["I am at ana@example.com"]
-    assert listed(api, "?status=failed") == ["broken"]
-    assert listed(api, "?status=running") == ["running"]
-    assert listed(api, "?status=completed") == ["done", "mended", "I am at ana@example.com"]
-    assert listed(api, "?status=stopped") == []
-    assert listed(api, "?source=website") == ["broken"]
-    assert listed(api, "?source=api&status=running") == ["running"]
-    assert listed(api, "?hasLead=true") == ["I am at ana@example.com"]
-    assert listed(api, "?hasLead=false") == ["done", "running", "mended", "broken"]
-    assert listed(api, f"?search={done.id}") == ["done"]
-    assert listed(api, f"?search={done.message_id}&status=failed") == []
+    done = make_turn(chatbot, "done")
+    assert list_previews(api, f"?chatbotId={catching.id}") == ["I am at ana@example.com"]
+    assert list_previews(api, "?status=failed") == ["broken"]
+    assert list_previews(api, "?status=running") == ["running"]
+    assert list_previews(api, "?status=completed") == ["done", "mended", "I am at ana@example.com"]
+    assert list_previews(api, "?status=stopped") == []
+    assert list_previews(api, "?source=website") == ["broken"]
+    assert list_previews(api, "?source=api&status=running") == ["running"]
+    assert list_previews(api, "?hasLead=true") == ["I am at ana@example.com"]
+    assert list_previews(api, "?hasLead=false") == ["done", "running", "mended", "broken"]
+    assert list_previews(api, f"?search={done.id}") == ["done"]
+    assert list_previews(api, f"?search={done.message_id}&status=failed") == []
 
 
-def test_failed_turns_are_listed_newest_first_over_pages(api: Api, chatbot: Chatbot) -> None:
+def test_failed_filter_keeps_order_over_pages(api: Api, chatbot: Chatbot) -> None:
     for number in range(3):
         thread = opened(chatbot, text=f"number {number}")
         failed(thread)
         failed(opened(chatbot, conversation_id=thread.conversation_id))
     first = api("GET", "/conversations?status=failed&limit=2")
     assert [each["preview"] for each in first["conversations"]] == ["number 2", "number 1"]
-    assert listed(api, f"?status=failed&limit=2&cursor={first['nextCursor']}") == ["number 0"]
+    assert list_previews(api, f"?status=failed&limit=2&cursor={first['nextCursor']}") == [
+        "number 0"
+    ]
 
 
-def test_list_is_narrowed_by_moments_and_ratings(api: Api, chatbot: Chatbot) -> None:
-    old, good, bad = (said(chatbot, text) for text in ("old", "good", "bad"))
+def test_list_filters_by_time_and_rating(api: Api, chatbot: Chatbot) -> None:
+    old, good, bad = (make_turn(chatbot, text) for text in ("old", "good", "bad"))
     moment = timezone.now() - timedelta(days=1)
     Conversation.objects.filter(id=old.conversation_id).update(last_message_at=moment)
     for turn, rating in ((good, "up"), (bad, "down")):
-        api("PUT", rating_of(turn), {"rating": rating})
+        api("PUT", rating_path(turn), {"rating": rating})
     stamp = moment.isoformat().replace("+00:00", "Z")
-    assert listed(api, f"?to={stamp}") == []
-    assert listed(api, f"?from={stamp}") == ["bad", "good", "old"]
+    assert list_previews(api, f"?to={stamp}") == []
+    assert list_previews(api, f"?from={stamp}") == ["bad", "good", "old"]
     after = (moment + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
-    assert (listed(api, f"?to={after}"), listed(api, f"?from={after}")) == (
+    assert (list_previews(api, f"?to={after}"), list_previews(api, f"?from={after}")) == (
         ["old"],
         ["bad", "good"],
     )
-    assert listed(api, "?rated=any") == ["bad", "good"]
-    assert (listed(api, "?rated=up"), listed(api, "?rated=down")) == (["good"], ["bad"])
-    assert listed(api, "?rated=none") == ["old"]
+    assert list_previews(api, "?rated=any") == ["bad", "good"]
+    assert (list_previews(api, "?rated=up"), list_previews(api, "?rated=down")) == (
+        ["good"],
+        ["bad"],
+    )
+    assert list_previews(api, "?rated=none") == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -143,13 +148,13 @@ def test_list_is_narrowed_by_moments_and_ratings(api: Api, chatbot: Chatbot) -> 
         (f"source={'x' * 61}", "source"),
     ],
 )
-def test_filter_that_makes_no_sense_is_named(api: Api, query: str, field: str) -> None:
+def test_invalid_filter_is_rejected(api: Api, query: str, field: str) -> None:
     refused = api.send("GET", f"/conversations?{query}").json()
     assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [field])
 
 
-def test_title_and_note_are_set_and_taken_away(api: Api, chatbot: Chatbot) -> None:
-    path = f"/conversations/{said(chatbot, 'Hello').conversation_id}"
+def test_title_and_note_are_set_and_removed(api: Api, chatbot: Chatbot) -> None:
+    path = f"/conversations/{make_turn(chatbot, 'Hello').conversation_id}"
     titled = api("PATCH", path, {"title": "  Order 4711 ", "note": "Refunded.\nTwice."})
     assert (titled["title"], titled["note"]) == ("Order 4711", "Refunded.\nTwice.")
     assert api("PATCH", path, {"note": None})["title"] == "Order 4711"
@@ -175,40 +180,40 @@ def test_title_and_note_are_set_and_taken_away(api: Api, chatbot: Chatbot) -> No
         ({"name": "x"}, "name"),
     ],
 )
-def test_title_and_note_that_cannot_be_are_named(
+def test_invalid_title_or_note_is_rejected(
     api: Api, chatbot: Chatbot, body: dict[str, Any], field: str
 ) -> None:
-    path = f"/conversations/{said(chatbot, 'Hello').conversation_id}"
+    path = f"/conversations/{make_turn(chatbot, 'Hello').conversation_id}"
     refused = api.send("PATCH", path, body)
     assert (refused.status_code, list(refused.json()["details"])) == (400, [field])
 
 
-def rating_of(turn: Turn) -> str:
+def rating_path(turn: Turn) -> str:
     return f"/conversations/{turn.conversation_id}/messages/{turn.message_id}/rating"
 
 
-def test_answer_is_rated_rated_again_and_cleared(api: Api, team: Team, chatbot: Chatbot) -> None:
-    turn = said(chatbot, "Hello")
-    up = api("PUT", rating_of(turn), {"rating": "up"})
+def test_rating_is_replaced_and_removed(api: Api, team: Team, chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "Hello")
+    up = api("PUT", rating_path(turn), {"rating": "up"})
     assert (up["id"], up["rating"]["rating"], up["rating"]["comment"]) == (
         turn.message_id,
         "up",
         None,
     )
     assert up["rating"]["ratedBy"]["kind"] == "api_key"
-    down = api("PUT", rating_of(turn), {"rating": "down", "comment": " Too\nlong "})
+    down = api("PUT", rating_path(turn), {"rating": "down", "comment": " Too\nlong "})
     assert (down["rating"]["rating"], down["rating"]["comment"]) == ("down", "Too\nlong")
     path = f"/conversations/{turn.conversation_id}"
     user, answer = api("GET", f"{path}/messages")["messages"]
     assert (user["rating"], answer) == (None, down)
     assert api("GET", path)["ratings"] == {"up": 0, "down": 1}
-    assert api("DELETE", rating_of(turn))["rating"] is None
-    assert api("DELETE", rating_of(turn))["rating"] is None
+    assert api("DELETE", rating_path(turn))["rating"] is None
+    assert api("DELETE", rating_path(turn))["rating"] is None
     assert api("GET", path)["ratings"] == {"up": 0, "down": 0}
 
 
-def test_only_answers_of_the_conversation_are_rated(api: Api, chatbot: Chatbot) -> None:
-    turn, other = said(chatbot, "Hello"), said(chatbot, "Other")
+def test_only_answers_of_the_conversation_can_be_rated(api: Api, chatbot: Chatbot) -> None:
+    turn, other = make_turn(chatbot, "Hello"), make_turn(chatbot, "Other")
     asked = Message.objects.get(turn=turn, role="user")
     path = f"/conversations/{turn.conversation_id}/messages"
     refused = [
@@ -222,16 +227,16 @@ def test_only_answers_of_the_conversation_are_rated(api: Api, chatbot: Chatbot) 
     ]
 
 
-def test_deleted_conversation_is_found_nowhere(api: Api, chatbot: Chatbot) -> None:
-    turn = said(chatbot, "Hello")
+def test_deleted_conversation_is_not_found(api: Api, chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "Hello")
     path = f"/conversations/{turn.conversation_id}"
     assert api("DELETE", path) == {"id": turn.conversation_id, "deleted": True}
-    assert listed(api) == []
+    assert list_previews(api) == []
     gone = [
         api.send("GET", path),
         api.send("GET", f"{path}/messages"),
         api.send("PATCH", path, {"title": "x"}),
-        api.send("PUT", rating_of(turn), {"rating": "up"}),
+        api.send("PUT", rating_path(turn), {"rating": "up"}),
         api.send("DELETE", path),
     ]
     assert {each.json()["code"] for each in gone} == {"CONVERSATION_NOT_FOUND"}
@@ -239,7 +244,7 @@ def test_deleted_conversation_is_found_nowhere(api: Api, chatbot: Chatbot) -> No
     assert receipt.json()["code"] == "TURN_NOT_FOUND"
 
 
-def test_conversation_in_which_a_turn_runs_is_not_deleted(api: Api, chatbot: Chatbot) -> None:
+def test_conversation_with_running_turn_cannot_be_deleted(api: Api, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     refused = api.send("DELETE", f"/conversations/{turn.conversation_id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "CONVERSATION_BUSY")
@@ -247,12 +252,12 @@ def test_conversation_in_which_a_turn_runs_is_not_deleted(api: Api, chatbot: Cha
     assert api("DELETE", f"/conversations/{turn.conversation_id}")["deleted"] is True
 
 
-def test_list_takes_as_many_statements_for_50_rows_as_for_1(api: Api, chatbot: Chatbot) -> None:
+def test_list_query_count_does_not_grow_with_rows(api: Api, chatbot: Chatbot) -> None:
     counts = []
     for more in (1, 49):
         for _ in range(more):
-            api("PUT", rating_of(said(chatbot, "Hello")), {"rating": "up"})
+            api("PUT", rating_path(make_turn(chatbot, "Hello")), {"rating": "up"})
         with CaptureQueriesContext(connection) as captured:
-            assert len(listed(api)) in (1, 50)
+            assert len(list_previews(api)) in (1, 50)
         counts.append(len(captured))
     assert counts == [4, 4]

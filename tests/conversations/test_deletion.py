@@ -16,8 +16,14 @@ from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import CapturedField, Lead
 from apps.webhooks.models import Delivery, Event
 from apps.webhooks.services import resend
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
-from tests.leads.lead_factory import read
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
+from tests.leads.lead_factory import make_scanned_conversation
 from tests.privacy.test_workspace_deletion import rows_that_say
 from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
@@ -26,12 +32,12 @@ SECRET = "Zanzibar"
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
-    give(team.workspace, 10)
-    model = make_model(credits_per_reply=1)
+    grant_credits(team.workspace, 10)
+    model = make_language_model(credits_per_reply=1)
     return make_chatbot(team.workspace, model, lead_capture=LeadCapture.DETECT)
 
 
-def lived_in(chatbot: Chatbot) -> Turn:
+def make_turn_with_secret(chatbot: Chatbot) -> Turn:
     """A turn of a conversation of which everything says the secret."""
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
@@ -54,9 +60,9 @@ def delete(turn: Turn) -> None:
     )
 
 
-def test_nothing_that_was_said_is_left_and_the_books_are(team: Team, chatbot: Chatbot) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
-    turn, other = lived_in(chatbot), opened(chatbot, text="Other")
+def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) -> None:
+    endpoint, _ = make_webhook_endpoint(team.workspace)
+    turn, other = make_turn_with_secret(chatbot), opened(chatbot, text="Other")
     completed(other, "Answer")
     delivery = Delivery.objects.get(endpoint=endpoint, event__data__messageId=turn.message_id)
     Delivery.objects.filter(id=delivery.id).update(response_body=SECRET)
@@ -82,9 +88,9 @@ def test_nothing_that_was_said_is_left_and_the_books_are(team: Team, chatbot: Ch
     assert (entry.target_id, entry.target_label, entry.details) == (turn.conversation_id, "", {})
 
 
-def test_event_on_its_way_comes_without_its_text(team: Team, chatbot: Chatbot) -> None:
-    endpoint, _ = make_endpoint(team.workspace)
-    turn, other = lived_in(chatbot), opened(chatbot)
+def test_pending_event_is_delivered_without_text(team: Team, chatbot: Chatbot) -> None:
+    endpoint, _ = make_webhook_endpoint(team.workspace)
+    turn, other = make_turn_with_secret(chatbot), opened(chatbot)
     completed(other, "Kept")
     delete(turn)
     told = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
@@ -93,8 +99,8 @@ def test_event_on_its_way_comes_without_its_text(team: Team, chatbot: Chatbot) -
     assert again.event.data["messageId"] == turn.message_id
 
 
-def test_lead_stays_without_its_citations(team: Team, chatbot: Chatbot) -> None:
-    conversation = read(chatbot, "I am at ana@example.com")
+def test_lead_is_kept_without_citations(team: Team, chatbot: Chatbot) -> None:
+    conversation = make_scanned_conversation(chatbot, "I am at ana@example.com")
     turn = conversation.turns.get()
     assert CapturedField.objects.filter(message__turn=turn).count() == 1
     delete(turn)
@@ -106,8 +112,8 @@ def test_lead_stays_without_its_citations(team: Team, chatbot: Chatbot) -> None:
     )
 
 
-def test_running_turn_keeps_it_and_changes_nothing(chatbot: Chatbot) -> None:
-    turn = lived_in(chatbot)
+def test_running_turn_prevents_deletion(chatbot: Chatbot) -> None:
+    turn = make_turn_with_secret(chatbot)
     running = opened(chatbot, conversation_id=turn.conversation_id)
     with pytest.raises(ConversationBusy):
         delete(turn)
@@ -120,10 +126,10 @@ def test_running_turn_keeps_it_and_changes_nothing(chatbot: Chatbot) -> None:
 
 
 def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None:
-    turn = lived_in(chatbot)
+    turn = make_turn_with_secret(chatbot)
     with pytest.raises(ConversationNotFound):
         delete_conversation(
-            workspace_id=team.outside.id, conversation_id=turn.conversation_id, actor=SYSTEM
+            workspace_id=team.other_workspace.id, conversation_id=turn.conversation_id, actor=SYSTEM
         )
     assert rows_that_say(SECRET, team.workspace) == [
         "Conversation",
@@ -134,8 +140,8 @@ def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None
     ]
 
 
-def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
-    turn = lived_in(chatbot)
+def test_no_turn_opens_in_deleted_conversation(chatbot: Chatbot) -> None:
+    turn = make_turn_with_secret(chatbot)
     seen = turn.conversation
     delete(turn)
     with pytest.raises(ConversationNotFound):
@@ -143,11 +149,11 @@ def test_no_turn_opens_in_it_any_more(chatbot: Chatbot) -> None:
     assert Turn.objects.filter(conversation=seen).count() == 1
 
 
-def test_deletion_that_was_cut_off_is_finished(team: Team, chatbot: Chatbot) -> None:
-    turn = lived_in(chatbot)
+def test_interrupted_deletion_is_finished(team: Team, chatbot: Chatbot) -> None:
+    turn = make_turn_with_secret(chatbot)
     delete(turn)
     assert erase_deleted_conversations() == 0
-    cut_off = lived_in(chatbot)
+    cut_off = make_turn_with_secret(chatbot)
     Conversation.objects.filter(id=cut_off.conversation_id).update(
         deleted_at=cut_off.created_at, title="", note="", source="api"
     )

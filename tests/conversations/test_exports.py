@@ -31,38 +31,38 @@ from apps.conversations.exports.services import (
 )
 from apps.conversations.exports.writer import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
-from tests.conversations.export_helpers import asked, make_export, written
+from tests.conversations.export_helpers import make_export, make_pending_export, read_file
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, failed, opened
 
 
-def said(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:
+def make_conversation(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:
     turn = opened(chatbot, text=text, metadata={"userId": "a person"})
     completed(turn, answer)
     return turn.conversation
 
 
-def read(export: Export) -> list[dict[str, Any]]:
+def parse_file(export: Export) -> list[dict[str, Any]]:
     """The lines of a file."""
-    text = written(export)
+    text = read_file(export)
     if export.format == "csv":
         return list(csv.DictReader(StringIO(text, newline="")))
     return [json.loads(line) for line in text.splitlines()]
 
 
-def texts(export: Export) -> list[str]:
-    return [row["text"] for row in read(export)]
+def message_texts(export: Export) -> list[str]:
+    return [row["text"] for row in parse_file(export)]
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str) -> None:
+def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) -> None:
     chatbot = make_chatbot(team.workspace, name="Support")
-    first = said(chatbot, "One", "Eins")
-    second = said(chatbot, "Two", "Zwei")
+    first = make_conversation(chatbot, "One", "Eins")
+    second = make_conversation(chatbot, "Two", "Zwei")
     completed(opened(chatbot, conversation_id=first.id, text="Three"), "Drei\nund mehr")
-    said(make_chatbot(team.other_workspace), "Of others")
+    make_conversation(make_chatbot(team.other_workspace), "Of others")
     export = make_export(team.workspace, file_format)
-    rows = read(export)
+    rows = parse_file(export)
     assert [(row["conversationId"], row["role"], row["text"]) for row in rows] == [
         (first.id, "user", "One"),
         (first.id, "assistant", "Eins"),
@@ -88,7 +88,7 @@ def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str)
     assert (export.status, export.rows, export.size) == (
         "completed",
         6,
-        len(written(export).encode()),
+        len(read_file(export).encode()),
     )
     assert (export.conversations_done, export.conversations_total) == (2, 2)
 
@@ -96,45 +96,45 @@ def test_file_has_a_line_for_each_message_in_order(team: Team, file_format: str)
 @pytest.mark.parametrize(
     ("file_format", "text"), [("csv", ",".join(COLUMNS) + "\r\n"), ("jsonl", "")]
 )
-def test_export_of_nothing_is_a_file_without_rows(team: Team, file_format: str, text: str) -> None:
+def test_export_without_matches_has_no_rows(team: Team, file_format: str, text: str) -> None:
     export = make_export(team.workspace, file_format)
-    assert (export.status, export.rows, written(export)) == ("completed", 0, text)
+    assert (export.status, export.rows, read_file(export)) == ("completed", 0, text)
 
 
-def test_no_cell_begins_a_formula_and_no_line_holds_metadata(team: Team) -> None:
-    said(make_chatbot(team.workspace, name="=bot"), "=HYPERLINK(1)", "@SUM")
+def test_formulas_are_escaped_and_metadata_left_out(team: Team) -> None:
+    make_conversation(make_chatbot(team.workspace, name="=bot"), "=HYPERLINK(1)", "@SUM")
     export = make_export(team.workspace, "csv")
-    assert texts(export) == ["'=HYPERLINK(1)", "'@SUM"]
-    assert {row["chatbot"] for row in read(export)} == {"'=bot"}
-    assert "a person" not in written(export)
+    assert message_texts(export) == ["'=HYPERLINK(1)", "'@SUM"]
+    assert {row["chatbot"] for row in parse_file(export)} == {"'=bot"}
+    assert "a person" not in read_file(export)
 
 
-def test_filters_are_of_the_chatbot_and_of_the_last_message(team: Team) -> None:
+def test_export_filters_by_chatbot_and_time(team: Team) -> None:
     chatbot, other = make_chatbot(team.workspace), make_chatbot(team.workspace)
     now = timezone.now()
     for days, bot, text in ((3, chatbot, "old"), (2, chatbot, "new"), (2, other, "other")):
-        conversation = said(bot, text, "")
+        conversation = make_conversation(bot, text, "")
         Conversation.objects.filter(pk=conversation.pk).update(
             last_message_at=now - timedelta(days=days)
         )
     wanted = ExportFilters(since=now - timedelta(days=2), before=now - timedelta(days=1))
-    assert texts(make_export(team.workspace, wanted=wanted)) == ["new", "other"]
+    assert message_texts(make_export(team.workspace, filters=wanted)) == ["new", "other"]
     wanted = ExportFilters(chatbot_id=chatbot.id, before=now - timedelta(days=2))
-    assert texts(make_export(team.workspace, wanted=wanted)) == ["old"]
-    assert texts(make_export(team.workspace, wanted=ExportFilters(chatbot_id=other.id))) == [
-        "other"
-    ]
+    assert message_texts(make_export(team.workspace, filters=wanted)) == ["old"]
+    assert message_texts(
+        make_export(team.workspace, filters=ExportFilters(chatbot_id=other.id))
+    ) == ["other"]
 
 
-def test_other_filters_are_those_of_the_list(team: Team) -> None:
+def test_export_filters_match_those_of_the_list(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    said(chatbot, "fine", "")
+    make_conversation(chatbot, "fine", "")
     failed(opened(chatbot, text="broken"))
     shop = opened(chatbot, text="from the shop", metadata={"source": "shop"})
     completed(shop, "")
 
     def found(**wanted: Any) -> list[str]:
-        return texts(make_export(team.workspace, wanted=ExportFilters(**wanted)))
+        return message_texts(make_export(team.workspace, filters=ExportFilters(**wanted)))
 
     assert found(status="failed") == ["broken"]
     assert found(status="completed") == ["fine", "from the shop"]
@@ -144,28 +144,28 @@ def test_other_filters_are_those_of_the_list(team: Team) -> None:
     assert len(found(has_lead=False)) == len(found(rated="none")) == 3
 
 
-def test_what_is_said_later_is_not_in_it(team: Team) -> None:
+def test_later_messages_are_not_exported(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    conversation = said(chatbot, "before", "")
-    export = asked(team.workspace)
+    conversation = make_conversation(chatbot, "before", "")
+    export = make_pending_export(team.workspace)
     completed(opened(chatbot, conversation_id=conversation.id, text="after"))
-    said(chatbot, "new")
+    make_conversation(chatbot, "new")
     write_pending_exports(max_seconds=60)
-    assert texts(export) == ["before"]
+    assert message_texts(export) == ["before"]
 
 
 @pytest.fixture
-def small_steps(settings: Settings) -> None:
+def small_parts(settings: Settings) -> None:
     """Parts of two rows: every seam is crossed by a handful of messages."""
     settings.EXPORT_PART_ROWS = 2
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_parts_join_without_a_seam(team: Team) -> None:
+def test_parts_have_no_gaps_or_repeats(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     expected = []
     for number in range(7):
-        conversation = said(chatbot, f"{number}", "yes")
+        conversation = make_conversation(chatbot, f"{number}", "yes")
         expected += [f"{number}", "yes"]
         for more in range(number % 4):
             completed(
@@ -173,41 +173,41 @@ def test_parts_join_without_a_seam(team: Team) -> None:
             )
             expected += [f"{number}.{more}", "and"]
     export = make_export(team.workspace)
-    assert texts(export) == expected
+    assert message_texts(export) == expected
     assert export.parts == ExportPart.objects.filter(export=export).count()
     assert export.parts > 5
     assert (export.rows, export.conversations_done) == (len(expected), 7)
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_each_look_goes_on_where_the_last_one_ended(team: Team) -> None:
+def test_each_run_continues_after_the_last_one(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     for number in range(5):
-        said(chatbot, f"{number}", "yes")
-    export = asked(team.workspace)
+        make_conversation(chatbot, f"{number}", "yes")
+    export = make_pending_export(team.workspace)
     looks = 1
     while write_pending_exports(max_seconds=0):
         looks += 1
         export.refresh_from_db()
     assert looks > 3
-    assert texts(export) == [text for number in range(5) for text in (f"{number}", "yes")]
+    assert message_texts(export) == [text for number in range(5) for text in (f"{number}", "yes")]
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_worker_whose_claim_was_taken_over_writes_nothing_more(team: Team) -> None:
-    said(make_chatbot(team.workspace), "One", "Eins")
-    export = asked(team.workspace)
+def test_worker_without_its_claim_writes_nothing(team: Team) -> None:
+    make_conversation(make_chatbot(team.workspace), "One", "Eins")
+    export = make_pending_export(team.workspace)
     slow = writer.claim_next_export()
     assert slow is not None
     part = build_next_part(slow, max_rows=10)
     Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
     write_pending_exports(max_seconds=60)
     assert writer.save_part(slow, part) is False
-    assert texts(export) == ["One", "Eins"]
+    assert message_texts(export) == ["One", "Eins"]
 
 
-def test_export_that_nobody_can_write_is_given_up(team: Team) -> None:
-    export = asked(team.workspace)
+def test_export_fails_after_too_many_attempts(team: Team) -> None:
+    export = make_pending_export(team.workspace)
     for _ in range(MAX_ATTEMPTS):  # workers that die before they write anything
         assert writer.claim_next_export() is not None
         Export.objects.filter(pk=export.pk).update(claimed_until=timezone.now())
@@ -219,9 +219,9 @@ def test_export_that_nobody_can_write_is_given_up(team: Team) -> None:
     )
 
 
-def test_file_that_grows_too_large_is_given_up(team: Team, settings: Settings) -> None:
+def test_export_fails_when_file_is_too_large(team: Team, settings: Settings) -> None:
     settings.EXPORT_MOST_BYTES = 2**20
-    said(make_chatbot(team.workspace), "x" * 2**20)
+    make_conversation(make_chatbot(team.workspace), "x" * 2**20)
     export = make_export(team.workspace)
     assert (export.status, export.error) == (
         "failed",
@@ -229,35 +229,35 @@ def test_file_that_grows_too_large_is_given_up(team: Team, settings: Settings) -
     )
 
 
-def test_workspace_has_a_few_in_writing_at_a_time_and_others_go_on(team: Team) -> None:
-    mine = [asked(team.workspace) for _ in range(3)]
-    other = asked(team.other_workspace)
+def test_concurrent_exports_per_workspace_are_limited(team: Team) -> None:
+    mine = [make_pending_export(team.workspace) for _ in range(3)]
+    other = make_pending_export(team.other_workspace)
     claimed = [writer.claim_next_export() for _ in range(4)]
     assert [export and export.id for export in claimed] == [mine[0].id, mine[1].id, other.id, None]
 
 
-def test_workspace_asks_for_a_few_at_a_time_and_keeps_some(team: Team) -> None:
+def test_pending_and_stored_exports_are_limited(team: Team) -> None:
     for _ in range(MAX_UNFINISHED_EXPORTS):
-        asked(team.workspace)
+        make_pending_export(team.workspace)
     with pytest.raises(TooManyExports, match="not finished"):
-        asked(team.workspace)
+        make_pending_export(team.workspace)
     write_pending_exports(max_seconds=60)
     for _ in range(MAX_EXPORTS - MAX_UNFINISHED_EXPORTS):
         make_export(team.workspace)
     with pytest.raises(TooManyExports, match="keeps"):
-        asked(team.workspace)
-    asked(team.other_workspace)
+        make_pending_export(team.workspace)
+    make_pending_export(team.other_workspace)
 
 
-def test_chatbot_of_another_workspace_is_not_found(team: Team) -> None:
+def test_export_of_foreign_chatbot_is_not_found(team: Team) -> None:
     with pytest.raises(ChatbotNotFound):
-        asked(
-            team.workspace, wanted=ExportFilters(chatbot_id=make_chatbot(team.other_workspace).id)
+        make_pending_export(
+            team.workspace, filters=ExportFilters(chatbot_id=make_chatbot(team.other_workspace).id)
         )
 
 
-def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(team: Team) -> None:
-    export = make_export(team.workspace, wanted=ExportFilters(since=timezone.now()))
+def test_delete_removes_parts_and_is_audited(team: Team) -> None:
+    export = make_export(team.workspace, filters=ExportFilters(since=timezone.now()))
     delete_export(export=export, actor=SYSTEM)
     with pytest.raises(ExportNotFound):
         get_export(team.workspace.id, export.id)
@@ -268,7 +268,7 @@ def test_deleted_export_is_gone_with_its_parts_and_both_are_in_the_audit_log(tea
     assert asked_for.details == {"format": "jsonl", "since": export.filters["since"]}
 
 
-def test_exports_are_kept_for_some_days(team: Team, settings: Settings) -> None:
+def test_expired_exports_are_deleted(team: Team, settings: Settings) -> None:
     old, new = make_export(team.workspace), make_export(team.workspace)
     past = timezone.now() - timedelta(days=settings.EXPORT_KEPT_DAYS)
     Export.objects.filter(pk=old.pk).update(created_at=past)

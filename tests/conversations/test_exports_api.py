@@ -12,7 +12,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
-from tests.conversations.export_helpers import asked, make_export, written
+from tests.conversations.export_helpers import make_export, make_pending_export, read_file
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
@@ -25,7 +25,7 @@ def api(team: Team) -> Api:
     return Api(team.workspace)
 
 
-def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None:
+def test_export_is_created_with_progress(api: Api, team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     completed(opened(chatbot))
     since = timezone.now() - timedelta(days=1)
@@ -49,7 +49,7 @@ def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None
     assert (done["status"], done["progress"], done["bytes"]) == (
         "completed",
         {"rows": 2, "conversationsDone": 1, "conversations": 1},
-        len(written(row).encode()),
+        len(read_file(row).encode()),
     )
     assert done["finishedAt"] is not None
 
@@ -68,12 +68,12 @@ def test_export_is_asked_for_and_its_progress_told(api: Api, team: Team) -> None
         ({"format": "csv", "color": "red"}, ["color"]),
     ],
 )
-def test_what_makes_no_sense_is_refused(api: Api, body: object, fields: list[str]) -> None:
+def test_invalid_export_is_rejected(api: Api, body: object, fields: list[str]) -> None:
     refused = api("POST", PATH, body, status=400)
     assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", fields)
 
 
-def test_chatbots_and_exports_of_others_are_not_found(api: Api, team: Team) -> None:
+def test_foreign_chatbots_and_exports_are_not_found(api: Api, team: Team) -> None:
     body = {"format": "csv", "chatbotId": make_chatbot(team.other_workspace).id}
     assert api("POST", PATH, body, status=404)["code"] == "CHATBOT_NOT_FOUND"
     for export_id in (make_export(team.other_workspace).id, new_id()):
@@ -82,13 +82,13 @@ def test_chatbots_and_exports_of_others_are_not_found(api: Api, team: Team) -> N
             assert found["code"] == "EXPORT_NOT_FOUND"
 
 
-def test_fourth_unfinished_export_is_refused(api: Api) -> None:
+def test_fourth_unfinished_export_is_rejected(api: Api) -> None:
     for _ in range(3):
         api("POST", PATH, {"format": "csv"}, status=202)
     assert api("POST", PATH, {"format": "csv"}, status=409)["code"] == "TOO_MANY_EXPORTS"
 
 
-def test_exports_are_listed_by_cursor_newest_first(api: Api, team: Team) -> None:
+def test_exports_are_paginated_newest_first(api: Api, team: Team) -> None:
     made = [make_export(team.workspace).id for _ in range(3)]
     make_export(team.other_workspace)
     first = api("GET", PATH, limit=2)
@@ -97,8 +97,8 @@ def test_exports_are_listed_by_cursor_newest_first(api: Api, team: Team) -> None
     assert (ids, second["nextCursor"]) == (made[::-1], None)
 
 
-def test_export_is_deleted_by_whom_may_manage(api: Api, team: Team) -> None:
-    export = asked(team.workspace)
+def test_delete_export_requires_manage_scope(api: Api, team: Team) -> None:
+    export = make_pending_export(team.workspace)
     reader = Api(team.workspace, "read")
     assert reader("DELETE", f"{PATH}/{export.id}", status=403)["code"] == "SCOPE_MISSING"
     assert api("DELETE", f"{PATH}/{export.id}") == {"id": export.id, "deleted": True}
@@ -106,7 +106,7 @@ def test_export_is_deleted_by_whom_may_manage(api: Api, team: Team) -> None:
 
 
 def test_unfinished_export_cannot_be_downloaded(api: Api, team: Team) -> None:
-    export = asked(team.workspace)
+    export = make_pending_export(team.workspace)
     refused = api("GET", f"{PATH}/{export.id}/download", status=409)
     assert refused["code"] == "EXPORT_NOT_READY"
 
@@ -115,7 +115,7 @@ def test_unfinished_export_cannot_be_downloaded(api: Api, team: Team) -> None:
     ("file_format", "content_type"),
     [("csv", "text/csv; charset=utf-8"), ("jsonl", "application/jsonl; charset=utf-8")],
 )
-def test_file_is_downloaded_whole(
+def test_completed_file_is_downloaded(
     web: WebProcess, live_team: Team, file_format: str, content_type: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace)
@@ -126,7 +126,7 @@ def test_file_is_downloaded_whole(
         headers={"Authorization": f"Bearer {make_api_key(live_team.workspace, ['read'])}"},
         verify=TLS,
     )
-    assert (answer.status_code, answer.text) == (200, written(export))
+    assert (answer.status_code, answer.text) == (200, read_file(export))
     day = export.created_at.date().isoformat()
     assert {name: answer.headers[name] for name in ("Content-Type", "Content-Disposition")} == {
         "Content-Type": content_type,

@@ -42,13 +42,13 @@ def test_conversation_is_found_in_its_workspace(conversation: Conversation) -> N
     assert found == conversation
 
 
-def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
+def test_absent_and_foreign_conversations_raise_the_same(
     team: Team,
     chatbot: Chatbot,
     conversation: Conversation,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    foreign = opened(make_chatbot(team.outside)).conversation
+    foreign = opened(make_chatbot(team.other_workspace)).conversation
     of_another_chatbot = opened(make_chatbot(team.workspace)).conversation
     answers = []
     for conversation_id in (new_id(), foreign.id, of_another_chatbot.id, "", "x" * 1000):
@@ -71,7 +71,7 @@ def test_conversation_absent_or_foreign_is_the_same_to_its_caller(
     )
 
 
-def test_pages_of_a_conversation_meet_without_gap_or_repeat(conversation: Conversation) -> None:
+def test_message_pages_have_no_gaps_or_repeats(conversation: Conversation) -> None:
     expected = texts(list(messages_in(conversation)))
     seen: list[str] = []
     cursor: str | None = None
@@ -81,7 +81,7 @@ def test_pages_of_a_conversation_meet_without_gap_or_repeat(conversation: Conver
     assert (seen, cursor) == (expected, None)
 
 
-def test_pages_meet_when_messages_share_a_moment(conversation: Conversation) -> None:
+def test_message_pages_with_equal_timestamps(conversation: Conversation) -> None:
     moment = conversation.created_at
     Message.objects.filter(conversation=conversation).update(created_at=moment)
     expected = sorted(Message.objects.values_list("id", flat=True).filter(created_at=moment))
@@ -91,15 +91,13 @@ def test_pages_meet_when_messages_share_a_moment(conversation: Conversation) -> 
     assert (len(second), end) == (2, None)
 
 
-def test_page_that_ends_the_list_has_no_cursor(conversation: Conversation) -> None:
+def test_last_page_has_no_cursor(conversation: Conversation) -> None:
     page, cursor = get_message_page(conversation, cursor=None, limit=6)
     assert (len(page), cursor) == (6, None)
 
 
-def test_cursor_of_another_conversation_shows_nothing_of_it(
-    team: Team, conversation: Conversation
-) -> None:
-    foreign = opened(make_chatbot(team.outside))
+def test_foreign_cursor_does_not_leak_messages(team: Team, conversation: Conversation) -> None:
+    foreign = opened(make_chatbot(team.other_workspace))
     said = Message.objects.get(turn=foreign)
     before = encode_cursor(said.created_at - timedelta(days=1), said.id)
     page, _ = get_message_page(conversation, cursor=before, limit=100)
@@ -107,13 +105,13 @@ def test_cursor_of_another_conversation_shows_nothing_of_it(
 
 
 @pytest.mark.parametrize("cursor", [NIL_ID, ""])
-def test_what_is_no_cursor_is_refused(conversation: Conversation, cursor: str) -> None:
+def test_invalid_cursor_is_rejected(conversation: Conversation, cursor: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         get_message_page(conversation, cursor=cursor, limit=2)
     assert caught.value.details == {"cursor": ["This is not a cursor of this list."]}
 
 
-def test_messages_keep_their_order_in_one_turn(conversation: Conversation) -> None:
+def test_user_message_precedes_answer(conversation: Conversation) -> None:
     roles = messages_in(conversation).values_list("role", flat=True)
     assert list(roles) == ["user", "assistant"] * 3
 

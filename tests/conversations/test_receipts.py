@@ -53,7 +53,7 @@ def abandon_midway(turn: Turn) -> None:
         (abandon_midway, "abandoned", "abandoned", "TURN_ABANDONED", UNKNOWN),
     ],
 )
-def test_receipt_tells_how_the_turn_stands(
+def test_receipt_shows_status_usage_and_credits(
     team: Team,
     end: Callable[[Turn], None],
     status: str,

@@ -30,18 +30,18 @@ def chatbot(team: Team) -> Chatbot:
     return make_chatbot(team.workspace)
 
 
-def said(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
+def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
     turn = opened(chatbot, text=text, **fields)
     completed(turn, answer)
     return turn
 
 
-def found(chatbot: Chatbot, typed: str) -> set[str]:
+def search(chatbot: Chatbot, text: str) -> set[str]:
     """The ids of the conversations that a search finds."""
-    return {each.id for each in filter_conversations(chatbot.workspace_id, search=typed)}
+    return {each.id for each in filter_conversations(chatbot.workspace_id, search=text)}
 
 
-def titled(conversation: Conversation, title: str) -> None:
+def set_title(conversation: Conversation, title: str) -> None:
     edit_conversation(
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,
@@ -63,7 +63,7 @@ def titled(conversation: Conversation, title: str) -> None:
         ("x" * 70, {"x" * 64}),
     ],
 )
-def test_words_of_a_text(text: str, words: set[str]) -> None:
+def test_extract_words(text: str, words: set[str]) -> None:
     assert extract_words(text) == words
 
 
@@ -78,70 +78,70 @@ def test_words_of_a_text(text: str, words: set[str]) -> None:
         ("", None),
     ],
 )
-def test_what_is_typed_as_a_condition(typed: str, query: str | None) -> None:
+def test_build_tsquery(typed: str, query: str | None) -> None:
     assert build_tsquery(typed) == query
 
 
-def test_every_word_must_be_in_one_message_or_in_the_title(team: Team, chatbot: Chatbot) -> None:
-    order = said(chatbot, "Where is my order of Crème?", "It left our house.")
-    other = said(chatbot, "A refund for the order")
-    said(make_chatbot(team.other_workspace), "order")
+def test_all_words_must_be_in_one_message_or_title(team: Team, chatbot: Chatbot) -> None:
+    order = make_turn(chatbot, "Where is my order of Crème?", "It left our house.")
+    other = make_turn(chatbot, "A refund for the order")
+    make_turn(make_chatbot(team.other_workspace), "order")
     assert index_new_messages() == 6
     both, first, second = (
         {order.conversation_id, other.conversation_id},
         *({each.conversation_id} for each in (order, other)),
     )
-    assert found(chatbot, "ORDER") == both
-    assert found(chatbot, "ord") == both
-    assert found(chatbot, "order creme") == first
-    assert found(chatbot, "house") == first
-    assert found(chatbot, "order house") == set()
-    assert found(chatbot, "rder") == found(chatbot, "or") == found(chatbot, "…") == set()
-    assert found(chatbot, "refund order") == second
-    titled(order.conversation, "Refund of May")
-    assert (found(chatbot, "refund"), found(chatbot, "refund may")) == (both, first)
-    titled(order.conversation, "Lost parcel")
-    assert (found(chatbot, "refund"), found(chatbot, "parcel")) == (second, first)
-    titled(order.conversation, "")
-    assert found(chatbot, "parcel") == set()
+    assert search(chatbot, "ORDER") == both
+    assert search(chatbot, "ord") == both
+    assert search(chatbot, "order creme") == first
+    assert search(chatbot, "house") == first
+    assert search(chatbot, "order house") == set()
+    assert search(chatbot, "rder") == search(chatbot, "or") == search(chatbot, "…") == set()
+    assert search(chatbot, "refund order") == second
+    set_title(order.conversation, "Refund of May")
+    assert (search(chatbot, "refund"), search(chatbot, "refund may")) == (both, first)
+    set_title(order.conversation, "Lost parcel")
+    assert (search(chatbot, "refund"), search(chatbot, "parcel")) == (second, first)
+    set_title(order.conversation, "")
+    assert search(chatbot, "parcel") == set()
 
 
-def test_each_message_is_read_once(chatbot: Chatbot) -> None:
-    said(chatbot, "one")
+def test_each_message_is_indexed_once(chatbot: Chatbot) -> None:
+    make_turn(chatbot, "one")
     assert (index_new_messages(), index_new_messages()) == (2, 0)
-    said(chatbot, "two")
+    make_turn(chatbot, "two")
     assert (index_new_messages(), index_new_messages()) == (2, 0)
     assert Passage.objects.count() == 4
 
 
-def test_answer_of_a_long_turn_is_read_though_later_ones_were(chatbot: Chatbot) -> None:
+def test_answer_of_long_turn_is_indexed_after_later_ones(chatbot: Chatbot) -> None:
     hour = timedelta(hours=1)
     long = opened(chatbot, text="long")
     past = first_id_at(timezone.now() - hour)
     Turn.objects.filter(id=long.id).update(created_at=timezone.now() - hour, message_id=past)
     long.refresh_from_db()
-    said(chatbot, "later")
+    make_turn(chatbot, "later")
     assert index_new_messages() == 3
     assert SearchProgress.objects.get().read_to < past
     completed(long, "At last")
     assert index_new_messages() == 1
-    assert found(chatbot, "last") == {long.conversation_id}
+    assert search(chatbot, "last") == {long.conversation_id}
     assert SearchProgress.objects.get().read_to > past
 
 
-def test_rows_that_come_late_can_be_read_again(chatbot: Chatbot) -> None:
-    turn = said(chatbot, "late")
+def test_late_rows_are_reindexed(chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot, "late")
     SearchProgress.objects.create(id=1, read_to=first_id_at(timezone.now() + timedelta(days=1)))
     assert index_new_messages() == 0
     reindex_after(message_id=first_id_at(timezone.now() - timedelta(days=1)))
-    assert (index_new_messages(), found(chatbot, "late")) == (2, {turn.conversation_id})
+    assert (index_new_messages(), search(chatbot, "late")) == (2, {turn.conversation_id})
 
 
-def test_deleted_conversation_leaves_no_words(chatbot: Chatbot) -> None:
-    turn, unread = said(chatbot, "gone"), said(chatbot, "unread")
+def test_deleted_conversation_has_no_search_documents(chatbot: Chatbot) -> None:
+    turn, unread = make_turn(chatbot, "gone"), make_turn(chatbot, "unread")
     index_new_messages()
     Passage.objects.filter(conversation=unread.conversation_id).delete()
-    titled(turn.conversation, "gone too")
+    set_title(turn.conversation, "gone too")
     delete_conversation(
         workspace_id=turn.workspace_id, conversation_id=turn.conversation_id, actor=SYSTEM
     )

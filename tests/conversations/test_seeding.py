@@ -18,7 +18,7 @@ from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.workspaces.models import Workspace
 
 
-def test_seed_load_makes_a_past_whose_books_agree(committed: None) -> None:
+def test_seed_load_creates_consistent_rows(committed: None) -> None:
     out = StringIO()
     size = ["--workspaces", "2", "--chatbots", "3", "--conversations", "25", "--turns", "2"]
     call_command("seed_load", *size, "--json", stdout=out)
@@ -47,7 +47,7 @@ def test_seed_load_makes_a_past_whose_books_agree(committed: None) -> None:
         assert len(balances) == 1 + 2 * conversations
 
 
-def test_seeded_conversations_read_as_they_were_said(committed: None) -> None:
+def test_seeded_messages_are_in_order(committed: None) -> None:
     out = StringIO()
     call_command("seed_load", "--conversations", "2", "--turns", "2", "--json", stdout=out)
     chatbot = Chatbot.objects.get(id=json.loads(out.getvalue())["chatbot_id"])
@@ -63,6 +63,6 @@ def test_seeded_conversations_read_as_they_were_said(committed: None) -> None:
     assert Message.objects.filter(workspace_id=chatbot.workspace_id).count() == 8
 
 
-def test_seed_load_of_nothing_is_refused(db: None) -> None:
+def test_seed_load_rejects_zero(db: None) -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("seed_load", "--conversations", "0")

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from apps.audit.queries import entries_for
 from apps.conversations.models import Conversation
-from tests.factories import Team, give, make_chatbot, make_user
+from tests.factories import Team, grant_credits, make_chatbot, make_user
 from tests.turns.new_turns import completed, opened
 
 SAID, ANSWERED = "What <b>I</b> said", "<script>answer()</script>"
@@ -19,7 +19,7 @@ SAID, ANSWERED = "What <b>I</b> said", "<script>answer()</script>"
 
 @pytest.fixture
 def conversation(team: Team) -> Conversation:
-    give(team.workspace, 10)
+    grant_credits(team.workspace, 10)
     turn = opened(make_chatbot(team.workspace), credits=1, text=SAID, metadata={"userId": "u-7"})
     completed(turn, ANSWERED)
     return Conversation.objects.get(workspace=team.workspace)
@@ -34,43 +34,43 @@ def support(db: None) -> Client:
     return client
 
 
-def read(client: Client, conversation: Conversation, *, reason: str | None = None) -> Any:
+def post_reason(client: Client, conversation: Conversation, *, reason: str | None = None) -> Any:
     address = reverse("admin:conversations_conversation_read", args=[conversation.id])
     return client.get(address) if reason is None else client.post(address, {"reason": reason})
 
 
-def log(conversation: Conversation) -> list[tuple[str, str, dict[str, Any]]]:
+def audit_log(conversation: Conversation) -> list[tuple[str, str, dict[str, Any]]]:
     """What the workspace's log says since its chatbot was made."""
     entries = entries_for(conversation.workspace_id).exclude(action="chatbot.created")
     return [(entry.action, entry.target_id, entry.details) for entry in entries]
 
 
 @pytest.mark.parametrize("reason", [None, "", "because", " " * 40])
-def test_nothing_is_shown_without_a_reason(
+def test_messages_need_a_reason(
     support: Client, conversation: Conversation, reason: str | None
 ) -> None:
-    page = read(support, conversation, reason=reason)
+    page = post_reason(support, conversation, reason=reason)
     assert (page.status_code, page.context["lines"]) == (200, None)
-    assert ("I</b> said" in page.content.decode(), log(conversation)) == (False, [])
+    assert ("I</b> said" in page.content.decode(), audit_log(conversation)) == (False, [])
 
 
-def test_reason_opens_it_and_is_kept_where_the_owner_sees_it(
-    support: Client, conversation: Conversation
-) -> None:
-    page = read(support, conversation, reason="Ticket 4711: the answer was cut")
+def test_reason_shows_messages_and_is_audited(support: Client, conversation: Conversation) -> None:
+    page = post_reason(support, conversation, reason="Ticket 4711: the answer was cut")
     assert [line.text for line in page.context["lines"]] == [SAID, ANSWERED]
-    assert log(conversation) == [
+    assert audit_log(conversation) == [
         ("conversation.read", conversation.id, {"reason": "Ticket 4711: the answer was cut"})
     ]
 
 
-def test_what_was_said_is_inert(support: Client, conversation: Conversation) -> None:
-    page = read(support, conversation, reason="Ticket 4711: the answer was cut").content.decode()
+def test_messages_are_escaped(support: Client, conversation: Conversation) -> None:
+    page = post_reason(
+        support, conversation, reason="Ticket 4711: the answer was cut"
+    ).content.decode()
     assert (SAID in page, ANSWERED in page) == (False, False)
     assert "What &lt;b&gt;I&lt;/b&gt; said" in page
     assert "&lt;script&gt;answer()&lt;/script&gt;" in page
 
 
-def test_conversation_that_is_not_there_is_not_found(support: Client, db: None) -> None:
+def test_absent_conversation_is_not_found(support: Client, db: None) -> None:
     address = reverse("admin:conversations_conversation_read", args=["c" * 25])
     assert support.get(address).status_code == 404

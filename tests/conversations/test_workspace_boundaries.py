@@ -29,61 +29,61 @@ def copy(row: models.Model, **changes: Any) -> None:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
-def settle_constraints() -> None:
+def check_constraints_now() -> None:
     """Have the database check now what it would check at the commit."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 @pytest.fixture
-def mine(team: Team) -> Turn:
+def own_turn(team: Team) -> Turn:
     """A turn of Alice's workspace."""
     return opened(make_chatbot(team.workspace))
 
 
 @pytest.fixture
-def theirs(team: Team) -> Turn:
+def foreign_turn(team: Team) -> Turn:
     """A turn of Charlie's workspace."""
-    return opened(make_chatbot(team.outside))
+    return opened(make_chatbot(team.other_workspace))
 
 
-def test_conversation_never_points_at_anothers_chatbot(mine: Turn, theirs: Turn) -> None:
+def test_conversation_cannot_have_foreign_chatbot(mine: Turn, theirs: Turn) -> None:
     copy(mine.conversation)
     with pytest.raises(IntegrityError, match="conversation_chatbot_same_workspace"):
         copy(mine.conversation, chatbot_id=theirs.chatbot_id)
 
 
-def test_turn_never_points_at_anothers_chatbot(mine: Turn, theirs: Turn) -> None:
+def test_turn_cannot_have_foreign_chatbot(mine: Turn, theirs: Turn) -> None:
     settled = {"status": "failed", "settled_at": mine.created_at}
     copy(mine, **settled)
     with pytest.raises(IntegrityError, match="turn_chatbot_same_workspace"):
         copy(mine, chatbot_id=theirs.chatbot_id, **settled)
 
 
-def test_turn_never_points_at_anothers_conversation(mine: Turn, theirs: Turn) -> None:
+def test_turn_cannot_have_foreign_conversation(mine: Turn, theirs: Turn) -> None:
     settled = {"status": "failed", "settled_at": mine.created_at}
     with pytest.raises(IntegrityError, match="turn_conversation_same_workspace"):
         copy(mine, conversation_id=theirs.conversation_id, **settled)
 
 
-def test_turn_never_points_at_anothers_key(mine: Turn, team: Team) -> None:
+def test_turn_cannot_have_foreign_api_key(mine: Turn, team: Team) -> None:
     settled = {"status": "failed", "settled_at": mine.created_at}
     keys = [
         issue_key(workspace=workspace, name="test")[0]
-        for workspace in (team.workspace, team.outside)
+        for workspace in (team.workspace, team.other_workspace)
     ]
     copy(mine, api_key_id=keys[0].id, **settled)
     with pytest.raises(IntegrityError, match="turn_api_key_same_workspace"):
         copy(mine, api_key_id=keys[1].id, **settled)
 
 
-def test_message_never_points_at_anothers_turn(mine: Turn, theirs: Turn) -> None:
+def test_message_cannot_have_foreign_turn(mine: Turn, theirs: Turn) -> None:
     message = Message.objects.get(turn=mine)
     with pytest.raises(IntegrityError, match="message_turn_same_workspace"):
         copy(message, role="assistant", turn_id=theirs.id)
 
 
-def test_message_never_points_at_anothers_conversation(mine: Turn, theirs: Turn) -> None:
+def test_message_cannot_have_foreign_conversation(mine: Turn, theirs: Turn) -> None:
     message = Message.objects.get(turn=mine)
     copy(message, role="assistant")
     Message.objects.filter(role="assistant").delete()
@@ -92,28 +92,26 @@ def test_message_never_points_at_anothers_conversation(mine: Turn, theirs: Turn)
 
 
 @pytest.mark.parametrize("table", [Conversation, Turn, Message])
-def test_row_never_moves_to_another_workspace(
+def test_row_cannot_move_to_another_workspace(
     mine: Turn, theirs: Turn, table: type[models.Model]
 ) -> None:
     rows = table._default_manager.filter(workspace=mine.workspace_id)
     rows.update(workspace=theirs.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
-        settle_constraints()
+        check_constraints_now()
 
 
-def test_chatbot_with_conversations_never_moves_to_another_workspace(
-    mine: Turn, theirs: Turn
-) -> None:
+def test_chatbot_with_conversations_cannot_move(mine: Turn, theirs: Turn) -> None:
     Chatbot.objects.filter(pk=mine.chatbot_id).update(workspace=theirs.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
-        settle_constraints()
+        check_constraints_now()
 
 
-def test_one_turn_runs_in_a_conversation(mine: Turn) -> None:
+def test_conversation_has_one_running_turn(mine: Turn) -> None:
     with pytest.raises(IntegrityError, match="conversations_one_running_turn"):
         copy(mine)
 
 
-def test_one_message_of_a_role_belongs_to_a_turn(mine: Turn) -> None:
+def test_turn_has_one_message_per_role(mine: Turn) -> None:
     with pytest.raises(IntegrityError, match="conversations_one_message_a_role"):
         copy(Message.objects.get(turn=mine))

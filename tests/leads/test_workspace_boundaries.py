@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from apps.conversations.models import Conversation
 from apps.leads.models import CapturedField, Lead, Reading
-from tests.conversations.test_workspace_boundaries import copy, settle_constraints
+from tests.conversations.test_workspace_boundaries import check_constraints_now, copy
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation, make_turn
 
@@ -45,4 +45,4 @@ def test_reading_stays_in_its_workspace(mine: Conversation, theirs: Conversation
     turn = make_turn(theirs.chatbot, "Hello")
     Reading.objects.create(turn=turn, workspace_id=mine.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
-        settle_constraints()
+        check_constraints_now()

@@ -12,7 +12,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
-from tests.conversations.export_helpers import asked, make_export
+from tests.conversations.export_helpers import make_export, make_pending_export
 from tests.dashboard.page_client import (
     clients_by_role,
     count_queries_at_1_and_50_rows,
@@ -72,7 +72,7 @@ def test_export_uses_the_filters_of_the_list(team: Team, bob: Client) -> None:
 
 def test_page_reloads_until_exports_are_written(team: Team, bob: Client) -> None:
     completed(opened(make_chatbot(team.workspace)))
-    asked(team.workspace)
+    make_pending_export(team.workspace)
     page = page_path(team.workspace, EXPORTS)
     assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
     write_pending_exports(max_seconds=60)
@@ -82,7 +82,7 @@ def test_page_reloads_until_exports_are_written(team: Team, bob: Client) -> None
 
 
 def test_running_export_shows_progress(team: Team, bob: Client) -> None:
-    export = asked(team.workspace)
+    export = make_pending_export(team.workspace)
     Export.objects.filter(pk=export.pk).update(
         status="running", conversations_total=200, conversations_done=50
     )
@@ -91,7 +91,7 @@ def test_running_export_shows_progress(team: Team, bob: Client) -> None:
 
 
 def test_failed_export_shows_its_error(team: Team, bob: Client) -> None:
-    export = asked(team.workspace)
+    export = make_pending_export(team.workspace)
     Export.objects.filter(pk=export.pk).update(
         status="failed", error="It is too large.", finished_at=export.created_at
     )
@@ -101,7 +101,7 @@ def test_failed_export_shows_its_error(team: Team, bob: Client) -> None:
 
 def test_too_many_exports_are_rejected(team: Team, bob: Client) -> None:
     for _ in range(MAX_UNFINISHED_EXPORTS):
-        asked(team.workspace)
+        make_pending_export(team.workspace)
     answer = bob.post(page_path(team.workspace, f"{EXPORTS}/ask"), {"format": "csv"}, follow=True)
     assert shown_messages(answer) == [
         "Wait for an export: 3 of this workspace are not finished yet."
@@ -129,7 +129,7 @@ def test_completed_export_is_downloaded(web: WebProcess, live_team: Team) -> Non
 
 
 def test_unknown_export_is_not_found(team: Team, bob: Client) -> None:
-    foreign, unfinished = make_export(team.other_workspace), asked(team.workspace)
+    foreign, unfinished = make_export(team.other_workspace), make_pending_export(team.workspace)
     for export_id in (unfinished.id, foreign.id, new_id(), "nothing"):
         found = bob.get(page_path(team.workspace, f"{EXPORTS}/{export_id}/download"))
         assert found.status_code == 404

@@ -82,7 +82,7 @@ def test_amount_is_a_whole_number(team: Team, amount: str, is_valid: bool) -> No
 
 def test_each_row_lists_all_its_errors(team: Team) -> None:
     slug = team.workspace.slug
-    formula = "which a spreadsheet takes for a formula."
+    formula = "which spreadsheets read as a formula."
     assert row_errors(
         f"{slug},5,goodwill,fine,,",
         "nowhere,much,gift,,,tomorrow",
@@ -99,7 +99,7 @@ def test_each_row_lists_all_its_errors(team: Team) -> None:
             "Enter a reason.",
             "The expiry must be a date such as 2027-12-31, or empty.",
         ],
-        [f"{team.workspace.id} is in row 2 already. Add the amounts up."],
+        [f"{team.workspace.id} is already in row 2. Combine the amounts."],
         [
             f"The reason begins with =, {formula}",
             f"The reference begins with @, {formula}",

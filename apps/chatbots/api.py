@@ -35,8 +35,8 @@ def list_chatbots(
     request: HttpRequest, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ChatbotListSchema]:
     """The workspace's chatbots, newest first."""
-    found = queries.chatbots_for(get_caller(request).workspace_id)
-    page = paginate_newest_first(found, cursor=cursor, limit=limit)
+    chatbots = queries.chatbots_for(get_caller(request).workspace_id)
+    page = paginate_newest_first(chatbots, cursor=cursor, limit=limit)
     rows = [ChatbotSchema.from_chatbot(chatbot) for chatbot in page.rows]
     return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
 
@@ -84,8 +84,8 @@ def list_chatbot_versions(
     request: HttpRequest, chatbot_id: str, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuccessSchema[ChatbotVersionListSchema]:
     """The chatbot's versions, newest first: who changed what, and when."""
-    found = queries.versions_for(_chatbot(request, chatbot_id))
-    page = paginate_newest_first(found, cursor=cursor, limit=limit)
+    versions = queries.versions_for(_chatbot(request, chatbot_id))
+    page = paginate_newest_first(versions, cursor=cursor, limit=limit)
     rows = [ChatbotVersionSchema.from_version(version) for version in page.rows]
     return SuccessSchema(data=ChatbotVersionListSchema(versions=rows, next_cursor=page.next_cursor))
 

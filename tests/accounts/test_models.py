@@ -75,5 +75,5 @@ def test_database_rejects_an_email_that_differs_only_in_case(team: Team) -> None
 
 
 def test_user_is_found_from_async_code(team: Team) -> None:
-    found = async_to_sync(User.objects.aget_by_natural_key)(team.alice.email.upper())
-    assert found == team.alice
+    user = async_to_sync(User.objects.aget_by_natural_key)(team.alice.email.upper())
+    assert user == team.alice

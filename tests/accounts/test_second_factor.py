@@ -88,24 +88,24 @@ def test_login_requires_the_code() -> None:
 def test_recovery_code_works_once() -> None:
     user, client, _ = make_protected_user()
     first, *_ = shown_recovery_codes(client)
-    found = []
+    signed_in = []
     for _ in range(2):
         browser = new_browser()
         log_in(browser, user.email)
         browser.post("/login/second-factor", {"code": first})
-        found.append(is_signed_in(browser))
-    assert found == [True, False]
+        signed_in.append(is_signed_in(browser))
+    assert signed_in == [True, False]
 
 
 def test_app_code_works_once() -> None:
     user, _, secret = make_protected_user()
-    shown, found = totp_code(secret), []
+    code, signed_in = totp_code(secret), []
     for _ in range(2):
         browser = new_browser()
         log_in(browser, user.email)
-        browser.post("/login/second-factor", {"code": shown})
-        found.append(is_signed_in(browser))
-    assert found == [True, False]
+        browser.post("/login/second-factor", {"code": code})
+        signed_in.append(is_signed_in(browser))
+    assert signed_in == [True, False]
 
 
 def test_login_codes_are_rate_limited() -> None:
@@ -142,10 +142,10 @@ def test_secrets_are_stored_encrypted() -> None:
 
 def test_secrets_are_readable_after_a_key_rotation(settings: object) -> None:
     adapter = SecondFactorAdapter()
-    kept = adapter.encrypt("secret")
+    encrypted = adapter.encrypt("secret")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]
     settings.SECRET_KEY = "another-" + "key" * 20  # type: ignore[attr-defined]
-    assert adapter.decrypt(kept) == "secret"
+    assert adapter.decrypt(encrypted) == "secret"
 
 
 @pytest.mark.parametrize(

@@ -129,12 +129,12 @@ def test_invalid_sign_up_creates_nothing(fields: dict[str, str], wrong: list[str
 
 def test_wrong_password_and_unknown_address_look_the_same() -> None:
     user = make_registered_user()
-    found = [
+    errors = [
         form_errors(log_in(new_browser(), email, "wrong-password"))
         for email in (user.email, new_email())
     ]
-    assert found[0] == found[1]
-    assert list(found[0]) == ["__all__"]
+    assert errors[0] == errors[1]
+    assert list(errors[0]) == ["__all__"]
 
 
 def test_login_redirects_only_within_the_site() -> None:
@@ -169,8 +169,8 @@ def test_login_is_rate_limited_per_ip_address() -> None:
 
 def test_sign_up_is_rate_limited_per_ip_address() -> None:
     address = f"2001:db8:{new_id()[-4:].encode().hex()[:4]}:2::1"
-    found = [sign_up(new_browser(address), "nobody", "Acme").status_code for _ in range(21)]
-    assert found == [200] * 20 + [429]
+    statuses = [sign_up(new_browser(address), "nobody", "Acme").status_code for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
 
 
 def test_logout_requires_post() -> None:

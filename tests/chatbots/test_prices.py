@@ -85,6 +85,6 @@ def test_admin_shows_the_price_history(team: Team) -> None:
     client = Client()
     client.force_login(make_user("staff", is_staff=True, is_superuser=True))
     page = client.get(reverse("admin:chatbots_languagemodel_change", args=[model.pk]))
-    shown = page.content.decode()
-    for words in ("2 a reply", "7 per 1,000 tokens in", team.alice.email):
-        assert shown.count(words) > 0, words
+    html = page.content.decode()
+    for text in ("2 a reply", "7 per 1,000 tokens in", team.alice.email):
+        assert html.count(text) > 0, text

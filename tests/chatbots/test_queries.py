@@ -18,8 +18,8 @@ def test_get_active_chatbot_runs_one_query(
     for _ in range(others):
         make_chatbot(team.workspace)
     with django_assert_num_queries(1):
-        found = get_active_chatbot(team.workspace.id, chatbot.id)
-        assert (found, found.language_model) == (chatbot, chatbot.language_model)
+        result = get_active_chatbot(team.workspace.id, chatbot.id)
+        assert (result, result.language_model) == (chatbot, chatbot.language_model)
 
 
 def test_absent_foreign_and_inactive_chatbots_raise_one_error(

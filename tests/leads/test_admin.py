@@ -20,7 +20,7 @@ def staff(team: Team) -> Client:
 
 
 @pytest.mark.parametrize(
-    ("search", "found"),
+    ("search", "names"),
     [
         ("ana SILVA", ["Ana Silva"]),
         ("BO@example.com", ["Bo"]),
@@ -29,13 +29,13 @@ def staff(team: Team) -> Client:
     ],
 )
 def test_search_finds_leads_by_name_email_or_phone(
-    staff: Client, team: Team, search: str, found: list[str]
+    staff: Client, team: Team, search: str, names: list[str]
 ) -> None:
     chatbot = make_chatbot(team.workspace)
     make_lead(chatbot, name="Ana Silva")
     make_lead(chatbot, name="Bo", email="bo@example.com", phone="+442079460958")
     page = staff.get(LIST, {"q": search})
-    assert [lead.name for lead in page.context["cl"].queryset] == found
+    assert [lead.name for lead in page.context["cl"].queryset] == names
 
 
 def test_html_in_a_lead_is_escaped(staff: Client, team: Team) -> None:

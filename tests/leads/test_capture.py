@@ -27,15 +27,15 @@ def chatbot(team: Team) -> Chatbot:
 
 
 def saved_leads(chatbot: Chatbot) -> list[tuple[str, str | None, str]]:
-    found = Lead.objects.filter(chatbot=chatbot).order_by("created_at", "id")
-    return list(found.values_list("name", "email", "phone"))
+    leads = Lead.objects.filter(chatbot=chatbot).order_by("created_at", "id")
+    return list(leads.values_list("name", "email", "phone"))
 
 
 def citations(chatbot: Chatbot) -> list[tuple[str, str, str]]:
     """Field, value and message text of the citations, in the order of the conversation."""
-    found = CapturedField.objects.filter(lead__chatbot=chatbot)
-    found = found.order_by("message__created_at", "field")
-    return list(found.values_list("field", "value", "message__text"))
+    citations = CapturedField.objects.filter(lead__chatbot=chatbot)
+    citations = citations.order_by("message__created_at", "field")
+    return list(citations.values_list("field", "value", "message__text"))
 
 
 def test_details_of_one_message_create_a_lead(chatbot: Chatbot) -> None:

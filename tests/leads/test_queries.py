@@ -42,8 +42,8 @@ def chatbot(team: Team) -> Chatbot:
     ],
 )
 def test_search_matches_names_and_emails(chatbot: Chatbot, search: str, emails: list[str]) -> None:
-    found = leads_for(chatbot.workspace_id, search=search)
-    assert sorted(str(lead.email) for lead in found) == emails
+    leads = leads_for(chatbot.workspace_id, search=search)
+    assert sorted(str(lead.email) for lead in leads) == emails
 
 
 def test_filters_are_combined(chatbot: Chatbot) -> None:

@@ -198,8 +198,8 @@ def test_concurrent_accepts_create_one_member(committed: None) -> None:
             connection.close()
 
     with ThreadPoolExecutor(4) as threads:
-        found = set(threads.map(accept_again, range(4)))
-    assert found == {get_member(team.workspace, charlie).id}
+        member_ids = set(threads.map(accept_again, range(4)))
+    assert member_ids == {get_member(team.workspace, charlie).id}
     assert entries_for(team.workspace.id).filter(action="invitation.accepted").count() == 1
 
 

@@ -173,11 +173,11 @@ def test_concurrent_leaves_keep_one_owner(committed: None, _: int) -> None:
         get_member(team.workspace, team.alice),
         add_new_member(team.workspace, Role.OWNER),
     )
-    found = run_concurrently(
+    results = run_concurrently(
         lambda: leave_workspace(workspace=team.workspace, member=first, actor=actor_for(first)),
         lambda: leave_workspace(workspace=team.workspace, member=second, actor=actor_for(second)),
     )
-    assert found == ["LastOwner", "done"]
+    assert results == ["LastOwner", "done"]
     assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 
@@ -188,11 +188,11 @@ def test_concurrent_demotions_keep_one_owner(committed: None, _: int) -> None:
         get_member(team.workspace, team.alice),
         add_new_member(team.workspace, Role.OWNER),
     )
-    found = run_concurrently(
+    results = run_concurrently(
         lambda: change(team, get_member(team.workspace, second.user), Role.VIEWER, first),
         lambda: change(team, get_member(team.workspace, first.user), Role.VIEWER, second),
     )
-    assert found == ["OwnerRequired", "done"]
+    assert results == ["OwnerRequired", "done"]
     assert list(roles_by_email(team.workspace).values()).count("owner") == 1
 
 

@@ -1,75 +1,74 @@
-// Charts: <figure class="chart" data-chart> with its numbers in the table that is shown beside it,
-// so that what is drawn and what is read out cannot differ.
+// Charts: draws each <figure class="chart" data-chart> from the numbers in its own table.
 
-const HEIGHT = 190;
+const CHART_HEIGHT = 190;
 
-const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const cssVariable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// A colour that a canvas understands, from a custom property that may be light-dark(…).
-const colour = (name) => {
+// Resolves a custom property, which may be light-dark(…), to a color for the canvas.
+const resolveColor = (name) => {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
   document.body.append(probe);
-  const found = getComputedStyle(probe).color;
+  const color = getComputedStyle(probe).color;
   probe.remove();
-  return found;
+  return color;
 };
 
-const numbers = (figure) => {
+const readTable = (figure) => {
   const rows = [...figure.querySelectorAll("details tbody tr")];
   const names = [...figure.querySelectorAll("details thead th")].slice(1).map((cell) => cell.textContent.trim());
   const times = rows.map((row) => Date.parse(row.querySelector("time").dateTime) / 1000);
-  const columns = names.map((_, at) => rows.map((row) => Number(row.cells[at + 1].textContent)));
-  return { names, times, columns, moments: rows.map((row) => row.cells[0].textContent.trim()) };
+  const columns = names.map((_, i) => rows.map((row) => Number(row.cells[i + 1].textContent)));
+  return { names, times, columns, timeLabels: rows.map((row) => row.cells[0].textContent.trim()) };
 };
 
-// What the pointer or the arrow keys are at, in words under the chart.
-const reader = (figure, { names, columns, moments }) => {
-  const place = figure.querySelector(".readout");
+// Shows the values at the cursor below the chart.
+const createReadout = (figure, { names, columns, timeLabels }) => {
+  const readout = figure.querySelector(".readout");
   const unit = figure.dataset.unit;
-  const say = (number) => number.toLocaleString("en") + unit;
-  const told = (at) => names.map((name, n) => (names.length > 1 ? `${name.toLowerCase()} ` : "") + say(columns[n][at]));
-  return (at) => {
-    place.textContent = at === null || at === undefined ? "" : `${moments[at]}: ${told(at).join(", ")}`;
+  const format = (number) => number.toLocaleString("en") + unit;
+  const valuesAt = (i) => names.map((name, n) => (names.length > 1 ? `${name.toLowerCase()} ` : "") + format(columns[n][i]));
+  return (i) => {
+    readout.textContent = i === null || i === undefined ? "" : `${timeLabels[i]}: ${valuesAt(i).join(", ")}`;
   };
 };
 
 const draw = (figure) => {
-  const known = numbers(figure);
-  const { names, times, columns } = known;
-  const lines = [colour("--accent"), colour("--warn"), colour("--good"), colour("--bad")];
-  const axis = { stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${ink("--sans")}` };
+  const data = readTable(figure);
+  const { names, times, columns } = data;
+  const colors = [resolveColor("--accent"), resolveColor("--warn"), resolveColor("--good"), resolveColor("--bad")];
+  const axis = { stroke: resolveColor("--ink-soft"), grid: { stroke: resolveColor("--line"), width: 1 }, ticks: { show: false }, font: `12px ${cssVariable("--sans")}` };
   const byDay = times.at(-1) - times[0] > 2 * 86400;
-  const says = new Intl.DateTimeFormat("en-GB", byDay
+  const timeFormat = new Intl.DateTimeFormat("en-GB", byDay
     ? { day: "numeric", month: "short", timeZone: "UTC" }
     : { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
-  const moments = { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map((time) => says.format(time * 1000)) };
-  const place = figure.querySelector(".plot");
-  const read = reader(figure, known);
-  place.replaceChildren();
+  const timeAxis = { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map((time) => timeFormat.format(time * 1000)) };
+  const container = figure.querySelector(".plot");
+  const showValues = createReadout(figure, data);
+  container.replaceChildren();
   const plot = new uPlot(
     {
-      width: place.clientWidth,
-      height: HEIGHT,
+      width: container.clientWidth,
+      height: CHART_HEIGHT,
       padding: [8, 24, 0, 0],
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "UTC"),
       cursor: { y: false, drag: { setScale: false } },
       legend: { show: false },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.05, 1)] } },
-      axes: [moments, { ...axis, size: 44 }],
-      series: [{}, ...names.map((label, at) => ({ label, stroke: lines[at % 4], width: 2, fill: names.length === 1 ? `color-mix(in oklch, ${lines[0]} 12%, transparent)` : undefined, points: { show: times.length < 3 } }))],
-      hooks: { setCursor: [({ cursor }) => read(cursor.idx)] },
+      axes: [timeAxis, { ...axis, size: 44 }],
+      series: [{}, ...names.map((label, i) => ({ label, stroke: colors[i % 4], width: 2, fill: names.length === 1 ? `color-mix(in oklch, ${colors[0]} 12%, transparent)` : undefined, points: { show: times.length < 3 } }))],
+      hooks: { setCursor: [({ cursor }) => showValues(cursor.idx)] },
     },
     [times, ...columns],
-    place,
+    container,
   );
-  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  place.onkeydown = (event) => {
+  new ResizeObserver(() => plot.setSize({ width: container.clientWidth, height: CHART_HEIGHT })).observe(container);
+  container.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const at = Math.min(Math.max((plot.cursor.idx ?? times.length) + step, 0), times.length - 1);
-    plot.setCursor({ left: plot.valToPos(times[at], "x"), top: 0 });
+    const i = Math.min(Math.max((plot.cursor.idx ?? times.length) + step, 0), times.length - 1);
+    plot.setCursor({ left: plot.valToPos(times[i], "x"), top: 0 });
   };
 };
 

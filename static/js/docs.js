@@ -1,75 +1,75 @@
-// The docs pages: languages that stay chosen, copying an example, sending a message to the echo.
+// The docs pages: language tabs, copy buttons and Try it.
 
 const examples = [...document.querySelectorAll("[data-example]")];
-const tabsOf = (example) => [...example.querySelectorAll("[role=tab]")];
-const panelOf = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
+const tabsIn = (example) => [...example.querySelectorAll("[role=tab]")];
+const panelFor = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
 
-// Show a language in every example that has it; the others keep what they show.
-const choose = (language) => {
+// Selects a language in every example that has it.
+const selectLanguage = (language) => {
   for (const example of examples) {
-    const tabs = tabsOf(example);
+    const tabs = tabsIn(example);
     if (!tabs.some((tab) => tab.dataset.language === language)) continue;
     for (const tab of tabs) {
-      const chosen = tab.dataset.language === language;
-      tab.setAttribute("aria-selected", String(chosen));
-      tab.tabIndex = chosen ? 0 : -1;
-      panelOf(tab).hidden = !chosen;
+      const isSelected = tab.dataset.language === language;
+      tab.setAttribute("aria-selected", String(isSelected));
+      tab.tabIndex = isSelected ? 0 : -1;
+      panelFor(tab).hidden = !isSelected;
     }
   }
 };
-const remember = (language) => {
-  choose(language);
+const saveLanguage = (language) => {
+  selectLanguage(language);
   document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`;
 };
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 for (const example of examples) {
-  const tabs = tabsOf(example);
+  const tabs = tabsIn(example);
   for (const tab of tabs) {
-    tab.addEventListener("click", () => remember(tab.dataset.language));
+    tab.addEventListener("click", () => saveLanguage(tab.dataset.language));
     tab.addEventListener("keydown", (event) => {
       const step = STEPS[event.key];
       if (!step) return;
       const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
-      remember(next.dataset.language);
+      saveLanguage(next.dataset.language);
       next.focus();
     });
   }
-  const copy = example.querySelector("[data-copy-example]");
-  copy.addEventListener("click", async () => {
-    const shown = example.querySelector("[role=tabpanel]:not([hidden])");
-    await navigator.clipboard.writeText(shown.textContent);
-    copy.textContent = "Copied";
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
+  const copyButton = example.querySelector("[data-copy-example]");
+  copyButton.addEventListener("click", async () => {
+    const panel = example.querySelector("[role=tabpanel]:not([hidden])");
+    await navigator.clipboard.writeText(panel.textContent);
+    copyButton.textContent = "Copied";
+    setTimeout(() => (copyButton.textContent = "Copy"), 1500);
   });
 }
 
-// Where the list of pages is a strip that scrolls, it begins with the page that one is on.
-const here = document.querySelector(".docs-pages [aria-current]");
-const strip = here?.closest(".docs-pages");
-if (strip) strip.scrollLeft = here.getBoundingClientRect().left - strip.getBoundingClientRect().left;
+// Scrolls a horizontal list of pages to the current one.
+const currentPage = document.querySelector(".docs-pages [aria-current]");
+const pageList = currentPage?.closest(".docs-pages");
+if (pageList) pageList.scrollLeft = currentPage.getBoundingClientRect().left - pageList.getBoundingClientRect().left;
 
-// Try it: what came back, headers first, as curl --include would show it.
+// Try it: shows the response with its headers, like curl --include.
 const form = document.querySelector("[data-try]");
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const shown = document.querySelector("[data-try-answer]");
+  const output = document.querySelector("[data-try-answer]");
   const button = form.querySelector("[type=submit]");
   button.disabled = true;
   try {
-    const answer = await fetch(form.action, {
+    const response = await fetch(form.action, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ message: form.elements.message.value, stream: form.elements.stream.checked }),
     });
-    const text = await answer.text();
-    const type = answer.headers.get("Content-Type");
-    const head = [`HTTP ${answer.status}`, `Content-Type: ${type}`, `X-Request-Id: ${answer.headers.get("X-Request-Id")}`];
+    const text = await response.text();
+    const type = response.headers.get("Content-Type");
+    const headers = [`HTTP ${response.status}`, `Content-Type: ${type}`, `X-Request-Id: ${response.headers.get("X-Request-Id")}`];
     const body = type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
-    shown.textContent = `${head.join("\n")}\n\n${body}`;
+    output.textContent = `${headers.join("\n")}\n\n${body}`;
   } catch {
-    shown.textContent = "Can't reach the server. Try again.";
+    output.textContent = "Can't reach the server. Try again.";
   }
-  shown.hidden = false;
+  output.hidden = false;
   button.disabled = false;
 });

@@ -1,16 +1,16 @@
-// Markdown that a model or a visitor wrote, as elements that can do nothing. HTML in it stays text;
-// what the parser makes of the rest goes through DOMPurify, by a list of what is allowed.
+// Renders untrusted Markdown. HTML in it is escaped, and the parser's output is sanitized by
+// DOMPurify with an allowlist.
 
-const escaped = (text) => text.replace(/[&<>"']/g, (sign) => `&#${sign.codePointAt(0)};`);
+const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 
 const parser = new marked.Marked({
   gfm: true,
   breaks: true,
   renderer: {
-    html: ({ text }) => escaped(text),
-    image: ({ text, href }) => escaped(text || href),
+    html: ({ text }) => escapeHtml(text),
+    image: ({ text, href }) => escapeHtml(text || href),
     heading({ tokens }) {
-      // A heading of the answer is none of the page's.
+      // Headings would disturb the outline of the page.
       return `<p><strong>${this.parser.parseInline(tokens)}</strong></p>`;
     },
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
@@ -29,13 +29,13 @@ const POLICY = {
   RETURN_DOM_FRAGMENT: true,
 };
 
-// Put the text into the element, rendered.
+// Replaces the element's content by the rendered text.
 export const render = (element, text) => {
-  const made = purifier.sanitize(parser.parse(text), POLICY);
-  for (const link of made.querySelectorAll("a")) {
+  const fragment = purifier.sanitize(parser.parse(text), POLICY);
+  for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
   }
-  for (const block of made.querySelectorAll("pre")) block.tabIndex = 0; // it may scroll
-  element.replaceChildren(made);
+  for (const block of fragment.querySelectorAll("pre")) block.tabIndex = 0; // scrollable by keyboard
+  element.replaceChildren(fragment);
 };

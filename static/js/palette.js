@@ -1,40 +1,40 @@
-// The command palette: Ctrl or ⌘ and K. Finds the entries that the server wrote into the page.
+// The command palette (Ctrl+K or ⌘K). Filters the options in the page.
 
 const palette = document.querySelector("#palette");
 if (palette) {
   const input = palette.querySelector("input");
-  const none = palette.querySelector(".none");
-  const byId = palette.querySelector("[data-by-id]");
-  const findsAt = byId.querySelector("a").getAttribute("href");
+  const noResults = palette.querySelector(".none");
+  const idOption = palette.querySelector("[data-by-id]");
+  const searchUrl = idOption.querySelector("a").getAttribute("href");
   const options = [...palette.querySelectorAll("[role=option]")];
-  let chosen = null;
+  let selected = null;
 
-  const choose = (option) => {
-    chosen?.setAttribute("aria-selected", "false");
-    chosen = option ?? null;
-    chosen?.setAttribute("aria-selected", "true");
-    chosen?.scrollIntoView({ block: "nearest" });
-    if (chosen) input.setAttribute("aria-activedescendant", chosen.id);
+  const select = (option) => {
+    selected?.setAttribute("aria-selected", "false");
+    selected = option ?? null;
+    selected?.setAttribute("aria-selected", "true");
+    selected?.scrollIntoView({ block: "nearest" });
+    if (selected) input.setAttribute("aria-activedescendant", selected.id);
     else input.removeAttribute("aria-activedescendant");
   };
-  const shown = () => options.filter((option) => !option.hidden);
-  const find = () => {
+  const visibleOptions = () => options.filter((option) => !option.hidden);
+  const filterOptions = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const id = /^\s*(c[0-9a-z]{24})\s*$/.exec(input.value)?.[1];
-    byId.hidden = !id;
-    if (id) byId.querySelector("a").href = findsAt + id;
+    idOption.hidden = !id;
+    if (id) idOption.querySelector("a").href = searchUrl + id;
     for (const option of options) {
-      if (option === byId) continue;
+      if (option === idOption) continue;
       const text = option.textContent.toLowerCase();
       option.hidden = !words.every((word) => text.includes(word));
     }
-    none.querySelector("[data-query]").textContent = input.value.trim();
-    none.hidden = shown().length > 0;
-    choose(shown()[0]);
+    noResults.querySelector("[data-query]").textContent = input.value.trim();
+    noResults.hidden = visibleOptions().length > 0;
+    select(visibleOptions()[0]);
   };
   const open = () => {
     input.value = "";
-    find();
+    filterOptions();
     palette.showModal();
   };
 
@@ -45,13 +45,13 @@ if (palette) {
     }
   });
   for (const button of document.querySelectorAll("[data-palette]")) button.addEventListener("click", open);
-  input.addEventListener("input", find);
+  input.addEventListener("input", filterOptions);
   input.addEventListener("keydown", (event) => {
-    const list = shown();
-    const at = list.indexOf(chosen);
-    if (event.key === "ArrowDown") choose(list[Math.min(at + 1, list.length - 1)]);
-    else if (event.key === "ArrowUp") choose(list[Math.max(at - 1, 0)]);
-    else if (event.key === "Enter") chosen?.querySelector("a").click();
+    const visible = visibleOptions();
+    const index = visible.indexOf(selected);
+    if (event.key === "ArrowDown") select(visible[Math.min(index + 1, visible.length - 1)]);
+    else if (event.key === "ArrowUp") select(visible[Math.max(index - 1, 0)]);
+    else if (event.key === "Enter") selected?.querySelector("a").click();
     else return;
     event.preventDefault();
   });

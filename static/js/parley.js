@@ -1,9 +1,9 @@
-// Small manners of every page. Each works on attributes in the HTML; none is needed to read a page.
+// Behavior of all pages, driven by data attributes. Every page can be read without it.
 
-const on = (type, selector, act) =>
+const on = (type, selector, handler) =>
   document.addEventListener(type, (event) => {
     const target = event.target instanceof Element && event.target.closest(selector);
-    if (target) act(target, event);
+    if (target) handler(target, event);
   });
 
 // Copy: <button data-copy="#id"> copies the text or value of that element.
@@ -16,48 +16,48 @@ on("click", "[data-copy]", async (button) => {
   setTimeout(() => (label.textContent = before), 1500);
 });
 
-// Dialogs: <button data-opens="#id">, <button data-closes>. One dialog serves many rows: the button
-// says where its form goes (data-action) and what it is about (data-named, shown in [data-name]).
+// Dialogs: <button data-opens="#id">, <button data-closes>. Rows can share a dialog: the button sets
+// the form's action (data-action) and the name shown in [data-name] (data-named).
 on("click", "[data-opens]", (button) => {
   const { opens, action, named } = button.dataset;
   const dialog = document.querySelector(opens);
   if (action) dialog.querySelector("form").action = action;
-  for (const place of dialog.querySelectorAll("[data-name]")) place.textContent = named ?? "";
+  for (const element of dialog.querySelectorAll("[data-name]")) element.textContent = named ?? "";
   dialog.showModal();
 });
 on("click", "[data-closes]", (button) => button.closest("dialog").close());
 
-// A destructive form names the thing: its button stays off until the name has been typed.
+// Destructive forms: the submit button is disabled until the name is typed.
 on("input", "[data-must-equal]", (input) => {
   const same = input.value.trim() === input.dataset.mustEqual;
   input.form.querySelector("[type=submit]").disabled = !same;
 });
 
-// Toasts go by themselves unless they tell of an error; htmx may bring more of them.
+// Toasts disappear after 8 seconds, except errors. htmx can add more.
 on("click", ".toast [data-dismiss]", (button) => button.closest(".toast").remove());
-const fade = (toast) => {
+const hideLater = (toast) => {
   if (!toast.matches(".toast-error")) setTimeout(() => toast.remove(), 8000);
 };
 const toasts = document.querySelector(".toasts");
 if (toasts) {
-  for (const toast of toasts.querySelectorAll(".toast")) fade(toast);
+  for (const toast of toasts.querySelectorAll(".toast")) hideLater(toast);
   new MutationObserver((changes) => {
-    for (const { addedNodes } of changes) for (const node of addedNodes) if (node instanceof Element) fade(node);
+    for (const { addedNodes } of changes) for (const node of addedNodes) if (node instanceof Element) hideLater(node);
   }).observe(toasts, { childList: true });
 }
 
-// What htmx could not do: the form goes back to what the server knows, and the person is told.
-const failed = ({ target }) => {
+// Failed htmx requests: reset the form and show an error.
+const showRequestError = ({ target }) => {
   target.closest?.("form")?.reset();
   const toast = document.createElement("div");
   toast.className = "toast toast-error";
   toast.textContent = "Change not saved. Reload the page and try again.";
   if (target.closest?.("form")) toasts?.append(toast);
 };
-document.addEventListener("htmx:responseError", failed);
-document.addEventListener("htmx:sendError", failed);
+document.addEventListener("htmx:responseError", showRequestError);
+document.addEventListener("htmx:sendError", showRequestError);
 
-// Menus made of <details> close when one looks elsewhere.
+// <details> menus close on a click outside and on Escape.
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.dropdown[open]")) {
     if (!open.contains(event.target)) open.open = false;
@@ -92,7 +92,7 @@ if (sidebar && sidebarButton) {
   });
 }
 
-// Light, dark, or as the system says. The server reads the cookie, so no page flashes.
+// Theme switch. The server reads the cookie, so pages do not flash.
 on("click", "[data-theme-switch]", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme
@@ -102,30 +102,30 @@ on("click", "[data-theme-switch]", () => {
   document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
 });
 
-// Save bar: <form data-savebar> shows its bar when something differs, and says what.
+// Save bar: <form data-savebar> shows its bar with the names of the changed fields.
 for (const form of document.querySelectorAll("form[data-savebar]")) {
   const bar = form.querySelector(".savebar");
-  const says = bar.querySelector("[data-changes]");
-  const failed = form.querySelector("[aria-invalid=true]") !== null;
+  const changeList = bar.querySelector("[data-changes]");
+  const hasErrors = form.querySelector("[aria-invalid=true]") !== null;
   const fields = () =>
     [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.type !== "submit");
   const value = (field) => (field.type === "checkbox" || field.type === "radio" ? field.checked : field.value);
-  const before = new Map(fields().map((field) => [field, value(field)]));
-  const look = () => {
-    const changed = fields().filter((field) => value(field) !== before.get(field));
+  const savedValues = new Map(fields().map((field) => [field, value(field)]));
+  const update = () => {
+    const changed = fields().filter((field) => value(field) !== savedValues.get(field));
     const names = [...new Set(changed.map((field) => field.dataset.says ?? field.labels?.[0]?.textContent.trim()))];
-    bar.hidden = !failed && changed.length === 0;
-    says.textContent = names.filter(Boolean).join(", ");
+    bar.hidden = !hasErrors && changed.length === 0;
+    changeList.textContent = names.filter(Boolean).join(", ");
   };
-  form.addEventListener("input", look);
-  form.addEventListener("reset", () => setTimeout(look));
-  look();
+  form.addEventListener("input", update);
+  form.addEventListener("reset", () => setTimeout(update));
+  update();
 }
 
-// Where tabs are wider than the screen, the one that is open is in sight.
+// Scrolls the current tab into view.
 document.querySelector("nav.tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
-// Tables: up and down between rows, enter follows the row's link as any link.
+// Tables: the up and down keys move between the links of the rows.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   const row = document.activeElement?.closest?.(".table tbody tr");

@@ -1,14 +1,14 @@
-// The playground: a message goes to the chatbot as it is saved and, when something in the form of
-// changes differs, to the chatbot with these changes too. Each has a conversation of its own.
+// The playground: sends each message to the saved chatbot and, if the form has changes, also to the
+// chatbot with these changes. Each has its own conversation.
 
 import { render } from "./markdown.js";
 
-const place = document.querySelector("[data-playground]");
-const composer = place.querySelector("[data-composer]");
+const root = document.querySelector("[data-playground]");
+const composer = root.querySelector("[data-composer]");
 const input = composer.querySelector("textarea");
-const changes = place.querySelector("[data-changed-form]");
-const [send, halt] = ["[data-send]", "[data-stop]"].map((name) => composer.querySelector(name));
-const token = composer.querySelector("[name=csrfmiddlewaretoken]").value;
+const changesForm = root.querySelector("[data-changed-form]");
+const [sendButton, stopButton] = ["[data-send]", "[data-stop]"].map((name) => composer.querySelector(name));
+const csrfToken = composer.querySelector("[name=csrfmiddlewaretoken]").value;
 const panes = [...place.querySelectorAll("[data-pane]")].map((element) => ({
   element,
   thread: element.querySelector(".thread"),
@@ -18,27 +18,27 @@ const panes = [...place.querySelectorAll("[data-pane]")].map((element) => ({
 }));
 
 const post = (url, fields) =>
-  fetch(url, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams(fields) });
+  fetch(url, { method: "POST", headers: { "X-CSRFToken": csrfToken }, body: new URLSearchParams(fields) });
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
-const counted = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+const pluralize = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
-// One line of a thread, from its template: "said" or "answer".
-const line = (pane, name) => {
-  const made = document.querySelector(`#${name}`).content.firstElementChild.cloneNode(true);
-  pane.thread.append(made);
-  return made;
+// Appends a message from its template: "user-message" or "answer".
+const appendMessage = (pane, templateId) => {
+  const element = document.querySelector(`#${templateId}`).content.firstElementChild.cloneNode(true);
+  pane.thread.append(element);
+  return element;
 };
-const atEnd = (pane) => (pane.thread.scrollTop = pane.thread.scrollHeight);
+const scrollToEnd = (pane) => (pane.thread.scrollTop = pane.thread.scrollHeight);
 
-// The events of a stream of frames, one object each.
-async function* eventsOf(response) {
+// Parses the server-sent events of a response.
+async function* parseEvents(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
+  let buffer = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const frames = (rest + value).split("\n\n");
-    rest = frames.pop();
+    const frames = (buffer + value).split("\n\n");
+    buffer = frames.pop();
     for (const frame of frames) {
       const data = frame.split("\n").find((part) => part.startsWith("data: "))?.slice(6);
       if (data && data !== "[DONE]") yield JSON.parse(data);
@@ -46,88 +46,88 @@ async function* eventsOf(response) {
   }
 }
 
-// The same request as an integrator sends it.
+// The curl command for the same API request.
 const curl = (body) => {
   const data = JSON.stringify(body).replaceAll("'", "'\\''");
   return [
-    `curl -X POST ${place.dataset.endpoint} \\`,
+    `curl -X POST ${root.dataset.endpoint} \\`,
     '  -H "Authorization: Bearer $PARLEY_API_KEY" \\',
     '  -H "Content-Type: application/json" \\',
     `  -d '${data}' --no-buffer`,
   ].join("\n");
 };
 
-// An answer on its way: its text is drawn at most once a frame of the screen.
+// A streamed answer. Its text is rendered at most once per animation frame.
 class Answer {
   constructor(pane) {
     this.pane = pane;
-    this.element = line(pane, "answer");
+    this.element = appendMessage(pane, "answer");
     this.text = "";
-    this.began = performance.now();
-    this.first = null;
-    this.waiting = 0;
+    this.startedAt = performance.now();
+    this.firstTokenMs = null;
+    this.pendingFrame = 0;
   }
   add(delta) {
-    this.first ??= performance.now() - this.began;
+    this.firstTokenMs ??= performance.now() - this.startedAt;
     this.text += delta;
-    this.waiting ||= requestAnimationFrame(() => this.draw());
+    this.pendingFrame ||= requestAnimationFrame(() => this.draw());
   }
   draw() {
-    cancelAnimationFrame(this.waiting);
-    this.waiting = 0;
+    cancelAnimationFrame(this.pendingFrame);
+    this.pendingFrame = 0;
     render(this.element.querySelector(".text"), this.text);
-    atEnd(this.pane);
+    scrollToEnd(this.pane);
   }
   end({ response, usage, credits, finishReason }) {
     this.text = response;
     this.draw();
     const facts = [
-      counted(credits.charged, "credit"),
+      pluralize(credits.charged, "credit"),
       ...(usage.inputTokens === null ? [] : [`${usage.inputTokens} + ${usage.outputTokens} tokens`]),
-      ...(this.first === null ? [] : [`first token ${seconds(this.first)}`]),
-      `total ${seconds(performance.now() - this.began)}`,
+      ...(this.firstTokenMs === null ? [] : [`first token ${seconds(this.firstTokenMs)}`]),
+      `total ${seconds(performance.now() - this.startedAt)}`,
       ...(finishReason === "stop" ? [] : [finishReason]),
     ];
     this.element.querySelector(".about").textContent = facts.join(" · ");
     this.element.dataset.state = "done";
   }
-  fail(sentence, code, requestId) {
+  fail(message, code, requestId) {
     this.draw();
-    const told = [sentence, code, requestId && `request ${requestId}`].filter(Boolean);
+    const facts = [message, code, requestId && `request ${requestId}`].filter(Boolean);
     const about = this.element.querySelector(".about");
-    about.textContent = told.join(" · ");
+    about.textContent = facts.join(" · ");
     about.classList.add("bad");
     this.element.dataset.state = "failed";
   }
 }
 
-const stop = ({ turnId }) => post(place.dataset.stop, { turnId });
-const details = (body) => Object.values(body.details ?? {}).flat().join(" ");
+const stop = ({ turnId }) => post(root.dataset.stop, { turnId });
+const detailsOf = (body) => Object.values(body.details ?? {}).flat().join(" ");
 
-const ask = async (pane, message) => {
-  const said = line(pane, "said");
-  said.querySelector(".text").textContent = message;
+const sendMessage = async (pane, message) => {
+  const userMessage = appendMessage(pane, "user-message");
+  userMessage.querySelector(".text").textContent = message;
   const answer = new Answer(pane);
   const body = { message, ...(pane.conversationId && { conversationId: pane.conversationId }), stream: true };
-  const shown = answer.element.querySelector("[data-curl]");
-  shown.querySelector("code").textContent = curl(body);
-  shown.hidden = pane.isChanged; // the API knows nothing of what is not saved
-  atEnd(pane);
+  const curlBox = answer.element.querySelector("[data-curl]");
+  curlBox.querySelector("code").textContent = curl(body);
+  curlBox.hidden = pane.isChanged; // the API uses the saved settings
+  scrollToEnd(pane);
   const fields = { message, conversationId: pane.conversationId };
-  if (pane.isChanged) Object.assign(fields, Object.fromEntries(new FormData(changes)), { changed: "1" });
+  if (pane.isChanged) Object.assign(fields, Object.fromEntries(new FormData(changesForm)), { changed: "1" });
   try {
-    const response = await post(place.dataset.chat, fields);
+    const response = await post(root.dataset.chat, fields);
     const requestId = response.headers.get("X-Request-Id");
     if (!response.headers.get("Content-Type").startsWith("text/event-stream")) {
       const error = await response.json().catch(() => ({}));
-      answer.fail(error.error ?? "Unexpected response from the server.", [error.code, details(error)].filter(Boolean).join(" · "), requestId);
+      answer.fail(error.error ?? "Unexpected response from the server.", [error.code, detailsOf(error)].filter(Boolean).join(" · "), requestId);
       return;
     }
-    for await (const event of eventsOf(response)) {
+    for await (const event of parseEvents(response)) {
       if (event.type === "message.start") {
         pane.conversationId = event.conversationId;
         pane.turnId = event.turnId;
-        if (halt.disabled) stop(pane);
+        if (stopButton.disabled) stop(pane);
       } else if (event.type === "message.delta") answer.add(event.delta);
       else if (event.type === "message.end") answer.end(event.data);
       else if (event.type === "error") answer.fail(event.error, event.code, requestId);
@@ -137,24 +137,24 @@ const ask = async (pane, message) => {
     answer.fail("Can't reach the server. Try again.");
   } finally {
     pane.turnId = "";
-    atEnd(pane);
+    scrollToEnd(pane);
   }
 };
 
-const busy = (is) => {
-  send.hidden = is;
-  halt.hidden = !is;
-  halt.disabled = false;
+const setBusy = (isBusy) => {
+  sendButton.hidden = isBusy;
+  stopButton.hidden = !isBusy;
+  stopButton.disabled = false;
 };
 
 composer.addEventListener("submit", async (event) => {
   event.preventDefault();
   const message = input.value;
-  if (!message.trim() || send.hidden) return;
+  if (!message.trim() || sendButton.hidden) return;
   input.value = "";
-  busy(true);
-  await Promise.all(panes.filter((pane) => !pane.element.hidden).map((pane) => ask(pane, message)));
-  busy(false);
+  setBusy(true);
+  await Promise.all(panes.filter((pane) => !pane.element.hidden).map((pane) => sendMessage(pane, message)));
+  setBusy(false);
   input.focus();
 });
 input.addEventListener("keydown", (event) => {
@@ -163,12 +163,12 @@ input.addEventListener("keydown", (event) => {
     composer.requestSubmit();
   }
 });
-halt.addEventListener("click", () => {
-  halt.disabled = true;
+stopButton.addEventListener("click", () => {
+  stopButton.disabled = true;
   for (const pane of panes) if (pane.turnId) stop(pane);
 });
-place.querySelector("[data-anew]").addEventListener("click", () => {
-  if (send.hidden) return;
+root.querySelector("[data-new-conversation]").addEventListener("click", () => {
+  if (sendButton.hidden) return;
   for (const pane of panes) {
     pane.conversationId = "";
     pane.thread.replaceChildren();
@@ -176,14 +176,14 @@ place.querySelector("[data-anew]").addEventListener("click", () => {
   input.focus();
 });
 
-// The second pane is there when there is something to compare.
-const saved = new URLSearchParams(new FormData(changes)).toString();
-const compare = () => {
-  const differs = new URLSearchParams(new FormData(changes)).toString() !== saved;
+// Shows the second pane when the form has changes.
+const saved = new URLSearchParams(new FormData(changesForm)).toString();
+const updateComparison = () => {
+  const hasChanges = new URLSearchParams(new FormData(changesForm)).toString() !== saved;
   const pane = panes.find(({ isChanged }) => isChanged);
-  pane.element.hidden = !differs;
-  place.toggleAttribute("data-comparing", differs);
+  pane.element.hidden = !hasChanges;
+  root.toggleAttribute("data-comparing", hasChanges);
 };
-changes.addEventListener("input", compare);
-changes.addEventListener("reset", () => setTimeout(compare));
-compare();
+changesForm.addEventListener("input", updateComparison);
+changesForm.addEventListener("reset", () => setTimeout(updateComparison));
+updateComparison();

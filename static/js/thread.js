@@ -1,80 +1,80 @@
-// A conversation while it is held: the dashboard's ear (docs/live.md) says what happens; each turn
-// is drawn by the server, and the text of a running one is written as it comes.
+// Updates a conversation live over the dashboard's WebSocket (docs/live.md). Turns are rendered by the
+// server; the text of a running turn is updated here.
 
 const thread = document.querySelector("[data-thread]");
-const says = document.querySelector("[data-live]");
-const dot = document.querySelector("[data-live-dot]");
-const here = location.pathname.replace(/\/$/, "");
-const MOST_WAIT = 15000;
+const statusText = document.querySelector("[data-live]");
+const statusDot = document.querySelector("[data-live-dot]");
+const pageUrl = location.pathname.replace(/\/$/, "");
+const MAX_RETRY_MS = 15000;
 
 let after = thread.dataset.after || null;
-let wait = 500;
-let drawing = Promise.resolve();
-const answers = new Map(); // the text so far of each running turn
+let retryMs = 500;
+let rendering = Promise.resolve();
+const partialTexts = new Map(); // by the id of each running turn
 
-const tell = (words, isLive) => {
-  says.textContent = words;
-  dot.classList.toggle("dot-good", isLive);
+const setStatus = (text, isLive) => {
+  statusText.textContent = text;
+  statusDot.classList.toggle("dot-good", isLive);
 };
 
-const write = (turnId) => {
-  const place = document.querySelector(`#turn-${CSS.escape(turnId)} [data-answer]`);
-  if (place && answers.has(turnId)) place.textContent = answers.get(turnId);
+const showPartialText = (turnId) => {
+  const answer = document.querySelector(`#turn-${CSS.escape(turnId)} [data-answer]`);
+  if (answer && partialTexts.has(turnId)) answer.textContent = partialTexts.get(turnId);
 };
 
-// One after the other, so that an older picture of a turn never replaces a newer one.
-const draw = (turnId) => {
-  drawing = drawing.then(async () => {
-    const response = await fetch(`${here}/turns/${encodeURIComponent(turnId)}`).catch(() => null);
+// Loads turns one after another, so that an older version never replaces a newer one.
+const loadTurn = (turnId) => {
+  rendering = rendering.then(async () => {
+    const response = await fetch(`${pageUrl}/turns/${encodeURIComponent(turnId)}`).catch(() => null);
     if (!response?.ok) return;
-    const holder = document.createElement("template");
-    holder.innerHTML = await response.text();
-    const fresh = holder.content.firstElementChild;
-    const old = document.getElementById(fresh.id);
-    if (old) {
-      const isOpen = old.querySelector(".receipt").open;
-      old.replaceWith(fresh);
-      fresh.querySelector(".receipt").open = isOpen;
+    const template = document.createElement("template");
+    template.innerHTML = await response.text();
+    const turn = template.content.firstElementChild;
+    const current = document.getElementById(turn.id);
+    if (current) {
+      const isOpen = current.querySelector(".receipt").open;
+      current.replaceWith(turn);
+      turn.querySelector(".receipt").open = isOpen;
     } else {
-      thread.append(fresh);
+      thread.append(turn);
       document.querySelector(".page .empty")?.remove();
     }
-    window.htmx?.process(fresh);
-    write(turnId);
+    window.htmx?.process(turn);
+    showPartialText(turnId);
   });
 };
 
-const hear = (frame) => {
+const handleFrame = (frame) => {
   const { turnId } = frame;
   if (frame.type === "conversation.watched") {
-    wait = 500;
-    tell("Live", true);
+    retryMs = 500;
+    setStatus("Live", true);
   } else if (frame.type === "message.created") {
     after = frame.message.id;
-    draw(turnId);
+    loadTurn(turnId);
   } else if (frame.type === "message.start") {
-    answers.set(turnId, "");
-    if (!document.getElementById(`turn-${turnId}`)) draw(turnId);
+    partialTexts.set(turnId, "");
+    if (!document.getElementById(`turn-${turnId}`)) loadTurn(turnId);
   } else if (frame.type === "message.delta") {
-    answers.set(turnId, (answers.get(turnId) ?? "") + frame.delta);
-    write(turnId);
+    partialTexts.set(turnId, (partialTexts.get(turnId) ?? "") + frame.delta);
+    showPartialText(turnId);
   } else if (frame.type === "message.end" || (frame.type === "error" && frame.id && frame.code !== "SERVICE_UNAVAILABLE")) {
-    answers.delete(turnId);
-    draw(turnId);
+    partialTexts.delete(turnId);
+    loadTurn(turnId);
   }
 };
 
-const listen = () => {
+const connect = () => {
   const socket = new WebSocket(thread.dataset.socket);
   socket.onopen = () =>
     socket.send(JSON.stringify({ type: "conversation.watch", conversationId: thread.dataset.conversation, after }));
-  socket.onmessage = (event) => hear(JSON.parse(event.data));
+  socket.onmessage = (event) => handleFrame(JSON.parse(event.data));
   socket.onclose = ({ code }) => {
-    if (code >= 4400 && code < 4500 && code !== 4408) return tell("Disconnected", false);
-    tell("Reconnecting", false);
-    setTimeout(listen, wait);
-    wait = Math.min(wait * 2, MOST_WAIT);
+    if (code >= 4400 && code < 4500 && code !== 4408) return setStatus("Disconnected", false);
+    setStatus("Reconnecting", false);
+    setTimeout(connect, retryMs);
+    retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
   };
 };
 
-listen();
+connect();

@@ -105,7 +105,7 @@ def _explain_rate_limit(refused: RefusedRequest) -> str:
         text += f", resets at {datetime.fromtimestamp(refused.reset, UTC):%H:%M:%S} UTC"
     if refused.retry_after is not None:
         text += f". Retry-After was {refused.retry_after:,} s"
-    return f"{text}. Retry after that, or raise the limit."
+    return f"{text}. Wait for the limit to reset, or raise it."
 
 
 def _explain_insufficient_credits(refused: RefusedRequest) -> str:

@@ -129,7 +129,7 @@ def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
     change(off, disabled_at=now, disabled_reason="owner", failing_since=now)
     rows = told(sections()["Failing webhooks"])
     assert [(row[0], row[1], row[3]) for row in rows] == [
-        ("http://127.0.0.1:9", team.workspace.slug, "on"),
+        ("http://127.0.0.1:9", team.workspace.slug, "Active"),
         ("http://127.0.0.1:9", team.workspace.slug, "The endpoint returned 410 Gone"),
     ]
 
@@ -145,7 +145,7 @@ def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
     assert told(sections()["Errors by model (24 hours)"]) == [
-        [worse.name, "2", "2", "100.0 %", "0", "1"],
+        [worse.name, "2", "2", "100.0%", "0", "1"],
         [bad.name, "2", "1", "50.0 %", "0", "0"],
     ]
 

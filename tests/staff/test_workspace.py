@@ -45,8 +45,8 @@ def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
         [team.alice.email, "Owner"],
         [team.bob.email, "Member"],
     ]
-    assert found["API keys"] == [["Website", key.shown, "chat", "—", "opens"]]
-    assert found["Chatbots"] == [["Helper", chatbot.language_model.name, "60 per 60 s", "on"]]
+    assert found["API keys"] == [["Website", key.shown, "chat", "—", "Active"]]
+    assert found["Chatbots"] == [["Helper", chatbot.language_model.name, "60 per 60 s", "Active"]]
     page = answer.content.decode()
     assert (secret in page, "Theirs" in page) == (False, False)
 

@@ -75,7 +75,7 @@ def test_changes_are_saved_and_audited(team: Team, alice: Client, chatbot: Chatb
     changes = {"temperature": "0.2", "stream_by_default": True, "is_active": False}
     response = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, **changes))
     assert response["Location"] == at(team, chatbot.id)
-    assert messages_of(response) == ["Saved: temperature, stream by default, active."]
+    assert messages_of(response) == ["Saved: temperature, stream responses by default, active."]
     chatbot.refresh_from_db()
     assert (chatbot.temperature, chatbot.stream_by_default, chatbot.is_active) == (0.2, True, False)
     assert audited_actions(team) == [("chatbot.updated", team.alice.email)]

@@ -94,7 +94,7 @@ def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot:
     url = url_of(team, turn.conversation_id, "messages", turn.message_id, "rating")
     alone = bob.post(url, {"rating": "up"}, headers={"HX-Request": "true"}).content.decode()
     assert alone.lstrip().startswith(f'<div class="rating" id="rating-{turn.message_id}">')
-    assert f"Rated up by {team.bob.email} , just now Change rating" in visible_text(alone)
+    assert f"Thumbs up by {team.bob.email} , just now Change rating" in visible_text(alone)
     assert (
         "Rated"
         not in visible_text(rate(bob, team, turn, rating="").content.decode())
@@ -151,7 +151,7 @@ def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> 
     rate(people["member"], team, turn, rating="up")
     page = people["viewer"].get(url_of(team, turn.conversation_id)).content.decode()
     text = visible_text(page)
-    assert ("Called back" in text, "Rated up" in text, "Change rating" in text) == (
+    assert ("Called back" in text, "Thumbs up" in text, "Change rating" in text) == (
         True,
         True,
         False,

@@ -107,7 +107,7 @@ def test_pagination_keeps_the_filters(team: Team, bob: Client, chatbot: Chatbot)
 def test_empty_list_is_explained(team: Team, bob: Client) -> None:
     assert "No conversations yet" in visible_text(bob.get(url_of(team)).content.decode())
     page = bob.get(url_of(team), {"status": "failed"})
-    assert "No conversation of that kind" in visible_text(page.content.decode())
+    assert "No matching conversations" in visible_text(page.content.decode())
 
 
 def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) -> None:

@@ -64,7 +64,7 @@ def test_export_uses_the_filters_of_the_list(team: Team, bob: Client) -> None:
     assert row[:5] == [
         "Support, status failed, without a lead, from 1 Nov 2026, to 30 Nov 2026",
         "JSON Lines",
-        "Waiting",
+        "Queued",
         "0",
         "0 bytes",
     ]
@@ -155,7 +155,7 @@ def test_exporting_requires_permission(team: Team) -> None:
         status = browser.post(
             page_path(team.workspace, f"{EXPORTS}/ask"), {"format": "csv"}
         ).status_code
-        assert (status, "As CSV" in shown) == expected[name], name
+        assert (status, "Export CSV" in shown) == expected[name], name
     viewer = clients_by_role(team)["viewer"]
     for page in (EXPORTS, f"{EXPORTS}/{export.id}/download"):
         assert viewer.get(page_path(team.workspace, page)).status_code == 403

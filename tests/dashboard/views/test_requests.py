@@ -72,7 +72,7 @@ def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -
     steps = stages_of(html)
     assert [state for state, _ in steps.values()] == ["passed"] * 7
     assert {
-        title: says for title, (_, says) in steps.items() if title not in ("Turn", "Model")
+        title: says for title, (_, says) in steps.items() if title not in ("Response", "Model")
     } == {
         "API key": str(ApiKey.objects.get(workspace=live_team.workspace)),
         "Chatbot": "Support",
@@ -82,8 +82,8 @@ def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -
         "Charge": f"3 credits charged, {turn.credits_held - 3} released.",
     }
     assert steps["Response"][1] == f"Started {turn.queue_ms} ms after the request arrived."
-    assert steps["Model"][1].startswith(f"{model.name}; first token after ")
-    assert steps["Model"][1].endswith("3 written; ended by stop")
+    assert steps["Model"][1].startswith(f"{model.name}; first token ")
+    assert steps["Model"][1].endswith("3 out; finish reason stop")
     assert key[20:60] not in html
 
 
@@ -159,10 +159,10 @@ def rest_no_scope(web: WebProcess, team: Team) -> httpx.Response:
         (no_scope, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
         (revoked_key, "API key", r".*The key was revoked or has expired\. .*"),
         (foreign_chatbot, "Chatbot", r".*has no active chatbot with the ID in the URL\. .*"),
-        (empty_message, "Body", r"message: The message is empty\."),
+        (empty_message, "Request body", r"message: The message is empty\."),
         (unknown_conversation, "Conversation", r".*doesn't belong to this chatbot\. .*"),
         (idempotency_mismatch, "Idempotency", r".*was used with a different body or chatbot.*"),
-        (openai_no_messages, "Body", r"messages: .*"),
+        (openai_no_messages, "Request body", r"messages: .*"),
         (rest_no_scope, "API key", r".*it lacks the scope “read”\. .*"),
     ],
 )  # fmt: skip
@@ -204,7 +204,7 @@ def test_playground_errors_are_logged(live_team: Team) -> None:
     answer = client.post(page_path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
     steps = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
     assert steps["API key"] == ("passed", "Signed-in member.")
-    assert steps["Body"] == ("refused", "message: The message is empty.")
+    assert steps["Request body"] == ("refused", "message: The message is empty.")
 
 
 def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: Team) -> None:

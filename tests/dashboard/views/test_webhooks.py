@@ -49,7 +49,7 @@ def test_created_endpoint_shows_its_secret_once(team: Team, alice: Client) -> No
     for page in ("webhooks", f"webhooks/{endpoint.id}"):
         assert secret not in alice.get(page_path(team.workspace, page)).content.decode()
     html = alice.get(page_path(team.workspace, "webhooks")).content.decode()
-    assert table_cells(html) == [["http://127.0.0.1:9", "Ours", "2", "On", "just now"]]
+    assert table_cells(html) == [["http://127.0.0.1:9", "Ours", "2", "Active", "just now"]]
 
 
 def test_invalid_endpoint_gets_form_errors(team: Team, alice: Client) -> None:

@@ -24,7 +24,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.privacy.test_workspace_deletion import rows_that_say
+from tests.privacy.test_workspace_deletion import tables_containing
 from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 SECRET = "Zanzibar"
@@ -68,7 +68,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) ->
     Delivery.objects.filter(id=delivery.id).update(response_body=SECRET)
     before = Turn.objects.filter(id=turn.id).values().get()
     entries = list(LedgerEntry.objects.filter(workspace=team.workspace).values())
-    assert rows_that_say(SECRET, team.workspace) == [
+    assert tables_containing(SECRET, team.workspace) == [
         "Conversation",
         "Delivery",
         "Event",
@@ -78,7 +78,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) ->
         "Turn",
     ]
     delete(turn)
-    assert rows_that_say(SECRET, team.workspace) == []
+    assert tables_containing(SECRET, team.workspace) == []
     assert list(LedgerEntry.objects.filter(workspace=team.workspace).values()) == entries
     assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 9
     after = Turn.objects.filter(id=turn.id).values().get()
@@ -131,7 +131,7 @@ def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None
         delete_conversation(
             workspace_id=team.other_workspace.id, conversation_id=turn.conversation_id, actor=SYSTEM
         )
-    assert rows_that_say(SECRET, team.workspace) == [
+    assert tables_containing(SECRET, team.workspace) == [
         "Conversation",
         "Message",
         "Passage",
@@ -157,6 +157,6 @@ def test_interrupted_deletion_is_finished(team: Team, chatbot: Chatbot) -> None:
     Conversation.objects.filter(id=cut_off.conversation_id).update(
         deleted_at=cut_off.created_at, title="", note="", source="api"
     )
-    assert rows_that_say(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
+    assert tables_containing(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
     assert (erase_deleted_conversations(), erase_deleted_conversations()) == (1, 0)
-    assert rows_that_say(SECRET, team.workspace) == []
+    assert tables_containing(SECRET, team.workspace) == []

@@ -4,7 +4,7 @@ from apps.demo.seed import seed_demo
 from tests.accounts.browser_session import is_signed_in, log_in, new_browser
 
 
-def test_logins_that_the_demo_prints_get_in(db: None) -> None:
+def test_printed_credentials_log_in(db: None) -> None:
     told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     owner, staff = new_browser(), new_browser()
     log_in(owner, told["owner_email"], told["owner_password"])

@@ -26,7 +26,7 @@ def demo(db: None) -> Workspace:
     return Workspace.objects.get(slug=told["workspace"])
 
 
-def test_a_month_has_been_lived(demo: Workspace) -> None:
+def test_history_spans_a_month(demo: Workspace) -> None:
     turns = Turn.objects.filter(workspace=demo)
     span = turns.aggregate(first=Min("created_at"), last=Max("created_at"))
     now = timezone.now()
@@ -38,7 +38,7 @@ def test_a_month_has_been_lived(demo: Workspace) -> None:
     assert set(turns.values_list("status", flat=True)) == {"completed", "stopped", "failed"}
 
 
-def test_some_requests_were_refused(demo: Workspace) -> None:
+def test_refused_requests_are_seeded(demo: Workspace) -> None:
     notes = refused_requests_for(demo.id)
     assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
     assert len(notes) == 6
@@ -51,7 +51,7 @@ def test_some_requests_were_refused(demo: Workspace) -> None:
     assert of_turn.turn == turn
 
 
-def test_the_books_are_right(demo: Workspace) -> None:
+def test_ledger_is_consistent(demo: Workspace) -> None:
     charges = LedgerEntry.objects.filter(workspace=demo, kind=EntryKind.CHARGE)
     paid = Turn.objects.filter(
         workspace=demo, status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]
@@ -65,13 +65,13 @@ def test_the_books_are_right(demo: Workspace) -> None:
         assert after == balance
 
 
-def test_a_second_run_adds_nothing(demo: Workspace) -> None:
+def test_second_run_adds_nothing(demo: Workspace) -> None:
     before = Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)
     seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     assert (Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)) == before
 
 
-def test_the_team_has_worked_on_it(demo: Workspace) -> None:
+def test_team_activity_is_seeded(demo: Workspace) -> None:
     exports = Export.objects.filter(workspace=demo).order_by("created_at")
     assert list(exports.values_list("status", "format")) == [
         ("completed", "jsonl"),

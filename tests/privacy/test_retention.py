@@ -36,7 +36,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.privacy.test_workspace_deletion import rows_that_say
+from tests.privacy.test_workspace_deletion import tables_containing
 from tests.turns.new_turns import completed, opened
 
 SECRET = "Zanzibar"
@@ -50,7 +50,7 @@ def chatbot(team: Team) -> Chatbot:
     )
 
 
-def said(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
+def make_turn(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
     """A whole exchange, as a program of the workspace sends it for one of its users."""
     metadata = {"userId": user_id} if user_id is not None else None
     turn = opened(chatbot, credits=1, text=SECRET, metadata=metadata, **fields)
@@ -58,54 +58,54 @@ def said(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
     return turn
 
 
-def aged(turn: Turn, days: float) -> None:
+def set_age(turn: Turn, days: float) -> None:
     moment = timezone.now() - timedelta(days=days)
     Conversation.objects.filter(id=turn.conversation_id).update(last_message_at=moment)
 
 
-def kept(workspace: Workspace) -> set[str]:
+def conversation_ids(workspace: Workspace) -> set[str]:
     return set(conversations_for(workspace.id).values_list("id", flat=True))
 
 
-def keep(workspace: Workspace, conversations: int | None = None, leads: int | None = None) -> None:
+def set_retention_days(
+    workspace: Workspace, conversations: int | None = None, leads: int | None = None
+) -> None:
     set_retention(
         workspace=workspace, conversations_days=conversations, leads_days=leads, actor=SYSTEM
     )
 
 
-def test_conversation_goes_so_many_days_after_its_last_message(
-    team: Team, chatbot: Chatbot
-) -> None:
-    old, young = said(chatbot), said(chatbot)
-    aged(old, 30.01)
-    aged(young, 29.99)
-    keep(team.workspace, conversations=30)
+def test_conversation_is_deleted_after_retention(team: Team, chatbot: Chatbot) -> None:
+    old, young = make_turn(chatbot), make_turn(chatbot)
+    set_age(old, 30.01)
+    set_age(young, 29.99)
+    set_retention_days(team.workspace, conversations=30)
     assert delete_expired_data(now=timezone.now()) == 1
-    assert kept(team.workspace) == {young.conversation_id}
+    assert conversation_ids(team.workspace) == {young.conversation_id}
     assert Message.objects.filter(conversation_id=old.conversation_id).count() == 0
     assert delete_expired_data(now=timezone.now()) == 0
     assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
 
 
-def test_without_a_number_everything_is_kept(team: Team, chatbot: Chatbot) -> None:
-    turn = said(chatbot)
-    aged(turn, 3000)
+def test_without_retention_nothing_is_deleted(team: Team, chatbot: Chatbot) -> None:
+    turn = make_turn(chatbot)
+    set_age(turn, 3000)
     long_ago = timezone.now() - timedelta(days=3000)
     Lead.objects.filter(id=make_lead(chatbot).id).update(created_at=long_ago, updated_at=long_ago)
     assert delete_expired_data(now=timezone.now()) == 0
-    assert kept(team.workspace) == {turn.conversation_id}
+    assert conversation_ids(team.workspace) == {turn.conversation_id}
 
 
-def test_running_turn_keeps_its_conversation(team: Team, chatbot: Chatbot) -> None:
+def test_running_turn_delays_deletion(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot, credits=1)
-    aged(turn, 40)
-    keep(team.workspace, conversations=30)
+    set_age(turn, 40)
+    set_retention_days(team.workspace, conversations=30)
     assert delete_expired_data(now=timezone.now()) == 0
     completed(turn)
     assert delete_expired_data(now=timezone.now()) == 1
 
 
-def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatbot) -> None:
+def test_lead_is_deleted_after_retention(team: Team, chatbot: Chatbot) -> None:
     moments = {"old": (90, 31), "changed": (90, 29), "young": (5, 5)}
     for name, (made_days, changed_days) in moments.items():
         lead = make_lead(chatbot, name=name, email=f"{name}@example.com")
@@ -117,7 +117,7 @@ def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatb
     theirs = make_lead(make_chatbot(team.other_workspace), name="theirs")
     long_ago = timezone.now() - timedelta(days=400)
     Lead.objects.filter(id=theirs.id).update(created_at=long_ago, updated_at=long_ago)
-    keep(team.workspace, leads=30)
+    set_retention_days(team.workspace, leads=30)
     assert delete_expired_data(now=timezone.now()) == 1
     left = Lead.objects.filter(workspace__in=[team.workspace, team.other_workspace])
     assert set(left.values_list("name", flat=True)) == {"changed", "young", "theirs"}
@@ -125,33 +125,35 @@ def test_lead_goes_so_many_days_after_its_last_change(team: Team, chatbot: Chatb
     assert entry.details == {"leads": 1}
 
 
-def test_change_of_retention_is_logged_and_days_that_are_none_are_refused(team: Team) -> None:
-    keep(team.workspace, conversations=30)
-    keep(team.workspace, conversations=30)
+def test_retention_change_is_audited_and_validated(team: Team) -> None:
+    set_retention_days(team.workspace, conversations=30)
+    set_retention_days(team.workspace, conversations=30)
     (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="workspace.retention_set")
     assert entry.details == {"keep_conversations_days": [None, 30]}
     with pytest.raises(ValidationError):
-        keep(team.workspace, leads=4000)
+        set_retention_days(team.workspace, leads=4000)
 
 
-def ask(team: Team, user_id: str) -> Erasure:
+def request_user_erasure(team: Team, user_id: str) -> Erasure:
     return request_erasure(workspace=team.workspace, user_id=user_id, actor=SYSTEM)
 
 
-def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
-    team: Team, chatbot: Chatbot
-) -> None:
+def test_erasure_removes_only_that_end_user(team: Team, chatbot: Chatbot) -> None:
     make_webhook_endpoint(team.workspace)
-    theirs, also_theirs, other = said(chatbot, "u-1"), said(chatbot, "u-1"), said(chatbot, "u-2")
-    later = said(chatbot, "u-3", conversation_id=theirs.conversation_id)
-    anonymous = said(chatbot)
+    theirs, also_theirs, other = (
+        make_turn(chatbot, "u-1"),
+        make_turn(chatbot, "u-1"),
+        make_turn(chatbot, "u-2"),
+    )
+    later = make_turn(chatbot, "u-3", conversation_id=theirs.conversation_id)
+    anonymous = make_turn(chatbot)
     foreign = make_chatbot(team.other_workspace)
     grant_credits(team.other_workspace, 1)
-    outside = said(foreign, "u-1")
-    erasure = ask(team, "u-1")
+    outside = make_turn(foreign, "u-1")
+    erasure = request_user_erasure(team, "u-1")
     assert erase_end_users(now=timezone.now()) == 1
-    assert kept(team.workspace) == {other.conversation_id, anonymous.conversation_id}
-    assert kept(team.other_workspace) == {outside.conversation_id}
+    assert conversation_ids(team.workspace) == {other.conversation_id, anonymous.conversation_id}
+    assert conversation_ids(team.other_workspace) == {outside.conversation_id}
     gone = {theirs.conversation_id, also_theirs.conversation_id}
     assert later.conversation_id in gone
     assert Message.objects.filter(conversation_id__in=gone).count() == 0
@@ -159,51 +161,51 @@ def test_nothing_of_one_end_user_is_left_and_others_keep_theirs(
     assert gone & set(told.values_list("data__conversationId", flat=True)) == set()
     erasure.refresh_from_db()
     assert (erasure.user_id, erasure.conversations, erasure.leads) == ("", 2, 0)
-    assert rows_that_say("u-1", team.workspace) == []
+    assert tables_containing("u-1", team.workspace) == []
     assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 95
 
 
-def test_leads_out_of_the_conversation_go_with_it(team: Team, chatbot: Chatbot) -> None:
+def test_erasure_removes_leads_of_the_conversation(team: Team, chatbot: Chatbot) -> None:
     make_webhook_endpoint(team.workspace)
     conversation = make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com")
     stays = make_lead(chatbot, name="Zoe", email="zoe@example.com")
     Message.objects.filter(conversation=conversation).update(metadata={"userId": "u-1"})
-    erasure = ask(team, "u-1")
+    erasure = request_user_erasure(team, "u-1")
     erase_end_users(now=timezone.now())
     assert list(Lead.objects.filter(workspace=team.workspace)) == [stays]
     erasure.refresh_from_db()
     assert (erasure.conversations, erasure.leads) == (1, 1)
-    assert rows_that_say("ana@example.com", team.workspace) == []
+    assert tables_containing("ana@example.com", team.workspace) == []
 
 
 @pytest.mark.parametrize(("sent", "asked"), [(42, "42"), ("Ünï 🙂'", "Ünï 🙂'")])
-def test_user_id_is_found_however_it_was_sent(
+def test_erasure_matches_user_id_of_any_type(
     team: Team, chatbot: Chatbot, sent: object, asked: str
 ) -> None:
-    said(chatbot, sent)
-    ask(team, asked)
+    make_turn(chatbot, sent)
+    request_user_erasure(team, asked)
     erase_end_users(now=timezone.now())
-    assert kept(team.workspace) == set()
+    assert conversation_ids(team.workspace) == set()
 
 
-def test_erasure_waits_for_a_turn_that_runs(team: Team, chatbot: Chatbot) -> None:
+def test_erasure_waits_for_running_turn(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot, credits=1, metadata={"userId": "u-1"})
-    ask(team, "u-1")
+    request_user_erasure(team, "u-1")
     now = timezone.now()
     assert erase_end_users(now=now) == 0
     completed(turn)
     assert erase_end_users(now=now) == 0
     assert erase_end_users(now=now + timedelta(minutes=11)) == 1
-    assert kept(team.workspace) == set()
+    assert conversation_ids(team.workspace) == set()
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 256])
-def test_user_id_that_is_none_is_refused(team: Team, user_id: str) -> None:
+def test_invalid_user_id_is_rejected(team: Team, user_id: str) -> None:
     with pytest.raises(ValueError, match="A user id has"):
-        ask(team, user_id)
+        request_user_erasure(team, user_id)
 
 
-def test_days_are_set_on_the_settings_page(team: Team) -> None:
+def test_settings_page_sets_retention(team: Team) -> None:
     alice = login(team.alice)
     address = page_path(team.workspace, "settings/keep-for")
     done = alice.post(address, {"conversations_days": "90", "leads_days": ""}, follow=True)
@@ -216,10 +218,8 @@ def test_days_are_set_on_the_settings_page(team: Team) -> None:
     assert wrong.context["retention_form"].errors.keys() == {"conversations_days", "leads_days"}
 
 
-def test_erasure_is_asked_for_and_followed_on_the_settings_page(
-    team: Team, chatbot: Chatbot
-) -> None:
-    said(chatbot, "u-1")
+def test_settings_page_requests_and_lists_erasures(team: Team, chatbot: Chatbot) -> None:
+    make_turn(chatbot, "u-1")
     alice = login(team.alice)
     address = page_path(team.workspace, "settings/erase-user")
     asked = alice.post(address, {"user_id": "u-1"}, follow=True)
@@ -234,7 +234,7 @@ def test_erasure_is_asked_for_and_followed_on_the_settings_page(
 
 
 @pytest.mark.parametrize("page", ["settings/keep-for", "settings/erase-user"])
-def test_what_changes_something_is_kept_to_who_may(team: Team, page: str) -> None:
+def test_settings_actions_require_permission(team: Team, page: str) -> None:
     found = {
         name: browser.post(page_path(team.workspace, page), {"user_id": "u-1"}).status_code
         for name, browser in clients_by_role(team).items()

@@ -37,7 +37,7 @@ from tests.workspaces.members import get_member
 
 SECRET = "Zanzibar"
 
-BECOMES = {
+AFTER_DELETION = {
     "Account": "kept: the books",
     "AdjustmentLine": "kept: the books",
     "AccountCheck": "kept: the books",
@@ -71,11 +71,11 @@ BECOMES = {
 """Of every table with rows of a workspace: what becomes of them. A new one must be thought of."""
 
 
-def of_a_workspace(model: type[models.Model]) -> bool:
+def has_workspace(model: type[models.Model]) -> bool:
     return any(field.related_model is Workspace for field in model._meta.fields)
 
 
-def lived_in(team: Team) -> tuple[Turn, str]:
+def fill_workspace(team: Team) -> tuple[Turn, str]:
     """A workspace in which something was said, and its key's secret."""
     grant_credits(team.workspace, 10)
     model = make_language_model(credits_per_reply=1)
@@ -116,12 +116,12 @@ def make_due(team: Team) -> datetime:
     return now
 
 
-def rows_that_say(word: str, workspace: Workspace) -> list[str]:
+def tables_containing(word: str, workspace: Workspace) -> list[str]:
     """The tables in which a row of the workspace holds the word, in any column."""
     found = []
     with connection.cursor() as cursor:
         for model in apps.get_models():
-            if of_a_workspace(model):
+            if has_workspace(model):
                 table = model._meta.db_table
                 cursor.execute(
                     f"SELECT count(*) FROM {table} t WHERE workspace_id = %s AND t::text ILIKE %s",
@@ -132,15 +132,15 @@ def rows_that_say(word: str, workspace: Workspace) -> list[str]:
     return sorted(found)
 
 
-def test_every_table_of_a_workspace_has_its_end() -> None:
-    ours = {model.__name__ for model in apps.get_models() if of_a_workspace(model)}
-    assert ours == BECOMES.keys()
+def test_every_workspace_table_is_listed() -> None:
+    ours = {model.__name__ for model in apps.get_models() if has_workspace(model)}
+    assert ours == AFTER_DELETION.keys()
 
 
-def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None:
-    turn, secret = lived_in(team)
+def test_deletion_removes_text_and_keeps_ledger(team: Team) -> None:
+    turn, secret = fill_workspace(team)
     before = balance_for(team.workspace.id)
-    assert rows_that_say(SECRET, team.workspace) == [
+    assert tables_containing(SECRET, team.workspace) == [
         "Chatbot",
         "ChatbotVersion",
         "Conversation",
@@ -153,8 +153,8 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
         "Turn",
     ]
     assert delete_due_workspaces(now=make_due(team)) == [team.workspace.id]
-    assert rows_that_say(SECRET, team.workspace) == []
-    assert rows_that_say(team.alice.email, team.workspace) == []
+    assert tables_containing(SECRET, team.workspace) == []
+    assert tables_containing(team.alice.email, team.workspace) == []
     assert ExportPart.objects.filter(workspace=team.workspace).count() == 0  # its lines are bytes
     assert balance_for(team.workspace.id) == before
     assert ledger_sum(team.workspace.id) == before.balance
@@ -164,23 +164,27 @@ def test_nothing_that_people_wrote_is_left_and_the_books_are(team: Team) -> None
         authenticate_key(secret)
 
 
-def test_workspace_that_is_not_due_is_left_alone(team: Team) -> None:
-    _, secret = lived_in(team)
+def test_workspace_that_is_not_due_is_unchanged(team: Team) -> None:
+    _, secret = fill_workspace(team)
     assert delete_due_workspaces(now=timezone.now()) == []
     assert authenticate_key(secret).workspace_id == team.workspace.id
     assert Chatbot.objects.get(workspace=team.workspace).is_active is True
     assert get_member(team.workspace, team.alice).role == "owner"
 
 
-def test_neighbours_are_left_alone(team: Team) -> None:
+def test_other_workspaces_are_unchanged(team: Team) -> None:
     chatbot = make_chatbot(team.other_workspace, system_prompt=SECRET)
     grant_credits(team.other_workspace, 1)
     completed(opened(chatbot, credits=1, text=SECRET), SECRET)
     delete_due_workspaces(now=make_due(team))
-    assert rows_that_say(SECRET, team.other_workspace) == ["Chatbot", "ChatbotVersion", "Message"]
+    assert tables_containing(SECRET, team.other_workspace) == [
+        "Chatbot",
+        "ChatbotVersion",
+        "Message",
+    ]
 
 
-def test_running_turn_is_waited_for(team: Team) -> None:
+def test_deletion_waits_for_running_turn(team: Team) -> None:
     grant_credits(team.workspace, 1)
     turn = opened(make_chatbot(team.workspace), credits=1, text=SECRET)
     now = make_due(team)
@@ -191,7 +195,7 @@ def test_running_turn_is_waited_for(team: Team) -> None:
     assert set(Message.objects.filter(turn=turn).values_list("text", flat=True)) == {""}
 
 
-def test_end_comes_once(team: Team) -> None:
+def test_workspace_is_erased_once(team: Team) -> None:
     now = make_due(team)
     assert (delete_due_workspaces(now=now), delete_due_workspaces(now=now)) == (
         [team.workspace.id],

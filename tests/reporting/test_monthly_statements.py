@@ -50,7 +50,7 @@ class Fact:
     tokens: tuple[int, int] = (0, 0)
 
 
-def facts(seed: int, charges: int) -> list[Fact]:
+def make_facts(seed: int, charges: int) -> list[Fact]:
     """Four months: grants, a few of everything, and charges, some at the very edges of months."""
     dice = random.Random(seed)
     found = [Fact(BEGINS, "grant", 10**6)]
@@ -68,11 +68,11 @@ def facts(seed: int, charges: int) -> list[Fact]:
     return sorted(found, key=lambda fact: fact.at)
 
 
-def written(workspace: Workspace, told: list[Fact]) -> None:
+def insert_facts(workspace: Workspace, facts: list[Fact]) -> None:
     """The facts as rows: turns that settled then, and the ledger."""
     chatbot = make_chatbot(workspace)
     conversation = Conversation.objects.create(workspace=workspace, chatbot=chatbot)
-    turns = {fact: _turn(chatbot, conversation, fact) for fact in told if fact.model}
+    turns = {fact: _turn(chatbot, conversation, fact) for fact in facts if fact.model}
     Turn.objects.bulk_create(turns.values())
     entries = [
         BackfillEntry(
@@ -82,7 +82,7 @@ def written(workspace: Workspace, told: list[Fact]) -> None:
             reason="" if fact.model else "=because",
             turn_id=turns[fact].id if fact.model else None,
         )
-        for fact in told
+        for fact in facts
     ]
     backfill_entries(workspace_id=workspace.id, entries=entries)
 
@@ -108,22 +108,22 @@ def _turn(chatbot: Chatbot, conversation: Conversation, fact: Fact) -> Turn:
     )
 
 
-def in_month(told: list[Fact], name: str) -> list[Fact]:
-    return [fact for fact in told if fact.at.isoformat().startswith(name)]
+def facts_in_month(facts: list[Fact], name: str) -> list[Fact]:
+    return [fact for fact in facts if fact.at.isoformat().startswith(name)]
 
 
 MONTHS = ["2024-01", "2024-02", "2024-03", "2024-04"]
 
 
 @pytest.mark.parametrize("charges", [60, 400])
-def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
-    told = facts(charges, charges)
-    written(team.workspace, told)
+def test_statement_matches_independent_sums(team: Team, charges: int) -> None:
+    told = make_facts(charges, charges)
+    insert_facts(team.workspace, told)
     grant_credits(team.other_workspace, 5)
     balance = 0
     for name in MONTHS:
         statement = build_statement(team.workspace.id, Month.parse(name))
-        then = in_month(told, name)
+        then = facts_in_month(told, name)
         by_kind: Counter[str] = Counter()
         by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         by_day: Counter[str] = Counter()
@@ -152,7 +152,7 @@ def test_statements_are_right_to_the_credit(team: Team, charges: int) -> None:
     assert balance == ledger_sum(team.workspace.id)
 
 
-def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
+def test_price_change_does_not_alter_past_charges(team: Team) -> None:
     grant_credits(team.workspace, 100)
     model = make_language_model(credits_per_reply=2)
     chatbot = make_chatbot(team.workspace, model)
@@ -167,7 +167,7 @@ def test_price_that_changed_leaves_the_past_as_it_was(team: Team) -> None:
     ]
 
 
-def test_page_shows_the_statement(team: Team) -> None:
+def test_page_shows_statement(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=1000, reason="A gift", reference="ticket 7")
     model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
@@ -192,12 +192,12 @@ def test_page_shows_the_statement(team: Team) -> None:
 
 
 @pytest.mark.parametrize("name", ["2024-13", "2024-1", "1969-12", "now", "2024-01-01"])
-def test_what_is_no_month_is_not_found(team: Team, name: str) -> None:
+def test_invalid_month_is_not_found(team: Team, name: str) -> None:
     page = login(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{name}")
     assert page.status_code == 404
 
 
-def test_months_reach_back_to_the_first_entry(team: Team) -> None:
+def test_months_start_at_first_entry(team: Team) -> None:
     now = Month.containing(timezone.now())
     assert months_for(team.workspace.id) == [now]
     entry = BackfillEntry(now.previous().previous().start, EntryKind.GRANT, 1)
@@ -205,16 +205,16 @@ def test_months_reach_back_to_the_first_entry(team: Team) -> None:
     assert months_for(team.workspace.id) == [now, now.previous(), now.previous().previous()]
 
 
-def test_months_follow_each_other_over_years() -> None:
+def test_month_arithmetic_crosses_years() -> None:
     december = Month(2023, 12)
     assert (december.next(), Month(2024, 1).previous()) == (Month(2024, 1), december)
     assert december.end == datetime(2024, 1, 1, tzinfo=UTC)
     assert Month.containing(datetime(2024, 1, 1, 0, 30, tzinfo=UTC).astimezone()) == Month(2024, 1)
 
 
-def test_csv_has_every_line_and_adds_up(web: WebProcess, live_team: Team) -> None:
-    told = facts(1, 2 * CSV_BATCH_SIZE)
-    written(live_team.workspace, told)
+def test_csv_has_all_lines_and_adds_up(web: WebProcess, live_team: Team) -> None:
+    told = make_facts(1, 2 * CSV_BATCH_SIZE)
+    insert_facts(live_team.workspace, told)
 
     def exported(user: User, name: str) -> httpx.Response:
         cookies = login(user).cookies
@@ -231,7 +231,7 @@ def test_csv_has_every_line_and_adds_up(web: WebProcess, live_team: Team) -> Non
             f'attachment; filename="{live_team.workspace.slug}-{name}.csv"'
         )
         first, *rows, last = csv.DictReader(StringIO(answer.text, newline=""))
-        then = in_month(told, name)
+        then = facts_in_month(told, name)
         assert (first["kind"], first["balance after"]) == ("opening balance", str(balance))
         assert [
             (row["time"], row["kind"], row["credits"], row["model"], row["reason"]) for row in rows

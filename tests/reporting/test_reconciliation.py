@@ -23,16 +23,16 @@ from tests.factories import Team, grant_credits, make_chatbot, make_language_mod
 from tests.turns.new_turns import completed, failed, opened
 
 
-def some_day() -> datetime:
+def random_day() -> datetime:
     """A day of its own: what is committed stays, and each day is checked once."""
     return datetime(2100, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(10**6))
 
 
-def night_of(day: datetime) -> NightlyCheck:
+def make_nightly_check(day: datetime) -> NightlyCheck:
     return NightlyCheck.objects.create(day=day.date(), claimed_until=day)
 
 
-def lived(team: Team) -> Turn:
+def make_activity(team: Team) -> Turn:
     """A completed turn of 3 credits; one that failed, one that runs and holds 4."""
     grant_credits(team.workspace, 100)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
@@ -44,27 +44,27 @@ def lived(team: Team) -> Turn:
     return turn
 
 
-def found(team: Team) -> AccountCheck:
+def run_check(team: Team) -> AccountCheck:
     """What a check finds now."""
-    night = night_of(some_day())
+    night = make_nightly_check(random_day())
     check_account(night=night, workspace_id=team.workspace.id)
     return AccountCheck.objects.get(night=night, workspace=team.workspace)
 
 
-def test_books_that_agree(team: Team) -> None:
-    lived(team)
-    check = found(team)
+def test_consistent_account_has_no_faults(team: Team) -> None:
+    make_activity(team)
+    check = run_check(team)
     last = LedgerEntry.objects.get(workspace=team.workspace, sequence=3)
     assert (check.balance, check.ledger_sum, check.held, check.running_holds) == (90, 90, 4, 4)
     assert (check.charges, check.turns_charged) == (3, 3)
     assert (check.entries, check.last_hash, check.fault) == (3, last.hash, "")
 
 
-def test_tampered_entry_is_found_and_named(team: Team) -> None:
-    turn = lived(team)
+def test_tampered_entry_is_reported(team: Team) -> None:
+    turn = make_activity(team)
     entry = LedgerEntry.objects.get(turn_id=turn.id)
     execute_without_triggers("UPDATE credits_ledgerentry SET amount = -1 WHERE id = %s", entry.id)
-    check = found(team)
+    check = run_check(team)
     assert check.fault_row_id == entry.id
     assert check.fault == (
         "Entry 2 was changed. "
@@ -73,12 +73,12 @@ def test_tampered_entry_is_found_and_named(team: Team) -> None:
     )
 
 
-def test_tampered_turn_is_found_and_named(team: Team) -> None:
-    turn = lived(team)
+def test_tampered_turn_is_reported(team: Team) -> None:
+    turn = make_activity(team)
     execute_without_triggers(
         "UPDATE conversations_turn SET credits_charged = 2 WHERE id = %s", turn.id
     )
-    check = found(team)
+    check = run_check(team)
     assert (check.fault_row_id, check.turns_charged) == (turn.id, 2)
     assert check.fault == f"The charge and the credits of turn {turn.id} differ."
 
@@ -90,17 +90,17 @@ def test_tampered_turn_is_found_and_named(team: Team) -> None:
         ("held = 5", "5 credits are held, running turns hold 4."),
     ],
 )
-def test_tampered_account_is_found(team: Team, change: str, fault: str) -> None:
-    lived(team)
+def test_tampered_account_is_reported(team: Team, change: str, fault: str) -> None:
+    make_activity(team)
     execute_without_triggers(
         f"UPDATE credits_account SET {change} WHERE workspace_id = %s", team.workspace.id
     )
-    assert found(team).fault == fault
+    assert run_check(team).fault == fault
 
 
-def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(team: Team) -> None:
-    lived(team)
-    assert found(team).fault == ""
+def test_recomputed_chain_is_reported_every_night(team: Team) -> None:
+    make_activity(team)
+    assert run_check(team).fault == ""
     grant_credits(team.workspace, 1)
     entry = LedgerEntry.objects.get(workspace=team.workspace, sequence=1)
     execute_without_triggers(
@@ -108,20 +108,20 @@ def test_chain_that_was_made_anew_since_last_night_is_found_every_night_after(te
     )
     rewrite_hashes(team.workspace.id)
     fault = "The chain was recomputed: entry 3 had another hash at the last check."
-    assert [found(team).fault, found(team).fault] == [fault, fault]
+    assert [run_check(team).fault, run_check(team).fault] == [fault, fault]
 
 
-def test_what_a_night_found_is_never_changed(team: Team) -> None:
-    lived(team)
-    check = found(team)
+def test_account_check_is_append_only(team: Team) -> None:
+    make_activity(team)
+    check = run_check(team)
     for change in (AccountCheck.objects.filter(pk=check.pk).delete, lambda: check.save()):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             change()
 
 
-def test_day_is_checked_once_and_the_next_one_again(team: Team) -> None:
-    lived(team)
-    day = some_day()
+def test_each_day_is_checked_once(team: Team) -> None:
+    make_activity(team)
+    day = random_day()
     night = check_all_accounts(now=day)
     assert night is not None
     assert night.checks.filter(workspace=team.workspace, fault="").count() == 1
@@ -130,10 +130,10 @@ def test_day_is_checked_once_and_the_next_one_again(team: Team) -> None:
     assert check_all_accounts(now=day + timedelta(days=1)) is not None
 
 
-def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Team) -> None:
-    lived(team)
-    day = some_day()
-    night = night_of(day)
+def test_interrupted_run_continues_after_claim_expires(team: Team) -> None:
+    make_activity(team)
+    day = random_day()
+    night = make_nightly_check(day)
     assert check_all_accounts(now=day) is None
     NightlyCheck.objects.filter(pk=night.pk).update(claimed_until=timezone.now())
     again = check_all_accounts(now=day)
@@ -142,12 +142,12 @@ def test_run_that_was_cut_off_is_gone_on_with_once_its_claim_has_lapsed(team: Te
 
 
 @override_settings(ADMINS=[("", "books@example.com")])
-def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
-    lived(team)
+def test_faults_are_emailed_to_admins(team: Team) -> None:
+    make_activity(team)
     execute_without_triggers(
         "UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id
     )
-    night = check_all_accounts(now=some_day())
+    night = check_all_accounts(now=random_day())
     assert night is not None
     assert [
         check.workspace
@@ -160,9 +160,9 @@ def test_books_that_differ_are_told_to_the_administrators(team: Team) -> None:
     assert message.body.splitlines().count(line) == 1
 
 
-def test_two_workers_at_once_check_once(live_team: Team) -> None:
-    lived(live_team)
-    day = some_day()
+def test_concurrent_workers_check_once(live_team: Team) -> None:
+    make_activity(live_team)
+    day = random_day()
     barrier = Barrier(2)
 
     def work(_: int) -> bool:
@@ -179,11 +179,11 @@ def test_two_workers_at_once_check_once(live_team: Team) -> None:
     assert checks.count() == 1
 
 
-def test_last_night_is_the_newest_that_ended(team: Team) -> None:
+def test_latest_check_is_the_last_finished_one(team: Team) -> None:
     ended = NightlyCheck.objects.create(
         day=datetime(9000, 1, 1, tzinfo=UTC).date(),
         claimed_until=timezone.now(),
         finished_at=timezone.now(),
     )
-    night_of(datetime(9000, 1, 2, tzinfo=UTC))
+    make_nightly_check(datetime(9000, 1, 2, tzinfo=UTC))
     assert latest_nightly_check() == ended

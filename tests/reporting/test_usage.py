@@ -22,7 +22,7 @@ def api(team: Team) -> Api:
     return Api(team.workspace, "read")
 
 
-def used(chatbot: Chatbot, *, days_ago: float = 0, **fields: Any) -> Turn:
+def make_turn(chatbot: Chatbot, *, days_ago: float = 0, **fields: Any) -> Turn:
     """A turn of 3 credits, 10 tokens in and 20 out."""
     turn = opened(chatbot, credits=5, **fields)
     completed(turn, input_tokens=10, output_tokens=20)
@@ -32,21 +32,21 @@ def used(chatbot: Chatbot, *, days_ago: float = 0, **fields: Any) -> Turn:
 
 
 @pytest.fixture
-def life(team: Team) -> dict[str, Any]:
+def activity(team: Team) -> dict[str, Any]:
     """Two chatbots, two models, one key, and turns of three days; one of the turns failed."""
     grant_credits(team.workspace, 100)
     first = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="First")
     second = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="Second")
     key, _ = issue_key(workspace=team.workspace, name="Shop", scopes=["chat"])
-    used(first)
-    used(first, days_ago=2.5, api_key_id=key.id)
-    used(second, days_ago=2, api_key_id=key.id)
-    used(first, days_ago=3)
+    make_turn(first)
+    make_turn(first, days_ago=2.5, api_key_id=key.id)
+    make_turn(second, days_ago=2, api_key_id=key.id)
+    make_turn(first, days_ago=3)
     broken = opened(second, credits=5)
     failed(broken)
     Turn.objects.filter(pk=broken.pk).update(created_at=NOON)
     grant_credits(team.other_workspace, 10)
-    used(make_chatbot(team.other_workspace, make_language_model(credits_per_reply=3)))
+    make_turn(make_chatbot(team.other_workspace, make_language_model(credits_per_reply=3)))
     return {"first": first, "second": second, "key": key}
 
 
@@ -59,7 +59,7 @@ def figures(turns: int, answered: int) -> dict[str, int]:
     }
 
 
-def test_days_come_in_order_and_whole(api: Api, life: dict[str, Any]) -> None:
+def test_days_are_in_order_and_complete(api: Api, life: dict[str, Any]) -> None:
     data = api("GET", "/credits/usage", until="2026-03-10", days=3)
     assert data == {
         "since": "2026-03-08",
@@ -74,7 +74,7 @@ def test_days_come_in_order_and_whole(api: Api, life: dict[str, Any]) -> None:
     }
 
 
-def test_groups_are_named_and_the_dearest_comes_first(api: Api, life: dict[str, Any]) -> None:
+def test_groups_are_named_and_ordered_by_credits(api: Api, life: dict[str, Any]) -> None:
     def groups(by: str) -> list[dict[str, Any]]:
         data = api("GET", "/credits/usage", until="2026-03-10", groupBy=by)
         assert data["total"] == figures(5, 4)
@@ -96,7 +96,7 @@ def test_groups_are_named_and_the_dearest_comes_first(api: Api, life: dict[str, 
     ]
 
 
-def test_today_is_the_last_day_unless_one_is_named(api: Api, team: Team) -> None:
+def test_last_day_defaults_to_today(api: Api, team: Team) -> None:
     grant_credits(team.workspace, 5)
     completed(
         opened(make_chatbot(team.workspace, make_language_model(credits_per_reply=3)), credits=5)
@@ -107,7 +107,7 @@ def test_today_is_the_last_day_unless_one_is_named(api: Api, team: Team) -> None
 
 
 @pytest.mark.parametrize("until", ["0001-01-01", "9999-12-31"])
-def test_ends_of_the_calendar_are_days_too(api: Api, until: str) -> None:
+def test_first_and_last_calendar_dates_are_accepted(api: Api, until: str) -> None:
     data = api("GET", "/credits/usage", until=until, days=2)
     assert (data["until"], data["total"]) == (until, figures(0, 0))
 
@@ -115,7 +115,7 @@ def test_ends_of_the_calendar_are_days_too(api: Api, until: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("days", "93"), ("days", "0"), ("until", "0"), ("groupBy", "user")]
 )
-def test_what_makes_no_sense_is_refused(api: Api, name: str, value: str) -> None:
+def test_invalid_parameter_is_rejected(api: Api, name: str, value: str) -> None:
     query: dict[str, Any] = {name: value}
     refused = api("GET", "/credits/usage", status=400, **query)
     assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [name])

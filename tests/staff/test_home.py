@@ -34,7 +34,7 @@ from tests.factories import (
 from tests.turns.new_turns import completed, failed, opened, silence
 
 
-def page_of(group: str) -> Client:
+def client_in_group(group: str) -> Client:
     """A browser in which somebody of this group is signed in; "" is a superuser."""
     client = Client()
     user = make_user("staff", is_staff=True, is_superuser=not group)
@@ -44,13 +44,13 @@ def page_of(group: str) -> Client:
     return client
 
 
-def sections(group: str = "") -> dict[str, Section]:
-    answer = page_of(group).get("/admin/")
+def home_sections(group: str = "") -> dict[str, Section]:
+    answer = client_in_group(group).get("/admin/")
     assert answer.status_code == 200
     return {section.title.split(",")[0]: section for section in answer.context["sections"]}
 
 
-def told(section: Section) -> list[list[str]]:
+def cell_texts(section: Section) -> list[list[str]]:
     """The rows without the links around their names."""
     return [[_words(cell) for cell in row] for row in section.rows]
 
@@ -60,8 +60,8 @@ def _words(cell: object) -> str:
     return text.split(">")[1].split("<")[0] if text.startswith("<a") else text
 
 
-def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
-    assert {title: told(section) for title, section in sections().items()} == {
+def test_empty_installation_needs_no_attention(team: Team) -> None:
+    assert {title: cell_texts(section) for title, section in home_sections().items()} == {
         "Ledger checks": [],
         "Open credit requests": [],
         "Low or out of credits": [],
@@ -69,11 +69,11 @@ def test_quiet_installation_says_that_nothing_needs_anybody(team: Team) -> None:
         "Errors by model (24 hours)": [],
         "Abandoned turns (7 days)": [],
     }
-    page = page_of("").get("/admin/").content.decode()
+    page = client_in_group("").get("/admin/").content.decode()
     assert "All active workspaces have credits." in page
 
 
-def test_books_that_differed_last_night_are_named(team: Team) -> None:
+def test_failed_account_checks_are_listed(team: Team) -> None:
     grant_credits(team.workspace, 10)
     execute_without_triggers(
         "UPDATE credits_account SET balance = 11 WHERE workspace_id = %s", team.workspace.id
@@ -82,40 +82,46 @@ def test_books_that_differed_last_night_are_named(team: Team) -> None:
     night = NightlyCheck.objects.create(day=day, claimed_until=day, finished_at=day)
     check_account(night=night, workspace_id=team.workspace.id)
     fault = "The balance is 11, the ledger's sum is 10."
-    assert told(sections("auditor")["Ledger checks"]) == [[str(team.workspace), escape(fault), "—"]]
+    assert cell_texts(home_sections("auditor")["Ledger checks"]) == [
+        [str(team.workspace), escape(fault), "—"]
+    ]
 
 
-def test_request_waits_until_it_is_decided(team: Team) -> None:
+def test_open_request_is_listed_until_decided(team: Team) -> None:
     given = {"workspace_id": team.workspace.id, "user": team.alice, "actor": SYSTEM}
     request = request_credits(**given, credits=5000, note="")
-    (row,) = told(sections("finance")["Open credit requests"])
+    (row,) = cell_texts(home_sections("finance")["Open credit requests"])
     assert row[:2] == ["5,000 credits", team.workspace.slug]
     withdraw_request(workspace_id=team.workspace.id, request_id=request.id, actor=SYSTEM)
-    assert told(sections("finance")["Open credit requests"]) == []
+    assert cell_texts(home_sections("finance")["Open credit requests"]) == []
 
 
-def test_account_in_use_with_a_tenth_of_its_month_left_is_named(team: Team) -> None:
+def test_account_low_on_credits_is_listed(team: Team) -> None:
     grant_credits(team.workspace, 101)
     plan = Plan.objects.create(slug="small", name="Small", monthly_credits=1000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     turn = opened(make_chatbot(team.workspace), credits=1)
-    assert told(sections()["Low or out of credits"]) == [[team.workspace.slug, "100", "1", "Small"]]
+    assert cell_texts(home_sections()["Low or out of credits"]) == [
+        [team.workspace.slug, "100", "1", "Small"]
+    ]
     completed(turn)
-    assert told(sections()["Low or out of credits"]) == []
+    assert cell_texts(home_sections()["Low or out of credits"]) == []
     adjust(workspace_id=team.workspace.id, credits=-101, reason="all of it")
-    assert told(sections()["Low or out of credits"]) == [[team.workspace.slug, "0", "0", "Small"]]
+    assert cell_texts(home_sections()["Low or out of credits"]) == [
+        [team.workspace.slug, "0", "0", "Small"]
+    ]
 
 
-def test_account_that_nobody_uses_is_not_named(team: Team) -> None:
+def test_unused_account_is_not_listed(team: Team) -> None:
     grant_credits(team.workspace, 1)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="all of it")
-    assert told(sections()["Low or out of credits"]) == []
+    assert cell_texts(home_sections()["Low or out of credits"]) == []
     completed(opened(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(days=31))
-    assert told(sections()["Low or out of credits"]) == []
+    assert cell_texts(home_sections()["Low or out of credits"]) == []
 
 
-def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
+def test_failing_endpoints_are_listed(team: Team) -> None:
     failing, gone, old, off = (make_webhook_endpoint(team.workspace)[0] for _ in range(4))
     make_webhook_endpoint(team.other_workspace)
     now = timezone.now()
@@ -127,14 +133,14 @@ def test_endpoints_that_fail_or_failed_for_good_are_named(team: Team) -> None:
     change(gone, disabled_at=now, disabled_reason="gone", failing_since=now)
     change(old, disabled_at=now - timedelta(days=8), disabled_reason="gone")
     change(off, disabled_at=now, disabled_reason="owner", failing_since=now)
-    rows = told(sections()["Failing webhooks"])
+    rows = cell_texts(home_sections()["Failing webhooks"])
     assert [(row[0], row[1], row[3]) for row in rows] == [
         ("http://127.0.0.1:9", team.workspace.slug, "Active"),
         ("http://127.0.0.1:9", team.workspace.slug, "The endpoint returned 410 Gone"),
     ]
 
 
-def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
+def test_models_are_ordered_by_error_rate(team: Team) -> None:
     good, bad, worse = (make_language_model() for _ in range(3))
     for model, outcomes in ((good, "++"), (bad, "+-"), (worse, "-")):
         for outcome in outcomes:
@@ -144,30 +150,30 @@ def test_models_are_told_by_how_often_they_failed(team: Team) -> None:
     settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
-    assert told(sections()["Errors by model (24 hours)"]) == [
+    assert cell_texts(home_sections()["Errors by model (24 hours)"]) == [
         [worse.name, "2", "2", "100.0%", "0", "1"],
         [bad.name, "2", "1", "50.0 %", "0", "0"],
     ]
 
 
-def test_failure_of_the_day_before_is_forgotten(team: Team) -> None:
+def test_failures_older_than_a_day_are_not_listed(team: Team) -> None:
     failed(opened(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(hours=25))
-    assert told(sections()["Errors by model (24 hours)"]) == []
+    assert cell_texts(home_sections()["Errors by model (24 hours)"]) == []
 
 
-def test_turns_whose_process_died_are_listed_newest_first(team: Team) -> None:
+def test_abandoned_turns_are_listed_newest_first(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     turns = [opened(chatbot) for _ in range(3)]
     for turn in turns:
         silence(turn)
         sweep_turns()
-    rows = told(sections()["Abandoned turns (7 days)"])
+    rows = cell_texts(home_sections()["Abandoned turns (7 days)"])
     assert [row[0] for row in rows] == [turn.id for turn in reversed(turns)]
     assert {row[1] for row in rows} == {team.workspace.slug}
 
 
-EVERYTHING = [
+ALL_SECTIONS = [
     "Ledger checks",
     "Open credit requests",
     "Low or out of credits",
@@ -180,13 +186,11 @@ EVERYTHING = [
 @pytest.mark.parametrize(
     ("group", "shown"),
     [
-        ("support", EVERYTHING),
-        ("finance", [title for title in EVERYTHING if title != "Failing webhooks"]),
+        ("support", ALL_SECTIONS),
+        ("finance", [title for title in ALL_SECTIONS if title != "Failing webhooks"]),
         ("operator", ["Errors by model (24 hours)", "Abandoned turns (7 days)"]),
-        ("auditor", EVERYTHING),
+        ("auditor", ALL_SECTIONS),
     ],
 )
-def test_each_group_is_shown_what_it_may_see_anyway(
-    team: Team, group: str, shown: list[str]
-) -> None:
-    assert list(sections(group)) == shown
+def test_sections_depend_on_permissions(team: Team, group: str, shown: list[str]) -> None:
+    assert list(home_sections(group)) == shown

@@ -13,7 +13,7 @@ from tests.factories import Team, make_chatbot, make_language_model, make_user
 from tests.turns.new_turns import completed, opened
 
 
-def finance() -> Client:
+def finance_client() -> Client:
     client = Client()
     user = make_user("staff", is_staff=True)
     user.groups.add(Group.objects.get(name="finance"))
@@ -21,13 +21,13 @@ def finance() -> Client:
     return client
 
 
-def test_staff_see_a_workspaces_month(team: Team) -> None:
+def test_staff_see_monthly_statement(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=100, reason="A gift", reference="ticket 7")
     model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
     completed(turn, input_tokens=5, output_tokens=6)
     address = reverse("admin:credits_statement_month", args=[team.workspace.id])
-    answer = finance().get(address)
+    answer = finance_client().get(address)
     rows = {section.title: section.rows for section in answer.context["sections"]}
     month = Month.containing(timezone.now())
     assert rows["Summary"] == [
@@ -41,8 +41,8 @@ def test_staff_see_a_workspaces_month(team: Team) -> None:
     ((_, named, *charge),) = rows["Charges"]
     assert charge == [model.name, "30 a reply", "5 / 6", "-30", "70"]
     assert turn.id in named
-    file = finance().get(address, {"month": str(month), "format": "csv"})
+    file = finance_client().get(address, {"month": str(month), "format": "csv"})
     assert file.headers["Content-Disposition"] == (
         f'attachment; filename="{team.workspace.slug}-{month}.csv"'
     )
-    assert finance().get(address, {"month": "2024-13"}).status_code == 404
+    assert finance_client().get(address, {"month": "2024-13"}).status_code == 404

@@ -18,15 +18,15 @@ from tests.factories import (
     make_language_model,
     make_user,
 )
-from tests.staff.test_home import page_of, told
+from tests.staff.test_home import cell_texts, client_in_group
 from tests.turns.new_turns import completed, opened
 
 
-def address(workspace: Workspace) -> str:
+def change_url(workspace: Workspace) -> str:
     return reverse("admin:workspaces_workspace_change", args=[workspace.pk])
 
 
-def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
+def test_workspace_page_shows_all_sections(team: Team) -> None:
     grant_credits(team.workspace, 10)
     grant_credits(team.other_workspace, 77)
     make_chatbot(team.other_workspace, name="Theirs")
@@ -34,8 +34,8 @@ def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="Helper")
     completed(opened(chatbot, credits=4))
     opened(chatbot, credits=2)
-    answer = page_of("").get(address(team.workspace))
-    found = {section.title: told(section) for section in answer.context["sections"]}
+    answer = client_in_group("").get(change_url(team.workspace))
+    found = {section.title: cell_texts(section) for section in answer.context["sections"]}
     assert found["Credits"] == [["No plan", "7", "2", "5"]]
     assert [row[1:] for row in found["Ledger"]] == [
         ["Charge", "-3", "7", ""],
@@ -60,21 +60,19 @@ def test_everything_of_a_workspace_is_on_one_page(team: Team) -> None:
         ("auditor", ["Credits", "Ledger", "Members", "API keys", "Chatbots"]),
     ],
 )
-def test_each_group_sees_of_it_what_it_may_see_anyway(
-    team: Team, group: str, shown: list[str]
-) -> None:
-    answer = page_of(group).get(address(team.workspace))
+def test_sections_depend_on_permissions(team: Team, group: str, shown: list[str]) -> None:
+    answer = client_in_group(group).get(change_url(team.workspace))
     assert [section.title for section in answer.context["sections"]] == shown
 
 
-def test_number_of_statements_does_not_grow_with_the_workspace(team: Team) -> None:
-    client = page_of("")
+def test_query_count_does_not_grow_with_rows(team: Team) -> None:
+    client = client_in_group("")
 
     def statements() -> int:
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            assert client.get(address(team.workspace)).status_code == 200
+            assert client.get(change_url(team.workspace)).status_code == 200
         return len(captured)
 
     def grow() -> None:

@@ -1,8 +1,8 @@
-"""From a litellm model id to the provider that serves it.
+"""Resolve a litellm model id to the provider that serves it.
 
 litellm knows names, addresses and key variables of a hundred providers, but takes seconds and
-180 MB to import. So ids that explain themselves are resolved here, and for the rest litellm is
-asked once, in a process of its own, when the catalogue entry is made.
+180 MB to import. Ids of a known form are resolved here; for the rest litellm is called once, in a
+process of its own, when the catalogue entry is created.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ SELF_HOSTED_PREFIXES = (
     "openai_like",
     "xinference",
 )
-"""litellm's names for "a server with OpenAI's wire at an address of yours"."""
+"""litellm's prefixes for an OpenAI-compatible server at a given address."""
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+_PASSED_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """How to call a model: the like-named fields of a `ModelRequest`, and what is known of it.
+    """How to call a model (fields of a `ModelRequest`), and its limits.
 
-    `context_tokens` (prompt and answer) and `max_output_tokens` are None when nobody says.
+    `context_tokens` (prompt and answer) and `max_output_tokens` are None when unknown.
     """
 
     provider: ProviderKind
@@ -54,35 +54,35 @@ class ResolvedModel:
 
 
 def resolve_model(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> ResolvedModel:
-    """Find out how to call a model.
+    """Resolve how to call a model.
 
-    Takes no time for sandbox models and own servers, about 10 s for the rest. `api_key_env` is
-    kept when given. Otherwise it is the provider's usual variable, but only with the provider's
-    usual address: a key never goes to another one unasked.
+    Instant for sandbox models and self-hosted servers; the rest takes about 10 s. `api_key_env`
+    defaults to the provider's usual variable, but only with the provider's usual address: a key is
+    never sent to another one by default.
 
-    Raises: UnknownModel, with a sentence for whoever typed the id.
+    Raises: UnknownModel, with a message for whoever typed the id.
     """
     litellm_id, api_base = litellm_id.strip(), api_base.strip().rstrip("/")
     if api_base and not api_base.startswith(("http://", "https://")):
         raise UnknownModel(f"the api base must begin with http:// or https://, not {api_base!r}")
     prefix, _, name = litellm_id.partition("/")
     if prefix == "sandbox":
-        return _sandbox_model(litellm_id)
+        return _resolve_sandbox(litellm_id)
     if prefix in SELF_HOSTED_PREFIXES and name and api_base:
         return ResolvedModel("openai-wire", name, api_base, api_key_env)
     if prefix in SELF_HOSTED_PREFIXES and name and prefix != "openai":
         raise UnknownModel(f"{litellm_id} is a server of your own: give its address as api base")
-    return _looked_up(litellm_id, api_base, api_key_env)
+    return _resolve_with_litellm(litellm_id, api_base, api_key_env)
 
 
-def _sandbox_model(litellm_id: str) -> ResolvedModel:
+def _resolve_sandbox(litellm_id: str) -> ResolvedModel:
     if litellm_id not in SANDBOX_MODELS:
-        known = ", ".join(SANDBOX_MODELS)
-        raise UnknownModel(f"there is no sandbox model {litellm_id!r}; there are {known}")
+        names = ", ".join(SANDBOX_MODELS)
+        raise UnknownModel(f"there is no sandbox model {litellm_id!r}; there are {names}")
     return ResolvedModel("sandbox", litellm_id)
 
 
-def _looked_up(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
+def _resolve_with_litellm(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
     question = {"id": litellm_id, "api_base": api_base, "api_key_env": api_key_env}
     try:
         process = subprocess.run(
@@ -92,7 +92,7 @@ def _looked_up(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedMode
             text=True,
             cwd=_ROOT,
             # No keys: the lookup needs none, and litellm names a variable only while it is empty.
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env={name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ},
             timeout=LOOKUP_SECONDS,
             check=True,
         )

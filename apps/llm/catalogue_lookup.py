@@ -1,8 +1,8 @@
-"""Asks litellm about one model. A program for `apps.llm.catalogue`, which says why.
+"""Look up one model in litellm. A program that `apps.llm.catalogue` runs as a process.
 
     echo '{"id": "groq/llama-3.1-8b-instant"}' | python -m apps.llm.catalogue_lookup
 
-prints the fields of a `ResolvedModel`, or {"unknown": sentence}.
+prints the fields of a `ResolvedModel`, or {"unknown": message}.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ OPENAI_COMPATIBLE_BASES = {
     "together_ai": "",
     "xai": "",
 }
-"""Providers whose wire is OpenAI's, with nothing of their own in requests, and their address
-where litellm leaves it to OpenAI's client. The other providers that litellm calls compatible
-need some rewriting or a sign-in of their own, and stay with litellm."""
+"""Providers whose API is exactly OpenAI's, and their address where litellm leaves it to OpenAI's
+client. The other providers that litellm calls compatible need requests rewritten or another way to
+authenticate, and are called through litellm."""
 
 
 def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
-    """What litellm knows about `question["id"]`, as the fields of a `ResolvedModel`."""
+    """Return what litellm knows about `question["id"]`, as the fields of a `ResolvedModel`."""
     litellm_id = question["id"]
     given_base, given_variable = question.get("api_base", ""), question.get("api_key_env", "")
     try:
-        name, provider, _key, usual_base = litellm.get_llm_provider(litellm_id)
+        name, provider, _key, default_base = litellm.get_llm_provider(litellm_id)
     except litellm.exceptions.BadRequestError:
         return {"unknown": _unknown(litellm_id)}
     info = _info(litellm, litellm_id)
@@ -51,19 +51,19 @@ def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
         return {"unknown": f"{litellm_id} is a model for {mode}, not for chat"}
     streams = info.get("supports_native_streaming") is not False
     variable = _variable(litellm, litellm_id)
-    base = usual_base or OPENAI_COMPATIBLE_BASES.get(provider)
-    plain = (
+    base = default_base or OPENAI_COMPATIBLE_BASES.get(provider)
+    is_compatible = (
         provider in OPENAI_COMPATIBLE_BASES
         and mode == "chat"
         and streams
-        and _sent_as_is(provider, name)
+        and _has_full_name(provider, name)
     )
-    if plain and not variable:
-        variable = f"{provider.upper()}_API_KEY"  # litellm reads it, but forgets to name it
+    if is_compatible and not variable:
+        variable = f"{provider.upper()}_API_KEY"  # litellm reads it, but does not list it
     return {
-        "provider": "openai-wire" if plain else "litellm",
-        "model": name if plain else litellm_id,
-        "api_base": given_base or (base if plain else ""),
+        "provider": "openai-wire" if is_compatible else "litellm",
+        "model": name if is_compatible else litellm_id,
+        "api_base": given_base or (base if is_compatible else ""),
         "api_key_env": given_variable or ("" if given_base else variable),
         "context_tokens": info.get("max_input_tokens"),
         "max_output_tokens": info.get("max_output_tokens"),
@@ -71,7 +71,7 @@ def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _sent_as_is(provider: str, name: str) -> bool:
+def _has_full_name(provider: str, name: str) -> bool:
     # litellm completes the short names of Fireworks before it sends them.
     return provider != "fireworks_ai" or name.startswith("accounts/")
 
@@ -84,9 +84,9 @@ def _info(litellm: Any, litellm_id: str) -> dict[str, Any]:
 
 
 def _variable(litellm: Any, litellm_id: str) -> str:
-    """The one variable that holds the provider's key; "" when it signs in otherwise."""
-    wanted = litellm.validate_environment(litellm_id)["missing_keys"]
-    keys = [variable for variable in wanted if variable.endswith("_API_KEY")]
+    """The variable with the provider's API key; "" when it authenticates in another way."""
+    missing = litellm.validate_environment(litellm_id)["missing_keys"]
+    keys = [variable for variable in missing if variable.endswith("_API_KEY")]
     return keys[-1] if keys else ""
 
 
@@ -101,7 +101,7 @@ def _unknown(litellm_id: str) -> str:
 def main() -> None:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
-    with redirect_stdout(sys.stderr):  # litellm prints hints; ours is the only output
+    with redirect_stdout(sys.stderr):  # litellm prints hints
         litellm: Any = importlib.import_module("litellm")
         litellm.suppress_debug_info = True
         answer = lookup_model(litellm, json.load(sys.stdin))

@@ -1,4 +1,4 @@
-"""How long a model may take: the time-outs of one call."""
+"""The time-outs of one call of a model."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from apps.llm.movable_timeout import MovableTimeout
 from apps.llm.types import Finish, ModelEvent, Timeouts
 
 USAGE_GRACE_SECONDS = 2.0
-"""How long a whole answer waits for the usage report that should follow it."""
+"""How long a complete answer waits for the usage report that should follow it."""
 
 
 class Deadlines:
-    """The clock of one call, started when it is made."""
+    """Enforces `Timeouts` for one call, from the moment that this is created."""
 
-    __slots__ = ("_alarm", "_clock", "_finished", "_first_token_at", "_timeouts", "_total_at")
+    __slots__ = ("_first_token_at", "_is_finished", "_now", "_timeout", "_timeouts", "_total_at")
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._clock = asyncio.get_running_loop().time
-        started = self._clock()
+        self._now = asyncio.get_running_loop().time
+        started_at = self._now()
         self._timeouts = timeouts
-        self._total_at = started + timeouts.total
-        self._first_token_at = min(started + timeouts.first_token, self._total_at)
-        self._finished = False
-        self._alarm: MovableTimeout | None = None
+        self._total_at = started_at + timeouts.total
+        self._first_token_at = min(started_at + timeouts.first_token, self._total_at)
+        self._is_finished = False
+        self._timeout: MovableTimeout | None = None
 
     def allows_pause(self, seconds: float) -> bool:
-        """Whether a first token can still come after a pause this long."""
-        return self._clock() + seconds < self._first_token_at
+        """Whether a first token can still arrive in time after a pause of so many seconds."""
+        return self._now() + seconds < self._first_token_at
 
     async def enforce(self, attempt: Awaitable[None]) -> None:
-        """Wait for an attempt, which tells each of its events by `on_event`.
+        """Wait for an attempt, which passes each of its events to `on_event`.
 
-        After `Finish` the answer is whole, so lateness no longer fails it but ends it.
+        After `Finish` the answer is complete: being late then ends the call without an error.
 
         Raises: ProviderTimeout.
         """
-        self._alarm = MovableTimeout(self._first_token_at)
+        self._timeout = MovableTimeout(self._first_token_at)
         try:
-            with self._alarm:
+            with self._timeout:
                 await attempt
         except TimeoutError:
-            if self._clock() < self._alarm.deadline:
-                raise  # the provider's own: not a limit of ours
-            if not self._finished:
-                raise self._failure(self._alarm.deadline) from None
+            if self._now() < self._timeout.deadline:
+                raise  # the provider's own, not one of these
+            if not self._is_finished:
+                raise self._error(self._timeout.deadline) from None
 
     def on_event(self, event: ModelEvent) -> None:
-        """A sign of life: the wait for the next one begins."""
-        if self._alarm is None:
+        """Restart the wait for the next event."""
+        if self._timeout is None:
             return
-        self._finished = self._finished or isinstance(event, Finish)
-        patience = USAGE_GRACE_SECONDS if self._finished else self._timeouts.between_tokens
-        self._alarm.reschedule(min(self._clock() + patience, self._total_at))
+        self._is_finished = self._is_finished or isinstance(event, Finish)
+        wait = USAGE_GRACE_SECONDS if self._is_finished else self._timeouts.between_tokens
+        self._timeout.reschedule(min(self._now() + wait, self._total_at))
 
-    def _failure(self, deadline: float) -> ProviderTimeout:
-        limits = self._timeouts
+    def _error(self, deadline: float) -> ProviderTimeout:
+        timeouts = self._timeouts
         if deadline == self._total_at:
-            return ProviderTimeout(f"the answer was not complete after {limits.total:g} s")
+            return ProviderTimeout(f"the answer was not complete after {timeouts.total:g} s")
         if deadline == self._first_token_at:
-            return ProviderTimeout(f"no first token within {limits.first_token:g} s")
-        return ProviderTimeout(f"no further token within {limits.between_tokens:g} s")
+            return ProviderTimeout(f"no first token within {timeouts.first_token:g} s")
+        return ProviderTimeout(f"no further token within {timeouts.between_tokens:g} s")

@@ -1,4 +1,4 @@
-"""What a provider's HTTP status means, whoever carried it."""
+"""Map a provider's HTTP status to one of `apps.llm.errors`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.types import ModelRequest
 
 _CODE = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,8}")
-_OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached"}
-_BUSY = {
+_NO_CREDIT_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+_BUSY_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
     HTTPStatus.TOO_EARLY,
@@ -28,29 +28,35 @@ _BUSY = {
 def error_from_status(
     request: ModelRequest, status: int, *, code: object = None, retry_after: float | None = None
 ) -> ProviderError:
-    """The failure for a status. The provider's sentence is left out: it may quote the prompt or
-    the key. Its code, a plain word such as `context_length_exceeded`, is kept.
+    """Return the error for a status.
+
+    The provider's message is left out: it may quote the prompt or the key. Its code, a plain word
+    such as `context_length_exceeded`, is kept.
     """
-    known_code = safe_error_code(code)
+    safe_code = safe_error_code(code)
     answered = f"{request.model}: the provider answered {status}"
-    if known_code:
-        answered += f" ({known_code})"
+    if safe_code:
+        answered += f" ({safe_code})"
     detail = answered + _advice(request, status)
-    if status == HTTPStatus.PAYMENT_REQUIRED or known_code in _OUT_OF_MONEY:
+    if status == HTTPStatus.PAYMENT_REQUIRED or safe_code in _NO_CREDIT_CODES:
         return ProviderUnavailable(f"{answered}: its account has no credit left")
-    if status in _BUSY:
+    if status in _BUSY_STATUSES:
         return ProviderUnavailable(detail, retryable=True, retry_after=retry_after)
-    broke = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
-    return ProviderFailed(detail, retryable=broke, retry_after=retry_after if broke else None)
+    is_transient = (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+    )
+    return ProviderFailed(
+        detail, retryable=is_transient, retry_after=retry_after if is_transient else None
+    )
 
 
 def safe_error_code(code: object) -> str:
-    """An error code that is surely only that; "" for anything that could be a key or a text."""
+    """Return an error code that is certainly nothing else; "" for what could be a key or a text."""
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
 def _advice(request: ModelRequest, status: int) -> str:
-    """For the operator, where the catalogue entry or the environment is the likely cause."""
+    """A hint for the operator, if the catalogue entry or the environment is the likely cause."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         if request.api_key_env:
             return f": it refused the key in {request.api_key_env}"
@@ -63,7 +69,7 @@ def _advice(request: ModelRequest, status: int) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from a Retry-After in either form; None when absent or unreadable."""
+    """Parse a Retry-After header in either form to seconds; None when absent or invalid."""
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         return float(text)

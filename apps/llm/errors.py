@@ -1,23 +1,23 @@
-"""What can go wrong with a model, as one tree. The chat engine gives each its place on the wire.
+"""Errors of model providers. `apps.chat.errors` maps them to the API's errors.
 
     ProviderError
-    ├── ProviderFailed       502 MODEL_ERROR        the provider refused, or broke
+    ├── ProviderFailed       502 MODEL_ERROR        it refused the request, or broke
     ├── ProviderUnavailable  503 MODEL_UNAVAILABLE  overloaded, rate limited, unreachable, no key
-    └── ProviderTimeout      504 MODEL_TIMEOUT      too slow: first token, next token, or in all
+    └── ProviderTimeout      504 MODEL_TIMEOUT      too slow: first token, next token, or in total
 
-`UnknownModel`, a `ValueError`, belongs to the catalogue alone: no answer was asked for yet.
+`UnknownModel`, a `ValueError`, is raised only by the catalogue, before any model is called.
 """
 
 from __future__ import annotations
 
 
 class ProviderError(Exception):
-    """A model gave no answer, or only a part of one.
+    """A provider gave no answer, or only a part of one.
 
     `detail` is one sentence for the log and the operator. It is never shown to a caller, and
-    never carries a key or a message's text.
+    never contains a key or a message's text.
     `retryable`: the same request may well succeed a moment later.
-    `retry_after`: seconds that the provider asked for, when it named them.
+    `retry_after`: seconds that the provider asked to wait, if it said so.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class ProviderFailed(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider is overloaded, rate limited or out of reach, or its key is not configured."""
+    """The provider is overloaded, rate limited or unreachable, or its key is not configured."""
 
 
 class ProviderTimeout(ProviderError):
-    """The provider was too slow; `detail` says which limit it met."""
+    """The provider was too slow; `detail` says which time-out was exceeded."""
 
 
 class UnknownModel(ValueError):

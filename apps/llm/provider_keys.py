@@ -1,4 +1,4 @@
-"""The keys of model providers. They live in the environment, never in the database."""
+"""API keys of model providers. They are environment variables, never in the database."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from apps.llm.errors import ProviderUnavailable
 
 
 def api_key_from_env(variable: str) -> str:
-    """The key in an environment variable, read anew at each call; "" when none is named.
+    """Return the key in an environment variable, read at each call; "" if `variable` is "".
 
-    Raises: ProviderUnavailable when the variable is named but empty.
+    Raises: ProviderUnavailable when the variable is not set or empty.
     """
     if not variable:
         return ""

@@ -1,6 +1,6 @@
-"""Trying again, while that is safe: before the first token, and only what may be retried.
+"""Retry a call while that is safe: before the first token, and only retryable errors.
 
-After a token, a second try could say something else than what the caller has already read.
+After a token, a second attempt could contradict what the caller has already read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.25
 MAX_BACKOFF_SECONDS = 2.0
 MAX_RETRY_AFTER_SECONDS = 5.0
-"""A provider that asks for more patience than this is given up at once."""
+"""A provider that asks to wait longer than this is not retried."""
 
 logger = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ logger = structlog.get_logger(__name__)
 async def with_retries(
     attempt: Callable[[], Awaitable[None]], *, has_started: Callable[[], bool], deadlines: Deadlines
 ) -> None:
-    """Try until an attempt ends well, or has told something.
+    """Run attempts until one succeeds, or fails after its first event.
 
     Raises: ProviderError, the last one, when the attempts or the time are used up.
     """
@@ -34,20 +34,20 @@ async def with_retries(
         try:
             await attempt()
             return
-        except ProviderError as failure:
-            pause = _pause(failure, number)
+        except ProviderError as error:
+            pause = _pause(error, number)
             if has_started() or pause is None or not deadlines.allows_pause(pause):
                 raise
-            logger.info("model retried", attempt=number + 1, detail=failure.detail)
+            logger.info("model retried", attempt=number + 1, detail=error.detail)
         await asyncio.sleep(pause)
 
 
-def _pause(failure: ProviderError, number: int) -> float | None:
-    """Seconds to wait after attempt `number` (from 0) failed so; None to give up."""
-    if number == MAX_RETRIES or not failure.retryable:
+def _pause(error: ProviderError, number: int) -> float | None:
+    """Seconds to wait after attempt `number` (from 0) failed; None to give up."""
+    if number == MAX_RETRIES or not error.retryable:
         return None
-    if failure.retry_after is not None:
-        return failure.retry_after if failure.retry_after <= MAX_RETRY_AFTER_SECONDS else None
-    # Jitter, so that turns that failed together do not return together.
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= MAX_RETRY_AFTER_SECONDS else None
+    # Jitter, so that turns that failed together do not retry together.
     backoff: float = min(FIRST_BACKOFF_SECONDS * 2**number, MAX_BACKOFF_SECONDS)
-    return backoff * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+    return backoff * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret

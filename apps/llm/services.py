@@ -1,4 +1,4 @@
-"""The one door to the models."""
+"""Call language models: the entry point of this app."""
 
 from __future__ import annotations
 
@@ -31,77 +31,85 @@ PROVIDERS: Mapping[ProviderKind, str] = {
     "openai-wire": "apps.llm.providers.openai_compatible",
     "litellm": "apps.llm.providers.litellm",
 }
-"""Modules, each imported with its client when a turn, or `preload_providers`, needs it: a command needs none."""
+"""Modules, imported with their clients by the first turn that needs them: commands need none."""
 
 logger = structlog.get_logger(__name__)
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """Ask a model, and give `on_event` its answer as it comes; returns at its end.
+    """Request a completion and pass its events to `on_event` as they come; returns at its end.
 
-    What is given: any number of non-empty `TextDelta`s, then one `Usage` and one `Finish`. The
-    text is valid Unicode without NUL. A provider that reports no usage gets an estimate.
-    Transient failures before the first token are retried within the time-outs of the request.
+    The events: any number of non-empty `TextDelta`s, then one `Usage` and one `Finish`. The text is
+    valid Unicode without NUL. If the provider reports no usage, it is estimated. Transient errors
+    before the first token are retried within the time-outs of the request.
 
-    `on_event` is called in the event loop, and must not wait. Cancelling the task that waits here
+    `on_event` is called in the event loop and must not block. Cancelling the task that waits here
     closes the connection to the provider at once.
 
     Raises: ProviderFailed, ProviderUnavailable, ProviderTimeout.
     """
-    limits = Deadlines(request.timeouts)
-    answer = _CompletionHandler(on_event, limits)
+    deadlines = Deadlines(request.timeouts)
+    completion = _Completion(on_event, deadlines)
     await with_retries(
-        lambda: limits.enforce(_ask(request, answer.on_event)),
-        has_started=lambda: answer.has_started,
-        deadlines=limits,
+        lambda: deadlines.enforce(_call_provider(request, completion.on_event)),
+        has_started=lambda: completion.has_started,
+        deadlines=deadlines,
     )
-    answer.finish(request)
+    completion.finish(request)
 
 
-class _CompletionHandler:
-    """What a provider says, made fit to be told."""
+class _Completion:
+    """Turns a provider's events into those that `complete` promises."""
 
-    __slots__ = ("_finish", "_fit", "_limits", "_said", "_take", "_usage", "has_started")
+    __slots__ = (
+        "_deadlines",
+        "_finish",
+        "_on_event",
+        "_sanitizer",
+        "_texts",
+        "_usage",
+        "has_started",
+    )
 
-    def __init__(self, take: EventHandler, limits: Deadlines) -> None:
+    def __init__(self, on_event: EventHandler, deadlines: Deadlines) -> None:
         self.has_started = False
-        self._take = take
-        self._limits = limits
-        self._fit = TextSanitizer()
-        self._said: list[str] = []
+        self._on_event = on_event
+        self._deadlines = deadlines
+        self._sanitizer = TextSanitizer()
+        self._texts: list[str] = []
         self._usage: Usage | None = None
         self._finish = Finish("stop")
 
     def on_event(self, event: ModelEvent) -> None:
         self.has_started = True
         if isinstance(event, TextDelta):
-            if text := self._fit.feed(event.text):
-                self._said.append(text)
-                self._take(event if text == event.text else TextDelta(text))
+            if text := self._sanitizer.feed(event.text):
+                self._texts.append(text)
+                self._on_event(event if text == event.text else TextDelta(text))
         elif isinstance(event, Usage):
             self._usage = event
         else:
             self._finish = event
-        # After the taker's own work, which is not the model's.
-        self._limits.on_event(event)
+        # Last, so that the time our own handler takes does not count as the model's.
+        self._deadlines.on_event(event)
 
     def finish(self, request: ModelRequest) -> None:
-        if text := self._fit.flush():
-            self._said.append(text)
-            self._take(TextDelta(text))
-        self._take(self._usage or _estimated_usage(request, "".join(self._said)))
-        self._take(self._finish)
+        if text := self._sanitizer.flush():
+            self._texts.append(text)
+            self._on_event(TextDelta(text))
+        self._on_event(self._usage or _estimate_usage(request, "".join(self._texts)))
+        self._on_event(self._finish)
 
 
-async def _ask(request: ModelRequest, take: EventHandler) -> None:
-    """What the provider does; anything it raises is a `ProviderError`."""
+async def _call_provider(request: ModelRequest, on_event: EventHandler) -> None:
+    """Call the provider; anything it raises becomes a `ProviderError`."""
     try:
-        await _provider(request.provider).complete(request, take)
+        await _provider(request.provider).complete(request, on_event)
     except ProviderError:
         raise
     except Exception as error:
-        # The message and the values of an unforeseen error may quote a prompt or a key, so the
-        # log gets its type and its way through the code, and the chain is cut.
+        # The message and the values of an unexpected error may quote a prompt or a key, so only
+        # its type and its stack are logged, and the chain is cut.
         logger.error(
             "model provider broke",
             provider=request.provider,
@@ -112,13 +120,13 @@ async def _ask(request: ModelRequest, take: EventHandler) -> None:
         raise ProviderFailed(f"the provider broke with {type(error).__name__}") from None
 
 
-def _estimated_usage(request: ModelRequest, answer: str) -> Usage:
+def _estimate_usage(request: ModelRequest, answer: str) -> Usage:
     return Usage(estimate_prompt_tokens(request.messages), estimate_tokens(answer))
 
 
 async def close_clients() -> None:
-    """Close the connections that providers keep on this event loop. For shutdown: our own readers
-    would open new ones for a later call, litellm might not."""
+    """Close the providers' connections of this event loop. For shutdown: a later call might fail,
+    because litellm does not reopen its clients."""
     for module in PROVIDERS.values():
         aclose = getattr(sys.modules.get(module), "aclose", None)
         if aclose is not None:
@@ -126,7 +134,7 @@ async def close_clients() -> None:
 
 
 async def preload_providers(providers: Set[ProviderKind]) -> None:
-    """Prepare the kinds of provider that a catalogue uses, so that no turn waits for it.
+    """Import what these kinds of provider need, so that no turn waits for it.
 
     Importing litellm takes about 10 seconds, in a thread. May be called again.
     """

@@ -1,7 +1,7 @@
-"""Making a model's text fit to store and send: valid Unicode, without NUL.
+"""Make a model's text storable: valid Unicode, without NUL.
 
-PostgreSQL refuses NUL in text, and a lone surrogate cannot be written as UTF-8. A provider that
-cuts its JSON between the halves of a `\\ud83d\\ude00` escape sends both in good faith, so a half
+PostgreSQL rejects NUL in text, and a lone surrogate cannot be encoded as UTF-8. A provider that
+splits its JSON between the halves of a `\\ud83d\\ude00` escape sends both in good faith, so a half
 at the end of a piece waits for the next piece.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_INVALID = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
 
 class TextSanitizer:
-    """Cleans one answer's pieces in order. Joined, they are the cleaned answer."""
+    """Sanitizes the pieces of one answer in order. Joined, they are the sanitized answer."""
 
     __slots__ = ("_half",)
 
@@ -22,21 +22,21 @@ class TextSanitizer:
         self._half = ""
 
     def feed(self, piece: str) -> str:
-        """The piece, cleaned; perhaps without its last character, which the next one brings."""
-        if not self._half and not _UNFIT.search(piece):
+        """Return the sanitized piece; a half character at its end is returned with the next."""
+        if not self._half and not _INVALID.search(piece):
             return piece
         piece, self._half = self._half + piece, ""
         if piece and "\ud800" <= piece[-1] <= "\udbff":
             piece, self._half = piece[:-1], piece[-1]
-        return _clean(piece)
+        return _sanitize(piece)
 
     def flush(self) -> str:
-        """What still waited for its other half."""
+        """Return what still waits for its other half."""
         rest, self._half = self._half, ""
-        return _clean(rest)
+        return _sanitize(rest)
 
 
-def _clean(text: str) -> str:
+def _sanitize(text: str) -> str:
     # UTF-16 joins surrogates that belong together and replaces those that stand alone.
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return joined.replace("\x00", _REPLACEMENT)

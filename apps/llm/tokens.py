@@ -1,13 +1,13 @@
-"""Counting tokens without a tokenizer: an estimate, and a bound that is never too low.
+"""Count tokens without a tokenizer: an estimate, and an upper bound.
 
-Every model cuts text in its own way, and loading its tokenizer would cost more memory and time
-than the answer is worth. Two rules are enough:
+Each model has its own tokenizer, and loading it would cost more memory and time than the count is
+worth. Two rules are enough:
 
 - The estimate: 4 bytes of UTF-8 a token. It fits English (4 letters a token), and since other
   scripts take 2 to 4 bytes a letter, it stays within about a factor of two for them too.
 - The bound: one byte of UTF-8 a token. Today's tokenizers work on bytes, or fall back to bytes
   for what they do not know, so none makes more tokens than there are bytes. Some normalise the
-  text first (NFC, NFKC), which can lengthen it; the bound takes the longest form.
+  text first (NFC, NFKC), which can lengthen it; the bound uses the longest form.
 """
 
 from __future__ import annotations
@@ -24,37 +24,39 @@ TYPICAL_MESSAGE_TOKENS = 4
 """What a chat template usually adds to a message: begin, role, line break, end."""
 
 MAX_MESSAGE_TOKENS = 16
-"""The most a known chat template adds to a message, rounded up with room to spare."""
+"""The most that a known chat template adds to a message, rounded up generously."""
 
 MAX_PROMPT_OVERHEAD_TOKENS = 128
-"""The most a known chat template adds to a prompt: the default system text of some model
+"""The most that a known chat template adds to a prompt: the default system text of some model
 families (up to about 70 tokens), begin-of-text, and the opening of the answer."""
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a text is; 0 only for an empty one."""
-    return -(-_bytes(text) // BYTES_PER_TOKEN)
+    """Estimate the tokens of a text; 0 only for an empty one."""
+    return -(-_count_bytes(text) // BYTES_PER_TOKEN)
 
 
 def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
-    """About how many tokens a prompt is, chat template included. Used to cut a history to a
-    model's context, and to bill a provider that reports no usage."""
+    """Estimate the tokens of a prompt, chat template included.
+
+    Used to fit a history into a model's context, and to bill a provider that reports no usage.
+    """
     return sum(estimate_tokens(message.content) + TYPICAL_MESSAGE_TOKENS for message in messages)
 
 
 def max_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
-    """The most tokens that a provider can count for a prompt: what a hold must cover."""
+    """The most tokens that a provider can count for a prompt: what must be reserved for it."""
     return MAX_PROMPT_OVERHEAD_TOKENS + sum(
-        _longest_form_bytes(message.content) + MAX_MESSAGE_TOKENS for message in messages
+        _max_normalised_bytes(message.content) + MAX_MESSAGE_TOKENS for message in messages
     )
 
 
-def _longest_form_bytes(text: str) -> int:
+def _max_normalised_bytes(text: str) -> int:
     if text.isascii():
         return len(text)
     forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
-    return max(_bytes(form) for form in forms)
+    return max(_count_bytes(form) for form in forms)
 
 
-def _bytes(text: str) -> int:
+def _count_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

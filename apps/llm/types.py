@@ -1,4 +1,4 @@
-"""What flows between the chat engine and a model provider."""
+"""The types that pass between the chat engine and a model provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One line of a prompt."""
+    """One message of a prompt."""
 
     role: Role
     content: str
@@ -21,7 +21,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a model may take, in seconds.
+    """The time-outs of a call, in seconds.
 
     `connect`: to accept the connection, each time it is tried.
     `first_token`: from the call to the first sign of life, retries included.
@@ -37,13 +37,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One question to one model.
+    """A request for one completion.
 
     `model` is the id as its provider names it (`ResolvedModel.model`).
     `temperature`, `max_tokens`: None leaves them to the provider.
-    `api_base`: "" leaves it to the provider, where the provider knows one.
-    `api_key_env`: the environment variable that holds the key, read when the call is made; ""
-    when the provider wants no key.
+    `api_base`: "" leaves it to the provider, if the provider knows one.
+    `api_key_env`: the environment variable with the API key, read when the call is made; ""
+    when the provider needs no key.
     `user`: an opaque id of the end user for the provider's abuse reports; "" sends none.
     """
 
@@ -62,14 +62,14 @@ class ModelRequest:
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     """The next piece of the answer. From a provider, an empty one is a sign of life: the model
-    is at work (reasoning, for one) and the time-outs start again."""
+    is working (reasoning, for example), and the time-outs start again."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens the provider counted, or our estimate where it counts none."""
+    """The tokens that the provider counted, or our estimate if it counts none."""
 
     input_tokens: int
     output_tokens: int
@@ -77,7 +77,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Why the model stopped. "length": it met `max_tokens` or the end of its context."""
+    """Why the model stopped. "length": it reached `max_tokens` or the end of its context."""
 
     reason: FinishReason
 
@@ -86,16 +86,16 @@ ModelEvent = TextDelta | Usage | Finish
 
 
 EventHandler = Callable[[ModelEvent], None]
-"""Told each event as it comes. It runs in the event loop, and neither waits nor fails."""
+"""Called with each event as it comes, in the event loop. It must not block or raise."""
 
 
 class Provider(Protocol):
-    """A kind of provider. A module with an `complete` function is one.
+    """A kind of provider: a module with a `complete` function.
 
-    `complete` tells the answer's text as it comes; `Usage` and `Finish` at most once each, when
-    known. It ends normally only after a whole answer, raises a `ProviderError` otherwise, and
-    lets go of its connection when it is cancelled. Retries and the time-outs other than `connect`
-    are not its business.
+    `complete` passes on the answer's text as it comes; `Usage` and `Finish` at most once each, if
+    known. It returns only after a complete answer, raises a `ProviderError` otherwise, and closes
+    its connection when it is cancelled. Retries, and time-outs other than `connect`, are handled
+    by `apps.llm.services`.
     """
 
     async def complete(self, request: ModelRequest, on_event: EventHandler) -> None: ...

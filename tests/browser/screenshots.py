@@ -105,14 +105,16 @@ def _seed(api_base: str) -> DemoAccount:
 @contextmanager
 def _fake_model() -> Iterator[str]:
     """Serve a fake model that answers by its system prompt; yield its base URL."""
-    from tests.llm.fake_provider import answer, serve
+    from tests.llm.fake_provider import serve, streamed_answer
 
     ready: queue.Queue[tuple[str, Callable[[], object]]] = queue.Queue()
 
     async def run() -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
         async with serve() as upstream:
-            upstream.stream_by(lambda body: answer(*_answer_for(body).splitlines(keepends=True)))
+            upstream.stream_from(
+                lambda body: streamed_answer(*_answer_for(body).splitlines(keepends=True))
+            )
             ready.put((upstream.base_url, lambda: loop.call_soon_threadsafe(done.set)))
             await done.wait()
 

@@ -11,13 +11,13 @@ import pytest
 
 from apps.chatbots.models import LanguageModel
 from tests.factories import Team, make_language_model
-from tests.llm.fake_provider import Upstream, answer, serve, whole
+from tests.llm.fake_provider import FakeProvider, json_script, serve, streamed_answer
 from tests.turns.new_turns import completed, failed, opened
 from tests.web_processes import WebProcess, new_caller
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream() -> Iterator[FakeProvider]:
     """A fake model server that runs beside the test."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -33,23 +33,23 @@ def upstream() -> Iterator[Upstream]:
         loop.close()
 
 
-def model_at(upstream: Upstream, **fields: Any) -> LanguageModel:
+def model_at(upstream: FakeProvider, **fields: Any) -> LanguageModel:
     return make_language_model("openai/tiny", api_base=upstream.base_url, **fields)
 
 
-def shown(upstream: Upstream) -> list[tuple[str, str]]:
+def shown(upstream: FakeProvider) -> list[tuple[str, str]]:
     """The messages of the last request that the model saw."""
     messages = upstream.requests[-1].body["messages"]
     return [(message["role"], message["content"]) for message in messages]
 
 
 def test_model_is_shown_system_prompt_history_and_message(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="Be kind.")
     conversation = caller.post("First").json()["data"]["conversationId"]
     assert shown(upstream) == [("system", "Be kind."), ("user", "First")]
-    upstream.stream(*answer("Good", " day"))
+    upstream.stream(*streamed_answer("Good", " day"))
     data = caller.post("Second", conversationId=conversation).json()["data"]
     caller.post("Third", conversationId=conversation)
     assert (data["response"], data["usage"]) == ("Good day", {"inputTokens": 7, "outputTokens": 2})
@@ -64,7 +64,7 @@ def test_model_is_shown_system_prompt_history_and_message(
 
 
 def test_model_is_asked_as_the_chatbot_says(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     fields: dict[str, Any] = {"temperature": 0.25, "max_reply_tokens": 33, "system_prompt": ""}
     new_caller(web, live_team.workspace, model_at(upstream), **fields).post("Hello")
@@ -78,7 +78,7 @@ def test_model_is_asked_as_the_chatbot_says(
 
 
 def test_history_limit_counts_messages_newest_kept(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(
         web, live_team.workspace, model_at(upstream), history_limit=2, system_prompt=""
@@ -94,7 +94,7 @@ def test_history_limit_counts_messages_newest_kept(
 
 
 def test_history_limit_0_shows_the_message_alone(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(
         web, live_team.workspace, model_at(upstream), history_limit=0, system_prompt=""
@@ -105,13 +105,13 @@ def test_history_limit_0_shows_the_message_alone(
 
 
 def test_failed_turns_are_left_out_of_the_history(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
     conversation = caller.post("First").json()["data"]["conversationId"]
-    upstream.play(whole({"error": {"message": "no"}}, status=400))
+    upstream.play(json_script({"error": {"message": "no"}}, status=400))
     assert caller.post("Second", conversationId=conversation).status_code == 502
-    upstream.stream(*answer("Fine"))
+    upstream.stream(*streamed_answer("Fine"))
     caller.post("Third", conversationId=conversation)
     assert shown(upstream) == [
         ("user", "First"),
@@ -121,7 +121,7 @@ def test_failed_turns_are_left_out_of_the_history(
 
 
 def test_oldest_exchanges_are_cut_to_the_models_context(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(
         web,
@@ -147,7 +147,7 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
 
 
 def test_conversation_is_shown_to_the_model_once_it_is_streamed_too(
-    web: WebProcess, live_team: Team, upstream: Upstream
+    web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
     conversation = caller.post("First").json()["data"]["conversationId"]

@@ -12,8 +12,8 @@ import pytest_asyncio
 from apps.infrastructure.postgres.threads import in_thread
 from apps.llm.tokens import estimate_tokens
 from tests.e2e.database_state import money, texts
-from tests.factories import Team, make_model
-from tests.llm.fake_provider import Upstream, answer, serve
+from tests.factories import Team, make_language_model
+from tests.llm.fake_provider import FakeProvider, serve, streamed_answer
 from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 CLOSED_WITHIN = 1.0
@@ -22,15 +22,15 @@ WORDS = [f" word{number}" for number in range(400)]
 
 
 @pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
+async def upstream() -> AsyncIterator[FakeProvider]:
     """A model that would go on for minutes."""
     async with serve() as server:
-        server.stream(*answer(*WORDS), pace=0.02)
+        server.stream(*streamed_answer(*WORDS), pace=0.02)
         yield server
 
 
 async def test_stop_from_the_other_process_closes_the_models_connection_within_a_second(
-    upstream: Upstream, web_pair: tuple[WebProcess, WebProcess], live_team: Team
+    upstream: FakeProvider, web_pair: tuple[WebProcess, WebProcess], live_team: Team
 ) -> None:
     here, there = web_pair
     caller = await in_thread(caller_of_model, here, live_team, upstream.base_url)
@@ -61,7 +61,7 @@ async def test_stop_from_the_other_process_closes_the_models_connection_within_a
 
 def caller_of_model(web: WebProcess, team: Team, api_base: str) -> Caller:
     """A caller whose chatbot asks the model at this address."""
-    model = make_model(
+    model = make_language_model(
         "openai/fake", api_base=api_base, credits_per_1k_input=1000, credits_per_1k_output=2000
     )
     return new_caller(web, team.workspace, model, credits=100_000)

@@ -1,4 +1,4 @@
-"""Asking a model and looking at the whole answer."""
+"""Requests to models, and their collected answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from apps.llm import services
 from apps.llm.errors import ProviderError
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
-from tests.llm.fake_provider import Upstream
+from tests.llm.fake_provider import FakeProvider
 
-PATIENT = Timeouts(connect=2.0, first_token=10.0, between_tokens=10.0, total=20.0)
+LONG_TIMEOUTS = Timeouts(connect=2.0, first_token=10.0, between_tokens=10.0, total=20.0)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """An answer, and the failure that ended it, if one did."""
+    """An answer, and the error that ended it, if any."""
 
     deltas: list[str] = field(default_factory=list)
     usage: Usage | None = None
@@ -36,31 +36,31 @@ def sandbox_request(model: str, *texts: str, **changes: object) -> ModelRequest:
         max_tokens=None,
         api_base="",
         api_key_env="",
-        timeouts=PATIENT,
+        timeouts=LONG_TIMEOUTS,
     )
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
-def wire_request(upstream: Upstream, **changes: object) -> ModelRequest:
-    """A request to the fake server."""
+def openai_request(server: FakeProvider, **changes: object) -> ModelRequest:
+    """A request to the fake provider."""
     request = ModelRequest(
         provider="openai-wire",
         model="tiny",
         messages=(ChatMessage("system", "Be brief."), ChatMessage("user", "Greet me.")),
         temperature=0.5,
         max_tokens=100,
-        api_base=upstream.base_url,
+        api_base=server.base_url,
         api_key_env="",
-        timeouts=PATIENT,
+        timeouts=LONG_TIMEOUTS,
     )
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
-async def ask(request: ModelRequest) -> Outcome:
-    """Everything the model says, up to its end or its failure; refuses events out of order."""
+async def complete(request: ModelRequest) -> Outcome:
+    """Collect the events of a completion, up to its end or error; assert their order."""
     outcome = Outcome()
 
-    def take(event: ModelEvent) -> None:
+    def on_event(event: ModelEvent) -> None:
         assert outcome.finish is None
         if isinstance(event, TextDelta):
             assert event.text
@@ -74,12 +74,12 @@ async def ask(request: ModelRequest) -> Outcome:
             outcome.finish = event
 
     try:
-        await services.complete(request, take)
+        await services.complete(request, on_event)
     except ProviderError as failure:
         outcome.failure = failure
     return outcome
 
 
-def refuse(_event: ModelEvent) -> None:
-    """A taker that breaks at the first thing that it is told."""
+def failing_handler(_event: ModelEvent) -> None:
+    """Raises at the first event."""
     raise ZeroDivisionError

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from apps.llm import services
-from tests.llm.fake_provider import Upstream, serve
+from tests.llm.fake_provider import FakeProvider, serve
 
 
 @pytest_asyncio.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    """A fake model server; our connections to it are closed at the end."""
+async def server() -> AsyncIterator[FakeProvider]:
+    """A fake provider; our connections to it are closed at the end."""
     async with serve() as server:
         yield server
         await services.close_clients()

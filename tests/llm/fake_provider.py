@@ -1,7 +1,7 @@
-"""A fake model server with OpenAI's wire, on a real socket, that does what it is told.
+"""A fake OpenAI-compatible model server on a real socket, controlled by scripts.
 
-Tests tell it with scripts, one a request. As a program it serves one paced answer for ever, for
-benchmarks and for trying things by hand:
+Tests give it one script per request. As a program it serves one paced answer forever, for
+benchmarks and manual tests:
 
     python -m tests.llm.fake_provider --port 9000 --words 200 --pace 0.02
 """
@@ -22,26 +22,26 @@ from aiohttp import web
 DONE = b"data: [DONE]\n\n"
 
 
-def event(data: object) -> bytes:
+def sse_event(data: object) -> bytes:
     """One server-sent event."""
     return f"data: {json.dumps(data)}\n\n".encode()
 
 
 def chunk(text: str | None = None, *, finish: str | None = None, **delta: object) -> bytes:
-    """One streamed chunk in OpenAI's usual shape."""
+    """A streamed chunk as OpenAI sends it."""
     content = {} if text is None else {"content": text}
     choice = {"index": 0, "delta": {**content, **delta}, "finish_reason": finish}
-    return event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]})
+    return sse_event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]})
 
 
 def usage(prompt: int, completion: int) -> bytes:
-    """The chunk that reports usage."""
+    """A chunk that reports usage."""
     counts = {"prompt_tokens": prompt, "completion_tokens": completion}
-    return event({"id": "chatcmpl-1", "choices": [], "usage": counts})
+    return sse_event({"id": "chatcmpl-1", "choices": [], "usage": counts})
 
 
-def answer(*texts: str, finish: str = "stop") -> tuple[bytes, ...]:
-    """A whole streamed answer: role, texts, finish reason, usage of 7 and one a text, done."""
+def streamed_answer(*texts: str, finish: str = "stop") -> tuple[bytes, ...]:
+    """A complete streamed answer: role, texts, finish reason, usage (7, number of texts), done."""
     return (
         chunk("", role="assistant"),
         *(chunk(text) for text in texts),
@@ -55,34 +55,34 @@ def answer(*texts: str, finish: str = "stop") -> tuple[bytes, ...]:
 class Script:
     """What the server does with one request.
 
-    `before`: seconds until the status. `pace`: seconds before each piece of the body.
-    `ending`: "end" ends the body in good order; "cut" closes the connection without an end;
-    "hang" keeps it open and silent. "refuse" resets the connection and sends no status.
+    `delay`: seconds until the status. `pace`: seconds before each piece of the body.
+    `ending`: "end" ends the body cleanly; "cut" closes the connection without an end; "hang" keeps
+    it open and silent; "refuse" resets the connection and sends no status.
     """
 
-    pieces: tuple[bytes, ...] = answer("Hello", " world")
+    pieces: tuple[bytes, ...] = streamed_answer("Hello", " world")
     status: int = 200
     headers: Mapping[str, str] = field(
         default_factory=lambda: {"Content-Type": "text/event-stream"}
     )
-    before: float = 0.0
+    delay: float = 0.0
     pace: float = 0.0
     ending: Literal["end", "cut", "hang", "refuse"] = "end"
 
 
-def whole(body: object, *, status: int = 200, **headers: str) -> Script:
-    """A JSON answer in one piece; header names with _ for -."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+def json_script(body: object, *, status: int = 200, **headers: str) -> Script:
+    """A JSON response; header names with _ for -."""
+    renamed = {name.replace("_", "-"): value for name, value in headers.items()}
     return Script(
         pieces=(json.dumps(body).encode(),),
         status=status,
-        headers={"Content-Type": "application/json", **named},
+        headers={"Content-Type": "application/json", **renamed},
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A request as it came."""
+class ReceivedRequest:
+    """A request as it was received."""
 
     path: str
     body: dict[str, Any]
@@ -91,41 +91,44 @@ class Seen:
     at: float
 
 
-class Upstream:
-    """The running server. `requests` holds what came; `closed_early` the times (of
-    `time.monotonic`) at which clients left before the end of their answer."""
+class FakeProvider:
+    """The running server.
+
+    `requests`: those received. `closed_early`: the times (`time.monotonic`) at which clients
+    disconnected before the end of their answer.
+    """
 
     def __init__(self) -> None:
         self.base_url = ""
-        self.requests: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
         self.closed_early: list[float] = []
         self._scripts: list[Script] = [Script()]
         self._connections: list[object] = []
         self._choose: Callable[[dict[str, Any]], tuple[bytes, ...]] | None = None
 
     def play(self, *scripts: Script) -> None:
-        """What to do with the next requests; the last script stays."""
+        """Use these scripts for the next requests; the last one for all that follow."""
         self._scripts = list(scripts)
 
     def stream(self, *pieces: bytes, **options: Any) -> None:
-        """Play these pieces, whatever is asked."""
+        """Respond with these pieces to every request."""
         self.play(Script(pieces=pieces, **options))
 
-    def stream_by(self, choose: Callable[[dict[str, Any]], tuple[bytes, ...]]) -> None:
-        """Play the pieces that this says for the body of each request."""
+    def stream_from(self, choose: Callable[[dict[str, Any]], tuple[bytes, ...]]) -> None:
+        """Respond with the pieces that `choose` returns for the body of a request."""
         self._choose = choose
 
     async def wait_for_close(self, seconds: float = 1.0) -> float:
-        """The moment at which a client left early. Raises: TimeoutError."""
+        """Wait until a client has disconnected early; return when. Raises: TimeoutError."""
         async with asyncio.timeout(seconds):
-            while not self.closed_early:  # noqa: ASYNC110 - a test may look every 10 ms
+            while not self.closed_early:  # noqa: ASYNC110 - a test may poll every 10 ms
                 await asyncio.sleep(0.01)
         return self.closed_early[0]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request by its script."""
+        """Respond to one request by its script."""
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        self.requests.append(await self._seen(request))
+        self.requests.append(await self._record(request))
         if self._choose is not None:
             script = Script(pieces=self._choose(self.requests[-1].body))
         try:
@@ -134,15 +137,17 @@ class Upstream:
             self.closed_early.append(time.monotonic())
             raise
 
-    async def _seen(self, request: web.Request) -> Seen:
+    async def _record(self, request: web.Request) -> ReceivedRequest:
         if request.transport not in self._connections:
             self._connections.append(request.transport)
         connection = self._connections.index(request.transport)
         body = await request.json()
-        return Seen(request.path, body, dict(request.headers), connection, time.monotonic())
+        return ReceivedRequest(
+            request.path, body, dict(request.headers), connection, time.monotonic()
+        )
 
     async def _perform(self, script: Script, request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(script.before)
+        await asyncio.sleep(script.delay)
         response = web.StreamResponse(status=script.status, headers=script.headers)
         if script.ending == "refuse":
             _drop(request)
@@ -154,7 +159,7 @@ class Upstream:
         if script.ending == "hang":
             await asyncio.Event().wait()
         if script.ending == "cut":
-            for _ in range(20):  # so that what was written is read first: an abort discards it
+            for _ in range(20):  # so that the client reads what was written: an abort discards it
                 await asyncio.sleep(0.01)
             _drop(request)
             return response
@@ -168,25 +173,25 @@ def _drop(request: web.Request) -> None:
 
 
 @asynccontextmanager
-async def serve(port: int = 0) -> AsyncIterator[Upstream]:
-    """Run a fake model server on 127.0.0.1; port 0 takes a free one."""
-    upstream = Upstream()
+async def serve(port: int = 0) -> AsyncIterator[FakeProvider]:
+    """Run a fake provider on 127.0.0.1; port 0 uses a free one."""
+    server = FakeProvider()
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", upstream.handle)
+    app.router.add_post("/v1/chat/completions", server.handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        upstream.base_url = "http://{}:{}/v1".format(*runner.addresses[0][:2])
-        yield upstream
+        server.base_url = "http://{}:{}/v1".format(*runner.addresses[0][:2])
+        yield server
     finally:
         await runner.cleanup()
 
 
 async def _serve_forever(port: int, words: Iterable[str], pace: float) -> None:
-    async with serve(port) as upstream:
-        upstream.stream(*answer(*words), pace=pace)
-        print(upstream.base_url, flush=True)
+    async with serve(port) as server:
+        server.stream(*streamed_answer(*words), pace=pace)
+        print(server.base_url, flush=True)
         await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Connections to model servers, on real sockets."""
+"""The HTTP client of model servers, on real sockets."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from apps.llm.errors import ProviderFailed
 from apps.llm.http.connection import MAX_BUFFERED_BYTES
 from apps.llm.http.connection_pool import ConnectionPool
 from apps.llm.http.request_encoding import InvalidUrl
-from tests.llm.completion_helpers import ask, wire_request
-from tests.llm.fake_provider import Upstream, answer
+from tests.llm.completion_helpers import complete, openai_request
+from tests.llm.fake_provider import FakeProvider, streamed_answer
 
-Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(served: Served, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server that treats each connection so, until it ends or this does; its port."""
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Run a server that passes each connection to `handler`; yields its port."""
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(cast("asyncio.Task[None]", asyncio.current_task()))
         with suppress(OSError, asyncio.CancelledError):
             async with aclosing_writer(writer):
-                await served(reader, writer)
+                await handler(reader, writer)
                 await reader.read()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
@@ -57,33 +57,33 @@ async def aclosing_writer(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def pool() -> AsyncIterator[ConnectionPool]:
-    made = ConnectionPool()
-    yield made
-    made.close()
+    created = ConnectionPool()
+    yield created
+    created.close()
     await asyncio.sleep(0)  # the loop closes its sockets
 
 
 async def post(pool: ConnectionPool, url: str, **headers: str) -> tuple[int, bytes]:
-    answered = await pool.post(url, body=b"{}", headers=headers, connect_seconds=5)
+    response = await pool.post(url, body=b"{}", headers=headers, connect_seconds=5)
     body = b""
-    while piece := await answered.read():
+    while piece := await response.read():
         body += piece
-    answered.close()
-    return answered.status, body
+    response.close()
+    return response.status, body
 
 
-async def test_a_request_says_what_it_is(pool: ConnectionPool) -> None:
-    seen: list[bytes] = []
+async def test_request_is_encoded(pool: ConnectionPool) -> None:
+    received: list[bytes] = []
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2))
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async with serving(served) as port:
+    async with serving(handler) as port:
         url = f"http://me:a%3Ab@localhost:{port}/v1/ü x?q=ä"
         assert await post(pool, url, Accept="text/event-stream") == (200, b"ok")
     name = base64.b64encode(b"me:a:b").decode()
-    assert seen[0].decode().split("\r\n") == [
+    assert received[0].decode().split("\r\n") == [
         "POST /v1/%C3%BC%20x?q=%C3%A4 HTTP/1.1",
         f"Host: localhost:{port}",
         "Content-Length: 2",
@@ -95,22 +95,24 @@ async def test_a_request_says_what_it_is(pool: ConnectionPool) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/v1", "http:///v1", "http://a:b/"])
-async def test_what_is_no_address_is_refused(pool: ConnectionPool, url: str) -> None:
+async def test_invalid_url_is_rejected(pool: ConnectionPool, url: str) -> None:
     with pytest.raises(InvalidUrl):
         await post(pool, url)
 
 
-async def test_a_header_cannot_smuggle_another(pool: ConnectionPool, unused_tcp_port: int) -> None:
+async def test_header_value_cannot_contain_a_line_break(
+    pool: ConnectionPool, unused_tcp_port: int
+) -> None:
     with pytest.raises(InvalidUrl):
         await post(pool, f"http://127.0.0.1:{unused_tcp_port}/", Key="a\r\nHost: other")
 
 
-async def test_a_connection_that_the_server_closed_while_idle_is_not_used(
+async def test_idle_connection_closed_by_the_server_is_not_reused(
     pool: ConnectionPool,
 ) -> None:
     connections = 0
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         await reader.readuntil(b"\r\n\r\n")
@@ -118,17 +120,17 @@ async def test_a_connection_that_the_server_closed_while_idle_is_not_used(
         await writer.drain()
         writer.close()
 
-    async with serving(served) as port:
+    async with serving(handler) as port:
         for _ in range(3):
             assert await post(pool, f"http://127.0.0.1:{port}/") == (200, b"ok")
             await asyncio.sleep(0.1)
     assert connections == 3
 
 
-async def test_a_sender_waits_for_a_slow_reader(pool: ConnectionPool) -> None:
+async def test_server_waits_for_a_slow_reader(pool: ConnectionPool) -> None:
     sent, size = 0, 64 * MAX_BUFFERED_BYTES
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
@@ -137,8 +139,8 @@ async def test_a_sender_waits_for_a_slow_reader(pool: ConnectionPool) -> None:
             await writer.drain()
             sent += MAX_BUFFERED_BYTES
 
-    async with serving(served) as port:
-        answered = await pool.post(
+    async with serving(handler) as port:
+        response = await pool.post(
             f"http://127.0.0.1:{port}/", body=b"{}", headers={}, connect_seconds=5
         )
         before = -1
@@ -147,19 +149,19 @@ async def test_a_sender_waits_for_a_slow_reader(pool: ConnectionPool) -> None:
             await asyncio.sleep(0.2)
         assert sent < size
         read = 0
-        while piece := await answered.read():
+        while piece := await response.read():
             read += len(piece)
-        answered.close()
+        response.close()
     assert (read, sent) == (size, size)
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that only its holder trusts, with its key, in one file."""
+def write_certificate(folder: Path) -> Path:
+    """Write a self-signed certificate for 127.0.0.1 and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a model")])
     now = datetime.datetime.now(datetime.UTC)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -177,48 +179,48 @@ def certificate(folder: Path) -> Path:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        + made.public_bytes(serialization.Encoding.PEM)
+        + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return path
 
 
-async def said_over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer_over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-    writer.write(b"".join(answer("Hello", " world")))
+    writer.write(b"".join(streamed_answer("Hello", " world")))
     await writer.drain()
     writer.close()
 
 
-ASK = """
+PROGRAM = """
 import asyncio, sys
 from dataclasses import replace
-from tests.llm.completion_helpers import ask, sandbox_request
+from tests.llm.completion_helpers import complete, sandbox_request
 request = replace(sandbox_request("", "Hi"), provider="openai-wire", api_base=sys.argv[1])
-print(asyncio.run(ask(request)).text)
+print(asyncio.run(complete(request)).text)
 """
 
 
-async def test_a_server_is_known_by_its_certificate(upstream: Upstream, tmp_path: Path) -> None:
-    path = certificate(tmp_path)
+async def test_tls_certificate_is_verified(server: FakeProvider, tmp_path: Path) -> None:
+    path = write_certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(path)
-    async with serving(said_over_tls, tls) as port:
+    async with serving(answer_over_tls, tls) as port:
         base = f"https://127.0.0.1:{port}/v1"
-        stranger = await ask(wire_request(upstream, api_base=base))
-        assert type(stranger.failure) is ProviderFailed
-        assert stranger.failure.detail == f"tiny: SSLCertVerificationError at {base}"
-        trusting = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", ASK, base),
+        untrusted = await complete(openai_request(server, api_base=base))
+        assert type(untrusted.failure) is ProviderFailed
+        assert untrusted.failure.detail == f"tiny: SSLCertVerificationError at {base}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, base),
             env={"SSL_CERT_FILE": str(path), "PYTHONPATH": "."},
             stdout=asyncio.subprocess.PIPE,
         )
-        told, _ = await trusting.communicate()
-    assert told.decode() == "Hello world\n"
+        output, _ = await process.communicate()
+    assert output.decode() == "Hello world\n"
 
 
-async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: ConnectionPool) -> None:
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_body_is_streamed_until_the_handler_is_done(pool: ConnectionPool) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(2)
@@ -227,29 +229,29 @@ async def test_body_is_poured_as_it_comes_until_it_is_enough(pool: ConnectionPoo
                 writer.write(piece)
                 await asyncio.sleep(0.02)
 
-    async def poured(enough: bytes) -> tuple[list[bytes], bytes, bool]:
-        answered = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
-        told: list[bytes] = []
+    async def read_until(last: bytes) -> tuple[list[bytes], bytes, bool]:
+        response = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
+        pieces: list[bytes] = []
 
-        def sink(piece: bytes) -> bool:
-            told.append(piece)
-            return piece != enough
+        def on_piece(piece: bytes) -> bool:
+            pieces.append(piece)
+            return piece != last
 
-        await answered.stream_to(sink)
-        rest = await answered.read() if not answered.is_complete else b""
-        answered.close()
-        return told, rest, answered.is_complete
+        await response.stream_to(on_piece)
+        rest = await response.read() if not response.is_complete else b""
+        response.close()
+        return pieces, rest, response.is_complete
 
-    async with serving(served) as port:
+    async with serving(handler) as port:
         url = f"http://127.0.0.1:{port}/"
-        assert await poured(b"b") == ([b"a", b"b"], b"c", True)
-        assert await poured(b"") == ([b"a", b"b", b"c"], b"", True)
+        assert await read_until(b"b") == ([b"a", b"b"], b"c", True)
+        assert await read_until(b"") == ([b"a", b"b", b"c"], b"", True)
 
 
-async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(
+async def test_failing_body_handler_does_not_close_the_connection(
     pool: ConnectionPool,
 ) -> None:
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(2)
@@ -257,13 +259,13 @@ async def test_sink_that_breaks_ends_the_wait_and_spares_the_connection(
             await asyncio.sleep(0.02)
             writer.write(b"three")
 
-    def sink(piece: bytes) -> bool:
+    def on_piece(piece: bytes) -> bool:
         raise LookupError(piece)
 
-    async with serving(served) as port:
+    async with serving(handler) as port:
         url = f"http://127.0.0.1:{port}/"
-        answered = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
+        response = await pool.post(url, body=b"{}", headers={}, connect_seconds=5)
         with pytest.raises(LookupError, match="three"):
-            await answered.stream_to(sink)
-        answered.close()
+            await response.stream_to(on_piece)
+        response.close()
         assert await post(pool, url) == (200, b"three")

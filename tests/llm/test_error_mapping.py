@@ -35,5 +35,5 @@ def test_plain_codes_are_kept(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [None, 7, "sk-abc", "Bad key", "_", "x" * 40, "AKIA1234"])
-def test_whatever_could_be_a_secret_is_not(code: object) -> None:
+def test_codes_that_could_be_secrets_are_dropped(code: object) -> None:
     assert safe_error_code(code) == ""

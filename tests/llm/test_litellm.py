@@ -15,11 +15,11 @@ from apps.llm.catalogue_lookup import lookup_model
 from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.providers import litellm as provider
 from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
-from tests.llm.completion_helpers import ask, refuse, wire_request
-from tests.llm.fake_provider import Script, Upstream, answer, chunk, serve, whole
+from tests.llm.completion_helpers import complete, failing_handler, openai_request
+from tests.llm.fake_provider import FakeProvider, Script, chunk, json_script, serve, streamed_answer
 
-# As in a web process, litellm sees one event loop, and is closed when that loop is done with: it
-# keeps clients under the id of their loop, which a later loop may share.
+# As in a web process, litellm has one event loop and is closed with it: it caches clients by the id
+# of their loop, which a later loop may share.
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm"),
@@ -35,18 +35,18 @@ async def _litellm() -> AsyncIterator[None]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def upstream() -> AsyncIterator[Upstream]:
+async def server() -> AsyncIterator[FakeProvider]:
     """A fake model server on the loop of the module."""
     async with serve() as server:
         yield server
 
 
-def litellm_request(upstream: Upstream, **changes: object) -> ModelRequest:
-    return wire_request(upstream, provider="litellm", model="openai/tiny", **changes)
+def litellm_request(server: FakeProvider, **changes: object) -> ModelRequest:
+    return openai_request(server, provider="litellm", model="openai/tiny", **changes)
 
 
-async def test_stream_gives_text_usage_and_finish(upstream: Upstream) -> None:
-    outcome = await ask(litellm_request(upstream))
+async def test_stream_gives_text_usage_and_finish(server: FakeProvider) -> None:
+    outcome = await complete(litellm_request(server))
 
     assert outcome.failure is None
     assert outcome.text == "Hello world"
@@ -54,28 +54,30 @@ async def test_stream_gives_text_usage_and_finish(upstream: Upstream) -> None:
     assert outcome.finish == Finish("stop")
 
 
-async def test_settings_and_key_arrive(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parameters_and_key_are_sent(
+    server: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TEST_MODEL_KEY", "a-key")
 
-    await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY"))
+    await complete(litellm_request(server, api_key_env="TEST_MODEL_KEY"))
 
-    (seen,) = upstream.requests
-    assert seen.headers["Authorization"] == "Bearer a-key"
-    assert (seen.body["model"], seen.body["temperature"]) == ("tiny", 0.5)
-    assert seen.body["max_tokens"] == 100
+    (received,) = server.requests
+    assert received.headers["Authorization"] == "Bearer a-key"
+    assert (received.body["model"], received.body["temperature"]) == ("tiny", 0.5)
+    assert received.body["max_tokens"] == 100
 
 
-async def test_missing_key_is_said_by_the_name_of_its_variable(upstream: Upstream) -> None:
-    failure = (await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY_UNSET"))).failure
+async def test_missing_api_key_error_names_its_variable(server: FakeProvider) -> None:
+    failure = (await complete(litellm_request(server, api_key_env="TEST_MODEL_KEY_UNSET"))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert "TEST_MODEL_KEY_UNSET" in failure.detail
 
 
-async def test_model_that_cannot_stream(upstream: Upstream) -> None:
+async def test_model_that_cannot_stream(server: FakeProvider) -> None:
     message = {"role": "assistant", "content": "Hello world"}
-    upstream.play(
-        whole(
+    server.play(
+        json_script(
             {
                 "id": "1",
                 "object": "chat.completion",
@@ -87,9 +89,9 @@ async def test_model_that_cannot_stream(upstream: Upstream) -> None:
         )
     )
 
-    outcome = await ask(litellm_request(upstream, supports_streaming=False))
+    outcome = await complete(litellm_request(server, supports_streaming=False))
 
-    assert not upstream.requests[0].body.get("stream")
+    assert not server.requests[0].body.get("stream")
     assert outcome.deltas == ["Hello world"]
     assert outcome.usage == Usage(5, 2)
     assert outcome.finish == Finish("length")
@@ -106,60 +108,62 @@ async def test_model_that_cannot_stream(upstream: Upstream) -> None:
         (503, ProviderUnavailable, True),
     ],
 )
-async def test_litellm_errors_become_ours(
-    upstream: Upstream, status: int, kind: type[ProviderError], retryable: bool
+async def test_litellm_errors_are_mapped(
+    server: FakeProvider, status: int, kind: type[ProviderError], retryable: bool
 ) -> None:
-    upstream.play(whole({"error": {"message": "Greet me."}}, status=status, Retry_After="60"))
+    server.play(json_script({"error": {"message": "Greet me."}}, status=status, Retry_After="60"))
 
-    failure = (await ask(litellm_request(upstream))).failure
+    failure = (await complete(litellm_request(server))).failure
 
     assert type(failure) is kind
     assert (failure.retryable, failure.retry_after) == (retryable, 60.0 if retryable else None)
     assert str(status) in failure.detail
     assert "Greet" not in failure.detail
-    assert len(upstream.requests) == 1
+    assert len(server.requests) == 1
 
 
-async def test_only_our_own_rule_retries(upstream: Upstream) -> None:
-    upstream.play(whole({}, status=503, Retry_After="0.01"))
+async def test_litellm_itself_does_not_retry(server: FakeProvider) -> None:
+    server.play(json_script({}, status=503, Retry_After="0.01"))
 
-    await ask(litellm_request(upstream))
+    await complete(litellm_request(server))
 
-    assert len(upstream.requests) == 3
+    assert len(server.requests) == 3
 
 
-async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: Upstream) -> None:
+async def test_refused_connection_is_unavailable(
+    unused_tcp_port: int, server: FakeProvider
+) -> None:
     base = f"http://127.0.0.1:{unused_tcp_port}/v1"
 
-    failure = (await ask(litellm_request(upstream, api_base=base))).failure
+    failure = (await complete(litellm_request(server, api_base=base))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert failure.retryable
 
 
-async def test_cut_answer_is_a_failure(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), ending="cut")
+async def test_connection_cut_midway_is_an_error(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), ending="cut")
 
-    outcome = await ask(litellm_request(upstream))
+    outcome = await complete(litellm_request(server))
 
     assert outcome.text == "Hello"
     assert type(outcome.failure) is ProviderFailed
 
 
-async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
-    upstream.play(whole({"error": {"code": "insufficient_quota"}}, status=429))
+async def test_spent_quota_is_not_retried(server: FakeProvider) -> None:
+    server.play(json_script({"error": {"code": "insufficient_quota"}}, status=429))
 
-    failure = (await ask(litellm_request(upstream))).failure
+    failure = (await complete(litellm_request(server))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert not failure.retryable
-    assert len(upstream.requests) == 1
+    assert len(server.requests) == 1
 
 
-async def test_cancellation_closes_the_connection(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), ending="hang")
-    task = asyncio.create_task(ask(litellm_request(upstream)))
-    while not upstream.requests:  # noqa: ASYNC110
+async def test_cancellation_closes_the_connection(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), ending="hang")
+    task = asyncio.create_task(complete(litellm_request(server)))
+    while not server.requests:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
 
@@ -167,41 +171,41 @@ async def test_cancellation_closes_the_connection(upstream: Upstream) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
-    upstream.stream(*answer(*"abc"), pace=0.05, ending="hang")
+async def test_failing_handler_closes_the_connection(server: FakeProvider) -> None:
+    server.stream(*streamed_answer(*"abc"), pace=0.05, ending="hang")
 
     with pytest.raises(ProviderFailed):
-        await services.complete(litellm_request(upstream), refuse)
+        await services.complete(litellm_request(server), failing_handler)
 
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_time_out_closes_the_connection(upstream: Upstream) -> None:
-    upstream.play(Script(before=30))
+async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
+    server.play(Script(delay=30))
     timeouts = Timeouts(connect=1, first_token=0.3, between_tokens=1, total=5)
 
-    failure = (await ask(litellm_request(upstream, timeouts=timeouts))).failure
+    failure = (await complete(litellm_request(server, timeouts=timeouts))).failure
 
     assert failure is not None
     assert failure.detail == "no first token within 0.3 s"
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_nothing_is_printed_or_logged(
-    upstream: Upstream,
+async def test_keys_and_messages_are_not_logged(
+    server: FakeProvider,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("TEST_MODEL_KEY", "a-very-secret-key")
-    upstream.play(whole({"error": {"message": "no"}}, status=400), Script())
+    server.play(json_script({"error": {"message": "no"}}, status=400), Script())
 
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
-            await ask(litellm_request(upstream, api_key_env="TEST_MODEL_KEY"))
+            await complete(litellm_request(server, api_key_env="TEST_MODEL_KEY"))
 
     written = caplog.text + "".join(capfd.readouterr())
     assert "a-very-secret-key" not in written
@@ -228,38 +232,38 @@ async def test_nothing_is_printed_or_logged(
         ("o1-pro", ("litellm", "o1-pro", "")),
     ],
 )
-async def test_lookup_finds_provider_name_and_address(
+async def test_lookup_resolves_provider_model_and_address(
     litellm_id: str, expected: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await _look_up(monkeypatch, id=litellm_id)
+    found = await _lookup(monkeypatch, id=litellm_id)
 
     assert (found["provider"], found["model"], found["api_base"]) == expected
     assert found["api_key_env"].endswith("_API_KEY")
 
 
-async def test_lookup_keeps_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = await _look_up(
+async def test_lookup_keeps_given_address_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await _lookup(
         monkeypatch, id="groq/x", api_base="http://127.0.0.1:1/v1", api_key_env="MINE"
     )
 
     assert (found["api_base"], found["api_key_env"]) == ("http://127.0.0.1:1/v1", "MINE")
 
 
-async def test_lookup_gives_no_usual_key_to_an_unusual_address(
+async def test_lookup_has_no_default_key_for_another_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = await _look_up(monkeypatch, id="groq/x", api_base="http://127.0.0.1:1/v1")
+    found = await _lookup(monkeypatch, id="groq/x", api_base="http://127.0.0.1:1/v1")
 
     assert found["api_key_env"] == ""
 
 
-async def test_lookup_refuses_models_that_do_not_chat(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = await _look_up(monkeypatch, id="text-embedding-3-small")
+async def test_lookup_rejects_models_that_do_not_chat(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await _lookup(monkeypatch, id="text-embedding-3-small")
 
     assert found == {"unknown": "text-embedding-3-small is a model for embedding, not for chat"}
 
 
-async def _look_up(monkeypatch: pytest.MonkeyPatch, **question: str) -> dict[str, Any]:
+async def _lookup(monkeypatch: pytest.MonkeyPatch, **question: str) -> dict[str, Any]:
     for name in ("OPENAI", "GROQ", "OPENROUTER", "MISTRAL", "ANTHROPIC", "GEMINI"):
         monkeypatch.delenv(f"{name}_API_KEY", raising=False)
     return lookup_model(await provider.load(), question)

@@ -1,4 +1,4 @@
-"""The reader of OpenAI's wire, against a real server that misbehaves on demand."""
+"""OpenAI-compatible servers: requests, streams, API variants, cancellation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import pytest
 from apps.llm import services
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
 from apps.llm.types import Finish, Timeouts, Usage
-from tests.llm.completion_helpers import ask, refuse, wire_request
-from tests.llm.fake_provider import DONE, Script, Upstream, answer, chunk, event, whole
+from tests.llm.completion_helpers import complete, failing_handler, openai_request
+from tests.llm.fake_provider import (
+    DONE,
+    FakeProvider,
+    Script,
+    chunk,
+    json_script,
+    sse_event,
+    streamed_answer,
+)
 
 
-async def test_stream_gives_text_usage_and_finish(upstream: Upstream) -> None:
-    outcome = await ask(wire_request(upstream))
+async def test_stream_gives_text_usage_and_finish(server: FakeProvider) -> None:
+    outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello world"
     assert outcome.usage == Usage(7, 2)
@@ -22,12 +30,12 @@ async def test_stream_gives_text_usage_and_finish(upstream: Upstream) -> None:
     assert outcome.failure is None
 
 
-async def test_request_is_what_the_wire_wants(upstream: Upstream) -> None:
-    await ask(wire_request(upstream, user="end-user-1"))
+async def test_request_body_and_path(server: FakeProvider) -> None:
+    await complete(openai_request(server, user="end-user-1"))
 
-    (seen,) = upstream.requests
-    assert seen.path == "/v1/chat/completions"
-    assert seen.body == {
+    (received,) = server.requests
+    assert received.path == "/v1/chat/completions"
+    assert received.body == {
         "model": "tiny",
         "messages": [
             {"role": "system", "content": "Be brief."},
@@ -39,40 +47,40 @@ async def test_request_is_what_the_wire_wants(upstream: Upstream) -> None:
         "max_tokens": 100,
         "user": "end-user-1",
     }
-    assert "Authorization" not in seen.headers
+    assert "Authorization" not in received.headers
 
 
-async def test_what_is_left_to_the_provider_is_not_sent(upstream: Upstream) -> None:
-    await ask(wire_request(upstream, temperature=None, max_tokens=None))
+async def test_optional_fields_are_omitted_when_unset(server: FakeProvider) -> None:
+    await complete(openai_request(server, temperature=None, max_tokens=None))
 
-    assert upstream.requests[0].body.keys() == {"model", "messages", "stream", "stream_options"}
+    assert server.requests[0].body.keys() == {"model", "messages", "stream", "stream_options"}
 
 
-async def test_key_is_read_from_the_environment_at_each_call(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+async def test_api_key_is_read_at_each_call(
+    server: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = wire_request(upstream, api_key_env="TEST_MODEL_KEY")
+    request = openai_request(server, api_key_env="TEST_MODEL_KEY")
     for key in ("first", "second"):
         monkeypatch.setenv("TEST_MODEL_KEY", f"{key}\n")
-        await ask(request)
+        await complete(request)
 
-    sent = [seen.headers["Authorization"] for seen in upstream.requests]
+    sent = [each.headers["Authorization"] for each in server.requests]
     assert sent == ["Bearer first", "Bearer second"]
 
 
-async def test_missing_key_is_said_by_the_name_of_its_variable(upstream: Upstream) -> None:
-    outcome = await ask(wire_request(upstream, api_key_env="TEST_MODEL_KEY_UNSET"))
+async def test_missing_api_key_error_names_its_variable(server: FakeProvider) -> None:
+    outcome = await complete(openai_request(server, api_key_env="TEST_MODEL_KEY_UNSET"))
 
     assert isinstance(outcome.failure, ProviderUnavailable)
     assert outcome.failure.detail == "the environment variable TEST_MODEL_KEY_UNSET holds no key"
-    assert upstream.requests == []
+    assert server.requests == []
 
 
-async def test_connection_is_kept_for_the_next_answer(upstream: Upstream) -> None:
+async def test_connection_is_reused(server: FakeProvider) -> None:
     for _ in range(3):
-        await ask(wire_request(upstream))
+        await complete(openai_request(server))
 
-    assert [seen.connection for seen in upstream.requests] == [0, 0, 0]
+    assert [each.connection for each in server.requests] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -83,44 +91,53 @@ async def test_connection_is_kept_for_the_next_answer(upstream: Upstream) -> Non
         pytest.param((chunk("Hello world"), DONE), id="no-finish"),
         pytest.param((chunk("Hello world", finish="stop").rstrip(),), id="no-last-blank-line"),
         pytest.param(
-            (b": keep-alive\n\n", chunk(None, content=None), *answer("Hello world")), id="null"
+            (b": keep-alive\n\n", chunk(None, content=None), *streamed_answer("Hello world")),
+            id="null",
         ),
         pytest.param(
-            (chunk(reasoning_content="Hm."), chunk(reasoning="Hm."), *answer("Hello world")),
+            (
+                chunk(reasoning_content="Hm."),
+                chunk(reasoning="Hm."),
+                *streamed_answer("Hello world"),
+            ),
             id="reasoning",
         ),
         pytest.param(
             (chunk(None, content=[{"type": "text", "text": "Hello world"}]), DONE), id="parts"
         ),
-        pytest.param((event({"choices": None, "usage": None}), *answer("Hello world")), id="empty"),
         pytest.param(
-            tuple(piece.replace(b"\n", b"\r\n") for piece in answer("Hello", " world")), id="crlf"
+            (sse_event({"choices": None, "usage": None}), *streamed_answer("Hello world")),
+            id="empty",
+        ),
+        pytest.param(
+            tuple(piece.replace(b"\n", b"\r\n") for piece in streamed_answer("Hello", " world")),
+            id="crlf",
         ),
     ],
 )
-async def test_dialects_of_the_wire_give_the_same_answer(
-    upstream: Upstream, pieces: tuple[bytes, ...]
+async def test_api_variants_give_the_same_answer(
+    server: FakeProvider, pieces: tuple[bytes, ...]
 ) -> None:
-    upstream.stream(*pieces)
+    server.stream(*pieces)
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.failure is None
     assert outcome.text == "Hello world"
     assert outcome.finish == Finish("stop")
 
 
-async def test_absent_usage_is_estimated(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello world"), DONE)
+async def test_missing_usage_is_estimated(server: FakeProvider) -> None:
+    server.stream(chunk("Hello world"), DONE)
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     # "Be brief." and "Greet me." are 3 tokens each, with 4 around each; "Hello world" is 3.
     assert outcome.usage == Usage(14, 3)
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("reported", "expected"),
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -129,19 +146,19 @@ async def test_absent_usage_is_estimated(upstream: Upstream) -> None:
         ("tool_calls", "stop"),
     ],
 )
-async def test_finish_reasons(upstream: Upstream, said: str, meant: str) -> None:
-    upstream.stream(*answer("Hello", finish=said))
+async def test_finish_reasons(server: FakeProvider, reported: str, expected: str) -> None:
+    server.stream(*streamed_answer("Hello", finish=reported))
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.finish is not None
-    assert outcome.finish.reason == meant
+    assert outcome.finish.reason == expected
 
 
-async def test_model_that_cannot_stream_is_asked_for_one_piece(upstream: Upstream) -> None:
+async def test_model_without_streaming_is_not_streamed(server: FakeProvider) -> None:
     message = {"role": "assistant", "content": "Hello world"}
-    upstream.play(
-        whole(
+    server.play(
+        json_script(
             {
                 "choices": [{"index": 0, "message": message, "finish_reason": "length"}],
                 "usage": {"prompt_tokens": 5, "completion_tokens": 2},
@@ -149,26 +166,26 @@ async def test_model_that_cannot_stream_is_asked_for_one_piece(upstream: Upstrea
         )
     )
 
-    outcome = await ask(wire_request(upstream, supports_streaming=False))
+    outcome = await complete(openai_request(server, supports_streaming=False))
 
-    assert upstream.requests[0].body["stream"] is False
-    assert "stream_options" not in upstream.requests[0].body
+    assert server.requests[0].body["stream"] is False
+    assert "stream_options" not in server.requests[0].body
     assert outcome.deltas == ["Hello world"]
     assert outcome.usage == Usage(5, 2)
     assert outcome.finish == Finish("length")
 
 
-async def test_server_that_ignores_streaming_is_understood(upstream: Upstream) -> None:
-    upstream.play(whole({"choices": [{"message": {"content": "Hello"}}]}))
+async def test_json_response_to_a_streaming_request_is_parsed(server: FakeProvider) -> None:
+    server.play(json_script({"choices": [{"message": {"content": "Hello"}}]}))
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.deltas == ["Hello"]
     assert outcome.finish == Finish("stop")
 
 
 @pytest.mark.parametrize(
-    ("said", "dropped", "added"),
+    ("message", "dropped", "added"),
     [
         ("Unrecognized request argument supplied: stream_options", "stream_options", None),
         (
@@ -179,47 +196,47 @@ async def test_server_that_ignores_streaming_is_understood(upstream: Upstream) -
         ("Unsupported value: 'temperature' does not support 0.5", "temperature", None),
     ],
 )
-async def test_refused_field_is_left_out_from_then_on(
-    upstream: Upstream, said: str, dropped: str, added: str | None
+async def test_rejected_field_is_omitted_from_then_on(
+    server: FakeProvider, message: str, dropped: str, added: str | None
 ) -> None:
-    upstream.play(whole({"error": {"message": said}}, status=400), Script())
+    server.play(json_script({"error": {"message": message}}, status=400), Script())
 
-    outcomes = [await ask(wire_request(upstream)) for _ in range(2)]
+    outcomes = [await complete(openai_request(server)) for _ in range(2)]
 
     assert [outcome.text for outcome in outcomes] == ["Hello world", "Hello world"]
-    fields = [seen.body.keys() for seen in upstream.requests]
+    fields = [each.body.keys() for each in server.requests]
     assert [dropped in keys for keys in fields] == [True, False, False]
     if added:
         assert [added in keys for keys in fields] == [False, True, True]
 
 
-async def test_other_bad_requests_are_asked_once(upstream: Upstream) -> None:
+async def test_other_bad_requests_are_not_retried(server: FakeProvider) -> None:
     error = {"message": "too long", "code": "context_length_exceeded"}
-    upstream.play(whole({"error": error}, status=400))
+    server.play(json_script({"error": error}, status=400))
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert isinstance(outcome.failure, ProviderFailed)
     assert "400 (context_length_exceeded)" in outcome.failure.detail
-    assert len(upstream.requests) == 1
+    assert len(server.requests) == 1
 
 
-async def test_long_messages_in_any_script_arrive_whole(upstream: Upstream) -> None:
+async def test_long_unicode_messages_arrive_complete(server: FakeProvider) -> None:
     text = "naïve 語 🙂 \ud83d" * 500
-    upstream.stream(*answer("é" * 50_000))
-    request = wire_request(upstream)
+    server.stream(*streamed_answer("é" * 50_000))
+    request = openai_request(server)
     messages = (*request.messages, type(request.messages[0])("user", text))
 
-    outcome = await ask(wire_request(upstream, messages=messages))
+    outcome = await complete(openai_request(server, messages=messages))
 
     assert outcome.text == "é" * 50_000
-    assert upstream.requests[0].body["messages"][-1]["content"] == text
+    assert server.requests[0].body["messages"][-1]["content"] == text
 
 
-async def test_cancellation_closes_the_connection_at_once(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), ending="hang")
-    task = asyncio.create_task(ask(wire_request(upstream)))
-    while not upstream.requests:  # noqa: ASYNC110
+async def test_cancellation_closes_the_connection(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), ending="hang")
+    task = asyncio.create_task(complete(openai_request(server)))
+    while not server.requests:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
 
@@ -227,53 +244,53 @@ async def test_cancellation_closes_the_connection_at_once(upstream: Upstream) ->
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_cancellation_before_the_answer_closes_the_connection(upstream: Upstream) -> None:
-    upstream.play(Script(before=30))
-    task = asyncio.create_task(ask(wire_request(upstream)))
-    while not upstream.requests:  # noqa: ASYNC110
+async def test_cancellation_before_the_response_closes_the_connection(server: FakeProvider) -> None:
+    server.play(Script(delay=30))
+    task = asyncio.create_task(complete(openai_request(server)))
+    while not server.requests:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_taker_that_breaks_closes_the_connection(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), ending="hang")
+async def test_failing_handler_closes_the_connection(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), ending="hang")
 
     with pytest.raises(ProviderFailed):
-        await services.complete(wire_request(upstream), refuse)
+        await services.complete(openai_request(server), failing_handler)
 
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_silent_server_is_left_at_the_time_out(upstream: Upstream) -> None:
-    upstream.play(Script(before=30))
+async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
+    server.play(Script(delay=30))
     timeouts = Timeouts(connect=1, first_token=0.2, between_tokens=1, total=5)
 
-    outcome = await ask(wire_request(upstream, timeouts=timeouts))
+    outcome = await complete(openai_request(server, timeouts=timeouts))
 
     assert outcome.failure is not None
     assert outcome.failure.detail == "no first token within 0.2 s"
-    await upstream.wait_for_close(1.0)
+    await server.wait_for_close(1.0)
 
 
-async def test_deltas_that_arrive_together_leave_together(upstream: Upstream) -> None:
-    upstream.stream(b"".join(answer("a", "b", "c")))
+async def test_deltas_that_arrive_together_are_joined(server: FakeProvider) -> None:
+    server.stream(b"".join(streamed_answer("a", "b", "c")))
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.deltas == ["abc"]
 
 
-async def test_clients_can_be_closed_twice_and_used_again(upstream: Upstream) -> None:
-    await ask(wire_request(upstream))
+async def test_clients_can_be_closed_twice_and_used_again(server: FakeProvider) -> None:
+    await complete(openai_request(server))
     await services.close_clients()
     await services.close_clients()
 
-    assert (await ask(wire_request(upstream))).text == "Hello world"
+    assert (await complete(openai_request(server))).text == "Hello world"

@@ -1,4 +1,4 @@
-"""How the reader of OpenAI's wire tells of a server that refuses, breaks or is not there."""
+"""Errors of OpenAI-compatible servers: refusals, broken streams, unreachable servers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.types import Finish
-from tests.llm.completion_helpers import ask, wire_request
-from tests.llm.fake_provider import Script, Upstream, chunk, event, whole
+from tests.llm.completion_helpers import complete, openai_request
+from tests.llm.fake_provider import FakeProvider, Script, chunk, json_script, sse_event
 
 
 @pytest.mark.parametrize(
@@ -30,27 +30,27 @@ from tests.llm.fake_provider import Script, Upstream, chunk, event, whole
         (529, ProviderUnavailable, True),
     ],
 )
-async def test_status_decides_the_failure(
-    upstream: Upstream, status: int, kind: type[ProviderError], retryable: bool
+async def test_status_is_mapped_to_an_error(
+    server: FakeProvider, status: int, kind: type[ProviderError], retryable: bool
 ) -> None:
-    # The long Retry-After keeps our own retries out of this test.
-    upstream.play(whole({"error": {"message": "no"}}, status=status, Retry_After="60"))
+    # The long Retry-After prevents our own retries.
+    server.play(json_script({"error": {"message": "no"}}, status=status, Retry_After="60"))
 
-    failure = (await ask(wire_request(upstream))).failure
+    failure = (await complete(openai_request(server))).failure
 
     assert type(failure) is kind
     assert (failure.retryable, failure.retry_after) == (retryable, 60.0 if retryable else None)
-    assert len(upstream.requests) == 1
+    assert len(server.requests) == 1
 
 
-async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
-    upstream.play(whole({"error": {"code": "insufficient_quota"}}, status=429))
+async def test_spent_quota_is_not_retried(server: FakeProvider) -> None:
+    server.play(json_script({"error": {"code": "insufficient_quota"}}, status=429))
 
-    failure = (await ask(wire_request(upstream))).failure
+    failure = (await complete(openai_request(server))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert not failure.retryable
-    assert len(upstream.requests) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -61,84 +61,86 @@ async def test_spent_quota_is_not_retried(upstream: Upstream) -> None:
         (Script(headers={"Content-Type": "text/html"}, pieces=(b"<html>",)), "a web page"),
     ],
 )
-async def test_detail_tells_the_operator_what_to_mend(
-    upstream: Upstream, script: Script, hint: str
+async def test_detail_has_a_hint_for_the_operator(
+    server: FakeProvider, script: Script, hint: str
 ) -> None:
-    upstream.play(script)
+    server.play(script)
 
-    failure = (await ask(wire_request(upstream))).failure
+    failure = (await complete(openai_request(server))).failure
 
     assert isinstance(failure, ProviderFailed)
     assert hint in failure.detail
 
 
 async def test_detail_never_quotes_the_provider(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    server: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_MODEL_KEY", "sk-very-secret")
-    said = {"message": "Incorrect key sk-very-secret for: Greet me.", "code": "sk-very-secret"}
-    upstream.play(whole({"error": said}, status=401))
+    error = {"message": "Incorrect key sk-very-secret for: Greet me.", "code": "sk-very-secret"}
+    server.play(json_script({"error": error}, status=401))
 
-    failure = (await ask(wire_request(upstream, api_key_env="TEST_MODEL_KEY"))).failure
+    failure = (await complete(openai_request(server, api_key_env="TEST_MODEL_KEY"))).failure
 
     assert failure is not None
     assert failure.detail == "tiny: the provider answered 401: it refused the key in TEST_MODEL_KEY"
 
 
-async def test_error_in_the_middle_keeps_the_text_before_it(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), event({"error": {"message": "oops", "code": "overloaded"}}))
+async def test_error_midway_keeps_the_text_before_it(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), sse_event({"error": {"message": "oops", "code": "overloaded"}}))
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello"
     assert type(outcome.failure) is ProviderFailed
     assert outcome.failure.detail == "tiny: the provider reported an error (overloaded)"
 
 
-async def test_error_with_a_status_in_a_good_response_means_that_status(
-    upstream: Upstream,
+async def test_error_with_status_inside_a_200_response_is_mapped(
+    server: FakeProvider,
 ) -> None:
-    limited = Script(pieces=(event({"error": {"message": "slow down", "code": 429}}),))
-    upstream.play(limited, Script())
+    limited = Script(pieces=(sse_event({"error": {"message": "slow down", "code": 429}}),))
+    server.play(limited, Script())
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello world"
-    assert len(upstream.requests) == 2
+    assert len(server.requests) == 2
 
 
-async def test_cut_answer_is_an_error(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello"), ending="end")
-    ended = await ask(wire_request(upstream))
-    upstream.stream(chunk("Hello"), ending="cut")
-    cut = await ask(wire_request(upstream))
+async def test_incomplete_answer_is_an_error(server: FakeProvider) -> None:
+    server.stream(chunk("Hello"), ending="end")
+    ended = await complete(openai_request(server))
+    server.stream(chunk("Hello"), ending="cut")
+    cut = await complete(openai_request(server))
 
     assert (ended.text, type(ended.failure)) == ("Hello", ProviderFailed)
     assert (cut.text, type(cut.failure)) == ("Hello", ProviderFailed)
 
 
-async def test_cut_after_the_finish_reason_does_no_harm(upstream: Upstream) -> None:
-    upstream.stream(chunk("Hello", finish="stop"), ending="cut")
+async def test_connection_cut_after_the_finish_reason_is_ignored(server: FakeProvider) -> None:
+    server.stream(chunk("Hello", finish="stop"), ending="cut")
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.failure is None
     assert outcome.finish == Finish("stop")
 
 
-async def test_reset_before_the_first_byte_is_tried_again(upstream: Upstream) -> None:
-    upstream.play(Script(ending="refuse"), Script())
+async def test_connection_reset_before_the_response_is_retried(server: FakeProvider) -> None:
+    server.play(Script(ending="refuse"), Script())
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello world"
-    assert len(upstream.requests) == 2
+    assert len(server.requests) == 2
 
 
-async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: Upstream) -> None:
+async def test_refused_connection_is_unavailable(
+    unused_tcp_port: int, server: FakeProvider
+) -> None:
     base = f"http://127.0.0.1:{unused_tcp_port}/v1"
 
-    failure = (await ask(wire_request(upstream, api_base=base))).failure
+    failure = (await complete(openai_request(server, api_base=base))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert failure.retryable
@@ -146,8 +148,8 @@ async def test_nobody_listening_is_unavailable(unused_tcp_port: int, upstream: U
 
 
 @pytest.mark.parametrize("base", ["nonsense", "ftp://127.0.0.1/v1", ""])
-async def test_api_base_that_is_no_address_is_an_error(upstream: Upstream, base: str) -> None:
-    failure = (await ask(wire_request(upstream, api_base=base))).failure
+async def test_invalid_api_base_is_an_error(server: FakeProvider, base: str) -> None:
+    failure = (await complete(openai_request(server, api_base=base))).failure
 
     assert type(failure) is ProviderFailed
 
@@ -161,10 +163,10 @@ async def test_api_base_that_is_no_address_is_an_error(upstream: Upstream, base:
         pytest.param(b"data: " + b"x" * 1_100_000, id="over-long"),
     ],
 )
-async def test_broken_stream_is_an_error(upstream: Upstream, piece: bytes) -> None:
-    upstream.stream(chunk("Hello"), piece, ending="hang")
+async def test_invalid_stream_is_an_error(server: FakeProvider, piece: bytes) -> None:
+    server.stream(chunk("Hello"), piece, ending="hang")
 
-    outcome = await ask(wire_request(upstream))
+    outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello"
     assert type(outcome.failure) is ProviderFailed

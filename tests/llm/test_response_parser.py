@@ -1,5 +1,4 @@
-"""The reader of HTTP/1.1 responses: the same answer however the bytes are cut, and nothing taken
-for an answer that is none."""
+"""Parse HTTP/1.1 responses, however the bytes are split, and reject what is invalid."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 CHUNKS = b"b\r\ndata: one\n\n\r\nE;name=value\r\ndata: [DONE]\n\n\r\n0\r\n"
 
-WHOLE = {
+COMPLETE = {
     "chunks": CHUNKED + CHUNKS + b"\r\n",
     "trailers": CHUNKED + CHUNKS + b"Server-Timing: model;dur=5\r\n\r\n",
     "length": HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY,
@@ -25,39 +24,39 @@ WHOLE = {
 }
 
 
-def read(response: bytes, cuts: list[int]) -> tuple[ResponseParser, bytes]:
-    reader, body, at = ResponseParser(), b"", 0
-    for cut in [*sorted(cuts), len(response)]:
-        body += b"".join(reader.feed(response[at:cut]))
-        at = cut
-    return reader, body
+def parse(response: bytes, positions: list[int]) -> tuple[ResponseParser, bytes]:
+    parser, body, start = ResponseParser(), b"", 0
+    for end in [*sorted(positions), len(response)]:
+        body += b"".join(parser.feed(response[start:end]))
+        start = end
+    return parser, body
 
 
-@pytest.mark.parametrize("name", WHOLE)
-@given(cuts=st.lists(st.integers(0, 200), max_size=12))
-def test_a_body_is_the_same_however_it_is_cut(name: str, cuts: list[int]) -> None:
-    response = WHOLE[name]
-    reader, body = read(response, [min(cut, len(response)) for cut in cuts])
-    assert (reader.status, body) == (200, BODY)
-    assert reader.headers["Content-Type"] == "text/event-stream"
-    assert (reader.is_complete, reader.keep_alive) == (True, True)
+@pytest.mark.parametrize("name", COMPLETE)
+@given(positions=st.lists(st.integers(0, 200), max_size=12))
+def test_body_is_the_same_however_the_response_is_split(name: str, positions: list[int]) -> None:
+    response = COMPLETE[name]
+    parser, body = parse(response, [min(position, len(response)) for position in positions])
+    assert (parser.status, body) == (200, BODY)
+    assert parser.headers["Content-Type"] == "text/event-stream"
+    assert (parser.is_complete, parser.keep_alive) == (True, True)
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_body_is_the_same_byte_by_byte(name: str) -> None:
-    reader, body = read(WHOLE[name], list(range(len(WHOLE[name]))))
-    assert (body, reader.is_complete, reader.keep_alive) == (BODY, True, True)
+@pytest.mark.parametrize("name", COMPLETE)
+def test_response_can_be_fed_byte_by_byte(name: str) -> None:
+    parser, body = parse(COMPLETE[name], list(range(len(COMPLETE[name]))))
+    assert (body, parser.is_complete, parser.keep_alive) == (BODY, True, True)
 
 
-def test_a_body_may_last_as_long_as_its_connection() -> None:
-    reader, body = read(HEAD + b"\r\n" + BODY, [])
-    assert (body, reader.is_complete) == (BODY, False)
-    reader.finish()
-    assert (reader.is_complete, reader.keep_alive) == (True, False)
+def test_body_without_length_ends_with_the_connection() -> None:
+    parser, body = parse(HEAD + b"\r\n" + BODY, [])
+    assert (body, parser.is_complete) == (BODY, False)
+    parser.finish()
+    assert (parser.is_complete, parser.keep_alive) == (True, False)
 
 
 @pytest.mark.parametrize(
-    ("response", "kept"),
+    ("response", "keep_alive"),
     [
         (HEAD + b"Content-Length: 0\r\n\r\n", True),
         (HEAD + b"Content-Length: 0\r\nConnection: Close\r\n\r\n", False),
@@ -68,9 +67,9 @@ def test_a_body_may_last_as_long_as_its_connection() -> None:
         (CHUNKED + b"0\r\n\r\nHTTP/1.1 200 OK\r\n", False),
     ],
 )
-def test_a_connection_is_kept_only_for_one_that_ended_well(response: bytes, kept: bool) -> None:
-    reader, _ = read(response, [])
-    assert (reader.is_complete, reader.keep_alive) == (True, kept)
+def test_keep_alive(response: bytes, keep_alive: bool) -> None:
+    parser, _ = parse(response, [])
+    assert (parser.is_complete, parser.keep_alive) == (True, keep_alive)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_a_connection_is_kept_only_for_one_that_ended_well(response: bytes, kept
         CHUNKED + b"0\r\n" + b"t" * 5000,
     ],
 )
-def test_what_is_no_response_is_refused(response: bytes) -> None:
+def test_invalid_response_is_rejected(response: bytes) -> None:
     with pytest.raises(InvalidResponse):
         ResponseParser().feed(response)
 
@@ -107,8 +106,8 @@ def test_what_is_no_response_is_refused(response: bytes) -> None:
         HEAD + b"Content-Length: 5\r\n\r\nhel",
     ],
 )
-def test_a_connection_that_ends_early_breaks_its_response(response: bytes) -> None:
-    reader = ResponseParser()
-    reader.feed(response)
+def test_connection_ending_early_is_an_error(response: bytes) -> None:
+    parser = ResponseParser()
+    parser.feed(response)
     with pytest.raises(InvalidResponse):
-        reader.finish()
+        parser.finish()

@@ -7,10 +7,10 @@ import pytest
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from apps.llm.types import ChatMessage, Finish, Timeouts, Usage
-from tests.llm.completion_helpers import ask, sandbox_request
+from tests.llm.completion_helpers import complete, sandbox_request
 
 
-async def test_echo_says_the_last_user_message_word_by_word() -> None:
+async def test_echo_repeats_the_last_user_message() -> None:
     request = sandbox_request(
         "echo",
         messages=(
@@ -21,81 +21,81 @@ async def test_echo_says_the_last_user_message_word_by_word() -> None:
         ),
     )
 
-    outcome = await ask(request)
+    outcome = await complete(request)
 
     assert outcome.deltas == ["Echo:", " two", "  words"]
     assert outcome.usage == Usage(input_tokens=7, output_tokens=3)
     assert outcome.finish == Finish("stop")
 
 
-async def test_echo_keeps_to_max_tokens() -> None:
-    outcome = await ask(sandbox_request("echo", "one two three", max_tokens=2))
+async def test_echo_stops_at_max_tokens() -> None:
+    outcome = await complete(sandbox_request("echo", "one two three", max_tokens=2))
 
     assert outcome.text == "Echo: one"
     assert outcome.usage == Usage(3, 2)
     assert outcome.finish == Finish("length")
 
 
-async def test_max_tokens_that_suffice_change_nothing() -> None:
-    outcome = await ask(sandbox_request("echo", "one", max_tokens=2))
+async def test_max_tokens_equal_to_the_answer_finish_with_stop() -> None:
+    outcome = await complete(sandbox_request("echo", "one", max_tokens=2))
 
     assert outcome.finish == Finish("stop")
 
 
-async def test_slow_takes_its_time() -> None:
+async def test_slow_pauses_between_words() -> None:
     started = time.monotonic()
 
-    outcome = await ask(sandbox_request("slow", "one two"))
+    outcome = await complete(sandbox_request("slow", "one two"))
 
     assert outcome.text == "Echo: one two"
     assert time.monotonic() - started > 0.65
 
 
 async def test_long_counts_to_200() -> None:
-    outcome = await ask(sandbox_request("long", "Hi", max_tokens=5))
+    outcome = await complete(sandbox_request("long", "Hi", max_tokens=5))
 
     assert outcome.text == "1 2 3 4 5"
     assert outcome.finish == Finish("length")
 
 
-async def test_fail_before_says_nothing() -> None:
-    outcome = await ask(sandbox_request("fail-before", "Hi"))
+async def test_fail_before_fails_without_text() -> None:
+    outcome = await complete(sandbox_request("fail-before", "Hi"))
 
     assert (outcome.text, type(outcome.failure)) == ("", ProviderFailed)
 
 
-async def test_fail_midway_says_half() -> None:
-    outcome = await ask(sandbox_request("fail-midway", "one two three"))
+async def test_fail_midway_fails_after_half_the_text() -> None:
+    outcome = await complete(sandbox_request("fail-midway", "one two three"))
 
     assert (outcome.text, type(outcome.failure)) == ("Echo: one", ProviderFailed)
     assert outcome.usage is None
 
 
-async def test_rate_limited_answers_at_once_with_retry_after() -> None:
+async def test_rate_limited_fails_at_once_with_retry_after() -> None:
     started = time.monotonic()
 
-    failure = (await ask(sandbox_request("rate-limited", "Hi"))).failure
+    failure = (await complete(sandbox_request("rate-limited", "Hi"))).failure
 
     assert isinstance(failure, ProviderUnavailable)
     assert failure.retry_after == 10
     assert time.monotonic() - started < 5
 
 
-async def test_silent_meets_the_first_token_time_out() -> None:
+async def test_silent_reaches_the_first_token_timeout() -> None:
     timeouts = Timeouts(connect=1, first_token=0.1, between_tokens=1, total=1)
 
-    outcome = await ask(sandbox_request("silent", "Hi", timeouts=timeouts))
+    outcome = await complete(sandbox_request("silent", "Hi", timeouts=timeouts))
 
     assert isinstance(outcome.failure, ProviderTimeout)
 
 
 async def test_unknown_model_is_an_error() -> None:
-    failure = (await ask(sandbox_request("nonsense", "Hi"))).failure
+    failure = (await complete(sandbox_request("nonsense", "Hi"))).failure
 
     assert type(failure) is ProviderFailed
 
 
 @pytest.mark.parametrize("name", SANDBOX_MODELS)
-def test_every_model_is_described_in_one_sentence(name: str) -> None:
+def test_every_model_has_a_description(name: str) -> None:
     assert name.startswith("sandbox/")
     assert SANDBOX_MODELS[name].endswith(".")

@@ -25,17 +25,17 @@ def test_events(stream: bytes, events: list[bytes]) -> None:
     assert [data for byte in stream for data in by_byte.feed(bytes([byte]))] == events
 
 
-def test_finish_completes_the_last_event() -> None:
-    reader = SSEParser()
+def test_flush_completes_the_last_event() -> None:
+    parser = SSEParser()
 
-    assert reader.feed(b"data: a\n") == []
-    assert reader.flush() == [b"a"]
-    assert reader.flush() == []
+    assert parser.feed(b"data: a\n") == []
+    assert parser.flush() == [b"a"]
+    assert parser.flush() == []
 
 
-def test_event_that_never_ends_is_refused() -> None:
-    reader = SSEParser()
-    reader.feed(b"data: " + b"x" * (MAX_EVENT_BYTES - 6))
+def test_event_without_end_is_rejected() -> None:
+    parser = SSEParser()
+    parser.feed(b"data: " + b"x" * (MAX_EVENT_BYTES - 6))
 
     with pytest.raises(EventTooLong):
-        reader.feed(b"x")
+        parser.feed(b"x")

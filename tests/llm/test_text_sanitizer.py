@@ -8,32 +8,32 @@ from apps.llm.text_sanitizer import TextSanitizer
 ANY_TEXT = st.text(st.characters(codec=None), max_size=20)
 
 
-def clean(*pieces: str) -> str:
-    fit = TextSanitizer()
-    return "".join([*(fit.feed(piece) for piece in pieces), fit.flush()])
+def sanitize(*pieces: str) -> str:
+    sanitizer = TextSanitizer()
+    return "".join([*(sanitizer.feed(piece) for piece in pieces), sanitizer.flush()])
 
 
 def test_nul_and_lone_surrogates_are_replaced() -> None:
-    assert clean("a\x00b", "\ud83d", "c", "\ude00") == "a\ufffdb\ufffdc\ufffd"
+    assert sanitize("a\x00b", "\ud83d", "c", "\ude00") == "a\ufffdb\ufffdc\ufffd"
 
 
-def test_halves_in_two_pieces_are_joined() -> None:
-    assert clean("a\ud83d", "\ude00b") == "a\U0001f600b"
+def test_surrogate_halves_in_two_pieces_are_joined() -> None:
+    assert sanitize("a\ud83d", "\ude00b") == "a\U0001f600b"
 
 
-def test_half_waits_through_an_empty_piece() -> None:
-    assert clean("\ud83d", "", "\ude00") == "\U0001f600"
+def test_surrogate_half_waits_through_an_empty_piece() -> None:
+    assert sanitize("\ud83d", "", "\ude00") == "\U0001f600"
 
 
 @given(st.lists(ANY_TEXT, max_size=6))
-def test_any_text_can_be_stored(pieces: list[str]) -> None:
-    text = clean(*pieces)
+def test_sanitized_text_is_storable(pieces: list[str]) -> None:
+    text = sanitize(*pieces)
 
     assert "\x00" not in text
     assert text.encode().decode() == text
-    assert text == clean("".join(pieces))
+    assert text == sanitize("".join(pieces))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00")), max_size=6))
-def test_fit_text_is_left_alone(pieces: list[str]) -> None:
-    assert clean(*pieces) == "".join(pieces)
+def test_valid_text_is_unchanged(pieces: list[str]) -> None:
+    assert sanitize(*pieces) == "".join(pieces)

@@ -9,7 +9,7 @@ from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens, max_prompt_
 from apps.llm.types import ChatMessage
 
 
-def test_estimate_is_four_bytes_a_token_rounded_up() -> None:
+def test_estimate_is_four_bytes_per_token_rounded_up() -> None:
     assert [estimate_tokens(text) for text in ("", "a", "abcd", "abcde", "語", "🙂🙂")] == [
         0,
         1,
@@ -20,12 +20,12 @@ def test_estimate_is_four_bytes_a_token_rounded_up() -> None:
     ]
 
 
-def test_prompt_estimate_counts_the_template_too() -> None:
+def test_prompt_estimate_includes_the_template() -> None:
     assert estimate_prompt_tokens([ChatMessage("user", "abcd"), ChatMessage("user", "")]) == 9
     assert estimate_prompt_tokens([]) == 0
 
 
-def test_bound_takes_the_longest_form_of_a_text() -> None:
+def test_bound_uses_the_longest_normal_form() -> None:
     ligature = "\ufdfa"  # 3 bytes; NFKC makes 18 letters of it
     spelled_out = unicodedata.normalize("NFKC", ligature)
 
@@ -42,6 +42,6 @@ def test_bound_covers_every_byte_and_the_estimate(texts: list[str]) -> None:
     assert max_prompt_tokens(messages) > estimate_prompt_tokens(messages)
 
 
-def test_lone_surrogates_are_counted_not_refused() -> None:
+def test_lone_surrogates_are_counted() -> None:
     assert estimate_tokens("\ud83d") == 1
     assert max_prompt_tokens([ChatMessage("user", "\ud83d")]) > 3

@@ -1,4 +1,4 @@
-"""Reading server-sent events: bytes in, the data of whole events out. Does no I/O."""
+"""Parse server-sent events: bytes in, the data of complete events out. Does no I/O."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ MAX_EVENT_BYTES = 1024 * 1024
 
 
 class EventTooLong(ValueError):
-    """An event grew past `MAX_EVENT_BYTES` without an end."""
+    """An event is longer than `MAX_EVENT_BYTES`."""
 
 
 class SSEParser:
-    """Takes a stream's bytes in pieces of any size, cut anywhere.
+    """Takes a stream's bytes in pieces of any size, split anywhere.
 
     Lines may end in LF, CR LF or CR. Several `data:` lines of one event are joined by LF;
-    comments and other fields are skipped; events without data are none.
+    comments, other fields and events without data are skipped.
     """
 
     __slots__ = ("_pending", "_scanned", "_skip_newline")
@@ -24,12 +24,12 @@ class SSEParser:
         self._skip_newline = False
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The data of each event that this piece completes.
+        """Return the data of each event that this piece completes.
 
         Raises: EventTooLong.
         """
         if self._skip_newline or b"\r" in piece:
-            piece = self._with_plain_newlines(piece)
+            piece = self._normalise_newlines(piece)
         pending = self._pending
         pending += piece
         events: list[bytes] = []
@@ -40,21 +40,23 @@ class SSEParser:
             start = end + 2
             end = pending.find(b"\n\n", start)
         del pending[:start]
-        # Where to look on, so that a long event in small pieces is not searched over and over.
+        # Where to search on, so that a long event in small pieces is not searched repeatedly.
         self._scanned = max(0, len(pending) - 1)
         if len(pending) > MAX_EVENT_BYTES:
             raise EventTooLong(f"an event is longer than {MAX_EVENT_BYTES} bytes")
         return events
 
     def flush(self) -> list[bytes]:
-        """The event that the stream's end completes, for servers that leave out the last blank
-        line."""
+        """Return the event that the end of the stream completes.
+
+        For servers that leave out the last blank line.
+        """
         data = _data(bytes(self._pending))
         self._pending.clear()
         return [data] if data else []
 
-    def _with_plain_newlines(self, piece: bytes) -> bytes:
-        """LF for CR LF and CR, also when a cut falls between the two."""
+    def _normalise_newlines(self, piece: bytes) -> bytes:
+        """Replace CR LF and CR by LF, also where the stream is split between the two."""
         if self._skip_newline and piece:
             self._skip_newline = False
             piece = piece.removeprefix(b"\n")
@@ -65,7 +67,7 @@ class SSEParser:
 
 def _data(event: bytes) -> bytes:
     if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]  # what nearly every event looks like
+        return event[6:]  # the form of nearly every event
     return b"\n".join(
         line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")
     )

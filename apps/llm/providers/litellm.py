@@ -1,7 +1,7 @@
-"""Every other provider, through litellm: Anthropic, Gemini, Bedrock, and a hundred more.
+"""All other providers, through litellm: Anthropic, Gemini, Bedrock, and a hundred more.
 
 litellm takes about 10 seconds and 180 MB to import, so only a process that calls such a model
-imports it: at its first call, or earlier in `apps.llm.services.warm`.
+imports it: at its first call, or earlier in `apps.llm.services.preload_providers`.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from apps.llm.types import (
     Usage,
 )
 
-_FINISHES: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
+_FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
-_KEY_DEMANDED = ("openai/", "custom_openai/", "hosted_vllm/", "llamafile/", "lm_studio/")
-"""litellm calls these through OpenAI's client, which refuses to start without a key."""
+_KEY_REQUIRED = ("openai/", "custom_openai/", "hosted_vllm/", "llamafile/", "lm_studio/")
+"""litellm calls these through OpenAI's client, which cannot be created without a key."""
 
-_NO_KEY = "none"
+_DUMMY_KEY = "none"
 _loaded = threading.Event()
-_NO_CONNECTION = {"APIConnectionError", "RemoteProtocolError", "ConnectError"}
+_CONNECTION_ERRORS = {"APIConnectionError", "RemoteProtocolError", "ConnectError"}
 
 
 async def load() -> Any:
-    """The litellm module, imported in a thread the first time. May be called again."""
+    """Return the litellm module, imported in a thread the first time. May be called again."""
     return await asyncio.to_thread(_import)
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """Ask any model that litellm knows; `request.model` is its litellm id.
+    """Call any model that litellm knows; `request.model` is its litellm id.
 
-    Where the provider cannot stream, the answer is one delta. litellm does not tell a short
-    answer from one whose connection was closed in good order before its end.
+    If the provider cannot stream, the answer is one delta. litellm does not distinguish a short
+    answer from one whose connection was closed cleanly before its end.
 
     Raises: ProviderFailed, ProviderUnavailable.
     """
     litellm = await load()
     arguments = _arguments(request)
-    arrived = False
+    has_started = False
     try:
         answer = await litellm.acompletion(**arguments)
         if not request.supports_streaming:
@@ -62,22 +62,22 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
         try:
             async for chunk in answer:
                 for event in _events(chunk, "delta"):
-                    arrived = True
+                    has_started = True
                     on_event(event)
         finally:
             await answer.aclose()
     except Exception as error:
-        failure = _failure(request, error, arrived=arrived)
-        if failure is None:
+        mapped = _map_error(request, error, has_started=has_started)
+        if mapped is None:
             raise
-        # litellm's own text quotes what the provider said, so the chain ends here.
-        raise failure from None
+        # litellm's own text quotes what the provider said, so the chain is cut here.
+        raise mapped from None
 
 
 async def aclose() -> None:
-    """Close the connections that litellm keeps, and have it forget them.
+    """Close litellm's connections and clear its cache of clients.
 
-    It keeps clients under the id of their event loop, and would hand a closed one to a later
+    The cache is keyed by the id of the event loop, and would return a closed client to a later
     loop that happens to get the same id.
     """
     if _loaded.is_set():
@@ -96,7 +96,7 @@ def _import() -> Any:
     litellm.turn_off_message_logging = True
     litellm.drop_params = True
     for name in _LOGGERS:
-        # At DEBUG and INFO they print requests, keys included; at ERROR, providers' sentences.
+        # At DEBUG and INFO they log requests, keys included; at ERROR, what providers said.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _loaded.set()
     return litellm
@@ -115,7 +115,7 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
     }
     return {
         "model": request.model,
-        "messages": [{"role": line.role, "content": line.content} for line in request.messages],
+        "messages": [{"role": each.role, "content": each.content} for each in request.messages],
         "stream": request.supports_streaming,
         "timeout": httpx.Timeout(timeouts.total, connect=timeouts.connect),
         "num_retries": 0,
@@ -125,34 +125,38 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
 
 
 def _key(request: ModelRequest) -> str | None:
-    """The key; None lets litellm look for the provider's usual variables, such as AWS's."""
+    """The key; None lets litellm read the provider's usual variables, such as AWS's."""
     if key := api_key_from_env(request.api_key_env):
         return key
-    return _NO_KEY if request.api_base and request.model.startswith(_KEY_DEMANDED) else None
+    return _DUMMY_KEY if request.api_base and request.model.startswith(_KEY_REQUIRED) else None
 
 
 def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
-    """The events of a chunk or of a whole answer; its text is in `part` of a choice."""
+    """The events of a chunk or of a whole answer, whose text is in `part` of a choice."""
     for choice in answer.choices[:1]:
         message = getattr(choice, part)
         text = getattr(message, "content", None) or ""
         if text or getattr(message, "reasoning_content", None):
             yield TextDelta(text)
         if choice.finish_reason:
-            yield Finish(_FINISHES.get(choice.finish_reason, "stop"))
+            yield Finish(_FINISH_REASONS.get(choice.finish_reason, "stop"))
     if usage := getattr(answer, "usage", None):
         yield Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
-def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> ProviderError | None:
-    """What litellm's error means; None for errors that are not litellm's. `arrived`: a part of
-    the answer came before it."""
+def _map_error(
+    request: ModelRequest, error: Exception, *, has_started: bool
+) -> ProviderError | None:
+    """Map litellm's error; None for errors that are not litellm's.
+
+    `has_started`: a part of the answer came before it.
+    """
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return None
     causes = list(_causes(error))
-    if any(isinstance(cause, OSError) or _name(cause) in _NO_CONNECTION for cause in causes):
-        if arrived:
+    if any(isinstance(cause, OSError) or _name(cause) in _CONNECTION_ERRORS for cause in causes):
+        if has_started:
             return ProviderFailed(f"{request.model}: the answer broke off", retryable=True)
         return ProviderUnavailable(
             f"{request.model}: no connection to the provider", retryable=True
@@ -162,13 +166,13 @@ def _failure(request: ModelRequest, error: Exception, *, arrived: bool) -> Provi
     if _name(error) == "ContextWindowExceededError":
         code = "context_length_exceeded"
     headers = getattr(error, "litellm_response_headers", None) or {}
-    named = {name.title(): value for name, value in headers.items()}
-    return error_from_status(request, status, code=code, retry_after=parse_retry_after(named))
+    titled = {name.title(): value for name, value in headers.items()}
+    return error_from_status(request, status, code=code, retry_after=parse_retry_after(titled))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those it came from. litellm calls a lost connection a 500, and keeps the
-    provider's code, only there."""
+    """The error and its causes. Only they show that litellm's 500 was a lost connection, and have
+    the provider's code."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

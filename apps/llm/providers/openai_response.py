@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server answers: bytes in, model events out. Does no I/O."""
+"""Parse responses of OpenAI-compatible servers: bytes in, model events out. Does no I/O."""
 
 from __future__ import annotations
 
@@ -21,102 +21,102 @@ from apps.llm.types import (
     Usage,
 )
 
-_FINISHES: dict[str, FinishReason] = {
+_FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
     "content_filter": "content_filter",
 }
-_BREAKS = {"error", "abort", "insufficient_system_resource"}
-_REASONING = ("reasoning_content", "reasoning")
+_FAILED_REASONS = {"error", "abort", "insufficient_system_resource"}
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
 class CompletionParser:
-    """Reads an answer in pieces of any size, cut anywhere, and tells what is in it.
+    """Parses an answer from pieces of any size, split anywhere, and passes on its events.
 
-    Text that arrives together leaves together, as one delta: a reader that falls behind its
+    Texts that arrive together are passed on together, as one delta: a reader that falls behind its
     model catches up with fewer, longer deltas.
 
-    `has_started`: something was told. `is_complete`: the answer is whole.
+    `has_started`: an event was passed on. `is_complete`: the whole answer has come.
     """
 
-    __slots__ = ("_over", "_request", "_sse", "_take", "has_started", "is_complete")
+    __slots__ = ("_is_done", "_on_event", "_request", "_sse", "has_started", "is_complete")
 
-    def __init__(self, request: ModelRequest, take: EventHandler) -> None:
+    def __init__(self, request: ModelRequest, on_event: EventHandler) -> None:
         self._request = request
-        self._take = take
+        self._on_event = on_event
         self._sse = SSEParser()
-        self._over = False
+        self._is_done = False
         self.has_started = False
         self.is_complete = False
 
     def feed(self, piece: bytes) -> bool:
-        """Tell the events in this piece of a stream; whether more is to be read.
+        """Pass on the events in this piece of a stream; return whether more is to be read.
 
-        Raises: ProviderError, once the server reported one or sent what cannot be read; what came
-        before it has been told.
+        Raises: ProviderError, once the server reports one or sends what cannot be parsed; the
+        events before it have been passed on.
         """
         try:
             payloads = self._sse.feed(piece)
         except EventTooLong as error:
             raise ProviderFailed(f"{self._request.model}: {error}") from None
         if payloads:
-            self._tell(payloads)
-        return not self._over
+            self._handle(payloads)
+        return not self._is_done
 
     def finish(self) -> None:
-        """Tell the events that the end of a stream completes. Raises: ProviderError."""
-        if self._over:
+        """Pass on the events that the end of a stream completes. Raises: ProviderError."""
+        if self._is_done:
             return
-        self._tell(self._sse.flush())
+        self._handle(self._sse.flush())
         if not self.is_complete:
             raise ProviderFailed(
                 f"{self._request.model}: the answer was cut before its end", retryable=True
             )
 
     def feed_body(self, body: bytes) -> None:
-        """Tell the events of an answer that came in one piece. Raises: ProviderError."""
-        chunk = _parsed(self._request, body)
+        """Pass on the events of an answer that was not streamed. Raises: ProviderError."""
+        chunk = _parse_chunk(self._request, body)
         if not chunk.get("choices"):
-            _raise_reported(self._request, chunk)
+            _raise_reported_error(self._request, chunk)
             raise ProviderFailed(f"{self._request.model}: the answer has no choices")
         for event in list(_chunk_events(self._request, chunk, "message")):
-            self._tell_one(event)
+            self._emit(event)
 
-    def _tell(self, payloads: Iterable[bytes]) -> None:
+    def _handle(self, payloads: Iterable[bytes]) -> None:
         texts: list[str] = []
         others: list[ModelEvent] = []
-        alive = False
+        has_delta = False
         try:
             for payload in payloads:
                 if payload == b"[DONE]":
-                    self.is_complete = self._over = True
+                    self.is_complete = self._is_done = True
                     break
-                chunk = _parsed(self._request, payload)
-                if text := _only_text(chunk):
-                    alive = True
+                chunk = _parse_chunk(self._request, payload)
+                if text := _text_only(chunk):
+                    has_delta = True
                     texts.append(text)
                     continue
                 for event in _chunk_events(self._request, chunk, "delta"):
                     if isinstance(event, TextDelta):
-                        alive = True
+                        has_delta = True
                         texts.append(event.text)
                     else:
                         self.is_complete = self.is_complete or isinstance(event, Finish)
                         others.append(event)
         finally:
-            if alive:
-                self._tell_one(TextDelta("".join(texts)))
+            if has_delta:
+                self._emit(TextDelta("".join(texts)))
             for event in others:
-                self._tell_one(event)
+                self._emit(event)
 
-    def _tell_one(self, event: ModelEvent) -> None:
+    def _emit(self, event: ModelEvent) -> None:
         self.has_started = True
-        self._take(event)
+        self._on_event(event)
 
 
-def _only_text(chunk: dict[str, Any]) -> str | None:
-    """The text of a chunk that says nothing else, which is what nearly every chunk looks like."""
+def _text_only(chunk: dict[str, Any]) -> str | None:
+    """The text of a chunk that contains nothing else, which is the form of nearly every chunk."""
     try:
         (choice,) = chunk["choices"]
         text = choice["delta"]["content"]
@@ -130,14 +130,16 @@ def _only_text(chunk: dict[str, Any]) -> str | None:
 
 
 def parse_error_code(body: bytes) -> str:
-    """The code or type in an error body; "" when there is none."""
+    """Return the code or type in an error body; "" when there is none."""
     error = parse_error_object(body)
     return next((error[name] for name in ("code", "type") if isinstance(error.get(name), str)), "")
 
 
 def parse_error_object(body: bytes) -> dict[str, Any]:
-    """The `error` of an error body, or the whole body where the server does not wrap it; {} when
-    it is not JSON."""
+    """Return the `error` of an error body, or the whole body if the server does not wrap it.
+
+    {} when it is not JSON.
+    """
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -148,17 +150,17 @@ def parse_error_object(body: bytes) -> dict[str, Any]:
     return error if isinstance(error, dict) else parsed
 
 
-def _parsed(request: ModelRequest, payload: bytes) -> dict[str, Any]:
+def _parse_chunk(request: ModelRequest, payload: bytes) -> dict[str, Any]:
     try:
         chunk = orjson.loads(payload)
     except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
-        chunk = _parsed_leniently(payload)
+        chunk = _parse_leniently(payload)
     if not isinstance(chunk, dict):
         raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
     return chunk
 
 
-def _parsed_leniently(payload: bytes) -> Any:
+def _parse_leniently(payload: bytes) -> Any:
     try:
         return json.loads(payload.decode("utf-8", "replace"))
     except ValueError:
@@ -166,18 +168,18 @@ def _parsed_leniently(payload: bytes) -> Any:
 
 
 def _chunk_events(request: ModelRequest, chunk: dict[str, Any], part: str) -> Iterator[ModelEvent]:
-    """The events of one chunk, or of a whole answer; its text is in `part` of a choice."""
+    """The events of a chunk or of a whole answer, whose text is in `part` of a choice."""
     if "error" in chunk:
-        _raise_reported(request, chunk)
+        _raise_reported_error(request, chunk)
     choices = chunk.get("choices")
     if choices and (choice := choices[0]).get("index", 0) == 0:
         message = choice.get(part) or {}
         text = _text(message.get("content"))
-        if text or any(message.get(name) for name in _REASONING):
+        if text or any(message.get(name) for name in _REASONING_FIELDS):
             yield TextDelta(text)
         if reason := choice.get("finish_reason"):
-            yield _finish(request, reason)
-    if usage := _usage(chunk.get("usage")):
+            yield _parse_finish(request, reason)
+    if usage := _parse_usage(chunk.get("usage")):
         yield usage
 
 
@@ -190,13 +192,13 @@ def _text(content: object) -> str:
     return ""
 
 
-def _finish(request: ModelRequest, reason: object) -> Finish:
-    if reason in _BREAKS:
+def _parse_finish(request: ModelRequest, reason: object) -> Finish:
+    if reason in _FAILED_REASONS:
         raise ProviderFailed(f"{request.model}: the provider gave up ({reason})", retryable=True)
-    return Finish(_FINISHES.get(str(reason), "stop"))
+    return Finish(_FINISH_REASONS.get(str(reason), "stop"))
 
 
-def _usage(report: object) -> Usage | None:
+def _parse_usage(report: object) -> Usage | None:
     if not isinstance(report, dict):
         return None
     counts = (report.get("prompt_tokens"), report.get("completion_tokens"))
@@ -206,8 +208,8 @@ def _usage(report: object) -> Usage | None:
     return None
 
 
-def _raise_reported(request: ModelRequest, chunk: dict[str, Any]) -> None:
-    """Raise what an `error` object inside a good status says; null and {} say nothing."""
+def _raise_reported_error(request: ModelRequest, chunk: dict[str, Any]) -> None:
+    """Raise the error that a successful response reports; null and {} are none."""
     error = chunk.get("error")
     if not error:
         return

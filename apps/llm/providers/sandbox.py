@@ -1,11 +1,12 @@
-"""Models that ship with the product and follow a script, so that integrators and tests meet
-every outcome without an account anywhere.
+"""Scripted models that ship with the product, for integrators and tests.
 
-The text of `echo`, `slow`, `fail-midway` is `Echo: ` and the last user message, white space at
-its end dropped. It comes word by word; each delta is a word with the white space before it
-(`Echo:`, ` hello`, ` world`). A token is a word: usage counts the words of all messages and of
-the answer so far, and `max_tokens` words end the answer with the finish reason "length".
-Temperature and system prompt change nothing.
+They produce every outcome without an account at a provider.
+
+The text of `echo`, `slow`, `fail-midway` is `Echo: ` and the last user message without white space
+at its end. It comes word by word; each delta is a word with the white space before it (`Echo:`,
+` hello`, ` world`). A token is a word: usage counts the words of all messages and of the answer so
+far, and `max_tokens` words end the answer with the finish reason "length". Temperature and system
+prompt have no effect.
 """
 
 from __future__ import annotations
@@ -42,15 +43,18 @@ _WORD = re.compile(r"\s*\S+")
 class Pace:
     """Seconds before the first word, and before each later one."""
 
-    first: float = 0.0
-    later: float = 0.0
+    before_first: float = 0.0
+    between_words: float = 0.0
 
 
-PACES = {"sandbox/slow": Pace(first=0.5, later=0.1), "sandbox/long": Pace(later=0.02)}
+PACES = {
+    "sandbox/slow": Pace(before_first=0.5, between_words=0.1),
+    "sandbox/long": Pace(between_words=0.02),
+}
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """Play the model's script; see the module's text.
+    """Produce the scripted answer, see the module's docstring.
 
     Raises: ProviderFailed, ProviderUnavailable, as scripted.
     """
@@ -68,31 +72,31 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
         case model if model not in SANDBOX_MODELS:
             raise ProviderFailed(f"there is no sandbox model {model!r}")
 
-    answer = _answer(request)
+    answer = _answer_words(request)
     words = answer[: request.max_tokens]
-    failing = request.model == "sandbox/fail-midway"
-    if failing:
+    fails = request.model == "sandbox/fail-midway"
+    if fails:
         words = words[: (len(words) + 1) // 2]
     pace = PACES.get(request.model, Pace())
-    pause = pace.first
+    pause = pace.before_first
     for word in words:
-        # Even without a pause, the event loop gets its turn before every word.
+        # Even without a pause, the event loop runs other tasks before every word.
         await asyncio.sleep(pause)
         on_event(TextDelta(word))
-        pause = pace.later
-    if failing:
+        pause = pace.between_words
+    if fails:
         raise ProviderFailed("sandbox/fail-midway failed, as it always does")
     on_event(Usage(_count_words(request.messages), len(words)))
     on_event(Finish("stop" if len(words) == len(answer) else "length"))
 
 
-def _answer(request: ModelRequest) -> list[str]:
-    """The words of the whole answer, each with the white space before it."""
+def _answer_words(request: ModelRequest) -> list[str]:
+    """The words of the complete answer, each with the white space before it."""
     if request.model == "sandbox/long":
         text = " ".join(str(number) for number in range(1, LONG_WORDS + 1))
     else:
-        asked = (line.content for line in reversed(request.messages) if line.role == "user")
-        text = f"Echo: {next(asked, '')}"
+        user_messages = (each.content for each in request.messages[::-1] if each.role == "user")
+        text = f"Echo: {next(user_messages, '')}"
     return _WORD.findall(text)
 
 

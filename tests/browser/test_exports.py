@@ -13,7 +13,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
-from tests.conversations.export_helpers import make_export, make_pending_export
+from tests.conversations.export_factory import make_export, make_pending_export
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 

@@ -13,8 +13,8 @@ from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
-from tests.conversations.export_helpers import make_export
-from tests.factories import make_chatbot, make_endpoint, make_model
+from tests.conversations.export_factory import make_export
+from tests.factories import make_chatbot, make_language_model, make_webhook_endpoint
 from tests.turns.new_turns import completed, opened
 
 SHARED = {"language_model_id"}
@@ -48,11 +48,11 @@ def make_world(workspace: Workspace) -> World:
         fields=LeadFields(name="Eve", email="eve@example.com"),
         actor=SYSTEM,
     )
-    endpoint, _ = make_endpoint(workspace)
+    endpoint, _ = make_webhook_endpoint(workspace)
     ids = {
         "chatbot_id": chatbot.id,
         "version_id": ChatbotVersion.objects.get(chatbot=chatbot).id,
-        "language_model_id": make_model().id,
+        "language_model_id": make_language_model().id,
         "conversation_id": turn.conversation_id,
         "turn_id": turn.id,
         "message_id": turn.message_id,

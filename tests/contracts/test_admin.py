@@ -51,7 +51,7 @@ from apps.webhooks.signing import decrypt_secret
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.services import invite, request_erasure
 from tests.adjustments.adjustment_factories import make_pending_adjustment, make_posted_adjustment
-from tests.conversations.export_helpers import make_export
+from tests.conversations.export_factory import make_export
 from tests.factories import (
     UNREACHABLE_URL,
     Team,

@@ -25,7 +25,7 @@ from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
-from tests.conversations.export_helpers import make_pending_export
+from tests.conversations.export_factory import make_pending_export
 from tests.factories import (
     Team,
     make_api_key,

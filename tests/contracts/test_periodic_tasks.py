@@ -43,7 +43,7 @@ from apps.workspaces.models import Erasure, Workspace
 from apps.workspaces.services import request_erasure, set_retention
 from config import celery_app
 from tests.adjustments.adjustment_factories import make_pending_adjustment as adjustment
-from tests.conversations.export_helpers import make_pending_export, read_file
+from tests.conversations.export_factory import make_pending_export, read_file
 from tests.factories import (
     Team,
     grant_credits,
@@ -194,7 +194,7 @@ def deliveries_that_are_due(team: Team) -> Seen:
     receiver = RECEIVERS[-1]
     endpoint, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
     sent = {send_test(endpoint=endpoint).event_id for _ in range(MANY)}
-    return lambda: sorted(receiver.ids), sorted(sent)
+    return lambda: sorted(receiver.event_ids), sorted(sent)
 
 
 def endpoints_that_were_switched_off(_: Team) -> Seen:

@@ -1,4 +1,4 @@
-"""What is in an export's file, whoever writes it, however often they are cut off."""
+"""Writing export files, also by several and interrupted workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from apps.conversations.exports.services import (
 )
 from apps.conversations.exports.writer import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
-from tests.conversations.export_helpers import make_export, make_pending_export, read_file
+from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, failed, opened
 
@@ -43,7 +43,7 @@ def make_conversation(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi")
 
 
 def parse_file(export: Export) -> list[dict[str, Any]]:
-    """The lines of a file."""
+    """The rows of a file."""
     text = read_file(export)
     if export.format == "csv":
         return list(csv.DictReader(StringIO(text, newline="")))
@@ -117,10 +117,10 @@ def test_export_filters_by_chatbot_and_time(team: Team) -> None:
         Conversation.objects.filter(pk=conversation.pk).update(
             last_message_at=now - timedelta(days=days)
         )
-    wanted = ExportFilters(since=now - timedelta(days=2), before=now - timedelta(days=1))
-    assert message_texts(make_export(team.workspace, filters=wanted)) == ["new", "other"]
-    wanted = ExportFilters(chatbot_id=chatbot.id, before=now - timedelta(days=2))
-    assert message_texts(make_export(team.workspace, filters=wanted)) == ["old"]
+    filters = ExportFilters(since=now - timedelta(days=2), before=now - timedelta(days=1))
+    assert message_texts(make_export(team.workspace, filters=filters)) == ["new", "other"]
+    filters = ExportFilters(chatbot_id=chatbot.id, before=now - timedelta(days=2))
+    assert message_texts(make_export(team.workspace, filters=filters)) == ["old"]
     assert message_texts(
         make_export(team.workspace, filters=ExportFilters(chatbot_id=other.id))
     ) == ["other"]
@@ -133,15 +133,15 @@ def test_export_filters_match_those_of_the_list(team: Team) -> None:
     shop = opened(chatbot, text="from the shop", metadata={"source": "shop"})
     completed(shop, "")
 
-    def found(**wanted: Any) -> list[str]:
-        return message_texts(make_export(team.workspace, filters=ExportFilters(**wanted)))
+    def exported(**filters: Any) -> list[str]:
+        return message_texts(make_export(team.workspace, filters=ExportFilters(**filters)))
 
-    assert found(status="failed") == ["broken"]
-    assert found(status="completed") == ["fine", "from the shop"]
-    assert found(source="shop") == ["from the shop"]
-    assert found(search=shop.id) == ["from the shop"]
-    assert found(has_lead=True) == found(rated="up") == []
-    assert len(found(has_lead=False)) == len(found(rated="none")) == 3
+    assert exported(status="failed") == ["broken"]
+    assert exported(status="completed") == ["fine", "from the shop"]
+    assert exported(source="shop") == ["from the shop"]
+    assert exported(search=shop.id) == ["from the shop"]
+    assert exported(has_lead=True) == exported(rated="up") == []
+    assert len(exported(has_lead=False)) == len(exported(rated="none")) == 3
 
 
 def test_later_messages_are_not_exported(team: Team) -> None:
@@ -156,11 +156,11 @@ def test_later_messages_are_not_exported(team: Team) -> None:
 
 @pytest.fixture
 def small_parts(settings: Settings) -> None:
-    """Parts of two rows: every seam is crossed by a handful of messages."""
+    """Parts of two rows, so that a few messages make several parts."""
     settings.EXPORT_PART_ROWS = 2
 
 
-@pytest.mark.usefixtures("small_steps")
+@pytest.mark.usefixtures("small_parts")
 def test_parts_have_no_gaps_or_repeats(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     expected = []
@@ -179,21 +179,21 @@ def test_parts_have_no_gaps_or_repeats(team: Team) -> None:
     assert (export.rows, export.conversations_done) == (len(expected), 7)
 
 
-@pytest.mark.usefixtures("small_steps")
+@pytest.mark.usefixtures("small_parts")
 def test_each_run_continues_after_the_last_one(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     for number in range(5):
         make_conversation(chatbot, f"{number}", "yes")
     export = make_pending_export(team.workspace)
-    looks = 1
+    runs = 1
     while write_pending_exports(max_seconds=0):
-        looks += 1
+        runs += 1
         export.refresh_from_db()
-    assert looks > 3
+    assert runs > 3
     assert message_texts(export) == [text for number in range(5) for text in (f"{number}", "yes")]
 
 
-@pytest.mark.usefixtures("small_steps")
+@pytest.mark.usefixtures("small_parts")
 def test_worker_without_its_claim_writes_nothing(team: Team) -> None:
     make_conversation(make_chatbot(team.workspace), "One", "Eins")
     export = make_pending_export(team.workspace)
@@ -230,10 +230,10 @@ def test_export_fails_when_file_is_too_large(team: Team, settings: Settings) -> 
 
 
 def test_concurrent_exports_per_workspace_are_limited(team: Team) -> None:
-    mine = [make_pending_export(team.workspace) for _ in range(3)]
+    own = [make_pending_export(team.workspace) for _ in range(3)]
     other = make_pending_export(team.other_workspace)
     claimed = [writer.claim_next_export() for _ in range(4)]
-    assert [export and export.id for export in claimed] == [mine[0].id, mine[1].id, other.id, None]
+    assert [export and export.id for export in claimed] == [own[0].id, own[1].id, other.id, None]
 
 
 def test_pending_and_stored_exports_are_limited(team: Team) -> None:
@@ -264,8 +264,8 @@ def test_delete_removes_parts_and_is_audited(team: Team) -> None:
     assert ExportPart.objects.filter(export_id=export.id).exists() is False
     actions = [(entry.action, entry.target_id) for entry in entries_for(team.workspace.id)[:2]]
     assert actions == [("export.deleted", export.id), ("conversations.exported", export.id)]
-    asked_for = entries_for(team.workspace.id)[1]
-    assert asked_for.details == {"format": "jsonl", "since": export.filters["since"]}
+    request_entry = entries_for(team.workspace.id)[1]
+    assert request_entry.details == {"format": "jsonl", "since": export.filters["since"]}
 
 
 def test_expired_exports_are_deleted(team: Team, settings: Settings) -> None:
@@ -279,7 +279,7 @@ def test_expired_exports_are_deleted(team: Team, settings: Settings) -> None:
 def test_part_of_an_export_stays_in_its_workspace(team: Team) -> None:
     export = make_export(team.workspace)
 
-    def astray() -> None:
+    def insert_foreign_part() -> None:
         with transaction.atomic():
             ExportPart.objects.create(
                 workspace=team.other_workspace, export=export, number=9, body=b""
@@ -287,4 +287,4 @@ def test_part_of_an_export_stays_in_its_workspace(team: Team) -> None:
             connection.check_constraints()
 
     with pytest.raises(IntegrityError):
-        astray()
+        insert_foreign_part()

@@ -1,4 +1,4 @@
-"""Exports over REST: asked for, looked at, downloaded, deleted."""
+"""The REST endpoints of exports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
-from tests.conversations.export_helpers import make_export, make_pending_export, read_file
+from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
@@ -78,8 +78,8 @@ def test_foreign_chatbots_and_exports_are_not_found(api: Api, team: Team) -> Non
     assert api("POST", PATH, body, status=404)["code"] == "CHATBOT_NOT_FOUND"
     for export_id in (make_export(team.other_workspace).id, new_id()):
         for method, path in (("GET", ""), ("GET", "/download"), ("DELETE", "")):
-            found = api(method, f"{PATH}/{export_id}{path}", status=404)
-            assert found["code"] == "EXPORT_NOT_FOUND"
+            response = api(method, f"{PATH}/{export_id}{path}", status=404)
+            assert response["code"] == "EXPORT_NOT_FOUND"
 
 
 def test_fourth_unfinished_export_is_rejected(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""What is left of a workspace once it is deleted: the books, and nothing that people wrote."""
+"""Deleting a workspace: text is removed, and the ledger stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.privacy.workspace_deletion import delete_due_workspaces
 from apps.workspaces.models import Workspace
-from tests.conversations.export_helpers import make_export
+from tests.conversations.export_factory import make_export
 from tests.factories import (
     UNREACHABLE_URL,
     Team,
@@ -38,17 +38,17 @@ from tests.workspaces.members import get_member
 SECRET = "Zanzibar"
 
 AFTER_DELETION = {
-    "Account": "kept: the books",
-    "AdjustmentLine": "kept: the books",
-    "AccountCheck": "kept: the books",
-    "Alert": "kept: the books",
-    "ApiKey": "revoked, its name erased: turns name it",
-    "AuditEntry": "kept: the books",
+    "Account": "kept: ledger and audit records",
+    "AdjustmentLine": "kept: ledger and audit records",
+    "AccountCheck": "kept: ledger and audit records",
+    "Alert": "kept: ledger and audit records",
+    "ApiKey": "revoked, its name erased: turns refer to it",
+    "AuditEntry": "kept: ledger and audit records",
     "CapturedField": "removed",
-    "Chatbot": "switched off, name and prompt erased: turns name it",
+    "Chatbot": "switched off, name and prompt erased: turns refer to it",
     "ChatbotVersion": "removed",
     "Conversation": "kept without title, note and source",
-    "CreditRequest": "kept: the books",
+    "CreditRequest": "kept: ledger and audit records",
     "Delivery": "removed",
     "Endpoint": "removed",
     "Erasure": "removed",
@@ -58,17 +58,17 @@ AFTER_DELETION = {
     "IdempotentAnswer": "removed",
     "Invitation": "removed",
     "Lead": "removed",
-    "LedgerEntry": "kept: the books",
-    "Lot": "kept: the books",
+    "LedgerEntry": "kept: ledger and audit records",
+    "Lot": "kept: ledger and audit records",
     "Member": "removed",
     "Message": "text and metadata erased",
     "Passage": "removed",
     "Rating": "removed",
     "Reading": "removed",
-    "Statement": "kept: the books",
+    "Statement": "kept: ledger and audit records",
     "Turn": "kept as a receipt, without text",
 }
-"""Of every table with rows of a workspace: what becomes of them. A new one must be thought of."""
+"""What happens to the rows of each table with a workspace. New tables must be added."""
 
 
 def has_workspace(model: type[models.Model]) -> bool:
@@ -76,7 +76,7 @@ def has_workspace(model: type[models.Model]) -> bool:
 
 
 def fill_workspace(team: Team) -> tuple[Turn, str]:
-    """A workspace in which something was said, and its key's secret."""
+    """Fill the workspace with text that contains SECRET. Return a turn and an API key's secret."""
     grant_credits(team.workspace, 10)
     model = make_language_model(credits_per_reply=1)
     chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
@@ -116,20 +116,20 @@ def make_due(team: Team) -> datetime:
     return now
 
 
-def tables_containing(word: str, workspace: Workspace) -> list[str]:
-    """The tables in which a row of the workspace holds the word, in any column."""
-    found = []
+def tables_containing(text: str, workspace: Workspace) -> list[str]:
+    """The tables with a row of the workspace that contains the text in any column."""
+    tables = []
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if has_workspace(model):
                 table = model._meta.db_table
                 cursor.execute(
                     f"SELECT count(*) FROM {table} t WHERE workspace_id = %s AND t::text ILIKE %s",
-                    [workspace.id, f"%{word}%"],
+                    [workspace.id, f"%{text}%"],
                 )
                 if cursor.fetchone() != (0,):
-                    found.append(model.__name__)
-    return sorted(found)
+                    tables.append(model.__name__)
+    return sorted(tables)
 
 
 def test_every_workspace_table_is_listed() -> None:

@@ -12,7 +12,7 @@ from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.conversations.exports.writer import write_pending_exports
 from apps.core.ids import new_id
-from tests.conversations.export_helpers import make_export, make_pending_export
+from tests.conversations.export_factory import make_export, make_pending_export
 from tests.dashboard.page_client import (
     clients_by_role,
     count_queries_at_1_and_50_rows,

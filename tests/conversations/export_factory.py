@@ -1,4 +1,4 @@
-"""Exports for tests, asked for and written by the product's own services."""
+"""Exports for tests, created and written by the product's own services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.workspaces.models import Workspace
 def make_pending_export(
     workspace: Workspace, file_format: str = "jsonl", filters: ExportFilters | None = None
 ) -> Export:
-    """An export that nobody has begun to write."""
+    """An export that no worker has started to write."""
     return request_export(
         workspace_id=workspace.id,
         file_format=file_format,
@@ -24,7 +24,7 @@ def make_pending_export(
 def make_export(
     workspace: Workspace, file_format: str = "jsonl", filters: ExportFilters | None = None
 ) -> Export:
-    """An export that is completed."""
+    """A completed export."""
     export = make_pending_export(workspace, file_format, filters)
     write_pending_exports(max_seconds=60)
     export.refresh_from_db()
@@ -32,6 +32,6 @@ def make_export(
 
 
 def read_file(export: Export) -> str:
-    """The file as far as it is written."""
+    """The content of the file written so far."""
     parts = ExportPart.objects.filter(export=export).order_by("number")
     return b"".join(bytes(body) for body in parts.values_list("body", flat=True)).decode()

@@ -1,4 +1,4 @@
-"""A customer's web server on loopback, to which webhooks are sent."""
+"""A web server on loopback that receives webhooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came."""
+    """A received request."""
 
     path: str
     headers: Mapping[str, str]
@@ -26,42 +26,42 @@ class Received:
         return self.headers["webhook-id"]
 
     @property
-    def told(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """The body: type, timestamp and data."""
-        told: dict[str, Any] = json.loads(self.body)
-        return told
+        payload: dict[str, Any] = json.loads(self.body)
+        return payload
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers, after `before` seconds. `pause` lies before each byte of the body;
+    """What the server answers, after `delay` seconds. `pause` lies before each byte of the body;
     `raw` is written instead of an HTTP answer."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    before: float = 0.0
+    delay: float = 0.0
     pause: float = 0.0
     raw: bytes | None = None
 
 
-Answering = Callable[[Received], Reply]
+ReplyTo = Callable[[Received], Reply]
 
 
 class Receiver:
-    """Listens from `start` to `stop`, on the same port again after that.
+    """Listens from `start` to `stop`, and on the same port when it is started again.
 
-    `connections` counts whoever connected at all; `received` are whole requests.
+    `connections` counts all connections; `received` has the complete requests.
     """
 
     def __init__(
         self,
-        answering: Answering = lambda _: Reply(),
+        reply_to: ReplyTo = lambda _: Reply(),
         *,
         host: str = "127.0.0.1",
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.answering = answering
+        self.reply_to = reply_to
         self.host = host
         self.port = 0
         self.tls = tls
@@ -74,8 +74,8 @@ class Receiver:
         return f"http://{self.host}:{self.port}/hook"
 
     @property
-    def ids(self) -> list[str]:
-        """The ids of the events that arrived, in their order, repeated ones too."""
+    def event_ids(self) -> list[str]:
+        """The event ids of all requests, in order of arrival."""
         return [each.event_id for each in self.received]
 
     def start(self) -> Self:
@@ -85,7 +85,7 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                receiver._answer(self)
+                receiver._reply(self)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -104,7 +104,7 @@ class Receiver:
                 return connection, address
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # a caller that goes away is what some tests are about
+                pass  # some tests close the connection early
 
         self._server = Server((self.host, self.port), Handler)
         self.port = self._server.server_address[1]
@@ -125,12 +125,12 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+    def _reply(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers.get("Content-Length", "0"))
         received = Received(request.path, dict(request.headers), request.rfile.read(length))
-        reply = self.answering(received)
+        reply = self.reply_to(received)
         self.received.append(received)
-        time.sleep(reply.before)
+        time.sleep(reply.delay)
         request.close_connection = True
         if reply.raw is not None:
             for number in range(len(reply.raw)):

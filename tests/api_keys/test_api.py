@@ -1,4 +1,4 @@
-"""API keys over REST."""
+"""The REST operations for API keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def api(team: Team) -> Api:
     return Api(team.workspace, *ALL)
 
 
-def own(api: Api) -> str:
-    """The id of the key that the program holds."""
+def own_id(api: Api) -> str:
+    """The id of the key that the client uses."""
     return authenticate_key(api.key).api_key_id
 
 
@@ -33,7 +33,7 @@ def create(api: Api, **fields: Any) -> dict[str, Any]:
     return api("POST", "/api-keys", {"name": "CI", "scopes": ["read"], **fields}, status=201)
 
 
-def test_key_is_made_shown_once_and_works(team: Team, api: Api) -> None:
+def test_create_returns_working_key_once(team: Team, api: Api) -> None:
     later = datetime(2099, 1, 1, tzinfo=UTC)
     made = create(api, scopes=["read", "chat"], rateLimitPerHour=7, expiresAt=later.isoformat())
     secret = made.pop("secret")
@@ -55,30 +55,30 @@ def test_key_is_made_shown_once_and_works(team: Team, api: Api) -> None:
     assert (used.status_code, used["X-RateLimit-Limit"]) == (200, "7")
 
 
-def test_list_is_paged_newest_first(team: Team, api: Api) -> None:
+def test_list_is_paginated_newest_first(team: Team, api: Api) -> None:
     made = [create(api)["id"] for _ in range(2)]
-    issue_key(workspace=team.outside, name="n")
+    issue_key(workspace=team.other_workspace, name="n")
     first = api("GET", "/api-keys", limit=2)
     second = api("GET", "/api-keys", limit=2, cursor=first["nextCursor"])
     listed = [key["id"] for key in first["apiKeys"] + second["apiKeys"]]
-    assert (sorted(listed), second["nextCursor"]) == (sorted([own(api), *made]), None)
+    assert (sorted(listed), second["nextCursor"]) == (sorted([own_id(api), *made]), None)
 
 
 @pytest.mark.parametrize("held", [("manage",), ("manage", "read")])
-def test_no_key_gives_a_scope_that_it_lacks(team: Team, held: tuple[str, ...]) -> None:
+def test_key_cannot_grant_scopes_it_lacks(team: Team, held: tuple[str, ...]) -> None:
     small, full = Api(team.workspace, *held), Api(team.workspace, *ALL)
     before = ApiKey.objects.count()
     body = {"name": "More", "scopes": [*held, "chat"]}
     refused = [
         small("POST", "/api-keys", body, status=403),
-        small("POST", f"/api-keys/{own(full)}/rotate", {}, status=403),
+        small("POST", f"/api-keys/{own_id(full)}/rotate", {}, status=403),
     ]
     assert [each["code"] for each in refused] == ["SCOPE_MISSING"] * 2
     assert ApiKey.objects.count() == before
     assert create(small, scopes=list(held))["scopes"] == list(held)
 
 
-def test_rotated_key_works_on_for_its_grace(team: Team, api: Api) -> None:
+def test_rotated_key_works_during_grace_period(team: Team, api: Api) -> None:
     old = create(api, scopes=["read", "chat"], rateLimitPerHour=9)
     began = timezone.now()
     new = api("POST", f"/api-keys/{old['id']}/rotate", {"graceSeconds": 600}, status=201)
@@ -94,7 +94,7 @@ def test_rotated_key_works_on_for_its_grace(team: Team, api: Api) -> None:
     assert began + timedelta(minutes=10) <= ends <= timezone.now() + timedelta(minutes=10)
 
 
-def test_rotation_never_prolongs_a_key(team: Team, api: Api) -> None:
+def test_rotation_never_extends_expiry(team: Team, api: Api) -> None:
     soon = timezone.now() + timedelta(minutes=5)
     old = create(api, expiresAt=soon.isoformat())
     new = api("POST", f"/api-keys/{old['id']}/rotate", {}, status=201)
@@ -102,7 +102,7 @@ def test_rotation_never_prolongs_a_key(team: Team, api: Api) -> None:
     assert [key.expires_at for key in both] == [soon, soon]
 
 
-def test_rotation_without_grace_ends_the_key_at_once(api: Api) -> None:
+def test_rotation_without_grace_ends_key(api: Api) -> None:
     old = create(api)
     api("POST", f"/api-keys/{old['id']}/rotate", {"graceSeconds": 0}, status=201)
     with pytest.raises(InvalidApiKey):
@@ -111,7 +111,7 @@ def test_rotation_without_grace_ends_the_key_at_once(api: Api) -> None:
     assert refused["code"] == "API_KEY_ENDED"
 
 
-def test_revoked_key_opens_nothing(team: Team, api: Api) -> None:
+def test_revoked_key_is_rejected(team: Team, api: Api) -> None:
     made = create(api)
     first = api("POST", f"/api-keys/{made['id']}/revoke")
     assert first["revokedAt"] is not None
@@ -120,24 +120,24 @@ def test_revoked_key_opens_nothing(team: Team, api: Api) -> None:
     assert Api(team.workspace, key=made["secret"]).send("GET", "/credits").status_code == 401
 
 
-def test_key_can_end_itself(api: Api) -> None:
-    api("POST", f"/api-keys/{own(api)}/revoke")
+def test_key_can_revoke_itself(api: Api) -> None:
+    api("POST", f"/api-keys/{own_id(api)}/revoke")
     assert api("GET", "/api-keys", status=401)["code"] == "INVALID_API_KEY"
 
 
-def test_log_says_which_key_did_what_to_which(api: Api) -> None:
+def test_changes_are_audited_with_the_acting_key(api: Api) -> None:
     made = create(api)
     new = api("POST", f"/api-keys/{made['id']}/rotate", {}, status=201)
     api("POST", f"/api-keys/{made['id']}/revoke")
-    entries = AuditEntry.objects.filter(actor_id=own(api)).order_by("created_at", "id")
+    entries = AuditEntry.objects.filter(actor_id=own_id(api)).order_by("created_at", "id")
     assert [(each.action, each.target_id) for each in entries] == [
         ("api_key.created", made["id"]),
         ("api_key.rotated", made["id"]),
         ("api_key.revoked", made["id"]),
     ]
     assert entries[1].details["replacedBy"] == new["id"]
-    told = " ".join(str(each.details) + each.target_label for each in entries)
-    assert made["secret"] not in told
+    text = " ".join(str(each.details) + each.target_label for each in entries)
+    assert made["secret"] not in text
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_log_says_which_key_did_what_to_which(api: Api) -> None:
         ("workspaceId", "x"),
     ],
 )
-def test_what_makes_no_sense_names_its_field(api: Api, field: str, value: Any) -> None:
+def test_invalid_field_is_named(api: Api, field: str, value: Any) -> None:
     body = {"name": "CI", "scopes": ["read"], field: value}
     refused = api("POST", "/api-keys", body, status=400)
     assert [name.split(".")[0] for name in refused["details"]] == [field]
 
 
 @pytest.mark.parametrize("grace", [-1, 604_801, 1.5, "60", None])
-def test_grace_that_makes_no_sense_is_refused(api: Api, grace: Any) -> None:
-    path = f"/api-keys/{own(api)}/rotate"
+def test_invalid_grace_is_refused(api: Api, grace: Any) -> None:
+    path = f"/api-keys/{own_id(api)}/rotate"
     refused = api("POST", path, {"graceSeconds": grace}, status=400)
     assert list(refused["details"]) == ["graceSeconds"]

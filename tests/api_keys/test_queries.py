@@ -16,7 +16,7 @@ from tests.factories import Team
 UNKNOWN = "sk-workspace_" + "a" * 51
 
 
-def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
+def test_authenticate_key_returns_caller(team: Team) -> None:
     issue_key(workspace=team.other_workspace, name="n")
     key, secret = issue_key(workspace=team.workspace, name="n", scopes=["chat", "read"])
     assert authenticate_key(secret) == Caller(
@@ -47,26 +47,26 @@ def test_caller_of_a_live_key_is_its_workspace(team: Team) -> None:
         "🔑" * 16,
     ],
 )
-def test_key_that_was_never_issued_is_refused(team: Team, secret: str) -> None:
+def test_authenticate_key_refuses_unknown_key(team: Team, secret: str) -> None:
     issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
         authenticate_key(secret)
 
 
-def test_key_is_compared_to_the_letter(team: Team) -> None:
+def test_authenticate_key_compares_exactly(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n")
     for other in (secret.swapcase(), secret + "a", secret[:-1], f" {secret}", secret + "\n"):
         with pytest.raises(InvalidApiKey):
             authenticate_key(other)
 
 
-def test_digest_of_a_key_opens_nothing(team: Team) -> None:
+def test_authenticate_key_refuses_digest(team: Team) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
     with pytest.raises(InvalidApiKey):
         authenticate_key(key.digest)
 
 
-def test_revoked_key_is_refused_at_once(team: Team) -> None:
+def test_authenticate_key_refuses_revoked_key(team: Team) -> None:
     key, secret = issue_key(workspace=team.workspace, name="n")
     authenticate_key(secret)
     revoke_key(key=key)
@@ -74,7 +74,7 @@ def test_revoked_key_is_refused_at_once(team: Team) -> None:
         authenticate_key(secret)
 
 
-def test_expired_key_is_refused(team: Team) -> None:
+def test_authenticate_key_refuses_expired_key(team: Team) -> None:
     later = timezone.now() + timedelta(hours=1)
     key, secret = issue_key(workspace=team.workspace, name="n", expires_at=later)
     assert authenticate_key(secret).api_key_id == key.id
@@ -83,7 +83,7 @@ def test_expired_key_is_refused(team: Team) -> None:
         authenticate_key(secret)
 
 
-def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
+def test_refused_keys_get_the_same_error_with_one_query(
     team: Team, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     revoked, revoked_secret = issue_key(workspace=team.workspace, name="n")
@@ -99,7 +99,7 @@ def test_refused_keys_of_every_kind_get_one_answer_for_one_query(
 
 
 @pytest.mark.parametrize("others", [0, 2])
-def test_live_key_costs_one_query(
+def test_authenticate_key_costs_one_query(
     team: Team, others: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n")
@@ -109,13 +109,13 @@ def test_live_key_costs_one_query(
         authenticate_key(secret)
 
 
-def test_caller_is_let_through_with_the_scope(team: Team) -> None:
+def test_require_accepts_scope(team: Team) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
     authenticate_key(secret).require(Scope.READ)
 
 
 @pytest.mark.parametrize("scope", [Scope.CHAT, Scope.MANAGE])
-def test_caller_without_the_scope_is_told_which(team: Team, scope: Scope) -> None:
+def test_require_names_missing_scope(team: Team, scope: Scope) -> None:
     _, secret = issue_key(workspace=team.workspace, name="n", scopes=[Scope.READ])
     with pytest.raises(ScopeMissing) as caught:
         authenticate_key(secret).require(scope)
@@ -127,13 +127,13 @@ def test_caller_without_the_scope_is_told_which(team: Team, scope: Scope) -> Non
 
 
 @pytest.mark.parametrize(("seconds", "due"), [(0, False), (60, False), (61, True)])
-def test_caller_is_due_for_touch_after_a_minute(seconds: int, due: bool) -> None:
+def test_last_used_is_outdated_after_a_minute(seconds: int, due: bool) -> None:
     now = timezone.now()
     caller = Caller("w", "k", frozenset(), now - timedelta(seconds=seconds))
     assert caller.is_last_used_outdated(now) is due
 
 
-def test_caller_never_seen_is_due_for_touch() -> None:
+def test_last_used_is_outdated_for_unused_key() -> None:
     assert Caller("w", "k", frozenset(), None).is_last_used_outdated(timezone.now()) is True
 
 
@@ -148,17 +148,17 @@ def test_caller_never_seen_is_due_for_touch() -> None:
         ("Bearer", ""),
     ],
 )
-def test_secret_in_takes_what_follows_bearer(header: str, secret: str) -> None:
+def test_parse_bearer_token_returns_token(header: str, secret: str) -> None:
     assert parse_bearer_token(header) == secret
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "abc", UNKNOWN, " Bearer abc", "Bearer\tabc"])
-def test_secret_in_refuses_other_schemes(header: str) -> None:
+def test_parse_bearer_token_refuses_other_schemes(header: str) -> None:
     with pytest.raises(InvalidApiKey):
         parse_bearer_token(header)
 
 
 @pytest.mark.parametrize("header", [None, ""])
-def test_secret_in_asks_for_a_header(header: str | None) -> None:
+def test_parse_bearer_token_requires_header(header: str | None) -> None:
     with pytest.raises(MissingAuthHeader):
         parse_bearer_token(header)

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the first answer again, and nothing done twice."""
+"""The Idempotency-Key header of the REST API."""
 
 from __future__ import annotations
 
@@ -29,58 +29,58 @@ def outcome(response: Response) -> tuple[int, str | None]:
     return response.status_code, response.headers.get("Idempotent-Replayed")
 
 
-def endpoints(team: Team) -> int:
+def count_endpoints(team: Team) -> int:
     return Endpoint.objects.filter(workspace=team.workspace).count()
 
 
-def test_same_request_gets_the_first_answer_again(team: Team, api: Api) -> None:
+def test_retry_returns_first_response(team: Team, api: Api) -> None:
     first, second = create(api), create(api)
     assert (outcome(first), outcome(second)) == ((201, None), (201, "true"))
     assert (first.content, first["Content-Type"]) == (second.content, second["Content-Type"])
     assert first["X-Request-Id"] != second["X-Request-Id"]
-    assert endpoints(team) == 1
+    assert count_endpoints(team) == 1
 
 
-def test_other_key_is_another_request(team: Team, api: Api) -> None:
+def test_different_keys_are_different_requests(team: Team, api: Api) -> None:
     assert [outcome(create(api, key)) for key in ("one", "two")] == [(201, None), (201, None)]
-    assert endpoints(team) == 2
+    assert count_endpoints(team) == 2
 
 
-def test_key_with_another_body_or_address_is_a_mismatch(team: Team, api: Api) -> None:
-    made = create(api).json()["data"]["id"]
-    path = f"/webhook-endpoints/{made}/test"
+def test_key_with_another_body_or_path_is_a_mismatch(team: Team, api: Api) -> None:
+    endpoint_id = create(api).json()["data"]["id"]
+    path = f"/webhook-endpoints/{endpoint_id}/test"
     others = [
         create(api, body={**BODY, "description": "x"}),
         api.send("POST", path, idempotency_key="one"),
     ]
     assert [each.json()["code"] for each in others] == ["IDEMPOTENCY_MISMATCH"] * 2
     assert [each.status_code for each in others] == [409, 409]
-    assert endpoints(team) == 1
+    assert count_endpoints(team) == 1
 
 
-def test_another_api_key_cannot_read_the_answer(team: Team, api: Api) -> None:
+def test_another_api_key_cannot_read_the_response(team: Team, api: Api) -> None:
     create(api)
     assert outcome(create(Api(team.workspace))) == (409, None)
 
 
 def test_workspaces_do_not_share_keys(team: Team, api: Api) -> None:
-    assert [outcome(create(each)) for each in (api, Api(team.outside))] == [(201, None)] * 2
+    assert [outcome(create(each)) for each in (api, Api(team.other_workspace))] == [(201, None)] * 2
 
 
-def test_refusal_leaves_the_key_free(team: Team, api: Api) -> None:
+def test_refused_request_leaves_key_unused(team: Team, api: Api) -> None:
     refused = create(api, body={**BODY, "url": "nowhere"})
     assert outcome(refused) == (400, None)
     assert outcome(create(api)) == (201, None)
 
 
-def test_key_is_free_after_a_day(team: Team, api: Api) -> None:
+def test_key_can_be_reused_after_a_day(team: Team, api: Api) -> None:
     create(api)
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
     assert outcome(create(api, body={**BODY, "description": "x"})) == (201, None)
-    assert endpoints(team) == 2
+    assert count_endpoints(team) == 2
 
 
-def test_answers_are_forgotten_after_a_day(team: Team, api: Api) -> None:
+def test_expired_responses_are_deleted(team: Team, api: Api) -> None:
     create(api, "old")
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
     create(api, "new")
@@ -88,7 +88,7 @@ def test_answers_are_forgotten_after_a_day(team: Team, api: Api) -> None:
     assert [row.idempotency_key for row in IdempotentAnswer.objects.all()] == ["new"]
 
 
-def test_answer_is_sealed_and_needs_the_callers_key(team: Team, api: Api) -> None:
+def test_stored_response_is_encrypted(team: Team, api: Api) -> None:
     secret = create(api).json()["data"]["secret"]
     row = IdempotentAnswer.objects.get(workspace=team.workspace)
     assert row.status == 201
@@ -97,12 +97,12 @@ def test_answer_is_sealed_and_needs_the_callers_key(team: Team, api: Api) -> Non
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "a\tb"])
-def test_key_that_is_none_is_refused(team: Team, api: Api, key: str) -> None:
+def test_malformed_key_is_refused(team: Team, api: Api, key: str) -> None:
     assert outcome(create(api, key)) == (400, None)
-    assert endpoints(team) == 0
+    assert count_endpoints(team) == 0
 
 
-def test_key_of_a_get_means_nothing(team: Team, api: Api) -> None:
+def test_key_of_a_get_is_ignored(team: Team, api: Api) -> None:
     read = [api.send("GET", "/credits", idempotency_key="one") for _ in range(2)]
     assert [outcome(each) for each in read] == [(200, None), (200, None)]
     assert IdempotentAnswer.objects.filter(workspace=team.workspace).count() == 0

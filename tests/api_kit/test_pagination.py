@@ -1,4 +1,4 @@
-"""Keyset pages: every row once, whatever is added; a false cursor is refused."""
+"""Keyset pagination."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def pages(workspace_id: str, *, limit: int) -> list[list[AuditEntry]]:
             return found
 
 
-def write(team: Team, number: int) -> list[str]:
-    """Entries of one moment, so that the id alone orders them; returns their ids."""
+def create_entries(team: Team, number: int) -> list[str]:
+    """Create entries of the same time, sorted by id alone. Returns their ids."""
     now = datetime.now(UTC)
     return [
         AuditEntry.objects.create(
@@ -38,14 +38,14 @@ def write(team: Team, number: int) -> list[str]:
     ("rows", "limit", "lengths"), [(0, 2, [0]), (4, 2, [2, 2]), (5, 2, [2, 2, 1])]
 )
 def test_pages_hold_every_row_once(team: Team, rows: int, limit: int, lengths: list[int]) -> None:
-    written = write(team, rows)
+    ids = create_entries(team, rows)
     found = pages(team.workspace.id, limit=limit)
     assert [len(page) for page in found] == lengths
-    assert [row.id for page in found for row in page] == sorted(written, reverse=True)
+    assert [row.id for page in found for row in page] == sorted(ids, reverse=True)
 
 
-def test_newer_rows_do_not_move_the_next_page(team: Team) -> None:
-    write(team, 4)
+def test_newer_rows_do_not_shift_the_next_page(team: Team) -> None:
+    create_entries(team, 4)
     first = paginate_newest_first(entries_for(team.workspace.id), cursor=None, limit=2)
     now = datetime.now(UTC)
     AuditEntry.objects.create(
@@ -64,7 +64,7 @@ def test_newer_rows_do_not_move_the_next_page(team: Team) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "é" * 36, "2026-01-01", "0" * 36, "c" * 35, "C" * 36, "c" * 36 + "\n"]
 )
-def test_false_cursor_is_refused(team: Team, cursor: str) -> None:
+def test_malformed_cursor_is_refused(team: Team, cursor: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         paginate_newest_first(entries_for(team.workspace.id), cursor=cursor, limit=2)
     assert refused.value.body()["details"] == {"cursor": ["This is not a cursor of this list."]}

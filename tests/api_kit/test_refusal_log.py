@@ -1,4 +1,4 @@
-"""Notes of requests that came to nothing: kept by workspace, bounded, never in the way."""
+"""The log of refused requests in Redis."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from apps.core.ids import new_id, new_request_id
 from apps.infrastructure.redis.clients import blocking_redis_client
 
 
-def note(**fields: Any) -> RefusedRequest:
-    given: dict[str, Any] = {
+def make_entry(**fields: Any) -> RefusedRequest:
+    defaults: dict[str, Any] = {
         "request_id": new_request_id(),
         "at": time.time(),
         "method": "POST",
@@ -27,12 +27,12 @@ def note(**fields: Any) -> RefusedRequest:
         "status": 429,
         "code": "RATE_LIMIT_EXCEEDED",
     }
-    return RefusedRequest(**given | fields)
+    return RefusedRequest(**defaults | fields)
 
 
-def test_notes_are_read_by_their_own_workspace_alone() -> None:
+def test_entries_are_separate_by_workspace() -> None:
     mine, theirs = new_id(), new_id()
-    first, second = note(), note(details={"message": ["The message is empty."]})
+    first, second = make_entry(), make_entry(details={"message": ["The message is empty."]})
     log_refused_request(mine, first)
     log_refused_request(mine, second)
     assert refused_requests_for(mine) == [second, first]
@@ -43,37 +43,37 @@ def test_notes_are_read_by_their_own_workspace_alone() -> None:
     )
 
 
-def test_notes_go_by_themselves() -> None:
+def test_entries_expire() -> None:
     workspace_id = new_id()
-    log_refused_request(workspace_id, note())
-    left = blocking_redis_client().ttl(f"parley:requests:{workspace_id}")
-    assert 0 < int(left) <= RETENTION.total_seconds()
+    log_refused_request(workspace_id, make_entry())
+    ttl = blocking_redis_client().ttl(f"parley:requests:{workspace_id}")
+    assert 0 < int(ttl) <= RETENTION.total_seconds()
 
 
-async def test_flood_loses_its_oldest_notes() -> None:
+async def test_full_queue_drops_oldest_entries() -> None:
     workspace_id = new_id()
-    notes = [note() for _ in range(600)]
-    for each in notes:
+    entries = [make_entry() for _ in range(600)]
+    for each in entries:
         log_refused_request(workspace_id, each)
     await flush()
-    assert refused_requests_for(workspace_id) == notes[:-501:-1]
+    assert refused_requests_for(workspace_id) == entries[:-501:-1]
 
 
-def test_only_the_newest_thousand_or_so_are_kept() -> None:
+def test_log_is_limited_to_newest_entries() -> None:
     workspace_id = new_id()
     for _ in range(1300):
-        log_refused_request(workspace_id, note())
-    newest = note()
+        log_refused_request(workspace_id, make_entry())
+    newest = make_entry()
     log_refused_request(workspace_id, newest)
-    kept = blocking_redis_client().xlen(f"parley:requests:{workspace_id}")
-    assert 1000 <= int(kept) < 1200
+    count = blocking_redis_client().xlen(f"parley:requests:{workspace_id}")
+    assert 1000 <= int(count) < 1200
     assert refused_requests_for(workspace_id, limit=1) == [newest]
 
 
-def test_what_was_written_is_cut() -> None:
+def test_long_texts_are_truncated() -> None:
     error = ValidationFailed({f"field{n}" + "x" * 500: ["y" * 500] for n in range(50)})
-    made = RefusedRequest.from_error(error, request_id="r", method="POST", path="/" + "z" * 5000)
-    assert made.details is not None
-    assert (len(made.path), len(made.details)) == (1000, 10)
-    assert {len(name) for name in made.details} == {100}
-    assert {len(said) for (said,) in made.details.values()} == {200}
+    entry = RefusedRequest.from_error(error, request_id="r", method="POST", path="/" + "z" * 5000)
+    assert entry.details is not None
+    assert (len(entry.path), len(entry.details)) == (1000, 10)
+    assert {len(name) for name in entry.details} == {100}
+    assert {len(text) for (text,) in entry.details.values()} == {200}

@@ -1,4 +1,4 @@
-"""The audit log: whose hand, what it did, from where; and for ever."""
+"""Writing the audit log, which PostgreSQL keeps unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from apps.audit.services import SYSTEM, api_key_actor, record, staff_actor, user
 from tests.factories import Team
 
 
-def test_record_says_who_what_when_and_from_where(team: Team) -> None:
+def test_record_stores_actor_target_and_request(team: Team) -> None:
     request = RequestFactory().post("/", REMOTE_ADDR="203.0.113.9")
     request.request_id = "req_1"  # type: ignore[attr-defined]
     entry = record(
@@ -35,7 +35,7 @@ def test_record_says_who_what_when_and_from_where(team: Team) -> None:
     assert (entry.target_label, entry.details) == ("Support bot", {"temperature": [0.7, 0.3]})
 
 
-def test_each_kind_of_hand_is_told_apart(team: Team) -> None:
+def test_actors_have_different_kinds(team: Team) -> None:
     kinds = [
         user_actor(team.alice).kind,
         api_key_actor("c1", "CI").kind,
@@ -45,10 +45,10 @@ def test_each_kind_of_hand_is_told_apart(team: Team) -> None:
     assert kinds == list(ActorKind)
 
 
-def test_log_of_a_workspace_is_its_own_newest_first(team: Team) -> None:
+def test_entries_for_lists_own_entries_newest_first(team: Team) -> None:
     for workspace, action in [
         (team.workspace, "key.issued"),
-        (team.outside, "key.issued"),
+        (team.other_workspace, "key.issued"),
         (team.workspace, "key.revoked"),
     ]:
         record(workspace_id=workspace.id, actor=SYSTEM, action=action)
@@ -65,7 +65,7 @@ def test_log_of_a_workspace_is_its_own_newest_first(team: Team) -> None:
         "TRUNCATE audit_auditentry",
     ],
 )
-def test_entries_are_never_changed_by_raw_sql(team: Team, statement: str) -> None:
+def test_database_refuses_changes_to_entries(team: Team, statement: str) -> None:
     record(workspace_id=team.workspace.id, actor=SYSTEM, action="key.issued")
     with (
         pytest.raises(DatabaseError, match="append-only"),
@@ -77,6 +77,6 @@ def test_entries_are_never_changed_by_raw_sql(team: Team, statement: str) -> Non
     assert AuditEntry.objects.filter(workspace=team.workspace).count() == 1
 
 
-def test_action_without_a_thing_and_a_verb_is_refused(team: Team) -> None:
+def test_database_refuses_malformed_action(team: Team) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         record(workspace_id=team.workspace.id, actor=SYSTEM, action="did something")

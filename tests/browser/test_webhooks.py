@@ -67,7 +67,7 @@ def test_test_event_is_sent_and_resent(
         expect(page.get_by_text("Status 500")).to_be_visible()  # the page polls
         expect(page.get_by_text("<b>not now</b>")).to_be_visible()
         Delivery.objects.update(status="failed", next_attempt_at=None, claimed_until=None)
-        receiver.answering = lambda _: Reply(200, b"thanks")
+        receiver.reply_to = lambda _: Reply(200, b"thanks")
         page.get_by_role("button", name="Resend").click()
         expect(page.get_by_text("Event queued for resending.")).to_be_visible()
         deliver()

@@ -36,13 +36,13 @@ def test_every_scheduled_task_is_registered() -> None:
     assert scheduled - set(celery_app.tasks) == set()
 
 
-def test_application_reads_djangos_settings() -> None:
+def test_celery_app_reads_settings() -> None:
     assert celery_app.conf.broker_url == settings.CELERY_BROKER_URL  # type: ignore[misc]
     assert celery_app.conf.beat_schedule == settings.CELERY_BEAT_SCHEDULE
     assert celery_app.conf.task_acks_late is True
 
 
-def test_receivers_of_webhooks_keep_no_other_job_waiting() -> None:
+def test_deliveries_have_their_own_queue() -> None:
     routed = celery_app.amqp.router.route({}, "apps.webhooks.tasks.deliver_due")
     assert routed["queue"].name == "webhooks"
     queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)

@@ -1,5 +1,4 @@
-"""How the settings meet a bad or a good environment. Processes of their own, because settings
-are read once."""
+"""Production settings with valid and invalid environments, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ GOOD = {
 BAD = {
     "no secret": {**GOOD, "SECRET_KEY": ""},
     "short secret": {**GOOD, "SECRET_KEY": SECRET[:49]},
-    "dull secret": {**GOOD, "SECRET_KEY": "ab" * 40},
+    "repetitive secret": {**GOOD, "SECRET_KEY": "ab" * 40},
     "Django's secret": {**GOOD, "SECRET_KEY": "django-insecure-" + SECRET},
     "local secret": {**GOOD, "SECRET_KEY": "local-only-" + SECRET},
     "no hosts": {**GOOD, "ALLOWED_HOSTS": ""},
@@ -32,7 +31,7 @@ BAD = {
 }
 UNSET = {name: {k: v for k, v in GOOD.items() if k != name} for name in GOOD}
 
-# Tries the settings under each environment in turn; prints what each complained of.
+# Imports the settings in each environment and prints the errors.
 TRY = """
 import importlib, json, os, sys
 from django.core.exceptions import ImproperlyConfigured
@@ -53,14 +52,14 @@ print(json.dumps(found))
 """
 
 
-def run(*arguments: str, told: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """A Python process with nothing of this one's settings in its environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python without the settings of this process in its environment."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**kept, **environment},
-        input=told,
+        env={**inherited, **environment},
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=100,
@@ -70,25 +69,25 @@ def run(*arguments: str, told: str = "", **environment: str) -> subprocess.Compl
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, object]:
-    """What production said to each environment."""
+    """The result of production settings for each environment."""
     cases = {"good": GOOD, **BAD, **{f"unset {name}": env for name, env in UNSET.items()}}
-    process = run("-c", TRY, told=json.dumps(cases))
+    process = run("-c", TRY, stdin=json.dumps(cases))
     assert process.returncode == 0, process.stderr
-    answer: dict[str, object] = json.loads(process.stdout)
-    return answer
+    results: dict[str, object] = json.loads(process.stdout)
+    return results
 
 
-def test_production_starts_with_strong_values(found: dict[str, object]) -> None:
+def test_production_starts_with_valid_environment(found: dict[str, object]) -> None:
     hosts = ["parley.example", "www.parley.example"]
     assert found["good"] == [False, hosts, GOOD["REDIS_URL"]]
 
 
 @pytest.mark.parametrize(
-    ("case", "complaint"),
+    ("case", "message"),
     [
         ("no secret", "SECRET_KEY is missing or weak"),
         ("short secret", "SECRET_KEY is missing or weak"),
-        ("dull secret", "SECRET_KEY is missing or weak"),
+        ("repetitive secret", "SECRET_KEY is missing or weak"),
         ("Django's secret", "SECRET_KEY is missing or weak"),
         ("local secret", "SECRET_KEY is missing or weak"),
         ("no hosts", "ALLOWED_HOSTS is missing"),
@@ -100,15 +99,15 @@ def test_production_starts_with_strong_values(found: dict[str, object]) -> None:
         ("unset REDIS_URL", "REDIS_URL is missing"),
     ],
 )
-def test_production_refuses_to_start(found: dict[str, object], case: str, complaint: str) -> None:
-    assert str(found[case]).startswith(complaint)
+def test_production_refuses_to_start(found: dict[str, object], case: str, message: str) -> None:
+    assert str(found[case]).startswith(message)
 
 
-def test_complaint_does_not_repeat_the_secret(found: dict[str, object]) -> None:
+def test_error_does_not_contain_the_secret(found: dict[str, object]) -> None:
     assert SECRET[:20] not in json.dumps(found)
 
 
-def test_deployment_check_has_nothing_to_say() -> None:
+def test_deployment_check_passes() -> None:
     process = run(
         *("manage.py", "check", "--deploy", "--fail-level", "INFO"),
         DJANGO_SETTINGS_MODULE="config.settings.production",

@@ -1,4 +1,4 @@
-"""The API's document and the API say the same."""
+"""The OpenAPI document describes the API as it is served."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from config.api import api
 from config.openapi import API_PREFIX, HTTP_METHODS, document, error_codes, operations, schema_name
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-NOTHING_IS_HERE = {"/api/v1/", "/api/v1/openai/{rest}"}
-"""Answer 404 alone: ninja's root, and OpenAI's shape of it wherever Parley has nothing."""
+ROUTES_WITHOUT_OPERATION = {"/api/v1/", "/api/v1/openai/{rest}"}
+"""Always 404: ninja's root, and unknown paths of the OpenAI-compatible API."""
 
 
 def routes() -> set[tuple[str, str]]:
-    """Every address under the prefix with each of its methods, from the URL resolver."""
+    """Every path under the prefix with its methods, from the URL resolver."""
     found = set()
     for path, pattern in _patterns(get_resolver().url_patterns, "/"):
-        if path.startswith(API_PREFIX) and path not in NOTHING_IS_HERE:
+        if path.startswith(API_PREFIX) and path not in ROUTES_WITHOUT_OPERATION:
             found |= {(path, method) for method in _methods(pattern.callback)}
     return found
 
@@ -51,20 +51,20 @@ def _camel(found: re.Match[str]) -> str:
 
 
 def _methods(view: Any) -> set[str]:
-    """The methods of a DRF view by its class, of ninja's by its operations; else a page's."""
+    """The methods of a DRF view class or of ninja's operations; GET for any other view."""
     if hasattr(view, "view_class"):
         return set(view.view_class.http_method_names)
-    ninjas = inspect.getclosurevars(view).nonlocals.get("self")
-    if ninjas is None:
+    path_view = inspect.getclosurevars(view).nonlocals.get("self")
+    if path_view is None:
         return {"get"}
-    return {method.lower() for each in ninjas.operations for method in each.methods}
+    return {method.lower() for each in path_view.operations for method in each.methods}
 
 
-def test_every_route_is_documented_and_every_operation_is_served() -> None:
+def test_documented_operations_are_the_routes() -> None:
     assert {(path, method) for path, method, _ in operations()} == routes()
 
 
-def test_routes_of_both_frameworks_were_found() -> None:
+def test_routes_include_both_frameworks() -> None:
     assert {
         ("/api/v1/chatbots/{chatbotId}/chat", "post"),
         ("/api/v1/leads/{leadId}", "patch"),
@@ -72,31 +72,31 @@ def test_routes_of_both_frameworks_were_found() -> None:
     } <= routes()
 
 
-def test_document_is_openapi() -> None:
+def test_document_is_valid_openapi() -> None:
     validate(document())
 
 
-def test_operations_are_named_once_each() -> None:
+def test_operation_ids_are_unique() -> None:
     names = [operation["operationId"] for *_, operation in operations()]
     assert [name for name in names if names.count(name) > 1] == []
     assert [name for name in names if not re.fullmatch(r"[a-z][A-Za-z]+", name)] == []
 
 
-def test_every_operation_says_what_it_does_and_returns() -> None:
-    silent = [
+def test_operations_have_description_and_response_schema() -> None:
+    incomplete = [
         operation["operationId"]
         for *_, operation in operations()
         if not operation.get("description")
-        or not all(_says(r) for s, r in operation["responses"].items() if s < "3")
+        or not all(_has_schema(r) for s, r in operation["responses"].items() if s < "3")
     ]
-    assert silent == []
+    assert incomplete == []
 
 
-def _says(response: Any) -> bool:
+def _has_schema(response: Any) -> bool:
     return all(media.get("schema") for media in response.get("content", {"": {}}).values())
 
 
-def test_every_error_code_of_the_docs_is_an_operations() -> None:
+def test_error_codes_are_those_of_the_docs() -> None:
     rows = re.findall(r"^\| (\d{3}) \| `([A-Z_]+)` \|", (DOCS / "api.md").read_text(), re.MULTILINE)
     documented = {
         (status, code)
@@ -104,20 +104,20 @@ def test_every_error_code_of_the_docs_is_an_operations() -> None:
         for status, codes in error_codes(operation).items()
         for code in codes
     }
-    # No operation has a method that its address does not take, nor an address that is not there.
-    nobodys = {("405", "METHOD_NOT_ALLOWED"), ("404", "NOT_FOUND")}
-    assert documented == set(rows) - nobodys
+    # No operation returns these: they mean that there is no operation.
+    undocumented = {("405", "METHOD_NOT_ALLOWED"), ("404", "NOT_FOUND")}
+    assert documented == set(rows) - undocumented
 
 
 @pytest.mark.parametrize("path", sorted(document()["paths"]))
-def test_ids_of_an_address_are_its_parameters(path: str) -> None:
+def test_path_parameters_match_the_path(path: str) -> None:
     for method, operation in document()["paths"][path].items():
         assert method in HTTP_METHODS
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert named == set(re.findall(r"{(\w+)}", path))
 
 
-def test_every_example_is_of_its_schema() -> None:
+def test_examples_match_their_schemas() -> None:
     resource = Resource.from_contents(document(), default_specification=DRAFT202012)
     registry = Registry().with_resource("urn:document", resource)
     checked = 0
@@ -129,7 +129,7 @@ def test_every_example_is_of_its_schema() -> None:
 
 
 def _examples(node: Any, at: str) -> Iterator[tuple[str, Any]]:
-    """Each example of the document, and where the schema is that it is an example of."""
+    """Each example of the document with the path of its schema."""
     if isinstance(node, list):
         for number, inner in enumerate(node):
             yield from _examples(inner, f"{at}/{number}")
@@ -148,7 +148,7 @@ def _examples(node: Any, at: str) -> Iterator[tuple[str, Any]]:
             yield from _examples(inner, f"{at}/{name.replace('~', '~0').replace('/', '~1')}")
 
 
-def test_document_is_served_with_a_tag() -> None:
+def test_document_is_served_with_etag() -> None:
     first = Client().get("/api/v1/openapi.json")
     again = Client().get("/api/v1/openapi.json", headers={"If-None-Match": first["ETag"]})
     other = Client().get("/api/v1/openapi.json", headers={"If-None-Match": '"other"'})

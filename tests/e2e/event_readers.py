@@ -30,10 +30,10 @@ def all_delivered(workspace: Workspace) -> bool:
 def assert_each_arrived(workspace: Workspace, receiver: Receiver, secret: str) -> None:
     """At least once, none invented, each whole and signed, in an order that timestamps tell."""
     happened = Event.objects.filter(workspace=workspace).order_by("created_at")
-    assert set(receiver.ids) == {event.id for event in happened}
+    assert set(receiver.event_ids) == {event.id for event in happened}
     told = {}
     for received in receiver.received:
         Webhook(secret).verify(received.body, dict(received.headers))
-        told[received.event_id] = received.told
+        told[received.event_id] = received.payload
     in_order = sorted(told.values(), key=lambda each: str(each["timestamp"]))
     assert [each["data"] for each in in_order] == [event.data for event in happened]

@@ -11,22 +11,22 @@ from django.conf import settings
 
 from tests.e2e.database_state import wait_until
 from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
-from tests.factories import Team, make_endpoint
+from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 from tests.web_processes import WebProcess, new_caller, start_worker
 
 
 def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path) -> None:
     workspace = live_team.workspace
-    with Receiver(lambda _: Reply(before=30)) as receiver:
-        _, secret = make_endpoint(workspace, url=receiver.url)
+    with Receiver(lambda _: Reply(delay=30)) as receiver:
+        _, secret = make_webhook_endpoint(workspace, url=receiver.url)
         happen(workspace, 1)
         with start_worker(tmp_path, WEBHOOK_TIMEOUT_SECONDS=2) as killed:
             wait_until(lambda: receiver.received)
             os.killpg(killed.pid, signal.SIGKILL)
             killed.wait()
         assert (attempts(workspace), all_delivered(workspace)) == ([1], False)
-        receiver.answering = lambda _: Reply()
+        receiver.reply_to = lambda _: Reply()
         happen(workspace, 2)
         with start_worker(tmp_path):
             wait_until(lambda: all_delivered(workspace))
@@ -39,12 +39,12 @@ def test_chat_is_told_of_as_it_ends(web: WebProcess, live_team: Team, tmp_path: 
     redis.from_url(settings.REDIS_URL).delete("webhooks")  # what other tests asked for
     caller = new_caller(web, live_team.workspace)
     with Receiver() as receiver, start_worker(tmp_path, WEBHOOK_SWEEP_SECONDS=3600):
-        _, secret = make_endpoint(live_team.workspace, url=receiver.url)
+        _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         answer = caller.post("Hello").json()["data"]
         wait_until(lambda: len(receiver.received) == 2)
         wait_until(lambda: all_delivered(live_team.workspace))
     assert_each_arrived(live_team.workspace, receiver, secret)
-    told = sorted((each.told for each in receiver.received), key=lambda each: each["timestamp"])
+    told = sorted((each.payload for each in receiver.received), key=lambda each: each["timestamp"])
     assert [each["type"] for each in told] == ["conversation.started", "message.completed"]
     assert told[1]["data"] == {
         "chatbotId": caller.url.split("/")[-2],

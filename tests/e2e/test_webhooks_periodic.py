@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.database_state import wait_until
 from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
-from tests.factories import Team, make_endpoint
+from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver
 from tests.valkey import OwnValkey, own_valkey
 from tests.web_processes import start_worker
@@ -33,7 +33,7 @@ def test_receiver_that_is_down_for_a_while_gets_everything(
 ) -> None:
     receiver = Receiver().start()
     receiver.stop()
-    _, secret = make_endpoint(live_team.workspace, url=receiver.url)
+    _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
     happen(live_team.workspace, 5)
     wait_until(lambda: attempts(live_team.workspace)[0] >= 2)
     assert receiver.connections == 0
@@ -44,7 +44,7 @@ def test_receiver_that_is_down_for_a_while_gets_everything(
 
 def test_broker_that_is_restarted_loses_nothing(broker: OwnValkey, live_team: Team) -> None:
     with Receiver() as receiver:
-        _, secret = make_endpoint(live_team.workspace, url=receiver.url)
+        _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         happen(live_team.workspace, 3)
         wait_until(lambda: all_delivered(live_team.workspace))
         broker.stop()

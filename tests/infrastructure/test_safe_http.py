@@ -1,4 +1,4 @@
-"""One request to an address that somebody else chose: what connects, what never does."""
+"""Requests to URLs that customers chose, protected against SSRF."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def receivers(receiver: Receiver) -> Iterator[list[Receiver]]:
-    """The receiver, and another on the same port of IPv6 where the machine has it."""
+    """The receiver, and another on the same port of IPv6 if the machine has IPv6."""
     other = Receiver(host="::1")
     other.port = receiver.port
     try:
@@ -44,8 +44,7 @@ def send(url: str, **given: Any) -> HttpResponse:
     return post(url, **options | given)
 
 
-# What must never connect. The listeners are on both kinds of loopback: whatever gets through is
-# seen there.
+# What must never connect. Receivers on both loopback addresses would see it.
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def send(url: str, **given: Any) -> HttpResponse:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_way_of_writing_loopback_connects(
+def test_no_spelling_of_loopback_connects(
     receivers: list[Receiver], scheme: str, host: str
 ) -> None:
     with pytest.raises(UrlNotAllowed):
@@ -81,7 +80,7 @@ def test_no_way_of_writing_loopback_connects(
         ["0.0.0.0"],  # noqa: S104
     ],
 )
-def test_name_that_leads_inside_does_not_connect(
+def test_name_with_private_address_does_not_connect(
     receivers: list[Receiver], answers: list[str]
 ) -> None:
     with pytest.raises(UrlNotAllowed, match="leads to an address that is not on the public"):
@@ -89,16 +88,16 @@ def test_name_that_leads_inside_does_not_connect(
     assert sum(receiver.connections for receiver in receivers) == 0
 
 
-def test_systems_own_resolver_is_held_to_the_same_rule(receiver: Receiver) -> None:
-    """A name of the machine's own hosts file, so that no name server is asked."""
+def test_system_resolver_obeys_the_same_rules(receiver: Receiver) -> None:
+    """A name of the hosts file, so that no DNS query is sent."""
     with pytest.raises(UrlNotAllowed, match="Give a full name"):
         send(f"https://localhost:{receiver.port}/")
     assert send(receiver.url.replace("127.0.0.1", "localhost"), allow_private=True).status == 200
     assert receiver.connections == 1
 
 
-def test_name_is_looked_up_once_and_that_answer_is_connected_to(receiver: Receiver) -> None:
-    """Rebinding: whatever the name leads to a moment later, nobody asks again."""
+def test_name_is_resolved_once(receiver: Receiver) -> None:
+    """DNS rebinding: a second lookup would return another address."""
     with Receiver(host="127.0.0.2") as other:
         answers = iter([["127.0.0.1"], ["127.0.0.2"]])
         url = f"http://hooks.example.com:{receiver.port}/hook"
@@ -112,25 +111,23 @@ def test_name_is_looked_up_once_and_that_answer_is_connected_to(receiver: Receiv
     assert received.headers["Host"] == f"hooks.example.com:{receiver.port}"
 
 
-def test_name_that_was_public_at_first_is_refused_when_it_is_not(receiver: Receiver) -> None:
+def test_rebound_name_is_refused(receiver: Receiver) -> None:
     answers = iter([["8.8.8.8"], ["127.0.0.1"]])
-    next(answers)  # what it answered when the endpoint was made
+    next(answers)  # the lookup when the endpoint was created
     with pytest.raises(UrlNotAllowed):
         send(f"https://hooks.example.com:{receiver.port}/", resolve=lambda _: next(answers))
     assert receiver.connections == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirect_is_an_answer_and_is_not_followed(receiver: Receiver, status: int) -> None:
+def test_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     with Receiver(host="127.0.0.2") as metadata:
-        receiver.answering = lambda _: Reply(status, headers={"Location": metadata.url})
+        receiver.reply_to = lambda _: Reply(status, headers={"Location": metadata.url})
         assert send(receiver.url, allow_private=True).status == status
         assert metadata.connections == 0
 
 
-def test_proxy_of_the_environment_is_not_used(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_proxy_is_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     with Receiver() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -139,11 +136,11 @@ def test_proxy_of_the_environment_is_not_used(
         assert (receiver.connections, proxy.connections) == (1, 0)
 
 
-# What an answer is.
+# Responses.
 
 
-def test_request_and_answer_are_whole(receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(201, b"thanks", {"Retry-After": "120"})
+def test_request_and_response_are_complete(receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(201, b"thanks", {"Retry-After": "120"})
     answer = send(
         f"{receiver.url}/a%2Fb?c=d%20e", body=b'{"a":1}', headers={"X-A": "b"}, allow_private=True
     )
@@ -156,39 +153,37 @@ def test_request_and_answer_are_whole(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     "text", ["soon", "-1", "1.5", "", "9" * 30, "Wed, 21 Oct 2065 07:28:00 GMT"]
 )
-def test_patience_that_is_no_number_of_seconds_is_passed_over(
-    receiver: Receiver, text: str
-) -> None:
-    receiver.answering = lambda _: Reply(503, headers={"Retry-After": text})
+def test_invalid_retry_after_is_ignored(receiver: Receiver, text: str) -> None:
+    receiver.reply_to = lambda _: Reply(503, headers={"Retry-After": text})
     assert send(receiver.url, allow_private=True).retry_after is None
 
 
-def test_only_the_beginning_of_a_long_answer_is_read(receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(200, b"x" * 5_000_000)
+def test_long_body_is_truncated(receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(200, b"x" * 5_000_000)
     assert send(receiver.url, allow_private=True).body == b"x" * MAX_BODY_BYTES
 
 
-def test_compressed_answer_is_not_unpacked(receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(200, b"\x1f\x8b not", {"Content-Encoding": "gzip"})
+def test_compressed_body_is_not_decompressed(receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(200, b"\x1f\x8b not", {"Content-Encoding": "gzip"})
     assert send(receiver.url, allow_private=True) == HttpResponse(200, b"\x1f\x8b not", None)
 
 
-def test_body_that_breaks_off_leaves_the_status(receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(200, b"half", {"Content-Length": "400"})
+def test_incomplete_body_keeps_the_status(receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(200, b"half", {"Content-Length": "400"})
     assert send(receiver.url, allow_private=True) == HttpResponse(200, b"half", None)
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(before=3),
+        Reply(delay=3),
         Reply(raw=b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 100, pause=0.05),
         Reply(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 100, pause=0.005),
     ],
     ids=["silent", "drips its headers", "says continue for ever"],
 )
-def test_whole_request_has_one_deadline(receiver: Receiver, reply: Reply) -> None:
-    receiver.answering = lambda _: reply
+def test_request_has_one_deadline(receiver: Receiver, reply: Reply) -> None:
+    receiver.reply_to = lambda _: reply
     with pytest.raises(RequestFailed, match=r"^No response within 0\.5 seconds\.$"):
         send(receiver.url, allow_private=True, seconds=0.5)
 
@@ -203,13 +198,15 @@ def test_whole_request_has_one_deadline(receiver: Receiver, reply: Reply) -> Non
     ],
     ids=["nothing", "half a line", "another protocol", "too many headers"],
 )
-def test_what_is_not_http_is_no_answer(receiver: Receiver, raw: bytes) -> None:
-    receiver.answering = lambda _: Reply(raw=raw)
-    with pytest.raises(RequestFailed, match="The connection closed early, or the response was not HTTP"):
+def test_invalid_http_is_a_failed_request(receiver: Receiver, raw: bytes) -> None:
+    receiver.reply_to = lambda _: Reply(raw=raw)
+    with pytest.raises(
+        RequestFailed, match="The connection closed early, or the response was not HTTP"
+    ):
         send(receiver.url, allow_private=True)
 
 
-def test_nobody_listening_is_no_answer() -> None:
+def test_refused_connection_is_a_failed_request() -> None:
     with pytest.raises(RequestFailed, match="Connection failed"):
         send(f"http://127.0.0.1:{free_port()}/", allow_private=True)
 
@@ -219,20 +216,20 @@ def unknown(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("resolve", [unknown, lambda _: [], lambda _: ["not an address"]])
-def test_name_without_an_address_is_no_answer(resolve: Any) -> None:
+def test_failed_lookup_is_a_failed_request(resolve: Any) -> None:
     with pytest.raises(RequestFailed, match="DNS lookup failed"):
         send("https://hooks.example.com/", resolve=resolve)
 
 
-# TLS: the name that was asked for is the one that is proved.
+# TLS: the certificate is checked against the host name.
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of hooks.example.com, signed by itself, with its key."""
+    """A self-signed certificate of hooks.example.com, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks.example.com")])
-    made = (
+    built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -245,7 +242,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
+        built.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -255,11 +252,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_name_is_kept_for_tls(certificate: Path) -> None:
-    asked: list[str | None] = []
+def test_host_name_is_used_for_tls(certificate: Path) -> None:
+    server_names: list[str | None] = []
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate)
-    serving.sni_callback = lambda _socket, name, _context: asked.append(name)
+    serving.sni_callback = lambda _socket, name, _context: server_names.append(name)
     trusting = ssl.create_default_context(cafile=str(certificate))
     with Receiver(tls=serving) as receiver:
         given: dict[str, Any] = {"allow_private": True, "resolve": lambda _: ["127.0.0.1"]}
@@ -269,5 +266,5 @@ def test_name_is_kept_for_tls(certificate: Path) -> None:
             send(url.replace("hooks", "other"), tls=trusting, **given)
         with pytest.raises(RequestFailed, match="Invalid TLS certificate"):
             send(url, **given)
-    assert asked == ["hooks.example.com", "other.example.com", "hooks.example.com"]
+    assert server_names == ["hooks.example.com", "other.example.com", "hooks.example.com"]
     assert len(receiver.received) == 1

@@ -1,4 +1,4 @@
-"""Which addresses are taken, and that each is read in one way only."""
+"""Which URLs are accepted, and that none can be parsed in two ways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = "An address with a user name or password is not taken."
 PORT = "Use port 443, or one from 1024 on."
 
 REFUSED = {
-    # other ways of writing 127.0.0.1
+    # other spellings of 127.0.0.1
     "https://127.0.0.1/": PRIVATE,
     "https://2130706433/": NUMBERS,
     "https://017700000001/": NUMBERS,
@@ -61,7 +61,7 @@ REFUSED = {
     "https://bücher.example/": ASCII,
     "https://hooks.example。com/": ASCII,
     "https://exam\u00adple.com/": ASCII,
-    # who is asked for, and by whom
+    # user names and hosts
     "https://user@hooks.example.com/": USER,
     "https://user:pass@127.0.0.1/": USER,
     "https://hooks.example.com@127.0.0.1/": USER,
@@ -90,7 +90,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("url", REFUSED)
-def test_address_is_refused_with_a_sentence(url: str) -> None:
+def test_url_is_refused_with_message(url: str) -> None:
     with pytest.raises(UrlNotAllowed) as refused:
         parse_target(url, allow_private=False)
     assert str(refused.value) == REFUSED[url]
@@ -118,19 +118,19 @@ def test_address_is_refused_with_a_sentence(url: str) -> None:
         ),
     ],
 )
-def test_address_is_read(url: str, target: Target) -> None:
+def test_url_is_parsed(url: str, target: Target) -> None:
     assert parse_target(url, allow_private=False) == target
 
 
 @pytest.mark.parametrize("url", ["http://localhost:80/", "http://127.0.0.1:9000/", "http://[::1]/"])
-def test_private_addresses_are_taken_where_a_setting_allows(url: str) -> None:
+def test_private_addresses_can_be_allowed(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse_target(url, allow_private=False)
     assert parse_target(url, allow_private=True).scheme == "http"
 
 
 @pytest.mark.parametrize("url", ["http://0x7f.1/", "http://a@localhost/", "http://127。0.0.1/"])
-def test_ambiguous_addresses_are_refused_even_then(url: str) -> None:
+def test_ambiguous_addresses_are_always_refused(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse_target(url, allow_private=True)
 
@@ -148,12 +148,12 @@ def test_ambiguous_addresses_are_refused_even_then(url: str) -> None:
         *("fec0::1", "ff02::1", "ff0e::1"),
     ],
 )
-def test_address_is_not_public(address: str) -> None:
+def test_is_public_refuses_address(address: str) -> None:
     assert is_public(ip_address(address)) is False
 
 
 @pytest.mark.parametrize(
     "address", ["1.1.1.1", "8.8.8.8", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1"]
 )
-def test_address_is_public(address: str) -> None:
+def test_is_public_accepts_address(address: str) -> None:
     assert is_public(ip_address(address)) is True

@@ -1,4 +1,4 @@
-"""A receiver, an endpoint that sends to it, and nothing else that is due."""
+"""A webhook receiver and an endpoint that sends to it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.receiver import Receiver
 
 
 @pytest.fixture
-def nothing_else_is_due(request: pytest.FixtureRequest) -> None:
-    """Senders look at all workspaces: what tests that committed have left would be sent too."""
+def no_other_deliveries(request: pytest.FixtureRequest) -> None:
+    """Delete deliveries that committed tests have left: workers send those of all workspaces."""
     request.getfixturevalue("committed" if "live_team" in request.fixturenames else "db")
     Delivery.objects.all().delete()
 

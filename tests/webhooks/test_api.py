@@ -1,13 +1,11 @@
-"""Webhook endpoints and deliveries over REST."""
+"""The REST operations for webhook endpoints and deliveries."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import pytest
-from django.test import Client
 from pytest_django import Settings
 
 from apps.api_keys.models import ApiKey
@@ -17,46 +15,28 @@ from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Delivery, Endpoint, EventType
 from apps.webhooks.schemas import SubscribableEventType
 from apps.webhooks.services import emit
-from tests.factories import UNREACHABLE_URL, Team, make_api_key, make_webhook_endpoint
+from tests.api_kit.rest_client import Api
+from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 
 URL = "https://hooks.example.com/parley?token=t"
 
 
-class Api:
-    """A program with a key of Alice's workspace."""
-
-    def __init__(self, key: str) -> None:
-        self.client = Client(headers={"authorization": f"Bearer {key}"})
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, *, status: int = 200
-    ) -> dict[str, Any]:
-        """The `data` of a success, or the whole body of an error."""
-        content = b"" if body is None else json.dumps(body).encode()
-        response = self.client.generic(method, f"/api/v1{path}", content, "application/json")
-        assert response.status_code == status, response.content
-        answer: dict[str, Any] = response.json()
-        assert answer["success"] is (status < 400)
-        data: dict[str, Any] = answer["data"] if status < 400 else answer
-        return data
-
-
 @pytest.fixture
 def api(team: Team) -> Api:
-    return Api(make_api_key(team.workspace, ["read", "manage"]))
+    return Api(team.workspace)
 
 
 @pytest.fixture
 def delivery(team: Team) -> Delivery:
-    """A delivery that has not been tried."""
+    """A delivery without an attempt."""
     make_webhook_endpoint(team.workspace)
     data = {"leadId": "c1", "name": "Zoë"}
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data=data)
     return Delivery.objects.get(workspace=team.workspace)
 
 
-def test_endpoint_is_made_read_changed_and_deleted(api: Api, team: Team) -> None:
+def test_endpoint_create_read_update_delete(api: Api, team: Team) -> None:
     body = {"url": URL, "eventTypes": ["lead.created", "lead.updated"], "description": "CRM"}
     made = api("POST", "/webhook-endpoints", body, status=201)
     secret = made.pop("secret")
@@ -85,7 +65,7 @@ def test_endpoint_is_made_read_changed_and_deleted(api: Api, team: Team) -> None
     assert api("GET", path, status=404)["code"] == "WEBHOOK_ENDPOINT_NOT_FOUND"
 
 
-def test_secret_is_shown_when_it_is_made_and_never_again(api: Api, team: Team) -> None:
+def test_secret_is_shown_only_when_created(api: Api, team: Team) -> None:
     body = {"url": URL, "eventTypes": ["lead.created"]}
     made = api("POST", "/webhook-endpoints", body, status=201)
     path = f"/webhook-endpoints/{made['id']}"
@@ -96,7 +76,7 @@ def test_secret_is_shown_when_it_is_made_and_never_again(api: Api, team: Team) -
     assert [s for s in (made["secret"], rotated["secret"], "secret'") if s in later] == []
 
 
-def test_log_names_the_key_that_did_it(api: Api, team: Team) -> None:
+def test_changes_are_audited_with_the_acting_key(api: Api, team: Team) -> None:
     api("POST", "/webhook-endpoints", {"url": URL, "eventTypes": ["lead.created"]}, status=201)
     key = ApiKey.objects.get(workspace=team.workspace)
     entry = entries_for(team.workspace.id)[0]
@@ -127,9 +107,7 @@ def test_log_names_the_key_that_did_it(api: Api, team: Team) -> None:
         ({"secret": "whsec_mine"}, "secret"),
     ],
 )
-def test_what_makes_no_sense_is_a_field_error(
-    api: Api, team: Team, change: dict[str, Any], field: str
-) -> None:
+def test_invalid_field_is_named(api: Api, team: Team, change: dict[str, Any], field: str) -> None:
     body = {"url": URL, "eventTypes": ["lead.created"]} | change
     refusals = [api("POST", "/webhook-endpoints", body, status=400)]
     endpoint, _ = make_webhook_endpoint(team.workspace)
@@ -140,18 +118,18 @@ def test_what_makes_no_sense_is_a_field_error(
     assert Endpoint.objects.filter(workspace=team.workspace).count() == 1
 
 
-def test_private_address_is_a_field_error(api: Api, settings: Settings) -> None:
+def test_private_address_is_refused(api: Api, settings: Settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     body = {"url": "https://169.254.169.254/", "eventTypes": ["lead.created"]}
     refused = api("POST", "/webhook-endpoints", body, status=400)
     assert refused["details"] == {"url": ["This address is not on the public internet."]}
 
 
-def test_types_that_may_be_chosen_are_those_of_the_model() -> None:
+def test_schema_has_the_models_event_types() -> None:
     assert list(get_args(SubscribableEventType)) == SUBSCRIBABLE_EVENT_TYPES
 
 
-def test_lists_are_paged_newest_first(api: Api, team: Team) -> None:
+def test_endpoints_are_paginated_newest_first(api: Api, team: Team) -> None:
     ids = [make_webhook_endpoint(team.workspace)[0].id for _ in range(3)]
     make_webhook_endpoint(team.other_workspace)
     first = api("GET", "/webhook-endpoints?limit=2")
@@ -160,7 +138,7 @@ def test_lists_are_paged_newest_first(api: Api, team: Team) -> None:
     assert (pages, second["nextCursor"]) == ([[ids[2], ids[1]], [ids[0]]], None)
 
 
-def test_deliveries_are_listed_by_status(api: Api, team: Team, delivery: Delivery) -> None:
+def test_deliveries_can_be_filtered_by_status(api: Api, team: Team, delivery: Delivery) -> None:
     path = f"/webhook-endpoints/{delivery.endpoint_id}/deliveries"
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_UPDATED, data={})
     Delivery.objects.filter(id=delivery.id).update(status="failed", next_attempt_at=None)
@@ -183,7 +161,7 @@ def receiver() -> Iterator[Receiver]:
         yield started
 
 
-def test_delivery_shows_what_was_sent_and_what_came(
+def test_delivery_shows_request_and_response(
     api: Api, delivery: Delivery, receiver: Receiver
 ) -> None:
     Delivery.objects.exclude(id=delivery.id).delete()
@@ -218,7 +196,7 @@ def test_delivery_shows_what_was_sent_and_what_came(
     }
 
 
-def test_test_event_is_sent_and_a_delivery_resent(api: Api, team: Team) -> None:
+def test_send_test_and_resend(api: Api, team: Team) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     path = f"/webhook-endpoints/{endpoint.id}"
     sent = api("POST", f"{path}/test", status=202)
@@ -233,7 +211,7 @@ def test_test_event_is_sent_and_a_delivery_resent(api: Api, team: Team) -> None:
         assert api("POST", refused, status=409)["code"] == "WEBHOOK_ENDPOINT_DISABLED"
 
 
-def test_workspace_has_a_number_of_endpoints_and_no_more(api: Api, team: Team) -> None:
+def test_number_of_endpoints_is_limited(api: Api, team: Team) -> None:
     for _ in range(20):
         make_webhook_endpoint(team.workspace)
     body = {"url": URL, "eventTypes": ["lead.created"]}
@@ -254,27 +232,27 @@ OPERATIONS: list[tuple[str, Callable[[str, str], str], Any]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), OPERATIONS)
-def test_absent_and_foreign_are_the_same(
+def test_absent_and_foreign_rows_get_the_same_error(
     team: Team, delivery: Delivery, method: str, path: Callable[[str, str], str], body: Any
 ) -> None:
-    charlie = Api(make_api_key(team.other_workspace, ["read", "manage"]))
+    charlie = Api(team.other_workspace)
     ids = [(delivery.endpoint_id, delivery.id), *((x, x) for x in (new_id(), "x", "%00", "é"))]
-    answers = [charlie(method, path(*pair), body, status=404) for pair in ids]
-    assert [answer == answers[0] for answer in answers] == [True] * 5
+    errors = [charlie(method, path(*pair), body, status=404) for pair in ids]
+    assert [error == errors[0] for error in errors] == [True] * 5
     assert Endpoint.objects.get(id=delivery.endpoint_id).is_enabled
     assert Endpoint.objects.get(id=delivery.endpoint_id).url == UNREACHABLE_URL
 
 
-def test_keys_of_too_small_a_scope_are_refused(team: Team, delivery: Delivery) -> None:
-    api = Api(make_api_key(team.workspace, ["read"]))
+def test_keys_without_scope_are_refused(team: Team, delivery: Delivery) -> None:
+    api = Api(team.workspace, "read")
     pair = delivery.endpoint_id, delivery.id
     for method, path, body in OPERATIONS:
         if method == "GET":
             api(method, path(*pair), body)
         else:
             assert api(method, path(*pair), body, status=403)["code"] == "SCOPE_MISSING"
-    chat = Api(make_api_key(team.workspace, ["chat"]))
-    statuses = {
+    chat = Api(team.workspace, "chat")
+    codes = {
         chat(method, path(*pair), body, status=403)["code"] for method, path, body in OPERATIONS
     }
-    assert statuses == {"SCOPE_MISSING"}
+    assert codes == {"SCOPE_MISSING"}

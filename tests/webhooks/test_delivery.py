@@ -1,4 +1,4 @@
-"""Sending what is due: what each answer leads to, and what is kept."""
+"""Sending deliveries: retries, signatures, recorded results, pruning."""
 
 from __future__ import annotations
 
@@ -16,26 +16,22 @@ from apps.audit.services import SYSTEM
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.pruning import prune
-from apps.webhooks.services import (
-    resend,
-    rotate_secret,
-    send_test,
-)
+from apps.webhooks.services import resend, rotate_secret, send_test
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
-from tests.webhooks.delivery_helpers import hurry, sent, wait
+from tests.webhooks.delivery_helpers import make_due, seconds_until_retry, send_event
 
-pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
+pytestmark = pytest.mark.usefixtures("no_other_deliveries")
 
 
-def test_event_is_delivered_signed_and_written_down(team: Team, receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(200, b"thanks")
+def test_event_is_delivered_signed_and_recorded(team: Team, receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(200, b"thanks")
     endpoint, secret = make_webhook_endpoint(team.workspace, url=receiver.url)
-    delivery = sent(endpoint, leadId="c1", name="Zoë")
+    delivery = send_event(endpoint, leadId="c1", name="Zoë")
     (received,) = receiver.received
-    told = Webhook(secret).verify(received.body, dict(received.headers))
+    payload = Webhook(secret).verify(received.body, dict(received.headers))
     event = Event.objects.get(id=delivery.event_id)
-    assert told == {
+    assert payload == {
         "type": "lead.created",
         "timestamp": event.created_at.isoformat().replace("+00:00", "Z"),
         "data": {"leadId": "c1", "name": "Zoë"},
@@ -51,28 +47,24 @@ def test_event_is_delivered_signed_and_written_down(team: Team, receiver: Receiv
 
 
 @pytest.mark.parametrize("status", [300, 302, 400, 404, 429, 500, 502, 503])
-def test_any_other_answer_is_tried_again(
-    endpoint: Endpoint, receiver: Receiver, status: int
-) -> None:
-    receiver.answering = lambda _: Reply(status, headers={"Location": "http://127.0.0.1:9/"})
-    delivery = sent(endpoint)
+def test_other_status_is_retried(endpoint: Endpoint, receiver: Receiver, status: int) -> None:
+    receiver.reply_to = lambda _: Reply(status, headers={"Location": "http://127.0.0.1:9/"})
+    delivery = send_event(endpoint)
     assert (delivery.status, delivery.response_status) == ("pending", status)
     assert deliver_due(seconds=1) == 0
 
 
-def test_no_answer_is_tried_again_and_says_why(team: Team) -> None:
-    delivery = sent(make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)[0])
+def test_failed_connection_is_retried(team: Team) -> None:
+    delivery = send_event(make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)[0])
     assert (delivery.status, delivery.error) == ("pending", "Connection failed.")
     assert (delivery.response_status, delivery.response_body) == (None, "")
 
 
-def test_retry_has_the_same_id_and_body_and_a_signature_of_its_own(
-    team: Team, receiver: Receiver
-) -> None:
+def test_retry_has_same_id_and_body_and_new_signature(team: Team, receiver: Receiver) -> None:
     replies = iter([Reply(500, b"oh"), Reply(204)])
-    receiver.answering = lambda _: next(replies)
+    receiver.reply_to = lambda _: next(replies)
     endpoint, secret = make_webhook_endpoint(team.workspace, url=receiver.url)
-    delivery = sent(endpoint, times=2)
+    delivery = send_event(endpoint, times=2)
     first, second = receiver.received
     assert (first.event_id, first.body) == (second.event_id, second.body)
     for received in receiver.received:
@@ -88,100 +80,98 @@ def test_schedule_is_ten_attempts_in_about_three_days() -> None:
     assert list(base.WEBHOOK_BACKOFF_SECONDS) == sorted(base.WEBHOOK_BACKOFF_SECONDS)
 
 
-def test_waits_follow_the_schedule_with_some_chance_and_then_end(
+def test_retries_follow_schedule_with_jitter(
     endpoint: Endpoint, receiver: Receiver, settings: Settings
 ) -> None:
     settings.WEBHOOK_BACKOFF_SECONDS = (100, 1000)
-    receiver.answering = lambda _: Reply(500)
-    delivery = sent(endpoint)
-    assert 90 <= wait(delivery) <= 112
-    hurry(delivery)
+    receiver.reply_to = lambda _: Reply(500)
+    delivery = send_event(endpoint)
+    assert 90 <= seconds_until_retry(delivery) <= 112
+    make_due(delivery)
     deliver_due(seconds=1)
     delivery.refresh_from_db()
-    assert 900 <= wait(delivery) <= 1102
-    hurry(delivery)
+    assert 900 <= seconds_until_retry(delivery) <= 1102
+    make_due(delivery)
     deliver_due(seconds=1)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts, delivery.next_attempt_at) == ("failed", 3, None)
 
 
-@pytest.mark.parametrize(("asked", "least"), [("500", 450), ("10", 90), ("9999999", 77_760)])
-def test_receiver_may_ask_for_more_patience_up_to_a_day(
-    endpoint: Endpoint, receiver: Receiver, settings: Settings, asked: str, least: float
+@pytest.mark.parametrize(
+    ("retry_after", "minimum"), [("500", 450), ("10", 90), ("9999999", 77_760)]
+)
+def test_retry_after_extends_the_wait_up_to_a_day(
+    endpoint: Endpoint, receiver: Receiver, settings: Settings, retry_after: str, minimum: float
 ) -> None:
     settings.WEBHOOK_BACKOFF_SECONDS = (100,)
-    receiver.answering = lambda _: Reply(429, headers={"Retry-After": asked})
-    waited = wait(sent(endpoint))
-    assert least <= waited <= least / 0.9 * 1.1 + 2
+    receiver.reply_to = lambda _: Reply(429, headers={"Retry-After": retry_after})
+    waited = seconds_until_retry(send_event(endpoint))
+    assert minimum <= waited <= minimum / 0.9 * 1.1 + 2
 
 
-def test_answer_that_is_no_text_is_kept_as_far_as_it_can_be(
+def test_undecodable_response_is_stored_with_replacements(
     endpoint: Endpoint, receiver: Receiver
 ) -> None:
-    receiver.answering = lambda _: Reply(200, b"a\x00b\xffc")
-    assert sent(endpoint).response_body == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+    receiver.reply_to = lambda _: Reply(200, b"a\x00b\xffc")
+    assert send_event(endpoint).response_body == "a\ufffdb\ufffdc"
 
 
-def test_delivered_event_is_sent_once_more_when_asked(
-    endpoint: Endpoint, receiver: Receiver
-) -> None:
-    delivery = sent(endpoint)
+def test_resend_sends_delivered_event_again(endpoint: Endpoint, receiver: Receiver) -> None:
+    delivery = send_event(endpoint)
     assert deliver_due(seconds=1) == 0
     resend(delivery=Delivery.objects.select_related("endpoint").get(id=delivery.id))
     assert deliver_due(seconds=1) == 1
-    assert receiver.ids == [delivery.event_id] * 2
+    assert receiver.event_ids == [delivery.event_id] * 2
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts) == ("delivered", 1)
 
 
-def test_test_event_arrives(endpoint: Endpoint, receiver: Receiver) -> None:
+def test_send_test_delivers_test_event(endpoint: Endpoint, receiver: Receiver) -> None:
     send_test(endpoint=endpoint)
     deliver_due(seconds=1)
-    assert [received.told["type"] for received in receiver.received] == ["webhook.test"]
+    assert [received.payload["type"] for received in receiver.received] == ["webhook.test"]
 
 
-def test_rotated_secret_signs_beside_the_old_one_until_that_ends(
-    team: Team, receiver: Receiver
-) -> None:
+def test_both_secrets_sign_after_rotation(team: Team, receiver: Receiver) -> None:
     endpoint, old = make_webhook_endpoint(team.workspace, url=receiver.url)
     _, new = rotate_secret(endpoint=endpoint, actor=SYSTEM)
-    sent(endpoint)
+    send_event(endpoint)
     Endpoint.objects.filter(id=endpoint.id).update(
         previous_secret_expires_at=timezone.now() - timedelta(seconds=1)
     )
-    sent(endpoint)
-    both, one = receiver.received
-    for secret, received in [(old, both), (new, both), (new, one)]:
+    send_event(endpoint)
+    during, after = receiver.received
+    for secret, received in [(old, during), (new, during), (new, after)]:
         Webhook(secret).verify(received.body, dict(received.headers))
     with pytest.raises(WebhookVerificationError):
-        Webhook(old).verify(one.body, dict(one.headers))
+        Webhook(old).verify(after.body, dict(after.headers))
 
 
-def test_secret_that_cannot_be_read_is_a_failure_that_says_so(
+def test_undecryptable_secret_fails_the_attempt(
     endpoint: Endpoint, receiver: Receiver, settings: Settings
 ) -> None:
     settings.SECRET_KEY = "another-" * 8
-    delivery = sent(endpoint)
+    delivery = send_event(endpoint)
     assert delivery.error == "The signing secret cannot be read. Rotate it."
     assert (delivery.status, receiver.connections) == ("pending", 0)
 
 
-def test_name_that_leads_inside_now_is_not_connected_to(
+def test_private_address_at_sending_time_is_refused(
     team: Team, receiver: Receiver, settings: Settings
 ) -> None:
-    """It was public when the endpoint was made; what counts is the moment of sending."""
+    """The name had a public address when the endpoint was created."""
     settings.WEBHOOK_ALLOW_PRIVATE = False
     url = f"https://hooks.example.com:{receiver.port}/"
     endpoint, _ = make_webhook_endpoint(team.workspace, url=url)
-    delivery = sent(endpoint, times=0)
+    delivery = send_event(endpoint, times=0)
     assert deliver_due(seconds=1, resolve=lambda _: ["127.0.0.1"]) == 1
     delivery.refresh_from_db()
     assert delivery.error == "The name leads to an address that is not on the public internet."
     assert (delivery.status, receiver.connections) == ("pending", 0)
 
 
-def test_old_deliveries_and_events_are_deleted(endpoint: Endpoint) -> None:
-    old, young = sent(endpoint), sent(endpoint)
+def test_prune_deletes_old_deliveries_and_events(endpoint: Endpoint) -> None:
+    old, young = send_event(endpoint), send_event(endpoint)
     for model, id in ((Delivery, old.id), (Event, old.event_id)):
         rows = model._default_manager.filter(pk=id)
         rows.update(created_at=timezone.now() - timedelta(days=30, seconds=1))
@@ -198,16 +188,16 @@ def test_old_deliveries_and_events_are_deleted(endpoint: Endpoint) -> None:
         ("webhooks_delivery_ended_is_not_due", {"status": "failed"}),
     ],
 )
-def test_database_refuses_a_delivery_that_makes_no_sense(
+def test_database_refuses_inconsistent_delivery(
     endpoint: Endpoint, constraint: str, fields: dict[str, Any]
 ) -> None:
-    delivery = sent(endpoint, times=0)
+    delivery = send_event(endpoint, times=0)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Delivery.objects.filter(id=delivery.id).update(**fields)
 
 
-def test_event_goes_to_an_endpoint_once(endpoint: Endpoint) -> None:
-    delivery = sent(endpoint, times=0)
+def test_event_has_one_delivery_per_endpoint(endpoint: Endpoint) -> None:
+    delivery = send_event(endpoint, times=0)
     with pytest.raises(IntegrityError, match="webhooks_one_delivery"), transaction.atomic():
         Delivery.objects.create(
             workspace_id=endpoint.workspace_id, event_id=delivery.event_id, endpoint=endpoint

@@ -1,4 +1,4 @@
-"""Who may send: what workers that die, come late or come at once do to a delivery."""
+"""Deliveries with workers that die, are late or work concurrently."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ from django.utils import timezone
 
 from apps.webhooks.delivery import MAX_CONCURRENT_PER_ENDPOINT, deliver_due
 from apps.webhooks.models import Delivery, Endpoint, EventType
-from apps.webhooks.services import (
-    emit,
-    resend,
-)
+from apps.webhooks.services import emit, resend
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.receiver import Received, Receiver, Reply
-from tests.webhooks.delivery_helpers import sent
+from tests.webhooks.delivery_helpers import send_event
 
-pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
+pytestmark = pytest.mark.usefixtures("no_other_deliveries")
 
 
-def test_delivery_of_a_dead_worker_is_due_again_when_its_claim_ends(
-    endpoint: Endpoint, receiver: Receiver
-) -> None:
-    delivery = sent(endpoint, times=0)
+def test_delivery_is_due_again_when_its_claim_ends(endpoint: Endpoint, receiver: Receiver) -> None:
+    delivery = send_event(endpoint, times=0)
     claimed = timezone.now() + timedelta(seconds=1)
     Delivery.objects.filter(id=delivery.id).update(
         attempts=1, claimed_until=claimed, next_attempt_at=claimed
@@ -38,21 +33,19 @@ def test_delivery_of_a_dead_worker_is_due_again_when_its_claim_ends(
     assert (delivery.status, delivery.attempts) == ("delivered", 2)
 
 
-def test_attempt_that_is_no_longer_the_last_writes_nothing(
-    live_team: Team, receiver: Receiver
-) -> None:
-    """It was resent while its answer was on the way, and that answer would have ended it."""
+def test_outdated_attempt_writes_nothing(live_team: Team, receiver: Receiver) -> None:
+    """The delivery is resent before the response arrives, which would have finished it."""
     endpoint, _ = make_webhook_endpoint(live_team.workspace, url=receiver.url)
-    delivery = sent(endpoint, times=0)
+    delivery = send_event(endpoint, times=0)
 
-    def resent(_: Received) -> Reply:
+    def resend_meanwhile(_: Received) -> Reply:
         if len(receiver.received) > 0:
             return Reply(204)
         resend(delivery=Delivery.objects.select_related("endpoint").get(id=delivery.id))
         connections.close_all()
         return Reply(410)
 
-    receiver.answering = resent
+    receiver.reply_to = resend_meanwhile
     assert deliver_due(seconds=5) == 2
     delivery.refresh_from_db()
     endpoint.refresh_from_db()
@@ -60,21 +53,21 @@ def test_attempt_that_is_no_longer_the_last_writes_nothing(
     assert endpoint.is_enabled
 
 
-def test_busy_endpoint_leaves_room_for_the_others(team: Team, receiver: Receiver) -> None:
+def test_busy_endpoint_does_not_block_others(team: Team, receiver: Receiver) -> None:
     slow, _ = make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)
     for _ in range(MAX_CONCURRENT_PER_ENDPOINT + 1):
-        sent(slow, times=0)
+        send_event(slow, times=0)
     soon = timezone.now() + timedelta(seconds=60)
-    taken = Delivery.objects.filter(endpoint=slow).order_by("id")[:MAX_CONCURRENT_PER_ENDPOINT]
-    Delivery.objects.filter(id__in=list(taken.values_list("id", flat=True))).update(
+    claimed = Delivery.objects.filter(endpoint=slow).order_by("id")[:MAX_CONCURRENT_PER_ENDPOINT]
+    Delivery.objects.filter(id__in=list(claimed.values_list("id", flat=True))).update(
         claimed_until=soon, next_attempt_at=soon
     )
     quick, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
-    delivery = sent(quick, times=0)
-    assert (deliver_due(seconds=5), receiver.ids) == (1, [delivery.event_id])
+    delivery = send_event(quick, times=0)
+    assert (deliver_due(seconds=5), receiver.event_ids) == (1, [delivery.event_id])
 
 
-def test_senders_at_once_send_each_event_once(live_team: Team) -> None:
+def test_concurrent_workers_send_each_event_once(live_team: Team) -> None:
     with Receiver() as receiver:
         for _ in range(3):
             make_webhook_endpoint(live_team.workspace, url=receiver.url)
@@ -93,5 +86,5 @@ def test_senders_at_once_send_each_event_once(live_team: Team) -> None:
             thread.join()
         deliveries = Delivery.objects.filter(workspace=live_team.workspace)
         assert {(d.status, d.attempts) for d in deliveries} == {("delivered", 1)}
-        assert sorted(receiver.ids) == sorted(deliveries.values_list("event_id", flat=True))
+        assert sorted(receiver.event_ids) == sorted(deliveries.values_list("event_id", flat=True))
         assert len(receiver.received) == 30

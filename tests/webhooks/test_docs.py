@@ -1,4 +1,4 @@
-"""docs/webhooks.md: how to verify a request works, and its tables are whole."""
+"""The examples and tables of docs/webhooks.md are correct and complete."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ OLD, WRONG = "The request is too old.", "The signature is wrong."
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_example_believes_what_parley_signed_and_nothing_else(
-    language: Callable[[Path], Verify], tmp_path: Path
-) -> None:
+def test_examples_verify_signatures(language: Callable[[Path], Verify], tmp_path: Path) -> None:
     verify = language(tmp_path)
     secret, old = new_secret(), new_secret()
 
@@ -38,8 +36,8 @@ def test_example_believes_what_parley_signed_and_nothing_else(
             body=BODY.encode(),
         )
 
-    told = [verify(each, signed(), BODY) for each in (secret, old, new_secret())]
-    assert told == [{"event": EVENT}, {"event": EVENT}, {"error": WRONG}]
+    results = [verify(each, signed(), BODY) for each in (secret, old, new_secret())]
+    assert results == [{"event": EVENT}, {"event": EVENT}, {"error": WRONG}]
     changed = [
         verify(secret, signed(), BODY + " "),
         verify(secret, signed() | {"webhook-id": "c2"}, BODY),
@@ -48,7 +46,7 @@ def test_example_believes_what_parley_signed_and_nothing_else(
     assert changed == [{"error": WRONG}, {"error": WRONG}, {"error": OLD}]
 
 
-def test_every_type_of_event_is_documented() -> None:
+def test_every_event_type_is_documented() -> None:
     section = TEXT.partition("## Events")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
     named = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
@@ -70,7 +68,7 @@ def test_every_operation_is_documented() -> None:
     assert set(rows) == ours
 
 
-def test_waits_are_documented() -> None:
+def test_retry_schedule_is_documented() -> None:
     from config.settings.base import WEBHOOK_BACKOFF_SECONDS
 
     minutes = [seconds / 60 for seconds in WEBHOOK_BACKOFF_SECONDS[1:3]]

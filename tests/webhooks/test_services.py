@@ -1,4 +1,4 @@
-"""Endpoints: made, changed, switched off and on, their secrets, and what the audit log keeps."""
+"""Creating, updating and disabling endpoints, their secrets, and the audit log."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from apps.webhooks.signing import decrypt_secret, encrypt_secret
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 
 
-def changed(endpoint: Endpoint, actor: Actor = SYSTEM, **changes: Any) -> Endpoint:
+def change(endpoint: Endpoint, actor: Actor = SYSTEM, **changes: Any) -> Endpoint:
     return update_endpoint(endpoint=endpoint, actor=actor, changes=EndpointChanges(**changes))
 
 
 def audited(team: Team) -> list[tuple[str, dict[str, Any]]]:
-    """What the log keeps of endpoints, oldest first."""
+    """The audit entries of endpoints, oldest first."""
     entries = entries_for(team.workspace.id).filter(action__startswith="webhook_endpoint.")
     return [(entry.action.split(".")[1], entry.details) for entry in reversed(entries)]
 
 
-def test_endpoint_is_made_with_a_secret_that_only_its_owner_has(team: Team) -> None:
+def test_create_endpoint_stores_encrypted_secret(team: Team) -> None:
     endpoint, secret = make_webhook_endpoint(team.workspace, "lead.created", description="CRM")
     assert (endpoint.url, endpoint.description, endpoint.is_enabled) == (
         UNREACHABLE_URL,
@@ -55,7 +55,7 @@ def test_endpoint_is_made_with_a_secret_that_only_its_owner_has(team: Team) -> N
         assert secret.removeprefix("whsec_") not in cursor.fetchone()[0]
 
 
-def test_secret_sealed_under_a_former_key_is_read(settings: Settings) -> None:
+def test_secret_encrypted_under_former_key_is_decrypted(settings: Settings) -> None:
     sealed, former = encrypt_secret("whsec_x"), settings.SECRET_KEY
     settings.SECRET_KEY = "another-" * 8
     with pytest.raises(SecretNotDecryptable):
@@ -64,7 +64,7 @@ def test_secret_sealed_under_a_former_key_is_read(settings: Settings) -> None:
     assert decrypt_secret(sealed) == "whsec_x"
 
 
-def test_same_secret_is_sealed_differently_each_time() -> None:
+def test_encrypt_secret_is_not_deterministic() -> None:
     assert encrypt_secret("whsec_x") != encrypt_secret("whsec_x")
 
 
@@ -78,7 +78,7 @@ def test_same_secret_is_sealed_differently_each_time() -> None:
         ({"description": "a\x00"}, {"description": ["Give at most 200 characters, and no NUL."]}),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_fields_are_refused(
     team: Team, given: dict[str, Any], details: dict[str, Any]
 ) -> None:
     fields = {"url": "https://hooks.example.com/", "event_types": ["lead.created"]} | given
@@ -86,28 +86,26 @@ def test_what_makes_no_sense_is_refused(
         create_endpoint(workspace_id=team.workspace.id, actor=SYSTEM, **fields)
     endpoint, _ = make_webhook_endpoint(team.workspace)
     with pytest.raises(ValidationFailed) as old:
-        changed(endpoint, **given)
+        change(endpoint, **given)
     assert (new.value.details, old.value.details) == (details, details)
     assert [action for action, _ in audited(team)] == ["created"]
 
 
 @pytest.mark.parametrize("name", ["webhook.test", "lead.sung", ""])
-def test_type_that_cannot_be_chosen_is_refused(team: Team, name: str) -> None:
+def test_unknown_event_type_is_refused(team: Team, name: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         make_webhook_endpoint(team.workspace, "lead.created", name)
     assert refused.value.details["eventTypes"][0].startswith(f"“{name}” is not a type of event.")
 
 
-def test_private_address_is_a_field_error_unless_a_setting_allows_it(
-    team: Team, settings: Settings
-) -> None:
+def test_private_address_is_refused(team: Team, settings: Settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     with pytest.raises(ValidationFailed) as refused:
         make_webhook_endpoint(team.workspace, url="https://169.254.169.254/latest/meta-data")
     assert refused.value.details == {"url": ["This address is not on the public internet."]}
 
 
-def test_workspace_has_a_number_of_endpoints_and_no_more(team: Team) -> None:
+def test_number_of_endpoints_is_limited(team: Team) -> None:
     for _ in range(MAX_ENDPOINTS):
         make_webhook_endpoint(team.workspace)
     with pytest.raises(TooManyEndpoints, match="at most 20 webhook endpoints"):
@@ -115,7 +113,7 @@ def test_workspace_has_a_number_of_endpoints_and_no_more(team: Team) -> None:
     make_webhook_endpoint(team.other_workspace)
 
 
-def test_number_holds_for_two_at_once(live_team: Team) -> None:
+def test_concurrent_creates_respect_the_limit(live_team: Team) -> None:
     for _ in range(MAX_ENDPOINTS - 1):
         make_webhook_endpoint(live_team.workspace)
     barrier, refused = Barrier(4), []
@@ -138,22 +136,22 @@ def test_number_holds_for_two_at_once(live_team: Team) -> None:
     assert (made, len(refused)) == (MAX_ENDPOINTS, 3)
 
 
-def test_only_what_is_given_is_changed(team: Team) -> None:
+def test_update_endpoint_changes_only_given_fields(team: Team) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace, "lead.created", description="CRM")
     Endpoint.objects.filter(id=endpoint.id).update(failing_since=timezone.now())
-    same = changed(endpoint, description="ERP")
+    same = change(endpoint, description="ERP")
     assert (same.url, same.event_types, same.description) == (
         UNREACHABLE_URL,
         ["lead.created"],
         "ERP",
     )
     assert same.failing_since is not None
-    other = changed(endpoint, url="http://127.0.0.1:10/", event_types=["lead.updated"] * 2)
+    other = change(endpoint, url="http://127.0.0.1:10/", event_types=["lead.updated"] * 2)
     assert (other.url, other.event_types) == ("http://127.0.0.1:10/", ["lead.updated"])
     assert other.failing_since is None
 
 
-def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
+def test_changes_are_audited_without_secrets(team: Team) -> None:
     alice = user_actor(team.alice)
     endpoint, first = create_endpoint(
         workspace_id=team.workspace.id,
@@ -161,11 +159,11 @@ def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
         url=f"{UNREACHABLE_URL}?token=hush",
         event_types=["lead.created"],
     )
-    changed(endpoint, alice, description="CRM")
-    changed(endpoint, alice, enabled=False)
-    changed(endpoint, alice, enabled=False)
-    changed(endpoint, alice, enabled=True)
-    changed(endpoint, alice)
+    change(endpoint, alice, description="CRM")
+    change(endpoint, alice, enabled=False)
+    change(endpoint, alice, enabled=False)
+    change(endpoint, alice, enabled=True)
+    change(endpoint, alice)
     _, second = rotate_secret(endpoint=endpoint, actor=alice)
     delete_endpoint(endpoint=endpoint, actor=alice)
     assert audited(team) == [
@@ -183,41 +181,35 @@ def test_log_keeps_who_did_what_and_no_secret(team: Team) -> None:
     assert [secret for secret in (first, second, "hush") if secret in rows] == []
 
 
-def signing(endpoint: Endpoint) -> tuple[str, str]:
+def secrets_of(endpoint: Endpoint) -> tuple[str, str]:
     return decrypt_secret(endpoint.sealed_secret), decrypt_secret(endpoint.sealed_previous_secret)
 
 
-def test_rotation_keeps_the_old_secret_for_a_day(team: Team) -> None:
+def test_rotation_keeps_old_secret_for_a_day(team: Team) -> None:
     endpoint, first = make_webhook_endpoint(team.workspace)
     rotated, second = rotate_secret(endpoint=endpoint, actor=SYSTEM)
-    assert (
-        decrypt_secret(rotated.sealed_secret),
-        decrypt_secret(rotated.sealed_previous_secret),
-    ) == (
-        second,
-        first,
-    )
+    assert secrets_of(rotated) == (second, first)
     ends = rotated.previous_secret_expires_at
     assert ends is not None
     assert timedelta(hours=23) < ends - timezone.now() <= timedelta(hours=24)
     again, third = rotate_secret(endpoint=endpoint, actor=SYSTEM)
-    assert signing(again) == (third, second)
+    assert secrets_of(again) == (third, second)
 
 
-def test_what_waits_stays_while_the_endpoint_is_off_and_goes_on_when_it_is_on(team: Team) -> None:
+def test_deliveries_wait_while_endpoint_is_disabled(team: Team) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     emit(workspace_id=team.workspace.id, event=EventType.LEAD_CREATED, data={})
     waiting = Delivery.objects.filter(workspace=team.workspace).values_list("next_attempt_at")
     assert disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER) is True
     assert disable_endpoint(endpoint=endpoint, reason=DisabledReason.GONE) is False
     assert waiting.get() == (None,)
-    changed(endpoint, enabled=True)
+    change(endpoint, enabled=True)
     (due,) = waiting.get()
     assert due is not None
     assert due <= timezone.now()
 
 
-def test_test_event_goes_to_the_endpoint_alone(team: Team) -> None:
+def test_send_test_goes_to_one_endpoint(team: Team) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     make_webhook_endpoint(team.workspace)
     delivery = send_test(endpoint=endpoint)
@@ -227,10 +219,10 @@ def test_test_event_goes_to_the_endpoint_alone(team: Team) -> None:
     assert Delivery.objects.filter(workspace=team.workspace).count() == 1
 
 
-def test_nothing_is_asked_of_an_endpoint_that_is_off(team: Team) -> None:
+def test_disabled_endpoint_refuses_test_and_resend(team: Team) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     delivery = send_test(endpoint=endpoint)
-    off = changed(endpoint, enabled=False)
+    off = change(endpoint, enabled=False)
     delivery.refresh_from_db()
     with pytest.raises(EndpointDisabled):
         send_test(endpoint=off)
@@ -249,7 +241,7 @@ def test_nothing_is_asked_of_an_endpoint_that_is_off(team: Team) -> None:
         ("webhooks_endpoint_old_secret_ends", {"sealed_previous_secret": "x"}),
     ],
 )
-def test_database_refuses_an_endpoint_that_makes_no_sense(
+def test_database_refuses_inconsistent_endpoint(
     team: Team, constraint: str, fields: dict[str, Any]
 ) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)

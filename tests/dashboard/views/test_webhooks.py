@@ -125,7 +125,7 @@ def test_delivery_shows_request_and_response_and_is_resent(team: Team, alice: Cl
         assert "Status 500" in text
         assert "<script>no</script>" in text
         assert "<script>no" not in html
-        receiver.answering = lambda _: Reply(200, b"thanks")
+        receiver.reply_to = lambda _: Reply(200, b"thanks")
         assert shown_messages(alice.post(f"{address}/resend", follow=True)) == [
             "Event queued for resending."
         ]

@@ -1,7 +1,7 @@
-"""The examples of how to verify a webhook, called as receivers in each language call them.
+"""Run the documented examples of signature verification in each language.
 
-`LANGUAGES` are functions: given a folder of the test's own, each gives
-`verify(secret, headers, body)`, which tells `{"event": …}` or `{"error": sentence}`.
+Each function of `LANGUAGES` takes a temporary folder and returns `verify(secret, headers, body)`,
+which returns `{"event": …}` or `{"error": message}`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def in_ruby(folder: Path) -> Verify:
 
 
 def in_go(folder: Path) -> Verify:
-    """A program of its own, which has the example as its package `parley`."""
+    """A program with the example as its package `parley`."""
     package = folder / "parley"
     package.mkdir()
     (package / "verify.go").write_text(example("go.go"))
@@ -69,9 +69,9 @@ def in_go(folder: Path) -> Verify:
 
     def verify(secret: str, headers: dict[str, str], body: str) -> Any:
         given = {"secret": secret, "headers": headers, "body": body}
-        told = json.loads(_run([str(folder / "receive")], json.dumps(given), folder))
-        # In Go the text of an error is no sentence.
-        return {name: f"{t.capitalize()}." if name == "error" else t for name, t in told.items()}
+        result = json.loads(_run([str(folder / "receive")], json.dumps(given), folder))
+        # In Go, error texts begin in lower case and have no full stop.
+        return {name: f"{t.capitalize()}." if name == "error" else t for name, t in result.items()}
 
     return verify
 

@@ -23,13 +23,13 @@ func main() {
 	for name, value := range given.Headers {
 		headers.Set(name, value)
 	}
-	told := map[string]any{}
+	result := map[string]any{}
 	if err := parley.Verify(given.Secret, headers, []byte(given.Body)); err != nil {
-		told["error"] = err.Error()
+		result["error"] = err.Error()
 	} else {
-		told["event"] = json.RawMessage(given.Body)
+		result["event"] = json.RawMessage(given.Body)
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(told); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
 		panic(err)
 	}
 }

@@ -5,8 +5,8 @@
 $given = json_decode(stream_get_contents(STDIN), true);
 require $given['module'];
 try {
-    $told = ['event' => verify($given['secret'], $given['headers'], $given['body'])];
+    $result = ['event' => verify($given['secret'], $given['headers'], $given['body'])];
 } catch (RuntimeException $error) {
-    $told = ['error' => $error->getMessage()];
+    $result = ['error' => $error->getMessage()];
 }
-echo json_encode($told);
+echo json_encode($result);

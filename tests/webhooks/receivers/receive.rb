@@ -6,8 +6,8 @@ require 'json'
 given = JSON.parse($stdin.read)
 require given['module']
 begin
-  told = { event: verify(given['secret'], given['headers'], given['body']) }
+  result = { event: verify(given['secret'], given['headers'], given['body']) }
 rescue RuntimeError => e
-  told = { error: e.message }
+  result = { error: e.message }
 end
-puts JSON.generate(told)
+puts JSON.generate(result)

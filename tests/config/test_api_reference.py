@@ -1,4 +1,4 @@
-"""The reference page shows all of the document, and nothing from elsewhere."""
+"""The API reference page."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_page_shows_every_operation() -> None:
     assert set(addresses) == {path for path, *_ in operations()}
 
 
-def test_page_loads_nothing_from_elsewhere() -> None:
+def test_page_loads_no_external_resources() -> None:
     page = Client().get("/docs/api").content.decode()
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert [each for each in loaded if not each.startswith(("/", "#", "data:"))] == []
 
 
-def test_operation_tells_its_fields_request_answers_and_errors() -> None:
+def test_operation_has_fields_request_responses_and_errors() -> None:
     (chat,) = [each for _, group in operations_by_tag() for each in group if each.name == "chat"]
     fields = [(field.name, field.location, field.is_required) for field in chat.fields]
     assert (fields[0], fields[4]) == (
@@ -39,11 +39,11 @@ def test_operation_tells_its_fields_request_answers_and_errors() -> None:
     assert chat.errors[2].description == "Payment Required: <code>INSUFFICIENT_CREDITS</code>."
 
 
-def test_types_and_samples_read() -> None:
+def test_describe_type_and_build_example() -> None:
     schema = {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}
     assert (describe_type(schema), build_example(schema)) == ("array of integer | null", [0])
     assert describe_type({"enum": ["up", "down"]}) == '"up" | "down"'
 
 
-def test_descriptions_are_text_with_code_in_it() -> None:
+def test_render_inline_code_escapes_html() -> None:
     assert render_inline_code("`a<b>` & c") == "<code>a&lt;b&gt;</code> &amp; c"

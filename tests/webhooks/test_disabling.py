@@ -1,4 +1,4 @@
-"""An endpoint that is gone, or fails for days, is switched off, and its owners are told."""
+"""Endpoints that return 410 or fail for days are disabled, and their owners emailed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from apps.audit.services import SYSTEM
 from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Endpoint
 from apps.webhooks.owner_emails import email_owners
-from apps.webhooks.services import (
-    EndpointChanges,
-    update_endpoint,
-)
+from apps.webhooks.services import EndpointChanges, update_endpoint
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.factories import Team, make_user, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
-from tests.webhooks.delivery_helpers import hurry, sent
+from tests.webhooks.delivery_helpers import make_due, send_event
 
-pytestmark = pytest.mark.usefixtures("nothing_else_is_due")
+pytestmark = pytest.mark.usefixtures("no_other_deliveries")
 
 
-def test_gone_switches_the_endpoint_off(endpoint: Endpoint, receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(410)
-    delivery = sent(endpoint)
+def test_410_disables_endpoint(endpoint: Endpoint, receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(410)
+    delivery = send_event(endpoint)
     endpoint.refresh_from_db()
     assert (delivery.status, endpoint.disabled_reason) == ("failed", "gone")
     entry = entries_for(endpoint.workspace_id)[0]
@@ -40,37 +37,37 @@ def test_gone_switches_the_endpoint_off(endpoint: Endpoint, receiver: Receiver) 
 
 
 @pytest.mark.parametrize(("hours", "reason"), [(71, ""), (73, "failing")])
-def test_endpoint_that_fails_for_days_is_switched_off(
+def test_endpoint_failing_for_days_is_disabled(
     endpoint: Endpoint, receiver: Receiver, hours: int, reason: str
 ) -> None:
-    receiver.answering = lambda _: Reply(500)
-    sent(endpoint)
+    receiver.reply_to = lambda _: Reply(500)
+    send_event(endpoint)
     failing = Endpoint.objects.filter(id=endpoint.id)
     failing.update(failing_since=F("failing_since") - timedelta(hours=hours))
-    delivery = sent(endpoint)
+    delivery = send_event(endpoint)
     endpoint.refresh_from_db()
     assert (endpoint.disabled_reason, delivery.status) == (reason, "pending")
 
 
-def test_success_ends_the_failing(endpoint: Endpoint, receiver: Receiver) -> None:
-    receiver.answering = lambda _: Reply(500)
-    delivery = sent(endpoint)
+def test_success_clears_failing_since(endpoint: Endpoint, receiver: Receiver) -> None:
+    receiver.reply_to = lambda _: Reply(500)
+    delivery = send_event(endpoint)
     endpoint.refresh_from_db()
     assert endpoint.failing_since is not None
-    receiver.answering = lambda _: Reply()
-    hurry(delivery)
+    receiver.reply_to = lambda _: Reply()
+    make_due(delivery)
     deliver_due(seconds=1)
     endpoint.refresh_from_db()
     assert endpoint.failing_since is None
 
 
-def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: Receiver) -> None:
+def test_owners_are_emailed_once(team: Team, receiver: Receiver) -> None:
     second = make_user("second-owner")
     add_member(workspace=team.workspace, user=second, role=Role.OWNER)
     add_member(workspace=team.workspace, user=make_user("gone", is_active=False), role=Role.OWNER)
-    receiver.answering = lambda _: Reply(410)
+    receiver.reply_to = lambda _: Reply(410)
     endpoint, secret = make_webhook_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
-    sent(endpoint)
+    send_event(endpoint)
     assert [email_owners(), email_owners()] == [1, 0]
     assert sorted(message.to for message in mail.outbox) == sorted(
         [[team.alice.email], [second.email]]
@@ -80,13 +77,13 @@ def test_owners_are_told_once_that_their_endpoint_is_off(team: Team, receiver: R
     assert [hidden for hidden in ("hush", secret, "{{", "{%") if hidden in text] == []
 
 
-def test_owner_who_switched_it_off_is_not_told(team: Team, endpoint: Endpoint) -> None:
+def test_owners_are_not_emailed_when_they_disabled_it(team: Team, endpoint: Endpoint) -> None:
     update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=False))
     assert (email_owners(), mail.outbox) == (0, [])
 
 
-def test_nothing_is_sent_while_the_endpoint_is_off(endpoint: Endpoint, receiver: Receiver) -> None:
-    sent(endpoint, times=0)
+def test_disabled_endpoint_gets_no_requests(endpoint: Endpoint, receiver: Receiver) -> None:
+    send_event(endpoint, times=0)
     update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=False))
     assert (deliver_due(seconds=1), receiver.connections) == (0, 0)
     update_endpoint(endpoint=endpoint, actor=SYSTEM, changes=EndpointChanges(enabled=True))

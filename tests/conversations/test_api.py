@@ -1,4 +1,4 @@
-"""Conversations over REST: the list, titles and notes, ratings, deletion."""
+"""The REST endpoints of conversations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) ->
 
 
 def list_previews(api: Api, query: str = "") -> list[str]:
-    """How the listed conversations begin."""
+    """The previews of the listed conversations."""
     page = api("GET", f"/conversations{query}")
     return [each["preview"] for each in page["conversations"]]
 
@@ -77,24 +77,28 @@ def test_list_pages_are_complete(api: Api, chatbot: Chatbot) -> None:
 
 
 def test_list_filters(api: Api, team: Team, chatbot: Chatbot) -> None:
-    catching = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
-    make_scanned_conversation(catching, "I am at ana@example.com")
+    capturing = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
+    make_scanned_conversation(capturing, "I am at ana@example.com")
     broken = opened(chatbot, text="broken", metadata={"source": "website"})
     failed(broken)
-    mended = opened(chatbot, text="mended")
-    failed(mended)
-    completed(opened(chatbot, conversation_id=mended.conversation_id))
+    retried = opened(chatbot, text="retried")
+    failed(retried)
+    completed(opened(chatbot, conversation_id=retried.conversation_id))
     opened(chatbot, text="running")
     done = make_turn(chatbot, "done")
-    assert list_previews(api, f"?chatbotId={catching.id}") == ["I am at ana@example.com"]
+    assert list_previews(api, f"?chatbotId={capturing.id}") == ["I am at ana@example.com"]
     assert list_previews(api, "?status=failed") == ["broken"]
     assert list_previews(api, "?status=running") == ["running"]
-    assert list_previews(api, "?status=completed") == ["done", "mended", "I am at ana@example.com"]
+    assert list_previews(api, "?status=completed") == [
+        "done",
+        "retried",
+        "I am at ana@example.com",
+    ]
     assert list_previews(api, "?status=stopped") == []
     assert list_previews(api, "?source=website") == ["broken"]
     assert list_previews(api, "?source=api&status=running") == ["running"]
     assert list_previews(api, "?hasLead=true") == ["I am at ana@example.com"]
-    assert list_previews(api, "?hasLead=false") == ["done", "running", "mended", "broken"]
+    assert list_previews(api, "?hasLead=false") == ["done", "running", "retried", "broken"]
     assert list_previews(api, f"?search={done.id}") == ["done"]
     assert list_previews(api, f"?search={done.message_id}&status=failed") == []
 
@@ -113,14 +117,14 @@ def test_failed_filter_keeps_order_over_pages(api: Api, chatbot: Chatbot) -> Non
 
 def test_list_filters_by_time_and_rating(api: Api, chatbot: Chatbot) -> None:
     old, good, bad = (make_turn(chatbot, text) for text in ("old", "good", "bad"))
-    moment = timezone.now() - timedelta(days=1)
-    Conversation.objects.filter(id=old.conversation_id).update(last_message_at=moment)
+    time = timezone.now() - timedelta(days=1)
+    Conversation.objects.filter(id=old.conversation_id).update(last_message_at=time)
     for turn, rating in ((good, "up"), (bad, "down")):
         api("PUT", rating_path(turn), {"rating": rating})
-    stamp = moment.isoformat().replace("+00:00", "Z")
-    assert list_previews(api, f"?to={stamp}") == []
-    assert list_previews(api, f"?from={stamp}") == ["bad", "good", "old"]
-    after = (moment + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    timestamp = time.isoformat().replace("+00:00", "Z")
+    assert list_previews(api, f"?to={timestamp}") == []
+    assert list_previews(api, f"?from={timestamp}") == ["bad", "good", "old"]
+    after = (time + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
     assert (list_previews(api, f"?to={after}"), list_previews(api, f"?from={after}")) == (
         ["old"],
         ["bad", "good"],
@@ -149,8 +153,8 @@ def test_list_filters_by_time_and_rating(api: Api, chatbot: Chatbot) -> None:
     ],
 )
 def test_invalid_filter_is_rejected(api: Api, query: str, field: str) -> None:
-    refused = api.send("GET", f"/conversations?{query}").json()
-    assert (refused["code"], list(refused["details"])) == ("VALIDATION_ERROR", [field])
+    response = api.send("GET", f"/conversations?{query}").json()
+    assert (response["code"], list(response["details"])) == ("VALIDATION_ERROR", [field])
 
 
 def test_title_and_note_are_set_and_removed(api: Api, chatbot: Chatbot) -> None:
@@ -184,8 +188,8 @@ def test_invalid_title_or_note_is_rejected(
     api: Api, chatbot: Chatbot, body: dict[str, Any], field: str
 ) -> None:
     path = f"/conversations/{make_turn(chatbot, 'Hello').conversation_id}"
-    refused = api.send("PATCH", path, body)
-    assert (refused.status_code, list(refused.json()["details"])) == (400, [field])
+    response = api.send("PATCH", path, body)
+    assert (response.status_code, list(response.json()["details"])) == (400, [field])
 
 
 def rating_path(turn: Turn) -> str:
@@ -214,14 +218,14 @@ def test_rating_is_replaced_and_removed(api: Api, team: Team, chatbot: Chatbot) 
 
 def test_only_answers_of_the_conversation_can_be_rated(api: Api, chatbot: Chatbot) -> None:
     turn, other = make_turn(chatbot, "Hello"), make_turn(chatbot, "Other")
-    asked = Message.objects.get(turn=turn, role="user")
+    question = Message.objects.get(turn=turn, role="user")
     path = f"/conversations/{turn.conversation_id}/messages"
-    refused = [
+    response = [
         api.send(method, f"{path}/{id}/rating", {"rating": "up"} if method == "PUT" else None)
-        for id in (asked.id, other.message_id)
+        for id in (question.id, other.message_id)
         for method in ("PUT", "DELETE")
     ]
-    assert [(each.status_code, each.json()["code"]) for each in refused] == [
+    assert [(each.status_code, each.json()["code"]) for each in response] == [
         *[(409, "MESSAGE_NOT_AN_ANSWER")] * 2,
         *[(404, "MESSAGE_NOT_FOUND")] * 2,
     ]
@@ -232,22 +236,22 @@ def test_deleted_conversation_is_not_found(api: Api, chatbot: Chatbot) -> None:
     path = f"/conversations/{turn.conversation_id}"
     assert api("DELETE", path) == {"id": turn.conversation_id, "deleted": True}
     assert list_previews(api) == []
-    gone = [
+    responses = [
         api.send("GET", path),
         api.send("GET", f"{path}/messages"),
         api.send("PATCH", path, {"title": "x"}),
         api.send("PUT", rating_path(turn), {"rating": "up"}),
         api.send("DELETE", path),
     ]
-    assert {each.json()["code"] for each in gone} == {"CONVERSATION_NOT_FOUND"}
+    assert {each.json()["code"] for each in responses} == {"CONVERSATION_NOT_FOUND"}
     receipt = api.send("GET", f"/chatbots/{chatbot.id}/turns/{turn.id}")
     assert receipt.json()["code"] == "TURN_NOT_FOUND"
 
 
 def test_conversation_with_running_turn_cannot_be_deleted(api: Api, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
-    refused = api.send("DELETE", f"/conversations/{turn.conversation_id}")
-    assert (refused.status_code, refused.json()["code"]) == (409, "CONVERSATION_BUSY")
+    response = api.send("DELETE", f"/conversations/{turn.conversation_id}")
+    assert (response.status_code, response.json()["code"]) == (409, "CONVERSATION_BUSY")
     completed(turn)
     assert api("DELETE", f"/conversations/{turn.conversation_id}")["deleted"] is True
 

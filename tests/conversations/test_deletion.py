@@ -1,8 +1,9 @@
-"""A conversation that is deleted: hidden at once, erased, and the books as they were."""
+"""Deleting a conversation: it is hidden, then erased, and the ledger stays."""
 
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
@@ -38,14 +39,14 @@ def chatbot(team: Team) -> Chatbot:
 
 
 def make_turn_with_secret(chatbot: Chatbot) -> Turn:
-    """A turn of a conversation of which everything says the secret."""
+    """A completed turn with the secret in every text of its conversation."""
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
     turn = opened(chatbot, credits=1, **fields)
     completed(turn, SECRET)
-    place = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
-    edit_conversation(**place, title=SECRET, note=SECRET, actor=SYSTEM)
+    ids = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
+    edit_conversation(**ids, title=SECRET, note=SECRET, actor=SYSTEM)
     rate_answer(
-        **place,
+        **ids,
         message_id=turn.message_id,
         value=RatingValue.UP,
         comment=SECRET,
@@ -93,10 +94,10 @@ def test_pending_event_is_delivered_without_text(team: Team, chatbot: Chatbot) -
     turn, other = make_turn_with_secret(chatbot), opened(chatbot)
     completed(other, "Kept")
     delete(turn)
-    told = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
-    assert [event.data["response"] for event in told] == ["", "Kept"]
-    again = resend(delivery=Delivery.objects.get(endpoint=endpoint, event=told[0]))
-    assert again.event.data["messageId"] == turn.message_id
+    events = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
+    assert [event.data["response"] for event in events] == ["", "Kept"]
+    resent = resend(delivery=Delivery.objects.get(endpoint=endpoint, event=events[0]))
+    assert resent.event.data["messageId"] == turn.message_id
 
 
 def test_lead_is_kept_without_citations(team: Team, chatbot: Chatbot) -> None:
@@ -117,8 +118,8 @@ def test_running_turn_prevents_deletion(chatbot: Chatbot) -> None:
     running = opened(chatbot, conversation_id=turn.conversation_id)
     with pytest.raises(ConversationBusy):
         delete(turn)
-    kept = Conversation.objects.get(id=turn.conversation_id)
-    assert (kept.deleted_at, kept.title, kept.messages.count()) == (None, SECRET, 3)
+    unchanged = Conversation.objects.get(id=turn.conversation_id)
+    assert (unchanged.deleted_at, unchanged.title, unchanged.messages.count()) == (None, SECRET, 3)
     completed(running)
     delete(turn)
     with pytest.raises(ConversationNotFound):
@@ -142,20 +143,20 @@ def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None
 
 def test_no_turn_opens_in_deleted_conversation(chatbot: Chatbot) -> None:
     turn = make_turn_with_secret(chatbot)
-    seen = turn.conversation
+    conversation = turn.conversation
     delete(turn)
     with pytest.raises(ConversationNotFound):
-        open_turn_blocking(new_turn(chatbot, conversation_id=seen.id))
-    assert Turn.objects.filter(conversation=seen).count() == 1
+        open_turn_blocking(new_turn(chatbot, conversation_id=conversation.id))
+    assert Turn.objects.filter(conversation=conversation).count() == 1
 
 
 def test_interrupted_deletion_is_finished(team: Team, chatbot: Chatbot) -> None:
     turn = make_turn_with_secret(chatbot)
     delete(turn)
     assert erase_deleted_conversations() == 0
-    cut_off = make_turn_with_secret(chatbot)
-    Conversation.objects.filter(id=cut_off.conversation_id).update(
-        deleted_at=cut_off.created_at, title="", note="", source="api"
+    interrupted = make_turn_with_secret(chatbot)
+    Conversation.objects.filter(id=interrupted.conversation_id).update(
+        deleted_at=timezone.now(), title="", note="", source="api"
     )
     assert tables_containing(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
     assert (erase_deleted_conversations(), erase_deleted_conversations()) == (1, 0)

@@ -36,10 +36,10 @@ def texts(messages: list[Message]) -> list[str]:
 
 
 def test_conversation_is_found_in_its_workspace(conversation: Conversation) -> None:
-    found = get_conversation(
+    result = get_conversation(
         conversation.workspace_id, conversation.id, chatbot_id=conversation.chatbot_id
     )
-    assert found == conversation
+    assert result == conversation
 
 
 def test_absent_and_foreign_conversations_raise_the_same(
@@ -82,9 +82,9 @@ def test_message_pages_have_no_gaps_or_repeats(conversation: Conversation) -> No
 
 
 def test_message_pages_with_equal_timestamps(conversation: Conversation) -> None:
-    moment = conversation.created_at
-    Message.objects.filter(conversation=conversation).update(created_at=moment)
-    expected = sorted(Message.objects.values_list("id", flat=True).filter(created_at=moment))
+    time = conversation.created_at
+    Message.objects.filter(conversation=conversation).update(created_at=time)
+    expected = sorted(Message.objects.values_list("id", flat=True).filter(created_at=time))
     first, cursor = get_message_page(conversation, cursor=None, limit=4)
     second, end = get_message_page(conversation, cursor=cursor, limit=4)
     assert [message.id for message in first + second] == expected
@@ -98,8 +98,8 @@ def test_last_page_has_no_cursor(conversation: Conversation) -> None:
 
 def test_foreign_cursor_does_not_leak_messages(team: Team, conversation: Conversation) -> None:
     foreign = opened(make_chatbot(team.other_workspace))
-    said = Message.objects.get(turn=foreign)
-    before = encode_cursor(said.created_at - timedelta(days=1), said.id)
+    message = Message.objects.get(turn=foreign)
+    before = encode_cursor(message.created_at - timedelta(days=1), message.id)
     page, _ = get_message_page(conversation, cursor=before, limit=100)
     assert page == list(messages_in(conversation))
 

@@ -1,4 +1,4 @@
-"""A turn's receipt, however the turn stands."""
+"""The receipt of a turn in every status."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def test_receipt_shows_status_usage_and_credits(
     turn = opened(chatbot)
     end(turn)
     receipt = Api(team.workspace)("GET", f"/chatbots/{chatbot.id}/turns/{turn.id}")
-    told = {name: receipt[name] for name in ("status", "finishReason", "code", "usage")}
-    assert told == {"status": status, "finishReason": finish_reason, "code": code, "usage": usage}
+    shown = {name: receipt[name] for name in ("status", "finishReason", "code", "usage")}
+    assert shown == {"status": status, "finishReason": finish_reason, "code": code, "usage": usage}
     assert (receipt["settledAt"] is None) is (status == "running")

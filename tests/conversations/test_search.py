@@ -1,4 +1,4 @@
-"""Conversations found by words in their messages and titles."""
+"""Full-text search over messages and titles."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) ->
 
 
 def search(chatbot: Chatbot, text: str) -> set[str]:
-    """The ids of the conversations that a search finds."""
+    """The ids of the conversations that match."""
     return {each.id for each in filter_conversations(chatbot.workspace_id, search=text)}
 
 
@@ -138,14 +138,14 @@ def test_late_rows_are_reindexed(chatbot: Chatbot) -> None:
 
 
 def test_deleted_conversation_has_no_search_documents(chatbot: Chatbot) -> None:
-    turn, unread = make_turn(chatbot, "gone"), make_turn(chatbot, "unread")
+    turn, unindexed = make_turn(chatbot, "gone"), make_turn(chatbot, "unindexed")
     index_new_messages()
-    Passage.objects.filter(conversation=unread.conversation_id).delete()
+    Passage.objects.filter(conversation=unindexed.conversation_id).delete()
     set_title(turn.conversation, "gone too")
     delete_conversation(
         workspace_id=turn.workspace_id, conversation_id=turn.conversation_id, actor=SYSTEM
     )
-    Conversation.objects.filter(id=unread.conversation_id).update(deleted_at=timezone.now())
-    assert Message.objects.filter(conversation=unread.conversation_id).count() == 2
+    Conversation.objects.filter(id=unindexed.conversation_id).update(deleted_at=timezone.now())
+    assert Message.objects.filter(conversation=unindexed.conversation_id).count() == 2
     index_new_messages()
     assert Passage.objects.count() == 0

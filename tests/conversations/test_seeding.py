@@ -1,4 +1,4 @@
-"""What `seed_load` makes is a past like any other: it can be read, and its books agree."""
+"""`seed_load` inserts readable conversations with a consistent ledger."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_seed_load_creates_consistent_rows(committed: None) -> None:
     out = StringIO()
     size = ["--workspaces", "2", "--chatbots", "3", "--conversations", "25", "--turns", "2"]
     call_command("seed_load", *size, "--json", stdout=out)
-    told = json.loads(out.getvalue())
-    assert {name: told[name] for name in ("chatbots", "conversations", "turns", "messages")} == {
+    output = json.loads(out.getvalue())
+    assert {name: output[name] for name in ("chatbots", "conversations", "turns", "messages")} == {
         "chatbots": 6,
         "conversations": 25,
         "turns": 50,
         "messages": 100,
     }
-    first = Workspace.objects.get(slug=told["workspace"])
-    second = Workspace.objects.get(slug=told["workspace"][:-1] + "1")
+    first = Workspace.objects.get(slug=output["workspace"])
+    second = Workspace.objects.get(slug=output["workspace"][:-1] + "1")
     for workspace, conversations in ((first, 13), (second, 12)):
-        found = Conversation.objects.filter(workspace=workspace)
-        assert found.count() == conversations
-        assert found.exclude(chatbot__workspace=workspace).count() == 0
-        assert found.values("chatbot").distinct().count() == 3
+        rows = Conversation.objects.filter(workspace=workspace)
+        assert rows.count() == conversations
+        assert rows.exclude(chatbot__workspace=workspace).count() == 0
+        assert rows.values("chatbot").distinct().count() == 3
         turns = Turn.objects.filter(workspace=workspace)
         assert turns.count() == 2 * conversations
         assert turns.exclude(chatbot_id=F("conversation__chatbot_id")).count() == 0
@@ -58,8 +58,8 @@ def test_seeded_messages_are_in_order(committed: None) -> None:
         message.id for message in messages[1::2]
     ]
     assert newest.last_message_at == messages[2].created_at
-    rows = [newest, *messages, *Turn.objects.filter(conversation=newest)]
-    assert [row.pk for row in rows if not is_id(row.pk)] == []
+    all_rows = [newest, *messages, *Turn.objects.filter(conversation=newest)]
+    assert [row.pk for row in all_rows if not is_id(row.pk)] == []
     assert Message.objects.filter(workspace_id=chatbot.workspace_id).count() == 8
 
 

@@ -1,4 +1,4 @@
-"""Staff read what people said only with a reason, and the owner can see that they did."""
+"""Staff need a reason to read messages, which the owner sees in the audit log."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from apps.conversations.models import Conversation
 from tests.factories import Team, grant_credits, make_chatbot, make_user
 from tests.turns.new_turns import completed, opened
 
-SAID, ANSWERED = "What <b>I</b> said", "<script>answer()</script>"
+QUESTION, ANSWER = "What <b>I</b> said", "<script>answer()</script>"
 
 
 @pytest.fixture
 def conversation(team: Team) -> Conversation:
     grant_credits(team.workspace, 10)
-    turn = opened(make_chatbot(team.workspace), credits=1, text=SAID, metadata={"userId": "u-7"})
-    completed(turn, ANSWERED)
+    turn = opened(
+        make_chatbot(team.workspace), credits=1, text=QUESTION, metadata={"userId": "u-7"}
+    )
+    completed(turn, ANSWER)
     return Conversation.objects.get(workspace=team.workspace)
 
 
@@ -40,7 +42,7 @@ def post_reason(client: Client, conversation: Conversation, *, reason: str | Non
 
 
 def audit_log(conversation: Conversation) -> list[tuple[str, str, dict[str, Any]]]:
-    """What the workspace's log says since its chatbot was made."""
+    """The workspace's audit entries after the creation of its chatbot."""
     entries = entries_for(conversation.workspace_id).exclude(action="chatbot.created")
     return [(entry.action, entry.target_id, entry.details) for entry in entries]
 
@@ -56,7 +58,7 @@ def test_messages_need_a_reason(
 
 def test_reason_shows_messages_and_is_audited(support: Client, conversation: Conversation) -> None:
     page = post_reason(support, conversation, reason="Ticket 4711: the answer was cut")
-    assert [line.text for line in page.context["lines"]] == [SAID, ANSWERED]
+    assert [line.text for line in page.context["lines"]] == [QUESTION, ANSWER]
     assert audit_log(conversation) == [
         ("conversation.read", conversation.id, {"reason": "Ticket 4711: the answer was cut"})
     ]
@@ -66,7 +68,7 @@ def test_messages_are_escaped(support: Client, conversation: Conversation) -> No
     page = post_reason(
         support, conversation, reason="Ticket 4711: the answer was cut"
     ).content.decode()
-    assert (SAID in page, ANSWERED in page) == (False, False)
+    assert (QUESTION in page, ANSWER in page) == (False, False)
     assert "What &lt;b&gt;I&lt;/b&gt; said" in page
     assert "&lt;script&gt;answer()&lt;/script&gt;" in page
 

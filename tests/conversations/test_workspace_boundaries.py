@@ -1,4 +1,4 @@
-"""Rows of one workspace never point at rows of another: PostgreSQL refuses them."""
+"""PostgreSQL rejects rows that reference rows of another workspace."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
@@ -16,21 +17,22 @@ from tests.turns.new_turns import opened
 
 
 def copy(row: models.Model, **changes: Any) -> None:
-    """Insert a copy of a row under a new id, in plain SQL and with these columns changed."""
+    """Insert a copy of a row with a new id and changed columns."""
     values = type(row)._default_manager.filter(pk=row.pk).values().get()
     values |= {"id": new_id(), **changes}
     columns = ", ".join(values)
     marks = ", ".join(["%s"] * len(values))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {row._meta.db_table} ({columns}) VALUES ({marks})", [*values.values()]
+            f"INSERT INTO {row._meta.db_table} ({columns}) VALUES ({marks})",
+            [*values.values()],
         )
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def check_constraints_now() -> None:
-    """Have the database check now what it would check at the commit."""
+    """Check deferred constraints now instead of at commit."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -47,71 +49,71 @@ def foreign_turn(team: Team) -> Turn:
     return opened(make_chatbot(team.other_workspace))
 
 
-def test_conversation_cannot_have_foreign_chatbot(mine: Turn, theirs: Turn) -> None:
-    copy(mine.conversation)
+def test_conversation_cannot_have_foreign_chatbot(own_turn: Turn, foreign_turn: Turn) -> None:
+    copy(own_turn.conversation)
     with pytest.raises(IntegrityError, match="conversation_chatbot_same_workspace"):
-        copy(mine.conversation, chatbot_id=theirs.chatbot_id)
+        copy(own_turn.conversation, chatbot_id=foreign_turn.chatbot_id)
 
 
-def test_turn_cannot_have_foreign_chatbot(mine: Turn, theirs: Turn) -> None:
-    settled = {"status": "failed", "settled_at": mine.created_at}
-    copy(mine, **settled)
+def test_turn_cannot_have_foreign_chatbot(own_turn: Turn, foreign_turn: Turn) -> None:
+    settled = {"status": "failed", "settled_at": timezone.now()}
+    copy(own_turn, **settled)
     with pytest.raises(IntegrityError, match="turn_chatbot_same_workspace"):
-        copy(mine, chatbot_id=theirs.chatbot_id, **settled)
+        copy(own_turn, chatbot_id=foreign_turn.chatbot_id, **settled)
 
 
-def test_turn_cannot_have_foreign_conversation(mine: Turn, theirs: Turn) -> None:
-    settled = {"status": "failed", "settled_at": mine.created_at}
+def test_turn_cannot_have_foreign_conversation(own_turn: Turn, foreign_turn: Turn) -> None:
+    settled = {"status": "failed", "settled_at": timezone.now()}
     with pytest.raises(IntegrityError, match="turn_conversation_same_workspace"):
-        copy(mine, conversation_id=theirs.conversation_id, **settled)
+        copy(own_turn, conversation_id=foreign_turn.conversation_id, **settled)
 
 
-def test_turn_cannot_have_foreign_api_key(mine: Turn, team: Team) -> None:
-    settled = {"status": "failed", "settled_at": mine.created_at}
+def test_turn_cannot_have_foreign_api_key(own_turn: Turn, team: Team) -> None:
+    settled = {"status": "failed", "settled_at": timezone.now()}
     keys = [
         issue_key(workspace=workspace, name="test")[0]
         for workspace in (team.workspace, team.other_workspace)
     ]
-    copy(mine, api_key_id=keys[0].id, **settled)
+    copy(own_turn, api_key_id=keys[0].id, **settled)
     with pytest.raises(IntegrityError, match="turn_api_key_same_workspace"):
-        copy(mine, api_key_id=keys[1].id, **settled)
+        copy(own_turn, api_key_id=keys[1].id, **settled)
 
 
-def test_message_cannot_have_foreign_turn(mine: Turn, theirs: Turn) -> None:
-    message = Message.objects.get(turn=mine)
+def test_message_cannot_have_foreign_turn(own_turn: Turn, foreign_turn: Turn) -> None:
+    message = Message.objects.get(turn=own_turn)
     with pytest.raises(IntegrityError, match="message_turn_same_workspace"):
-        copy(message, role="assistant", turn_id=theirs.id)
+        copy(message, role="assistant", turn_id=foreign_turn.id)
 
 
-def test_message_cannot_have_foreign_conversation(mine: Turn, theirs: Turn) -> None:
-    message = Message.objects.get(turn=mine)
+def test_message_cannot_have_foreign_conversation(own_turn: Turn, foreign_turn: Turn) -> None:
+    message = Message.objects.get(turn=own_turn)
     copy(message, role="assistant")
     Message.objects.filter(role="assistant").delete()
     with pytest.raises(IntegrityError, match="message_conversation_same_workspace"):
-        copy(message, role="assistant", conversation_id=theirs.conversation_id)
+        copy(message, role="assistant", conversation_id=foreign_turn.conversation_id)
 
 
 @pytest.mark.parametrize("table", [Conversation, Turn, Message])
 def test_row_cannot_move_to_another_workspace(
-    mine: Turn, theirs: Turn, table: type[models.Model]
+    own_turn: Turn, foreign_turn: Turn, table: type[models.Model]
 ) -> None:
-    rows = table._default_manager.filter(workspace=mine.workspace_id)
-    rows.update(workspace=theirs.workspace_id)
+    rows = table._default_manager.filter(workspace=own_turn.workspace_id)
+    rows.update(workspace=foreign_turn.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
         check_constraints_now()
 
 
-def test_chatbot_with_conversations_cannot_move(mine: Turn, theirs: Turn) -> None:
-    Chatbot.objects.filter(pk=mine.chatbot_id).update(workspace=theirs.workspace_id)
+def test_chatbot_with_conversations_cannot_move(own_turn: Turn, foreign_turn: Turn) -> None:
+    Chatbot.objects.filter(pk=own_turn.chatbot_id).update(workspace=foreign_turn.workspace_id)
     with pytest.raises(IntegrityError, match="same_workspace"):
         check_constraints_now()
 
 
-def test_conversation_has_one_running_turn(mine: Turn) -> None:
+def test_conversation_has_one_running_turn(own_turn: Turn) -> None:
     with pytest.raises(IntegrityError, match="conversations_one_running_turn"):
-        copy(mine)
+        copy(own_turn)
 
 
-def test_turn_has_one_message_per_role(mine: Turn) -> None:
+def test_turn_has_one_message_per_role(own_turn: Turn) -> None:
     with pytest.raises(IntegrityError, match="conversations_one_message_a_role"):
-        copy(Message.objects.get(turn=mine))
+        copy(Message.objects.get(turn=own_turn))

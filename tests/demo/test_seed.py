@@ -5,9 +5,9 @@ from tests.accounts.browser_session import is_signed_in, log_in, new_browser
 
 
 def test_printed_credentials_log_in(db: None) -> None:
-    told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    output = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     owner, staff = new_browser(), new_browser()
-    log_in(owner, told["owner_email"], told["owner_password"])
-    log_in(staff, told["staff_email"], told["staff_password"], then="/admin/")
+    log_in(owner, output["owner_email"], output["owner_password"])
+    log_in(staff, output["staff_email"], output["staff_password"], then="/admin/")
     assert (is_signed_in(owner), staff.get("/admin/").status_code) == (True, 200)
-    assert owner.get("/workspaces").headers["Location"] == f"/w/{told['workspace']}/"
+    assert owner.get("/workspaces").headers["Location"] == f"/w/{output['workspace']}/"

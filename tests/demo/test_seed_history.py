@@ -1,4 +1,4 @@
-"""The demo's thirty days: enough to look lived in, and books that are right to the credit."""
+"""The demo's thirty days of history and its consistent ledger."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from apps.workspaces.models import Workspace
 
 @pytest.fixture
 def demo(db: None) -> Workspace:
-    told = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
-    return Workspace.objects.get(slug=told["workspace"])
+    output = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
+    return Workspace.objects.get(slug=output["workspace"])
 
 
 def test_history_spans_a_month(demo: Workspace) -> None:
@@ -42,9 +42,9 @@ def test_refused_requests_are_seeded(demo: Workspace) -> None:
     notes = refused_requests_for(demo.id)
     assert [note.code for note in notes][:2] == ["RATE_LIMIT_EXCEEDED"] * 2
     assert len(notes) == 6
-    found = inspect_request(demo.id, notes[0].request_id)
-    assert found is not None
-    assert [step.title for step in found.stages if step.state == "refused"] == ["Rate limit"]
+    report = inspect_request(demo.id, notes[0].request_id)
+    assert report is not None
+    assert [step.title for step in report.stages if step.state == "refused"] == ["Rate limit"]
     turn = Turn.objects.filter(workspace=demo).latest("created_at")
     of_turn = inspect_request(demo.id, turn.request_id)
     assert of_turn is not None

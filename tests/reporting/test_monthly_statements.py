@@ -1,4 +1,4 @@
-"""Monthly statements, compared with a calculation that knows the facts and none of our code."""
+"""Monthly statements, compared with an independent calculation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from tests.factories import Team, grant_credits, make_chatbot, make_language_mod
 from tests.turns.new_turns import completed, opened
 from tests.web_processes import TLS, WebProcess
 
-BEGINS = datetime(2024, 1, 31, 12, tzinfo=UTC)
-EDGES = [
+START = datetime(2024, 1, 31, 12, tzinfo=UTC)
+BOUNDARIES = [
     datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC),
     datetime(2024, 3, 1, tzinfo=UTC),
     datetime(2024, 3, 31, 23, 59, 59, 999999, tzinfo=UTC),
@@ -41,7 +41,7 @@ PRICES = {"small": (1, 0, 0), "large": (3, 2, 5), "per token": (0, 1, 4)}
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that happened, in numbers of its own. A charge has a model and tokens."""
+    """A ledger entry to insert. A charge has a model and tokens."""
 
     at: datetime
     kind: str
@@ -51,25 +51,25 @@ class Fact:
 
 
 def make_facts(seed: int, charges: int) -> list[Fact]:
-    """Four months: grants, a few of everything, and charges, some at the very edges of months."""
-    dice = random.Random(seed)
-    found = [Fact(BEGINS, "grant", 10**6)]
-    moments = [BEGINS + timedelta(seconds=dice.randrange(1, 80 * 86_400)) for _ in range(charges)]
-    for at in [*EDGES, *moments]:
-        model = dice.choice(list(PRICES))
-        tokens = (dice.randrange(1, 3000), dice.randrange(1, 900))
-        reply, inward, outward = PRICES[model]
-        thousandths = tokens[0] * inward + tokens[1] * outward
+    """Facts of four months of all kinds, some at the boundaries of months."""
+    rng = random.Random(seed)
+    facts = [Fact(START, "grant", 10**6)]
+    moments = [START + timedelta(seconds=rng.randrange(1, 80 * 86_400)) for _ in range(charges)]
+    for at in [*BOUNDARIES, *moments]:
+        model = rng.choice(list(PRICES))
+        tokens = (rng.randrange(1, 3000), rng.randrange(1, 900))
+        reply, input_price, output_price = PRICES[model]
+        thousandths = tokens[0] * input_price + tokens[1] * output_price
         price = reply + thousandths // 1000 + (1 if thousandths % 1000 else 0)
-        found.append(Fact(at, "charge", -price, model, tokens))
+        facts.append(Fact(at, "charge", -price, model, tokens))
     for number, kind in enumerate(["purchase", "adjustment", "refund", "expiry"]):
         sign = -1 if kind == "expiry" else 1
-        found.append(Fact(BEGINS + timedelta(days=20 * number, seconds=7), kind, sign * 11))
-    return sorted(found, key=lambda fact: fact.at)
+        facts.append(Fact(START + timedelta(days=20 * number, seconds=7), kind, sign * 11))
+    return sorted(facts, key=lambda fact: fact.at)
 
 
 def insert_facts(workspace: Workspace, facts: list[Fact]) -> None:
-    """The facts as rows: turns that settled then, and the ledger."""
+    """Insert the facts as settled turns and ledger entries."""
     chatbot = make_chatbot(workspace)
     conversation = Conversation.objects.create(workspace=workspace, chatbot=chatbot)
     turns = {fact: _turn(chatbot, conversation, fact) for fact in facts if fact.model}
@@ -88,7 +88,7 @@ def insert_facts(workspace: Workspace, facts: list[Fact]) -> None:
 
 
 def _turn(chatbot: Chatbot, conversation: Conversation, fact: Fact) -> Turn:
-    reply, inward, outward = PRICES[fact.model]
+    reply, input_price, output_price = PRICES[fact.model]
     return Turn(
         workspace_id=chatbot.workspace_id,
         chatbot=chatbot,
@@ -96,8 +96,8 @@ def _turn(chatbot: Chatbot, conversation: Conversation, fact: Fact) -> Turn:
         status=TurnStatus.COMPLETED,
         model_name=fact.model,
         credits_per_reply=reply,
-        credits_per_1k_input=inward,
-        credits_per_1k_output=outward,
+        credits_per_1k_input=input_price,
+        credits_per_1k_output=output_price,
         credits_held=-fact.credits,
         credits_charged=-fact.credits,
         input_tokens=fact.tokens[0],
@@ -117,22 +117,22 @@ MONTHS = ["2024-01", "2024-02", "2024-03", "2024-04"]
 
 @pytest.mark.parametrize("charges", [60, 400])
 def test_statement_matches_independent_sums(team: Team, charges: int) -> None:
-    told = make_facts(charges, charges)
-    insert_facts(team.workspace, told)
+    facts = make_facts(charges, charges)
+    insert_facts(team.workspace, facts)
     grant_credits(team.other_workspace, 5)
     balance = 0
     for name in MONTHS:
         statement = build_statement(team.workspace.id, Month.parse(name))
-        then = facts_in_month(told, name)
+        expected_facts = facts_in_month(facts, name)
         by_kind: Counter[str] = Counter()
         by_model: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         by_day: Counter[str] = Counter()
-        for fact in then:
+        for fact in expected_facts:
             by_kind[fact.kind] += fact.credits
             if fact.model:
                 sums = by_model[fact.model]
-                for place, figure in enumerate((1, *fact.tokens, -fact.credits)):
-                    sums[place] += figure
+                for index, figure in enumerate((1, *fact.tokens, -fact.credits)):
+                    sums[index] += figure
                 by_day[fact.at.date().isoformat()] -= fact.credits
         assert statement.opening == balance
         balance += sum(by_kind.values())
@@ -143,7 +143,7 @@ def test_statement_matches_independent_sums(team: Team, charges: int) -> None:
             for each in statement.models
         } == by_model
         assert {day.day.isoformat(): day.credits for day in statement.days} == by_day
-        listed = [fact for fact in then if fact.model]
+        listed = [fact for fact in expected_facts if fact.model]
         expected = listed if len(listed) <= MAX_CHARGE_LINES else []
         assert [
             (line.entry.created_at, line.entry.amount, line.turn and line.turn.model_name)
@@ -213,8 +213,8 @@ def test_month_arithmetic_crosses_years() -> None:
 
 
 def test_csv_has_all_lines_and_adds_up(web: WebProcess, live_team: Team) -> None:
-    told = make_facts(1, 2 * CSV_BATCH_SIZE)
-    insert_facts(live_team.workspace, told)
+    facts = make_facts(1, 2 * CSV_BATCH_SIZE)
+    insert_facts(live_team.workspace, facts)
 
     def exported(user: User, name: str) -> httpx.Response:
         cookies = login(user).cookies
@@ -231,7 +231,7 @@ def test_csv_has_all_lines_and_adds_up(web: WebProcess, live_team: Team) -> None
             f'attachment; filename="{live_team.workspace.slug}-{name}.csv"'
         )
         first, *rows, last = csv.DictReader(StringIO(answer.text, newline=""))
-        then = facts_in_month(told, name)
+        expected_facts = facts_in_month(facts, name)
         assert (first["kind"], first["balance after"]) == ("opening balance", str(balance))
         assert [
             (row["time"], row["kind"], row["credits"], row["model"], row["reason"]) for row in rows
@@ -243,7 +243,7 @@ def test_csv_has_all_lines_and_adds_up(web: WebProcess, live_team: Team) -> None
                 fact.model,
                 "" if fact.model else "'=because",
             )
-            for fact in then
+            for fact in expected_facts
         ]
         for row in rows:
             balance += int(row["credits"])

@@ -1,4 +1,4 @@
-"""The nightly check: books that agree, and every way in which they do not."""
+"""The nightly reconciliation of accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.turns.new_turns import completed, failed, opened
 
 
 def random_day() -> datetime:
-    """A day of its own: what is committed stays, and each day is checked once."""
+    """A day that no other test has used: checks are committed, and each day is checked once."""
     return datetime(2100, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(10**6))
 
 
@@ -33,7 +33,7 @@ def make_nightly_check(day: datetime) -> NightlyCheck:
 
 
 def make_activity(team: Team) -> Turn:
-    """A completed turn of 3 credits; one that failed, one that runs and holds 4."""
+    """Create a completed turn of 3 credits, a failed one and a running one that holds 4."""
     grant_credits(team.workspace, 100)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = opened(chatbot, credits=5)
@@ -45,7 +45,7 @@ def make_activity(team: Team) -> Turn:
 
 
 def run_check(team: Team) -> AccountCheck:
-    """What a check finds now."""
+    """Check the account and return the result."""
     night = make_nightly_check(random_day())
     check_account(night=night, workspace_id=team.workspace.id)
     return AccountCheck.objects.get(night=night, workspace=team.workspace)

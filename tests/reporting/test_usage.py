@@ -1,4 +1,4 @@
-"""What turns come to, by day, chatbot, language model and key, over REST."""
+"""The usage endpoint: turns by day, chatbot, language model and API key."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def figures(turns: int, answered: int) -> dict[str, int]:
     }
 
 
-def test_days_are_in_order_and_complete(api: Api, life: dict[str, Any]) -> None:
+def test_days_are_in_order_and_complete(api: Api, activity: dict[str, Any]) -> None:
     data = api("GET", "/credits/usage", until="2026-03-10", days=3)
     assert data == {
         "since": "2026-03-08",
@@ -74,14 +74,14 @@ def test_days_are_in_order_and_complete(api: Api, life: dict[str, Any]) -> None:
     }
 
 
-def test_groups_are_named_and_ordered_by_credits(api: Api, life: dict[str, Any]) -> None:
+def test_groups_are_named_and_ordered_by_credits(api: Api, activity: dict[str, Any]) -> None:
     def groups(by: str) -> list[dict[str, Any]]:
         data = api("GET", "/credits/usage", until="2026-03-10", groupBy=by)
         assert data["total"] == figures(5, 4)
         usage: list[dict[str, Any]] = data["usage"]
         return usage
 
-    first, second, key = life["first"], life["second"], life["key"]
+    first, second, key = activity["first"], activity["second"], activity["key"]
     assert groups("chatbot") == [
         {"group": first.id, "name": "First", **figures(3, 3)},
         {"group": second.id, "name": "Second", **figures(2, 1)},

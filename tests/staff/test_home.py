@@ -1,4 +1,4 @@
-"""The admin's start page: what needs a person, to whom it may be shown."""
+"""The sections of the admin's home page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.turns.new_turns import completed, failed, opened, silence
 
 
 def client_in_group(group: str) -> Client:
-    """A browser in which somebody of this group is signed in; "" is a superuser."""
+    """A client logged in as a member of the group; "" is a superuser."""
     client = Client()
     user = make_user("staff", is_staff=True, is_superuser=not group)
     if group:
@@ -51,11 +51,11 @@ def home_sections(group: str = "") -> dict[str, Section]:
 
 
 def cell_texts(section: Section) -> list[list[str]]:
-    """The rows without the links around their names."""
-    return [[_words(cell) for cell in row] for row in section.rows]
+    """The rows with links reduced to their text."""
+    return [[_cell_text(cell) for cell in row] for row in section.rows]
 
 
-def _words(cell: object) -> str:
+def _cell_text(cell: object) -> str:
     text = str(cell)
     return text.split(">")[1].split("<")[0] if text.startswith("<a") else text
 

@@ -1,4 +1,4 @@
-"""A workspace's month in the admin: what its owner has, for staff who may see the books."""
+"""Monthly statements in the admin."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_staff_see_monthly_statement(team: Team) -> None:
     model = make_language_model(credits_per_reply=30)
     turn = opened(make_chatbot(team.workspace, model), credits=30)
     completed(turn, input_tokens=5, output_tokens=6)
-    address = reverse("admin:credits_statement_month", args=[team.workspace.id])
-    answer = finance_client().get(address)
+    url = reverse("admin:credits_statement_month", args=[team.workspace.id])
+    answer = finance_client().get(url)
     rows = {section.title: section.rows for section in answer.context["sections"]}
     month = Month.containing(timezone.now())
     assert rows["Summary"] == [
@@ -41,8 +41,8 @@ def test_staff_see_monthly_statement(team: Team) -> None:
     ((_, named, *charge),) = rows["Charges"]
     assert charge == [model.name, "30 a reply", "5 / 6", "-30", "70"]
     assert turn.id in named
-    file = finance_client().get(address, {"month": str(month), "format": "csv"})
+    file = finance_client().get(url, {"month": str(month), "format": "csv"})
     assert file.headers["Content-Disposition"] == (
         f'attachment; filename="{team.workspace.slug}-{month}.csv"'
     )
-    assert finance_client().get(address, {"month": "2024-13"}).status_code == 404
+    assert finance_client().get(url, {"month": "2024-13"}).status_code == 404

@@ -1,4 +1,4 @@
-"""A workspace in one view, in the admin."""
+"""The sections of a workspace's admin page."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_workspace_page_shows_all_sections(team: Team) -> None:
     completed(opened(chatbot, credits=4))
     opened(chatbot, credits=2)
     answer = client_in_group("").get(change_url(team.workspace))
-    found = {section.title: cell_texts(section) for section in answer.context["sections"]}
-    assert found["Credits"] == [["No plan", "7", "2", "5"]]
-    assert [row[1:] for row in found["Ledger"]] == [
+    rows = {section.title: cell_texts(section) for section in answer.context["sections"]}
+    assert rows["Credits"] == [["No plan", "7", "2", "5"]]
+    assert [row[1:] for row in rows["Ledger"]] == [
         ["Charge", "-3", "7", ""],
         ["Grant", "+10", "10", "for a test"],
     ]
-    assert [row[:2] for row in found["Members"]] == [
+    assert [row[:2] for row in rows["Members"]] == [
         [team.alice.email, "Owner"],
         [team.bob.email, "Member"],
     ]
-    assert found["API keys"] == [["Website", key.shown, "chat", "—", "Active"]]
-    assert found["Chatbots"] == [["Helper", chatbot.language_model.name, "60 per 60 s", "Active"]]
+    assert rows["API keys"] == [["Website", key.shown, "chat", "—", "Active"]]
+    assert rows["Chatbots"] == [["Helper", chatbot.language_model.name, "60 per 60 s", "Active"]]
     page = answer.content.decode()
     assert (secret in page, "Theirs" in page) == (False, False)
 

@@ -34,8 +34,10 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers, after `delay` seconds. `pause` lies before each byte of the body;
-    `raw` is written instead of an HTTP answer."""
+    """The server's response, sent after `delay` seconds, with `pause` seconds between bytes.
+
+    `raw` is written instead of an HTTP response.
+    """
 
     status: int = 200
     body: bytes = b""

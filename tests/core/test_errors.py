@@ -18,35 +18,35 @@ for config in apps.get_app_configs():
         import_module(f"{config.name}.errors")
 
 
-def tree(root: type[ApiError]) -> Iterator[type[ApiError]]:
+def subclasses(root: type[ApiError]) -> Iterator[type[ApiError]]:
     yield root
     for child in root.__subclasses__():
-        yield from tree(child)
+        yield from subclasses(child)
 
 
-ALL = list(tree(ApiError))
-NAMED = [error for error in ALL[1:] if "code" in vars(error)] + [errors.InternalError]
+ALL = list(subclasses(ApiError))
+WITH_CODE = [error for error in ALL[1:] if "code" in vars(error)] + [errors.InternalError]
 
 
-@pytest.mark.parametrize("error", NAMED, ids=lambda error: str(error.__name__))
-def test_error_has_a_status_a_code_and_a_sentence(error: type[ApiError]) -> None:
+@pytest.mark.parametrize("error", WITH_CODE, ids=lambda error: str(error.__name__))
+def test_error_has_status_code_and_message(error: type[ApiError]) -> None:
     assert 400 <= HTTPStatus(error.status) <= 599
     assert re.fullmatch(r"[A-Z]+(_[A-Z]+)*", error.code)
     assert re.fullmatch(r"[A-Z].{10,}", error.message)
 
 
-def test_every_leaf_is_named() -> None:
-    nameless = [leaf.__name__ for leaf in ALL if not leaf.__subclasses__() and leaf not in NAMED]
-    assert nameless == []
+def test_every_leaf_has_a_code() -> None:
+    without_code = [e.__name__ for e in ALL if not e.__subclasses__() and e not in WITH_CODE]
+    assert without_code == []
 
 
-def test_every_named_error_has_a_code_of_its_own() -> None:
-    repeated = {code: n for code, n in Counter(error.code for error in NAMED).items() if n > 1}
+def test_error_codes_are_unique() -> None:
+    repeated = {code: n for code, n in Counter(error.code for error in WITH_CODE).items() if n > 1}
     assert repeated == {}
 
 
-def test_codes_of_the_contract_have_their_status() -> None:
-    promised = {
+def test_documented_codes_have_their_status() -> None:
+    documented = {
         "VALIDATION_ERROR": 400,
         "MISSING_AUTH_HEADER": 401,
         "INVALID_API_KEY": 401,
@@ -66,11 +66,11 @@ def test_codes_of_the_contract_have_their_status() -> None:
         "SERVICE_UNAVAILABLE": 503,
         "MODEL_TIMEOUT": 504,
     }
-    found = {error.code: error.status for error in NAMED}
-    assert {code: found.get(code) for code in promised} == promised
+    found = {error.code: error.status for error in WITH_CODE}
+    assert {code: found.get(code) for code in documented} == documented
 
 
-def test_error_says_its_sentence_or_one_given() -> None:
+def test_error_has_a_default_or_given_message() -> None:
     assert errors.NotFound().body() == {
         "success": False,
         "error": "There is nothing at this address.",
@@ -80,7 +80,7 @@ def test_error_says_its_sentence_or_one_given() -> None:
     assert str(errors.NotFound("No such page.")) == "No such page."
 
 
-def test_validation_error_names_each_field() -> None:
+def test_validation_error_body_has_details() -> None:
     error = errors.ValidationFailed({"message": ("Too long.",)})
     assert error.body() == {
         "success": False,
@@ -90,21 +90,21 @@ def test_validation_error_names_each_field() -> None:
     }
 
 
-@pytest.mark.parametrize(("given", "told"), [(-3, 1), (0, 1), (1, 1), (42, 42)])
-def test_too_many_requests_says_when_to_come_back(given: int, told: int) -> None:
+@pytest.mark.parametrize(("given", "expected"), [(-3, 1), (0, 1), (1, 1), (42, 42)])
+def test_too_many_requests_has_retry_after(given: int, expected: int) -> None:
     error = errors.TooManyRequests(given)
-    assert error.body()["retryAfter"] == told
-    assert error.headers() == {"Retry-After": str(told)}
+    assert error.body()["retryAfter"] == expected
+    assert error.headers() == {"Retry-After": str(expected)}
 
 
-def test_unavailable_service_says_when_to_come_back() -> None:
+def test_service_unavailable_has_retry_after() -> None:
     assert errors.ServiceUnavailable().headers() == {"Retry-After": "5"}
 
 
-def test_refused_caller_is_told_the_scheme() -> None:
+def test_unauthenticated_names_the_scheme() -> None:
     assert errors.Unauthenticated().headers() == {"WWW-Authenticate": 'Bearer realm="Parley"'}
 
 
-def test_refused_method_is_told_the_others() -> None:
+def test_method_not_allowed_lists_allowed_methods() -> None:
     assert errors.MethodNotAllowed(["GET", "POST"]).headers() == {"Allow": "GET, POST"}
     assert errors.MethodNotAllowed().headers() == {}

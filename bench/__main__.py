@@ -1,10 +1,10 @@
-"""`make bench`: what a turn costs. See README.md beside this file.
+"""`make bench`: run the benchmarks. See README.md in this directory.
 
-make bench                 Parley beside LiteLLM's proxy and the floor: `comparison`
-make bench ARGS=pages      what each page of the dashboard takes the server: `pages`
-make bench ARGS=litellm    Parley's use of litellm beside bare litellm: `over_litellm`
-make bench ARGS=growth     a turn among ten million messages and among none: `growth`
-make bench ARGS=lists      the API's lists among a million conversations: `lists`
+make bench                 compare Parley with LiteLLM's proxy and the floor: `comparison`
+make bench ARGS=pages      time each page of the dashboard: `pages`
+make bench ARGS=litellm    compare Parley's use of litellm with bare litellm: `over_litellm`
+make bench ARGS=growth     compare a turn with ten million messages and with none: `growth`
+make bench ARGS=lists      time the API's lists with a million conversations: `lists`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import django
 
 
 def main(arguments: list[str]) -> int:
-    """Run one benchmark on the migrated database; the exit code."""
+    """Run one benchmark and return its exit code."""
     django.setup()
     from django.core.management import call_command
 

@@ -1,6 +1,6 @@
-"""The picture of `make bench`: bars by place, as SVG of our own, light and dark.
+"""Draw the results of `make bench` as an SVG bar chart, for light and dark mode.
 
-A bar is the median of the rounds; the dots on it are the rounds.
+A bar is the median of the rounds; the dots are the single rounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure, place under place."""
+    """The bars of one figure, one for each server."""
 
     figure: str
     title: str
@@ -48,33 +48,33 @@ PANELS = (
 
 
 def draw_chart(rounds: Rounds) -> str:
-    """The whole picture, of what was measured."""
-    y, drawn = 16, list[str]()
+    """Return the SVG text, with a panel for each figure that was measured."""
+    y, panels = 16, list[str]()
     for panel in PANELS:
         names = [name for name in rounds if median_of(rounds, name, panel.figure) is not None]
         if names:
-            drawn.append(_draw_panel(rounds, panel, names, y))
+            panels.append(_draw_panel(rounds, panel, names, y))
             y += TITLE + STEP * len(names) + GAP
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img" '
         f'aria-label="Parley, LiteLLM and the floor, measured in one run">'
         f'<style>{STYLE}</style><rect class="ground" width="{WIDTH}" height="{y}"/>'
-        + "".join(drawn)
+        + "".join(panels)
         + "</svg>\n"
     )
 
 
 def _draw_panel(rounds: Rounds, panel: Panel, names: Sequence[str], top: int) -> str:
     values = {name: [one[panel.figure] for one in rounds[name]] for name in names}
-    most = max(max(found) for found in values.values()) or 1.0
-    scale = (WIDTH - NAMES - NUMBERS - 16) / most
+    maximum = max(max(rounds) for rounds in values.values()) or 1.0
+    scale = (WIDTH - NAMES - NUMBERS - 16) / maximum
     note = f'<tspan class="note" font-weight="400" dx="10">{escape(panel.note)}</tspan>'
     parts = [f'<text class="title" x="16" y="{top + 14}">{escape(panel.title)}{note}</text>']
     for row, name in enumerate(names):
         y = top + TITLE + STEP * row
-        middle = median_of(rounds, name, panel.figure) or 0.0
-        width = max(1.0, middle * scale)
-        furthest = NAMES + max(width, max(values[name]) * scale)
+        median = median_of(rounds, name, panel.figure) or 0.0
+        width = max(1.0, median * scale)
+        right = NAMES + max(width, max(values[name]) * scale)
         parts.append(
             f'<text x="16" y="{y + 13}">{escape(name)}</text>'
             f'<rect class="{COLOURS.get(name, "least")}" x="{NAMES}" y="{y}" '
@@ -84,7 +84,7 @@ def _draw_panel(rounds: Rounds, panel: Panel, names: Sequence[str], top: int) ->
             f'<circle class="round" cx="{NAMES + one * scale:.1f}" cy="{y + BAR / 2}" r="2.5"/>'
             for one in values[name]
         ]
-        parts.append(f'<text x="{furthest + 8:.1f}" y="{y + 13}">{_format_number(middle)}</text>')
+        parts.append(f'<text x="{right + 8:.1f}" y="{y + 13}">{_format_number(median)}</text>')
     return "".join(parts)
 
 

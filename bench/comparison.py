@@ -1,8 +1,8 @@
-"""`make bench`: Parley as it ships, LiteLLM's proxy and the floor, in rounds that take turns.
+"""`make bench`: compare Parley, LiteLLM's proxy and the floor, in alternating rounds.
 
---rounds 3            how often each is measured
---quick               one short round, to see that it runs
---only parley,floor   some of the places: parley, twice, litellm, floor
+--rounds 3            number of rounds
+--quick               one short round, to check that it runs
+--only parley,floor   some of the servers: parley, twice, litellm, floor
 --kinds json,few      some of the loads: json, few, many, idle
 --many 500            streams at once
 """
@@ -33,8 +33,8 @@ from bench.measurements import (
 from bench.processes import memory_kib
 from bench.servers import (
     Server,
+    create_bench_tenant,
     fake_model_target,
-    make_tenant,
     run_fake_model,
     run_floor,
     run_parley,
@@ -45,7 +45,7 @@ LOADS = ("json", "few", "many", "idle")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, write; the exit code."""
+    """Measure, print the results, write them to files and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -60,62 +60,70 @@ def main(arguments: Sequence[str]) -> int:
         size = LoadSize(
             json_seconds=1.5, turns_per_stream=1, many_streams=options.many, idle_turns=3
         )
-    kinds = set(options.kinds.split(","))
-    with start_servers(set(options.only.split(","))) as (model, found):
-        rounds: dict[str, list[Figures]] = {place.name: [] for place in found}
-        for place in found:
-            uvloop.run(run_json_load(place.json, seconds=1, clients=4))
-        rest: dict[str, float] = {}
+    loads = set(options.kinds.split(","))
+    with start_servers(set(options.only.split(","))) as (model, servers):
+        rounds: dict[str, list[Figures]] = {server.name: [] for server in servers}
+        for server in servers:
+            uvloop.run(run_json_load(server.json, seconds=1, clients=4))
+        idle_memory: dict[str, float] = {}
         for number in range(1 if options.quick else options.rounds):
             print(f"round {number + 1}, load {os.getloadavg()[0]:.1f}", flush=True)
-            for name, figures in run_round(found, model, size, kinds, rest).items():
+            for name, figures in run_round(servers, model, size, loads, idle_memory).items():
                 rounds[name].append(figures)
     cores = os.cpu_count() or 1
-    judged = targets.judge_targets(rounds, cores)
+    verdicts = targets.judge_targets(rounds, cores)
     report.print_figures(rounds)
-    report.print_verdicts(judged)
-    report.write_results(rounds, judged, cores=cores)
-    return targets.exit_code(judged)
+    report.print_verdicts(verdicts)
+    report.write_results(rounds, verdicts, cores=cores)
+    return targets.exit_code(verdicts)
 
 
 def run_round(
-    found: Sequence[Server], model: Target, size: LoadSize, kinds: set[str], rest: dict[str, float]
+    servers: Sequence[Server],
+    model: Target,
+    size: LoadSize,
+    loads: set[str],
+    idle_memory: dict[str, float],
 ) -> dict[str, Figures]:
-    """Every load, at one place after the other. `rest`: each one's memory before its first many
-    streams."""
-    told: dict[str, Figures] = {place.name: {} for place in found}
-    single = [place for place in found if place.name != targets.TWICE]
-    if "json" in kinds:
-        for place in found:
-            told[place.name] |= measure_json(place, size)
-    if "few" in kinds:
-        for place in single:
-            told[place.name] |= measure_few_streams(place, size)
-    if "many" in kinds:
-        for place in single:
-            if place.name != targets.LITELLM:  # it falls behind from about 30
-                before = rest.setdefault(place.name, memory_kib(place.pid))
-                told[place.name] |= measure_many_streams(place, size, before)
-    if "idle" in kinds:
-        for place, figures in zip(single, measure_idle_turns(single, model, size), strict=True):
-            told[place.name] |= figures
-    return told
+    """Run each load on one server after the other; return the figures of each server.
+
+    `idle_memory` is filled with each server's memory before its first many streams.
+    """
+    figures: dict[str, Figures] = {server.name: {} for server in servers}
+    single = [server for server in servers if server.name != targets.TWICE]
+    if "json" in loads:
+        for server in servers:
+            figures[server.name] |= measure_json(server, size)
+    if "few" in loads:
+        for server in single:
+            figures[server.name] |= measure_few_streams(server, size)
+    if "many" in loads:
+        for server in single:
+            if server.name != targets.LITELLM:  # it cannot keep up with more than about 30
+                before = idle_memory.setdefault(server.name, memory_kib(server.pid))
+                figures[server.name] |= measure_many_streams(server, size, before)
+    if "idle" in loads:
+        for server, added in zip(single, measure_idle_turns(single, model, size), strict=True):
+            figures[server.name] |= added
+    return figures
 
 
 @contextmanager
 def start_servers(names: set[str]) -> Iterator[tuple[Target, list[Server]]]:
-    """The fake model and the servers, ready; stopped afterwards."""
+    """Run the fake model and the servers; yields its request target and the servers."""
     if unknown := names - set(SERVERS):
-        sys.exit(f"No such place: {', '.join(sorted(unknown))}. There are: {', '.join(SERVERS)}.")
+        sys.exit(f"No such server: {', '.join(sorted(unknown))}. There are: {', '.join(SERVERS)}.")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        api_base = stack.enter_context(run_fake_model(folder))
-        tenant = make_tenant(api_base)
-        ways: dict[str, Callable[[], AbstractContextManager[Server]]] = {
-            "parley": lambda: run_parley(targets.PARLEY, tenant, folder),
-            "twice": lambda: run_parley(targets.TWICE, tenant, folder, workers=2),
-            "litellm": lambda: run_litellm_proxy(api_base, folder),
-            "floor": lambda: run_floor(tenant, api_base, folder),
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        api_base = stack.enter_context(run_fake_model(directory))
+        tenant = create_bench_tenant(api_base)
+        starters: dict[str, Callable[[], AbstractContextManager[Server]]] = {
+            "parley": lambda: run_parley(targets.PARLEY, tenant, directory),
+            "twice": lambda: run_parley(targets.TWICE, tenant, directory, workers=2),
+            "litellm": lambda: run_litellm_proxy(api_base, directory),
+            "floor": lambda: run_floor(tenant, api_base, directory),
         }
-        found = [stack.enter_context(way()) for name, way in ways.items() if name in names]
-        yield fake_model_target(api_base), found
+        servers = [
+            stack.enter_context(start()) for name, start in starters.items() if name in names
+        ]
+        yield fake_model_target(api_base), servers

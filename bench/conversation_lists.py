@@ -1,13 +1,12 @@
-"""What lists of conversations cost in a workspace that has many, in the dashboard and over REST.
+"""Time lists of conversations in a large workspace, in the dashboard and over REST.
 
     python -m local run -- python -m bench.conversation_lists              100,000 of 10 messages
     python -m local run -- python -m bench.conversation_lists 1000000 1    1,000,000 of 2 messages
-    … 1000000 1 wordless                                       the same, without what search needs
+    … 1000000 1 no_search                                       the same, without search documents
 
-Fills a throwaway database (some minutes), then asks for each view a few times, in this process and
-without a socket, and prints medians in milliseconds, the CPU that an answer cost this process and
-PostgreSQL's, which says more where others keep the machine busy, and its load. Nothing asserts a
-time.
+Fills a throwaway database (some minutes). Then requests each view a few times, in this process
+without a socket, and prints median milliseconds, the CPU of this process and of PostgreSQL, which
+is more reliable on a busy machine, and the load. No time is asserted.
 """
 
 from __future__ import annotations
@@ -46,13 +45,13 @@ SELECT 'c' || lpad((n * 10 + m)::text, 24, 't'), %(workspace)s,
        now(), now()
 FROM generate_series(1, %(conversations)s) AS n, generate_series(1, %(turns)s) AS m
 """
-# Twelve words each, of which a few are in every other message and most in hardly any.
+# Twelve words each: a few words are in every other message and most are rare.
 MESSAGES = """
 INSERT INTO conversations_message (id, workspace_id, conversation_id, turn_id, role, text,
                                    created_at)
 SELECT 'c' || lpad(right(turn.id, 20), 24, CASE role WHEN 'user' THEN 'u' ELSE 'a' END),
        turn.workspace_id, turn.conversation_id, turn.id, role,
-       CASE WHEN %(wordless)s THEN 'What a person would say, and some more.' ELSE
+       CASE WHEN %(no_search)s THEN 'What a person would say, and some more.' ELSE
          (SELECT string_agg('w' || floor(exp(random() * 11))::text || 'x', ' ')
           FROM generate_series(1, 12) WHERE turn.id IS NOT NULL)
        END,
@@ -60,11 +59,11 @@ SELECT 'c' || lpad(right(turn.id, 20), 24, CASE role WHEN 'user' THEN 'u' ELSE '
 FROM conversations_turn AS turn, unnest(ARRAY['user', 'assistant']) AS role
 WHERE turn.workspace_id = %(workspace)s
 """
-# What the reader of messages makes of them, without the way through Python.
+# The same documents as the indexing task creates, without Python.
 SEARCH_DOCUMENTS = """
 INSERT INTO conversations_passage (id, workspace_id, conversation_id, words)
 SELECT id, workspace_id, conversation_id, array_to_tsvector(string_to_array(text, ' '))
-FROM conversations_message WHERE workspace_id = %(workspace)s AND NOT %(wordless)s
+FROM conversations_message WHERE workspace_id = %(workspace)s AND NOT %(no_search)s
 """
 LEADS = """
 INSERT INTO leads_lead (id, workspace_id, chatbot_id, conversation_id, name, email, phone, source,
@@ -100,24 +99,24 @@ VIEWS: dict[str, dict[str, str]] = {
     "two common words": {"search": "w1x w2x"},
     "a common and a rare word": {"search": "w1x w9000x"},
     "the beginning of many words": {"search": "w12"},
-    "a word that nobody said": {"search": "parcel"},
+    "a word that is in no message": {"search": "parcel"},
     "failed, with a common word": {"status": "failed", "search": "w3x"},
     "by a turn's id": {"search": f"c{'11'.rjust(24, 't')}"},
 }
 
 
 def main() -> None:
-    """Fill, ask, print."""
+    """Fill the tables, time the views and print the medians."""
     django.setup()
     from django.core.management import call_command
     from django.test.utils import setup_test_environment
 
-    setup_test_environment()  # answers tell what they were made of
+    setup_test_environment()  # responses have a context
     call_command("migrate", verbosity=0)
-    wordless = sys.argv[3:] == ["wordless"]
+    no_search = sys.argv[3:] == ["no_search"]
     conversations, turns = [int(each) for each in sys.argv[1:3]] or [100_000, 5]
-    page, rest, rare = _fill(conversations, turns, wordless=wordless)
-    views = {title: view for title, view in VIEWS.items() if not (wordless and "search" in view)}
+    page, rest, rare = _fill(conversations, turns, no_search=no_search)
+    views = {title: view for title, view in VIEWS.items() if not (no_search and "search" in view)}
     for title, view in views.items():
         query = _page_query(view, rare)
         _print_row(f"page: {title}", *_measure(page, query))
@@ -146,64 +145,60 @@ def _rest_query(view: dict[str, str], rare: str) -> dict[str, str]:
     return given | ({"chatbotId": rare} if "chatbot" in view else {})
 
 
-def _print_row(title: str, rows: int, whole: float, asking: float, cpu: float) -> None:
+def _print_row(title: str, rows: int, total: float, sql: float, cpu: float) -> None:
     load = os.getloadavg()[0]
     print(
-        f"{title:40} {rows:>4} rows {whole:7.0f} ms, SQL {asking:7.0f} ms, CPU {cpu:6.0f} ms, "
+        f"{title:40} {rows:>4} rows {total:7.0f} ms, SQL {sql:7.0f} ms, CPU {cpu:6.0f} ms, "
         f"load {load:.0f}",
         flush=True,
     )
 
 
 FetchRows = Callable[[dict[str, str]], int]
-"""Asks for a list, and answers with how many rows came."""
+"""Requests a list with a query string and returns the number of rows."""
 
 
-def _fill(conversations: int, turns: int, *, wordless: bool) -> tuple[FetchRows, FetchRows, str]:
-    """The list of the dashboard and that of REST in a full workspace, and a rare chatbot's id."""
+def _fill(conversations: int, turns: int, *, no_search: bool) -> tuple[FetchRows, FetchRows, str]:
+    """Fill a workspace; return its dashboard list, its REST list and the id of a rare chatbot."""
     from django.db import connection
     from django.test import Client
 
-    from apps.api_keys.services import issue_key
-    from tests.factories import make_chatbot, make_user, make_workspace
+    from bench.tenants import create_tenant
 
-    owner = make_user("owner")
-    workspace = make_workspace(owner)
+    tenant = create_tenant(scopes=["read"], rate_limit_per_hour=10_000)
+    workspace = tenant.workspace
     values = {
         "workspace": workspace.id,
-        "chatbot": make_chatbot(workspace).id,
-        "rare": make_chatbot(workspace, name="Rare").id,
+        "chatbot": tenant.create_chatbot().id,
+        "rare": tenant.create_chatbot().id,
         "conversations": conversations,
         "turns": turns,
-        "wordless": wordless,
+        "no_search": no_search,
     }
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # rows point where they should
+        cursor.execute("SET session_replication_role = replica")  # foreign keys need no check
         for statement in (CONVERSATIONS, TURNS, MESSAGES, SEARCH_DOCUMENTS, LEADS, RATINGS):
-            began = time.perf_counter()
+            start = time.perf_counter()
             cursor.execute(statement, values)
-            print(f"{cursor.rowcount:,} rows in {time.perf_counter() - began:.0f} s", flush=True)
+            print(f"{cursor.rowcount:,} rows in {time.perf_counter() - start:.0f} s", flush=True)
         cursor.execute("VACUUM ANALYZE")
     browser = Client()
-    browser.force_login(owner)
-    _, key = issue_key(
-        workspace=workspace, name="bench", scopes=["read"], rate_limit_per_hour=10_000
-    )
-    program = Client(headers={"authorization": f"Bearer {key}"})
+    browser.force_login(tenant.owner)
+    api_client = Client(headers=tenant.headers)
     url = f"/w/{workspace.slug}/conversations"
 
     def page(query: dict[str, str]) -> int:
         return len(browser.get(url, query_params=query).context["rows"])
 
     def rest(query: dict[str, str]) -> int:
-        answer: Any = program.get("/api/v1/conversations", query_params=query)
-        return len(answer.json()["data"]["conversations"])
+        response: Any = api_client.get("/api/v1/conversations", query_params=query)
+        return len(response.json()["data"]["conversations"])
 
     return page, rest, values["rare"]
 
 
 def _cursor_of_page(number: int) -> str | None:
-    """The cursor of a page, as its reader would have it by then; None behind the end."""
+    """Return the cursor of a page, or None if there are fewer pages."""
     from apps.api_kit.pagination import encode_cursor
     from apps.conversations.models import Conversation
 
@@ -213,28 +208,28 @@ def _cursor_of_page(number: int) -> str | None:
 
 
 def _measure(get: FetchRows, query: dict[str, str]) -> tuple[int, float, float, float]:
-    """Rows, the medians of the whole answer and of its statements, and the CPU of one answer."""
+    """Return rows, median milliseconds of the response and of its SQL, and CPU of a response."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
     database = psutil.Process(connection.connection.info.backend_pid)
-    took, asked, rows = [], [], 0
-    get(query)  # what is read for the first time is no part of it
+    total, sql, rows = [], [], 0
+    get(query)  # warm up
     before = _cpu_seconds(database)
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         with CaptureQueriesContext(connection) as statements:
             rows = get(query)
-        took.append((time.perf_counter() - began) * 1000)
-        asked.append(sum(float(each["time"]) for each in statements) * 1000)
+        total.append((time.perf_counter() - start) * 1000)
+        sql.append(sum(float(each["time"]) for each in statements) * 1000)
     cpu = (_cpu_seconds(database) - before) / ROUNDS * 1000
-    return rows, statistics.median(took), statistics.median(asked), cpu
+    return rows, statistics.median(total), statistics.median(sql), cpu
 
 
 def _cpu_seconds(database: psutil.Process) -> float:
-    """Seconds of CPU that this process and its connection's have used."""
-    theirs = database.cpu_times()
-    return time.process_time() + theirs.user + theirs.system
+    """Return the CPU seconds of this process and of its PostgreSQL backend."""
+    backend = database.cpu_times()
+    return time.process_time() + backend.user + backend.system
 
 
 if __name__ == "__main__":

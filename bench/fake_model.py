@@ -1,10 +1,10 @@
-"""A fake model server with OpenAI's wire that costs next to nothing and keeps a model's pace.
+"""A fake model server with OpenAI's API that uses little CPU and sends tokens at a fixed rate.
 
     python -m bench.fake_model --port 9000 --tokens 100 --pace 36
 
-The model `at-once` answers as fast as the socket takes it; any other name gets `pace` tokens a
-second, and `brief` ends after ten of them. Each stream has its own clock, so that streams do not
-speak in chorus. Written on bare sockets: it shares the machine with what is measured.
+The model `at-once` replies as fast as possible. Any other model sends `pace` tokens a second, and
+`brief` ends after ten tokens. Each stream has its own timer, so that streams do not send at the
+same moments. Uses an asyncio protocol, because it shares the machine with the servers under test.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BRIEF_TOKENS = 10
 
 
 class FakeReply:
-    """One answer in OpenAI's shapes, made once: whole, and as pieces of a chunked body."""
+    """A reply in OpenAI's format, encoded once: as JSON and as chunks of a stream."""
 
     def __init__(self, tokens: int) -> None:
         words = [f" word{number:03}" for number in range(tokens)]
@@ -66,10 +66,10 @@ def _chunked(body: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection; requests come one after the other."""
+    """A keep-alive connection with one request at a time."""
 
-    def __init__(self, answer: FakeReply, brief: FakeReply, pause: float) -> None:
-        self._answer = answer
+    def __init__(self, reply: FakeReply, brief: FakeReply, pause: float) -> None:
+        self._reply = reply
         self._brief = brief
         self._pause = pause
         self._received = b""
@@ -89,25 +89,25 @@ class Connection(asyncio.Protocol):
         if not blank or len(body) < _content_length(head):
             return
         self._received = b""
-        asked = json.loads(body)
-        if not asked.get("stream"):
-            self._transport.write(self._answer.whole)
-        elif asked["model"] == "at-once":
-            self._transport.write(self._answer.whole_stream)
+        request = json.loads(body)
+        if not request.get("stream"):
+            self._transport.write(self._reply.whole)
+        elif request["model"] == "at-once":
+            self._transport.write(self._reply.whole_stream)
         else:
             self._transport.write(STREAM_HEAD)
-            answer = self._brief if asked["model"] == "brief" else self._answer
+            reply = self._brief if request["model"] == "brief" else self._reply
             at = self._loop.time() + self._pause
-            self._timer = self._loop.call_at(at, self._send_chunk, answer, 0, at)
+            self._timer = self._loop.call_at(at, self._send_chunk, reply, 0, at)
 
-    def _send_chunk(self, answer: FakeReply, number: int, at: float) -> None:
-        self._transport.write(answer.chunks[number])
+    def _send_chunk(self, reply: FakeReply, number: int, at: float) -> None:
+        self._transport.write(reply.chunks[number])
         number += 1
-        if number == len(answer.chunks):
-            self._transport.write(answer.end)
+        if number == len(reply.chunks):
+            self._transport.write(reply.end)
             return
         at += self._pause
-        self._timer = self._loop.call_at(at, self._send_chunk, answer, number, at)
+        self._timer = self._loop.call_at(at, self._send_chunk, reply, number, at)
 
 
 def _content_length(head: bytes) -> int:
@@ -119,12 +119,10 @@ def _content_length(head: bytes) -> int:
 
 
 async def serve(port: int, tokens: int, pace: float) -> None:
-    """Serve for ever on 127.0.0.1; prints the address when ready."""
-    answer, brief = FakeReply(tokens), FakeReply(BRIEF_TOKENS)
+    """Serve on 127.0.0.1 until cancelled; print the base URL when ready."""
+    reply, brief = FakeReply(tokens), FakeReply(BRIEF_TOKENS)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(answer, brief, 1 / pace), "127.0.0.1", port
-    )
+    server = await loop.create_server(lambda: Connection(reply, brief, 1 / pace), "127.0.0.1", port)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 

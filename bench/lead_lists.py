@@ -1,9 +1,9 @@
-"""What a list of leads costs in a workspace that has a million of them.
+"""Time lists of leads in a workspace with a million leads.
 
     .venv/bin/python -m local run -- .venv/bin/python -m bench.lead_lists
 
-Fills a throwaway database (some minutes), then asks each list a few times over the REST API, in
-this process and without a socket, and prints the median in milliseconds. Nothing asserts a time.
+Fills a throwaway database (some minutes). Then requests each list a few times over the REST API, in
+this process without a socket, and prints median milliseconds. No time is asserted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ INSERT INTO leads_lead (id, workspace_id, chatbot_id, name, email, phone, source
                         created_at, updated_at)
 SELECT 'c' || lpad(n::text, 24, '0'), %(workspace)s, %(chatbot)s,
        initcap(substr(md5(n::text), 1, 6)) || ' ' || initcap(substr(md5('x' || n), 1, 8)),
-       substr(md5(n::text), 1, 8) || n || '@' || (ARRAY['example.com', 'mail.example', 'post.example'])[1 + n %% 3],
-       '', (ARRAY['api', 'chat', 'fair'])[1 + n %% 3], (ARRAY['new', 'contacted', 'lost'])[1 + n %% 3], '{}',
+       substr(md5(n::text), 1, 8) || n || '@'
+         || (ARRAY['example.com', 'mail.example', 'post.example'])[1 + n %% 3],
+       '', (ARRAY['api', 'chat', 'fair'])[1 + n %% 3],
+       (ARRAY['new', 'contacted', 'lost'])[1 + n %% 3], '{}',
        now() - n * interval '1 second', now()
 FROM generate_series(%(first)s, %(last)s) AS n
 """
@@ -42,48 +44,50 @@ QUERIES: dict[str, dict[str, object]] = {
 
 
 def main() -> None:
-    """Fill, ask, print."""
+    """Fill the table, time the queries and print the medians."""
     django.setup()
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
     root, key = _fill(LEADS if len(sys.argv) < 2 else int(sys.argv[1]))
     for title, query in QUERIES.items():
-        for place, path in (("workspace", "/api/v1/leads"), ("chatbot", root)):
+        for scope, path in (("workspace", "/api/v1/leads"), ("chatbot", root)):
             total, milliseconds = _measure(path, key, query)
-            print(f"{title:36} {place:10} {total:>9,} found {milliseconds:8.1f} ms")
+            print(f"{title:36} {scope:10} {total:>9,} found {milliseconds:8.1f} ms")
 
 
 def _fill(leads: int) -> tuple[str, str]:
     from django.db import connection
 
-    from tests.factories import make_api_key, make_chatbot, make_workspace
+    from bench.tenants import create_tenant
 
-    workspace = make_workspace()
-    chatbot = make_chatbot(workspace)
+    tenant = create_tenant(scopes=["read"])
+    chatbot = tenant.create_chatbot()
     with connection.cursor() as cursor:
         for first in range(1, leads + 1, 100_000):
             last = min(first + 99_999, leads)
             bounds = {"first": first, "last": last}
-            cursor.execute(FILL, {"workspace": workspace.id, "chatbot": chatbot.id, **bounds})
+            cursor.execute(
+                FILL, {"workspace": tenant.workspace.id, "chatbot": chatbot.id, **bounds}
+            )
         cursor.execute("VACUUM ANALYZE leads_lead")
-    return f"/api/v1/chatbots/{chatbot.id}/leads", make_api_key(workspace, ["read"])
+    return f"/api/v1/chatbots/{chatbot.id}/leads", tenant.api_key
 
 
 def _measure(path: str, key: str, query: dict[str, object]) -> tuple[int, float]:
     from django.test import Client
 
-    client, took, total = Client(), [], 0
+    client, milliseconds, total = Client(), [], 0
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        answer = client.get(
+        start = time.perf_counter()
+        response = client.get(
             path,
             query_params=query,
             headers={"authorization": f"Bearer {key}"},
         )
-        took.append((time.perf_counter() - began) * 1000)
-        total = answer.json()["data"]["pagination"]["total"]
-    return total, statistics.median(took)
+        milliseconds.append((time.perf_counter() - start) * 1000)
+        total = response.json()["data"]["pagination"]["total"]
+    return total, statistics.median(milliseconds)
 
 
 if __name__ == "__main__":

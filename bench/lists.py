@@ -1,13 +1,12 @@
-"""What the API's lists cost in a workspace with a million conversations: first page and thousandth.
+"""Time the first and the thousandth page of the API's lists among a million conversations.
 
     make bench ARGS=lists                  a million conversations, two million messages
     make bench ARGS='lists 100000'         fewer
 
-Fills a throwaway database, finds every list that turns its pages by a cursor in the API's document,
-walks each to its thousandth page of 100 rows, in this process and without a socket, and prints the
-medians in milliseconds. Ends with 1 where a thousandth page costs more than twice the first (and
-more than 10 ms over it, below which a busy machine cannot tell) or 100 ms. See
-docs/performance-lists.md.
+Fills a throwaway database, finds every list with a cursor in the OpenAPI document and requests it
+up to its thousandth page of 100 rows, in this process without a socket. Prints median milliseconds.
+Exits with 1 if a thousandth page takes more than 100 ms or twice as long as the first; differences
+below 10 ms are noise. See docs/performance-lists.md.
 """
 
 from __future__ import annotations
@@ -31,98 +30,82 @@ MAX_MS, MAX_RATIO, NOISE_MS = 100, 2, 10
 
 @dataclass(frozen=True, slots=True)
 class ListAccess:
-    """Where lists are read: a key, and the ids that their addresses may name."""
+    """An API key, and the ids for the URL parameters of lists."""
 
     api_key: str
     url_arguments: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A list: how many pages it was walked, and the medians of its first and its last one."""
-
-    name: str
-    pages: int
-    rows: int
-    first_ms: float
-    last_ms: float
-
-    @property
-    def is_fast_enough(self) -> bool:
-        slow = self.last_ms > max(MAX_RATIO * self.first_ms, self.first_ms + NOISE_MS)
-        return max(self.first_ms, self.last_ms) <= MAX_MS and not slow
-
-
 def main(arguments: list[str]) -> int:
-    """Fill, walk, print; the exit code."""
+    """Fill the database, time the lists, print the medians and return the exit code."""
     from django.core.management import call_command
 
     from config.openapi import operations
 
-    logging.disable(logging.INFO)  # a line for each request would be all that is seen
+    logging.disable(logging.INFO)  # do not log every request
     call_command("migrate", verbosity=0)
     conversations = int(arguments[0]) if arguments else 1_000_000
     many = _seed_workspace("--conversations", str(conversations))
     long = _seed_workspace("--conversations", "1", "--turns", str(LONG_CONVERSATION_TURNS))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'list':<52}{'pages':>7}{'rows':>6}{'first ms':>10}{'last ms':>10}{'ratio':>7}")
-    quick = True
+    is_fast_enough = True
     for path, method, operation in operations():
         names = {each["name"] for each in operation["parameters"]}
         if method == "get" and "cursor" in names:
-            place = long if "conversationId" in names else many
-            if all(f"{{{name}}}" not in path or name in place.url_arguments for name in names):
-                quick &= _measure_list(path.format(**place.url_arguments), place)
-    return 0 if quick else 1
+            access = long if "conversationId" in names else many
+            if all(f"{{{name}}}" not in path or name in access.url_arguments for name in names):
+                is_fast_enough &= _measure_list(path.format(**access.url_arguments), access)
+    return 0 if is_fast_enough else 1
 
 
-def _measure_list(path: str, place: ListAccess) -> bool:
+def _measure_list(path: str, access: ListAccess) -> bool:
     from django.test import Client
 
-    client = Client(headers={"authorization": f"Bearer {place.api_key}"})
+    client = Client(headers={"authorization": f"Bearer {access.api_key}"})
 
     def page(cursor: str | None) -> dict[str, Any]:
         query = {"limit": str(ROWS)} | ({} if cursor is None else {"cursor": cursor})
-        answer = client.get(path, query_params=query)
-        assert answer.status_code == 200, answer.content
-        data: dict[str, Any] = json.loads(answer.content)["data"]
+        response = client.get(path, query_params=query)
+        assert response.status_code == 200, response.content
+        data: dict[str, Any] = json.loads(response.content)["data"]
         return data
 
-    cursor, found, pages = None, page(None), 1
-    while pages < MAX_PAGES and found["nextCursor"] is not None:
-        cursor = found["nextCursor"]
-        found, pages = page(cursor), pages + 1
-    (rows,) = (value for value in found.values() if isinstance(value, list))
+    cursor, data, pages = None, page(None), 1
+    while pages < MAX_PAGES and data["nextCursor"] is not None:
+        cursor = data["nextCursor"]
+        data, pages = page(cursor), pages + 1
+    (rows,) = (value for value in data.values() if isinstance(value, list))
     first, last = _median_ms(lambda: page(None)), _median_ms(lambda: page(cursor))
-    told = Measurement(path, pages, len(rows), first, last)
+    is_fast_enough = max(first, last) <= MAX_MS and last <= max(MAX_RATIO * first, first + NOISE_MS)
     print(
-        f"{told.name:<52}{told.pages:>7,}{told.rows:>6}{told.first_ms:>10.1f}{told.last_ms:>10.1f}"
-        f"{told.last_ms / told.first_ms:>7.2f}{'' if told.is_fast_enough else '  too slow'}",
+        f"{path:<52}{pages:>7,}{len(rows):>6}{first:>10.1f}{last:>10.1f}{last / first:>7.2f}"
+        f"{'' if is_fast_enough else '  too slow'}",
         flush=True,
     )
-    return told.is_fast_enough
+    return is_fast_enough
 
 
 def _median_ms(call: Callable[[], object]) -> float:
-    took = []
+    milliseconds = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         call()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
+        milliseconds.append((time.perf_counter() - start) * 1000)
+    return statistics.median(milliseconds)
 
 
 def _seed_workspace(*size: str) -> ListAccess:
-    """A workspace of its own, filled; its key, a chatbot and a conversation."""
+    """Create and fill a workspace; return access to its lists."""
     from django.core.management import call_command
 
     from apps.conversations.models import Conversation
 
     out = StringIO()
     call_command("seed_load", *size, "--json", stdout=out)
-    told = json.loads(out.getvalue())
-    print(f"{told['conversations']:,} conversations in {told['seconds']} s", flush=True)
-    newest = Conversation.objects.filter(chatbot_id=told["chatbot_id"]).order_by("-id")[0]
+    seeded = json.loads(out.getvalue())
+    print(f"{seeded['conversations']:,} conversations in {seeded['seconds']} s", flush=True)
+    newest = Conversation.objects.filter(chatbot_id=seeded["chatbot_id"]).order_by("-id")[0]
     return ListAccess(
-        told["api_key"], {"chatbotId": told["chatbot_id"], "conversationId": newest.id}
+        seeded["api_key"], {"chatbotId": seeded["chatbot_id"], "conversationId": newest.id}
     )

@@ -1,7 +1,7 @@
-"""LiteLLM's proxy, in a virtual environment of its own under `.local/`, made once and kept.
+"""Run LiteLLM's proxy from its own virtual environment in `.local/`, which is created once.
 
-As its guide for production says: one worker, a master key, no debugging, no database. It answers,
-and accounts for nothing.
+Configured as its production guide says: one worker, a master key, no debugging, no database. It
+forwards requests and accounts for nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load import Target
-from bench.processes import ROOT, run_process, wait_until_listening
+from bench.processes import ROOT, free_port, run_process, wait_until_listening
 from bench.servers import MESSAGE, Server
 from bench.targets import LITELLM
-from tests.web_processes import free_port
 
 VERSION = "1.106.2"
 VENV = ROOT / ".local" / "bench" / "litellm"
@@ -31,15 +30,15 @@ SETTINGS = {
 
 
 @contextmanager
-def run_litellm_proxy(api_base: str, folder: Path) -> Iterator[Server]:
-    """The proxy, ready, in front of the fake model server."""
+def run_litellm_proxy(api_base: str, directory: Path) -> Iterator[Server]:
+    """Run the proxy in front of the fake model server."""
     install()
-    port, log, config = free_port(), folder / "litellm.log", folder / "litellm.yaml"
+    port, log, config = free_port(), directory / "litellm.log", directory / "litellm.yaml"
     config.write_text(json.dumps(_proxy_config(api_base)))  # JSON is YAML
     command = [str(VENV / "bin" / "litellm"), "--config", str(config), "--telemetry", "False"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    with run_process(command, log, _environment(folder)) as started:
-        wait_until_listening(started, port, log)
+    with run_process(command, log, _environment(directory)) as process:
+        wait_until_listening(process, port, log)
 
         def target(model: str, *, stream: bool = True) -> Target:
             messages = [{"role": "user", "content": MESSAGE}]
@@ -51,7 +50,7 @@ def run_litellm_proxy(api_base: str, folder: Path) -> Iterator[Server]:
 
         yield Server(
             LITELLM,
-            started.pid,
+            process.pid,
             target("at-once", stream=False),
             target("paced"),
             target("brief"),
@@ -59,21 +58,21 @@ def run_litellm_proxy(api_base: str, folder: Path) -> Iterator[Server]:
 
 
 def install() -> None:
-    """Make the environment, where this version is not there already. Takes a minute or two."""
-    done = VENV / f"installed-{VERSION}"
-    if done.exists():
+    """Create the environment unless it has this version. Takes a minute or two."""
+    marker = VENV / f"installed-{VERSION}"
+    if marker.exists():
         return
     print(f"Installing litellm[proxy] {VERSION} into {VENV.relative_to(ROOT)} …", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, f"litellm[proxy]=={VERSION}"], check=True)
-    done.touch()
+    marker.touch()
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """Of ours, what any program needs: the proxy reads DATABASE_URL and providers' keys."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
-    return {**kept, **SETTINGS, "HOME": str(folder)}
+def _environment(directory: Path) -> dict[str, str]:
+    """Return a minimal environment, because the proxy reads DATABASE_URL and provider keys."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    return {**inherited, **SETTINGS, "HOME": str(directory)}
 
 
 def _proxy_config(api_base: str) -> dict[str, object]:

@@ -1,5 +1,7 @@
-"""The load: JSON requests in a closed loop, and streams kept at once. On bare sockets, because it
-shares the machine with what it measures."""
+"""Generate load: JSON requests in a closed loop, and concurrent streams.
+
+Uses asyncio protocols without an HTTP library, because it shares the machine with the servers.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,13 @@ from urllib.parse import urlsplit
 
 LAST_CHUNK = b"0\r\n\r\n"
 FIRST_TOKEN = b"word000"
-"""What the fake model says first: see `upstream`."""
+"""The first token of the fake model: see `fake_model`."""
 MAX_RESPONSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post, what, and with which headers."""
+    """URL, body and headers of a POST request."""
 
     url: str
     body: Mapping[str, Any]
@@ -32,7 +34,7 @@ class Target:
         return cast(str, parts.hostname), cast(int, parts.port)
 
     def request(self) -> bytes:
-        """The whole request, as bytes."""
+        """Return the HTTP request as bytes."""
         body = json.dumps(self.body).encode()
         headers = {
             "Host": "{}:{}".format(*self.address),
@@ -46,7 +48,7 @@ class Target:
 
 
 class Connection(asyncio.Protocol):
-    """A kept connection on which one request at a time is asked."""
+    """A keep-alive HTTP connection for one request at a time."""
 
     def __init__(self) -> None:
         self.arrivals: list[float] = []
@@ -60,8 +62,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     async def send(self, request: bytes) -> int:
-        """Send the request, wait for the whole answer; its status. Fills `body`, `arrivals` and
-        `first_token`."""
+        """Send the request, wait for the whole response and return its status.
+
+        Sets `body`, `arrivals` (the time of each received part) and `first_token`.
+        """
         self._head, self._length, self.body, self.arrivals = b"", None, bytearray(), []
         self.first_token = None
         self._done = asyncio.get_running_loop().create_future()
@@ -110,36 +114,38 @@ async def connect(target: Target) -> Connection:
 
 @dataclass(frozen=True)
 class JsonTimings:
-    """How JSON requests went: how long they took in all, and each one's milliseconds."""
+    """Duration of the whole load, and of each request."""
 
     seconds: float
     milliseconds: Sequence[float]
 
 
 async def run_json_load(target: Target, *, seconds: float, clients: int) -> JsonTimings:
-    """Requests by `clients` at once, none begun after so many seconds. Raises RuntimeError if one
-    is not answered 200."""
+    """Send requests from `clients` concurrent clients for `seconds` seconds.
+
+    Raises RuntimeError if a response is not 200.
+    """
     request, times = target.request(), list[float]()
     connections = [await connect(target) for _ in range(clients)]
-    began = time.perf_counter()
+    start = time.perf_counter()
 
     async def client(connection: Connection) -> None:
-        while (sent := time.perf_counter()) < began + seconds:
+        while (sent := time.perf_counter()) < start + seconds:
             status = await connection.send(request)
             times.append((time.perf_counter() - sent) * 1000)
             if status != 200:
                 raise _unexpected_response(target, connection, status)
 
     await asyncio.gather(*(client(connection) for connection in connections))
-    took = time.perf_counter() - began
+    duration = time.perf_counter() - start
     for connection in connections:
         connection.close()
-    return JsonTimings(took, times)
+    return JsonTimings(duration, times)
 
 
 @dataclass(frozen=True)
 class StreamTiming:
-    """How one stream went, in seconds: until its first token, between arrivals, in all."""
+    """Seconds of one stream: until the first token, between received parts, and in total."""
 
     first_token_seconds: float
     gaps: Sequence[float]
@@ -149,46 +155,50 @@ class StreamTiming:
 async def run_stream_load(
     target: Target, *, streams: int, turns: int, over: float
 ) -> list[StreamTiming]:
-    """`streams` at once, each `turns` times in a row, begun evenly within `over` seconds. Raises
-    RuntimeError if one is not whole."""
+    """Run `streams` concurrent clients with `turns` streams each, started within `over` seconds.
+
+    Raises RuntimeError if a stream is not complete.
+    """
     request = target.request()
 
-    async def caller(number: int) -> list[StreamTiming]:
+    async def client(number: int) -> list[StreamTiming]:
         await asyncio.sleep(over * number / streams)
         connection = await connect(target)
-        told = [await _run_stream(target, connection, request) for _ in range(turns)]
+        timings = [await _run_stream(target, connection, request) for _ in range(turns)]
         connection.close()
-        return told
+        return timings
 
-    told = await asyncio.gather(*(caller(number) for number in range(streams)))
-    return [one for each in told for one in each]
+    clients = await asyncio.gather(*(client(number) for number in range(streams)))
+    return [timing for timings in clients for timing in timings]
 
 
 async def time_first_tokens(
     targets: Sequence[Target], *, times: int, pause: float
 ) -> list[list[float]]:
-    """Milliseconds until the first token of each of the targets, asked in turns and alone, with
-    a pause before each, over connections that are made before the clock runs."""
-    told: list[list[float]] = [[] for _ in targets]
+    """Return milliseconds until the first token, `times` values for each target.
+
+    Targets are requested alternately, one request at a time, with a pause before each. Connecting
+    is not included.
+    """
+    milliseconds: list[list[float]] = [[] for _ in targets]
     for _ in range(times):
-        for target, found in zip(targets, told, strict=True):
+        for target, values in zip(targets, milliseconds, strict=True):
             await asyncio.sleep(pause)
             connection = await connect(target)
-            found.append(
-                (await _run_stream(target, connection, target.request())).first_token_seconds * 1000
-            )
+            timing = await _run_stream(target, connection, target.request())
+            values.append(timing.first_token_seconds * 1000)
             connection.close()
-    return told
+    return milliseconds
 
 
 async def _run_stream(target: Target, connection: Connection, request: bytes) -> StreamTiming:
-    began = time.perf_counter()
+    start = time.perf_counter()
     status = await connection.send(request)
-    whole = time.perf_counter() - began
+    total = time.perf_counter() - start
     if status != 200 or b"[DONE]" not in connection.body[-64:] or connection.first_token is None:
         raise _unexpected_response(target, connection, status)
     gaps = [later - earlier for earlier, later in pairwise(connection.arrivals)]
-    return StreamTiming(connection.first_token - began, gaps, whole)
+    return StreamTiming(connection.first_token - start, gaps, total)
 
 
 def _unexpected_response(target: Target, connection: Connection, status: int) -> RuntimeError:

@@ -1,11 +1,11 @@
-"""`make bench ARGS=litellm`: what Parley adds to litellm where a model is asked through it.
+"""`make bench ARGS=litellm`: what Parley adds to the CPU of a model call through litellm.
 
-One process reads the same streams of 100 tokens at 36 a second in turns: in a bare loop over
-`litellm.acompletion`, and through `apps.llm.services.complete`, which is what a turn does. Both
-under the settings that Parley gives litellm; the first row is litellm as it comes, before that.
+One process reads the same streams of 100 tokens, 36 a second, alternately in a bare loop over
+`litellm.acompletion` and through `apps.llm.services.complete`, as a turn does. Both use the
+settings that Parley gives litellm. The first row is litellm with its default settings.
 
---rounds 5    how often each is measured
---streams 15  streams at once
+--rounds 5    number of rounds
+--streams 15  concurrent streams
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Tim
 from bench.servers import MESSAGE, TOKENS, run_fake_model
 
 MAX_RATIO = 1.10
-"""What asking through Parley may cost, as a multiple of litellm itself."""
+"""Maximum CPU of a call through Parley, as a multiple of litellm's."""
 
-DEFAULT_SETTINGS, BARE, THROUGH_PARLEY = "litellm as it comes", "litellm, bare", "through Parley"
+DEFAULT_SETTINGS, BARE, THROUGH_PARLEY = "litellm, defaults", "litellm, bare", "through Parley"
 Read = Callable[[str], Awaitable[str]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print; 1 where Parley adds more than it may."""
+    """Measure and print; return 1 if Parley adds too much."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=litellm")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--streams", type=int, default=15)
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, run_fake_model(Path(folder)) as api_base:
-        found = asyncio.run(_measure(api_base, options.rounds, options.streams))
-    return _print_costs(found)
+    with tempfile.TemporaryDirectory() as directory, run_fake_model(Path(directory)) as api_base:
+        costs = asyncio.run(_measure(api_base, options.rounds, options.streams))
+    return _print_costs(costs)
 
 
 async def _measure(api_base: str, rounds: int, streams: int) -> dict[str, list[float]]:
-    """CPU a token in microseconds, for each way, round by round."""
+    """Return microseconds of CPU per token, by variant and round."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    # As Python's own default has it: our INFO would have litellm write of every call.
+    # Python's default level: with our INFO, litellm would log every call.
     logging.getLogger("LiteLLM").setLevel(logging.WARNING)
-    began = time.perf_counter()
+    start = time.perf_counter()
     import_module("litellm")
-    print(f"litellm imported in {time.perf_counter() - began:.1f} s")
-    found: dict[str, list[float]] = {DEFAULT_SETTINGS: [], BARE: [], THROUGH_PARLEY: []}
+    print(f"litellm imported in {time.perf_counter() - start:.1f} s")
+    costs: dict[str, list[float]] = {DEFAULT_SETTINGS: [], BARE: [], THROUGH_PARLEY: []}
     await _measure_cpu(_read_from_litellm, api_base, streams)
     for _ in range(rounds):
-        found[DEFAULT_SETTINGS].append(await _measure_cpu(_read_from_litellm, api_base, streams))
+        costs[DEFAULT_SETTINGS].append(await _measure_cpu(_read_from_litellm, api_base, streams))
     await provider.load()
     await _measure_cpu(_read_through_parley, api_base, streams)
     for _ in range(rounds):
-        found[BARE].append(await _measure_cpu(_read_from_litellm, api_base, streams))
-        found[THROUGH_PARLEY].append(await _measure_cpu(_read_through_parley, api_base, streams))
+        costs[BARE].append(await _measure_cpu(_read_from_litellm, api_base, streams))
+        costs[THROUGH_PARLEY].append(await _measure_cpu(_read_through_parley, api_base, streams))
     await services.close_clients()
-    return found
+    return costs
 
 
 async def _measure_cpu(read: Read, api_base: str, streams: int) -> float:
@@ -71,14 +71,14 @@ async def _measure_cpu(read: Read, api_base: str, streams: int) -> float:
     texts = await asyncio.gather(*(read(api_base) for _ in range(streams)))
     cpu = time.process_time() - cpu
     if any(len(text.split()) != TOKENS for text in texts):
-        raise RuntimeError("An answer was not whole.")
+        raise RuntimeError("A reply was not complete.")
     return cpu * 1e6 / (streams * TOKENS)
 
 
 async def _read_from_litellm(api_base: str) -> str:
     litellm: Any = import_module("litellm")
     text = ""
-    answer = await litellm.acompletion(
+    stream = await litellm.acompletion(
         model="openai/paced",
         messages=[{"role": "user", "content": MESSAGE}],
         api_base=api_base,
@@ -86,7 +86,7 @@ async def _read_from_litellm(api_base: str) -> str:
         stream=True,
         stream_options={"include_usage": True},
     )
-    async for chunk in answer:
+    async for chunk in stream:
         if chunk.choices:
             text += chunk.choices[0].delta.content or ""
     return text
@@ -113,11 +113,11 @@ async def _read_through_parley(api_base: str) -> str:
     return "".join(pieces)
 
 
-def _print_costs(found: dict[str, list[float]]) -> int:
-    for name, costs in found.items():
-        print(f"{name:<24}{statistics.median(costs):>8.0f} µs CPU a token")
+def _print_costs(costs: dict[str, list[float]]) -> int:
+    for name, values in costs.items():
+        print(f"{name:<24}{statistics.median(values):>8.0f} µs CPU a token")
     ratio = statistics.median(
-        ours / bare for ours, bare in zip(found[THROUGH_PARLEY], found[BARE], strict=True)
+        ours / bare for ours, bare in zip(costs[THROUGH_PARLEY], costs[BARE], strict=True)
     )
     print(f"{'Parley over bare litellm':<24}{ratio:>8.2f} (at most {MAX_RATIO:.2f})")
     return 0 if ratio <= MAX_RATIO else 1

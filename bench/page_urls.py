@@ -1,5 +1,4 @@
-"""Every address that a browser can open, found from the URL configuration: a new page is walked
-by itself."""
+"""Find the URLs of all pages in the URL configuration, so that new pages are included."""
 
 from __future__ import annotations
 
@@ -16,21 +15,21 @@ from django.utils import timezone
 from apps.workspaces.models import Workspace
 
 EXCLUDED_PREFIXES = ("admin/", "api/", "healthz", "readyz", "csp-reports")
-"""Staff's pages and what programs ask: not the owner's dashboard."""
+"""URLs that are not pages for the members of a workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageUrl:
-    """Where a page is: what it is called, and its path."""
+    """Name and path of a page."""
 
     name: str
     path: str
 
 
 def page_urls(values: Mapping[str, str]) -> list[PageUrl]:
-    """Every address outside the admin and the API, with what it names filled in from `values`.
+    """Return every URL outside the admin and the API, with its parameters from `values`.
 
-    One whose names are not all among the values is left out, unless it is below a workspace.
+    URLs with other parameters are left out, unless they are below a workspace.
     """
     return list(_walk(get_resolver(), "", frozenset(), values))
 
@@ -42,10 +41,10 @@ def _walk(
         route = f"{prefix}{pattern.pattern}"
         if route.startswith(EXCLUDED_PREFIXES):
             continue
-        wanted = names | pattern.pattern.converters.keys()
+        parameters = names | pattern.pattern.converters.keys()
         if isinstance(pattern, URLResolver):
-            yield from _walk(pattern, route, wanted, values)
-        elif "(?P" not in route and (wanted <= values.keys() or "slug" in wanted):
+            yield from _walk(pattern, route, parameters, values)
+        elif "(?P" not in route and (parameters <= values.keys() or "slug" in parameters):
             with suppress(MissingRowError):
                 yield PageUrl(pattern.name or route, "/" + _filled(pattern, prefix, values))
 
@@ -58,14 +57,14 @@ _NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class MissingRowError(Exception):
-    """The workspace has nothing that an address could name: there is no such page of it yet."""
+    """The workspace has no row for a URL parameter, so the page does not exist yet."""
 
 
 class UrlArguments(dict[str, str]):
-    """What addresses below a workspace name, each the newest row of the workspace.
+    """Values of URL parameters below a workspace: by default, ids of its newest rows.
 
-    `chatbot_id` is the id of a Chatbot, and `key_id` that of an ApiKey: the table whose name ends
-    so. What is given goes before what would be found.
+    The model is the one whose name ends like the parameter: `chatbot_id` is the id of a Chatbot
+    and `key_id` that of an ApiKey. Arguments in `given` take precedence.
     """
 
     def __init__(self, workspace: Workspace, **given: str) -> None:
@@ -75,10 +74,10 @@ class UrlArguments(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         model = _model_of(name)
-        found = model._default_manager.filter(workspace=self._workspace)
-        row = found.order_by("-created_at", "-id").first()
+        rows = model._default_manager.filter(workspace=self._workspace)
+        row = rows.order_by("-created_at", "-id").first()
         if row is None:
-            raise MissingRowError(f"The workspace has no {model.__name__}, which {name} names.")
+            raise MissingRowError(f"The workspace has no {model.__name__} for {name}.")
         self[name] = str(row.pk)
         return self[name]
 
@@ -90,5 +89,5 @@ def _model_of(name: str) -> type[Model]:
         for model in apps.get_models()
         if model.__module__.startswith("apps.") and model.__name__.lower().endswith(stem)
     ]
-    assert models, f"No table is named like {name}: say what it is."
+    assert models, f"No model has a name for {name}; pass its value."
     return min(models, key=lambda model: len(model.__name__))

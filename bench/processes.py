@@ -1,66 +1,115 @@
-"""Processes of a benchmark: started, waited for, stopped, and what they have used."""
+"""Run the processes of a benchmark and measure their CPU and memory."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from local import ports
+from local.web import base_url, is_ready, web_command
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.2
+STOP_SECONDS = 20
+START_SECONDS = 180
 
 
 @contextmanager
 def run_process(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in the project's folder, its output in a file; stopped afterwards."""
+    """Run a program in the project's directory with its output in `log`; stop it afterwards."""
     with (
         log.open("wb") as output,
         subprocess.Popen(
             command, cwd=ROOT, env=environment or os.environ, stdout=output, stderr=output
-        ) as started,
+        ) as process,
     ):
         try:
-            yield started
+            yield process
         finally:
-            started.terminate()
+            process.terminate()
             try:
-                started.wait(timeout=10)
+                process.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                started.kill()
+                process.kill()
 
 
-def wait_until_listening(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Raises RuntimeError, with what the program said, when it ends instead, or takes minutes."""
-    for _ in range(1800):
-        if started.poll() is not None:
-            break
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port), timeout=1),
-        ):
+@dataclass(frozen=True)
+class WebServer:
+    """A running Parley web server."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return base_url(self.port)
+
+
+@contextmanager
+def run_web_server(
+    directory: Path, *, settings_module: str, workers: int = 1, database_url: str | None = None
+) -> Iterator[WebServer]:
+    """Run a Parley web server and wait until it is ready. Its log is in `directory`."""
+    port = free_port()
+    log = directory / f"web-{port}.log"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": settings_module,
+        "DATABASE_URL": database_url or os.environ["DATABASE_URL"],
+    }
+    with run_process(web_command(port=port, workers=workers), log, environment) as process:
+        _wait_until(lambda: is_ready(base_url(port)), process, log)
+        yield WebServer(port, process.pid)
+
+
+def free_port() -> int:
+    return next(ports.random_free_ports())
+
+
+def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the process accepts connections.
+
+    Raises RuntimeError, with the end of its log, if it exits or takes more than START_SECONDS.
+    """
+    _wait_until(lambda: _is_listening(port), process, log)
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if condition():
             return
         time.sleep(0.1)
-    raise RuntimeError(f"Nothing listens on {port}:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"The process did not start:\n{log.read_text()[-3000:]}")
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU that a process and its children have used so far."""
+    """Return the CPU seconds that a process and its children have used."""
     times = [one.cpu_times() for one in _process_tree(pid)]
     return sum(one.user + one.system for one in times)
 
 
 def memory_kib(pid: int) -> float:
-    """Resident memory of a process and its children."""
+    """Return the resident memory of a process and its children."""
     return sum(one.memory_info().rss for one in _process_tree(pid)) / 1024
 
 
@@ -70,7 +119,7 @@ def _process_tree(pid: int) -> list[psutil.Process]:
 
 
 class PeakMemory:
-    """The most memory that a process and its children have had inside the `with`, in KiB."""
+    """Sample the peak memory of a process and its children, in KiB, during the `with` block."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid

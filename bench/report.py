@@ -1,4 +1,4 @@
-"""The tables that `make bench` prints, and the files that it writes."""
+"""Print the results of `make bench` and write them to files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FIGURES = {
 
 
 def print_figures(rounds: Rounds) -> None:
-    """Every figure's median, place beside place."""
+    """Print the median of each figure, with a column for each server."""
     print(f"\n{'medians':<38}" + "".join(f"{name:>21}" for name in rounds))
     for figure, title in FIGURES.items():
         values = [median_of(rounds, name, figure) for name in rounds]
@@ -45,7 +45,7 @@ def print_figures(rounds: Rounds) -> None:
 
 
 def print_verdicts(found: Sequence[Verdict]) -> None:
-    """Every target, and whether it is met."""
+    """Print each target and whether it is met."""
     print(f"\n{'':<44}{'measured':>10}{'must':>10}{'aim':>8}")
     for one in found:
         must = f"{'≥' if one.more_is_better else '≤'} {_format_number(one.must)}"
@@ -56,20 +56,20 @@ def print_verdicts(found: Sequence[Verdict]) -> None:
 
 
 def write_results(rounds: Rounds, found: Sequence[Verdict], *, cores: int) -> None:
-    """results.json and results.svg, beside this file."""
+    """Write results.json and results.svg in this directory."""
     machine = {
         "cores": cores,
         "python": platform.python_version(),
         "load": [round(one, 2) for one in os.getloadavg()],
     }
-    told = [asdict(one) | {"is_met": one.is_met} for one in found]
-    written = {"machine": machine, "targets": told, "rounds": rounds}
-    RESULTS.write_text(json.dumps(written, indent=2) + "\n")
+    targets = [asdict(one) | {"is_met": one.is_met} for one in found]
+    results = {"machine": machine, "targets": targets, "rounds": rounds}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     CHART.write_text(draw_chart(rounds))
 
 
 def read_rounds(text: str) -> Rounds:
-    """The rounds in the text of a results.json."""
+    """Return the rounds in the text of a results.json."""
     rounds: Rounds = json.loads(text)["rounds"]
     return rounds
 

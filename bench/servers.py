@@ -1,32 +1,27 @@
-"""The servers that `make bench` measures, each with the same work: Parley, the floor and, from
-`run_litellm_proxy`, LiteLLM's proxy."""
+"""Run the servers that `make bench` compares: Parley and the floor.
+
+LiteLLM's proxy is in `litellm_proxy`.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from apps.accounts.models import User
 from apps.api_keys.queries import hash_secret
-from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
-from apps.chatbots.services import create_chatbot, create_language_model
-from apps.credits.services import grant
-from apps.workspaces.models import Workspace
-from apps.workspaces.services import create_workspace
 from bench.load import Target
-from bench.processes import run_process, wait_until_listening
+from bench.processes import free_port, run_process, run_web_server, wait_until_listening
 from bench.targets import FLOOR
+from bench.tenants import Tenant, create_tenant
 from local.web import web_command
-from tests.web_processes import free_port, start_web
 
 TOKENS, TOKENS_PER_SECOND = 100, 36.0
 MESSAGE = "Hello, how can you help me?"
@@ -34,10 +29,10 @@ MESSAGE = "Hello, how can you help me?"
 
 @dataclass(frozen=True)
 class Server:
-    """A server under test: its process, and where it takes each kind of turn.
+    """A server under test: its process, and the request for each kind of turn.
 
-    `json`: from a model that answers at once. `stream`: from one at its pace. `brief`: the same,
-    ten tokens long. `workers`: its web processes.
+    `json`: the model replies immediately. `stream`: it sends TOKENS_PER_SECOND. `brief`: the same,
+    but only ten tokens. `workers`: number of web processes.
     """
 
     name: str
@@ -49,49 +44,27 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """A workspace with credits, a key, and a chatbot for each of the fake server's models."""
+class BenchTenant:
+    """A tenant with a chatbot for each of the fake server's models."""
 
-    workspace: Workspace
-    key: str
-    chatbots: dict[str, Chatbot]
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
+    tenant: Tenant
+    chatbots: Mapping[str, Chatbot]
 
 
-def make_tenant(api_base: str) -> Tenant:
-    """A tenant whose models are the fake server's."""
-    name = f"bench-{secrets.token_hex(4)}"
-    owner = User.objects.create_user(f"{name}@example.com")
-    workspace = create_workspace(slug=name, owner=owner)
-    grant(workspace_id=workspace.id, credits=10_000_000, reason="benchmark")
-    _, key = issue_key(workspace=workspace, name=name)
-
-    def chatbot(model: str) -> Chatbot:
-        entry = create_language_model(
-            name=f"{name}-{model}",
-            litellm_model=f"openai/{model}",
-            api_base=api_base,
-            credits_per_reply=1,
-        )
-        return create_chatbot(
-            workspace=workspace,
-            name=model,
-            language_model=entry,
-            rate_limit_requests=10_000,
-            rate_limit_window_seconds=1,
-        )
-
+def create_bench_tenant(api_base: str) -> BenchTenant:
+    """Create a tenant whose models are the fake server's."""
+    tenant = create_tenant()
     models = ("at-once", "paced", "brief")
-    return Tenant(workspace, key, {model: chatbot(model) for model in models})
+    return BenchTenant(
+        tenant,
+        {model: tenant.create_chatbot(f"openai/{model}", api_base=api_base) for model in models},
+    )
 
 
 @contextmanager
-def run_fake_model(folder: Path) -> Iterator[str]:
-    """The fake model server; yields its api base."""
-    port, log = free_port(), folder / "upstream.log"
+def run_fake_model(directory: Path) -> Iterator[str]:
+    """Run the fake model server; yields its API base URL."""
+    port, log = free_port(), directory / "upstream.log"
     command = [sys.executable, "-m", "bench.fake_model", "--port", str(port)]
     command += ["--tokens", str(TOKENS), "--pace", str(TOKENS_PER_SECOND)]
     with run_process(command, log) as started:
@@ -105,17 +78,20 @@ def fake_model_target(api_base: str) -> Target:
 
 
 @contextmanager
-def run_parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> Iterator[Server]:
-    """Parley as it ships."""
-    with start_web(folder, workers=workers, DJANGO_SETTINGS_MODULE="config.settings.local") as web:
+def run_parley(
+    name: str, bench: BenchTenant, directory: Path, *, workers: int = 1
+) -> Iterator[Server]:
+    """Run Parley as it is deployed."""
+    settings_module = "config.settings.local"
+    with run_web_server(directory, settings_module=settings_module, workers=workers) as web:
 
         def target(model: str, *, stream: bool = True) -> Target:
-            url = f"{web.url}/api/v1/chatbots/{tenant.chatbots[model].id}/chat"
-            return Target(url, {"message": MESSAGE, "stream": stream}, tenant.headers)
+            url = f"{web.url}/api/v1/chatbots/{bench.chatbots[model].id}/chat"
+            return Target(url, {"message": MESSAGE, "stream": stream}, bench.tenant.headers)
 
         yield Server(
             name,
-            web.process.pid,
+            web.pid,
             target("at-once", stream=False),
             target("paced"),
             target("brief"),
@@ -124,15 +100,15 @@ def run_parley(name: str, tenant: Tenant, folder: Path, *, workers: int = 1) -> 
 
 
 @contextmanager
-def run_floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Server]:
-    """The least that does the same: see `bench/floor`."""
-    chatbot = tenant.chatbots["at-once"]
+def run_floor(bench: BenchTenant, api_base: str, directory: Path) -> Iterator[Server]:
+    """Run the minimal ASGI program of `bench/floor`."""
+    chatbot = bench.chatbots["at-once"]
     caller = {
-        "key_digest": hash_secret(tenant.key),
+        "key_digest": hash_secret(bench.tenant.api_key),
         "api_base": api_base,
         "chatbot_id": chatbot.id,
         "turn": {
-            "workspace_id": tenant.workspace.id,
+            "workspace_id": bench.tenant.workspace.id,
             "chatbot_id": chatbot.id,
             "model_name": chatbot.language_model.name,
             "credits_per_reply": 1,
@@ -141,7 +117,7 @@ def run_floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Server]:
             "credits_held": 1,
         },
     }
-    port, log = free_port(), folder / "floor.log"
+    port, log = free_port(), directory / "floor.log"
     command = web_command(port=port, workers=1)
     command[-1] = "bench.floor.app:application"
     environment = {
@@ -154,7 +130,7 @@ def run_floor(tenant: Tenant, api_base: str, folder: Path) -> Iterator[Server]:
 
         def target(model: str, *, stream: bool = True) -> Target:
             body = {"model": model, "message": MESSAGE, "stream": stream}
-            return Target(f"http://127.0.0.1:{port}/chat", body, tenant.headers)
+            return Target(f"http://127.0.0.1:{port}/chat", body, bench.tenant.headers)
 
         yield Server(
             FLOOR, started.pid, target("at-once", stream=False), target("paced"), target("brief")

@@ -82,16 +82,10 @@ def main() -> None:
 
 def create_workspace() -> dict[str, str]:
     """Create a workspace with credits and a chatbot; return the ids that a turn's row needs."""
-    from apps.chatbots.services import create_chatbot
-    from apps.credits.services import grant
-    from tests.factories import make_language_model, make_workspace
+    from bench.tenants import create_tenant
 
-    workspace = make_workspace()
-    grant(workspace_id=workspace.id, credits=10_000_000, reason="benchmark")
-    chatbot = create_chatbot(
-        workspace=workspace, name="bench", language_model=make_language_model()
-    )
-    return {"workspace_id": workspace.id, "chatbot_id": chatbot.id}
+    tenant = create_tenant()
+    return {"workspace_id": tenant.workspace.id, "chatbot_id": tenant.create_chatbot().id}
 
 
 def settle(database: psycopg.Connection, ids: dict[str, str], turns: int) -> float:

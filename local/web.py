@@ -54,7 +54,7 @@ def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
             env={"TURN_DRAIN_SECONDS": str(DRAIN_SECONDS), **env},
             stop_seconds=DRAIN_SECONDS + 5.0,
         ),
-        ready=lambda: _is_ready(base_url(port)),
+        ready=lambda: is_ready(base_url(port)),
         restarts=3,
     )
 
@@ -68,7 +68,8 @@ def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, 
     )
 
 
-def _is_ready(base: str) -> bool:
+def is_ready(base: str) -> bool:
+    """Return True if the web server's /readyz answers 200."""
     try:
         with urllib.request.urlopen(f"{base}/readyz", timeout=5) as response:  # noqa: S310
             return bool(response.status == 200)

@@ -1,4 +1,4 @@
-"""Compare ASGI servers (granian, uvicorn, daphne) on what a streaming chat service needs.
+"""Compare ASGI servers (granian, uvicorn, daphne) for a streaming chat service.
 
 Run from the repository's root, with this project's Python as the load client::
 
@@ -6,5 +6,5 @@ Run from the repository's root, with this project's Python as the load client::
 
 PATH is the Python of an environment that holds django, granian, uvicorn[standard], daphne and
 uvloop. Servers listen on 127.0.0.1 only, one at a time. The speed rounds are interleaved, so that
-a noisy machine disturbs every server alike: read the ratios before the absolute figures.
+noise on the machine affects all servers. The ratios are more reliable than the absolute figures.
 """

@@ -1,4 +1,4 @@
-"""The command line; see the package's docstring."""
+"""Command line; see the package's docstring."""
 
 import argparse
 import asyncio
@@ -19,22 +19,22 @@ DISCONNECTS = {
 }
 
 
-async def run_speed(flavours: list[ServerVariant], *, python: str, rounds: int) -> dict[str, Any]:
-    """Medians over interleaved rounds, each with its ratio to the first server's."""
-    found: dict[str, list[Figures]] = {flavour.name: [] for flavour in flavours}
+async def run_speed(variants: list[ServerVariant], *, python: str, rounds: int) -> dict[str, Any]:
+    """Return medians over interleaved rounds, with the ratio to the first server."""
+    found: dict[str, list[Figures]] = {variant.name: [] for variant in variants}
     for number in range(rounds):
-        for flavour in flavours if number % 2 == 0 else reversed(flavours):
+        for variant in variants if number % 2 == 0 else reversed(variants):
             figures: Figures = {}
-            async with run_server(flavour, python=python) as server:
+            async with run_server(variant, python=python) as server:
                 for measure in MEASUREMENTS:
                     figures |= await measure(server)
-            found[flavour.name].append(figures)
-            print(f"round {number + 1} {flavour.name}", flush=True)
-    return {name: summary(rounds_, found[flavours[0].name]) for name, rounds_ in found.items()}
+            found[variant.name].append(figures)
+            print(f"round {number + 1} {variant.name}", flush=True)
+    return {name: summary(rounds_, found[variants[0].name]) for name, rounds_ in found.items()}
 
 
 def summary(rounds: list[Figures], base: list[Figures]) -> dict[str, str]:
-    """Each figure's median, range, and median ratio to the base within the same round."""
+    """Format each figure's median, range and median ratio to `base` within the same round."""
     lines = {}
     for key in rounds[0]:
         values = [one[key] for one in rounds]
@@ -47,35 +47,35 @@ def summary(rounds: list[Figures], base: list[Figures]) -> dict[str, str]:
     return lines
 
 
-async def run_behaviour(flavour: ServerVariant, *, python: str) -> dict[str, Any]:
-    """Every check on one server."""
+async def run_behaviour(variant: ServerVariant, *, python: str) -> dict[str, Any]:
+    """Run every check on one server."""
     report: dict[str, Any] = {}
-    async with run_server(flavour, python=python) as server:
+    async with run_server(variant, python=python) as server:
         for name, (path, after) in DISCONNECTS.items():
             report[f"client leaves: {name}"] = await behaviour.check_disconnect(server, path, after)
-    for stop in behaviour.stop_scenarios(flavour):
-        report[f"stop: {stop.name}"] = await behaviour.check_stop(flavour, stop, python=python)
-    if flavour.workers:
-        report["workers"] = await behaviour.check_workers(flavour, python=python, extra=())
-    if flavour.module == "granian":
+    for stop in behaviour.stop_scenarios(variant):
+        report[f"stop: {stop.name}"] = await behaviour.check_stop(variant, stop, python=python)
+    if variant.workers:
+        report["workers"] = await behaviour.check_workers(variant, python=python, extra=())
+    if variant.module == "granian":
         respawn = ("--respawn-failed-workers",)
         report["workers, respawn"] = await behaviour.check_workers(
-            flavour, python=python, extra=respawn
+            variant, python=python, extra=respawn
         )
-        report["backpressure"] = await behaviour.check_backpressure(flavour, python=python)
+        report["backpressure"] = await behaviour.check_backpressure(variant, python=python)
     return report
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    flavours = [one for one in VARIANTS if options.server in one.name]
+    variants = [one for one in VARIANTS if options.server in one.name]
     report: dict[str, Any] = {}
     if options.only != "BEHAVIOUR":
-        report["speed"] = await run_speed(flavours, python=options.python, rounds=options.rounds)
+        report["speed"] = await run_speed(variants, python=options.python, rounds=options.rounds)
         show(report["speed"])
     if options.only != "SPEED":
-        for flavour in flavours:
-            report[flavour.name] = await run_behaviour(flavour, python=options.python)
-            show({flavour.name: report[flavour.name]})
+        for variant in variants:
+            report[variant.name] = await run_behaviour(variant, python=options.python)
+            show({variant.name: report[variant.name]})
     return report
 
 

@@ -1,7 +1,7 @@
-"""The application under test: a bare Django ASGI app, a WebSocket echo, and a lifespan.
+"""The application under test: a small Django ASGI app, a WebSocket echo, and a lifespan.
 
-What happens inside is appended to the file named by ``BENCH_EVENTS``, one JSON object a line,
-stamped with the machine-wide monotonic clock so that the load client can compare times.
+Events are appended to the file named by ``BENCH_EVENTS``, one JSON object a line, with the time of
+the machine-wide monotonic clock, so that the load client can compare times.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ open_streams = 0
 
 
 def record(event: str, **details: object) -> None:
-    """Append one event; a single short O_APPEND write, so workers do not mix their lines."""
+    """Append an event with one O_APPEND write, so that lines of several workers do not mix."""
     line = json.dumps({"event": event, "at": time.monotonic(), "pid": os.getpid(), **details})
     target = os.open(os.environ["BENCH_EVENTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(target, f"{line}\n".encode())
@@ -38,12 +38,12 @@ def record(event: str, **details: object) -> None:
 
 
 async def json_view(request: HttpRequest) -> HttpResponseBase:
-    """Answer at once; 503 once this worker has seen SIGTERM."""
+    """Respond immediately, with 503 after this worker has received SIGTERM."""
     return JsonResponse({"pid": os.getpid(), "text": TEXT}, status=503 if draining else 200)
 
 
 async def slow_view(request: HttpRequest) -> HttpResponseBase:
-    """Wait before the first byte, as a JSON chat does while its model talks."""
+    """Wait before the first byte, as a JSON chat request does."""
     try:
         await asyncio.sleep(float(request.GET["seconds"]))
     except asyncio.CancelledError:
@@ -82,7 +82,7 @@ async def sse_view(request: HttpRequest) -> HttpResponseBase:
 
 urlpatterns = [
     path("json", json_view),
-    path("kept/json", json_view),
+    path("reused/json", json_view),
     path("slow", slow_view),
     path("sse", sse_view),
 ]
@@ -101,7 +101,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402 (needs configure
 
 
 class ReusedThreadsHandler(ASGIHandler):
-    """Django with a kept thread lent to each request, where Django would make and join one."""
+    """ASGI handler that reuses threads, where Django creates and joins one per request."""
 
     free: ClassVar[list[ThreadPoolExecutor]] = []
 
@@ -119,19 +119,19 @@ reused_threads_handler = ReusedThreadsHandler()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Hand each connection to Django, the echo or the lifespan."""
+    """Dispatch to Django, the WebSocket echo or the lifespan handler."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
     elif scope["type"] == "websocket":
         await echo(receive, send)
-    elif scope["path"].startswith("/kept/"):
+    elif scope["path"].startswith("/reused/"):
         await reused_threads_handler(scope, receive, send)
     else:
         await handler(scope, receive, send)
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Record start and stop, and put our own SIGTERM handler in front of the server's."""
+    """Record start and stop, and install our SIGTERM handler before the server's."""
     await receive()
     record("lifespan.startup")
     if "BENCH_DRAIN_FIRST" in os.environ:
@@ -145,25 +145,25 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 def observe_sigterm() -> None:
-    """Learn of SIGTERM early; the server's own handler still runs, whichever way it was set.
+    """Record SIGTERM before the server's own handler runs.
 
-    A loop's ``add_signal_handler`` is fed by the wake-up descriptor, which ``signal.signal``
-    leaves in place; a plain handler is called from ours.
+    Handlers of ``loop.add_signal_handler`` use the wake-up descriptor, which ``signal.signal`` does
+    not change. A plain handler is called by ours.
     """
-    before = signal.getsignal(signal.SIGTERM)
+    previous = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
         global draining
         draining = True
         record("sigterm")
-        if callable(before):
-            before(number, frame)
+        if callable(previous):
+            previous(number, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def drain_first() -> None:
-    """Take SIGTERM from the server: refuse new work, let streams end, then pass it on as SIGINT."""
+    """Handle SIGTERM instead of the server: wait for streams to end, then send SIGINT."""
     global draining
     draining = True
     record("sigterm")
@@ -174,7 +174,7 @@ def drain_first() -> None:
 
 
 async def echo(receive: Receive, send: Send) -> None:
-    """Send every text message back until the client leaves."""
+    """Send every text message back until the client disconnects."""
     await receive()
     await send({"type": "websocket.accept"})
     record("started")

@@ -1,4 +1,4 @@
-"""The checks that are not about speed: leaving clients, stopping, several workers."""
+"""Checks of disconnecting clients, of stopping, and of several workers."""
 
 import asyncio
 import os
@@ -18,8 +18,8 @@ Report = dict[str, Any]
 
 
 async def check_disconnect(server: RunningServer, path: str, after: float) -> Report:
-    """How views end, and how soon, once their clients have gone."""
-    seen = len(server.events("ended"))
+    """Report how and how soon views end after their clients disconnect."""
+    before = len(server.events("ended"))
     async with session() as client:
 
         async def open_and_leave() -> float:
@@ -29,27 +29,27 @@ async def check_disconnect(server: RunningServer, path: str, after: float) -> Re
             await asyncio.gather(task, return_exceptions=True)
             return time.monotonic()
 
-        left = min(await asyncio.gather(*(open_and_leave() for _ in range(STREAMS))))
-        ended = (await server.wait_for("ended", seen + STREAMS, 8))[seen:]
-    took = [(one["at"] - left) * 1000 for one in ended] or [float("nan")]
+        left_at = min(await asyncio.gather(*(open_and_leave() for _ in range(STREAMS))))
+        ended = (await server.wait_for("ended", before + STREAMS, 8))[before:]
+    milliseconds = [(one["at"] - left_at) * 1000 for one in ended] or [float("nan")]
     return {
         "ended": f"{len(ended)}/{STREAMS}",
         "how": dict(Counter(one["how"] for one in ended)),
-        "ms p50": round(percentile(took, 0.5), 1),
-        "ms max": round(max(took), 1),
+        "ms p50": round(percentile(milliseconds, 0.5), 1),
+        "ms max": round(max(milliseconds), 1),
     }
 
 
 async def read_some(client: aiohttp.ClientSession, url: str) -> None:
     """Read until cancelled; aiohttp then closes the connection."""
-    async with client.get(url) as answer:
-        async for _ in answer.content:
+    async with client.get(url) as response:
+        async for _ in response.content:
             pass
 
 
 @dataclass
 class StopScenario:
-    """What a stopping server is doing when SIGTERM comes."""
+    """The work and options of a server when it receives SIGTERM."""
 
     name: str
     count: int
@@ -60,17 +60,17 @@ class StopScenario:
     probes: list[tuple[float, str, str]] = field(default_factory=list)
 
 
-async def check_stop(flavour: ServerVariant, stop: StopScenario, *, python: str) -> Report:
-    """Send SIGTERM with streams in flight; tell what ended whole and in which order."""
+async def check_stop(variant: ServerVariant, stop: StopScenario, *, python: str) -> Report:
+    """Send SIGTERM during streams; report what completed and in which order."""
     async with (
-        run_server(flavour, python=python, extra=stop.extra, env=stop.env) as server,
+        run_server(variant, python=python, extra=stop.extra, env=stop.env) as server,
         session() as client,
     ):
         url = f"{server.base}/sse?count={stop.count}&interval=0.03"
         streams = [asyncio.create_task(is_stream_complete(client, url)) for _ in range(STREAMS)]
         sockets = [await client.ws_connect(f"{server.base}/ws") for _ in range(stop.sockets)]
-        kept = session()
-        await probe(kept, server.base)
+        reused = session()
+        await probe(reused, server.base)
         await asyncio.sleep(1)
         server.tree()
         at = time.monotonic()
@@ -78,44 +78,44 @@ async def check_stop(flavour: ServerVariant, stop: StopScenario, *, python: str)
             os.killpg(server.process.pid, signal.SIGTERM)
         else:
             server.process.send_signal(signal.SIGTERM)
-        prober = asyncio.create_task(keep_probing(stop, server, kept, at))
+        prober = asyncio.create_task(keep_probing(stop, server, reused, at))
         exited = await server.wait_exit(20)
         whole = sum(await asyncio.gather(*streams)) if exited else -1
         prober.cancel()
         await asyncio.gather(prober, return_exceptions=True)
         for ws in sockets:
             await ws.close()
-        await kept.close()
+        await reused.close()
         return stop_report(server, stop, at, exited, whole)
 
 
 async def is_stream_complete(client: aiohttp.ClientSession, url: str) -> bool:
     try:
-        async with client.get(url) as answer:
-            return (await answer.read()).endswith(b"data: [DONE]\n\n")
+        async with client.get(url) as response:
+            return (await response.read()).endswith(b"data: [DONE]\n\n")
     except (aiohttp.ClientError, OSError):
         return False
 
 
 async def keep_probing(
-    stop: StopScenario, server: RunningServer, kept: aiohttp.ClientSession, at: float
+    stop: StopScenario, server: RunningServer, reused: aiohttp.ClientSession, at: float
 ) -> None:
-    """Ask on a kept and on a new connection, every tenth of a second."""
+    """Send a request on a reused and on a new connection every tenth of a second."""
     while True:
         before = (time.monotonic() - at) * 1000
         async with session() as fresh:
             stop.probes.append((before, "new", await probe(fresh, server.base)))
-        stop.probes.append((before, "kept", await probe(kept, server.base)))
+        stop.probes.append((before, "reused", await probe(reused, server.base)))
         await asyncio.sleep(0.1)
 
 
 async def probe(client: aiohttp.ClientSession, base: str) -> str:
-    """The outcome of one small request, in a word."""
+    """Send one small request and return its outcome: a status or a word."""
     try:
         limit = aiohttp.ClientTimeout(total=0.5)
-        async with client.get(f"{base}/json", timeout=limit) as answer:
-            await answer.read()
-            return str(answer.status)
+        async with client.get(f"{base}/json", timeout=limit) as response:
+            await response.read()
+            return str(response.status)
     except TimeoutError:
         return "hangs"
     except aiohttp.ClientConnectorError:
@@ -133,7 +133,7 @@ def stop_report(
 
     outcomes = {
         kind: dict(Counter(found for _, which, found in stop.probes if which == kind))
-        for kind in ("new", "kept")
+        for kind in ("new", "reused")
     }
     return {
         "whole": f"{whole}/{STREAMS}",
@@ -149,24 +149,24 @@ def stop_report(
 
 
 def ended_after_shutdown(server: RunningServer) -> int:
-    """How many streams a worker was still sending when it was told to shut down."""
-    told = {one["pid"]: one["at"] for one in server.events("lifespan.shutdown")}
-    return sum(one["at"] > told.get(one["pid"], one["at"]) for one in server.events("ended"))
+    """Return the number of streams that ended after their worker's lifespan.shutdown."""
+    shutdowns = {one["pid"]: one["at"] for one in server.events("lifespan.shutdown")}
+    return sum(one["at"] > shutdowns.get(one["pid"], one["at"]) for one in server.events("ended"))
 
 
-def stop_scenarios(flavour: ServerVariant) -> list[StopScenario]:
-    """The stops to try. 100 chunks outlast SIGTERM by 2 s, 400 by 11 s."""
-    limit = (flavour.stop_option, "3") if flavour.stop_option else ()
-    long = (flavour.stop_option, "8") if flavour.stop_option else ()
+def stop_scenarios(variant: ServerVariant) -> list[StopScenario]:
+    """Return the scenarios. 100 chunks outlast SIGTERM by 2 s, 400 by 11 s."""
+    limit = (variant.stop_option, "3") if variant.stop_option else ()
+    long = (variant.stop_option, "8") if variant.stop_option else ()
     found = [StopScenario("default", 100), StopScenario("whole group", 100, whole_group=True)]
-    if flavour.stop_option:
+    if variant.stop_option:
         found += [
             StopScenario("limit 8 s", 100, long),
             StopScenario("limit 3 s, longer streams", 400, limit),
             StopScenario("own drain first, limit 8 s", 100, long, env={"BENCH_DRAIN_FIRST": "1"}),
             StopScenario("idle WebSockets, limit 8 s", 100, long, sockets=3),
         ]
-    if flavour.workers:
+    if variant.workers:
         two = (*long, "--workers", "2")
         found += [
             StopScenario("two workers, limit 8 s", 100, two),
@@ -175,16 +175,16 @@ def stop_scenarios(flavour: ServerVariant) -> list[StopScenario]:
     return found
 
 
-async def check_workers(flavour: ServerVariant, *, python: str, extra: tuple[str, ...]) -> Report:
-    """Who answers with two workers, and what the loss of one does."""
+async def check_workers(variant: ServerVariant, *, python: str, extra: tuple[str, ...]) -> Report:
+    """Report how two workers share connections, and what happens when one is killed."""
     extra = ("--workers", "2", *extra)
-    async with run_server(flavour, python=python, extra=extra) as server, session() as client:
+    async with run_server(variant, python=python, extra=extra) as server, session() as client:
         await server.wait_for("lifespan.startup", 2, 10)
         answers = [await fresh_pid(server) for _ in range(100)]
         url = f"{server.base}/sse?count=2&interval=0.5"
         streams = await asyncio.gather(*(client.get(url) for _ in range(IDLE_STREAMS)))
-        held = Counter(answer.headers["X-Pid"] for answer in streams)
-        await asyncio.gather(*(answer.read() for answer in streams))
+        held = Counter(response.headers["X-Pid"] for response in streams)
+        await asyncio.gather(*(response.read() for response in streams))
         server.tree()
         os.kill(answers[0], signal.SIGKILL)
         await asyncio.sleep(6)
@@ -198,14 +198,14 @@ async def check_workers(flavour: ServerVariant, *, python: str, extra: tuple[str
 
 
 async def fresh_pid(server: RunningServer) -> int:
-    async with session() as client, client.get(f"{server.base}/json") as answer:
-        return int((await answer.json())["pid"])
+    async with session() as client, client.get(f"{server.base}/json") as response:
+        return int((await response.json())["pid"])
 
 
-async def check_backpressure(flavour: ServerVariant, *, python: str) -> Report:
-    """Whether open streams use up granian's --backpressure."""
+async def check_backpressure(variant: ServerVariant, *, python: str) -> Report:
+    """Report whether open streams count towards granian's --backpressure."""
     extra = ("--backpressure", "4")
-    async with run_server(flavour, python=python, extra=extra) as server, session() as client:
+    async with run_server(variant, python=python, extra=extra) as server, session() as client:
         url = f"{server.base}/sse?count=2&interval=3"
         streams = [asyncio.create_task(is_stream_complete(client, url)) for _ in range(4)]
         await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Start, watch and stop one server under test."""
+"""Start, observe and stop a server under test."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ APP = "bench.asgi_servers.app:application"
 
 @dataclass(frozen=True)
 class ServerVariant:
-    """A server with its options, and how its command line asks for other things."""
+    """A server with its options, and the names of its command-line options."""
 
     name: str
     module: str
@@ -62,7 +62,7 @@ VARIANTS = [
 
 
 class RunningServer:
-    """A started server: its address, its process tree and the events of its application."""
+    """A started server: its URL, its process tree and the events of its application."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, events: Path) -> None:
         self.process = process
@@ -72,7 +72,7 @@ class RunningServer:
         self._known: dict[int, psutil.Process] = {}
 
     def tree(self) -> list[psutil.Process]:
-        """The server's processes; kept, so that CPU times are read from the same objects."""
+        """Return the server's processes, as the same objects each time, to compare CPU times."""
         top = psutil.Process(self.process.pid)
         for one in (top, *top.children(recursive=True)):
             self._known.setdefault(one.pid, one)
@@ -82,7 +82,7 @@ class RunningServer:
         return sum(t.user + t.system for t in (one.cpu_times() for one in self.tree()))
 
     def memory_kib(self) -> float:
-        """Memory that belongs to the server's processes alone."""
+        """Return the memory that is not shared with other processes."""
         return sum(float(one.memory_full_info().uss) for one in self.tree()) / 1024
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ class RunningServer:
         return [one for one in found if kind is None or one["event"] == kind]
 
     async def wait_for(self, kind: str, count: int, seconds: float) -> list[dict[str, Any]]:
-        """The events of a kind, once there are ``count`` of them or the time is up."""
+        """Wait for ``count`` events of a kind and return them, or those after the timeout."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             if len(found := self.events(kind)) >= count:
@@ -100,7 +100,7 @@ class RunningServer:
         return self.events(kind)
 
     async def wait_exit(self, seconds: float) -> float | None:
-        """The time of the exit, or None when it has not come within ``seconds``."""
+        """Wait for the exit and return its time, or None after ``seconds``."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             if self.process.poll() is not None:
@@ -111,16 +111,16 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def run_server(
-    flavour: ServerVariant,
+    variant: ServerVariant,
     *,
     python: str,
     extra: tuple[str, ...] = (),
     env: dict[str, str] | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """Run a server for the length of the block."""
+    """Run a server during the block."""
     with tempfile.TemporaryDirectory() as folder:
         events, port = Path(folder) / "events", free_port()
-        command = flavour.command(python=python, port=port, extra=extra)
+        command = variant.command(python=python, port=port, extra=extra)
         server = RunningServer(
             start_process(command, {"BENCH_EVENTS": str(events), **(env or {})}), port, events
         )
@@ -132,7 +132,7 @@ async def run_server(
 
 
 def start_process(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start the server in a process group of its own, so that a group signal stays inside."""
+    """Start the server in its own process group, so that a group signal does not reach us."""
     return subprocess.Popen(
         command,
         env={**os.environ, **env},
@@ -150,7 +150,7 @@ def free_port() -> int:
 
 
 async def wait_until_listening(server: RunningServer) -> None:
-    """Wait until the server accepts; a server that cannot start ends the run."""
+    """Wait until the server accepts connections. Raises RuntimeError if it does not start."""
     limit = time.monotonic() + 20
     while time.monotonic() < limit and server.process.poll() is None:
         try:
@@ -164,11 +164,11 @@ async def wait_until_listening(server: RunningServer) -> None:
 
 
 def stop_server(server: RunningServer) -> None:
-    """End what is left of the server's own processes."""
+    """Stop the server and kill its remaining processes."""
     if server.process.poll() is None:
-        left = server.tree()
+        processes = server.tree()
         server.process.send_signal(signal.SIGTERM)
-        psutil.wait_procs(left, timeout=2)
+        psutil.wait_procs(processes, timeout=2)
     for one in list(server._known.values()):
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()

@@ -1,4 +1,4 @@
-"""The speed measurements. Each returns figures by name for one server in one round."""
+"""Speed measurements. Each returns figures by name for one server in one round."""
 
 import asyncio
 import json
@@ -31,37 +31,39 @@ def percentile(values: list[float], share: float) -> float:
 
 
 async def measure_json(server: RunningServer) -> Figures:
-    """Small JSON answers, from Django as it comes."""
+    """Measure small JSON responses of Django's own handler."""
     return await measure_requests(server, "/json", "json")
 
 
 async def measure_reused_threads_json(server: RunningServer) -> Figures:
-    """The same, with kept threads lent to the requests."""
-    return await measure_requests(server, "/kept/json", "kept-thread json")
+    """Measure small JSON responses of the handler that reuses threads."""
+    return await measure_requests(server, "/reused/json", "reused-thread json")
 
 
 async def measure_requests(server: RunningServer, path: str, name: str) -> Figures:
-    """Ask over kept connections, as fast as the server answers."""
+    """Send requests on reused connections as fast as the server responds."""
     async with session() as client:
 
-        async def ask(until: float) -> int:
+        async def send_requests(until: float) -> int:
             done = 0
             while time.monotonic() < until:
-                async with client.get(f"{server.base}{path}") as answer:
-                    await answer.read()
+                async with client.get(f"{server.base}{path}") as response:
+                    await response.read()
                 done += 1
             return done
 
-        async def all_ask(seconds: float) -> int:
+        async def run_clients(seconds: float) -> int:
             until = time.monotonic() + seconds
-            return sum(await asyncio.gather(*(ask(until) for _ in range(JSON_CONNECTIONS))))
+            return sum(
+                await asyncio.gather(*(send_requests(until) for _ in range(JSON_CONNECTIONS)))
+            )
 
-        await all_ask(0.4)
+        await run_clients(0.4)  # warm up
         cpu, start = server.cpu_seconds(), time.monotonic()
-        done = await all_ask(JSON_SECONDS)
-        spent = time.monotonic() - start
+        done = await run_clients(JSON_SECONDS)
+        seconds = time.monotonic() - start
     return {
-        f"{name} requests/s": done / spent,
+        f"{name} requests/s": done / seconds,
         f"{name} CPU ms/request": (server.cpu_seconds() - cpu) * 1000 / done,
     }
 
@@ -69,13 +71,13 @@ async def measure_requests(server: RunningServer, path: str, name: str) -> Figur
 async def read_stream(
     client: aiohttp.ClientSession, server: RunningServer
 ) -> tuple[list[float], ...]:
-    """The gaps between one stream's chunks and how late each arrived, in ms."""
+    """Return the gaps between a stream's chunks and the delay of each, in ms."""
     gaps: list[float] = []
     lags: list[float] = []
     last = 0.0
     url = f"{server.base}/sse?count={CHUNKS}&interval={INTERVAL}"
-    async with client.get(url) as answer:
-        async for line in answer.content:
+    async with client.get(url) as response:
+        async for line in response.content:
             now = time.monotonic()
             if not line.startswith(b"data: {"):
                 continue
@@ -89,7 +91,7 @@ async def read_stream(
 
 
 async def measure_sse(server: RunningServer) -> Figures:
-    """Many streams at once at the pace of a model."""
+    """Measure concurrent streams at the pace of a model."""
     async with session() as client:
         cpu = server.cpu_seconds()
         streams = await asyncio.gather(*(read_stream(client, server) for _ in range(STREAMS)))
@@ -105,26 +107,26 @@ async def measure_sse(server: RunningServer) -> Figures:
 
 
 async def measure_memory(server: RunningServer) -> Figures:
-    """What one more open stream holds."""
+    """Measure the memory of an open stream."""
     async with session() as client:
         before, url = server.memory_kib(), f"{server.base}/sse?count=3&interval=30"
         answers = await asyncio.gather(*(client.get(url) for _ in range(IDLE_STREAMS)))
-        await asyncio.gather(*(answer.content.readline() for answer in answers))
-        held = server.memory_kib() - before
-        for answer in answers:
-            answer.close()
-    return {"memory KiB/stream": held / IDLE_STREAMS, "memory MiB idle": before / 1024}
+        await asyncio.gather(*(response.content.readline() for response in answers))
+        used = server.memory_kib() - before
+        for response in answers:
+            response.close()
+    return {"memory KiB/stream": used / IDLE_STREAMS, "memory MiB idle": before / 1024}
 
 
 async def measure_websocket(server: RunningServer) -> Figures:
-    """Echoes, one message in flight on each of a few sockets."""
+    """Measure echoes, with one message at a time on each socket."""
     async with session() as client:
-        together = asyncio.Barrier(SOCKETS)
+        barrier = asyncio.Barrier(SOCKETS)
 
         async def talk() -> list[float]:
             times = []
             async with client.ws_connect(f"{server.base}/ws") as ws:
-                await together.wait()
+                await barrier.wait()
                 for _ in range(MESSAGES):
                     start = time.monotonic()
                     await ws.send_str("hello")

@@ -1,1 +1,1 @@
-"""The least that a turn can cost: see `app.py`."""
+"""The minimal program that runs a turn, as a lower bound for its cost: see `app.py`."""

@@ -1,8 +1,8 @@
-"""The floor: the smallest hand-written ASGI program that does what a turn needs.
+"""The floor: a minimal ASGI program that runs turns, as a lower bound for the cost of a turn.
 
-The very SQL of Parley's turns with its group commit, its Redis script and one call of the model;
-no Django, no DRF, no checks, no errors, no log. One key and one chatbot, given in the environment.
-What Parley costs above this is what its promises cost.
+It uses the SQL of Parley's turns with the same batching, the same Redis script, and calls the
+model. It has no Django, validation, error handling or logging. Its API key and its chatbot are in
+the environment. What Parley costs more is the cost of its features.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HEADERS_SSE = [(b"content-type", b"text/event-stream")]
 
 
 class Connections:
-    """What the process keeps: connections."""
+    """Connections and batchers of this process."""
 
     async def open(self) -> None:
         options = {"autocommit": True, "options": "-c plan_cache_mode=force_generic_plan"}
@@ -54,7 +54,7 @@ connections = Connections()
 async def application(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Send
 ) -> None:
-    """The ASGI program."""
+    """The ASGI application."""
     if scope["type"] == "lifespan":
         await receive()
         await connections.open()
@@ -62,7 +62,7 @@ async def application(
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    asked = json.loads((await receive())["body"])
+    request = json.loads((await receive())["body"])
     headers = dict(scope["headers"])
     secret = headers[b"authorization"].removeprefix(b"Bearer ")
     if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
@@ -70,14 +70,14 @@ async def application(
     await connections.admit(
         [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
     )
-    turn = await _open(asked["message"])
-    await (_respond_stream if asked["stream"] else _respond_json)(turn, asked, send)
+    turn = await _open(request["message"])
+    await (_respond_stream if request["stream"] else _respond_json)(turn, request, send)
 
 
-async def _respond_json(turn: Message, asked: Message, send: Send) -> None:
+async def _respond_json(turn: Message, request: Message, send: Send) -> None:
     text = ""
-    async for piece in _stream_model(asked):
-        text += piece
+    async for delta in _stream_model(request):
+        text += delta
     balance = await _settle(turn, text)
     data = {"response": text, "turnId": turn["id"], "credits": {"balance": balance}}
     body = json.dumps({"success": True, "data": data}).encode()
@@ -85,28 +85,28 @@ async def _respond_json(turn: Message, asked: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _respond_stream(turn: Message, asked: Message, send: Send) -> None:
+async def _respond_stream(turn: Message, request: Message, send: Send) -> None:
     text = ""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS_SSE})
-    async for piece in _stream_model(asked):
-        text += piece
-        frame = f"event: message.delta\ndata: {json.dumps({'delta': piece})}\n\n".encode()
+    async for delta in _stream_model(request):
+        text += delta
+        frame = f"event: message.delta\ndata: {json.dumps({'delta': delta})}\n\n".encode()
         await send({"type": "http.response.body", "body": frame, "more_body": True})
     balance = await _settle(turn, text)
     last = f"data: {json.dumps({'response': text, 'balance': balance})}\n\ndata: [DONE]\n\n"
     await send({"type": "http.response.body", "body": last.encode()})
 
 
-async def _stream_model(asked: Message) -> Any:
+async def _stream_model(request: Message) -> Any:
     body = {
-        "model": asked["model"],
-        "messages": [{"role": "user", "content": asked["message"]}],
+        "model": request["model"],
+        "messages": [{"role": "user", "content": request["message"]}],
         "stream": True,
     }
     async with connections.model.post(
         f"{CALLER['api_base']}/chat/completions", json=body
-    ) as answer:
-        async for line in answer.content:
+    ) as response:
+        async for line in response.content:
             if line.startswith(b"data: {"):
                 choices = json.loads(line[6:])["choices"]
                 if choices and (text := choices[0]["delta"].get("content")):
@@ -148,13 +148,13 @@ async def _settle(turn: Message, text: str) -> int:
 
 
 def _execute_batch(statement: str) -> Callable[[Sequence[Message]], Awaitable[Sequence[Any]]]:
-    async def write(rows: Sequence[Message]) -> Sequence[Any]:
+    async def execute(rows: Sequence[Message]) -> Sequence[Any]:
         numbered = json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
         async with connections.database.connection() as connection:
             cursor = await connection.execute(statement, [numbered], prepare=True)
             return sorted(await cursor.fetchall())
 
-    return write
+    return execute
 
 
 def _new_id() -> str:

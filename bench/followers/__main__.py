@@ -1,9 +1,9 @@
-"""`python -m bench.followers`: what followers cost a turn, as ratios in one run.
+"""`python -m bench.followers`: measure what followers of a turn cost.
 
-Two web processes. A turn runs on the first, at 50 words a second; nobody, 50 or 500 follow it as
-server-sent events, half of them on each process, in turns, so that a noisy machine is fair to all.
-What is measured begins when all of them have connected. Then 500 WebSockets that are idle, and
-500 that follow a turn and read nothing. Model and readers live in processes of their own.
+A turn runs on the first of two web processes, at 50 words a second. 0, 50 or 500 clients follow it
+as server-sent events, half of them on each process, in alternating rounds. The measurement starts
+when all have connected. Afterwards the memory of 500 idle WebSockets is measured, and of 500 that
+follow a turn and read nothing. Model and readers run in separate processes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ ROUNDS = 3
 WORDS = 900
 SECONDS_PER_WORD = 0.02
 MEASURED_WORDS = 200
-"""Words of each turn that are measured, once all have connected."""
+"""Words of each turn that are measured after all followers have connected."""
 SOCKETS = 500
 FOLLOWER_COUNTS = (0, 50, 500)
 RESULTS = Path(__file__).parent / "results.json"
@@ -37,9 +38,11 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class TurnFigures:
-    """One turn with its followers: how many of them got every frame, the gaps between the opener's
-    words in ms, CPU in ms a second of the turn, memory in MiB above what it was before, and calls
-    of Redis a word; here is the turn's own process."""
+    """Figures of one turn. `here` is the turn's own web process, `there` the other one.
+
+    `whole`: followers that received every frame. `p50`, `p99`: gaps between words in ms, for the
+    client that started the turn. `cpu_*`: ms per second of the turn. `memory_*`: growth in MiB.
+    """
 
     followers: int
     whole: int
@@ -53,24 +56,32 @@ class TurnFigures:
 
 
 class FollowerBenchmark:
-    """The tenant, the two web processes, and what can be asked of them."""
+    """A tenant, two web processes, and the measurements."""
 
     def __init__(self, stack: ExitStack) -> None:
         import redis
         from django.conf import settings
 
-        from bench.tenants import new_tenant
-        from tests.web_processes import start_web
+        from bench.processes import run_web_server
+        from bench.tenants import create_tenant
 
         api_base = stack.enter_context(run_paced_model())
-        self.chatbot_id, self.key, folder = new_tenant(stack, "openai/paced", api_base=api_base)
-        self.webs = [stack.enter_context(start_web(folder)) for _ in range(2)]
+        tenant = create_tenant()
+        chatbot = tenant.create_chatbot("openai/paced", api_base=api_base, max_reply_tokens=4096)
+        self.chatbot_id = chatbot.id
+        self.api_key = tenant.api_key
+        self.headers = tenant.headers
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        settings_module = "config.settings.test"
+        self.webs = [
+            stack.enter_context(run_web_server(directory, settings_module=settings_module))
+            for _ in range(2)
+        ]
         self.redis = redis.Redis.from_url(settings.REDIS_URL)
-        self.headers = {"Authorization": f"Bearer {self.key}"}
 
     def servers(self) -> list[psutil.Process]:
-        """The workers, which do the work of each web process."""
-        return [psutil.Process(web.process.pid).children()[0] for web in self.webs]
+        """Return the worker process of each web server."""
+        return [psutil.Process(web.pid).children()[0] for web in self.webs]
 
     def chatbot_url(self, at: int) -> str:
         return f"http://127.0.0.1:{self.webs[at].port}/api/v1/chatbots/{self.chatbot_id}"
@@ -84,12 +95,12 @@ class FollowerBenchmark:
 
     @contextmanager
     def run_readers(
-        self, kind: str, count: int, addresses: list[str], turn_id: str = ""
+        self, kind: str, count: int, urls: list[str], turn_id: str = ""
     ) -> Iterator[subprocess.Popen[str]]:
-        """Readers in a process of their own, connected."""
+        """Run connected readers in a separate process."""
         command = [sys.executable, "-m", "bench.followers.readers", kind, str(count)]
         with subprocess.Popen(
-            [*command, ",".join(addresses), self.key, turn_id],
+            [*command, ",".join(urls), self.api_key, turn_id],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -104,25 +115,27 @@ class FollowerBenchmark:
         return [server.memory_info().rss for server in self.servers()]
 
     def measure_turn(self, followers: int) -> TurnFigures:
-        """Run one turn with so many followers."""
+        """Run one turn with this number of followers."""
         memory = self.memory_bytes()
         with ExitStack() as stack:
-            opener = stack.enter_context(self.open_turn())
+            reader = stack.enter_context(self.open_turn())
             if followers:
                 streams = [
-                    f"{self.chatbot_url(at)}/turns/{opener.turn_id}/stream" for at in range(2)
+                    f"{self.chatbot_url(at)}/turns/{reader.turn_id}/stream" for at in range(2)
                 ]
                 readers = stack.enter_context(self.run_readers("sse", followers, streams))
-            first = opener.word_count()
+            first = reader.word_count()
             calls, cpu = self.redis_calls(), [cpu_seconds(server) for server in self.servers()]
-            moments = opener.wait_for_times(first, MEASURED_WORDS)
-            seconds = moments[-1] - moments[0]
-            used = [cpu_seconds(s) - was for s, was in zip(self.servers(), cpu, strict=True)]
-            grown = [now - was for now, was in zip(self.memory_bytes(), memory, strict=True)]
+            times = reader.wait_for_times(first, MEASURED_WORDS)
+            seconds = times[-1] - times[0]
+            used = [cpu_seconds(s) - before for s, before in zip(self.servers(), cpu, strict=True)]
+            growth = [
+                after - before for after, before in zip(self.memory_bytes(), memory, strict=True)
+            ]
             calls = self.redis_calls() - calls
-            opener.join()
+            reader.join()
             whole = int(readers.stdout.readline()) if followers and readers.stdout else 0
-        gaps = sorted((after - before) * 1000 for before, after in pairwise(moments))
+        gaps = sorted((after - before) * 1000 for before, after in pairwise(times))
         return TurnFigures(
             followers,
             whole,
@@ -130,44 +143,46 @@ class FollowerBenchmark:
             gaps[int(len(gaps) * 0.99)],
             1000 * used[0] / seconds,
             1000 * used[1] / seconds,
-            grown[0] / MIB,
-            grown[1] / MIB,
+            growth[0] / MIB,
+            growth[1] / MIB,
             calls / MEASURED_WORDS,
         )
 
     @contextmanager
     def open_turn(self) -> Iterator[TurnReader]:
-        """The caller who opens a turn on the first process, reading."""
+        """Start a turn on the first web process and read it in a thread."""
         body = {"message": "count", "stream": True}
         with httpx.stream(
             "POST", f"{self.chatbot_url(0)}/chat", json=body, headers=self.headers, timeout=60
         ) as response:
-            opener = TurnReader(response)
-            yield opener
-            opener.join()
+            reader = TurnReader(response)
+            yield reader
+            reader.join()
 
     def measure_sockets(self) -> dict[str, list[float]]:
-        """KiB that each open WebSocket takes, in each process: 500 that are idle, then 500 more
-        that follow a turn and read nothing."""
-        addresses = [self.websocket_url(at) for at in range(2)]
+        """Return KiB per open WebSocket in each web process, by kind.
+
+        First for SOCKETS idle ones, then for as many that follow a turn and read nothing.
+        """
+        urls = [self.websocket_url(at) for at in range(2)]
         before = self.memory_bytes()
-        with self.run_readers("idle", SOCKETS, addresses):
+        with self.run_readers("idle", SOCKETS, urls):
             idle = self.memory_bytes()
             with (
-                self.open_turn() as opener,
-                self.run_readers("socket", SOCKETS, addresses, opener.turn_id),
+                self.open_turn() as reader,
+                self.run_readers("socket", SOCKETS, urls, reader.turn_id),
             ):
-                opener.join()
+                reader.join()
                 slow = self.memory_bytes()
         each = 1024 * SOCKETS / 2
         return {
-            "idle": [(now - was) / each for now, was in zip(idle, before, strict=True)],
-            "slow": [(now - was) / each for now, was in zip(slow, idle, strict=True)],
+            "idle": [(after - start) / each for after, start in zip(idle, before, strict=True)],
+            "slow": [(after - start) / each for after, start in zip(slow, idle, strict=True)],
         }
 
 
 class TurnReader(threading.Thread):
-    """Reads a turn to its end, and keeps the moment of each word."""
+    """Reads a turn to its end and records the time of each word."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(daemon=True)
@@ -183,11 +198,11 @@ class TurnReader(threading.Thread):
                 self._times.append(time.perf_counter())
 
     def word_count(self) -> int:
-        """How many words have come."""
+        """Return the number of received words."""
         return len(self._times)
 
     def wait_for_times(self, first: int, count: int) -> list[float]:
-        """The moments of so many words from this one on, once they have come."""
+        """Wait for `count` words from number `first` on and return their times."""
         while self.word_count() < first + count:
             assert self.is_alive(), "the turn was too short: raise WORDS"
             time.sleep(0.05)
@@ -201,9 +216,9 @@ def cpu_seconds(server: psutil.Process) -> float:
 
 @contextmanager
 def run_paced_model() -> Iterator[str]:
-    """A model that says WORDS words, one every PACE seconds; its address."""
-    options = ["--words", str(WORDS), "--pace", str(SECONDS_PER_WORD)]
-    command = [sys.executable, "-m", "tests.llm.fake_provider", *options]
+    """Run a model that sends WORDS words, one every SECONDS_PER_WORD seconds; yields its URL."""
+    options = ["--tokens", str(WORDS), "--pace", str(1 / SECONDS_PER_WORD)]
+    command = [sys.executable, "-m", "bench.fake_model", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
         assert model.stdout
         yield model.stdout.readline().strip()
@@ -211,7 +226,7 @@ def run_paced_model() -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the rounds, print the medians and write results.json."""
     django.setup()
     from django.core.management import call_command
 
@@ -219,21 +234,21 @@ def main() -> None:
     with ExitStack() as stack:
         bench = FollowerBenchmark(stack)
         bench.measure_turn(500)
-        found = [bench.measure_turn(count) for _ in range(ROUNDS) for count in FOLLOWER_COUNTS]
-        print_medians(found)
-        for kind, taken in bench.measure_sockets().items():
-            print(kind, [round(one) for one in taken], "KiB a socket")
+        turns = [bench.measure_turn(count) for _ in range(ROUNDS) for count in FOLLOWER_COUNTS]
+        print_medians(turns)
+        for kind, sizes in bench.measure_sockets().items():
+            print(kind, [round(kib) for kib in sizes], "KiB a socket")
 
 
-def print_medians(found: list[TurnFigures]) -> None:
-    """Medians of the rounds."""
+def print_medians(turns: list[TurnFigures]) -> None:
+    """Print the medians of the rounds and write all turns to results.json."""
     names = [name for name in TurnFigures.__dataclass_fields__ if name != "followers"]
     print("".join(f"{name:>14}" for name in ["followers", *names]))
     for count in FOLLOWER_COUNTS:
-        rounds = [asdict(one) for one in found if one.followers == count]
+        rounds = [asdict(one) for one in turns if one.followers == count]
         medians = [statistics.median(one[name] for one in rounds) for name in names]
         print(f"{count:>14}" + "".join(f"{median:>14.1f}" for median in medians))
-    RESULTS.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    RESULTS.write_text(json.dumps([asdict(one) for one in turns], indent=2) + "\n")
 
 
 if __name__ == "__main__":

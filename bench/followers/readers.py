@@ -1,10 +1,10 @@
-"""Readers of one turn, in a process of their own, so that they do not slow down what is measured.
+"""Read one turn with many clients, in a separate process, so that they do not slow the servers.
 
-    python -m bench.followers.readers KIND COUNT ADDRESS KEY TURN < anything
+    python -m bench.followers.readers KIND COUNT URLS KEY TURN
 
-KIND: `read_sse` reads to the end; `websocket_reader` follows the turn and reads nothing; `idle` connects, no
-more. Says `ready` when all are connected, then how many got every frame (`read_sse`), and ends with
-its standard input.
+KIND: `sse` reads the stream to its end; `socket` follows the turn over a WebSocket and reads
+nothing; `idle` only connects. Prints `ready` when all are connected, for `sse` then the number of
+clients that received every frame, and exits at the end of standard input.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Reader = Callable[[aiohttp.ClientSession, str, asyncio.Event], Coroutine[Any, An
 
 
 async def read_sse(session: aiohttp.ClientSession, url: str, connected: asyncio.Event) -> bool:
-    """Read a stream to its end; whether every id came once, in order."""
+    """Read a stream to its end; return True if every id came once and in order."""
     async with session.get(url) as response:
         connected.set()
         body = await response.read()
@@ -29,12 +29,12 @@ async def read_sse(session: aiohttp.ClientSession, url: str, connected: asyncio.
 
 
 def websocket_reader(command: dict[str, str] | None) -> Reader:
-    """Open a WebSocket, say one thing if any, and read nothing."""
+    """Return a reader that opens a WebSocket, sends `command`, if any, and reads nothing."""
 
     async def hold(session: aiohttp.ClientSession, url: str, connected: asyncio.Event) -> bool:
-        async with session.ws_connect(url, max_msg_size=0, compress=0) as line:
+        async with session.ws_connect(url, max_msg_size=0, compress=0) as websocket:
             if command:
-                await line.send_json(command)
+                await websocket.send_json(command)
             connected.set()
             await asyncio.Event().wait()
         return True
@@ -42,8 +42,8 @@ def websocket_reader(command: dict[str, str] | None) -> Reader:
     return hold
 
 
-async def main(kind: str, count: int, addresses: list[str], key: str, turn_id: str) -> None:
-    """Connect all, say so, wait for them, say how many were whole."""
+async def main(kind: str, count: int, urls: list[str], key: str, turn_id: str) -> None:
+    """Run the readers and print their state as the module says."""
     follow = {"type": "turn.follow", "turnId": turn_id}
     kinds: dict[str, Reader] = {
         "sse": read_sse,
@@ -59,7 +59,7 @@ async def main(kind: str, count: int, addresses: list[str], key: str, turn_id: s
         read_bufsize=2**20,
     ) as session:
         tasks = [
-            asyncio.create_task(reader(session, addresses[at % len(addresses)], event))
+            asyncio.create_task(reader(session, urls[at % len(urls)], event))
             for at, event in enumerate(events)
         ]
         for event in events:
@@ -74,5 +74,5 @@ async def main(kind: str, count: int, addresses: list[str], key: str, turn_id: s
 
 
 if __name__ == "__main__":
-    _, kind, count, addresses, key, turn_id = sys.argv
-    asyncio.run(main(kind, int(count), addresses.split(","), key, turn_id))
+    _, kind, count, urls, key, turn_id = sys.argv
+    asyncio.run(main(kind, int(count), urls.split(","), key, turn_id))

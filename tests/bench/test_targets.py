@@ -34,8 +34,10 @@ GOOD = {
 }
 
 
-def good_but(place: str, **figures: float) -> dict[str, list[dict[str, float]]]:
-    return {name: [found | (figures if name == place else {})] for name, found in GOOD.items()}
+def good_except(server: str, **figures: float) -> dict[str, list[dict[str, float]]]:
+    return {
+        name: [measured | (figures if name == server else {})] for name, measured in GOOD.items()
+    }
 
 
 def missed(rounds: dict[str, list[dict[str, float]]], cores: int = 8) -> list[str]:
@@ -43,14 +45,14 @@ def missed(rounds: dict[str, list[dict[str, float]]], cores: int = 8) -> list[st
 
 
 def test_met_targets_exit_with_0() -> None:
-    found = judge_targets(good_but(PARLEY), 8)
+    found = judge_targets(good_except(PARLEY), 8)
     assert [one.value for one in found] == [400 / 38, 0.8, 30.0, 1.1, 40.0, 8.0, 1.8]
     assert [one.reaches_aim for one in found] == [True, True, True, False, False, False, True]
     assert exit_code(found) == 0
 
 
 @pytest.mark.parametrize(
-    ("place", "figure", "value", "name"),
+    ("server", "figure", "value", "name"),
     [
         (LITELLM, "json_rate", 81.0, "JSON turns/s over LiteLLM"),
         (FLOOR, "json_rate", 670.0, "JSON turns/s over the floor"),
@@ -61,8 +63,8 @@ def test_met_targets_exit_with_0() -> None:
         (TWICE, "json_rate", 670.0, "two processes over one"),
     ],
 )
-def test_missed_target_exits_with_1(place: str, figure: str, value: float, name: str) -> None:
-    rounds = good_but(place, **{figure: value})
+def test_missed_target_exits_with_1(server: str, figure: str, value: float, name: str) -> None:
+    rounds = good_except(server, **{figure: value})
     assert missed(rounds) == [name]
     assert exit_code(judge_targets(rounds, 8)) == 1
 
@@ -77,9 +79,9 @@ def test_target_without_measurement_is_not_missed() -> None:
 
 
 def test_target_of_two_processes_depends_on_the_cores() -> None:
-    rounds = good_but(PARLEY, json_busy_cores=1.6)
+    rounds = good_except(PARLEY, json_busy_cores=1.6)
     assert max_two_process_ratio(rounds, 2) == 2 / 1.6
-    assert missed(good_but(TWICE, json_rate=430.0), cores=1) == []
+    assert missed(good_except(TWICE, json_rate=430.0), cores=1) == []
     assert missed({**rounds, TWICE: [{"json_rate": 400.0}]}, cores=2) == ["two processes over one"]
     assert max_two_process_ratio(rounds, 64) == 2.0
 
@@ -97,5 +99,5 @@ def test_ratio_compares_servers_within_a_round() -> None:
 def test_results_can_be_read_back() -> None:
     from bench.report import read_rounds
 
-    rounds = good_but(PARLEY)
+    rounds = good_except(PARLEY)
     assert read_rounds(json.dumps({"machine": {}, "targets": [], "rounds": rounds})) == rounds

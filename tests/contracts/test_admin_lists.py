@@ -84,7 +84,7 @@ def test_every_table_that_grows_with_use_has_a_list() -> None:
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: str(model.__name__))
 def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[Model]) -> None:
-    terms = fill_tables(team, tables={model._meta.db_table, *JOINED})
+    terms = fill_tables(team.workspace, tables={model._meta.db_table, *JOINED})
     address = url(model, "changelist")
     with explained() as plans:
         first = staff.get(address)
@@ -98,7 +98,7 @@ def test_list_reads_no_long_table_whole(staff: Client, team: Team, model: type[M
 
 
 def test_a_list_that_did_read_its_table_would_be_found(team: Team) -> None:
-    fill_tables(team, tables={"conversations_turn"})
+    fill_tables(team.workspace, tables={"conversations_turn"})
     with explained() as plans, connection.cursor() as cursor:
         for where in ("status = 'stopped'", "model_name = 'another'"):
             cursor.execute(
@@ -108,7 +108,7 @@ def test_a_list_that_did_read_its_table_would_be_found(team: Team) -> None:
 
 
 def test_lists_of_history_find_by_the_very_words(staff: Client, team: Team) -> None:
-    terms = fill_tables(team, rows=1000)
+    terms = fill_tables(team.workspace, rows=1000)
     found: dict[str, dict[str, int]] = {name: {} for name in terms}
     for model in LISTS:
         for name, term in terms.items():

@@ -23,13 +23,10 @@ class Price:
         return self.per_reply + -(-thousandths // 1000)
 
     def __str__(self) -> str:
-        """Return, for example, "2 a reply, 1 per 1,000 tokens in, 3 out"."""
-        parts = [f"{self.per_reply:,} a reply"] if self.per_reply else []
-        inward, outward = f"{self.per_1k_input:,}", f"{self.per_1k_output:,}"
-        if self.per_1k_input and self.per_1k_output:
-            parts.append(f"{inward} per 1,000 tokens in, {outward} out")
-        elif self.per_1k_input:
-            parts.append(f"{inward} per 1,000 tokens in")
-        elif self.per_1k_output:
-            parts.append(f"{outward} per 1,000 tokens out")
-        return ", ".join(parts) or "free"
+        """Return, for example, "2 per reply, 1 per 1,000 input tokens"."""
+        rates = [
+            (self.per_reply, "reply"),
+            (self.per_1k_input, "1,000 input tokens"),
+            (self.per_1k_output, "1,000 output tokens"),
+        ]
+        return ", ".join(f"{credits:,} per {unit}" for credits, unit in rates if credits) or "Free"

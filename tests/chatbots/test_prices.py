@@ -86,5 +86,5 @@ def test_admin_shows_the_price_history(team: Team) -> None:
     client.force_login(make_user("staff", is_staff=True, is_superuser=True))
     page = client.get(reverse("admin:chatbots_languagemodel_change", args=[model.pk]))
     html = page.content.decode()
-    for text in ("2 a reply", "7 per 1,000 tokens in", team.alice.email):
+    for text in ("2 per reply", "7 per 1,000 input tokens", team.alice.email):
         assert html.count(text) > 0, text

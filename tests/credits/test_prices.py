@@ -55,11 +55,11 @@ def test_price_rounds_up_by_less_than_one_credit(
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        (Price(2), "2 a reply"),
-        (Price(0, 1, 3), "1 per 1,000 tokens in, 3 out"),
-        (Price(2000, 1, 0), "2,000 a reply, 1 per 1,000 tokens in"),
-        (Price(0, 0, 3), "3 per 1,000 tokens out"),
-        (Price(0), "free"),
+        (Price(2), "2 per reply"),
+        (Price(0, 1, 3), "1 per 1,000 input tokens, 3 per 1,000 output tokens"),
+        (Price(2000, 1, 0), "2,000 per reply, 1 per 1,000 input tokens"),
+        (Price(0, 0, 3), "3 per 1,000 output tokens"),
+        (Price(0), "Free"),
     ],
 )
 def test_price_in_words(price: Price, words: str) -> None:

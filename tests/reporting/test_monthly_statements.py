@@ -162,8 +162,8 @@ def test_price_change_does_not_alter_past_charges(team: Team) -> None:
     completed(opened(Chatbot.objects.get(pk=chatbot.pk), credits=9))
     statement = build_statement(team.workspace.id, Month.containing(timezone.now()))
     assert [(str(each.price), each.turns, each.credits) for each in statement.models] == [
-        ("7 a reply", 1, 7),
-        ("2 a reply", 1, 2),
+        ("7 per reply", 1, 7),
+        ("2 per reply", 1, 2),
     ]
 
 
@@ -182,13 +182,13 @@ def test_page_shows_statement(team: Team) -> None:
     assert summary == [
         ["", "0"],
         ["Grant", "1 entry", "+1,000"],
-        ["Charge", "1 entry", "-30"],
+        ["Charge", "1 entry", "−30"],
         ["", "970"],
     ]
     assert [row[1:] for row in others] == [["Grant", "A gift", "ticket 7", "+1,000", "1,000"]]
-    assert models == [[model.name, "30 a reply", "1", "5", "6", "30"]]
+    assert models == [[model.name, "30 per reply", "1", "5", "6", "30"]]
     ((_, *charge),) = charges
-    assert charge == [turn.id, f"{model.name} 30 a reply", "5, 6", "-30", "970"]
+    assert charge == [turn.id, f"{model.name} 30 per reply", "5 / 6", "−30", "970"]
 
 
 @pytest.mark.parametrize("name", ["2024-13", "2024-1", "1969-12", "now", "2024-01-01"])

@@ -39,7 +39,7 @@ def test_staff_see_monthly_statement(team: Team) -> None:
     ((_, *given),) = rows["Credits added, adjusted and expired"]
     assert given == ["Grant", "A gift", "ticket 7", "+100", "100"]
     ((_, named, *charge),) = rows["Charges"]
-    assert charge == [model.name, "30 a reply", "5 / 6", "-30", "70"]
+    assert charge == [model.name, "30 per reply", "5 / 6", "-30", "70"]
     assert turn.id in named
     file = finance_client().get(url, {"month": str(month), "format": "csv"})
     assert file.headers["Content-Disposition"] == (

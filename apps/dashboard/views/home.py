@@ -46,7 +46,7 @@ class SampleForm(forms.Form):
 
     name = forms.CharField(help_text="What people will see.")
     prompt = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}))
-    model = forms.ChoiceField(choices=[("a", "Small, 1 credit a reply"), ("b", "Large")])
+    model = forms.ChoiceField(choices=[("a", "Small · 1 credit per reply"), ("b", "Large")])
     on = forms.BooleanField(label="Active", required=False)
     size = forms.ChoiceField(
         choices=[("s", "Small"), ("l", "Large")], widget=forms.RadioSelect, required=False

@@ -10,8 +10,8 @@ from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.queries import get_workspace_by_slug
 
 
-def moment(text: str) -> datetime:
-    """An ISO 8601 time; UTC where it names no zone."""
+def parse_datetime(text: str) -> datetime:
+    """Parse an ISO 8601 time, as UTC if it has no offset."""
     parsed = datetime.fromisoformat(text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
@@ -25,7 +25,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--scopes", default=Scope.CHAT, help="comma-separated: " + ", ".join(Scope.values)
         )
-        parser.add_argument("--expires", type=moment, metavar="ISO", help="when it ends")
+        parser.add_argument("--expires", type=parse_datetime, metavar="ISO", help="when it ends")
 
     def run(
         self, *, workspace: str, name: str, scopes: str, expires: datetime | None, **_: Any

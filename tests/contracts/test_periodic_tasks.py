@@ -31,9 +31,9 @@ from apps.conversations.queries import conversations_for
 from apps.conversations.search import index_new_messages
 from apps.core.ids import new_id
 from apps.credits import alerts
-from apps.credits.billing_months import utc_date
 from apps.credits.models import Account, AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.plans import start_plan
+from apps.credits.plans.months import utc_date
 from apps.credits.queries import Balance, balance_for
 from apps.credits.services import charge, grant, hold
 from apps.leads.models import Lead

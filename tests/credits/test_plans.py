@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.ids import new_id
-from apps.credits.billing_months import anniversaries_until, anniversary
 from apps.credits.errors import PlanUnchanged
 from apps.credits.models import Account, LedgerEntry, Lot, Plan
 from apps.credits.plans import change_plan, renew_account, renew_due_accounts, start_plan
+from apps.credits.plans.months import anniversaries_until, anniversary
 from apps.credits.queries import balance_for
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
 from tests.factories import Team

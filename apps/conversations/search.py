@@ -31,7 +31,7 @@ from apps.conversations.models import (
     Turn,
     TurnStatus,
 )
-from apps.core.ids import first_id_at
+from apps.core.ids import min_id_at
 
 MAX_WORD_LENGTH = 64
 MAX_WORDS = 20_000
@@ -134,7 +134,7 @@ def _committed_before() -> str:
     running = Turn.objects.filter(status=TurnStatus.RUNNING)
     oldest = running.aggregate(oldest=Min("created_at"))["oldest"]
     now = timezone.now()
-    return first_id_at(min(oldest or now, now) - _MAX_COMMIT_DELAY)
+    return min_id_at(min(oldest or now, now) - _MAX_COMMIT_DELAY)
 
 
 # Conversations are locked before messages are read, so that erased messages are not indexed.

@@ -1,1 +1,1 @@
-"""What every app stands on: ids, errors and their wire shape, health, logging. Imports no app."""
+"""Ids, errors and text helpers that every app uses. Does no I/O and imports no app."""

@@ -1,4 +1,4 @@
-"""Tables as files for spreadsheets."""
+"""Write CSV that is safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The table as CSV (RFC 4180), every cell inert.
+    """Write the table as CSV (RFC 4180) without formulas.
 
-    A spreadsheet takes a cell that begins with = + - @ or a control character for a formula,
-    whoever wrote it; an apostrophe before it makes it text. Numbers of ours are left as they are.
+    A spreadsheet evaluates a cell that begins with = + - @ or a control character as a formula,
+    whoever wrote it; an apostrophe before it makes it text. Numbers are left unchanged.
     """
     return csv_lines([header]) + csv_lines(rows)
 
 
 def csv_lines(rows: Iterable[Sequence[object]]) -> str:
-    """Lines of such a table, to be written behind others."""
+    """Write further rows of such a table."""
     out = StringIO()
-    csv.writer(out).writerows([_inert(cell) for cell in row] for row in rows)
+    csv.writer(out).writerows([_escape(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
-def _inert(cell: object) -> object:
+def _escape(cell: object) -> object:
     if isinstance(cell, int | float):
         return cell
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.lstrip(" ").startswith(_BEGINS_A_FORMULA) else text
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_PREFIXES) else text

@@ -1,4 +1,4 @@
-"""Opaque ids: `c`, then 9 characters of time and 15 of chance, all lowercase base36.
+"""Ids: `c`, 9 characters of time and 15 of random bits, all lowercase base36.
 
 The time part (milliseconds since 1970) makes ids of one table sort roughly by age, which keeps
 PostgreSQL's indexes compact; the 77 random bits make them unguessable and free of collisions.
@@ -17,88 +17,86 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 9
 _RANDOM_DIGITS = ID_LENGTH - 1 - _TIME_DIGITS
 _RANDOM_RANGE = 36**_RANDOM_DIGITS
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
+_DIGIT_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def new_id() -> str:
-    """A new id of 25 characters."""
+    """Create an id of 25 characters."""
     now = to_base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
     return f"c{now}{to_base36(random_bits() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
 
 
-def first_id_at(moment: datetime) -> str:
-    """The least id that could be made from this moment on: rows made since have none below it."""
+def min_id_at(moment: datetime) -> str:
+    """The smallest id that can be created at this moment: later rows have larger ones."""
     return f"c{to_base36(int(moment.timestamp() * 1000), _TIME_DIGITS)}{'0' * _RANDOM_DIGITS}"
 
 
 NIL_ID = "c" + "0" * (ID_LENGTH - 1)
-"""An id that is never made: it names no row."""
+"""A valid id that is never created, so no row has it."""
 
 
 def is_id(value: str) -> bool:
-    """Whether the text could be an id. Anything else cannot name a row."""
+    """Whether the text has the form of an id."""
     return len(value) == ID_LENGTH and value[0] == "c" and all(c in _DIGITS for c in value)
 
 
 def to_base36(number: int, width: int) -> str:
-    """The number in so many digits, 0–9 and a–z; what does not fit is cut off in front."""
+    """Encode the number in `width` digits, 0–9 and a–z; excess leading digits are cut off."""
     pairs = []
     for _ in range((width + 1) // 2):
         number, pair = divmod(number, 1296)
-        pairs.append(_PAIRS[pair])
+        pairs.append(_DIGIT_PAIRS[pair])
     return "".join(reversed(pairs))[-width:]
 
 
-_CHANCE_BYTES = 16
-_CHANCES = 128
-_chances: deque[int] = deque()
+_BATCH_SIZE = 128
+_BYTES = 16
+_random_numbers: deque[int] = deque()
 
 
 def random_bits() -> int:
-    """A number of 128 bits that nobody can guess.
+    """Return 128 unguessable random bits as a number.
 
-    Fetched from the system many at a time: each fetch lets go of the interpreter, and a busy
-    process may wait for milliseconds to get it back.
+    They are fetched from the system in batches: each fetch releases the GIL, and a busy process may
+    wait for milliseconds to get it back.
     """
     try:
-        return _chances.popleft()
+        return _random_numbers.popleft()
     except IndexError:
-        fetched = os.urandom(_CHANCE_BYTES * _CHANCES)
-        _chances.extend(
-            int.from_bytes(fetched[at : at + _CHANCE_BYTES], "little")
-            for at in range(_CHANCE_BYTES, len(fetched), _CHANCE_BYTES)
+        fetched = os.urandom(_BYTES * _BATCH_SIZE)
+        _random_numbers.extend(
+            int.from_bytes(fetched[start : start + _BYTES], "little")
+            for start in range(_BYTES, len(fetched), _BYTES)
         )
-        return int.from_bytes(fetched[:_CHANCE_BYTES], "little")
+        return int.from_bytes(fetched[:_BYTES], "little")
 
 
-# A forked process must not draw what its parent draws.
-os.register_at_fork(after_in_child=_chances.clear)
+# A forked process must not use the same numbers as its parent.
+os.register_at_fork(after_in_child=_random_numbers.clear)
 
 
-_REQUEST = re.compile(r"req_([0-9a-f]{12})[0-9a-f]{12}")
+_REQUEST_ID = re.compile(r"req_([0-9a-f]{12})[0-9a-f]{12}")
+_MAX_SECONDS = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 
 
 def new_request_id() -> str:
-    """An id for one request: `req_`, 12 hexadecimal digits of time and 12 of chance."""
+    """Create the id of a request: `req_`, 12 hexadecimal digits of time and 12 random ones."""
     return request_id_at(time.time_ns() // 1_000_000, random_bits() >> 80)
 
 
 def request_id_at(milliseconds: int, random_part: int) -> str:
-    """The id of a request of this moment (Unix milliseconds), with 48 random bits."""
+    """Build a request id from a time (Unix milliseconds) and 48 random bits."""
     return f"req_{milliseconds:012x}{random_part:012x}"
 
 
 def request_id_time(request_id: str) -> datetime | None:
-    """When a request of this id arrived; None for what is no such id.
+    """When the request with this id arrived; None if the text is not a request id.
 
-    It is how the few turns around that moment can be asked for the one that the request opened,
-    without an index that every turn would have to pay for.
+    With it the request's turn is found among the few turns around that time, without an index on
+    request ids that every turn would have to maintain.
     """
-    found = _REQUEST.fullmatch(request_id)
-    if found is None:
+    match = _REQUEST_ID.fullmatch(request_id)
+    if match is None:
         return None
-    seconds = int(found[1], 16) / 1000
-    return datetime.fromtimestamp(seconds, UTC) if seconds < _LAST_SECOND else None
-
-
-_LAST_SECOND = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+    seconds = int(match[1], 16) / 1000
+    return datetime.fromtimestamp(seconds, UTC) if seconds < _MAX_SECONDS else None

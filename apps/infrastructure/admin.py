@@ -1,4 +1,4 @@
-"""What Parley's admin pages share."""
+"""Base classes and helpers of the staff admin."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
 
-from apps.core.ids import first_id_at
+from apps.core.ids import min_id_at
 from apps.infrastructure.postgres.id_field import IdField
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_RELATED_ROWS = 50
-"""Rows of another table, such as workspaces, whose rows one search may show."""
+"""The most rows of a related table, such as workspaces, that one search follows."""
 MAX_WRITE_DELAY = timedelta(hours=3)
-"""How long after its id was made a row may say that it was: a turn is read for leads later."""
+"""How much later than its `created_at` a row may be written: turns are read for leads later."""
 
 
 def detail_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
-    """Makes a method a page about one row, with a button on it; list it in `actions_detail`.
+    """Make a method a page about one row, with a button; add it to `actions_detail`.
 
-    It opens to whom the method `has_<permission>_permission` lets in.
+    Access is checked by the method `has_<permission>_permission`.
     """
-    made = action(description=description, permissions=[permission], icon=icon)
-    return cast("Callable[[F], F]", made)
+    decorator = action(description=description, permissions=[permission], icon=icon)
+    return cast("Callable[[F], F]", decorator)
 
 
 def list_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
-    """Makes a method a page of its own, with a button on the list; list it in `actions_list`."""
-    made = action(description=description, permissions=[permission], icon=icon)
-    return cast("Callable[[F], F]", made)
+    """Make a method a page with a button on the list; add it to `actions_list`."""
+    decorator = action(description=description, permissions=[permission], icon=icon)
+    return cast("Callable[[F], F]", decorator)
 
 
 def redirect_to_admin(name: str, **query: str) -> HttpResponse:
-    """Leads on to another page of the admin, which may be another app's."""
+    """Redirect to a page of the admin."""
     return redirect(f"{reverse(f'admin:{name}')}?{urlencode(query)}")
 
 
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]
-    """A model that staff may edit. No list counts its table: pages lead to the next one."""
+    """A model that staff may edit. Lists do not count their table: pages link to the next one."""
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -58,20 +58,19 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 class ReadOnlyAdmin(StaffAdmin):
-    """A model that records what happened: to be read, never added to, changed or deleted.
+    """A model that staff may view but not add, change or delete, in tables of any size.
 
-    Its list may be as long as it likes: it is in the order of its ids, which is that of time, and
-    each of `search_fields` is asked for the very words of the search, one after the other, until
-    one has rows. So each needs an index, and so does what `list_filter` offers, unless most rows
-    have it.
+    The list is ordered by id, which is the order of time. A search compares each of `search_fields`
+    exactly, one after the other, until one has rows. So each needs an index, and so does each of
+    `list_filter`, unless most rows match it.
     """
 
     ordering = ["-pk"]
     sortable_by = ()
     workspace_ordering: Sequence[str] = ("-pk",)
-    """The order of one workspace's rows, where its index has another than that of the ids."""
+    """The order of one workspace's rows, if their index is not ordered by id."""
     search_conditions: Mapping[str, Mapping[str, Any]] = {}
-    """What else is true of the rows that a way to search is for: its index has no others."""
+    """Conditions to add to a search field because its index is partial."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -79,11 +78,12 @@ class ReadOnlyAdmin(StaffAdmin):
         if not (term := search_term.strip()):
             return queryset, False
         for lookup in self.search_fields:
-            within = self.search_conditions.get(lookup, {})
-            found = queryset.filter(**within, **_asked(self.model, lookup.lstrip("="), term))
+            conditions = self.search_conditions.get(lookup, {})
+            search = _search_filter(self.model, lookup.lstrip("="), term)
+            found = queryset.filter(**conditions, **search)
             if lookup.startswith("workspace__"):
                 found = found.order_by(*self.workspace_ordering)
-            # In the list's own order, so that the same index answers both.
+            # In the list's own order, so that the same index serves both queries.
             if found.values_list("pk", flat=True).first() is not None:
                 return found, False
         return queryset.none(), False
@@ -98,20 +98,22 @@ class ReadOnlyAdmin(StaffAdmin):
         return False
 
 
-def _asked(model: type[Model], lookup: str, term: str) -> dict[str, Any]:
-    """The filter for one way to search. Rows of another table are found there first, so that
-    PostgreSQL knows how many rows of ours they have, and which index to take."""
+def _search_filter(model: type[Model], lookup: str, term: str) -> dict[str, Any]:
+    """The filter for one search field. Related rows are fetched first, so that PostgreSQL knows how
+    many rows of this table they have, and which index to use."""
     name, _, rest = lookup.partition("__")
     field = model._meta.get_field(name)
     if not (rest and field.is_relation and field.related_model):
         return {lookup: term}
-    theirs = field.related_model._default_manager.filter(**{rest: term})
-    return {f"{name}__in": list(theirs.values_list("pk", flat=True)[:MAX_RELATED_ROWS])}
+    related = field.related_model._default_manager.filter(**{rest: term})
+    return {f"{name}__in": list(related.values_list("pk", flat=True)[:MAX_RELATED_ROWS])}
 
 
 class CreatedSinceFilter(admin.DateFieldListFilter):
-    """Rows of the last days. As ids are in the order of time, it is a part of the ids' index that
-    is read; rows written later about an earlier moment are found all the same."""
+    """Rows of the last days, by a range of ids, which are ordered by time.
+
+    Rows that were written up to MAX_WRITE_DELAY later are found, too.
+    """
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         found = cast("QuerySet[Any]", super().queryset(request, queryset))
@@ -120,4 +122,4 @@ class CreatedSinceFilter(admin.DateFieldListFilter):
         if since is None or not isinstance(getattr(key, "target_field", key), IdField):
             return found
         moment = datetime.fromisoformat(str(since[0] if isinstance(since, list) else since))
-        return found.filter(pk__gte=first_id_at(moment - MAX_WRITE_DELAY))
+        return found.filter(pk__gte=min_id_at(moment - MAX_WRITE_DELAY))

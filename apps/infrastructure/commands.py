@@ -1,4 +1,4 @@
-"""The shape of the operators' commands: words for people, one JSON object for programs."""
+"""The base class of the operators' management commands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from apps.core.errors import ApiError
 
 
 class OperatorCommand(BaseCommand):
-    """A command whose `run` returns a mapping, printed as lines or, with --json, as one object.
+    """A command whose `run` returns a mapping, printed as lines or, with --json, as a JSON object.
 
-    Whatever `run` raises as ApiError, ValidationError or ValueError becomes one sentence on
-    standard error and exit code 1.
+    ApiError, ValidationError and ValueError are printed as one line to standard error, with exit
+    code 1.
     """
 
     requires_system_checks: list[str] = []
     run: Callable[..., Mapping[str, Any]]
-    """Does the work with the options as keyword arguments; returns what to print."""
+    """Called with the options as keyword arguments; returns what to print."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object alone")
@@ -35,7 +35,7 @@ class OperatorCommand(BaseCommand):
         try:
             result = self.run(**options)
         except ValidationError as error:
-            raise CommandError(_sentence(error)) from error
+            raise CommandError(_one_line(error)) from error
         except (ApiError, ValueError) as error:
             raise CommandError(str(error)) from error
         if options["json"]:
@@ -46,8 +46,8 @@ class OperatorCommand(BaseCommand):
                 self.stdout.write(f"{name:<{width}}  {value}")
 
 
-def _sentence(error: ValidationError) -> str:
-    """The problems in one line, each with the name of its field if it has one."""
+def _one_line(error: ValidationError) -> str:
+    """All messages in one line, each with the name of its field if it has one."""
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(

@@ -1,7 +1,7 @@
-"""Secrets that must be read again, sealed in the database under a key made from SECRET_KEY.
+"""Encrypt secrets in the database under keys derived from SECRET_KEY.
 
-Whoever has only the database, or a copy of it, can read none. SECRET_KEY_FALLBACKS unseal too, so
-SECRET_KEY can be changed; what is written anew is sealed with the new one.
+The database alone, or a copy of it, reveals none of them. SECRET_KEY_FALLBACKS decrypt too, so
+SECRET_KEY can be changed; new values are encrypted with the new one.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from django.utils.encoding import force_bytes
 
 
 class DecryptionFailed(Exception):
-    """It was sealed under another key or for another purpose, or has been changed."""
+    """It was encrypted with another key or for another purpose, or has been modified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cipher:
-    """Seals for one purpose: what is sealed for another opens to no one here."""
+    """Encrypts for one purpose; what was encrypted for another cannot be decrypted."""
 
     purpose: str
 
     def encrypt(self, secret: str) -> str:
-        """The secret as it is stored."""
-        return self._box().encrypt(secret.encode()).decode()
+        """Return the secret encrypted, as text."""
+        return self._fernet().encrypt(secret.encode()).decode()
 
-    def decrypt(self, sealed: str) -> str:
-        """The secret itself. Raises Unreadable."""
+    def decrypt(self, encrypted: str) -> str:
+        """Return the secret. Raises DecryptionFailed."""
         try:
-            return self._box().decrypt(sealed.encode()).decode()
+            return self._fernet().decrypt(encrypted.encode()).decode()
         except InvalidToken as error:
             raise DecryptionFailed from error
 
-    def _box(self) -> MultiFernet:
+    def _fernet(self) -> MultiFernet:
         keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
         return MultiFernet([derive_fernet(key, self.purpose) for key in keys])
 
 
 def derive_fernet(key: str | bytes, purpose: str) -> Fernet:
-    """Encrypts and reads under a key made of this one, for this purpose."""
+    """Return a Fernet whose key is derived from this one for a purpose."""
     kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
     return Fernet(urlsafe_b64encode(kdf.derive(force_bytes(key))))

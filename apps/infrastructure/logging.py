@@ -1,8 +1,8 @@
-"""Structured logs: one event a line, with request, workspace and turn ids.
+"""Structured logs: one event per line, with request, workspace and turn ids.
 
-A log never carries an API key or a message's text. Nothing logs them on purpose; `redact` is the
-net under that: it masks whatever looks like a key, and cuts the details that PostgreSQL adds to
-an error, because they quote the row.
+Logs never contain an API key or a message's text. Nothing logs them on purpose; as a safeguard,
+`redact` masks whatever looks like a key, and cuts the details that PostgreSQL adds to an error,
+because they quote the row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 _KEY = re.compile(r"sk-workspace_[0-9A-Za-z]+")
-# A quoted row may have lines of its own: all is cut up to the next exception of the traceback.
+# A quoted row may have several lines: all is cut up to the next exception of the traceback.
 _ROW = re.compile(
     r"^(DETAIL|CONTEXT|QUERY|STATEMENT|HINT): .*?(?=\n\n(?:The above|During handling of)|\Z)",
     re.MULTILINE | re.DOTALL,
@@ -23,7 +23,7 @@ _ROW = re.compile(
 
 
 def redact(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Mask keys and quoted rows in every text of an event."""
+    """Mask keys and quoted rows in all text of an event."""
     return {name: _clean(value) for name, value in event.items()}
 
 
@@ -40,7 +40,7 @@ def _clean(value: object) -> object:
 
 
 def configure_logging(*, style: str, level: str) -> None:
-    """Send structlog's and the standard library's events to standard error in one form.
+    """Write structlog's and the standard library's events to standard error in one format.
 
     `style`: "json" for machines, "console" for people.
     """
@@ -82,7 +82,7 @@ def configure_logging(*, style: str, level: str) -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "django.server": {"level": "WARNING"},
-                # Each request is logged once, by `apps.infrastructure.web.middleware`, with its ids.
+                # Each request is logged once, by `web.middleware`, with its ids.
                 "django.request": {"level": "ERROR"},
                 "httpx": {"level": "WARNING"},
             },
@@ -91,6 +91,6 @@ def configure_logging(*, style: str, level: str) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A structured logger under the module's name."""
+    """Return a structured logger with the module's name."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger

@@ -1,10 +1,10 @@
-"""What this process knows of itself."""
+"""The state of this process."""
 
 from __future__ import annotations
 
 
 class Process:
-    """`is_stopping`: asked to stop, it finishes what runs and takes on nothing new."""
+    """`is_stopping`: shutting down; running turns are finished and new requests refused."""
 
     is_stopping = False
 

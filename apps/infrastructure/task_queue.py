@@ -1,4 +1,4 @@
-"""Handing work to the job worker."""
+"""Send Celery tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import transaction
 def send_task_on_commit(task: str, *arguments: Any) -> None:
     """Send a task, by its name, once the running transaction has committed; now if there is none.
 
-    A queue that is away is logged and does not undo what was committed: jobs can be derived again
-    from PostgreSQL, or asked for again by a person.
+    If the broker is down, the error is logged and does not fail the request: tasks can be derived
+    again from PostgreSQL, or be requested again by a person.
     """
     transaction.on_commit(lambda: current_app.send_task(task, args=list(arguments)), robust=True)

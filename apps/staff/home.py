@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.conversations.models import Turn, TurnStatus
-from apps.core.ids import first_id_at
+from apps.core.ids import min_id_at
 from apps.credits.models import Account, AccountCheck, CreditRequest, RequestState
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.staff.sections import (
@@ -168,7 +168,7 @@ def errors_by_model(now: datetime) -> Section:
     seeded turns of the past, whose ids are new.
     """
     counts = (
-        Turn.objects.filter(id__gte=first_id_at(now - DAY), created_at__gte=now - DAY)
+        Turn.objects.filter(id__gte=min_id_at(now - DAY), created_at__gte=now - DAY)
         .values("model_name")
         .annotate(
             turns=Count("id"),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from apps.core.ids import first_id_at
+from apps.core.ids import min_id_at
 from apps.webhooks.models import Delivery, Endpoint, Event
 
 
@@ -54,7 +54,7 @@ def erase_responses(*, workspace_id: str, conversation_id: str, since: datetime)
     values = {
         "workspace": workspace_id,
         "conversation": conversation_id,
-        "first": first_id_at(since - _MAX_CLOCK_SKEW),
+        "first": min_id_at(since - _MAX_CLOCK_SKEW),
     }
     with connection.cursor() as cursor:
         cursor.execute(_ERASE_RESPONSES, values)

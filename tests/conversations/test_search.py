@@ -20,7 +20,7 @@ from apps.conversations.search import (
     index_new_messages,
     reindex_after,
 )
-from apps.core.ids import first_id_at
+from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, opened
 
@@ -117,7 +117,7 @@ def test_each_message_is_indexed_once(chatbot: Chatbot) -> None:
 def test_answer_of_long_turn_is_indexed_after_later_ones(chatbot: Chatbot) -> None:
     hour = timedelta(hours=1)
     long = opened(chatbot, text="long")
-    past = first_id_at(timezone.now() - hour)
+    past = min_id_at(timezone.now() - hour)
     Turn.objects.filter(id=long.id).update(created_at=timezone.now() - hour, message_id=past)
     long.refresh_from_db()
     make_turn(chatbot, "later")
@@ -131,9 +131,9 @@ def test_answer_of_long_turn_is_indexed_after_later_ones(chatbot: Chatbot) -> No
 
 def test_late_rows_are_reindexed(chatbot: Chatbot) -> None:
     turn = make_turn(chatbot, "late")
-    SearchProgress.objects.create(id=1, read_to=first_id_at(timezone.now() + timedelta(days=1)))
+    SearchProgress.objects.create(id=1, read_to=min_id_at(timezone.now() + timedelta(days=1)))
     assert index_new_messages() == 0
-    reindex_after(message_id=first_id_at(timezone.now() - timedelta(days=1)))
+    reindex_after(message_id=min_id_at(timezone.now() - timedelta(days=1)))
     assert (index_new_messages(), search(chatbot, "late")) == (2, {turn.conversation_id})
 
 

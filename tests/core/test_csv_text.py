@@ -1,4 +1,4 @@
-"""Tables as files for spreadsheets."""
+"""Write CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from apps.core.csv_text import csv_lines, to_csv
     "cell",
     ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1", "-", "=HYPERLINK(1)"],
 )
-def test_cell_that_would_begin_a_formula_is_made_text(cell: str) -> None:
-    [[read]] = csv.reader(StringIO(csv_lines([[cell]]), newline=""))
-    assert read == f"'{cell}"
+def test_formula_cell_becomes_text(cell: str) -> None:
+    [[result]] = csv.reader(StringIO(csv_lines([[cell]]), newline=""))
+    assert result == f"'{cell}"
 
 
-def test_everything_else_is_read_back_as_it_was() -> None:
+def test_other_cells_are_unchanged() -> None:
     cells = ["plain", 'a "quoted", cell', "two\nlines", "a=b", "Ünï ✓", "", "'"]
     header, row = csv.reader(StringIO(to_csv(["one"] * 7, [cells]), newline=""))
     assert (header, row) == (["one"] * 7, cells)
 
 
-def test_numbers_stay_numbers_and_nothing_is_empty() -> None:
+def test_numbers_stay_numbers_and_none_is_empty() -> None:
     assert to_csv(["n"], [[-5, 1.5, None, True]]) == "n\r\n-5,1.5,,True\r\n"
 
 
-def test_lines_go_behind_others() -> None:
+def test_csv_lines_continue_a_table() -> None:
     assert to_csv(["n"], [[1], [2]]) == csv_lines([["n"]]) + csv_lines([[1]]) + csv_lines([[2]])

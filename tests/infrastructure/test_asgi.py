@@ -1,4 +1,4 @@
-"""The layer in front of Django, spoken to in ASGI messages made by hand."""
+"""The ASGI wrappers in front of Django, driven by hand-written ASGI messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from apps.infrastructure.web.asgi import (
 Message = Mapping[str, Any]
 
 
-def http(path: str = "/", *headers: tuple[bytes, bytes]) -> Scope:
+def http_scope(path: str = "/", *headers: tuple[bytes, bytes]) -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -39,7 +39,7 @@ def http(path: str = "/", *headers: tuple[bytes, bytes]) -> Scope:
     }
 
 
-def chunks(*bodies: bytes) -> list[Message]:
+def body_messages(*bodies: bytes) -> list[Message]:
     last = len(bodies) - 1
     return [
         {"type": "http.request", "body": body, "more_body": number < last}
@@ -47,16 +47,18 @@ def chunks(*bodies: bytes) -> list[Message]:
     ]
 
 
-async def talk(application: Application, scope: Scope, said: Iterable[Message]) -> list[Message]:
-    """Everything that the application sends when it is told this and no more."""
-    incoming = iter(said)
+async def run_application(
+    application: Application, scope: Scope, messages: Iterable[Message]
+) -> list[Message]:
+    """Everything that the application sends in response to these messages."""
+    incoming = iter(messages)
     sent: list[Message] = []
 
     async def receive() -> Message:
         for message in incoming:
             return message
         await asyncio.Event().wait()
-        raise AssertionError("nothing more is said")
+        raise AssertionError("there are no more messages")
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -65,8 +67,8 @@ async def talk(application: Application, scope: Scope, said: Iterable[Message]) 
     return sent
 
 
-async def counts(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that reads its body and answers with the body's length."""
+async def count_body(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads the body and responds with its length."""
     length = 0
     while True:
         message = await receive()
@@ -86,7 +88,7 @@ def status_and_body(sent: list[Message]) -> tuple[int, bytes]:
 
 @pytest.fixture
 def limited() -> Application:
-    return limit_body_size(counts)
+    return limit_body_size(count_body)
 
 
 @pytest.mark.parametrize("bodies", [(b"",), (b"12345",), (b"1234", b"567890"), (b"1234567890",)])
@@ -94,16 +96,18 @@ def limited() -> Application:
 async def test_body_up_to_the_limit_is_passed_on(
     limited: Application, bodies: tuple[bytes, ...]
 ) -> None:
-    sent = await talk(limited, http(), chunks(*bodies))
+    sent = await run_application(limited, http_scope(), body_messages(*bodies))
     assert status_and_body(sent) == (200, str(len(b"".join(bodies))).encode())
 
 
 @pytest.mark.parametrize("bodies", [(b"12345678901",), (b"123456", b"789012"), (b"1",) * 50])
 @override_settings(API_MAX_BODY_BYTES=10)
-async def test_body_over_the_limit_is_refused_once(
+async def test_body_over_the_limit_is_rejected_once(
     limited: Application, bodies: tuple[bytes, ...]
 ) -> None:
-    status, body = status_and_body(await talk(limited, http(), chunks(*bodies)))
+    status, body = status_and_body(
+        await run_application(limited, http_scope(), body_messages(*bodies))
+    )
     assert (status, json.loads(body)) == (
         413,
         {
@@ -115,21 +119,23 @@ async def test_body_over_the_limit_is_refused_once(
 
 
 @override_settings(API_MAX_BODY_BYTES=10)
-async def test_application_that_reads_on_is_told_that_the_caller_left() -> None:
-    heard: list[str] = []
+async def test_reading_on_after_the_limit_receives_a_disconnect() -> None:
+    received: list[str] = []
 
-    async def reads_on(scope: Scope, receive: Receive, send: Send) -> None:
-        heard.extend([(await receive())["type"] for _ in range(3)])
+    async def read_on(scope: Scope, receive: Receive, send: Send) -> None:
+        received.extend([(await receive())["type"] for _ in range(3)])
 
-    sent = await talk(limit_body_size(reads_on), http(), chunks(b"1" * 9, b"1" * 9, b"1"))
-    assert heard == ["http.request", "http.disconnect", "http.disconnect"]
+    sent = await run_application(
+        limit_body_size(read_on), http_scope(), body_messages(b"1" * 9, b"1" * 9, b"1")
+    )
+    assert received == ["http.request", "http.disconnect", "http.disconnect"]
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 @override_settings(API_MAX_BODY_BYTES=10)
-async def test_body_announced_over_the_limit_is_refused_unread(limited: Application) -> None:
-    unread = iter(chunks(b"12345678901"))
-    sent = await talk(limited, http("/", (b"content-length", b"11")), unread)
+async def test_content_length_over_the_limit_is_rejected_unread(limited: Application) -> None:
+    unread = iter(body_messages(b"12345678901"))
+    sent = await run_application(limited, http_scope("/", (b"content-length", b"11")), unread)
     assert len(list(unread)) == 1
     assert status_and_body(sent)[0] == 413
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
@@ -137,14 +143,21 @@ async def test_body_announced_over_the_limit_is_refused_unread(limited: Applicat
 
 @pytest.mark.parametrize("length", [b"0", b"3", b"-1", b"", b"many", b"1e9"])
 @override_settings(API_MAX_BODY_BYTES=10)
-async def test_body_is_counted_whatever_was_announced(limited: Application, length: bytes) -> None:
-    scope = http("/", (b"content-length", length))
-    assert status_and_body(await talk(limited, scope, chunks(b"1" * 11)))[0] == 413
-    assert status_and_body(await talk(limited, scope, chunks(b"123"))) == (200, b"3")
+async def test_body_is_counted_despite_its_content_length(
+    limited: Application, length: bytes
+) -> None:
+    scope = http_scope("/", (b"content-length", length))
+    assert (
+        status_and_body(await run_application(limited, scope, body_messages(b"1" * 11)))[0] == 413
+    )
+    assert status_and_body(await run_application(limited, scope, body_messages(b"123"))) == (
+        200,
+        b"3",
+    )
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("path", "body"),
     [
         ("/api/", b"api"),
         ("/api/v1/x", b"api"),
@@ -153,22 +166,25 @@ async def test_body_is_counted_whatever_was_announced(limited: Application, leng
         ("/x/api/", b"page"),
     ],
 )
-async def test_address_chooses_the_application(path: str, answer: bytes) -> None:
-    def saying(word: bytes) -> Application:
-        async def say(scope: Scope, receive: Receive, send: Send) -> None:
+async def test_route_by_prefix(path: str, body: bytes) -> None:
+    def respond_with(body: bytes) -> Application:
+        async def respond(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": word})
+            await send({"type": "http.response.body", "body": body})
 
-        return say
+        return respond
 
-    application = route_by_prefix("/api/", saying(b"api"), otherwise=saying(b"page"))
-    assert status_and_body(await talk(application, http(path), [])) == (200, answer)
+    application = route_by_prefix("/api/", respond_with(b"api"), otherwise=respond_with(b"page"))
+    assert status_and_body(await run_application(application, http_scope(path), [])) == (
+        200,
+        body,
+    )
 
 
-async def test_api_answers_in_json_with_an_id_and_no_cookie() -> None:
+async def test_api_response_headers() -> None:
     from config.asgi import application
 
-    sent = await talk(application, http("/api/v1/nothing"), chunks(b""))
+    sent = await run_application(application, http_scope("/api/v1/nothing"), body_messages(b""))
     headers = {name.lower(): value for name, value in sent[0]["headers"]}
     assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (404, "NOT_FOUND")
     assert headers[b"x-request-id"].startswith(b"req_")
@@ -177,9 +193,9 @@ async def test_api_answers_in_json_with_an_id_and_no_cookie() -> None:
     assert [name for name in (b"set-cookie", b"x-frame-options") if name in headers] == []
 
 
-async def test_api_refuses_a_body_over_the_limit_of_the_settings() -> None:
+async def test_api_rejects_a_body_over_the_default_limit() -> None:
     from config.asgi import application
 
-    body = chunks(*[b"x" * 65_536] * 20)
-    sent = await talk(application, http("/api/v1/chatbots/c1/chat"), body)
+    body = body_messages(*[b"x" * 65_536] * 20)
+    sent = await run_application(application, http_scope("/api/v1/chatbots/c1/chat"), body)
     assert sent[0]["status"] == 413

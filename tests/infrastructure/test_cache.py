@@ -1,4 +1,4 @@
-"""The cache without Redis: nobody is locked out, and tries are still counted."""
+"""The cache with Redis, and without it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def without_redis(settings: Any) -> Iterator[None]:
     breaker.close()
 
 
-def test_what_is_written_is_read_by_all(db: None) -> None:
+def test_cache_operations(db: None) -> None:
     key = new_id()
     assert (cache.add(key, 1), cache.add(key, 2), cache.get(key)) == (True, False, 1)
     cache.set(key, [3])
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_by_all(db: None) -> None:
 
 
 @pytest.mark.usefixtures("without_redis")
-def test_people_get_in_without_redis_and_guessing_is_still_slowed_down(db: None) -> None:
+def test_sign_in_without_redis_still_limits_attempts(db: None) -> None:
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
     for _ in range(5):

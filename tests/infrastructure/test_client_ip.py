@@ -1,4 +1,4 @@
-"""Whose address a request came from, behind no proxy, one and two."""
+"""The client's IP address behind no, one and two proxies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from apps.infrastructure.web.middleware import client_ip
         (1, "<script>", None),
     ],
 )
-def test_address_is_the_one_that_our_own_proxy_saw(
+def test_client_ip_is_the_one_our_own_proxy_saw(
     settings: Any, proxies: int, forwarded: str | None, expected: str | None
 ) -> None:
     settings.TRUSTED_PROXIES = proxies

@@ -7,21 +7,21 @@ from django.test import Client
 
 from tests.factories import Team
 
-PACKED = {"Accept-Encoding": "br, gzip"}
+ACCEPT_GZIP = {"Accept-Encoding": "br, gzip"}
 
 
-def test_page_leaves_packed_for_those_who_can_unpack_it(client: Client, db: None) -> None:
-    plain, packed = client.get("/login"), client.get("/login", headers=PACKED)
+def test_page_is_compressed_if_the_client_accepts_it(client: Client, db: None) -> None:
+    plain, compressed = client.get("/login"), client.get("/login", headers=ACCEPT_GZIP)
     assert "Content-Encoding" not in plain
-    assert packed["Content-Encoding"] == "gzip"
-    assert len(packed.content) < len(plain.content) / 2
-    assert b"</html>" in gzip.decompress(packed.content)
+    assert compressed["Content-Encoding"] == "gzip"
+    assert len(compressed.content) < len(plain.content) / 2
+    assert b"</html>" in gzip.decompress(compressed.content)
 
 
 @pytest.mark.parametrize("page", ["leads.csv", "audit.csv"])
-def test_stream_is_not_held_back_by_packing(client: Client, team: Team, page: str) -> None:
+def test_streaming_response_is_not_compressed(client: Client, team: Team, page: str) -> None:
     client.force_login(team.alice)
-    response = client.get(f"/w/{team.workspace.slug}/{page}", headers=PACKED)
+    response = client.get(f"/w/{team.workspace.slug}/{page}", headers=ACCEPT_GZIP)
     assert response.status_code == 200
     assert response.streaming
     assert "Content-Encoding" not in response

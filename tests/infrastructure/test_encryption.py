@@ -5,22 +5,22 @@ from pytest_django import Settings
 
 from apps.infrastructure.encryption import Cipher, DecryptionFailed
 
-SEAL = Cipher("one purpose")
+CIPHER = Cipher("one purpose")
 
 
-def test_what_is_sealed_can_be_read_again_and_does_not_show() -> None:
-    sealed = SEAL.encrypt("s3cret é")
-    assert (SEAL.decrypt(sealed), "s3cret" in sealed) == ("s3cret é", False)
+def test_encrypted_secret_can_be_decrypted() -> None:
+    encrypted = CIPHER.encrypt("s3cret é")
+    assert (CIPHER.decrypt(encrypted), "s3cret" in encrypted) == ("s3cret é", False)
 
 
 def test_secret_key_can_be_changed(settings: Settings) -> None:
-    sealed = SEAL.encrypt("s3cret")
+    encrypted = CIPHER.encrypt("s3cret")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-key-" * 5
-    assert SEAL.decrypt(sealed) == "s3cret"
+    assert CIPHER.decrypt(encrypted) == "s3cret"
 
 
-@pytest.mark.parametrize("sealed", ["", "nonsense", Cipher("another purpose")])
-def test_what_was_not_sealed_here_is_unreadable(sealed: str | Cipher) -> None:
+@pytest.mark.parametrize("encrypted", ["", "nonsense", Cipher("another purpose")])
+def test_other_text_cannot_be_decrypted(encrypted: str | Cipher) -> None:
     with pytest.raises(DecryptionFailed):
-        SEAL.decrypt(sealed.encrypt("s3cret") if isinstance(sealed, Cipher) else sealed)
+        CIPHER.decrypt(encrypted.encrypt("s3cret") if isinstance(encrypted, Cipher) else encrypted)

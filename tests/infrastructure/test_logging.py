@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from apps.conversations.models import Message
 from apps.infrastructure.logging import get_logger, redact
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.new_turns import opened
 
 KEY = "sk-workspace_" + "aB3" * 17
@@ -22,7 +22,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What the product's own handler writes, line by line, as the JSON that it is."""
+    """The lines that our own handler writes, parsed from JSON."""
     (handler,) = [
         handler
         for handler in logging.getLogger().handlers
@@ -51,7 +51,7 @@ def test_event_is_one_json_line_with_its_fields(lines: Lines) -> None:
     }
 
 
-def test_event_carries_the_bound_ids(lines: Lines) -> None:
+def test_event_has_the_bound_ids(lines: Lines) -> None:
     structlog.contextvars.bind_contextvars(request_id="req_1", workspace_id="w", turn_id="t")
     get_logger("parley.test").info("one")
     logging.getLogger("some.library").warning("two")
@@ -64,7 +64,7 @@ def test_line_breaks_do_not_make_lines(lines: Lines) -> None:
     assert [line["event"] for line in lines()] == ["one"]
 
 
-def test_key_is_masked_wherever_it_is(lines: Lines) -> None:
+def test_api_key_is_masked_in_all_fields(lines: Lines) -> None:
     log = get_logger("parley.test")
     log.info("with %s", KEY, header=f"Bearer {KEY}", nested={"a": [KEY, (KEY,)]})
     log.info("an object", value=ValueError(KEY))
@@ -76,7 +76,7 @@ def test_key_is_masked_wherever_it_is(lines: Lines) -> None:
     assert third["event"] == f"got {MASKED} and {{'key': '{MASKED}'}}"
 
 
-def test_key_is_masked_in_tracebacks(lines: Lines) -> None:
+def test_api_key_is_masked_in_tracebacks(lines: Lines) -> None:
     try:
         raise ValueError(f"refused {KEY}")
     except ValueError:
@@ -87,12 +87,12 @@ def test_key_is_masked_in_tracebacks(lines: Lines) -> None:
     ] * 2
 
 
-def test_issued_key_is_recognised(team: Team, lines: Lines) -> None:
-    get_logger("parley.test").info("one", key=make_key(team.workspace))
+def test_issued_api_key_is_masked(team: Team, lines: Lines) -> None:
+    get_logger("parley.test").info("one", key=make_api_key(team.workspace))
     assert [line["key"] for line in lines()] == [MASKED]
 
 
-def test_rows_quoted_by_the_database_are_cut_from_tracebacks(team: Team, lines: Lines) -> None:
+def test_rows_in_database_errors_are_cut_from_tracebacks(team: Team, lines: Lines) -> None:
     message = Message.objects.get(turn=opened(make_chatbot(team.workspace)))
     fields = {"workspace": message.workspace, "conversation": message.conversation}
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
@@ -102,19 +102,19 @@ def test_rows_quoted_by_the_database_are_cut_from_tracebacks(team: Team, lines: 
     assert "my secret\nin lines\n\nand parts" in str(caught.value)
     get_logger("parley.test").error("failed", exc_info=caught.value)
     (line,) = lines()
-    said = line["exception"]
-    assert [word for word in ("secret", "in lines", "and parts") if word in said] == []
-    assert said.count("conversations_message_role_known") == 2
-    assert said.count("DETAIL: (left out)") == 2
-    assert said.count("The above exception was the direct cause") == 1
+    traceback = line["exception"]
+    assert [word for word in ("secret", "in lines", "and parts") if word in traceback] == []
+    assert traceback.count("conversations_message_role_known") == 2
+    assert traceback.count("DETAIL: (left out)") == 2
+    assert traceback.count("The above exception was the direct cause") == 1
 
 
 @pytest.mark.parametrize("label", ["DETAIL", "CONTEXT", "QUERY", "STATEMENT", "HINT"])
-def test_redact_cuts_what_the_database_adds(label: str) -> None:
+def test_redact_cuts_database_details(label: str) -> None:
     event = redact(None, "info", {"event": f"ERROR: no\n{label}:  Key (a)=(secret)\nmore secret"})
     assert event == {"event": f"ERROR: no\n{label}: (left out)"}
 
 
-def test_redact_leaves_other_text_alone() -> None:
+def test_redact_leaves_other_text_unchanged() -> None:
     event = {"event": "a detail: of no weight", "n": 1, "f": 0.5, "b": False, "none": None}
     assert redact(None, "info", dict(event)) == event

@@ -1,4 +1,4 @@
-"""What is held is asked after; what is not, is not."""
+"""Poll values and notify subscribers of changes."""
 
 from __future__ import annotations
 
@@ -11,97 +11,97 @@ from django.db import OperationalError
 from apps.infrastructure.concurrency.polling import Poller
 
 
-class Rows:
-    """Stands for the database: values by key, and the keys that were asked for."""
+class FakeTable:
+    """Values by key, and the keys of each query."""
 
     def __init__(self) -> None:
         self.values: dict[str, int] = {"a": 1}
-        self.asked: list[set[str]] = []
-        self.away: type[Exception] | None = None
+        self.queries: list[set[str]] = []
+        self.error: type[Exception] | None = None
 
-    def look(self, keys: Collection[str]) -> Mapping[str, int]:
-        self.asked.append(set(keys))
-        if self.away:
-            raise self.away
+    def fetch(self, keys: Collection[str]) -> Mapping[str, int]:
+        self.queries.append(set(keys))
+        if self.error:
+            raise self.error
         return self.values
 
 
 @pytest.fixture
-def rows() -> Rows:
-    return Rows()
+def table() -> FakeTable:
+    return FakeTable()
 
 
-async def looks(rows: Rows, count: int = 2) -> None:
-    """Until so many more looks have begun: all before the last have been told of."""
-    most = len(rows.asked) + count
-    while len(rows.asked) < most:  # noqa: ASYNC110 - the look runs in a thread
+async def wait_for_queries(table: FakeTable, count: int = 2) -> None:
+    """Wait until so many more queries have started: subscribers know all but the last."""
+    target = len(table.queries) + count
+    while len(table.queries) < target:  # noqa: ASYNC110 - the query runs in a thread
         await asyncio.sleep(0.001)
 
 
-async def test_holder_is_told_at_first_and_of_each_change(rows: Rows) -> None:
-    watch = Poller(rows.look, interval_seconds=0.001)
-    told: list[int | None] = []
-    watch.subscribe("a", told.append)
-    await looks(rows)
-    assert told == [1]
-    rows.values["a"] = 2
-    await looks(rows)
-    del rows.values["a"]
-    await looks(rows)
-    watch.unsubscribe("a", told.append)
-    assert told == [1, 2, None]
+async def test_subscriber_is_notified_at_first_and_of_changes(table: FakeTable) -> None:
+    poller = Poller(table.fetch, interval_seconds=0.001)
+    values: list[int | None] = []
+    poller.subscribe("a", values.append)
+    await wait_for_queries(table)
+    assert values == [1]
+    table.values["a"] = 2
+    await wait_for_queries(table)
+    del table.values["a"]
+    await wait_for_queries(table)
+    poller.unsubscribe("a", values.append)
+    assert values == [1, 2, None]
 
 
-async def test_all_holders_share_one_look(rows: Rows) -> None:
-    watch = Poller(rows.look, interval_seconds=0.001)
+async def test_subscribers_share_one_query(table: FakeTable) -> None:
+    poller = Poller(table.fetch, interval_seconds=0.001)
     first: list[int | None] = []
     second: list[int | None] = []
-    watch.subscribe("a", first.append)
-    watch.subscribe("a", second.append)
-    watch.subscribe("b", second.append)
-    await looks(rows)
+    poller.subscribe("a", first.append)
+    poller.subscribe("a", second.append)
+    poller.subscribe("b", second.append)
+    await wait_for_queries(table)
     assert (first, second) == ([1], [1, None])
-    assert rows.asked[-1] == {"a", "b"}
+    assert table.queries[-1] == {"a", "b"}
 
 
-async def test_nothing_is_asked_while_nobody_holds(rows: Rows) -> None:
-    watch = Poller(rows.look, interval_seconds=0.001)
-    told: list[int | None] = []
-    watch.subscribe("a", told.append)
-    await looks(rows)
-    watch.unsubscribe("a", told.append)
+async def test_no_query_without_subscribers(table: FakeTable) -> None:
+    poller = Poller(table.fetch, interval_seconds=0.001)
+    values: list[int | None] = []
+    poller.subscribe("a", values.append)
+    await wait_for_queries(table)
+    poller.unsubscribe("a", values.append)
     await asyncio.sleep(0.05)
-    count = len(rows.asked)
+    count = len(table.queries)
     await asyncio.sleep(0.05)
-    assert len(rows.asked) == count
-    watch.subscribe("a", told.append)
-    await looks(rows)
-    assert told == [1, 1]
+    assert len(table.queries) == count
+    poller.subscribe("a", values.append)
+    await wait_for_queries(table)
+    assert values == [1, 1]
 
 
-@pytest.mark.parametrize("away", [OperationalError, ValueError])
-async def test_look_that_fails_is_made_again(rows: Rows, away: type[Exception]) -> None:
-    rows.away = away
-    watch = Poller(rows.look, interval_seconds=0.001)
-    told: list[int | None] = []
-    watch.subscribe("a", told.append)
-    await looks(rows)
-    assert told == []
-    rows.away = None
-    await looks(rows)
-    assert told == [1]
+@pytest.mark.parametrize("error", [OperationalError, ValueError])
+async def test_failed_query_is_retried(table: FakeTable, error: type[Exception]) -> None:
+    table.error = error
+    poller = Poller(table.fetch, interval_seconds=0.001)
+    values: list[int | None] = []
+    poller.subscribe("a", values.append)
+    await wait_for_queries(table)
+    assert values == []
+    table.error = None
+    await wait_for_queries(table)
+    assert values == [1]
 
 
-async def test_holder_that_lets_go_of_another_is_obeyed(rows: Rows) -> None:
-    watch = Poller(rows.look, interval_seconds=0.001)
-    told: list[int | None] = []
+async def test_callback_may_unsubscribe_others(table: FakeTable) -> None:
+    poller = Poller(table.fetch, interval_seconds=0.001)
+    values: list[int | None] = []
 
     def first(_value: int | None) -> None:
-        watch.unsubscribe("a", told.append)
-        watch.unsubscribe("b", told.append)
+        poller.unsubscribe("a", values.append)
+        poller.unsubscribe("b", values.append)
 
-    watch.subscribe("a", first)
-    watch.subscribe("a", told.append)
-    watch.subscribe("b", told.append)
-    await looks(rows)
-    assert told == []
+    poller.subscribe("a", first)
+    poller.subscribe("a", values.append)
+    poller.subscribe("b", values.append)
+    await wait_for_queries(table)
+    assert values == []

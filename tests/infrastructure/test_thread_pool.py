@@ -8,44 +8,51 @@ from django.test import override_settings
 from django.urls import path
 
 from apps.infrastructure.web.thread_pool import MAX_IDLE_THREADS, ThreadPoolASGIHandler
-from tests.infrastructure.test_asgi import chunks, http, status_and_body, talk
+from tests.infrastructure.test_asgi import (
+    body_messages,
+    http_scope,
+    run_application,
+    status_and_body,
+)
 
-together = threading.Barrier(3)
+barrier = threading.Barrier(3)
 
 
-def name_of_thread() -> bytes:
+def thread_id() -> bytes:
     return str(threading.get_ident()).encode()
 
 
-def alone(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(name_of_thread())
+def sequential(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(thread_id())
 
 
-def beside(request: HttpRequest) -> HttpResponse:
-    together.wait(timeout=20)
-    return HttpResponse(name_of_thread())
+def concurrent(request: HttpRequest) -> HttpResponse:
+    barrier.wait(timeout=20)
+    return HttpResponse(thread_id())
 
 
-urlpatterns = [path("alone", alone), path("beside", beside)]
+urlpatterns = [path("sequential", sequential), path("concurrent", concurrent)]
 
 
-async def ask(handler: ThreadPoolASGIHandler, address: str) -> bytes:
-    status, body = status_and_body(await talk(handler, http(address), chunks(b"")))
+async def get(handler: ThreadPoolASGIHandler, path: str) -> bytes:
+    status, body = status_and_body(
+        await run_application(handler, http_scope(path), body_messages(b""))
+    )
     assert status == 200
     return body
 
 
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[])
-async def test_requests_one_after_the_other_are_lent_the_same_thread() -> None:
+async def test_sequential_requests_share_a_thread() -> None:
     handler = ThreadPoolASGIHandler()
-    assert len({await ask(handler, "/alone") for _ in range(3)}) == 1
+    assert len({await get(handler, "/sequential") for _ in range(3)}) == 1
 
 
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[])
-async def test_requests_at_once_have_a_thread_each_and_few_are_kept() -> None:
+async def test_concurrent_requests_have_a_thread_each() -> None:
     handler = ThreadPoolASGIHandler()
-    threads = await asyncio.gather(*(ask(handler, "/beside") for _ in range(3)))
+    threads = await asyncio.gather(*(get(handler, "/concurrent") for _ in range(3)))
     assert len(set(threads)) == 3
-    assert {await ask(handler, "/alone") for _ in range(3)} <= set(threads)
-    await asyncio.gather(*(ask(handler, "/alone") for _ in range(3 * MAX_IDLE_THREADS)))
-    assert len(handler._free) == MAX_IDLE_THREADS
+    assert {await get(handler, "/sequential") for _ in range(3)} <= set(threads)
+    await asyncio.gather(*(get(handler, "/sequential") for _ in range(3 * MAX_IDLE_THREADS)))
+    assert len(handler._idle) == MAX_IDLE_THREADS

@@ -1,4 +1,4 @@
-"""The errors that mean PostgreSQL cannot be reached."""
+"""Errors that mean that PostgreSQL is unavailable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from django.db import InterfaceError, OperationalError
 
 DATABASE_UNAVAILABLE = (
     *(OperationalError, InterfaceError),
-    *(psycopg.OperationalError, psycopg.InterfaceError),  # from `core.database`
+    *(psycopg.OperationalError, psycopg.InterfaceError),  # from `pool`
 )
 """PoolTimeout is one of them."""

@@ -8,7 +8,7 @@ from apps.core.ids import ID_LENGTH, new_id
 
 
 class IdField(models.CharField):  # type: ignore[type-arg]
-    """A primary key made by `new_id`, compared byte by byte."""
+    """A primary key created by `new_id`, with the collation C (compared byte by byte)."""
 
     def __init__(self, **options: object) -> None:
         options |= {

@@ -1,8 +1,8 @@
-"""PostgreSQL from async code: a bounded pool of psycopg's own connections.
+"""Execute SQL from async code over psycopg's connection pool.
 
-For the few statements that every turn needs; all else goes through the ORM and `in_thread`. The
-same database and settings as Django's, one pool for each event loop, each statement prepared once
-a connection and committed by itself.
+Only for the few statements that every turn needs; everything else uses the ORM and `in_thread`.
+Each event loop has one pool for Django's database. Statements are prepared once per connection,
+and each is committed by itself.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ MAX_CONNECTIONS = 6
 _WAIT_SECONDS = 10.0
 _IDLE_SECONDS = 1.0
 MAX_PLAN_SECONDS = 10.0
-"""How long a connection keeps its plans: a second at first, then twice as long each time, up to
-this. Nothing else tells PostgreSQL that a table which was empty when it planned has filled since:
-until somebody analyzes the table, a look-up by the wrong index, which did for a few rows, goes on
-by it among many. That holds for triggers and foreign keys, too."""
+"""How long a connection keeps its query plans: a second at first, then twice as long each time, up
+to this. Otherwise PostgreSQL would not notice that a table which was empty when it planned has been
+filled: until the table is analyzed, a plan with the wrong index, good enough for a few rows, would
+be used for many. That applies to triggers and foreign keys, too."""
 
-# One plan for many runs, made of look-ups by index: planning such a statement costs more than
-# running it.
-# A lock is waited for no longer than a caller would, so that one who holds an account does not
-# hold up the others.
+# Generic plans that use indexes: planning such a statement costs more than executing it.
+# The lock time-out is no longer than a caller would wait, so that one who has locked an account
+# does not block the others.
 _SETTINGS = (
     "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
     "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c lock_timeout=1000"
@@ -45,16 +44,16 @@ Pool = AsyncConnectionPool[_Connection]
 
 
 async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Run one statement, committed when this returns; its rows.
+    """Execute one statement, commit, and return its rows.
 
-    Raises psycopg's errors, or PoolTimeout when no connection comes free.
+    Raises psycopg's errors, or PoolTimeout when no connection becomes free.
     """
-    async with (await _pool()).connection() as kept:
+    async with (await _pool()).connection() as pooled:
         try:
-            cursor = await kept.execute(statement, parameters, prepare=True)
+            cursor = await pooled.execute(statement, parameters, prepare=True)
             return await cursor.fetchall()
         finally:
-            kept.used_at = time.monotonic()
+            pooled.used_at = time.monotonic()
 
 
 async def close_pool() -> None:
@@ -65,7 +64,7 @@ async def close_pool() -> None:
 
 async def _pool() -> Pool:
     pool = _pools.get()
-    if pool.closed:  # as each one is at first; to open it twice at once is safe
+    if pool.closed:  # as it is when created; opening it twice concurrently is safe
         await pool.open()
     return pool
 
@@ -86,21 +85,20 @@ _pools = PerLoop(_new_pool)
 
 
 def connection_parameters() -> dict[str, Any]:
-    """How these connections are made: Django's own parameters, and our settings."""
-    given = connection.get_connection_params()
-    for ours in ("cursor_factory", "context", "prepare_threshold", "pool"):
-        given.pop(ours, None)
-    options = f"{given.pop('options', '')} {_SETTINGS}".strip()
-    return {**given, "options": options, "autocommit": True}
+    """Django's connection parameters, with our settings."""
+    parameters = connection.get_connection_params()
+    for name in ("cursor_factory", "context", "prepare_threshold", "pool"):
+        parameters.pop(name, None)
+    options = f"{parameters.pop('options', '')} {_SETTINGS}".strip()
+    return {**parameters, "options": options, "autocommit": True}
 
 
-async def _check(kept: _Connection) -> None:
-    """After a pause the server may have gone or been restarted: find out before it matters. Old
-    plans are dropped, and made anew of what the tables hold by now."""
+async def _check(pooled: _Connection) -> None:
+    """Before a connection is used: discard old plans, and after a pause, check that it is alive."""
     now = time.monotonic()
-    if now - kept.planned_at > kept.plan_seconds:
-        await kept.execute("DISCARD PLANS")
-        kept.planned_at = now
-        kept.plan_seconds = min(2 * kept.plan_seconds, MAX_PLAN_SECONDS)
-    elif now - kept.used_at > _IDLE_SECONDS:
-        await AsyncConnectionPool.check_connection(kept)
+    if now - pooled.planned_at > pooled.plan_seconds:
+        await pooled.execute("DISCARD PLANS")
+        pooled.planned_at = now
+        pooled.plan_seconds = min(2 * pooled.plan_seconds, MAX_PLAN_SECONDS)
+    elif now - pooled.used_at > _IDLE_SECONDS:
+        await AsyncConnectionPool.check_connection(pooled)

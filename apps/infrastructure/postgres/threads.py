@@ -1,8 +1,7 @@
-"""The way from async code to the ORM: a few kept threads, each with a kept connection.
+"""Call the ORM from async code in a pool of threads with persistent database connections.
 
-Django's own bridge makes and joins a thread for each request under ASGI, and opens a connection
-in it. The chat engine speaks to the database in three short steps per turn, so it keeps its
-threads and their connections instead.
+Django's own `sync_to_async` starts a thread for each request under ASGI and opens a connection in
+it, which is too slow for the few short queries of a turn.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _IDLE_SECONDS = 1.0
-_kept = threading.local()
+_thread = threading.local()
 
 
 @functools.cache
@@ -32,9 +31,9 @@ def _executor() -> ThreadPoolExecutor:
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function that uses the ORM in a kept thread; wait for it without blocking the loop.
+    """Run a function that uses the ORM in a thread of the pool, and wait for its result.
 
-    A function that has begun runs to its end even if the waiter is cancelled.
+    Once started, the function runs to its end even if the caller is cancelled.
     """
     call = functools.partial(_run, functools.partial(function, *args, **kwargs))
     context = contextvars.copy_context()
@@ -42,32 +41,32 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 def _run(call: Callable[[], T]) -> T:
-    if time.monotonic() - getattr(_kept, "used_at", 0.0) > _IDLE_SECONDS:
+    if time.monotonic() - getattr(_thread, "used_at", 0.0) > _IDLE_SECONDS:
         _close_dead_connections()
     try:
         return call()
     finally:
-        _kept.used_at = time.monotonic()
+        _thread.used_at = time.monotonic()
         for connection in connections.all(initialized_only=True):
             if connection.errors_occurred:
                 connection.close()
 
 
 def _close_dead_connections() -> None:
-    """After a pause the server may have gone or been restarted: find out before it matters."""
+    """After a pause, close connections that a restart of the server may have cut."""
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None and not connection.is_usable():
             connection.close()
 
 
 def close_thread_pool() -> None:
-    """End the kept threads and give their connections back, at shutdown."""
+    """Stop the threads and close their connections, at shutdown."""
     executor = _executor()
     barrier = threading.Barrier(executor._max_workers)
 
     def close() -> None:
         connections.close_all()
-        barrier.wait(timeout=5)  # holds each thread here, so that every one of them comes by
+        barrier.wait(timeout=5)  # blocks this thread, so that each task runs in another one
 
     for _ in range(executor._max_workers):
         executor.submit(close)

@@ -1,4 +1,4 @@
-"""What stands between the server and Django."""
+"""ASGI wrappers between the server and Django."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 def route_by_prefix(
     prefix: str, application: Application, *, otherwise: Application
 ) -> Application:
-    """Send addresses that begin with the prefix to one application, the rest to another."""
+    """Route paths that begin with the prefix to one application, the rest to another."""
 
-    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
         chosen = application if scope["path"].startswith(prefix) else otherwise
         await chosen(scope, receive, send)
 
-    return choose
+    return route
 
 
 def limit_body_size(application: Application) -> Application:
-    """Answer 413 to a body over the limit of the settings, before it fills memory or disk."""
+    """Respond 413 to a body over API_MAX_BODY_BYTES before it fills memory or disk."""
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        most = settings.API_MAX_BODY_BYTES
-        if _announced(scope) > most:
-            await _refuse(scope, send)
+        max_bytes = settings.API_MAX_BODY_BYTES
+        if _content_length(scope) > max_bytes:
+            await _send_too_large(scope, send)
             return
-        taken = 0
-        refused = False
+        received = 0
+        is_refused = False
 
-        async def counted() -> Mapping[str, Any]:
-            nonlocal taken, refused
+        async def receive_counted() -> Mapping[str, Any]:
+            nonlocal received, is_refused
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most and not refused:
-                refused = True
-                await _refuse(scope, send)
-            return {"type": "http.disconnect"} if refused else message
+            received += len(message.get("body", b""))
+            if received > max_bytes and not is_refused:
+                is_refused = True
+                await _send_too_large(scope, send)
+            return {"type": "http.disconnect"} if is_refused else message
 
-        await application(scope, counted, send)
+        await application(scope, receive_counted, send)
 
     return limited
 
 
-def _announced(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _send_too_large(scope: Scope, send: Send) -> None:
     error, request_id = PayloadTooLarge(), new_request_id()
     body = json.dumps(error.body()).encode()
     headers = [

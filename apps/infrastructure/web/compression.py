@@ -1,4 +1,4 @@
-"""Pages leave compressed."""
+"""Compress HTML pages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from django.middleware.gzip import GZipMiddleware
 
 
 class GZipPagesMiddleware(GZipMiddleware):
-    """Django's own packing, with its random padding, for whole HTML pages alone: a stream's pieces
-    would wait in the packer for more of them."""
+    """Django's GZipMiddleware, with its random padding, for complete HTML pages only.
+
+    The pieces of a stream would wait in the compressor for more of them.
+    """
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase

@@ -1,10 +1,10 @@
-"""The Content-Security-Policy: what a page may load and run.
+"""The Content-Security-Policy header: what a page may load and run.
 
-Our own pages run and style themselves from our own files only, so that markup which slipped
-through would still be inert. The staff admin (unfold) is built on Alpine, which evaluates
-expressions in attributes; it gets what it needs and still no other host.
+Our own pages use scripts and styles from our own files only, so that injected markup would still be
+inert. The staff admin (unfold) is built on Alpine, which evaluates expressions in attributes; it
+may do that, and still loads nothing from another host.
 
-Django 6.0 brings this as a part of its own; until then it is these lines.
+Django 6.0 has this built in.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django.utils.decorators import sync_and_async_middleware
 HEADER_NAME = "Content-Security-Policy"
 REPORT_PATH = "/csp-reports"
 
-_OURS: Mapping[str, str] = {
+_DEFAULT: Mapping[str, str] = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
@@ -33,22 +33,22 @@ _OURS: Mapping[str, str] = {
     "report-uri": REPORT_PATH,
 }
 _ADMIN = {
-    **_OURS,
+    **_DEFAULT,
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
     "style-src": "'self' 'unsafe-inline'",
 }
 
 
-def _written(policy: Mapping[str, str]) -> str:
+def _serialize(policy: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-DEFAULT_POLICY, ADMIN_POLICY = _written(_OURS), _written(_ADMIN)
+DEFAULT_POLICY, ADMIN_POLICY = _serialize(_DEFAULT), _serialize(_ADMIN)
 
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Any) -> Any:
-    """Give each page its policy, unless its view has set one."""
+    """Add the policy to each response, unless its view has set one."""
     if iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Health, and the answers of last resort."""
+"""Error pages, as HTML or JSON, and the endpoint for CSP reports."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ log = get_logger(__name__)
 @csrf_exempt
 @require_POST
 def csp_report(request: HttpRequest) -> HttpResponse:
-    """A browser tells that a page broke the Content-Security-Policy. It is ours or an attack's."""
+    """Log a browser's report of a Content-Security-Policy violation: our bug or an attack."""
     log.warning("csp_report", report=request.body[:2000].decode(errors="replace"))
     return HttpResponse(status=204)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400 outside every view."""
+    """400: Django rejected the request before any view."""
     return _error(request, errors.ValidationFailed(message="The request is not valid."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403: the person's role does not allow this."""
+    """403: the member's role does not allow this."""
     return _error(request, errors.Forbidden("Your role here does not allow this."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403: a form came without its token, from another site or from before one signed in."""
-    sentence = "This form is out of date. Go back, reload the page and send it again."
-    return _error(request, errors.Forbidden(sentence))
+    """403: a form without its token, from another site or from before signing in."""
+    message = "This form is out of date. Go back, reload the page and send it again."
+    return _error(request, errors.Forbidden(message))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404 for an address that nothing serves."""
+    """404: no URL pattern matches."""
     return _error(request, errors.NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500 that no view caught. Django has logged the traceback."""
+    """500: a view raised an exception, which Django has logged."""
     return _error(request, errors.InternalError())
 
 
@@ -54,7 +54,7 @@ def _error(request: HttpRequest, error: errors.ApiError) -> HttpResponse:
     context = {
         "error": error,
         "request_id": get_request_id(request),
-        # What failed on our side may be what the frame is made of.
+        # After a fault of ours, the page's frame might fail too.
         "is_framed": error.status < 500 and hasattr(request, "member"),
     }
     return render(request, "core/error.html", context, status=error.status)

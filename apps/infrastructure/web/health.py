@@ -1,4 +1,4 @@
-"""Health checks: whether this process answers, and whether it can serve."""
+"""Health checks: liveness and readiness of this process."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from apps.infrastructure.web.error_pages import log
 
 
 async def healthz(request: HttpRequest) -> JsonResponse:
-    """The process answers. Says nothing of what it depends on."""
+    """Liveness: the process responds. Checks no dependencies."""
     return JsonResponse({"status": "ok"})
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether this process can serve: database, Redis, and no migration outstanding."""
+    """Readiness: database and Redis respond, and all migrations are applied."""
     checks = {"database": _database, "migrations": _migrations, "redis": _redis}
-    found = {name: await _check(name, check) for name, check in checks.items()}
+    results = {name: await _check(name, check) for name, check in checks.items()}
     if process.is_stopping:
-        found["process"] = "stopping"
-    ready = all(state == "ok" for state in found.values())
-    body = {"status": "ok" if ready else "unavailable", "checks": found}
+        results["process"] = "stopping"
+    ready = all(state == "ok" for state in results.values())
+    body = {"status": "ok" if ready else "unavailable", "checks": results}
     return JsonResponse(body, status=200 if ready else 503)
 
 
@@ -40,20 +40,20 @@ async def _check(name: str, check: Callable[[], Awaitable[str]]) -> str:
 
 
 async def _database() -> str:
-    def select() -> None:
+    def ping() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    await in_thread(select)
+    await in_thread(ping)
     return "ok"
 
 
 async def _migrations() -> str:
-    def outstanding() -> bool:
+    def has_unapplied() -> bool:
         executor = MigrationExecutor(connection)
         return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
-    return "outstanding" if await in_thread(outstanding) else "ok"
+    return "outstanding" if await in_thread(has_unapplied) else "ok"
 
 
 async def _redis() -> str:

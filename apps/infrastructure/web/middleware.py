@@ -1,4 +1,4 @@
-"""What every request gets: an id, a log line, and headers that forbid guessing."""
+"""Middleware for every request: its id, its log line and security headers for the API."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ RespondAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @sync_and_async_middleware
 def request_id(get_response: Any) -> Any:
-    """Give each request an id of its own: in its log lines, and on its answer as X-Request-Id."""
+    """Give each request an id, in its log lines and as X-Request-Id in the response."""
     if iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:
-            began = _begin(request)
-            return _end(request, await cast(RespondAsync, get_response)(request), began)
+            started_at = _begin(request)
+            return _end(request, await cast(RespondAsync, get_response)(request), started_at)
 
         return respond_async
 
     def respond(request: HttpRequest) -> HttpResponseBase:
-        began = _begin(request)
-        return _end(request, cast(Respond, get_response)(request), began)
+        started_at = _begin(request)
+        return _end(request, cast(Respond, get_response)(request), started_at)
 
     return respond
 
@@ -48,7 +48,7 @@ def _begin(request: HttpRequest) -> float:
     return time.perf_counter()
 
 
-def _end(request: HttpRequest, response: HttpResponseBase, began: float) -> HttpResponseBase:
+def _end(request: HttpRequest, response: HttpResponseBase, started_at: float) -> HttpResponseBase:
     response["X-Request-Id"] = get_request_id(request)
     if is_api_request(request):
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -61,32 +61,32 @@ def _end(request: HttpRequest, response: HttpResponseBase, began: float) -> Http
         method=request.method,
         path=request.path,
         status=response.status_code,
-        ms=round((time.perf_counter() - began) * 1000, 1),
+        ms=round((time.perf_counter() - started_at) * 1000, 1),
     )
     return response
 
 
 def get_request_id(request: HttpRequest) -> str:
-    """The id given to this request."""
+    """Return the id of this request."""
     return cast(str, getattr(request, "request_id", ""))
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """The address that the request came from; None where it is not known.
+    """Return the IP address of the client; None if it is not known.
 
-    Each of our own proxies (TRUSTED_PROXIES) appends the address that it was called from, so that
-    what a caller writes into X-Forwarded-For stands too far left to be believed.
+    Each of our own proxies (TRUSTED_PROXIES, a count) appends the address that it was called from
+    to X-Forwarded-For, so whatever the client itself wrote is further left and not used.
     """
-    given = request.META.get("REMOTE_ADDR", "")
+    address = request.META.get("REMOTE_ADDR", "")
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if settings.TRUSTED_PROXIES and forwarded:
-        given = forwarded.split(",")[-settings.TRUSTED_PROXIES :][0]
+        address = forwarded.split(",")[-settings.TRUSTED_PROXIES :][0]
     try:
-        return str(ip_address(given.strip()))
+        return str(ip_address(address.strip()))
     except ValueError:
         return None
 
 
 def is_api_request(request: HttpRequest) -> bool:
-    """Whether the caller is a program, to be answered in JSON whatever happens."""
+    """Whether this is a request to the API, so that errors are JSON."""
     return request.path.startswith("/api/")

@@ -1,4 +1,4 @@
-"""Django with kept threads: each request is lent one, where Django would make and join its own."""
+"""An ASGI handler for Django that reuses threads, instead of one new thread per request."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ MAX_IDLE_THREADS = 16
 
 
 class ThreadPoolASGIHandler(ASGIHandler):
-    """A request's synchronous code runs in one thread, as ever, and no other request's in it.
+    """Runs all synchronous code of a request in one thread that no other request uses meanwhile.
 
     A task that outlives its request must not inherit the request's context.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._free: list[ThreadPoolExecutor] = []
+        self._idle: list[ThreadPoolExecutor] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        lent = self._free.pop() if self._free else ThreadPoolExecutor(1, "request")
+        thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, "request")
         try:
-            async with ThreadSensitiveContext(executor=lent):
+            async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receive, send)
         finally:
-            if len(self._free) < MAX_IDLE_THREADS:
-                self._free.append(lent)
+            if len(self._idle) < MAX_IDLE_THREADS:
+                self._idle.append(thread)
             else:
-                lent.shutdown(wait=False)
+                thread.shutdown(wait=False)

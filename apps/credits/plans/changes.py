@@ -1,31 +1,25 @@
-"""Plans: monthly grants, expiry and plan changes. docs/credits.md has the rules.
-
-    start_plan       puts a new workspace on a plan
-    renew_account    expires credits and grants months that are due
-    change_plan      to more monthly credits: now, prorated; to fewer: at the next anniversary
-
-Each takes the time as `now` and first renews the account up to it, so that missed renewals are
-made up for with the plan that was in force.
-"""
+"""Put workspaces on plans, change their plan, and preview a change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.audit.services import SYSTEM, Actor, record
+from apps.audit.services import Actor
 from apps.credits.errors import OwnWorkspaceError, PlanUnchanged
-from apps.credits.models import Account, LedgerEntry, Lot, Plan
-from apps.credits.plans.months import anniversaries_until, anniversary, utc_date, utc_midnight
-from apps.credits.services import expire_lots, grant, lock_account, open_account
-from apps.infrastructure.logging import get_logger
+from apps.credits.models import Account, Plan
+from apps.credits.plans.months import anniversaries_until, anniversary, utc_date
+from apps.credits.plans.renewal import expiry_for, grant_month, record_plan, renew_account
+from apps.credits.services import grant, lock_account, open_account
 from apps.workspaces.queries import is_member
 
-log = get_logger(__name__)
+
+def available_plans() -> QuerySet[Plan]:
+    """Return the plans that workspaces can move to."""
+    return Plan.objects.filter(is_active=True)
 
 
 @transaction.atomic
@@ -37,37 +31,6 @@ def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: dateti
         _start_months(account, account.plan, utc_date(now))
     account.save(update_fields=["plan", "plan_began", "next_grant_on"])
     return account
-
-
-@transaction.atomic
-def renew_account(*, workspace_id: str, now: datetime) -> list[LedgerEntry]:
-    """Expire credits and grant months that are due by `now`. Idempotent."""
-    entries = expire_lots(workspace_id=workspace_id, now=now)
-    account = lock_account(workspace_id=workspace_id)
-    today = utc_date(now)
-    while (period := account.next_grant_on) is not None and period <= today:
-        if account.next_plan is not None:
-            _record(account, SYSTEM, "plan.changed", account.next_plan)
-            account.plan, account.next_plan = account.next_plan, None
-        entries += _grant_month(account, period, today)
-        account.next_grant_on = _next_anniversary(account, period)
-    account.save(update_fields=["plan", "next_plan", "next_grant_on"])
-    return entries
-
-
-def renew_due_accounts(*, now: datetime) -> int:
-    """Renew every account that is due; return how many changed.
-
-    Concurrent runs serialise on each account, and the second finds nothing left to do. A failure is
-    logged and does not stop the other accounts.
-    """
-    renewed = 0
-    for workspace_id in _workspaces_due(now):
-        try:
-            renewed += bool(renew_account(workspace_id=workspace_id, now=now))
-        except Exception:
-            log.exception("renewal_failed", workspace_id=workspace_id)
-    return renewed
 
 
 @transaction.atomic
@@ -96,19 +59,19 @@ def change_plan(
     account = lock_account(workspace_id=workspace_id)
     today = utc_date(now)
     if account.plan is None or account.plan_began is None:
-        _record(account, actor, "plan.changed", plan, **details)
+        record_plan(account, actor, "plan.changed", plan, **details)
         _start_months(account, plan, today, user)
     elif plan == account.plan:
         if account.next_plan is None:
             raise PlanUnchanged
-        _record(account, actor, "plan.change_taken_back", account.next_plan, **details)
+        record_plan(account, actor, "plan.change_taken_back", account.next_plan, **details)
         account.next_plan = None
     elif plan.monthly_credits > account.plan.monthly_credits:
-        _record(account, actor, "plan.changed", plan, **details)
+        record_plan(account, actor, "plan.changed", plan, **details)
         _grant_difference(account, plan, today, user)
         account.plan, account.next_plan = plan, None
     else:
-        _record(
+        record_plan(
             account, actor, "plan.change_planned", plan, on=str(account.next_grant_on), **details
         )
         account.next_plan = plan
@@ -166,24 +129,7 @@ def _start_months(
 ) -> None:
     account.plan, account.next_plan = plan, None
     account.plan_began, account.next_grant_on = today, anniversary(today, 1)
-    _grant_month(account, today, today, created_by)
-
-
-def _grant_month(
-    account: Account, period: date, today: date, created_by: User | None = None
-) -> list[LedgerEntry]:
-    plan = account.plan
-    if plan is None or plan.monthly_credits == 0:
-        return []
-    entry = grant(
-        workspace_id=account.workspace_id,
-        credits=plan.monthly_credits,
-        reason=f"{plan.name} plan, month from {period:%-d %B %Y}",
-        created_by=created_by,
-        expires_at=_expiry_for(account, plan, today),
-        period=period,
-    )
-    return [entry]
+    grant_month(account, today, today, created_by)
 
 
 def _grant_difference(account: Account, plan: Plan, today: date, created_by: User | None) -> None:
@@ -195,44 +141,5 @@ def _grant_difference(account: Account, plan: Plan, today: date, created_by: Use
             credits=credits,
             reason=f"Upgrade from {account.plan} to {plan.name}: {left} of {total} days",
             created_by=created_by,
-            expires_at=_expiry_for(account, plan, today),
+            expires_at=expiry_for(account, plan, today),
         )
-
-
-def _expiry_for(account: Account, plan: Plan, today: date) -> datetime | None:
-    """Return when credits granted today expire; a month that is granted late lasts as long."""
-    if plan.credits_last_months is None or account.plan_began is None:
-        return None
-    began = account.plan_began
-    return utc_midnight(
-        anniversary(began, anniversaries_until(began, today) + plan.credits_last_months)
-    )
-
-
-def _next_anniversary(account: Account, period: date) -> date | None:
-    began = account.plan_began
-    return anniversary(began, anniversaries_until(began, period) + 1) if began else None
-
-
-def available_plans() -> QuerySet[Plan]:
-    """Return the plans that workspaces can move to."""
-    return Plan.objects.filter(is_active=True)
-
-
-def _workspaces_due(now: datetime) -> Iterator[str]:
-    """Yield the ids of open workspaces with a due grant or an expired lot."""
-    expired = Lot.objects.filter(remaining__gt=0, expires_at__lte=now).values("workspace_id")
-    due = Account.objects.filter(Q(next_grant_on__lte=utc_date(now)) | Q(workspace_id__in=expired))
-    open_accounts = due.filter(workspace__closed_at=None).order_by("workspace_id")
-    return iter(list(open_accounts.values_list("workspace_id", flat=True)))
-
-
-def _record(account: Account, actor: Actor, action: str, plan: Plan, **details: str) -> None:
-    record(
-        workspace_id=account.workspace_id,
-        actor=actor,
-        action=action,
-        target_id=plan.id,
-        target_label=plan.name,
-        details={"plan": [str(account.plan) if account.plan else None, plan.name], **details},
-    )

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.credits.admin_plans import AlertAdmin, CreditRequestAdmin, PlanChangeAdmin
+from apps.credits.admin.plans import AlertAdmin, CreditRequestAdmin, PlanChangeAdmin
 from apps.credits.models import (
     Account,
     AccountCheck,

@@ -6,12 +6,14 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 from django.db import models
 
 from apps.infrastructure.commands import OperatorCommand
 from apps.workspaces.models import Workspace
+from tests.contracts.reverse_relations import layers, relation_uses, relations_from_above
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
@@ -69,6 +71,32 @@ def test_every_row_of_a_tenant_names_its_workspace() -> None:
 def test_no_file_is_a_drawer_for_anything() -> None:
     drawers = {"utils.py", "helpers.py", "common.py", "misc.py"}
     assert [str(path.relative_to(ROOT)) for path in SOURCES if path.name in drawers] == []
+
+
+def test_no_app_uses_reverse_relations_of_higher_apps() -> None:
+    """The app above provides what a lower one needs: a query, a signal."""
+    found = {
+        (str(path.relative_to(ROOT)), name)
+        for app in layers()
+        for path in (ROOT / "apps" / app).rglob("*.py")
+        for name in relation_uses(path.read_text(), relations_from_above(app))
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "conversation.leads.update(conversation=None)",
+        "Conversation.objects.filter(leads__isnull=False)",
+        "Message.objects.values('conversation__leads__id')",
+        "Conversation.objects.prefetch_related('leads')",
+        "Conversation.objects.annotate(Count('leads'))",
+    ],
+)
+def test_reverse_relation_of_higher_app_is_found(source: str) -> None:
+    assert list(relation_uses(source, relations_from_above("conversations"))) == ["leads"]
+    assert list(relation_uses(source, relations_from_above("leads"))) == []
 
 
 def test_no_app_names_a_task_of_another_app() -> None:

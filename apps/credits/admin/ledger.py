@@ -1,3 +1,5 @@
+"""Admin of ledger entries, lots and nightly checks, read-only."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,54 +8,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.credits.admin.plans import AlertAdmin, CreditRequestAdmin, PlanChangeAdmin
-from apps.credits.models import (
-    Account,
-    AccountCheck,
-    Alert,
-    CreditRequest,
-    EntryKind,
-    LedgerEntry,
-    Lot,
-    NightlyCheck,
-    Plan,
-)
+from apps.credits.models import AccountCheck, EntryKind, LedgerEntry, Lot, NightlyCheck
 from apps.infrastructure.admin import (
     CreatedSinceFilter,
     ReadOnlyAdmin,
-    StaffAdmin,
     detail_action,
     redirect_to_admin,
 )
-
-admin.site.register(CreditRequest, CreditRequestAdmin)
-admin.site.register(Alert, AlertAdmin)
-
-
-@admin.register(Plan)
-class PlanAdmin(StaffAdmin):
-    list_display = ["name", "slug", "monthly_credits", "credits_last_months", "is_active"]
-    list_filter = ["is_active"]
-    search_fields = ["name", "slug"]
-    readonly_fields = ["id"]
-
-
-@admin.register(Account)
-class AccountAdmin(PlanChangeAdmin):
-    list_display = ["workspace", "plan", "balance", "held", "next_grant_on", "next_plan"]
-    list_select_related = ["workspace", "plan", "next_plan"]
-    list_filter = ["plan"]
-    search_fields = ["workspace_id", "workspace__slug"]
-    readonly_fields = ["balance", "held"]
-    actions_detail = ["adjust", "change_plan"]
-
-    @detail_action(description="Adjust credits", permission="adjust", icon="add_card")
-    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect_to_admin("adjustments_adjustment_adjust", workspace=object_id)
-
-    def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
-        may = request.user.has_perm
-        return may("adjustments.adjust_credits") or may("adjustments.give_goodwill")
 
 
 @admin.register(LedgerEntry)

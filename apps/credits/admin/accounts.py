@@ -1,0 +1,107 @@
+"""Admin of plans and accounts, with a page to change an account's plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from apps.accounts.access import signed_in_user
+from apps.audit.services import staff_actor
+from apps.credits.models import Account, Plan
+from apps.credits.plans import available_plans, change_plan, preview_plan_changes
+from apps.infrastructure.admin import (
+    ReadOnlyAdmin,
+    StaffAdmin,
+    detail_action,
+    redirect_to_admin,
+)
+
+
+class PlanChangeForm(forms.Form):
+    """The new plan and the reason for the change."""
+
+    plan = forms.ModelChoiceField(queryset=available_plans(), widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(
+        min_length=10,
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Shown to the workspace's owner in the audit log, with your name.",
+    )
+
+
+@admin.register(Plan)
+class PlanAdmin(StaffAdmin):
+    list_display = ["name", "slug", "monthly_credits", "credits_last_months", "is_active"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "slug"]
+    readonly_fields = ["id"]
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    list_display = ["workspace", "plan", "balance", "held", "next_grant_on", "next_plan"]
+    list_select_related = ["workspace", "plan", "next_plan"]
+    list_filter = ["plan"]
+    search_fields = ["workspace_id", "workspace__slug"]
+    readonly_fields = ["balance", "held"]
+    actions_detail = ["adjust", "change_plan"]
+
+    @detail_action(description="Adjust credits", permission="adjust", icon="add_card")
+    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect_to_admin("adjustments_adjustment_adjust", workspace=object_id)
+
+    def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
+        may = request.user.has_perm
+        return may("adjustments.adjust_credits") or may("adjustments.give_goodwill")
+
+    @detail_action(description="Change plan", permission="move_to_plan", icon="swap_vert")
+    def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        account: Account | None = self.get_object(request, object_id)
+        if account is None:
+            raise Http404
+        form = PlanChangeForm(request.POST or None)
+        if form.is_valid():
+            user = signed_in_user(request)
+            try:
+                change_plan(
+                    workspace_id=account.workspace_id,
+                    actor=staff_actor(user, request),
+                    now=timezone.now(),
+                    user=user,
+                    **form.cleaned_data,
+                )
+            except ValueError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"Plan of {account.workspace} changed.")
+                return redirect("admin:credits_account_change", account.pk)
+        return render_page(
+            self,
+            request,
+            "change_plan",
+            f"Change plan of {account.workspace}",
+            account=account,
+            plan_changes=preview_plan_changes(
+                workspace_id=account.workspace_id, now=timezone.now()
+            ),
+            form=form,
+        )
+
+    def has_move_to_plan_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("credits.move_account_to_plan")
+
+
+def render_page(
+    admin: ReadOnlyAdmin, request: HttpRequest, name: str, title: str, **context: Any
+) -> TemplateResponse:
+    """Render `admin/credits/<name>.html` in the frame of the admin site."""
+    context |= {**admin.admin_site.each_context(request), "title": title, "opts": admin.opts}
+    return TemplateResponse(request, f"admin/credits/{name}.html", context)

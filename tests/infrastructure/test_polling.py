@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import pytest
 from django.db import OperationalError
 
-from apps.infrastructure.concurrency.polling import Poller
+from apps.infrastructure.postgres.polling import Poller
 
 
 class FakeTable:

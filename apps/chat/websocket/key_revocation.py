@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from apps.api_keys.queries import find_inactive_keys
-from apps.infrastructure.concurrency.polling import Poller
+from apps.infrastructure.postgres.polling import Poller
 
 
 def _ended(api_key_ids: Collection[str]) -> Mapping[str, bool]:

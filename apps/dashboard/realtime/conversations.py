@@ -26,7 +26,7 @@ from apps.conversations.queries import (
     newest_message,
 )
 from apps.core.errors import ServiceUnavailable, ValidationFailed
-from apps.infrastructure.concurrency.polling import Poller
+from apps.infrastructure.postgres.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
 MESSAGES_BATCH_SIZE = 50

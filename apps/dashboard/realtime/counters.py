@@ -14,7 +14,7 @@ from apps.chat.engine.event_payloads import dump_json
 from apps.chat.websocket.connection import SocketConnection
 from apps.conversations.queries import count_running_turns, count_turns_since
 from apps.credits.queries import Balance, balances_for
-from apps.infrastructure.concurrency.polling import Poller
+from apps.infrastructure.postgres.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 
 MINUTE = timedelta(minutes=1)

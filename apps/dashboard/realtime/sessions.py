@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.core.errors import ApiError
 from apps.dashboard.access import clean_id, get_member, session_from_cookies
 from apps.dashboard.errors import NotSignedIn, WorkspaceNotFound
-from apps.infrastructure.concurrency.polling import Poller
+from apps.infrastructure.postgres.polling import Poller
 from apps.workspaces.models import Role
 from apps.workspaces.queries import get_roles
 

@@ -12,7 +12,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
 from apps.audit.services import staff_actor
-from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
     NOT_COMPLETED,
     Conversation,
@@ -22,6 +21,7 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
+from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.staff_access import MIN_REASON_LENGTH, read_with_reason
 from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin, detail_action
 

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from apps.accounts.models import User
 from apps.audit.models import ActorKind, AuditEntry
 from apps.audit.services import SYSTEM, user_actor
-from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.services import ExportFilters, request_export
 from apps.conversations.exports.writer import write_pending_exports
 from apps.conversations.models import Conversation, Message, Rating, RatingValue, Role
+from apps.conversations.models.export import Export, ExportFormat
 from apps.credits.alerts import set_low_balance_threshold
 from apps.demo.seed_team import TEAM
 from apps.leads.models import Lead, LeadStatus

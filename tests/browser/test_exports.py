@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
+from apps.conversations.models.export import Export
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.conversations.export_factory import make_export, make_pending_export

@@ -20,7 +20,6 @@ from apps.api_keys.services import issue_key
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
-from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models import (
     Conversation,
     Message,
@@ -29,6 +28,7 @@ from apps.conversations.models import (
     SearchProgress,
     Turn,
 )
+from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.search import index_new_messages
 from apps.core.ids import new_id
 from apps.credits.credit_requests import request_credits

@@ -25,8 +25,8 @@ from apps.adjustments.models import Adjustment
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
-from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Passage
+from apps.conversations.models.export import Export
 from apps.conversations.queries import conversations_for
 from apps.conversations.search import index_new_messages
 from apps.core.ids import new_id

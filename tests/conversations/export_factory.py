@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from apps.audit.services import SYSTEM
-from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.exports.services import ExportFilters, request_export
 from apps.conversations.exports.writer import write_pending_exports
+from apps.conversations.models.export import Export, ExportPart
 from apps.workspaces.models import Workspace
 
 

@@ -19,7 +19,6 @@ from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import ExportNotFound, TooManyExports
 from apps.conversations.exports import writer
-from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.exports.parts import COLUMNS, build_next_part
 from apps.conversations.exports.queries import get_export
 from apps.conversations.exports.services import (
@@ -31,6 +30,7 @@ from apps.conversations.exports.services import (
 )
 from apps.conversations.exports.writer import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
+from apps.conversations.models.export import Export, ExportPart
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, failed, opened

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from apps.conversations.exports.models import Export
 from apps.conversations.exports.writer import write_pending_exports
+from apps.conversations.models.export import Export
 from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
 from tests.conversations.export_factory import make_export, make_pending_export, read_file

@@ -9,9 +9,9 @@ from contextlib import suppress
 from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.chatbots.services import update_chatbot
-from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import ExportFilters
 from apps.conversations.models import Turn
+from apps.conversations.models.export import Export
 from apps.core.ids import new_id, new_request_id
 from apps.credits.credit_requests import request_credits, withdraw_request
 from apps.credits.models import CreditRequest

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from apps.api_kit.refusal_log import refused_requests_for
 from apps.audit.models import AuditEntry
-from apps.conversations.exports.models import Export
 from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
+from apps.conversations.models.export import Export
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
 from apps.dashboard.request_inspector import inspect_request

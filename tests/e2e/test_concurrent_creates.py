@@ -11,12 +11,12 @@ import pytest
 
 from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
-from apps.conversations.exports.models import Export
+from apps.conversations.models.export import Export
 from apps.core.ids import new_id
 from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint
 from apps.workspaces.models import Workspace
-from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import TLS, WebProcess
 
 AT_ONCE = 20
@@ -25,7 +25,7 @@ Body = Callable[[Workspace], dict[str, Any]]
 
 
 def new_chatbot(workspace: Workspace) -> dict[str, Any]:
-    return {"name": "Twin", "languageModelId": make_model().id}
+    return {"name": "Twin", "languageModelId": make_language_model().id}
 
 
 def new_lead(workspace: Workspace) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_creates_at_once_under_one_key_make_one_object(
     workspace = live_team.workspace
     body = body_of(workspace)
     headers = {
-        "Authorization": f"Bearer {make_key(workspace, ['read', 'manage'])}",
+        "Authorization": f"Bearer {make_api_key(workspace, ['read', 'manage'])}",
         "Idempotency-Key": new_id(),
     }
 

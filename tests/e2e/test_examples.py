@@ -16,8 +16,8 @@ import pytest
 
 from apps.api_kit.callers import Scope
 from apps.chatbots.models import Chatbot
-from apps.conversations.exports.models import Export
 from apps.conversations.models import Turn
+from apps.conversations.models.export import Export
 from apps.dashboard.docs.examples import LANGUAGES, ExampleContext, example_names, snippets
 from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.exports.models import Export
 from apps.conversations.models import Message
+from apps.conversations.models.export import Export
 from apps.conversations.seeding import SeedSize, SeedWorkspace, seed_conversations
 from apps.workspaces.models import Workspace
 from tests.e2e.database_state import wait_until
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.web_processes import TLS, WebProcess, start_worker
 
 CONVERSATIONS, TURNS = 3_000, 2
@@ -34,7 +34,7 @@ class Api:
 
     def __init__(self, web: WebProcess, workspace: Workspace) -> None:
         self.root = f"{web.url}/api/v1/conversation-exports"
-        self.headers = {"Authorization": f"Bearer {make_key(workspace, ['read'])}"}
+        self.headers = {"Authorization": f"Bearer {make_api_key(workspace, ['read'])}"}
 
     def ask(self) -> str:
         answer = httpx.post(

@@ -14,8 +14,8 @@ from apps.api_keys.queries import authenticate_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation, rate_answer
-from apps.conversations.exports.models import ExportPart
 from apps.conversations.models import Message, RatingValue, Turn
+from apps.conversations.models.export import ExportPart
 from apps.conversations.search import index_new_messages
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.fields import LeadFields

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from django.db import transaction
 
 from apps.conversations import search
-from apps.conversations.exports.models import Export
 from apps.conversations.models import API_SOURCE, Conversation, Message, Rating, Turn, TurnStatus
+from apps.conversations.models.export import Export
 
 _BATCH_SIZE = 500
 

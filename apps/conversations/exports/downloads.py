@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from django.http import StreamingHttpResponse
 
-from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.queries import get_part_body
+from apps.conversations.models.export import Export, ExportFormat
 from apps.infrastructure.postgres.threads import in_thread
 
 CONTENT_TYPES = {

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from apps.conversations.exports.models import Export, ExportFormat
 from apps.conversations.exports.queries import matching_conversations
 from apps.conversations.models import Message
+from apps.conversations.models.export import Export, ExportFormat
 from apps.core.csv_text import csv_lines
 
 COLUMNS = {

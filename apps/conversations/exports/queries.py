@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from apps.conversations.errors import ExportNotFound, ExportNotReady
-from apps.conversations.exports.models import Export, ExportPart, ExportStatus
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation
+from apps.conversations.models.export import Export, ExportPart, ExportStatus
 
 
 def exports_for(workspace_id: str) -> QuerySet[Export]:

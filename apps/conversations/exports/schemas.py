@@ -10,10 +10,10 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit.openapi import EXAMPLE_ID
 from apps.api_kit.schemas import Id, RequestSchema, ResponseSchema, UtcDateTime, single_line_field
-from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import ExportFilters
 from apps.conversations.filters import RatedFilter
 from apps.conversations.models import SOURCE_LENGTH
+from apps.conversations.models.export import Export
 from apps.conversations.schemas import SEARCH_LENGTH, Status
 from apps.core.text import single_line
 

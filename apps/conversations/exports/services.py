@@ -14,9 +14,9 @@ from apps.audit.services import Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
-from apps.conversations.exports.models import UNFINISHED_STATUSES, Export
 from apps.conversations.exports.queries import exports_for
 from apps.conversations.filters import RatedFilter
+from apps.conversations.models.export import UNFINISHED_STATUSES, Export
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.models import Workspace
 

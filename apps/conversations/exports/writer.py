@@ -15,9 +15,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.conversations.exports.models import Export, ExportPart, ExportStatus
 from apps.conversations.exports.parts import Part, build_next_part
 from apps.conversations.exports.queries import matching_conversations
+from apps.conversations.models.export import Export, ExportPart, ExportStatus
 from apps.core.ids import new_id
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.claims import claim_next, claim_statement

@@ -1,6 +1,5 @@
 """The models of conversations, one concept per module."""
 
-from apps.conversations.exports.models import Export, ExportPart
 from apps.conversations.models.conversation import (
     API_SOURCE,
     NOTE_LENGTH,
@@ -8,6 +7,7 @@ from apps.conversations.models.conversation import (
     TITLE_LENGTH,
     Conversation,
 )
+from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.models.message import Message, Role
 from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
 from apps.conversations.models.search import Passage, SearchProgress

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.exports.models import UNFINISHED_STATUSES, Export, ExportStatus
+from apps.conversations.models.export import UNFINISHED_STATUSES, Export, ExportStatus
 
 _DAY = timedelta(days=1)
 _FILTER_TEXTS = {

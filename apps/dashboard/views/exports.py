@@ -8,9 +8,9 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.services import user_actor
 from apps.conversations.errors import ExportNotReady, TooManyExports
 from apps.conversations.exports.downloads import export_response
-from apps.conversations.exports.models import ExportFormat
 from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
 from apps.conversations.exports.services import ExportFilters, delete_export, request_export
+from apps.conversations.models.export import ExportFormat
 from apps.dashboard.access import workspace_page
 from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.list_pages import paginate

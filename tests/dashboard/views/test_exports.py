@@ -8,9 +8,9 @@ import httpx
 from django.test import Client
 
 from apps.audit.models import AuditEntry
-from apps.conversations.exports.models import Export
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.conversations.exports.writer import write_pending_exports
+from apps.conversations.models.export import Export
 from apps.core.ids import new_id
 from tests.conversations.export_factory import make_export, make_pending_export
 from tests.dashboard.page_client import (

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit import openapi
 from apps.api_kit.openapi import Schema, header_refs
-from apps.chat.http import openapi as chat
+from apps.chat import openapi as chat
 from apps.core.errors import ApiError
 from config.api import api
 from config.openapi_operations import complete_operation

@@ -18,7 +18,7 @@ from openapi_spec_validator import validate
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from apps.chat.http import openapi as chat
+from apps.chat import openapi as chat
 from config.api import api
 from config.openapi import API_PREFIX, HTTP_METHODS, document, error_codes, operations, schema_name
 

@@ -21,7 +21,6 @@ from apps.api_kit.openapi import (
 from apps.chat.engine.request_parsing import ChatSerializer
 from apps.chat.errors import ModelError, ModelTimeout, ModelUnavailable, TurnAbandoned
 from apps.chat.http.openapi_schemas import FRAMES, SCHEMAS, STREAMED
-from apps.chat.openai import completion_openapi as completions
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ConversationBusy, ConversationNotFound, TurnNotFound
 from apps.core.errors import (
@@ -77,12 +76,11 @@ AFTER = [
 
 
 def paths() -> dict[str, Schema]:
-    """The operations by path below `/api/v1/`: every URL of `apps.chat.urls`."""
+    """The operations of the chat endpoint, by path below `/api/v1/`."""
     return {
         "chatbots/{chatbotId}/chat": {"post": _chat()},
         "chatbots/{chatbotId}/turns/{turnId}/stream": {"get": _stream()},
         "chatbots/{chatbotId}/turns/{turnId}/stop": {"post": _stop()},
-        **completions.paths(KEY, TURN),
     }
 
 
@@ -92,7 +90,6 @@ def schemas() -> dict[str, Schema]:
         **SCHEMAS,
         **FRAMES,
         "ChatRequest": body_schema(ChatSerializer()),
-        **completions.SCHEMAS,
     }
 
 

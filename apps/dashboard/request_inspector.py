@@ -18,7 +18,7 @@ from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import find_turn_by_request_id
 from apps.core.ids import request_id_time
 from apps.dashboard.error_explanations import STAGES, RequestStage, explain, stage_for
-from apps.dashboard.presenters.price_text import format_credits, price_parts
+from apps.dashboard.price_text import format_credits, price_parts
 
 StageState = Literal["passed", "refused", "waiting", "unreached"]
 LinkTarget = Literal["", "key", "chatbot", "thread", "credits"]

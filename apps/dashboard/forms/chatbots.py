@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import active_language_models
-from apps.dashboard.presenters.price_text import describe_price
+from apps.dashboard.price_text import describe_price
 
 
 class LanguageModelField(forms.ModelChoiceField):  # type: ignore[type-arg]

@@ -18,8 +18,8 @@ from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm
-from apps.dashboard.presenters.price_text import describe_price
 from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
+from apps.dashboard.price_text import describe_price
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import table_cells

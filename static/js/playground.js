@@ -9,7 +9,7 @@ const input = composer.querySelector("textarea");
 const changesForm = root.querySelector("[data-changed-form]");
 const [sendButton, stopButton] = ["[data-send]", "[data-stop]"].map((name) => composer.querySelector(name));
 const csrfToken = composer.querySelector("[name=csrfmiddlewaretoken]").value;
-const panes = [...place.querySelectorAll("[data-pane]")].map((element) => ({
+const panes = [...root.querySelectorAll("[data-pane]")].map((element) => ({
   element,
   thread: element.querySelector(".thread"),
   isChanged: element.dataset.pane === "changed",

@@ -1,1 +1,1 @@
-"""The owner's pages."""
+"""The pages of a workspace, the docs pages, sign-up and live updates."""

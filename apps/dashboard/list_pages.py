@@ -68,7 +68,7 @@ class FilteredList(Generic[M]):
     csv_columns: Mapping[str, Callable[[M], object]] = field(default_factory=dict)
 
     def load_page(self, request: HttpRequest, member: Member) -> tuple[FilterForm, ListPage[M]]:
-        """The filter form and the page that the request's query string asks for."""
+        """The filter form and the page for the request's query string."""
         form, rows = self._filter(request, member)
         return form, paginate(request, rows, order_field=self.order_field)
 

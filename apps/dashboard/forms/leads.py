@@ -8,10 +8,12 @@ from django import forms
 from apps.core.text import single_line
 from apps.dashboard.forms.fields import NormalizedCharField
 from apps.dashboard.forms.filters import FilterForm
-from apps.dashboard.presenters.leads import STATUS_CHOICES
 from apps.leads.contact_formats import normalize_email, normalize_phone
 from apps.leads.fields import MAX_NAME_LENGTH, MAX_SEARCH_LENGTH, MAX_SOURCE_LENGTH, LeadFields
-from apps.leads.models import Lead
+from apps.leads.models import Lead, LeadStatus
+
+STATUS_CHOICES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
+"""Each status with its label, in the order of the pipeline."""
 
 
 class LeadFilterForm(FilterForm):

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from apps.conversations.models import Message
-from apps.leads.models import CapturedField, Lead, LeadStatus
+from apps.dashboard.forms.leads import STATUS_CHOICES
+from apps.leads.models import CapturedField, Lead
 from apps.leads.queries import leads_for
-
-STATUS_CHOICES = [(each.value, str(each.label).capitalize()) for each in LeadStatus]
-"""Each status with its label, in the order of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)

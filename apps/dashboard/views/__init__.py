@@ -1,1 +1,1 @@
-"""The owner's pages, a file for each."""
+"""Views of the workspace's pages, one module per page."""

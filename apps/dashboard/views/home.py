@@ -16,7 +16,7 @@ CURL = """curl -X POST {origin}/api/v1/chatbots/{{chatbotId}}/chat \\
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The front door: what this is and where to go."""
+    """The public home page."""
     origin = request.build_absolute_uri("/")[:-1]
     return render(request, "dashboard/home.html", {"curl": CURL.format(origin=origin)})
 

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.services import user_actor
 from apps.core.errors import ValidationFailed
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.leads import LeadFilterForm, LeadForm, LeadStatusForm
+from apps.dashboard.forms.leads import STATUS_CHOICES, LeadFilterForm, LeadForm, LeadStatusForm
 from apps.dashboard.list_pages import FilteredList
-from apps.dashboard.presenters.leads import STATUS_CHOICES, pipeline_stages, source_messages
+from apps.dashboard.presenters.leads import pipeline_stages, source_messages
 from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
 from apps.leads.queries import get_lead, leads_for

@@ -15,7 +15,7 @@ from apps.workspaces.roles import Permission, is_allowed
 @require_safe
 @workspace_page(Permission.VIEW)
 def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
-    """A month's statement, made to be read and to be printed."""
+    """A monthly statement, to read or print."""
     named = _named(month)
     months = months_for(member.workspace_id)
     context = {

@@ -23,13 +23,13 @@ from apps.workspaces.roles import Permission
 
 PERIOD_NAMES = {"today": "24 hours", "7d": "7 days", "30d": "30 days"}
 YEAR = 365
-"""Days; a forecast beyond says only that it is beyond."""
+"""Days. The page gives no date for credits that last longer."""
 
 
 @require_safe
 @workspace_page(Permission.VIEW)
 def overview(request: HttpRequest, member: Member) -> HttpResponse:
-    """How the workspace does: today, over 7 days, over 30."""
+    """Figures of the last 24 hours, 7 days or 30 days."""
     period = request.GET.get("period", "")
     period = period if period in PERIODS else "7d"
     over = PERIODS[period]
@@ -63,5 +63,5 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
 @require_safe
 @workspace_page(Permission.VIEW)
 def live(request: HttpRequest, member: Member) -> HttpResponse:
-    """What moves in the rail: the turns that run now and the credits that are left."""
+    """The sidebar's live figures: running turns and remaining credits."""
     return render(request, "dashboard/live.html")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -18,7 +19,7 @@ from apps.audit.services import staff_actor
 from apps.core.ids import new_id
 from apps.credits.models import LedgerEntry
 from apps.workspaces.models import Workspace
-from tests.factories import make_user
+from tests.factories import Team, make_user
 
 
 def make_staff(group: str) -> User:
@@ -81,3 +82,16 @@ def set_approved(adjustment: Adjustment, user: User) -> None:
     """Approve the row directly, without the services."""
     fields = {"status": "approved", "decided_by": user, "decided_at": timezone.now()}
     Adjustment.objects.filter(id=adjustment.id).update(**fields)
+
+
+def client_for(user: User) -> Client:
+    """Return a signed-in client with a known IP address."""
+    client = Client(REMOTE_ADDR="192.0.2.7")
+    client.force_login(user)
+    return client
+
+
+def amounts(team: Team) -> list[int]:
+    """Return the amounts of the workspace's ledger entries, oldest first."""
+    entries = LedgerEntry.objects.filter(workspace=team.workspace).order_by("created_at", "id")
+    return list(entries.values_list("amount", flat=True))

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import User
 from apps.adjustments.models import Adjustment
 from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_for
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.adjustments.adjustment_factories import (
+    amounts,
+    client_for,
     make_pending_adjustment,
     make_posted_adjustment,
     make_staff,
@@ -24,18 +23,6 @@ from tests.factories import Team, grant_credits
 
 ADJUST = reverse("admin:adjustments_adjustment_adjust")
 UPLOAD = reverse("admin:adjustments_adjustment_upload")
-HEADER = "workspace,amount,kind,reason,reference,expiry\n"
-
-
-def client_for(user: User) -> Client:
-    client = Client(REMOTE_ADDR="192.0.2.7")
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def finance(db: None) -> Client:
-    return client_for(make_staff("finance"))
 
 
 def form_data(team: Team, **fields: Any) -> dict[str, Any]:
@@ -47,15 +34,6 @@ def form_data(team: Team, **fields: Any) -> dict[str, Any]:
         "reason": "A slow day",
         **fields,
     }
-
-
-def amounts(team: Team) -> list[int]:
-    entries = LedgerEntry.objects.filter(workspace=team.workspace).order_by("created_at", "id")
-    return list(entries.values_list("amount", flat=True))
-
-
-def csv_upload(*rows: str) -> SimpleUploadedFile:
-    return SimpleUploadedFile("may.csv", (HEADER + "\n".join(rows) + "\n").encode())
 
 
 def test_adjustment_is_previewed_and_posted_once(finance: Client, team: Team) -> None:
@@ -237,65 +215,6 @@ def test_decline_requires_a_reason(team: Team) -> None:
     assert second.post(page, {"decline": "1", "reason": "No"}).status_code == 302
     request.refresh_from_db()
     assert (request.status, request.decision_reason) == ("declined", "No")
-
-
-def test_file_posts_only_without_invalid_rows(finance: Client, team: Team) -> None:
-    good = f"{team.workspace.slug},40,goodwill,May,,"
-    page = finance.post(
-        UPLOAD, {"file": csv_upload(good, f"{team.other_workspace.slug},lots,goodwill,May,,")}
-    )
-    assert (page.status_code, page.context["invalid_rows"], page.context["token"]) == (422, 1, "")
-    assert [row[-1] for row in page.context["table"]["rows"]] == [
-        "nothing",
-        "The amount must be a whole number such as 250 or -40, without separators.",
-    ]
-    mended = csv_upload(good, f"{team.other_workspace.slug},5,goodwill,May,,")
-    page = finance.post(UPLOAD, {"file": mended})
-    assert [row[4] for row in page.context["table"]["rows"]] == ["0 → 40", "0 → 5"]
-    assert amounts(team) == []
-    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    balances = [balance_for(each.id).balance for each in (team.workspace, team.other_workspace)]
-    (made,) = Adjustment.objects.all()
-    assert (balances, made.file_name, made.lines.count()) == ([40, 5], "may.csv", 2)
-    mended.seek(0)
-    (error,) = finance.post(UPLOAD, {"file": mended}).context["form"].errors["file"]
-    assert error == (
-        f"This file was posted on {made.requested_at:%d %B %Y, %H:%M} UTC, uploaded by"
-        f" {made.requested_by.email}. Nothing was posted again."
-    )
-    late = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    assert (late.status_code, amounts(team)) == (302, [40])
-
-
-def test_changed_balance_shows_the_dry_run_again(finance: Client, team: Team) -> None:
-    page = finance.post(UPLOAD, {"file": csv_upload(f"{team.workspace.slug},40,goodwill,May,,")})
-    grant_credits(team.workspace, 2)
-    again = finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    assert (again.status_code, amounts(team)) == (422, [2])
-    assert again.context["table"]["rows"][0][4] == "2 → 42"
-    finance.post(UPLOAD, {"preview": again.context["token"], "confirm": "1"})
-    assert amounts(team) == [2, 40]
-
-
-def test_file_above_the_threshold_is_pending(finance: Client, team: Team) -> None:
-    rows = [f"{each.slug},6000,promotion,May,," for each in (team.workspace, team.other_workspace)]
-    page = finance.post(UPLOAD, {"file": csv_upload(*rows)})
-    assert list(page.context["preview"].approval_reasons) == [
-        "The file moves 12,000 credits in total, more than 10,000."
-    ]
-    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
-    (request,) = Adjustment.objects.all()
-    assert (request.status, amounts(team)) == ("pending", [])
-    (error,) = finance.post(UPLOAD, {"file": csv_upload(*rows)}).context["form"].errors["file"]
-    assert error.startswith("This file has been awaiting approval since")
-
-
-def test_invalid_file_shows_an_error(finance: Client) -> None:
-    for content, message in ((b"\xff\xfew", "UTF-16"), (b"x" * 600_000, "600,000 bytes")):
-        page = finance.post(UPLOAD, {"file": SimpleUploadedFile("a.csv", content)})
-        (error,) = page.context["form"].errors["file"]
-        assert (page.status_code, message in error) == (422, True)
-    assert finance.post(UPLOAD, {}).status_code == 422
 
 
 def test_each_field_is_rendered_once(finance: Client, team: Team) -> None:

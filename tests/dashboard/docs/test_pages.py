@@ -62,8 +62,8 @@ def test_every_example_is_on_a_page() -> None:
 def test_links_between_pages_lead_to_headings(slug: str) -> None:
     client = Client()
     for target in re.findall(r'href="(/docs[^"]*|#[^"]+)"', get(client, f"/docs/{slug}")):
-        place, _, anchor = target.partition("#")
-        html = get(client, place or f"/docs/{slug}")
+        page_url, _, anchor = target.partition("#")
+        html = get(client, page_url or f"/docs/{slug}")
         assert not anchor or f'id="{anchor}"' in html, target
 
 
@@ -147,15 +147,15 @@ def test_user_without_workspace_sees_the_placeholder(team: Team) -> None:
 
 def test_echo_answers_like_the_chat_endpoint() -> None:
     client = Client(REMOTE_ADDR="192.0.2.1")
-    said = client.post("/docs/try", {"message": "Hello there"}, content_type="application/json")
-    assert said.status_code == 200
-    data = said.json()["data"]
+    response = client.post("/docs/try", {"message": "Hello there"}, content_type="application/json")
+    assert response.status_code == 200
+    data = response.json()["data"]
     assert (data["response"], data["finishReason"]) == ("Echo: Hello there", "stop")
     assert (data["usage"], data["credits"]) == (
         {"inputTokens": 2, "outputTokens": 3},
         {"charged": 0, "balance": 0},
     )
-    assert said.headers["X-RateLimit-Limit"] == "20"
+    assert response.headers["X-RateLimit-Limit"] == "20"
     streamed = client.post(
         "/docs/try", {"message": "Hello there", "stream": True}, content_type="application/json"
     )
@@ -183,9 +183,9 @@ def test_echo_answers_like_the_chat_endpoint() -> None:
 )
 def test_echo_rejects_like_the_chat_endpoint(body: str, details: object) -> None:
     client = Client(REMOTE_ADDR="192.0.2.2")
-    said = client.post("/docs/try", body, content_type="application/json")
-    assert (said.status_code, said.json()["code"]) == (400, "VALIDATION_ERROR")
-    assert said.json()["details"] == (details or {})
+    response = client.post("/docs/try", body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert response.json()["details"] == (details or {})
 
 
 def test_echo_is_rate_limited_by_address() -> None:
@@ -210,11 +210,11 @@ def test_echo_runs_no_queries(team: Team, django_assert_num_queries: Any) -> Non
 
 
 def test_every_api_section_is_on_one_page() -> None:
-    places = {
+    slugs_by_title = {
         section.title: [
             p.slug for p in PAGES if p.file == "api.md" and has_section(p, section.title)
         ]
         for section in sections("api.md")
     }
-    assert {title for title, slugs in places.items() if not slugs} == {"Leads", "Webhooks"}
-    assert {title for title, slugs in places.items() if len(slugs) > 1} == set()
+    assert {title for title, slugs in slugs_by_title.items() if not slugs} == {"Leads", "Webhooks"}
+    assert {title for title, slugs in slugs_by_title.items() if len(slugs) > 1} == set()

@@ -83,8 +83,8 @@ def test_messages_after_a_given_one_are_sent_in_order_once(caller: Caller, live_
     kinds = [[frame["type"].split(".")[1] for frame in frames] for frames in (earlier, later)]
     turn = ["start", "delta", "delta", "end"]
     assert kinds == [[*turn, "created", *turn], ["created", *turn]]
-    said = [f["data"]["response"] for f in earlier + later if f["type"] == "message.end"]
-    assert said == ["Echo: Hi", "Echo: again", "Echo: anew"]
+    responses = [f["data"]["response"] for f in earlier + later if f["type"] == "message.end"]
+    assert responses == ["Echo: Hi", "Echo: again", "Echo: anew"]
 
 
 def test_turn_opened_during_a_poll_is_found_by_its_message(team: Team) -> None:

@@ -106,8 +106,8 @@ def test_inactive_model_is_kept_but_cannot_be_chosen(
     refused = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, language_model=off.id))
     assert list(refused.context["form"].errors) == ["language_model"]
     LanguageModel.objects.filter(id=chatbot.language_model_id).update(is_active=False)
-    kept = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, temperature="1"))
-    assert messages_of(kept) == ["Saved: temperature."]
+    saved = alice.post(at(team, chatbot.id, "save"), form_fields(chatbot, temperature="1"))
+    assert messages_of(saved) == ["Saved: temperature."]
 
 
 def test_duplicate_copies_settings_and_name(team: Team, alice: Client, chatbot: Chatbot) -> None:
@@ -149,8 +149,8 @@ def test_viewer_sees_read_only_settings(team: Team, chatbot: Chatbot) -> None:
     client.force_login(viewer)
     page = client.get(at(team, chatbot.id))
     assert all(field.disabled for field in page.context["form"].fields.values())
-    for word in (b"Duplicate", b"Danger zone", b"Playground", b"savebar"):
-        assert word not in page.content
+    for text in (b"Duplicate", b"Danger zone", b"Playground", b"savebar"):
+        assert text not in page.content
     for action in ("save", "behaviour", "copy", "delete", "playground/chat", "playground/stop"):
         assert client.post(at(team, chatbot.id, action)).status_code == 403
 
@@ -190,11 +190,11 @@ def test_query_count_is_constant(team: Team, alice: Client, django_assert_num_qu
         alice.get(at(team))
 
 
-# Limits and prices in words
+# Rate limits and prices as text
 
 
 @pytest.mark.parametrize(
-    ("requests", "seconds", "words"),
+    ("requests", "seconds", "text"),
     [
         (60, 60, "About 1 per second, or 86,400 per day."),
         (10, 60, "About 10 per minute, or 14,400 per day."),
@@ -202,23 +202,23 @@ def test_query_count_is_constant(team: Team, alice: Client, django_assert_num_qu
         (5, 86_400, "About 5 per day."),
     ],
 )
-def test_rate_limit_is_described(requests: int, seconds: int, words: str) -> None:
-    assert describe_rate_limit(requests=requests, seconds=seconds) == words
+def test_rate_limit_is_described(requests: int, seconds: int, text: str) -> None:
+    assert describe_rate_limit(requests=requests, seconds=seconds) == text
 
 
 def test_rate_limit_preview_shows_usage(team: Team, alice: Client, chatbot: Chatbot) -> None:
     opened(chatbot)
     opened(make_chatbot(team.workspace))
     typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
-    told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert (told["limit_text"], told["turns_last_day"]) == ("About 5 per day.", 1)
+    context = alice.get(at(team, chatbot.id, "limit"), typed).context
+    assert (context["limit_text"], context["turns_last_day"]) == ("About 5 per day.", 1)
     typed["rate_limit_requests"] = "many"
-    told = alice.get(at(team, chatbot.id, "limit"), typed).context
-    assert told["limit_text"] == "About 2 per hour, or 60 per day."
+    context = alice.get(at(team, chatbot.id, "limit"), typed).context
+    assert context["limit_text"] == "About 2 per hour, or 60 per day."
 
 
 @pytest.mark.parametrize(
-    ("price", "words"),
+    ("price", "text"),
     [
         (Price(0), "free"),
         (Price(1), "1 credit per reply"),
@@ -228,5 +228,5 @@ def test_rate_limit_preview_shows_usage(team: Team, alice: Client, chatbot: Chat
         ),
     ],
 )
-def test_price_is_described(price: Price, words: str) -> None:
-    assert describe_price(price) == words
+def test_price_is_described(price: Price, text: str) -> None:
+    assert describe_price(price) == text

@@ -107,10 +107,10 @@ def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot:
 def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
-    asked = turn.messages.get(role="user")
+    question = turn.messages.get(role="user")
     assert rate(bob, team, turn, rating="best").status_code == 422
     assert rate(bob, team, turn, rating="up", comment="x" * 1001).status_code == 422
-    url = url_of(team, turn.conversation_id, "messages", asked.id, "rating")
+    url = url_of(team, turn.conversation_id, "messages", question.id, "rating")
     assert bob.post(url, {"rating": "up"}).status_code == 404
     assert Rating.objects.count() == 0
 
@@ -118,38 +118,38 @@ def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -
 def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "delete")
-    people = clients_by_role(team)
-    for hand, status in (("member", 403), ("viewer", 403), ("outsider", 404)):
-        assert people[hand].post(url).status_code == status, hand
+    clients = clients_by_role(team)
+    for role, status in (("member", 403), ("viewer", 403), ("outsider", 404)):
+        assert clients[role].post(url).status_code == status, role
     thread = url_of(team, turn.conversation_id)
     shown = {
-        hand: "Delete “Hello”?" in visible_text(people[hand].get(thread).content.decode())
-        for hand in ("owner", "admin", "member", "viewer")
+        role: "Delete “Hello”?" in visible_text(clients[role].get(thread).content.decode())
+        for role in ("owner", "admin", "member", "viewer")
     }
     assert shown == {"owner": True, "admin": True, "member": False, "viewer": False}
-    busy = people["owner"].post(url, follow=True)
+    busy = clients["owner"].post(url, follow=True)
     assert shown_messages(busy) == [
         "A reply is still being written in this conversation. Wait for it, or stop it."
     ]
     completed(turn)
-    gone = people["owner"].post(url, follow=True)
+    gone = clients["owner"].post(url, follow=True)
     assert (shown_messages(gone), table_cells(gone.content.decode())) == (
         ["Conversation deleted."],
         [],
     )
     for rest in ([], ["turns", turn.id], ["edit"], ["delete"]):
         address = url_of(team, turn.conversation_id, *rest)
-        method = people["owner"].post if rest in (["edit"], ["delete"]) else people["owner"].get
+        method = clients["owner"].post if rest in (["edit"], ["delete"]) else clients["owner"].get
         assert method(address).status_code == 404, rest
 
 
 def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> None:
     turn = opened(chatbot)
     completed(turn)
-    people = clients_by_role(team)
-    people["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})
-    rate(people["member"], team, turn, rating="up")
-    page = people["viewer"].get(url_of(team, turn.conversation_id)).content.decode()
+    clients = clients_by_role(team)
+    clients["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})
+    rate(clients["member"], team, turn, rating="up")
+    page = clients["viewer"].get(url_of(team, turn.conversation_id)).content.decode()
     text = visible_text(page)
     assert ("Called back" in text, "Thumbs up" in text, "Change rating" in text) == (
         True,
@@ -158,5 +158,5 @@ def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> 
     )
     assert page.partition("<main")[2].count("<form") == 0
     for rest in (["edit"], ["messages", turn.message_id, "rating"]):
-        posted = people["viewer"].post(url_of(team, turn.conversation_id, *rest), {"rating": "up"})
+        posted = clients["viewer"].post(url_of(team, turn.conversation_id, *rest), {"rating": "up"})
         assert posted.status_code == 403

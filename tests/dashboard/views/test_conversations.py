@@ -132,11 +132,11 @@ def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) ->
 def test_list_is_searched_and_filtered_by_source_and_rating(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    asked = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
-    completed(asked, "On its way")
+    refund = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
+    completed(refund, "On its way")
     completed(opened(chatbot, text="Another"))
     index_new_messages()
-    rate(bob, team, asked, rating="up")
+    rate(bob, team, refund, rating="up")
     for filters in (
         {"search": "refund way"},
         {"search": "refunds"},

@@ -64,8 +64,8 @@ def test_invalid_threshold_gets_a_form_error(team: Team, threshold: str) -> None
 def test_credit_request_is_listed_until_declined(team: Team) -> None:
     alice = login(team.alice)
     address = page_path(team.workspace, "credits/buy")
-    asked = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
-    assert shown_messages(asked) == ["Request sent. We reply by email."]
+    sent = alice.post(address, {"buy-credits": "12000", "buy-note": "For May"}, follow=True)
+    assert shown_messages(sent) == ["Request sent. We reply by email."]
     request = CreditRequest.objects.get(workspace=team.workspace)
     assert (request.credits, request.note, request.asked_by) == (12000, "For May", team.alice)
     assert listed_requests(team) == [
@@ -104,7 +104,7 @@ def test_only_offered_plans_can_be_requested(team: Team) -> None:
 
 
 def test_open_request_is_withdrawn(team: Team) -> None:
-    asked = request_credits(
+    credit_request = request_credits(
         workspace_id=team.workspace.id,
         credits=1,
         note="",
@@ -112,7 +112,7 @@ def test_open_request_is_withdrawn(team: Team) -> None:
         actor=user_actor(team.alice),
     )
     alice = login(team.alice)
-    address = page_path(team.workspace, f"credits/requests/{asked.id}/withdraw")
+    address = page_path(team.workspace, f"credits/requests/{credit_request.id}/withdraw")
     assert shown_messages(alice.post(address, follow=True)) == ["Request withdrawn."]
     assert shown_messages(alice.post(address, follow=True)) == [
         "This request is not open any more."

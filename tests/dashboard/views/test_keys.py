@@ -67,8 +67,8 @@ def test_key_is_revoked_immediately_and_once(team: Team) -> None:
     secret = make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, page = login(team.alice), page_path(team.workspace, f"keys/{key.id}/revoke")
-    said = shown_messages(alice.post(page, follow=True))
-    assert said == ["test revoked. Requests with this key are now rejected."]
+    texts = shown_messages(alice.post(page, follow=True))
+    assert texts == ["test revoked. Requests with this key are now rejected."]
     alice.post(page)
     with pytest.raises(InvalidApiKey):
         authenticate_key(secret)
@@ -145,9 +145,9 @@ def test_ended_key_and_invalid_grace_are_not_rotated(team: Team) -> None:
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     alice, rotate = login(team.alice), page_path(team.workspace, f"keys/{key.id}/rotate")
-    said = shown_messages(alice.post(rotate, {"grace": "99999999"}, follow=True))
-    assert said == ["Choose when to revoke the old key."]
+    texts = shown_messages(alice.post(rotate, {"grace": "99999999"}, follow=True))
+    assert texts == ["Choose when to revoke the old key."]
     alice.post(page_path(team.workspace, f"keys/{key.id}/revoke"))
-    said = shown_messages(alice.post(rotate, {"grace": "0"}, follow=True))
-    assert said[-1] == "This API key has been revoked or has expired. Create a new one."
+    texts = shown_messages(alice.post(rotate, {"grace": "0"}, follow=True))
+    assert texts[-1] == "This API key has been revoked or has expired. Create a new one."
     assert ApiKey.objects.filter(workspace=team.workspace).count() == 1

@@ -80,11 +80,11 @@ def test_lead_shows_its_source_messages(team: Team, bob: Client) -> None:
     html = bob.get(page_path(team.workspace, f"leads/{lead.id}")).content.decode()
     assert "I am at <b>ana@example.com</b>, thanks" in visible_text(html)
     message = lead.captured.get().message
-    place = page_path(team.workspace, f"conversations/{conversation.id}")
-    assert f'href="{place}#message-{message.id}"' in html
-    assert f'href="{place}"' in html
+    conversation_url = page_path(team.workspace, f"conversations/{conversation.id}")
+    assert f'href="{conversation_url}#message-{message.id}"' in html
+    assert f'href="{conversation_url}"' in html
     assert "Email: ana@example.com , just now" in visible_text(html)
-    assert f'id="message-{message.id}"' in bob.get(place).content.decode()
+    assert f'id="message-{message.id}"' in bob.get(conversation_url).content.decode()
 
 
 def test_lead_is_edited(team: Team, bob: Client, chatbot: Chatbot) -> None:

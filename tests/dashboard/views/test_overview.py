@@ -59,7 +59,7 @@ def recent_users(team: Team, over: timedelta) -> int:
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "words"),
+    ("now", "before", "text"),
     [
         (676, 576, "▲ 17% vs. previous 7 days"),
         (900, 1200, "▼ 25% vs. previous 7 days"),
@@ -67,8 +67,8 @@ def recent_users(team: Team, over: timedelta) -> int:
         (4, 0, "None in previous 7 days"),
     ],
 )
-def test_change_is_described(now: int, before: int, words: str) -> None:
-    assert describe_change(now, before, period="7 days") == words
+def test_change_is_described(now: int, before: int, text: str) -> None:
+    assert describe_change(now, before, period="7 days") == text
 
 
 def test_summary_counts_one_workspace_and_period(team: Team, chatbot: Chatbot) -> None:

@@ -137,12 +137,12 @@ def test_invalid_fields_are_rejected(
 ) -> None:
     given = changes(chatbot, **fields) if "changed" in fields else fields
     response = bob.post(**{"message": "Hi", **given})
-    told = response.json()
-    assert (response.status_code, told["code"]) == (400, "VALIDATION_ERROR")
+    body = response.json()
+    assert (response.status_code, body["code"]) == (400, "VALIDATION_ERROR")
     if isinstance(details, str):
-        assert list(told["details"]) == [details]
+        assert list(body["details"]) == [details]
     else:
-        assert told["details"] == details
+        assert body["details"] == details
     assert Turn.objects.filter(chatbot=chatbot).count() == 0
 
 

@@ -27,15 +27,15 @@ from tests.web_processes import Caller, WebProcess, new_caller
 
 
 def stages_of(html: str) -> dict[str, tuple[str, str]]:
-    """The steps of a page: by title, how each went and what it says."""
+    """The stages on the page: state and text by title."""
     found = {}
     for item in re.findall(r'<li class="request-step .*?</li>', html, re.DOTALL):
         (state,) = re.findall(r"step-(\w+)", item)
         title = visible_text(re.findall(r"<h3>(.*?)</h3>", item, re.DOTALL)[0])
-        (says,) = re.findall(r'<p class="break">(.*?)</p>', item, re.DOTALL)
+        (text,) = re.findall(r'<p class="break">(.*?)</p>', item, re.DOTALL)
         found[title.removesuffix(" Failed here").removesuffix(" In progress")] = (
             state,
-            visible_text(says),
+            visible_text(text),
         )
     return found
 
@@ -55,7 +55,7 @@ def open_refused_page(team: Team, response: httpx.Response) -> str:
         if 'class="request-step ' in html:
             return html
         time.sleep(0.05)
-    raise AssertionError("no note was kept")
+    raise AssertionError("the request was not logged")
 
 
 def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -> None:
@@ -69,10 +69,10 @@ def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -
     request_id = answer.headers["X-Request-Id"]
     html = open_request_page(live_team, request_id)
     turn = Turn.objects.get(request_id=request_id)
-    steps = stages_of(html)
-    assert [state for state, _ in steps.values()] == ["passed"] * 7
+    stages = stages_of(html)
+    assert [state for state, _ in stages.values()] == ["passed"] * 7
     assert {
-        title: says for title, (_, says) in steps.items() if title not in ("Response", "Model")
+        title: text for title, (_, text) in stages.items() if title not in ("Response", "Model")
     } == {
         "API key": str(ApiKey.objects.get(workspace=live_team.workspace)),
         "Chatbot": "Support",
@@ -81,18 +81,18 @@ def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -
         "2 credits per reply, 1 credit per 1,000 output tokens.",
         "Charge": f"3 credits charged, {turn.credits_held - 3} released.",
     }
-    assert steps["Response"][1] == f"Started {turn.queue_ms} ms after the request arrived."
-    assert steps["Model"][1].startswith(f"{model.name}; first token ")
-    assert steps["Model"][1].endswith("3 out; finish reason stop")
+    assert stages["Response"][1] == f"Started {turn.queue_ms} ms after the request arrived."
+    assert stages["Model"][1].startswith(f"{model.name}; first token ")
+    assert stages["Model"][1].endswith("3 out; finish reason stop")
     assert key[20:60] not in html
 
 
 def test_failed_turn_shows_the_model_error(web: WebProcess, live_team: Team) -> None:
     answer = new_caller(web, live_team.workspace, "sandbox/fail-before").post()
-    steps = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
-    state, says = steps["Model"]
-    assert (state, says.partition("; MODEL_ERROR")[2]) == ("refused", ": the model failed")
-    assert steps["Charge"] == ("passed", "0 credits charged, 0 released.")
+    stages = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
+    state, text = stages["Model"]
+    assert (state, text.partition("; MODEL_ERROR")[2]) == ("refused", ": the model failed")
+    assert stages["Charge"] == ("passed", "0 credits charged, 0 released.")
 
 
 def rate_limited(web: WebProcess, team: Team) -> httpx.Response:
@@ -153,8 +153,8 @@ def rest_no_scope(web: WebProcess, team: Team) -> httpx.Response:
 @pytest.mark.parametrize(
     ("send", "stage", "reason"),
     [
-        (rate_limited, "Rate limit", (r"The chatbot's rate limit was reached: 1 of 1 requests used, "
-         r"resets at \d\d:\d\d:\d\d UTC\. Retry-After was \d+ s\. .*")),
+        (rate_limited, "Rate limit", (r"The chatbot's rate limit was reached: 1 of 1 requests "
+         r"used, resets at \d\d:\d\d:\d\d UTC\. Retry-After was \d+ s\. .*")),
         (no_credits, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
         (no_scope, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
         (revoked_key, "API key", r".*The key was revoked or has expired\. .*"),
@@ -176,13 +176,13 @@ def test_refused_request_shows_stage_and_reason(
     response = send(web, live_team)
     assert response.status_code >= 400
     html = open_refused_page(live_team, response)
-    steps = stages_of(html)
-    assert [title for title, (state, _) in steps.items() if state == "refused"] == [stage]
-    assert re.fullmatch(reason, steps[stage][1]), steps[stage]
-    later = list(steps)[list(steps).index(stage) + 1 :]
+    stages = stages_of(html)
+    assert [title for title, (state, _) in stages.items() if state == "refused"] == [stage]
+    assert re.fullmatch(reason, stages[stage][1]), stages[stage]
+    later = list(stages)[list(stages).index(stage) + 1 :]
     assert later.pop() == "Charge"
-    assert steps["Charge"] == ("unreached", "Nothing was charged.")
-    assert {steps[title] for title in later} <= {("unreached", "Not reached.")}
+    assert stages["Charge"] == ("unreached", "Nothing was charged.")
+    assert {stages[title] for title in later} <= {("unreached", "Not reached.")}
     assert response.json().get("code", "") in html
     listed = login(live_team.bob).get(page_path(live_team.workspace, "requests"))
     assert response.headers["X-Request-Id"] in listed.content.decode()
@@ -192,19 +192,19 @@ def test_retry_is_shown_as_retry(web: WebProcess, live_team: Team) -> None:
     caller = new_caller(web, live_team.workspace)
     caller.headers["Idempotency-Key"] = "order-1234"
     first, second = caller.post(), caller.post()
-    steps = stages_of(open_refused_page(live_team, second))
-    told = f"The first request was {first.headers['X-Request-Id']}."
-    assert steps["Idempotency"] == ("passed", told)
-    assert steps["Charge"] == ("passed", "Nothing more was charged.")
+    stages = stages_of(open_refused_page(live_team, second))
+    text = f"The first request was {first.headers['X-Request-Id']}."
+    assert stages["Idempotency"] == ("passed", text)
+    assert stages["Charge"] == ("passed", "Nothing more was charged.")
 
 
 def test_playground_errors_are_logged(live_team: Team) -> None:
     chatbot = make_chatbot(live_team.workspace)
     client = login(live_team.bob)
     answer = client.post(page_path(live_team.workspace, f"chatbots/{chatbot.id}/playground/chat"))
-    steps = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
-    assert steps["API key"] == ("passed", "Signed-in member.")
-    assert steps["Request body"] == ("refused", "message: The message is empty.")
+    stages = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
+    assert stages["API key"] == ("passed", "Signed-in member.")
+    assert stages["Request body"] == ("refused", "message: The message is empty.")
 
 
 def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: Team) -> None:

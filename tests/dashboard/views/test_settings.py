@@ -34,8 +34,8 @@ def test_deletion_requires_the_name_and_can_be_canceled(team: Team) -> None:
     right = alice.post(page_path(team.workspace, "settings/delete"), form, follow=True)
     page = right.content.decode()
     assert (page.count("Cancel deletion"), page.count("settings/delete")) == (1, 0)
-    kept = alice.post(page_path(team.workspace, "settings/keep"), follow=True)
-    assert shown_messages(kept) == [f"Deletion of {team.workspace.name} canceled."]
+    response = alice.post(page_path(team.workspace, "settings/keep"), follow=True)
+    assert shown_messages(response) == [f"Deletion of {team.workspace.name} canceled."]
     team.workspace.refresh_from_db()
     assert team.workspace.deletion_due_at is None
 

@@ -115,13 +115,13 @@ def test_added_and_removed_lines_are_diffed_whole() -> None:
 
 def test_restoring_creates_a_new_version(team: Team, chatbot: Chatbot) -> None:
     alice, restore = login(team.alice), at(team, chatbot, numbered(chatbot, 1).id, "restore")
-    said = shown_messages(alice.post(restore, follow=True))
-    assert said == ["Version 1 restored as version 4."]
+    texts = shown_messages(alice.post(restore, follow=True))
+    assert texts == ["Version 1 restored as version 4."]
     chatbot.refresh_from_db()
     assert (chatbot.system_prompt, chatbot.temperature) == ("Be kind.\nBe brief.", 0.7)
     assert not chatbot.stream_by_default
-    said = shown_messages(alice.post(restore, follow=True))
-    assert said[-1] == "No changes: the chatbot already has these settings."
+    texts = shown_messages(alice.post(restore, follow=True))
+    assert texts[-1] == "No changes: the chatbot already has these settings."
     assert numbered(chatbot, 4).actor_label == team.alice.email
 
 
@@ -131,8 +131,8 @@ def test_version_with_inactive_model_is_not_restored(team: Team, chatbot: Chatbo
     gone.is_active = False
     gone.save()
     restore = at(team, chatbot, numbered(chatbot, 1).id, "restore")
-    said = shown_messages(login(team.alice).post(restore, follow=True))
-    assert said == ["There is no such language model to choose."]
+    texts = shown_messages(login(team.alice).post(restore, follow=True))
+    assert texts == ["There is no such language model to choose."]
     chatbot.refresh_from_db()
     assert chatbot.version == 4
 

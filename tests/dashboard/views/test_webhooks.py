@@ -73,10 +73,10 @@ def test_endpoint_is_edited_disabled_enabled_and_deleted(
 ) -> None:
     def act(verb: str, **fields: object) -> list[str]:
         address = page_path(team.workspace, f"webhooks/{endpoint.id}/{verb}")
-        said = shown_messages(alice.post(address, fields, follow=True))
+        texts = shown_messages(alice.post(address, fields, follow=True))
         if verb != "delete":
             endpoint.refresh_from_db()
-        return said
+        return texts
 
     assert act("edit", **FORM | {"description": "New"}) == ["Changes saved."]
     assert (endpoint.description, endpoint.event_types) == ("New", FORM["event_types"])
@@ -107,7 +107,7 @@ def test_rotated_secret_is_shown_once(team: Team, alice: Client, endpoint: Endpo
 
 
 def test_delivery_shows_request_and_response_and_is_resent(team: Team, alice: Client) -> None:
-    Delivery.objects.all().delete()  # senders look at all workspaces
+    Delivery.objects.all().delete()  # senders deliver for all workspaces
     with Receiver(lambda _: Reply(500, b"<script>no</script>")) as receiver:
         endpoint, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
         answer = alice.post(page_path(team.workspace, f"webhooks/{endpoint.id}/test"))

@@ -8,13 +8,13 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Rating, Turn
+from tests.dashboard.conversation_pages import listed_titles, rate, url_of
 from tests.dashboard.page_client import (
     clients_by_role,
     shown_messages,
     table_cells,
     visible_text,
 )
-from tests.dashboard.views.conversation_pages import listed_titles, rate, url_of
 from tests.factories import Team, make_chatbot
 from tests.turns.new_turns import completed, failed, opened
 

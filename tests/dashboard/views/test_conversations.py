@@ -11,13 +11,13 @@ from django.utils import timezone
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.models import Conversation
 from apps.conversations.search import index_new_messages
+from tests.dashboard.conversation_pages import listed_titles, rate, url_of
 from tests.dashboard.page_client import (
     count_queries_at_1_and_50_rows,
     login,
     table_cells,
     visible_text,
 )
-from tests.dashboard.views.conversation_pages import listed_titles, rate, url_of
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
 from tests.turns.new_turns import completed, failed, opened

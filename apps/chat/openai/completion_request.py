@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.errors import ValidationFailed
+from apps.core.text import is_encodable, printable_name
 from apps.llm.types import ChatMessage, Role
 
 Body = Mapping[str, Any]
@@ -113,9 +114,7 @@ def _reject_unsupported_fields(given: Body) -> None:
             if not has_no_effect(value):
                 raise ValidationFailed({name: [problem]})
         elif name not in ACCEPTED_FIELDS and name not in IGNORED_FIELDS:
-            # Half a surrogate pair in the name cannot be sent back.
-            showable = str(name)[:64].encode("utf-8", "replace").decode()
-            raise ValidationFailed({showable: ["This parameter is not known here."]})
+            raise ValidationFailed({printable_name(name): ["This parameter is not known here."]})
 
 
 def _messages(value: Any) -> list[ChatMessage]:
@@ -156,11 +155,9 @@ def _part(value: Any, name: str) -> str:
 
 
 def _text(value: str, name: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not is_encodable(value):
         problem = "This has half a surrogate pair in it, which no model can be shown."
-        raise ValidationFailed({name: [problem]}) from None
+        raise ValidationFailed({name: [problem]})
     return value
 
 

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from apps.api_kit.serializers import StrictCharField, StrictSerializer, validate
 from apps.chat.engine.request_parsing import ChatSerializer, ParsedRequest, parse_request
 from apps.core.errors import ValidationFailed
+from apps.core.text import is_encodable
 
 MAX_REQUEST_ID_LENGTH = 64
 _MAX_EVENT_NUMBER = 10**9
@@ -60,7 +61,7 @@ def parse_request_id(message: Mapping[str, Any]) -> str | None:
     value = message.get("requestId")
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_REQUEST_ID_LENGTH or not _is_text(value):
+    if not isinstance(value, str) or len(value) > MAX_REQUEST_ID_LENGTH or not is_encodable(value):
         problem = f"This must be a string of at most {MAX_REQUEST_ID_LENGTH} characters."
         raise ValidationFailed({"requestId": [problem]})
     return value
@@ -116,12 +117,3 @@ class TurnFollowSerializer(TurnStopSerializer):
     """Fields of `turn.follow`."""
 
     after = EventNumberField(default=0)
-
-
-def _is_text(value: str) -> bool:
-    """Whether it can be sent back: half a surrogate pair cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -39,7 +39,7 @@ class BehaviourForm(forms.ModelForm):  # type: ignore[type-arg]
         labels = {
             "system_prompt": "System prompt",
             "max_reply_tokens": "Max reply length (tokens)",
-            "history_limit": "Message history",
+            "history_limit": "History limit",
         }
         help_texts = {
             "system_prompt": "Instructions for the chatbot. Not shown to end users.",

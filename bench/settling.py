@@ -113,6 +113,7 @@ def opened_turns(ids: dict[str, str], turns: int) -> Iterator[dict[str, object]]
             **ids,
             "conversation_id": new_id(),
             "begins": True,
+            "source": "api",
             "id": new_id(),
             "message_id": new_id(),
             "user_message_id": new_id(),

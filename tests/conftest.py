@@ -12,7 +12,7 @@ import pytest
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from tests.factories import Team, leave_no_work, make_team
+from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess, start_web
 
 StartWeb = Callable[..., WebProcess]
@@ -55,7 +55,7 @@ def live_team(committed: None) -> Iterator[Team]:
     """Alice, Bob and Charlie, committed: other processes see them."""
     team = make_team()
     yield team
-    leave_no_work(team)
+    delete_webhook_endpoints(team)
 
 
 @pytest.fixture(scope="session")

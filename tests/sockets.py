@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import Caller, WebProcess
 
 Frame = dict[str, Any]
@@ -89,10 +89,10 @@ def line(
 
 def paying_caller(web: WebProcess, team: Team, model: str, **fields: Any) -> Caller:
     """A caller with 1000 credits and a chatbot that takes one for each reply."""
-    give(team.workspace, 1000)
+    grant_credits(team.workspace, 1000)
     chatbot = make_chatbot(
         team.workspace,
-        make_model(model, credits_per_reply=1),
+        make_language_model(model, credits_per_reply=1),
         **{"rate_limit_requests": 1000, **fields},
     )
-    return Caller(web, chatbot, make_key(team.workspace))
+    return Caller(web, chatbot, make_api_key(team.workspace))

@@ -23,7 +23,7 @@ from django.db import connection
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.workspaces.models import Workspace
 from local.web import web_command, worker_command
-from tests.factories import give, make_chatbot, make_key
+from tests.factories import grant_credits, make_api_key, make_chatbot
 
 ROOT = Path(__file__).resolve().parent.parent
 TLS = ssl.create_default_context()
@@ -205,8 +205,8 @@ def new_caller(
 ) -> Caller:
     """A caller with a key and a chatbot of its own; `fields` are the chatbot's."""
     if credits:
-        give(workspace, credits)
-    return Caller(web, make_chatbot(workspace, model, **fields), make_key(workspace))
+        grant_credits(workspace, credits)
+    return Caller(web, make_chatbot(workspace, model, **fields), make_api_key(workspace))
 
 
 def parse_frames(text: str) -> list[Frame | str]:

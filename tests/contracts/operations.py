@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
 from apps.api_kit.callers import Scope
-from apps.chat.openai.compatible_endpoint import UnknownPathView
+from apps.chat.openai.endpoint import UnknownPathView
 from apps.chat.urls import urlpatterns as chat_patterns
 from config.api import api
 from config.urls import urlpatterns

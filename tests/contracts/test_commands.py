@@ -21,7 +21,7 @@ from apps.credits.models import Account, LedgerEntry
 from apps.credits.queries import Balance, balance_for
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened, silence
 
 TABLES = [
@@ -93,7 +93,7 @@ def test_add_model_prints_what_it_made_of_the_id(db: None) -> None:
 
 
 def test_create_chatbot_takes_every_option(team: Team) -> None:
-    model = make_model()
+    model = make_language_model()
     found = told(
         *("create_chatbot", team.workspace.slug, "--name", "Helper", "--model", model.name),
         *("--system-prompt", "Be kind.", "--rate-limit", "7", "--rate-window", "30", "--stream"),
@@ -145,14 +145,14 @@ def test_revoke_key_ends_it(team: Team) -> None:
 
 
 def test_grant_credits_prints_the_new_balance(team: Team) -> None:
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     found = told("grant_credits", team.workspace.slug, "10", "--reason", "Sorry")
     entry = LedgerEntry.objects.get(workspace=team.workspace, reason="Sorry")
     assert found == {"workspace": team.workspace.slug, "balance": 15, "entry": entry.id}
 
 
 def test_show_credits_prints_balance_held_and_ledger(team: Team) -> None:
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     hold(workspace_id=team.workspace.id, credits=2)
     assert told("show_credits", team.workspace.slug) == {
         "workspace": team.workspace.slug,
@@ -169,7 +169,7 @@ def test_show_credits_of_a_new_workspace_is_nothing(team: Team) -> None:
 
 def test_sweep_turns_prints_the_turns_it_ended(team: Team) -> None:
     told("sweep_turns")
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     turn = opened(make_chatbot(team.workspace), credits=2)
     silence(turn)
     assert told("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
@@ -189,7 +189,7 @@ def test_erase_user_prints_what_it_erased(team: Team) -> None:
 
 
 def test_without_json_it_prints_a_line_for_each_value(team: Team) -> None:
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     assert printed("show_credits", team.workspace.slug).splitlines() == [
         f"workspace   {team.workspace.slug}",
         "balance     5",

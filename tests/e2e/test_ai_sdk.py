@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from apps.conversations.models import Message
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.node_clients import run_node, without_node
 from tests.web_processes import Caller, WebProcess
 
@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.node, without_node]
 
 
 def caller_of(web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any) -> Caller:
-    give(team.workspace, 100)
-    priced = make_model(model, credits_per_reply=1)
-    return Caller(web, make_chatbot(team.workspace, priced, **fields), make_key(team.workspace))
+    grant_credits(team.workspace, 100)
+    priced = make_language_model(model, credits_per_reply=1)
+    return Caller(web, make_chatbot(team.workspace, priced, **fields), make_api_key(team.workspace))
 
 
 def chatbot_url(caller: Caller) -> str:

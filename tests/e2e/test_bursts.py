@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.e2e.database_state import burst, money, texts, turns
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
 
 
 def test_50_requests_on_1_credit_get_1_answer(web_pair: Pair, live_team: Team) -> None:
-    model = make_model(credits_per_reply=1)
+    model = make_language_model(credits_per_reply=1)
     caller = new_caller(web_pair[0], live_team.workspace, model, credits=1)
     responses = burst([caller.at(web_pair[number % 2]) for number in range(50)])
     assert Counter(response.status_code for response in responses) == {200: 1, 402: 49}
@@ -23,7 +23,7 @@ def test_50_requests_on_1_credit_get_1_answer(web_pair: Pair, live_team: Team) -
 
 
 def test_parallel_holds_never_exceed_the_balance(web_pair: Pair, live_team: Team) -> None:
-    model = make_model("sandbox/slow", credits_per_reply=3)
+    model = make_language_model("sandbox/slow", credits_per_reply=3)
     caller = new_caller(web_pair[0], live_team.workspace, model, credits=10)
     responses = burst([caller.at(web_pair[number % 2]) for number in range(20)])
     assert Counter(response.status_code for response in responses) == {200: 3, 402: 17}
@@ -53,7 +53,7 @@ def test_conversation_takes_one_turn_at_a_time(web_pair: Pair, live_team: Team) 
 
 
 def test_busy_conversation_costs_the_refused_nothing(web_pair: Pair, live_team: Team) -> None:
-    model = make_model("sandbox/slow", credits_per_reply=2)
+    model = make_language_model("sandbox/slow", credits_per_reply=2)
     caller = new_caller(web_pair[0], live_team.workspace, model, credits=10)
     with caller.stream("one two three") as response:
         lines = response.iter_lines()

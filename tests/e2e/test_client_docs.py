@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.node_clients import run_node, without_node
 from tests.web_processes import ROOT, WebProcess
 
@@ -20,7 +20,7 @@ from tests.web_processes import ROOT, WebProcess
 def environment(web: WebProcess, live_team: Team) -> dict[str, str]:
     return {
         "PARLEY_URL": web.url,
-        "PARLEY_API_KEY": make_key(live_team.workspace),
+        "PARLEY_API_KEY": make_api_key(live_team.workspace),
         "PARLEY_CHATBOT": make_chatbot(live_team.workspace).id,
     }
 

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.e2e.database_state import money, texts, turns, wait_until
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
 
 WORDS = " ".join(f"word{number}" for number in range(6))
@@ -24,7 +24,7 @@ LONG = " ".join(f"word{number}" for number in range(100))
 
 
 def paid(web: WebProcess, team: Team) -> Caller:
-    model = make_model("sandbox/slow", credits_per_reply=2)
+    model = make_language_model("sandbox/slow", credits_per_reply=2)
     return new_caller(web, team.workspace, model, credits=10)
 
 

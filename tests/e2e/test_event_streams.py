@@ -10,14 +10,14 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
-from tests.factories import Team, make_chatbot, make_key
+from tests.factories import Team, make_api_key, make_chatbot
 from tests.web_processes import Caller, WebProcess
 
 
 @pytest.fixture
 def caller(web_pair: tuple[WebProcess, WebProcess], live_team: Team) -> Caller:
     chatbot = make_chatbot(live_team.workspace, "sandbox/long")
-    return Caller(web_pair[0], chatbot, make_key(live_team.workspace))
+    return Caller(web_pair[0], chatbot, make_api_key(live_team.workspace))
 
 
 def test_httpx_sse_goes_on_where_it_was_cut(
@@ -51,7 +51,7 @@ def test_httpx_sse_goes_on_where_it_was_cut(
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_curl_shows_the_frames_as_they_are(web: WebProcess, live_team: Team) -> None:
-    caller = Caller(web, make_chatbot(live_team.workspace), make_key(live_team.workspace))
+    caller = Caller(web, make_chatbot(live_team.workspace), make_api_key(live_team.workspace))
     command = ["curl", "--silent", "--no-buffer", "--fail-with-body", caller.url]
     command += ["-H", f"Authorization: Bearer {caller.key}", "-H", "Content-Type: application/json"]
     command += ["-d", json.dumps({"message": "Hello", "stream": True})]

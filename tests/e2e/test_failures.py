@@ -6,12 +6,12 @@ import pytest
 
 from apps.conversations.models import Turn
 from tests.e2e.database_state import money, texts, turns
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import Caller, Frame, WebProcess, new_caller
 
 
 def paid(web: WebProcess, team: Team, model: str) -> Caller:
-    priced = make_model(f"sandbox/{model}", credits_per_reply=2)
+    priced = make_language_model(f"sandbox/{model}", credits_per_reply=2)
     return new_caller(web, team.workspace, priced, credits=10)
 
 
@@ -83,7 +83,7 @@ def test_conversation_goes_on_after_a_failure(web: WebProcess, live_team: Team) 
 def test_whole_hold_is_given_back_where_the_reply_was_shorter(
     web: WebProcess, live_team: Team
 ) -> None:
-    priced = make_model(credits_per_1k_output=1000)
+    priced = make_language_model(credits_per_1k_output=1000)
     caller = new_caller(web, live_team.workspace, priced, credits=600, max_reply_tokens=500)
     data = caller.post("one two").json()["data"]
     assert data["credits"] == {"charged": 3, "balance": 597}
@@ -93,7 +93,7 @@ def test_whole_hold_is_given_back_where_the_reply_was_shorter(
 def test_reply_that_could_cost_more_than_there_is_is_refused(
     web: WebProcess, live_team: Team
 ) -> None:
-    priced = make_model(credits_per_1k_output=1000)
+    priced = make_language_model(credits_per_1k_output=1000)
     caller = new_caller(web, live_team.workspace, priced, credits=499, max_reply_tokens=500)
     assert caller.post("one two").status_code == 402
     assert (money(live_team.workspace), texts(live_team.workspace)) == ((499, 0, []), [])

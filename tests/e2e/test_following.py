@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import TLS, Caller, Frame, WebProcess, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
@@ -53,10 +53,10 @@ def ids_of(frames: list[Frame | str]) -> list[int | None]:
 
 @pytest.fixture
 def caller(web_pair: Pair, live_team: Team) -> Caller:
-    give(live_team.workspace, 1000)
-    model = make_model("sandbox/long", credits_per_reply=1)
+    grant_credits(live_team.workspace, 1000)
+    model = make_language_model("sandbox/long", credits_per_reply=1)
     chatbot = make_chatbot(live_team.workspace, model, rate_limit_requests=1000)
-    return Caller(web_pair[0], chatbot, make_key(live_team.workspace))
+    return Caller(web_pair[0], chatbot, make_api_key(live_team.workspace))
 
 
 @pytest.mark.parametrize("after", [0, 5, 50])
@@ -182,10 +182,10 @@ def test_message_that_makes_no_sense_does_not_deafen_a_process(
 
 
 def test_stop_before_the_first_word_charges_nothing(web_pair: Pair, live_team: Team) -> None:
-    give(live_team.workspace, 1)
-    model = make_model("sandbox/silent", credits_per_reply=1)
+    grant_credits(live_team.workspace, 1)
+    model = make_language_model("sandbox/silent", credits_per_reply=1)
     caller = Caller(
-        web_pair[0], make_chatbot(live_team.workspace, model), make_key(live_team.workspace)
+        web_pair[0], make_chatbot(live_team.workspace, model), make_api_key(live_team.workspace)
     )
     turn_id, _ = opened(caller)
     url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stop"
@@ -200,7 +200,7 @@ def test_follower_of_a_killed_process_is_told(
 ) -> None:
     runner = own_web()
     chatbot = make_chatbot(live_team.workspace, "sandbox/long")
-    caller = Caller(runner, chatbot, make_key(live_team.workspace))
+    caller = Caller(runner, chatbot, make_api_key(live_team.workspace))
     turn_id, _ = opened(caller)
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(resumed, caller, web_pair[1], turn_id, 0)
@@ -215,8 +215,8 @@ def test_turn_of_another_workspace_is_not_found(
     web: WebProcess, caller: Caller, live_team: Team
 ) -> None:
     turn_id, _ = opened(caller)
-    other = make_chatbot(live_team.outside)
-    outsider = make_key(live_team.outside)
+    other = make_chatbot(live_team.other_workspace)
+    outsider = make_api_key(live_team.other_workspace)
     for path in (f"{chatbot_id(caller)}/turns/{turn_id}", f"{other.id}/turns/{turn_id}"):
         url = f"{web.url}/api/v1/chatbots/{path}/stream"
         response = httpx.get(url, headers={"Authorization": f"Bearer {outsider}"})

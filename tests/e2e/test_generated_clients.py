@@ -16,7 +16,7 @@ import pytest
 from apps.chatbots.models import Chatbot
 from apps.credits.queries import balance_for
 from tests import node_clients
-from tests.factories import Team, give, make_key
+from tests.factories import Team, grant_credits, make_api_key
 from tests.web_processes import WebProcess, new_caller
 
 CLIENT = "parley_generated"
@@ -52,7 +52,7 @@ def generated(document: Path) -> ModuleType:
 def test_python_client_chats_and_reads_credits(
     generated: ModuleType, web: WebProcess, live_team: Team
 ) -> None:
-    give(live_team.workspace, 7)
+    grant_credits(live_team.workspace, 7)
     caller = new_caller(web, live_team.workspace)
     chat = importlib.import_module(f"{CLIENT}.api.chat.chat")
     credits = importlib.import_module(f"{CLIENT}.api.credits_.get_credits")
@@ -66,7 +66,9 @@ def test_python_client_chats_and_reads_credits(
         "ChatbotNotFoundError",
         "CHATBOT_NOT_FOUND",
     )
-    with generated.AuthenticatedClient(web.url, make_key(live_team.workspace, ["read"])) as client:
+    with generated.AuthenticatedClient(
+        web.url, make_api_key(live_team.workspace, ["read"])
+    ) as client:
         found = credits.sync(client=client)
     assert found.data.balance == balance_for(live_team.workspace.id).balance
 

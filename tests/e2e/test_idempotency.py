@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.database_state import burst, money, texts, turns
-from tests.factories import Team, make_key, make_model
+from tests.factories import Team, make_api_key, make_language_model
 from tests.web_processes import Caller, Frame, WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
@@ -19,7 +19,7 @@ def keyed(
     web: WebProcess, team: Team, model: str = "sandbox/echo", *, credits: int = 10, **fields: Any
 ) -> Caller:
     """A caller with one Idempotency-Key, at 2 credits a reply."""
-    priced = make_model(model, credits_per_reply=2)
+    priced = make_language_model(model, credits_per_reply=2)
     caller = new_caller(web, team.workspace, priced, credits=credits, **fields)
     caller.headers["Idempotency-Key"] = "order-1"
     return caller
@@ -145,7 +145,7 @@ def test_key_of_another_chatbot_is_refused(web: WebProcess, live_team: Team) -> 
 
 
 def test_key_of_another_workspace_is_another_key(web: WebProcess, live_team: Team) -> None:
-    ours, theirs = keyed(web, live_team), new_caller(web, live_team.outside)
+    ours, theirs = keyed(web, live_team), new_caller(web, live_team.other_workspace)
     theirs.headers = ours.headers
     answers = [caller.post(text) for caller, text in ((ours, "Ours"), (theirs, "Theirs"))]
     assert [answer.json()["data"]["response"] for answer in answers] == [
@@ -156,7 +156,7 @@ def test_key_of_another_workspace_is_another_key(web: WebProcess, live_team: Tea
 
 def test_key_is_the_workspaces_whichever_api_key_sends_it(web: WebProcess, live_team: Team) -> None:
     caller = keyed(web, live_team)
-    other = Caller(web, caller.chatbot, make_key(live_team.workspace), caller.headers)
+    other = Caller(web, caller.chatbot, make_api_key(live_team.workspace), caller.headers)
     assert other.post().content == caller.post().content
 
 

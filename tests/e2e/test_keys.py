@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
 from tests.e2e.database_state import burst, turns
-from tests.factories import Team, make_key
+from tests.factories import Team, make_api_key
 from tests.web_processes import Caller, WebProcess, new_caller
 
 Pair = tuple[WebProcess, WebProcess]
@@ -24,7 +24,7 @@ def test_revoked_key_alone_is_refused_by_every_process_at_once(
     web_pair: Pair, live_team: Team
 ) -> None:
     caller = new_caller(web_pair[0], live_team.workspace)
-    other = Caller(web_pair[0], caller.chatbot, make_key(live_team.workspace))
+    other = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.workspace))
     assert [statuses(each, web_pair) for each in (caller, other)] == [[200, 200], [200, 200]]
     revoke_key(key=ApiKey.objects.get(workspace=live_team.workspace, last4=caller.key[-4:]))
     assert [statuses(each, web_pair) for each in (caller, other)] == [[401, 401], [200, 200]]
@@ -42,14 +42,16 @@ def test_expired_key_is_refused(web_pair: Pair, live_team: Team) -> None:
 
 def test_key_without_the_scope_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
     caller = new_caller(web_pair[0], live_team.workspace)
-    weak = Caller(web_pair[0], caller.chatbot, make_key(live_team.workspace, ["read", "manage"]))
+    weak = Caller(
+        web_pair[0], caller.chatbot, make_api_key(live_team.workspace, ["read", "manage"])
+    )
     assert statuses(weak, web_pair) == [403, 403]
     assert turns(live_team.workspace) == []
 
 
 def test_key_of_another_workspace_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
     caller = new_caller(web_pair[0], live_team.workspace)
-    stranger = Caller(web_pair[0], caller.chatbot, make_key(live_team.outside))
+    stranger = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.other_workspace))
     assert statuses(stranger, web_pair) == [404, 404]
     assert turns(live_team.workspace) == []
 

@@ -12,7 +12,7 @@ import pytest
 from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead
 from tests.e2e.database_state import money, turns, wait_until
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.fault_injection import refusing_rows
 from tests.sockets import line
 from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
@@ -73,7 +73,7 @@ def test_given_lead_is_there_with_the_answer(
 def test_given_lead_that_makes_no_sense_is_refused_before_anything_is_paid(
     web: WebProcess, live_team: Team
 ) -> None:
-    priced = make_model(credits_per_reply=2)
+    priced = make_language_model(credits_per_reply=2)
     caller = new_caller(web, live_team.workspace, priced, credits=10)
     response = caller.post(metadata={"lead": {"email": "nobody"}})
     assert (response.status_code, list(response.json()["details"])) == (

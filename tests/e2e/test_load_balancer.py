@@ -16,7 +16,7 @@ from apps.conversations.models import Message
 from tests.balancer import Balancer, balanced
 from tests.conftest import StartWeb
 from tests.e2e.database_state import money, turns, wait_until
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import TLS, Caller, Frame, WebProcess, new_caller, parse_frames
 
 CALLERS = 10
@@ -114,7 +114,7 @@ def is_busy(front: Balancer, web: WebProcess) -> bool:
 def test_deploy_under_load_loses_no_turn(own_web: StartWeb, live_team: Team) -> None:
     with ThreadPoolExecutor(CALLERS) as pool, ThreadPoolExecutor(2) as starting:
         old = list(starting.map(lambda _: own_web(), range(2)))
-        model = make_model("sandbox/slow", credits_per_reply=1)
+        model = make_language_model("sandbox/slow", credits_per_reply=1)
         caller = new_caller(
             old[0], live_team.workspace, model, credits=1000, rate_limit_requests=1000
         )

@@ -14,7 +14,7 @@ from apps.conversations.errors import ConversationBusy
 from apps.conversations.models import Turn
 from apps.credits.models import Account
 from tests.e2e.database_state import money, turns, wait_until
-from tests.factories import Team, give, make_chatbot
+from tests.factories import Team, grant_credits, make_chatbot
 from tests.turns.new_turns import completed, opened
 
 
@@ -62,7 +62,7 @@ def in_order(team: Team, *steps: Callable[[], Any]) -> Iterator[list[Future[Any]
 @pytest.fixture
 def running(live_team: Team) -> Turn:
     """A running turn that holds 2 of 10 credits."""
-    give(live_team.workspace, 10)
+    grant_credits(live_team.workspace, 10)
     return opened(make_chatbot(live_team.workspace), credits=2)
 
 

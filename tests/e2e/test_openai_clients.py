@@ -10,7 +10,7 @@ import pytest
 from openai import OpenAI
 
 from apps.conversations.models import Conversation, Message, Turn
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import WebProcess
 
 # The chatbot's own prompt has 9 words, and a word is a token to the sandbox's models.
@@ -30,11 +30,11 @@ class Integrator:
     def __init__(
         self, web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any
     ) -> None:
-        give(team.workspace, 100)
+        grant_credits(team.workspace, 100)
         self.web = web
-        priced = make_model(model, credits_per_reply=1)
+        priced = make_language_model(model, credits_per_reply=1)
         self.chatbot = make_chatbot(team.workspace, priced, **fields)
-        self.key = make_key(team.workspace)
+        self.key = make_api_key(team.workspace)
         self.client = self.with_key(self.key)
 
     def with_key(self, key: str) -> OpenAI:
@@ -192,7 +192,7 @@ def test_wrong_key_is_an_authentication_error(integrator: Integrator) -> None:
 
 
 def test_chatbot_of_another_workspace_is_not_found(integrator: Integrator, live_team: Team) -> None:
-    foreign = make_chatbot(live_team.outside)
+    foreign = make_chatbot(live_team.other_workspace)
     for model in (foreign.id, "gpt-4o"):
         with pytest.raises(openai.NotFoundError) as caught:
             integrator.ask(model=model)
@@ -208,7 +208,7 @@ def test_unknown_conversation_is_not_found(integrator: Integrator) -> None:
 
 
 def test_empty_account_is_told_its_own_code(web: WebProcess, live_team: Team) -> None:
-    model = make_model("sandbox/echo", credits_per_reply=1000)
+    model = make_language_model("sandbox/echo", credits_per_reply=1000)
     integrator = Integrator(web, live_team)
     bot = make_chatbot(live_team.workspace, model)
     with pytest.raises(openai.APIStatusError) as caught:
@@ -275,7 +275,7 @@ def test_body_without_a_model_is_refused(integrator: Integrator, body: Any) -> N
 def test_models_are_the_active_chatbots(integrator: Integrator, live_team: Team) -> None:
     second = make_chatbot(live_team.workspace, name="Second")
     make_chatbot(live_team.workspace, is_active=False)
-    make_chatbot(live_team.outside)
+    make_chatbot(live_team.other_workspace)
     models = list(integrator.client.models.list())
     assert [model.id for model in models] == [integrator.chatbot.id, second.id]
     one = integrator.client.models.retrieve(second.id)

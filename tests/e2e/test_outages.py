@@ -12,15 +12,15 @@ from django.db import connection
 from apps.webhooks.models import Delivery
 from tests.conftest import StartWeb
 from tests.e2e.database_state import burst, money, texts
-from tests.factories import Team, make_endpoint, make_key, make_model
+from tests.factories import Team, make_api_key, make_language_model, make_webhook_endpoint
 from tests.web_processes import TLS, free_port, new_caller
 
 
 def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
-    model = make_model(credits_per_reply=1)
+    model = make_language_model(credits_per_reply=1)
     caller = new_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
-    make_endpoint(live_team.workspace, "message.completed")
+    make_webhook_endpoint(live_team.workspace, "message.completed")
     responses = burst([caller] * 40)
     # The process keeps the limit for itself, and credits are PostgreSQL's business as always.
     assert Counter(r.status_code for r in responses) == {200: 10, 402: 10, 429: 20}
@@ -51,7 +51,7 @@ def test_turn_survives_the_loss_of_every_database_connection(
     own_web: StartWeb, live_team: Team
 ) -> None:
     web = own_web(PGAPPNAME="cut-midway")
-    model = make_model("sandbox/slow", credits_per_reply=2)
+    model = make_language_model("sandbox/slow", credits_per_reply=2)
     caller = new_caller(web, live_team.workspace, model, credits=10)
     with caller.stream("one two three four five six seven") as response:
         lines = response.iter_lines()
@@ -77,7 +77,7 @@ def test_process_finds_its_way_back_to_the_database(own_web: StartWeb, live_team
 
 def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(PGAPPNAME="cut-at-rest")
-    key = make_key(live_team.workspace, ["read"])
+    key = make_api_key(live_team.workspace, ["read"])
 
     def balance(_: int) -> int:
         headers = {"Authorization": f"Bearer {key}"}

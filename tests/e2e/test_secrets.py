@@ -17,7 +17,7 @@ from apps.api_keys.services import revoke_key
 from apps.workspaces.models import Workspace
 from tests.conftest import StartWeb
 from tests.e2e.database_state import turns, wait_until
-from tests.factories import Team, make_key, make_user
+from tests.factories import Team, make_api_key, make_user
 from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 MESSAGE = "walnut butter recipe"
@@ -57,9 +57,9 @@ def everything_goes_wrong(web: WebProcess, team: Team) -> tuple[list[str], list[
         for stream in (False, True)
     ]
     good = callers[0]
-    revoked, weak = make_key(team.workspace), make_key(team.workspace, ["read"])
+    revoked, weak = make_api_key(team.workspace), make_api_key(team.workspace, ["read"])
     revoke_key(key=ApiKey.objects.get(workspace=team.workspace, last4=revoked[-4:]))
-    foreign, unknown = make_key(team.outside), good.key[:-1] + "_"
+    foreign, unknown = make_api_key(team.other_workspace), good.key[:-1] + "_"
     keys = [*(caller.key for caller in callers), revoked, weak, foreign, unknown]
     bad = (revoked, weak, foreign, unknown, f"{good.key} {good.key}")
     responses += [Caller(web, good.chatbot, key).post(MESSAGE) for key in bad]
@@ -145,7 +145,7 @@ def test_search_of_the_tables_finds_what_is_there(web: WebProcess, live_team: Te
 
 
 def test_admin_shows_a_key_by_its_ends_alone(live_team: Team) -> None:
-    secret = make_key(live_team.workspace)
+    secret = make_api_key(live_team.workspace)
     key = ApiKey.objects.get(workspace=live_team.workspace)
     staff = Client()
     staff.force_login(make_user("staff", is_staff=True, is_superuser=True))

@@ -8,7 +8,7 @@ import httpx
 
 from tests.conftest import StartWeb
 from tests.e2e.database_state import money, turns, wait_until
-from tests.factories import Team, make_model
+from tests.factories import Team, make_language_model
 from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 WORDS = " ".join(f"word{number}" for number in range(20))
@@ -29,7 +29,7 @@ def test_stopping_process_ends_its_streams_and_takes_no_more(
     own_web: StartWeb, live_team: Team
 ) -> None:
     web = own_web()
-    model = make_model("sandbox/slow", credits_per_reply=1)
+    model = make_language_model("sandbox/slow", credits_per_reply=1)
     caller = new_caller(web, live_team.workspace, model, credits=10)
     with caller.stream(WORDS) as response:  # one caller leaves
         assert any('"delta"' in line for line in response.iter_lines())

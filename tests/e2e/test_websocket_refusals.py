@@ -10,7 +10,7 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation
-from tests.factories import Team, make_chatbot, make_key, make_model
+from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.sockets import Frame, Line, line, paying_caller
 from tests.web_processes import Caller, WebProcess
 
@@ -96,8 +96,8 @@ def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Tea
 
 def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
     caller = paying_caller(web, live_team, "sandbox/slow")
-    outside = make_chatbot(live_team.outside)
-    foreign = Conversation.objects.create(workspace=live_team.outside, chatbot=outside)
+    outside = make_chatbot(live_team.other_workspace)
+    foreign = Conversation.objects.create(workspace=live_team.other_workspace, chatbot=outside)
     with line(caller) as socket:
         busy = socket.start("a long message to be echoed")["conversationId"]
         codes = [
@@ -105,9 +105,11 @@ def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
             for conversation in (busy, foreign.id)
         ]
     assert codes == ["CONVERSATION_BUSY", "CONVERSATION_NOT_FOUND"]
-    broke = Caller(web, make_chatbot(live_team.outside), make_key(live_team.outside))
+    broke = Caller(
+        web, make_chatbot(live_team.other_workspace), make_api_key(live_team.other_workspace)
+    )
     Chatbot.objects.filter(id=broke.chatbot.id).update(  # type: ignore[union-attr]
-        language_model=make_model(credits_per_reply=1)
+        language_model=make_language_model(credits_per_reply=1)
     )
     with line(broke) as socket:
         assert socket.start("a")["code"] == "INSUFFICIENT_CREDITS"
@@ -116,7 +118,9 @@ def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
 def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_team: Team) -> None:
     turn_id = caller.post("mine").json()["data"]["turnId"]
     sibling = Caller(caller.web, make_chatbot(live_team.workspace), caller.key)
-    other = Caller(caller.web, make_chatbot(live_team.outside), make_key(live_team.outside))
+    other = Caller(
+        caller.web, make_chatbot(live_team.other_workspace), make_api_key(live_team.other_workspace)
+    )
     for stranger in (sibling, other):
         with line(stranger) as socket:
             for command in ("turn.follow", "turn.stop"):

@@ -11,16 +11,22 @@ from apps.conversations.models import Turn, TurnStatus
 from apps.credits.errors import InsufficientCredits
 from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import Event
-from tests.factories import Team, give, make_chatbot, make_endpoint, make_model
+from tests.factories import (
+    Team,
+    grant_credits,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
 from tests.turns.new_turns import completed, failed, opened, silence
 
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
     """Alice's chatbot, at 2 credits a reply; she has 10 and is told of everything."""
-    give(team.workspace, 10)
-    make_endpoint(team.workspace)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=2))
+    grant_credits(team.workspace, 10)
+    make_webhook_endpoint(team.workspace)
+    return make_chatbot(team.workspace, make_language_model(credits_per_reply=2))
 
 
 def told(chatbot: Chatbot) -> list[tuple[str, dict[str, Any]]]:

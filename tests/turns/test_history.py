@@ -117,7 +117,7 @@ def test_history_is_of_one_conversation(chatbot: Chatbot, conversation: Conversa
 
 
 def test_each_that_asks_recalls_its_own(live_team: Team, chatbot: Chatbot) -> None:
-    chatbots = [chatbot, make_chatbot(live_team.workspace), make_chatbot(live_team.outside)]
+    chatbots = [chatbot, make_chatbot(live_team.workspace), make_chatbot(live_team.other_workspace)]
     turns = [opened(bot, text=f'ask "{n}" é語🙂') for n in range(8) for bot in chatbots]
     for turn in turns:
         completed(turn, f"say {turn.id}")
@@ -137,7 +137,7 @@ def test_conversation_that_is_not_there_is_told_apart_from_a_silent_one(
     delete_conversation(
         workspace_id=chatbot.workspace_id, conversation_id=deleted.conversation_id, actor=SYSTEM
     )
-    foreign = opened(make_chatbot(live_team.outside)).conversation_id
+    foreign = opened(make_chatbot(live_team.other_workspace)).conversation_id
     other = opened(make_chatbot(live_team.workspace)).conversation_id
     absent = (deleted.conversation_id, foreign, other, new_id(), "", "x" * 1000)
     found = recalled_at_once((chatbot, silent), *((chatbot, one) for one in absent), limit=limit)

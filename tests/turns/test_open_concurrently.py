@@ -15,7 +15,7 @@ from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import Balance, balance_for
 from apps.turns.types import NewTurn
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 THREADS = 8
@@ -24,7 +24,7 @@ ROUNDS = 6
 
 @pytest.fixture
 def chatbot(live_team: Team) -> Chatbot:
-    return make_chatbot(live_team.workspace, make_model(credits_per_reply=1))
+    return make_chatbot(live_team.workspace, make_language_model(credits_per_reply=1))
 
 
 def open_at_once(request: NewTurn) -> list[tuple[str, bool]]:
@@ -55,7 +55,7 @@ def one_opened(chatbot: Chatbot, outcomes: list[tuple[str, bool]], otherwise: st
 
 
 def test_one_key_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
-    give(live_team.workspace, ROUNDS * THREADS)
+    grant_credits(live_team.workspace, ROUNDS * THREADS)
     for number in range(ROUNDS):
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
         one_opened(chatbot, open_at_once(request))
@@ -64,14 +64,14 @@ def test_one_key_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
 
 def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: Chatbot) -> None:
     for _ in range(ROUNDS):
-        give(live_team.workspace, 1)
+        grant_credits(live_team.workspace, 1)
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
         one_opened(chatbot, open_at_once(request))
     assert balance_for(chatbot.workspace_id) == Balance(ROUNDS, ROUNDS)
 
 
 def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
-    give(live_team.workspace, ROUNDS * THREADS)
+    grant_credits(live_team.workspace, ROUNDS * THREADS)
     first = opened(chatbot)
     completed(first)
     for _ in range(ROUNDS):
@@ -83,7 +83,7 @@ def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chat
 
 
 def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
-    give(live_team.workspace, THREADS)
+    grant_credits(live_team.workspace, THREADS)
     first = opened(chatbot)
     completed(first)
     request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
@@ -92,7 +92,7 @@ def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> N
 
 
 def test_one_credit_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
-    give(live_team.workspace, 1)
+    grant_credits(live_team.workspace, 1)
     outcomes = open_at_once(new_turn(chatbot, credits=1))
     one_opened(chatbot, outcomes, otherwise="INSUFFICIENT_CREDITS")
     assert balance_for(chatbot.workspace_id) == Balance(1, 1)

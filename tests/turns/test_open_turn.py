@@ -14,15 +14,15 @@ from apps.core.ids import is_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
 
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
     """Alice's chatbot, with 10 credits to spend."""
-    give(team.workspace, 10)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    grant_credits(team.workspace, 10)
+    return make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
 
 
 def rows(chatbot: Chatbot) -> tuple[int, int, int]:
@@ -90,7 +90,7 @@ def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> Non
 
 
 def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> None:
-    outside = make_chatbot(team.outside)
+    outside = make_chatbot(team.other_workspace)
     with pytest.raises(InsufficientCredits):
         open_turn_blocking(new_turn(outside, credits=1))
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
@@ -153,8 +153,8 @@ def test_key_may_be_used_anew_for_another_request_after_24_hours(chatbot: Chatbo
 
 def test_same_key_in_two_workspaces_opens_two_turns(team: Team, chatbot: Chatbot) -> None:
     mine = opened(chatbot, idempotency_key="k", request_digest="one")
-    theirs = opened(make_chatbot(team.outside), idempotency_key="k", request_digest="two")
-    assert (mine.workspace_id, theirs.workspace_id) == (team.workspace.id, team.outside.id)
+    theirs = opened(make_chatbot(team.other_workspace), idempotency_key="k", request_digest="two")
+    assert (mine.workspace_id, theirs.workspace_id) == (team.workspace.id, team.other_workspace.id)
 
 
 def test_turns_without_a_key_are_never_taken_for_each_other(chatbot: Chatbot) -> None:

@@ -15,15 +15,17 @@ from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import Receipt, Settlement
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, failed, opened
 
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
     """Alice's chatbot: 1 credit a reply and 2 per 1,000 words written; she has 10."""
-    give(team.workspace, 10)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=1, credits_per_1k_output=2))
+    grant_credits(team.workspace, 10)
+    return make_chatbot(
+        team.workspace, make_language_model(credits_per_reply=1, credits_per_1k_output=2)
+    )
 
 
 def answers(turn: Turn) -> list[tuple[str, str]]:
@@ -73,7 +75,7 @@ def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
 
 
 def test_free_turn_writes_no_ledger_entry(team: Team) -> None:
-    give(team.workspace, 5)
+    grant_credits(team.workspace, 5)
     turn = opened(make_chatbot(team.workspace))
     assert completed(turn) == Receipt(charged=0, balance=5)
     assert charges(turn) == []

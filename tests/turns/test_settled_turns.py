@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.api_keys.models import ApiKey
 from apps.conversations.models import Turn
-from tests.factories import Team, give, make_chatbot, make_key, make_model
+from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened
 
 OTHER_ID = "c" + "0" * 24
@@ -16,10 +16,10 @@ OTHER_ID = "c" + "0" * 24
 @pytest.fixture
 def turn(team: Team) -> Turn:
     """A turn that was made with a key and has cost 2 credits."""
-    give(team.workspace, 10)
-    make_key(team.workspace)
+    grant_credits(team.workspace, 10)
+    make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    chatbot = make_chatbot(team.workspace, make_model(credits_per_reply=2))
+    chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=2))
     turn = opened(chatbot, credits=3, api_key_id=key.id, idempotency_key="k")
     completed(turn, "Hi", input_tokens=5, output_tokens=6)
     turn.refresh_from_db()

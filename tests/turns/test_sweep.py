@@ -15,13 +15,13 @@ from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
-from tests.factories import Team, give, make_chatbot, make_model
+from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.new_turns import completed, opened, silence
 
 
 def paid_chatbot(team: Team) -> Chatbot:
-    give(team.workspace, 10)
-    return make_chatbot(team.workspace, make_model(credits_per_reply=3))
+    grant_credits(team.workspace, 10)
+    return make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from apps.chatbots.models import Chatbot
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
-# Foreign keys marked db_constraint=False are real ones over both columns, (workspace, id), made in
-# migrations: a row never points at a row of another workspace. They have no index of their own
+# Foreign keys marked db_constraint=False are composite ones over (workspace_id, id), created in
+# migrations/sql/: no row refers to a row of another workspace. They have no index of their own
 # where another index begins with their column, because every turn pays for each index.
 
 API_SOURCE = "api"

@@ -6,7 +6,7 @@
 Fills a throwaway database, finds every list with a cursor in the OpenAPI document and requests it
 up to its thousandth page of 100 rows, in this process without a socket. Prints median milliseconds.
 Exits with 1 if a thousandth page takes more than 100 ms or twice as long as the first; differences
-below 10 ms are noise. See docs/performance-lists.md.
+below 10 ms are noise. See docs/explanation/list-performance.md.
 """
 
 from __future__ import annotations

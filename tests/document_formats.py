@@ -1,5 +1,5 @@
 """What schemathesis needs to know of the API: values of the document's own formats, what the
-document says in words alone, and which requests would end the run. docs/api-fuzzing.md tells why.
+document says in words alone, and which requests would end the run. docs/how-to/fuzz-the-api.md tells why.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every `migrate` resets the groups to the permissions listed here, so that a permission that was
 ticked by hand does not go unnoticed. For other permissions, create another group.
-`docs/staff-roles.md` documents the groups; a test checks the admin against both.
+`docs/reference/staff-roles.md` documents the groups; a test checks the admin against both.
 """
 
 from __future__ import annotations

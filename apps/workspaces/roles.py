@@ -1,4 +1,4 @@
-"""The permissions of each workspace role. docs/roles.md documents this table."""
+"""The permissions of each workspace role. docs/reference/roles.md documents this table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Updates a conversation live over the dashboard's WebSocket (docs/live.md). Turns are rendered by the
+// Updates a conversation live over the dashboard's WebSocket (docs/reference/live-updates.md). Turns are rendered by the
 // server; the text of a running turn is updated here.
 
 const thread = document.querySelector("[data-thread]");

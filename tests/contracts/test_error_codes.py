@@ -37,7 +37,7 @@ from tests.fault_injection import refusing_rows
 from tests.turns.new_turns import opened, silence
 from tests.web_processes import Caller, WebProcess, new_caller
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 KNOWN = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 
 

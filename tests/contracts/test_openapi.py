@@ -22,7 +22,7 @@ from apps.chat import openapi as chat
 from config.api import api
 from config.openapi import API_PREFIX, HTTP_METHODS, document, error_codes, operations, schema_name
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 ROUTES_WITHOUT_OPERATION = {"/api/v1/", "/api/v1/openai/{rest}"}
 """Always 404: ninja's root, and unknown paths of the OpenAI-compatible API."""
 

@@ -1,4 +1,4 @@
-"""What each group of the staff can do in the admin, held to the tables in docs/staff-roles.md.
+"""What each group of the staff can do in the admin, held to the tables in docs/reference/staff-roles.md.
 
 The walk finds pages and actions by itself: one that is new, and not in the tables, fails.
 """
@@ -37,7 +37,7 @@ Cells = dict[str, dict[str, str]]
 @cache
 def table(heading: str) -> Cells:
     """A table of the page: row → group → cell."""
-    page = (ROOT / "docs" / "staff-roles.md").read_text()
+    page = (ROOT / "docs" / "reference" / "staff-roles.md").read_text()
     lines = page.split(f"## {heading}\n")[1].split("\n## ")[0].strip().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     groups = rows[0][1:]

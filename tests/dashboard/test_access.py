@@ -139,7 +139,7 @@ def test_unknown_and_foreign_workspace_get_the_same_404(team: Team) -> None:
 
 
 def test_roles_doc_matches_the_code() -> None:
-    lines = (ROOT / "docs" / "roles.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "reference" / "roles.md").read_text().splitlines()
     cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     rows = [[cell.strip() for cell in row] for row in cells]
     header, table = rows[0][1:], {row[0]: row[1:] for row in rows[2:]}

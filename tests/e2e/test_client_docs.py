@@ -1,4 +1,4 @@
-"""The examples of docs/clients.md, run as they stand."""
+"""The examples of docs/reference/clients.md, run as they stand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment(web: WebProcess, live_team: Team) -> dict[str, str]:
 
 
 def example(language: str) -> str:
-    text = (ROOT / "docs/clients.md").read_text()
+    text = (ROOT / "docs/reference/clients.md").read_text()
     (found,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     return str(found)
 

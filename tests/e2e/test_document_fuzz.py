@@ -1,6 +1,6 @@
 """schemathesis over the whole document, all checks, stateful links included, finds nothing.
 
-Bounded here; `make fuzz` runs the same for long: docs/api-fuzzing.md.
+Bounded here; `make fuzz` runs the same for long: docs/how-to/fuzz-the-api.md.
 """
 
 from __future__ import annotations

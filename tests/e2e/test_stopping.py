@@ -17,7 +17,7 @@ from tests.llm.fake_provider import FakeProvider, serve, streamed_answer
 from tests.web_processes import TLS, Caller, WebProcess, new_caller
 
 CLOSED_WITHIN = 1.0
-"""What docs/api.md promises of `stop`: seconds until the provider's connection is closed."""
+"""What docs/reference/api.md promises of `stop`: seconds until the provider's connection is closed."""
 WORDS = [f" word{number}" for number in range(400)]
 
 

@@ -1,4 +1,4 @@
-// The server route of docs/clients.md, called as a framework calls it.
+// The server route of docs/reference/clients.md, called as a framework calls it.
 // {module, environment, body} → {status, header, text}
 
 import { given, tell } from './args.mjs';

@@ -1,4 +1,4 @@
-"""The examples and tables of docs/webhooks.md are correct and complete."""
+"""The examples and tables of docs/reference/webhooks.md are correct and complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apps.webhooks.signing import new_secret, signature_headers
 from tests.web_processes import ROOT
 from tests.webhooks.receivers import LANGUAGES, Verify
 
-TEXT = (ROOT / "docs/webhooks.md").read_text()
+TEXT = (ROOT / "docs/reference/webhooks.md").read_text()
 BODY = '{"type":"webhook.test","data":{"name":"Zoë"}}'
 EVENT = {"type": "webhook.test", "data": {"name": "Zoë"}}
 OLD, WRONG = "The request is too old.", "The signature is wrong."

@@ -1,4 +1,4 @@
-"""Plans: monthly grants, expiry and plan changes. docs/credits.md has the rules.
+"""Plans: monthly grants, expiry and plan changes. docs/reference/credits.md has the rules.
 
 months     monthly anniversaries of a plan
 renewal    expires credits and grants months that are due

@@ -43,7 +43,7 @@ def change_plan(
     user: User | None = None,
     reason: str = "",
 ) -> Account:
-    """Move the workspace to another plan by the rules of docs/credits.md.
+    """Move the workspace to another plan by the rules of docs/reference/credits.md.
 
     Naming its current plan cancels a scheduled change. `user` is the member of staff who does it.
     Raises PlanUnchanged if there is nothing to cancel, OwnWorkspaceError, and ValueError for a plan

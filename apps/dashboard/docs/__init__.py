@@ -1,1 +1,1 @@
-"""The docs pages, rendered from `docs/*.md` and `docs/examples/`."""
+"""The docs pages, rendered from the Markdown files of `docs/` and `docs/examples/`."""

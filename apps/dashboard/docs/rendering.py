@@ -2,7 +2,7 @@
 
 The files are read on GitHub as well. Two kinds of links are rendered differently here:
 
-- a paragraph that consists of a link to `examples/NAME` becomes that example;
+- a paragraph that consists of a link to `docs/examples/NAME` becomes that example;
 - a link to a file of `docs/` leads to the page that shows it, or is plain text if none does.
 
 Raw HTML is escaped.
@@ -11,6 +11,7 @@ Raw HTML is escaped.
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def _render_parts(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     pending: list[Token] = []
     i = 0
     while i < len(tokens):
-        name = _parse_example(tokens[i : i + 3])
+        name = _parse_example(tokens[i : i + 3], file)
         if name is None:
             pending.append(tokens[i])
             i += 1
@@ -121,15 +122,20 @@ def _render_parts(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
     yield from _render_html(pending, file)
 
 
-def _parse_example(tokens: Sequence[Token]) -> str | None:
+def _parse_example(tokens: Sequence[Token], file: str) -> str | None:
     """The name of the example, if the tokens are a paragraph with a link to one."""
     if [token.type for token in tokens] != ["paragraph_open", "inline", "paragraph_close"]:
         return None
     inner = tokens[1].children or []
     if [token.type for token in inner] != ["link_open", "text", "link_close"]:
         return None
-    href = str(inner[0].attrGet("href"))
-    return href.removeprefix(_EXAMPLE_PREFIX) if href.startswith(_EXAMPLE_PREFIX) else None
+    path = _resolve_path(str(inner[0].attrGet("href")), file)
+    return path.removeprefix(_EXAMPLE_PREFIX) if path.startswith(_EXAMPLE_PREFIX) else None
+
+
+def _resolve_path(path: str, file: str) -> str:
+    """The path below `docs/` that a link in `file` leads to."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
 
 
 def _render_html(tokens: Sequence[Token], file: str) -> Iterator[ArticlePart]:
@@ -202,20 +208,12 @@ class _Renderer(RendererHTML):
         opened = next(token for token in reversed(tokens[:idx]) if token.type == "link_open")
         return "</a>" if self._resolve_link(str(opened.attrGet("href"))) else "</span>"
 
-    def text(self, tokens: Sequence[Token], idx: int, *rest: object) -> str:
-        """Text. A link whose text is a file name gets the title of the page instead."""
-        content = tokens[idx].content
-        if idx and tokens[idx - 1].type == "link_open" and content.endswith(".md"):
-            page = find_page_of(content)
-            content = page.title if page else content
-        return format_html("{}", content)
-
     def _resolve_link(self, href: str) -> str | None:
         """The URL of a link, or None where no page shows its target."""
         if "://" in href or href.startswith("/"):
             return href
         path, _, anchor = href.partition("#")
-        file = path or self.file
+        file = _resolve_path(path, self.file) if path else self.file
         if not (DOCS_DIR / file).is_file() or not file.endswith(".md"):
             return None
         named = next((part for part in sections(file) if heading_id(part.title) == anchor), None)

@@ -1,7 +1,7 @@
 """Servers with OpenAI's chat completions API: OpenAI, vLLM, llama.cpp, most hosted providers.
 
 The HTTP client is `apps.llm.http.connection_pool`. A chunk costs a tenth of what it costs through
-litellm, and less when many arrive together; docs/performance.md has the figures.
+litellm, and less when many arrive together; docs/explanation/performance.md has the figures.
 """
 
 from __future__ import annotations

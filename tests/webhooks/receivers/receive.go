@@ -1,4 +1,4 @@
-// The function of docs/webhooks.md, called as a receiver calls it.
+// The function of docs/reference/webhooks.md, called as a receiver calls it.
 // {secret, headers, body} → {event} or {error}
 package main
 

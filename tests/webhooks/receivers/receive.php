@@ -1,5 +1,5 @@
 <?php
-// The function of docs/webhooks.md, called as a receiver calls it.
+// The function of docs/reference/webhooks.md, called as a receiver calls it.
 // {module, secret, headers, body} → {event} or {error}
 
 $given = json_decode(stream_get_contents(STDIN), true);

@@ -1,4 +1,4 @@
-# The function of docs/webhooks.md, called as a receiver calls it.
+# The function of docs/reference/webhooks.md, called as a receiver calls it.
 # {module, secret, headers, body} → {event} or {error}
 
 require 'json'

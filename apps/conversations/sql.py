@@ -3,8 +3,8 @@
 Each constant is one data-modifying common table expression, name included, to be composed into
 the statements of `apps.turns.sql`. They read these CTEs of the statement around them:
 
-    input    one row per turn, as passed by the caller
-    opened_turns   the turns that this statement inserted (`id`)
+    input            one row per turn, as passed by the caller
+    opened_turns     the turns that this statement inserted (`id`)
     settled_turns    the turns that this statement settled (`id`)
 
 Timestamps use clock_timestamp(), not now(): the statement may have waited for row locks, and

@@ -49,9 +49,9 @@ def seed_team(
 
 def _add_members(workspace: Workspace, owner: User, now: datetime) -> list[User]:
     users = []
-    began = now - timedelta(days=30, hours=1)
-    Workspace.objects.filter(id=workspace.id).update(created_at=began)
-    Member.objects.filter(workspace=workspace, user=owner).update(created_at=began)
+    created_at = now - timedelta(days=30, hours=1)
+    Workspace.objects.filter(id=workspace.id).update(created_at=created_at)
+    Member.objects.filter(workspace=workspace, user=owner).update(created_at=created_at)
     for email, role, age in TEAM:
         user = User.objects.create_user(email)
         add_member(workspace=workspace, user=user, role=role)

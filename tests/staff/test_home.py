@@ -152,7 +152,7 @@ def test_models_are_ordered_by_error_rate(team: Team) -> None:
     )
     assert cell_texts(home_sections()["Errors by model (24 hours)"]) == [
         [worse.name, "2", "2", "100.0%", "0", "1"],
-        [bad.name, "2", "1", "50.0 %", "0", "0"],
+        [bad.name, "2", "1", "50.0%", "0", "0"],
     ]
 
 

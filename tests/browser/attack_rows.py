@@ -22,7 +22,7 @@ from apps.workspaces.models import Workspace
 from tests.browser.attacks import ATTACKS
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 ROWS_PER_LIST = 12
 CORPUS = "\n\n".join(ATTACKS)

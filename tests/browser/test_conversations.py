@@ -13,7 +13,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_chatbot
 from tests.sockets import paying_caller
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser

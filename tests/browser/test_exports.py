@@ -15,7 +15,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.conversations.export_factory import make_export, make_pending_export
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 pytestmark = pytest.mark.browser
 SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")

@@ -14,7 +14,7 @@ from apps.privacy.end_user_erasure import erase_end_users
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import OpenContext
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 pytestmark = pytest.mark.browser
 SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")

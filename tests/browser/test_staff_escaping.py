@@ -40,7 +40,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

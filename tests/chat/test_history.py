@@ -12,7 +12,7 @@ import pytest
 from apps.chatbots.models import LanguageModel
 from tests.factories import Team, make_language_model
 from tests.llm.fake_provider import FakeProvider, json_script, serve, streamed_answer
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 from tests.web_processes import WebProcess, new_caller
 
 

@@ -10,7 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 CHANGES: dict[str, Any] = {
     "name": "Sales",

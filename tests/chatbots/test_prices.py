@@ -13,7 +13,7 @@ from apps.chatbots.services import save_language_model
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model, make_user
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def price_changes(model: LanguageModel) -> list[tuple[str, Price | None, Price]]:

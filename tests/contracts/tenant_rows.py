@@ -15,7 +15,7 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
 from tests.conversations.export_factory import make_export
 from tests.factories import make_chatbot, make_language_model, make_webhook_endpoint
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 SHARED = {"language_model_id"}
 """Names of what belongs to no workspace, and so cannot be another's."""

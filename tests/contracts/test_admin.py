@@ -61,7 +61,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),

@@ -22,7 +22,7 @@ from apps.credits.queries import Balance, balance_for
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened, silence
+from tests.turns.turn_factory import completed, opened, silence
 
 TABLES = [
     User,

@@ -34,7 +34,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.fault_injection import refusing_rows
-from tests.turns.new_turns import opened, silence
+from tests.turns.turn_factory import opened, silence
 from tests.web_processes import Caller, WebProcess, new_caller
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"

@@ -22,7 +22,7 @@ from apps.chatbots.models import LanguageModel
 from apps.credits.models import Account, Plan
 from tests.contracts.schema_description import describe_schema, describe_seed_rows
 from tests.factories import Team, grant_credits, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 INITIAL = {
     "accounts": "0002_seed_staff_groups",

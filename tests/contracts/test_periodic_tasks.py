@@ -54,7 +54,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_lead
 from tests.receiver import Receiver
-from tests.turns.new_turns import completed, opened, silence
+from tests.turns.turn_factory import completed, opened, silence
 
 MANY = 12
 """Pieces of work: enough for two workers to meet over some of them."""

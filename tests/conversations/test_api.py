@@ -16,7 +16,7 @@ from apps.conversations.models import Conversation, Message, Turn
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 @pytest.fixture

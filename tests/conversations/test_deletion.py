@@ -26,7 +26,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_scanned_conversation
 from tests.privacy.test_workspace_deletion import tables_containing
-from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
 
 SECRET = "Zanzibar"
 

@@ -33,7 +33,7 @@ from apps.conversations.models import Conversation
 from apps.conversations.models.export import Export, ExportPart
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 def make_conversation(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:

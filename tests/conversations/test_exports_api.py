@@ -14,7 +14,7 @@ from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.web_processes import TLS, WebProcess
 
 PATH = "/conversation-exports"

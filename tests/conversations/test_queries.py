@@ -18,7 +18,7 @@ from apps.conversations.queries import (
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NIL_ID, new_id
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, opened, three_exchanges
+from tests.turns.turn_factory import completed, opened, three_exchanges
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import opened, silence
+from tests.turns.turn_factory import opened, silence
 
 UNKNOWN = {"inputTokens": None, "outputTokens": None}
 

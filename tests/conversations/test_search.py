@@ -22,7 +22,7 @@ from apps.conversations.search import (
 )
 from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.audit.queries import entries_for
 from apps.conversations.models import Conversation
 from tests.factories import Team, grant_credits, make_chatbot, make_user
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 QUESTION, ANSWER = "What <b>I</b> said", "<script>answer()</script>"
 

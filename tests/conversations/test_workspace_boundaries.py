@@ -13,7 +13,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import opened
+from tests.turns.turn_factory import opened
 
 
 def copy(row: models.Model, **changes: Any) -> None:

@@ -12,7 +12,7 @@ from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 @pytest.fixture

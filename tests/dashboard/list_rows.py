@@ -30,7 +30,7 @@ from tests.factories import (
     make_workspace,
 )
 from tests.leads.lead_factory import make_lead
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.workspaces.members import actor_for, add_new_member
 
 QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20

@@ -18,7 +18,7 @@ from tests.contracts.test_architecture import ROOT
 from tests.conversations.export_factory import make_export
 from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
 from tests.leads.lead_factory import make_lead
-from tests.turns.new_turns import opened
+from tests.turns.turn_factory import opened
 from tests.workspaces.members import actor_for, get_member
 
 ACTORS = [*Role.values, "outsider", "anonymous"]

@@ -15,7 +15,7 @@ from apps.conversations.models import Turn
 from apps.credits.models import Account
 from tests.e2e.database_state import money, turns, wait_until
 from tests.factories import Team, grant_credits, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 class Beside:

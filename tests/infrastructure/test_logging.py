@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from apps.conversations.models import Message
 from apps.infrastructure.logging import get_logger, redact
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.new_turns import opened
+from tests.turns.turn_factory import opened
 
 KEY = "sk-workspace_" + "aB3" * 17
 MASKED = "sk-workspace_***"

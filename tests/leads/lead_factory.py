@@ -13,7 +13,7 @@ from apps.leads.models import Lead
 from apps.leads.services import create_lead
 from apps.webhooks.models import Event
 from apps.workspaces.models import Workspace
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def make_lead(chatbot: Chatbot, **fields: Any) -> Lead:

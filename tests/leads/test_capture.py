@@ -18,7 +18,7 @@ from apps.leads.payloads import lead_payload
 from tests.factories import Team, make_chatbot, make_workspace
 from tests.fault_injection import refusing_rows
 from tests.leads.lead_factory import lead_events, make_lead, make_scanned_conversation, make_turn
-from tests.turns.new_turns import opened
+from tests.turns.turn_factory import opened
 
 
 @pytest.fixture

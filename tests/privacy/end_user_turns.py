@@ -8,7 +8,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import conversations_for
 from apps.workspaces.models import Workspace
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def make_turn(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:

@@ -21,7 +21,7 @@ from tests.factories import Team, grant_credits, make_chatbot, make_webhook_endp
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.privacy.end_user_turns import conversation_ids, make_turn
 from tests.privacy.test_workspace_deletion import tables_containing
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def request_user_erasure(team: Team, user_id: str) -> Erasure:

@@ -21,7 +21,7 @@ from tests.dashboard.page_client import clients_by_role, login, page_path, shown
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_lead
 from tests.privacy.end_user_turns import conversation_ids, make_turn
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def set_age(turn: Turn, days: float) -> None:

@@ -32,7 +32,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.workspaces.members import get_member
 
 SECRET = "Zanzibar"

@@ -26,7 +26,7 @@ from apps.reporting.months import Month
 from apps.workspaces.models import Workspace
 from tests.dashboard.page_client import login, table_cells, visible_text
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.web_processes import TLS, WebProcess
 
 START = datetime(2024, 1, 31, 12, tzinfo=UTC)

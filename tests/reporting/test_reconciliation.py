@@ -20,7 +20,7 @@ from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
 from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 def random_day() -> datetime:

@@ -12,7 +12,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

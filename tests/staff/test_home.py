@@ -31,7 +31,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.new_turns import completed, failed, opened, silence
+from tests.turns.turn_factory import completed, failed, opened, silence
 
 
 def client_in_group(group: str) -> Client:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.credits.services import grant
 from apps.reporting.months import Month
 from tests.factories import Team, make_chatbot, make_language_model, make_user
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def finance_client() -> Client:

@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
 )
 from tests.staff.test_home import cell_texts, client_in_group
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def change_url(workspace: Workspace) -> str:

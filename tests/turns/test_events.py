@@ -18,7 +18,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.turns.new_turns import completed, failed, opened, silence
+from tests.turns.turn_factory import completed, failed, opened, silence
 
 
 @pytest.fixture

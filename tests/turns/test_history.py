@@ -15,7 +15,7 @@ from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import close_pool
 from apps.turns.history import load_history
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, failed, opened, three_exchanges
+from tests.turns.turn_factory import completed, failed, opened, three_exchanges
 
 Asked = tuple[Chatbot, str]
 

@@ -15,7 +15,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
-from tests.turns.new_turns import completed, new_turn, opened, silence
+from tests.turns.turn_factory import completed, new_turn, opened, silence
 
 FEW_PAGES = 16
 """Pages of a table that may well be read whole: to look one row up costs about as much as eight."""

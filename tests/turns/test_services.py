@@ -48,9 +48,9 @@ from tests.factories import (
     make_team,
     make_workspace,
 )
-from tests.turns.new_turns import new_turn, silence
 from tests.turns.orm_oracle import open_turn as open_by_orm
 from tests.turns.orm_oracle import settle_turn as settle_by_orm
+from tests.turns.turn_factory import new_turn, silence
 
 # What happens in a story. Turns and conversations are named by the number of the turn's opening.
 

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import Receipt, Settlement
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 @pytest.fixture

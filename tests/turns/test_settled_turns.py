@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.api_keys.models import ApiKey
 from apps.conversations.models import Turn
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 OTHER_ID = "c" + "0" * 24
 

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened, silence
+from tests.turns.turn_factory import completed, opened, silence
 
 
 def paid_chatbot(team: Team) -> Chatbot:

@@ -17,7 +17,7 @@ from tests.conftest import StartWeb
 from tests.dashboard.realtime.live_socket import live_socket, watch_conversation
 from tests.e2e.database_state import turns
 from tests.factories import Team, make_chatbot, make_user
-from tests.turns.new_turns import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
 from tests.web_processes import Caller, Frame, WebProcess, free_port, parse_frames
 
 

@@ -24,7 +24,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import table_cells
 from tests.factories import Team, make_chatbot, make_language_model, make_user
-from tests.turns.new_turns import opened
+from tests.turns.turn_factory import opened
 
 
 def at(team: Team, *rest: str) -> str:

@@ -16,7 +16,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 def test_conversation_shows_turns_with_metadata_and_receipt(

@@ -20,7 +20,7 @@ from tests.dashboard.page_client import (
 )
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 def test_list_shows_title_chatbot_source_and_status(

@@ -25,7 +25,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 from tests.web_processes import TLS, WebProcess
 
 

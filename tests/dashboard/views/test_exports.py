@@ -23,7 +23,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 from tests.web_processes import TLS, WebProcess
 
 EXPORTS = "conversations/exports"

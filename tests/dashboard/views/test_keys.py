@@ -20,7 +20,7 @@ from tests.dashboard.page_client import (
     shown_messages,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, opened
+from tests.turns.turn_factory import completed, opened
 
 
 def create(team: Team, **form: Any) -> Any:

@@ -23,7 +23,7 @@ from apps.reporting.overview import (
 )
 from tests.dashboard.page_client import login, page_path
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.new_turns import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, opened
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from apps.conversations.models import Conversation, Rating
 from apps.conversations.search import index_new_messages
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
+from tests.chat_sockets import paying_caller
 from tests.factories import Team, make_chatbot
-from tests.sockets import paying_caller
 from tests.turns.turn_factory import completed, opened
 from tests.web_processes import WebProcess
 

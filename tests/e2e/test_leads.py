@@ -11,10 +11,10 @@ import pytest
 
 from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead
+from tests.chat_sockets import line
 from tests.e2e.database_state import money, turns, wait_until
 from tests.factories import Team, make_language_model
 from tests.fault_injection import refusing_rows
-from tests.sockets import line
 from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
 
 GIVEN = {"name": "Ana", "email": "ANA@example.com", "phone": "+44 20 7946 0958"}

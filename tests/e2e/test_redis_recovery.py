@@ -11,10 +11,10 @@ import httpx
 import pytest
 from redis import Redis
 
+from tests.chat_sockets import line, paying_caller
 from tests.conftest import StartWeb
 from tests.e2e.database_state import burst, turns, wait_until
 from tests.factories import Team, make_chatbot
-from tests.sockets import line, paying_caller
 from tests.turns.turn_factory import opened, silence
 from tests.valkey import OwnValkey, own_valkey
 from tests.web_processes import TLS, WebProcess, start_worker

@@ -11,8 +11,8 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
+from tests.chat_sockets import Frame, line, paying_caller
 from tests.factories import Team
-from tests.sockets import Frame, line, paying_caller
 from tests.web_processes import Caller, WebProcess
 
 Pair = tuple[WebProcess, WebProcess]

@@ -20,9 +20,9 @@ from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import revoke_key
 from apps.api_kit.callers import Scope
 from apps.conversations.models import Turn, TurnStatus
+from tests.chat_sockets import line
 from tests.conftest import StartWeb
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
-from tests.sockets import line
 from tests.web_processes import Caller, WebProcess
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation
+from tests.chat_sockets import Frame, Line, line, paying_caller
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
-from tests.sockets import Frame, Line, line, paying_caller
 from tests.web_processes import Caller, WebProcess
 
 

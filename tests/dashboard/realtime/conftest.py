@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chat_sockets import paying_caller
 from tests.factories import Team
-from tests.sockets import paying_caller
 from tests.web_processes import Caller, WebProcess
 
 

@@ -11,8 +11,8 @@ from websockets.sync.client import connect
 
 from apps.accounts.models import User
 from apps.workspaces.models import Workspace
+from tests.chat_sockets import Line
 from tests.factories import Team
-from tests.sockets import Line
 from tests.web_processes import WebProcess
 
 

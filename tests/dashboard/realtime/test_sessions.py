@@ -11,11 +11,11 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.conversations.models import Turn
 from apps.workspaces.models import Member, Role
+from tests.chat_sockets import paying_caller
 from tests.conftest import StartWeb
 from tests.dashboard.realtime.live_socket import live_socket, session_cookie, watch_conversation
 from tests.e2e.database_state import turns, wait_until
 from tests.factories import Team
-from tests.sockets import paying_caller
 from tests.web_processes import WebProcess
 
 

@@ -10,7 +10,7 @@ import redis
 from django.conf import settings
 
 from tests.e2e.database_state import wait_until
-from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
+from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
 from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver, Reply
 from tests.web_processes import WebProcess, new_caller, start_worker

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.database_state import wait_until
-from tests.e2e.event_readers import all_delivered, assert_each_arrived, attempts, happen
+from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
 from tests.factories import Team, make_webhook_endpoint
 from tests.receiver import Receiver
 from tests.valkey import OwnValkey, own_valkey

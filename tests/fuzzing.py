@@ -93,7 +93,7 @@ def fuzz(
     command += ["--generation-database", "none", "--no-color", "--request-timeout", "30"]
     command += ["--report", "json", "--report-json-path", str(report)]
     environment = os.environ | {
-        "SCHEMATHESIS_HOOKS": "tests.document_formats",
+        "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",
         "FUZZ_KEY_ID": row.id,
         "FUZZ_IDS": json.dumps(_ids(team.workspace)),
         "PYTHONPATH": str(ROOT),

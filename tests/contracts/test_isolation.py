@@ -22,7 +22,7 @@ from apps.api_keys.services import issue_key, revoke_key
 from apps.api_kit.callers import Scope
 from apps.core.ids import new_id
 from apps.workspaces.models import Workspace
-from tests.contracts.operations import Operation, addresses, operations
+from tests.contracts.api_operations import Operation, addresses, operations
 from tests.contracts.tenant_rows import SHARED, World, body_for, id_name, make_world
 from tests.factories import delete_webhook_endpoints, make_api_key, make_team
 from tests.web_processes import TLS, WebProcess

@@ -13,7 +13,7 @@ from apps.webhooks.models import Delivery, Endpoint
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
+from tests.webhook_receiver import Receiver, Reply
 
 pytestmark = pytest.mark.browser
 

@@ -53,8 +53,8 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_lead
-from tests.receiver import Receiver
 from tests.turns.turn_factory import completed, opened, silence
+from tests.webhook_receiver import Receiver
 
 MANY = 12
 """Pieces of work: enough for two workers to meet over some of them."""

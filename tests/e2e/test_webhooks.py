@@ -12,8 +12,8 @@ from django.conf import settings
 from tests.e2e.database_state import wait_until
 from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
 from tests.factories import Team, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
 from tests.web_processes import WebProcess, new_caller, start_worker
+from tests.webhook_receiver import Receiver, Reply
 
 
 def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from standardwebhooks import Webhook
 from apps.webhooks.models import Delivery, Event, EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
-from tests.receiver import Receiver
+from tests.webhook_receiver import Receiver
 
 
 def happen(workspace: Workspace, times: int) -> None:

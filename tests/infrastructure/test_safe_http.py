@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from apps.infrastructure.http.safe_http import MAX_BODY_BYTES, HttpResponse, RequestFailed, post
 from apps.infrastructure.http.url_validation import UrlNotAllowed
-from tests.receiver import Receiver, Reply
 from tests.web_processes import free_port
+from tests.webhook_receiver import Receiver, Reply
 
 
 @pytest.fixture

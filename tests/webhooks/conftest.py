@@ -8,7 +8,7 @@ import pytest
 
 from apps.webhooks.models import Delivery, Endpoint
 from tests.factories import Team, make_webhook_endpoint
-from tests.receiver import Receiver
+from tests.webhook_receiver import Receiver
 
 
 @pytest.fixture

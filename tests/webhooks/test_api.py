@@ -17,7 +17,7 @@ from apps.webhooks.schemas import SubscribableEventType
 from apps.webhooks.services import emit
 from tests.api_kit.rest_client import Api
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
+from tests.webhook_receiver import Receiver, Reply
 
 URL = "https://hooks.example.com/parley?token=t"
 

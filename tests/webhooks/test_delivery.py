@@ -18,7 +18,7 @@ from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.pruning import prune
 from apps.webhooks.services import resend, rotate_secret, send_test
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
+from tests.webhook_receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import make_due, seconds_until_retry, send_event
 
 pytestmark = pytest.mark.usefixtures("no_other_deliveries")

@@ -13,7 +13,7 @@ from apps.webhooks.delivery import MAX_CONCURRENT_PER_ENDPOINT, deliver_due
 from apps.webhooks.models import Delivery, Endpoint, EventType
 from apps.webhooks.services import emit, resend
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
-from tests.receiver import Received, Receiver, Reply
+from tests.webhook_receiver import Received, Receiver, Reply
 from tests.webhooks.delivery_helpers import send_event
 
 pytestmark = pytest.mark.usefixtures("no_other_deliveries")

@@ -17,7 +17,7 @@ from apps.webhooks.services import EndpointChanges, update_endpoint
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.factories import Team, make_user, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
+from tests.webhook_receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import make_due, send_event
 
 pytestmark = pytest.mark.usefixtures("no_other_deliveries")

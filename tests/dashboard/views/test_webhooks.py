@@ -19,7 +19,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
-from tests.receiver import Receiver, Reply
+from tests.webhook_receiver import Receiver, Reply
 
 FORM = {
     "url": UNREACHABLE_URL,

@@ -16,7 +16,7 @@ from tests.conftest import StartWeb
 from tests.e2e.database_state import burst, turns, wait_until
 from tests.factories import Team, make_chatbot
 from tests.turns.turn_factory import opened, silence
-from tests.valkey import OwnValkey, own_valkey
+from tests.valkey_server import OwnValkey, own_valkey
 from tests.web_processes import TLS, WebProcess, start_worker
 
 UNAVAILABLE = (503, "SERVICE_UNAVAILABLE")

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.database_state import wait_until
 from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
 from tests.factories import Team, make_webhook_endpoint
-from tests.valkey import OwnValkey, own_valkey
+from tests.valkey_server import OwnValkey, own_valkey
 from tests.web_processes import start_worker
 from tests.webhook_receiver import Receiver
 

@@ -17,9 +17,9 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 class Scope(models.TextChoices):
     """What an API key may do."""
 
-    CHAT = "chat", "chat: send messages to chatbots"
-    READ = "read", "read: list and get everything of the workspace"
-    MANAGE = "manage", "manage: create, change and delete"
+    CHAT = "chat", "Chat: send messages to chatbots"
+    READ = "read", "Read: view all data in this workspace"
+    MANAGE = "manage", "Manage: create, edit and delete resources"
 
 
 class ScopeMissing(Forbidden):

@@ -61,7 +61,7 @@ class Layout:
     def palette(self) -> list[dict[str, str]]:
         """The entries of the command palette: pages, actions, docs and chatbots."""
         pages = [
-            {"title": page.title, "url": page.url, "kind": "page"}
+            {"title": page.title, "url": page.url, "kind": "Page"}
             for group in self.groups
             for page in group.pages
         ]
@@ -71,13 +71,13 @@ class Layout:
         for title, name, permission in ACTIONS:
             if self.may[permission.name]:
                 url = page_url(name, self._member.workspace.slug)
-                yield {"title": title, "url": url, "kind": "action"}
+                yield {"title": title, "url": url, "kind": "Action"}
 
     def _docs(self) -> Iterator[dict[str, str]]:
         slug = self._member.workspace.slug
         for page in PAGES:
             url = reverse("dashboard:developers_page", args=[slug, page.slug])
-            yield {"title": page.title, "url": url, "kind": "docs"}
+            yield {"title": page.title, "url": url, "kind": "Docs"}
 
     def _chatbots(self) -> Iterator[dict[str, str]]:
         pages = [("{}", "dashboard:chatbot")]
@@ -87,7 +87,7 @@ class Layout:
         for id, name in chatbots[:MAX_PALETTE_CHATBOTS]:
             for title, page in pages:
                 url = reverse(page, args=[self._member.workspace.slug, id])
-                yield {"title": title.format(name), "url": url, "kind": "chatbot"}
+                yield {"title": title.format(name), "url": url, "kind": "Chatbot"}
 
     @cached_property
     def _credits(self) -> Balance:

@@ -29,7 +29,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.turns.turn_factory import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, make_running_turn
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
@@ -48,8 +48,8 @@ def active_team(live_team: Team) -> Team:
         lead_capture="detect",
     )
     for number in range(3):
-        completed(opened(chatbot, credits=1, text=f"Question {number}"), "An answer")
-    turn = opened(
+        completed(make_running_turn(chatbot, credits=1, text=f"Question {number}"), "An answer")
+    turn = make_running_turn(
         chatbot,
         credits=1,
         text=ATTACK,
@@ -71,7 +71,7 @@ def active_team(live_team: Team) -> Team:
         comment=ATTACK,
         actor=user_actor(live_team.bob),
     )
-    opened(chatbot, conversation_id=turn.conversation_id, credits=1, text="Are you there? " * 20)
+    make_running_turn(chatbot, conversation_id=turn.conversation_id, credits=1, text="Are you there? " * 20)
     make_scanned_conversation(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     make_lead(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
     endpoint, _ = make_webhook_endpoint(live_team.workspace, description=ATTACK)
@@ -188,7 +188,7 @@ def test_palette_opens_chatbot_by_keyboard(
 def test_palette_arrow_keys_and_actions(open_context: OpenContext, active_team: Team) -> None:
     page = open_context(active_team.alice).new_page()
     page.goto(f"/w/{active_team.workspace.slug}/")
-    page.get_by_role("button", name="Search or jump to…").first.click()
+    page.get_by_role("button", name="Search…").first.click()
     page.keyboard.type("new")
     chosen = page.locator("#palette [aria-selected=true]")
     expect(chosen).to_contain_text("New chatbot")

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     "scopes",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.CharField(
-                            choices=[("chat", "chat: send messages to chatbots"), ("read", "read: list and get everything of the workspace"), ("manage", "manage: create, change and delete")],
+                            choices=[("chat", "Chat: send messages to chatbots"), ("read", "Read: view all data in this workspace"), ("manage", "Manage: create, edit and delete resources")],
                             max_length=6,
                         ),
                         size=None,

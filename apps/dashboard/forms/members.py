@@ -5,10 +5,10 @@ from django import forms
 from apps.workspaces.models import INVITABLE_ROLES, Role
 
 ROLE_LABELS = {
-    Role.OWNER: "Owner: full access, including managing owners and deleting the workspace",
-    Role.ADMIN: "Admin: full access, except managing owners and deleting the workspace",
-    Role.MEMBER: "Member: builds chatbots and manages conversations",
-    Role.VIEWER: "Viewer: read-only access",
+    Role.OWNER: "Owner: full access",
+    Role.ADMIN: "Admin: all except owners and deletion",
+    Role.MEMBER: "Member: chatbots and conversations",
+    Role.VIEWER: "Viewer: read-only",
 }
 
 

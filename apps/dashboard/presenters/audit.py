@@ -26,10 +26,12 @@ def _format(value: Any) -> str:
         case list():
             return _join(map(_format, value))
         case None | "":
-            return "nothing"
+            return "none"
+        case bool():
+            return "yes" if value else "no"
     return str(value)
 
 
 def _join(words: Iterable[str]) -> str:
-    *others, last = [*words] or ["nothing"]
+    *others, last = [*words] or ["none"]
     return f"{', '.join(others)} and {last}" if others else last

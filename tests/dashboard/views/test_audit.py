@@ -19,7 +19,7 @@ from tests.dashboard.page_client import (
     page_path,
 )
 from tests.factories import Team
-from tests.web_processes import TLS, WebProcess
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 ATTACK = '=HYPERLINK("https://evil.example","x")'
 
@@ -116,7 +116,7 @@ def test_csv_is_filtered_and_has_no_formulas(web: WebProcess, live_team: Team) -
     response = httpx.get(
         f"{web.url}{page_path(workspace, 'audit.csv?what=chatbot')}",
         headers={"Cookie": f"sessionid={session}"},
-        verify=TLS,
+        verify=SSL_CONTEXT,
     )
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"].startswith("attachment; ")
@@ -148,7 +148,7 @@ def test_details_distinguish_changes_from_lists() -> None:
         describe_details({"fields": ["email", "name", "status"]})
         == "fields: email, name and status"
     )
-    assert describe_details({"name": ["", "x"], "version": 2}) == "name: nothing → x, version: 2"
+    assert describe_details({"name": ["", "x"], "version": 2}) == "name: none → x, version: 2"
 
 
 @pytest.mark.parametrize("page", ["audit", "audit.csv"])

@@ -17,42 +17,42 @@ from io import BufferedIOBase
 from itertools import count
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
-NOBODY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
 
 class Balancer(ThreadingTCPServer):
-    """`targets`: the ports of the web processes, which may change at any time. `answered`: the
+    """`targets`: the ports of the web processes, which may change at any time. `served_ports`: the
     port that answered each request, in order."""
 
     request_queue_size = 128
 
     def __init__(self, targets: Sequence[int]) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.targets = list(targets)
-        self.answered: list[int] = []
+        self.served_ports: list[int] = []
         self._turn = count()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def in_turn(self) -> list[int]:
+    def next_targets(self) -> list[int]:
         """The ports to try for the next request, best first."""
         targets = list(self.targets)
         first = next(self._turn) % len(targets)
         return [*targets[first:], *targets[:first]]
 
 
-class _Connection(StreamRequestHandler):
+class _Handler(StreamRequestHandler):
     server: Balancer
 
     def handle(self) -> None:
         with suppress(OSError):  # the caller has gone
-            self._answer(_request_in(self.rfile))
+            self._answer(_read_request(self.rfile))
 
     def _answer(self, request: bytes) -> None:
-        refusal = NOBODY
-        for port in self.server.in_turn():
+        refusal = BAD_GATEWAY
+        for port in self.server.next_targets():
             try:
                 target = socket.create_connection(("127.0.0.1", port))
             except ConnectionRefusedError:
@@ -65,7 +65,7 @@ class _Connection(StreamRequestHandler):
                 if not status:
                     continue
                 if b" 503 " not in status:
-                    self.server.answered.append(port)
+                    self.server.served_ports.append(port)
                     self.wfile.write(status)
                     while part := answer.read1():
                         self.wfile.write(part)
@@ -74,7 +74,7 @@ class _Connection(StreamRequestHandler):
         self.wfile.write(refusal)
 
 
-def _request_in(caller: BufferedIOBase) -> bytes:
+def _read_request(caller: BufferedIOBase) -> bytes:
     """A whole request, changed to be the only one of its connection."""
     head, size = [caller.readline()], 0
     while (line := caller.readline()) not in (b"\r\n", b""):
@@ -87,7 +87,7 @@ def _request_in(caller: BufferedIOBase) -> bytes:
 
 
 @contextmanager
-def balanced(*targets: int) -> Iterator[Balancer]:
+def run_balancer(*targets: int) -> Iterator[Balancer]:
     """A balancer on a free port, in threads of its own."""
     with Balancer(targets) as balancer:
         serving = threading.Thread(target=balancer.serve_forever, args=(0.05,))

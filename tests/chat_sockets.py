@@ -19,64 +19,64 @@ Frame = dict[str, Any]
 
 
 @dataclass
-class Line:
+class ChatSocket:
     """One open socket, spoken to in commands and read in frames."""
 
-    socket: ClientConnection
+    connection: ClientConnection
 
-    def say(self, command: str, **fields: Any) -> None:
-        self.socket.send(json.dumps({"type": command, **fields}))
+    def send(self, command: str, **fields: Any) -> None:
+        self.connection.send(json.dumps({"type": command, **fields}))
 
-    def frame(self, seconds: float = 20) -> Frame:
+    def receive(self, seconds: float = 20) -> Frame:
         """The next frame that is not a heartbeat."""
         while True:
-            frame: Frame = json.loads(self.socket.recv(timeout=seconds))
+            frame: Frame = json.loads(self.connection.recv(timeout=seconds))
             if frame["type"] != "heartbeat":
                 return frame
 
-    def until(self, *types: str) -> list[Frame]:
+    def receive_until(self, *types: str) -> list[Frame]:
         """The frames up to and with the first of one of these types."""
-        frames = [self.frame()]
+        frames = [self.receive()]
         while frames[-1]["type"] not in types:
-            frames.append(self.frame())
+            frames.append(self.receive())
         return frames
 
-    def turn(self) -> list[Frame]:
+    def receive_turn(self) -> list[Frame]:
         """The frames up to the end of a turn, or an error."""
-        return self.until("message.end", "error")
+        return self.receive_until("message.end", "error")
 
-    def start(self, message: str = "Hello", **fields: Any) -> Frame:
+    def start_turn(self, message: str = "Hello", **fields: Any) -> Frame:
         """Send a message; the frame with which its turn starts."""
-        self.say("chat.send", message=message, **fields)
-        return self.until("message.start", "error")[-1]
+        self.send("chat.send", message=message, **fields)
+        return self.receive_until("message.start", "error")[-1]
 
-    def closed(self, seconds: float = 20) -> tuple[int | None, str | None, list[Frame]]:
+    def wait_closed(self, seconds: float = 20) -> tuple[int | None, str | None, list[Frame]]:
         """Close code, reason, and the frames that came before."""
         frames = []
         try:
             while True:
-                frames.append(self.frame(seconds))
+                frames.append(self.receive(seconds))
         except ConnectionClosed:
-            return self.socket.close_code, self.socket.close_reason, frames
+            return self.connection.close_code, self.connection.close_reason, frames
 
 
-def address(caller: Caller, web: WebProcess | None = None) -> str:
+def chat_url(caller: Caller, web: WebProcess | None = None) -> str:
     chatbot_id = caller.chatbot if isinstance(caller.chatbot, str) else caller.chatbot.id
     return f"ws://127.0.0.1:{(web or caller.web).port}/ws/v1/chatbots/{chatbot_id}/chat"
 
 
 @contextmanager
-def line(
+def open_socket(
     caller: Caller,
     web: WebProcess | None = None,
     *,
     headers: dict[str, str] | None = None,
     subprotocols: list[str] | None = None,
     **options: Any,
-) -> Iterator[Line]:
+) -> Iterator[ChatSocket]:
     """A socket to the caller's chatbot, with the caller's key unless headers are given."""
     with connect(
-        address(caller, web),
+        chat_url(caller, web),
         additional_headers=caller.all_headers if headers is None else headers,
         subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
         compression=None,
@@ -84,10 +84,10 @@ def line(
         ping_interval=None,  # a pong waits behind all that a slow reader has not read
         **options,
     ) as socket:
-        yield Line(socket)
+        yield ChatSocket(socket)
 
 
-def paying_caller(web: WebProcess, team: Team, model: str, **fields: Any) -> Caller:
+def make_paying_caller(web: WebProcess, team: Team, model: str, **fields: Any) -> Caller:
     """A caller with 1000 credits and a chatbot that takes one for each reply."""
     grant_credits(team.workspace, 1000)
     chatbot = make_chatbot(

@@ -11,7 +11,7 @@ from apps.workspaces.models import Workspace
 
 
 @contextmanager
-def refusing_rows(table: str, workspace: Workspace, *, sqlstate: str = "P0001") -> Iterator[None]:
+def reject_inserts(table: str, workspace: Workspace, *, sqlstate: str = "P0001") -> Iterator[None]:
     """Meanwhile PostgreSQL refuses this workspace's new rows with an error of this state."""
     name = f"fault_{workspace.id}"
     with connection.cursor() as cursor:

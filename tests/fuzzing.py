@@ -24,15 +24,15 @@ from apps.api_keys.services import issue_key
 from apps.api_kit.callers import Scope
 from apps.conversations.exports.writer import write_pending_exports
 from apps.workspaces.models import Workspace
-from tests.contracts.tenant_rows import make_world
+from tests.contracts.tenant_rows import make_tenant_rows
 from tests.factories import delete_webhook_endpoints, grant_credits, make_team
-from tests.web_processes import TLS, WebProcess
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class Round:
+class FuzzRound:
     """What one round did: schemathesis's report, and what it printed."""
 
     report: dict[str, Any]
@@ -73,9 +73,9 @@ class Round:
         return int(found[1]) if found else 0
 
 
-def fuzz(
+def run_fuzz_round(
     web: WebProcess, folder: Path, *, phases: str, seconds: int, examples: int, seed: int
-) -> Round:
+) -> FuzzRound:
     """One round, which finds nothing: an AssertionError otherwise, with what it found."""
     team = make_team()
     row, key = issue_key(
@@ -95,21 +95,21 @@ def fuzz(
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",
         "FUZZ_KEY_ID": row.id,
-        "FUZZ_IDS": json.dumps(_ids(team.workspace)),
+        "FUZZ_IDS": json.dumps(_create_rows(team.workspace)),
         "PYTHONPATH": str(ROOT),
     }
-    with _exports_written():
+    with _write_exports():
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     delete_webhook_endpoints(team)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    _assert_was_let_in(web, row, key)
-    return Round(json.loads(report.read_text()), done.stdout)
+    _assert_key_is_accepted(web, row, key)
+    return FuzzRound(json.loads(report.read_text()), done.stdout)
 
 
-def summed(rounds: Sequence[Round]) -> str:
+def summarize(rounds: Sequence[FuzzRound]) -> str:
     """The figures of all rounds in a line."""
     tested, total = (
         max(figures) for figures in zip(*(each.tested for each in rounds), strict=True)
@@ -123,15 +123,15 @@ def summed(rounds: Sequence[Round]) -> str:
     )
 
 
-def _ids(workspace: Workspace) -> dict[str, str]:
+def _create_rows(workspace: Workspace) -> dict[str, str]:
     """The ids of one of everything, with credits to talk for."""
     grant_credits(workspace, 1_000_000)
-    ids = {to_camel(name): row for name, row in make_world(workspace).ids.items()}
+    ids = {to_camel(name): row for name, row in make_tenant_rows(workspace).ids.items()}
     return ids | {"model": ids["chatbotId"]}  # what OpenAI's wire calls a chatbot
 
 
 @contextmanager
-def _exports_written() -> Iterator[None]:
+def _write_exports() -> Iterator[None]:
     """Exports are written, as by a worker, which would also call the webhooks' made-up hosts."""
     ended = threading.Event()
 
@@ -149,10 +149,10 @@ def _exports_written() -> Iterator[None]:
         writer.join()
 
 
-def _assert_was_let_in(web: WebProcess, row: ApiKey, key: str) -> None:
+def _assert_key_is_accepted(web: WebProcess, row: ApiKey, key: str) -> None:
     """The round neither ended its own key nor used it up: it has seen answers to its end."""
     row.refresh_from_db()
     assert row.is_live(timezone.now())
     headers = {"Authorization": f"Bearer {key}"}
-    answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=TLS, timeout=30)
+    answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=SSL_CONTEXT, timeout=30)
     assert answer.status_code == 200, "The key's requests of an hour are used up: shorter rounds."

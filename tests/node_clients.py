@@ -15,12 +15,12 @@ import pytest
 FOLDER = Path(__file__).resolve().parent / "node"
 
 absent = shutil.which("node") is None or shutil.which("npm") is None
-without_node = pytest.mark.skipif(absent, reason="Node and npm are not on this machine")
+requires_node = pytest.mark.skipif(absent, reason="Node and npm are not on this machine")
 
 
 def run_node(script: str, **given: Any) -> Any:
     """What a script tells when it is given these values."""
-    install()
+    install_packages()
     done = subprocess.run(
         ["node", script],
         cwd=FOLDER,
@@ -35,7 +35,7 @@ def run_node(script: str, **given: Any) -> Any:
 
 
 @functools.cache
-def install() -> None:
+def install_packages() -> None:
     """Install the locked packages unless they are there; test processes wait for one another."""
     with (FOLDER / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from config.celery import app
 
 
-def run_jobs(*names: str) -> list[str]:
+def run_queued_tasks(*names: str) -> list[str]:
     """Take every job from the queue and run those of these names, in order; their names.
 
     They come as a worker would get them: by name, with arguments that went through JSON.

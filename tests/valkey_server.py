@@ -12,7 +12,7 @@ from local import valkey
 from tests.web_processes import free_port
 
 
-class OwnValkey:
+class ValkeyServer:
     """A server that keeps its address, but nothing in memory, from one start to the next."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,8 +48,8 @@ class OwnValkey:
 
 
 @contextmanager
-def own_valkey(folder: Path) -> Iterator[OwnValkey]:
-    server = OwnValkey(folder)
+def start_valkey(folder: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(folder)
     server.start()
     try:
         yield server

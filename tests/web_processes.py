@@ -26,7 +26,7 @@ from local.web import web_command, worker_command
 from tests.factories import grant_credits, make_api_key, make_chatbot
 
 ROOT = Path(__file__).resolve().parent.parent
-TLS = ssl.create_default_context()
+SSL_CONTEXT = ssl.create_default_context()
 """Made once: httpx makes one a call otherwise, which takes longer than the call."""
 
 
@@ -54,11 +54,11 @@ class WebProcess:
 
 @contextmanager
 def start_web(
-    folder: Path, *, until: str = "readyz", workers: int = 1, **environment: Any
+    folder: Path, *, ready_path: str = "readyz", workers: int = 1, **environment: Any
 ) -> Iterator[WebProcess]:
     """A web server on the test database, ready; stopped afterwards.
 
-    `workers`: its processes, behind one port. `until`: the address that must answer 200 first; a
+    `workers`: its processes, behind one port. `ready_path`: the address that must answer 200 first; a
     process without Redis is never ready.
     """
     port = free_port()
@@ -74,7 +74,7 @@ def start_web(
         )
     web = WebProcess(port, log, process)
     try:
-        _wait_until_ready(web, until)
+        _wait_until_ready(web, ready_path)
         yield web
     finally:
         if process.poll() is None:
@@ -126,7 +126,7 @@ def _wait_until_ready(web: WebProcess, until: str) -> None:
         if web.process.poll() is not None:
             raise RuntimeError(f"The web process ended:\n{web.log.read_text()[-3000:]}")
         try:
-            response = httpx.get(f"{web.url}/{until}", timeout=5, verify=TLS)
+            response = httpx.get(f"{web.url}/{until}", timeout=5, verify=SSL_CONTEXT)
             if response.status_code == 200:
                 return
             answer = response.text
@@ -177,14 +177,16 @@ class Caller:
     def post(self, message: Any = "Hello there", **fields: Any) -> httpx.Response:
         """One request, answered whole. Keyword arguments are fields of the body."""
         body = {"message": message, **fields}
-        return httpx.post(self.url, json=body, headers=self.all_headers, timeout=30, verify=TLS)
+        return httpx.post(
+            self.url, json=body, headers=self.all_headers, timeout=30, verify=SSL_CONTEXT
+        )
 
     @contextmanager
     def stream(self, message: str = "Hello there", **fields: Any) -> Iterator[httpx.Response]:
         """One streamed request, to be read as it comes or left."""
         body = {"message": message, "stream": True, **fields}
         with httpx.stream(
-            "POST", self.url, json=body, headers=self.all_headers, timeout=30, verify=TLS
+            "POST", self.url, json=body, headers=self.all_headers, timeout=30, verify=SSL_CONTEXT
         ) as response:
             yield response
 
@@ -195,7 +197,7 @@ class Caller:
             return parse_frames(response.text)
 
 
-def new_caller(
+def make_caller(
     web: WebProcess,
     workspace: Workspace,
     model: LanguageModel | str = "sandbox/echo",

@@ -9,7 +9,7 @@ from typing import Any
 from django.core import mail
 from django.test import Client
 
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 
 PASSWORD = "Zq8-h3Xv_7Kd"
 SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
@@ -41,7 +41,7 @@ def confirm_password(client: Client) -> None:
 
 def sent_emails() -> list[tuple[str, str]]:
     """Run the email tasks and empty the outbox; return recipient and subject of each email."""
-    run_jobs(SEND_EMAIL_TASK)
+    run_queued_tasks(SEND_EMAIL_TASK)
     sent = [(message.to[0], str(message.subject)) for message in mail.outbox]
     mail.outbox.clear()
     return sent
@@ -49,7 +49,7 @@ def sent_emails() -> list[tuple[str, str]]:
 
 def emailed_link() -> str:
     """The path of the link in the only email that was sent."""
-    run_jobs(SEND_EMAIL_TASK)
+    run_queued_tasks(SEND_EMAIL_TASK)
     (message,) = mail.outbox
     mail.outbox.clear()
     (link,) = re.findall(r"http://testserver(/\S+)", str(message.body))

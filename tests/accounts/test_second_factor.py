@@ -24,7 +24,7 @@ from tests.accounts.browser_session import (
     new_browser,
     sent_emails,
 )
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 @pytest.fixture
 def empty_queue(committed: None) -> None:
     """Drop the tasks that earlier tests left in the queue."""
-    run_jobs()
+    run_queued_tasks()
 
 
 def totp_code(secret: str) -> str:

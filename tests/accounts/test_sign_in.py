@@ -26,7 +26,7 @@ from tests.accounts.browser_session import (
     sign_up,
 )
 from tests.dashboard.page_client import visible_text
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 @pytest.fixture
 def empty_queue(committed: None) -> None:
     """Drop the tasks that earlier tests left in the queue."""
-    run_jobs()
+    run_queued_tasks()
 
 
 def new_email() -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Page
 
-from tests.node_clients import FOLDER, install
+from tests.node_clients import FOLDER, install_packages
 
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -28,7 +28,7 @@ def assert_accessible(page: Page, part: str = "html") -> None:
 
     `part` is a CSS selector to check only that element, such as an open menu that covers others.
     """
-    install()
+    install_packages()
     if not page.evaluate("'axe' in window"):
         # Through the debugger: the pages' CSP allows no foreign scripts.
         page.evaluate(AXE.read_text())

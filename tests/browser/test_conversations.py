@@ -11,9 +11,9 @@ from apps.conversations.models import Conversation, Rating
 from apps.conversations.search import index_new_messages
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
-from tests.chat_sockets import paying_caller
+from tests.chat_sockets import make_paying_caller
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 def test_turn_of_another_process_streams_live(
     open_context: OpenContext, web_pair: tuple[WebProcess, WebProcess], live_team: Team, size: str
 ) -> None:
-    caller = paying_caller(web_pair[1], live_team, "sandbox/slow")
+    caller = make_paying_caller(web_pair[1], live_team, "sandbox/slow")
     conversation_id = caller.post("Hi").json()["data"]["conversationId"]
     page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations/{conversation_id}")
@@ -46,9 +46,9 @@ def test_conversation_is_searched_edited_rated_and_deleted(
     open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
-    turn = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
+    turn = make_running_turn(chatbot, text="Where is my refund?", metadata={"source": "website"})
     completed(turn, "It left our house on Monday.")
-    completed(opened(chatbot, text="Another question"), "Another answer")
+    completed(make_running_turn(chatbot, text="Another question"), "Another answer")
     index_new_messages()
     page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")

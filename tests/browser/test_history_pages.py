@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -71,7 +71,7 @@ def test_sidebar_counts_active_responses(
     if size == "phone":
         page.get_by_role("button", name="Menu").click()
     live = page.locator(".sidebar .live")
-    turn = opened(make_chatbot(live_team.workspace))
+    turn = make_running_turn(make_chatbot(live_team.workspace))
     expect(live).to_contain_text("1", timeout=12_000)
     completed(turn)
     expect(live).not_to_contain_text("1", timeout=12_000)

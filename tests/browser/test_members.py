@@ -13,7 +13,7 @@ from apps.workspaces.services.invitations import SEND_INVITATION_TASK
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 from tests.workspaces.members import roles_by_email, verify_email
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ def open_members_page(page: Page, workspace: Workspace) -> Page:
 def test_invited_user_joins_and_switches_workspace(
     open_context: OpenContext, live_team: Team, size: str
 ) -> None:
-    run_jobs()
+    run_queued_tasks()
     workspace, other_workspace, charlie = (
         live_team.workspace,
         live_team.other_workspace,
@@ -43,7 +43,7 @@ def test_invited_user_joins_and_switches_workspace(
     )
     page.get_by_role("button", name="Send invitation").click()
     expect(page.get_by_role("cell", name=charlie.email, exact=True)).to_be_visible()
-    run_jobs(SEND_INVITATION_TASK)
+    run_queued_tasks(SEND_INVITATION_TASK)
     (link,) = re.findall(r"http\S+(/invitations/\S+)", str(mail.outbox[-1].body))
 
     page = open_context(charlie, size=size).new_page()

@@ -71,7 +71,9 @@ def active_team(live_team: Team) -> Team:
         comment=ATTACK,
         actor=user_actor(live_team.bob),
     )
-    make_running_turn(chatbot, conversation_id=turn.conversation_id, credits=1, text="Are you there? " * 20)
+    make_running_turn(
+        chatbot, conversation_id=turn.conversation_id, credits=1, text="Are you there? " * 20
+    )
     make_scanned_conversation(chatbot, f"I am Ana Lima, ana@example.com. {ATTACK}")
     make_lead(chatbot, name=ATTACK, email="b@example.com", metadata={"note": ATTACK})
     endpoint, _ = make_webhook_endpoint(live_team.workspace, description=ATTACK)

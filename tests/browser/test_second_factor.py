@@ -18,7 +18,7 @@ from tests.accounts.test_second_factor import totp_code
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 
 pytestmark = pytest.mark.browser
 PASSWORD = "a-good-password"
@@ -26,7 +26,7 @@ PASSWORD = "a-good-password"
 
 @pytest.fixture
 def alice(live_team: Team) -> User:
-    run_jobs()
+    run_queued_tasks()
     mark_email_verified(user=live_team.alice)
     return live_team.alice
 
@@ -174,7 +174,7 @@ def test_password_reset_by_email(open_context: OpenContext, alice: User, size: s
     page.get_by_label("Email").fill(alice.email)
     page.get_by_role("button", name="Send link").click()
     expect_page(page, "Check your email")
-    run_jobs(SEND_EMAIL_TASK)
+    run_queued_tasks(SEND_EMAIL_TASK)
     (link,) = re.findall(r"http\S+/password/reset/\S+", str(mail.outbox[-1].body))
     page.goto(link)
     expect_page(page, "Choose a new password")

@@ -26,7 +26,7 @@ from tests.accounts.browser_session import PASSWORD, SEND_EMAIL_TASK
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 from tests.web_processes import WebProcess
 from tests.workspaces.members import actor_for, get_member
 
@@ -53,7 +53,7 @@ def run_in_shell(command: str) -> dict[str, Any]:
 def test_sign_up_to_first_api_call(
     open_context: OpenContext, web: WebProcess, committed: None, size: str
 ) -> None:
-    run_jobs()
+    run_queued_tasks()
     email = f"dana-{new_id()}@example.com"
     page = open_context(None, size=size).new_page()
     page.goto("/signup")
@@ -63,7 +63,7 @@ def test_sign_up_to_first_api_call(
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
 
-    run_jobs(SEND_EMAIL_TASK)
+    run_queued_tasks(SEND_EMAIL_TASK)
     (link,) = re.findall(r"http\S+/verify-email/\S+", str(mail.outbox[-1].body))
     page.goto(link)
     page.get_by_role("button", name="Confirm").click()

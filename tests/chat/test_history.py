@@ -12,8 +12,8 @@ import pytest
 from apps.chatbots.models import LanguageModel
 from tests.factories import Team, make_language_model
 from tests.llm.fake_provider import FakeProvider, json_script, serve, streamed_answer
-from tests.turns.turn_factory import completed, failed, opened
-from tests.web_processes import WebProcess, new_caller
+from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.web_processes import WebProcess, make_caller
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def shown(upstream: FakeProvider) -> list[tuple[str, str]]:
 def test_model_is_shown_system_prompt_history_and_message(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="Be kind.")
+    caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="Be kind.")
     conversation = caller.post("First").json()["data"]["conversationId"]
     assert shown(upstream) == [("system", "Be kind."), ("user", "First")]
     upstream.stream(*streamed_answer("Good", " day"))
@@ -67,7 +67,7 @@ def test_model_is_asked_as_the_chatbot_says(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     fields: dict[str, Any] = {"temperature": 0.25, "max_reply_tokens": 33, "system_prompt": ""}
-    new_caller(web, live_team.workspace, model_at(upstream), **fields).post("Hello")
+    make_caller(web, live_team.workspace, model_at(upstream), **fields).post("Hello")
     body = upstream.requests[-1].body
     assert {name: body[name] for name in ("model", "temperature", "messages")} == {
         "model": "tiny",
@@ -80,7 +80,7 @@ def test_model_is_asked_as_the_chatbot_says(
 def test_history_limit_counts_messages_newest_kept(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web, live_team.workspace, model_at(upstream), history_limit=2, system_prompt=""
     )
     conversation = caller.post("First").json()["data"]["conversationId"]
@@ -96,7 +96,7 @@ def test_history_limit_counts_messages_newest_kept(
 def test_history_limit_0_shows_the_message_alone(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web, live_team.workspace, model_at(upstream), history_limit=0, system_prompt=""
     )
     conversation = caller.post("First").json()["data"]["conversationId"]
@@ -107,7 +107,7 @@ def test_history_limit_0_shows_the_message_alone(
 def test_failed_turns_are_left_out_of_the_history(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
+    caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
     conversation = caller.post("First").json()["data"]["conversationId"]
     upstream.play(json_script({"error": {"message": "no"}}, status=400))
     assert caller.post("Second", conversationId=conversation).status_code == 502
@@ -123,7 +123,7 @@ def test_failed_turns_are_left_out_of_the_history(
 def test_oldest_exchanges_are_cut_to_the_models_context(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web,
         live_team.workspace,
         model_at(upstream, context_tokens=200),
@@ -131,12 +131,13 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
         system_prompt="Be kind.",
     )
     assert not isinstance(caller.chatbot, str)
-    turn = opened(caller.chatbot, text="old " * 200)
+    turn = make_running_turn(caller.chatbot, text="old " * 200)
     completed(turn, "old answer")
     completed(
-        opened(caller.chatbot, conversation_id=turn.conversation_id, text="new"), "new answer"
+        make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="new"),
+        "new answer",
     )
-    failed(opened(caller.chatbot, conversation_id=turn.conversation_id, text="broken"))
+    failed(make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="broken"))
     caller.post("Hello", conversationId=turn.conversation_id)
     assert shown(upstream) == [
         ("system", "Be kind."),
@@ -149,7 +150,7 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
 def test_conversation_is_shown_to_the_model_once_it_is_streamed_too(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
-    caller = new_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
+    caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
     conversation = caller.post("First").json()["data"]["conversationId"]
     caller.frames("Second", conversationId=conversation)
     assert shown(upstream) == [

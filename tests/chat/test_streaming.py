@@ -10,7 +10,7 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team, make_language_model
-from tests.web_processes import Caller, Frame, WebProcess, new_caller, parse_frames
+from tests.web_processes import Caller, Frame, WebProcess, make_caller, parse_frames
 
 
 def only_frames(frames: list[Frame | str]) -> list[Frame]:
@@ -27,7 +27,7 @@ def events_as_they_come(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def test_stream_tells_the_whole_turn(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web,
         live_team.workspace,
         make_language_model(credits_per_reply=2),
@@ -58,7 +58,7 @@ def test_stream_tells_the_whole_turn(web: WebProcess, live_team: Team) -> None:
 
 
 def test_end_frame_is_the_object_of_the_json_mode(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     caller.headers["Idempotency-Key"] = "one"
     end = only_frames(caller.frames())[-1]
     caller.headers["Idempotency-Key"] = "two"
@@ -69,7 +69,7 @@ def test_end_frame_is_the_object_of_the_json_mode(web: WebProcess, live_team: Te
 
 
 def test_frames_are_numbered_without_gaps(web: WebProcess, live_team: Team) -> None:
-    frames = only_frames(new_caller(web, live_team.workspace).frames("a b c d e f g"))
+    frames = only_frames(make_caller(web, live_team.workspace).frames("a b c d e f g"))
     assert [frame.id for frame in frames] == list(range(1, 11))
     assert [frame.data["type"] for frame in frames] == [frame.event for frame in frames]
 
@@ -77,7 +77,7 @@ def test_frames_are_numbered_without_gaps(web: WebProcess, live_team: Team) -> N
 def test_stream_has_the_headers_that_keep_proxies_from_holding_it(
     web: WebProcess, live_team: Team
 ) -> None:
-    with new_caller(web, live_team.workspace).stream() as response:
+    with make_caller(web, live_team.workspace).stream() as response:
         headers = response.headers
         response.read()
     assert {
@@ -92,7 +92,7 @@ def test_stream_has_the_headers_that_keep_proxies_from_holding_it(
 
 
 def test_stream_is_frames_and_nothing_else(web: WebProcess, live_team: Team) -> None:
-    with new_caller(web, live_team.workspace).stream("é\n\nb") as response:
+    with make_caller(web, live_team.workspace).stream("é\n\nb") as response:
         text = response.read().decode()
     blocks = text.split("\n\n")
     assert (blocks[-2:], "\r" in text) == (["data: [DONE]", ""], False)
@@ -105,7 +105,7 @@ def test_stream_is_frames_and_nothing_else(web: WebProcess, live_team: Team) -> 
 
 
 def test_tokens_arrive_as_they_come(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace, "sandbox/slow")
+    caller = make_caller(web, live_team.workspace, "sandbox/slow")
     with caller.stream("one two three four five six") as response:
         events = events_as_they_come(response.iter_lines())
         start = next(events)
@@ -117,7 +117,7 @@ def test_tokens_arrive_as_they_come(web: WebProcess, live_team: Team) -> None:
 
 
 def test_silent_model_gets_heartbeats_in_between(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace, "sandbox/silent")
+    caller = make_caller(web, live_team.workspace, "sandbox/silent")
     with caller.stream() as response:
         assert response.status_code == 200
         blocks = response.read().decode().split("\n\n")
@@ -144,7 +144,7 @@ def test_silent_model_gets_heartbeats_in_between(web: WebProcess, live_team: Tea
 def test_failure_before_the_first_word_is_plain_http(
     web: WebProcess, live_team: Team, model: str, status: int, code: str
 ) -> None:
-    response = new_caller(web, live_team.workspace, f"sandbox/{model}").post(stream=True)
+    response = make_caller(web, live_team.workspace, f"sandbox/{model}").post(stream=True)
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers["Content-Type"] == "application/json"
 
@@ -153,12 +153,12 @@ def test_failure_before_the_first_word_is_plain_http(
 def test_refusal_of_a_stream_is_plain_http(
     web: WebProcess, live_team: Team, message: str | None
 ) -> None:
-    response = new_caller(web, live_team.workspace).post(message, stream=True)
+    response = make_caller(web, live_team.workspace).post(message, stream=True)
     assert (response.status_code, response.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
 def test_two_callers_stream_side_by_side(web: WebProcess, live_team: Team) -> None:
-    first = new_caller(web, live_team.workspace, "sandbox/slow")
+    first = make_caller(web, live_team.workspace, "sandbox/slow")
     second = Caller(web, first.chatbot, first.key)
     with first.stream("one two") as one, second.stream("three four") as two:
         texts = [list(events_as_they_come(each.iter_lines()))[-1] for each in (two, one)]

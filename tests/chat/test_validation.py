@@ -11,19 +11,21 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team
-from tests.web_processes import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller
 
 
 @pytest.fixture
 def caller(web: WebProcess, live_team: Team) -> Caller:
-    return new_caller(web, live_team.workspace)
+    return make_caller(web, live_team.workspace)
 
 
 def send(caller: Caller, content: bytes, **headers: str) -> httpx.Response:
     """A request with this very body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     all_headers = {"Content-Type": "application/json", **caller.all_headers, **named}
-    return httpx.post(caller.url, content=content, headers=all_headers, timeout=30, verify=TLS)
+    return httpx.post(
+        caller.url, content=content, headers=all_headers, timeout=30, verify=SSL_CONTEXT
+    )
 
 
 def refused(response: httpx.Response) -> dict[str, list[str]]:

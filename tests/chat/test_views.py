@@ -10,7 +10,7 @@ import pytest
 
 from apps.conversations.models import Conversation, Message
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.web_processes import TLS, Caller, WebProcess, new_caller, parse_frames
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller, parse_frames
 
 ID = re.compile(r"c[0-9a-z]{24}")
 
@@ -37,7 +37,7 @@ def test_chat_answers_in_json(web: WebProcess, live_team: Team) -> None:
 
 
 def test_chat_keeps_both_messages(web: WebProcess, live_team: Team) -> None:
-    data = new_caller(web, live_team.workspace).post("Hello").json()["data"]
+    data = make_caller(web, live_team.workspace).post("Hello").json()["data"]
     messages = Message.objects.filter(conversation_id=data["conversationId"]).order_by("created_at")
     assert list(messages.values_list("role", "text", "turn_id")) == [
         ("user", "Hello", data["turnId"]),
@@ -47,7 +47,7 @@ def test_chat_keeps_both_messages(web: WebProcess, live_team: Team) -> None:
 
 
 def test_reply_limit_ends_the_answer(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace, max_reply_tokens=2)
+    caller = make_caller(web, live_team.workspace, max_reply_tokens=2)
     data = caller.post("one two three").json()["data"]
     assert (data["response"], data["finishReason"]) == ("Echo: one", "length")
 
@@ -57,7 +57,7 @@ def test_reply_limit_ends_the_answer(web: WebProcess, live_team: Team) -> None:
 def test_stream_overrides_the_chatbots_default(
     web: WebProcess, live_team: Team, *, default: bool, stream: bool | str | None
 ) -> None:
-    caller = new_caller(web, live_team.workspace, stream_by_default=default)
+    caller = make_caller(web, live_team.workspace, stream_by_default=default)
     response = caller.post(**({} if stream == "absent" else {"stream": stream}))
     streamed = response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert streamed == (stream if isinstance(stream, bool) else default)
@@ -65,7 +65,7 @@ def test_stream_overrides_the_chatbots_default(
 
 
 def test_conversation_continues(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     first = caller.post("Hello").json()["data"]
     second = caller.post("Again", conversationId=first["conversationId"]).json()["data"]
     assert second["conversationId"] == first["conversationId"]
@@ -77,13 +77,13 @@ def test_conversation_continues(web: WebProcess, live_team: Team) -> None:
 
 
 def test_absent_conversation_id_begins_another(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     ids = {caller.post().json()["data"]["conversationId"] for _ in range(2)}
     assert Conversation.objects.filter(workspace=live_team.workspace, id__in=ids).count() == 2
 
 
 def test_rate_limit_headers_count_down(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web, live_team.workspace, rate_limit_requests=3, rate_limit_window_seconds=100
     )
     began = time.time()
@@ -98,7 +98,7 @@ def test_rate_limit_headers_count_down(web: WebProcess, live_team: Team) -> None
 def test_place_in_the_window_is_taken_only_by_what_was_admitted(
     web: WebProcess, live_team: Team
 ) -> None:
-    caller = new_caller(web, live_team.workspace, rate_limit_requests=1)
+    caller = make_caller(web, live_team.workspace, rate_limit_requests=1)
     stranger = Caller(web, caller.chatbot, make_api_key(live_team.other_workspace))
     weak = Caller(web, caller.chatbot, make_api_key(live_team.workspace, ["read"]))
     statuses = [
@@ -113,7 +113,7 @@ def test_place_in_the_window_is_taken_only_by_what_was_admitted(
 
 
 def test_window_frees_its_place_again(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(
+    caller = make_caller(
         web, live_team.workspace, rate_limit_requests=1, rate_limit_window_seconds=1
     )
     assert [caller.post().status_code, caller.post().status_code] == [200, 429]
@@ -122,15 +122,17 @@ def test_window_frees_its_place_again(web: WebProcess, live_team: Team) -> None:
 
 
 def test_each_request_has_an_id_of_its_own(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     given = {"X-Request-Id": "mine"}
     ids = {caller.post().headers["X-Request-Id"] for _ in range(3)}
-    ids.add(httpx.get(f"{web.url}/healthz", headers=given, verify=TLS).headers["X-Request-Id"])
+    ids.add(
+        httpx.get(f"{web.url}/healthz", headers=given, verify=SSL_CONTEXT).headers["X-Request-Id"]
+    )
     assert len({each for each in ids if re.fullmatch(r"req_[0-9a-f]{24}", each)}) == 4
 
 
 def test_answers_are_not_stored_by_caches(web: WebProcess, live_team: Team) -> None:
-    headers = new_caller(web, live_team.workspace).post().headers
+    headers = make_caller(web, live_team.workspace).post().headers
     assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
@@ -138,9 +140,11 @@ def test_answers_are_not_stored_by_caches(web: WebProcess, live_team: Team) -> N
 def test_scheme_of_the_key_is_read_in_any_case(
     web: WebProcess, live_team: Team, scheme: str
 ) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     headers = {"Authorization": f"{scheme} {caller.key}"}
-    response = httpx.post(caller.url, json={"message": "Hello"}, headers=headers, verify=TLS)
+    response = httpx.post(
+        caller.url, json={"message": "Hello"}, headers=headers, verify=SSL_CONTEXT
+    )
     assert response.status_code == 200
 
 
@@ -148,7 +152,9 @@ def test_scheme_of_the_key_is_read_in_any_case(
 def test_header_without_a_bearer_key_is_refused(
     web: WebProcess, live_team: Team, value: str
 ) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     headers = {"Authorization": value.format(key=caller.key)}
-    response = httpx.post(caller.url, json={"message": "Hello"}, headers=headers, verify=TLS)
+    response = httpx.post(
+        caller.url, json={"message": "Hello"}, headers=headers, verify=SSL_CONTEXT
+    )
     assert (response.status_code, response.json()["code"]) == (401, "INVALID_API_KEY")

@@ -10,7 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 CHANGES: dict[str, Any] = {
     "name": "Sales",
@@ -135,7 +135,7 @@ def test_version_of_another_chatbot_is_not_found(api: Api, model: LanguageModel)
 
 def test_deleted_chatbot_is_not_found(api: Api, team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     path = f"/chatbots/{chatbot.id}"
     assert api("DELETE", path) == {"id": chatbot.id, "deleted": True}
     answers = [

@@ -13,7 +13,7 @@ from apps.chatbots.services import save_language_model
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model, make_user
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 
 def price_changes(model: LanguageModel) -> list[tuple[str, Price | None, Price]]:
@@ -43,7 +43,7 @@ def test_price_change_by_sql_is_recorded(team: Team) -> None:
 def test_turn_keeps_the_price_of_its_start(team: Team) -> None:
     grant_credits(team.workspace, 10)
     model = make_language_model(credits_per_reply=2)
-    turn = opened(make_chatbot(team.workspace, model), credits=2)
+    turn = make_running_turn(make_chatbot(team.workspace, model), credits=2)
     model.credits_per_reply = 5
     save_language_model(model=model)
     assert completed(turn).charged == 2

@@ -15,14 +15,14 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
 from tests.conversations.export_factory import make_export
 from tests.factories import make_chatbot, make_language_model, make_webhook_endpoint
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
-SHARED = {"language_model_id"}
+SHARED_IDS = {"language_model_id"}
 """Names of what belongs to no workspace, and so cannot be another's."""
 
 
 @dataclass(frozen=True)
-class World:
+class TenantRows:
     """The ids of one workspace's rows by their names in paths; all belong to one chatbot."""
 
     workspace: Workspace
@@ -37,10 +37,10 @@ class World:
         return self.ids[name]
 
 
-def make_world(workspace: Workspace) -> World:
+def make_tenant_rows(workspace: Workspace) -> TenantRows:
     """One of everything."""
     chatbot = make_chatbot(workspace, rate_limit_requests=10_000)
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     completed(turn)
     lead, _ = create_lead(
         workspace_id=workspace.id,
@@ -62,10 +62,10 @@ def make_world(workspace: Workspace) -> World:
         "delivery_id": send_test(endpoint=endpoint).id,
         "api_key_id": issue_key(workspace=workspace, name="row")[0].id,
     }
-    return World(workspace, ids)
+    return TenantRows(workspace, ids)
 
 
-WORDS: Mapping[str, Any] = {
+FIELD_VALUES: Mapping[str, Any] = {
     "email": "ana@example.com",
     "url": "https://hooks.example.com/",
     "messages": [{"role": "user", "content": "Hello"}],
@@ -93,8 +93,8 @@ def id_name(name: str) -> str | None:
 
 
 def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> Any:
-    if name in WORDS:
-        return WORDS[name]
+    if name in FIELD_VALUES:
+        return FIELD_VALUES[name]
     if (row := id_name(name)) is not None:
         return id_of(row)
     if "enum" in schema:
@@ -126,6 +126,6 @@ def _snake(name: str) -> str:
     return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
 
 
-def chatbot_of(world: World) -> Chatbot:
+def chatbot_of(world: TenantRows) -> Chatbot:
     """The world's chatbot."""
     return Chatbot.objects.get(id=world.ids["chatbot_id"])

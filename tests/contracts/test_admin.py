@@ -61,7 +61,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
@@ -107,7 +107,7 @@ MODELS = pytest.mark.parametrize("model", OURS, ids=lambda model: str(model.__na
 PAST = pytest.mark.parametrize("model", HISTORY, ids=lambda model: str(model.__name__))
 
 
-def make_world() -> tuple[Team, str]:
+def make_rows() -> tuple[Team, str]:
     """A team with a row of everything; returns it and its API key's secret."""
     team = make_team()
     grant_credits(team.workspace, 10)
@@ -130,8 +130,8 @@ def make_world() -> tuple[Team, str]:
     )
     chatbot = make_chatbot(team.workspace)
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
-    completed(opened(chatbot, credits=1, **fields), ANSWER)
-    Turn.objects.filter(pk=opened(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
+    completed(make_running_turn(chatbot, credits=1, **fields), ANSWER)
+    Turn.objects.filter(pk=make_running_turn(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     make_export(team.workspace)
     now = timezone.now()
     night, _ = NightlyCheck.objects.get_or_create(day=now, defaults={"claimed_until": now})
@@ -207,7 +207,7 @@ def test_model_is_registered(model: type[models.Model]) -> None:
 
 @MODELS
 def test_list_is_searched_and_filtered(staff: Client, model: type[models.Model]) -> None:
-    make_world()
+    make_rows()
     page = staff.get(url(model, "changelist"))
     assert (page.status_code, page.context["cl"].result_count > 0) == (200, True)
     assert staff.get(url(model, "changelist"), {"q": "some words"}).status_code == 200
@@ -222,12 +222,12 @@ def test_list_is_searched_and_filtered(staff: Client, model: type[models.Model])
 
 @MODELS
 def test_list_costs_the_same_however_long(staff: Client, model: type[models.Model]) -> None:
-    make_world()
+    make_rows()
     staff.get(url(model, "changelist"))
     counts = []
     for worlds in (0, 2):
         for _ in range(worlds):
-            make_world()
+            make_rows()
         with CaptureQueriesContext(
             connection,
         ) as queries:
@@ -238,7 +238,7 @@ def test_list_costs_the_same_however_long(staff: Client, model: type[models.Mode
 
 @MODELS
 def test_row_has_a_page(staff: Client, model: type[models.Model]) -> None:
-    make_world()
+    make_rows()
     assert staff.get(url(model, "change", first(model))).status_code == 200
 
 
@@ -246,7 +246,7 @@ def test_row_has_a_page(staff: Client, model: type[models.Model]) -> None:
 def test_history_is_not_added_to_changed_or_deleted(
     staff: Client, model: type[models.Model]
 ) -> None:
-    make_world()
+    make_rows()
     row = first(model)
     before = list(model._default_manager.order_by("pk").values())
     attempts = [
@@ -264,7 +264,7 @@ def test_history_is_not_added_to_changed_or_deleted(
 
 @PAST
 def test_history_has_no_buttons(staff: Client, model: type[models.Model]) -> None:
-    make_world()
+    make_rows()
     row = first(model)
     page = staff.get(url(model, "change", row)).content.decode()
     listing = staff.get(url(model, "changelist")).content.decode()
@@ -276,14 +276,14 @@ def test_history_has_no_buttons(staff: Client, model: type[models.Model]) -> Non
 
 
 def test_what_staff_may_edit_has_buttons(staff: Client) -> None:
-    make_world()
+    make_rows()
     page = staff.get(url(Chatbot, "change", first(Chatbot))).content.decode()
     assert page.count('name="_save"') == 1
     assert url(Chatbot, "add") in staff.get(url(Chatbot, "changelist")).content.decode()
 
 
 def test_no_page_shows_what_people_said_or_a_key(staff: Client) -> None:
-    _, secret = make_world()
+    _, secret = make_rows()
     (digest,) = ApiKey.objects.values_list("digest", flat=True)
     sealed = Endpoint.objects.get().sealed_secret
     secrets = [
@@ -331,7 +331,7 @@ def test_staff_without_permissions_see_no_rows(team: Team) -> None:
 
 
 def test_staff_make_an_owner_where_the_last_one_is_gone(staff: Client) -> None:
-    team, _ = make_world()
+    team, _ = make_rows()
     bob = Member.objects.get(workspace=team.workspace, user=team.bob)
     page = url(Member, "changelist")
     staff.post(page, {"action": "make_owners", "_selected_action": [bob.pk]})
@@ -341,7 +341,7 @@ def test_staff_make_an_owner_where_the_last_one_is_gone(staff: Client) -> None:
 
 
 def test_staff_can_revoke_a_key(staff: Client) -> None:
-    make_world()
+    make_rows()
     key = ApiKey.objects.get()
     staff.post(url(ApiKey, "changelist"), {"action": "revoke", "_selected_action": [key.pk]})
     key.refresh_from_db()
@@ -406,7 +406,7 @@ def test_person_is_added_and_can_sign_in(staff: Client) -> None:
 
 
 def test_workspace_with_history_is_not_deleted(staff: Client) -> None:
-    team, _ = make_world()
+    team, _ = make_rows()
     staff.post(url(Workspace, "delete", team.workspace.id), {"post": "yes"})
     assert Workspace.objects.filter(pk=team.workspace.pk).count() == 1
 

@@ -33,9 +33,9 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.fault_injection import refusing_rows
-from tests.turns.turn_factory import opened, silence
-from tests.web_processes import Caller, WebProcess, new_caller
+from tests.fault_injection import reject_inserts
+from tests.turns.turn_factory import make_running_turn, silence
+from tests.web_processes import Caller, WebProcess, make_caller
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 KNOWN = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
@@ -51,53 +51,55 @@ class Case:
 
 
 def bad_message(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace).post("")
+    return make_caller(web, team.workspace).post("")
 
 
 def no_header(web: WebProcess, team: Team) -> httpx.Response:
-    return httpx.post(new_caller(web, team.workspace).url, json={"message": "Hello"})
+    return httpx.post(make_caller(web, team.workspace).url, json={"message": "Hello"})
 
 
 def wrong_key(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     return Caller(web, caller.chatbot, caller.key[:-1] + "_").post()
 
 
 def no_credits(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace, make_language_model(credits_per_reply=1)).post()
+    return make_caller(web, team.workspace, make_language_model(credits_per_reply=1)).post()
 
 
 def wrong_scope(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     return Caller(web, caller.chatbot, make_api_key(team.workspace, ["read", "manage"])).post()
 
 
 def foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = new_caller(web, team.other_workspace)
+    theirs = make_caller(web, team.other_workspace)
     return Caller(web, theirs.chatbot, make_api_key(team.workspace)).post()
 
 
 def foreign_conversation(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = new_caller(web, team.other_workspace).post().json()["data"]["conversationId"]
-    return new_caller(web, team.workspace).post(conversationId=theirs)
+    theirs = make_caller(web, team.other_workspace).post().json()["data"]["conversationId"]
+    return make_caller(web, team.workspace).post(conversationId=theirs)
 
 
 def foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
-    turn_id = new_caller(web, team.other_workspace).post().json()["data"]["turnId"]
-    caller = new_caller(web, team.workspace)
+    turn_id = make_caller(web, team.other_workspace).post().json()["data"]["turnId"]
+    caller = make_caller(web, team.workspace)
     return httpx.get(
         f"{caller.url.removesuffix('/chat')}/turns/{turn_id}/stream", headers=caller.all_headers
     )
 
 
 def foreign_message(web: WebProcess, team: Team) -> httpx.Response:
-    ours, theirs = (opened(make_chatbot(each)) for each in (team.workspace, team.other_workspace))
+    ours, theirs = (
+        make_running_turn(make_chatbot(each)) for each in (team.workspace, team.other_workspace)
+    )
     path = f"conversations/{ours.conversation_id}/messages/{theirs.message_id}/rating"
     return _rest(web, team, "DELETE", path)
 
 
 def question_rated(web: WebProcess, team: Team) -> httpx.Response:
-    asked = opened(make_chatbot(team.workspace)).messages.get()
+    asked = make_running_turn(make_chatbot(team.workspace)).messages.get()
     path = f"conversations/{asked.conversation_id}/messages/{asked.id}/rating"
     return _rest(web, team, "PUT", path, json={"rating": "up"})
 
@@ -132,35 +134,35 @@ def unknown_address(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def wrong_method(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     return httpx.get(caller.url, headers=caller.all_headers)
 
 
 def busy(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     assert not isinstance(caller.chatbot, str)
-    conversation = opened(caller.chatbot).conversation_id
+    conversation = make_running_turn(caller.chatbot).conversation_id
     return caller.post(conversationId=conversation)
 
 
 def other_body(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     caller.headers["Idempotency-Key"] = "one"
     assert caller.post("Hello").status_code == 200
     return caller.post("Good bye")
 
 
 def large_body(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace).post("x" * 1024 * 1024)
+    return make_caller(web, team.workspace).post("x" * 1024 * 1024)
 
 
 def form(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     return httpx.post(caller.url, data={"message": "Hello"}, headers=caller.all_headers)
 
 
 def full_window(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace, rate_limit_requests=1)
+    caller = make_caller(web, team.workspace, rate_limit_requests=1)
     assert caller.post().status_code == 200
     return caller.post()
 
@@ -174,10 +176,10 @@ def database_away(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def abandoned(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     assert not isinstance(caller.chatbot, str)
     digest = ParsedRequest("Hello").digest(caller.chatbot.id)
-    turn = opened(caller.chatbot, idempotency_key="one", request_digest=digest)
+    turn = make_running_turn(caller.chatbot, idempotency_key="one", request_digest=digest)
     silence(turn)
     sweep_turns()
     caller.headers["Idempotency-Key"] = "one"
@@ -258,7 +260,7 @@ def one_export_more(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def failing(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
-    return lambda web, team: new_caller(web, team.workspace, f"sandbox/{model}").post()
+    return lambda web, team: make_caller(web, team.workspace, f"sandbox/{model}").post()
 
 
 CASES = {
@@ -372,7 +374,7 @@ def test_model_unavailable_passes_on_the_providers_patience(
 
 
 def test_method_not_allowed_names_the_methods(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):
         response = httpx.request(method, caller.url, headers=caller.all_headers)
         assert (response.status_code, response.headers["Allow"]) == (405, "POST")
@@ -424,8 +426,8 @@ def _tree(error: type[ApiError]) -> set[type[ApiError]]:
 
 def _with_database_fault(web: WebProcess, team: Team, sqlstate: str) -> httpx.Response:
     """A chat while PostgreSQL refuses this workspace's messages with an error of this state."""
-    with refusing_rows("conversations_message", team.workspace, sqlstate=sqlstate):
-        return new_caller(web, team.workspace).post()
+    with reject_inserts("conversations_message", team.workspace, sqlstate=sqlstate):
+        return make_caller(web, team.workspace).post()
 
 
 def same_bodies(*responses: httpx.Response) -> Any:
@@ -439,7 +441,7 @@ def test_not_found_is_the_same_for_absent_foreign_and_inactive(
     web: WebProcess, live_team: Team
 ) -> None:
     key = make_api_key(live_team.workspace)
-    inactive = new_caller(web, live_team.workspace, is_active=False)
+    inactive = make_caller(web, live_team.workspace, is_active=False)
     absent = ["c" + "0" * 24, "x", "C" * 25, "%00", "%FF", "é", "a" * 300]
     body = same_bodies(
         foreign_chatbot(web, live_team),
@@ -452,8 +454,8 @@ def test_not_found_is_the_same_for_absent_foreign_and_inactive(
 def test_conversation_not_found_is_the_same_for_absent_foreign_and_another_chatbots(
     web: WebProcess, live_team: Team
 ) -> None:
-    caller = new_caller(web, live_team.workspace)
-    sibling = new_caller(web, live_team.workspace).post().json()["data"]["conversationId"]
+    caller = make_caller(web, live_team.workspace)
+    sibling = make_caller(web, live_team.workspace).post().json()["data"]["conversationId"]
     body = same_bodies(
         foreign_conversation(web, live_team),
         caller.post(conversationId=sibling),

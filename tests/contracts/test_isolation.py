@@ -23,9 +23,9 @@ from apps.api_kit.callers import Scope
 from apps.core.ids import new_id
 from apps.workspaces.models import Workspace
 from tests.contracts.api_operations import Operation, addresses, operations
-from tests.contracts.tenant_rows import SHARED, World, body_for, id_name, make_world
+from tests.contracts.tenant_rows import SHARED_IDS, TenantRows, body_for, id_name, make_tenant_rows
 from tests.factories import delete_webhook_endpoints, make_api_key, make_team
-from tests.web_processes import TLS, WebProcess
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 ALL = operations()
 EACH = pytest.mark.parametrize("operation", ALL, ids=str)
@@ -41,21 +41,21 @@ EACH_NAME = pytest.mark.parametrize(
 LOOKED_UP = [
     (operation, name)
     for operation, name in NAMED
-    if operation.is_ninja and name in operation.parameters and name not in SHARED
+    if operation.is_ninja and name in operation.parameters and name not in SHARED_IDS
 ]
 """Ids that are looked up in the test's own process: the chat's views keep threads of their own."""
 
 
 @pytest.fixture(scope="module")
-def worlds(committed: None) -> Iterator[tuple[World, World]]:
+def worlds(committed: None) -> Iterator[tuple[TenantRows, TenantRows]]:
     """Alice's workspace and Charlie's, with one of everything in each. Nothing changes them."""
     team = make_team()
-    yield make_world(team.workspace), make_world(team.other_workspace)
+    yield make_tenant_rows(team.workspace), make_tenant_rows(team.other_workspace)
     delete_webhook_endpoints(team)
 
 
 @pytest.fixture(scope="module")
-def keys(worlds: tuple[World, World]) -> dict[str, str]:
+def keys(worlds: tuple[TenantRows, TenantRows]) -> dict[str, str]:
     """One key of Alice's workspace for each way of being refused, and two that are good."""
     workspace = worlds[0].workspace
     revoked, expired = (issue_key(workspace=workspace, name="n", scopes=Scope.values) for _ in "ab")
@@ -77,14 +77,14 @@ def every_scope(workspace: Workspace) -> str:
 
 @pytest.fixture(scope="module")
 def caller() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30, verify=TLS) as client:
+    with httpx.Client(timeout=30, verify=SSL_CONTEXT) as client:
         yield client
 
 
 class Ids:
     """The ids of a world, some of them replaced; remembers nothing and changes nothing."""
 
-    def __init__(self, world: World, **instead: str) -> None:
+    def __init__(self, world: TenantRows, **instead: str) -> None:
         self.world, self.instead = world, instead
 
     def __call__(self, name: str) -> str:
@@ -122,7 +122,7 @@ def test_every_operation_wants_a_scope() -> None:
 def test_key_that_is_none_is_refused(
     operation: Operation,
     web: WebProcess,
-    worlds: tuple[World, World],
+    worlds: tuple[TenantRows, TenantRows],
     keys: Mapping[str, str],
     caller: httpx.Client,
 ) -> None:
@@ -136,7 +136,10 @@ def test_key_that_is_none_is_refused(
 
 @EACH
 def test_key_of_too_small_a_scope_is_refused(
-    operation: Operation, web: WebProcess, worlds: tuple[World, World], caller: httpx.Client
+    operation: Operation,
+    web: WebProcess,
+    worlds: tuple[TenantRows, TenantRows],
+    caller: httpx.Client,
 ) -> None:
     others = sorted(set(Scope.values) - operation.scopes)
     key = make_api_key(worlds[0].workspace, others)
@@ -148,15 +151,15 @@ def test_key_of_too_small_a_scope_is_refused(
 def test_key_of_another_workspace_sees_and_changes_nothing_here(
     operation: Operation,
     web: WebProcess,
-    worlds: tuple[World, World],
+    worlds: tuple[TenantRows, TenantRows],
     keys: Mapping[str, str],
     caller: httpx.Client,
 ) -> None:
     before = rows(worlds[0].workspace)
     response = send(caller, web, operation, Ids(worlds[0]), keys["other"])
-    if any(op is operation and id_of(name) not in SHARED for op, name in NAMED):
+    if any(op is operation and id_of(name) not in SHARED_IDS for op, name in NAMED):
         assert response.status_code == 404
-    ours = [id for name, id in worlds[0].ids.items() if name not in SHARED]
+    ours = [id for name, id in worlds[0].ids.items() if name not in SHARED_IDS]
     sent = {id for id in ours if id in str(response.request.url)}
     assert [id for id in ours if id not in sent and id in response.text] == []
     assert rows(worlds[0].workspace) == before
@@ -167,12 +170,12 @@ def test_foreign_absent_and_malformed_ids_are_the_same(
     operation: Operation,
     name: str,
     web: WebProcess,
-    worlds: tuple[World, World],
+    worlds: tuple[TenantRows, TenantRows],
     keys: Mapping[str, str],
     caller: httpx.Client,
 ) -> None:
     row = id_of(name)
-    ids = [new_id()] if row in SHARED else [worlds[1].id_of(row), new_id()]
+    ids = [new_id()] if row in SHARED_IDS else [worlds[1].id_of(row), new_id()]
     if name in operation.parameters:
         ids.append("nothing")
     answers = [send(caller, web, operation, Ids(worlds[0], **{row: id}), keys["own"]) for id in ids]
@@ -181,13 +184,13 @@ def test_foreign_absent_and_malformed_ids_are_the_same(
         for response, id in zip(answers, ids, strict=True)
     }
     # A body's id that belongs to no workspace is a field of the body: a 400 that names it.
-    expected = 400 if row in SHARED and name not in operation.parameters else 404
+    expected = 400 if row in SHARED_IDS and name not in operation.parameters else 404
     assert ({response.status_code for response in answers}, len(bodies)) == ({expected}, 1)
 
 
 @pytest.mark.parametrize(("operation", "name"), LOOKED_UP, ids=str)
 def test_foreign_id_costs_the_same_statements_as_an_absent_one(
-    operation: Operation, name: str, worlds: tuple[World, World], keys: Mapping[str, str]
+    operation: Operation, name: str, worlds: tuple[TenantRows, TenantRows], keys: Mapping[str, str]
 ) -> None:
     looked = [
         statements(operation, Ids(worlds[0], **{name: id}), keys["own"])

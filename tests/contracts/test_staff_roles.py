@@ -23,7 +23,7 @@ from apps.adjustments.lines import lines_for
 from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
 from tests.adjustments.adjustment_factories import make_pending_adjustment
-from tests.contracts.test_admin import make_world, url
+from tests.contracts.test_admin import make_rows, url
 from tests.contracts.test_architecture import ROOT
 from tests.factories import make_user
 
@@ -74,7 +74,7 @@ def rights(client: Client, model: type[Model]) -> str:
 
 def test_each_group_can_do_what_the_table_says_and_nothing_more(hand: tuple[str, User]) -> None:
     group, user = hand
-    make_world()
+    make_rows()
     client = Client()
     client.force_login(user)
     models = registered()
@@ -100,7 +100,7 @@ def opens(status: int) -> str:
 
 def test_each_page_opens_to_whom_the_table_says(hand: tuple[str, User]) -> None:
     group, user = hand
-    make_world()
+    make_rows()
     client = Client()
     client.force_login(user)
     found, sent = {}, {}
@@ -118,7 +118,7 @@ def test_each_page_opens_to_whom_the_table_says(hand: tuple[str, User]) -> None:
 def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -> None:
     """Whoever may not see a page cannot send what somebody who may has filled in there."""
     group, user = hand
-    team, _ = make_world()
+    team, _ = make_rows()
     request = make_pending_adjustment(team.workspace, 2_000_000)
     client = Client()
     client.force_login(user)
@@ -139,7 +139,7 @@ def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -
 def test_each_action_does_nothing_for_others(hand: tuple[str, User]) -> None:
     """An action that is not offered is not run when it is sent all the same."""
     group, user = hand
-    make_world()
+    make_rows()
     client = Client()
     client.force_login(user)
     for name, cells in table("Actions").items():
@@ -179,7 +179,7 @@ def test_deleting_many_wants_the_right_to_delete_one(hand: tuple[str, User]) -> 
 
 
 def test_staff_without_a_group_see_nothing(db: None) -> None:
-    make_world()
+    make_rows()
     client = Client()
     client.force_login(make_user("staff", is_staff=True))
     assert {rights(client, model) for model in registered()} == {"—"}

@@ -26,7 +26,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_scanned_conversation
 from tests.privacy.test_workspace_deletion import tables_containing
-from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
 
 SECRET = "Zanzibar"
 
@@ -41,7 +41,7 @@ def chatbot(team: Team) -> Chatbot:
 def make_turn_with_secret(chatbot: Chatbot) -> Turn:
     """A completed turn with the secret in every text of its conversation."""
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
-    turn = opened(chatbot, credits=1, **fields)
+    turn = make_running_turn(chatbot, credits=1, **fields)
     completed(turn, SECRET)
     ids = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
     edit_conversation(**ids, title=SECRET, note=SECRET, actor=SYSTEM)
@@ -63,7 +63,7 @@ def delete(turn: Turn) -> None:
 
 def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
-    turn, other = make_turn_with_secret(chatbot), opened(chatbot, text="Other")
+    turn, other = make_turn_with_secret(chatbot), make_running_turn(chatbot, text="Other")
     completed(other, "Answer")
     delivery = Delivery.objects.get(endpoint=endpoint, event__data__messageId=turn.message_id)
     Delivery.objects.filter(id=delivery.id).update(response_body=SECRET)
@@ -91,7 +91,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) ->
 
 def test_pending_event_is_delivered_without_text(team: Team, chatbot: Chatbot) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
-    turn, other = make_turn_with_secret(chatbot), opened(chatbot)
+    turn, other = make_turn_with_secret(chatbot), make_running_turn(chatbot)
     completed(other, "Kept")
     delete(turn)
     events = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
@@ -115,7 +115,7 @@ def test_lead_is_kept_without_citations(team: Team, chatbot: Chatbot) -> None:
 
 def test_running_turn_prevents_deletion(chatbot: Chatbot) -> None:
     turn = make_turn_with_secret(chatbot)
-    running = opened(chatbot, conversation_id=turn.conversation_id)
+    running = make_running_turn(chatbot, conversation_id=turn.conversation_id)
     with pytest.raises(ConversationBusy):
         delete(turn)
     unchanged = Conversation.objects.get(id=turn.conversation_id)

@@ -18,7 +18,7 @@ from apps.conversations.queries import (
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NIL_ID, new_id
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, opened, three_exchanges
+from tests.turns.turn_factory import completed, make_running_turn, three_exchanges
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_absent_and_foreign_conversations_raise_the_same(
     conversation: Conversation,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    foreign = opened(make_chatbot(team.other_workspace)).conversation
-    of_another_chatbot = opened(make_chatbot(team.workspace)).conversation
+    foreign = make_running_turn(make_chatbot(team.other_workspace)).conversation
+    of_another_chatbot = make_running_turn(make_chatbot(team.workspace)).conversation
     answers = []
     for conversation_id in (new_id(), foreign.id, of_another_chatbot.id, "", "x" * 1000):
         with django_assert_num_queries(1), pytest.raises(ConversationNotFound) as caught:
@@ -97,7 +97,7 @@ def test_last_page_has_no_cursor(conversation: Conversation) -> None:
 
 
 def test_foreign_cursor_does_not_leak_messages(team: Team, conversation: Conversation) -> None:
-    foreign = opened(make_chatbot(team.other_workspace))
+    foreign = make_running_turn(make_chatbot(team.other_workspace))
     message = Message.objects.get(turn=foreign)
     before = encode_cursor(message.created_at - timedelta(days=1), message.id)
     page, _ = get_message_page(conversation, cursor=before, limit=100)
@@ -117,7 +117,7 @@ def test_user_message_precedes_answer(conversation: Conversation) -> None:
 
 
 def test_answer_is_empty_until_the_turn_settles(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, text="ask")
+    turn = make_running_turn(chatbot, text="ask")
     assert get_answer_text(turn) == ""
     completed(turn, "say")
     assert get_answer_text(turn) == "say"

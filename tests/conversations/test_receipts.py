@@ -14,7 +14,7 @@ from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import opened, silence
+from tests.turns.turn_factory import make_running_turn, silence
 
 UNKNOWN = {"inputTokens": None, "outputTokens": None}
 
@@ -62,7 +62,7 @@ def test_receipt_shows_status_usage_and_credits(
     usage: dict[str, int | None],
 ) -> None:
     chatbot: Chatbot = make_chatbot(team.workspace)
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     end(turn)
     receipt = Api(team.workspace)("GET", f"/chatbots/{chatbot.id}/turns/{turn.id}")
     shown = {name: receipt[name] for name in ("status", "finishReason", "code", "usage")}

@@ -22,7 +22,7 @@ from apps.conversations.search import (
 )
 from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def chatbot(team: Team) -> Chatbot:
 
 
 def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
-    turn = opened(chatbot, text=text, **fields)
+    turn = make_running_turn(chatbot, text=text, **fields)
     completed(turn, answer)
     return turn
 
@@ -116,7 +116,7 @@ def test_each_message_is_indexed_once(chatbot: Chatbot) -> None:
 
 def test_answer_of_long_turn_is_indexed_after_later_ones(chatbot: Chatbot) -> None:
     hour = timedelta(hours=1)
-    long = opened(chatbot, text="long")
+    long = make_running_turn(chatbot, text="long")
     past = min_id_at(timezone.now() - hour)
     Turn.objects.filter(id=long.id).update(created_at=timezone.now() - hour, message_id=past)
     long.refresh_from_db()

@@ -13,7 +13,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
 from apps.core.ids import new_id
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import opened
+from tests.turns.turn_factory import make_running_turn
 
 
 def copy(row: models.Model, **changes: Any) -> None:
@@ -40,13 +40,13 @@ def check_constraints_now() -> None:
 @pytest.fixture
 def own_turn(team: Team) -> Turn:
     """A turn of Alice's workspace."""
-    return opened(make_chatbot(team.workspace))
+    return make_running_turn(make_chatbot(team.workspace))
 
 
 @pytest.fixture
 def foreign_turn(team: Team) -> Turn:
     """A turn of Charlie's workspace."""
-    return opened(make_chatbot(team.other_workspace))
+    return make_running_turn(make_chatbot(team.other_workspace))
 
 
 def test_conversation_cannot_have_foreign_chatbot(own_turn: Turn, foreign_turn: Turn) -> None:

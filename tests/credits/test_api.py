@@ -12,7 +12,7 @@ from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def api(team: Team) -> Api:
 def test_ledger_lists_entries_newest_first(api: Api, team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=10, reason="Welcome")
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
-    turn = opened(chatbot, credits=5)
+    turn = make_running_turn(chatbot, credits=5)
     completed(turn)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="fixed")
     grant_credits(team.other_workspace, 5)

@@ -198,10 +198,12 @@ def test_owners_are_emailed_the_decision(team: Team, finance: User) -> None:
 
 
 def test_decision_is_emailed_after_commit(live_team: Team) -> None:
-    from tests.task_runner import run_jobs
+    from tests.task_runner import run_queued_tasks
 
-    run_jobs()
+    run_queued_tasks()
     assert connection.in_atomic_block is False
     accept(make_credits_request(live_team), make_user("finance", is_staff=True))
-    assert run_jobs("apps.credits.tasks.send_decision") == ["apps.credits.tasks.send_decision"]
+    assert run_queued_tasks("apps.credits.tasks.send_decision") == [
+        "apps.credits.tasks.send_decision"
+    ]
     assert [message.to for message in mail.outbox] == [[live_team.alice.email]]

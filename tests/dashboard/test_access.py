@@ -18,7 +18,7 @@ from tests.contracts.test_architecture import ROOT
 from tests.conversations.export_factory import make_export
 from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
 from tests.leads.lead_factory import make_lead
-from tests.turns.turn_factory import opened
+from tests.turns.turn_factory import make_running_turn
 from tests.workspaces.members import actor_for, get_member
 
 ACTORS = [*Role.values, "outsider", "anonymous"]
@@ -53,7 +53,7 @@ PERMISSIONS = {name: row for row, names in URLS_BY_PERMISSION.items() for name i
 
 def url_arguments(team: Team) -> dict[str, str]:
     """Arguments for every URL, from rows of the team's workspace. Add new arguments here."""
-    turn = opened(make_chatbot(team.workspace))
+    turn = make_running_turn(make_chatbot(team.workspace))
     alice = get_member(team.workspace, team.alice)
     invitation = invite(
         workspace=team.workspace,

@@ -13,15 +13,17 @@ from apps.conversations.models import Message, Turn
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
 from apps.workspaces.models import Workspace
-from tests.web_processes import TLS, Caller
+from tests.web_processes import SSL_CONTEXT, Caller
 
 
-def burst(callers: Sequence[Caller], message: str = "Hello", **fields: Any) -> list[httpx.Response]:
+def post_concurrently(
+    callers: Sequence[Caller], message: str = "Hello", **fields: Any
+) -> list[httpx.Response]:
     """The same request from all these callers at once, each on a connection of its own."""
 
     async def send() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(verify=TLS, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(verify=SSL_CONTEXT, limits=limits, timeout=60) as client:
             body = {"message": message, **fields}
             return await asyncio.gather(
                 *(client.post(each.url, json=body, headers=each.all_headers) for each in callers)
@@ -30,7 +32,7 @@ def burst(callers: Sequence[Caller], message: str = "Hello", **fields: Any) -> l
     return asyncio.run(send())
 
 
-def money(workspace: Workspace) -> tuple[int, int, list[int]]:
+def credit_state(workspace: Workspace) -> tuple[int, int, list[int]]:
     """Balance, held, and the charges; the ledger must add up to the balance."""
     credits = balance_for(workspace.id)
     assert credits.balance == ledger_sum(workspace.id)
@@ -38,21 +40,21 @@ def money(workspace: Workspace) -> tuple[int, int, list[int]]:
     return credits.balance, credits.held, list(charges.values_list("amount", flat=True))
 
 
-def turns(workspace: Workspace) -> list[str]:
+def turn_statuses(workspace: Workspace) -> list[str]:
     """The statuses of the workspace's turns, oldest first."""
     found = Turn.objects.filter(workspace=workspace).order_by("created_at")
     return list(found.values_list("status", flat=True))
 
 
-def texts(workspace: Workspace) -> list[str]:
+def message_texts(workspace: Workspace) -> list[str]:
     """The texts of the workspace's messages, oldest first."""
     found = Message.objects.filter(workspace=workspace).order_by("created_at")
     return list(found.values_list("text", flat=True))
 
 
-def wait_until(what: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait for something to become true; fail if it does not."""
     until = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < until, "it did not come true"
         time.sleep(0.05)

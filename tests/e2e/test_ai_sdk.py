@@ -9,10 +9,10 @@ import pytest
 
 from apps.conversations.models import Message
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.node_clients import run_node, without_node
+from tests.node_clients import requires_node, run_node
 from tests.web_processes import Caller, WebProcess
 
-pytestmark = [pytest.mark.node, without_node]
+pytestmark = [pytest.mark.node, requires_node]
 
 
 def caller_of(web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any) -> Caller:

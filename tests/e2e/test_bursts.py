@@ -4,57 +4,57 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.database_state import burst, money, texts, turns
+from tests.e2e.database_state import credit_state, message_texts, post_concurrently, turn_statuses
 from tests.factories import Team, make_language_model
-from tests.web_processes import WebProcess, new_caller
+from tests.web_processes import WebProcess, make_caller
 
 Pair = tuple[WebProcess, WebProcess]
 
 
 def test_50_requests_on_1_credit_get_1_answer(web_pair: Pair, live_team: Team) -> None:
     model = make_language_model(credits_per_reply=1)
-    caller = new_caller(web_pair[0], live_team.workspace, model, credits=1)
-    responses = burst([caller.at(web_pair[number % 2]) for number in range(50)])
+    caller = make_caller(web_pair[0], live_team.workspace, model, credits=1)
+    responses = post_concurrently([caller.at(web_pair[number % 2]) for number in range(50)])
     assert Counter(response.status_code for response in responses) == {200: 1, 402: 49}
     assert {response.json().get("code") for response in responses} == {None, "INSUFFICIENT_CREDITS"}
-    assert money(live_team.workspace) == (0, 0, [-1])
-    assert turns(live_team.workspace) == ["completed"]
-    assert texts(live_team.workspace) == ["Hello", "Echo: Hello"]
+    assert credit_state(live_team.workspace) == (0, 0, [-1])
+    assert turn_statuses(live_team.workspace) == ["completed"]
+    assert message_texts(live_team.workspace) == ["Hello", "Echo: Hello"]
 
 
 def test_parallel_holds_never_exceed_the_balance(web_pair: Pair, live_team: Team) -> None:
     model = make_language_model("sandbox/slow", credits_per_reply=3)
-    caller = new_caller(web_pair[0], live_team.workspace, model, credits=10)
-    responses = burst([caller.at(web_pair[number % 2]) for number in range(20)])
+    caller = make_caller(web_pair[0], live_team.workspace, model, credits=10)
+    responses = post_concurrently([caller.at(web_pair[number % 2]) for number in range(20)])
     assert Counter(response.status_code for response in responses) == {200: 3, 402: 17}
-    assert money(live_team.workspace) == (1, 0, [-3, -3, -3])
+    assert credit_state(live_team.workspace) == (1, 0, [-3, -3, -3])
 
 
 def test_200_requests_on_a_limit_of_20_admit_20(web_pair: Pair, live_team: Team) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace, rate_limit_requests=20)
-    responses = burst([caller.at(web_pair[number % 2]) for number in range(200)])
+    caller = make_caller(web_pair[0], live_team.workspace, rate_limit_requests=20)
+    responses = post_concurrently([caller.at(web_pair[number % 2]) for number in range(200)])
     assert Counter(response.status_code for response in responses) == {200: 20, 429: 180}
     admitted = [r.headers["X-RateLimit-Remaining"] for r in responses if r.status_code == 200]
     refused = [response.json() for response in responses if response.status_code == 429]
     assert sorted(map(int, admitted)) == list(range(20))
     assert min(body["retryAfter"] for body in refused) >= 1
-    assert turns(live_team.workspace) == ["completed"] * 20
+    assert turn_statuses(live_team.workspace) == ["completed"] * 20
 
 
 def test_conversation_takes_one_turn_at_a_time(web_pair: Pair, live_team: Team) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace, "sandbox/slow")
+    caller = make_caller(web_pair[0], live_team.workspace, "sandbox/slow")
     conversation = caller.post("Hello").json()["data"]["conversationId"]
     callers = [caller.at(web_pair[number % 2]) for number in range(10)]
-    responses = burst(callers, conversationId=conversation)
+    responses = post_concurrently(callers, conversationId=conversation)
     assert Counter(response.status_code for response in responses) == {200: 1, 409: 9}
     assert {response.json().get("code") for response in responses} == {None, "CONVERSATION_BUSY"}
-    assert turns(live_team.workspace) == ["completed"] * 2
+    assert turn_statuses(live_team.workspace) == ["completed"] * 2
     assert caller.post("Again", conversationId=conversation).status_code == 200
 
 
 def test_busy_conversation_costs_the_refused_nothing(web_pair: Pair, live_team: Team) -> None:
     model = make_language_model("sandbox/slow", credits_per_reply=2)
-    caller = new_caller(web_pair[0], live_team.workspace, model, credits=10)
+    caller = make_caller(web_pair[0], live_team.workspace, model, credits=10)
     with caller.stream("one two three") as response:
         lines = response.iter_lines()
         assert next(lines) == "id: 1"
@@ -65,8 +65,8 @@ def test_busy_conversation_costs_the_refused_nothing(web_pair: Pair, live_team: 
             refusal = caller.at(web).post("Me too", conversationId=conversation)
             assert (refusal.status_code, refusal.json()["code"]) == (409, "CONVERSATION_BUSY")
         assert [line for line in lines if line][-1] == "data: [DONE]"
-    assert money(live_team.workspace) == (8, 0, [-2])
-    assert texts(live_team.workspace) == ["one two three", "Echo: one two three"]
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
+    assert message_texts(live_team.workspace) == ["one two three", "Echo: one two three"]
 
 
 def response_conversation(line: str) -> str:

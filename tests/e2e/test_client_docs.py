@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.node_clients import run_node, without_node
+from tests.node_clients import requires_node, run_node
 from tests.web_processes import ROOT, WebProcess
 
 
@@ -57,7 +57,7 @@ def test_curl_example(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.node
-@without_node
+@requires_node
 def test_server_route_example(environment: dict[str, str], tmp_path: Path) -> None:
     module = tmp_path / "route.mjs"
     module.write_text(example("js"))

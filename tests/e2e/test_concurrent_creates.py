@@ -17,7 +17,7 @@ from apps.leads.models import Lead
 from apps.webhooks.models import Endpoint
 from apps.workspaces.models import Workspace
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
-from tests.web_processes import TLS, WebProcess
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 AT_ONCE = 20
 
@@ -69,7 +69,7 @@ def test_creates_at_once_under_one_key_make_one_object(
 
     async def send() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(verify=TLS, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(verify=SSL_CONTEXT, limits=limits, timeout=60) as client:
             urls = [f"{web_pair[number % 2].url}/api/v1/{path}" for number in range(AT_ONCE)]
             return await asyncio.gather(
                 *(client.post(url, json=body, headers=headers) for url in urls)

@@ -15,9 +15,9 @@ from django.core.management import call_command
 
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
-from tests.e2e.database_state import money, texts, turns, wait_until
+from tests.e2e.database_state import credit_state, message_texts, turn_statuses, wait_until
 from tests.factories import Team, make_language_model
-from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller, start_worker
 
 WORDS = " ".join(f"word{number}" for number in range(6))
 LONG = " ".join(f"word{number}" for number in range(100))
@@ -25,7 +25,7 @@ LONG = " ".join(f"word{number}" for number in range(100))
 
 def paid(web: WebProcess, team: Team) -> Caller:
     model = make_language_model("sandbox/slow", credits_per_reply=2)
-    return new_caller(web, team.workspace, model, credits=10)
+    return make_caller(web, team.workspace, model, credits=10)
 
 
 def first_delta(response: httpx.Response) -> Iterator[str]:
@@ -43,9 +43,9 @@ def test_caller_who_leaves_a_stream_loses_nothing(
     with caller.stream(WORDS) as response:
         if when == "mid-stream":
             first_delta(response)
-    wait_until(lambda: turns(live_team.workspace) == ["completed"])
-    assert texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
-    assert money(live_team.workspace) == (8, 0, [-2])
+    wait_until(lambda: turn_statuses(live_team.workspace) == ["completed"])
+    assert message_texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
 def test_caller_who_gives_up_waiting_for_json_loses_nothing(
@@ -54,10 +54,12 @@ def test_caller_who_gives_up_waiting_for_json_loses_nothing(
     caller = paid(web, live_team)
     body = {"message": WORDS}
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(caller.url, json=body, headers=caller.all_headers, timeout=0.3, verify=TLS)
-    wait_until(lambda: turns(live_team.workspace) == ["completed"])
-    assert texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
-    assert money(live_team.workspace) == (8, 0, [-2])
+        httpx.post(
+            caller.url, json=body, headers=caller.all_headers, timeout=0.3, verify=SSL_CONTEXT
+        )
+    wait_until(lambda: turn_statuses(live_team.workspace) == ["completed"])
+    assert message_texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
 def test_caller_who_left_gets_the_answer_by_its_key(web: WebProcess, live_team: Team) -> None:
@@ -68,7 +70,7 @@ def test_caller_who_left_gets_the_answer_by_its_key(web: WebProcess, live_team: 
     end = caller.frames(WORDS)[-2]
     assert not isinstance(end, str)
     assert end.data["data"]["response"] == f"Echo: {WORDS}"
-    assert money(live_team.workspace) == (8, 0, [-2])
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def test_turn_of_a_killed_process_is_settled_by_the_sweep(
     web: WebProcess, own_web: StartWeb, live_team: Team
 ) -> None:
     with killed_midway(own_web(), live_team) as (caller, turn):
-        assert money(live_team.workspace) == (10, 2, [])
+        assert credit_state(live_team.workspace) == (10, 2, [])
         again = caller.at(web)
         refusal = again.post("Hello?", conversationId=turn.conversation_id)
         assert refusal.json()["code"] == "CONVERSATION_BUSY"
@@ -105,9 +107,9 @@ def test_turn_of_a_killed_process_is_settled_by_the_sweep(
     assert (settled.status, settled.error_code) == ("abandoned", "TURN_ABANDONED")
     assert Message.objects.get(id=turn.message_id).text == turn.text_so_far
     assert f"Echo: {LONG}".startswith(turn.text_so_far)
-    assert money(live_team.workspace) == (10, 0, [])
+    assert credit_state(live_team.workspace) == (10, 0, [])
     assert again.post("Hello?", conversationId=turn.conversation_id).status_code == 200
-    assert money(live_team.workspace) == (8, 0, [-2])
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
     assert turn.id not in swept()
 
 
@@ -115,9 +117,9 @@ def test_turn_of_a_killed_process_is_settled_by_the_worker(
     own_web: StartWeb, live_team: Team, tmp_path: Path
 ) -> None:
     with start_worker(tmp_path), killed_midway(own_web(), live_team) as (_, turn):
-        wait_until(lambda: turns(live_team.workspace) == ["abandoned"], seconds=60)
-    assert money(live_team.workspace) == (10, 0, [])
-    assert texts(live_team.workspace) == [LONG, turn.text_so_far]
+        wait_until(lambda: turn_statuses(live_team.workspace) == ["abandoned"], seconds=60)
+    assert credit_state(live_team.workspace) == (10, 0, [])
+    assert message_texts(live_team.workspace) == [LONG, turn.text_so_far]
     log = (tmp_path / "worker.log").read_text()
     assert [turn.id in line for line in log.splitlines() if "turn_abandoned" in line] == [True]
 

@@ -14,7 +14,7 @@ import pytest
 
 from config.openapi import operations
 from tests.conftest import StartWeb
-from tests.fuzzing import Round, fuzz, summed
+from tests.fuzzing import FuzzRound, run_fuzz_round, summarize
 from tests.web_processes import WebProcess
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
@@ -33,7 +33,7 @@ def test_single_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None
     )
     accepted = set().union(*(each.accepted for each in rounds))
     every = {f"{method.upper()} {path}" for path, method, _ in operations()}
-    print("single requests:", summed(rounds))
+    print("single requests:", summarize(rounds))
     print("no single request was answered with success:", sorted(every - accepted))
     tested, total = rounds[0].tested
     assert tested == total
@@ -41,16 +41,16 @@ def test_single_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None
 
 def test_sequences_of_requests_find_nothing(own_web: StartWeb, tmp_path: Path) -> None:
     rounds = all_rounds(own_web(WEBHOOK_ALLOW_PRIVATE="true"), tmp_path, "stateful")
-    print("sequences:", summed(rounds))
+    print("sequences:", summarize(rounds))
     assert [each.report["phases"]["stateful"]["status"] for each in rounds] == ["success"] * len(
         rounds
     )
     assert min(each.links for each in rounds) > 0
 
 
-def all_rounds(web: WebProcess, folder: Path, phases: str) -> list[Round]:
+def all_rounds(web: WebProcess, folder: Path, phases: str) -> list[FuzzRound]:
     return [
-        fuzz(web, folder, phases=phases, seconds=seconds, examples=EXAMPLES, seed=seed)
+        run_fuzz_round(web, folder, phases=phases, seconds=seconds, examples=EXAMPLES, seed=seed)
         for seed, seconds in enumerate(lengths(SECONDS // 2), 1)
     ]
 

@@ -18,7 +18,7 @@ from apps.conversations.seeding import SeedSize, SeedWorkspace, seed_conversatio
 from apps.workspaces.models import Workspace
 from tests.e2e.database_state import wait_until
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.web_processes import TLS, WebProcess, start_worker
+from tests.web_processes import SSL_CONTEXT, WebProcess, start_worker
 
 CONVERSATIONS, TURNS = 3_000, 2
 
@@ -38,14 +38,18 @@ class Api:
 
     def ask(self) -> str:
         answer = httpx.post(
-            self.root, json={"format": "jsonl"}, headers=self.headers, timeout=30, verify=TLS
+            self.root,
+            json={"format": "jsonl"},
+            headers=self.headers,
+            timeout=30,
+            verify=SSL_CONTEXT,
         )
         assert answer.status_code == 202
         return str(answer.json()["data"]["id"])
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(
-            f"{self.root}/{path}", headers=self.headers, timeout=60, verify=TLS
+            f"{self.root}/{path}", headers=self.headers, timeout=60, verify=SSL_CONTEXT
         ).raise_for_status()
 
     def status(self, export_id: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from apps.conversations.models import Turn
-from tests.e2e.database_state import money, texts, turns
+from tests.e2e.database_state import credit_state, message_texts, turn_statuses
 from tests.factories import Team, make_language_model
-from tests.web_processes import Caller, Frame, WebProcess, new_caller
+from tests.web_processes import Caller, Frame, WebProcess, make_caller
 
 
 def paid(web: WebProcess, team: Team, model: str) -> Caller:
     priced = make_language_model(f"sandbox/{model}", credits_per_reply=2)
-    return new_caller(web, team.workspace, priced, credits=10)
+    return make_caller(web, team.workspace, priced, credits=10)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_failed_turn_is_told_as_json_and_costs_nothing(
     response = paid(web, live_team, model).post("one two three")
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers.get("Retry-After") == retry_after
-    assert money(live_team.workspace) == (10, 0, [])
+    assert credit_state(live_team.workspace) == (10, 0, [])
     turn = Turn.objects.get(workspace=live_team.workspace)
     assert (turn.status, turn.error_code, turn.credits_charged) == ("failed", code, 0)
     kept = ["Echo: one"] if model == "fail-midway" else []
-    assert texts(live_team.workspace) == ["one two three", *kept]
+    assert message_texts(live_team.workspace) == ["one two three", *kept]
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_stream_that_fails_before_it_begins_costs_nothing(
 ) -> None:
     response = paid(web, live_team, model).post(stream=True)
     assert (response.status_code, response.headers.get("Retry-After")) == (status, retry_after)
-    assert money(live_team.workspace) == (10, 0, [])
-    assert turns(live_team.workspace) == ["failed"]
+    assert credit_state(live_team.workspace) == (10, 0, [])
+    assert turn_statuses(live_team.workspace) == ["failed"]
 
 
 def test_stream_that_fails_midway_ends_in_an_error_frame(web: WebProcess, live_team: Team) -> None:
@@ -66,9 +66,9 @@ def test_stream_that_fails_midway_ends_in_an_error_frame(web: WebProcess, live_t
         "code": "MODEL_ERROR",
     }
     assert done == "[DONE]"
-    assert texts(live_team.workspace) == ["one two three", "Echo: one"]
-    assert money(live_team.workspace) == (10, 0, [])
-    assert turns(live_team.workspace) == ["failed"]
+    assert message_texts(live_team.workspace) == ["one two three", "Echo: one"]
+    assert credit_state(live_team.workspace) == (10, 0, [])
+    assert turn_statuses(live_team.workspace) == ["failed"]
 
 
 def test_conversation_goes_on_after_a_failure(web: WebProcess, live_team: Team) -> None:
@@ -77,23 +77,26 @@ def test_conversation_goes_on_after_a_failure(web: WebProcess, live_team: Team) 
     conversation = Turn.objects.get(workspace=live_team.workspace).conversation_id
     again = caller.post("four", conversationId=conversation)
     assert (again.status_code, again.json()["code"]) == (502, "MODEL_ERROR")
-    assert turns(live_team.workspace) == ["failed", "failed"]
+    assert turn_statuses(live_team.workspace) == ["failed", "failed"]
 
 
 def test_whole_hold_is_given_back_where_the_reply_was_shorter(
     web: WebProcess, live_team: Team
 ) -> None:
     priced = make_language_model(credits_per_1k_output=1000)
-    caller = new_caller(web, live_team.workspace, priced, credits=600, max_reply_tokens=500)
+    caller = make_caller(web, live_team.workspace, priced, credits=600, max_reply_tokens=500)
     data = caller.post("one two").json()["data"]
     assert data["credits"] == {"charged": 3, "balance": 597}
-    assert money(live_team.workspace) == (597, 0, [-3])
+    assert credit_state(live_team.workspace) == (597, 0, [-3])
 
 
 def test_reply_that_could_cost_more_than_there_is_is_refused(
     web: WebProcess, live_team: Team
 ) -> None:
     priced = make_language_model(credits_per_1k_output=1000)
-    caller = new_caller(web, live_team.workspace, priced, credits=499, max_reply_tokens=500)
+    caller = make_caller(web, live_team.workspace, priced, credits=499, max_reply_tokens=500)
     assert caller.post("one two").status_code == 402
-    assert (money(live_team.workspace), texts(live_team.workspace)) == ((499, 0, []), [])
+    assert (credit_state(live_team.workspace), message_texts(live_team.workspace)) == (
+        (499, 0, []),
+        [],
+    )

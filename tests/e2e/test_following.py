@@ -14,7 +14,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.web_processes import TLS, Caller, Frame, WebProcess, parse_frames
+from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -34,7 +34,7 @@ def resumed(caller: Caller, web: WebProcess, turn_id: str, after: int) -> list[F
     """The rest of a turn, read to its end from a web process."""
     url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
     headers = {**caller.all_headers, "Last-Event-ID": str(after)}
-    response = httpx.get(url, headers=headers, timeout=30, verify=TLS)
+    response = httpx.get(url, headers=headers, timeout=30, verify=SSL_CONTEXT)
     assert response.status_code == 200, response.text
     return parse_frames(response.text)
 
@@ -85,7 +85,7 @@ def test_stream_that_began_after_a_frame_goes_on_after_the_last_one(
         f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
         params={"after": "5"},
         headers={**caller.all_headers, "Last-Event-ID": "50"},
-        verify=TLS,
+        verify=SSL_CONTEXT,
     )
     assert ids_of(parse_frames(answer.text)) == list(range(51, 203))
 
@@ -102,7 +102,7 @@ def test_number_of_a_frame_that_makes_no_sense_is_refused(
         f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
         params={"after": after},
         headers={**caller.all_headers, "Last-Event-ID": last_event_id},
-        verify=TLS,
+        verify=SSL_CONTEXT,
     )
     assert (answer.status_code, list(answer.json()["details"])) == (400, [field])
 
@@ -125,7 +125,7 @@ def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
                 params={"after": len(got)},
                 headers=caller.all_headers,
                 timeout=30,
-                verify=TLS,
+                verify=SSL_CONTEXT,
             ) as response:
                 got += until(response, cut - len(got))
         return got

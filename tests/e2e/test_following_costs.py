@@ -10,7 +10,7 @@ from django.conf import settings
 
 from tests.conftest import StartWeb
 from tests.factories import Team
-from tests.web_processes import TLS, WebProcess, free_port, new_caller
+from tests.web_processes import SSL_CONTEXT, WebProcess, free_port, make_caller
 
 
 class Monitor(threading.Thread):
@@ -36,7 +36,7 @@ class Monitor(threading.Thread):
 
 
 def test_stream_that_nobody_follows_costs_redis_one_call(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace, "sandbox/long")
+    caller = make_caller(web, live_team.workspace, "sandbox/long")
     caller.post("Warm the connections", stream=False)
     monitor = Monitor()
     monitor.start()
@@ -55,7 +55,7 @@ def test_following_and_stopping_elsewhere_without_redis_is_unavailable(
     own_web: StartWeb, web: WebProcess, live_team: Team
 ) -> None:
     alone = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
-    caller = new_caller(web, live_team.workspace, "sandbox/long")
+    caller = make_caller(web, live_team.workspace, "sandbox/long")
     with caller.stream() as response:
         lines = response.iter_lines()
         start = next(line for line in lines if "turnId" in line)
@@ -63,8 +63,8 @@ def test_following_and_stopping_elsewhere_without_redis_is_unavailable(
         turn = f"{caller.at(alone).url.removesuffix('/chat')}/turns/{turn_id}"
         headers = caller.all_headers
         answers = [
-            httpx.get(f"{turn}/stream", headers=headers, verify=TLS, timeout=20),
-            httpx.post(f"{turn}/stop", headers=headers, verify=TLS, timeout=20),
+            httpx.get(f"{turn}/stream", headers=headers, verify=SSL_CONTEXT, timeout=20),
+            httpx.post(f"{turn}/stop", headers=headers, verify=SSL_CONTEXT, timeout=20),
         ]
         rest = [line for line in lines if line]
     assert [(a.status_code, a.json()["code"]) for a in answers] == [

@@ -17,7 +17,7 @@ from apps.chatbots.models import Chatbot
 from apps.credits.queries import balance_for
 from tests import node_clients
 from tests.factories import Team, grant_credits, make_api_key
-from tests.web_processes import WebProcess, new_caller
+from tests.web_processes import WebProcess, make_caller
 
 CLIENT = "parley_generated"
 
@@ -53,7 +53,7 @@ def test_python_client_chats_and_reads_credits(
     generated: ModuleType, web: WebProcess, live_team: Team
 ) -> None:
     grant_credits(live_team.workspace, 7)
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     chat = importlib.import_module(f"{CLIENT}.api.chat.chat")
     credits = importlib.import_module(f"{CLIENT}.api.credits_.get_credits")
     models = importlib.import_module(f"{CLIENT}.models")
@@ -74,9 +74,9 @@ def test_python_client_chats_and_reads_credits(
 
 
 @pytest.mark.node
-@node_clients.without_node
+@node_clients.requires_node
 def test_typescript_client_compiles(document: Path, tmp_path: Path) -> None:
-    node_clients.install()
+    node_clients.install_packages()
     types = tmp_path / "generated" / "parley.d.ts"
     _node("openapi-typescript", str(document), "-o", str(types))
     program = tmp_path / "client.ts"

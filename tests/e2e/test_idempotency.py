@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.database_state import burst, money, texts, turns
+from tests.e2e.database_state import credit_state, message_texts, post_concurrently, turn_statuses
 from tests.factories import Team, make_api_key, make_language_model
-from tests.web_processes import Caller, Frame, WebProcess, new_caller
+from tests.web_processes import Caller, Frame, WebProcess, make_caller
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -20,7 +20,7 @@ def keyed(
 ) -> Caller:
     """A caller with one Idempotency-Key, at 2 credits a reply."""
     priced = make_language_model(model, credits_per_reply=2)
-    caller = new_caller(web, team.workspace, priced, credits=credits, **fields)
+    caller = make_caller(web, team.workspace, priced, credits=credits, **fields)
     caller.headers["Idempotency-Key"] = "order-1"
     return caller
 
@@ -32,13 +32,13 @@ def spread(caller: Caller, webs: Pair, number: int = 10) -> list[Caller]:
 
 @pytest.mark.parametrize("model", ["sandbox/echo", "sandbox/slow"])
 def test_key_sent_10_times_at_once_is_one_turn(web_pair: Pair, live_team: Team, model: str) -> None:
-    responses = burst(spread(keyed(web_pair[0], live_team, model), web_pair))
+    responses = post_concurrently(spread(keyed(web_pair[0], live_team, model), web_pair))
     assert [response.status_code for response in responses] == [200] * 10
     assert len({response.content for response in responses}) == 1
     assert responses[0].json()["data"]["credits"] == {"charged": 2, "balance": 8}
-    assert money(live_team.workspace) == (8, 0, [-2])
-    assert turns(live_team.workspace) == ["completed"]
-    assert texts(live_team.workspace) == ["Hello", "Echo: Hello"]
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
+    assert turn_statuses(live_team.workspace) == ["completed"]
+    assert message_texts(live_team.workspace) == ["Hello", "Echo: Hello"]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_key_sent_10_times_at_once_needs_the_means_of_one_turn(
     web_pair: Pair, live_team: Team, limits: dict[str, int]
 ) -> None:
     caller = keyed(web_pair[0], live_team, "sandbox/slow", **limits)
-    responses = burst(spread(caller, web_pair))
+    responses = post_concurrently(spread(caller, web_pair))
     assert [response.status_code for response in responses] == [200] * 10
     assert len({response.content for response in responses}) == 1
-    assert turns(live_team.workspace) == ["completed"]
+    assert turn_statuses(live_team.workspace) == ["completed"]
 
 
 def test_key_sent_10_times_at_once_is_one_turn_of_its_conversation(
@@ -60,11 +60,11 @@ def test_key_sent_10_times_at_once_is_one_turn_of_its_conversation(
     caller = keyed(web_pair[0], live_team, "sandbox/slow")
     conversation = caller.post("First").json()["data"]["conversationId"]
     caller.headers["Idempotency-Key"] = "order-2"
-    responses = burst(spread(caller, web_pair), "Second", conversationId=conversation)
+    responses = post_concurrently(spread(caller, web_pair), "Second", conversationId=conversation)
     assert [response.status_code for response in responses] == [200] * 10
     assert len({response.content for response in responses}) == 1
-    assert money(live_team.workspace) == (6, 0, [-2, -2])
-    assert texts(live_team.workspace) == ["First", "Echo: First", "Second", "Echo: Second"]
+    assert credit_state(live_team.workspace) == (6, 0, [-2, -2])
+    assert message_texts(live_team.workspace) == ["First", "Echo: First", "Second", "Echo: Second"]
 
 
 @pytest.mark.parametrize("model", ["sandbox/echo", "sandbox/slow"])
@@ -84,7 +84,7 @@ def test_key_sent_10_times_at_once_is_one_turn_of_ten_streams(
     assert [[frame.id for frame in frames] for frames in told] == [
         list(range(1, len(frames) + 1)) for frames in told
     ]
-    assert money(live_team.workspace) == (8, 0, [-2])
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
 def test_key_replays_the_answer_after_the_end(web_pair: Pair, live_team: Team) -> None:
@@ -95,7 +95,7 @@ def test_key_replays_the_answer_after_the_end(web_pair: Pair, live_team: Team) -
     caller.headers["Idempotency-Key"] = "order-1"
     replays = [caller.at(web).post(metadata={"b": 2, "a": 1}) for web in web_pair]
     assert [replay.content for replay in replays] == [first.content] * 2
-    assert money(live_team.workspace) == (6, 0, [-2, -2])
+    assert credit_state(live_team.workspace) == (6, 0, [-2, -2])
 
 
 def test_key_replays_a_stream_after_the_end(web_pair: Pair, live_team: Team) -> None:
@@ -107,7 +107,7 @@ def test_key_replays_a_stream_after_the_end(web_pair: Pair, live_team: Team) -> 
     assert isinstance(ends[0], Frame)
     assert isinstance(ends[1], Frame)
     assert ends[0].data == ends[1].data
-    assert turns(live_team.workspace) == ["completed"]
+    assert turn_statuses(live_team.workspace) == ["completed"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_key_of_another_request_is_refused(
     refusal = caller.at(web_pair[1]).post(**body | change)
     assert (refusal.status_code, refusal.json()["code"]) == (409, "IDEMPOTENCY_MISMATCH")
     assert caller.post(**body).status_code == 200
-    assert money(live_team.workspace) == (8, 0, [-2])
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
 def test_key_used_with_two_bodies_at_once_is_one_turn(web_pair: Pair, live_team: Team) -> None:
@@ -133,19 +133,19 @@ def test_key_used_with_two_bodies_at_once_is_one_turn(web_pair: Pair, live_team:
         messages = [f"Message {number % 5}" for number in range(10)]
         responses = list(pool.map(lambda each, text: each.post(text), callers, messages))
     assert Counter(response.status_code for response in responses) == {200: 2, 409: 8}
-    assert turns(live_team.workspace) == ["completed"]
+    assert turn_statuses(live_team.workspace) == ["completed"]
 
 
 def test_key_of_another_chatbot_is_refused(web: WebProcess, live_team: Team) -> None:
     caller = keyed(web, live_team)
     assert caller.post().status_code == 200
-    other = new_caller(web, live_team.workspace)
+    other = make_caller(web, live_team.workspace)
     other.headers = caller.headers
     assert other.post().json()["code"] == "IDEMPOTENCY_MISMATCH"
 
 
 def test_key_of_another_workspace_is_another_key(web: WebProcess, live_team: Team) -> None:
-    ours, theirs = keyed(web, live_team), new_caller(web, live_team.other_workspace)
+    ours, theirs = keyed(web, live_team), make_caller(web, live_team.other_workspace)
     theirs.headers = ours.headers
     answers = [caller.post(text) for caller, text in ((ours, "Ours"), (theirs, "Theirs"))]
     assert [answer.json()["data"]["response"] for answer in answers] == [
@@ -171,8 +171,8 @@ def test_key_replays_a_failure(
     responses = [caller.at(web).post(stream=stream) for web in (*web_pair, *web_pair)]
     assert [response.status_code for response in responses] == [status] * 4
     assert len({response.content for response in responses}) == 1
-    assert money(live_team.workspace) == (10, 0, [])
-    assert turns(live_team.workspace) == ["failed"]
+    assert credit_state(live_team.workspace) == (10, 0, [])
+    assert turn_statuses(live_team.workspace) == ["failed"]
 
 
 def test_key_replays_a_stream_that_failed_midway(web_pair: Pair, live_team: Team) -> None:
@@ -182,7 +182,7 @@ def test_key_replays_a_stream_that_failed_midway(web_pair: Pair, live_team: Team
         told = [frame for frame in frames if isinstance(frame, Frame)]
         assert "".join(frame.data.get("delta", "") for frame in told) == "Echo: one"
         assert (told[-1].event, told[-1].data["code"]) == ("error", "MODEL_ERROR")
-    assert turns(live_team.workspace) == ["failed"]
+    assert turn_statuses(live_team.workspace) == ["failed"]
 
 
 def test_refused_request_leaves_its_key_free(web: WebProcess, live_team: Team) -> None:

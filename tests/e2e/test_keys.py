@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
-from tests.e2e.database_state import burst, turns
+from tests.e2e.database_state import post_concurrently, turn_statuses
 from tests.factories import Team, make_api_key
-from tests.web_processes import Caller, WebProcess, new_caller
+from tests.web_processes import Caller, WebProcess, make_caller
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -23,7 +23,7 @@ def statuses(caller: Caller, webs: Pair) -> list[int]:
 def test_revoked_key_alone_is_refused_by_every_process_at_once(
     web_pair: Pair, live_team: Team
 ) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace)
+    caller = make_caller(web_pair[0], live_team.workspace)
     other = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.workspace))
     assert [statuses(each, web_pair) for each in (caller, other)] == [[200, 200], [200, 200]]
     revoke_key(key=ApiKey.objects.get(workspace=live_team.workspace, last4=caller.key[-4:]))
@@ -31,7 +31,7 @@ def test_revoked_key_alone_is_refused_by_every_process_at_once(
 
 
 def test_expired_key_is_refused(web_pair: Pair, live_team: Team) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace)
+    caller = make_caller(web_pair[0], live_team.workspace)
     keys = ApiKey.objects.filter(workspace=live_team.workspace)
     keys.update(expires_at=timezone.now() + timedelta(hours=1))
     assert statuses(caller, web_pair) == [200, 200]
@@ -41,39 +41,39 @@ def test_expired_key_is_refused(web_pair: Pair, live_team: Team) -> None:
 
 
 def test_key_without_the_scope_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace)
+    caller = make_caller(web_pair[0], live_team.workspace)
     weak = Caller(
         web_pair[0], caller.chatbot, make_api_key(live_team.workspace, ["read", "manage"])
     )
     assert statuses(weak, web_pair) == [403, 403]
-    assert turns(live_team.workspace) == []
+    assert turn_statuses(live_team.workspace) == []
 
 
 def test_key_of_another_workspace_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace)
+    caller = make_caller(web_pair[0], live_team.workspace)
     stranger = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.other_workspace))
     assert statuses(stranger, web_pair) == [404, 404]
-    assert turns(live_team.workspace) == []
+    assert turn_statuses(live_team.workspace) == []
 
 
 def test_use_of_a_key_is_written_down_once_for_many_requests(
     web: WebProcess, live_team: Team
 ) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     keys = ApiKey.objects.filter(workspace=live_team.workspace)
     times = [keys.get().last_used_at]
     for _ in range(2):
-        burst([caller] * 5)
+        post_concurrently([caller] * 5)
         times.append(keys.get().last_used_at)
     assert [time is None for time in times] == [True, False, False]
     assert times[1] == times[2]
 
 
 def test_running_stream_of_a_revoked_key_ends_whole(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace, "sandbox/slow")
+    caller = make_caller(web, live_team.workspace, "sandbox/slow")
     with caller.stream("one two three four") as response:
         lines = response.iter_lines()
         assert next(lines) == "id: 1"
         revoke_key(key=ApiKey.objects.get(workspace=live_team.workspace))
         assert [line for line in lines if line][-1] == "data: [DONE]"
-    assert turns(live_team.workspace) == ["completed"]
+    assert turn_statuses(live_team.workspace) == ["completed"]

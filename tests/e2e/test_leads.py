@@ -11,11 +11,11 @@ import pytest
 
 from apps.conversations.models import Message
 from apps.leads.models import CapturedField, Lead
-from tests.chat_sockets import line
-from tests.e2e.database_state import money, turns, wait_until
+from tests.chat_sockets import open_socket
+from tests.e2e.database_state import credit_state, turn_statuses, wait_until
 from tests.factories import Team, make_language_model
-from tests.fault_injection import refusing_rows
-from tests.web_processes import TLS, Caller, WebProcess, new_caller, start_worker
+from tests.fault_injection import reject_inserts
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller, start_worker
 
 GIVEN = {"name": "Ana", "email": "ANA@example.com", "phone": "+44 20 7946 0958"}
 
@@ -34,7 +34,7 @@ def over_ai_sdk(caller: Caller, metadata: dict[str, Any]) -> None:
         f"{caller.url}?protocol=ai-sdk",
         json={"messages": [message], "metadata": metadata},
         headers=caller.all_headers,
-        verify=TLS,
+        verify=SSL_CONTEXT,
     )
     assert answer.status_code == 200
 
@@ -47,21 +47,21 @@ def over_openai(caller: Caller, metadata: dict[str, Any]) -> None:
         "metadata": metadata,
     }
     url = f"{caller.web.url}/api/v1/openai/chat/completions"
-    answer = httpx.post(url, json=body, headers=caller.all_headers, verify=TLS)
+    answer = httpx.post(url, json=body, headers=caller.all_headers, verify=SSL_CONTEXT)
     assert answer.status_code == 200
 
 
 def over_socket(caller: Caller, metadata: dict[str, Any]) -> None:
-    with line(caller) as socket:
-        socket.start("Hello there", metadata=metadata)
-        assert socket.turn()[-1]["type"] == "message.end"
+    with open_socket(caller) as socket:
+        socket.start_turn("Hello there", metadata=metadata)
+        assert socket.receive_turn()[-1]["type"] == "message.end"
 
 
 @pytest.mark.parametrize("send", [over_json, over_sse, over_ai_sdk, over_openai, over_socket])
 def test_given_lead_is_there_with_the_answer(
     web: WebProcess, live_team: Team, send: Callable[[Caller, dict[str, Any]], None]
 ) -> None:
-    send(new_caller(web, live_team.workspace), {"source": "app", "lead": GIVEN})
+    send(make_caller(web, live_team.workspace), {"source": "app", "lead": GIVEN})
     lead = Lead.objects.get(workspace=live_team.workspace)
     assert (lead.name, lead.email, lead.phone) == ("Ana", "ana@example.com", "+442079460958")
     message = Message.objects.get(workspace=live_team.workspace, role="user")
@@ -74,17 +74,20 @@ def test_given_lead_that_makes_no_sense_is_refused_before_anything_is_paid(
     web: WebProcess, live_team: Team
 ) -> None:
     priced = make_language_model(credits_per_reply=2)
-    caller = new_caller(web, live_team.workspace, priced, credits=10)
+    caller = make_caller(web, live_team.workspace, priced, credits=10)
     response = caller.post(metadata={"lead": {"email": "nobody"}})
     assert (response.status_code, list(response.json()["details"])) == (
         400,
         ["metadata.lead.email"],
     )
-    assert (money(live_team.workspace), turns(live_team.workspace)) == ((10, 0, []), [])
+    assert (credit_state(live_team.workspace), turn_statuses(live_team.workspace)) == (
+        (10, 0, []),
+        [],
+    )
 
 
 def test_retry_of_a_chat_takes_its_lead_once(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     caller.headers["Idempotency-Key"] = "one"
     over_json(caller, {"lead": GIVEN})
     Lead.objects.filter(workspace=live_team.workspace).update(name="Corrected by a member")
@@ -93,17 +96,17 @@ def test_retry_of_a_chat_takes_its_lead_once(web: WebProcess, live_team: Team) -
 
 
 def test_chat_goes_on_where_its_lead_cannot_be_kept(web: WebProcess, live_team: Team) -> None:
-    with refusing_rows("leads_lead", live_team.workspace):
-        over_json(new_caller(web, live_team.workspace), {"lead": GIVEN})
-    assert turns(live_team.workspace) == ["completed"]
+    with reject_inserts("leads_lead", live_team.workspace):
+        over_json(make_caller(web, live_team.workspace), {"lead": GIVEN})
+    assert turn_statuses(live_team.workspace) == ["completed"]
     assert Lead.objects.filter(workspace=live_team.workspace).count() == 0
 
 
 def test_worker_finds_what_a_visitor_writes(
     web: WebProcess, live_team: Team, tmp_path: Path
 ) -> None:
-    asking = new_caller(web, live_team.workspace, lead_capture="detect")
-    quiet = new_caller(web, live_team.workspace)
+    asking = make_caller(web, live_team.workspace, lead_capture="detect")
+    quiet = make_caller(web, live_team.workspace)
     for caller in (quiet, asking):
         caller.post("My name is Ana Silva, write to ana@example.com")
     with start_worker(tmp_path):

@@ -13,11 +13,11 @@ import httpx
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message
-from tests.balancer import Balancer, balanced
+from tests.balancer import Balancer, run_balancer
 from tests.conftest import StartWeb
-from tests.e2e.database_state import money, turns, wait_until
+from tests.e2e.database_state import credit_state, turn_statuses, wait_until
 from tests.factories import Team, make_language_model
-from tests.web_processes import TLS, Caller, Frame, WebProcess, new_caller, parse_frames
+from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, make_caller, parse_frames
 
 CALLERS = 10
 TURNS = 60
@@ -42,9 +42,12 @@ def frames_in(response: httpx.Response) -> Iterator[Frame | str]:
 def test_turn_is_resumed_through_one_address_from_process_to_process(
     web_pair: tuple[WebProcess, WebProcess], live_team: Team
 ) -> None:
-    caller = new_caller(web_pair[0], live_team.workspace, "sandbox/long")
+    caller = make_caller(web_pair[0], live_team.workspace, "sandbox/long")
     ports = [web.port for web in web_pair]
-    with balanced(*ports) as front, httpx.Client(headers=caller.all_headers, verify=TLS) as client:
+    with (
+        run_balancer(*ports) as front,
+        httpx.Client(headers=caller.all_headers, verify=SSL_CONTEXT) as client,
+    ):
         chat = chat_url(front, caller)
         body = {"message": "Count", "stream": True}
         with client.stream("POST", f"{chat}/chat", json=body) as response:
@@ -59,8 +62,8 @@ def test_turn_is_resumed_through_one_address_from_process_to_process(
             parse_frames(client.get(stream, params={"after": number}).text)
             for number in (0, 5, 50, 202)
         ]
-        runs, other = front.answered[:2]
-        assert front.answered == [runs, other, runs, other, runs, other, runs]
+        runs, other = front.served_ports[:2]
+        assert front.served_ports == [runs, other, runs, other, runs, other, runs]
     assert {runs, other} == set(ports)
     assert read[-1] == "[DONE]"
     frames = [frame for frame in read if isinstance(frame, Frame)]
@@ -94,7 +97,7 @@ class Load:
 
     def _post(self, body: dict[str, object], key: dict[str, str]) -> httpx.Response:
         headers = self._headers | key
-        return httpx.post(self._url, json=body, headers=headers, timeout=30, verify=TLS)
+        return httpx.post(self._url, json=body, headers=headers, timeout=30, verify=SSL_CONTEXT)
 
     def _answer(self, response: httpx.Response) -> str:
         if response.headers["Content-Type"] == "application/json":
@@ -108,17 +111,17 @@ class Load:
 
 
 def is_busy(front: Balancer, web: WebProcess) -> bool:
-    return front.answered[-2 * CALLERS :].count(web.port) > 2
+    return front.served_ports[-2 * CALLERS :].count(web.port) > 2
 
 
 def test_deploy_under_load_loses_no_turn(own_web: StartWeb, live_team: Team) -> None:
     with ThreadPoolExecutor(CALLERS) as pool, ThreadPoolExecutor(2) as starting:
         old = list(starting.map(lambda _: own_web(), range(2)))
         model = make_language_model("sandbox/slow", credits_per_reply=1)
-        caller = new_caller(
+        caller = make_caller(
             old[0], live_team.workspace, model, credits=1000, rate_limit_requests=1000
         )
-        with balanced(*(web.port for web in old)) as front:
+        with run_balancer(*(web.port for web in old)) as front:
             load = Load(f"{chat_url(front, caller)}/chat", caller)
             callers = [pool.submit(load.call, number) for number in range(CALLERS)]
             try:
@@ -137,6 +140,6 @@ def test_deploy_under_load_loses_no_turn(own_web: StartWeb, live_team: Team) -> 
                 done.result(timeout=30)
     asked = len(load.answers)
     assert load.answers == [f"Echo: {MESSAGE}"] * asked
-    assert turns(live_team.workspace) == ["completed"] * asked
-    assert money(live_team.workspace) == (1000 - asked, 0, [-1] * asked)
-    assert {web.port for web in old} < set(front.answered)
+    assert turn_statuses(live_team.workspace) == ["completed"] * asked
+    assert credit_state(live_team.workspace) == (1000 - asked, 0, [-1] * asked)
+    assert {web.port for web in old} < set(front.served_ports)

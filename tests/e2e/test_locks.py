@@ -13,9 +13,9 @@ from django.db import connection, transaction
 from apps.conversations.errors import ConversationBusy
 from apps.conversations.models import Turn
 from apps.credits.models import Account
-from tests.e2e.database_state import money, turns, wait_until
+from tests.e2e.database_state import credit_state, turn_statuses, wait_until
 from tests.factories import Team, grant_credits, make_chatbot
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 
 class Beside:
@@ -63,24 +63,24 @@ def in_order(team: Team, *steps: Callable[[], Any]) -> Iterator[list[Future[Any]
 def running(live_team: Team) -> Turn:
     """A running turn that holds 2 of 10 credits."""
     grant_credits(live_team.workspace, 10)
-    return opened(make_chatbot(live_team.workspace), credits=2)
+    return make_running_turn(make_chatbot(live_team.workspace), credits=2)
 
 
 def another(running: Turn) -> Turn:
-    return opened(running.chatbot, conversation_id=running.conversation_id, credits=2)
+    return make_running_turn(running.chatbot, conversation_id=running.conversation_id, credits=2)
 
 
 def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, running: Turn) -> None:
     with in_order(live_team, lambda: another(running), lambda: completed(running)) as (open_, end):
         assert isinstance(open_.exception(timeout=20), ConversationBusy)
         assert end.result(timeout=20).charged == 0
-    assert turns(live_team.workspace) == ["completed"]
-    assert money(live_team.workspace) == (10, 0, [])
+    assert turn_statuses(live_team.workspace) == ["completed"]
+    assert credit_state(live_team.workspace) == (10, 0, [])
 
 
 def test_turn_that_opens_while_another_settles_waits_for_it(live_team: Team, running: Turn) -> None:
     with in_order(live_team, lambda: completed(running), lambda: another(running)) as (end, open_):
         assert end.result(timeout=20).charged == 0
         assert open_.result(timeout=20).status == "running"
-    assert turns(live_team.workspace) == ["completed", "running"]
-    assert money(live_team.workspace) == (10, 2, [])
+    assert turn_statuses(live_team.workspace) == ["completed", "running"]
+    assert credit_state(live_team.workspace) == (10, 2, [])

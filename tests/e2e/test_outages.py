@@ -11,26 +11,26 @@ from django.db import connection
 
 from apps.webhooks.models import Delivery
 from tests.conftest import StartWeb
-from tests.e2e.database_state import burst, money, texts
+from tests.e2e.database_state import credit_state, message_texts, post_concurrently
 from tests.factories import Team, make_api_key, make_language_model, make_webhook_endpoint
-from tests.web_processes import TLS, free_port, new_caller
+from tests.web_processes import SSL_CONTEXT, free_port, make_caller
 
 
 def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     model = make_language_model(credits_per_reply=1)
-    caller = new_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
+    caller = make_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
     make_webhook_endpoint(live_team.workspace, "message.completed")
-    responses = burst([caller] * 40)
+    responses = post_concurrently([caller] * 40)
     # The process keeps the limit for itself, and credits are PostgreSQL's business as always.
     assert Counter(r.status_code for r in responses) == {200: 10, 402: 10, 429: 20}
     assert {r.headers["X-RateLimit-Limit"] for r in responses} == {"20"}
     assert min(r.json()["retryAfter"] for r in responses if r.status_code == 429) >= 1
-    assert money(live_team.workspace) == (0, 0, [-1] * 10)
+    assert credit_state(live_team.workspace) == (0, 0, [-1] * 10)
     assert '"event": "rate_limit_degraded"' in web.log.read_text()
     # Nobody can be asked to send the webhooks; they wait for the clock.
     assert Delivery.objects.filter(workspace=live_team.workspace, status="pending").count() == 10
-    ready = httpx.get(f"{web.url}/readyz", verify=TLS)
+    ready = httpx.get(f"{web.url}/readyz", verify=SSL_CONTEXT)
     checks = {"database": "ok", "migrations": "ok", "redis": "unavailable"}
     assert (ready.status_code, ready.json()["checks"]) == (503, checks)
 
@@ -52,7 +52,7 @@ def test_turn_survives_the_loss_of_every_database_connection(
 ) -> None:
     web = own_web(PGAPPNAME="cut-midway")
     model = make_language_model("sandbox/slow", credits_per_reply=2)
-    caller = new_caller(web, live_team.workspace, model, credits=10)
+    caller = make_caller(web, live_team.workspace, model, credits=10)
     with caller.stream("one two three four five six seven") as response:
         lines = response.iter_lines()
         assert any('"delta"' in line for line in lines)
@@ -60,19 +60,19 @@ def test_turn_survives_the_loss_of_every_database_connection(
         rest = [line for line in lines if line]
     assert rest[-1] == "data: [DONE]"
     assert rest[-3] == "event: message.end"
-    assert money(live_team.workspace) == (8, 0, [-2])
-    assert texts(live_team.workspace)[1] == "Echo: one two three four five six seven"
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
+    assert message_texts(live_team.workspace)[1] == "Echo: one two three four five six seven"
 
 
 def test_process_finds_its_way_back_to_the_database(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(PGAPPNAME="cut-busy")
-    caller = new_caller(web, live_team.workspace, rate_limit_requests=100)
-    assert [response.status_code for response in burst([caller] * 20)] == [200] * 20
+    caller = make_caller(web, live_team.workspace, rate_limit_requests=100)
+    assert [response.status_code for response in post_concurrently([caller] * 20)] == [200] * 20
     assert cut_connections("cut-busy") >= 1
-    met = {(r.status_code, r.json().get("code")) for r in burst([caller] * 20)}
+    met = {(r.status_code, r.json().get("code")) for r in post_concurrently([caller] * 20)}
     assert met <= {(200, None), (503, "SERVICE_UNAVAILABLE")}
     time.sleep(1.2)  # what has rested is looked at before it is used again
-    assert [response.status_code for response in burst([caller] * 20)] == [200] * 20
+    assert [response.status_code for response in post_concurrently([caller] * 20)] == [200] * 20
 
 
 def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: Team) -> None:
@@ -81,7 +81,9 @@ def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: T
 
     def balance(_: int) -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=TLS, timeout=10)
+        answer = httpx.get(
+            f"{web.url}/api/v1/credits", headers=headers, verify=SSL_CONTEXT, timeout=10
+        )
         return answer.status_code
 
     with ThreadPoolExecutor(6) as others:

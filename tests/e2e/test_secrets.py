@@ -16,9 +16,9 @@ from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
 from apps.workspaces.models import Workspace
 from tests.conftest import StartWeb
-from tests.e2e.database_state import turns, wait_until
+from tests.e2e.database_state import turn_statuses, wait_until
 from tests.factories import Team, make_api_key, make_user
-from tests.web_processes import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller
 
 MESSAGE = "walnut butter recipe"
 METADATA = {"note": "hazelnut"}
@@ -50,7 +50,7 @@ def database_fault(workspace: Workspace) -> Iterator[None]:
 
 def everything_goes_wrong(web: WebProcess, team: Team) -> tuple[list[str], list[httpx.Response]]:
     """All kinds of requests; returns the keys that were sent and what came back."""
-    callers = [new_caller(web, team.workspace, f"sandbox/{model}") for model in SANDBOX]
+    callers = [make_caller(web, team.workspace, f"sandbox/{model}") for model in SANDBOX]
     responses = [
         caller.post(MESSAGE, metadata=METADATA, stream=stream)
         for caller in callers
@@ -66,9 +66,9 @@ def everything_goes_wrong(web: WebProcess, team: Team) -> tuple[list[str], list[
     headers = {"Authorization": good.key, "Idempotency-Key": MESSAGE}
     body = {"message": MESSAGE}
     responses += [
-        httpx.post(good.url, json=body, headers=headers, verify=TLS),
-        httpx.get(good.url, headers=good.all_headers, verify=TLS),
-        httpx.post(good.url, content=MESSAGE, headers=good.all_headers, verify=TLS),
+        httpx.post(good.url, json=body, headers=headers, verify=SSL_CONTEXT),
+        httpx.get(good.url, headers=good.all_headers, verify=SSL_CONTEXT),
+        httpx.post(good.url, content=MESSAGE, headers=good.all_headers, verify=SSL_CONTEXT),
         good.post(MESSAGE * 5000),
         good.post(MESSAGE * 100_000),
         good.post([MESSAGE], metadata=METADATA),
@@ -85,9 +85,9 @@ def remains(own_web: StartWeb, live_team: Team) -> tuple[list[str], list[httpx.R
     """The keys of a whole run, its responses, and its log up to a crash in the middle of a turn."""
     web = own_web(LOG_LEVEL="DEBUG")
     keys, responses = everything_goes_wrong(web, live_team)
-    caller = new_caller(web, live_team.workspace, "sandbox/slow")
+    caller = make_caller(web, live_team.workspace, "sandbox/slow")
     with caller.stream(f"{MESSAGE} " * 20) as response:
-        wait_until(lambda: "running" in turns(live_team.workspace))
+        wait_until(lambda: "running" in turn_statuses(live_team.workspace))
         assert response.status_code == 200
         web.kill()
     return [*keys, caller.key], responses, web.log.read_text()
@@ -134,7 +134,7 @@ def test_run_leaves_no_secret_behind(
 
 
 def test_search_of_the_tables_finds_what_is_there(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     caller.post("chestnut soup", metadata={"note": "peanut soup"})
     digest = ApiKey.objects.get(workspace=live_team.workspace).digest
     assert where(digest[5:-5]) == {"api_keys_apikey.digest"}

@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from apps.infrastructure.postgres.threads import in_thread
 from apps.llm.tokens import estimate_tokens
-from tests.e2e.database_state import money, texts
+from tests.e2e.database_state import credit_state, message_texts
 from tests.factories import Team, make_language_model
 from tests.llm.fake_provider import FakeProvider, serve, streamed_answer
-from tests.web_processes import TLS, Caller, WebProcess, new_caller
+from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller
 
 CLOSED_WITHIN = 1.0
 """What docs/reference/api.md promises of `stop`: seconds until the provider's connection is closed."""
@@ -34,7 +34,9 @@ async def test_stop_from_the_other_process_closes_the_models_connection_within_a
 ) -> None:
     here, there = web_pair
     caller = await in_thread(caller_of_model, here, live_team, upstream.base_url)
-    async with httpx.AsyncClient(headers=caller.all_headers, verify=TLS, timeout=20) as client:
+    async with httpx.AsyncClient(
+        headers=caller.all_headers, verify=SSL_CONTEXT, timeout=20
+    ) as client:
         body = {"message": "Go on", "stream": True}
         async with client.stream("POST", caller.url, json=body) as response:
             lines = response.aiter_lines()
@@ -55,8 +57,8 @@ async def test_stop_from_the_other_process_closes_the_models_connection_within_a
     price = stopped["usage"]["inputTokens"] + 2 * estimate_tokens(delivered)
     assert stopped["credits"] == {"charged": price, "balance": 100_000 - price}
     assert (receipt["status"], receipt["credits"]["charged"]) == ("stopped", price)
-    assert await in_thread(money, live_team.workspace) == (100_000 - price, 0, [-price])
-    assert await in_thread(texts, live_team.workspace) == ["Go on", delivered]
+    assert await in_thread(credit_state, live_team.workspace) == (100_000 - price, 0, [-price])
+    assert await in_thread(message_texts, live_team.workspace) == ["Go on", delivered]
 
 
 def caller_of_model(web: WebProcess, team: Team, api_base: str) -> Caller:
@@ -64,7 +66,7 @@ def caller_of_model(web: WebProcess, team: Team, api_base: str) -> Caller:
     model = make_language_model(
         "openai/fake", api_base=api_base, credits_per_1k_input=1000, credits_per_1k_output=2000
     )
-    return new_caller(web, team.workspace, model, credits=100_000)
+    return make_caller(web, team.workspace, model, credits=100_000)
 
 
 async def turn_id_in(lines: AsyncIterator[str]) -> str:

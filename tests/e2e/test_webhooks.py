@@ -10,9 +10,14 @@ import redis
 from django.conf import settings
 
 from tests.e2e.database_state import wait_until
-from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
+from tests.e2e.webhook_events import (
+    all_delivered,
+    assert_all_received,
+    delivery_attempts,
+    emit_events,
+)
 from tests.factories import Team, make_webhook_endpoint
-from tests.web_processes import WebProcess, new_caller, start_worker
+from tests.web_processes import WebProcess, make_caller, start_worker
 from tests.webhook_receiver import Receiver, Reply
 
 
@@ -20,30 +25,30 @@ def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path)
     workspace = live_team.workspace
     with Receiver(lambda _: Reply(delay=30)) as receiver:
         _, secret = make_webhook_endpoint(workspace, url=receiver.url)
-        happen(workspace, 1)
+        emit_events(workspace, 1)
         with start_worker(tmp_path, WEBHOOK_TIMEOUT_SECONDS=2) as killed:
             wait_until(lambda: receiver.received)
             os.killpg(killed.pid, signal.SIGKILL)
             killed.wait()
-        assert (attempts(workspace), all_delivered(workspace)) == ([1], False)
+        assert (delivery_attempts(workspace), all_delivered(workspace)) == ([1], False)
         receiver.reply_to = lambda _: Reply()
-        happen(workspace, 2)
+        emit_events(workspace, 2)
         with start_worker(tmp_path):
             wait_until(lambda: all_delivered(workspace))
-    assert_each_arrived(workspace, receiver, secret)
-    assert (attempts(workspace), len(receiver.received)) == ([1, 1, 2], 4)
+    assert_all_received(workspace, receiver, secret)
+    assert (delivery_attempts(workspace), len(receiver.received)) == ([1, 1, 2], 4)
 
 
 def test_chat_is_told_of_as_it_ends(web: WebProcess, live_team: Team, tmp_path: Path) -> None:
     """The clock stands still: what arrives was sent for at the commit."""
     redis.from_url(settings.REDIS_URL).delete("webhooks")  # what other tests asked for
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     with Receiver() as receiver, start_worker(tmp_path, WEBHOOK_SWEEP_SECONDS=3600):
         _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         answer = caller.post("Hello").json()["data"]
         wait_until(lambda: len(receiver.received) == 2)
         wait_until(lambda: all_delivered(live_team.workspace))
-    assert_each_arrived(live_team.workspace, receiver, secret)
+    assert_all_received(live_team.workspace, receiver, secret)
     told = sorted((each.payload for each in receiver.received), key=lambda each: each["timestamp"])
     assert [each["type"] for each in told] == ["conversation.started", "message.completed"]
     assert told[1]["data"] == {

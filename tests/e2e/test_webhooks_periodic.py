@@ -7,48 +7,53 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.database_state import wait_until
-from tests.e2e.webhook_events import all_delivered, assert_each_arrived, attempts, happen
+from tests.e2e.webhook_events import (
+    all_delivered,
+    assert_all_received,
+    delivery_attempts,
+    emit_events,
+)
 from tests.factories import Team, make_webhook_endpoint
-from tests.valkey_server import OwnValkey, own_valkey
+from tests.valkey_server import ValkeyServer, start_valkey
 from tests.web_processes import start_worker
 from tests.webhook_receiver import Receiver
 
 
 @pytest.fixture(scope="module")
-def broker(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnValkey]:
+def broker(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """The broker of a worker that this module shares.
 
     What the tests' own process asks for goes to another: the worker finds all by its clock.
     """
     folder = tmp_path_factory.mktemp("by-the-clock")
     with (
-        own_valkey(folder) as valkey,
+        start_valkey(folder) as valkey,
         start_worker(folder, REDIS_URL=valkey.url, WEBHOOK_SWEEP_SECONDS=0.3),
     ):
         yield valkey
 
 
 def test_receiver_that_is_down_for_a_while_gets_everything(
-    broker: OwnValkey, live_team: Team
+    broker: ValkeyServer, live_team: Team
 ) -> None:
     receiver = Receiver().start()
     receiver.stop()
     _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
-    happen(live_team.workspace, 5)
-    wait_until(lambda: attempts(live_team.workspace)[0] >= 2)
+    emit_events(live_team.workspace, 5)
+    wait_until(lambda: delivery_attempts(live_team.workspace)[0] >= 2)
     assert receiver.connections == 0
     with receiver:
         wait_until(lambda: all_delivered(live_team.workspace))
-    assert_each_arrived(live_team.workspace, receiver, secret)
+    assert_all_received(live_team.workspace, receiver, secret)
 
 
-def test_broker_that_is_restarted_loses_nothing(broker: OwnValkey, live_team: Team) -> None:
+def test_broker_that_is_restarted_loses_nothing(broker: ValkeyServer, live_team: Team) -> None:
     with Receiver() as receiver:
         _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
-        happen(live_team.workspace, 3)
+        emit_events(live_team.workspace, 3)
         wait_until(lambda: all_delivered(live_team.workspace))
         broker.stop()
-        happen(live_team.workspace, 3)
+        emit_events(live_team.workspace, 3)
         broker.start()
         wait_until(lambda: all_delivered(live_team.workspace), seconds=30)
-    assert_each_arrived(live_team.workspace, receiver, secret)
+    assert_all_received(live_team.workspace, receiver, secret)

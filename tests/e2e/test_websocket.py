@@ -11,7 +11,7 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
-from tests.chat_sockets import Frame, line, paying_caller
+from tests.chat_sockets import Frame, make_paying_caller, open_socket
 from tests.factories import Team
 from tests.web_processes import Caller, WebProcess
 
@@ -20,7 +20,7 @@ Pair = tuple[WebProcess, WebProcess]
 
 @pytest.fixture
 def caller(web: WebProcess, live_team: Team) -> Caller:
-    return paying_caller(web, live_team, "sandbox/echo")
+    return make_paying_caller(web, live_team, "sandbox/echo")
 
 
 def text_of(frames: list[Frame]) -> str:
@@ -28,9 +28,9 @@ def text_of(frames: list[Frame]) -> str:
 
 
 def test_whole_turn_ends_with_the_object_of_the_json_mode(caller: Caller) -> None:
-    with line(caller) as socket:
-        socket.say("chat.send", requestId="first", message="over the wire", metadata={"a": 1})
-        frames = socket.turn()
+    with open_socket(caller) as socket:
+        socket.send("chat.send", requestId="first", message="over the wire", metadata={"a": 1})
+        frames = socket.receive_turn()
     start, end = frames[0], frames[-1]
     key = {"requestId": "first", "turnId": start["turnId"]}
     message = Message.objects.get(turn_id=start["turnId"], role="assistant")
@@ -69,23 +69,23 @@ def test_frames_are_those_of_server_sent_events(caller: Caller) -> None:
     sse = caller.frames("the same words")
     first = sse[0]
     assert not isinstance(first, str)
-    with line(caller) as socket:
-        socket.say("turn.follow", turnId=first.data["turnId"])
-        frames = socket.turn()
+    with open_socket(caller) as socket:
+        socket.send("turn.follow", turnId=first.data["turnId"])
+        frames = socket.receive_turn()
     frames[0].pop("xRequestId")
     told = [{"id": f.id, "turnId": first.data["turnId"], **f.data} for f in sse if f != "[DONE]"]  # type: ignore[union-attr]
     assert frames == told
 
 
 def test_several_turns_are_told_side_by_side(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/long")
+    caller = make_paying_caller(web, live_team, "sandbox/long")
     told: dict[str, list[Frame]] = {f"r{n}": [] for n in range(5)}
     order = []
-    with line(caller) as socket:
+    with open_socket(caller) as socket:
         for name in told:
-            socket.say("chat.send", message="count", requestId=name)
+            socket.send("chat.send", message="count", requestId=name)
         while any(not f or f[-1]["type"] != "message.end" for f in told.values()):
-            frame = socket.frame()
+            frame = socket.receive()
             told[frame["requestId"]].append(frame)
             order.append(frame["requestId"])
     for frames in told.values():
@@ -99,15 +99,15 @@ def test_several_turns_are_told_side_by_side(web: WebProcess, live_team: Team) -
 def test_turn_is_followed_and_stopped_from_the_other_process(
     web_pair: Pair, live_team: Team
 ) -> None:
-    caller = paying_caller(web_pair[0], live_team, "sandbox/long")
-    with line(caller) as here, line(caller, web_pair[1]) as there:
-        turn_id = here.start("count")["turnId"]
-        there.say("turn.follow", turnId=turn_id, after=1, requestId="again")
-        first = there.frame()
+    caller = make_paying_caller(web_pair[0], live_team, "sandbox/long")
+    with open_socket(caller) as here, open_socket(caller, web_pair[1]) as there:
+        turn_id = here.start_turn("count")["turnId"]
+        there.send("turn.follow", turnId=turn_id, after=1, requestId="again")
+        first = there.receive()
         assert (first["id"], first["requestId"], first["turnId"]) == (2, "again", turn_id)
-        there.say("turn.stop", turnId=turn_id, requestId="stop")
-        rest = there.until("turn.ended")
-        end = here.turn()[-1]
+        there.send("turn.stop", turnId=turn_id, requestId="stop")
+        rest = there.receive_until("turn.ended")
+        end = here.receive_turn()[-1]
     ended = rest.pop()
     assert (ended["requestId"], ended["data"]) == ("stop", end["data"])
     assert ended["data"]["finishReason"] == "stopped"
@@ -119,30 +119,30 @@ def test_turn_is_followed_and_stopped_from_the_other_process(
 
 def test_stop_of_a_finished_turn_tells_how_it_ended(caller: Caller) -> None:
     data = caller.post("done").json()["data"]
-    with line(caller) as socket:
-        socket.say("turn.stop", turnId=data["turnId"])
-        assert socket.frame()["data"] == data
+    with open_socket(caller) as socket:
+        socket.send("turn.stop", turnId=data["turnId"])
+        assert socket.receive()["data"] == data
 
 
 def test_following_again_goes_on_from_there_instead(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/long")
-    with line(caller) as socket:
-        turn_id = socket.start("count", requestId="a")["turnId"]
-        socket.say("turn.follow", turnId=turn_id, after=0, requestId="b")
-        frames = socket.turn()
+    caller = make_paying_caller(web, live_team, "sandbox/long")
+    with open_socket(caller) as socket:
+        turn_id = socket.start_turn("count", requestId="a")["turnId"]
+        socket.send("turn.follow", turnId=turn_id, after=0, requestId="b")
+        frames = socket.receive_turn()
     second = [frame for frame in frames if frame["requestId"] == "b"]
     assert [frame["id"] for frame in second] == list(range(1, 203))
     assert frames.index(second[0]) + len(second) == len(frames)
 
 
 def test_turn_outlives_its_socket_and_is_resumed(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/long")
-    with line(caller) as socket:
-        start = socket.start("count")
-        had = [start, *(socket.frame() for _ in range(9))]
-    with line(caller) as socket:
-        socket.say("turn.follow", turnId=start["turnId"], after=had[-1]["id"])
-        rest = socket.turn()
+    caller = make_paying_caller(web, live_team, "sandbox/long")
+    with open_socket(caller) as socket:
+        start = socket.start_turn("count")
+        had = [start, *(socket.receive() for _ in range(9))]
+    with open_socket(caller) as socket:
+        socket.send("turn.follow", turnId=start["turnId"], after=had[-1]["id"])
+        rest = socket.receive_turn()
     assert [frame["id"] for frame in had + rest] == list(range(1, 203))
     assert text_of(had + rest) == rest[-1]["data"]["response"]
 
@@ -150,10 +150,10 @@ def test_turn_outlives_its_socket_and_is_resumed(web: WebProcess, live_team: Tea
 def test_idempotency_key_is_charged_once_over_both_edges(caller: Caller) -> None:
     headers = {**caller.all_headers, "Idempotency-Key": "same"}
     data = httpx.post(caller.url, json={"message": "once"}, headers=headers).json()["data"]
-    with line(caller) as socket:
-        socket.say("chat.send", message="once", idempotencyKey="same")
-        assert socket.turn()[-1]["data"] == data
-        other = socket.start("twice", idempotencyKey="same")
+    with open_socket(caller) as socket:
+        socket.send("chat.send", message="once", idempotencyKey="same")
+        assert socket.receive_turn()[-1]["data"] == data
+        other = socket.start_turn("twice", idempotencyKey="same")
     assert other["code"] == "IDEMPOTENCY_MISMATCH"
     assert Turn.objects.filter(workspace=workspace_of(caller)).count() == 1
 
@@ -170,9 +170,9 @@ def workspace_of(caller: Caller) -> Any:
 def test_model_that_fails_ends_the_turn_with_an_error(
     web: WebProcess, live_team: Team, model: str, code: str
 ) -> None:
-    with line(paying_caller(web, live_team, model)) as socket:
-        start = socket.start("one two three four")
-        error = socket.turn()[-1]
+    with open_socket(make_paying_caller(web, live_team, model)) as socket:
+        start = socket.start_turn("one two three four")
+        error = socket.receive_turn()[-1]
     assert (error["type"], error["code"], error["turnId"]) == ("error", code, start["turnId"])
     assert error["id"] > 1
     assert error.get("retryAfter") == (10 if code == "MODEL_UNAVAILABLE" else None)
@@ -181,9 +181,9 @@ def test_model_that_fails_ends_the_turn_with_an_error(
 def test_heartbeat_comes_only_while_a_silent_turn_is_followed(
     web: WebProcess, live_team: Team
 ) -> None:
-    with line(paying_caller(web, live_team, "sandbox/silent")) as socket:
+    with open_socket(make_paying_caller(web, live_team, "sandbox/silent")) as socket:
         with pytest.raises(TimeoutError):
-            socket.socket.recv(timeout=1.2)
-        socket.start("wait")
-        assert json.loads(socket.socket.recv(timeout=10)) == {"type": "heartbeat"}
-        assert socket.socket.ping().wait(10)
+            socket.connection.recv(timeout=1.2)
+        socket.start_turn("wait")
+        assert json.loads(socket.connection.recv(timeout=10)) == {"type": "heartbeat"}
+        assert socket.connection.ping().wait(10)

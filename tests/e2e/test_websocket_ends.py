@@ -20,7 +20,7 @@ from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import revoke_key
 from apps.api_kit.callers import Scope
 from apps.conversations.models import Turn, TurnStatus
-from tests.chat_sockets import line
+from tests.chat_sockets import open_socket
 from tests.conftest import StartWeb
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import Caller, WebProcess
@@ -50,12 +50,12 @@ def settled(turn_id: str, seconds: float = 30) -> Turn:
 def test_key_comes_as_a_subprotocol_and_is_never_echoed_or_logged(caller: Caller) -> None:
     offered = ["parley.v1", f"parley.key.{caller.key}"]
     elsewhere = {"Origin": "https://elsewhere.example"}
-    with line(caller, headers=elsewhere, subprotocols=offered) as socket:
-        assert socket.socket.subprotocol == "parley.v1"
-        response = socket.socket.response
+    with open_socket(caller, headers=elsewhere, subprotocols=offered) as socket:
+        assert socket.connection.subprotocol == "parley.v1"
+        response = socket.connection.response
         assert response is not None
         assert caller.key not in str(response.headers)
-        assert socket.start("hello")["type"] == "message.start"
+        assert socket.start_turn("hello")["type"] == "message.start"
     log = caller.web.log.read_text()
     assert caller.key not in log
     assert "parley.key" not in log
@@ -82,8 +82,8 @@ def test_whoever_shows_no_good_key_is_told_and_closed(
     close: int,
     code: str,
 ) -> None:
-    with line(caller, headers=headers, subprotocols=subprotocols) as socket:
-        got, reason, frames = socket.closed()
+    with open_socket(caller, headers=headers, subprotocols=subprotocols) as socket:
+        got, reason, frames = socket.wait_closed()
     assert (got, reason) == (close, code)
     assert [(frame["type"], frame["code"]) for frame in frames] == [("error", code)]
 
@@ -95,8 +95,8 @@ def test_scope_and_chatbot_are_asked_for(caller: Caller, live_team: Team) -> Non
     nul = Caller(caller.web, "%00", caller.key)
     ends = []
     for who in (reader, stranger, nobody, nul):
-        with line(who) as socket:
-            ends.append(socket.closed()[:2])
+        with open_socket(who) as socket:
+            ends.append(socket.wait_closed()[:2])
     missing = (4404, "CHATBOT_NOT_FOUND")
     assert ends == [(4403, "SCOPE_MISSING"), missing, missing, missing]
 
@@ -114,8 +114,8 @@ def test_unknown_address_is_refused(web: WebProcess) -> None:
 def test_socket_closes_when_its_key_ends_and_the_turn_goes_on(caller: Caller, how: str) -> None:
     key = ApiKey.objects.get(digest=hash_secret(caller.key))
     other = Caller(caller.web, caller.chatbot, make_api_key(key.workspace))
-    with line(caller) as socket, line(other) as bystander:
-        turn_id = socket.start("count")["turnId"]
+    with open_socket(caller) as socket, open_socket(other) as bystander:
+        turn_id = socket.start_turn("count")["turnId"]
         began = time.monotonic()
         if how == "revoked":
             revoke_key(key=key)
@@ -123,17 +123,17 @@ def test_socket_closes_when_its_key_ends_and_the_turn_goes_on(caller: Caller, ho
             ApiKey.objects.filter(id=key.id).update(expires_at=timezone.now())
         else:
             key.delete()
-        close, reason, _ = socket.closed()
+        close, reason, _ = socket.wait_closed()
         assert (close, reason) == (4401, "API key revoked")
         assert time.monotonic() - began < 3
-        assert bystander.start("still here")["type"] == "message.start"
+        assert bystander.start_turn("still here")["type"] == "message.start"
     assert settled(turn_id).status == TurnStatus.COMPLETED
 
 
 def test_message_over_the_limit_closes_the_socket(caller: Caller) -> None:
-    with line(caller) as socket:
-        socket.say("chat.send", message="a" * (1024 * 1024))
-        close, _, frames = socket.closed()
+    with open_socket(caller) as socket:
+        socket.send("chat.send", message="a" * (1024 * 1024))
+        close, _, frames = socket.wait_closed()
     assert close == 1009
     assert frames[-1]["code"] == "PAYLOAD_TOO_LARGE"
 
@@ -150,36 +150,36 @@ MANY_WORDS = "a " * 15_000
 
 
 def test_reader_that_stands_still_is_cut_while_its_turns_complete(talkative: Caller) -> None:
-    with line(talkative, max_queue=1) as socket:
+    with open_socket(talkative, max_queue=1) as socket:
         for _ in range(8):
-            socket.say("chat.send", message=MANY_WORDS)
+            socket.send("chat.send", message=MANY_WORDS)
         turns = wait_for_turns(talkative, 8)
         for turn_id in turns:
             assert settled(turn_id, 60).status == TurnStatus.COMPLETED
         wait_for_cut(talkative)
-        close, _, frames = socket.closed()
+        close, _, frames = socket.wait_closed()
     assert close in (1005, 1006)
     assert len(frames) < 8 * 15_000
     told = [frame for frame in frames if frame.get("turnId") == turns[0]]
-    with line(talkative) as socket:
-        socket.say("turn.follow", turnId=turns[0], after=told[-1]["id"] if told else 0)
-        rest = socket.turn()
+    with open_socket(talkative) as socket:
+        socket.send("turn.follow", turnId=turns[0], after=told[-1]["id"] if told else 0)
+        rest = socket.receive_turn()
     text = "".join(frame.get("delta", "") for frame in told + rest)
     assert text == rest[-1]["data"]["response"]
 
 
 def test_reader_that_is_slow_is_told_and_closed(talkative: Caller) -> None:
     """It holds up the sender for 2.5 s again and again, each time with room made in between."""
-    with little_room(talkative) as room, line(talkative, max_queue=1, sock=room) as socket:
+    with little_room(talkative) as room, open_socket(talkative, max_queue=1, sock=room) as socket:
         for _ in range(8):
-            socket.say("chat.send", message=MANY_WORDS)
+            socket.send("chat.send", message=MANY_WORDS)
         frames = []
         with suppress(ConnectionClosed):
             for number in count():
                 if number % 8000 == 0:
                     time.sleep(2.5)
-                frames.append(socket.frame())
-        assert (socket.socket.close_code, socket.socket.close_reason) == (4408, "Too slow")
+                frames.append(socket.receive())
+        assert (socket.connection.close_code, socket.connection.close_reason) == (4408, "Too slow")
     assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "SLOW_READER")
     assert "turnId" not in frames[-1]
 
@@ -219,17 +219,17 @@ def test_follower_of_a_killed_process_is_told(
 ) -> None:
     runner = own_web()
     caller = caller_of(runner, live_team, "sandbox/long")
-    with line(caller, web) as follower:
-        with line(caller) as opener:
-            turn_id = opener.start("count")["turnId"]
-            follower.say("turn.follow", turnId=turn_id)
-            follower.until("message.delta")
+    with open_socket(caller, web) as follower:
+        with open_socket(caller) as opener:
+            turn_id = opener.start_turn("count")["turnId"]
+            follower.send("turn.follow", turnId=turn_id)
+            follower.receive_until("message.delta")
             runner.kill()
-            assert opener.closed()[0] == 1006
-        error = follower.until("error")[-1]
+            assert opener.wait_closed()[0] == 1006
+        error = follower.receive_until("error")[-1]
         assert (error["code"], error["turnId"]) == ("TURN_ABANDONED", turn_id)
-        follower.say("turn.stop", turnId="c-nothing")
-        assert follower.frame()["code"] == "TURN_NOT_FOUND"
+        follower.send("turn.stop", turnId="c-nothing")
+        assert follower.receive()["code"] == "TURN_NOT_FOUND"
 
 
 def test_graceful_stop_lets_turns_end_and_closes_sockets(
@@ -237,13 +237,13 @@ def test_graceful_stop_lets_turns_end_and_closes_sockets(
 ) -> None:
     web = own_web()
     caller = caller_of(web, live_team, "sandbox/long")
-    with line(caller) as idle, line(caller) as busy:
-        start = busy.start("count")
+    with open_socket(caller) as idle, open_socket(caller) as busy:
+        start = busy.start_turn("count")
         web.terminate()
-        assert idle.closed()[:2] == (1012, "Restarting")
-        busy.say("chat.send", message="late", requestId="late")
-        frames = busy.until("message.end")
-        close, _, rest = busy.closed()
+        assert idle.wait_closed()[:2] == (1012, "Restarting")
+        busy.send("chat.send", message="late", requestId="late")
+        frames = busy.receive_until("message.end")
+        close, _, rest = busy.wait_closed()
     assert (close, rest) == (1012, [])
     late = [frame for frame in frames if frame.get("requestId") == "late"]
     assert [(f["code"], f["retryAfter"]) for f in late] == [("SERVICE_UNAVAILABLE", 5)]
@@ -259,9 +259,9 @@ def test_twenty_sockets_lose_nothing_when_the_process_stops(
     caller = caller_of(web, live_team, "sandbox/long")
 
     def read() -> tuple[list[int], int | None]:
-        with line(caller) as socket:
-            socket.say("chat.send", message="count")
-            code, _, frames = socket.closed()
+        with open_socket(caller) as socket:
+            socket.send("chat.send", message="count")
+            code, _, frames = socket.wait_closed()
             return [frame["id"] for frame in frames], code
 
     with ThreadPoolExecutor(20) as pool:

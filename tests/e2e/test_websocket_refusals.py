@@ -10,20 +10,20 @@ import pytest
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation
-from tests.chat_sockets import Frame, Line, line, paying_caller
+from tests.chat_sockets import ChatSocket, Frame, make_paying_caller, open_socket
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import Caller, WebProcess
 
 
 @pytest.fixture
 def caller(web: WebProcess, live_team: Team) -> Caller:
-    return paying_caller(web, live_team, "sandbox/echo")
+    return make_paying_caller(web, live_team, "sandbox/echo")
 
 
-def refused(line: Line, command: str, **fields: Any) -> Frame:
+def refused(line: ChatSocket, command: str, **fields: Any) -> Frame:
     """The error that answers a command."""
-    line.say(command, **fields)
-    return line.until("error")[-1]
+    line.send(command, **fields)
+    return line.receive_until("error")[-1]
 
 
 @pytest.mark.parametrize(
@@ -52,33 +52,33 @@ def refused(line: Line, command: str, **fields: Any) -> Frame:
 def test_what_is_not_valid_is_refused_and_the_socket_stays(
     caller: Caller, words: dict[str, Any], field: str
 ) -> None:
-    with line(caller) as socket:
-        socket.socket.send(json.dumps(words))
-        error = socket.frame()
+    with open_socket(caller) as socket:
+        socket.connection.send(json.dumps(words))
+        error = socket.receive()
         assert (error["type"], error["success"], error["code"]) == (
             "error",
             False,
             "VALIDATION_ERROR",
         )
         assert list(error["details"]) == [field]
-        socket.say("chat.send", message="still here")
-        assert socket.turn()[-1]["type"] == "message.end"
+        socket.send("chat.send", message="still here")
+        assert socket.receive_turn()[-1]["type"] == "message.end"
 
 
 @pytest.mark.parametrize("message", ["{", "[]", "1", '"a"', "[" * 100_000, b"{}", "", b""])
 def test_what_is_not_an_object_is_refused(caller: Caller, message: str | bytes) -> None:
-    with line(caller) as socket:
-        socket.socket.send(message)
-        assert socket.frame()["code"] == "VALIDATION_ERROR"
-        assert socket.start("still here")["type"] == "message.start"
+    with open_socket(caller) as socket:
+        socket.connection.send(message)
+        assert socket.receive()["code"] == "VALIDATION_ERROR"
+        assert socket.start_turn("still here")["type"] == "message.start"
 
 
 def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/echo", rate_limit_requests=2)
+    caller = make_paying_caller(web, live_team, "sandbox/echo", rate_limit_requests=2)
     caller.post("one")
-    with line(caller) as socket:
-        start = socket.start("two")
-        socket.turn()
+    with open_socket(caller) as socket:
+        start = socket.start_turn("two")
+        socket.receive_turn()
         error = refused(socket, "chat.send", message="three", requestId="r")
     assert (start["rateLimit"]["limit"], start["rateLimit"]["remaining"]) == (2, 0)
     assert abs(error["rateLimit"].pop("reset") - time.time()) < 100
@@ -95,11 +95,11 @@ def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Tea
 
 
 def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/slow")
+    caller = make_paying_caller(web, live_team, "sandbox/slow")
     outside = make_chatbot(live_team.other_workspace)
     foreign = Conversation.objects.create(workspace=live_team.other_workspace, chatbot=outside)
-    with line(caller) as socket:
-        busy = socket.start("a long message to be echoed")["conversationId"]
+    with open_socket(caller) as socket:
+        busy = socket.start_turn("a long message to be echoed")["conversationId"]
         codes = [
             refused(socket, "chat.send", message="a", conversationId=conversation)["code"]
             for conversation in (busy, foreign.id)
@@ -111,8 +111,8 @@ def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
     Chatbot.objects.filter(id=broke.chatbot.id).update(  # type: ignore[union-attr]
         language_model=make_language_model(credits_per_reply=1)
     )
-    with line(broke) as socket:
-        assert socket.start("a")["code"] == "INSUFFICIENT_CREDITS"
+    with open_socket(broke) as socket:
+        assert socket.start_turn("a")["code"] == "INSUFFICIENT_CREDITS"
 
 
 def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_team: Team) -> None:
@@ -122,19 +122,19 @@ def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_
         caller.web, make_chatbot(live_team.other_workspace), make_api_key(live_team.other_workspace)
     )
     for stranger in (sibling, other):
-        with line(stranger) as socket:
+        with open_socket(stranger) as socket:
             for command in ("turn.follow", "turn.stop"):
                 error = refused(socket, command, turnId=turn_id, requestId="r")
                 assert (error["code"], error["turnId"]) == ("TURN_NOT_FOUND", turn_id)
 
 
 def test_at_most_twenty_turns_are_followed(web: WebProcess, live_team: Team) -> None:
-    caller = paying_caller(web, live_team, "sandbox/silent")
-    with line(caller) as socket:
-        turns = [socket.start("wait")["turnId"] for _ in range(20)]
+    caller = make_paying_caller(web, live_team, "sandbox/silent")
+    with open_socket(caller) as socket:
+        turns = [socket.start_turn("wait")["turnId"] for _ in range(20)]
         error = refused(socket, "chat.send", message="one more", requestId="r")
         assert (error["code"], error["requestId"]) == ("TOO_MANY_TURNS", "r")
-        socket.say("turn.stop", turnId=turns[0])
-        frames = [*socket.until("turn.ended", "message.end"), socket.frame()]
+        socket.send("turn.stop", turnId=turns[0])
+        frames = [*socket.receive_until("turn.ended", "message.end"), socket.receive()]
         assert {frame["type"] for frame in frames} == {"turn.ended", "message.end"}
-        assert socket.start("one more")["type"] == "message.start"
+        assert socket.start_turn("one more")["type"] == "message.start"

@@ -10,13 +10,13 @@ from apps.workspaces.models import Workspace
 from tests.webhook_receiver import Receiver
 
 
-def happen(workspace: Workspace, times: int) -> None:
+def emit_events(workspace: Workspace, times: int) -> None:
     """So many events of one type, one after the other."""
     for number in range(times):
         emit(workspace_id=workspace.id, event=EventType.LEAD_CREATED, data={"number": number})
 
 
-def attempts(workspace: Workspace) -> list[int]:
+def delivery_attempts(workspace: Workspace) -> list[int]:
     """How often each delivery was tried, the most patient last."""
     found = Delivery.objects.filter(workspace=workspace).order_by("attempts")
     return list(found.values_list("attempts", flat=True))
@@ -27,7 +27,7 @@ def all_delivered(workspace: Workspace) -> bool:
     return not Delivery.objects.filter(workspace=workspace).exclude(status="delivered").exists()
 
 
-def assert_each_arrived(workspace: Workspace, receiver: Receiver, secret: str) -> None:
+def assert_all_received(workspace: Workspace, receiver: Receiver, secret: str) -> None:
     """At least once, none invented, each whole and signed, in an order that timestamps tell."""
     happened = Event.objects.filter(workspace=workspace).order_by("created_at")
     assert set(receiver.event_ids) == {event.id for event in happened}

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from apps.conversations.models import Message
 from apps.infrastructure.logging import get_logger, redact
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.turn_factory import opened
+from tests.turns.turn_factory import make_running_turn
 
 KEY = "sk-workspace_" + "aB3" * 17
 MASKED = "sk-workspace_***"
@@ -93,7 +93,7 @@ def test_issued_api_key_is_masked(team: Team, lines: Lines) -> None:
 
 
 def test_rows_in_database_errors_are_cut_from_tracebacks(team: Team, lines: Lines) -> None:
-    message = Message.objects.get(turn=opened(make_chatbot(team.workspace)))
+    message = Message.objects.get(turn=make_running_turn(make_chatbot(team.workspace)))
     fields = {"workspace": message.workspace, "conversation": message.conversation}
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         Message.objects.create(

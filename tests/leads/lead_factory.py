@@ -13,7 +13,7 @@ from apps.leads.models import Lead
 from apps.leads.services import create_lead
 from apps.webhooks.models import Event
 from apps.workspaces.models import Workspace
-from tests.turns.turn_factory import completed, opened
+from tests.turns.turn_factory import completed, make_running_turn
 
 
 def make_lead(chatbot: Chatbot, **fields: Any) -> Lead:
@@ -29,7 +29,9 @@ def make_lead(chatbot: Chatbot, **fields: Any) -> Lead:
 
 def make_turn(chatbot: Chatbot, text: str, conversation: Conversation | None = None) -> Turn:
     """A completed turn with this message of the visitor."""
-    turn = opened(chatbot, text=text, conversation_id=conversation.id if conversation else None)
+    turn = make_running_turn(
+        chatbot, text=text, conversation_id=conversation.id if conversation else None
+    )
     completed(turn)
     return turn
 

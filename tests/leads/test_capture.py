@@ -16,9 +16,9 @@ from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.leads.payloads import lead_payload
 from tests.factories import Team, make_chatbot, make_workspace
-from tests.fault_injection import refusing_rows
+from tests.fault_injection import reject_inserts
 from tests.leads.lead_factory import lead_events, make_lead, make_scanned_conversation, make_turn
-from tests.turns.turn_factory import opened
+from tests.turns.turn_factory import make_running_turn
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_failed_scan_does_not_block_the_next_turn(chatbot: Chatbot) -> None:
     other = make_chatbot(make_workspace(), lead_capture="detect")
     for each in (chatbot, other):
         make_turn(each, "ana@example.com")
-    with refusing_rows("leads_lead", chatbot.workspace):
+    with reject_inserts("leads_lead", chatbot.workspace):
         assert scan_new_turns() == 1
     assert (saved_leads(chatbot), saved_leads(other)) == ([], [("", "ana@example.com", "")])
     assert (scan_new_turns(), saved_leads(chatbot)) == (1, [("", "ana@example.com", "")])
@@ -170,7 +170,7 @@ def test_failed_scan_does_not_block_the_next_turn(chatbot: Chatbot) -> None:
 
 def test_lead_outlives_its_conversation(chatbot: Chatbot) -> None:
     # A conversation can only be deleted while it has no settled turn: those belong to the ledger.
-    turn = opened(chatbot, text="ana@example.com")
+    turn = make_running_turn(chatbot, text="ana@example.com")
     scan_turn(turn=turn)
     Message.objects.filter(turn=turn).delete()
     Turn.objects.filter(id=turn.id).delete()

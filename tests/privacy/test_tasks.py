@@ -5,7 +5,7 @@ from typing import Any
 from apps.audit.services import SYSTEM
 from apps.workspaces.services import request_erasure
 from tests.factories import Team
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 
 TASK = "apps.privacy.tasks.erase_users"
 
@@ -13,8 +13,8 @@ TASK = "apps.privacy.tasks.erase_users"
 def test_requested_erasure_is_enqueued_after_the_commit(
     team: Team, django_capture_on_commit_callbacks: Any
 ) -> None:
-    run_jobs()
+    run_queued_tasks()
     with django_capture_on_commit_callbacks(execute=True):
         request_erasure(workspace=team.workspace, user_id="u-1", actor=SYSTEM)
-        assert run_jobs(TASK) == []
-    assert run_jobs(TASK) == [TASK]
+        assert run_queued_tasks(TASK) == []
+    assert run_queued_tasks(TASK) == [TASK]

@@ -20,7 +20,7 @@ from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
 from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, make_running_turn
 
 
 def random_day() -> datetime:
@@ -36,10 +36,10 @@ def make_activity(team: Team) -> Turn:
     """Create a completed turn of 3 credits, a failed one and a running one that holds 4."""
     grant_credits(team.workspace, 100)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
-    turn = opened(chatbot, credits=5)
+    turn = make_running_turn(chatbot, credits=5)
     completed(turn)
-    failed(opened(chatbot, credits=5))
-    opened(chatbot, credits=4)
+    failed(make_running_turn(chatbot, credits=5))
+    make_running_turn(chatbot, credits=4)
     adjust(workspace_id=team.workspace.id, credits=-7, reason="x")
     return turn
 

@@ -31,7 +31,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, failed, opened, silence
+from tests.turns.turn_factory import completed, failed, make_running_turn, silence
 
 
 def client_in_group(group: str) -> Client:
@@ -100,7 +100,7 @@ def test_account_low_on_credits_is_listed(team: Team) -> None:
     grant_credits(team.workspace, 101)
     plan = Plan.objects.create(slug="small", name="Small", monthly_credits=1000)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
-    turn = opened(make_chatbot(team.workspace), credits=1)
+    turn = make_running_turn(make_chatbot(team.workspace), credits=1)
     assert cell_texts(home_sections()["Low or out of credits"]) == [
         [team.workspace.slug, "100", "1", "Small"]
     ]
@@ -116,7 +116,7 @@ def test_unused_account_is_not_listed(team: Team) -> None:
     grant_credits(team.workspace, 1)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="all of it")
     assert cell_texts(home_sections()["Low or out of credits"]) == []
-    completed(opened(make_chatbot(team.workspace)))
+    completed(make_running_turn(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(days=31))
     assert cell_texts(home_sections()["Low or out of credits"]) == []
 
@@ -144,9 +144,9 @@ def test_models_are_ordered_by_error_rate(team: Team) -> None:
     good, bad, worse = (make_language_model() for _ in range(3))
     for model, outcomes in ((good, "++"), (bad, "+-"), (worse, "-")):
         for outcome in outcomes:
-            turn = opened(make_chatbot(team.workspace, model))
+            turn = make_running_turn(make_chatbot(team.workspace, model))
             completed(turn) if outcome == "+" else failed(turn)
-    slow = opened(make_chatbot(team.other_workspace, worse))
+    slow = make_running_turn(make_chatbot(team.other_workspace, worse))
     settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
     )
@@ -157,14 +157,14 @@ def test_models_are_ordered_by_error_rate(team: Team) -> None:
 
 
 def test_failures_older_than_a_day_are_not_listed(team: Team) -> None:
-    failed(opened(make_chatbot(team.workspace)))
+    failed(make_running_turn(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(hours=25))
     assert cell_texts(home_sections()["Errors by model (24 hours)"]) == []
 
 
 def test_abandoned_turns_are_listed_newest_first(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    turns = [opened(chatbot) for _ in range(3)]
+    turns = [make_running_turn(chatbot) for _ in range(3)]
     for turn in turns:
         silence(turn)
         sweep_turns()

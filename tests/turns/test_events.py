@@ -18,7 +18,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, failed, opened, silence
+from tests.turns.turn_factory import completed, failed, make_running_turn, silence
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def place(turn: Turn) -> dict[str, Any]:
 
 
 def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     failed(turn)
-    opened(chatbot, conversation_id=turn.conversation_id)
+    make_running_turn(chatbot, conversation_id=turn.conversation_id)
     assert told(chatbot) == [
         ("conversation.started", place(turn)),
         ("turn.failed", place(turn) | {"code": "MODEL_ERROR"}),
@@ -53,7 +53,7 @@ def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> Non
 
 
 def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=2)
+    turn = make_running_turn(chatbot, credits=2)
     completed(turn, "Zoë says hi", input_tokens=5, output_tokens=3)
     answer = {
         "messageId": turn.message_id,
@@ -69,12 +69,12 @@ def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
 def test_stopped_answer_is_told_if_there_is_one(
     chatbot: Chatbot, text: str, events: list[str]
 ) -> None:
-    completed(opened(chatbot), text, status=TurnStatus.STOPPED, finish_reason="stopped")
+    completed(make_running_turn(chatbot), text, status=TurnStatus.STOPPED, finish_reason="stopped")
     assert [name for name, _ in told(chatbot)[1:]] == events
 
 
 def test_turn_whose_process_died_is_told_as_failed(chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     silence(turn)
     sweep_turns()
     assert told(chatbot)[1:] == [("turn.failed", place(turn) | {"code": "TURN_ABANDONED"})]
@@ -82,5 +82,5 @@ def test_turn_whose_process_died_is_told_as_failed(chatbot: Chatbot) -> None:
 
 def test_turn_that_did_not_open_is_not_told(chatbot: Chatbot) -> None:
     with pytest.raises(InsufficientCredits):
-        opened(chatbot, credits=11)
+        make_running_turn(chatbot, credits=11)
     assert told(chatbot) == []

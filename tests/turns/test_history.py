@@ -15,7 +15,7 @@ from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import close_pool
 from apps.turns.history import load_history
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, failed, opened, three_exchanges
+from tests.turns.turn_factory import completed, failed, make_running_turn, three_exchanges
 
 Asked = tuple[Chatbot, str]
 
@@ -85,12 +85,12 @@ def test_history_is_cut_to_the_limit_and_begins_with_the_user(
 
 
 def test_history_leaves_failed_turns_out(chatbot: Chatbot, conversation: Conversation) -> None:
-    failed(opened(chatbot, text="ask 3", conversation_id=conversation.id), "half an ans")
+    failed(make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id), "half an ans")
     assert recalled(conversation, limit=2) == ["ask 2", "say 2"]
 
 
 def test_history_leaves_the_running_turn_out(chatbot: Chatbot, conversation: Conversation) -> None:
-    opened(chatbot, text="ask 3", conversation_id=conversation.id)
+    make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id)
     assert recalled(conversation, limit=2) == ["ask 2", "say 2"]
 
 
@@ -98,7 +98,7 @@ def test_history_leaves_the_running_turn_out(chatbot: Chatbot, conversation: Con
 def test_history_keeps_an_answer_that_was_cut_short(
     chatbot: Chatbot, conversation: Conversation, status: TurnStatus
 ) -> None:
-    turn = opened(chatbot, text="ask 3", conversation_id=conversation.id)
+    turn = make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id)
     completed(turn, "say", status=status, finish_reason=status.value)
     assert recalled(conversation, limit=2) == ["ask 3", "say"]
 
@@ -106,19 +106,19 @@ def test_history_keeps_an_answer_that_was_cut_short(
 def test_history_leaves_out_a_turn_abandoned_without_a_word(
     chatbot: Chatbot, conversation: Conversation
 ) -> None:
-    turn = opened(chatbot, text="ask 3", conversation_id=conversation.id)
+    turn = make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id)
     completed(turn, "", status=TurnStatus.ABANDONED, finish_reason="")
     assert recalled(conversation, limit=2) == ["ask 2", "say 2"]
 
 
 def test_history_is_of_one_conversation(chatbot: Chatbot, conversation: Conversation) -> None:
-    completed(opened(chatbot, text="elsewhere"), "there")
+    completed(make_running_turn(chatbot, text="elsewhere"), "there")
     assert "elsewhere" not in recalled(conversation, limit=200)
 
 
 def test_each_that_asks_recalls_its_own(live_team: Team, chatbot: Chatbot) -> None:
     chatbots = [chatbot, make_chatbot(live_team.workspace), make_chatbot(live_team.other_workspace)]
-    turns = [opened(bot, text=f'ask "{n}" é語🙂') for n in range(8) for bot in chatbots]
+    turns = [make_running_turn(bot, text=f'ask "{n}" é語🙂') for n in range(8) for bot in chatbots]
     for turn in turns:
         completed(turn, f"say {turn.id}")
     asked = [(turn.chatbot, turn.conversation_id) for turn in turns]
@@ -131,14 +131,14 @@ def test_each_that_asks_recalls_its_own(live_team: Team, chatbot: Chatbot) -> No
 def test_conversation_that_is_not_there_is_told_apart_from_a_silent_one(
     live_team: Team, chatbot: Chatbot, conversation: Conversation, limit: int
 ) -> None:
-    silent = opened(chatbot).conversation_id
-    deleted = opened(chatbot)
+    silent = make_running_turn(chatbot).conversation_id
+    deleted = make_running_turn(chatbot)
     completed(deleted)
     delete_conversation(
         workspace_id=chatbot.workspace_id, conversation_id=deleted.conversation_id, actor=SYSTEM
     )
-    foreign = opened(make_chatbot(live_team.other_workspace)).conversation_id
-    other = opened(make_chatbot(live_team.workspace)).conversation_id
+    foreign = make_running_turn(make_chatbot(live_team.other_workspace)).conversation_id
+    other = make_running_turn(make_chatbot(live_team.workspace)).conversation_id
     absent = (deleted.conversation_id, foreign, other, new_id(), "", "x" * 1000)
     found = recalled_at_once((chatbot, silent), *((chatbot, one) for one in absent), limit=limit)
     assert found == [[], *["CONVERSATION_NOT_FOUND"] * len(absent)]

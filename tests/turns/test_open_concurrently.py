@@ -16,7 +16,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import Balance, balance_for
 from apps.turns.types import NewTurn
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
 
 THREADS = 8
 ROUNDS = 6
@@ -72,7 +72,7 @@ def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: C
 
 def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, ROUNDS * THREADS)
-    first = opened(chatbot)
+    first = make_running_turn(chatbot)
     completed(first)
     for _ in range(ROUNDS):
         request = new_turn(
@@ -84,7 +84,7 @@ def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chat
 
 def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, THREADS)
-    first = opened(chatbot)
+    first = make_running_turn(chatbot)
     completed(first)
     request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
     one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")

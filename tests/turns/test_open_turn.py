@@ -15,7 +15,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def rows(chatbot: Chatbot) -> tuple[int, int, int]:
 
 def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> None:
     metadata = {"page": "/prices"}
-    turn = opened(chatbot, text="What does it cost?", credits=3, metadata=metadata)
+    turn = make_running_turn(chatbot, text="What does it cost?", credits=3, metadata=metadata)
     turn.refresh_from_db()
     assert (turn.status, turn.credits_held, turn.credits_charged) == ("running", 3, 0)
     assert is_id(turn.message_id)
@@ -53,7 +53,7 @@ def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> Non
 
 
 def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     type(chatbot.language_model).objects.filter(pk=chatbot.language_model_id).update(
         name="renamed", credits_per_reply=99
     )
@@ -63,19 +63,19 @@ def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
 
 def test_turn_remembers_its_key_and_request(team: Team, chatbot: Chatbot) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
-    turn = opened(chatbot, api_key_id=key.id, request_id="req_7", request_digest="d7")
+    turn = make_running_turn(chatbot, api_key_id=key.id, request_id="req_7", request_digest="d7")
     turn.refresh_from_db()
     assert (turn.api_key, turn.request_id, turn.request_digest) == (key, "req_7", "d7")
 
 
 def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
-    first = opened(chatbot)
+    first = make_running_turn(chatbot)
     completed(first)
     conversation = first.conversation
     Conversation.objects.update(last_message_at=Now() - timedelta(days=1))
     conversation.refresh_from_db()
     long_ago = conversation.last_message_at
-    second = opened(chatbot, conversation_id=conversation.id)
+    second = make_running_turn(chatbot, conversation_id=conversation.id)
     conversation.refresh_from_db()
     assert second.conversation == conversation
     assert conversation.last_message_at > long_ago
@@ -97,7 +97,7 @@ def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> 
 
 
 def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
-    running = opened(chatbot, credits=3)
+    running = make_running_turn(chatbot, credits=3)
     with pytest.raises(ConversationBusy):
         open_turn_blocking(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
     assert rows(chatbot) == (1, 1, 1)
@@ -105,13 +105,13 @@ def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatb
 
 
 def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None:
-    opened(chatbot, credits=3)
-    opened(chatbot, credits=3)
+    make_running_turn(chatbot, credits=3)
+    make_running_turn(chatbot, credits=3)
     assert balance_for(chatbot.workspace_id) == Balance(10, 6)
 
 
 def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
-    first = opened(chatbot, credits=3, idempotency_key="k")
+    first = make_running_turn(chatbot, credits=3, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     completed(first)
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
@@ -120,12 +120,12 @@ def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
 
 
 def test_retry_finds_the_first_turn_when_no_credit_is_left(chatbot: Chatbot) -> None:
-    first = opened(chatbot, credits=10, idempotency_key="k")
+    first = make_running_turn(chatbot, credits=10, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
 
 
 def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
-    opened(chatbot, credits=3, idempotency_key="k", request_digest="one")
+    make_running_turn(chatbot, credits=3, idempotency_key="k", request_digest="one")
     with pytest.raises(IdempotencyMismatch):
         open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
     assert rows(chatbot) == (1, 1, 1)
@@ -134,7 +134,7 @@ def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
 
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (25, True)])
 def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) -> None:
-    first = opened(chatbot, idempotency_key="k", request_digest="one")
+    first = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
     completed(first)
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=hours))
     second, found_new = open_turn_blocking(
@@ -144,18 +144,20 @@ def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) ->
 
 
 def test_key_may_be_used_anew_for_another_request_after_24_hours(chatbot: Chatbot) -> None:
-    first = opened(chatbot, idempotency_key="k", request_digest="one")
+    first = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=25))
-    second = opened(chatbot, idempotency_key="k", request_digest="two")
+    second = make_running_turn(chatbot, idempotency_key="k", request_digest="two")
     keys = Turn.objects.filter(workspace=chatbot.workspace_id).values_list("id", "idempotency_key")
     assert dict(keys) == {first.id: None, second.id: "k"}
 
 
 def test_same_key_in_two_workspaces_opens_two_turns(team: Team, chatbot: Chatbot) -> None:
-    mine = opened(chatbot, idempotency_key="k", request_digest="one")
-    theirs = opened(make_chatbot(team.other_workspace), idempotency_key="k", request_digest="two")
+    mine = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
+    theirs = make_running_turn(
+        make_chatbot(team.other_workspace), idempotency_key="k", request_digest="two"
+    )
     assert (mine.workspace_id, theirs.workspace_id) == (team.workspace.id, team.other_workspace.id)
 
 
 def test_turns_without_a_key_are_never_taken_for_each_other(chatbot: Chatbot) -> None:
-    assert opened(chatbot) != opened(chatbot)
+    assert make_running_turn(chatbot) != make_running_turn(chatbot)

@@ -31,7 +31,7 @@ from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
-from tests.turns.turn_factory import completed, new_turn, opened, silence
+from tests.turns.turn_factory import completed, make_running_turn, new_turn, silence
 
 FEW_PAGES = 16
 """Pages of a table that may well be read whole: to look one row up costs about as much as eight."""
@@ -142,12 +142,12 @@ def test_admission_is_look_ups(many: Chatbot, big: set[str], explained: Explaine
 def test_what_the_services_do_of_a_turn_are_look_ups(
     many: Chatbot, big: set[str], explained: Explained
 ) -> None:
-    turn = opened(many, credits=1, idempotency_key=f"key-{new_id()}")
+    turn = make_running_turn(many, credits=1, idempotency_key=f"key-{new_id()}")
     assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
     read = get_turn(many.workspace_id, turn.id, chatbot_id=many.id)
     assert completed(read, "Hi").charged == 1
     replay_events(get_turn(many.workspace_id, turn.id, chatbot_id=many.id))
-    dead = opened(many, credits=1)
+    dead = make_running_turn(many, credits=1)
     silence(dead)
     assert dead.id in sweep_turns()
     assert len(explained.statements) > 20

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import Receipt, Settlement
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, make_running_turn
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def snapshot(turn: Turn) -> tuple[Any, ...]:
 
 
 def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     first_token = timezone.now()
     receipt = completed(
         turn, "Hello!", input_tokens=50, output_tokens=1001, first_token_at=first_token
@@ -60,14 +60,14 @@ def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
 
 
 def test_stopped_turn_is_charged_for_what_was_delivered(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     receipt = completed(turn, "Hel", status=TurnStatus.STOPPED, output_tokens=1)
     assert receipt == Receipt(charged=2, balance=8)
     assert answers(turn) == [(turn.message_id, "Hel")]
 
 
 def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     assert completed(turn, output_tokens=1_000_000) == Receipt(charged=3, balance=7)
     turn.refresh_from_db()
     assert turn.credits_charged == 3
@@ -76,14 +76,14 @@ def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
 
 def test_free_turn_writes_no_ledger_entry(team: Team) -> None:
     grant_credits(team.workspace, 5)
-    turn = opened(make_chatbot(team.workspace))
+    turn = make_running_turn(make_chatbot(team.workspace))
     assert completed(turn) == Receipt(charged=0, balance=5)
     assert charges(turn) == []
 
 
 @pytest.mark.parametrize("status", [TurnStatus.FAILED, TurnStatus.ABANDONED])
 def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnStatus) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     settlement = Settlement(
         status=status, text="Half an", input_tokens=5, output_tokens=5000, error_code="MODEL_ERROR"
     )
@@ -96,7 +96,7 @@ def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnS
 
 
 def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     failed(turn)
     assert answers(turn) == []
 
@@ -104,7 +104,7 @@ def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbo
 @pytest.mark.parametrize("first", [completed, failed])
 @pytest.mark.parametrize("second", [completed, failed])
 def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     first(turn)
     before = snapshot(turn)
     with pytest.raises(TurnNotRunning):
@@ -113,20 +113,20 @@ def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
 
 
 def test_settled_turn_frees_its_conversation(chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     failed(turn)
-    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
+    assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
 def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
-    opened(chatbot, credits=4)
+    turn = make_running_turn(chatbot, credits=3)
+    make_running_turn(chatbot, credits=4)
     failed(turn)
     assert balance_for(chatbot.workspace_id) == Balance(10, 4)
 
 
 def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) -> None:
-    turn, other = opened(chatbot), opened(chatbot)
+    turn, other = make_running_turn(chatbot), make_running_turn(chatbot)
     old = timezone.now() - timedelta(hours=1)
     Turn.objects.filter(workspace=chatbot.workspace_id).update(heartbeat_at=old)
     assert save_progress({turn.id: ["So", " far"]}) == {turn.id}
@@ -138,7 +138,7 @@ def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) ->
 
 
 def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
-    running, settled = opened(chatbot), opened(chatbot)
+    running, settled = make_running_turn(chatbot), make_running_turn(chatbot)
     completed(settled)
     before = snapshot(settled)
     assert save_progress({running.id: ["a"], settled.id: ["b"], "nothing": ["c"]}) == {running.id}
@@ -169,6 +169,6 @@ def test_progress_of_no_turns_is_nothing(db: None) -> None:
 def test_database_refuses_a_turn_that_makes_no_sense(
     chatbot: Chatbot, constraint: str, fields: dict[str, Any]
 ) -> None:
-    turn = opened(chatbot, credits=6)
+    turn = make_running_turn(chatbot, credits=6)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Turn.objects.filter(pk=turn.pk).update(**fields)

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, opened, silence
+from tests.turns.turn_factory import completed, make_running_turn, silence
 
 
 def paid_chatbot(team: Team) -> Chatbot:
@@ -30,7 +30,7 @@ def chatbot(team: Team) -> Chatbot:
 
 
 def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     save_progress({turn.id: ["As far as it"]})
     silence(turn)
     assert [swept for swept in sweep_turns() if swept == turn.id] == [turn.id]
@@ -45,7 +45,7 @@ def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> No
 
 
 def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     silence(turn)
     sweep_turns()
     roles = Message.objects.filter(turn=turn).values_list("role", flat=True)
@@ -53,7 +53,7 @@ def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) ->
 
 
 def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     silence(turn)
     save_progress({turn.id: ["Still here"]})
     sweep_turns()
@@ -64,7 +64,7 @@ def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
 
 @override_settings(TURN_ABANDONED_AFTER_SECONDS=600)
 def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
-    early, late = opened(chatbot), opened(chatbot)
+    early, late = make_running_turn(chatbot), make_running_turn(chatbot)
     silence(early, 540)
     silence(late, 660)
     sweep_turns()
@@ -73,7 +73,7 @@ def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
 
 
 def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     completed(turn)
     silence(turn)
     sweep_turns()
@@ -83,7 +83,7 @@ def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
 
 
 def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     silence(turn)
     sweep_turns()
     with pytest.raises(TurnNotRunning):
@@ -92,22 +92,22 @@ def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
 
 
 def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     silence(turn)
     sweep_turns()
-    assert opened(chatbot, conversation_id=turn.conversation_id).status == "running"
+    assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
 def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:
     sweep_task()
     for _ in range(2):
-        silence(opened(chatbot))
+        silence(make_running_turn(chatbot))
     assert sweep_task() == 2
 
 
 def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
-    turns = [opened(chatbot, credits=1) for _ in range(8)]
+    turns = [make_running_turn(chatbot, credits=1) for _ in range(8)]
     save_progress({turn.id: ["Kept"] for turn in turns})
     for turn in turns:
         silence(turn)
@@ -131,7 +131,7 @@ def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
 
 
 def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> None:
-    turn = opened(paid_chatbot(live_team), credits=3)
+    turn = make_running_turn(paid_chatbot(live_team), credits=3)
     silence(turn)
 
     def sweep() -> bool:
@@ -152,7 +152,7 @@ def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> No
 
 def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
-    turn = opened(chatbot, credits=3)
+    turn = make_running_turn(chatbot, credits=3)
     silence(turn)
     barrier = Barrier(2)
 

@@ -45,35 +45,37 @@ def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
             return earlier, False
 
 
-def opened(chatbot: Chatbot, **fields: Any) -> Turn:
+def make_running_turn(chatbot: Chatbot, **fields: Any) -> Turn:
     """A new running turn."""
     turn, is_new = open_turn_blocking(new_turn(chatbot, **fields))
     assert is_new
     return turn
 
 
-def completed(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
+def complete_turn(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
     """The turn, settled with an answer."""
     given: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
     return settle_turn_blocking(turn=turn, settlement=Settlement(text=text, **given | fields))
 
 
-def three_exchanges(chatbot: Chatbot) -> Conversation:
+def make_three_exchanges(chatbot: Chatbot) -> Conversation:
     """A conversation of three whole exchanges: ask 0, say 0, ask 1, …"""
-    turn = opened(chatbot, text="ask 0")
-    completed(turn, "say 0")
+    turn = make_running_turn(chatbot, text="ask 0")
+    complete_turn(turn, "say 0")
     for number in (1, 2):
-        later = opened(chatbot, text=f"ask {number}", conversation_id=turn.conversation_id)
-        completed(later, f"say {number}")
+        later = make_running_turn(
+            chatbot, text=f"ask {number}", conversation_id=turn.conversation_id
+        )
+        complete_turn(later, f"say {number}")
     return turn.conversation
 
 
-def failed(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:
+def fail_turn(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:
     """The turn, failed after this text."""
     settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code=error_code)
     return settle_turn_blocking(turn=turn, settlement=settlement)
 
 
-def silence(turn: Turn, seconds: int = 3600) -> None:
+def expire_heartbeat(turn: Turn, seconds: int = 3600) -> None:
     """As if the turn's process had died this long ago."""
     Turn.objects.filter(pk=turn.pk).update(heartbeat_at=Now() - timedelta(seconds=seconds))

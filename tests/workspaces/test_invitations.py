@@ -36,7 +36,7 @@ from apps.workspaces.services import (
 )
 from apps.workspaces.tasks import send_invitation
 from tests.factories import Team, make_team, make_user
-from tests.task_runner import run_jobs
+from tests.task_runner import run_queued_tasks
 from tests.workspaces.members import actor_for, get_member, roles_by_email, verify_email
 
 
@@ -222,11 +222,11 @@ def test_concurrent_invites_leave_one_open_invitation(committed: None) -> None:
 def test_email_is_sent_by_a_task_after_the_commit(
     team: Team, django_capture_on_commit_callbacks: Any
 ) -> None:
-    run_jobs()
+    run_queued_tasks()
     with django_capture_on_commit_callbacks(execute=True):
         invitation = send(team, "dana@example.com", Role.ADMIN)
-        assert run_jobs("apps.workspaces.tasks.send_invitation") == []
-    assert run_jobs("apps.workspaces.tasks.send_invitation") == [
+        assert run_queued_tasks("apps.workspaces.tasks.send_invitation") == []
+    assert run_queued_tasks("apps.workspaces.tasks.send_invitation") == [
         "apps.workspaces.tasks.send_invitation"
     ]
     (sent,) = mail.outbox

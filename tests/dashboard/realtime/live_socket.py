@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 from apps.accounts.models import User
 from apps.workspaces.models import Workspace
-from tests.chat_sockets import Line
+from tests.chat_sockets import ChatSocket
 from tests.factories import Team
 from tests.web_processes import WebProcess
 
@@ -30,7 +30,7 @@ def live_socket(
     user: User | None = None,
     headers: dict[str, str] | None = None,
     **options: Any,
-) -> Iterator[Line]:
+) -> Iterator[ChatSocket]:
     """Open the workspace's WebSocket, as the user if one is given."""
     workspace_id = workspace if isinstance(workspace, str) else workspace.id
     address = f"ws://127.0.0.1:{web.port}/ws/v1/workspaces/{workspace_id}/live"
@@ -38,18 +38,18 @@ def live_socket(
     with connect(
         address, additional_headers=cookie | (headers or {}), close_timeout=1, **options
     ) as socket:
-        yield Line(socket)
+        yield ChatSocket(socket)
 
 
 @contextmanager
 def watch_conversation(
     web: WebProcess, team: Team, conversation_id: str, user: User | None = None, **fields: Any
-) -> Iterator[Line]:
+) -> Iterator[ChatSocket]:
     """Open the workspace's WebSocket and watch the conversation."""
     with live_socket(web, team.workspace, user or team.bob) as socket:
-        assert socket.frame()["type"] == "member"
-        socket.say("conversation.watch", conversationId=conversation_id, requestId="w", **fields)
-        watched = socket.frame()
+        assert socket.receive()["type"] == "member"
+        socket.send("conversation.watch", conversationId=conversation_id, requestId="w", **fields)
+        watched = socket.receive()
         assert watched.pop("xRequestId").startswith("req_")
         context = {"requestId": "w", "conversationId": conversation_id}
         assert watched == {"type": "conversation.watched", **context}

@@ -15,9 +15,9 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.conftest import StartWeb
 from tests.dashboard.realtime.live_socket import live_socket, watch_conversation
-from tests.e2e.database_state import turns
+from tests.e2e.database_state import turn_statuses
 from tests.factories import Team, make_chatbot, make_user
-from tests.turns.turn_factory import completed, new_turn, open_turn_blocking, opened
+from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
 from tests.web_processes import Caller, Frame, WebProcess, free_port, parse_frames
 
 
@@ -46,9 +46,9 @@ def test_turn_of_another_process_is_streamed_to_a_viewer(
         watch_conversation(web_pair[1], live_team, conversation_id, viewer) as socket,
         caller.stream("one two three four", conversationId=conversation_id, metadata={"a": 1}) as r,
     ):
-        created, *events = socket.until("message.delta")
-        assert turns(live_team.workspace) == ["completed", "running"]
-        events += socket.turn()
+        created, *events = socket.receive_until("message.delta")
+        assert turn_statuses(live_team.workspace) == ["completed", "running"]
+        events += socket.receive_turn()
         r.read()
     message = Message.objects.get(turn_id=events[0]["turnId"], role="user")
     created["message"].pop("createdAt")
@@ -67,7 +67,7 @@ def test_running_turn_is_streamed_from_its_start(caller: Caller, live_team: Team
         assert any('"delta"' in line for line in response.iter_lines())
         conversation_id = Conversation.objects.get(workspace=live_team.workspace).id
         with watch_conversation(caller.web, live_team, conversation_id) as socket:
-            frames = socket.turn()
+            frames = socket.receive_turn()
     assert [frame["id"] for frame in frames] == list(range(1, 10))
     assert frames[-1]["data"]["response"] == "Echo: one two three four five six"
 
@@ -77,9 +77,9 @@ def test_messages_after_a_given_one_are_sent_in_order_once(caller: Caller, live_
     seen = Message.objects.get(conversation_id=conversation_id, role="user")
     caller.post("again", conversationId=conversation_id)
     with watch_conversation(caller.web, live_team, conversation_id, after=seen.id) as socket:
-        earlier = [*socket.turn(), *socket.turn()]
+        earlier = [*socket.receive_turn(), *socket.receive_turn()]
         caller.post("anew", conversationId=conversation_id)
-        later = socket.turn()
+        later = socket.receive_turn()
     kinds = [[frame["type"].split(".")[1] for frame in frames] for frames in (earlier, later)]
     turn = ["start", "delta", "delta", "end"]
     assert kinds == [[*turn, "created", *turn], ["created", *turn]]
@@ -89,7 +89,7 @@ def test_messages_after_a_given_one_are_sent_in_order_once(caller: Caller, live_
 
 def test_turn_opened_during_a_poll_is_found_by_its_message(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    before = opened(chatbot)
+    before = make_running_turn(chatbot)
     completed(before)
     conversation = before.conversation
     seen = newest_message(conversation)
@@ -110,13 +110,13 @@ def test_turn_opened_during_a_poll_is_found_by_its_message(team: Team) -> None:
 def test_unwatched_conversation_is_not_sent(caller: Caller, live_team: Team) -> None:
     unwatched, watched = start_conversation(caller), start_conversation(caller)
     with watch_conversation(caller.web, live_team, unwatched) as socket:
-        socket.say("conversation.unwatch", conversationId=unwatched)
-        assert socket.frame()["type"] == "conversation.unwatched"
-        socket.say("conversation.watch", conversationId=watched)
-        assert socket.frame()["type"] == "conversation.watched"
+        socket.send("conversation.unwatch", conversationId=unwatched)
+        assert socket.receive()["type"] == "conversation.unwatched"
+        socket.send("conversation.watch", conversationId=watched)
+        assert socket.receive()["type"] == "conversation.watched"
         caller.post("not sent", conversationId=unwatched)
         caller.post("sent", conversationId=watched)
-        assert [frame["conversationId"] for frame in socket.turn()] == [watched] * 5
+        assert [frame["conversationId"] for frame in socket.receive_turn()] == [watched] * 5
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_invalid_command_is_rejected_and_socket_stays_open(
     )
     ids = {"ours": ours.id, "theirs": theirs.id}
     with live_socket(web, live_team.workspace, live_team.bob) as socket:
-        socket.say(command, requestId="r", **{k: ids.get(v, v) for k, v in fields.items()})
-        error = socket.until("error")[-1]
+        socket.send(command, requestId="r", **{k: ids.get(v, v) for k, v in fields.items()})
+        error = socket.receive_until("error")[-1]
         assert (error["code"], error["requestId"]) == (code, "r")
-        socket.say("conversation.watch", conversationId=ours.id)
-        assert socket.frame()["type"] == "conversation.watched"
+        socket.send("conversation.watch", conversationId=ours.id)
+        assert socket.receive()["type"] == "conversation.watched"
 
 
 def test_at_most_20_conversations_can_be_watched(web: WebProcess, live_team: Team) -> None:
@@ -155,15 +155,15 @@ def test_at_most_20_conversations_can_be_watched(web: WebProcess, live_team: Tea
         for _ in range(21)
     ]
     with live_socket(web, live_team.workspace, live_team.bob) as socket:
-        socket.say("counters.watch")
-        socket.until("counters")
+        socket.send("counters.watch")
+        socket.receive_until("counters")
         for conversation_id in conversations[:20]:
-            socket.say("conversation.watch", conversationId=conversation_id)
-            socket.until("conversation.watched")
-        socket.say("conversation.watch", conversationId=conversations[20])
-        assert socket.frame()["code"] == "TOO_MANY_CONVERSATIONS"
-        socket.say("conversation.watch", conversationId=conversations[0])
-        assert socket.frame()["type"] == "conversation.watched"
+            socket.send("conversation.watch", conversationId=conversation_id)
+            socket.receive_until("conversation.watched")
+        socket.send("conversation.watch", conversationId=conversations[20])
+        assert socket.receive()["code"] == "TOO_MANY_CONVERSATIONS"
+        socket.send("conversation.watch", conversationId=conversations[0])
+        assert socket.receive()["type"] == "conversation.watched"
 
 
 def test_turn_is_sent_after_its_end_while_redis_is_down(
@@ -173,4 +173,4 @@ def test_turn_is_sent_after_its_end_while_redis_is_down(
     conversation_id = start_conversation(caller)
     with watch_conversation(isolated, live_team, conversation_id) as socket:
         frames = caller.frames("sent late", conversationId=conversation_id)
-        assert socket.turn()[1:] == as_live_frames(frames, requestId="w")
+        assert socket.receive_turn()[1:] == as_live_frames(frames, requestId="w")

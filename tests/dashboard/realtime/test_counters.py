@@ -16,11 +16,11 @@ def test_counters_are_sent_immediately_and_on_change(caller: Caller, live_team: 
         return {**context, "runningTurns": running, "turnsLastMinute": recent, "credits": credits}
 
     with live_socket(caller.web, live_team.workspace, live_team.bob) as socket:
-        socket.frame()
-        socket.say("counters.watch", requestId="c")
-        first = socket.frame()
+        socket.receive()
+        socket.send("counters.watch", requestId="c")
+        first = socket.receive()
         assert first.pop("xRequestId").startswith("req_")
         assert first == counters(0, 0, 1000, 0)
         caller.post(" ".join(["word"] * 20))
-        assert socket.frame() == counters(1, 1, 1000, 1)
-        assert socket.frame() == counters(0, 1, 999, 0)
+        assert socket.receive() == counters(1, 1, 1000, 1)
+        assert socket.receive() == counters(0, 1, 999, 0)

@@ -11,10 +11,10 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.conversations.models import Turn
 from apps.workspaces.models import Member, Role
-from tests.chat_sockets import paying_caller
+from tests.chat_sockets import make_paying_caller
 from tests.conftest import StartWeb
 from tests.dashboard.realtime.live_socket import live_socket, session_cookie, watch_conversation
-from tests.e2e.database_state import turns, wait_until
+from tests.e2e.database_state import turn_statuses, wait_until
 from tests.factories import Team
 from tests.web_processes import WebProcess
 
@@ -42,7 +42,7 @@ def test_unauthorized_socket_gets_an_error_and_is_closed(
 ) -> None:
     headers, close, code = unauthorized_cases(live_team)[who]
     with live_socket(web, live_team.workspace, headers=headers) as socket:
-        got, reason, frames = socket.closed()
+        got, reason, frames = socket.wait_closed()
     assert (got, reason) == (close, code)
     assert [(frame["type"], frame["code"]) for frame in frames] == [("error", code)]
 
@@ -52,7 +52,7 @@ def test_unknown_workspace_is_not_found(
     web: WebProcess, live_team: Team, workspace_id: str
 ) -> None:
     with live_socket(web, workspace_id, live_team.bob) as socket:
-        assert socket.closed()[:2] == (4404, "WORKSPACE_NOT_FOUND")
+        assert socket.wait_closed()[:2] == (4404, "WORKSPACE_NOT_FOUND")
 
 
 def remove_member(member: Member, browser: Client) -> None:
@@ -93,48 +93,48 @@ def test_socket_is_closed_when_access_ends(
         live_socket(web, live_team.workspace, headers=cookie) as socket,
         live_socket(web, live_team.workspace, live_team.alice) as other,
     ):
-        assert socket.frame() == {"type": "member", "role": "member"}
+        assert socket.receive() == {"type": "member", "role": "member"}
         change(member, browser)
-        assert socket.closed() == (*end, [])
-        other.say("counters.watch")
-        assert other.until("counters")[0] == {"type": "member", "role": "owner"}
+        assert socket.wait_closed() == (*end, [])
+        other.send("counters.watch")
+        assert other.receive_until("counters")[0] == {"type": "member", "role": "owner"}
 
 
 def test_changed_role_is_sent(web: WebProcess, live_team: Team) -> None:
     member = Member.objects.get(workspace=live_team.workspace, user=live_team.bob)
     with live_socket(web, live_team.workspace, live_team.bob) as socket:
-        assert socket.frame()["role"] == "member"
+        assert socket.receive()["role"] == "member"
         Member.objects.filter(id=member.id).update(role=Role.VIEWER)
-        assert socket.frame() == {"type": "member", "role": "viewer"}
+        assert socket.receive() == {"type": "member", "role": "viewer"}
 
 
 def test_membership_is_checked_on_each_command(web: WebProcess, live_team: Team) -> None:
     with live_socket(web, live_team.workspace, live_team.bob) as socket:
-        socket.frame()
+        socket.receive()
         Member.objects.filter(workspace=live_team.workspace, user=live_team.bob).delete()
-        socket.say("counters.watch")
-        close, reason, frames = socket.closed()
+        socket.send("counters.watch")
+        close, reason, frames = socket.wait_closed()
     assert (close, reason) == (4403, "No longer a member")
     assert [frame["type"] for frame in frames] in ([], ["error"])
 
 
 def test_idle_socket_gets_heartbeats(web: WebProcess, live_team: Team) -> None:
     with live_socket(web, live_team.workspace, live_team.bob) as socket:
-        socket.frame()
-        assert json.loads(socket.socket.recv(timeout=10)) == {"type": "heartbeat"}
+        socket.receive()
+        assert json.loads(socket.connection.recv(timeout=10)) == {"type": "heartbeat"}
 
 
 def test_shutdown_does_not_wait_for_open_sockets(own_web: StartWeb, live_team: Team) -> None:
     web = own_web()
-    caller = paying_caller(web, live_team, "sandbox/slow")
+    caller = make_paying_caller(web, live_team, "sandbox/slow")
     with caller.stream(" ".join(["word"] * 20)) as response:
         lines = response.iter_lines()
         assert any('"delta"' in line for line in lines)
         turn = Turn.objects.get(workspace=live_team.workspace)
         with watch_conversation(web, live_team, turn.conversation_id) as socket:
-            socket.until("message.delta")
+            socket.receive_until("message.delta")
             web.terminate()
-            assert socket.closed()[:2] == (1012, "Restarting")
-            assert turns(live_team.workspace) == ["running"]
+            assert socket.wait_closed()[:2] == (1012, "Restarting")
+            assert turn_statuses(live_team.workspace) == ["running"]
         assert [line for line in lines if line][-1] == "data: [DONE]"
-    wait_until(lambda: turns(live_team.workspace) == ["completed"])
+    wait_until(lambda: turn_statuses(live_team.workspace) == ["completed"])

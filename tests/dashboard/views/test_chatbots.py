@@ -24,7 +24,7 @@ from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import table_cells
 from tests.factories import Team, make_chatbot, make_language_model, make_user
-from tests.turns.turn_factory import opened
+from tests.turns.turn_factory import make_running_turn
 
 
 def at(team: Team, *rest: str) -> str:
@@ -137,7 +137,7 @@ def test_deletion_requires_the_name(team: Team, alice: Client, chatbot: Chatbot)
 def test_deleted_chatbot_keeps_its_conversations(
     team: Team, alice: Client, chatbot: Chatbot
 ) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     alice.post(at(team, chatbot.id, "delete"), {"name": "Support"})
     assert alice.get(at(team, chatbot.id)).status_code == 404
     assert Turn.objects.filter(id=turn.id).exists()
@@ -172,9 +172,11 @@ def test_name_is_escaped(team: Team, alice: Client) -> None:
 
 def test_list_shows_recent_turns(team: Team, alice: Client, chatbot: Chatbot) -> None:
     make_chatbot(team.workspace, chatbot.language_model, name="Quiet")
-    opened(chatbot)
-    opened(chatbot)
-    Turn.objects.filter(id=opened(chatbot).id).update(created_at=timezone.now() - timedelta(31))
+    make_running_turn(chatbot)
+    make_running_turn(chatbot)
+    Turn.objects.filter(id=make_running_turn(chatbot).id).update(
+        created_at=timezone.now() - timedelta(31)
+    )
     rows = table_cells(alice.get(at(team)).content.decode())
     assert [(row[0], row[4]) for row in rows] == [("Quiet", "0"), ("Support", "2")]
 
@@ -207,8 +209,8 @@ def test_rate_limit_is_described(requests: int, seconds: int, text: str) -> None
 
 
 def test_rate_limit_preview_shows_usage(team: Team, alice: Client, chatbot: Chatbot) -> None:
-    opened(chatbot)
-    opened(make_chatbot(team.workspace))
+    make_running_turn(chatbot)
+    make_running_turn(make_chatbot(team.workspace))
     typed = {"rate_limit_requests": "5", "rate_limit_window_seconds": "86400"}
     context = alice.get(at(team, chatbot.id, "limit"), typed).context
     assert (context["limit_text"], context["turns_last_day"]) == ("About 5 per day.", 1)

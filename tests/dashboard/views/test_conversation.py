@@ -16,15 +16,17 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, make_running_turn
 
 
 def test_conversation_shows_turns_with_metadata_and_receipt(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    turn = opened(chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7")
+    turn = make_running_turn(
+        chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7"
+    )
     completed(turn, "Hello & <i>you</i>", input_tokens=1200, output_tokens=34)
-    failed(opened(chatbot, conversation_id=turn.conversation_id, text="And?"))
+    failed(make_running_turn(chatbot, conversation_id=turn.conversation_id, text="And?"))
     html = bob.get(url_of(team, turn.conversation_id)).content.decode()
     assert "<script>" not in html.partition("<main")[2]
     text = visible_text(html)
@@ -38,7 +40,7 @@ def test_conversation_shows_turns_with_metadata_and_receipt(
 
 
 def test_turn_fragment_matches_the_page(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    turn = opened(chatbot, text="Hi")
+    turn = make_running_turn(chatbot, text="Hi")
     Turn.objects.filter(id=turn.id).update(text_so_far="So f")
     page = bob.get(url_of(team, turn.conversation_id)).content.decode()
     alone = bob.get(url_of(team, turn.conversation_id, "turns", turn.id)).content.decode()
@@ -51,8 +53,8 @@ def test_turn_fragment_matches_the_page(team: Team, bob: Client, chatbot: Chatbo
 def test_unknown_conversation_and_turn_are_not_found(
     team: Team, bob: Client, chatbot: Chatbot, id: str
 ) -> None:
-    there = opened(chatbot)
-    foreign = opened(make_chatbot(team.other_workspace))
+    there = make_running_turn(chatbot)
+    foreign = make_running_turn(make_chatbot(team.other_workspace))
     for rest in (
         [id],
         [foreign.conversation_id],
@@ -64,7 +66,7 @@ def test_unknown_conversation_and_turn_are_not_found(
 
 
 def test_title_and_note_are_edited(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    turn = opened(chatbot, text="Hello")
+    turn = make_running_turn(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "edit")
     page = bob.post(url, {"title": " Order 4711 ", "note": "Twice.\r\n<b>"}, follow=True)
     assert shown_messages(page) == ["Changes saved."]
@@ -86,7 +88,7 @@ def test_title_and_note_are_edited(team: Team, bob: Client, chatbot: Chatbot) ->
 
 
 def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     completed(turn)
     page = rate(bob, team, turn, rating="down", comment="Too long <b>")
     text = visible_text(page.content.decode())
@@ -105,7 +107,7 @@ def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot:
 
 
 def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     completed(turn)
     question = turn.messages.get(role="user")
     assert rate(bob, team, turn, rating="best").status_code == 422
@@ -116,7 +118,7 @@ def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -
 
 
 def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
-    turn = opened(chatbot, text="Hello")
+    turn = make_running_turn(chatbot, text="Hello")
     url = url_of(team, turn.conversation_id, "delete")
     clients = clients_by_role(team)
     for role, status in (("member", 403), ("viewer", 403), ("outsider", 404)):
@@ -144,7 +146,7 @@ def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
 
 
 def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> None:
-    turn = opened(chatbot)
+    turn = make_running_turn(chatbot)
     completed(turn)
     clients = clients_by_role(team)
     clients["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})

@@ -20,17 +20,17 @@ from tests.dashboard.page_client import (
 )
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.turns.turn_factory import completed, failed, opened
+from tests.turns.turn_factory import completed, failed, make_running_turn
 
 
 def test_list_shows_title_chatbot_source_and_status(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    first = opened(chatbot, text="Where is my order?", metadata={"source": "website"})
+    first = make_running_turn(chatbot, text="Where is my order?", metadata={"source": "website"})
     completed(first)
-    failed(opened(chatbot, conversation_id=first.conversation_id, text="Hello?"))
-    opened(chatbot, text="Second")
-    opened(make_chatbot(team.other_workspace), text="Not yours")
+    failed(make_running_turn(chatbot, conversation_id=first.conversation_id, text="Hello?"))
+    make_running_turn(chatbot, text="Second")
+    make_running_turn(make_chatbot(team.other_workspace), text="Not yours")
     assert table_cells(bob.get(url_of(team)).content.decode()) == [
         ["Second", "Support", "api", "Running", "", "", "just now"],
         ["Where is my order?", "Support", "website", "Failed", "", "", "just now"],
@@ -40,14 +40,14 @@ def test_list_shows_title_chatbot_source_and_status(
 def test_list_is_filtered_by_chatbot_status_and_id(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    done = opened(chatbot, text="done")
+    done = make_running_turn(chatbot, text="done")
     completed(done)
-    broken = opened(chatbot, text="broken")
+    broken = make_running_turn(chatbot, text="broken")
     failed(broken)
-    mended = opened(chatbot, text="mended")
+    mended = make_running_turn(chatbot, text="mended")
     failed(mended)
-    completed(opened(chatbot, conversation_id=mended.conversation_id))
-    opened(make_chatbot(team.workspace), text="other")
+    completed(make_running_turn(chatbot, conversation_id=mended.conversation_id))
+    make_running_turn(make_chatbot(team.workspace), text="other")
     assert listed_titles(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
     assert listed_titles(bob, team, status="completed") == ["mended", "done"]
     assert listed_titles(bob, team, status="failed") == ["broken"]
@@ -61,7 +61,7 @@ def test_list_is_filtered_by_chatbot_status_and_id(
 def test_list_and_conversation_link_to_the_lead(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
     thread = make_scanned_conversation(chatbot, "I am at ana@example.com")
-    completed(opened(chatbot, text="nobody"))
+    completed(make_running_turn(chatbot, text="nobody"))
     assert listed_titles(bob, team, has_lead="yes") == ["I am at ana@example.com"]
     assert listed_titles(bob, team, has_lead="no") == ["nobody"]
     leads = [row[5] for row in table_cells(bob.get(url_of(team)).content.decode())]
@@ -72,7 +72,7 @@ def test_list_and_conversation_link_to_the_lead(team: Team, bob: Client) -> None
 
 
 def test_date_filter_includes_whole_days(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    old, _ = opened(chatbot, text="old"), opened(chatbot, text="new")
+    old, _ = make_running_turn(chatbot, text="old"), make_running_turn(chatbot, text="new")
     today = timezone.now().date()
     yesterday = today - timedelta(days=1)
     past = timezone.now() - timedelta(days=1)
@@ -83,7 +83,7 @@ def test_date_filter_includes_whole_days(team: Team, bob: Client, chatbot: Chatb
 
 
 def test_invalid_filter_is_reported_and_ignored(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    opened(chatbot, text="there")
+    make_running_turn(chatbot, text="there")
     page = bob.get(url_of(team), {"search": "x\0", "status": "?", "since": "9", "cursor": "x"})
     assert page.status_code == 200
     text = visible_text(page.content.decode())
@@ -94,7 +94,7 @@ def test_invalid_filter_is_reported_and_ignored(team: Team, bob: Client, chatbot
 
 def test_pagination_keeps_the_filters(team: Team, bob: Client, chatbot: Chatbot) -> None:
     for number in range(51):
-        completed(opened(chatbot, text=f"number {number}"))
+        completed(make_running_turn(chatbot, text=f"number {number}"))
     page = bob.get(url_of(team), {"status": "completed"})
     older = page.context["page"].next_url
     assert older.startswith("?status=completed&cursor=")
@@ -111,16 +111,16 @@ def test_empty_list_is_explained(team: Team, bob: Client) -> None:
 
 
 def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) -> None:
-    thread = opened(chatbot)
+    thread = make_running_turn(chatbot)
     completed(thread)
 
     def add_conversations(times: int) -> None:
         for _ in range(times):
-            completed(opened(chatbot))
+            completed(make_running_turn(chatbot))
 
     def add_turns(times: int) -> None:
         for _ in range(times):
-            completed(opened(chatbot, conversation_id=thread.conversation_id))
+            completed(make_running_turn(chatbot, conversation_id=thread.conversation_id))
 
     assert count_queries_at_1_and_50_rows(bob, url_of(team), add_conversations) == (11, 11)
     assert count_queries_at_1_and_50_rows(bob, url_of(team, thread.conversation_id), add_turns) == (
@@ -132,9 +132,9 @@ def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) ->
 def test_list_is_searched_and_filtered_by_source_and_rating(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
-    refund = opened(chatbot, text="Where is my refund?", metadata={"source": "website"})
+    refund = make_running_turn(chatbot, text="Where is my refund?", metadata={"source": "website"})
     completed(refund, "On its way")
-    completed(opened(chatbot, text="Another"))
+    completed(make_running_turn(chatbot, text="Another"))
     index_new_messages()
     rate(bob, team, refund, rating="up")
     for filters in (

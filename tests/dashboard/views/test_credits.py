@@ -25,8 +25,8 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot
-from tests.turns.turn_factory import completed, failed, opened
-from tests.web_processes import TLS, WebProcess
+from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 
 def url_of(team: Team) -> str:
@@ -42,7 +42,9 @@ def complete_turn(team: Team, price: int, name: str, **fields: Any) -> Turn:
     model = create_language_model(
         name=f"{name}-{new_id()}", litellm_model="sandbox/echo", credits_per_reply=price
     )
-    turn = opened(make_chatbot(team.workspace, model, name=name), credits=price, **fields)
+    turn = make_running_turn(
+        make_chatbot(team.workspace, model, name=name), credits=price, **fields
+    )
     completed(turn)
     return turn
 
@@ -54,8 +56,8 @@ def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
     dear = complete_turn(team, 30, "Dear", api_key_id=key.id)
-    failed(opened(dear.chatbot, credits=30))
-    opened(dear.chatbot, credits=5)
+    failed(make_running_turn(dear.chatbot, credits=30))
+    make_running_turn(dear.chatbot, credits=5)
     old = complete_turn(team, 7, "Old")
     Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
     grant_credits(team.other_workspace, 1)
@@ -116,7 +118,7 @@ def test_csv_is_complete_and_has_no_formulas(web: WebProcess, live_team: Team) -
     def exported(user: User, **filters: str) -> httpx.Response:
         cookies = login(user).cookies
         header = {"Cookie": f"sessionid={cookies['sessionid'].value}"}
-        return httpx.get(address, params=filters, headers=header, verify=TLS)
+        return httpx.get(address, params=filters, headers=header, verify=SSL_CONTEXT)
 
     answer = exported(live_team.bob)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"

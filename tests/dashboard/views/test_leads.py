@@ -22,7 +22,7 @@ from tests.dashboard.page_client import (
 )
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.web_processes import TLS, WebProcess
+from tests.web_processes import SSL_CONTEXT, WebProcess
 
 
 def listed_names(client: Client, team: Team, **filters: str) -> list[str]:
@@ -147,7 +147,7 @@ def test_csv_has_no_formulas(web: WebProcess, live_team: Team) -> None:
         web.url + page_path(live_team.workspace, "leads.csv"),
         params={"status": "new"},
         headers={"Cookie": f"sessionid={cookie}"},
-        verify=TLS,
+        verify=SSL_CONTEXT,
     )
     [row] = csv.DictReader(StringIO(answer.text, newline=""))
     assert (row["name"], row["email"], row["phone"], row["chatbot"]) == (

@@ -15,7 +15,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from apps.credits.queries import balance_for
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.web_processes import TLS, Frame, WebProcess, parse_frames
+from tests.web_processes import SSL_CONTEXT, Frame, WebProcess, parse_frames
 
 MODEL = "sandbox/echo"
 
@@ -27,7 +27,7 @@ class Playground:
         browser = Client()
         browser.force_login(user)
         self.url = f"{web.url}/w/{team.workspace.slug}/chatbots/{chatbot.id}/playground"
-        self.http = httpx.Client(timeout=30, verify=TLS)
+        self.http = httpx.Client(timeout=30, verify=SSL_CONTEXT)
         self.http.cookies.set("sessionid", browser.cookies["sessionid"].value)
         self.http.cookies.set("csrftoken", "t" * 32)
         self.http.headers["X-CSRFToken"] = "t" * 32

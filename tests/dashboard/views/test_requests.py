@@ -23,7 +23,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.web_processes import Caller, WebProcess, new_caller
+from tests.web_processes import Caller, WebProcess, make_caller
 
 
 def stages_of(html: str) -> dict[str, tuple[str, str]]:
@@ -88,7 +88,7 @@ def test_completed_request_shows_every_stage(web: WebProcess, live_team: Team) -
 
 
 def test_failed_turn_shows_the_model_error(web: WebProcess, live_team: Team) -> None:
-    answer = new_caller(web, live_team.workspace, "sandbox/fail-before").post()
+    answer = make_caller(web, live_team.workspace, "sandbox/fail-before").post()
     stages = stages_of(open_request_page(live_team, answer.headers["X-Request-Id"]))
     state, text = stages["Model"]
     assert (state, text.partition("; MODEL_ERROR")[2]) == ("refused", ": the model failed")
@@ -96,13 +96,13 @@ def test_failed_turn_shows_the_model_error(web: WebProcess, live_team: Team) -> 
 
 
 def rate_limited(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace, rate_limit_requests=1)
+    caller = make_caller(web, team.workspace, rate_limit_requests=1)
     caller.post()
     return caller.post()
 
 
 def no_credits(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace, make_language_model(credits_per_reply=5)).post()
+    return make_caller(web, team.workspace, make_language_model(credits_per_reply=5)).post()
 
 
 def no_scope(web: WebProcess, team: Team) -> httpx.Response:
@@ -121,22 +121,22 @@ def foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
 
 
 def empty_message(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace).post("")
+    return make_caller(web, team.workspace).post("")
 
 
 def unknown_conversation(web: WebProcess, team: Team) -> httpx.Response:
-    return new_caller(web, team.workspace).post(conversationId="c" + "0" * 24)
+    return make_caller(web, team.workspace).post(conversationId="c" + "0" * 24)
 
 
 def idempotency_mismatch(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     caller.headers["Idempotency-Key"] = "order-1234"
     caller.post("One thing")
     return caller.post("Another")
 
 
 def openai_no_messages(web: WebProcess, team: Team) -> httpx.Response:
-    caller = new_caller(web, team.workspace)
+    caller = make_caller(web, team.workspace)
     assert isinstance(caller.chatbot, Chatbot)
     return httpx.post(
         f"{web.url}/api/v1/openai/chat/completions",
@@ -189,7 +189,7 @@ def test_refused_request_shows_stage_and_reason(
 
 
 def test_retry_is_shown_as_retry(web: WebProcess, live_team: Team) -> None:
-    caller = new_caller(web, live_team.workspace)
+    caller = make_caller(web, live_team.workspace)
     caller.headers["Idempotency-Key"] = "order-1234"
     first, second = caller.post(), caller.post()
     stages = stages_of(open_refused_page(live_team, second))
@@ -208,7 +208,7 @@ def test_playground_errors_are_logged(live_team: Team) -> None:
 
 
 def test_request_of_another_workspace_is_not_found(web: WebProcess, live_team: Team) -> None:
-    theirs = new_caller(web, live_team.other_workspace)
+    theirs = make_caller(web, live_team.other_workspace)
     answered, turned_away = theirs.post(), theirs.post("")
     for response in (answered, turned_away):
         html = open_request_page(live_team, response.headers["X-Request-Id"])

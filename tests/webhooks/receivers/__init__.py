@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.node_clients import run_node, without_node
+from tests.node_clients import requires_node, run_node
 from tests.web_processes import ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -108,7 +108,7 @@ def _where(program: str, language: Callable[[Path], Verify]) -> Any:
 
 LANGUAGES = [
     in_python,
-    pytest.param(in_node, marks=[pytest.mark.node, without_node]),
+    pytest.param(in_node, marks=[pytest.mark.node, requires_node]),
     _where("php", in_php),
     _where("ruby", in_ruby),
     _where("go", in_go),

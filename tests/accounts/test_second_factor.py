@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
@@ -36,7 +38,9 @@ def empty_queue(committed: None) -> None:
 
 
 def totp_code(secret: str) -> str:
-    """The authenticator app's current code."""
+    """The authenticator app's current code, at least three seconds before it expires."""
+    if (seconds_left := 30 - time.time() % 30) < 3:
+        time.sleep(seconds_left)
     counter = next(iter(yield_hotp_counters_from_time()))
     return str(format_hotp_value(hotp_value(secret, counter)))
 

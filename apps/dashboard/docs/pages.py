@@ -42,7 +42,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Authentication",
             "API keys, permissions and response format.",
             "reference/api.md",
-            ("The REST API", "Authentication", "Ids"),
+            ("REST API", "Authentication", "Ids"),
         ),
     ),
     "Chat": (
@@ -51,7 +51,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Chat",
             "Send a message and get a response.",
             "reference/api.md",
-            ("Chat", "As JSON", "Credits"),
+            ("Chat", "JSON response", "Credits"),
             has_try_it=True,
         ),
         DocsPage(
@@ -59,7 +59,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Streaming",
             "Stream, resume, stop and look up responses.",
             "reference/api.md",
-            ("As a stream", "A turn, afterwards and elsewhere"),
+            ("Streaming", "Follow, stop and look up a turn"),
         ),
         DocsPage(
             "websocket",
@@ -87,7 +87,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Rate limits",
             "Request limits and when to retry.",
             "reference/api.md",
-            ("Rate limit",),
+            ("Rate limits",),
         ),
         DocsPage(
             "idempotency",
@@ -103,7 +103,6 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Conversations",
             "List, search, rename, rate and delete conversations.",
             "reference/conversations.md",
-            excluded_sections=("How quick the lists are",),
         ),
         DocsPage(
             "reading",
@@ -117,7 +116,6 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Leads",
             "Contact details you send or Parley finds in messages.",
             "reference/leads.md",
-            excluded_sections=("How well it reads", "How quick the lists are"),
         ),
         DocsPage("webhooks", "Webhooks", "Get events on your server.", "reference/webhooks.md"),
     ),

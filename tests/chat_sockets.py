@@ -1,4 +1,4 @@
-"""A WebSocket client for tests, on the `websockets` package."""
+"""A client for the chat WebSocket, built on the `websockets` package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Frame = dict[str, Any]
 
 @dataclass
 class ChatSocket:
-    """One open socket, spoken to in commands and read in frames."""
+    """An open WebSocket that sends commands and receives frames."""
 
     connection: ClientConnection
 
@@ -28,30 +28,30 @@ class ChatSocket:
         self.connection.send(json.dumps({"type": command, **fields}))
 
     def receive(self, seconds: float = 20) -> Frame:
-        """The next frame that is not a heartbeat."""
+        """Receive the next frame that is not a heartbeat."""
         while True:
             frame: Frame = json.loads(self.connection.recv(timeout=seconds))
             if frame["type"] != "heartbeat":
                 return frame
 
     def receive_until(self, *types: str) -> list[Frame]:
-        """The frames up to and with the first of one of these types."""
+        """Receive frames up to and including the first with one of these types."""
         frames = [self.receive()]
         while frames[-1]["type"] not in types:
             frames.append(self.receive())
         return frames
 
     def receive_turn(self) -> list[Frame]:
-        """The frames up to the end of a turn, or an error."""
+        """Receive frames up to the end of a turn or an error."""
         return self.receive_until("message.end", "error")
 
     def start_turn(self, message: str = "Hello", **fields: Any) -> Frame:
-        """Send a message; the frame with which its turn starts."""
+        """Send a message and receive frames up to the first of its turn, which is returned."""
         self.send("chat.send", message=message, **fields)
         return self.receive_until("message.start", "error")[-1]
 
     def wait_closed(self, seconds: float = 20) -> tuple[int | None, str | None, list[Frame]]:
-        """Close code, reason, and the frames that came before."""
+        """Wait until the server closes: close code, reason, and the frames received before."""
         frames = []
         try:
             while True:
@@ -74,7 +74,7 @@ def open_socket(
     subprotocols: list[str] | None = None,
     **options: Any,
 ) -> Iterator[ChatSocket]:
-    """A socket to the caller's chatbot, with the caller's key unless headers are given."""
+    """Open a socket to the caller's chatbot, with the caller's key unless headers are given."""
     with connect(
         chat_url(caller, web),
         additional_headers=caller.all_headers if headers is None else headers,
@@ -88,7 +88,7 @@ def open_socket(
 
 
 def make_paying_caller(web: WebProcess, team: Team, model: str, **fields: Any) -> Caller:
-    """A caller with 1000 credits and a chatbot that takes one for each reply."""
+    """A caller with 1000 credits and a chatbot that charges one per reply."""
     grant_credits(team.workspace, 1000)
     chatbot = make_chatbot(
         team.workspace,

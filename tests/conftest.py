@@ -1,4 +1,4 @@
-"""What all tests share: people, committed rows, and web processes on real sockets."""
+"""Fixtures for all tests: teams, a database with committed rows, and web processes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def django_db_setup(
     django_db_modify_db_settings: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[None]:
-    """The test database, whichever of the fixtures below asks for it first."""
+    """Create the test database, for fixtures that commit and those that roll back."""
     with django_db_blocker.unblock():
-        made = setup_databases(0, False, aliases={"default"})  # type: ignore[arg-type]
+        databases = setup_databases(0, False, aliases={"default"})  # type: ignore[arg-type]
         yield
-        teardown_databases(made, verbosity=0)
+        teardown_databases(databases, verbosity=0)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def team(db: None) -> Team:
 
 @pytest.fixture(scope="session")
 def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Lets tests commit. Rows stay, as in life: a test makes its own workspace and looks there."""
+    """Allow commits. Rows stay in the database, so a test uses a workspace that it created."""
     from apps.infrastructure.postgres.threads import close_thread_pool
 
     with django_db_blocker.unblock():
@@ -52,7 +52,7 @@ def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
 
 @pytest.fixture
 def live_team(committed: None) -> Iterator[Team]:
-    """Alice, Bob and Charlie, committed: other processes see them."""
+    """Alice, Bob and Charlie, committed, so that other processes see them."""
     team = make_team()
     yield team
     delete_webhook_endpoints(team)
@@ -77,7 +77,7 @@ def web(web_pair: tuple[WebProcess, WebProcess]) -> WebProcess:
 
 @pytest.fixture
 def own_web(committed: None, tmp_path: Path) -> Iterator[StartWeb]:
-    """Starts web processes that the test may stop, kill or configure by environment variables."""
+    """Start web processes that the test may stop, kill or configure by environment variables."""
     with ExitStack() as stack:
 
         def start(**environment: Any) -> WebProcess:

@@ -1,4 +1,4 @@
-"""schemathesis over the API's document: a round of it, on a workspace and a key of its own."""
+"""Run schemathesis on the OpenAPI document, with a new workspace and API key each time."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class FuzzRound:
-    """What one round did: schemathesis's report, and what it printed."""
+    """The report and the output of one run of schemathesis."""
 
     report: dict[str, Any]
     output: str
 
     @property
     def cases(self) -> int:
-        """The requests that were made up; checks send more of their own."""
+        """How many requests were generated; checks send more."""
         return int(self.report["test_cases"]["generated"])
 
     @property
     def tested(self) -> tuple[int, int]:
-        """Operations that were tested, and that there are."""
+        """How many operations were tested, and how many there are."""
         operations = self.report["operations"]
         return operations["tested"], operations["total"]
 
     @property
     def scenarios(self) -> int:
-        """The sequences of the stateful phase."""
+        """How many sequences the stateful phase ran."""
         return self._number(r"Scenarios: +(\d+)")
 
     @property
     def links(self) -> int:
-        """How many of the steps from one operation's answer to the next were taken."""
+        """How many OpenAPI links from one operation to the next were followed."""
         return self._number(r"API Links: +(\d+) covered")
 
     @property
     def accepted(self) -> set[str]:
-        """The operations that answered a single request with success."""
+        """The operations that accepted at least one single request."""
         return {
             operation
             for operation, phases in self.report["valid_rates"].items()
@@ -76,7 +76,7 @@ class FuzzRound:
 def run_fuzz_round(
     web: WebProcess, folder: Path, *, phases: str, seconds: int, examples: int, seed: int
 ) -> FuzzRound:
-    """One round, which finds nothing: an AssertionError otherwise, with what it found."""
+    """Run schemathesis once. Raises AssertionError with its findings, if it has any."""
     team = make_team()
     row, key = issue_key(
         workspace=team.workspace,
@@ -87,7 +87,10 @@ def run_fuzz_round(
     report = folder / f"{phases}-{seed}.json"
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/v1/openapi.json"]
     command += ["--header", f"Authorization: Bearer {key}", "--checks", "all"]
-    command += ["--exclude-checks", "ensure_resource_availability"]  # created_is_there calls it
+    command += [
+        "--exclude-checks",
+        "ensure_resource_availability",
+    ]  # created_resource_is_available calls it
     command += ["--phases", phases, "--seed", str(seed), "--continue-on-failure"]
     command += ["--max-time", str(seconds), "--max-examples", str(examples)]
     command += ["--generation-database", "none", "--no-color", "--request-timeout", "30"]
@@ -99,18 +102,18 @@ def run_fuzz_round(
         "PYTHONPATH": str(ROOT),
     }
     with _write_exports():
-        done = subprocess.run(
+        process = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     delete_webhook_endpoints(team)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    print(process.stdout)
+    assert process.returncode == 0, process.stdout + process.stderr
     _assert_key_is_accepted(web, row, key)
-    return FuzzRound(json.loads(report.read_text()), done.stdout)
+    return FuzzRound(json.loads(report.read_text()), process.stdout)
 
 
 def summarize(rounds: Sequence[FuzzRound]) -> str:
-    """The figures of all rounds in a line."""
+    """The figures of all rounds in one line."""
     tested, total = (
         max(figures) for figures in zip(*(each.tested for each in rounds), strict=True)
     )
@@ -124,19 +127,19 @@ def summarize(rounds: Sequence[FuzzRound]) -> str:
 
 
 def _create_rows(workspace: Workspace) -> dict[str, str]:
-    """The ids of one of everything, with credits to talk for."""
+    """Create one row of each kind, and credits; return their ids by parameter name."""
     grant_credits(workspace, 1_000_000)
     ids = {to_camel(name): row for name, row in make_tenant_rows(workspace).ids.items()}
-    return ids | {"model": ids["chatbotId"]}  # what OpenAI's wire calls a chatbot
+    return ids | {"model": ids["chatbotId"]}  # a chatbot, in the OpenAI-compatible API
 
 
 @contextmanager
 def _write_exports() -> Iterator[None]:
-    """Exports are written, as by a worker, which would also call the webhooks' made-up hosts."""
-    ended = threading.Event()
+    """Write exports meanwhile. A Celery worker would also call the webhooks' invented hosts."""
+    stopped = threading.Event()
 
     def write() -> None:
-        while not ended.wait(0.5):
+        while not stopped.wait(0.5):
             write_pending_exports(max_seconds=5)
         connection.close()
 
@@ -145,14 +148,16 @@ def _write_exports() -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        stopped.set()
         writer.join()
 
 
 def _assert_key_is_accepted(web: WebProcess, row: ApiKey, key: str) -> None:
-    """The round neither ended its own key nor used it up: it has seen answers to its end."""
+    """The run neither ended its own key nor used up its requests of the hour."""
     row.refresh_from_db()
     assert row.is_live(timezone.now())
     headers = {"Authorization": f"Bearer {key}"}
-    answer = httpx.get(f"{web.url}/api/v1/credits", headers=headers, verify=SSL_CONTEXT, timeout=30)
-    assert answer.status_code == 200, "The key's requests of an hour are used up: shorter rounds."
+    response = httpx.get(
+        f"{web.url}/api/v1/credits", headers=headers, verify=SSL_CONTEXT, timeout=30
+    )
+    assert response.status_code == 200, "The key's requests per hour are used up: shorten the runs."

@@ -1,4 +1,4 @@
-"""Client libraries of Node's world: the scripts in `tests/node`, run as their users run them."""
+"""Run the scripts in `tests/node`, which use JavaScript client libraries."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent / "node"
 
-absent = shutil.which("node") is None or shutil.which("npm") is None
-requires_node = pytest.mark.skipif(absent, reason="Node and npm are not on this machine")
+node_is_missing = shutil.which("node") is None or shutil.which("npm") is None
+requires_node = pytest.mark.skipif(node_is_missing, reason="Node and npm are not installed")
 
 
-def run_node(script: str, **given: Any) -> Any:
-    """What a script tells when it is given these values."""
+def run_node(script: str, **arguments: Any) -> Any:
+    """Run a script with these arguments as JSON on stdin; return the JSON that it prints."""
     install_packages()
-    done = subprocess.run(
+    completed = subprocess.run(
         ["node", script],
         cwd=FOLDER,
-        input=json.dumps(given),
+        input=json.dumps(arguments),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    return json.loads(completed.stdout)
 
 
 @functools.cache
 def install_packages() -> None:
-    """Install the locked packages unless they are there; test processes wait for one another."""
+    """Install the locked npm packages unless they are; only one test process does it."""
     with (FOLDER / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _versions(FOLDER / "package-lock.json") == _versions(_INSTALLED):
             return
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        completed = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr
 
 
 _INSTALLED = FOLDER / "node_modules" / ".package-lock.json"

@@ -1,5 +1,5 @@
-"""What schemathesis needs to know of the API: values of the document's own formats, what the
-document says in words alone, and which requests would end the run. docs/how-to/fuzz-the-api.md tells why.
+"""Hooks for schemathesis: values of our formats, rules that the document has in prose only, and
+requests that would end the run. docs/how-to/fuzz-the-api.md has the reasons.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from apps.api_kit.openapi import ID_SCHEMA
 Case = schemathesis.Case[Any]
 
 IDS: dict[str, str] = json.loads(os.environ["FUZZ_IDS"])
-"""Rows that are there, by the names that paths and bodies have for their ids."""
+"""Ids of existing rows, by their parameter names in paths and bodies."""
 KEY_ID = os.environ["FUZZ_KEY_ID"]
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_NAMED = ("chatbotId", "conversationId", "model")
+_BODY_IDS = ("chatbotId", "conversationId", "model")
 
 _count = itertools.count()
 _deleted_leads: set[str] = set()
@@ -33,31 +33,30 @@ schemathesis.openapi.format("email", _word.map("{}@example.com".format))
 schemathesis.openapi.format(
     "phone", st.integers(0, 999).map(lambda number: f"+442079460{number:03}")
 )
-
-
 schemathesis.openapi.format("webhook-url", _word.map("https://hooks.example.com/{}".format))
 
 
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: Case) -> bool:
-    """Not what ends the run's own key, nor, while single requests are tried, what takes away the
-    rows that the others are answered with."""
+    """Skip requests that end the run's own key, and single requests that delete shared rows."""
     ids = case.path_parameters or {}
     if ids.get("apiKeyId") == KEY_ID:
         return False
-    return _is_stateful(case) or not (_spoils(case) and set(ids.values()) & set(IDS.values()))
+    return _is_stateful(case) or not (
+        _deletes_or_disables(case) and set(ids.values()) & set(IDS.values())
+    )
 
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: Case, _options: dict[str, Any]) -> None:
-    """What the document says in words, because no schema can."""
+    """Apply rules that the document has in prose, because a schema cannot express them."""
     if _is_valid(case):
-        _vary(case)
-        _tell_from_the_start(case)
+        _set_idempotency_key(case)
+        _remove_resume_position(case)
     if not _is_stateful(case):
-        _name_what_is_there(case)
+        _use_existing_ids(case)
     if isinstance(case.body, dict):
-        _make_possible(case, case.body)
+        _make_body_acceptable(case, case.body)
 
 
 @schemathesis.hook
@@ -70,23 +69,23 @@ def after_call(
 
 
 @schemathesis.check
-def created_is_there(
+def created_resource_is_available(
     context: schemathesis.CheckContext, response: schemathesis.Response, case: Case
 ) -> bool | None:
-    """schemathesis's own check, but a lead has two addresses, and is gone from both."""
+    """schemathesis's own check, except that a deleted lead is missing at both of its paths."""
     if (case.path_parameters or {}).get("leadId") in _deleted_leads:
         return None
     return ensure_resource_availability(context, response, case)
 
 
-def _vary(case: Case) -> None:
-    """Three of four idempotency keys are new ones: what is used twice is mostly a 409."""
+def _set_idempotency_key(case: Case) -> None:
+    """Use a new idempotency key in three of four requests: a reused one mostly gets a 409."""
     number = next(_count)
     if case.headers and "Idempotency-Key" in case.headers and number % 4:
         case.headers["Idempotency-Key"] = f"{KEY_ID}-{number}"
 
 
-def _tell_from_the_start(case: Case) -> None:
+def _remove_resume_position(case: Case) -> None:
     if "ai-sdk" in _protocols(case):
         if case.query:
             case.query.pop("after", None)
@@ -94,35 +93,37 @@ def _tell_from_the_start(case: Case) -> None:
             case.headers.pop("Last-Event-ID", None)
 
 
-def _name_what_is_there(case: Case) -> None:
-    """Three of four made-up ids, which nothing has, become ones that something has."""
+def _use_existing_ids(case: Case) -> None:
+    """Replace three of four invented ids by ids of existing rows."""
     if next(_count) % 4 == 0:
         return
-    if not _spoils(case):
-        case.path_parameters = _known(case.path_parameters or {})
+    if not _deletes_or_disables(case):
+        case.path_parameters = _with_existing_ids(case.path_parameters or {})
     if isinstance(case.body, dict):
-        case.body |= _known({name: case.body[name] for name in _NAMED if name in case.body})
+        case.body |= _with_existing_ids(
+            {name: case.body[name] for name in _BODY_IDS if name in case.body}
+        )
         metadata = case.body.get("metadata")
         if isinstance(metadata, dict):
-            case.body["metadata"] = _known(metadata)
+            case.body["metadata"] = _with_existing_ids(metadata)
 
 
-def _make_possible(case: Case, body: dict[str, Any]) -> None:
+def _make_body_acceptable(case: Case, body: dict[str, Any]) -> None:
     if _is_id(body.get("languageModelId")):
         body["languageModelId"] = IDS["languageModelId"]
     if "metadata" in body:
-        body["metadata"] = _keepable(body["metadata"])
+        body["metadata"] = _storable(body["metadata"])
     if _is_past(body.get("expiresAt")):
         body["expiresAt"] = "2999-01-01T00:00:00Z"
     if isinstance(body.get("messages"), list) and _is_valid(case):
-        _ask(body["messages"][-1])
+        _end_with_user_message(body["messages"][-1])
     if body.get("stream") is False and "ai-sdk" in _protocols(case):
         body["stream"] = True
 
 
-def _ask(message: dict[str, Any]) -> None:
-    """The last of OpenAI's messages is the user's, and has words in it."""
-    message["role"], content = "user", _keepable(message["content"])
+def _end_with_user_message(message: dict[str, Any]) -> None:
+    """Make an OpenAI message the user's, with text: the last one must be."""
+    message["role"], content = "user", _storable(message["content"])
     if isinstance(content, list):
         message["content"] = [*content, {"type": "text", "text": "Hello"}]
     else:
@@ -134,22 +135,22 @@ def _protocols(case: Case) -> list[Any]:
 
 
 def _is_stateful(case: Case) -> bool:
-    """Whether the ids of the case come from answers that went before."""
+    """Whether the ids of the case come from earlier responses."""
     return case.meta is not None and case.meta.phase.name == "stateful"
 
 
 def _is_valid(case: Case) -> bool:
-    """Whether the case is to be accepted. Where a header is the fault, no header may be touched:
-    schemathesis would take the case for a valid one."""
+    """Whether the case should be accepted. Headers of other cases must stay as they are: without
+    the invalid one, the case would be valid."""
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
-def _spoils(case: Case) -> bool:
-    """Whether the case deletes a row, or may switch a chatbot off."""
+def _deletes_or_disables(case: Case) -> bool:
+    """Whether the case deletes a row or may disable a chatbot."""
     return case.method == "DELETE" or case.operation.label == "PATCH /api/v1/chatbots/{chatbotId}"
 
 
-def _known(values: dict[str, Any]) -> dict[str, Any]:
+def _with_existing_ids(values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: IDS[name] if name in IDS and _is_id(value) else value
         for name, value in values.items()
@@ -160,21 +161,21 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(ID_SCHEMA["pattern"], value) is not None
 
 
-def _keepable(value: Any) -> Any:
-    """JSON without the character NUL, which PostgreSQL cannot keep."""
+def _storable(value: Any) -> Any:
+    """JSON without NUL characters, which PostgreSQL cannot store."""
     match value:
         case str():
             return value.replace("\0", "")
         case list():
-            return [_keepable(each) for each in value]
+            return [_storable(item) for item in value]
         case dict():
-            return {_keepable(name): _keepable(each) for name, each in value.items()}
+            return {_storable(name): _storable(item) for name, item in value.items()}
         case _:
             return value
 
 
-def _is_past(moment: object) -> bool:
+def _is_past(timestamp: object) -> bool:
     try:
-        return datetime.fromisoformat(str(moment)) < datetime.now(UTC)
+        return datetime.fromisoformat(str(timestamp)) < datetime.now(UTC)
     except (ValueError, TypeError):
         return False

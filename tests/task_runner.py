@@ -1,4 +1,4 @@
-"""What waits in the job queue, run here and now."""
+"""Run queued Celery tasks in the test's own process."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from config.celery import app
 
 
 def run_queued_tasks(*names: str) -> list[str]:
-    """Take every job from the queue and run those of these names, in order; their names.
+    """Empty the queue, run the tasks with these names in order, and return the names that ran.
 
-    They come as a worker would get them: by name, with arguments that went through JSON.
+    Tasks arrive as a worker would get them: by name, with arguments decoded from JSON.
     """
     app.loader.import_default_modules()
     ran = []

@@ -1,4 +1,4 @@
-"""A Valkey of a test's own, to be stopped and started again."""
+"""A Valkey server that a test may stop and restart."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tests.web_processes import free_port
 
 
 class ValkeyServer:
-    """A server that keeps its address, but nothing in memory, from one start to the next."""
+    """A server that keeps its address, but not its data, when it is restarted."""
 
     def __init__(self, folder: Path) -> None:
         self._port = free_port()
-        self._cache = valkey.ValkeyConfig(folder, password="own")
+        self._config = valkey.ValkeyConfig(folder, password="own")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return self._cache.url(self._port)
+        return self._config.url(self._port)
 
     def start(self) -> None:
-        """Returns when it answers."""
-        service = valkey.service(self._cache, self._port)
+        """Start the server and wait until it responds."""
+        service = valkey.service(self._config, self._port)
         self._process = subprocess.Popen(
             service.program.command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert self._process.stdin is not None
-        with self._process.stdin as settings:
-            settings.write(service.program.stdin)
+        with self._process.stdin as stdin:
+            stdin.write(service.program.stdin)
         for _ in range(200):
             if service.ready():
                 return
@@ -40,7 +40,7 @@ class ValkeyServer:
         raise AssertionError("Valkey did not start")
 
     def stop(self) -> None:
-        """Ends it at once: connections are cut."""
+        """Kill the server; its connections are cut."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -49,6 +49,7 @@ class ValkeyServer:
 
 @contextmanager
 def start_valkey(folder: Path) -> Iterator[ValkeyServer]:
+    """Start a server that is stopped afterwards."""
     server = ValkeyServer(folder)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""Real web processes for tests, and a caller that speaks to them."""
+"""Real web and worker processes for tests, and an HTTP client for the chat endpoint."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.factories import grant_credits, make_api_key, make_chatbot
 
 ROOT = Path(__file__).resolve().parent.parent
 SSL_CONTEXT = ssl.create_default_context()
-"""Made once: httpx makes one a call otherwise, which takes longer than the call."""
+"""Shared: otherwise httpx creates one per request, which takes longer than the request."""
 
 
 @dataclass
 class WebProcess:
-    """One web process: where it listens, what it logs, and the ways to end it."""
+    """A running web process, its port and its log file."""
 
     port: int
     log: Path
@@ -43,12 +43,12 @@ class WebProcess:
         return f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """End it as a crash would, with its server's children: no clean-up runs."""
+        """Kill the process and its children, as a crash would: no clean-up runs."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def terminate(self) -> None:
-        """Ask it to stop, as a deploy does; does not wait."""
+        """Send SIGTERM, as a deploy does, without waiting."""
         self.process.send_signal(signal.SIGTERM)
 
 
@@ -56,10 +56,10 @@ class WebProcess:
 def start_web(
     folder: Path, *, ready_path: str = "readyz", workers: int = 1, **environment: Any
 ) -> Iterator[WebProcess]:
-    """A web server on the test database, ready; stopped afterwards.
+    """Start a web server on the test database, wait until it is ready, and stop it afterwards.
 
-    `workers`: its processes, behind one port. `ready_path`: the address that must answer 200 first; a
-    process without Redis is never ready.
+    `workers`: how many processes share its port. `ready_path`: the path that must respond with 200
+    first; `readyz` never does in a process without Redis.
     """
     port = free_port()
     log = folder / f"web-{port}.log"
@@ -87,7 +87,7 @@ def start_web(
 
 @contextmanager
 def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The job worker with its clock, on the test database; stopped afterwards."""
+    """Start a Celery worker with beat on the test database, and stop it afterwards."""
     with (folder / "worker.log").open("ab") as output:
         process = subprocess.Popen(
             worker_command(folder / "schedule"),
@@ -121,7 +121,7 @@ def _environment(extra: dict[str, Any]) -> dict[str, str]:
 
 
 def _wait_until_ready(web: WebProcess, until: str) -> None:
-    answer = "no answer"
+    reason = "no response"
     for _ in range(200):
         if web.process.poll() is not None:
             raise RuntimeError(f"The web process ended:\n{web.log.read_text()[-3000:]}")
@@ -129,11 +129,11 @@ def _wait_until_ready(web: WebProcess, until: str) -> None:
             response = httpx.get(f"{web.url}/{until}", timeout=5, verify=SSL_CONTEXT)
             if response.status_code == 200:
                 return
-            answer = response.text
+            reason = response.text
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise RuntimeError(f"The web process is not ready: {answer}\n{web.log.read_text()[-3000:]}")
+    raise RuntimeError(f"The web process is not ready: {reason}\n{web.log.read_text()[-3000:]}")
 
 
 def free_port() -> int:
@@ -154,7 +154,7 @@ class Frame:
 
 @dataclass
 class Caller:
-    """An integrator: a key, a chatbot and an HTTP client."""
+    """A client of the chat endpoint: a web process, a chatbot and an API key."""
 
     web: WebProcess
     chatbot: Chatbot | str
@@ -171,11 +171,11 @@ class Caller:
         return {"Authorization": f"Bearer {self.key}", **self.headers}
 
     def at(self, web: WebProcess) -> Self:
-        """The same caller at another web process."""
+        """The same caller, using another web process."""
         return type(self)(web, self.chatbot, self.key, self.headers)
 
     def post(self, message: Any = "Hello there", **fields: Any) -> httpx.Response:
-        """One request, answered whole. Keyword arguments are fields of the body."""
+        """Send a request and read the response. Keyword arguments are fields of the body."""
         body = {"message": message, **fields}
         return httpx.post(
             self.url, json=body, headers=self.all_headers, timeout=30, verify=SSL_CONTEXT
@@ -183,7 +183,7 @@ class Caller:
 
     @contextmanager
     def stream(self, message: str = "Hello there", **fields: Any) -> Iterator[httpx.Response]:
-        """One streamed request, to be read as it comes or left."""
+        """Send a streamed request and yield its unread response."""
         body = {"message": message, "stream": True, **fields}
         with httpx.stream(
             "POST", self.url, json=body, headers=self.all_headers, timeout=30, verify=SSL_CONTEXT
@@ -191,7 +191,7 @@ class Caller:
             yield response
 
     def frames(self, message: str = "Hello there", **fields: Any) -> list[Frame | str]:
-        """A whole stream as frames; the closing `[DONE]` as the text that it is."""
+        """Read a complete stream: its events, and the closing `[DONE]` as a string."""
         with self.stream(message, **fields) as response:
             response.read()
             return parse_frames(response.text)
@@ -205,14 +205,14 @@ def make_caller(
     credits: int = 0,
     **fields: Any,
 ) -> Caller:
-    """A caller with a key and a chatbot of its own; `fields` are the chatbot's."""
+    """A caller with a new API key and a new chatbot that has these `fields`."""
     if credits:
         grant_credits(workspace, credits)
     return Caller(web, make_chatbot(workspace, model, **fields), make_api_key(workspace))
 
 
 def parse_frames(text: str) -> list[Frame | str]:
-    """Server-sent events as written on the wire, heartbeats left out."""
+    """Parse server-sent events, leaving out heartbeats."""
     frames: list[Frame | str] = []
     for block in text.split("\n\n"):
         lines = [line for line in block.split("\n") if line and not line.startswith(":")]

@@ -22,7 +22,7 @@ from apps.workspaces.models import Workspace
 from tests.browser.attacks import ATTACKS
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 ROWS_PER_LIST = 12
 CORPUS = "\n\n".join(ATTACKS)
@@ -48,7 +48,7 @@ def create_rows(team: Team) -> None:
         make_chatbot(team.workspace, model, name=f"bot {number}")
         make_api_key(team.workspace)
         turn = make_running_turn(chatbot, credits=1, text="Hi", metadata={"userId": "x"})
-        completed(turn, "An answer")
+        complete_turn(turn, "An answer")
         make_lead(chatbot, name="x", email=f"lead-{number}@example.com", metadata={"note": "x"})
     make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com.")
 

@@ -13,7 +13,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.chat_sockets import make_paying_caller
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -47,8 +47,8 @@ def test_conversation_is_searched_edited_rated_and_deleted(
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
     turn = make_running_turn(chatbot, text="Where is my refund?", metadata={"source": "website"})
-    completed(turn, "It left our house on Monday.")
-    completed(make_running_turn(chatbot, text="Another question"), "Another answer")
+    complete_turn(turn, "It left our house on Monday.")
+    complete_turn(make_running_turn(chatbot, text="Another question"), "Another answer")
     index_new_messages()
     page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")

@@ -15,7 +15,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.conversations.export_factory import make_export, make_pending_export
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 pytestmark = pytest.mark.browser
 SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
@@ -27,8 +27,8 @@ def test_filtered_list_is_exported_with_progress(
     open_context: OpenContext, live_team: Team, tmp_path: Path, size: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace, name="Support")
-    completed(make_running_turn(chatbot, text="=1+1"), "Two")
-    completed(make_running_turn(make_chatbot(live_team.workspace)))
+    complete_turn(make_running_turn(chatbot, text="=1+1"), "Two")
+    complete_turn(make_running_turn(make_chatbot(live_team.workspace)))
     page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations?chatbot_id={chatbot.id}")
     page.get_by_text("Export", exact=True).click()
@@ -57,7 +57,7 @@ def test_filtered_list_is_exported_with_progress(
 def test_exports_are_accessible(
     open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
-    completed(make_running_turn(make_chatbot(live_team.workspace)))
+    complete_turn(make_running_turn(make_chatbot(live_team.workspace)))
     make_export(live_team.workspace, "csv")
     failed = make_export(live_team.workspace)
     Export.objects.filter(pk=failed.pk).update(

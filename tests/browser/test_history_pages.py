@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -73,7 +73,7 @@ def test_sidebar_counts_active_responses(
     live = page.locator(".sidebar .live")
     turn = make_running_turn(make_chatbot(live_team.workspace))
     expect(live).to_contain_text("1", timeout=12_000)
-    completed(turn)
+    complete_turn(turn)
     expect(live).not_to_contain_text("1", timeout=12_000)
 
 

@@ -29,7 +29,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 }}"
@@ -48,7 +48,7 @@ def active_team(live_team: Team) -> Team:
         lead_capture="detect",
     )
     for number in range(3):
-        completed(make_running_turn(chatbot, credits=1, text=f"Question {number}"), "An answer")
+        complete_turn(make_running_turn(chatbot, credits=1, text=f"Question {number}"), "An answer")
     turn = make_running_turn(
         chatbot,
         credits=1,
@@ -61,7 +61,7 @@ def active_team(live_team: Team) -> Team:
         executor.submit(
             log_refused_request, live_team.workspace.id, rate_limited_request(chatbot.id)
         ).result()
-    failed(turn, ATTACK)
+    fail_turn(turn, ATTACK)
     conversation = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
     edit_conversation(**conversation, title=ATTACK, note=ATTACK, actor=user_actor(live_team.bob))
     rate_answer(

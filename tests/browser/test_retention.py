@@ -14,7 +14,7 @@ from apps.privacy.end_user_erasure import erase_end_users
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import OpenContext
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 pytestmark = pytest.mark.browser
 SCREENSHOT_DIR = os.environ.get("SCREENSHOTS")
@@ -28,7 +28,9 @@ USER_ID = "<img src=x onerror=alert(1)>"
 def test_retention_and_end_user_erasure(
     open_context: OpenContext, live_team: Team, size: str, scheme: str
 ) -> None:
-    completed(make_running_turn(make_chatbot(live_team.workspace), metadata={"userId": USER_ID}))
+    complete_turn(
+        make_running_turn(make_chatbot(live_team.workspace), metadata={"userId": USER_ID})
+    )
     page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/settings")
     page.get_by_label("Delete conversations after").fill("90")

@@ -40,7 +40,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -88,7 +88,7 @@ def create_attack_rows(team: Team) -> None:
     turn = make_running_turn(
         chatbot, credits=1, text=ALL_ATTACKS, metadata={"who": ALL_ATTACKS, ALL_ATTACKS: "x"}
     )
-    completed(turn, ALL_ATTACKS)
+    complete_turn(turn, ALL_ATTACKS)
     failed = make_running_turn(chatbot, text=ALL_ATTACKS, idempotency_key=attacks_up_to(255))
     Turn.objects.filter(pk=failed.pk).update(text_so_far=ALL_ATTACKS, model_name=attacks_up_to(120))
     record(

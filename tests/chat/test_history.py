@@ -12,7 +12,7 @@ import pytest
 from apps.chatbots.models import LanguageModel
 from tests.factories import Team, make_language_model
 from tests.llm.fake_provider import FakeProvider, json_script, serve, streamed_answer
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 from tests.web_processes import WebProcess, make_caller
 
 
@@ -132,12 +132,14 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
     )
     assert not isinstance(caller.chatbot, str)
     turn = make_running_turn(caller.chatbot, text="old " * 200)
-    completed(turn, "old answer")
-    completed(
+    complete_turn(turn, "old answer")
+    complete_turn(
         make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="new"),
         "new answer",
     )
-    failed(make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="broken"))
+    fail_turn(
+        make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="broken")
+    )
     caller.post("Hello", conversationId=turn.conversation_id)
     assert shown(upstream) == [
         ("system", "Be kind."),

@@ -10,7 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 CHANGES: dict[str, Any] = {
     "name": "Sales",
@@ -147,7 +147,7 @@ def test_deleted_chatbot_is_not_found(api: Api, team: Team) -> None:
     ]
     assert {answer["code"] for answer in answers} == {"CHATBOT_NOT_FOUND"}
     assert api("GET", "/chatbots")["chatbots"] == []
-    completed(turn, "still answered")
+    complete_turn(turn, "still answered")
     messages = api("GET", f"/conversations/{turn.conversation_id}/messages")["messages"]
     assert [message["text"] for message in messages] == ["Hello", "still answered"]
     assert audited_actions(chatbot.id)[1:] == [("chatbot.deleted", "api_key", {})]

@@ -13,7 +13,7 @@ from apps.chatbots.services import save_language_model
 from apps.conversations.models import Turn
 from apps.credits.prices import Price
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model, make_user
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def price_changes(model: LanguageModel) -> list[tuple[str, Price | None, Price]]:
@@ -46,7 +46,7 @@ def test_turn_keeps_the_price_of_its_start(team: Team) -> None:
     turn = make_running_turn(make_chatbot(team.workspace, model), credits=2)
     model.credits_per_reply = 5
     save_language_model(model=model)
-    assert completed(turn).charged == 2
+    assert complete_turn(turn).charged == 2
     model.credits_per_reply = 9
     save_language_model(model=model)
     assert Turn.objects.get(pk=turn.pk).price == Price(2)

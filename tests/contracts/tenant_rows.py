@@ -15,7 +15,7 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
 from tests.conversations.export_factory import make_export
 from tests.factories import make_chatbot, make_language_model, make_webhook_endpoint
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 SHARED_IDS = {"language_model_id"}
 """Names of what belongs to no workspace, and so cannot be another's."""
@@ -41,7 +41,7 @@ def make_tenant_rows(workspace: Workspace) -> TenantRows:
     """One of everything."""
     chatbot = make_chatbot(workspace, rate_limit_requests=10_000)
     turn = make_running_turn(chatbot)
-    completed(turn)
+    complete_turn(turn)
     lead, _ = create_lead(
         workspace_id=workspace.id,
         chatbot_id=chatbot.id,

@@ -61,7 +61,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 OURS = sorted(
     (model for model in apps.get_models() if model.__module__.startswith("apps.")),
@@ -130,7 +130,7 @@ def make_rows() -> tuple[Team, str]:
     )
     chatbot = make_chatbot(team.workspace)
     fields = {"text": USERS_TEXT, "metadata": {"who": USERS_TEXT}, "api_key_id": key.id}
-    completed(make_running_turn(chatbot, credits=1, **fields), ANSWER)
+    complete_turn(make_running_turn(chatbot, credits=1, **fields), ANSWER)
     Turn.objects.filter(pk=make_running_turn(chatbot, **fields).pk).update(text_so_far=UNFINISHED)
     make_export(team.workspace)
     now = timezone.now()

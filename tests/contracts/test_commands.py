@@ -22,7 +22,7 @@ from apps.credits.queries import Balance, balance_for
 from apps.credits.services import hold
 from apps.workspaces.models import Member, Workspace
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn
 
 TABLES = [
     User,
@@ -171,14 +171,14 @@ def test_sweep_turns_prints_the_turns_it_ended(team: Team) -> None:
     told("sweep_turns")
     grant_credits(team.workspace, 5)
     turn = make_running_turn(make_chatbot(team.workspace), credits=2)
-    silence(turn)
+    expire_heartbeat(turn)
     assert told("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
     assert balance_for(team.workspace.id) == Balance(5, 0)
 
 
 def test_erase_user_prints_what_it_erased(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    completed(make_running_turn(chatbot, metadata={"userId": "u-1"}))
+    complete_turn(make_running_turn(chatbot, metadata={"userId": "u-1"}))
     assert told("erase_user", team.workspace.slug, "u-1") == {
         "workspace": team.workspace.slug,
         "done": True,

@@ -34,7 +34,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.fault_injection import reject_inserts
-from tests.turns.turn_factory import make_running_turn, silence
+from tests.turns.turn_factory import expire_heartbeat, make_running_turn
 from tests.web_processes import Caller, WebProcess, make_caller
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
@@ -180,7 +180,7 @@ def abandoned(web: WebProcess, team: Team) -> httpx.Response:
     assert not isinstance(caller.chatbot, str)
     digest = ParsedRequest("Hello").digest(caller.chatbot.id)
     turn = make_running_turn(caller.chatbot, idempotency_key="one", request_digest=digest)
-    silence(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     caller.headers["Idempotency-Key"] = "one"
     return caller.post("Hello")

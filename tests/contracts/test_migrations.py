@@ -22,7 +22,7 @@ from apps.chatbots.models import LanguageModel
 from apps.credits.models import Account, Plan
 from tests.contracts.schema_description import describe_schema, describe_seed_rows
 from tests.factories import Team, grant_credits, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 INITIAL = {
     "accounts": "0002_seed_staff_groups",
@@ -92,7 +92,7 @@ def our_migrations() -> list[tuple[str, str]]:
 
 def test_each_migration_can_be_reversed_and_applied_again(team: Team) -> None:
     grant_credits(team.workspace, 10)
-    completed(make_running_turn(make_chatbot(team.workspace), credits=1), "Hi")
+    complete_turn(make_running_turn(make_chatbot(team.workspace), credits=1), "Hi")
     applied = our_migrations()
     levels = [describe()]
     for number in reversed(range(len(applied))):

@@ -53,7 +53,7 @@ from tests.factories import (
     make_webhook_endpoint,
 )
 from tests.leads.lead_factory import make_lead
-from tests.turns.turn_factory import completed, make_running_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn
 from tests.webhook_receiver import Receiver
 
 MANY = 12
@@ -76,7 +76,7 @@ def silent_turns(team: Team) -> Seen:
     make_webhook_endpoint(team.workspace, "turn.failed")
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
-        silence(make_running_turn(chatbot, credits=5))
+        expire_heartbeat(make_running_turn(chatbot, credits=5))
     return lambda: (balance_for(team.workspace.id), told(team.workspace, "turn.failed")), (
         Balance(100, 0),
         MANY,
@@ -223,7 +223,7 @@ def exports_that_were_asked_for(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     said = [f"Hello {number}" for number in range(MANY)]
     for text in said:
-        completed(make_running_turn(chatbot, text=text))
+        complete_turn(make_running_turn(chatbot, text=text))
     exports = [make_pending_export(team.workspace) for _ in range(3)]
 
     def seen() -> list[list[int]]:
@@ -255,7 +255,7 @@ def messages_that_nobody_has_read(team: Team) -> Seen:
         pass
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
-        completed(make_running_turn(chatbot))
+        complete_turn(make_running_turn(chatbot))
     passages = Passage.objects.filter(workspace=team.workspace)
     return passages.count, 2 * MANY
 
@@ -264,7 +264,7 @@ def conversations_that_somebody_hid(team: Team) -> Seen:
     """As where a process died between hiding them and erasing what was said."""
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
-        completed(make_running_turn(chatbot))
+        complete_turn(make_running_turn(chatbot))
     hidden = Conversation.objects.filter(workspace=team.workspace)
     hidden.update(deleted_at=timezone.now())
     messages = Message.objects.filter(workspace=team.workspace)
@@ -274,7 +274,7 @@ def conversations_that_somebody_hid(team: Team) -> Seen:
 def conversations_that_are_old(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     for _ in range(MANY):
-        completed(make_running_turn(chatbot))
+        complete_turn(make_running_turn(chatbot))
         make_lead(chatbot, email=f"{new_id()}@example.com")
     old = timezone.now() - timedelta(days=10)
     Conversation.objects.filter(workspace=team.workspace).update(last_message_at=old)
@@ -295,7 +295,7 @@ def conversations_that_are_old(team: Team) -> Seen:
 def end_users_to_forget(team: Team) -> Seen:
     chatbot = make_chatbot(team.workspace)
     for number in range(MANY):
-        completed(make_running_turn(chatbot, metadata={"userId": f"u-{number}"}))
+        complete_turn(make_running_turn(chatbot, metadata={"userId": f"u-{number}"}))
         request_erasure(workspace=team.workspace, user_id=f"u-{number}", actor=SYSTEM)
 
     def seen() -> tuple[int, int, int]:

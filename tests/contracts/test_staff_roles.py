@@ -1,4 +1,4 @@
-"""What each group of the staff can do in the admin, held to the tables in docs/reference/staff-roles.md.
+"""Each staff group can do in the admin what docs/reference/staff-roles.md says, and no more.
 
 The walk finds pages and actions by itself: one that is new, and not in the tables, fails.
 """

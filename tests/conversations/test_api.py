@@ -16,7 +16,7 @@ from apps.conversations.models import Conversation, Message, Turn
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def chatbot(team: Team) -> Chatbot:
 
 def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
     turn = make_running_turn(chatbot, text=text, **fields)
-    completed(turn, answer)
+    complete_turn(turn, answer)
     return turn
 
 
@@ -80,10 +80,10 @@ def test_list_filters(api: Api, team: Team, chatbot: Chatbot) -> None:
     capturing = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
     make_scanned_conversation(capturing, "I am at ana@example.com")
     broken = make_running_turn(chatbot, text="broken", metadata={"source": "website"})
-    failed(broken)
+    fail_turn(broken)
     retried = make_running_turn(chatbot, text="retried")
-    failed(retried)
-    completed(make_running_turn(chatbot, conversation_id=retried.conversation_id))
+    fail_turn(retried)
+    complete_turn(make_running_turn(chatbot, conversation_id=retried.conversation_id))
     make_running_turn(chatbot, text="running")
     done = make_turn(chatbot, "done")
     assert list_previews(api, f"?chatbotId={capturing.id}") == ["I am at ana@example.com"]
@@ -106,8 +106,8 @@ def test_list_filters(api: Api, team: Team, chatbot: Chatbot) -> None:
 def test_failed_filter_keeps_order_over_pages(api: Api, chatbot: Chatbot) -> None:
     for number in range(3):
         thread = make_running_turn(chatbot, text=f"number {number}")
-        failed(thread)
-        failed(make_running_turn(chatbot, conversation_id=thread.conversation_id))
+        fail_turn(thread)
+        fail_turn(make_running_turn(chatbot, conversation_id=thread.conversation_id))
     first = api("GET", "/conversations?status=failed&limit=2")
     assert [each["preview"] for each in first["conversations"]] == ["number 2", "number 1"]
     assert list_previews(api, f"?status=failed&limit=2&cursor={first['nextCursor']}") == [
@@ -252,7 +252,7 @@ def test_conversation_with_running_turn_cannot_be_deleted(api: Api, chatbot: Cha
     turn = make_running_turn(chatbot)
     response = api.send("DELETE", f"/conversations/{turn.conversation_id}")
     assert (response.status_code, response.json()["code"]) == (409, "CONVERSATION_BUSY")
-    completed(turn)
+    complete_turn(turn)
     assert api("DELETE", f"/conversations/{turn.conversation_id}")["deleted"] is True
 
 

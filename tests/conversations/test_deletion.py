@@ -26,7 +26,7 @@ from tests.factories import (
 )
 from tests.leads.lead_factory import make_scanned_conversation
 from tests.privacy.test_workspace_deletion import tables_containing
-from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
+from tests.turns.turn_factory import complete_turn, make_running_turn, new_turn, open_turn_blocking
 
 SECRET = "Zanzibar"
 
@@ -42,7 +42,7 @@ def make_turn_with_secret(chatbot: Chatbot) -> Turn:
     """A completed turn with the secret in every text of its conversation."""
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
     turn = make_running_turn(chatbot, credits=1, **fields)
-    completed(turn, SECRET)
+    complete_turn(turn, SECRET)
     ids = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
     edit_conversation(**ids, title=SECRET, note=SECRET, actor=SYSTEM)
     rate_answer(
@@ -64,7 +64,7 @@ def delete(turn: Turn) -> None:
 def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     turn, other = make_turn_with_secret(chatbot), make_running_turn(chatbot, text="Other")
-    completed(other, "Answer")
+    complete_turn(other, "Answer")
     delivery = Delivery.objects.get(endpoint=endpoint, event__data__messageId=turn.message_id)
     Delivery.objects.filter(id=delivery.id).update(response_body=SECRET)
     before = Turn.objects.filter(id=turn.id).values().get()
@@ -92,7 +92,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) ->
 def test_pending_event_is_delivered_without_text(team: Team, chatbot: Chatbot) -> None:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     turn, other = make_turn_with_secret(chatbot), make_running_turn(chatbot)
-    completed(other, "Kept")
+    complete_turn(other, "Kept")
     delete(turn)
     events = Event.objects.filter(workspace=team.workspace, type="message.completed").order_by("id")
     assert [event.data["response"] for event in events] == ["", "Kept"]
@@ -120,7 +120,7 @@ def test_running_turn_prevents_deletion(chatbot: Chatbot) -> None:
         delete(turn)
     unchanged = Conversation.objects.get(id=turn.conversation_id)
     assert (unchanged.deleted_at, unchanged.title, unchanged.messages.count()) == (None, SECRET, 3)
-    completed(running)
+    complete_turn(running)
     delete(turn)
     with pytest.raises(ConversationNotFound):
         delete(turn)

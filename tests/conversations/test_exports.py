@@ -33,12 +33,12 @@ from apps.conversations.models import Conversation
 from apps.conversations.models.export import Export, ExportPart
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 def make_conversation(chatbot: Chatbot, text: str = "Hello", answer: str = "Hi") -> Conversation:
     turn = make_running_turn(chatbot, text=text, metadata={"userId": "a person"})
-    completed(turn, answer)
+    complete_turn(turn, answer)
     return turn.conversation
 
 
@@ -59,7 +59,9 @@ def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) ->
     chatbot = make_chatbot(team.workspace, name="Support")
     first = make_conversation(chatbot, "One", "Eins")
     second = make_conversation(chatbot, "Two", "Zwei")
-    completed(make_running_turn(chatbot, conversation_id=first.id, text="Three"), "Drei\nund mehr")
+    complete_turn(
+        make_running_turn(chatbot, conversation_id=first.id, text="Three"), "Drei\nund mehr"
+    )
     make_conversation(make_chatbot(team.other_workspace), "Of others")
     export = make_export(team.workspace, file_format)
     rows = parse_file(export)
@@ -129,9 +131,9 @@ def test_export_filters_by_chatbot_and_time(team: Team) -> None:
 def test_export_filters_match_those_of_the_list(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     make_conversation(chatbot, "fine", "")
-    failed(make_running_turn(chatbot, text="broken"))
+    fail_turn(make_running_turn(chatbot, text="broken"))
     shop = make_running_turn(chatbot, text="from the shop", metadata={"source": "shop"})
-    completed(shop, "")
+    complete_turn(shop, "")
 
     def exported(**filters: Any) -> list[str]:
         return message_texts(make_export(team.workspace, filters=ExportFilters(**filters)))
@@ -148,7 +150,7 @@ def test_later_messages_are_not_exported(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     conversation = make_conversation(chatbot, "before", "")
     export = make_pending_export(team.workspace)
-    completed(make_running_turn(chatbot, conversation_id=conversation.id, text="after"))
+    complete_turn(make_running_turn(chatbot, conversation_id=conversation.id, text="after"))
     make_conversation(chatbot, "new")
     write_pending_exports(max_seconds=60)
     assert message_texts(export) == ["before"]
@@ -168,7 +170,7 @@ def test_parts_have_no_gaps_or_repeats(team: Team) -> None:
         conversation = make_conversation(chatbot, f"{number}", "yes")
         expected += [f"{number}", "yes"]
         for more in range(number % 4):
-            completed(
+            complete_turn(
                 make_running_turn(
                     chatbot, conversation_id=conversation.id, text=f"{number}.{more}"
                 ),

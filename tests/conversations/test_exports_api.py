@@ -14,7 +14,7 @@ from apps.core.ids import new_id
 from tests.api_kit.rest_client import Api
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.factories import Team, make_api_key, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
 PATH = "/conversation-exports"
@@ -27,7 +27,7 @@ def api(team: Team) -> Api:
 
 def test_export_is_created_with_progress(api: Api, team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
-    completed(make_running_turn(chatbot))
+    complete_turn(make_running_turn(chatbot))
     since = timezone.now() - timedelta(days=1)
     body = {"format": "csv", "chatbotId": chatbot.id, "from": since.isoformat(), "hasLead": False}
     made = api("POST", PATH, body, status=202)
@@ -119,7 +119,7 @@ def test_completed_file_is_downloaded(
     web: WebProcess, live_team: Team, file_format: str, content_type: str
 ) -> None:
     chatbot = make_chatbot(live_team.workspace)
-    completed(make_running_turn(chatbot, text="Grüße"), "Hi")
+    complete_turn(make_running_turn(chatbot, text="Grüße"), "Hi")
     export = make_export(live_team.workspace, file_format)
     answer = httpx.get(
         f"{web.url}/api/v1{PATH}/{export.id}/download",

@@ -18,7 +18,7 @@ from apps.conversations.queries import (
 from apps.core.errors import ValidationFailed
 from apps.core.ids import NIL_ID, new_id
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn, three_exchanges
+from tests.turns.turn_factory import complete_turn, make_running_turn, make_three_exchanges
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def chatbot(team: Team) -> Chatbot:
 
 @pytest.fixture
 def conversation(chatbot: Chatbot) -> Conversation:
-    return three_exchanges(chatbot)
+    return make_three_exchanges(chatbot)
 
 
 def texts(messages: list[Message]) -> list[str]:
@@ -119,5 +119,5 @@ def test_user_message_precedes_answer(conversation: Conversation) -> None:
 def test_answer_is_empty_until_the_turn_settles(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, text="ask")
     assert get_answer_text(turn) == ""
-    completed(turn, "say")
+    complete_turn(turn, "say")
     assert get_answer_text(turn) == "say"

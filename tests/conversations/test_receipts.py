@@ -14,7 +14,7 @@ from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import make_running_turn, silence
+from tests.turns.turn_factory import expire_heartbeat, make_running_turn
 
 UNKNOWN = {"inputTokens": None, "outputTokens": None}
 
@@ -34,7 +34,7 @@ def fail(turn: Turn) -> None:
 
 
 def abandon(turn: Turn) -> None:
-    silence(turn)
+    expire_heartbeat(turn)
     assert turn.id in sweep_turns()
 
 

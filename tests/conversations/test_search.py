@@ -22,7 +22,7 @@ from apps.conversations.search import (
 )
 from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def chatbot(team: Team) -> Chatbot:
 
 def make_turn(chatbot: Chatbot, text: str, answer: str = "Hi", **fields: Any) -> Turn:
     turn = make_running_turn(chatbot, text=text, **fields)
-    completed(turn, answer)
+    complete_turn(turn, answer)
     return turn
 
 
@@ -123,7 +123,7 @@ def test_answer_of_long_turn_is_indexed_after_later_ones(chatbot: Chatbot) -> No
     make_turn(chatbot, "later")
     assert index_new_messages() == 3
     assert SearchProgress.objects.get().read_to < past
-    completed(long, "At last")
+    complete_turn(long, "At last")
     assert index_new_messages() == 1
     assert search(chatbot, "last") == {long.conversation_id}
     assert SearchProgress.objects.get().read_to > past

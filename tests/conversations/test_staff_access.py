@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.audit.queries import entries_for
 from apps.conversations.models import Conversation
 from tests.factories import Team, grant_credits, make_chatbot, make_user
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 QUESTION, ANSWER = "What <b>I</b> said", "<script>answer()</script>"
 
@@ -23,7 +23,7 @@ def conversation(team: Team) -> Conversation:
     turn = make_running_turn(
         make_chatbot(team.workspace), credits=1, text=QUESTION, metadata={"userId": "u-7"}
     )
-    completed(turn, ANSWER)
+    complete_turn(turn, ANSWER)
     return Conversation.objects.get(workspace=team.workspace)
 
 

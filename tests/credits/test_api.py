@@ -12,7 +12,7 @@ from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.services import adjust, grant
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_ledger_lists_entries_newest_first(api: Api, team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=10, reason="Welcome")
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = make_running_turn(chatbot, credits=5)
-    completed(turn)
+    complete_turn(turn)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="fixed")
     grant_credits(team.other_workspace, 5)
     first = api("GET", "/credits/ledger", limit=2)

@@ -30,7 +30,7 @@ from tests.factories import (
     make_workspace,
 )
 from tests.leads.lead_factory import make_lead
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.workspaces.members import actor_for, add_new_member
 
 QUESTION, ANSWER = "Where is my order? " * 8, "On its way. " * 20
@@ -44,7 +44,7 @@ def add_rows(team: Team, rows: int) -> None:
         number = new_id()
         make_api_key(team.workspace)
         make_chatbot(team.workspace, chatbot.language_model, name=f"Support in language {number}")
-        completed(make_running_turn(chatbot, credits=1, text=QUESTION), ANSWER)
+        complete_turn(make_running_turn(chatbot, credits=1, text=QUESTION), ANSWER)
         make_lead(chatbot, name=f"Ana Lima {number}", email=f"ana-{number}@example.com")
 
 
@@ -53,9 +53,9 @@ def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> 
     add_rows(team, rows)
     turn = Turn.objects.get(id=values["turn_id"])
     if turn.status == "running":
-        completed(turn)
+        complete_turn(turn)
     for _ in range(rows):
-        completed(
+        complete_turn(
             make_running_turn(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION),
             ANSWER,
         )

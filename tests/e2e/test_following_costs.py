@@ -54,7 +54,7 @@ def test_stream_that_nobody_follows_costs_redis_one_call(web: WebProcess, live_t
 def test_following_and_stopping_elsewhere_without_redis_is_unavailable(
     own_web: StartWeb, web: WebProcess, live_team: Team
 ) -> None:
-    alone = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    alone = own_web(ready_path="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     caller = make_caller(web, live_team.workspace, "sandbox/long")
     with caller.stream() as response:
         lines = response.iter_lines()

@@ -15,7 +15,7 @@ from apps.conversations.models import Turn
 from apps.credits.models import Account
 from tests.e2e.database_state import credit_state, turn_statuses, wait_until
 from tests.factories import Team, grant_credits, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 class Beside:
@@ -71,7 +71,10 @@ def another(running: Turn) -> Turn:
 
 
 def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, running: Turn) -> None:
-    with in_order(live_team, lambda: another(running), lambda: completed(running)) as (open_, end):
+    with in_order(live_team, lambda: another(running), lambda: complete_turn(running)) as (
+        open_,
+        end,
+    ):
         assert isinstance(open_.exception(timeout=20), ConversationBusy)
         assert end.result(timeout=20).charged == 0
     assert turn_statuses(live_team.workspace) == ["completed"]
@@ -79,7 +82,10 @@ def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, runn
 
 
 def test_turn_that_opens_while_another_settles_waits_for_it(live_team: Team, running: Turn) -> None:
-    with in_order(live_team, lambda: completed(running), lambda: another(running)) as (end, open_):
+    with in_order(live_team, lambda: complete_turn(running), lambda: another(running)) as (
+        end,
+        open_,
+    ):
         assert end.result(timeout=20).charged == 0
         assert open_.result(timeout=20).status == "running"
     assert turn_statuses(live_team.workspace) == ["completed", "running"]

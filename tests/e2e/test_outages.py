@@ -17,7 +17,7 @@ from tests.web_processes import SSL_CONTEXT, free_port, make_caller
 
 
 def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
-    web = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    web = own_web(ready_path="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     model = make_language_model(credits_per_reply=1)
     caller = make_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
     make_webhook_endpoint(live_team.workspace, "message.completed")

@@ -15,7 +15,7 @@ from tests.chat_sockets import make_paying_caller, open_socket
 from tests.conftest import StartWeb
 from tests.e2e.database_state import post_concurrently, turn_statuses, wait_until
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import make_running_turn, silence
+from tests.turns.turn_factory import expire_heartbeat, make_running_turn
 from tests.valkey_server import ValkeyServer, start_valkey
 from tests.web_processes import SSL_CONTEXT, WebProcess, start_worker
 
@@ -51,7 +51,7 @@ def test_everything_works_again_when_redis_is_back(
         assert [(r.status_code, r.json()["code"]) for r in refused] == [UNAVAILABLE] * 2
         assert [int(r.headers["Retry-After"]) for r in refused] == [5, 5]
         assert (told["code"], told["retryAfter"]) == ("SERVICE_UNAVAILABLE", 5)
-        late = own_web(until="healthz", REDIS_URL=redis.url)
+        late = own_web(ready_path="healthz", REDIS_URL=redis.url)
         assert [frame["id"] for frame in opener.receive_turn()] == list(range(2, 203))
 
         redis.start()
@@ -89,6 +89,6 @@ def test_swept_turns_and_jobs_go_on_when_redis_is_back(
     with start_worker(tmp_path, REDIS_URL=redis.url):
         wait_until(lambda: " ready." in (tmp_path / "worker.log").read_text())
         redis.stop()
-        silence(make_running_turn(make_chatbot(live_team.workspace)))
+        expire_heartbeat(make_running_turn(make_chatbot(live_team.workspace)))
         redis.start()
         wait_until(lambda: turn_statuses(live_team.workspace) == ["abandoned"], seconds=60)

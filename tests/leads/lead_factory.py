@@ -13,7 +13,7 @@ from apps.leads.models import Lead
 from apps.leads.services import create_lead
 from apps.webhooks.models import Event
 from apps.workspaces.models import Workspace
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def make_lead(chatbot: Chatbot, **fields: Any) -> Lead:
@@ -32,7 +32,7 @@ def make_turn(chatbot: Chatbot, text: str, conversation: Conversation | None = N
     turn = make_running_turn(
         chatbot, text=text, conversation_id=conversation.id if conversation else None
     )
-    completed(turn)
+    complete_turn(turn)
     return turn
 
 

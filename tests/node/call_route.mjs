@@ -1,9 +1,9 @@
-// The server route of docs/reference/clients.md, called as a framework calls it.
+// Call the server route of docs/reference/clients.md as a framework would.
 // {module, environment, body} → {status, header, text}
 
-import { given, tell } from './args.mjs';
+import { readArguments, writeResult } from './stdio.mjs';
 
-const { module, environment, body } = await given();
+const { module, environment, body } = await readArguments();
 Object.assign(process.env, environment);
 const { POST } = await import(module);
 const request = new Request('http://page.example/api/chat', {
@@ -11,7 +11,7 @@ const request = new Request('http://page.example/api/chat', {
   body: JSON.stringify(body),
 });
 const response = await POST(request);
-tell({
+writeResult({
   status: response.status,
   header: response.headers.get('x-vercel-ai-ui-message-stream'),
   text: await response.text(),

@@ -1,4 +1,4 @@
-// A program of an integrator's, checked against the types that the document gives.
+// An integrator's program, type-checked against types generated from the OpenAPI document.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./generated/parley.js";
 
@@ -7,7 +7,7 @@ const client = createClient<paths>({
   headers: { Authorization: "Bearer sk-workspace_…" },
 });
 
-export async function ask(chatbotId: string, message: string): Promise<string> {
+export async function sendMessage(chatbotId: string, message: string): Promise<string> {
   const { data, error } = await client.POST("/api/v1/chatbots/{chatbotId}/chat", {
     params: { path: { chatbotId }, header: { "Idempotency-Key": "order-4711" } },
     body: { message, stream: false },
@@ -28,7 +28,7 @@ export async function emails(chatbotId: string): Promise<(string | null)[]> {
   return data?.data.leads.map((lead) => lead.email) ?? [];
 }
 
-// What the document does not allow, the types do not either.
+// The types reject what the document does not allow.
 export const refused = () =>
   client.GET("/api/v1/leads", {
     // @ts-expect-error No lead has this status.

@@ -1,10 +1,10 @@
-// Parley's own server-sent events, read with eventsource-parser.
+// Read Parley's server-sent events with eventsource-parser.
 // {url, method, headers, body} → {status, events: [{id, event, data}]}
 
 import { createParser } from 'eventsource-parser';
-import { given, tell } from './args.mjs';
+import { readArguments, writeResult } from './stdio.mjs';
 
-const { url, method, headers, body } = await given();
+const { url, method, headers, body } = await readArguments();
 const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
 const events = [];
 const parser = createParser({
@@ -15,4 +15,4 @@ const parser = createParser({
 });
 const decoder = new TextDecoder();
 for await (const bytes of response.body) parser.feed(decoder.decode(bytes, { stream: true }));
-tell({ status: response.status, events });
+writeResult({ status: response.status, events });

@@ -1,11 +1,11 @@
-// A UI message stream, read with the AI SDK's own parser, schema and message builder.
+// Read a UI message stream with the AI SDK's own parser, schema and message builder.
 // {url, method, headers, body, stopUrl} → {status, headers, chunks, invalid, message, errors}
-// stopUrl: POSTed to, with TURN replaced by the turn's id, as soon as text comes.
+// stopUrl: where to POST, with TURN replaced by the turn's id, after the first text delta.
 
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema } from 'ai';
-import { given, tell } from './args.mjs';
+import { readArguments, writeResult } from './stdio.mjs';
 
-const { url, method, headers, body, stopUrl } = await given();
+const { url, method, headers, body, stopUrl } = await readArguments();
 const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
 const chunks = [];
 const invalid = [];
@@ -33,7 +33,7 @@ let message;
 const states = readUIMessageStream({ stream: valid, onError: error => errors.push(error.message) });
 for await (const state of states) message = state;
 await stopping;
-tell({
+writeResult({
   status: response.status,
   headers: Object.fromEntries(response.headers),
   chunks,

@@ -1,11 +1,11 @@
-// A chat as a page has it: the class under useChat, with its default transport.
+// Chat with the class that useChat is built on, and its default transport.
 // {api, headers, texts, regenerate, resumeUrl} → {messages, status, error, finishes}
-// texts: sent one after the other. regenerate: then ask for the last answer again.
-// resumeUrl: then forget the last answer, as a page does that is loaded again, and read its turn
-// from there, TURN replaced by the turn's id.
+// texts: messages to send. regenerate: whether to regenerate the last answer afterwards.
+// resumeUrl: if given, the last answer is removed afterwards, as by a reload of the page, and its
+// turn is resumed from this URL, with TURN replaced by the turn's id.
 
 import { AbstractChat, DefaultChatTransport } from 'ai';
-import { given, tell } from './args.mjs';
+import { readArguments, writeResult } from './stdio.mjs';
 
 class State {
   status = 'ready';
@@ -27,7 +27,7 @@ class State {
 
 class Chat extends AbstractChat {}
 
-const { api, headers, texts, regenerate, resumeUrl } = await given();
+const { api, headers, texts, regenerate, resumeUrl } = await readArguments();
 const state = new State();
 const finishes = [];
 let turn;
@@ -50,7 +50,7 @@ if (resumeUrl) {
   state.popMessage();
   await chat.resumeStream();
 }
-tell({
+writeResult({
   messages: state.messages,
   status: state.status,
   error: state.error?.message ?? null,

@@ -1,12 +1,12 @@
-// The function of docs/reference/webhooks.md, called as a receiver calls it.
+// Call the verification function of docs/reference/webhooks.md as a receiver would.
 // {module, secret, headers, body} → {event} or {error}
 
-import { given, tell } from './args.mjs';
+import { readArguments, writeResult } from './stdio.mjs';
 
-const { module, secret, headers, body } = await given();
+const { module, secret, headers, body } = await readArguments();
 const { verify } = await import(module);
 try {
-  tell({ event: verify(secret, headers, body) });
+  writeResult({ event: verify(secret, headers, body) });
 } catch (error) {
-  tell({ error: error.message });
+  writeResult({ error: error.message });
 }

@@ -8,14 +8,14 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.conversations.queries import conversations_for
 from apps.workspaces.models import Workspace
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def make_turn(chatbot: Chatbot, user_id: Any = None, **fields: Any) -> Turn:
     """A completed turn of an end user, identified by `metadata.userId`."""
     metadata = {"userId": user_id} if user_id is not None else None
     turn = make_running_turn(chatbot, credits=1, text="Hello", metadata=metadata, **fields)
-    completed(turn, "Hi")
+    complete_turn(turn, "Hi")
     return turn
 
 

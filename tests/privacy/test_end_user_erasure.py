@@ -21,7 +21,7 @@ from tests.factories import Team, grant_credits, make_chatbot, make_webhook_endp
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.privacy.end_user_turns import conversation_ids, make_turn
 from tests.privacy.test_workspace_deletion import tables_containing
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def request_user_erasure(team: Team, user_id: str) -> Erasure:
@@ -83,7 +83,7 @@ def test_erasure_waits_for_running_turn(team: Team, chatbot: Chatbot) -> None:
     request_user_erasure(team, "u-1")
     now = timezone.now()
     assert erase_end_users(now=now) == 0
-    completed(turn)
+    complete_turn(turn)
     assert erase_end_users(now=now) == 0
     assert erase_end_users(now=now + timedelta(minutes=11)) == 1
     assert conversation_ids(team.workspace) == set()

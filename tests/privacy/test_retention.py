@@ -21,7 +21,7 @@ from tests.dashboard.page_client import clients_by_role, login, page_path, shown
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_lead
 from tests.privacy.end_user_turns import conversation_ids, make_turn
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def set_age(turn: Turn, days: float) -> None:
@@ -63,7 +63,7 @@ def test_running_turn_delays_deletion(team: Team, chatbot: Chatbot) -> None:
     set_age(turn, 40)
     set_retention_days(team.workspace, conversations=30)
     assert delete_expired_data(now=timezone.now()) == 0
-    completed(turn)
+    complete_turn(turn)
     assert delete_expired_data(now=timezone.now()) == 1
 
 

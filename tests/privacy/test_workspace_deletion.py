@@ -32,7 +32,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.workspaces.members import get_member
 
 SECRET = "Zanzibar"
@@ -82,7 +82,7 @@ def fill_workspace(team: Team) -> tuple[Turn, str]:
     chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = make_running_turn(chatbot, credits=1, **fields)
-    completed(turn, SECRET)
+    complete_turn(turn, SECRET)
     make_export(team.workspace)
     edit_conversation(
         workspace_id=team.workspace.id,
@@ -175,7 +175,7 @@ def test_workspace_that_is_not_due_is_unchanged(team: Team) -> None:
 def test_other_workspaces_are_unchanged(team: Team) -> None:
     chatbot = make_chatbot(team.other_workspace, system_prompt=SECRET)
     grant_credits(team.other_workspace, 1)
-    completed(make_running_turn(chatbot, credits=1, text=SECRET), SECRET)
+    complete_turn(make_running_turn(chatbot, credits=1, text=SECRET), SECRET)
     delete_due_workspaces(now=make_due(team))
     assert tables_containing(SECRET, team.other_workspace) == [
         "Chatbot",
@@ -190,7 +190,7 @@ def test_deletion_waits_for_running_turn(team: Team) -> None:
     now = make_due(team)
     assert delete_due_workspaces(now=now) == []
     assert Workspace.objects.get(pk=team.workspace.pk).closed_at == now
-    completed(turn, SECRET)
+    complete_turn(turn, SECRET)
     assert delete_due_workspaces(now=now) == [team.workspace.id]
     assert set(Message.objects.filter(turn=turn).values_list("text", flat=True)) == {""}
 

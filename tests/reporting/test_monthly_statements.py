@@ -26,7 +26,7 @@ from apps.reporting.months import Month
 from apps.workspaces.models import Workspace
 from tests.dashboard.page_client import login, table_cells, visible_text
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
 START = datetime(2024, 1, 31, 12, tzinfo=UTC)
@@ -156,10 +156,10 @@ def test_price_change_does_not_alter_past_charges(team: Team) -> None:
     grant_credits(team.workspace, 100)
     model = make_language_model(credits_per_reply=2)
     chatbot = make_chatbot(team.workspace, model)
-    completed(make_running_turn(chatbot, credits=9))
+    complete_turn(make_running_turn(chatbot, credits=9))
     model.credits_per_reply = 7
     model.save()
-    completed(make_running_turn(Chatbot.objects.get(pk=chatbot.pk), credits=9))
+    complete_turn(make_running_turn(Chatbot.objects.get(pk=chatbot.pk), credits=9))
     statement = build_statement(team.workspace.id, Month.containing(timezone.now()))
     assert [(str(each.price), each.turns, each.credits) for each in statement.models] == [
         ("7 per reply", 1, 7),
@@ -171,7 +171,7 @@ def test_page_shows_statement(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=1000, reason="A gift", reference="ticket 7")
     model = make_language_model(credits_per_reply=30)
     turn = make_running_turn(make_chatbot(team.workspace, model), credits=30)
-    completed(turn, input_tokens=5, output_tokens=6)
+    complete_turn(turn, input_tokens=5, output_tokens=6)
     month = Month.containing(timezone.now())
     html = login(team.bob).get(f"/w/{team.workspace.slug}/credits/months/{month}")
     text = visible_text(html.content.decode())

@@ -20,7 +20,7 @@ from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
 from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 def random_day() -> datetime:
@@ -37,8 +37,8 @@ def make_activity(team: Team) -> Turn:
     grant_credits(team.workspace, 100)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     turn = make_running_turn(chatbot, credits=5)
-    completed(turn)
-    failed(make_running_turn(chatbot, credits=5))
+    complete_turn(turn)
+    fail_turn(make_running_turn(chatbot, credits=5))
     make_running_turn(chatbot, credits=4)
     adjust(workspace_id=team.workspace.id, credits=-7, reason="x")
     return turn

@@ -12,7 +12,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def api(team: Team) -> Api:
 def make_turn(chatbot: Chatbot, *, days_ago: float = 0, **fields: Any) -> Turn:
     """A turn of 3 credits, 10 tokens in and 20 out."""
     turn = make_running_turn(chatbot, credits=5, **fields)
-    completed(turn, input_tokens=10, output_tokens=20)
+    complete_turn(turn, input_tokens=10, output_tokens=20)
     began = NOON - timedelta(days=days_ago)
     Turn.objects.filter(pk=turn.pk).update(created_at=began)
     return turn
@@ -43,7 +43,7 @@ def activity(team: Team) -> dict[str, Any]:
     make_turn(second, days_ago=2, api_key_id=key.id)
     make_turn(first, days_ago=3)
     broken = make_running_turn(second, credits=5)
-    failed(broken)
+    fail_turn(broken)
     Turn.objects.filter(pk=broken.pk).update(created_at=NOON)
     grant_credits(team.other_workspace, 10)
     make_turn(make_chatbot(team.other_workspace, make_language_model(credits_per_reply=3)))
@@ -98,7 +98,7 @@ def test_groups_are_named_and_ordered_by_credits(api: Api, activity: dict[str, A
 
 def test_last_day_defaults_to_today(api: Api, team: Team) -> None:
     grant_credits(team.workspace, 5)
-    completed(
+    complete_turn(
         make_running_turn(
             make_chatbot(team.workspace, make_language_model(credits_per_reply=3)), credits=5
         )

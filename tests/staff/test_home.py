@@ -31,7 +31,7 @@ from tests.factories import (
     make_user,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, failed, make_running_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, fail_turn, make_running_turn
 
 
 def client_in_group(group: str) -> Client:
@@ -104,7 +104,7 @@ def test_account_low_on_credits_is_listed(team: Team) -> None:
     assert cell_texts(home_sections()["Low or out of credits"]) == [
         [team.workspace.slug, "100", "1", "Small"]
     ]
-    completed(turn)
+    complete_turn(turn)
     assert cell_texts(home_sections()["Low or out of credits"]) == []
     adjust(workspace_id=team.workspace.id, credits=-101, reason="all of it")
     assert cell_texts(home_sections()["Low or out of credits"]) == [
@@ -116,7 +116,7 @@ def test_unused_account_is_not_listed(team: Team) -> None:
     grant_credits(team.workspace, 1)
     adjust(workspace_id=team.workspace.id, credits=-1, reason="all of it")
     assert cell_texts(home_sections()["Low or out of credits"]) == []
-    completed(make_running_turn(make_chatbot(team.workspace)))
+    complete_turn(make_running_turn(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(days=31))
     assert cell_texts(home_sections()["Low or out of credits"]) == []
 
@@ -145,7 +145,7 @@ def test_models_are_ordered_by_error_rate(team: Team) -> None:
     for model, outcomes in ((good, "++"), (bad, "+-"), (worse, "-")):
         for outcome in outcomes:
             turn = make_running_turn(make_chatbot(team.workspace, model))
-            completed(turn) if outcome == "+" else failed(turn)
+            complete_turn(turn) if outcome == "+" else fail_turn(turn)
     slow = make_running_turn(make_chatbot(team.other_workspace, worse))
     settle_turn_blocking(
         turn=slow, settlement=Settlement(status=TurnStatus.FAILED, error_code="MODEL_TIMEOUT")
@@ -157,7 +157,7 @@ def test_models_are_ordered_by_error_rate(team: Team) -> None:
 
 
 def test_failures_older_than_a_day_are_not_listed(team: Team) -> None:
-    failed(make_running_turn(make_chatbot(team.workspace)))
+    fail_turn(make_running_turn(make_chatbot(team.workspace)))
     Turn.objects.filter(workspace=team.workspace).update(created_at=Now() - timedelta(hours=25))
     assert cell_texts(home_sections()["Errors by model (24 hours)"]) == []
 
@@ -166,7 +166,7 @@ def test_abandoned_turns_are_listed_newest_first(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     turns = [make_running_turn(chatbot) for _ in range(3)]
     for turn in turns:
-        silence(turn)
+        expire_heartbeat(turn)
         sweep_turns()
     rows = cell_texts(home_sections()["Abandoned turns (7 days)"])
     assert [row[0] for row in rows] == [turn.id for turn in reversed(turns)]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.credits.services import grant
 from apps.reporting.months import Month
 from tests.factories import Team, make_chatbot, make_language_model, make_user
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def finance_client() -> Client:
@@ -25,7 +25,7 @@ def test_staff_see_monthly_statement(team: Team) -> None:
     grant(workspace_id=team.workspace.id, credits=100, reason="A gift", reference="ticket 7")
     model = make_language_model(credits_per_reply=30)
     turn = make_running_turn(make_chatbot(team.workspace, model), credits=30)
-    completed(turn, input_tokens=5, output_tokens=6)
+    complete_turn(turn, input_tokens=5, output_tokens=6)
     url = reverse("admin:credits_statement_month", args=[team.workspace.id])
     answer = finance_client().get(url)
     rows = {section.title: section.rows for section in answer.context["sections"]}

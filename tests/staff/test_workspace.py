@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
 )
 from tests.staff.test_home import cell_texts, client_in_group
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def change_url(workspace: Workspace) -> str:
@@ -32,7 +32,7 @@ def test_workspace_page_shows_all_sections(team: Team) -> None:
     make_chatbot(team.other_workspace, name="Theirs")
     key, secret = issue_key(workspace=team.workspace, name="Website")
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3), name="Helper")
-    completed(make_running_turn(chatbot, credits=4))
+    complete_turn(make_running_turn(chatbot, credits=4))
     make_running_turn(chatbot, credits=2)
     answer = client_in_group("").get(change_url(team.workspace))
     rows = {section.title: cell_texts(section) for section in answer.context["sections"]}
@@ -77,7 +77,7 @@ def test_query_count_does_not_grow_with_rows(team: Team) -> None:
 
     def grow() -> None:
         make_api_key(team.workspace)
-        completed(make_running_turn(make_chatbot(team.workspace)))
+        complete_turn(make_running_turn(make_chatbot(team.workspace)))
         grant_credits(team.workspace, 1)
         add_member(workspace=team.workspace, user=make_user(), role=Role.VIEWER)
 

@@ -18,7 +18,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
-from tests.turns.turn_factory import completed, failed, make_running_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, fail_turn, make_running_turn
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def place(turn: Turn) -> dict[str, Any]:
 
 def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    failed(turn)
+    fail_turn(turn)
     make_running_turn(chatbot, conversation_id=turn.conversation_id)
     assert told(chatbot) == [
         ("conversation.started", place(turn)),
@@ -54,7 +54,7 @@ def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> Non
 
 def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=2)
-    completed(turn, "Zoë says hi", input_tokens=5, output_tokens=3)
+    complete_turn(turn, "Zoë says hi", input_tokens=5, output_tokens=3)
     answer = {
         "messageId": turn.message_id,
         "response": "Zoë says hi",
@@ -69,13 +69,15 @@ def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
 def test_stopped_answer_is_told_if_there_is_one(
     chatbot: Chatbot, text: str, events: list[str]
 ) -> None:
-    completed(make_running_turn(chatbot), text, status=TurnStatus.STOPPED, finish_reason="stopped")
+    complete_turn(
+        make_running_turn(chatbot), text, status=TurnStatus.STOPPED, finish_reason="stopped"
+    )
     assert [name for name, _ in told(chatbot)[1:]] == events
 
 
 def test_turn_whose_process_died_is_told_as_failed(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    silence(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     assert told(chatbot)[1:] == [("turn.failed", place(turn) | {"code": "TURN_ABANDONED"})]
 

@@ -15,7 +15,12 @@ from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import close_pool
 from apps.turns.history import load_history
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, failed, make_running_turn, three_exchanges
+from tests.turns.turn_factory import (
+    complete_turn,
+    fail_turn,
+    make_running_turn,
+    make_three_exchanges,
+)
 
 Asked = tuple[Chatbot, str]
 
@@ -27,7 +32,7 @@ def chatbot(live_team: Team) -> Chatbot:
 
 @pytest.fixture
 def conversation(chatbot: Chatbot) -> Conversation:
-    return three_exchanges(chatbot)
+    return make_three_exchanges(chatbot)
 
 
 def recalled(conversation: Conversation, *, limit: int) -> list[str]:
@@ -85,7 +90,9 @@ def test_history_is_cut_to_the_limit_and_begins_with_the_user(
 
 
 def test_history_leaves_failed_turns_out(chatbot: Chatbot, conversation: Conversation) -> None:
-    failed(make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id), "half an ans")
+    fail_turn(
+        make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id), "half an ans"
+    )
     assert recalled(conversation, limit=2) == ["ask 2", "say 2"]
 
 
@@ -99,7 +106,7 @@ def test_history_keeps_an_answer_that_was_cut_short(
     chatbot: Chatbot, conversation: Conversation, status: TurnStatus
 ) -> None:
     turn = make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id)
-    completed(turn, "say", status=status, finish_reason=status.value)
+    complete_turn(turn, "say", status=status, finish_reason=status.value)
     assert recalled(conversation, limit=2) == ["ask 3", "say"]
 
 
@@ -107,12 +114,12 @@ def test_history_leaves_out_a_turn_abandoned_without_a_word(
     chatbot: Chatbot, conversation: Conversation
 ) -> None:
     turn = make_running_turn(chatbot, text="ask 3", conversation_id=conversation.id)
-    completed(turn, "", status=TurnStatus.ABANDONED, finish_reason="")
+    complete_turn(turn, "", status=TurnStatus.ABANDONED, finish_reason="")
     assert recalled(conversation, limit=2) == ["ask 2", "say 2"]
 
 
 def test_history_is_of_one_conversation(chatbot: Chatbot, conversation: Conversation) -> None:
-    completed(make_running_turn(chatbot, text="elsewhere"), "there")
+    complete_turn(make_running_turn(chatbot, text="elsewhere"), "there")
     assert "elsewhere" not in recalled(conversation, limit=200)
 
 
@@ -120,7 +127,7 @@ def test_each_that_asks_recalls_its_own(live_team: Team, chatbot: Chatbot) -> No
     chatbots = [chatbot, make_chatbot(live_team.workspace), make_chatbot(live_team.other_workspace)]
     turns = [make_running_turn(bot, text=f'ask "{n}" é語🙂') for n in range(8) for bot in chatbots]
     for turn in turns:
-        completed(turn, f"say {turn.id}")
+        complete_turn(turn, f"say {turn.id}")
     asked = [(turn.chatbot, turn.conversation_id) for turn in turns]
     assert recalled_at_once(*asked) == [
         [f'ask "{n // 3}" é語🙂', f"say {turn.id}"] for n, turn in enumerate(turns)
@@ -133,7 +140,7 @@ def test_conversation_that_is_not_there_is_told_apart_from_a_silent_one(
 ) -> None:
     silent = make_running_turn(chatbot).conversation_id
     deleted = make_running_turn(chatbot)
-    completed(deleted)
+    complete_turn(deleted)
     delete_conversation(
         workspace_id=chatbot.workspace_id, conversation_id=deleted.conversation_id, actor=SYSTEM
     )

@@ -16,7 +16,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.queries import Balance, balance_for
 from apps.turns.types import NewTurn
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
+from tests.turns.turn_factory import complete_turn, make_running_turn, new_turn, open_turn_blocking
 
 THREADS = 8
 ROUNDS = 6
@@ -73,19 +73,19 @@ def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: C
 def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, ROUNDS * THREADS)
     first = make_running_turn(chatbot)
-    completed(first)
+    complete_turn(first)
     for _ in range(ROUNDS):
         request = new_turn(
             chatbot, conversation_id=first.conversation_id, credits=1, idempotency_key=new_id()
         )
-        completed(one_opened(chatbot, open_at_once(request)))
+        complete_turn(one_opened(chatbot, open_at_once(request)))
     assert balance_for(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
 
 
 def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, THREADS)
     first = make_running_turn(chatbot)
-    completed(first)
+    complete_turn(first)
     request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
     one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")
     assert balance_for(chatbot.workspace_id) == Balance(THREADS, 1)

@@ -15,7 +15,7 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
+from tests.turns.turn_factory import complete_turn, make_running_turn, new_turn, open_turn_blocking
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_turn_remembers_its_key_and_request(team: Team, chatbot: Chatbot) -> Non
 
 def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot)
-    completed(first)
+    complete_turn(first)
     conversation = first.conversation
     Conversation.objects.update(last_message_at=Now() - timedelta(days=1))
     conversation.refresh_from_db()
@@ -113,7 +113,7 @@ def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None
 def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot, credits=3, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
-    completed(first)
+    complete_turn(first)
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     assert rows(chatbot) == (1, 1, 2)
     assert balance_for(chatbot.workspace_id) == Balance(7, 0)
@@ -135,7 +135,7 @@ def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (25, True)])
 def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) -> None:
     first = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
-    completed(first)
+    complete_turn(first)
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=hours))
     second, found_new = open_turn_blocking(
         new_turn(chatbot, idempotency_key="k", request_digest="one")

@@ -31,7 +31,7 @@ from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
-from tests.turns.turn_factory import completed, make_running_turn, new_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn, new_turn
 
 FEW_PAGES = 16
 """Pages of a table that may well be read whole: to look one row up costs about as much as eight."""
@@ -145,10 +145,10 @@ def test_what_the_services_do_of_a_turn_are_look_ups(
     turn = make_running_turn(many, credits=1, idempotency_key=f"key-{new_id()}")
     assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
     read = get_turn(many.workspace_id, turn.id, chatbot_id=many.id)
-    assert completed(read, "Hi").charged == 1
+    assert complete_turn(read, "Hi").charged == 1
     replay_events(get_turn(many.workspace_id, turn.id, chatbot_id=many.id))
     dead = make_running_turn(many, credits=1)
-    silence(dead)
+    expire_heartbeat(dead)
     assert dead.id in sweep_turns()
     assert len(explained.statements) > 20
     assert [(name, sql) for name, sql in explained.scanned if name in big] == []

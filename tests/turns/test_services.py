@@ -50,7 +50,7 @@ from tests.factories import (
 )
 from tests.turns.orm_oracle import open_turn as open_by_orm
 from tests.turns.orm_oracle import settle_turn as settle_by_orm
-from tests.turns.turn_factory import new_turn, silence
+from tests.turns.turn_factory import expire_heartbeat, new_turn
 
 # What happens in a story. Turns and conversations are named by the number of the turn's opening.
 
@@ -498,7 +498,7 @@ def test_processes_that_meet_in_many_workspaces_never_stop_each_other(committed:
                 turn, _ = await open_turn(new_turn(chatbot, credits=2))
                 if dice.random() < 0.3:
                     await in_thread(save_progress, {turn.id: ["So", " far"]})
-                    await in_thread(silence, turn)
+                    await in_thread(expire_heartbeat, turn)
                 try:
                     await settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))
                 except TurnNotRunning:

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.types import Receipt, Settlement
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def snapshot(turn: Turn) -> tuple[Any, ...]:
 def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=6)
     first_token = timezone.now()
-    receipt = completed(
+    receipt = complete_turn(
         turn, "Hello!", input_tokens=50, output_tokens=1001, first_token_at=first_token
     )
     assert receipt == Receipt(charged=4, balance=6)
@@ -61,14 +61,14 @@ def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
 
 def test_stopped_turn_is_charged_for_what_was_delivered(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=6)
-    receipt = completed(turn, "Hel", status=TurnStatus.STOPPED, output_tokens=1)
+    receipt = complete_turn(turn, "Hel", status=TurnStatus.STOPPED, output_tokens=1)
     assert receipt == Receipt(charged=2, balance=8)
     assert answers(turn) == [(turn.message_id, "Hel")]
 
 
 def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    assert completed(turn, output_tokens=1_000_000) == Receipt(charged=3, balance=7)
+    assert complete_turn(turn, output_tokens=1_000_000) == Receipt(charged=3, balance=7)
     turn.refresh_from_db()
     assert turn.credits_charged == 3
     assert ledger_sum(chatbot.workspace_id) == 7
@@ -77,7 +77,7 @@ def test_turn_is_never_charged_more_than_it_held(chatbot: Chatbot) -> None:
 def test_free_turn_writes_no_ledger_entry(team: Team) -> None:
     grant_credits(team.workspace, 5)
     turn = make_running_turn(make_chatbot(team.workspace))
-    assert completed(turn) == Receipt(charged=0, balance=5)
+    assert complete_turn(turn) == Receipt(charged=0, balance=5)
     assert charges(turn) == []
 
 
@@ -97,12 +97,12 @@ def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnS
 
 def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=6)
-    failed(turn)
+    fail_turn(turn)
     assert answers(turn) == []
 
 
-@pytest.mark.parametrize("first", [completed, failed])
-@pytest.mark.parametrize("second", [completed, failed])
+@pytest.mark.parametrize("first", [complete_turn, fail_turn])
+@pytest.mark.parametrize("second", [complete_turn, fail_turn])
 def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
     turn = make_running_turn(chatbot, credits=6)
     first(turn)
@@ -114,14 +114,14 @@ def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
 
 def test_settled_turn_frees_its_conversation(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    failed(turn)
+    fail_turn(turn)
     assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
 def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     make_running_turn(chatbot, credits=4)
-    failed(turn)
+    fail_turn(turn)
     assert balance_for(chatbot.workspace_id) == Balance(10, 4)
 
 
@@ -139,7 +139,7 @@ def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) ->
 
 def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
     running, settled = make_running_turn(chatbot), make_running_turn(chatbot)
-    completed(settled)
+    complete_turn(settled)
     before = snapshot(settled)
     assert save_progress({running.id: ["a"], settled.id: ["b"], "nothing": ["c"]}) == {running.id}
     assert snapshot(settled) == before

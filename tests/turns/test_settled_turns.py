@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.api_keys.models import ApiKey
 from apps.conversations.models import Turn
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 OTHER_ID = "c" + "0" * 24
 
@@ -21,7 +21,7 @@ def turn(team: Team) -> Turn:
     key = ApiKey.objects.get(workspace=team.workspace)
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=2))
     turn = make_running_turn(chatbot, credits=3, api_key_id=key.id, idempotency_key="k")
-    completed(turn, "Hi", input_tokens=5, output_tokens=6)
+    complete_turn(turn, "Hi", input_tokens=5, output_tokens=6)
     turn.refresh_from_db()
     return turn
 

@@ -16,7 +16,7 @@ from apps.turns.heartbeat import save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn, silence
+from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn
 
 
 def paid_chatbot(team: Team) -> Chatbot:
@@ -32,7 +32,7 @@ def chatbot(team: Team) -> Chatbot:
 def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     save_progress({turn.id: ["As far as it"]})
-    silence(turn)
+    expire_heartbeat(turn)
     assert [swept for swept in sweep_turns() if swept == turn.id] == [turn.id]
     turn.refresh_from_db()
     assert (turn.status, turn.error_code, turn.credits_charged) == (
@@ -46,7 +46,7 @@ def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> No
 
 def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    silence(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     roles = Message.objects.filter(turn=turn).values_list("role", flat=True)
     assert list(roles) == ["user"]
@@ -54,7 +54,7 @@ def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) ->
 
 def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    silence(turn)
+    expire_heartbeat(turn)
     save_progress({turn.id: ["Still here"]})
     sweep_turns()
     turn.refresh_from_db()
@@ -65,8 +65,8 @@ def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
 @override_settings(TURN_ABANDONED_AFTER_SECONDS=600)
 def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
     early, late = make_running_turn(chatbot), make_running_turn(chatbot)
-    silence(early, 540)
-    silence(late, 660)
+    expire_heartbeat(early, 540)
+    expire_heartbeat(late, 660)
     sweep_turns()
     statuses = Turn.objects.filter(pk__in=[early.pk, late.pk]).values_list("id", "status")
     assert dict(statuses) == {early.id: "running", late.id: "abandoned"}
@@ -74,8 +74,8 @@ def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
 
 def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    completed(turn)
-    silence(turn)
+    complete_turn(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     turn.refresh_from_db()
     assert turn.status == "completed"
@@ -84,16 +84,16 @@ def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
 
 def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    silence(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     with pytest.raises(TurnNotRunning):
-        completed(turn)
+        complete_turn(turn)
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
 def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    silence(turn)
+    expire_heartbeat(turn)
     sweep_turns()
     assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
@@ -101,7 +101,7 @@ def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
 def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:
     sweep_task()
     for _ in range(2):
-        silence(make_running_turn(chatbot))
+        expire_heartbeat(make_running_turn(chatbot))
     assert sweep_task() == 2
 
 
@@ -110,7 +110,7 @@ def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
     turns = [make_running_turn(chatbot, credits=1) for _ in range(8)]
     save_progress({turn.id: ["Kept"] for turn in turns})
     for turn in turns:
-        silence(turn)
+        expire_heartbeat(turn)
     barrier = Barrier(4)
 
     def sweep(_: int) -> list[str]:
@@ -132,7 +132,7 @@ def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
 
 def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> None:
     turn = make_running_turn(paid_chatbot(live_team), credits=3)
-    silence(turn)
+    expire_heartbeat(turn)
 
     def sweep() -> bool:
         try:
@@ -153,7 +153,7 @@ def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> No
 def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
     turn = make_running_turn(chatbot, credits=3)
-    silence(turn)
+    expire_heartbeat(turn)
     barrier = Barrier(2)
 
     def sweep() -> bool:
@@ -166,7 +166,7 @@ def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
     def settle() -> bool:
         barrier.wait(timeout=30)
         try:
-            completed(turn)
+            complete_turn(turn)
         except TurnNotRunning:
             return False
         finally:

@@ -1,4 +1,4 @@
-"""Turns for tests, opened and settled by the product's SQL on the test's own connection."""
+"""Create turns for tests with the product's SQL statements, on the test's own connection."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from apps.turns.types import NewTurn, Receipt, Settlement
 
 
 def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
-    """A request for a turn; without a conversation it begins one."""
-    given: dict[str, Any] = {
+    """A request for a turn; it starts a conversation unless one is given."""
+    defaults: dict[str, Any] = {
         "workspace_id": chatbot.workspace_id,
         "chatbot": chatbot,
         "conversation_id": None,
@@ -29,11 +29,11 @@ def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
         "request_id": "req_1",
         "request_digest": "digest",
     }
-    return NewTurn(**given | fields)
+    return NewTurn(**defaults | fields)
 
 
 def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
-    """As `apps.turns.open.open_turn`, on Django's connection."""
+    """Open a turn as `apps.turns.open.open_turn` does, on Django's connection."""
     turn = build_turn(new, conversation_id=new.conversation_id or new_id())
     while True:
         with connection.cursor() as cursor:
@@ -46,20 +46,20 @@ def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
 
 
 def make_running_turn(chatbot: Chatbot, **fields: Any) -> Turn:
-    """A new running turn."""
+    """Open a new turn."""
     turn, is_new = open_turn_blocking(new_turn(chatbot, **fields))
     assert is_new
     return turn
 
 
 def complete_turn(turn: Turn, text: str = "Hi", **fields: Any) -> Receipt:
-    """The turn, settled with an answer."""
-    given: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
-    return settle_turn_blocking(turn=turn, settlement=Settlement(text=text, **given | fields))
+    """Settle the turn with this answer."""
+    defaults: dict[str, Any] = {"status": TurnStatus.COMPLETED, "finish_reason": "stop"}
+    return settle_turn_blocking(turn=turn, settlement=Settlement(text=text, **defaults | fields))
 
 
 def make_three_exchanges(chatbot: Chatbot) -> Conversation:
-    """A conversation of three whole exchanges: ask 0, say 0, ask 1, …"""
+    """Create a conversation with the messages `ask 0`, `say 0`, `ask 1`, …, `say 2`."""
     turn = make_running_turn(chatbot, text="ask 0")
     complete_turn(turn, "say 0")
     for number in (1, 2):
@@ -71,11 +71,11 @@ def make_three_exchanges(chatbot: Chatbot) -> Conversation:
 
 
 def fail_turn(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Receipt:
-    """The turn, failed after this text."""
+    """Settle the turn as failed after this text."""
     settlement = Settlement(status=TurnStatus.FAILED, text=text, error_code=error_code)
     return settle_turn_blocking(turn=turn, settlement=settlement)
 
 
 def expire_heartbeat(turn: Turn, seconds: int = 3600) -> None:
-    """As if the turn's process had died this long ago."""
+    """Date the turn's last heartbeat back, as if its process had died then."""
     Turn.objects.filter(pk=turn.pk).update(heartbeat_at=Now() - timedelta(seconds=seconds))

@@ -17,7 +17,7 @@ from tests.conftest import StartWeb
 from tests.dashboard.realtime.live_socket import live_socket, watch_conversation
 from tests.e2e.database_state import turn_statuses
 from tests.factories import Team, make_chatbot, make_user
-from tests.turns.turn_factory import completed, make_running_turn, new_turn, open_turn_blocking
+from tests.turns.turn_factory import complete_turn, make_running_turn, new_turn, open_turn_blocking
 from tests.web_processes import Caller, Frame, WebProcess, free_port, parse_frames
 
 
@@ -90,7 +90,7 @@ def test_messages_after_a_given_one_are_sent_in_order_once(caller: Caller, live_
 def test_turn_opened_during_a_poll_is_found_by_its_message(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     before = make_running_turn(chatbot)
-    completed(before)
+    complete_turn(before)
     conversation = before.conversation
     seen = newest_message(conversation)
     pending = iter([new_turn(chatbot, conversation_id=conversation.id)])
@@ -169,7 +169,7 @@ def test_at_most_20_conversations_can_be_watched(web: WebProcess, live_team: Tea
 def test_turn_is_sent_after_its_end_while_redis_is_down(
     own_web: StartWeb, caller: Caller, live_team: Team
 ) -> None:
-    isolated = own_web(until="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    isolated = own_web(ready_path="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     conversation_id = start_conversation(caller)
     with watch_conversation(isolated, live_team, conversation_id) as socket:
         frames = caller.frames("sent late", conversationId=conversation_id)

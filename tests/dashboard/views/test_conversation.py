@@ -16,7 +16,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 def test_conversation_shows_turns_with_metadata_and_receipt(
@@ -25,8 +25,8 @@ def test_conversation_shows_turns_with_metadata_and_receipt(
     turn = make_running_turn(
         chatbot, text="Hi <b>", metadata={"userId": "<script>"}, request_id="req_7"
     )
-    completed(turn, "Hello & <i>you</i>", input_tokens=1200, output_tokens=34)
-    failed(make_running_turn(chatbot, conversation_id=turn.conversation_id, text="And?"))
+    complete_turn(turn, "Hello & <i>you</i>", input_tokens=1200, output_tokens=34)
+    fail_turn(make_running_turn(chatbot, conversation_id=turn.conversation_id, text="And?"))
     html = bob.get(url_of(team, turn.conversation_id)).content.decode()
     assert "<script>" not in html.partition("<main")[2]
     text = visible_text(html)
@@ -89,7 +89,7 @@ def test_title_and_note_are_edited(team: Team, bob: Client, chatbot: Chatbot) ->
 
 def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    completed(turn)
+    complete_turn(turn)
     page = rate(bob, team, turn, rating="down", comment="Too long <b>")
     text = visible_text(page.content.decode())
     assert f"Thumbs down by {team.bob.email} , just now Too long <b>" in text
@@ -108,7 +108,7 @@ def test_answer_is_rated_with_and_without_htmx(team: Team, bob: Client, chatbot:
 
 def test_invalid_rating_is_rejected(team: Team, bob: Client, chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    completed(turn)
+    complete_turn(turn)
     question = turn.messages.get(role="user")
     assert rate(bob, team, turn, rating="best").status_code == 422
     assert rate(bob, team, turn, rating="up", comment="x" * 1001).status_code == 422
@@ -133,7 +133,7 @@ def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
     assert shown_messages(busy) == [
         "A reply is still being written in this conversation. Wait for it, or stop it."
     ]
-    completed(turn)
+    complete_turn(turn)
     gone = clients["owner"].post(url, follow=True)
     assert (shown_messages(gone), table_cells(gone.content.decode())) == (
         ["Conversation deleted."],
@@ -147,7 +147,7 @@ def test_deletion_requires_permission(team: Team, chatbot: Chatbot) -> None:
 
 def test_viewer_sees_note_and_rating_read_only(team: Team, chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
-    completed(turn)
+    complete_turn(turn)
     clients = clients_by_role(team)
     clients["member"].post(url_of(team, turn.conversation_id, "edit"), {"note": "Called back"})
     rate(clients["member"], team, turn, rating="up")

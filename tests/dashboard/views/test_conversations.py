@@ -20,15 +20,15 @@ from tests.dashboard.page_client import (
 )
 from tests.factories import Team, make_chatbot
 from tests.leads.lead_factory import make_scanned_conversation
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 def test_list_shows_title_chatbot_source_and_status(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     first = make_running_turn(chatbot, text="Where is my order?", metadata={"source": "website"})
-    completed(first)
-    failed(make_running_turn(chatbot, conversation_id=first.conversation_id, text="Hello?"))
+    complete_turn(first)
+    fail_turn(make_running_turn(chatbot, conversation_id=first.conversation_id, text="Hello?"))
     make_running_turn(chatbot, text="Second")
     make_running_turn(make_chatbot(team.other_workspace), text="Not yours")
     assert table_cells(bob.get(url_of(team)).content.decode()) == [
@@ -41,12 +41,12 @@ def test_list_is_filtered_by_chatbot_status_and_id(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     done = make_running_turn(chatbot, text="done")
-    completed(done)
+    complete_turn(done)
     broken = make_running_turn(chatbot, text="broken")
-    failed(broken)
+    fail_turn(broken)
     mended = make_running_turn(chatbot, text="mended")
-    failed(mended)
-    completed(make_running_turn(chatbot, conversation_id=mended.conversation_id))
+    fail_turn(mended)
+    complete_turn(make_running_turn(chatbot, conversation_id=mended.conversation_id))
     make_running_turn(make_chatbot(team.workspace), text="other")
     assert listed_titles(bob, team, chatbot_id=chatbot.id) == ["mended", "broken", "done"]
     assert listed_titles(bob, team, status="completed") == ["mended", "done"]
@@ -61,7 +61,7 @@ def test_list_is_filtered_by_chatbot_status_and_id(
 def test_list_and_conversation_link_to_the_lead(team: Team, bob: Client) -> None:
     chatbot = make_chatbot(team.workspace, lead_capture=LeadCapture.DETECT)
     thread = make_scanned_conversation(chatbot, "I am at ana@example.com")
-    completed(make_running_turn(chatbot, text="nobody"))
+    complete_turn(make_running_turn(chatbot, text="nobody"))
     assert listed_titles(bob, team, has_lead="yes") == ["I am at ana@example.com"]
     assert listed_titles(bob, team, has_lead="no") == ["nobody"]
     leads = [row[5] for row in table_cells(bob.get(url_of(team)).content.decode())]
@@ -94,7 +94,7 @@ def test_invalid_filter_is_reported_and_ignored(team: Team, bob: Client, chatbot
 
 def test_pagination_keeps_the_filters(team: Team, bob: Client, chatbot: Chatbot) -> None:
     for number in range(51):
-        completed(make_running_turn(chatbot, text=f"number {number}"))
+        complete_turn(make_running_turn(chatbot, text=f"number {number}"))
     page = bob.get(url_of(team), {"status": "completed"})
     older = page.context["page"].next_url
     assert older.startswith("?status=completed&cursor=")
@@ -112,15 +112,15 @@ def test_empty_list_is_explained(team: Team, bob: Client) -> None:
 
 def test_query_counts_are_constant(team: Team, bob: Client, chatbot: Chatbot) -> None:
     thread = make_running_turn(chatbot)
-    completed(thread)
+    complete_turn(thread)
 
     def add_conversations(times: int) -> None:
         for _ in range(times):
-            completed(make_running_turn(chatbot))
+            complete_turn(make_running_turn(chatbot))
 
     def add_turns(times: int) -> None:
         for _ in range(times):
-            completed(make_running_turn(chatbot, conversation_id=thread.conversation_id))
+            complete_turn(make_running_turn(chatbot, conversation_id=thread.conversation_id))
 
     assert count_queries_at_1_and_50_rows(bob, url_of(team), add_conversations) == (11, 11)
     assert count_queries_at_1_and_50_rows(bob, url_of(team, thread.conversation_id), add_turns) == (
@@ -133,8 +133,8 @@ def test_list_is_searched_and_filtered_by_source_and_rating(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:
     refund = make_running_turn(chatbot, text="Where is my refund?", metadata={"source": "website"})
-    completed(refund, "On its way")
-    completed(make_running_turn(chatbot, text="Another"))
+    complete_turn(refund, "On its way")
+    complete_turn(make_running_turn(chatbot, text="Another"))
     index_new_messages()
     rate(bob, team, refund, rating="up")
     for filters in (

@@ -25,7 +25,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
 
@@ -37,7 +37,7 @@ def page_tables(html: str) -> list[list[list[str]]]:
     return [table_cells(f"<tbody>{part}") for part in html.split("<tbody>")[1:]]
 
 
-def complete_turn(team: Team, price: int, name: str, **fields: Any) -> Turn:
+def make_completed_turn(team: Team, price: int, name: str, **fields: Any) -> Turn:
     """A completed turn of this price with a chatbot of this name, on a model called as it."""
     model = create_language_model(
         name=f"{name}-{new_id()}", litellm_model="sandbox/echo", credits_per_reply=price
@@ -45,7 +45,7 @@ def complete_turn(team: Team, price: int, name: str, **fields: Any) -> Turn:
     turn = make_running_turn(
         make_chatbot(team.workspace, model, name=name), credits=price, **fields
     )
-    completed(turn)
+    complete_turn(turn)
     return turn
 
 
@@ -55,10 +55,10 @@ def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
-    dear = complete_turn(team, 30, "Dear", api_key_id=key.id)
-    failed(make_running_turn(dear.chatbot, credits=30))
+    dear = make_completed_turn(team, 30, "Dear", api_key_id=key.id)
+    fail_turn(make_running_turn(dear.chatbot, credits=30))
     make_running_turn(dear.chatbot, credits=5)
-    old = complete_turn(team, 7, "Old")
+    old = make_completed_turn(team, 7, "Old")
     Turn.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=8))
     grant_credits(team.other_workspace, 1)
     html = login(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
@@ -139,6 +139,6 @@ def test_query_count_is_constant(team: Team) -> None:
 
     def spend_more(times: int) -> None:
         for number in range(times):
-            complete_turn(team, 1, f"Bot {number}")
+            make_completed_turn(team, 1, f"Bot {number}")
 
     assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (15, 15)

@@ -23,7 +23,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, make_chatbot
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
 EXPORTS = "conversations/exports"
@@ -71,7 +71,7 @@ def test_export_uses_the_filters_of_the_list(team: Team, bob: Client) -> None:
 
 
 def test_page_reloads_until_exports_are_written(team: Team, bob: Client) -> None:
-    completed(make_running_turn(make_chatbot(team.workspace)))
+    complete_turn(make_running_turn(make_chatbot(team.workspace)))
     make_pending_export(team.workspace)
     page = page_path(team.workspace, EXPORTS)
     assert 'hx-trigger="every 2s' in bob.get(page).content.decode()
@@ -118,7 +118,7 @@ def test_export_is_deleted(team: Team, bob: Client) -> None:
 
 
 def test_completed_export_is_downloaded(web: WebProcess, live_team: Team) -> None:
-    completed(make_running_turn(make_chatbot(live_team.workspace), text="Hello"), "Hi")
+    complete_turn(make_running_turn(make_chatbot(live_team.workspace), text="Hello"), "Hi")
     export = make_export(live_team.workspace)
     cookies = login(live_team.bob).cookies
     address = f"{web.url}{page_path(live_team.workspace, f'{EXPORTS}/{export.id}/download')}"

@@ -20,7 +20,7 @@ from tests.dashboard.page_client import (
     shown_messages,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, make_running_turn
+from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
 def create(team: Team, **form: Any) -> Any:
@@ -88,7 +88,7 @@ def test_list_shows_usage_of_each_key(team: Team) -> None:
     key, _ = issue_key(workspace=team.workspace, name="Website")
     chatbot = make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
     for _ in range(2):
-        completed(make_running_turn(chatbot, credits=3, api_key_id=key.id))
+        complete_turn(make_running_turn(chatbot, credits=3, api_key_id=key.id))
     page = login(team.bob).get(page_path(team.workspace, "keys"))
     ((shown, use),) = page.context["keys"]
     assert (shown, use.turns, use.credits) == (key, 2, 6)

@@ -23,7 +23,7 @@ from apps.reporting.overview import (
 )
 from tests.dashboard.page_client import login, page_path
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
-from tests.turns.turn_factory import completed, failed, make_running_turn
+from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def chatbot(team: Team) -> Chatbot:
 def make_answered_turn(chatbot: Chatbot, *, user: str = "u", ms: int | None = None) -> Turn:
     """A turn with an answer, whose first token came after so many milliseconds."""
     turn = make_running_turn(chatbot, credits=3, metadata={"userId": user})
-    completed(turn, first_token_at=ms and created_at_of(turn) + timedelta(milliseconds=ms))
+    complete_turn(turn, first_token_at=ms and created_at_of(turn) + timedelta(milliseconds=ms))
     return turn
 
 
@@ -74,7 +74,7 @@ def test_change_is_described(now: int, before: int, text: str) -> None:
 def test_summary_counts_one_workspace_and_period(team: Team, chatbot: Chatbot) -> None:
     for user, ms in (("ada", 100), ("ada", 200), ("ben", 300)):
         make_answered_turn(chatbot, user=user, ms=ms)
-    failed(make_running_turn(chatbot, credits=3, metadata={"userId": "ada"}))
+    fail_turn(make_running_turn(chatbot, credits=3, metadata={"userId": "ada"}))
     backdate(make_answered_turn(chatbot, user="old", ms=9000), 2)
     grant_credits(team.other_workspace, 10)
     make_answered_turn(make_chatbot(team.other_workspace), user="theirs", ms=9000)
@@ -111,9 +111,9 @@ def test_time_series_has_every_hour_and_turn_once(team: Team, chatbot: Chatbot) 
 
 def test_errors_are_counted_by_code(team: Team, chatbot: Chatbot) -> None:
     first, *others = (make_running_turn(chatbot) for _ in range(3))
-    failed(first)
+    fail_turn(first)
     for turn in others:
-        failed(turn, error_code="MODEL_TIMEOUT")
+        fail_turn(turn, error_code="MODEL_TIMEOUT")
     now = timezone.now() + timedelta(seconds=1)
     found = count_errors_by_code(team.workspace.id, since=now - DAY, until=now)
     assert found == [("MODEL_TIMEOUT", 2), ("MODEL_ERROR", 1)]

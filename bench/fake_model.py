@@ -31,11 +31,11 @@ class FakeReply:
         usage = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": tokens + 7}
         message = {"role": "assistant", "content": "".join(words)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        json_response = json.dumps(
+        body = json.dumps(
             self._completion("chat.completion", choices=[choice], usage=usage)
         ).encode()
         head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
-        self.whole = head.format(len(json_response)).encode() + json_response
+        self.json_response = head.format(len(body)).encode() + body
         self.chunks = [self._chunk({"role": "assistant", "content": words[0]})]
         self.chunks += [self._chunk({"content": word}) for word in words[1:]]
         self.end = (
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         request = json.loads(body)
         if not request.get("stream"):
-            self._transport.write(self._reply.whole)
+            self._transport.write(self._reply.json_response)
         elif request["model"] == "at-once":
             self._transport.write(self._reply.whole_stream)
         else:

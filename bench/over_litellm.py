@@ -105,11 +105,11 @@ async def _read_through_parley(api_base: str) -> str:
     )
     pieces: list[str] = []
 
-    def take(event: ModelEvent) -> None:
+    def on_event(event: ModelEvent) -> None:
         if isinstance(event, TextDelta):
             pieces.append(event.text)
 
-    await services.complete(request, take)
+    await services.complete(request, on_event)
     return "".join(pieces)
 
 

@@ -55,7 +55,7 @@ async def slow_view(request: HttpRequest) -> HttpResponseBase:
 async def chunks(count: int, interval: float) -> AsyncIterator[bytes]:
     """``count`` SSE frames, one each ``interval`` seconds, each stamped with its time."""
     global open_streams
-    how, start = "whole", time.monotonic()
+    how, start = "complete", time.monotonic()
     record("started")
     open_streams += 1
     try:

@@ -80,13 +80,13 @@ async def check_stop(variant: ServerVariant, stop: StopScenario, *, python: str)
             server.process.send_signal(signal.SIGTERM)
         prober = asyncio.create_task(keep_probing(stop, server, reused, at))
         exited = await server.wait_exit(20)
-        whole = sum(await asyncio.gather(*streams)) if exited else -1
+        complete = sum(await asyncio.gather(*streams)) if exited else -1
         prober.cancel()
         await asyncio.gather(prober, return_exceptions=True)
         for ws in sockets:
             await ws.close()
         await reused.close()
-        return stop_report(server, stop, at, exited, whole)
+        return stop_report(server, stop, at, exited, complete)
 
 
 async def is_stream_complete(client: aiohttp.ClientSession, url: str) -> bool:
@@ -125,7 +125,7 @@ async def probe(client: aiohttp.ClientSession, base: str) -> str:
 
 
 def stop_report(
-    server: RunningServer, stop: StopScenario, at: float, exited: float | None, whole: int
+    server: RunningServer, stop: StopScenario, at: float, exited: float | None, complete: int
 ) -> Report:
     def after(kind: str, pick: Any = min) -> int | None:
         times = [one["at"] for one in server.events(kind)]
@@ -136,7 +136,7 @@ def stop_report(
         for kind in ("new", "reused")
     }
     return {
-        "whole": f"{whole}/{STREAMS}",
+        "complete": f"{complete}/{STREAMS}",
         "how": dict(Counter(one["how"] for one in server.events("ended"))),
         "ms to own handler": after("sigterm"),
         "ms to last stream's end": after("ended", max),

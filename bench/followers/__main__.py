@@ -40,12 +40,12 @@ MIB = 1024 * 1024
 class TurnFigures:
     """Figures of one turn. `here` is the turn's own web process, `there` the other one.
 
-    `whole`: followers that received every frame. `p50`, `p99`: gaps between words in ms, for the
+    `complete`: followers that received every frame. `p50`, `p99`: gaps between words in ms, for the
     client that started the turn. `cpu_*`: ms per second of the turn. `memory_*`: growth in MiB.
     """
 
     followers: int
-    whole: int
+    complete: int
     p50: float
     p99: float
     cpu_here: float
@@ -134,11 +134,11 @@ class FollowerBenchmark:
             ]
             calls = self.redis_calls() - calls
             reader.join()
-            whole = int(readers.stdout.readline()) if followers and readers.stdout else 0
+            complete = int(readers.stdout.readline()) if followers and readers.stdout else 0
         gaps = sorted((after - before) * 1000 for before, after in pairwise(times))
         return TurnFigures(
             followers,
-            whole,
+            complete,
             statistics.median(gaps),
             gaps[int(len(gaps) * 0.99)],
             1000 * used[0] / seconds,

@@ -20,7 +20,7 @@ def send_email(to: str, subject: str, text: str, html: str) -> None:
     send_mail(subject, text, None, [to], html_message=html)
 
 
-@shared_task(name="apps.accounts.tasks.clear_sessions")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def clear_sessions() -> None:
     """Delete expired sessions."""
     call_command("clearsessions")

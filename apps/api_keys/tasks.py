@@ -5,7 +5,7 @@ from celery import shared_task
 from apps.api_keys import idempotency
 
 
-@shared_task(name="apps.api_keys.tasks.forget_answers")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def delete_expired_responses() -> int:
     """Delete stored responses to requests with an idempotency key after a day."""
     return idempotency.delete_expired_responses()

@@ -201,7 +201,7 @@ def _add_to_pipeline(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:
 
 def _pause(error: Exception) -> None:
     _breaker.open()
-    log.warning("request_notes_lost", reason=type(error).__name__)
+    log.warning("refusal_log_lost", reason=type(error).__name__)
 
 
 def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list[RefusedRequest]:
@@ -210,7 +210,7 @@ def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list
     try:
         found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=limit)
     except REDIS_ERRORS as error:
-        log.warning("request_notes_away", reason=type(error).__name__)
+        log.warning("refusal_log_unavailable", reason=type(error).__name__)
         return []
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
     return [RefusedRequest(**json.loads(fields[b"note"])) for _, fields in rows]

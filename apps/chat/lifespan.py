@@ -56,7 +56,7 @@ async def on_startup() -> None:
     try:
         await llm.preload_providers(await in_thread(providers_in_use))
     except Exception as error:
-        log.warning("not_warm", reason=type(error).__name__)
+        log.warning("preload_failed", reason=type(error).__name__)
     tune_gc()
 
 

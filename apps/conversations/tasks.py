@@ -21,7 +21,7 @@ def write_exports() -> None:
         send_task_on_commit(exports.WRITE_EXPORTS)
 
 
-@shared_task(name="apps.conversations.tasks.prune_exports")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def delete_expired_exports() -> int:
     """Delete exports past their retention period."""
     deleted = exports.delete_expired_exports()
@@ -29,13 +29,13 @@ def delete_expired_exports() -> int:
     return deleted
 
 
-@shared_task(name="apps.conversations.tasks.erase_deleted")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def erase_deleted_conversations() -> int:
     """Finish interrupted deletions. Safe to miss a run or to run twice."""
     return erasure.erase_deleted_conversations()
 
 
-@shared_task(name="apps.conversations.tasks.read_messages")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def index_new_messages() -> int:
     """Add new messages to the search index. Safe to miss a run or to run twice."""
     return search.index_new_messages()

@@ -8,13 +8,13 @@ from apps.credits.emails import send_email
 from apps.credits.models import DECIDED_STATES, CreditRequest
 
 
-@shared_task(name="apps.credits.tasks.renew")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def renew_accounts() -> int:
     """Expire credits and grant monthly ones that are due. Idempotent; a run may be missed."""
     return plans.renew_due_accounts(now=timezone.now())
 
 
-@shared_task(name="apps.credits.tasks.tell_of_balances")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def send_balance_alerts() -> int:
     """Create alerts for balances that fell, and email them. Idempotent; a run may be missed."""
     created = alerts.check_balances()

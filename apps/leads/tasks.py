@@ -5,7 +5,7 @@ from celery import shared_task
 from apps.leads import capture
 
 
-@shared_task(name="apps.leads.tasks.read_turns")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def scan_new_turns() -> int:
     """Detect contact details in new messages. A run can be missed or repeated."""
     return capture.scan_new_turns()

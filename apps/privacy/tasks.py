@@ -9,12 +9,12 @@ from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.privacy import end_user_erasure, retention, workspace_deletion
 
-ERASE_END_USERS_TASK = "apps.privacy.tasks.erase_users"
+ERASE_END_USERS_TASK = "apps.privacy.tasks.erase_end_users"
 
 log = get_logger(__name__)
 
 
-@shared_task(name="apps.privacy.tasks.end_workspaces")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def delete_due_workspaces() -> int:
     """Close and erase workspaces whose deletion is due. Safe to miss, repeat or interrupt."""
     erased = workspace_deletion.delete_due_workspaces(now=timezone.now())
@@ -23,7 +23,7 @@ def delete_due_workspaces() -> int:
     return len(erased)
 
 
-@shared_task(name="apps.privacy.tasks.forget_old")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def delete_expired_data() -> int:
     """Delete data past its retention period. Safe to miss a run or to run twice."""
     return retention.delete_expired_data(now=timezone.now())

@@ -135,7 +135,7 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
     )
     AccountCheck.objects.bulk_create([check], ignore_conflicts=True)
     if faults:
-        log.error("books_differ", workspace_id=workspace_id, fault=check.fault)
+        log.error("ledgers_differ", workspace_id=workspace_id, fault=check.fault)
 
 
 def _claim(now: datetime) -> NightlyCheck | None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from apps.reporting import reconciliation
 
 
-@shared_task(name="apps.reporting.tasks.check_books")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def check_all_accounts() -> bool:
     """Check today's ledgers; False if that is done already or running elsewhere."""
     return reconciliation.check_all_accounts(now=timezone.now()) is not None

@@ -8,7 +8,7 @@ from apps.turns import sweep
 log = get_logger(__name__)
 
 
-@shared_task(name="apps.turns.tasks.sweep_turns")  # type: ignore[untyped-decorator]
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_turns() -> int:
     """Run the sweep and return how many turns it ended. Safe to miss a run or to run twice."""
     abandoned = sweep.sweep_turns()

@@ -23,8 +23,8 @@ def email_owners() -> int:
     return owner_emails.email_owners()
 
 
-@shared_task(name="apps.webhooks.tasks.prune")  # type: ignore[untyped-decorator]
-def prune() -> int:
+@shared_task  # type: ignore[untyped-decorator]
+def prune_webhooks() -> int:
     """Delete old deliveries and events."""
     deleted = pruning.prune()
     log.info("webhooks_pruned", rows=deleted)

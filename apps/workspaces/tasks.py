@@ -14,7 +14,7 @@ from apps.workspaces.queries import invitation_token, owners_for
 _RETRIES = {"autoretry_for": (OSError,), "retry_backoff": 10, "max_retries": 6}
 
 
-@shared_task(name="apps.workspaces.tasks.send_invitation", **_RETRIES)  # type: ignore[untyped-decorator]
+@shared_task(**_RETRIES)  # type: ignore[untyped-decorator]
 def send_invitation(invitation_id: str) -> None:
     """Email the link of an invitation that is still open. Repeating it sends the same link."""
     unused = Invitation.objects.filter(pk=invitation_id, accepted_at=None, revoked_at=None)
@@ -26,7 +26,7 @@ def send_invitation(invitation_id: str) -> None:
         _send("invitation", invitation.email, {"invitation": invitation, "link": link})
 
 
-@shared_task(name="apps.workspaces.tasks.send_deletion_notices", **_RETRIES)  # type: ignore[untyped-decorator]
+@shared_task(**_RETRIES)  # type: ignore[untyped-decorator]
 def send_deletion_notices(workspace_id: str) -> None:
     """Email all owners that the workspace will be deleted and how to cancel that."""
     not_closed = Workspace.objects.filter(pk=workspace_id, closed_at=None)

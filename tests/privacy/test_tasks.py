@@ -7,7 +7,7 @@ from apps.workspaces.services import request_erasure
 from tests.factories import Team
 from tests.task_runner import run_queued_tasks
 
-TASK = "apps.privacy.tasks.erase_users"
+TASK = "apps.privacy.tasks.erase_end_users"
 
 
 def test_requested_erasure_is_enqueued_after_the_commit(

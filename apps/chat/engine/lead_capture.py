@@ -24,4 +24,4 @@ async def capture_lead(turn: Turn, metadata: Mapping[str, Any] | None) -> None:
     try:
         await in_thread(capture_from_metadata, turn=turn, fields=fields)
     except Exception:
-        log.exception("lead_not_taken", turn_id=turn.id)
+        log.exception("lead_not_captured", turn_id=turn.id)

@@ -110,12 +110,12 @@ class Relay:
                 self._on_message(await layer.receive(self.name))
             except REDIS_UNAVAILABLE as error:
                 # The layer believes that it has subscribed, though it has not: start it anew.
-                log.warning("relay_away", reason=type(error).__name__)
+                log.warning("relay_unavailable", reason=type(error).__name__)
                 await layer.flush()
                 await asyncio.sleep(1)
             except Exception:
                 # Perhaps a message from another version: go on with the next.
-                log.exception("relay_broke")
+                log.exception("relay_failed")
                 await asyncio.sleep(1)
 
     def _on_message(self, message: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ class Relay:
         if self._senders.get(key) is task:
             del self._senders[key]
         if not task.cancelled() and (error := task.exception()):
-            log.warning("relay_away", reason=type(error).__name__)
+            log.warning("relay_unavailable", reason=type(error).__name__)
 
     async def _send(self, to: str, message: dict[str, Any]) -> None:
         try:

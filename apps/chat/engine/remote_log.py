@@ -56,7 +56,7 @@ class RemoteLog:
         except ServiceUnavailable as error:
             self._give_up(error)
         except Exception as error:
-            log.error("mirror_broke", turn_id=self.turn.id, exc_info=error)
+            log.error("remote_log_failed", turn_id=self.turn.id, exc_info=error)
             self._give_up(ServiceUnavailable())
 
     async def _process_next(self, request_events: RequestEvents) -> None:

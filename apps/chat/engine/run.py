@@ -103,7 +103,7 @@ class RunningTurn:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.error_from_model_failure(failure)
         except Exception:
-            log.exception("turn_broke")
+            log.exception("turn_crashed")
             return InternalError()
         if not self._deltas:
             log.warning("model_failed", kind="empty", detail="the model gave an empty answer")
@@ -148,7 +148,7 @@ class RunningTurn:
             try:
                 return await settle_turn(turn=self.turn, settlement=settlement)
             except DATABASE_UNAVAILABLE:
-                log.warning("settle_again", seconds=seconds)
+                log.warning("settle_retry", seconds=seconds)
                 await asyncio.sleep(seconds)
         return await settle_turn(turn=self.turn, settlement=settlement)
 

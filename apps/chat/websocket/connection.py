@@ -144,7 +144,7 @@ class SocketConnection:
                 close = {"code": reason.code, "reason": reason.reason}
                 await self._send({"type": "websocket.close", **close})
         except (TimeoutError, RuntimeError, OSError) as error:
-            log.info("socket_cut", reason=type(error).__name__)
+            log.info("socket_close_failed", reason=type(error).__name__)
 
     async def cancel_tasks(self) -> None:
         """Cancel the tasks of the socket. The turns that they follow go on."""

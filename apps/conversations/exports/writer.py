@@ -70,7 +70,7 @@ def claim_next_export() -> Export | None:
 def _write(export: Export, deadline: float) -> None:
     """Write parts until the file is complete, the time is up or the claim is lost."""
     if export.attempts > MAX_ATTEMPTS:
-        log.error("export_given_up", export_id=export.id)
+        log.error("export_failed", export_id=export.id)
         _update_claimed(export, **_failure(_NOT_WRITTEN))
         return
     if export.conversations_total is None:

@@ -58,10 +58,10 @@ class Poller(Generic[K, V]):
                 values = await in_thread(self._fetch, list(self._subscribers))
             except DATABASE_UNAVAILABLE as error:
                 # Whatever these rows permit needs the database too, so nothing is exposed.
-                log.warning("not_watched", reason=type(error).__name__)
+                log.warning("poll_skipped", reason=type(error).__name__)
                 continue
             except Exception:
-                log.exception("watch_broke")
+                log.exception("poll_failed")
                 continue
             for key in list(self._subscribers):
                 self._notify(key, values.get(key))

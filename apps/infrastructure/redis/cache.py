@@ -45,5 +45,5 @@ class RedisCacheWithFallback(RedisCache):
                 return getattr(super(), method)(*args, **kwargs)
             except REDIS_ERRORS as error:
                 breaker.open()
-                log.warning("cache_away", reason=type(error).__name__)
+                log.warning("cache_unavailable", reason=type(error).__name__)
         return getattr(self._fallback, method)(*args, **kwargs)

@@ -71,4 +71,4 @@ def _invalidate() -> None:
         with redis.Redis.from_url(settings.REDIS_URL, **timeouts) as client:
             client.incr(VERSION_KEY)
     except (redis.RedisError, OSError) as error:
-        log.warning("change_not_told", reason=type(error).__name__)
+        log.warning("cache_invalidation_failed", reason=type(error).__name__)

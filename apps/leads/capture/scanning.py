@@ -55,7 +55,7 @@ def _try_scan(turn: Turn) -> bool:
     except DATABASE_UNAVAILABLE:
         raise
     except Exception:
-        log.exception("turn_not_read", turn_id=turn.id)
+        log.exception("turn_not_scanned", turn_id=turn.id)
         return False
 
 

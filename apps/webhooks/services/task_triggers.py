@@ -10,7 +10,7 @@ from apps.infrastructure.logging import get_logger
 log = get_logger(__name__)
 
 DELIVER_DUE_TASK = "apps.webhooks.tasks.deliver_due"
-EMAIL_OWNERS_TASK = "apps.webhooks.tasks.tell_owners"
+EMAIL_OWNERS_TASK = "apps.webhooks.tasks.email_owners"
 
 _EXPIRES_SECONDS = 300
 # After an outage of the workers one task does the work of all. Longer than clocks can differ.
@@ -31,4 +31,4 @@ def _send_task(task: str) -> None:
     try:
         current_app.send_task(task, retry=False, ignore_result=True, expires=_EXPIRES_SECONDS)
     except (OperationalError, OSError) as error:
-        log.warning("webhook_wake_failed", task=task, error=type(error).__name__)
+        log.warning("webhook_enqueue_failed", task=task, error=type(error).__name__)

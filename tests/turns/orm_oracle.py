@@ -1,7 +1,7 @@
-"""Open and settle a turn in ORM calls, one after the other: the oracle of the SQL statements.
+"""Open and settle single turns with ORM calls.
 
-The statements of `apps.turns.sql` write many turns at once; what they must do is said here in the
-plainest way, and tests compare the two row by row.
+The reference implementation for the SQL statements of `apps.turns.sql`, which write many turns at
+once: tests compare the resulting rows of both.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from apps.webhooks.services import emit
 
 @dataclass(slots=True)
 class _KeyTaken(Exception):
-    """Another request opened a turn under this idempotency key a moment ago."""
+    """A concurrent request has opened a turn with this idempotency key."""
 
     turn: Turn | None = field(default=None)
 
 
 def open_turn(new: NewTurn) -> tuple[Turn, bool]:
-    """Open a turn, or find the one that this idempotency key opened before.
+    """Open a turn, or find the one that this idempotency key has opened.
 
     Returns the turn and whether it is new. Raises InsufficientCredits, ConversationBusy,
-    ConversationNotFound or IdempotencyMismatch, having changed nothing.
+    ConversationNotFound or IdempotencyMismatch, without changes.
 
-    Requests that carry one key at the same moment may be refused for a reason that the first of
-    them made (its hold, its running turn), so every refusal looks for that first one again.
+    Concurrent requests with one key can fail because of the first of them (its hold, its running
+    turn), so the turn of the key is looked up again before an error is raised.
     """
-    earlier = _turn_under_key(new)
+    earlier = _turn_with_key(new)
     if earlier is not None:
         return earlier, False
     try:
         return _insert(new), True
     except (InsufficientCredits, ConversationBusy, _KeyTaken):
-        earlier = _turn_under_key(new)
+        earlier = _turn_with_key(new)
         if earlier is None:
             raise
         return earlier, False
 
 
-def _turn_under_key(new: NewTurn) -> Turn | None:
+def _turn_with_key(new: NewTurn) -> Turn | None:
     if new.idempotency_key is None:
         return None
     keyed = Turn.objects.filter(workspace_id=new.workspace_id, idempotency_key=new.idempotency_key)
@@ -80,7 +80,7 @@ def _turn_under_key(new: NewTurn) -> Turn | None:
 def _insert(new: NewTurn) -> Turn:
     try:
         with transaction.atomic():
-            # The account first, as when a turn settles: a fixed order of locks knows no deadlock.
+            # The account is locked first, as in settle_turn: a fixed order prevents deadlocks.
             lock_account(workspace_id=new.workspace_id)
             conversation_id = _conversation(new)
             turn = build_turn(new, conversation_id=conversation_id)
@@ -114,8 +114,8 @@ def _conversation(new: NewTurn) -> str:
             source=conversation_source(new.metadata),
         )
         return str(conversation.id)
-    there = conversations_for(new.workspace_id).filter(id=new.conversation_id)
-    if not there.update(last_message_at=Now()):
+    conversation_rows = conversations_for(new.workspace_id).filter(id=new.conversation_id)
+    if not conversation_rows.update(last_message_at=Now()):
         raise ConversationNotFound
     return new.conversation_id
 
@@ -127,9 +127,9 @@ def _constraint(error: IntegrityError) -> str | None:
 
 @transaction.atomic
 def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
-    """End a running turn: its answer saved, its hold charged or released.
+    """Settle a running turn: save its answer, and charge or release its hold.
 
-    Raises TurnNotRunning if it has ended already.
+    Raises TurnNotRunning if it is settled already.
     """
     price = price_of(turn, settlement)
     lock_account(workspace_id=turn.workspace_id)

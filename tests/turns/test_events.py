@@ -1,4 +1,4 @@
-"""What a workspace is told of its turns."""
+"""Webhook events of turns."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tests.turns.turn_factory import complete_turn, expire_heartbeat, fail_turn,
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
-    """Alice's chatbot, at 2 credits a reply; she has 10 and is told of everything."""
+    """Alice's chatbot, at 2 credits a reply; she has 10 and subscribes to all events."""
     grant_credits(team.workspace, 10)
     make_webhook_endpoint(team.workspace)
     return make_chatbot(team.workspace, make_language_model(credits_per_reply=2))
 
 
-def told(chatbot: Chatbot) -> list[tuple[str, dict[str, Any]]]:
-    found = Event.objects.filter(workspace=chatbot.workspace).order_by("created_at", "id")
-    return list(found.values_list("type", "data"))
+def events_of(chatbot: Chatbot) -> list[tuple[str, dict[str, Any]]]:
+    events = Event.objects.filter(workspace=chatbot.workspace).order_by("created_at", "id")
+    return list(events.values_list("type", "data"))
 
 
-def place(turn: Turn) -> dict[str, Any]:
+def turn_ids(turn: Turn) -> dict[str, Any]:
     return {
         "chatbotId": turn.chatbot_id,
         "conversationId": turn.conversation_id,
@@ -42,17 +42,17 @@ def place(turn: Turn) -> dict[str, Any]:
     }
 
 
-def test_new_conversation_is_told_and_an_old_one_is_not(chatbot: Chatbot) -> None:
+def test_event_is_sent_for_new_conversations_only(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
     fail_turn(turn)
     make_running_turn(chatbot, conversation_id=turn.conversation_id)
-    assert told(chatbot) == [
-        ("conversation.started", place(turn)),
-        ("turn.failed", place(turn) | {"code": "MODEL_ERROR"}),
+    assert events_of(chatbot) == [
+        ("conversation.started", turn_ids(turn)),
+        ("turn.failed", turn_ids(turn) | {"code": "MODEL_ERROR"}),
     ]
 
 
-def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
+def test_answer_event_has_usage_and_price(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=2)
     complete_turn(turn, "Zoë says hi", input_tokens=5, output_tokens=3)
     answer = {
@@ -62,27 +62,27 @@ def test_answer_is_told_with_its_usage_and_price(chatbot: Chatbot) -> None:
         "usage": {"inputTokens": 5, "outputTokens": 3},
         "credits": {"charged": 2},
     }
-    assert told(chatbot)[1:] == [("message.completed", place(turn) | answer)]
+    assert events_of(chatbot)[1:] == [("message.completed", turn_ids(turn) | answer)]
 
 
 @pytest.mark.parametrize(("text", "events"), [("Zo", ["message.completed"]), ("", [])])
-def test_stopped_answer_is_told_if_there_is_one(
+def test_stopped_turn_sends_an_event_if_it_has_text(
     chatbot: Chatbot, text: str, events: list[str]
 ) -> None:
     complete_turn(
         make_running_turn(chatbot), text, status=TurnStatus.STOPPED, finish_reason="stopped"
     )
-    assert [name for name, _ in told(chatbot)[1:]] == events
+    assert [name for name, _ in events_of(chatbot)[1:]] == events
 
 
-def test_turn_whose_process_died_is_told_as_failed(chatbot: Chatbot) -> None:
+def test_abandoned_turn_sends_a_failure_event(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot)
     expire_heartbeat(turn)
     sweep_turns()
-    assert told(chatbot)[1:] == [("turn.failed", place(turn) | {"code": "TURN_ABANDONED"})]
+    assert events_of(chatbot)[1:] == [("turn.failed", turn_ids(turn) | {"code": "TURN_ABANDONED"})]
 
 
-def test_turn_that_did_not_open_is_not_told(chatbot: Chatbot) -> None:
+def test_refused_turn_sends_no_event(chatbot: Chatbot) -> None:
     with pytest.raises(InsufficientCredits):
         make_running_turn(chatbot, credits=11)
-    assert told(chatbot) == []
+    assert events_of(chatbot) == []

@@ -1,4 +1,4 @@
-"""Requests that arrive at the same moment, each on a connection of its own."""
+"""Turns that are opened concurrently on separate connections."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def chatbot(live_team: Team) -> Chatbot:
     return make_chatbot(live_team.workspace, make_language_model(credits_per_reply=1))
 
 
-def open_at_once(request: NewTurn) -> list[tuple[str, bool]]:
-    """What each of many requests at once got: its turn (or refusal) and whether it opened it."""
+def open_concurrently(request: NewTurn) -> list[tuple[str, bool]]:
+    """Send the request concurrently: for each, the turn id or error code, and whether it is new."""
     barrier = Barrier(THREADS)
 
     def run(_: int) -> tuple[str, bool]:
@@ -46,19 +46,19 @@ def open_at_once(request: NewTurn) -> list[tuple[str, bool]]:
         return sorted(pool.map(run, range(THREADS)))
 
 
-def one_opened(chatbot: Chatbot, outcomes: list[tuple[str, bool]], otherwise: str = "") -> Turn:
-    """The turn that one request opened, and that (or the refusal) the others got."""
+def assert_one_opened(chatbot: Chatbot, outcomes: list[tuple[str, bool]], others: str = "") -> Turn:
+    """Return the turn that one request opened; the others got it too, or the code `others`."""
     (turn_id,) = [found for found, is_new in outcomes if is_new]
-    expected = [(turn_id, True)] + [(otherwise or turn_id, False)] * (THREADS - 1)
+    expected = [(turn_id, True)] + [(others or turn_id, False)] * (THREADS - 1)
     assert outcomes == sorted(expected)
     return Turn.objects.get(workspace=chatbot.workspace_id, pk=turn_id)
 
 
-def test_one_key_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
+def test_concurrent_requests_with_one_key_open_one_turn(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, ROUNDS * THREADS)
     for number in range(ROUNDS):
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
-        one_opened(chatbot, open_at_once(request))
+        assert_one_opened(chatbot, open_concurrently(request))
         assert balance_for(chatbot.workspace_id).held == number + 1
 
 
@@ -66,7 +66,7 @@ def test_one_key_opens_one_turn_with_credits_for_one(live_team: Team, chatbot: C
     for _ in range(ROUNDS):
         grant_credits(live_team.workspace, 1)
         request = new_turn(chatbot, credits=1, idempotency_key=new_id())
-        one_opened(chatbot, open_at_once(request))
+        assert_one_opened(chatbot, open_concurrently(request))
     assert balance_for(chatbot.workspace_id) == Balance(ROUNDS, ROUNDS)
 
 
@@ -78,21 +78,21 @@ def test_one_key_opens_one_turn_in_a_conversation(live_team: Team, chatbot: Chat
         request = new_turn(
             chatbot, conversation_id=first.conversation_id, credits=1, idempotency_key=new_id()
         )
-        complete_turn(one_opened(chatbot, open_at_once(request)))
+        complete_turn(assert_one_opened(chatbot, open_concurrently(request)))
     assert balance_for(chatbot.workspace_id) == Balance(ROUNDS * (THREADS - 1), 0)
 
 
-def test_one_turn_runs_in_a_conversation(live_team: Team, chatbot: Chatbot) -> None:
+def test_conversation_has_one_running_turn(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, THREADS)
     first = make_running_turn(chatbot)
     complete_turn(first)
     request = new_turn(chatbot, conversation_id=first.conversation_id, credits=1)
-    one_opened(chatbot, open_at_once(request), otherwise="CONVERSATION_BUSY")
+    assert_one_opened(chatbot, open_concurrently(request), others="CONVERSATION_BUSY")
     assert balance_for(chatbot.workspace_id) == Balance(THREADS, 1)
 
 
 def test_one_credit_opens_one_turn(live_team: Team, chatbot: Chatbot) -> None:
     grant_credits(live_team.workspace, 1)
-    outcomes = open_at_once(new_turn(chatbot, credits=1))
-    one_opened(chatbot, outcomes, otherwise="INSUFFICIENT_CREDITS")
+    outcomes = open_concurrently(new_turn(chatbot, credits=1))
+    assert_one_opened(chatbot, outcomes, others="INSUFFICIENT_CREDITS")
     assert balance_for(chatbot.workspace_id) == Balance(1, 1)

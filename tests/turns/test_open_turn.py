@@ -25,8 +25,8 @@ def chatbot(team: Team) -> Chatbot:
     return make_chatbot(team.workspace, make_language_model(credits_per_reply=3))
 
 
-def rows(chatbot: Chatbot) -> tuple[int, int, int]:
-    """How many conversations, turns and messages the workspace has."""
+def row_counts(chatbot: Chatbot) -> tuple[int, int, int]:
+    """Count the conversations, turns and messages of the workspace."""
     of_workspace = {"workspace": chatbot.workspace_id}
     return (
         Conversation.objects.filter(**of_workspace).count(),
@@ -35,7 +35,7 @@ def rows(chatbot: Chatbot) -> tuple[int, int, int]:
     )
 
 
-def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> None:
+def test_open_turn_saves_hold_and_user_message(chatbot: Chatbot) -> None:
     metadata = {"page": "/prices"}
     turn = make_running_turn(chatbot, text="What does it cost?", credits=3, metadata=metadata)
     turn.refresh_from_db()
@@ -52,7 +52,7 @@ def test_turn_opens_with_its_hold_and_the_users_message(chatbot: Chatbot) -> Non
     assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
-def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
+def test_turn_keeps_the_price_at_its_opening(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     type(chatbot.language_model).objects.filter(pk=chatbot.language_model_id).update(
         name="renamed", credits_per_reply=99
@@ -61,7 +61,7 @@ def test_turn_remembers_the_price_of_its_moment(chatbot: Chatbot) -> None:
     assert (turn.model_name, turn.price) == (chatbot.language_model.name, Price(3, 0, 0))
 
 
-def test_turn_remembers_its_key_and_request(team: Team, chatbot: Chatbot) -> None:
+def test_turn_keeps_its_api_key_and_request(team: Team, chatbot: Chatbot) -> None:
     key, _ = issue_key(workspace=team.workspace, name="n")
     turn = make_running_turn(chatbot, api_key_id=key.id, request_id="req_7", request_digest="d7")
     turn.refresh_from_db()
@@ -74,66 +74,66 @@ def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
     conversation = first.conversation
     Conversation.objects.update(last_message_at=Now() - timedelta(days=1))
     conversation.refresh_from_db()
-    long_ago = conversation.last_message_at
+    before = conversation.last_message_at
     second = make_running_turn(chatbot, conversation_id=conversation.id)
     conversation.refresh_from_db()
     assert second.conversation == conversation
-    assert conversation.last_message_at > long_ago
-    assert rows(chatbot) == (1, 2, 3)
+    assert conversation.last_message_at > before
+    assert row_counts(chatbot) == (1, 2, 3)
 
 
-def test_turn_without_the_credits_leaves_nothing_behind(chatbot: Chatbot) -> None:
+def test_turn_without_enough_credits_saves_nothing(chatbot: Chatbot) -> None:
     with pytest.raises(InsufficientCredits):
         open_turn_blocking(new_turn(chatbot, credits=11))
-    assert rows(chatbot) == (0, 0, 0)
+    assert row_counts(chatbot) == (0, 0, 0)
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
-def test_turn_is_not_paid_by_another_workspace(team: Team, chatbot: Chatbot) -> None:
-    outside = make_chatbot(team.other_workspace)
+def test_turn_does_not_use_credits_of_another_workspace(team: Team, chatbot: Chatbot) -> None:
+    other = make_chatbot(team.other_workspace)
     with pytest.raises(InsufficientCredits):
-        open_turn_blocking(new_turn(outside, credits=1))
+        open_turn_blocking(new_turn(other, credits=1))
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
-def test_second_turn_in_a_busy_conversation_leaves_nothing_behind(chatbot: Chatbot) -> None:
+def test_turn_in_a_busy_conversation_saves_nothing(chatbot: Chatbot) -> None:
     running = make_running_turn(chatbot, credits=3)
     with pytest.raises(ConversationBusy):
         open_turn_blocking(new_turn(chatbot, conversation_id=running.conversation_id, credits=3))
-    assert rows(chatbot) == (1, 1, 1)
+    assert row_counts(chatbot) == (1, 1, 1)
     assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
-def test_turns_of_different_conversations_run_together(chatbot: Chatbot) -> None:
+def test_turns_of_different_conversations_run_concurrently(chatbot: Chatbot) -> None:
     make_running_turn(chatbot, credits=3)
     make_running_turn(chatbot, credits=3)
     assert balance_for(chatbot.workspace_id) == Balance(10, 6)
 
 
-def test_retry_under_a_key_finds_the_first_turn(chatbot: Chatbot) -> None:
+def test_retry_with_a_key_returns_the_first_turn(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot, credits=3, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
     complete_turn(first)
     assert open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k")) == (first, False)
-    assert rows(chatbot) == (1, 1, 2)
+    assert row_counts(chatbot) == (1, 1, 2)
     assert balance_for(chatbot.workspace_id) == Balance(7, 0)
 
 
-def test_retry_finds_the_first_turn_when_no_credit_is_left(chatbot: Chatbot) -> None:
+def test_retry_without_credits_returns_the_first_turn(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot, credits=10, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
 
 
-def test_other_request_under_the_same_key_is_refused(chatbot: Chatbot) -> None:
+def test_other_request_with_the_same_key_is_refused(chatbot: Chatbot) -> None:
     make_running_turn(chatbot, credits=3, idempotency_key="k", request_digest="one")
     with pytest.raises(IdempotencyMismatch):
         open_turn_blocking(new_turn(chatbot, credits=3, idempotency_key="k", request_digest="two"))
-    assert rows(chatbot) == (1, 1, 1)
+    assert row_counts(chatbot) == (1, 1, 1)
     assert balance_for(chatbot.workspace_id) == Balance(10, 3)
 
 
 @pytest.mark.parametrize(("hours", "is_new"), [(23, False), (25, True)])
-def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) -> None:
+def test_key_expires_after_24_hours(chatbot: Chatbot, hours: int, is_new: bool) -> None:
     first = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
     complete_turn(first)
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=hours))
@@ -143,7 +143,7 @@ def test_key_is_kept_for_24_hours(chatbot: Chatbot, hours: int, is_new: bool) ->
     assert (found_new, second != first) == (is_new, is_new)
 
 
-def test_key_may_be_used_anew_for_another_request_after_24_hours(chatbot: Chatbot) -> None:
+def test_expired_key_accepts_another_request(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot, idempotency_key="k", request_digest="one")
     Turn.objects.filter(pk=first.pk).update(created_at=Now() - timedelta(hours=25))
     second = make_running_turn(chatbot, idempotency_key="k", request_digest="two")
@@ -159,5 +159,5 @@ def test_same_key_in_two_workspaces_opens_two_turns(team: Team, chatbot: Chatbot
     assert (mine.workspace_id, theirs.workspace_id) == (team.workspace.id, team.other_workspace.id)
 
 
-def test_turns_without_a_key_are_never_taken_for_each_other(chatbot: Chatbot) -> None:
+def test_requests_without_a_key_open_separate_turns(chatbot: Chatbot) -> None:
     assert make_running_turn(chatbot) != make_running_turn(chatbot)

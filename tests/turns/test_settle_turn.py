@@ -21,7 +21,7 @@ from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 @pytest.fixture
 def chatbot(team: Team) -> Chatbot:
-    """Alice's chatbot: 1 credit a reply and 2 per 1,000 words written; she has 10."""
+    """Alice's chatbot, at 1 credit a reply and 2 per 1,000 output tokens; she has 10."""
     grant_credits(team.workspace, 10)
     return make_chatbot(
         team.workspace, make_language_model(credits_per_reply=1, credits_per_1k_output=2)
@@ -59,7 +59,7 @@ def test_completed_turn_is_charged_from_its_usage(chatbot: Chatbot) -> None:
     assert balance_for(chatbot.workspace_id) == Balance(6, 0)
 
 
-def test_stopped_turn_is_charged_for_what_was_delivered(chatbot: Chatbot) -> None:
+def test_stopped_turn_is_charged_for_its_text(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=6)
     receipt = complete_turn(turn, "Hel", status=TurnStatus.STOPPED, output_tokens=1)
     assert receipt == Receipt(charged=2, balance=8)
@@ -95,7 +95,7 @@ def test_turn_without_an_answer_is_never_charged(chatbot: Chatbot, status: TurnS
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
-def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbot) -> None:
+def test_turn_that_failed_before_text_has_no_answer(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=6)
     fail_turn(turn)
     assert answers(turn) == []
@@ -103,7 +103,7 @@ def test_turn_that_failed_before_the_first_word_leaves_no_answer(chatbot: Chatbo
 
 @pytest.mark.parametrize("first", [complete_turn, fail_turn])
 @pytest.mark.parametrize("second", [complete_turn, fail_turn])
-def test_turn_settles_once(chatbot: Chatbot, first: Any, second: Any) -> None:
+def test_turn_is_settled_once(chatbot: Chatbot, first: Any, second: Any) -> None:
     turn = make_running_turn(chatbot, credits=6)
     first(turn)
     before = snapshot(turn)
@@ -118,14 +118,14 @@ def test_settled_turn_frees_its_conversation(chatbot: Chatbot) -> None:
     assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
-def test_settling_one_turn_leaves_the_hold_of_another(chatbot: Chatbot) -> None:
+def test_settling_a_turn_keeps_other_holds(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     make_running_turn(chatbot, credits=4)
     fail_turn(turn)
     assert balance_for(chatbot.workspace_id) == Balance(10, 4)
 
 
-def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) -> None:
+def test_progress_saves_text_and_heartbeat(chatbot: Chatbot) -> None:
     turn, other = make_running_turn(chatbot), make_running_turn(chatbot)
     old = timezone.now() - timedelta(hours=1)
     Turn.objects.filter(workspace=chatbot.workspace_id).update(heartbeat_at=old)
@@ -137,7 +137,7 @@ def test_progress_saves_text_and_heartbeat_of_running_turns(chatbot: Chatbot) ->
     assert (other.text_so_far, other.heartbeat_at) == ("", old)
 
 
-def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
+def test_progress_of_a_settled_turn_is_ignored(chatbot: Chatbot) -> None:
     running, settled = make_running_turn(chatbot), make_running_turn(chatbot)
     complete_turn(settled)
     before = snapshot(settled)
@@ -145,7 +145,7 @@ def test_progress_of_a_settled_turn_changes_nothing(chatbot: Chatbot) -> None:
     assert snapshot(settled) == before
 
 
-def test_progress_of_no_turns_is_nothing(db: None) -> None:
+def test_progress_of_no_turns_is_empty(db: None) -> None:
     assert save_progress({}) == set()
 
 
@@ -166,7 +166,7 @@ def test_progress_of_no_turns_is_nothing(db: None) -> None:
         ),
     ],
 )
-def test_database_refuses_a_turn_that_makes_no_sense(
+def test_database_rejects_inconsistent_turns(
     chatbot: Chatbot, constraint: str, fields: dict[str, Any]
 ) -> None:
     turn = make_running_turn(chatbot, credits=6)

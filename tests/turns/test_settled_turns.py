@@ -1,4 +1,4 @@
-"""A settled turn belongs to the books: PostgreSQL refuses to change it, whoever asks."""
+"""PostgreSQL rejects changes to settled turns, whatever code makes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHER_ID = "c" + "0" * 24
 
 @pytest.fixture
 def turn(team: Team) -> Turn:
-    """A turn that was made with a key and has cost 2 credits."""
+    """A turn with an API key that has cost 2 credits."""
     grant_credits(team.workspace, 10)
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
@@ -28,7 +28,7 @@ def turn(team: Team) -> Turn:
 
 def run(statement: str, *parameters: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        # TRUNCATE would refuse for a reason of its own while checks are waiting.
+        # TRUNCATE fails for another reason while deferred constraints are pending.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         cursor.execute(statement, parameters or None)
 
@@ -57,14 +57,14 @@ def run(statement: str, *parameters: str) -> None:
         "settled_at = settled_at + interval '1 second'",
     ],
 )
-def test_what_a_settled_turn_was_and_cost_is_never_changed(turn: Turn, change: str) -> None:
+def test_settled_turn_cannot_be_changed(turn: Turn, change: str) -> None:
     before = Turn.objects.values().get(pk=turn.pk)
     with pytest.raises(DatabaseError, match="belongs to the books: UPDATE is refused"):
         run(f"UPDATE conversations_turn SET {change} WHERE id = %s", turn.id)
     assert Turn.objects.values().get(pk=turn.pk) == before
 
 
-def test_settled_turn_is_never_deleted(turn: Turn) -> None:
+def test_settled_turn_cannot_be_deleted(turn: Turn) -> None:
     turn.messages.all().delete()
     with pytest.raises(DatabaseError, match="belongs to the books: DELETE is refused"):
         run("DELETE FROM conversations_turn WHERE id = %s", turn.id)
@@ -72,13 +72,13 @@ def test_settled_turn_is_never_deleted(turn: Turn) -> None:
 
 
 @pytest.mark.parametrize("table", ["conversations_turn", "conversations_conversation"])
-def test_turns_are_never_emptied(turn: Turn, table: str) -> None:
+def test_turns_cannot_be_truncated(turn: Turn, table: str) -> None:
     with pytest.raises(DatabaseError, match="belongs to the books: TRUNCATE is refused"):
         run(f"TRUNCATE {table} CASCADE")
     assert Turn.objects.filter(pk=turn.pk).count() == 1
 
 
-def test_what_people_wrote_and_their_keys_may_go(turn: Turn) -> None:
+def test_texts_and_keys_of_settled_turns_can_be_erased(turn: Turn) -> None:
     turn.messages.update(text="", metadata=None)
     Turn.objects.filter(pk=turn.pk).update(
         text_so_far="", delta_lengths=[], idempotency_key=None, request_digest=""

@@ -29,7 +29,7 @@ def chatbot(team: Team) -> Chatbot:
     return paid_chatbot(team)
 
 
-def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
+def test_sweep_abandons_a_dead_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     save_progress({turn.id: ["As far as it"]})
     expire_heartbeat(turn)
@@ -44,7 +44,7 @@ def test_sweep_abandons_a_silent_turn_and_keeps_its_text(chatbot: Chatbot) -> No
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
 
 
-def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) -> None:
+def test_sweep_of_a_turn_without_text_saves_no_answer(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     expire_heartbeat(turn)
     sweep_turns()
@@ -52,7 +52,7 @@ def test_sweep_of_a_turn_that_said_nothing_leaves_no_answer(chatbot: Chatbot) ->
     assert list(roles) == ["user"]
 
 
-def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
+def test_sweep_skips_turns_with_a_heartbeat(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     expire_heartbeat(turn)
     save_progress({turn.id: ["Still here"]})
@@ -63,7 +63,7 @@ def test_sweep_passes_over_turns_that_are_heard_of(chatbot: Chatbot) -> None:
 
 
 @override_settings(TURN_ABANDONED_AFTER_SECONDS=600)
-def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
+def test_sweep_uses_the_configured_timeout(chatbot: Chatbot) -> None:
     early, late = make_running_turn(chatbot), make_running_turn(chatbot)
     expire_heartbeat(early, 540)
     expire_heartbeat(late, 660)
@@ -72,7 +72,7 @@ def test_sweep_waits_as_long_as_the_settings_say(chatbot: Chatbot) -> None:
     assert dict(statuses) == {early.id: "running", late.id: "abandoned"}
 
 
-def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
+def test_sweep_skips_settled_turns(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     complete_turn(turn)
     expire_heartbeat(turn)
@@ -82,7 +82,7 @@ def test_sweep_leaves_settled_turns_alone(chatbot: Chatbot) -> None:
     assert balance_for(chatbot.workspace_id) == Balance(7, 0)
 
 
-def test_swept_turn_cannot_be_completed_afterwards(chatbot: Chatbot) -> None:
+def test_abandoned_turn_cannot_be_completed(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     expire_heartbeat(turn)
     sweep_turns()
@@ -98,17 +98,17 @@ def test_sweep_frees_the_conversation(chatbot: Chatbot) -> None:
     assert make_running_turn(chatbot, conversation_id=turn.conversation_id).status == "running"
 
 
-def test_task_counts_what_it_swept(chatbot: Chatbot) -> None:
+def test_task_returns_the_number_of_swept_turns(chatbot: Chatbot) -> None:
     sweep_task()
     for _ in range(2):
         expire_heartbeat(make_running_turn(chatbot))
     assert sweep_task() == 2
 
 
-def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
+def test_concurrent_sweeps_settle_each_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
     turns = [make_running_turn(chatbot, credits=1) for _ in range(8)]
-    save_progress({turn.id: ["Kept"] for turn in turns})
+    save_progress({turn.id: ["Partial"] for turn in turns})
     for turn in turns:
         expire_heartbeat(turn)
     barrier = Barrier(4)
@@ -127,10 +127,10 @@ def test_sweeps_at_once_settle_each_turn_once(live_team: Team) -> None:
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
     assert ledger_sum(chatbot.workspace_id) == 10
     texts = Message.objects.filter(workspace=chatbot.workspace_id, role="assistant")
-    assert list(texts.values_list("text", flat=True)) == ["Kept"] * 8
+    assert list(texts.values_list("text", flat=True)) == ["Partial"] * 8
 
 
-def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> None:
+def test_sweep_skips_a_locked_turn(live_team: Team) -> None:
     turn = make_running_turn(paid_chatbot(live_team), credits=3)
     expire_heartbeat(turn)
 
@@ -150,7 +150,7 @@ def test_sweep_passes_over_a_turn_that_another_has_locked(live_team: Team) -> No
     assert turn.id in sweep_turns()
 
 
-def test_sweep_and_settlement_at_once_end_a_turn_once(live_team: Team) -> None:
+def test_concurrent_sweep_and_settlement_end_a_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
     turn = make_running_turn(chatbot, credits=3)
     expire_heartbeat(turn)

@@ -56,7 +56,7 @@ def test_save_bar_lists_changed_fields(
     page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
     expect(page.get_by_text("Unsaved")).to_be_hidden()
-    page.get_by_label("Requests").fill("5")
+    page.get_by_label("Requests", exact=True).fill("5")
     page.get_by_label("Window (seconds)").fill("86400")
     page.get_by_label("Stream responses by default").check()
     expect(page.get_by_text("About 5 per day.")).to_be_visible()
@@ -113,7 +113,7 @@ def test_chatbot_is_restored_and_duplicated(
 ) -> None:
     page = open_context(live_team.bob, size=size).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/chatbots/{chatbot.id}")
-    page.get_by_label("Requests").fill("7")
+    page.get_by_label("Requests", exact=True).fill("7")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status").get_by_text("Saved: requests")).to_be_visible()
     page.get_by_role("link", name="Versions").click()

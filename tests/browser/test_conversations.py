@@ -68,7 +68,7 @@ def test_conversation_is_searched_edited_rated_and_deleted(
     page.get_by_label("Comment (optional)").fill("Says when.")
     page.get_by_role("button", name="Thumbs up").click()
     expect(page.locator(".rating").get_by_text("Thumbs up", exact=True).first).to_be_visible()
-    expect(page.locator(".rating .said")).to_have_text("Says when.")
+    expect(page.locator(".rating .comment")).to_have_text("Says when.")
     page.get_by_text("Change rating").click()
     page.get_by_role("button", name="Thumbs down").click()
     expect(page.locator(".rating").get_by_text("Thumbs down", exact=True).first).to_be_visible()

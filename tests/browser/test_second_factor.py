@@ -80,7 +80,7 @@ def test_authenticator_app_and_recovery_codes(
 
     page.goto("/account/2fa")
     expect_page(page, "Two-factor authentication")
-    expect(page.get_by_text("9 of 10 are left.")).to_be_visible()
+    expect(page.get_by_text("9 of 10 left.")).to_be_visible()
     page.get_by_role("link", name="Generate new codes").click()
     page.get_by_role("link", name="Use authenticator app or code").click()
     expect_page(page, "Confirm it's you")

@@ -29,7 +29,7 @@ def credits_page(team: Team) -> str:
 
 
 def listed_requests(team: Team) -> list[list[str]]:
-    return table_cells(credits_page(team).partition('aria-label="Requests"')[2])
+    return table_cells(credits_page(team).partition('aria-label="Plan and credit requests"')[2])
 
 
 def make_growth_plan() -> Plan:

@@ -3,8 +3,6 @@
 Here are the parts that all operations share: `wrap_operation` and the error format.
 """
 
-from __future__ import annotations
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError

@@ -1,7 +1,5 @@
 """The API reference page: the OpenAPI document rendered as HTML."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The OpenAPI document of the whole API: django-ninja's operations and the chat endpoints."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

@@ -4,8 +4,6 @@ ninja generates parameters, bodies and successes. Added here is what follows fro
 form: its errors, its headers, and names in camelCase.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

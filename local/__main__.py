@@ -8,8 +8,6 @@ check            lint, types, import contracts, migrations, deployment settings
 reset            remove the demo's data
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 

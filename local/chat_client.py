@@ -1,7 +1,5 @@
 """Minimal HTTP client for the chat API."""
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.error

@@ -1,7 +1,5 @@
 """`make check`: lint, formatting, import contracts, types, migrations and deployment settings."""
 
-from __future__ import annotations
-
 import secrets
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Print one line per step to the terminal, with its outcome and duration."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading
@@ -47,7 +45,7 @@ class Console:
             # The reader is gone (a closed terminal, `| head`); keep working without output.
             self.stream = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
-    def step(self, title: str, detail: str = "") -> Step:
+    def step(self, title: str, detail: str = "") -> "Step":
         """Return a context manager that prints ✓ at its end, or ✗ if the body raises."""
         return Step(self, title, detail)
 
@@ -67,7 +65,7 @@ class Step:
     def seconds(self) -> float:
         return time.monotonic() - self._started_at
 
-    def __enter__(self) -> Step:
+    def __enter__(self) -> "Step":
         self._ticker.start()
         return self
 

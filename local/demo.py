@@ -1,7 +1,5 @@
 """`make demo`: run Parley and all its servers on this machine until Ctrl-C."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

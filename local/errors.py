@@ -6,8 +6,6 @@ LocalError
 └── AlreadyRunning  another run holds the lock of the directory
 """
 
-from __future__ import annotations
-
 
 class LocalError(Exception):
     """The message says what is wrong and how to fix it."""

@@ -1,7 +1,5 @@
 """Run a command in the foreground while the supervisor's servers run."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 Uses the standard library only, because it runs with the system's Python.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

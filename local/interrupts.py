@@ -1,7 +1,5 @@
 """Turn SIGINT, SIGTERM and SIGHUP into one exception in the main thread."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

@@ -4,8 +4,6 @@
 describes it to the supervisor.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

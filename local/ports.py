@@ -1,7 +1,5 @@
 """Find free ports on the loopback address."""
 
-from __future__ import annotations
-
 import random
 import socket
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ user. If that user cannot access the project, the data and a copy of the binarie
 directory.
 """
 
-from __future__ import annotations
-
 import shutil
 import signal
 import tempfile

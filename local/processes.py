@@ -3,8 +3,6 @@
 Pids are reused. A process is identified by its pid, its start time and the boot of the machine.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The system user that PostgreSQL runs as, because it refuses to run as root."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import subprocess

@@ -1,7 +1,5 @@
 """Start the PostgreSQL and Valkey that a command needs, unless the environment names them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run's directory: its lock, secrets, logs and the file with the servers' addresses."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json

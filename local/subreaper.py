@@ -3,8 +3,6 @@
 Only Linux has subreapers. Elsewhere only the children's process groups are killed.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -5,8 +5,6 @@ supervisor, which stops the services in reverse order. Each child has a record i
 directory, so that a later run can stop what a killed supervisor left behind.
 """
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import subprocess

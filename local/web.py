@@ -1,7 +1,5 @@
 """Command lines of Parley's own processes: web server, worker and manage.py."""
 
-from __future__ import annotations
-
 import sys
 import urllib.error
 import urllib.request

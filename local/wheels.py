@@ -1,7 +1,5 @@
 """Find files and versions of the servers' wheels without importing them."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 from pathlib import Path

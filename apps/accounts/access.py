@@ -1,7 +1,5 @@
 """Get the user of a request."""
 
-from __future__ import annotations
-
 from django.http import Http404, HttpRequest
 
 from apps.accounts.models import User

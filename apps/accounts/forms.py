@@ -1,7 +1,5 @@
 """allauth's forms with labels in sentence case and without placeholders."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.account import forms as allauth

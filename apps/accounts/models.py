@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -12,13 +10,13 @@ from apps.infrastructure.postgres.id_field import IdField
 class UserManager(BaseUserManager["User"]):
     """Manager that finds users by email address in any case."""
 
-    def get_by_natural_key(self, username: str | None) -> User:
+    def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email__iexact=username)
 
-    async def aget_by_natural_key(self, username: str | None) -> User:
+    async def aget_by_natural_key(self, username: str | None) -> "User":
         return await self.aget(email__iexact=username)
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user. Without a password, the user cannot log in with one."""
         user = self.model(email=self.normalize_email(email.strip()), **fields)
         user.set_password(password)
@@ -26,7 +24,7 @@ class UserManager(BaseUserManager["User"]):
         user.save()
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a staff user with all permissions."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 

@@ -1,7 +1,5 @@
 """allauth's forms for two-factor authentication and passkeys, with plain labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.mfa.base import forms as allauth

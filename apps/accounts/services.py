@@ -1,7 +1,5 @@
 """Changes to users."""
 
-from __future__ import annotations
-
 from allauth.account.models import EmailAddress
 
 from apps.accounts.models import User

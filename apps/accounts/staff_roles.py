@@ -5,8 +5,6 @@ ticked by hand does not go unnoticed. For other permissions, create another grou
 `docs/reference/staff-roles.md` documents the groups; a test checks the admin against both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any

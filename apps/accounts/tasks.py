@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from celery import shared_task
 from django.core.mail import send_mail
 from django.core.management import call_command

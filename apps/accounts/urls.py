@@ -1,7 +1,5 @@
 """URLs of authentication and of the user's account pages. The views are allauth's."""
 
-from __future__ import annotations
-
 from allauth.account import views as account
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.base import views as second_factor

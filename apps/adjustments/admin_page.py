@@ -1,7 +1,5 @@
 """What the admin pages of adjustments share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps

@@ -3,8 +3,6 @@
 Nothing is guessed: an ambiguous cell, an unknown column or another encoding than UTF-8 is an error.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """Admin page to adjust credits by a CSV file: upload, check every row, post all rows or none."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from typing import Any

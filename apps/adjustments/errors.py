@@ -7,8 +7,6 @@ AdjustmentError
 └── DecisionNotAllowed     the request is closed, or this user may not decide it
 """
 
-from __future__ import annotations
-
 from apps.adjustments.models import Adjustment
 from apps.adjustments.previews import Preview
 

@@ -1,7 +1,5 @@
 """Forms of the admin pages. They check each field; the rules are in `previews`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

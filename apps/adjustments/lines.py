@@ -1,7 +1,5 @@
 """The lines of an adjustment as plain data: from the form, a CSV file or the database."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 

@@ -4,8 +4,6 @@ Nothing is stored until the user confirms. The token holds the id of the future 
 double click on the button finds the adjustment that the first click created.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any

@@ -3,8 +3,6 @@
 Posting applies the same preview again under locks, so the page and the posting cannot disagree.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

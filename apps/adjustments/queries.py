@@ -1,7 +1,5 @@
 """Read adjustments."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import timedelta
 

@@ -10,8 +10,6 @@ checked under these locks. `credits.services` writes the ledger entries. Request
 entries are written to the audit log in the same transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Admin pages to adjust the credits of one workspace and to decide pending adjustments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

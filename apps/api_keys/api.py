@@ -1,7 +1,5 @@
 """REST operations for API keys. All require the scope `manage`; a key gives only its own scopes."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.http import HttpRequest

@@ -1,7 +1,5 @@
 """The API keys of this app as the backend of `apps.api_kit.authentication`."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 from django.utils import timezone
 

@@ -1,7 +1,5 @@
 """Revoke and anonymise the API keys of a deleted workspace."""
 
-from __future__ import annotations
-
 from django.utils import timezone
 
 from apps.api_keys.models import ApiKey, IdempotentAnswer

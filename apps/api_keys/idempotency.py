@@ -6,8 +6,6 @@ there to be sent again; if it rolls back, the key is free and the next request d
 refused request rolls back, so it may be sent again under its key.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Read API keys, and find the caller of a request by the key that it sent."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection
 

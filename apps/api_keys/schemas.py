@@ -1,7 +1,5 @@
 """Request and response schemas of API keys."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal, Self
 

@@ -1,7 +1,5 @@
 """Create, rotate and revoke API keys."""
 
-from __future__ import annotations
-
 import secrets
 import string
 from collections.abc import Sequence

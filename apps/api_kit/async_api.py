@@ -7,8 +7,6 @@ authenticators, permissions, throttles or versioning. It keeps DRF's parsers, se
 exceptions and responses, and the API's middleware.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, Iterable

@@ -5,8 +5,6 @@ Any app may protect an operation with `ApiKeyAuth(Scope.READ)` and read its call
 when Django starts: apps below it need not import it.
 """
 
-from __future__ import annotations
-
 from typing import Protocol, cast
 
 from django.http import HttpRequest

@@ -1,7 +1,5 @@
 """The caller of an API request and what its key permits."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Return every error of the API as `{"success": false, "error": …, "code": …}`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, cast

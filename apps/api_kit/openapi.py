@@ -5,8 +5,6 @@ its form: an API key, a body, an id in the path. Each error class becomes a sche
 code, so that generated clients can tell errors apart by `code`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus

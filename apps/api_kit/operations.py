@@ -4,8 +4,6 @@
 knows nothing of it. `apps.api_kit.authentication.ApiKeyAuth` fills in the state on the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field

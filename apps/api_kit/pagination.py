@@ -4,8 +4,6 @@ A cursor encodes the time and the id of a page's last row and is opaque to calle
 access: it only moves within the rows that the caller may see anyway.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

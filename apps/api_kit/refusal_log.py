@@ -8,8 +8,6 @@ Logging does not wait for Redis: in an event loop, entries are queued and sent t
 later. A request that is not refused costs nothing.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

@@ -4,8 +4,6 @@ Every schema class ends in `…Schema`, for requests (`CreateChatbotSchema`) and
 (`ChatbotSchema`, `ChatbotListSchema`) alike. The document names them without the suffix.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """Strict DRF serializers: exact types, no unknown fields."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Read the audit log."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Write the audit log, in the transaction of the change: both are committed or neither."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol

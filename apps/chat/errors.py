@@ -1,7 +1,5 @@
 """Errors of the chat endpoint. They extend the tree of `apps.core.errors`."""
 
-from __future__ import annotations
-
 from apps.core.errors import (
     ApiError,
     BadGateway,

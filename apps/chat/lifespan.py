@@ -6,8 +6,6 @@ reports it on /readyz, lets its turns end, closes its WebSockets, and only then 
 to the server, as SIGINT.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import os

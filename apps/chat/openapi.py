@@ -1,7 +1,5 @@
 """The OpenAPI operations and schemas of every chat endpoint."""
 
-from __future__ import annotations
-
 from apps.api_kit.openapi import Schema
 from apps.chat.http import openapi as http
 from apps.chat.openai import completion_openapi as completions

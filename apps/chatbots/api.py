@@ -1,7 +1,5 @@
 """REST endpoints of chatbots, their versions and language models."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 from ninja import Router, Status
 

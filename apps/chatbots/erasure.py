@@ -1,7 +1,5 @@
 """Erasure of the chatbots of a deleted workspace."""
 
-from __future__ import annotations
-
 from apps.chatbots.models import Chatbot, ChatbotVersion
 
 

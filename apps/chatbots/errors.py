@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from apps.core.errors import NotFound
 
 

@@ -1,7 +1,5 @@
 """Test a language model with one short request and measure the response."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

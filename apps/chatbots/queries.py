@@ -1,7 +1,5 @@
 """Queries for chatbots and language models."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from django.db.models import QuerySet

@@ -1,7 +1,5 @@
 """Request and response schemas of chatbots, their versions and language models."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 

@@ -1,7 +1,5 @@
 """Changes to chatbots and language models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 None of it costs credits or sends a webhook event.
 """
 
-from __future__ import annotations
-
 from django.db import transaction
 
 from apps.audit.services import Actor, record_change

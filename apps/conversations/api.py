@@ -1,7 +1,5 @@
 """REST endpoints for conversations, messages, ratings and turns."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

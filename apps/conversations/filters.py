@@ -4,8 +4,6 @@ Every filter keeps the order of the list, newest first by `sort_time`, so that a
 an index: of all conversations, of a chatbot, of a source, or of the turns that were not completed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal

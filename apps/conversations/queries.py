@@ -1,7 +1,5 @@
 """Queries for conversations, messages and turns of a workspace."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

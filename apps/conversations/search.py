@@ -11,8 +11,6 @@ Indexing locks conversations FOR KEY SHARE, and erasing one locks it FOR UPDATE 
 search document outlives its conversation. Neither blocks turns.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

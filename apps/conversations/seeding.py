@@ -4,8 +4,6 @@ PostgreSQL generates the rows, 100,000 conversations at a time, with ids in our 
 a consistent ledger: every turn is completed, charged 1 credit and has its ledger entry.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Signals for apps above this one."""
 
-from __future__ import annotations
-
 from django.dispatch import Signal
 
 conversation_erased = Signal()

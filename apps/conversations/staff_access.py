@@ -1,7 +1,5 @@
 """Let Parley's staff read a conversation, with a reason that the workspace's owner can see."""
 
-from __future__ import annotations
-
 from django.db import transaction
 
 from apps.audit.services import Actor, record_change

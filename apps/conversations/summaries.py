@@ -1,7 +1,5 @@
 """Summaries of conversations, as lists show them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from celery import shared_task
 
 from apps.conversations import erasure, search

@@ -1,7 +1,5 @@
 """Write CSV that is safe to open in a spreadsheet."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO

@@ -25,8 +25,6 @@ An error can be raised anywhere. Each transport converts it in one place, with `
 `headers()`, so that all transports return the same format.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 

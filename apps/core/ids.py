@@ -4,8 +4,6 @@ The time part (milliseconds since 1970) makes ids of one table sort roughly by a
 PostgreSQL's indexes compact; the 77 random bits make them unguessable and free of collisions.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

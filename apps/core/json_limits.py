@@ -1,7 +1,5 @@
 """Limit the size and depth of the JSON objects that callers attach to rows."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

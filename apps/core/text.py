@@ -3,8 +3,6 @@
 PostgreSQL refuses NUL in text, and half a surrogate pair, which JSON can carry, is no UTF-8.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable
 

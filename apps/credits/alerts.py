@@ -5,8 +5,6 @@ armed while the balance is at or above the threshold (or above 0), and fires onc
 is found below. A balance that falls and recovers between two checks causes no alert.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import connection, transaction

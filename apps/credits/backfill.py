@@ -1,7 +1,5 @@
 """Backfill past ledger entries for the demo and benchmarks. Current ones go through `services`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

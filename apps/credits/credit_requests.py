@@ -8,8 +8,6 @@
 The account is locked before the request. Accepting acts in the same transaction.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.conf import settings

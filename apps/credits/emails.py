@@ -1,7 +1,5 @@
 """Emails about credits to the members of a workspace who may request more."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string

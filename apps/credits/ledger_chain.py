@@ -5,8 +5,6 @@ columns in the order of `_COLUMNS`, times in microseconds since 1970. The databa
 `credits_ledger_is_a_chain` writes the hashes; this module computes them independently.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

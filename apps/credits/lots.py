@@ -8,8 +8,6 @@ charging each turn to a lot.
 Callers must hold the lock on the account.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 

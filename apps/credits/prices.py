@@ -1,7 +1,5 @@
 """The price of a reply in whole credits, rounded up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Schemas of the credits API."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Self
 

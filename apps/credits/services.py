@@ -13,8 +13,6 @@ credits are used in the order of their expiry. `sql.py` has the same for whole b
     release         held − h                   when a turn settles without a charge
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any, TypedDict, Unpack
 

@@ -10,8 +10,6 @@ their workspaces, so that two statements never deadlock. The check constraint of
 (`0 ≤ held ≤ balance`) fails the whole statement if a caller holds more than `account.free`.
 """
 
-from __future__ import annotations
-
 LOCK_ACCOUNTS = """\
 account AS MATERIALIZED (
   SELECT workspace_id, balance, balance - held AS free FROM credits_account

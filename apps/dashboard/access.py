@@ -1,7 +1,5 @@
 """Access to a workspace: from a request or a WebSocket's cookies to the member."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import import_module

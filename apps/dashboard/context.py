@@ -1,7 +1,5 @@
 """Template context of every page of a workspace: navigation, permissions and balance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """Explanations of API errors for the request inspector: stage, reason and remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum

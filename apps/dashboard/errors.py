@@ -1,7 +1,5 @@
 """Errors of the dashboard's WebSocket and pages. See `apps.core.errors` for the tree."""
 
-from __future__ import annotations
-
 from apps.core.errors import Conflict, NotFound, Unauthenticated
 
 

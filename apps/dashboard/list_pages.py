@@ -1,7 +1,5 @@
 """Lists of the dashboard: filtered by a form, paginated by a cursor, downloaded as CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """The sidebar's pages and the command palette's actions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Limits, prices and errors are those of the API. The caller is a member instead o
 the chatbot may be switched off or have unsaved changes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from apps.chat.engine.access import Access

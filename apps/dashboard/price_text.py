@@ -1,7 +1,5 @@
 """Prices and amounts of credits as text."""
 
-from __future__ import annotations
-
 from apps.credits.prices import Price
 
 

@@ -4,8 +4,6 @@ A request that opened a turn is explained from the turn, another one from its en
 refused requests (`apps.api_kit.refusal_log`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

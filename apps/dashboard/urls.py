@@ -1,7 +1,5 @@
 """URLs of a workspace's pages, below `/w/{slug}/`."""
 
-from __future__ import annotations
-
 from django.urls import path
 
 from apps.dashboard.docs import views as docs

@@ -1,7 +1,5 @@
 """Seed the demo workspace."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

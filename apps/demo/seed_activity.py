@@ -3,8 +3,6 @@
 Rows are inserted with past timestamps, except exports, which are really written.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 

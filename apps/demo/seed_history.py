@@ -4,8 +4,6 @@ Rows are inserted with past timestamps in one transaction, with a consistent led
 gives the same history, ending now.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Seed refused requests of the last days, for the request inspector."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

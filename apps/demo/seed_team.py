@@ -3,8 +3,6 @@
 Rows have past timestamps, and nothing is sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Texts of the demo's fictional shop: questions, answers, people and prompts."""
 
-from __future__ import annotations
-
 TALK: tuple[tuple[str, str], ...] = (
     (
         "Where is my order 48213?",

@@ -1,7 +1,5 @@
 """Base classes and helpers of the staff admin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast

@@ -1,7 +1,5 @@
 """The base class of the operators' management commands."""
 
-from __future__ import annotations
-
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping

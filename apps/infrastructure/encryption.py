@@ -4,8 +4,6 @@ The database alone, or a copy of it, reveals none of them. SECRET_KEY_FALLBACKS 
 SECRET_KEY can be changed; new values are encrypted with the new one.
 """
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 

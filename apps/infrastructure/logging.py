@@ -5,8 +5,6 @@ Logs never contain an API key or a message's text. Nothing logs them on purpose;
 because they quote the row.
 """
 
-from __future__ import annotations
-
 import logging
 import logging.config
 import re

@@ -1,7 +1,5 @@
 """The state of this process."""
 
-from __future__ import annotations
-
 
 class Process:
     """`is_stopping`: shutting down; running turns are finished and new requests refused."""

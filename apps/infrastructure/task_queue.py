@@ -1,7 +1,5 @@
 """Send Celery tasks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import current_app

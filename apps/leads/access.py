@@ -1,7 +1,5 @@
 """Resolve the ids of a request within its workspace, or raise a 404 error."""
 
-from __future__ import annotations
-
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.queries import chatbots_for
 from apps.core.ids import is_id

@@ -1,7 +1,5 @@
 """REST endpoints of leads, of one chatbot and of the whole workspace."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import HttpRequest

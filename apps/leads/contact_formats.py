@@ -1,7 +1,5 @@
 """Normalise email addresses and phone numbers, for storage and comparison."""
 
-from __future__ import annotations
-
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 

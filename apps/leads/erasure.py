@@ -1,7 +1,5 @@
 """Erasure of leads: with their workspace, past their retention period, or for one end user."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any

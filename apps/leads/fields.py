@@ -1,7 +1,5 @@
 """Types that validate and normalise the fields of a lead."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field

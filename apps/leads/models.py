@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q

@@ -1,7 +1,5 @@
 """The JSON object of a lead, in API responses and webhook events."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from apps.leads.models import Lead

@@ -1,7 +1,5 @@
 """Queries for leads of a workspace."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet

@@ -1,7 +1,5 @@
 """Request and response schemas of leads."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, cast
 
 from ninja import Schema

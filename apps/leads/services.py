@@ -1,7 +1,5 @@
 """Changes to leads. Each emits a webhook event and writes an audit entry in its transaction."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import IntegrityError, transaction

@@ -5,8 +5,6 @@ litellm knows names, addresses and key variables of a hundred providers, but tak
 process of its own, when the catalogue entry is created.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

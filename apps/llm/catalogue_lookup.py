@@ -5,8 +5,6 @@
 prints the fields of a `ResolvedModel`, or {"unknown": message}.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

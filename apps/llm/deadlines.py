@@ -1,7 +1,5 @@
 """The time-outs of one call of a model."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable
 

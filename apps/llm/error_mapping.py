@@ -1,7 +1,5 @@
 """Map a provider's HTTP status to one of `apps.llm.errors`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -8,8 +8,6 @@
 `UnknownModel`, a `ValueError`, is raised only by the catalogue, before any model is called.
 """
 
-from __future__ import annotations
-
 
 class ProviderError(Exception):
     """A provider gave no answer, or only a part of one.

@@ -1,7 +1,5 @@
 """A time-out whose deadline moves with every token."""
 
-from __future__ import annotations
-
 import asyncio
 from types import TracebackType
 from typing import Self

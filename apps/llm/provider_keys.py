@@ -1,7 +1,5 @@
 """API keys of model providers. They are environment variables, never in the database."""
 
-from __future__ import annotations
-
 import os
 
 from apps.llm.errors import ProviderUnavailable

@@ -3,8 +3,6 @@
 After a token, a second attempt could contradict what the caller has already read.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Call language models: the entry point of this app."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from collections.abc import Mapping, Set

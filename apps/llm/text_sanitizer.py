@@ -5,8 +5,6 @@ splits its JSON between the halves of a `\\ud83d\\ude00` escape sends both in go
 at the end of a piece waits for the next piece.
 """
 
-from __future__ import annotations
-
 import re
 
 _INVALID = re.compile("[\x00\ud800-\udfff]")

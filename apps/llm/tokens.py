@@ -10,8 +10,6 @@ worth. Two rules are enough:
   text first (NFC, NFKC), which can lengthen it; the bound uses the longest form.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable
 

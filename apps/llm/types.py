@@ -1,7 +1,5 @@
 """The types that pass between the chat engine and a model provider."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol

@@ -3,8 +3,6 @@
 Safe to interrupt, and to run in two workers at once. Receipts of turns and the ledger stay.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from django.db.models import Q

@@ -4,8 +4,6 @@ Each app that stores text written by people has an `erasure` module. A test list
 each table. The ledger, the receipts of turns and the audit log stay.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db import transaction

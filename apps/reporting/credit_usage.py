@@ -1,7 +1,5 @@
 """Credit usage of a workspace, as the dashboard's credits page shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Stream lists as CSV files."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 

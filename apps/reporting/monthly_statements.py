@@ -4,8 +4,6 @@ All amounts come from the ledger: the opening balance is the sum of all earlier 
 charge was for (model, tokens, price) comes from its turn, which never changes after it settled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

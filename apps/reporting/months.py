@@ -1,7 +1,5 @@
 """Calendar months in UTC."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,14 +15,14 @@ class Month:
     number: int
 
     @classmethod
-    def parse(cls, text: str) -> Month:
+    def parse(cls, text: str) -> "Month":
         """Return the month of a text like 2026-11. Raises ValueError."""
         if not _FORMAT.match(text) or text < "1970":
             raise ValueError("Name a month like 2026-11.")
         return cls(int(text[:4]), int(text[5:]))
 
     @classmethod
-    def containing(cls, time: datetime) -> Month:
+    def containing(cls, time: datetime) -> "Month":
         """Return the month that contains a time."""
         utc = time.astimezone(UTC)
         return cls(utc.year, utc.month)
@@ -45,10 +43,10 @@ class Month:
         """The start of the next month."""
         return self.next().start
 
-    def next(self) -> Month:
+    def next(self) -> "Month":
         months = self.year * 12 + self.number
         return Month(months // 12, months % 12 + 1)
 
-    def previous(self) -> Month:
+    def previous(self) -> "Month":
         months = self.year * 12 + self.number - 2
         return Month(months // 12, months % 12 + 1)

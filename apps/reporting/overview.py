@@ -1,7 +1,5 @@
 """Metrics of a workspace for the overview page, each read with one SQL statement."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

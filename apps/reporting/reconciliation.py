@@ -9,8 +9,6 @@ The figures of an account are read with one statement, so they are consistent wh
 The chain is read in short queries. No account is locked, and memory is bounded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Monthly statements as CSV files."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.http import StreamingHttpResponse

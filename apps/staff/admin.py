@@ -1,7 +1,5 @@
 """Admin pages that combine several apps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin

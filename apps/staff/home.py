@@ -1,7 +1,5 @@
 """The admin's home page: what needs attention."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any, cast
 

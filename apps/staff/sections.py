@@ -1,7 +1,5 @@
 """Sections of admin pages: titled tables, each with the permission that it needs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

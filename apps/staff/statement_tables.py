@@ -1,7 +1,5 @@
 """The tables of a monthly statement in the admin."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from apps.reporting.monthly_statements import Statement, StatementLine

@@ -1,7 +1,5 @@
 """The sections of a workspace's admin page."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.utils import timezone

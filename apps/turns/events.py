@@ -1,7 +1,5 @@
 """Webhook events of a turn, written by the statements that open and settle it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

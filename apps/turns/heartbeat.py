@@ -1,7 +1,5 @@
 """Heartbeats: save the text so far of running turns, many in one statement."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from django.db import connection

@@ -1,7 +1,5 @@
 """Load conversation histories: one SQL statement for all turns that ask at the same moment."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from apps.conversations.errors import ConversationNotFound

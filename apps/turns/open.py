@@ -1,7 +1,5 @@
 """Open turns: one SQL statement writes all turns that wait at the same moment."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Rows as JSON: how turns are passed to the statements of `sql` and `history`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

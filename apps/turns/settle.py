@@ -1,7 +1,5 @@
 """Settle turns: one SQL statement ends all turns that wait at the same moment."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.db import connection, transaction

@@ -24,8 +24,6 @@ No statement may break `0 ≤ held ≤ balance`: what fits is decided under the 
 constraint of the account would refuse the whole statement.
 """
 
-from __future__ import annotations
-
 from apps.conversations.sql import (
     BEGIN_CONVERSATIONS,
     INSERT_ANSWERS,

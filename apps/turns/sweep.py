@@ -1,7 +1,5 @@
 """The sweep: settle turns whose process died."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.conf import settings

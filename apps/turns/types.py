@@ -1,7 +1,5 @@
 """The values that flow between the chat engine and the tables of a turn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -11,8 +11,6 @@ died is due again by itself. The result of an attempt is saved only if no later 
                      WEBHOOK_FAILING_DAYS
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import time

@@ -1,7 +1,5 @@
 """Erase webhook data of a deleted workspace, of conversations and of leads."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """SQL that writes webhook events in the statement of what happened. Imports nothing of Django."""
 
-from __future__ import annotations
-
 EMIT_EVENTS = """
 receiver AS (
   SELECT endpoint.id, emitted.workspace_id, emitted.event_id

@@ -1,7 +1,5 @@
 """Email the owners of a workspace when one of its endpoints was disabled automatically."""
 
-from __future__ import annotations
-
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models.functions import Now

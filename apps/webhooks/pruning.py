@@ -1,7 +1,5 @@
 """Delete old webhook deliveries and events."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.db import connection
 

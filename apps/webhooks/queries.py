@@ -1,7 +1,5 @@
 """Read webhook endpoints and deliveries of a workspace."""
 
-from __future__ import annotations
-
 from django.db.models import QuerySet
 
 from apps.core.ids import is_id

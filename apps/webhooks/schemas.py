@@ -1,7 +1,5 @@
 """Request and response schemas of webhook endpoints and deliveries."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 

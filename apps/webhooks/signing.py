@@ -4,8 +4,6 @@ Standard Webhooks, with the older header of the reference product in addition:
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -15,8 +15,6 @@ They are shown on dashboard pages only, not in the API. Each message says what t
         └── InvitationEmailMismatch
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 

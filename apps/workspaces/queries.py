@@ -1,7 +1,5 @@
 """Queries for workspaces, their members and invitations."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The permissions of each workspace role. docs/reference/roles.md documents this table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Signals of workspaces, for apps above to connect to."""
 
-from __future__ import annotations
-
 from django.dispatch import Signal
 
 erasure_requested = Signal()

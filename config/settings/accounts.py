@@ -1,7 +1,5 @@
 """Authentication by email and password or passkey, with an optional second factor."""
 
-from __future__ import annotations
-
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "workspaces"

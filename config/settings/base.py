@@ -1,7 +1,5 @@
 """Settings that all environments share. Values that differ come from environment variables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

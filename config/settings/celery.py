@@ -1,7 +1,5 @@
 """Celery: how tasks are sent, and the schedule of Celery beat."""
 
-from __future__ import annotations
-
 import environ
 
 env = environ.Env()

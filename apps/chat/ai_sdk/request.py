@@ -1,7 +1,5 @@
 """Convert request bodies of the AI SDK's `useChat` to bodies of the chat endpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

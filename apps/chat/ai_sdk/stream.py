@@ -16,8 +16,6 @@ recognises the stream by a response header. The shapes are those of
 then `data: [DONE]`. A message is always sent from its start, so the parts have no numbers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from apps.chat.engine.event_payloads import dump_json

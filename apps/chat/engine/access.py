@@ -1,7 +1,5 @@
 """Authenticate a chat request: from its Authorization header to the caller and the chatbot."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.utils import timezone

@@ -1,7 +1,5 @@
 """Admit a chat request and start its turn: the one way in, for every transport."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from apps.chat.engine import chatbot_rate_limit

@@ -5,8 +5,6 @@ A change to an API key, a chatbot or a language model clears the cache of every 
 Refusals are not cached.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import dataclass, replace

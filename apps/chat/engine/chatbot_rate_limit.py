@@ -4,8 +4,6 @@ A request with an idempotency key counts under that key: its retries within the 
 further slot.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 from apps.chatbots.models import Chatbot

@@ -1,7 +1,5 @@
 """The JSON objects of a turn's events: the one place that names them, for every transport."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring

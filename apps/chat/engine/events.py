@@ -1,7 +1,5 @@
 """The events of a turn, in order: started, text, then ended or failed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Capture the lead that comes with a chat request, once its turn is open."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

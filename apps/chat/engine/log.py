@@ -1,7 +1,5 @@
 """The log of a turn: its events, in order, for any number of followers."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -15,6 +13,38 @@ WAKE_BATCH_SIZE = 20
 would hold up the turn and all else in the process: the others are woken in rounds."""
 WAKE_PAUSE_SECONDS = 0.01
 """The pause between two batches of a round."""
+
+
+class _Waiter(DeadlineTimer):
+    """Wakes one follower: when it is notified, or after `idle_seconds` without that."""
+
+    __slots__ = ("_idle_seconds", "_wakeup")
+
+    def __init__(self, idle_seconds: float | None) -> None:
+        super().__init__()
+        self._idle_seconds = idle_seconds
+        self._wakeup: asyncio.Future[bool] | None = None
+
+    def notify(self) -> None:
+        """Wake the follower, if it waits."""
+        self._wake(True)
+
+    async def wait(self) -> bool:
+        """Wait to be notified; False after `idle_seconds`."""
+        if self._idle_seconds is not None:
+            self.reschedule(self._loop.time() + self._idle_seconds)
+        self._wakeup = self._loop.create_future()
+        try:
+            return await self._wakeup
+        finally:
+            self._wakeup = None
+
+    def on_deadline(self) -> None:
+        self._wake(False)
+
+    def _wake(self, is_notified: bool) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(is_notified)
 
 
 class TurnLog:
@@ -101,35 +131,3 @@ class TurnLog:
         finally:
             del self._waiters[waiter]
             waiter.cancel()
-
-
-class _Waiter(DeadlineTimer):
-    """Wakes one follower: when it is notified, or after `idle_seconds` without that."""
-
-    __slots__ = ("_idle_seconds", "_wakeup")
-
-    def __init__(self, idle_seconds: float | None) -> None:
-        super().__init__()
-        self._idle_seconds = idle_seconds
-        self._wakeup: asyncio.Future[bool] | None = None
-
-    def notify(self) -> None:
-        """Wake the follower, if it waits."""
-        self._wake(True)
-
-    async def wait(self) -> bool:
-        """Wait to be notified; False after `idle_seconds`."""
-        if self._idle_seconds is not None:
-            self.reschedule(self._loop.time() + self._idle_seconds)
-        self._wakeup = self._loop.create_future()
-        try:
-            return await self._wakeup
-        finally:
-            self._wakeup = None
-
-    def on_deadline(self) -> None:
-        self._wake(False)
-
-    def _wake(self, is_notified: bool) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(is_notified)

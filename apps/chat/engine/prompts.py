@@ -1,7 +1,5 @@
 """Build the prompt: the system prompt, as much history as fits, and the new message."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import cast
 

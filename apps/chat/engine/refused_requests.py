@@ -4,8 +4,6 @@ Only refusals, and retries that found the turn of their idempotency key: a reque
 turn is recorded by that turn. See `apps.api_kit.refusal_log`.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

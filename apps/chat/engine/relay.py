@@ -13,8 +13,6 @@ nothing, and a thousand followers in one process cost it as much as one.
               ── stop(turn) ─────────────────────▶
 """
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from collections.abc import Callable

@@ -6,8 +6,6 @@ message may be lost or sent twice: events are numbered, so known ones are droppe
 requested again.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any

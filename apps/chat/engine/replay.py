@@ -1,7 +1,5 @@
 """Replay settled turns from PostgreSQL, with the events that they had while they ran."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Parse a chat request, the same for every transport."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

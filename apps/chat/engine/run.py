@@ -5,8 +5,6 @@ loses nothing. `RunningTurns` keeps the tasks of this process, saves their text 
 as a heartbeat, and waits for them when the process is asked to stop.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 from datetime import datetime

@@ -4,8 +4,6 @@ No transport holds a rule about money, limits or conversations: it authenticates
 parses the request and formats the events of the turn's log.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import time

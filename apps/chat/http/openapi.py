@@ -1,7 +1,5 @@
 """The OpenAPI operations of the chat endpoints. The request body comes from its serializer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The OpenAPI schemas of an answer and of its stream frames."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from apps.api_kit.openapi import EXAMPLE_ID, ID_SCHEMA, Schema

@@ -5,8 +5,6 @@ the event's name as `type`, for readers that ignore `event:` lines. After the la
 `data: [DONE]`. Lines that begin with a colon are heartbeats, which readers skip.
 """
 
-from __future__ import annotations
-
 from apps.chat.engine.event_payloads import dump_json, dump_json_string, event_payload
 from apps.chat.engine.events import AnswerDelta, TurnEvent
 

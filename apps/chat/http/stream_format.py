@@ -1,7 +1,5 @@
 """Stream formats: how a turn's events are written to an HTTP stream."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 

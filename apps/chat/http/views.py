@@ -1,7 +1,5 @@
 """The chat endpoint over HTTP: parse, call the engine, format."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import structlog

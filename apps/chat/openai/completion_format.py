@@ -6,8 +6,6 @@ The shapes are those that the `openai` packages read: `chat.completion`, `chat.c
 is, and our codes in errors.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The OpenAPI operations of the OpenAI-compatible endpoints."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from apps.api_kit.openapi import (

@@ -6,8 +6,6 @@ would change the kind of answer (tools, several choices, audio, a JSON schema) a
 name, and so are unknown ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

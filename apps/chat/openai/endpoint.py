@@ -4,8 +4,6 @@ OpenAI's packages work with it after changing `base_url`. Limits, prices and err
 the chat endpoint.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace

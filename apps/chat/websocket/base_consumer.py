@@ -4,8 +4,6 @@ A client sends commands and gets frames. Each command runs in a task of its own,
 not wait for another.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parse the commands of a WebSocket: JSON objects with a `type`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ SEND_SECONDS, or when more than MAX_WAITING_EVENTS of a turn have waited for it 
 the sender for as long.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Coroutine

@@ -3,8 +3,6 @@
 A socket carries several turns at once. A turn goes on if its socket closes.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """WebSocket frames: a turn's events and errors as text messages."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

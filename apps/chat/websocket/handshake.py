@@ -1,7 +1,5 @@
 """Parse a WebSocket handshake: API key, subprotocol, origin and cookies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Detect revoked API keys: one query a second for the keys of all open sockets."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from apps.api_keys.queries import find_inactive_keys

@@ -1,7 +1,5 @@
 """WebSocket URLs."""
 
-from __future__ import annotations
-
 from django.urls import path, re_path
 
 from apps.chat.websocket.consumer import ChatConsumer

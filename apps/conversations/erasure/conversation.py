@@ -9,8 +9,6 @@ events are removed. Turns stay as receipts without text, and so does the row of 
 with its dates, because turns refer to it: see docs/decisions/0016.
 """
 
-from __future__ import annotations
-
 from django.db import transaction
 from django.db.models.functions import Now
 

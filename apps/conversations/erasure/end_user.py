@@ -1,7 +1,5 @@
 """Find the conversations of one end user, identified by `metadata.userId` of their messages."""
 
-from __future__ import annotations
-
 from django.db import connection
 
 _BATCH_SIZE = 10_000

@@ -1,7 +1,5 @@
 """Erase the conversations of a deleted workspace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from django.db import transaction

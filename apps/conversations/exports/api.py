@@ -1,7 +1,5 @@
 """REST endpoints for exports of conversations."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Status
 

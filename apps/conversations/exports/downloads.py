@@ -1,7 +1,5 @@
 """Stream the file of an export."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 
 from django.http import StreamingHttpResponse

@@ -1,7 +1,5 @@
 """Build the parts of an export's file: one line per message, with bounded memory."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Queries for the exports of a workspace and the conversations they contain."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.db.models import QuerySet

@@ -1,7 +1,5 @@
 """Request and response schemas of the export endpoints."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal, Self
 

@@ -1,7 +1,5 @@
 """Request and delete exports."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any

@@ -4,8 +4,6 @@ A worker claims a pending export for some seconds and renews the claim with each
 a worker that died expires, and another worker continues after the last committed part.
 """
 
-from __future__ import annotations
-
 import time
 from datetime import timedelta
 from typing import Any

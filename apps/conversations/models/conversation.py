@@ -1,7 +1,5 @@
 """Conversations: a thread of messages between an end user and one chatbot."""
 
-from __future__ import annotations
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length, Now

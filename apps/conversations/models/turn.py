@@ -1,7 +1,5 @@
 """Turns: one paid exchange, a user message in and an assistant message out."""
 
-from __future__ import annotations
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q

@@ -1,7 +1,5 @@
 """Admin of plans and accounts, with a page to change an account's plan."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

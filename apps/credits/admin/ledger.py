@@ -1,7 +1,5 @@
 """Admin of ledger entries, lots and nightly checks, read-only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin

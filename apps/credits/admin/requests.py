@@ -1,7 +1,5 @@
 """Admin of balance alerts and credit requests, with a page to decide a request."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

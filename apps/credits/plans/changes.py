@@ -1,7 +1,5 @@
 """Put workspaces on plans, change their plan, and preview a change."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 from django.db import transaction

@@ -5,8 +5,6 @@ A plan that started on the 31st has its anniversary on the last day of a shorter
 from the previous anniversary, so that it does not drift.
 """
 
-from __future__ import annotations
-
 from calendar import monthrange
 from datetime import UTC, date, datetime, time
 

@@ -1,7 +1,5 @@
 """Renew accounts: expire credits and grant the months that are due."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 from django.db import transaction

@@ -4,8 +4,6 @@ Each is a complete program. The host and the chatbot id are filled in for the co
 never part of it, programs read it from PARLEY_API_KEY.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A section is a heading with the text up to the next heading.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

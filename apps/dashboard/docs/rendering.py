@@ -8,8 +8,6 @@ The files are read on GitHub as well. Two kinds of links are rendered differentl
 Raw HTML is escaped.
 """
 
-from __future__ import annotations
-
 import functools
 import posixpath
 import re

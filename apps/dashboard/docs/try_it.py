@@ -4,8 +4,6 @@ No turn is opened: nothing is written, and no key or credits are needed. The res
 the functions of the chat endpoint, so it looks the same.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

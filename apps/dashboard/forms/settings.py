@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from django import forms
 
 from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
@@ -30,7 +28,7 @@ class RetentionForm(forms.Form):
     )
 
     @classmethod
-    def for_workspace(cls, workspace: Workspace) -> RetentionForm:
+    def for_workspace(cls, workspace: Workspace) -> "RetentionForm":
         """The form filled in with the workspace's settings."""
         days = {
             "conversations_days": workspace.keep_conversations_days,

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from django import forms
 
 from apps.dashboard.forms.filters import FilterForm
@@ -24,7 +22,7 @@ class EndpointForm(forms.Form):
     )
 
     @classmethod
-    def for_endpoint(cls, endpoint: Endpoint) -> EndpointForm:
+    def for_endpoint(cls, endpoint: Endpoint) -> "EndpointForm":
         """The form filled in with the endpoint's settings."""
         return cls(initial={name: getattr(endpoint, name) for name in cls.base_fields})
 

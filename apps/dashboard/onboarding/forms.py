@@ -1,7 +1,5 @@
 """Forms to sign up and to create a workspace."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.account.adapter import get_adapter

@@ -1,7 +1,5 @@
 """Create a workspace with its plan."""
 
-from __future__ import annotations
-
 from django.db import transaction
 from django.utils import timezone
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

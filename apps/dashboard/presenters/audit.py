@@ -1,7 +1,5 @@
 """Details of audit entries as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Turns of a conversation with their messages and figures."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

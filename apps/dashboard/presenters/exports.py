@@ -1,7 +1,5 @@
 """Rows of the exports page, with their filters as text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The lead pipeline, and the messages that a lead was captured from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db.models import Count

@@ -1,7 +1,5 @@
 """A chatbot's rate limit as text, and its use of the last day."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.utils import timezone

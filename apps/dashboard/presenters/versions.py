@@ -1,7 +1,5 @@
 """Differences between two versions of a chatbot: changed settings and a diff of the prompt."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Commands of the dashboard's WebSocket: JSON objects with a `type`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The dashboard's WebSocket: authentication, commands and the tasks that send updates."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial

@@ -5,8 +5,6 @@ process; every new turn brings a user message. A turn is then followed as by any
 this process's log or from a copy of another's.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Send a workspace's counters: running turns, turns of the last minute, credits."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """URL pattern of the dashboard's WebSocket."""
 
-from __future__ import annotations
-
 from django.urls import path
 
 from apps.dashboard.realtime.consumer import RealtimeConsumer

@@ -1,7 +1,5 @@
 """Sessions of members on the WebSocket: opened from cookies, then polled until they end."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Template filters that format numbers."""
 
-from __future__ import annotations
-
 from django import template
 
 register = template.Library()

@@ -1,7 +1,5 @@
 """Template filters for times and user agents."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from django import template

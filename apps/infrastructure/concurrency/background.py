@@ -1,7 +1,5 @@
 """Background tasks: asyncio tasks that outlive the request that started them."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 from collections.abc import Coroutine

@@ -4,8 +4,6 @@ While a statement runs, new requests wait; when it ends, all of them go into the
 that is alone does not wait for others. Each gets its result only after its batch is committed.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence

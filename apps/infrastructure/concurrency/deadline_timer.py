@@ -1,7 +1,5 @@
 """A timer for a deadline that moves with every token."""
 
-from __future__ import annotations
-
 import asyncio
 
 

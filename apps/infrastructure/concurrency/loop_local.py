@@ -1,7 +1,5 @@
 """Event-loop singletons: objects, such as pools and clients, of which each event loop has one."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar

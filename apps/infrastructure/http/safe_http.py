@@ -6,8 +6,6 @@ Host header; a second lookup, which could return another address, never happens.
 followed, proxies of the environment are not used, and one deadline covers the whole request.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import socket

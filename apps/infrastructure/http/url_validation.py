@@ -7,8 +7,6 @@ checks their addresses when it connects.
 `allow_private` lifts the rules on addresses, names, ports and TLS, for development.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network

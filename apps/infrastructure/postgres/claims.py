@@ -5,8 +5,6 @@ Workers are not told which row to process; each takes the next one that no other
 work that must not keep a transaction open: the row of a worker that died is due again by itself.
 """
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 from django.db import connection

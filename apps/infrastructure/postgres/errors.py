@@ -1,7 +1,5 @@
 """Errors that mean that PostgreSQL is unavailable."""
 
-from __future__ import annotations
-
 import psycopg
 from django.db import InterfaceError, OperationalError
 

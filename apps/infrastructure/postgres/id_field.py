@@ -1,7 +1,5 @@
 """The primary key field of every table."""
 
-from __future__ import annotations
-
 from django.db import models
 
 from apps.core.ids import ID_LENGTH, new_id

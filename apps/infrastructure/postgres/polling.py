@@ -5,8 +5,6 @@ Each process runs one query per interval for all subscribed keys, and none while
 subscribers. The code that writes the rows does not need to publish anything.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Generic, TypeVar

@@ -5,8 +5,6 @@ Each event loop has one pool for Django's database. Statements are prepared once
 and each is committed by itself.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any, LiteralString
 

@@ -1,7 +1,5 @@
 """Run SQL files from migrations."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ Django's own `sync_to_async` starts a thread for each request under ASGI and ope
 it, which is too slow for the few short queries of a turn.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import functools

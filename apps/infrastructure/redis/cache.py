@@ -1,7 +1,5 @@
 """Django's cache backend for Redis, with a fallback for when Redis is down."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache

@@ -6,8 +6,6 @@ Redis anyway (the rate limit) and pass it to `check_version`. Should Redis be do
 expires by itself: see `MAX_AGE_SECONDS`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import redis

@@ -1,7 +1,5 @@
 """Stop calling Redis for a moment after a failure, so that its time-out is rarely waited for."""
 
-from __future__ import annotations
-
 import time
 
 from redis.exceptions import RedisError

@@ -1,7 +1,5 @@
 """Redis clients: one for each event loop, and one for all threads."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Sequence

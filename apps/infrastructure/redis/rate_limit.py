@@ -7,8 +7,6 @@ While Redis is down each process counts for itself: the limit degrades to at mos
 what it protects goes on.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """ASGI wrappers between the server and Django."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

@@ -7,8 +7,6 @@ may do that, and still loads nothing from another host.
 Django 6.0 has this built in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any

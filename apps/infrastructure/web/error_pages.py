@@ -1,7 +1,5 @@
 """Error pages, as HTML or JSON, and the endpoint for CSP reports."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt

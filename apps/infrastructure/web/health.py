@@ -1,7 +1,5 @@
 """Health checks: liveness and readiness of this process."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

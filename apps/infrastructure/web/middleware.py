@@ -1,7 +1,5 @@
 """Middleware for every request: its id, its log line and security headers for the API."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction

@@ -1,7 +1,5 @@
 """An ASGI handler for Django that reuses threads, instead of one new thread per request."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.sync import ThreadSensitiveContext

@@ -1,7 +1,5 @@
 """The lead in `metadata.lead` of a chat request."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Find or create the lead of a turn and cite the messages of its details."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from django.db import connection

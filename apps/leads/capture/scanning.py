@@ -1,7 +1,5 @@
 """Detect contact details in visitors' messages, some seconds after they were sent."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import cast
 

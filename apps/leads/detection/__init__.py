@@ -6,8 +6,6 @@ country, and a name must follow an introduction such as "my name is". Each step 
 piece of text, so the running time is linear in the length of the message.
 """
 
-from __future__ import annotations
-
 from itertools import islice
 
 from apps.leads.detection.emails import find_emails

@@ -4,8 +4,6 @@ Every `@`, or its spelled-out form, is examined with its surroundings. An addres
 ends where Chinese or Japanese begins, because those are written without spaces.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The result type and the patterns that the detectors share."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Find names in introductions such as "my name is Ana", in nine languages."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import islice

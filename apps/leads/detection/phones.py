@@ -4,8 +4,6 @@ Regular expressions find where a number can start and end; the phonenumbers libr
 docs/decisions/0021 compares this with the library's own PhoneNumberMatcher.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import islice

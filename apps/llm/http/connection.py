@@ -1,7 +1,5 @@
 """One HTTP/1.1 connection to a model server, as an asyncio protocol."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import cast

@@ -4,8 +4,6 @@ Each event loop has its own pool. There are no redirects, cookies, proxies or co
 general client does for them costs more than everything else that is done for a token.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import ssl
@@ -27,7 +25,7 @@ class HttpResponse:
     """A response whose head has arrived. Close it: if the body was received to its end, the
     connection is kept for the next request, otherwise it is closed."""
 
-    def __init__(self, pool: ConnectionPool, origin: Origin, connection: Connection) -> None:
+    def __init__(self, pool: "ConnectionPool", origin: Origin, connection: Connection) -> None:
         self._pool = pool
         self._origin = origin
         self._connection = connection

@@ -1,7 +1,5 @@
 """Encode POST requests as HTTP/1.1: a URL, headers and a body to bytes. Does no I/O."""
 
-from __future__ import annotations
-
 import base64
 import functools
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Parse one HTTP/1.1 response with httptools: bytes in, head and body out. Does no I/O."""
 
-from __future__ import annotations
-
 import httptools
 
 MAX_HEAD_BYTES = 64 * 1024

@@ -1,7 +1,5 @@
 """Parse server-sent events: bytes in, the data of complete events out. Does no I/O."""
 
-from __future__ import annotations
-
 MAX_EVENT_BYTES = 1024 * 1024
 
 

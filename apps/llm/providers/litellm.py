@@ -4,8 +4,6 @@ litellm takes about 10 seconds and 180 MB to import, so only a process that call
 imports it: at its first call, or earlier in `apps.llm.services.preload_providers`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import logging

@@ -4,8 +4,6 @@ The HTTP client is `apps.llm.http.connection_pool`. A chunk costs a tenth of wha
 litellm, and less when many arrive together; docs/explanation/performance.md has the figures.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import ssl

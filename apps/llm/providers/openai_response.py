@@ -1,7 +1,5 @@
 """Parse responses of OpenAI-compatible servers: bytes in, model events out. Does no I/O."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any

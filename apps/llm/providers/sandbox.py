@@ -9,8 +9,6 @@ far, and `max_tokens` words end the answer with the finish reason "length". Temp
 prompt have no effect.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Iterable, Mapping

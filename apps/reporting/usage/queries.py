@@ -1,7 +1,5 @@
 """Aggregate turns by day, chatbot, language model or API key."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Response schemas of the usage endpoint."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field

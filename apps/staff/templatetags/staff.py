@@ -1,7 +1,5 @@
 """Template tags of the admin."""
 
-from __future__ import annotations
-
 from django import template
 
 from apps.accounts.models import User

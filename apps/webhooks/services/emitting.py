@@ -1,7 +1,5 @@
 """Emit events to webhooks; send a test event or resend a delivery."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Create, update, disable and delete webhook endpoints, and rotate their secrets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Start the workers' tasks right away. Celery beat starts them within seconds in any case."""
 
-from __future__ import annotations
-
 from celery import current_app
 from kombu.exceptions import OperationalError
 

@@ -6,8 +6,6 @@ erased      user content is deleted (`apps.privacy.workspace_deletion`); the row
             the audit log remain
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from django.db import transaction

@@ -3,8 +3,6 @@
 The user id is personal data: it is never logged, and it is cleared when the erasure is done.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from django.db import transaction

@@ -5,8 +5,6 @@ queued, and the same email can be sent twice. An invitation can be accepted once
 expires, by a user who has verified the invited address.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from django.db import transaction

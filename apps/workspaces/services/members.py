@@ -1,7 +1,5 @@
 """Membership and roles of a workspace."""
 
-from __future__ import annotations
-
 from django.db import transaction
 
 from apps.accounts.models import User

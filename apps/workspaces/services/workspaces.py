@@ -1,7 +1,5 @@
 """Creating workspaces and changing their settings."""
 
-from __future__ import annotations
-
 import secrets
 
 from django.core.exceptions import ValidationError

@@ -1,6 +1,0 @@
-from django.apps import AppConfig
-
-
-class TurnsConfig(AppConfig):
-    name = "apps.turns"
-    verbose_name = "Turns"

@@ -23,10 +23,10 @@ METADATA = {
 }
 
 
-def test_text_begins_with_the_first_delta_and_ends_before_the_end() -> None:
+def test_text_part_lasts_from_first_delta_to_end() -> None:
     events: list[TurnEvent] = [STARTED, AnswerDelta("Hi"), AnswerDelta(" you"), ended()]
-    told = [part for number, event in enumerate(events, 1) for part in parts(number, event)]
-    assert told == [
+    sent = [part for number, event in enumerate(events, 1) for part in parts(number, event)]
+    assert sent == [
         {
             "type": "start",
             "messageId": "message",
@@ -40,12 +40,12 @@ def test_text_begins_with_the_first_delta_and_ends_before_the_end() -> None:
     ]
 
 
-def test_stopped_turn_is_aborted_with_its_metadata() -> None:
+def test_stopped_turn_sends_metadata_and_abort() -> None:
     metadata = {"type": "message-metadata", "messageMetadata": METADATA}
     assert parts(2, ended("stopped")) == [metadata, {"type": "abort"}]
 
 
-def test_failed_turn_ends_its_text() -> None:
+def test_failed_turn_ends_its_text_part() -> None:
     assert [part["type"] for part in parts(3, TurnFailed(ModelError()))] == [
         "text-end",
         "message-metadata",
@@ -54,7 +54,7 @@ def test_failed_turn_ends_its_text() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_failure_without_text_ends_none(number: int) -> None:
+def test_failed_turn_without_text_sends_no_text_end(number: int) -> None:
     assert parts(number, TurnFailed(ModelError()))[-1] == {
         "type": "error",
         "errorText": ModelError.message,
@@ -63,14 +63,14 @@ def test_failure_without_text_ends_none(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "finish_reason"),
     [("length", "length"), ("content_filter", "content-filter"), ("odd", "other")],
 )
-def test_finish_reasons_are_those_of_the_schema(reason: str, told: str) -> None:
-    assert parts(3, ended(reason))[-1]["finishReason"] == told
+def test_finish_reasons_match_the_ai_sdk(reason: str, finish_reason: str) -> None:
+    assert parts(3, ended(reason))[-1]["finishReason"] == finish_reason
 
 
-def test_frame_is_one_data_line_a_part() -> None:
+def test_each_part_is_one_data_line() -> None:
     assert (
         encode_event(2, AnswerDelta("ß\n"))
         == (
@@ -80,13 +80,13 @@ def test_frame_is_one_data_line_a_part() -> None:
     )
 
 
-def test_body_of_use_chat_becomes_ours() -> None:
+def test_use_chat_body_is_converted() -> None:
     answer = {"role": "assistant", "metadata": {"conversationId": "c1"}, "parts": []}
-    asked = {"role": "user", "parts": [{"type": "text", "text": "Hi"}, {"type": "data-x"}]}
+    question = {"role": "user", "parts": [{"type": "text", "text": "Hi"}, {"type": "data-x"}]}
     body = {
         "id": "chat",
         "trigger": "submit-message",
-        "messages": [answer, asked],
+        "messages": [answer, question],
         "metadata": {"page": "/"},
     }
     assert to_chat_body(body) == {
@@ -98,7 +98,7 @@ def test_body_of_use_chat_becomes_ours() -> None:
     assert to_chat_body({**body, "conversationId": "c2"})["conversationId"] == "c2"
 
 
-def test_our_own_body_stays_and_streams() -> None:
+def test_native_body_is_kept_and_streamed() -> None:
     assert to_chat_body({"message": "Hi"}) == {"message": "Hi", "stream": True}
     assert to_chat_body(["Hi"]) == ["Hi"]
 
@@ -117,7 +117,7 @@ def test_our_own_body_stays_and_streams() -> None:
         [{"role": "user", "parts": [{"type": "file", "url": "data:"}]}],
     ],
 )
-def test_other_messages_are_refused(messages: object) -> None:
+def test_unsupported_messages_are_rejected(messages: object) -> None:
     with pytest.raises(ValidationFailed) as caught:
         to_chat_body({"messages": messages})
     assert list(caught.value.details) == ["messages"]

@@ -1,4 +1,4 @@
-"""A history that the caller keeps: shown to the model instead of the stored conversation."""
+"""A history sent by the caller replaces the stored conversation in the prompt."""
 
 from __future__ import annotations
 
@@ -17,30 +17,35 @@ GREETING = ChatMessage("assistant", "Welcome")
 QUESTION = ChatMessage("user", "second")
 
 
-def bot(room: int = 10_000) -> Chatbot:
-    """A chatbot whose model has this many tokens of context besides the reply."""
-    model = LanguageModel(context_tokens=room + 100)
+def make_bot(max_prompt: int = 10_000) -> Chatbot:
+    """A chatbot whose prompt may have this many tokens."""
+    model = LanguageModel(context_tokens=max_prompt + 100)
     return Chatbot(id="bot", language_model=model, system_prompt=OWN.content, max_reply_tokens=100)
 
 
-def test_chatbots_own_prompt_comes_first_then_the_callers_system_messages() -> None:
-    shown = build_prompt(bot(), [*EXCHANGE, CALLERS], "second")
-    assert shown == (OWN, CALLERS, *EXCHANGE, QUESTION)
+def test_chatbot_prompt_precedes_caller_system_messages() -> None:
+    prompt = build_prompt(make_bot(), [*EXCHANGE, CALLERS], "second")
+    assert prompt == (OWN, CALLERS, *EXCHANGE, QUESTION)
 
 
-def test_greeting_is_shown_when_all_fits() -> None:
-    shown = build_prompt(bot(), [GREETING, *EXCHANGE], "second")
-    assert shown == (OWN, GREETING, *EXCHANGE, QUESTION)
+def test_greeting_is_kept_if_it_fits() -> None:
+    prompt = build_prompt(make_bot(), [GREETING, *EXCHANGE], "second")
+    assert prompt == (OWN, GREETING, *EXCHANGE, QUESTION)
 
 
-def test_oldest_is_cut_first_and_system_messages_never() -> None:
+def test_oldest_messages_are_cut_before_system_messages() -> None:
     history = [CALLERS, GREETING, *EXCHANGE]
-    room = estimate_prompt_tokens([OWN, *history, QUESTION]) - 1
-    assert build_prompt(bot(room), history, "second") == (OWN, CALLERS, *EXCHANGE, QUESTION)
-    assert build_prompt(bot(0), history, "second") == (OWN, CALLERS, QUESTION)
+    max_prompt = estimate_prompt_tokens([OWN, *history, QUESTION]) - 1
+    assert build_prompt(make_bot(max_prompt), history, "second") == (
+        OWN,
+        CALLERS,
+        *EXCHANGE,
+        QUESTION,
+    )
+    assert build_prompt(make_bot(0), history, "second") == (OWN, CALLERS, QUESTION)
 
 
-def test_digest_covers_the_history() -> None:
+def test_request_digest_covers_the_history() -> None:
     request = ParsedRequest("second")
     histories = (None, (), EXCHANGE, (GREETING,))
     digests = {replace(request, history=history).digest("bot") for history in histories}

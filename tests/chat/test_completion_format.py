@@ -13,8 +13,8 @@ from apps.infrastructure.redis.rate_limit import Window
 
 STARTED = TurnStarted("conversation", "message", "turn")
 IDS = {"conversationId": "conversation", "turnId": "turn", "messageId": "message"}
-ABOUT = {"id": "chatcmpl-turn", "created": 1000, "model": "bot"}
-COUNTED = {
+COMMON = {"id": "chatcmpl-turn", "created": 1000, "model": "bot"}
+USAGE_AND_CREDITS = {
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     "credits": {"charged": 1, "balance": 99},
 }
@@ -24,9 +24,9 @@ def ended(reason: str = "stop") -> TurnEnded:
     return TurnEnded("Hi you", "conversation", "message", "turn", reason, 3, 2, 1, 99)
 
 
-def test_completion_has_the_answer_and_what_it_cost() -> None:
+def test_completion_has_answer_usage_and_credits() -> None:
     assert frames.format_completion(ended(), model="bot", created=1000) == {
-        **ABOUT,
+        **COMMON,
         "object": "chat.completion",
         "choices": [
             {
@@ -36,41 +36,41 @@ def test_completion_has_the_answer_and_what_it_cost() -> None:
                 "finish_reason": "stop",
             }
         ],
-        **COUNTED,
+        **USAGE_AND_CREDITS,
         "metadata": IDS,
     }
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "finish_reason"),
     [("length", "length"), ("content_filter", "content_filter"), ("stopped", "stop")],
 )
-def test_finish_reasons_are_those_of_openai(reason: str, told: str) -> None:
-    assert frames.finish_reason(ended(reason)) == told
+def test_finish_reasons_match_openai(reason: str, finish_reason: str) -> None:
+    assert frames.finish_reason(ended(reason)) == finish_reason
 
 
-def test_chunks_say_role_text_reason_and_usage() -> None:
+def test_chunks_have_role_text_reason_and_usage() -> None:
     chunks = frames.ChunkEncoder("bot", 1000, include_usage=True)
-    told = [
+    sent = [
         body for event in (STARTED, AnswerDelta("Hi"), ended()) for body in chunks.bodies(event)
     ]
-    assert [body["object"] for body in told] == ["chat.completion.chunk"] * 4
-    assert {(body["id"], body["created"], body["model"]) for body in told} == {
+    assert [body["object"] for body in sent] == ["chat.completion.chunk"] * 4
+    assert {(body["id"], body["created"], body["model"]) for body in sent} == {
         ("chatcmpl-turn", 1000, "bot")
     }
-    first, text, last, usage = told
+    first, text, last, usage = sent
     role = {"role": "assistant", "content": "", "refusal": None}
     assert (first["choices"][0]["delta"], first["metadata"]) == (role, IDS)
     assert text["choices"][0]["delta"] == {"content": "Hi"}
     assert (last["choices"][0]["delta"], last["choices"][0]["finish_reason"]) == ({}, "stop")
-    assert (usage["choices"], usage["usage"]) == ([], COUNTED["usage"])
-    assert [body["usage"] for body in told[:3]] == [None] * 3
+    assert (usage["choices"], usage["usage"]) == ([], USAGE_AND_CREDITS["usage"])
+    assert [body["usage"] for body in sent[:3]] == [None] * 3
 
 
-def test_usage_is_left_out_unless_asked_for() -> None:
+def test_usage_is_omitted_by_default() -> None:
     chunks = frames.ChunkEncoder("bot", 1000)
-    told = [body for event in (STARTED, ended()) for body in chunks.bodies(event)]
-    assert ["usage" in body for body in told] == [False, False]
+    sent = [body for event in (STARTED, ended()) for body in chunks.bodies(event)]
+    assert ["usage" in body for body in sent] == [False, False]
 
 
 def test_failure_is_an_error_frame() -> None:
@@ -90,21 +90,21 @@ def test_failure_is_an_error_frame() -> None:
         (ValidationFailed(message="The body is not valid JSON."), "invalid_request_error", None),
     ],
 )
-def test_errors_keep_our_sentence_and_code(error: ApiError, kind: str, param: str | None) -> None:
+def test_errors_keep_message_and_code(error: ApiError, kind: str, param: str | None) -> None:
     assert frames.error_body(error) == {
         "error": {"message": error.message, "type": kind, "param": param, "code": error.code}
     }
 
 
-def test_refused_fields_are_called_as_openai_calls_them() -> None:
+def test_rejected_fields_have_openai_names() -> None:
     details = {"message": ["It is empty."], "n": ["It is 1."]}
-    told = frames.error_body(ValidationFailed(details))["error"]
-    assert told["message"] == "messages: It is empty. n: It is 1."
-    assert told["param"] == "messages"
+    error = frames.error_body(ValidationFailed(details))["error"]
+    assert error["message"] == "messages: It is empty. n: It is 1."
+    assert error["param"] == "messages"
 
 
 @pytest.mark.parametrize(("now", "wait"), [(1000.0, "60s"), (1000.5, "60s"), (1100.0, "0s")])
-def test_limit_counts_the_seconds_to_the_reset(now: float, wait: str) -> None:
+def test_limit_headers_have_seconds_until_reset(now: float, wait: str) -> None:
     window = Window(limit=60, remaining=59, reset=1060, retry_after=1, admitted=True)
     assert frames.limit_headers(window, now=now) == {
         "x-ratelimit-limit-requests": "60",

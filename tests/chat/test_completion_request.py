@@ -22,16 +22,16 @@ def body(*messages: Any, **fields: Any) -> dict[str, Any]:
     return {"model": "bot", "messages": list(messages) or [QUESTION], **fields}
 
 
-def refused(**fields: Any) -> list[str]:
+def rejected_fields(**fields: Any) -> list[str]:
     with pytest.raises(ValidationFailed) as caught:
         parse_completion(body() | fields)
     return list(caught.value.details)
 
 
-def test_messages_but_the_last_are_the_history() -> None:
+def test_messages_before_the_last_are_the_history() -> None:
     greeting = {"role": "assistant", "content": "Welcome", "name": "bot", "tool_calls": None}
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
-    asked = parse_completion(
+    request = parse_completion(
         body(
             {"role": "developer", "content": "Be brief"},
             greeting,
@@ -40,37 +40,41 @@ def test_messages_but_the_last_are_the_history() -> None:
             QUESTION,
         )
     )
-    assert asked.history == (
+    assert request.history == (
         ChatMessage("system", "Be brief"),
         ChatMessage("assistant", "Welcome"),
         ChatMessage("user", "one\ntwo"),
         ChatMessage("system", ""),
     )
-    assert asked.fields["message"] == "Hi"
+    assert request.fields["message"] == "Hi"
 
 
-def test_null_is_as_good_as_absent() -> None:
-    asked = parse_completion(body(n=None, tools=None, stream=None, metadata=None, audio=None))
-    assert (asked.streams, asked.include_usage, asked.fields["metadata"]) == (False, False, None)
+def test_null_parameters_are_ignored() -> None:
+    request = parse_completion(body(n=None, tools=None, stream=None, metadata=None, audio=None))
+    assert (request.streams, request.include_usage, request.fields["metadata"]) == (
+        False,
+        False,
+        None,
+    )
 
 
-def test_conversation_is_taken_out_of_the_metadata() -> None:
-    asked = parse_completion(body(metadata={"conversationId": "c1", "ticket": "7"}))
-    assert asked.fields["conversationId"] == "c1"
-    assert asked.fields["metadata"] == {"ticket": "7"}
+def test_conversation_id_is_removed_from_metadata() -> None:
+    request = parse_completion(body(metadata={"conversationId": "c1", "ticket": "7"}))
+    assert request.fields["conversationId"] == "c1"
+    assert request.fields["metadata"] == {"ticket": "7"}
 
 
-def test_name_that_could_not_be_sent_back_is_made_so_that_it_can() -> None:
-    assert refused(**{"a\ud83d": 1}) == ["a?"]
+def test_unencodable_parameter_name_is_replaced() -> None:
+    assert rejected_fields(**{"a\ud83d": 1}) == ["a?"]
 
 
-def test_usage_in_a_stream() -> None:
-    asked = parse_completion(body(stream=True, stream_options={"include_usage": True}))
-    assert (asked.streams, asked.include_usage) == (True, True)
+def test_stream_options_can_include_usage() -> None:
+    request = parse_completion(body(stream=True, stream_options={"include_usage": True}))
+    assert (request.streams, request.include_usage) == (True, True)
 
 
 @pytest.mark.parametrize(
-    "nothing",
+    "fields",
     [
         {"n": 1},
         {"tools": [], "tool_choice": "auto"},
@@ -80,8 +84,8 @@ def test_usage_in_a_stream() -> None:
         {"logprobs": False, "top_logprobs": 0},
     ],
 )
-def test_asking_for_nothing_is_no_fault(nothing: dict[str, Any]) -> None:
-    assert parse_completion(body(**nothing)).fields["message"] == "Hi"
+def test_parameters_without_effect_are_accepted(fields: dict[str, Any]) -> None:
+    assert parse_completion(body(**fields)).fields["message"] == "Hi"
 
 
 @pytest.mark.parametrize(
@@ -102,8 +106,8 @@ def test_asking_for_nothing_is_no_fault(nothing: dict[str, Any]) -> None:
         ("stream", 1),
     ],
 )
-def test_what_cannot_be_done_is_refused_by_name(name: str, value: Any) -> None:
-    assert refused(**{name: value}) == [name]
+def test_unsupported_parameters_are_rejected_by_name(name: str, value: Any) -> None:
+    assert rejected_fields(**{name: value}) == [name]
 
 
 @pytest.mark.parametrize(
@@ -118,29 +122,29 @@ def test_what_cannot_be_done_is_refused_by_name(name: str, value: Any) -> None:
         ({"role": "assistant", "content": "", "tool_calls": [{}]}, "messages[0].tool_calls"),
     ],
 )
-def test_what_is_no_text_message_is_refused_by_place(message: Any, name: str) -> None:
-    assert refused(messages=[message, QUESTION]) == [name]
+def test_non_text_messages_are_rejected_by_position(message: Any, name: str) -> None:
+    assert rejected_fields(messages=[message, QUESTION]) == [name]
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"model": 7}, {"model": ""}])
-def test_model_must_be_named(data: Any) -> None:
+def test_model_is_required(data: Any) -> None:
     with pytest.raises(ValidationFailed):
         parse_model(data)
 
 
-def test_document_names_every_parameter_and_no_other() -> None:
-    shown = SCHEMAS["CompletionRequest"]
-    assert set(shown["properties"]) == ACCEPTED_FIELDS | IGNORED_FIELDS | UNSUPPORTED_FIELDS.keys()
-    assert shown["additionalProperties"] is False
+def test_openapi_schema_lists_every_parameter() -> None:
+    schema = SCHEMAS["CompletionRequest"]
+    assert set(schema["properties"]) == ACCEPTED_FIELDS | IGNORED_FIELDS | UNSUPPORTED_FIELDS.keys()
+    assert schema["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("field", ["tool_calls", "function_call", "audio"])
 @pytest.mark.parametrize("value", [False, 0, "", {}, [{}]])
-def test_message_with_anything_but_text_is_refused(field: str, value: Any) -> None:
-    assert refused(messages=[{**QUESTION, field: value}]) == [f"messages[0].{field}"]
+def test_message_with_tool_calls_or_audio_is_rejected(field: str, value: Any) -> None:
+    assert rejected_fields(messages=[{**QUESTION, field: value}]) == [f"messages[0].{field}"]
 
 
 @pytest.mark.parametrize("field", ["tool_calls", "function_call", "audio"])
 @pytest.mark.parametrize("value", [None, []])
-def test_message_as_openais_client_repeats_it_is_taken(field: str, value: Any) -> None:
+def test_message_with_empty_tool_calls_is_accepted(field: str, value: Any) -> None:
     assert parse_completion(body({**QUESTION, field: value})).fields["message"] == "Hi"

@@ -1,4 +1,4 @@
-"""What the model is shown, seen from the model's side of the wire."""
+"""The messages that the model receives."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.web_processes import WebProcess, make_caller
 
 @pytest.fixture
 def upstream() -> Iterator[FakeProvider]:
-    """A fake model server that runs beside the test."""
+    """A fake model server in its own thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = serve()
     try:
         yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-        leave = server.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leave, loop).result(10)
+        exit_server = server.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(exit_server, loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -37,23 +37,23 @@ def model_at(upstream: FakeProvider, **fields: Any) -> LanguageModel:
     return make_language_model("openai/tiny", api_base=upstream.base_url, **fields)
 
 
-def shown(upstream: FakeProvider) -> list[tuple[str, str]]:
-    """The messages of the last request that the model saw."""
+def received_messages(upstream: FakeProvider) -> list[tuple[str, str]]:
+    """The messages of the last request to the model."""
     messages = upstream.requests[-1].body["messages"]
     return [(message["role"], message["content"]) for message in messages]
 
 
-def test_model_is_shown_system_prompt_history_and_message(
+def test_model_receives_prompt_history_and_message(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="Be kind.")
     conversation = caller.post("First").json()["data"]["conversationId"]
-    assert shown(upstream) == [("system", "Be kind."), ("user", "First")]
+    assert received_messages(upstream) == [("system", "Be kind."), ("user", "First")]
     upstream.stream(*streamed_answer("Good", " day"))
     data = caller.post("Second", conversationId=conversation).json()["data"]
     caller.post("Third", conversationId=conversation)
     assert (data["response"], data["usage"]) == ("Good day", {"inputTokens": 7, "outputTokens": 2})
-    assert shown(upstream) == [
+    assert received_messages(upstream) == [
         ("system", "Be kind."),
         ("user", "First"),
         ("assistant", "Hello world"),
@@ -63,7 +63,7 @@ def test_model_is_shown_system_prompt_history_and_message(
     ]
 
 
-def test_model_is_asked_as_the_chatbot_says(
+def test_model_request_has_the_chatbots_settings(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     fields: dict[str, Any] = {"temperature": 0.25, "max_reply_tokens": 33, "system_prompt": ""}
@@ -77,7 +77,7 @@ def test_model_is_asked_as_the_chatbot_says(
     assert 33 in (body.get("max_tokens"), body.get("max_completion_tokens"))
 
 
-def test_history_limit_counts_messages_newest_kept(
+def test_history_limit_keeps_the_newest_messages(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(
@@ -86,14 +86,14 @@ def test_history_limit_counts_messages_newest_kept(
     conversation = caller.post("First").json()["data"]["conversationId"]
     for message in ("Second", "Third"):
         caller.post(message, conversationId=conversation)
-    assert shown(upstream) == [
+    assert received_messages(upstream) == [
         ("user", "Second"),
         ("assistant", "Hello world"),
         ("user", "Third"),
     ]
 
 
-def test_history_limit_0_shows_the_message_alone(
+def test_history_limit_0_sends_the_message_alone(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(
@@ -101,10 +101,10 @@ def test_history_limit_0_shows_the_message_alone(
     )
     conversation = caller.post("First").json()["data"]["conversationId"]
     caller.post("Second", conversationId=conversation)
-    assert shown(upstream) == [("user", "Second")]
+    assert received_messages(upstream) == [("user", "Second")]
 
 
-def test_failed_turns_are_left_out_of_the_history(
+def test_history_excludes_failed_turns(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
@@ -113,14 +113,14 @@ def test_failed_turns_are_left_out_of_the_history(
     assert caller.post("Second", conversationId=conversation).status_code == 502
     upstream.stream(*streamed_answer("Fine"))
     caller.post("Third", conversationId=conversation)
-    assert shown(upstream) == [
+    assert received_messages(upstream) == [
         ("user", "First"),
         ("assistant", "Hello world"),
         ("user", "Third"),
     ]
 
 
-def test_oldest_exchanges_are_cut_to_the_models_context(
+def test_oldest_exchanges_are_cut_to_the_context_size(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(
@@ -141,7 +141,7 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
         make_running_turn(caller.chatbot, conversation_id=turn.conversation_id, text="broken")
     )
     caller.post("Hello", conversationId=turn.conversation_id)
-    assert shown(upstream) == [
+    assert received_messages(upstream) == [
         ("system", "Be kind."),
         ("user", "new"),
         ("assistant", "new answer"),
@@ -149,13 +149,13 @@ def test_oldest_exchanges_are_cut_to_the_models_context(
     ]
 
 
-def test_conversation_is_shown_to_the_model_once_it_is_streamed_too(
+def test_history_is_sent_when_streaming(
     web: WebProcess, live_team: Team, upstream: FakeProvider
 ) -> None:
     caller = make_caller(web, live_team.workspace, model_at(upstream), system_prompt="")
     conversation = caller.post("First").json()["data"]["conversationId"]
     caller.frames("Second", conversationId=conversation)
-    assert shown(upstream) == [
+    assert received_messages(upstream) == [
         ("user", "First"),
         ("assistant", "Hello world"),
         ("user", "Second"),

@@ -1,4 +1,4 @@
-"""The sliding window, on a real Valkey and in the process alone."""
+"""The sliding-window rate limit of chatbots, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ async def _connection() -> AsyncIterator[None]:
     await close_redis()
 
 
-def bot(limit: int, window: int = 100) -> Chatbot:
-    """A chatbot with a window of its own: the limit looks at its id and its numbers alone."""
+def make_bot(limit: int, window: int = 100) -> Chatbot:
+    """An unsaved chatbot with a new window: only its id and its limits are read."""
     return Chatbot(rate_limit_requests=limit, rate_limit_window_seconds=window)
 
 
-def places(*windows: Window) -> list[tuple[bool, int]]:
+def admissions(*windows: Window) -> list[tuple[bool, int]]:
     return [(window.admitted, window.remaining) for window in windows]
 
 
-async def test_window_admits_its_limit_and_no_more() -> None:
-    chatbot = bot(3)
+async def test_window_admits_exactly_its_limit() -> None:
+    chatbot = make_bot(3)
     windows = [await admit(chatbot) for _ in range(5)]
-    assert places(*windows) == [(True, 2), (True, 1), (True, 0), (False, 0), (False, 0)]
+    assert admissions(*windows) == [(True, 2), (True, 1), (True, 0), (False, 0), (False, 0)]
 
 
-async def test_windows_of_chatbots_are_apart() -> None:
-    assert places(await admit(bot(1)), await admit(bot(1))) == [(True, 0), (True, 0)]
+async def test_chatbots_have_separate_windows() -> None:
+    assert admissions(await admit(make_bot(1)), await admit(make_bot(1))) == [(True, 0), (True, 0)]
 
 
-async def test_burst_is_admitted_up_to_the_limit() -> None:
-    chatbot = bot(20)
+async def test_concurrent_requests_are_admitted_up_to_the_limit() -> None:
+    chatbot = make_bot(20)
     windows = await asyncio.gather(*(admit(chatbot) for _ in range(200)))
     assert sum(window.admitted for window in windows) == 20
     assert sorted(window.remaining for window in windows if window.admitted) == list(range(20))
 
 
 async def test_window_slides() -> None:
-    chatbot = bot(2, window=2)
+    chatbot = make_bot(2, window=2)
     first = await admit(chatbot)
     await asyncio.sleep(1.1)
     second = await admit(chatbot)
     await asyncio.sleep(1.0)  # the first is out of the window, the second is not
     third, fourth = await admit(chatbot), await admit(chatbot)
-    assert places(first, second, third, fourth) == [(True, 1), (True, 0), (True, 0), (False, 0)]
+    assert admissions(first, second, third, fourth) == [(True, 1), (True, 0), (True, 0), (False, 0)]
 
 
-async def test_refusals_do_not_prolong_the_wait() -> None:
-    chatbot = bot(1, window=1)
+async def test_rejected_requests_do_not_extend_the_wait() -> None:
+    chatbot = make_bot(1, window=1)
     assert (await admit(chatbot)).admitted
     for _ in range(3):
         assert not (await admit(chatbot)).admitted
@@ -66,58 +66,58 @@ async def test_refusals_do_not_prolong_the_wait() -> None:
     assert (await admit(chatbot)).admitted
 
 
-async def test_reset_is_when_the_oldest_request_stops_counting() -> None:
-    chatbot, began = bot(5, window=100), time.time()
+async def test_reset_is_when_the_oldest_request_expires() -> None:
+    chatbot, started_at = make_bot(5, window=100), time.time()
     resets = {(await admit(chatbot)).reset for _ in range(3)}
     assert len(resets) == 1
-    assert began + 99 <= resets.pop() <= time.time() + 102
+    assert started_at + 99 <= resets.pop() <= time.time() + 102
 
 
-async def test_retry_after_is_whole_seconds_until_a_place_is_free() -> None:
-    chatbot = bot(1, window=100)
+async def test_retry_after_is_seconds_until_a_slot_is_free() -> None:
+    chatbot = make_bot(1, window=100)
     await admit(chatbot)
     assert (await admit(chatbot)).retry_after in (99, 100)
 
 
 async def test_retry_after_is_at_least_1() -> None:
-    chatbot = bot(1, window=1)
+    chatbot = make_bot(1, window=1)
     await admit(chatbot)
     await asyncio.sleep(0.3)
     window = await admit(chatbot)
     assert (window.admitted, window.retry_after) == (False, 1)
 
 
-async def test_idempotency_key_takes_one_place() -> None:
-    chatbot = bot(2)
+async def test_idempotency_key_takes_one_slot() -> None:
+    chatbot = make_bot(2)
     windows = [await admit(chatbot, idempotency_key="one") for _ in range(3)]
-    assert places(*windows) == [(True, 1), (True, 1), (True, 1)]
-    assert places(await admit(chatbot, idempotency_key="two")) == [(True, 0)]
+    assert admissions(*windows) == [(True, 1), (True, 1), (True, 1)]
+    assert admissions(await admit(chatbot, idempotency_key="two")) == [(True, 0)]
 
 
 async def test_retry_with_an_admitted_key_passes_a_full_window() -> None:
-    chatbot = bot(1)
+    chatbot = make_bot(1)
     assert (await admit(chatbot, idempotency_key="one")).admitted
-    assert places(
+    assert admissions(
         await admit(chatbot, idempotency_key="two"), await admit(chatbot, idempotency_key="one")
     ) == [(False, 0), (True, 0)]
 
 
-async def test_idempotency_key_is_not_kept_in_the_clear() -> None:
-    chatbot = bot(1)
+async def test_idempotency_key_is_not_stored_in_plain_text() -> None:
+    chatbot = make_bot(1)
     await admit(chatbot, idempotency_key="order-1234")
     members = await redis_client().zrange(f"{KEY_PREFIX}rate:{chatbot.id}", 0, -1)
     assert len(members) == 1
     assert b"order-1234" not in members[0]
 
 
-async def test_look_takes_no_place() -> None:
-    chatbot = bot(2)
+async def test_peek_takes_no_slot() -> None:
+    chatbot = make_bot(2)
     windows = [await peek(chatbot), await peek(chatbot), await admit(chatbot), await peek(chatbot)]
     assert [window.remaining for window in windows] == [2, 2, 1, 1]
 
 
-async def test_lowered_limit_counts_what_was_admitted_before() -> None:
-    chatbot = bot(5)
+async def test_lowered_limit_counts_earlier_requests() -> None:
+    chatbot = make_bot(5)
     for _ in range(4):
         await admit(chatbot)
     chatbot.rate_limit_requests = 2
@@ -125,20 +125,20 @@ async def test_lowered_limit_counts_what_was_admitted_before() -> None:
     assert (window.limit, window.remaining, window.admitted) == (2, 0, False)
 
 
-async def test_raised_limit_has_room_at_once() -> None:
-    chatbot = bot(1)
+async def test_raised_limit_applies_immediately() -> None:
+    chatbot = make_bot(1)
     await admit(chatbot)
     chatbot.rate_limit_requests = 3
-    assert places(await admit(chatbot)) == [(True, 1)]
+    assert admissions(await admit(chatbot)) == [(True, 1)]
 
 
-async def test_window_leaves_nothing_behind() -> None:
-    chatbot = bot(1, window=1)
+async def test_window_key_expires_in_redis() -> None:
+    chatbot = make_bot(1, window=1)
     await admit(chatbot)
     assert 0 < await redis_client().pttl(f"{KEY_PREFIX}rate:{chatbot.id}") <= 1000
 
 
-def test_headers_name_the_window() -> None:
+def test_headers_describe_the_window() -> None:
     window = Window(limit=5, remaining=2, reset=1_700_000_000, retry_after=1, admitted=True)
     assert window.headers() == {
         "X-RateLimit-Limit": "5",

@@ -24,7 +24,7 @@ ENDED = TurnEnded(
 )
 
 
-def test_started_frame_names_the_turn() -> None:
+def test_started_frame_has_the_ids() -> None:
     assert sse.encode_event(1, TurnStarted("c1", "m1", "t1")) == (
         b"id: 1\nevent: message.start\n"
         b'data: {"type":"message.start","conversationId":"c1","messageId":"m1","turnId":"t1"}\n\n'
@@ -37,13 +37,13 @@ def test_delta_frame_has_the_text() -> None:
     )
 
 
-def test_ended_frame_has_the_object_of_the_json_mode() -> None:
+def test_ended_frame_matches_the_json_response() -> None:
     head, data = sse.encode_event(3, ENDED).split(b"data: ")
     assert head == b"id: 3\nevent: message.end\n"
     assert json.loads(data) == {"type": "message.end", "success": True, "data": ENDED.data()}
 
 
-def test_failed_frame_has_the_body_of_the_error() -> None:
+def test_failed_frame_has_the_error_body() -> None:
     assert sse.encode_event(4, TurnFailed(ModelError())) == (
         b'id: 4\nevent: error\ndata: {"type":"error","success":false,'
         b'"error":"The language model failed to answer. Nothing was charged.",'
@@ -51,12 +51,12 @@ def test_failed_frame_has_the_body_of_the_error() -> None:
     )
 
 
-def test_failed_frame_keeps_what_an_error_adds() -> None:
+def test_failed_frame_has_extra_error_fields() -> None:
     data = sse.encode_event(1, TurnFailed(TooManyRequests(7))).split(b"data: ")[1]
     assert json.loads(data)["retryAfter"] == 7
 
 
-def test_text_with_line_breaks_stays_one_line_of_data() -> None:
+def test_text_with_line_breaks_is_one_data_line() -> None:
     text = "a\n\nb\r\nc\rd\x85e\u2028f\u2029 data: x é 😀"
     frame = sse.encode_event(1, AnswerDelta(text))
     assert frame.endswith(b"\n\n")
@@ -70,13 +70,13 @@ def test_heartbeat_is_a_comment() -> None:
     assert (sse.HEARTBEAT[:1], sse.HEARTBEAT[-2:], sse.HEARTBEAT.count(b"\n")) == (b":", b"\n\n", 2)
 
 
-def test_done_is_what_readers_of_openais_streams_expect() -> None:
+def test_done_frame_is_openais() -> None:
     assert sse.DONE == b"data: [DONE]\n\n"
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
-def test_quick_frame_of_text_is_the_very_frame(text: str) -> None:
-    as_ever = (
+def test_fast_path_frame_equals_the_generic_frame(text: str) -> None:
+    expected = (
         f"id: 7\nevent: message.delta\ndata: {dump_json(event_payload(AnswerDelta(text)))}\n\n"
     )
-    assert sse.encode_event(7, AnswerDelta(text)) == as_ever.encode()
+    assert sse.encode_event(7, AnswerDelta(text)) == expected.encode()

@@ -14,92 +14,92 @@ START = TurnStarted("c1", "m1", "t1")
 A, B = AnswerDelta("a"), AnswerDelta("b")
 
 
-async def rest(log: TurnLog, *, after: int = 0) -> list[TurnEvent]:
+async def read_all(log: TurnLog, *, after: int = 0) -> list[TurnEvent]:
     return [event async for events in log.follow(after=after) for event in events]
 
 
-async def settle() -> None:
-    """Let everybody who can go on do so."""
+async def run_pending_tasks() -> None:
+    """Let every task run until it waits."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
-async def test_follow_gives_what_came_before_at_once() -> None:
+async def test_follow_yields_earlier_events_together() -> None:
     assert [list(events) async for events in TurnLog([START, A, ENDED]).follow()] == [
         [START, A, ENDED]
     ]
 
 
-async def test_follow_gives_events_as_they_come() -> None:
+async def test_follow_yields_events_as_they_arrive() -> None:
     log = TurnLog([START])
-    seen: list[Sequence[TurnEvent]] = []
+    received: list[Sequence[TurnEvent]] = []
 
     async def read() -> None:
-        seen.extend([list(events) async for events in log.follow()])
+        received.extend([list(events) async for events in log.follow()])
 
     reader = asyncio.create_task(read())
     for event in (A, B, ENDED):
-        await settle()
+        await run_pending_tasks()
         log.append(event)
     await reader
-    assert seen == [[START], [A], [B], [ENDED]]
+    assert received == [[START], [A], [B], [ENDED]]
 
 
-async def test_follow_gives_together_what_came_together() -> None:
+async def test_follow_yields_simultaneous_events_together() -> None:
     log = TurnLog([START])
     follower = log.follow()
     assert list(await anext(follower)) == [START]
     waiting = asyncio.create_task(anext(follower))
-    await settle()
+    await run_pending_tasks()
     for event in (A, B):
         log.append(event)
     assert list(await waiting) == [A, B]
     await follower.aclose()
 
 
-async def test_follow_misses_nothing_that_comes_while_its_reader_is_busy() -> None:
+async def test_follow_keeps_events_while_the_reader_is_busy() -> None:
     log = TurnLog([START])
     follower = log.follow()
     await anext(follower)
     log.append(A)
-    await settle()
+    await run_pending_tasks()
     log.append(B)
     assert list(await anext(follower)) == [A, B]
     await follower.aclose()
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-async def test_follow_begins_after_the_number_it_is_given(after: int) -> None:
-    assert await rest(TurnLog([START, A, ENDED]), after=after) == [START, A, ENDED][after:]
+async def test_follow_starts_after_the_given_number(after: int) -> None:
+    assert await read_all(TurnLog([START, A, ENDED]), after=after) == [START, A, ENDED][after:]
 
 
-async def test_follow_ends_with_a_failure_too() -> None:
+async def test_follow_ends_with_a_failure() -> None:
     failed = TurnFailed(ModelError())
-    assert await rest(TurnLog([START, failed])) == [START, failed]
+    assert await read_all(TurnLog([START, failed])) == [START, failed]
 
 
-async def test_followers_each_get_everything() -> None:
+async def test_each_follower_gets_all_events() -> None:
     log = TurnLog([START])
-    readers = [asyncio.create_task(rest(log)) for _ in range(5)]
-    await settle()
+    readers = [asyncio.create_task(read_all(log)) for _ in range(5)]
+    await run_pending_tasks()
     log.append(A)
-    late = asyncio.create_task(rest(log))
-    await settle()
+    late = asyncio.create_task(read_all(log))
+    await run_pending_tasks()
     log.append(ENDED)
     assert await asyncio.gather(*readers, late) == [[START, A, ENDED]] * 6
 
 
-async def test_follower_that_leaves_takes_nothing_with_it() -> None:
+async def test_cancelled_follower_does_not_affect_others() -> None:
     log = TurnLog([START])
-    stays, leaves = asyncio.create_task(rest(log)), asyncio.create_task(rest(log))
-    await settle()
-    leaves.cancel()
-    await asyncio.gather(leaves, return_exceptions=True)
+    staying, cancelled = asyncio.create_task(read_all(log)), asyncio.create_task(read_all(log))
+    await run_pending_tasks()
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
     log.append(ENDED)
-    assert (await stays, leaves.cancelled()) == ([START, ENDED], True)
+    assert (await staying, cancelled.cancelled()) == ([START, ENDED], True)
 
 
-async def test_idle_follower_hears_of_it_again_and_again() -> None:
+async def test_idle_follower_yields_empty_lists() -> None:
     log = TurnLog([START])
     follower = log.follow(idle_seconds=0.01)
     assert [list(await anext(follower)) for _ in range(3)] == [[START], [], []]
@@ -107,10 +107,10 @@ async def test_idle_follower_hears_of_it_again_and_again() -> None:
     assert [list(events) async for events in follower] == [[ENDED]]
 
 
-async def test_second_is_the_event_after_the_start() -> None:
+async def test_first_event_is_the_one_after_the_start() -> None:
     log = TurnLog([START])
     waiting = asyncio.create_task(log.first_event(timeout=10))
-    await settle()
+    await run_pending_tasks()
     assert not waiting.done()
     log.append(A)
     assert await waiting == A
@@ -119,47 +119,47 @@ async def test_second_is_the_event_after_the_start() -> None:
     ) == TurnFailed(error)
 
 
-async def test_second_is_none_when_the_model_is_slow() -> None:
+async def test_first_event_is_none_after_the_timeout() -> None:
     assert await TurnLog([START]).first_event(timeout=0.01) is None
 
 
 async def test_outcome_waits_for_the_end() -> None:
     log = TurnLog([START, A])
     waiting = [asyncio.create_task(log.outcome()) for _ in range(3)]
-    await settle()
+    await run_pending_tasks()
     assert [task.done() for task in waiting] == [False, False, False]
     log.append(ENDED)
     outcomes: list[TurnEnded | TurnFailed] = await asyncio.gather(*waiting)
     assert outcomes == [ENDED] * 3
 
 
-async def test_outcome_of_a_turn_that_is_over_is_there_at_once() -> None:
+async def test_outcome_of_an_ended_turn_is_immediate() -> None:
     assert await TurnLog([START, ENDED]).outcome() == ENDED
 
 
-async def test_second_event_of_a_log_with_one_is_that_one() -> None:
+async def test_first_event_of_a_log_with_one_event_is_it() -> None:
     failed = TurnFailed(ModelError())
     assert await TurnLog([failed]).first_event(timeout=1) == failed
 
 
-async def test_hundreds_of_followers_miss_nothing() -> None:
+async def test_hundreds_of_followers_get_all_events() -> None:
     log = TurnLog([START])
-    readers = [asyncio.create_task(rest(log)) for _ in range(10 * WAKE_BATCH_SIZE)]
-    await settle()
+    readers = [asyncio.create_task(read_all(log)) for _ in range(10 * WAKE_BATCH_SIZE)]
+    await run_pending_tasks()
     for event in (A, B, A):
         log.append(event)
-        await asyncio.sleep(1.5 * WAKE_PAUSE_SECONDS)  # so that events come in the middle of rounds
+        await asyncio.sleep(1.5 * WAKE_PAUSE_SECONDS)  # so that events arrive between batches
     log.append(ENDED)
     assert [await reader for reader in readers] == [[START, A, B, A, ENDED]] * len(readers)
 
 
-async def test_first_followers_wait_for_no_round() -> None:
+async def test_first_batch_of_followers_is_woken_immediately() -> None:
     log = TurnLog([START])
     followers = [log.follow(after=1) for _ in range(3 * WAKE_BATCH_SIZE)]
     waiting = [asyncio.create_task(anext(follower)) for follower in followers]
-    await settle()
+    await run_pending_tasks()
     log.append(A)
-    await settle()
+    await run_pending_tasks()
     assert [task.done() for task in waiting] == [True] * WAKE_BATCH_SIZE + [
         False
     ] * 2 * WAKE_BATCH_SIZE

@@ -1,4 +1,4 @@
-"""The chat endpoint as the reference describes it: JSON mode, its choice, and its headers."""
+"""The chat endpoint: JSON mode, choice of the mode, and headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller, pa
 ID = re.compile(r"c[0-9a-z]{24}")
 
 
-def test_chat_answers_in_json(web: WebProcess, live_team: Team) -> None:
+def test_chat_responds_with_json(web: WebProcess, live_team: Team) -> None:
     grant_credits(live_team.workspace, 10)
     chatbot = make_chatbot(
         live_team.workspace, make_language_model(credits_per_reply=2), system_prompt="Be brief."
@@ -36,7 +36,7 @@ def test_chat_answers_in_json(web: WebProcess, live_team: Team) -> None:
     }
 
 
-def test_chat_keeps_both_messages(web: WebProcess, live_team: Team) -> None:
+def test_chat_saves_both_messages(web: WebProcess, live_team: Team) -> None:
     data = make_caller(web, live_team.workspace).post("Hello").json()["data"]
     messages = Message.objects.filter(conversation_id=data["conversationId"]).order_by("created_at")
     assert list(messages.values_list("role", "text", "turn_id")) == [
@@ -46,7 +46,7 @@ def test_chat_keeps_both_messages(web: WebProcess, live_team: Team) -> None:
     assert messages.get(role="assistant").id == data["messageId"]
 
 
-def test_reply_limit_ends_the_answer(web: WebProcess, live_team: Team) -> None:
+def test_max_reply_tokens_ends_the_answer(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace, max_reply_tokens=2)
     data = caller.post("one two three").json()["data"]
     assert (data["response"], data["finishReason"]) == ("Echo: one", "length")
@@ -76,7 +76,7 @@ def test_conversation_continues(web: WebProcess, live_team: Team) -> None:
     ) == ["Hello", "Echo: Hello", "Again", "Echo: Again"]
 
 
-def test_absent_conversation_id_begins_another(web: WebProcess, live_team: Team) -> None:
+def test_missing_conversation_id_starts_a_conversation(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace)
     ids = {caller.post().json()["data"]["conversationId"] for _ in range(2)}
     assert Conversation.objects.filter(workspace=live_team.workspace, id__in=ids).count() == 2
@@ -86,18 +86,16 @@ def test_rate_limit_headers_count_down(web: WebProcess, live_team: Team) -> None
     caller = make_caller(
         web, live_team.workspace, rate_limit_requests=3, rate_limit_window_seconds=100
     )
-    began = time.time()
-    answers = [caller.post(stream=stream) for stream in (False, True, False)]
-    assert [answer.headers["X-RateLimit-Limit"] for answer in answers] == ["3", "3", "3"]
-    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0"]
-    resets = {int(answer.headers["X-RateLimit-Reset"]) for answer in answers}
+    started_at = time.time()
+    responses = [caller.post(stream=stream) for stream in (False, True, False)]
+    assert [response.headers["X-RateLimit-Limit"] for response in responses] == ["3", "3", "3"]
+    assert [response.headers["X-RateLimit-Remaining"] for response in responses] == ["2", "1", "0"]
+    resets = {int(response.headers["X-RateLimit-Reset"]) for response in responses}
     assert len(resets) == 1
-    assert began + 99 <= resets.pop() <= time.time() + 102
+    assert started_at + 99 <= resets.pop() <= time.time() + 102
 
 
-def test_place_in_the_window_is_taken_only_by_what_was_admitted(
-    web: WebProcess, live_team: Team
-) -> None:
+def test_rejected_requests_take_no_slot_of_the_rate_limit(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace, rate_limit_requests=1)
     stranger = Caller(web, caller.chatbot, make_api_key(live_team.other_workspace))
     weak = Caller(web, caller.chatbot, make_api_key(live_team.workspace, ["read"]))
@@ -112,7 +110,7 @@ def test_place_in_the_window_is_taken_only_by_what_was_admitted(
     assert statuses == [400, 404, 403, 401, 200, 429]
 
 
-def test_window_frees_its_place_again(web: WebProcess, live_team: Team) -> None:
+def test_slot_is_free_after_the_window(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(
         web, live_team.workspace, rate_limit_requests=1, rate_limit_window_seconds=1
     )
@@ -121,25 +119,23 @@ def test_window_frees_its_place_again(web: WebProcess, live_team: Team) -> None:
     assert caller.post().status_code == 200
 
 
-def test_each_request_has_an_id_of_its_own(web: WebProcess, live_team: Team) -> None:
+def test_each_request_has_a_unique_id(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace)
-    given = {"X-Request-Id": "mine"}
+    own_id = {"X-Request-Id": "mine"}
     ids = {caller.post().headers["X-Request-Id"] for _ in range(3)}
     ids.add(
-        httpx.get(f"{web.url}/healthz", headers=given, verify=SSL_CONTEXT).headers["X-Request-Id"]
+        httpx.get(f"{web.url}/healthz", headers=own_id, verify=SSL_CONTEXT).headers["X-Request-Id"]
     )
     assert len({each for each in ids if re.fullmatch(r"req_[0-9a-f]{24}", each)}) == 4
 
 
-def test_answers_are_not_stored_by_caches(web: WebProcess, live_team: Team) -> None:
+def test_responses_are_not_cached(web: WebProcess, live_team: Team) -> None:
     headers = make_caller(web, live_team.workspace).post().headers
     assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_scheme_of_the_key_is_read_in_any_case(
-    web: WebProcess, live_team: Team, scheme: str
-) -> None:
+def test_bearer_scheme_is_case_insensitive(web: WebProcess, live_team: Team, scheme: str) -> None:
     caller = make_caller(web, live_team.workspace)
     headers = {"Authorization": f"{scheme} {caller.key}"}
     response = httpx.post(
@@ -149,7 +145,7 @@ def test_scheme_of_the_key_is_read_in_any_case(
 
 
 @pytest.mark.parametrize("value", ["Basic abc", "Bearer", "{key}", "Token {key}"])
-def test_header_without_a_bearer_key_is_refused(
+def test_malformed_authorization_header_is_rejected(
     web: WebProcess, live_team: Team, value: str
 ) -> None:
     caller = make_caller(web, live_team.workspace)

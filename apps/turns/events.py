@@ -7,7 +7,7 @@ from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import new_id
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.postgres.threads import in_thread
-from apps.turns.rows import Row
+from apps.turns.sql import Row
 from apps.turns.types import Settlement
 from apps.webhooks.models import EventType
 from apps.webhooks.services import enqueue_deliveries

@@ -8,7 +8,7 @@ from apps.conversations.queries import HISTORY_STATUSES
 from apps.infrastructure.concurrency.batching import Batcher
 from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.postgres.pool import execute
-from apps.turns.rows import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
+from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
 
 HistoryMessage = tuple[str, str]
 """A message's role and text."""

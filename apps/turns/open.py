@@ -22,7 +22,7 @@ from apps.infrastructure.postgres.pool import execute
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns import sql
 from apps.turns.events import conversation_started, enqueue_deliveries_if_any
-from apps.turns.rows import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
+from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
 from apps.turns.types import NewTurn
 
 _TURN_COLUMNS = (

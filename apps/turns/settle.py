@@ -12,7 +12,7 @@ from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.postgres.pool import execute
 from apps.turns import sql
 from apps.turns.events import enqueue_deliveries_if_any, turn_settled
-from apps.turns.rows import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
+from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
 from apps.turns.types import Receipt, Settlement, price_of
 from apps.webhooks.services import enqueue_deliveries
 

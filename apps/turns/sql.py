@@ -24,6 +24,10 @@ No statement may break `0 ≤ held ≤ balance`: what fits is decided under the 
 constraint of the account would refuse the whole statement.
 """
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 from apps.conversations.sql import (
     BEGIN_CONVERSATIONS,
     INSERT_ANSWERS,
@@ -32,6 +36,18 @@ from apps.conversations.sql import (
 )
 from apps.credits.sql import CHARGE_CREDITS, HOLD_CREDITS, LOCK_ACCOUNTS, PAY_CHARGES
 from apps.webhooks.outbox import EMIT_EVENTS
+
+Row = dict[str, Any]
+
+MAX_CONCURRENT_STATEMENTS = 2
+"""Statements of a kind at once. The second starts only while the first is slow: an account that
+somebody else has locked must not make everybody wait."""
+
+
+def encode_rows(rows: Sequence[Row]) -> str:
+    """The parameter of a statement: the rows as a JSON array, numbered by `n`."""
+    return json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
+
 
 OPENED = "opened"
 NO_ACCOUNT = "no account"

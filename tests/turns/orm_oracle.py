@@ -29,7 +29,7 @@ from apps.credits.queries import balance_for
 from apps.credits.services import charge, hold, lock_account, release
 from apps.turns.events import conversation_started, turn_settled
 from apps.turns.open import build_turn, conversation_source
-from apps.turns.rows import Row
+from apps.turns.sql import Row
 from apps.turns.types import NewTurn, Receipt, Settlement, price_of
 from apps.webhooks.services import emit
 

@@ -13,8 +13,8 @@ from apps.conversations.models import Conversation, Turn, TurnStatus
 from apps.core.ids import new_id
 from apps.turns import sql
 from apps.turns.open import build_row, build_turn, resolve_refusal
-from apps.turns.rows import encode_rows
 from apps.turns.settle import settle_turn_blocking
+from apps.turns.sql import encode_rows
 from apps.turns.types import NewTurn, Receipt, Settlement
 
 

@@ -73,7 +73,7 @@ def run_fake_model(directory: Path) -> Iterator[str]:
 
 
 def fake_model_target(api_base: str) -> Target:
-    """The fake model server itself, as `Place.brief` reaches it."""
+    """The fake model server itself, for the model `brief`."""
     return Target(f"{api_base}/chat/completions", {"model": "brief", "stream": True})
 
 

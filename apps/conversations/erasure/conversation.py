@@ -6,7 +6,7 @@
 
 Messages, ratings, citations of leads, titles, notes, idempotency keys and the text in webhook
 events are removed. Turns stay as receipts without text, and so does the row of the conversation
-with its dates, because turns refer to it: see docs/decisions/0016.
+with its dates, because turns refer to it: see decision 0016 in docs/decisions/.
 """
 
 from django.db import transaction

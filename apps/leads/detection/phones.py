@@ -1,7 +1,7 @@
 """Find international phone numbers.
 
 Regular expressions find where a number can start and end; the phonenumbers library validates it.
-docs/decisions/0021 compares this with the library's own PhoneNumberMatcher.
+Decision 0021 in docs/decisions/ compares this with the library's own PhoneNumberMatcher.
 """
 
 import re

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Verify tells whether Parley sent the request just now, to an endpoint with this secret.
+// Verify checks that Parley signed the request with this secret within the last 5 minutes.
 func Verify(secret string, headers http.Header, body []byte) error {
 	timestamp := headers.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-// The event that a request tells of. Throws unless Parley sent it just now.
+// Returns the event of a request. Throws unless Parley signed it within the last 5 minutes.
 export function verify(secret, headers, body) {
   const timestamp = headers['webhook-timestamp'];
   if (!(Math.abs(Date.now() / 1000 - Number(timestamp)) <= 300)) {

@@ -2,7 +2,7 @@ require 'base64'
 require 'json'
 require 'openssl'
 
-# The event that a request tells of. Raises unless Parley sent it just now.
+# Returns the event of a request. Raises unless Parley signed it within the last 5 minutes.
 def verify(secret, headers, body)
   timestamp = headers['webhook-timestamp']
   raise 'The request is too old.' if (Time.now.to_i - Integer(timestamp, 10)).abs > 300

@@ -1,5 +1,5 @@
 <?php
-// The function of docs/reference/webhooks.md, called as a receiver calls it.
+// Call the verification function of docs/reference/webhooks.md as a receiver would.
 // {module, secret, headers, body} → {event} or {error}
 
 $given = json_decode(stream_get_contents(STDIN), true);

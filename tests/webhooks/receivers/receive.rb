@@ -1,4 +1,4 @@
-# The function of docs/reference/webhooks.md, called as a receiver calls it.
+# Call the verification function of docs/reference/webhooks.md as a receiver would.
 # {module, secret, headers, body} → {event} or {error}
 
 require 'json'

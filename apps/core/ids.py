@@ -20,8 +20,13 @@ _DIGIT_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 def new_id() -> str:
     """Create an id of 25 characters."""
-    now = to_base36(time.time_ns() // 1_000_000, _TIME_DIGITS)
-    return f"c{now}{to_base36(random_bits() % _RANDOM_RANGE, _RANDOM_DIGITS)}"
+    return id_at(time.time_ns() // 1_000_000, random_bits())
+
+
+def id_at(milliseconds: int, random_part: int) -> str:
+    """Build an id from a time (Unix milliseconds) and random bits."""
+    time_part = to_base36(milliseconds, _TIME_DIGITS)
+    return f"c{time_part}{to_base36(random_part % _RANDOM_RANGE, _RANDOM_DIGITS)}"
 
 
 def min_id_at(moment: datetime) -> str:

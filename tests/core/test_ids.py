@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from apps.core.ids import is_id, min_id_at, new_id
+from apps.core.ids import id_at, is_id, min_id_at, new_id, random_bits
 
 
 def test_id_is_c_and_24_base36_digits() -> None:
@@ -18,25 +18,23 @@ def test_ids_are_unique() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
-def test_ids_sort_by_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_sort_by_their_time() -> None:
     times = [0, 1, 35, 36, 10**9, 1_800_000_000_000, 1_800_000_000_001, 4_000_000_000_000]
-    ids = []
-    for milliseconds in times:
-        monkeypatch.setattr(time, "time_ns", lambda at=milliseconds: at * 1_000_000)
-        ids.append(new_id())
+    ids = [id_at(milliseconds, random_bits()) for milliseconds in times]
     assert all(earlier < later for earlier, later in pairwise(ids))
     assert {len(each) for each in ids} == {25}
 
 
-def test_min_id_at_lies_between_ids_before_and_after(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_new_id_has_the_current_time() -> None:
+    before, created, after = time.time_ns(), new_id(), time.time_ns()
+    first, last = (id_at(at // 1_000_000, 0)[:10] for at in (before, after))
+    assert first <= created[:10] <= last
+
+
+def test_min_id_at_lies_between_ids_before_and_after() -> None:
     moment = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    ids = []
-    for milliseconds in (-1, 0, 1):
-        at = int(moment.timestamp() * 1000) + milliseconds
-        monkeypatch.setattr(time, "time_ns", lambda at=at: at * 1_000_000)
-        ids.append(new_id())
+    milliseconds = int(moment.timestamp() * 1000)
+    ids = [id_at(milliseconds + offset, random_bits()) for offset in (-1, 0, 1)]
     assert [each >= min_id_at(moment) for each in ids] == [False, True, True]
 
 

@@ -11,7 +11,6 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 
-from apps.infrastructure.process import process
 from apps.infrastructure.redis.clients import close_redis
 from apps.infrastructure.web import error_pages
 from tests.web_processes import free_port
@@ -42,17 +41,6 @@ async def test_readyz_reports_redis_unavailable(caller: AsyncClient) -> None:
     assert (response.status_code, response.json()) == (
         503,
         {"status": "unavailable", "checks": {**READY, "redis": "unavailable"}},
-    )
-
-
-async def test_readyz_reports_a_stopping_process(
-    caller: AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "is_stopping", True)
-    response = await caller.get("/readyz")
-    assert (response.status_code, response.json()) == (
-        503,
-        {"status": "unavailable", "checks": {**READY, "process": "stopping"}},
     )
 
 

@@ -2,16 +2,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from django.db import connection
 
-from apps.infrastructure.postgres import pool
 from apps.infrastructure.postgres.pool import MAX_CONNECTIONS, close_pool, execute
 from apps.infrastructure.postgres.threads import in_thread
 
 TRANSACTION = "SELECT pg_current_xact_id()::text"
+OUTER_TABLE = """
+CREATE FUNCTION plan_outer_table(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  prepared text;
+  plan json;
+BEGIN
+  SELECT name INTO STRICT prepared FROM pg_prepared_statements WHERE statement = query;
+  EXECUTE format('EXPLAIN (FORMAT JSON) EXECUTE %I', prepared) INTO plan;
+  RETURN plan -> 0 -> 'Plan' -> 'Plans' -> 0 -> 'Plans' -> 0 ->> 'Relation Name';
+END $$
+"""
+"""The outer table of the join in the plan of a prepared statement of this connection."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +40,23 @@ def two_tables(committed: None) -> Iterator[None]:
         for table in ("plan_full", "plan_filling"):
             cursor.execute(f"CREATE INDEX ON {table} (id)")
             cursor.execute(f"VACUUM ANALYZE {table}")
+        cursor.execute(OUTER_TABLE)
     yield
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE plan_full, plan_filling")
+        cursor.execute("DROP TABLE plan_full, plan_filling; DROP FUNCTION plan_outer_table")
 
 
 def fill_table() -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO plan_filling SELECT generate_series(1, 20000)")
+
+
+async def execute_on_each_connection(
+    statement: LiteralString, *parameters: Any
+) -> set[tuple[Any, ...]]:
+    """Execute the statement more often than there are connections, which are used in turns."""
+    runs = [await execute(statement, *parameters) for _ in range(2 * MAX_CONNECTIONS)]
+    return {row for rows in runs for row in rows}
 
 
 async def test_statement_runs_on_djangos_database() -> None:
@@ -52,25 +73,15 @@ async def test_statement_is_committed_and_planned_once() -> None:
     assert all(custom == 0 for _, custom in await execute(plans))
 
 
-async def test_plan_of_a_table_that_was_empty_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, two_tables: None
-) -> None:
-    monkeypatch.setattr(pool, "MAX_CONNECTIONS", 1)
-    query = "SELECT count(*) FROM plan_filling JOIN plan_full USING (id)"
-
-    async def outer_table() -> str:
-        name = f"SELECT name FROM pg_prepared_statements WHERE statement = '{query}'"
-        ((name,),) = await execute(name)
-        ((plan,),) = await execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}")
-        join = plan[0]["Plan"]["Plans"][0]
-        return str(join["Plans"][0]["Relation Name"])
-
-    assert await execute(query) == [(0,)]
-    assert await outer_table() == "plan_filling"
+async def test_plan_of_a_table_that_was_empty_is_replaced(two_tables: None) -> None:
+    query: LiteralString = "SELECT count(*) FROM plan_filling JOIN plan_full USING (id)"
+    outer_table: LiteralString = "SELECT plan_outer_table(%s)"
+    assert await execute_on_each_connection(query) == {(0,)}
+    assert await execute_on_each_connection(outer_table, query) == {("plan_filling",)}
     await in_thread(fill_table)
-    await asyncio.sleep(1.1)
-    assert await execute(query) == [(10,)]
-    assert await outer_table() == "plan_full"
+    await asyncio.sleep(2.1)  # a new connection keeps its plans for a second, then for two
+    assert await execute_on_each_connection(query) == {(10,)}
+    assert await execute_on_each_connection(outer_table, query) == {("plan_full",)}
 
 
 async def test_burst_shares_a_bounded_number_of_connections() -> None:
@@ -87,19 +98,20 @@ async def test_failed_statement_leaves_the_connection_usable() -> None:
     assert await execute("SELECT 1") == [(1,)]
 
 
-def terminate_backend(pid: int) -> None:
+def terminate_backends(pids: list[int]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        cursor.execute("SELECT pg_terminate_backend(unnest(%s::int[]), 5000)", [pids])
 
 
-async def test_connection_that_died_while_idle_is_replaced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ((pid,),) = await execute("SELECT pg_backend_pid()")
-    await in_thread(terminate_backend, pid)
-    monkeypatch.setattr(pool, "_IDLE_SECONDS", 0.0)  # as if the pause had been a long one
-    ((other,),) = await execute("SELECT pg_backend_pid()")
-    assert other != pid
+async def test_connections_that_died_while_idle_are_replaced() -> None:
+    query: LiteralString = "SELECT pg_backend_pid()"
+    await execute_on_each_connection(query)
+    await asyncio.sleep(1.1)  # the plans are now kept for longer than a connection may be idle
+    pids = {pid for (pid,) in await execute_on_each_connection(query)}
+    await in_thread(terminate_backends, list(pids))
+    await asyncio.sleep(1.1)
+    others = {pid for (pid,) in await execute_on_each_connection(query)}
+    assert pids & others == set()
 
 
 async def test_connection_that_dies_in_use_fails_only_its_statement() -> None:

@@ -15,7 +15,6 @@ from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from apps.core.ids import new_id
-from apps.infrastructure.redis import clients
 from apps.infrastructure.redis.clients import close_redis, run_script
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -28,7 +27,7 @@ async def _closed() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def redis_served_by(serve: Serve) -> AsyncIterator[None]:
+async def redis_served_by(serve: Serve, query: str = "") -> AsyncIterator[None]:
     """Have REDIS_URL name a server that treats its connections so."""
     done = asyncio.Event()
 
@@ -45,7 +44,7 @@ async def redis_served_by(serve: Serve) -> AsyncIterator[None]:
         url = urlsplit(settings.REDIS_URL)
         credentials = url.netloc.rpartition("@")[0]
         netloc = f"{credentials}@127.0.0.1:{port}" if credentials else f"127.0.0.1:{port}"
-        with override_settings(REDIS_URL=url._replace(netloc=netloc).geturl()):
+        with override_settings(REDIS_URL=url._replace(netloc=netloc, query=query).geturl()):
             yield
             await close_redis()
         await done.wait()
@@ -113,14 +112,13 @@ async def test_reply_may_arrive_byte_by_byte() -> None:
         assert await run_script("return {'hello', 7}", [], []) == [b"hello", 7]
 
 
-async def test_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_server_times_out() -> None:
     async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         while await reader.read(65536):
             pass
 
-    monkeypatch.setattr(clients, "RESPONSE_SECONDS", 0.5)
-    monkeypatch.setattr(clients, "CONNECT_SECONDS", 0.5)
-    async with redis_served_by(say_nothing):
+    query = "socket_timeout=0.5&socket_connect_timeout=0.5"
+    async with redis_served_by(say_nothing, query):
         with pytest.raises(RedisTimeoutError):
             await run_script("return {1}", [], [])
 

@@ -6,7 +6,7 @@ import time
 
 
 def verify(secret: str, headers: dict[str, str], body: bytes) -> dict:
-    """The event that a request tells of. Raises ValueError unless Parley sent it just now."""
+    """Return the event. Raises ValueError unless Parley signed it within the last 5 minutes."""
     timestamp = headers["webhook-timestamp"]
     if abs(time.time() - int(timestamp)) > 300:
         raise ValueError("The request is too old.")

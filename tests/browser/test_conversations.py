@@ -52,7 +52,7 @@ def test_conversation_is_searched_edited_rated_and_deleted(
     index_new_messages()
     page = open_context(live_team.alice, size=size, scheme=scheme).new_page()
     page.goto(f"/w/{live_team.workspace.slug}/conversations")
-    page.get_by_label("Search", exact=True).fill("refund")
+    page.get_by_role("textbox", name="Search").fill("refund")
     page.get_by_role("button", name="Filter").click()
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(1)

@@ -73,7 +73,7 @@ def test_credit_request_is_decided_by_finance(
     page.get_by_role("button", name="Request credits").click()
     requests = page.get_by_role("region", name="Plan and credit requests")
     expect(requests.get_by_text("8,000 credits")).to_be_visible()
-    page.get_by_label("Plan").select_option(index=1)
+    page.get_by_label("Plan", exact=True).select_option(index=1)
     page.get_by_role("button", name="Request plan change").click()
     expect(requests.get_by_text("Open")).to_have_count(2)
     take_screenshot(page, f"credits-{size}-{scheme}")

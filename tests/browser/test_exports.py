@@ -49,7 +49,7 @@ def test_filtered_list_is_exported_with_progress(
     with file.open(newline="") as lines:
         assert [line["text"] for line in csv.DictReader(lines)] == ["'=1+1", "Two"]
     row.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Delete export").click()
+    page.get_by_role("button", name="Delete export", exact=True).click()
     expect(page.get_by_text("No exports yet")).to_be_visible()
 
 

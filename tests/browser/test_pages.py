@@ -212,7 +212,7 @@ def test_palette_finds_conversation_by_turn_id(
     page.keyboard.type(turn.id)
     page.keyboard.press("Enter")
     expect(page.locator(f"a[href$='{turn.conversation_id}']")).to_be_visible()
-    expect(page.get_by_label("Search", exact=True)).to_have_value(turn.id)
+    expect(page.get_by_role("textbox", name="Search")).to_have_value(turn.id)
     expect(page.locator("tbody tr")).to_have_count(1)
 
 

@@ -171,7 +171,7 @@ async def test_cancellation_closes_the_connection(server: FakeProvider) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_failing_handler_closes_the_connection(server: FakeProvider) -> None:
@@ -180,7 +180,7 @@ async def test_failing_handler_closes_the_connection(server: FakeProvider) -> No
     with pytest.raises(ProviderFailed):
         await services.complete(litellm_request(server), failing_handler)
 
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
@@ -191,7 +191,7 @@ async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
 
     assert failure is not None
     assert failure.detail == "no first token within 0.3 s"
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_keys_and_messages_are_not_logged(

@@ -244,7 +244,7 @@ async def test_cancellation_closes_the_connection(server: FakeProvider) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_cancellation_before_the_response_closes_the_connection(server: FakeProvider) -> None:
@@ -257,7 +257,7 @@ async def test_cancellation_before_the_response_closes_the_connection(server: Fa
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_failing_handler_closes_the_connection(server: FakeProvider) -> None:
@@ -266,7 +266,7 @@ async def test_failing_handler_closes_the_connection(server: FakeProvider) -> No
     with pytest.raises(ProviderFailed):
         await services.complete(openai_request(server), failing_handler)
 
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
@@ -277,7 +277,7 @@ async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
 
     assert outcome.failure is not None
     assert outcome.failure.detail == "no first token within 0.2 s"
-    await server.wait_for_close(1.0)
+    await server.wait_for_close()
 
 
 async def test_deltas_that_arrive_together_are_joined(server: FakeProvider) -> None:

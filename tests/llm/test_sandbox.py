@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import time
+import asyncio
 
 import pytest
 
+from apps.llm import services
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
-from apps.llm.providers.sandbox import SANDBOX_MODELS
-from apps.llm.types import ChatMessage, Finish, Timeouts, Usage
+from apps.llm.providers.sandbox import RETRY_AFTER_SECONDS, SANDBOX_MODELS
+from apps.llm.types import ChatMessage, Finish, ModelEvent, TextDelta, Timeouts, Usage
 from tests.llm.completion_helpers import complete, sandbox_request
 
 
@@ -43,12 +44,20 @@ async def test_max_tokens_equal_to_the_answer_finish_with_stop() -> None:
 
 
 async def test_slow_pauses_between_words() -> None:
-    started = time.monotonic()
+    """0.5 s before the first word, and 0.1 s before each later one."""
+    words: list[str] = []
+    counts: list[int] = []
+    for seconds in (0.45, 0.55, 0.65):
+        asyncio.get_running_loop().call_later(seconds, lambda: counts.append(len(words)))
 
-    outcome = await complete(sandbox_request("slow", "one two"))
+    def on_event(event: ModelEvent) -> None:
+        if isinstance(event, TextDelta):
+            words.append(event.text)
 
-    assert outcome.text == "Echo: one two"
-    assert time.monotonic() - started > 0.65
+    await services.complete(sandbox_request("slow", "one two"), on_event)
+
+    assert words == ["Echo:", " one", " two"]
+    assert [count <= most for count, most in zip(counts, (0, 1, 2), strict=True)] == [True] * 3
 
 
 async def test_long_counts_to_200() -> None:
@@ -71,14 +80,12 @@ async def test_fail_midway_fails_after_half_the_text() -> None:
     assert outcome.usage is None
 
 
-async def test_rate_limited_fails_at_once_with_retry_after() -> None:
-    started = time.monotonic()
-
-    failure = (await complete(sandbox_request("rate-limited", "Hi"))).failure
+async def test_rate_limited_fails_with_retry_after() -> None:
+    async with asyncio.timeout(RETRY_AFTER_SECONDS):  # it must not wait for a retry
+        failure = (await complete(sandbox_request("rate-limited", "Hi"))).failure
 
     assert isinstance(failure, ProviderUnavailable)
-    assert failure.retry_after == 10
-    assert time.monotonic() - started < 5
+    assert failure.retry_after == RETRY_AFTER_SECONDS == 10
 
 
 async def test_silent_reaches_the_first_token_timeout() -> None:

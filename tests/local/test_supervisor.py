@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -130,7 +129,5 @@ def test_stop_kills_a_child_after_stop_seconds(supervisor: Supervisor, tmp_path:
     stubborn = Program("stubborn", script(code), stop_seconds=0.2)
     child = supervisor.launch(Service(stubborn, ready=ready_file.exists))
     supervisor.wait_ready(child)
-    started_at = time.monotonic()
     supervisor.stop()
     assert child.process.returncode == -signal.SIGKILL
-    assert time.monotonic() - started_at < 300

@@ -1,6 +1,6 @@
 <?php
 
-/** The event that a request tells of. Throws unless Parley sent it just now. */
+/** Returns the event. Throws unless Parley signed the request within the last 5 minutes. */
 function verify(string $secret, array $headers, string $body): array
 {
     $timestamp = $headers['webhook-timestamp'];

@@ -68,14 +68,12 @@ def test_links_between_pages_lead_to_headings(slug: str) -> None:
 
 
 def test_links_between_files_resolve() -> None:
+    files = [*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = [
-        (page.file, target)
-        for page in PAGES
-        for target in re.findall(
-            r"\]\(([^)#:]+?)(?:#[^)]*)?\)", (ROOT / "docs" / page.file).read_text()
-        )
-        if not target.startswith("/")
-        and not (ROOT / "docs" / page.file).parent.joinpath(target).exists()
+        (str(file.relative_to(ROOT)), target)
+        for file in files
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", file.read_text())
+        if not target.startswith("/") and not (file.parent / target).exists()
     ]
     assert broken == []
 

@@ -24,9 +24,7 @@ class ConversationFilterForm(DateRangeFilterForm):
         required=False,
         max_length=200,
         label="Search",
-        widget=forms.TextInput(
-            attrs={"placeholder": "Search messages or paste an ID", "autocomplete": "off"}
-        ),
+        widget=forms.TextInput(attrs={"placeholder": "Message or ID", "autocomplete": "off"}),
     )
     chatbot_id = forms.ChoiceField(required=False, label="Chatbot")
     status = forms.ChoiceField(

@@ -1,4 +1,4 @@
-"""Many callers at once, and a look at what they left in the database."""
+"""Send concurrent requests, and read what they have saved in the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.web_processes import SSL_CONTEXT, Caller
 def post_concurrently(
     callers: Sequence[Caller], message: str = "Hello", **fields: Any
 ) -> list[httpx.Response]:
-    """The same request from all these callers at once, each on a connection of its own."""
+    """Send the same request from all callers concurrently, each on its own connection."""
 
     async def send() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
@@ -33,11 +33,11 @@ def post_concurrently(
 
 
 def credit_state(workspace: Workspace) -> tuple[int, int, list[int]]:
-    """Balance, held, and the charges; the ledger must add up to the balance."""
-    credits = balance_for(workspace.id)
-    assert credits.balance == ledger_sum(workspace.id)
+    """Balance, held credits and charges. The ledger must add up to the balance."""
+    account = balance_for(workspace.id)
+    assert account.balance == ledger_sum(workspace.id)
     charges = LedgerEntry.objects.filter(workspace=workspace, kind="charge")
-    return credits.balance, credits.held, list(charges.values_list("amount", flat=True))
+    return account.balance, account.held, list(charges.values_list("amount", flat=True))
 
 
 def turn_statuses(workspace: Workspace) -> list[str]:
@@ -53,8 +53,8 @@ def message_texts(workspace: Workspace) -> list[str]:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for something to become true; fail if it does not."""
-    until = time.monotonic() + seconds
+    """Wait until the condition is true. Fails after this many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "it did not come true"
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.05)

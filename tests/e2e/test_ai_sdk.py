@@ -1,4 +1,4 @@
-"""The Vercel AI SDK's own code, and eventsource-parser, against the chat endpoint."""
+"""The Vercel AI SDK and eventsource-parser against the chat endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.web_processes import Caller, WebProcess
 pytestmark = [pytest.mark.node, requires_node]
 
 
-def caller_of(web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any) -> Caller:
+def make_priced_caller(
+    web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any
+) -> Caller:
     grant_credits(team.workspace, 100)
     priced = make_language_model(model, credits_per_reply=1)
     return Caller(web, make_chatbot(team.workspace, priced, **fields), make_api_key(team.workspace))
@@ -29,29 +31,32 @@ def json_headers(caller: Caller) -> dict[str, str]:
     return {**caller.all_headers, "Content-Type": "application/json"}
 
 
-def ui_stream(caller: Caller, message: str = "Hello there", **given: Any) -> Any:
-    """A turn opened with Parley's own body and read by the AI SDK."""
+def ui_stream(caller: Caller, message: str = "Hello there", **options: Any) -> Any:
+    """Start a turn with Parley's own body and read its stream with the AI SDK."""
     return run_node(
         "read_ui_stream.mjs",
         url=f"{caller.url}?protocol=ai-sdk",
         method="POST",
         headers=json_headers(caller),
         body={"message": message},
-        **given,
+        **options,
     )
 
 
-def use_chat(caller: Caller, *texts: str, **given: Any) -> Any:
+def use_chat(caller: Caller, *texts: str, **options: Any) -> Any:
+    """Send these messages with the AI SDK's chat class."""
     api = f"{caller.url}?protocol=ai-sdk"
-    return run_node("use_chat.mjs", api=api, headers=caller.all_headers, texts=list(texts), **given)
+    return run_node(
+        "use_chat.mjs", api=api, headers=caller.all_headers, texts=list(texts), **options
+    )
 
 
 def text_of(message: Any) -> str:
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
-def test_stream_is_read_into_one_message(web: WebProcess, live_team: Team) -> None:
-    read = ui_stream(caller_of(web, live_team))
+def test_ai_sdk_reads_the_stream_as_one_message(web: WebProcess, live_team: Team) -> None:
+    read = ui_stream(make_priced_caller(web, live_team))
     assert (read["status"], read["invalid"], read["errors"]) == (200, [], [])
     assert read["headers"]["content-type"].startswith("text/event-stream")
     assert read["headers"]["x-vercel-ai-ui-message-stream"] == "v1"
@@ -66,14 +71,14 @@ def test_stream_is_read_into_one_message(web: WebProcess, live_team: Team) -> No
     assert message["metadata"] == {
         "conversationId": answer.conversation_id,
         "turnId": answer.turn_id,
-        # Words: 9 of the chatbot's own prompt and 2 of the message.
+        # 9 words of the chatbot's system prompt and 2 of the message.
         "usage": {"inputTokens": 11, "outputTokens": 3},
         "credits": {"charged": 1, "balance": 99},
     }
 
 
-def test_header_chooses_the_protocol_too(web: WebProcess, live_team: Team) -> None:
-    caller = caller_of(web, live_team)
+def test_header_selects_the_protocol(web: WebProcess, live_team: Team) -> None:
+    caller = make_priced_caller(web, live_team)
     caller.headers["X-Parley-Protocol"] = "ai-sdk"
     response = caller.post("Hello", stream=True)
     assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
@@ -82,7 +87,7 @@ def test_header_chooses_the_protocol_too(web: WebProcess, live_team: Team) -> No
 
 
 def test_use_chat_continues_its_conversation(web: WebProcess, live_team: Team) -> None:
-    chat = use_chat(caller_of(web, live_team), "One", "Two")
+    chat = use_chat(make_priced_caller(web, live_team), "One", "Two")
     assert (chat["status"], chat["error"]) == ("ready", None)
     assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One", "Two", "Echo: Two"]
     conversations = {m["metadata"]["conversationId"] for m in chat["messages"][1::2]}
@@ -92,8 +97,8 @@ def test_use_chat_continues_its_conversation(web: WebProcess, live_team: Team) -
     assert chat["finishes"] == [{"finishReason": "stop", "isError": False}] * 2
 
 
-def test_use_chat_asks_again(web: WebProcess, live_team: Team) -> None:
-    chat = use_chat(caller_of(web, live_team), "One", "Two", regenerate=True)
+def test_use_chat_regenerates_an_answer(web: WebProcess, live_team: Team) -> None:
+    chat = use_chat(make_priced_caller(web, live_team), "One", "Two", regenerate=True)
     assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One", "Two", "Echo: Two"]
     conversation_id = chat["messages"][-1]["metadata"]["conversationId"]
     assert chat["messages"][1]["metadata"]["conversationId"] == conversation_id
@@ -101,16 +106,16 @@ def test_use_chat_asks_again(web: WebProcess, live_team: Team) -> None:
 
 
 def test_use_chat_resumes_a_turn(web: WebProcess, live_team: Team) -> None:
-    caller = caller_of(web, live_team)
-    again = f"{chatbot_url(caller)}/turns/TURN/stream?protocol=ai-sdk"
-    chat = use_chat(caller, "One", resumeUrl=again)
+    caller = make_priced_caller(web, live_team)
+    resume_url = f"{chatbot_url(caller)}/turns/TURN/stream?protocol=ai-sdk"
+    chat = use_chat(caller, "One", resumeUrl=resume_url)
     assert (chat["status"], chat["error"]) == ("ready", None)
     assert [text_of(m) for m in chat["messages"]] == ["One", "Echo: One"]
     assert Message.objects.filter(id=chat["messages"][-1]["id"]).exists()
 
 
-def test_stopped_turn_is_aborted(web: WebProcess, live_team: Team) -> None:
-    caller = caller_of(web, live_team, "sandbox/long")
+def test_stopped_turn_ends_with_abort(web: WebProcess, live_team: Team) -> None:
+    caller = make_priced_caller(web, live_team, "sandbox/long")
     read = ui_stream(caller, stopUrl=f"{chatbot_url(caller)}/turns/TURN/stop")
     kinds = [chunk["type"] for chunk in read["chunks"]]
     assert (kinds[-3:], read["invalid"]) == (["text-end", "message-metadata", "abort"], [])
@@ -120,28 +125,28 @@ def test_stopped_turn_is_aborted(web: WebProcess, live_team: Team) -> None:
 
 
 def test_failure_midway_is_an_error_part(web: WebProcess, live_team: Team) -> None:
-    read = ui_stream(caller_of(web, live_team, "sandbox/fail-midway"), "a b c d e")
+    read = ui_stream(make_priced_caller(web, live_team, "sandbox/fail-midway"), "a b c d e")
     assert read["errors"] == ["The language model failed to answer. Nothing was charged."]
     assert read["message"]["metadata"]["errorCode"] == "MODEL_ERROR"
     assert text_of(read["message"]) == "Echo: a b"
 
 
-def test_use_chat_meets_an_error_before_the_stream(web: WebProcess, live_team: Team) -> None:
-    chat = use_chat(caller_of(web, live_team, rate_limit_requests=1), "One", "Two")
+def test_use_chat_reports_an_error_before_the_stream(web: WebProcess, live_team: Team) -> None:
+    chat = use_chat(make_priced_caller(web, live_team, rate_limit_requests=1), "One", "Two")
     assert chat["status"] == "error"
     assert '"code":"RATE_LIMIT_EXCEEDED"' in chat["error"]
 
 
-def test_finished_turn_is_told_in_the_same_parts(web: WebProcess, live_team: Team) -> None:
-    caller = caller_of(web, live_team)
+def test_finished_turn_is_replayed_with_the_same_parts(web: WebProcess, live_team: Team) -> None:
+    caller = make_priced_caller(web, live_team)
     live = ui_stream(caller)
     turn_id = live["message"]["metadata"]["turnId"]
     url = f"{chatbot_url(caller)}/turns/{turn_id}/stream?protocol=ai-sdk"
-    told = run_node("read_ui_stream.mjs", url=url, method="GET", headers=caller.all_headers)
-    assert told["chunks"] == live["chunks"]
-    assert told["headers"]["x-vercel-ai-ui-message-stream"] == "v1"
-    middle = httpx.get(url, headers={**caller.all_headers, "Last-Event-ID": "2"})
-    assert (middle.status_code, middle.json()["code"]) == (400, "VALIDATION_ERROR")
+    replay = run_node("read_ui_stream.mjs", url=url, method="GET", headers=caller.all_headers)
+    assert replay["chunks"] == live["chunks"]
+    assert replay["headers"]["x-vercel-ai-ui-message-stream"] == "v1"
+    resumed = httpx.get(url, headers={**caller.all_headers, "Last-Event-ID": "2"})
+    assert (resumed.status_code, resumed.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize(
@@ -154,10 +159,10 @@ def test_finished_turn_is_told_in_the_same_parts(web: WebProcess, live_team: Tea
         ({"message": "Hello", "temperature": 1}, "temperature"),
     ],
 )
-def test_other_bodies_are_refused(
+def test_invalid_bodies_are_rejected(
     web: WebProcess, live_team: Team, body: dict[str, Any], field: str
 ) -> None:
-    caller = caller_of(web, live_team)
+    caller = make_priced_caller(web, live_team)
     url = f"{caller.url}?protocol=ai-sdk"
     response = httpx.post(url, json=body, headers=caller.all_headers)
     assert response.status_code == 400
@@ -173,10 +178,10 @@ def test_other_bodies_are_refused(
         ({"protocol": "ai-sdk"}, {"X-Parley-Protocol": "carrier-pigeon"}),
     ],
 )
-def test_unknown_protocol_is_refused(
+def test_unknown_protocol_is_rejected(
     web: WebProcess, live_team: Team, query: dict[str, str], header: dict[str, str]
 ) -> None:
-    caller = caller_of(web, live_team)
+    caller = make_priced_caller(web, live_team)
     response = httpx.post(
         caller.url,
         params=query,
@@ -186,8 +191,8 @@ def test_unknown_protocol_is_refused(
     assert (response.status_code, list(response.json()["details"])) == (400, ["protocol"])
 
 
-def test_eventsource_parser_reads_our_own_frames(web: WebProcess, live_team: Team) -> None:
-    caller = caller_of(web, live_team)
+def test_eventsource_parser_reads_native_events(web: WebProcess, live_team: Team) -> None:
+    caller = make_priced_caller(web, live_team)
     read = run_node(
         "read_events.mjs",
         url=caller.url,

@@ -1,4 +1,4 @@
-"""Many requests at one moment, over two web processes: nobody gets more than there is."""
+"""Concurrent requests over two web processes never exceed credits or limits."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_200_requests_on_a_limit_of_20_admit_20(web_pair: Pair, live_team: Team)
     responses = post_concurrently([caller.at(web_pair[number % 2]) for number in range(200)])
     assert Counter(response.status_code for response in responses) == {200: 20, 429: 180}
     admitted = [r.headers["X-RateLimit-Remaining"] for r in responses if r.status_code == 200]
-    refused = [response.json() for response in responses if response.status_code == 429]
+    rejected = [response.json() for response in responses if response.status_code == 429]
     assert sorted(map(int, admitted)) == list(range(20))
-    assert min(body["retryAfter"] for body in refused) >= 1
+    assert min(body["retryAfter"] for body in rejected) >= 1
     assert turn_statuses(live_team.workspace) == ["completed"] * 20
 
 
-def test_conversation_takes_one_turn_at_a_time(web_pair: Pair, live_team: Team) -> None:
+def test_conversation_runs_one_turn_at_a_time(web_pair: Pair, live_team: Team) -> None:
     caller = make_caller(web_pair[0], live_team.workspace, "sandbox/slow")
     conversation = caller.post("Hello").json()["data"]["conversationId"]
     callers = [caller.at(web_pair[number % 2]) for number in range(10)]
@@ -52,13 +52,13 @@ def test_conversation_takes_one_turn_at_a_time(web_pair: Pair, live_team: Team) 
     assert caller.post("Again", conversationId=conversation).status_code == 200
 
 
-def test_busy_conversation_costs_the_refused_nothing(web_pair: Pair, live_team: Team) -> None:
+def test_rejected_turns_of_a_busy_conversation_are_free(web_pair: Pair, live_team: Team) -> None:
     model = make_language_model("sandbox/slow", credits_per_reply=2)
     caller = make_caller(web_pair[0], live_team.workspace, model, credits=10)
     with caller.stream("one two three") as response:
         lines = response.iter_lines()
         assert next(lines) == "id: 1"
-        conversation = response_conversation(
+        conversation = parse_conversation_id(
             next(line for line in lines if "conversationId" in line)
         )
         for web in web_pair:
@@ -69,6 +69,6 @@ def test_busy_conversation_costs_the_refused_nothing(web_pair: Pair, live_team: 
     assert message_texts(live_team.workspace) == ["one two three", "Echo: one two three"]
 
 
-def response_conversation(line: str) -> str:
-    """The conversation that a frame of the kind message.start names."""
+def parse_conversation_id(line: str) -> str:
+    """The conversation id in a `message.start` frame."""
     return line.partition('"conversationId":"')[2].partition('"')[0]

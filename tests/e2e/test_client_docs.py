@@ -1,4 +1,4 @@
-"""The examples of docs/reference/clients.md, run as they stand."""
+"""Run the examples of docs/reference/clients.md, unchanged."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def example(language: str) -> str:
     return str(found)
 
 
-def shown(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(
+def run_example(command: list[str], environment: dict[str, str]) -> str:
+    process = subprocess.run(
         command,
         env={**os.environ, **environment},
         capture_output=True,
@@ -40,20 +40,20 @@ def shown(command: list[str], environment: dict[str, str]) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_python_example(environment: dict[str, str]) -> None:
-    said = shown([sys.executable, "-c", example("python")], environment)
-    assert said == "Echo: Hello there\nEcho: Hello there"
+    output = run_example([sys.executable, "-c", example("python")], environment)
+    assert output == "Echo: Hello there\nEcho: Hello there"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_example(environment: dict[str, str]) -> None:
-    said = shown(["sh", "-c", example("sh")], environment)
-    assert '"response":"Echo: Hello there"' in said
-    assert said.endswith("data: [DONE]\n\n")
+    output = run_example(["sh", "-c", example("sh")], environment)
+    assert '"response":"Echo: Hello there"' in output
+    assert output.endswith("data: [DONE]\n\n")
 
 
 @pytest.mark.node
@@ -61,12 +61,12 @@ def test_curl_example(environment: dict[str, str]) -> None:
 def test_server_route_example(environment: dict[str, str], tmp_path: Path) -> None:
     module = tmp_path / "route.mjs"
     module.write_text(example("js"))
-    asked = {"role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+    question = {"role": "user", "parts": [{"type": "text", "text": "Hello"}]}
     answer = run_node(
         "call_route.mjs",
         module=str(module),
         environment=environment,
-        body={"id": "chat", "messages": [asked], "trigger": "submit-message"},
+        body={"id": "chat", "messages": [question], "trigger": "submit-message"},
     )
     assert (answer["status"], answer["header"]) == (200, "v1")
     assert answer["text"].endswith("data: [DONE]\n\n")

@@ -1,4 +1,4 @@
-"""Twenty creates at once with one Idempotency-Key, over two processes: one object, one answer."""
+"""Twenty concurrent creates with one Idempotency-Key over two processes create one object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.workspaces.models import Workspace
 from tests.factories import Team, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
-AT_ONCE = 20
+CONCURRENT_REQUESTS = 20
 
 Body = Callable[[Workspace], dict[str, Any]]
 
@@ -52,16 +52,16 @@ CREATES: dict[str, tuple[Body, Any, dict[str, str], int]] = {
     "api-keys": (new_key, ApiKey, {"name": "Twin"}, 201),
     "webhook-endpoints": (new_endpoint, Endpoint, {}, 201),
 }
-"""Where to create, what to send, which rows that makes, and the status of success."""
+"""By path: the body, the model and filter of the created row, and the status of success."""
 
 
 @pytest.mark.parametrize("path", CREATES)
-def test_creates_at_once_under_one_key_make_one_object(
+def test_concurrent_creates_with_one_key_create_one_object(
     path: str, web_pair: tuple[WebProcess, WebProcess], live_team: Team
 ) -> None:
-    body_of, model, named, status = CREATES[path]
+    make_body, model, row_filter, status = CREATES[path]
     workspace = live_team.workspace
-    body = body_of(workspace)
+    body = make_body(workspace)
     headers = {
         "Authorization": f"Bearer {make_api_key(workspace, ['read', 'manage'])}",
         "Idempotency-Key": new_id(),
@@ -70,15 +70,17 @@ def test_creates_at_once_under_one_key_make_one_object(
     async def send() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(verify=SSL_CONTEXT, limits=limits, timeout=60) as client:
-            urls = [f"{web_pair[number % 2].url}/api/v1/{path}" for number in range(AT_ONCE)]
+            urls = [
+                f"{web_pair[number % 2].url}/api/v1/{path}" for number in range(CONCURRENT_REQUESTS)
+            ]
             return await asyncio.gather(
                 *(client.post(url, json=body, headers=headers) for url in urls)
             )
 
-    answers = asyncio.run(send())
-    assert [answer.status_code for answer in answers] == [status] * AT_ONCE
-    (row,) = model.objects.filter(workspace=workspace, **named)
-    assert {answer.json()["data"]["id"] for answer in answers} == {row.id}
-    assert len({answer.content for answer in answers}) == 1
-    replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
-    assert sorted(map(str, replayed)) == ["None", *["true"] * (AT_ONCE - 1)]
+    responses = asyncio.run(send())
+    assert [response.status_code for response in responses] == [status] * CONCURRENT_REQUESTS
+    (row,) = model.objects.filter(workspace=workspace, **row_filter)
+    assert {response.json()["data"]["id"] for response in responses} == {row.id}
+    assert len({response.content for response in responses}) == 1
+    replayed = [response.headers.get("Idempotent-Replayed") for response in responses]
+    assert sorted(map(str, replayed)) == ["None", *["true"] * (CONCURRENT_REQUESTS - 1)]

@@ -1,4 +1,4 @@
-"""Callers who go away, web processes that die, and what is left of their turns."""
+"""Turns survive callers that disconnect and web processes that die."""
 
 from __future__ import annotations
 
@@ -23,35 +23,33 @@ WORDS = " ".join(f"word{number}" for number in range(6))
 LONG = " ".join(f"word{number}" for number in range(100))
 
 
-def paid(web: WebProcess, team: Team) -> Caller:
+def make_paying_caller(web: WebProcess, team: Team) -> Caller:
     model = make_language_model("sandbox/slow", credits_per_reply=2)
     return make_caller(web, team.workspace, model, credits=10)
 
 
-def first_delta(response: httpx.Response) -> Iterator[str]:
-    """Read until the model has said something; the rest of the lines are returned."""
+def read_first_delta(response: httpx.Response) -> Iterator[str]:
+    """Read up to the first delta; returns the remaining lines."""
     lines = response.iter_lines()
     assert any('"delta"' in line for line in lines)
     return lines
 
 
-@pytest.mark.parametrize("when", ["mid-stream", "before the first word"])
-def test_caller_who_leaves_a_stream_loses_nothing(
+@pytest.mark.parametrize("when", ["mid-stream", "before the first token"])
+def test_turn_completes_after_the_caller_disconnects(
     web: WebProcess, live_team: Team, when: str
 ) -> None:
-    caller = paid(web, live_team)
+    caller = make_paying_caller(web, live_team)
     with caller.stream(WORDS) as response:
         if when == "mid-stream":
-            first_delta(response)
+            read_first_delta(response)
     wait_until(lambda: turn_statuses(live_team.workspace) == ["completed"])
     assert message_texts(live_team.workspace) == [WORDS, f"Echo: {WORDS}"]
     assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
-def test_caller_who_gives_up_waiting_for_json_loses_nothing(
-    web: WebProcess, live_team: Team
-) -> None:
-    caller = paid(web, live_team)
+def test_turn_completes_after_a_json_request_times_out(web: WebProcess, live_team: Team) -> None:
+    caller = make_paying_caller(web, live_team)
     body = {"message": WORDS}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
@@ -62,11 +60,11 @@ def test_caller_who_gives_up_waiting_for_json_loses_nothing(
     assert credit_state(live_team.workspace) == (8, 0, [-2])
 
 
-def test_caller_who_left_gets_the_answer_by_its_key(web: WebProcess, live_team: Team) -> None:
-    caller = paid(web, live_team)
+def test_answer_is_replayed_by_its_key_after_a_disconnect(web: WebProcess, live_team: Team) -> None:
+    caller = make_paying_caller(web, live_team)
     caller.headers["Idempotency-Key"] = "one"
     with caller.stream(WORDS) as response:
-        first_delta(response)
+        read_first_delta(response)
     end = caller.frames(WORDS)[-2]
     assert not isinstance(end, str)
     assert end.data["data"]["response"] == f"Echo: {WORDS}"
@@ -75,10 +73,10 @@ def test_caller_who_left_gets_the_answer_by_its_key(web: WebProcess, live_team: 
 
 @contextmanager
 def killed_midway(web: WebProcess, team: Team) -> Iterator[tuple[Caller, Turn]]:
-    """A turn whose process is killed after it has saved some of the text."""
-    caller = paid(web, team)
+    """Start a turn and kill its process after some of the text is saved."""
+    caller = make_paying_caller(web, team)
     with caller.stream(LONG) as response:
-        first_delta(response)
+        read_first_delta(response)
         running = Turn.objects.filter(workspace=team.workspace)
         wait_until(lambda: running.exclude(text_so_far="").exists())
         web.kill()
@@ -86,15 +84,15 @@ def killed_midway(web: WebProcess, team: Team) -> Iterator[tuple[Caller, Turn]]:
         yield caller, turn
 
 
-def swept() -> list[str]:
-    """What the operators' command says that it settled."""
+def sweep() -> list[str]:
+    """Run the management command; returns the ids of the turns that it settled."""
     output = StringIO()
     call_command("sweep_turns", "--json", stdout=output)
     found: list[str] = json.loads(output.getvalue())["turns"]
     return found
 
 
-def test_turn_of_a_killed_process_is_settled_by_the_sweep(
+def test_sweep_settles_the_turn_of_a_killed_process(
     web: WebProcess, own_web: StartWeb, live_team: Team
 ) -> None:
     with killed_midway(own_web(), live_team) as (caller, turn):
@@ -102,7 +100,7 @@ def test_turn_of_a_killed_process_is_settled_by_the_sweep(
         again = caller.at(web)
         refusal = again.post("Hello?", conversationId=turn.conversation_id)
         assert refusal.json()["code"] == "CONVERSATION_BUSY"
-        wait_until(lambda: turn.id in swept())
+        wait_until(lambda: turn.id in sweep())
     settled = Turn.objects.get(id=turn.id)
     assert (settled.status, settled.error_code) == ("abandoned", "TURN_ABANDONED")
     assert Message.objects.get(id=turn.message_id).text == turn.text_so_far
@@ -110,10 +108,10 @@ def test_turn_of_a_killed_process_is_settled_by_the_sweep(
     assert credit_state(live_team.workspace) == (10, 0, [])
     assert again.post("Hello?", conversationId=turn.conversation_id).status_code == 200
     assert credit_state(live_team.workspace) == (8, 0, [-2])
-    assert turn.id not in swept()
+    assert turn.id not in sweep()
 
 
-def test_turn_of_a_killed_process_is_settled_by_the_worker(
+def test_worker_settles_the_turn_of_a_killed_process(
     own_web: StartWeb, live_team: Team, tmp_path: Path
 ) -> None:
     with start_worker(tmp_path), killed_midway(own_web(), live_team) as (_, turn):
@@ -124,12 +122,12 @@ def test_turn_of_a_killed_process_is_settled_by_the_worker(
     assert [turn.id in line for line in log.splitlines() if "turn_abandoned" in line] == [True]
 
 
-def test_turn_that_is_alive_is_left_alone_by_the_sweep(web: WebProcess, live_team: Team) -> None:
-    caller = paid(web, live_team)
+def test_sweep_skips_running_turns(web: WebProcess, live_team: Team) -> None:
+    caller = make_paying_caller(web, live_team)
     with caller.stream(" ".join(["word"] * 25)) as response:
         end: dict[str, Any] = {}
-        for line in first_delta(response):
-            turn_ids = swept()
+        for line in read_first_delta(response):
+            turn_ids = sweep()
             assert not Turn.objects.filter(workspace=live_team.workspace, id__in=turn_ids).exists()
             if line.startswith('data: {"type":"message.end"'):
                 end = json.loads(line.removeprefix("data: "))

@@ -1,4 +1,4 @@
-"""Readers of server-sent events, httpx-sse and curl, on Parley's own frames."""
+"""httpx-sse and curl read the native server-sent events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def caller(web_pair: tuple[WebProcess, WebProcess], live_team: Team) -> Caller:
     return Caller(web_pair[0], chatbot, make_api_key(live_team.workspace))
 
 
-def test_httpx_sse_goes_on_where_it_was_cut(
+def test_httpx_sse_resumes_an_interrupted_stream(
     web_pair: tuple[WebProcess, WebProcess], caller: Caller
 ) -> None:
     events: list[ServerSentEvent] = []
@@ -49,13 +49,13 @@ def test_httpx_sse_goes_on_where_it_was_cut(
     assert text.split() == [str(number) for number in range(1, 201)]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
-def test_curl_shows_the_frames_as_they_are(web: WebProcess, live_team: Team) -> None:
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_prints_the_events(web: WebProcess, live_team: Team) -> None:
     caller = Caller(web, make_chatbot(live_team.workspace), make_api_key(live_team.workspace))
     command = ["curl", "--silent", "--no-buffer", "--fail-with-body", caller.url]
     command += ["-H", f"Authorization: Bearer {caller.key}", "-H", "Content-Type: application/json"]
     command += ["-d", json.dumps({"message": "Hello", "stream": True})]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-    first, *_, done = shown.strip().split("\n\n")
+    output = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    first, *_, done = output.strip().split("\n\n")
     assert first.startswith("id: 1\nevent: message.start\ndata: {")
     assert done == "data: [DONE]"

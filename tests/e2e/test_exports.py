@@ -1,4 +1,4 @@
-"""Exports by a real worker: asked for over HTTP, killed midway, gone on with by the next."""
+"""Exports requested over HTTP and written by real workers, which may be killed."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from tests.web_processes import SSL_CONTEXT, WebProcess, start_worker
 CONVERSATIONS, TURNS = 3_000, 2
 
 
-def seeded(workspace: Workspace) -> None:
+def seed_workspace(workspace: Workspace) -> None:
     chatbot = Chatbot.objects.select_related("language_model").get(id=make_chatbot(workspace).id)
     size = SeedSize(conversations=CONVERSATIONS, turns=TURNS, days=1)
     seed_conversations(workspaces=[SeedWorkspace(workspace.id, [chatbot])], size=size)
 
 
-class Api:
-    """A program that exports."""
+class ExportClient:
+    """A client of the exports API."""
 
     def __init__(self, web: WebProcess, workspace: Workspace) -> None:
         self.root = f"{web.url}/api/v1/conversation-exports"
         self.headers = {"Authorization": f"Bearer {make_api_key(workspace, ['read'])}"}
 
-    def ask(self) -> str:
-        answer = httpx.post(
+    def create(self) -> str:
+        response = httpx.post(
             self.root,
             json={"format": "jsonl"},
             headers=self.headers,
             timeout=30,
             verify=SSL_CONTEXT,
         )
-        assert answer.status_code == 202
-        return str(answer.json()["data"]["id"])
+        assert response.status_code == 202
+        return str(response.json()["data"]["id"])
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(
@@ -56,36 +56,34 @@ class Api:
         return str(self.get(export_id).json()["data"]["status"])
 
 
-def test_export_is_written_by_the_worker_whom_asking_wakes(
-    web: WebProcess, live_team: Team, tmp_path: Path
-) -> None:
-    seeded(live_team.workspace)
-    api = Api(web, live_team.workspace)
+def test_export_is_written_by_the_worker(web: WebProcess, live_team: Team, tmp_path: Path) -> None:
+    seed_workspace(live_team.workspace)
+    api = ExportClient(web, live_team.workspace)
     with start_worker(tmp_path):
-        export_id = api.ask()
+        export_id = api.create()
         wait_until(lambda: api.status(export_id) == "completed", seconds=60)
-    assert_whole(api, export_id, live_team.workspace)
+    assert_complete(api, export_id, live_team.workspace)
 
 
-def test_killed_worker_is_made_good_by_the_next_without_a_row_twice(
+def test_export_of_a_killed_worker_is_continued(
     web: WebProcess, live_team: Team, tmp_path: Path
 ) -> None:
-    """Small parts make it long enough to be killed in the middle, twice."""
-    seeded(live_team.workspace)
-    api = Api(web, live_team.workspace)
-    export_id = api.ask()
-    for enough in (10, 100):
+    """Small parts make the export slow enough for two workers to be killed."""
+    seed_workspace(live_team.workspace)
+    api = ExportClient(web, live_team.workspace)
+    export_id = api.create()
+    for min_parts in (10, 100):
         with start_worker(tmp_path, EXPORT_PART_ROWS=20, EXPORT_CLAIM_SECONDS=1) as worker:
-            wait_until(partial(has_parts, export_id, enough), seconds=60)
+            wait_until(partial(has_parts, export_id, min_parts), seconds=60)
             kill(worker)
         assert api.status(export_id) == "running"
     with start_worker(tmp_path, EXPORT_CLAIM_SECONDS=1):
         wait_until(lambda: api.status(export_id) == "completed", seconds=60)
-    assert_whole(api, export_id, live_team.workspace)
+    assert_complete(api, export_id, live_team.workspace)
 
 
-def has_parts(export_id: str, enough: int) -> bool:
-    return Export.objects.get(id=export_id).parts >= enough
+def has_parts(export_id: str, min_parts: int) -> bool:
+    return Export.objects.get(id=export_id).parts >= min_parts
 
 
 def kill(worker: subprocess.Popen[bytes]) -> None:
@@ -93,8 +91,8 @@ def kill(worker: subprocess.Popen[bytes]) -> None:
     worker.wait()
 
 
-def assert_whole(api: Api, export_id: str, workspace: Workspace) -> None:
-    """Each message of the workspace is in the file once, and the figures are true."""
+def assert_complete(api: ExportClient, export_id: str, workspace: Workspace) -> None:
+    """Each message of the workspace is in the file once, and the progress is correct."""
     file = api.get(f"{export_id}/download")
     ids = [json.loads(line)["messageId"] for line in file.text.splitlines()]
     found = Message.objects.filter(workspace=workspace).order_by(
@@ -102,10 +100,10 @@ def assert_whole(api: Api, export_id: str, workspace: Workspace) -> None:
     )
     assert ids == list(found.values_list("id", flat=True))
     assert len(ids) == 2 * TURNS * CONVERSATIONS
-    told = api.get(export_id).json()["data"]
-    assert told["progress"] == {
+    export = api.get(export_id).json()["data"]
+    assert export["progress"] == {
         "rows": len(ids),
         "conversationsDone": CONVERSATIONS,
         "conversations": CONVERSATIONS,
     }
-    assert told["bytes"] == len(file.content)
+    assert export["bytes"] == len(file.content)

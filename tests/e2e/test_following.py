@@ -1,4 +1,4 @@
-"""A turn opened on one web process, followed from another, during it and after it."""
+"""Turns that run in one web process, followed and stopped through another."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, parse_fr
 Pair = tuple[WebProcess, WebProcess]
 
 
-def opened(caller: Caller, message: str = "Hello") -> tuple[str, httpx.Response]:
-    """A streamed turn, begun: its id, and nothing more read of it."""
+def start_turn(caller: Caller, message: str = "Hello") -> tuple[str, httpx.Response]:
+    """Start a streamed turn and disconnect; returns its id."""
     turn_id = ""
     with caller.stream(message) as response:
         for line in response.iter_lines():
@@ -30,8 +30,8 @@ def opened(caller: Caller, message: str = "Hello") -> tuple[str, httpx.Response]
     return turn_id, response
 
 
-def resumed(caller: Caller, web: WebProcess, turn_id: str, after: int) -> list[Frame | str]:
-    """The rest of a turn, read to its end from a web process."""
+def resume(caller: Caller, web: WebProcess, turn_id: str, after: int) -> list[Frame | str]:
+    """Read the rest of a turn from this web process."""
     url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
     headers = {**caller.all_headers, "Last-Event-ID": str(after)}
     response = httpx.get(url, headers=headers, timeout=30, verify=SSL_CONTEXT)
@@ -60,91 +60,87 @@ def caller(web_pair: Pair, live_team: Team) -> Caller:
 
 
 @pytest.mark.parametrize("after", [0, 5, 50])
-def test_turn_is_resumed_from_the_other_process(web_pair: Pair, caller: Caller, after: int) -> None:
-    turn_id, _ = opened(caller)
-    frames = resumed(caller, web_pair[1], turn_id, after)
+def test_turn_is_resumed_from_another_process(web_pair: Pair, caller: Caller, after: int) -> None:
+    turn_id, _ = start_turn(caller)
+    frames = resume(caller, web_pair[1], turn_id, after)
     assert ids_of(frames) == list(range(after + 1, 203))
     assert frames[-1] == "[DONE]"
 
 
-def test_finished_turn_is_told_in_the_same_frames(web_pair: Pair, caller: Caller) -> None:
+def test_finished_turn_is_replayed_with_the_same_frames(web_pair: Pair, caller: Caller) -> None:
     live = caller.frames("Hello")
     start = live[0]
     assert isinstance(start, Frame)
     for web in web_pair:
-        assert resumed(caller, web, start.data["turnId"], 0) == live
-        assert resumed(caller, web, start.data["turnId"], 50) == live[50:]
+        assert resume(caller, web, start.data["turnId"], 0) == live
+        assert resume(caller, web, start.data["turnId"], 50) == live[50:]
 
 
-def test_stream_that_began_after_a_frame_goes_on_after_the_last_one(
-    web_pair: Pair, caller: Caller
-) -> None:
-    """As a browser's EventSource asks when it connects again: at the address where it began."""
+def test_last_event_id_overrides_the_after_parameter(web_pair: Pair, caller: Caller) -> None:
+    """A browser's EventSource reconnects to the URL of its first request."""
     turn_id = caller.post().json()["data"]["turnId"]
-    answer = httpx.get(
+    response = httpx.get(
         f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
         params={"after": "5"},
         headers={**caller.all_headers, "Last-Event-ID": "50"},
         verify=SSL_CONTEXT,
     )
-    assert ids_of(parse_frames(answer.text)) == list(range(51, 203))
+    assert ids_of(parse_frames(response.text)) == list(range(51, 203))
 
 
 @pytest.mark.parametrize(
     ("after", "last_event_id", "field"),
     [("two", "", "after"), ("", "two", "Last-Event-ID"), ("2", "two", "Last-Event-ID")],
 )
-def test_number_of_a_frame_that_makes_no_sense_is_refused(
+def test_invalid_event_number_is_rejected(
     web_pair: Pair, caller: Caller, after: str, last_event_id: str, field: str
 ) -> None:
     turn_id = caller.post().json()["data"]["turnId"]
-    answer = httpx.get(
+    response = httpx.get(
         f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",
         params={"after": after},
         headers={**caller.all_headers, "Last-Event-ID": last_event_id},
         verify=SSL_CONTEXT,
     )
-    assert (answer.status_code, list(answer.json()["details"])) == (400, [field])
+    assert (response.status_code, list(response.json()["details"])) == (400, [field])
 
 
-def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
-    web_pair: Pair, caller: Caller
-) -> None:
-    chance = random.Random(20261123)
-    turn_id, _ = opened(caller)
-    schedules = [sorted(chance.sample(range(1, 202), 3)) for _ in range(200)]
+def test_200_interrupted_streams_get_each_event_once(web_pair: Pair, caller: Caller) -> None:
+    rng = random.Random(20261123)
+    turn_id, _ = start_turn(caller)
+    schedules = [sorted(rng.sample(range(1, 202), 3)) for _ in range(200)]
 
     def read(cuts: list[int]) -> list[tuple[int | None, str]]:
-        got: list[tuple[int | None, str]] = []
+        received: list[tuple[int | None, str]] = []
         for cut in [*cuts, 10_000]:
-            web = chance.choice(web_pair)
+            web = rng.choice(web_pair)
             url = f"{web.url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream"
             with httpx.stream(
                 "GET",
                 url,
-                params={"after": len(got)},
+                params={"after": len(received)},
                 headers=caller.all_headers,
                 timeout=30,
                 verify=SSL_CONTEXT,
             ) as response:
-                got += until(response, cut - len(got))
-        return got
+                received += read_frames(response, cut - len(received))
+        return received
 
-    def until(response: httpx.Response, count: int) -> list[tuple[int | None, str]]:
-        got: list[tuple[int | None, str]] = []
+    def read_frames(response: httpx.Response, count: int) -> list[tuple[int | None, str]]:
+        received: list[tuple[int | None, str]] = []
         block = ""
         for line in response.iter_lines():
             block += line + "\n"
             if line == "" and block.strip():
-                got += [
+                received += [
                     (frame.id, frame.data.get("delta", ""))
                     for frame in parse_frames(block)
                     if isinstance(frame, Frame)
                 ]
                 block = ""
-                if len(got) >= count:
+                if len(received) >= count:
                     break
-        return got
+        return received
 
     with ThreadPoolExecutor(40) as pool:
         results = list(pool.map(read, schedules))
@@ -154,15 +150,13 @@ def test_two_hundred_cut_and_resumed_streams_lose_and_repeat_nothing(
         assert "".join(text for _, text in result) == answer
 
 
-def test_stop_from_the_other_process_keeps_and_charges_what_was_delivered(
-    web_pair: Pair, caller: Caller
-) -> None:
-    turn_id, _ = opened(caller)
+def test_stop_from_another_process_charges_delivered_text(web_pair: Pair, caller: Caller) -> None:
+    turn_id, _ = start_turn(caller)
     url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}"
     stopped = httpx.post(f"{url}/stop", headers=caller.all_headers, timeout=10).json()["data"]
-    again = httpx.post(f"{url}/stop", headers=caller.all_headers, timeout=10).json()["data"]
+    repeated = httpx.post(f"{url}/stop", headers=caller.all_headers, timeout=10).json()["data"]
     receipt = httpx.get(url, headers=caller.all_headers).json()["data"]
-    assert stopped == again
+    assert stopped == repeated
     assert stopped["finishReason"] == "stopped"
     assert stopped["response"] == Message.objects.get(turn_id=turn_id, role="assistant").text
     assert len(stopped["response"].split()) < 200
@@ -170,24 +164,22 @@ def test_stop_from_the_other_process_keeps_and_charges_what_was_delivered(
     assert stopped["credits"] == {"charged": 1, "balance": 999}
 
 
-def test_message_that_makes_no_sense_does_not_deafen_a_process(
-    web_pair: Pair, caller: Caller
-) -> None:
-    turn_id, _ = opened(caller)
+def test_process_ignores_unknown_messages(web_pair: Pair, caller: Caller) -> None:
+    turn_id, _ = start_turn(caller)
     send = async_to_sync(get_channel_layer().send)
-    send(Turn.objects.get(id=turn_id).process, {"type": "of another version"})
+    send(Turn.objects.get(id=turn_id).process, {"type": "unknown"})
     url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stop"
     stopped = httpx.post(url, headers=caller.all_headers, timeout=10).json()["data"]
     assert stopped["finishReason"] == "stopped"
 
 
-def test_stop_before_the_first_word_charges_nothing(web_pair: Pair, live_team: Team) -> None:
+def test_stop_before_the_first_token_is_free(web_pair: Pair, live_team: Team) -> None:
     grant_credits(live_team.workspace, 1)
     model = make_language_model("sandbox/silent", credits_per_reply=1)
     caller = Caller(
         web_pair[0], make_chatbot(live_team.workspace, model), make_api_key(live_team.workspace)
     )
-    turn_id, _ = opened(caller)
+    turn_id, _ = start_turn(caller)
     url = f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stop"
     stopped = httpx.post(url, headers=caller.all_headers, timeout=10).json()["data"]
     assert (stopped["response"], stopped["finishReason"]) == ("", "stopped")
@@ -195,15 +187,15 @@ def test_stop_before_the_first_word_charges_nothing(web_pair: Pair, live_team: T
     assert [m.role for m in Message.objects.filter(turn_id=turn_id)] == ["user"]
 
 
-def test_follower_of_a_killed_process_is_told(
+def test_follower_of_a_killed_process_gets_an_error(
     own_web: StartWeb, web_pair: Pair, live_team: Team
 ) -> None:
     runner = own_web()
     chatbot = make_chatbot(live_team.workspace, "sandbox/long")
     caller = Caller(runner, chatbot, make_api_key(live_team.workspace))
-    turn_id, _ = opened(caller)
+    turn_id, _ = start_turn(caller)
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(resumed, caller, web_pair[1], turn_id, 0)
+        following = pool.submit(resume, caller, web_pair[1], turn_id, 0)
         runner.kill()
         frames = following.result(timeout=20)
     last = frames[-2]
@@ -214,7 +206,7 @@ def test_follower_of_a_killed_process_is_told(
 def test_turn_of_another_workspace_is_not_found(
     web: WebProcess, caller: Caller, live_team: Team
 ) -> None:
-    turn_id, _ = opened(caller)
+    turn_id, _ = start_turn(caller)
     other = make_chatbot(live_team.other_workspace)
     outsider = make_api_key(live_team.other_workspace)
     for path in (f"{chatbot_id(caller)}/turns/{turn_id}", f"{other.id}/turns/{turn_id}"):

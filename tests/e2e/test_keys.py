@@ -1,4 +1,4 @@
-"""Keys that were good a moment ago."""
+"""API keys that are revoked, expired, restricted or of another workspace."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def statuses(caller: Caller, webs: Pair) -> list[int]:
     return [caller.at(web).post().status_code for web in webs]
 
 
-def test_revoked_key_alone_is_refused_by_every_process_at_once(
-    web_pair: Pair, live_team: Team
-) -> None:
+def test_revoked_key_is_rejected_by_every_process(web_pair: Pair, live_team: Team) -> None:
     caller = make_caller(web_pair[0], live_team.workspace)
     other = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.workspace))
     assert [statuses(each, web_pair) for each in (caller, other)] == [[200, 200], [200, 200]]
@@ -30,7 +28,7 @@ def test_revoked_key_alone_is_refused_by_every_process_at_once(
     assert [statuses(each, web_pair) for each in (caller, other)] == [[401, 401], [200, 200]]
 
 
-def test_expired_key_is_refused(web_pair: Pair, live_team: Team) -> None:
+def test_expired_key_is_rejected(web_pair: Pair, live_team: Team) -> None:
     caller = make_caller(web_pair[0], live_team.workspace)
     keys = ApiKey.objects.filter(workspace=live_team.workspace)
     keys.update(expires_at=timezone.now() + timedelta(hours=1))
@@ -42,10 +40,10 @@ def test_expired_key_is_refused(web_pair: Pair, live_team: Team) -> None:
 
 def test_key_without_the_scope_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
     caller = make_caller(web_pair[0], live_team.workspace)
-    weak = Caller(
+    restricted = Caller(
         web_pair[0], caller.chatbot, make_api_key(live_team.workspace, ["read", "manage"])
     )
-    assert statuses(weak, web_pair) == [403, 403]
+    assert statuses(restricted, web_pair) == [403, 403]
     assert turn_statuses(live_team.workspace) == []
 
 
@@ -56,9 +54,7 @@ def test_key_of_another_workspace_opens_no_turn(web_pair: Pair, live_team: Team)
     assert turn_statuses(live_team.workspace) == []
 
 
-def test_use_of_a_key_is_written_down_once_for_many_requests(
-    web: WebProcess, live_team: Team
-) -> None:
+def test_last_use_is_saved_once_for_many_requests(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace)
     keys = ApiKey.objects.filter(workspace=live_team.workspace)
     times = [keys.get().last_used_at]
@@ -69,7 +65,7 @@ def test_use_of_a_key_is_written_down_once_for_many_requests(
     assert times[1] == times[2]
 
 
-def test_running_stream_of_a_revoked_key_ends_whole(web: WebProcess, live_team: Team) -> None:
+def test_running_stream_of_a_revoked_key_completes(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace, "sandbox/slow")
     with caller.stream("one two three four") as response:
         lines = response.iter_lines()

@@ -1,4 +1,4 @@
-"""Opening and settling at the same moment: whoever comes first, nobody is a deadlock's victim."""
+"""Concurrent opening and settling wait for each other without deadlock, in either order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.factories import Team, grant_credits, make_chatbot
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
-class Beside:
-    """A step on a database connection of its own."""
+class ConcurrentStep:
+    """A step that runs in a thread with its own database connection."""
 
     def __init__(self, pool: ThreadPoolExecutor, step: Callable[[], Any]) -> None:
         self.backend = 0
@@ -34,11 +34,11 @@ class Beside:
         finally:
             connection.close()
 
-    def waits_or_is_done(self) -> bool:
-        return self.future.done() or is_waiting(self.backend)
+    def is_waiting_or_done(self) -> bool:
+        return self.future.done() or is_waiting_for_lock(self.backend)
 
 
-def is_waiting(backend: int) -> bool:
+def is_waiting_for_lock(backend: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", [backend]
@@ -47,16 +47,16 @@ def is_waiting(backend: int) -> bool:
 
 
 @contextmanager
-def in_order(team: Team, *steps: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
-    """Start each step when the one before is done or waits for the workspace's account."""
+def run_in_order(team: Team, *steps: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+    """Start each step when the one before is done or waits for the lock on the account."""
     with ThreadPoolExecutor(len(steps)) as pool:
         with transaction.atomic():
             Account.objects.select_for_update().get(workspace=team.workspace)
-            begun: list[Beside] = []
+            started: list[ConcurrentStep] = []
             for step in steps:
-                begun.append(Beside(pool, step))
-                wait_until(begun[-1].waits_or_is_done)
-        yield [each.future for each in begun]
+                started.append(ConcurrentStep(pool, step))
+                wait_until(started[-1].is_waiting_or_done)
+        yield [each.future for each in started]
 
 
 @pytest.fixture
@@ -66,27 +66,23 @@ def running(live_team: Team) -> Turn:
     return make_running_turn(make_chatbot(live_team.workspace), credits=2)
 
 
-def another(running: Turn) -> Turn:
+def open_another(running: Turn) -> Turn:
     return make_running_turn(running.chatbot, conversation_id=running.conversation_id, credits=2)
 
 
-def test_turn_that_opens_before_another_settles_is_refused(live_team: Team, running: Turn) -> None:
-    with in_order(live_team, lambda: another(running), lambda: complete_turn(running)) as (
-        open_,
-        end,
-    ):
-        assert isinstance(open_.exception(timeout=20), ConversationBusy)
-        assert end.result(timeout=20).charged == 0
+def test_turn_opened_before_another_settles_is_rejected(live_team: Team, running: Turn) -> None:
+    steps = (lambda: open_another(running), lambda: complete_turn(running))
+    with run_in_order(live_team, *steps) as (opening, settling):
+        assert isinstance(opening.exception(timeout=20), ConversationBusy)
+        assert settling.result(timeout=20).charged == 0
     assert turn_statuses(live_team.workspace) == ["completed"]
     assert credit_state(live_team.workspace) == (10, 0, [])
 
 
-def test_turn_that_opens_while_another_settles_waits_for_it(live_team: Team, running: Turn) -> None:
-    with in_order(live_team, lambda: complete_turn(running), lambda: another(running)) as (
-        end,
-        open_,
-    ):
-        assert end.result(timeout=20).charged == 0
-        assert open_.result(timeout=20).status == "running"
+def test_turn_opened_while_another_settles_waits_for_it(live_team: Team, running: Turn) -> None:
+    steps = (lambda: complete_turn(running), lambda: open_another(running))
+    with run_in_order(live_team, *steps) as (settling, opening):
+        assert settling.result(timeout=20).charged == 0
+        assert opening.result(timeout=20).status == "running"
     assert turn_statuses(live_team.workspace) == ["completed", "running"]
     assert credit_state(live_team.workspace) == (10, 2, [])

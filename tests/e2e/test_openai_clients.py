@@ -1,4 +1,4 @@
-"""The official `openai` package against the chat endpoint, by another base_url."""
+"""The `openai` package against the OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from apps.conversations.models import Conversation, Message, Turn
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
 from tests.web_processes import WebProcess
 
-# The chatbot's own prompt has 9 words, and a word is a token to the sandbox's models.
+# The system prompt has 9 words, and the sandbox models count a word as a token.
 PROMPT_WORDS = 9
 
 CONVERSATION: list[Any] = [
@@ -25,7 +25,7 @@ CONVERSATION: list[Any] = [
 
 
 class Integrator:
-    """A workspace with a chatbot, called through the package."""
+    """A chatbot, called through the package."""
 
     def __init__(
         self, web: WebProcess, team: Team, model: str = "sandbox/echo", **fields: Any
@@ -40,7 +40,7 @@ class Integrator:
     def with_key(self, key: str) -> OpenAI:
         return OpenAI(base_url=f"{self.web.url}/api/v1/openai", api_key=key, max_retries=0)
 
-    def ask(self, messages: Any = "Hello there", **fields: Any) -> Any:
+    def complete(self, messages: Any = "Hello there", **fields: Any) -> Any:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         model = fields.pop("model", self.chatbot.id)
@@ -58,22 +58,25 @@ def integrator(web: WebProcess, live_team: Team) -> Integrator:
     return Integrator(web, live_team)
 
 
-def test_completion(integrator: Integrator) -> None:
-    answer = integrator.ask()
+def test_completion_has_text_usage_and_credits(integrator: Integrator) -> None:
+    completion = integrator.complete()
     turn = Turn.objects.get(chatbot_id=integrator.chatbot.id)
-    assert (answer.object, answer.model) == ("chat.completion", integrator.chatbot.id)
-    assert answer.id == f"chatcmpl-{turn.id}"
-    choice = answer.choices[0]
+    assert (completion.object, completion.model) == ("chat.completion", integrator.chatbot.id)
+    assert completion.id == f"chatcmpl-{turn.id}"
+    choice = completion.choices[0]
     assert (choice.index, choice.finish_reason) == (0, "stop")
     assert (choice.message.role, choice.message.content) == ("assistant", "Echo: Hello there")
-    assert answer.usage.prompt_tokens == PROMPT_WORDS + 2
-    assert (answer.usage.completion_tokens, answer.usage.total_tokens) == (3, PROMPT_WORDS + 5)
-    assert answer.credits == {"charged": 1, "balance": 99}
-    assert answer.metadata["conversationId"] == turn.conversation_id
+    assert completion.usage.prompt_tokens == PROMPT_WORDS + 2
+    assert (completion.usage.completion_tokens, completion.usage.total_tokens) == (
+        3,
+        PROMPT_WORDS + 5,
+    )
+    assert completion.credits == {"charged": 1, "balance": 99}
+    assert completion.metadata["conversationId"] == turn.conversation_id
 
 
-def test_stream(integrator: Integrator) -> None:
-    chunks = list(integrator.ask(stream=True))
+def test_stream_has_deltas_and_finish_reason(integrator: Integrator) -> None:
+    chunks = list(integrator.complete(stream=True))
     assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
     assert len({chunk.id for chunk in chunks}) == 1
     deltas = [chunk.choices[0].delta for chunk in chunks]
@@ -85,24 +88,24 @@ def test_stream(integrator: Integrator) -> None:
     assert stored.text == "Echo: Hello there"
 
 
-def test_stream_with_usage(integrator: Integrator) -> None:
-    *chunks, last = integrator.ask(stream=True, stream_options={"include_usage": True})
+def test_stream_can_include_usage(integrator: Integrator) -> None:
+    *chunks, last = integrator.complete(stream=True, stream_options={"include_usage": True})
     assert last.choices == []
     assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (PROMPT_WORDS + 2, 3)
     assert last.credits == {"charged": 1, "balance": 99}
     assert [chunk.usage for chunk in chunks] == [None] * 5
 
 
-def test_stream_helper_of_the_package_builds_the_completion(integrator: Integrator) -> None:
+def test_stream_helper_builds_the_completion(integrator: Integrator) -> None:
     messages: Any = [{"role": "user", "content": "Hello there"}]
     with integrator.client.chat.completions.stream(
         model=integrator.chatbot.id, messages=messages
     ) as stream:
-        answer = stream.get_final_completion()
-    assert answer.choices[0].message.content == "Echo: Hello there"
+        completion = stream.get_final_completion()
+    assert completion.choices[0].message.content == "Echo: Hello there"
 
 
-async def test_async_client(integrator: Integrator) -> None:
+async def test_async_client_streams(integrator: Integrator) -> None:
     base_url = f"{integrator.web.url}/api/v1/openai"
     async with openai.AsyncOpenAI(base_url=base_url, api_key=integrator.key) as client:
         stream = await client.chat.completions.create(
@@ -114,20 +117,20 @@ async def test_async_client(integrator: Integrator) -> None:
     assert "".join(text) == "Echo: Hello there"
 
 
-def test_messages_of_the_caller_are_the_history(integrator: Integrator) -> None:
-    answer = integrator.ask(CONVERSATION)
-    assert answer.choices[0].message.content == "Echo: second question"
-    assert answer.usage.prompt_tokens == PROMPT_WORDS + 8
-    stored = Message.objects.filter(conversation_id=answer.metadata["conversationId"])
+def test_caller_messages_are_the_history(integrator: Integrator) -> None:
+    completion = integrator.complete(CONVERSATION)
+    assert completion.choices[0].message.content == "Echo: second question"
+    assert completion.usage.prompt_tokens == PROMPT_WORDS + 8
+    stored = Message.objects.filter(conversation_id=completion.metadata["conversationId"])
     texts = stored.order_by("created_at").values_list("text", flat=True)
     assert list(texts) == ["second question", "Echo: second question"]
 
 
-def test_conversation_rides_in_metadata(integrator: Integrator) -> None:
-    first = integrator.ask("One")
+def test_conversation_id_is_sent_in_metadata(integrator: Integrator) -> None:
+    first = integrator.complete("One")
     conversation_id = first.metadata["conversationId"]
     metadata = {"conversationId": conversation_id, "ticket": "7"}
-    second = integrator.ask("Two", metadata=metadata)
+    second = integrator.complete("Two", metadata=metadata)
     assert second.metadata["conversationId"] == conversation_id
     assert second.usage.prompt_tokens == PROMPT_WORDS + 1
     stored = Message.objects.filter(conversation_id=conversation_id).order_by("created_at")
@@ -135,29 +138,29 @@ def test_conversation_rides_in_metadata(integrator: Integrator) -> None:
     assert [message.metadata for message in stored] == [None, None, {"ticket": "7"}, None]
 
 
-def test_each_request_without_one_begins_a_conversation(integrator: Integrator) -> None:
-    integrator.ask("One")
-    integrator.ask("Two")
+def test_request_without_conversation_id_starts_one(integrator: Integrator) -> None:
+    integrator.complete("One")
+    integrator.complete("Two")
     assert Conversation.objects.filter(chatbot_id=integrator.chatbot.id).count() == 2
 
 
-def test_chatbot_decides_how_it_answers(integrator: Integrator) -> None:
+def test_tuning_parameters_are_ignored(integrator: Integrator) -> None:
     tuning = {"temperature": 2, "max_tokens": 1, "top_p": 0.1, "user": "u", "n": 1, "seed": 7}
-    answer = integrator.ask(**tuning, tools=[], response_format={"type": "text"})
-    assert answer.choices[0].message.content == "Echo: Hello there"
+    completion = integrator.complete(**tuning, tools=[], response_format={"type": "text"})
+    assert completion.choices[0].message.content == "Echo: Hello there"
 
 
 def test_idempotency_key_is_charged_once(integrator: Integrator) -> None:
     key = {"Idempotency-Key": "order-1"}
-    first = integrator.ask(CONVERSATION, extra_headers=key)
-    again = integrator.ask(CONVERSATION, extra_headers=key)
-    assert (again.id, again.credits) == (first.id, first.credits)
+    first = integrator.complete(CONVERSATION, extra_headers=key)
+    repeated = integrator.complete(CONVERSATION, extra_headers=key)
+    assert (repeated.id, repeated.credits) == (first.id, first.credits)
     with pytest.raises(openai.ConflictError) as caught:
-        integrator.ask(CONVERSATION[1:], extra_headers=key)
+        integrator.complete(CONVERSATION[1:], extra_headers=key)
     assert caught.value.code == "IDEMPOTENCY_MISMATCH"
 
 
-def test_answer_says_where_the_limit_stands(integrator: Integrator) -> None:
+def test_response_has_rate_limit_headers(integrator: Integrator) -> None:
     message: Any = {"role": "user", "content": "Hello"}
     raw = integrator.client.chat.completions.with_raw_response.create(
         model=integrator.chatbot.id, messages=[message]
@@ -172,9 +175,9 @@ def test_answer_says_where_the_limit_stands(integrator: Integrator) -> None:
 
 def test_full_window_is_a_rate_limit_error(web: WebProcess, live_team: Team) -> None:
     integrator = Integrator(web, live_team, rate_limit_requests=1)
-    integrator.ask()
+    integrator.complete()
     with pytest.raises(openai.RateLimitError) as caught:
-        integrator.ask()
+        integrator.complete()
     error = caught.value
     assert (error.code, error.type) == ("RATE_LIMIT_EXCEEDED", "rate_limit_error")
     assert 1 <= int(error.response.headers["retry-after"]) <= 60
@@ -195,7 +198,7 @@ def test_chatbot_of_another_workspace_is_not_found(integrator: Integrator, live_
     foreign = make_chatbot(live_team.other_workspace)
     for model in (foreign.id, "gpt-4o"):
         with pytest.raises(openai.NotFoundError) as caught:
-            integrator.ask(model=model)
+            integrator.complete(model=model)
         error = caught.value
         assert (error.code, error.param) == ("CHATBOT_NOT_FOUND", "model")
         assert error.type == "invalid_request_error"
@@ -203,29 +206,29 @@ def test_chatbot_of_another_workspace_is_not_found(integrator: Integrator, live_
 
 def test_unknown_conversation_is_not_found(integrator: Integrator) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        integrator.ask(metadata={"conversationId": "c" + "0" * 24})
+        integrator.complete(metadata={"conversationId": "c" + "0" * 24})
     assert caught.value.param == "metadata.conversationId"
 
 
-def test_empty_account_is_told_its_own_code(web: WebProcess, live_team: Team) -> None:
+def test_empty_account_has_its_own_code(web: WebProcess, live_team: Team) -> None:
     model = make_language_model("sandbox/echo", credits_per_reply=1000)
     integrator = Integrator(web, live_team)
     bot = make_chatbot(live_team.workspace, model)
     with pytest.raises(openai.APIStatusError) as caught:
-        integrator.ask(model=bot.id)
+        integrator.complete(model=bot.id)
     assert (caught.value.status_code, caught.value.code) == (402, "INSUFFICIENT_CREDITS")
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_failure_before_the_first_word(web: WebProcess, live_team: Team, streams: bool) -> None:
+def test_failure_before_the_first_token(web: WebProcess, live_team: Team, streams: bool) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
-        Integrator(web, live_team, "sandbox/fail-before").ask(stream=streams)
+        Integrator(web, live_team, "sandbox/fail-before").complete(stream=streams)
     error = caught.value
     assert (error.status_code, error.code, error.type) == (502, "MODEL_ERROR", "server_error")
 
 
 def test_failure_midway_ends_the_stream_with_an_error(web: WebProcess, live_team: Team) -> None:
-    chunks = Integrator(web, live_team, "sandbox/fail-midway").ask("a b c d", stream=True)
+    chunks = Integrator(web, live_team, "sandbox/fail-midway").complete("a b c d", stream=True)
     texts = [next(chunks).choices[0].delta.content for _ in range(4)]
     assert texts == ["", "Echo:", " a", " b"]
     with pytest.raises(openai.APIError) as caught:
@@ -251,11 +254,11 @@ def test_failure_midway_ends_the_stream_with_an_error(web: WebProcess, live_team
         ("stream", {"stream": "yes"}),
     ],
 )
-def test_what_a_chatbot_cannot_do_is_refused_by_name(
+def test_unsupported_parameters_are_rejected_by_name(
     integrator: Integrator, param: str, fields: dict[str, Any]
 ) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        integrator.ask(**fields)
+        integrator.complete(**fields)
     error = caught.value
     assert (error.param, error.type) == (param, "invalid_request_error")
     assert (error.code, error.response.headers["x-ratelimit-remaining"]) == (
@@ -266,7 +269,7 @@ def test_what_a_chatbot_cannot_do_is_refused_by_name(
 
 
 @pytest.mark.parametrize("body", [[], {}, {"model": 7}, {"messages": []}])
-def test_body_without_a_model_is_refused(integrator: Integrator, body: Any) -> None:
+def test_body_without_a_model_is_rejected(integrator: Integrator, body: Any) -> None:
     response = integrator.post(body)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "model"
@@ -285,7 +288,7 @@ def test_models_are_the_active_chatbots(integrator: Integrator, live_team: Team)
         integrator.client.models.retrieve("gpt-4o")
 
 
-def test_other_addresses_and_methods_are_told_in_the_same_shape(integrator: Integrator) -> None:
+def test_unknown_paths_and_methods_have_openai_errors(integrator: Integrator) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         integrator.client.embeddings.create(model=integrator.chatbot.id, input="Hello")
     assert caught.value.code == "NOT_FOUND"

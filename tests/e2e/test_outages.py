@@ -1,4 +1,4 @@
-"""Redis gone, PostgreSQL in trouble: what still works, and what is whole again afterwards."""
+"""Redis is down, or PostgreSQL connections are cut: what works meanwhile and afterwards."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.factories import Team, make_api_key, make_language_model, make_webhoo
 from tests.web_processes import SSL_CONTEXT, free_port, make_caller
 
 
-def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
+def test_chat_works_without_redis(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(ready_path="healthz", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     model = make_language_model(credits_per_reply=1)
     caller = make_caller(web, live_team.workspace, model, credits=10, rate_limit_requests=20)
     make_webhook_endpoint(live_team.workspace, "message.completed")
     responses = post_concurrently([caller] * 40)
-    # The process keeps the limit for itself, and credits are PostgreSQL's business as always.
+    # The process limits requests by itself, and PostgreSQL limits credits as always.
     assert Counter(r.status_code for r in responses) == {200: 10, 402: 10, 429: 20}
     assert {r.headers["X-RateLimit-Limit"] for r in responses} == {"20"}
     assert min(r.json()["retryAfter"] for r in responses if r.status_code == 429) >= 1
     assert credit_state(live_team.workspace) == (0, 0, [-1] * 10)
     assert '"event": "rate_limit_degraded"' in web.log.read_text()
-    # Nobody can be asked to send the webhooks; they wait for the clock.
+    # The deliveries cannot be queued; they wait for the periodic task.
     assert Delivery.objects.filter(workspace=live_team.workspace, status="pending").count() == 10
     ready = httpx.get(f"{web.url}/readyz", verify=SSL_CONTEXT)
     checks = {"database": "ok", "migrations": "ok", "redis": "unavailable"}
@@ -36,7 +36,7 @@ def test_chat_goes_on_without_redis(own_web: StartWeb, live_team: Team) -> None:
 
 
 def cut_connections(name: str) -> int:
-    """End all the database connections of one application, as a restart would."""
+    """Terminate all database connections of one application, as a restart would."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -47,9 +47,7 @@ def cut_connections(name: str) -> int:
         return ended
 
 
-def test_turn_survives_the_loss_of_every_database_connection(
-    own_web: StartWeb, live_team: Team
-) -> None:
+def test_turn_survives_the_loss_of_database_connections(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(PGAPPNAME="cut-midway")
     model = make_language_model("sandbox/slow", credits_per_reply=2)
     caller = make_caller(web, live_team.workspace, model, credits=10)
@@ -57,36 +55,36 @@ def test_turn_survives_the_loss_of_every_database_connection(
         lines = response.iter_lines()
         assert any('"delta"' in line for line in lines)
         assert cut_connections("cut-midway") >= 1
-        rest = [line for line in lines if line]
-    assert rest[-1] == "data: [DONE]"
-    assert rest[-3] == "event: message.end"
+        remaining = [line for line in lines if line]
+    assert remaining[-1] == "data: [DONE]"
+    assert remaining[-3] == "event: message.end"
     assert credit_state(live_team.workspace) == (8, 0, [-2])
     assert message_texts(live_team.workspace)[1] == "Echo: one two three four five six seven"
 
 
-def test_process_finds_its_way_back_to_the_database(own_web: StartWeb, live_team: Team) -> None:
+def test_process_reconnects_to_the_database(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(PGAPPNAME="cut-busy")
     caller = make_caller(web, live_team.workspace, rate_limit_requests=100)
     assert [response.status_code for response in post_concurrently([caller] * 20)] == [200] * 20
     assert cut_connections("cut-busy") >= 1
-    met = {(r.status_code, r.json().get("code")) for r in post_concurrently([caller] * 20)}
-    assert met <= {(200, None), (503, "SERVICE_UNAVAILABLE")}
-    time.sleep(1.2)  # what has rested is looked at before it is used again
+    outcomes = {(r.status_code, r.json().get("code")) for r in post_concurrently([caller] * 20)}
+    assert outcomes <= {(200, None), (503, "SERVICE_UNAVAILABLE")}
+    time.sleep(1.2)  # idle connections are checked before they are used again
     assert [response.status_code for response in post_concurrently([caller] * 20)] == [200] * 20
 
 
-def test_no_connection_that_died_at_rest_is_lent(own_web: StartWeb, live_team: Team) -> None:
+def test_connections_that_died_while_idle_are_not_used(own_web: StartWeb, live_team: Team) -> None:
     web = own_web(PGAPPNAME="cut-at-rest")
     key = make_api_key(live_team.workspace, ["read"])
 
     def balance(_: int) -> int:
         headers = {"Authorization": f"Bearer {key}"}
-        answer = httpx.get(
+        response = httpx.get(
             f"{web.url}/api/v1/credits", headers=headers, verify=SSL_CONTEXT, timeout=10
         )
-        return answer.status_code
+        return response.status_code
 
-    with ThreadPoolExecutor(6) as others:
-        assert list(others.map(balance, range(24))) == [200] * 24
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(balance, range(24))) == [200] * 24
         assert cut_connections("cut-at-rest") >= 1
-        assert list(others.map(balance, range(24))) == [200] * 24
+        assert list(pool.map(balance, range(24))) == [200] * 24

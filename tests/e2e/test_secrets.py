@@ -1,4 +1,4 @@
-"""After all kinds of requests: no API key anywhere in the clear, no message in a log."""
+"""No API key is stored or logged in plain text, and no message is logged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SANDBOX = ("echo", "slow", "fail-before", "fail-midway", "rate-limited")
 
 @contextmanager
 def database_fault(workspace: Workspace) -> Iterator[None]:
-    """PostgreSQL refuses this workspace's messages, and quotes the row as it does."""
+    """PostgreSQL rejects this workspace's messages, with the row in the error."""
     name = f"quoting_{workspace.id}"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -48,43 +48,45 @@ def database_fault(workspace: Workspace) -> Iterator[None]:
             cursor.execute(f"DROP FUNCTION {name}() CASCADE")
 
 
-def everything_goes_wrong(web: WebProcess, team: Team) -> tuple[list[str], list[httpx.Response]]:
-    """All kinds of requests; returns the keys that were sent and what came back."""
+def send_all_kinds_of_requests(
+    web: WebProcess, team: Team
+) -> tuple[list[str], list[httpx.Response]]:
+    """Send valid and invalid requests; returns the keys that were sent and the responses."""
     callers = [make_caller(web, team.workspace, f"sandbox/{model}") for model in SANDBOX]
     responses = [
         caller.post(MESSAGE, metadata=METADATA, stream=stream)
         for caller in callers
         for stream in (False, True)
     ]
-    good = callers[0]
-    revoked, weak = make_api_key(team.workspace), make_api_key(team.workspace, ["read"])
+    valid = callers[0]
+    revoked, restricted = make_api_key(team.workspace), make_api_key(team.workspace, ["read"])
     revoke_key(key=ApiKey.objects.get(workspace=team.workspace, last4=revoked[-4:]))
-    foreign, unknown = make_api_key(team.other_workspace), good.key[:-1] + "_"
-    keys = [*(caller.key for caller in callers), revoked, weak, foreign, unknown]
-    bad = (revoked, weak, foreign, unknown, f"{good.key} {good.key}")
-    responses += [Caller(web, good.chatbot, key).post(MESSAGE) for key in bad]
-    headers = {"Authorization": good.key, "Idempotency-Key": MESSAGE}
+    foreign, unknown = make_api_key(team.other_workspace), valid.key[:-1] + "_"
+    keys = [*(caller.key for caller in callers), revoked, restricted, foreign, unknown]
+    invalid = (revoked, restricted, foreign, unknown, f"{valid.key} {valid.key}")
+    responses += [Caller(web, valid.chatbot, key).post(MESSAGE) for key in invalid]
+    headers = {"Authorization": valid.key, "Idempotency-Key": MESSAGE}
     body = {"message": MESSAGE}
     responses += [
-        httpx.post(good.url, json=body, headers=headers, verify=SSL_CONTEXT),
-        httpx.get(good.url, headers=good.all_headers, verify=SSL_CONTEXT),
-        httpx.post(good.url, content=MESSAGE, headers=good.all_headers, verify=SSL_CONTEXT),
-        good.post(MESSAGE * 5000),
-        good.post(MESSAGE * 100_000),
-        good.post([MESSAGE], metadata=METADATA),
-        good.post(MESSAGE, conversationId="c" + "0" * 24),
-        Caller(web, good.key, good.key).post(MESSAGE),  # the key in the address, by mistake
+        httpx.post(valid.url, json=body, headers=headers, verify=SSL_CONTEXT),
+        httpx.get(valid.url, headers=valid.all_headers, verify=SSL_CONTEXT),
+        httpx.post(valid.url, content=MESSAGE, headers=valid.all_headers, verify=SSL_CONTEXT),
+        valid.post(MESSAGE * 5000),
+        valid.post(MESSAGE * 100_000),
+        valid.post([MESSAGE], metadata=METADATA),
+        valid.post(MESSAGE, conversationId="c" + "0" * 24),
+        Caller(web, valid.key, valid.key).post(MESSAGE),  # the key in the URL, by mistake
     ]
     with database_fault(team.workspace):
-        responses.append(good.post(MESSAGE, metadata=METADATA))
+        responses.append(valid.post(MESSAGE, metadata=METADATA))
     return keys, responses
 
 
 @pytest.fixture
-def remains(own_web: StartWeb, live_team: Team) -> tuple[list[str], list[httpx.Response], str]:
-    """The keys of a whole run, its responses, and its log up to a crash in the middle of a turn."""
+def run_results(own_web: StartWeb, live_team: Team) -> tuple[list[str], list[httpx.Response], str]:
+    """The keys, responses and log of a process that is finally killed in the middle of a turn."""
     web = own_web(LOG_LEVEL="DEBUG")
-    keys, responses = everything_goes_wrong(web, live_team)
+    keys, responses = send_all_kinds_of_requests(web, live_team)
     caller = make_caller(web, live_team.workspace, "sandbox/slow")
     with caller.stream(f"{MESSAGE} " * 20) as response:
         wait_until(lambda: "running" in turn_statuses(live_team.workspace))
@@ -93,8 +95,8 @@ def remains(own_web: StartWeb, live_team: Team) -> tuple[list[str], list[httpx.R
     return [*keys, caller.key], responses, web.log.read_text()
 
 
-def columns() -> list[tuple[str, str]]:
-    """Every column of every table that could hold a text."""
+def text_columns() -> list[tuple[str, str]]:
+    """Every column that can contain text, of all tables."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
@@ -105,11 +107,11 @@ def columns() -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
-def where(*texts: str) -> set[str]:
-    """The columns in which any of these texts is, or is a part of what is."""
+def columns_containing(*texts: str) -> set[str]:
+    """The columns that contain any of these texts."""
     found = set()
     with connection.cursor() as cursor:
-        for table, column in columns():
+        for table, column in text_columns():
             query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {}::text LIKE ANY (%s))")
             named = query.format(sql.Identifier(table), sql.Identifier(column))
             cursor.execute(named, [[f"%{text}%" for text in texts]])
@@ -118,33 +120,33 @@ def where(*texts: str) -> set[str]:
     return found
 
 
-def test_run_leaves_no_secret_behind(
-    remains: tuple[list[str], list[httpx.Response], str],
+def test_run_leaves_no_secrets(
+    run_results: tuple[list[str], list[httpx.Response], str],
 ) -> None:
-    keys, responses, log = remains
+    keys, responses, log = run_results
     statuses = {response.status_code for response in responses}
     assert statuses == {200, 400, 401, 403, 404, 405, 413, 415, 500, 502, 503}
-    seen = [response.text + str(response.headers) for response in responses]
-    told = [text for text in seen if any(key in text for key in keys)]
-    assert told == []
+    texts = [response.text + str(response.headers) for response in responses]
+    leaks = [text for text in texts if any(key in text for key in keys)]
+    assert leaks == []
     assert {word for word in WORDS if word in log} == set()
     assert [key for key in keys if key in log or key[-51:] in log] == []
     assert "request_failed" in log
-    assert where(*keys, *(key[-51:] for key in keys)) == set()
+    assert columns_containing(*keys, *(key[-51:] for key in keys)) == set()
 
 
-def test_search_of_the_tables_finds_what_is_there(web: WebProcess, live_team: Team) -> None:
+def test_search_of_the_tables_finds_stored_text(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace)
     caller.post("chestnut soup", metadata={"note": "peanut soup"})
     digest = ApiKey.objects.get(workspace=live_team.workspace).digest
-    assert where(digest[5:-5]) == {"api_keys_apikey.digest"}
-    assert where("chestnut so", "peanut so") == {
+    assert columns_containing(digest[5:-5]) == {"api_keys_apikey.digest"}
+    assert columns_containing("chestnut so", "peanut so") == {
         "conversations_message.text",
         "conversations_message.metadata",
     }
 
 
-def test_admin_shows_a_key_by_its_ends_alone(live_team: Team) -> None:
+def test_admin_shows_only_the_ends_of_a_key(live_team: Team) -> None:
     secret = make_api_key(live_team.workspace)
     key = ApiKey.objects.get(workspace=live_team.workspace)
     staff = Client()

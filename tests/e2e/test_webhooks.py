@@ -1,4 +1,4 @@
-"""Webhooks by real workers: told at the commit, and told again when a worker is killed."""
+"""Webhooks delivered by real workers, on commit and after a worker was killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.web_processes import WebProcess, make_caller, start_worker
 from tests.webhook_receiver import Receiver, Reply
 
 
-def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path) -> None:
+def test_delivery_of_a_killed_worker_is_repeated(live_team: Team, tmp_path: Path) -> None:
     workspace = live_team.workspace
     with Receiver(lambda _: Reply(delay=30)) as receiver:
         _, secret = make_webhook_endpoint(workspace, url=receiver.url)
@@ -39,9 +39,11 @@ def test_killed_worker_is_made_good_by_the_next(live_team: Team, tmp_path: Path)
     assert (delivery_attempts(workspace), len(receiver.received)) == ([1, 1, 2], 4)
 
 
-def test_chat_is_told_of_as_it_ends(web: WebProcess, live_team: Team, tmp_path: Path) -> None:
-    """The clock stands still: what arrives was sent for at the commit."""
-    redis.from_url(settings.REDIS_URL).delete("webhooks")  # what other tests asked for
+def test_events_of_a_chat_are_delivered_on_commit(
+    web: WebProcess, live_team: Team, tmp_path: Path
+) -> None:
+    """The periodic task does not run, so the delivery was queued on commit."""
+    redis.from_url(settings.REDIS_URL).delete("webhooks")  # queued by other tests
     caller = make_caller(web, live_team.workspace)
     with Receiver() as receiver, start_worker(tmp_path, WEBHOOK_SWEEP_SECONDS=3600):
         _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
@@ -49,9 +51,11 @@ def test_chat_is_told_of_as_it_ends(web: WebProcess, live_team: Team, tmp_path: 
         wait_until(lambda: len(receiver.received) == 2)
         wait_until(lambda: all_delivered(live_team.workspace))
     assert_all_received(live_team.workspace, receiver, secret)
-    told = sorted((each.payload for each in receiver.received), key=lambda each: each["timestamp"])
-    assert [each["type"] for each in told] == ["conversation.started", "message.completed"]
-    assert told[1]["data"] == {
+    payloads = sorted(
+        (each.payload for each in receiver.received), key=lambda each: each["timestamp"]
+    )
+    assert [each["type"] for each in payloads] == ["conversation.started", "message.completed"]
+    assert payloads[1]["data"] == {
         "chatbotId": caller.url.split("/")[-2],
         "conversationId": answer["conversationId"],
         "turnId": answer["turnId"],

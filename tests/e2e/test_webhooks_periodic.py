@@ -1,4 +1,4 @@
-"""Webhooks by a worker that nobody asks: the receiver is down, or the broker is lost."""
+"""Webhooks delivered by the periodic task: the receiver is down, or the broker restarts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.webhook_receiver import Receiver
 
 @pytest.fixture(scope="module")
 def broker(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """The broker of a worker that this module shares.
+    """The broker of a worker that the tests of this module share.
 
-    What the tests' own process asks for goes to another: the worker finds all by its clock.
+    The tests' own process uses another broker, so the worker finds deliveries periodically only.
     """
-    folder = tmp_path_factory.mktemp("by-the-clock")
+    folder = tmp_path_factory.mktemp("periodic")
     with (
         start_valkey(folder) as valkey,
         start_worker(folder, REDIS_URL=valkey.url, WEBHOOK_SWEEP_SECONDS=0.3),
@@ -33,7 +33,7 @@ def broker(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield valkey
 
 
-def test_receiver_that_is_down_for_a_while_gets_everything(
+def test_events_are_delivered_when_the_receiver_is_up_again(
     broker: ValkeyServer, live_team: Team
 ) -> None:
     receiver = Receiver().start()
@@ -47,7 +47,7 @@ def test_receiver_that_is_down_for_a_while_gets_everything(
     assert_all_received(live_team.workspace, receiver, secret)
 
 
-def test_broker_that_is_restarted_loses_nothing(broker: ValkeyServer, live_team: Team) -> None:
+def test_events_are_delivered_after_a_broker_restart(broker: ValkeyServer, live_team: Team) -> None:
     with Receiver() as receiver:
         _, secret = make_webhook_endpoint(live_team.workspace, url=receiver.url)
         emit_events(live_team.workspace, 3)

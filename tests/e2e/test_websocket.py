@@ -1,4 +1,4 @@
-"""Turns over a WebSocket: the same answers, prices, limits and errors as over HTTP."""
+"""Turns over the WebSocket have the same answers, prices, limits and errors as over HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def text_of(frames: list[Frame]) -> str:
     return "".join(frame.get("delta", "") for frame in frames)
 
 
-def test_whole_turn_ends_with_the_object_of_the_json_mode(caller: Caller) -> None:
+def test_turn_ends_with_the_json_response(caller: Caller) -> None:
     with open_socket(caller) as socket:
         socket.send("chat.send", requestId="first", message="over the wire", metadata={"a": 1})
         frames = socket.receive_turn()
@@ -54,18 +54,18 @@ def test_whole_turn_ends_with_the_object_of_the_json_mode(caller: Caller) -> Non
         "response": "Echo: over the wire",
         "messageId": message.id,
         "turnId": start["turnId"],
-        "usage": end_usage(start["turnId"]),
+        "usage": stored_usage(start["turnId"]),
         "credits": {"charged": 1, "balance": 999},
     }
     assert end == {"type": "message.end", "id": 6, "success": True, **key}
 
 
-def end_usage(turn_id: str) -> dict[str, int | None]:
+def stored_usage(turn_id: str) -> dict[str, int | None]:
     turn = Turn.objects.get(id=turn_id)
     return {"inputTokens": turn.input_tokens, "outputTokens": turn.output_tokens}
 
 
-def test_frames_are_those_of_server_sent_events(caller: Caller) -> None:
+def test_frames_match_server_sent_events(caller: Caller) -> None:
     sse = caller.frames("the same words")
     first = sse[0]
     assert not isinstance(first, str)
@@ -73,58 +73,60 @@ def test_frames_are_those_of_server_sent_events(caller: Caller) -> None:
         socket.send("turn.follow", turnId=first.data["turnId"])
         frames = socket.receive_turn()
     frames[0].pop("xRequestId")
-    told = [{"id": f.id, "turnId": first.data["turnId"], **f.data} for f in sse if f != "[DONE]"]  # type: ignore[union-attr]
-    assert frames == told
+    expected = [
+        {"id": frame.id, "turnId": first.data["turnId"], **frame.data}
+        for frame in sse
+        if not isinstance(frame, str)
+    ]
+    assert frames == expected
 
 
-def test_several_turns_are_told_side_by_side(web: WebProcess, live_team: Team) -> None:
+def test_five_turns_stream_concurrently(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/long")
-    told: dict[str, list[Frame]] = {f"r{n}": [] for n in range(5)}
+    received: dict[str, list[Frame]] = {f"r{n}": [] for n in range(5)}
     order = []
     with open_socket(caller) as socket:
-        for name in told:
+        for name in received:
             socket.send("chat.send", message="count", requestId=name)
-        while any(not f or f[-1]["type"] != "message.end" for f in told.values()):
+        while any(not f or f[-1]["type"] != "message.end" for f in received.values()):
             frame = socket.receive()
-            told[frame["requestId"]].append(frame)
+            received[frame["requestId"]].append(frame)
             order.append(frame["requestId"])
-    for frames in told.values():
+    for frames in received.values():
         assert [frame["id"] for frame in frames] == list(range(1, 203))
         assert {frame["turnId"] for frame in frames} == {frames[0]["turnId"]}
         assert text_of(frames) == frames[-1]["data"]["response"]
-    assert len({frames[0]["conversationId"] for frames in told.values()}) == 5
+    assert len({frames[0]["conversationId"] for frames in received.values()}) == 5
     assert sum(a != b for a, b in pairwise(order)) > 100
 
 
-def test_turn_is_followed_and_stopped_from_the_other_process(
-    web_pair: Pair, live_team: Team
-) -> None:
+def test_turn_is_followed_and_stopped_from_another_process(web_pair: Pair, live_team: Team) -> None:
     caller = make_paying_caller(web_pair[0], live_team, "sandbox/long")
-    with open_socket(caller) as here, open_socket(caller, web_pair[1]) as there:
-        turn_id = here.start_turn("count")["turnId"]
-        there.send("turn.follow", turnId=turn_id, after=1, requestId="again")
-        first = there.receive()
+    with open_socket(caller) as opener, open_socket(caller, web_pair[1]) as follower:
+        turn_id = opener.start_turn("count")["turnId"]
+        follower.send("turn.follow", turnId=turn_id, after=1, requestId="again")
+        first = follower.receive()
         assert (first["id"], first["requestId"], first["turnId"]) == (2, "again", turn_id)
-        there.send("turn.stop", turnId=turn_id, requestId="stop")
-        rest = there.receive_until("turn.ended")
-        end = here.receive_turn()[-1]
-    ended = rest.pop()
+        follower.send("turn.stop", turnId=turn_id, requestId="stop")
+        remaining = follower.receive_until("turn.ended")
+        end = opener.receive_turn()[-1]
+    ended = remaining.pop()
     assert (ended["requestId"], ended["data"]) == ("stop", end["data"])
     assert ended["data"]["finishReason"] == "stopped"
     assert ended["data"]["credits"] == {"charged": 1, "balance": 999}
-    told = text_of([first, *rest])
-    assert told == ended["data"]["response"][: len(told)]
+    text = text_of([first, *remaining])
+    assert text == ended["data"]["response"][: len(text)]
     assert ended["data"]["response"] == Message.objects.get(turn_id=turn_id, role="assistant").text
 
 
-def test_stop_of_a_finished_turn_tells_how_it_ended(caller: Caller) -> None:
+def test_stop_of_a_finished_turn_returns_its_result(caller: Caller) -> None:
     data = caller.post("done").json()["data"]
     with open_socket(caller) as socket:
         socket.send("turn.stop", turnId=data["turnId"])
         assert socket.receive()["data"] == data
 
 
-def test_following_again_goes_on_from_there_instead(web: WebProcess, live_team: Team) -> None:
+def test_second_follow_replaces_the_first(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/long")
     with open_socket(caller) as socket:
         turn_id = socket.start_turn("count", requestId="a")["turnId"]
@@ -139,15 +141,15 @@ def test_turn_outlives_its_socket_and_is_resumed(web: WebProcess, live_team: Tea
     caller = make_paying_caller(web, live_team, "sandbox/long")
     with open_socket(caller) as socket:
         start = socket.start_turn("count")
-        had = [start, *(socket.receive() for _ in range(9))]
+        received = [start, *(socket.receive() for _ in range(9))]
     with open_socket(caller) as socket:
-        socket.send("turn.follow", turnId=start["turnId"], after=had[-1]["id"])
-        rest = socket.receive_turn()
-    assert [frame["id"] for frame in had + rest] == list(range(1, 203))
-    assert text_of(had + rest) == rest[-1]["data"]["response"]
+        socket.send("turn.follow", turnId=start["turnId"], after=received[-1]["id"])
+        remaining = socket.receive_turn()
+    assert [frame["id"] for frame in received + remaining] == list(range(1, 203))
+    assert text_of(received + remaining) == remaining[-1]["data"]["response"]
 
 
-def test_idempotency_key_is_charged_once_over_both_edges(caller: Caller) -> None:
+def test_idempotency_key_is_shared_with_http(caller: Caller) -> None:
     headers = {**caller.all_headers, "Idempotency-Key": "same"}
     data = httpx.post(caller.url, json={"message": "once"}, headers=headers).json()["data"]
     with open_socket(caller) as socket:
@@ -167,7 +169,7 @@ def workspace_of(caller: Caller) -> Any:
     ("model", "code"),
     [("sandbox/fail-midway", "MODEL_ERROR"), ("sandbox/rate-limited", "MODEL_UNAVAILABLE")],
 )
-def test_model_that_fails_ends_the_turn_with_an_error(
+def test_failed_turn_ends_with_an_error_frame(
     web: WebProcess, live_team: Team, model: str, code: str
 ) -> None:
     with open_socket(make_paying_caller(web, live_team, model)) as socket:
@@ -178,9 +180,7 @@ def test_model_that_fails_ends_the_turn_with_an_error(
     assert error.get("retryAfter") == (10 if code == "MODEL_UNAVAILABLE" else None)
 
 
-def test_heartbeat_comes_only_while_a_silent_turn_is_followed(
-    web: WebProcess, live_team: Team
-) -> None:
+def test_heartbeats_are_sent_only_while_following(web: WebProcess, live_team: Team) -> None:
     with open_socket(make_paying_caller(web, live_team, "sandbox/silent")) as socket:
         with pytest.raises(TimeoutError):
             socket.connection.recv(timeout=1.2)

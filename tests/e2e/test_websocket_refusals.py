@@ -1,4 +1,4 @@
-"""What a WebSocket refuses, and that it stays open after it."""
+"""Rejected WebSocket commands: the errors, and that the socket stays open."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def caller(web: WebProcess, live_team: Team) -> Caller:
     return make_paying_caller(web, live_team, "sandbox/echo")
 
 
-def refused(line: ChatSocket, command: str, **fields: Any) -> Frame:
-    """The error that answers a command."""
-    line.send(command, **fields)
-    return line.receive_until("error")[-1]
+def send_rejected(socket: ChatSocket, command: str, **fields: Any) -> Frame:
+    """Send a command and return the error that it gets."""
+    socket.send(command, **fields)
+    return socket.receive_until("error")[-1]
 
 
 @pytest.mark.parametrize(
-    ("words", "field"),
+    ("command", "field"),
     [
         ({"type": "chat.send"}, "message"),
         ({"type": "chat.send", "message": "  "}, "message"),
@@ -49,11 +49,11 @@ def refused(line: ChatSocket, command: str, **fields: Any) -> Frame:
         ({}, "type"),
     ],
 )
-def test_what_is_not_valid_is_refused_and_the_socket_stays(
-    caller: Caller, words: dict[str, Any], field: str
+def test_invalid_command_is_rejected_and_the_socket_stays_open(
+    caller: Caller, command: dict[str, Any], field: str
 ) -> None:
     with open_socket(caller) as socket:
-        socket.connection.send(json.dumps(words))
+        socket.connection.send(json.dumps(command))
         error = socket.receive()
         assert (error["type"], error["success"], error["code"]) == (
             "error",
@@ -66,20 +66,20 @@ def test_what_is_not_valid_is_refused_and_the_socket_stays(
 
 
 @pytest.mark.parametrize("message", ["{", "[]", "1", '"a"', "[" * 100_000, b"{}", "", b""])
-def test_what_is_not_an_object_is_refused(caller: Caller, message: str | bytes) -> None:
+def test_message_that_is_not_an_object_is_rejected(caller: Caller, message: str | bytes) -> None:
     with open_socket(caller) as socket:
         socket.connection.send(message)
         assert socket.receive()["code"] == "VALIDATION_ERROR"
         assert socket.start_turn("still here")["type"] == "message.start"
 
 
-def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Team) -> None:
+def test_rate_limit_is_shared_with_http(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/echo", rate_limit_requests=2)
     caller.post("one")
     with open_socket(caller) as socket:
         start = socket.start_turn("two")
         socket.receive_turn()
-        error = refused(socket, "chat.send", message="three", requestId="r")
+        error = send_rejected(socket, "chat.send", message="three", requestId="r")
     assert (start["rateLimit"]["limit"], start["rateLimit"]["remaining"]) == (2, 0)
     assert abs(error["rateLimit"].pop("reset") - time.time()) < 100
     assert error.pop("retryAfter") >= 1
@@ -94,24 +94,26 @@ def test_rate_limit_is_told_and_shared_with_http(web: WebProcess, live_team: Tea
     }
 
 
-def test_errors_are_those_of_http(web: WebProcess, live_team: Team) -> None:
+def test_errors_match_http(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/slow")
-    outside = make_chatbot(live_team.other_workspace)
-    foreign = Conversation.objects.create(workspace=live_team.other_workspace, chatbot=outside)
+    other_chatbot = make_chatbot(live_team.other_workspace)
+    foreign = Conversation.objects.create(
+        workspace=live_team.other_workspace, chatbot=other_chatbot
+    )
     with open_socket(caller) as socket:
         busy = socket.start_turn("a long message to be echoed")["conversationId"]
         codes = [
-            refused(socket, "chat.send", message="a", conversationId=conversation)["code"]
+            send_rejected(socket, "chat.send", message="a", conversationId=conversation)["code"]
             for conversation in (busy, foreign.id)
         ]
     assert codes == ["CONVERSATION_BUSY", "CONVERSATION_NOT_FOUND"]
-    broke = Caller(
+    poor = Caller(
         web, make_chatbot(live_team.other_workspace), make_api_key(live_team.other_workspace)
     )
-    Chatbot.objects.filter(id=broke.chatbot.id).update(  # type: ignore[union-attr]
+    Chatbot.objects.filter(id=poor.chatbot.id).update(  # type: ignore[union-attr]
         language_model=make_language_model(credits_per_reply=1)
     )
-    with open_socket(broke) as socket:
+    with open_socket(poor) as socket:
         assert socket.start_turn("a")["code"] == "INSUFFICIENT_CREDITS"
 
 
@@ -124,15 +126,15 @@ def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_
     for stranger in (sibling, other):
         with open_socket(stranger) as socket:
             for command in ("turn.follow", "turn.stop"):
-                error = refused(socket, command, turnId=turn_id, requestId="r")
+                error = send_rejected(socket, command, turnId=turn_id, requestId="r")
                 assert (error["code"], error["turnId"]) == ("TURN_NOT_FOUND", turn_id)
 
 
-def test_at_most_twenty_turns_are_followed(web: WebProcess, live_team: Team) -> None:
+def test_socket_follows_at_most_20_turns(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/silent")
     with open_socket(caller) as socket:
         turns = [socket.start_turn("wait")["turnId"] for _ in range(20)]
-        error = refused(socket, "chat.send", message="one more", requestId="r")
+        error = send_rejected(socket, "chat.send", message="one more", requestId="r")
         assert (error["code"], error["requestId"]) == ("TOO_MANY_TURNS", "r")
         socket.send("turn.stop", turnId=turns[0])
         frames = [*socket.receive_until("turn.ended", "message.end"), socket.receive()]

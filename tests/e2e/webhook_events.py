@@ -1,4 +1,4 @@
-"""Events that happen, and whether they arrived."""
+"""Emit webhook events and check their deliveries."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from apps.workspaces.models import Workspace
 from tests.webhook_receiver import Receiver
 
 
-def emit_events(workspace: Workspace, times: int) -> None:
-    """So many events of one type, one after the other."""
-    for number in range(times):
+def emit_events(workspace: Workspace, count: int) -> None:
+    """Emit this many events of one type, one after the other."""
+    for number in range(count):
         emit(workspace_id=workspace.id, event=EventType.LEAD_CREATED, data={"number": number})
 
 
 def delivery_attempts(workspace: Workspace) -> list[int]:
-    """How often each delivery was tried, the most patient last."""
+    """The number of attempts of each delivery, in ascending order."""
     found = Delivery.objects.filter(workspace=workspace).order_by("attempts")
     return list(found.values_list("attempts", flat=True))
 
 
 def all_delivered(workspace: Workspace) -> bool:
-    """Whether nothing is on its way any more."""
+    """Whether every delivery of the workspace has succeeded."""
     return not Delivery.objects.filter(workspace=workspace).exclude(status="delivered").exists()
 
 
 def assert_all_received(workspace: Workspace, receiver: Receiver, secret: str) -> None:
-    """At least once, none invented, each whole and signed, in an order that timestamps tell."""
-    happened = Event.objects.filter(workspace=workspace).order_by("created_at")
-    assert set(receiver.event_ids) == {event.id for event in happened}
-    told = {}
+    """Each event was received at least once, signed, and in the order of its timestamps."""
+    events = Event.objects.filter(workspace=workspace).order_by("created_at")
+    assert set(receiver.event_ids) == {event.id for event in events}
+    payloads = {}
     for received in receiver.received:
         Webhook(secret).verify(received.body, dict(received.headers))
-        told[received.event_id] = received.payload
-    in_order = sorted(told.values(), key=lambda each: str(each["timestamp"]))
-    assert [each["data"] for each in in_order] == [event.data for event in happened]
+        payloads[received.event_id] = received.payload
+    in_order = sorted(payloads.values(), key=lambda each: str(each["timestamp"]))
+    assert [each["data"] for each in in_order] == [event.data for event in events]

@@ -121,6 +121,12 @@ class ResponseSchema(Schema):
         and our schemas are built from their own fields."""
         return handler(values)
 
+    @classmethod
+    def from_row(cls, row: object, **values: Any) -> Self:
+        """Return the schema with the row's attributes, except the fields given as `values`."""
+        names = cls.model_fields.keys() - values.keys()
+        return cls(**{name: getattr(row, name) for name in names}, **values)
+
 
 class RequestSchema(Schema):
     """Base of request bodies: exact types, camelCase in JSON, unknown fields are refused."""

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
@@ -53,6 +54,27 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
     paginator = InfinitePaginator
     list_disable_select_all = True
     list_per_page = 50
+
+    def get_object_or_404(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the row that a page is about. Raises Http404."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return row
+
+    def render_page(
+        self,
+        request: HttpRequest,
+        template: str,
+        title: str,
+        *,
+        has_errors: bool = False,
+        **context: Any,
+    ) -> TemplateResponse:
+        """Render `admin/<template>.html` in the admin's frame, with status 422 if it has errors."""
+        context |= {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        status = 422 if has_errors else 200
+        return TemplateResponse(request, f"admin/{template}.html", context, status=status)
 
 
 class ReadOnlyAdmin(StaffAdmin):

@@ -3,9 +3,8 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
@@ -56,9 +55,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @detail_action(description="Read messages", permission="read", icon="visibility")
     def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        conversation = self.get_object(request, object_id)
-        if conversation is None:
-            raise Http404
+        conversation = self.get_object_or_404(request, object_id)
         form = ReasonForm(request.POST or None)
         messages: list[Message] | None = None
         if form.is_valid():
@@ -67,16 +64,15 @@ class ConversationAdmin(ReadOnlyAdmin):
                 actor=staff_actor(cast(User, request.user), request),
                 reason=form.cleaned_data["reason"],
             )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Read conversation",
-            "opts": self.opts,
-            "conversation": conversation,
-            "form": form,
+        return self.render_page(
+            request,
+            "conversations/read",
+            "Read conversation",
+            conversation=conversation,
+            form=form,
             # Not "messages", which Django uses for its own messages.
-            "lines": messages,
-        }
-        return TemplateResponse(request, "admin/conversations/read.html", context)
+            lines=messages,
+        )
 
     def has_read_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("conversations.read_conversation")

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 
 from apps.credits.models import Statement
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
@@ -28,9 +27,7 @@ class StatementAdmin(ReadOnlyAdmin):
 
     @detail_action(description="Monthly statements", permission="month", icon="receipt_long")
     def month(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        account = self.get_object(request, object_id)
-        if account is None:
-            raise Http404
+        account = self.get_object_or_404(request, object_id)
         months = months_for(account.pk)
         try:
             month = Month.parse(request.GET.get("month", str(months[0])))
@@ -38,16 +35,15 @@ class StatementAdmin(ReadOnlyAdmin):
             raise Http404 from error
         if request.GET.get("format") == "csv":
             return statement_csv_response(account.workspace, month)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{account.workspace}: statement for {month.title}",
-            "opts": self.opts,
-            "month": month,
-            "months": months,
-            "csv_address": f"?month={month}&format=csv",
-            "sections": statement_sections(build_statement(account.pk, month)),
-        }
-        return TemplateResponse(request, "admin/credits/month.html", context)
+        return self.render_page(
+            request,
+            "credits/month",
+            f"{account.workspace}: statement for {month.title}",
+            month=month,
+            months=months,
+            csv_address=f"?month={month}&format=csv",
+            sections=statement_sections(build_statement(account.pk, month)),
+        )
 
     def has_month_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("credits.view_statement")

@@ -2,13 +2,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from apps.adjustments import csv_views, views
-from apps.adjustments.admin_page import AdminPage
 from apps.adjustments.models import (
     ADJUST_PERMISSION,
     APPROVE_PERMISSION,
@@ -75,7 +74,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     @list_action(description="Adjust credits", permission="adjust", icon="add_card")
     def adjust(self, request: HttpRequest) -> HttpResponseBase:
-        return views.adjust(request, self._page(request))
+        return views.adjust(request, self)
 
     def has_adjust_permission(self, request: HttpRequest, *_: Any) -> bool:
         has_perm = request.user.has_perm
@@ -83,23 +82,17 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     @list_action(description="Adjust by CSV", permission="upload", icon="upload_file")
     def upload(self, request: HttpRequest) -> HttpResponseBase:
-        return csv_views.upload(request, self._page(request))
+        return csv_views.upload(request, self)
 
     def has_upload_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(ADJUST_PERMISSION)
 
     @detail_action(description="Review", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        adjustment = self.get_object(request, object_id)
-        if adjustment is None:
-            raise Http404
-        return views.decide(request, self._page(request), adjustment)
+        return views.decide(request, self, self.get_object_or_404(request, object_id))
 
     def has_decide_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(APPROVE_PERMISSION)
-
-    def _page(self, request: HttpRequest) -> AdminPage:
-        return AdminPage({**self.admin_site.each_context(request), "opts": self.opts})
 
 
 @admin.register(AdjustmentLine)

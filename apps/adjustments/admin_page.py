@@ -1,54 +1,28 @@
 """What the admin pages of adjustments share."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 
 from apps.accounts.access import signed_in_user
 from apps.adjustments.models import Adjustment
 from apps.adjustments.preview_tokens import ConfirmedPreview, InvalidPreviewToken, read_token
+from apps.infrastructure.admin import StaffAdmin
 
 PREVIEW_EXPIRED = "This preview has expired or belongs to someone else. Fill in the form again."
 
 
-@dataclass(frozen=True, slots=True)
-class AdminPage:
-    """The context that the admin site needs on every page."""
-
-    context: Mapping[str, Any]
-
-    def render(
-        self,
-        request: HttpRequest,
-        template: str,
-        title: str,
-        *,
-        has_errors: bool = False,
-        **context: Any,
-    ) -> TemplateResponse:
-        """Render `admin/adjustments/<template>.html`, with status 422 if it shows errors."""
-        return TemplateResponse(
-            request,
-            f"admin/adjustments/{template}.html",
-            {**self.context, "title": title, **context},
-            status=422 if has_errors else 200,
-        )
-
-
 def reads_preview_token(
-    view: Callable[[HttpRequest, AdminPage, ConfirmedPreview | None], HttpResponseBase],
-) -> Callable[[HttpRequest, AdminPage], HttpResponseBase]:
+    view: Callable[[HttpRequest, StaffAdmin, ConfirmedPreview | None], HttpResponseBase],
+) -> Callable[[HttpRequest, StaffAdmin], HttpResponseBase]:
     """Pass the view the preview whose token was posted, if any; redirect if it is not valid."""
 
     @wraps(view)
-    def wrapper(request: HttpRequest, page: AdminPage) -> HttpResponseBase:
+    def wrapper(request: HttpRequest, admin: StaffAdmin) -> HttpResponseBase:
         confirmed = None
         if token := request.POST.get("preview"):
             try:
@@ -56,7 +30,7 @@ def reads_preview_token(
             except InvalidPreviewToken:
                 messages.warning(request, PREVIEW_EXPIRED)
                 return redirect(request.get_full_path())
-        return view(request, page, confirmed)
+        return view(request, admin, confirmed)
 
     return wrapper
 

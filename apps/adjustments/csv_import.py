@@ -7,7 +7,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
@@ -51,7 +51,7 @@ class CsvFile:
     """A file that could be read. Its rows may have errors."""
 
     digest: str
-    rows: Sequence[CsvRow] = field(default=())
+    rows: Sequence[CsvRow] = ()
 
     @property
     def lines(self) -> list[LineData]:

@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from apps.accounts.access import signed_in_user
 from apps.adjustments import services
 from apps.adjustments.admin_page import (
-    AdminPage,
     reads_preview_token,
     redirect_to_adjustment,
     redirect_to_result,
@@ -32,25 +31,26 @@ from apps.adjustments.forms import UploadForm
 from apps.adjustments.preview_tokens import ConfirmedPreview, make_token
 from apps.adjustments.previews import PreviewLine, preview_adjustment
 from apps.audit.services import staff_actor
+from apps.infrastructure.admin import StaffAdmin
 
 
 @reads_preview_token
 def upload(
-    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview | None
+    request: HttpRequest, admin: StaffAdmin, confirmed: ConfirmedPreview | None
 ) -> HttpResponseBase:
     """Show the upload form, then the dry run with every row checked, then post the file."""
     if confirmed is not None:
-        return _confirm(request, page, confirmed)
+        return _confirm(request, admin, confirmed)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            return _dry_run(request, page, name=file.name, content=file.read())
+            return _dry_run(request, admin, name=file.name, content=file.read())
         except (InvalidCsvFile, FileAlreadyPosted) as error:
             form.add_error("file", str(error))
-    return page.render(
+    return admin.render_page(
         request,
-        "upload",
+        "adjustments/upload",
         "Adjust by CSV",
         has_errors=bool(form.errors),
         form=form,
@@ -63,7 +63,7 @@ def upload(
 
 def _dry_run(
     request: HttpRequest,
-    page: AdminPage,
+    admin: StaffAdmin,
     *,
     name: str,
     content: bytes,
@@ -81,9 +81,9 @@ def _dry_run(
     if not invalid_rows:
         token_content = {"name": name, "file": base64.b64encode(content).decode()}
         token = make_token(content=token_content, preview=preview, user=user, id=id)
-    return page.render(
+    return admin.render_page(
         request,
-        "dry_run",
+        "adjustments/dry_run",
         "Dry run",
         has_errors=bool(invalid_rows or warning),
         name=name,
@@ -99,7 +99,7 @@ def _dry_run(
 
 
 def _confirm(
-    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview
+    request: HttpRequest, admin: StaffAdmin, confirmed: ConfirmedPreview
 ) -> HttpResponseBase:
     user = signed_in_user(request)
     name, content = confirmed.content["name"], base64.b64decode(confirmed.content["file"])
@@ -116,7 +116,9 @@ def _confirm(
         )
     except (PreviewOutdated, AdjustmentRefused) as error:
         warning = str(error) if isinstance(error, PreviewOutdated) else "Nothing was posted."
-        return _dry_run(request, page, name=name, content=content, id=confirmed.id, warning=warning)
+        return _dry_run(
+            request, admin, name=name, content=content, id=confirmed.id, warning=warning
+        )
     except FileAlreadyPosted as error:
         messages.error(request, str(error))
         return redirect_to_adjustment(error.adjustment)

@@ -6,7 +6,7 @@ Posting applies the same preview again under locks, so the page and the posting 
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils import timezone
@@ -48,7 +48,7 @@ class Preview:
     """The preview of all lines, and why a second person must approve them (empty if none must)."""
 
     lines: Sequence[PreviewLine]
-    approval_reasons: Sequence[str] = field(default=())
+    approval_reasons: Sequence[str] = ()
 
     @property
     def is_allowed(self) -> bool:
@@ -57,10 +57,7 @@ class Preview:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the credits, the balances before and whether approval is needed.
-
-        A confirmation names the fingerprint that was shown, so a changed preview is not posted.
-        """
+        """A hash of the preview, named by a confirmation, so that a changed one is not posted."""
         parts = [
             (each.line.workspace_id, each.line.credits, each.balance_before.balance)
             for each in self.lines

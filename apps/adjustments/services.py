@@ -12,7 +12,7 @@ entries are written to the audit log in the same transaction.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -66,12 +66,13 @@ def submit(
         check_file_not_posted(file_digest)
     preview = _preview_again(lines, user, fingerprint)
     needs_approval = bool(preview.approval_reasons)
+    approval_period = timedelta(days=settings.APPROVAL_DAYS)
     adjustment = Adjustment(
         id=adjustment_id,
         status=Status.PENDING if needs_approval else Status.POSTED,
         requested_by=user,
         requested_from=actor.ip,
-        lapses_at=_approval_deadline() if needs_approval else None,
+        lapses_at=timezone.now() + approval_period if needs_approval else None,
         file_name=file_name[:200],
         file_digest=file_digest,
     )
@@ -115,10 +116,7 @@ def decline(*, adjustment_id: str, user: User, actor: Actor, reason: str) -> Adj
 
 
 def expire_requests() -> int:
-    """Expire the pending adjustments whose deadline has passed, and return how many.
-
-    Idempotent; two runs at the same time share the work.
-    """
+    """Expire pending adjustments after their deadline; return how many. Two runs share the work."""
     count = 0
     overdue = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=timezone.now())
     for adjustment_id in overdue.values_list("pk", flat=True)[:EXPIRY_BATCH_SIZE]:
@@ -171,10 +169,6 @@ def _preview_again(lines: Sequence[LineData], user: User, fingerprint: str) -> P
     if preview.fingerprint != fingerprint:
         raise PreviewOutdated(preview)
     return preview
-
-
-def _approval_deadline() -> datetime:
-    return timezone.now() + timedelta(days=settings.APPROVAL_DAYS)
 
 
 def _lock_accounts(lines: Sequence[LineData]) -> None:

@@ -9,7 +9,6 @@ from django.http.response import HttpResponseBase
 from apps.accounts.access import signed_in_user
 from apps.adjustments import services
 from apps.adjustments.admin_page import (
-    AdminPage,
     reads_preview_token,
     redirect_to_adjustment,
     redirect_to_result,
@@ -28,22 +27,23 @@ from apps.adjustments.previews import Preview, preview_adjustment
 from apps.adjustments.queries import GOODWILL_DAYS, goodwill_left
 from apps.audit.services import staff_actor
 from apps.credits.models import LedgerEntry
+from apps.infrastructure.admin import StaffAdmin
 from apps.workspaces.models import Workspace
 
 
 @reads_preview_token
 def adjust(
-    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview | None
+    request: HttpRequest, admin: StaffAdmin, confirmed: ConfirmedPreview | None
 ) -> HttpResponseBase:
     """Show the form, then the balance before and after, then post the adjustment."""
     if confirmed is None:
-        return _show_form(request, page)
+        return _show_form(request, admin)
     if "change" in request.POST:
-        return _show_form(request, page, line=confirmed.line)
-    return _confirm(request, page, confirmed)
+        return _show_form(request, admin, line=confirmed.line)
+    return _confirm(request, admin, confirmed)
 
 
-def decide(request: HttpRequest, page: AdminPage, adjustment: Adjustment) -> HttpResponseBase:
+def decide(request: HttpRequest, admin: StaffAdmin, adjustment: Adjustment) -> HttpResponseBase:
     """Show a pending adjustment; approve or decline it as a second person."""
     user = signed_in_user(request)
     preview = preview_adjustment(lines=lines_for(adjustment), user=adjustment.requested_by)
@@ -75,9 +75,9 @@ def decide(request: HttpRequest, page: AdminPage, adjustment: Adjustment) -> Htt
         return redirect_to_adjustment(adjustment)
     except AdjustmentError as error:
         warning = str(error)
-    return page.render(
+    return admin.render_page(
         request,
-        "decide",
+        "adjustments/decide",
         "Review adjustment",
         has_errors=bool(warning) or bool(form.errors),
         adjustment=adjustment,
@@ -90,7 +90,7 @@ def decide(request: HttpRequest, page: AdminPage, adjustment: Adjustment) -> Htt
 
 
 def _show_form(
-    request: HttpRequest, page: AdminPage, *, line: LineData | None = None
+    request: HttpRequest, admin: StaffAdmin, *, line: LineData | None = None
 ) -> HttpResponseBase:
     """Show the form, filled in with `line` if given, or the preview if the form is valid."""
     user = signed_in_user(request)
@@ -102,12 +102,12 @@ def _show_form(
         preview = preview_adjustment(lines=[form.line], user=user)
         if preview.is_allowed:
             token = make_token(content=line_content(form.line), preview=preview, user=user)
-            return _show_preview(request, page, preview, token)
+            return _show_preview(request, admin, preview, token)
         for error in preview.lines[0].errors:
             form.add_error(None, error)
-    return page.render(
+    return admin.render_page(
         request,
-        "adjust",
+        "adjustments/adjust",
         "Reverse a ledger entry" if entry else "Adjust credits",
         has_errors=bool(form.errors),
         form=form,
@@ -117,11 +117,11 @@ def _show_form(
 
 
 def _show_preview(
-    request: HttpRequest, page: AdminPage, preview: Preview, token: str, warning: str = ""
+    request: HttpRequest, admin: StaffAdmin, preview: Preview, token: str, warning: str = ""
 ) -> HttpResponseBase:
-    return page.render(
+    return admin.render_page(
         request,
-        "preview",
+        "adjustments/preview",
         "Request approval" if preview.approval_reasons else "Post this adjustment",
         has_errors=bool(warning),
         preview=preview,
@@ -132,7 +132,7 @@ def _show_preview(
 
 
 def _confirm(
-    request: HttpRequest, page: AdminPage, confirmed: ConfirmedPreview
+    request: HttpRequest, admin: StaffAdmin, confirmed: ConfirmedPreview
 ) -> HttpResponseBase:
     user = signed_in_user(request)
     try:
@@ -147,10 +147,10 @@ def _confirm(
         token = make_token(
             content=confirmed.content, preview=error.preview, user=user, id=confirmed.id
         )
-        return _show_preview(request, page, error.preview, token, str(error))
+        return _show_preview(request, admin, error.preview, token, str(error))
     except AdjustmentRefused as error:
         messages.error(request, str(error))
-        return _show_form(request, page, line=confirmed.line)
+        return _show_form(request, admin, line=confirmed.line)
     return redirect_to_result(request, adjustment)
 
 

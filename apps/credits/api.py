@@ -19,7 +19,7 @@ router = Router(tags=["credits"], by_alias=True)
 def get_credits(request: HttpRequest) -> SuccessSchema[CreditsSchema]:
     """The workspace's credits: all of them, and the part that running turns hold."""
     credits = balance_for(get_caller(request).workspace_id)
-    return SuccessSchema(data=CreditsSchema(balance=credits.balance, held=credits.held))
+    return SuccessSchema(data=CreditsSchema.from_row(credits))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from apps.credits.models import Account, EntryKind, LedgerEntry
-from apps.credits.services import open_account
+from apps.credits.services import lock_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,7 @@ def backfill_entries(*, workspace_id: str, entries: Sequence[BackfillEntry]) -> 
 
     A check constraint rejects all of them if the balance would fall below 0 at any moment.
     """
-    open_account(workspace_id=workspace_id)
-    account = Account.objects.select_for_update().get(pk=workspace_id)
+    account = lock_account(workspace_id=workspace_id)
     balance = account.balance
     rows = []
     for entry in sorted(entries, key=lambda entry: entry.created_at):

@@ -67,10 +67,7 @@ def create_lot(entry: LedgerEntry, *, period: date | None = None) -> Lot:
 
 
 def void_lot_of(entry: LedgerEntry) -> None:
-    """Empty the lot of a reversed entry, whatever other lots expire sooner.
-
-    If part of it was spent, `allocate_usage` deducts that part from the other lots.
-    """
+    """Empty the lot of a reversed entry. `allocate_usage` deducts its spent part from others."""
     Lot.objects.filter(workspace_id=entry.workspace_id, entry=entry).update(remaining=0)
 
 

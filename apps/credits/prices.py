@@ -12,11 +12,7 @@ class Price:
     per_1k_output: int = 0
 
     def credits_for(self, *, input_tokens: int, output_tokens: int) -> int:
-        """Return the credits that a reply costs.
-
-        Input and output tokens are added up and then rounded up once: 1 input and 1 output token at
-        one credit per 1,000 each cost one credit together, not two.
-        """
+        """Return a reply's price. Input and output tokens are added up, then rounded up once."""
         thousandths = input_tokens * self.per_1k_input + output_tokens * self.per_1k_output
         return self.per_reply + -(-thousandths // 1000)
 

@@ -90,14 +90,10 @@ def chain_checkpoints(workspace_id: str) -> dict[int, str]:
 
 
 def upcoming_expiries(account: Account) -> list[tuple[datetime, int]]:
-    """Return when the account's remaining credits expire and how many, soonest first.
-
-    Lots that expire at the same moment are added up.
-    """
+    """Return each moment at which remaining credits expire, and how many, soonest first."""
     expiries: dict[datetime, int] = {}
-    for lot, left in remaining_in_lots(
-        usable_lots_for(account.workspace_id), balance=account.balance
-    ):
+    lots = usable_lots_for(account.workspace_id)
+    for lot, left in remaining_in_lots(lots, balance=account.balance):
         if lot.expires_at is not None and left:
             expiries[lot.expires_at] = expiries.get(lot.expires_at, 0) + left
     return list(expiries.items())

@@ -35,17 +35,11 @@ class LedgerEntrySchema(ResponseSchema):
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> Self:
-        return cls(
-            id=entry.id,
-            kind=EntryKind(entry.kind),
+        return cls.from_row(
+            entry,
             credits=entry.amount,
-            balance_after=entry.balance_after,
-            turn_id=entry.turn_id,
             reason=entry.reason or None,
             reference=entry.reference or None,
-            expires_at=entry.expires_at,
-            reverses_id=entry.reverses_id,
-            created_at=entry.created_at,
         )
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
@@ -62,9 +61,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @detail_action(description="Change plan", permission="move_to_plan", icon="swap_vert")
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        account: Account | None = self.get_object(request, object_id)
-        if account is None:
-            raise Http404
+        account: Account = self.get_object_or_404(request, object_id)
         form = PlanChangeForm(request.POST or None)
         if form.is_valid():
             user = signed_in_user(request)
@@ -81,10 +78,9 @@ class AccountAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, f"Plan of {account.workspace} changed.")
                 return redirect("admin:credits_account_change", account.pk)
-        return render_page(
-            self,
+        return self.render_page(
             request,
-            "change_plan",
+            "credits/change_plan",
             f"Change plan of {account.workspace}",
             account=account,
             plan_changes=preview_plan_changes(
@@ -95,11 +91,3 @@ class AccountAdmin(ReadOnlyAdmin):
 
     def has_move_to_plan_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("credits.move_account_to_plan")
-
-
-def render_page(
-    admin: ReadOnlyAdmin, request: HttpRequest, name: str, title: str, **context: Any
-) -> TemplateResponse:
-    """Render `admin/credits/<name>.html` in the frame of the admin site."""
-    context |= {**admin.admin_site.each_context(request), "title": title, "opts": admin.opts}
-    return TemplateResponse(request, f"admin/credits/{name}.html", context)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -12,13 +12,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.access import signed_in_user
 from apps.audit.services import staff_actor
-from apps.credits.admin.accounts import render_page
 from apps.credits.credit_requests import accept_request, decline_request
 from apps.credits.models import Account, Alert, CreditRequest, RequestState
-from apps.infrastructure.admin import (
-    ReadOnlyAdmin,
-    detail_action,
-)
+from apps.infrastructure.admin import ReadOnlyAdmin, detail_action
 
 
 class DecisionForm(forms.Form):
@@ -45,9 +41,7 @@ class CreditRequestAdmin(ReadOnlyAdmin):
 
     @detail_action(description="Review", permission="decide", icon="gavel")
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        credit_request: CreditRequest | None = self.get_object(request, object_id)
-        if credit_request is None:
-            raise Http404
+        credit_request: CreditRequest = self.get_object_or_404(request, object_id)
         form = DecisionForm(request.POST or None)
         if form.is_valid():
             try:
@@ -58,10 +52,9 @@ class CreditRequestAdmin(ReadOnlyAdmin):
                 messages.success(request, f"Request {decided.state}.")
                 return redirect("admin:credits_creditrequest_change", credit_request.pk)
         accounts = Account.objects.select_related("plan")
-        return render_page(
-            self,
+        return self.render_page(
             request,
-            "decide",
+            "credits/decide",
             "Review request",
             credit_request=credit_request,
             account=accounts.filter(pk=credit_request.workspace_id).first(),

@@ -25,10 +25,7 @@ from apps.credits.models.ledger import (
     Plan,
     Statement,
 )
-from apps.credits.models.reconciliation import (
-    AccountCheck,
-    NightlyCheck,
-)
+from apps.credits.models.reconciliation import AccountCheck, NightlyCheck
 
 __all__ = [
     "CREDIT_KINDS",

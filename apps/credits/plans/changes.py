@@ -94,17 +94,14 @@ def prorated_credits(account: Account, plan: Plan, today: date) -> int:
 
 
 def preview_plan_changes(*, workspace_id: str, now: datetime) -> list[tuple[Plan, str]]:
-    """Describe what `change_plan` to each available plan would do now; "" for nothing.
-
-    Renews the account first and rolls that back, so nothing changes.
-    """
+    """Describe what `change_plan` to each available plan would do now; "" for nothing."""
     with transaction.atomic():
         renew_account(workspace_id=workspace_id, now=now)
         account = lock_account(workspace_id=workspace_id)
         changes = [
             (plan, _describe_change(account, plan, utc_date(now))) for plan in available_plans()
         ]
-        transaction.set_rollback(True)
+        transaction.set_rollback(True)  # of the renewal
     return changes
 
 

@@ -4,9 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 
 from apps.accounts.models import User
@@ -67,18 +66,16 @@ class LanguageModelAdmin(StaffAdmin):
 
     @detail_action(description="Test this model", permission="test", icon="play_arrow")
     def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        model = self.get_object(request, object_id)
-        if model is None:
-            raise Http404
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Test {model.name}",
-            "opts": self.opts,
-            "question": QUESTION,
-            # A test costs money, so following a link must not run it.
-            "result": run_model_test(model) if request.method == "POST" else None,
-        }
-        return TemplateResponse(request, "admin/chatbots/test_model.html", context)
+        model = self.get_object_or_404(request, object_id)
+        # A test costs money, so following a link must not run it.
+        result = run_model_test(model) if request.method == "POST" else None
+        return self.render_page(
+            request,
+            "chatbots/test_model",
+            f"Test {model.name}",
+            question=QUESTION,
+            result=result,
+        )
 
     @admin.display(description="Price history")
     def price_history(self, model: LanguageModel) -> str:

@@ -35,7 +35,7 @@ def list_chatbots(
     """The workspace's chatbots, newest first."""
     chatbots = queries.chatbots_for(get_caller(request).workspace_id)
     page = paginate_newest_first(chatbots, cursor=cursor, limit=limit)
-    rows = [ChatbotSchema.from_chatbot(chatbot) for chatbot in page.rows]
+    rows = [ChatbotSchema.from_row(chatbot) for chatbot in page.rows]
     return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
 
 
@@ -46,13 +46,13 @@ def create_chatbot(
     """Create a chatbot at version 1."""
     chatbot = Chatbot(workspace_id=get_caller(request).workspace_id, **body.model_dump())
     services.save_new_chatbot(chatbot=chatbot, actor=caller_actor(request))
-    return Status(201, SuccessSchema(data=ChatbotSchema.from_chatbot(chatbot)))
+    return Status(201, SuccessSchema(data=ChatbotSchema.from_row(chatbot)))
 
 
 @router.get("/chatbots/{chatbot_id}", auth=READ, response=SuccessSchema[ChatbotSchema])
 def get_chatbot(request: HttpRequest, chatbot_id: str) -> SuccessSchema[ChatbotSchema]:
     """One chatbot, active or not."""
-    return SuccessSchema(data=ChatbotSchema.from_chatbot(_chatbot(request, chatbot_id)))
+    return SuccessSchema(data=ChatbotSchema.from_row(_chatbot(request, chatbot_id)))
 
 
 @router.patch("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[ChatbotSchema])
@@ -65,7 +65,7 @@ def update_chatbot(
         actor=caller_actor(request),
         changes=body.model_dump(exclude_unset=True),
     )
-    return SuccessSchema(data=ChatbotSchema.from_chatbot(chatbot))
+    return SuccessSchema(data=ChatbotSchema.from_row(chatbot))
 
 
 @router.delete("/chatbots/{chatbot_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
@@ -115,7 +115,7 @@ def restore_chatbot_version(
     restored = services.restore_version(
         chatbot=chatbot, version=version, actor=caller_actor(request)
     )
-    return SuccessSchema(data=ChatbotSchema.from_chatbot(restored))
+    return SuccessSchema(data=ChatbotSchema.from_row(restored))
 
 
 @catalogue.get("/language-models", auth=READ, response=SuccessSchema[LanguageModelListSchema])

@@ -10,6 +10,7 @@ from apps.chatbots.errors import (
     LanguageModelNotFound,
 )
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.types import ProviderKind
 
 
@@ -18,14 +19,8 @@ def get_active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
 
     Runs the same single query whether the chatbot is absent, inactive or another workspace's.
     """
-    chatbot = (
-        Chatbot.objects.select_related("language_model")
-        .filter(workspace_id=workspace_id, id=chatbot_id, is_active=True)
-        .first()
-    )
-    if chatbot is None:
-        raise ChatbotNotFound
-    return chatbot
+    chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=chatbot_id, is_active=True)
+    return first_or_raise(chatbots.select_related("language_model"), ChatbotNotFound)
 
 
 def chatbots_for(workspace_id: str) -> QuerySet[Chatbot]:
@@ -36,10 +31,7 @@ def chatbots_for(workspace_id: str) -> QuerySet[Chatbot]:
 
 def get_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
     """Return the workspace's chatbot, active or not. Raises ChatbotNotFound."""
-    chatbot = chatbots_for(workspace_id).filter(id=chatbot_id).first()
-    if chatbot is None:
-        raise ChatbotNotFound
-    return chatbot
+    return first_or_raise(chatbots_for(workspace_id).filter(id=chatbot_id), ChatbotNotFound)
 
 
 def versions_for(chatbot: Chatbot) -> QuerySet[ChatbotVersion]:
@@ -50,10 +42,7 @@ def versions_for(chatbot: Chatbot) -> QuerySet[ChatbotVersion]:
 
 def get_version(chatbot: Chatbot, version_id: str) -> ChatbotVersion:
     """Return the chatbot's version with this id. Raises ChatbotVersionNotFound."""
-    version = versions_for(chatbot).filter(id=version_id).first()
-    if version is None:
-        raise ChatbotVersionNotFound
-    return version
+    return first_or_raise(versions_for(chatbot).filter(id=version_id), ChatbotVersionNotFound)
 
 
 def active_language_models() -> QuerySet[LanguageModel]:
@@ -63,10 +52,8 @@ def active_language_models() -> QuerySet[LanguageModel]:
 
 def get_language_model(language_model_id: str) -> LanguageModel:
     """Return the active language model with this id. Raises LanguageModelNotFound."""
-    model = active_language_models().filter(id=language_model_id).first()
-    if model is None:
-        raise LanguageModelNotFound
-    return model
+    models = active_language_models().filter(id=language_model_id)
+    return first_or_raise(models, LanguageModelNotFound)
 
 
 def active_chatbots_for(workspace_id: str) -> list[Chatbot]:

@@ -1,7 +1,7 @@
 """Request and response schemas of chatbots, their versions and language models."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -16,11 +16,9 @@ from apps.api_kit.schemas import (
 from apps.chatbots.models import (
     DEFAULT_PROMPT,
     MAX_PROMPT_LENGTH,
-    Chatbot,
     ChatbotVersion,
     LanguageModel,
 )
-from apps.chatbots.services import VERSIONED_FIELDS
 from apps.core.text import single_line
 
 Name = Annotated[str, AfterValidator(single_line(120)), single_line_field(120)]
@@ -96,15 +94,6 @@ class ChatbotSchema(ChatbotSettingsSchema):
     version: int
     created_at: datetime
 
-    @classmethod
-    def from_chatbot(cls, chatbot: Chatbot) -> Self:
-        return cls(
-            id=chatbot.id,
-            version=chatbot.version,
-            created_at=chatbot.created_at,
-            **{name: getattr(chatbot, name) for name in VERSIONED_FIELDS},
-        )
-
 
 class ChatbotListSchema(ResponseSchema):
     chatbots: list[ChatbotSchema]
@@ -130,13 +119,12 @@ class ChatbotVersionSchema(ResponseSchema):
 
     @classmethod
     def from_version(cls, version: ChatbotVersion) -> Self:
-        return cls(
-            id=version.id,
-            number=version.number,
-            changed=[_api_name(name) for name in version.changed],
+        fields = ChatbotSettingsSchema.model_fields
+        return cls.from_row(
+            version,
+            changed=[fields[name].alias or name for name in version.changed],
             changed_by=VersionAuthorSchema(kind=version.actor_kind, label=version.actor_label),  # type: ignore[arg-type]
-            settings=_settings_schema(version.snapshot),
-            created_at=version.created_at,
+            settings=ChatbotSettingsSchema(**{name: version.snapshot[name] for name in fields}),
         )
 
 
@@ -166,12 +154,8 @@ class LanguageModelSchema(ResponseSchema):
     @classmethod
     def from_language_model(cls, model: LanguageModel) -> Self:
         price = model.price
-        return cls(
-            id=model.id,
-            name=model.name,
-            description=model.description,
-            context_tokens=model.context_tokens,
-            supports_streaming=model.supports_streaming,
+        return cls.from_row(
+            model,
             price=PriceSchema(
                 per_reply=price.per_reply,
                 per_thousand_input_tokens=price.per_1k_input,
@@ -183,11 +167,3 @@ class LanguageModelSchema(ResponseSchema):
 class LanguageModelListSchema(ResponseSchema):
     language_models: list[LanguageModelSchema]
     next_cursor: str | None
-
-
-def _api_name(name: str) -> str:
-    return ChatbotSettingsSchema.model_fields[name].alias or name
-
-
-def _settings_schema(snapshot: dict[str, Any]) -> ChatbotSettingsSchema:
-    return ChatbotSettingsSchema(**{name: snapshot[name] for name in VERSIONED_FIELDS})

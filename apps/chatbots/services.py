@@ -11,6 +11,7 @@ from apps.audit.services import SYSTEM, Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.queries import active_language_models, chatbots_for
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.catalogue import resolve_model
 from apps.workspaces.models import Workspace
 
@@ -89,10 +90,7 @@ def save_new_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
 
 @transaction.atomic
 def bulk_create_chatbots(*, chatbots: Sequence[Chatbot]) -> list[Chatbot]:
-    """Save many new chatbots at version 1, for demos and benchmarks.
-
-    Skips model validation and the audit log.
-    """
+    """Save many new chatbots at version 1, for demos and benchmarks: unvalidated, unaudited."""
     created = Chatbot.objects.bulk_create(chatbots, batch_size=1000)
     ChatbotVersion.objects.bulk_create(
         [_build_version(chatbot, SYSTEM, changed=()) for chatbot in created], batch_size=1000
@@ -141,10 +139,7 @@ def duplicate_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
 
 
 def restore_version(*, chatbot: Chatbot, version: ChatbotVersion, actor: Actor) -> Chatbot:
-    """Restore the settings of an earlier version, which creates a new version.
-
-    Raises as `update_chatbot`; the language model of that version may no longer be active.
-    """
+    """Restore the settings of an earlier version as a new one. Raises as `update_chatbot`."""
     snapshot = version.snapshot
     settings = {name: snapshot[name] for name in VERSIONED_FIELDS if name in snapshot}
     return update_chatbot(chatbot=chatbot, actor=actor, changes=settings)
@@ -167,16 +162,12 @@ def delete_chatbot(*, chatbot: Chatbot, actor: Actor) -> None:
 def _lock_chatbot(chatbot: Chatbot) -> Chatbot:
     """Return the chatbot's current row, locked against changes but not against new turns."""
     chatbots = chatbots_for(chatbot.workspace_id).filter(id=chatbot.id)
-    locked = chatbots.select_for_update(no_key=True).first()
-    if locked is None:
-        raise ChatbotNotFound
-    return locked
+    return first_or_raise(chatbots.select_for_update(no_key=True), ChatbotNotFound)
 
 
 def _validate_language_model(chatbot: Chatbot) -> None:
     if not active_language_models().filter(id=chatbot.language_model_id).exists():
-        sentence = "There is no such language model to choose."
-        raise ValidationError({"language_model_id": [sentence]})
+        raise ValidationError({"language_model_id": ["There is no such language model to choose."]})
 
 
 def _save_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> None:

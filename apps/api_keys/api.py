@@ -36,7 +36,7 @@ def list_api_keys(
     page = paginate_newest_first(
         queries.api_keys_for(get_caller(request).workspace_id), cursor=cursor, limit=limit
     )
-    rows = [ApiKeySchema.from_api_key(key) for key in page.rows]
+    rows = [ApiKeySchema.from_row(key) for key in page.rows]
     return SuccessSchema(data=ApiKeyListSchema(api_keys=rows, next_cursor=page.next_cursor))
 
 
@@ -52,13 +52,13 @@ def create_api_key(
         actor=caller_actor(request),
         **body.model_dump(),
     )
-    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_api_key(key, secret=secret)))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_row(key, secret=secret)))
 
 
 @router.get("/api-keys/{api_key_id}", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
 def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
     """One API key, without its secret."""
-    return SuccessSchema(data=ApiKeySchema.from_api_key(_get_key(request, api_key_id)))
+    return SuccessSchema(data=ApiKeySchema.from_row(_get_key(request, api_key_id)))
 
 
 @router.post(
@@ -75,14 +75,14 @@ def rotate_api_key(
     get_caller(request).require_all(key.scopes)
     grace = timedelta(seconds=body.grace_seconds)
     new, secret = services.rotate_key(key=key, grace=grace, actor=caller_actor(request))
-    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_api_key(new, secret=secret)))
+    return Status(201, SuccessSchema(data=ApiKeyWithSecretSchema.from_row(new, secret=secret)))
 
 
 @router.post("/api-keys/{api_key_id}/revoke", auth=MANAGE, response=SuccessSchema[ApiKeySchema])
 def revoke_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySchema]:
     """Revoke a key immediately, including the caller's own. Revoking it again changes nothing."""
     key = services.revoke_key(key=_get_key(request, api_key_id), actor=caller_actor(request))
-    return SuccessSchema(data=ApiKeySchema.from_api_key(key))
+    return SuccessSchema(data=ApiKeySchema.from_row(key))
 
 
 def _get_key(request: HttpRequest, api_key_id: str) -> ApiKey:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader
 from apps.api_keys.models import ApiKey
 from apps.api_kit.callers import Caller
+from apps.infrastructure.postgres.rows import first_or_raise
 
 
 def hash_secret(secret: str) -> str:
@@ -32,12 +33,12 @@ def authenticate_key(secret: str) -> Caller:
     A malformed, unknown, revoked or expired key costs the same single lookup by digest, so that
     response times reveal nothing.
     """
-    return _caller(ApiKey.objects.filter(digest=hash_secret(secret)).first())
+    return _caller(ApiKey.objects.filter(digest=hash_secret(secret)))
 
 
 def caller_for_key(api_key_id: str) -> Caller:
     """The current caller of a key that was verified before. Raises InvalidApiKey."""
-    return _caller(ApiKey.objects.filter(id=api_key_id).first())
+    return _caller(ApiKey.objects.filter(id=api_key_id))
 
 
 def api_keys_for(workspace_id: str) -> QuerySet[ApiKey]:
@@ -48,10 +49,7 @@ def api_keys_for(workspace_id: str) -> QuerySet[ApiKey]:
 
 def get_api_key(workspace_id: str, api_key_id: str) -> ApiKey:
     """A key of the workspace, in any state. Raises ApiKeyNotFound."""
-    key = api_keys_for(workspace_id).filter(id=api_key_id).first()
-    if key is None:
-        raise ApiKeyNotFound
-    return key
+    return first_or_raise(api_keys_for(workspace_id).filter(id=api_key_id), ApiKeyNotFound)
 
 
 def find_inactive_keys(api_key_ids: Collection[str]) -> set[str]:
@@ -62,9 +60,8 @@ def find_inactive_keys(api_key_ids: Collection[str]) -> set[str]:
     return set(api_key_ids) - set(live.values_list("id", flat=True))
 
 
-def _caller(key: ApiKey | None) -> Caller:
-    if key is None:
-        raise InvalidApiKey
+def _caller(keys: QuerySet[ApiKey]) -> Caller:
+    key = first_or_raise(keys, InvalidApiKey)
     if not key.is_live(timezone.now()):
         ended = InvalidApiKey()
         ended.caller = (key.workspace_id, key.id)

@@ -1,11 +1,11 @@
 """Request and response schemas of API keys."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, MAX_REQUESTS_PER_HOUR, ApiKey
+from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, MAX_REQUESTS_PER_HOUR
 from apps.api_kit.schemas import (
     ACCEPT_WHOLE_FLOAT,
     RequestSchema,
@@ -52,21 +52,6 @@ class ApiKeySchema(ResponseSchema):
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
-
-    @classmethod
-    def from_api_key(cls, key: ApiKey, **more: str) -> Self:
-        return cls(
-            id=key.id,
-            name=key.name,
-            shown=key.shown,
-            scopes=key.scopes,  # type: ignore[arg-type]
-            rate_limit_per_hour=key.rate_limit_per_hour,
-            expires_at=key.expires_at,
-            revoked_at=key.revoked_at,
-            last_used_at=key.last_used_at,
-            created_at=key.created_at,
-            **more,
-        )
 
 
 class ApiKeyWithSecretSchema(ApiKeySchema):

@@ -15,7 +15,6 @@ import hashlib
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -54,14 +53,6 @@ _CLAIM = claim_statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
-    """The body and the headers of one attempt."""
-
-    body: bytes
-    headers: dict[str, str]
-
-
 def deliver_due(*, seconds: float, resolve: Resolver = resolve_host) -> int:
     """Send due deliveries one by one until none is due or the time is up. Returns how many."""
     deadline = time.monotonic() + seconds
@@ -86,17 +77,15 @@ def _claim() -> Delivery | None:
     return Delivery.objects.select_related("event", "endpoint").filter(id=delivery_id).first()
 
 
-def _build_request(delivery: Delivery) -> SignedRequest:
+def _request_headers(delivery: Delivery, body: bytes) -> dict[str, str]:
     """Raises SecretNotDecryptable."""
-    body = build_body(delivery.event)
     signature = signature_headers(
         secrets=_active_secrets(delivery.endpoint),
         event_id=delivery.event_id,
         timestamp=int(time.time()),
         body=body,
     )
-    headers = {"Content-Type": "application/json", "User-Agent": "Parley-Webhooks/1", **signature}
-    return SignedRequest(body, headers)
+    return {"Content-Type": "application/json", "User-Agent": "Parley-Webhooks/1", **signature}
 
 
 def _active_secrets(endpoint: Endpoint) -> Sequence[str]:
@@ -113,15 +102,13 @@ def _send(delivery: Delivery, resolve: Resolver) -> None:
     result: dict[str, Any] = {"response_status": None, "response_body": "", "error": ""}
     response: HttpResponse | None = None
     try:
-        request = _build_request(delivery)
-        result |= {
-            "request_headers": request.headers,
-            "body_digest": hashlib.sha256(request.body).hexdigest(),
-        }
+        body = build_body(delivery.event)
+        headers = _request_headers(delivery, body)
+        result |= {"request_headers": headers, "body_digest": hashlib.sha256(body).hexdigest()}
         response = safe_http.post(
             delivery.endpoint.url,
-            body=request.body,
-            headers=request.headers,
+            body=body,
+            headers=headers,
             seconds=settings.WEBHOOK_TIMEOUT_SECONDS,
             allow_private=settings.WEBHOOK_ALLOW_PRIVATE,
             resolve=resolve,
@@ -145,15 +132,16 @@ def _record_attempt(
     status = response.status if response else 0
     endpoint = Endpoint.objects.filter(workspace_id=delivery.workspace_id, id=delivery.endpoint_id)
     if 200 <= status < 300:
-        if _finish(delivery, result, DeliveryStatus.DELIVERED):
+        result |= {"status": DeliveryStatus.DELIVERED, "next_attempt_at": None}
+        if _update_if_current(delivery, result):
             endpoint.filter(failing_since__isnull=False).update(failing_since=None)
         return
     wait = None if status == 410 else _seconds_until_retry(delivery.attempts, response)
     if wait is None:
-        is_current = _finish(delivery, result, DeliveryStatus.FAILED)
+        result |= {"status": DeliveryStatus.FAILED, "next_attempt_at": None}
     else:
-        is_current = _schedule_retry(delivery, result, wait)
-    if not is_current:
+        result["next_attempt_at"] = Now() + timedelta(seconds=wait)
+    if not _update_if_current(delivery, result):
         return
     log.info(
         "webhook_attempt_failed", delivery_id=delivery.id, status=status, error=result["error"]
@@ -175,15 +163,6 @@ def _seconds_until_retry(attempts: int, response: HttpResponse | None) -> float 
     retry_after = (response.retry_after or 0) if response else 0
     wait = max(waits[attempts - 1], min(retry_after, _MAX_WAIT_SECONDS))
     return float(wait) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-
-
-def _finish(delivery: Delivery, result: dict[str, Any], status: DeliveryStatus) -> bool:
-    return _update_if_current(delivery, result | {"status": status, "next_attempt_at": None})
-
-
-def _schedule_retry(delivery: Delivery, result: dict[str, Any], wait: float) -> bool:
-    next_attempt_at = Now() + timedelta(seconds=wait)
-    return _update_if_current(delivery, result | {"next_attempt_at": next_attempt_at})
 
 
 def _update_if_current(delivery: Delivery, fields: dict[str, Any]) -> bool:

@@ -25,10 +25,7 @@ DELETE FROM webhooks_event WHERE id IN (
 
 
 def prune() -> int:
-    """Delete deliveries older than WEBHOOK_KEPT_DAYS, then events without one.
-
-    Returns the number of deleted rows.
-    """
+    """Delete deliveries older than WEBHOOK_KEPT_DAYS, then events without one; return how many."""
     values = {"days": settings.WEBHOOK_KEPT_DAYS, "limit": _BATCH_SIZE}
     total = 0
     for statement in _STATEMENTS:

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from apps.core.ids import is_id
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from apps.webhooks.models import Delivery, Endpoint
 
@@ -14,12 +15,9 @@ def endpoints_for(workspace_id: str) -> QuerySet[Endpoint]:
 
 def get_endpoint(workspace_id: str, endpoint_id: str) -> Endpoint:
     """An endpoint of the workspace. Raises EndpointNotFound."""
-    endpoint = (
-        endpoints_for(workspace_id).filter(id=endpoint_id).first() if is_id(endpoint_id) else None
-    )
-    if endpoint is None:
+    if not is_id(endpoint_id):
         raise EndpointNotFound
-    return endpoint
+    return first_or_raise(endpoints_for(workspace_id).filter(id=endpoint_id), EndpointNotFound)
 
 
 def deliveries_for(endpoint: Endpoint) -> QuerySet[Delivery]:
@@ -31,8 +29,7 @@ def deliveries_for(endpoint: Endpoint) -> QuerySet[Delivery]:
 
 def get_delivery(workspace_id: str, delivery_id: str) -> Delivery:
     """A delivery of the workspace, with its event and endpoint. Raises DeliveryNotFound."""
-    found = Delivery.objects.filter(workspace_id=workspace_id).select_related("event", "endpoint")
-    delivery = found.filter(id=delivery_id).first() if is_id(delivery_id) else None
-    if delivery is None:
+    if not is_id(delivery_id):
         raise DeliveryNotFound
-    return delivery
+    deliveries = Delivery.objects.filter(workspace_id=workspace_id, id=delivery_id)
+    return first_or_raise(deliveries.select_related("event", "endpoint"), DeliveryNotFound)

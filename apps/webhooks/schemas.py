@@ -55,19 +55,10 @@ class EndpointSchema(ResponseSchema):
 
     @classmethod
     def from_endpoint(cls, endpoint: Endpoint, **more: str) -> Self:
-        return cls(
-            id=endpoint.id,
-            url=endpoint.url,
-            description=endpoint.description,
-            event_types=endpoint.event_types,
+        return cls.from_row(
+            endpoint,
             enabled=endpoint.is_enabled,
-            disabled_at=endpoint.disabled_at,
-            disabled_reason=DisabledReason(endpoint.disabled_reason)
-            if endpoint.disabled_reason
-            else None,
-            failing_since=endpoint.failing_since,
-            previous_secret_expires_at=endpoint.previous_secret_expires_at,
-            created_at=endpoint.created_at,
+            disabled_reason=endpoint.disabled_reason or None,
             **more,
         )
 
@@ -98,8 +89,10 @@ class DeliverySchema(ResponseSchema):
     created_at: datetime
 
     @classmethod
-    def of(cls, delivery: Delivery) -> Self:
-        return cls(**_fields(delivery))
+    def of(cls, delivery: Delivery, **more: Any) -> Self:
+        return cls.from_row(
+            delivery, event_type=delivery.event.type, error=delivery.error or None, **more
+        )
 
 
 class DeliveryListSchema(ResponseSchema):
@@ -126,7 +119,7 @@ class DeliveryDetailSchema(DeliverySchema):
     response: ReceivedResponseSchema | None
 
     @classmethod
-    def of(cls, delivery: Delivery) -> Self:
+    def of(cls, delivery: Delivery, **more: Any) -> Self:
         response = None
         if delivery.response_status is not None:
             response = ReceivedResponseSchema(
@@ -134,21 +127,4 @@ class DeliveryDetailSchema(DeliverySchema):
             )
         body = build_body(delivery.event).decode()
         request = SentRequestSchema(headers=delivery.request_headers, body=body)
-        return cls(**_fields(delivery), request=request, response=response)
-
-
-def _fields(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "endpoint_id": delivery.endpoint_id,
-        "event_id": delivery.event_id,
-        "event_type": delivery.event.type,
-        "status": delivery.status,
-        "attempts": delivery.attempts,
-        "next_attempt_at": delivery.next_attempt_at,
-        "last_attempt_at": delivery.last_attempt_at,
-        "duration_ms": delivery.duration_ms,
-        "response_status": delivery.response_status,
-        "error": delivery.error or None,
-        "created_at": delivery.created_at,
-    }
+        return super().of(delivery, request=request, response=response, **more)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.audit.services import SYSTEM, Actor, record_change
 from apps.core.errors import ValidationFailed
 from apps.infrastructure.http.url_validation import UrlNotAllowed, parse_target
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
 from apps.webhooks.models import (
     SUBSCRIBABLE_EVENT_TYPES,
@@ -103,16 +104,13 @@ def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChange
 
 @transaction.atomic
 def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor = SYSTEM) -> bool:
-    """Disable an endpoint; its deliveries stay pending. Returns whether it was enabled.
-
-    The owners are emailed unless they did it themselves.
-    """
+    """Disable an endpoint; its deliveries stay pending. Returns whether it was enabled."""
     enabled = _row(endpoint).filter(disabled_at=None)
     if not enabled.update(disabled_at=Now(), disabled_reason=reason, owners_told_at=None):
         return False
     _pending_deliveries(endpoint).update(next_attempt_at=None)
     record_change(endpoint, actor=actor, action="webhook_endpoint.disabled", reason=reason.value)
-    if reason != DisabledReason.OWNER:
+    if reason != DisabledReason.OWNER:  # the owners know
         transaction.on_commit(enqueue_owner_emails)
     return True
 
@@ -133,10 +131,7 @@ def _pending_deliveries(endpoint: Endpoint) -> QuerySet[Delivery]:
 
 @transaction.atomic
 def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
-    """Delete an endpoint with its deliveries, including those being written concurrently.
-
-    Raises EndpointNotFound if it was deleted meanwhile.
-    """
+    """Delete an endpoint and its deliveries, even those being written. Raises EndpointNotFound."""
     lock_endpoint(endpoint, for_delete=True)
     record_change(endpoint, actor=actor, action="webhook_endpoint.deleted")
     endpoint.delete()
@@ -144,10 +139,7 @@ def delete_endpoint(*, endpoint: Endpoint, actor: Actor) -> None:
 
 @transaction.atomic
 def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
-    """Create a new secret, which is not shown again. The old one still signs for a day.
-
-    A second rotation within that day ends the oldest secret.
-    """
+    """Create a new secret, shown once. The old one still signs for a day or until the next."""
     locked = lock_endpoint(endpoint)
     secret = new_secret()
     locked.sealed_previous_secret = locked.sealed_secret
@@ -165,10 +157,7 @@ def lock_endpoint(endpoint: Endpoint, *, for_delete: bool = False) -> Endpoint:
 
     Events can still be written for it unless `for_delete`.
     """
-    locked: Endpoint | None = _row(endpoint).select_for_update(no_key=not for_delete).first()
-    if locked is None:
-        raise EndpointNotFound
-    return locked
+    return first_or_raise(_row(endpoint).select_for_update(no_key=not for_delete), EndpointNotFound)
 
 
 def _row(endpoint: Endpoint) -> QuerySet[Endpoint]:

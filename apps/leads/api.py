@@ -11,12 +11,12 @@ from apps.api_kit.openapi import raises
 from apps.api_kit.schemas import DeletedSchema, SuccessSchema
 from apps.audit.services import caller_actor
 from apps.chatbots.errors import ChatbotNotFound
-from apps.leads import services
-from apps.leads.access import resolve_chatbot_id, resolve_lead
+from apps.chatbots.queries import chatbots_for
+from apps.core.ids import is_id
+from apps.leads import queries, services
 from apps.leads.errors import LeadEmailTaken
 from apps.leads.models import Lead
 from apps.leads.payloads import lead_payload
-from apps.leads.queries import LeadPage, lead_page, leads_for
 from apps.leads.schemas import (
     CreateLeadSchema,
     CreateLeadWithChatbotSchema,
@@ -43,7 +43,7 @@ def list_leads_of_chatbot(
     request: HttpRequest, chatbot_id: str, filters: Query[LeadFiltersSchema]
 ) -> JsonObject:
     """The chatbot's leads, newest first."""
-    chatbot_id = resolve_chatbot_id(get_caller(request).workspace_id, chatbot_id)
+    _require_chatbot(request, chatbot_id)
     return _list_leads(request, filters, chatbot_id)
 
 
@@ -117,26 +117,35 @@ def delete_lead(request: HttpRequest, lead_id: str) -> JsonObject:
     return _delete_lead(request, _lead(request, lead_id))
 
 
+def _require_chatbot(request: HttpRequest, chatbot_id: str) -> None:
+    """Raises ChatbotNotFound unless the workspace has the chatbot, active or not."""
+    chatbots = chatbots_for(get_caller(request).workspace_id)
+    if not is_id(chatbot_id) or not chatbots.filter(id=chatbot_id).exists():
+        raise ChatbotNotFound
+
+
 def _lead(request: HttpRequest, lead_id: str, chatbot_id: str | None = None) -> Lead:
-    return resolve_lead(get_caller(request).workspace_id, lead_id, chatbot_id=chatbot_id)
+    if chatbot_id is not None:
+        _require_chatbot(request, chatbot_id)
+    return queries.get_lead(get_caller(request).workspace_id, lead_id, chatbot_id=chatbot_id)
 
 
 def _list_leads(
     request: HttpRequest, filters: LeadFiltersSchema, chatbot_id: str | None
 ) -> JsonObject:
-    leads = leads_for(
+    leads = queries.leads_for(
         get_caller(request).workspace_id,
         chatbot_id=chatbot_id,
         status=filters.status,
         source=filters.source,
         search=filters.search,
     )
-    page = lead_page(leads, page=filters.page, limit=filters.limit)
+    page = queries.lead_page(leads, page=filters.page, limit=filters.limit)
     rows = [lead_payload(lead) for lead in page.leads]
     return {"success": True, "data": {"leads": rows, "pagination": _pagination(page)}}
 
 
-def _pagination(page: LeadPage) -> JsonObject:
+def _pagination(page: queries.LeadPage) -> JsonObject:
     return {
         "page": page.page,
         "limit": page.limit,
@@ -150,10 +159,10 @@ def _pagination(page: LeadPage) -> JsonObject:
 def _create_lead(
     request: HttpRequest, chatbot_id: str, body: CreateLeadSchema
 ) -> Status[JsonObject]:
-    workspace_id = get_caller(request).workspace_id
+    _require_chatbot(request, chatbot_id)
     lead, is_new = services.create_lead(
-        workspace_id=workspace_id,
-        chatbot_id=resolve_chatbot_id(workspace_id, chatbot_id),
+        workspace_id=get_caller(request).workspace_id,
+        chatbot_id=chatbot_id,
         fields=body.fields(),
         actor=caller_actor(request),
     )

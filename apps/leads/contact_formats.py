@@ -16,7 +16,10 @@ def normalize_email(text: str) -> str:
     try:
         email = validate_email(text.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise ValueError(f"This is not an email address: {_lowercase_first(str(error))}") from None
+        reason = str(error)
+        raise ValueError(
+            f"This is not an email address: {reason[:1].lower()}{reason[1:]}"
+        ) from None
     if len(email) > MAX_EMAIL_LENGTH:
         raise ValueError(f"An email address has at most {MAX_EMAIL_LENGTH} characters.")
     return email
@@ -40,7 +43,3 @@ def normalize_phone(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         raise ValueError("There is no such phone number in that country.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _lowercase_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -154,10 +154,7 @@ class CapturedField(models.Model):
 
 
 class Reading(models.Model):
-    """Marks a turn as scanned for contact details, so that a deleted lead is not created again.
-
-    Deleted once the turn is too old to be scanned.
-    """
+    """Marks a turn as scanned for contact details, so that a deleted lead is not created again."""
 
     turn = models.OneToOneField(
         Turn, on_delete=models.CASCADE, primary_key=True, related_name="+", db_constraint=False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from apps.core.ids import is_id
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.leads.errors import LeadNotFound
 from apps.leads.models import Lead
 
@@ -28,12 +29,10 @@ class LeadPage:
 
 def get_lead(workspace_id: str, lead_id: str, *, chatbot_id: str | None = None) -> Lead:
     """Return the workspace's lead, of this chatbot if given. Raises LeadNotFound."""
-    lead = None
-    if is_id(lead_id):
-        lead = leads_for(workspace_id, chatbot_id=chatbot_id).filter(id=lead_id).first()
-    if lead is None:
+    if not is_id(lead_id):
         raise LeadNotFound
-    return lead
+    leads = leads_for(workspace_id, chatbot_id=chatbot_id)
+    return first_or_raise(leads.filter(id=lead_id), LeadNotFound)
 
 
 def leads_for(
@@ -63,14 +62,12 @@ def leads_for(
 
 
 def lead_page(leads: QuerySet[Lead], *, page: int, limit: int) -> LeadPage:
-    """Return a page of leads, newest first. A page after the last one is empty.
-
-    The offset skips ids in an index; full rows are read for one page only.
-    """
+    """Return a page of leads, newest first. Pages after the last are empty."""
     total = leads.order_by().count()
     offset = (page - 1) * limit
     if offset >= total:
         return LeadPage([], page, limit, total)
+    # The offset skips ids in an index; full rows are read for one page only.
     ids = leads.order_by("-created_at", "-id").values("id")[offset : offset + limit]
     rows = Lead.objects.filter(id__in=ids).order_by("-created_at", "-id")
     return LeadPage(list(rows.prefetch_related("captured")), page, limit, total)

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from apps.audit.services import Actor, record_change
 from apps.core.errors import ValidationFailed
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.leads.errors import LeadEmailTaken, LeadNotFound
 from apps.leads.fields import LeadFields, merge_metadata
 from apps.leads.models import Lead
@@ -43,10 +44,7 @@ def create_lead(
 
 @transaction.atomic
 def update_lead(*, workspace_id: str, lead_id: str, fields: LeadFields, actor: Actor) -> Lead:
-    """Set the given fields. Emits nothing if no value changes.
-
-    Raises LeadNotFound or LeadEmailTaken.
-    """
+    """Set the given fields; emits nothing if none changes. Raises LeadNotFound, LeadEmailTaken."""
     lead = lock_lead(workspace_id, lead_id)
     changed = apply_changes(lead=lead, fields=fields)
     if changed:
@@ -66,10 +64,7 @@ def delete_lead(*, workspace_id: str, lead_id: str, actor: Actor) -> None:
 def lock_lead(workspace_id: str, lead_id: str) -> Lead:
     """Return the lead, locked until the transaction ends. Raises LeadNotFound."""
     leads = Lead.objects.select_for_update().filter(workspace_id=workspace_id, id=lead_id)
-    lead = leads.first()
-    if lead is None:
-        raise LeadNotFound
-    return lead
+    return first_or_raise(leads, LeadNotFound)
 
 
 def apply_changes(*, lead: Lead, fields: LeadFields) -> list[str]:
@@ -104,10 +99,7 @@ def emit_lead_event(*, lead: Lead, event: EventType) -> None:
 
 
 def to_columns(metadata: dict[str, Any], fields: LeadFields) -> dict[str, Any]:
-    """Convert fields to column values, merging them into the lead's current `metadata`.
-
-    Raises ValidationFailed if the merged metadata is too large.
-    """
+    """Convert fields to columns, with merged metadata. Raises ValidationFailed if too large."""
     columns: dict[str, Any] = dict(fields)
     if "phone" in columns:
         columns["phone"] = columns["phone"] or ""

@@ -38,16 +38,15 @@ def parse_lead_metadata(metadata: Mapping[str, Any] | None) -> LeadFields | None
     try:
         lead = LeadMetadata.model_validate(value)
     except ValidationError as error:
+        # An error of the whole object is reported under "body".
+        paths = {"body": "metadata.lead"}
         found = error_details(error.errors())
-        details = {_field_path(name): messages for name, messages in found.items()}
-        raise ValidationFailed(details) from None
+        raise ValidationFailed(
+            {paths.get(name, f"metadata.lead.{name}"): found[name] for name in found}
+        ) from None
     if lead.email is None and lead.phone is None:
         raise ValidationFailed({"metadata.lead": ["Give an email address or a phone number."]})
     return cast(LeadFields, lead.model_dump(exclude_none=True))
-
-
-def _field_path(name: str) -> str:
-    return "metadata.lead" if name == "body" else f"metadata.lead.{name}"
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from apps.accounts.models import User
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.workspaces.errors import InvitationNotFound
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
 from apps.workspaces.roles import ROLE_PERMISSIONS, Permission, is_allowed
@@ -80,10 +81,7 @@ def get_invitation_by_token(token: str) -> Invitation:
     invitations = Invitation.objects.filter(
         pk=parse_invitation_token(token), workspace__closed_at=None
     )
-    invitation = invitations.select_related("workspace", "invited_by").first()
-    if invitation is None:
-        raise InvitationNotFound
-    return invitation
+    return first_or_raise(invitations.select_related("workspace", "invited_by"), InvitationNotFound)
 
 
 def workspaces_to_close(now: datetime) -> QuerySet[Workspace]:
@@ -98,14 +96,16 @@ def workspaces_to_erase() -> QuerySet[Workspace]:
 
 def owners_for(workspace_id: str) -> QuerySet[User]:
     """Return the active users who own the workspace."""
-    return User.objects.filter(
-        is_active=True, memberships__workspace_id=workspace_id, memberships__role=Role.OWNER
-    ).order_by("email")
+    return _active_users(workspace_id, [Role.OWNER])
 
 
 def users_with_permission(workspace_id: str, permission: Permission) -> QuerySet[User]:
     """Return the active users whose role in the workspace has the permission."""
     roles = [role for role in ROLE_PERMISSIONS if is_allowed(role, permission)]
+    return _active_users(workspace_id, roles)
+
+
+def _active_users(workspace_id: str, roles: Collection[str]) -> QuerySet[User]:
     return User.objects.filter(
         is_active=True, memberships__workspace_id=workspace_id, memberships__role__in=roles
     ).order_by("email")

@@ -8,10 +8,7 @@ from apps.workspaces.models.workspaces import Workspace
 
 
 class Erasure(models.Model):
-    """A request to erase one end user's data, identified by `metadata.userId`.
-
-    Once the erasure is done, the user id is cleared and only the counts remain.
-    """
+    """A request to erase the data of one `metadata.userId`, which is cleared once that is done."""
 
     MAX_USER_ID_LENGTH = 255
 

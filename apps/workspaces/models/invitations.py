@@ -14,10 +14,7 @@ INVITABLE_ROLES = (Role.ADMIN, Role.MEMBER, Role.VIEWER)
 
 
 class Invitation(models.Model):
-    """An invitation of an email address: open until it is accepted, revoked or expired.
-
-    The link contains the signed id (`queries.invitation_token`), so no secret is stored.
-    """
+    """An invitation of an email address: open until it is accepted, revoked or expired."""
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")

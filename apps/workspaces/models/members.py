@@ -16,10 +16,7 @@ class Role(models.TextChoices):
 
 
 class Member(models.Model):
-    """A user's membership of a workspace.
-
-    A trigger keeps at least one owner in every workspace that is not closed.
-    """
+    """A user's membership of a workspace. A trigger keeps an owner in each until it is closed."""
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")

@@ -10,7 +10,6 @@ validate_slug = RegexValidator(
     "A slug has 1 to 48 lowercase letters, digits and inner hyphens.",
 )
 
-
 MAX_RETENTION_DAYS = 3650
 
 

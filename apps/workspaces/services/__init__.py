@@ -10,16 +10,8 @@ from apps.workspaces.services.deletion import (
     mark_erased,
     schedule_deletion,
 )
-from apps.workspaces.services.erasures import (
-    claim_erasure,
-    finish_erasure,
-    request_erasure,
-)
-from apps.workspaces.services.invitations import (
-    accept_invitation,
-    invite,
-    revoke_invitation,
-)
+from apps.workspaces.services.erasures import claim_erasure, finish_erasure, request_erasure
+from apps.workspaces.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.workspaces.services.members import (
     add_member,
     change_role,

@@ -23,10 +23,7 @@ SEND_NOTICES_TASK = "apps.workspaces.tasks.send_deletion_notices"
 
 @transaction.atomic
 def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) -> Workspace:
-    """Schedule the workspace's deletion in 7 days and email its owners. Raises NameMismatch.
-
-    Repeating the request does not move the date.
-    """
+    """Schedule the deletion in 7 days, once, and email the owners. Raises NameMismatch."""
     if typed_name.strip() != workspace.name:
         raise NameMismatch
     due = timezone.now() + NOTICE_PERIOD
@@ -52,17 +49,12 @@ def cancel_deletion(*, workspace: Workspace, actor: Actor) -> Workspace:
 
 @transaction.atomic
 def close_workspace(*, workspace_id: str, now: datetime) -> bool:
-    """Close a workspace whose deletion is due. Return False if it is not due or already closed.
-
-    Its name and slug are replaced, which frees the slug. Its members, invitations and erasures
-    are deleted.
-    """
+    """Close a workspace and free its slug. Return False if it is not due or already closed."""
     due = Workspace.objects.filter(pk=workspace_id, closed_at=None, deletion_due_at__lte=now)
     if not due.update(closed_at=now, name=CLOSED_NAME, slug=workspace_id):
         return False
-    Member.objects.filter(workspace_id=workspace_id).delete()
-    Invitation.objects.filter(workspace_id=workspace_id).delete()
-    Erasure.objects.filter(workspace_id=workspace_id).delete()
+    for model in (Member, Invitation, Erasure):
+        model._default_manager.filter(workspace_id=workspace_id).delete()
     record(
         workspace_id=workspace_id,
         actor=SYSTEM,

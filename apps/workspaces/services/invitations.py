@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.queries import has_verified_email
 from apps.audit.services import Actor, record_change
+from apps.infrastructure.postgres.rows import first_or_raise
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
@@ -70,7 +71,10 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     Raises a subclass of InvitationError: not found, revoked, used by another user, expired, or
     sent to an address that this user has not verified.
     """
-    invitation = _lock(parse_invitation_token(token))
+    unlocked = Invitation.objects.filter(
+        pk=parse_invitation_token(token), workspace__closed_at=None
+    ).select_related("workspace")
+    invitation = first_or_raise(unlocked.select_for_update(of=("self",)), InvitationNotFound)
     member = Member.objects.filter(workspace_id=invitation.workspace_id, user=user).first()
     if invitation.accepted_at is not None:
         if member is None or invitation.accepted_by_id != user.pk:
@@ -90,11 +94,3 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     return member or add_member(
         workspace=invitation.workspace, user=user, role=Role(invitation.role)
     )
-
-
-def _lock(invitation_id: str) -> Invitation:
-    invitations = Invitation.objects.select_for_update(of=("self",)).select_related("workspace")
-    invitation = invitations.filter(pk=invitation_id, workspace__closed_at=None).first()
-    if invitation is None:
-        raise InvitationNotFound
-    return invitation

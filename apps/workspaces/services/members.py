@@ -28,9 +28,7 @@ def change_role(
         return member
     if member.role == Role.OWNER:
         _require_another_owner(member)
-    before, member.role = member.role, role
-    member.save(update_fields=["role"])
-    record_change(member, actor=actor, action="member.role_changed", role=[before, str(role)])
+    _save_role(member, role, actor)
     return member
 
 
@@ -38,9 +36,7 @@ def change_role(
 def make_owner(*, member: Member, actor: Actor) -> None:
     """Make a member an owner, without a check: for staff, where no owner can be reached."""
     _lock(member.workspace, member)
-    before, member.role = member.role, Role.OWNER
-    member.save(update_fields=["role"])
-    record_change(member, actor=actor, action="member.role_changed", role=[before, str(Role.OWNER)])
+    _save_role(member, Role.OWNER, actor)
 
 
 @transaction.atomic
@@ -82,6 +78,12 @@ def _lock(workspace: Workspace, *members: Member) -> None:
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
     for member in members:
         member.refresh_from_db(from_queryset=Member.objects.filter(workspace=workspace))
+
+
+def _save_role(member: Member, role: Role, actor: Actor) -> None:
+    before, member.role = member.role, role
+    member.save(update_fields=["role"])
+    record_change(member, actor=actor, action="member.role_changed", role=[before, str(role)])
 
 
 def _require_owner(member: Member) -> None:

@@ -17,11 +17,7 @@ _SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Send email from a Celery task.
-
-    No page waits for the mail server, and the response time does not reveal whether an address
-    has an account.
-    """
+    """Send email from a Celery task: response times do not reveal who has an account."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         # Requests without a known address share one rate limit.

@@ -10,11 +10,7 @@ from django.core.management import call_command
     max_retries=6,
 )
 def send_email(to: str, subject: str, text: str, html: str) -> None:
-    """Send one authentication email.
-
-    The request has rendered it, because only the request can create its link. An email that is
-    lost with the queue can be requested again.
-    """
+    """Send an authentication email, rendered by its request, which alone can create the link."""
     send_mail(subject, text, None, [to], html_message=html)
 
 

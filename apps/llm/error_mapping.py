@@ -40,12 +40,9 @@ def error_from_status(
         return ProviderUnavailable(f"{answered}: its account has no credit left")
     if status in _BUSY_STATUSES:
         return ProviderUnavailable(detail, retryable=True, retry_after=retry_after)
-    is_transient = (
-        status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
-    )
-    return ProviderFailed(
-        detail, retryable=is_transient, retry_after=retry_after if is_transient else None
-    )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+        return ProviderFailed(detail, retryable=True, retry_after=retry_after)
+    return ProviderFailed(detail)
 
 
 def safe_error_code(code: object) -> str:

@@ -6,10 +6,7 @@ from apps.llm.errors import ProviderUnavailable
 
 
 def api_key_from_env(variable: str) -> str:
-    """Return the key in an environment variable, read at each call; "" if `variable` is "".
-
-    Raises: ProviderUnavailable when the variable is not set or empty.
-    """
+    """Return the variable's key, "" for no variable. Raises: ProviderUnavailable if it is empty."""
     if not variable:
         return ""
     key = os.environ.get(variable, "").strip()

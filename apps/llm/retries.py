@@ -24,10 +24,7 @@ logger = structlog.get_logger(__name__)
 async def with_retries(
     attempt: Callable[[], Awaitable[None]], *, has_started: Callable[[], bool], deadlines: Deadlines
 ) -> None:
-    """Run attempts until one succeeds, or fails after its first event.
-
-    Raises: ProviderError, the last one, when the attempts or the time are used up.
-    """
+    """Run attempts until one succeeds. Raises: ProviderError, the last attempt's."""
     for number in range(MAX_RETRIES + 1):
         try:
             await attempt()

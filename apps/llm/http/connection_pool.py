@@ -51,14 +51,11 @@ class HttpResponse:
         return self._connection.response.is_complete
 
     async def read(self) -> bytes:
-        """Return the next bytes of the body, as they came; b"" at its end. Raises OSError."""
+        """See `Connection.read`."""
         return await self._connection.read()
 
     async def stream_to(self, handler: BytesHandler) -> None:
-        """Pass the body to the handler as it comes, until its end or until the handler is done.
-
-        Raises OSError, or what the handler raises.
-        """
+        """See `Connection.stream_to`."""
         await self._connection.stream_to(handler)
 
     def close(self) -> None:

@@ -22,10 +22,7 @@ class SSEParser:
         self._skip_newline = False
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Return the data of each event that this piece completes.
-
-        Raises: EventTooLong.
-        """
+        """Return the data of each event that this piece completes. Raises: EventTooLong."""
         if self._skip_newline or b"\r" in piece:
             piece = self._normalise_newlines(piece)
         pending = self._pending
@@ -45,10 +42,7 @@ class SSEParser:
         return events
 
     def flush(self) -> list[bytes]:
-        """Return the event that the end of the stream completes.
-
-        For servers that leave out the last blank line.
-        """
+        """Return the last event of a server that leaves out the last blank line."""
         data = _data(bytes(self._pending))
         self._pending.clear()
         return [data] if data else []

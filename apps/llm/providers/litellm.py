@@ -145,15 +145,13 @@ def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
 def _map_error(
     request: ModelRequest, error: Exception, *, has_started: bool
 ) -> ProviderError | None:
-    """Map litellm's error; None for errors that are not litellm's.
-
-    `has_started`: a part of the answer came before it.
-    """
+    """Map litellm's error; None for errors that are not litellm's."""
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return None
     causes = list(_causes(error))
-    if any(isinstance(cause, OSError) or _name(cause) in _CONNECTION_ERRORS for cause in causes):
+    names = {type(cause).__name__ for cause in causes}
+    if names & _CONNECTION_ERRORS or any(isinstance(cause, OSError) for cause in causes):
         if has_started:
             return ProviderFailed(f"{request.model}: the answer broke off", retryable=True)
         return ProviderUnavailable(
@@ -161,7 +159,7 @@ def _map_error(
         )
     codes = (safe_error_code(getattr(cause, "code", None)) for cause in causes)
     code = next(filter(None, codes), None)
-    if _name(error) == "ContextWindowExceededError":
+    if type(error).__name__ == "ContextWindowExceededError":
         code = "context_length_exceeded"
     headers = getattr(error, "litellm_response_headers", None) or {}
     titled = {name.title(): value for name, value in headers.items()}
@@ -174,7 +172,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _name(error: BaseException) -> str:
-    return type(error).__name__

@@ -14,11 +14,7 @@ from typing import Any
 
 from apps.llm.error_mapping import error_from_status, parse_retry_after
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
-from apps.llm.http.connection_pool import (
-    HttpResponse,
-    close_idle_connections,
-    connection_pool,
-)
+from apps.llm.http.connection_pool import HttpResponse, close_idle_connections, connection_pool
 from apps.llm.http.request_encoding import InvalidUrl
 from apps.llm.provider_keys import api_key_from_env
 from apps.llm.providers.openai_response import (
@@ -47,27 +43,22 @@ _unsupported_fields: dict[tuple[str, str], frozenset[str]] = {}
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """POST to `{api_base}/chat/completions` and pass on the answer as it comes.
-
-    Raises: ProviderFailed, ProviderUnavailable.
-    """
+    """POST to `{api_base}/chat/completions`. Raises: ProviderFailed, ProviderUnavailable."""
     parser = CompletionParser(request, on_event)
     try:
         # Closing the response closes its connection, unless the answer was read to its end.
         with closing(await _send(request)) as response:
             await _read(request, response, parser)
-    except (InvalidUrl, ssl.SSLError) as error:
-        raise ProviderFailed(f"{request.model}: {_name(error)} at {request.api_base}") from None
-    except OSError as error:
+    except (InvalidUrl, OSError) as error:
         # The errors' own texts may quote headers, so only their names go on.
+        name = type(error).__name__
+        if isinstance(error, (InvalidUrl, ssl.SSLError)):
+            raise ProviderFailed(f"{request.model}: {name} at {request.api_base}") from None
         if parser.has_started:
-            raise ProviderFailed(
-                f"{request.model}: the answer broke off ({_name(error)})", retryable=True
-            ) from None
-        raise ProviderUnavailable(
-            f"{request.model}: no connection to {request.api_base} ({_name(error)})",
-            retryable=True,
-        ) from None
+            broke_off = f"{request.model}: the answer broke off ({name})"
+            raise ProviderFailed(broke_off, retryable=True) from None
+        no_connection = f"{request.model}: no connection to {request.api_base} ({name})"
+        raise ProviderUnavailable(no_connection, retryable=True) from None
 
 
 async def aclose() -> None:
@@ -179,7 +170,3 @@ async def _read_at_most(response: HttpResponse, max_bytes: int) -> bytes:
     while len(body) < max_bytes and (piece := await response.read()):
         body += piece
     return bytes(body[:max_bytes])
-
-
-def _name(error: BaseException) -> str:
-    return type(error).__name__

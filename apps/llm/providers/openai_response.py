@@ -134,10 +134,7 @@ def parse_error_code(body: bytes) -> str:
 
 
 def parse_error_object(body: bytes) -> dict[str, Any]:
-    """Return the `error` of an error body, or the whole body if the server does not wrap it.
-
-    {} when it is not JSON.
-    """
+    """Return the `error` of an error body, or the whole body without one; {} if it is not JSON."""
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -152,17 +149,13 @@ def _parse_chunk(request: ModelRequest, payload: bytes) -> dict[str, Any]:
     try:
         chunk = orjson.loads(payload)
     except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
-        chunk = _parse_leniently(payload)
+        try:
+            chunk = json.loads(payload.decode("utf-8", "replace"))
+        except ValueError:
+            chunk = None
     if not isinstance(chunk, dict):
         raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
     return chunk
-
-
-def _parse_leniently(payload: bytes) -> Any:
-    try:
-        return json.loads(payload.decode("utf-8", "replace"))
-    except ValueError:
-        return None
 
 
 def _chunk_events(request: ModelRequest, chunk: dict[str, Any], part: str) -> Iterator[ModelEvent]:

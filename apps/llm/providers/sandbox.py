@@ -1,6 +1,4 @@
-"""Scripted models that ship with the product, for integrators and tests.
-
-They produce every outcome without an account at a provider.
+"""Scripted models for integrators and tests: every outcome without an account at a provider.
 
 The text of `echo`, `slow`, `fail-midway` is `Echo: ` and the last user message without white space
 at its end. It comes word by word; each delta is a word with the white space before it (`Echo:`,
@@ -52,10 +50,7 @@ PACES = {
 
 
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """Produce the scripted answer, see the module's docstring.
-
-    Raises: ProviderFailed, ProviderUnavailable, as scripted.
-    """
+    """Produce the scripted answer. Raises: ProviderFailed, ProviderUnavailable, as scripted."""
     match request.model:
         case "sandbox/fail-before":
             raise ProviderFailed("sandbox/fail-before failed, as it always does")

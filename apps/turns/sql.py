@@ -82,11 +82,12 @@ WITH input AS MATERIALIZED (
             WHERE conversation.id = input.conversation_id), false) AS is_deleted
   FROM input JOIN account USING (workspace_id)
 ), affordable AS (
-  -- A turn that does not fit by itself takes no credits from the others.
+  -- A turn that does not fit by itself takes no credits from the others. A busy one may: the turn
+  -- that ran when this statement began may have been settled while it waited for the account. The
+  -- unique index of running turns decides.
   SELECT *, sum(credits_held) OVER (PARTITION BY workspace_id ORDER BY n) AS with_earlier
   FROM candidate
-  WHERE NOT is_busy AND NOT is_key_used AND NOT is_deleted
-    AND (credits_held <= free OR credits_held = 0)
+  WHERE NOT is_key_used AND NOT is_deleted AND (credits_held <= free OR credits_held = 0)
 ), opened_turns AS (
   INSERT INTO conversations_turn (
     id, workspace_id, chatbot_id, conversation_id, api_key_id, status, message_id, model_name,

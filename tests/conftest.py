@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.db import transaction
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
@@ -48,6 +49,17 @@ def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
     with django_db_blocker.unblock():
         yield
         close_thread_pool()
+
+
+@pytest.fixture(scope="module")
+def module_team(committed: None) -> Iterator[Team]:
+    """Alice, Bob and Charlie in a transaction that is rolled back after the module.
+
+    For rows that take long to create and that several tests read.
+    """
+    with transaction.atomic():
+        yield make_team()
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

@@ -65,15 +65,6 @@ def first_visit_bytes(client: Client, path: str) -> int | None:
     )
 
 
-def test_first_visit_of_every_page_is_small(team: Team) -> None:
-    alice, values = login(team.alice), url_arguments(team)
-    add_rows_to_every_list(team, values, ROWS)
-    sizes = {each.name: first_visit_bytes(alice, each.path) for each in page_urls(values)}
-    pages = {name: size for name, size in sizes.items() if size is not None}
-    assert {"overview", "playground", "conversations", "keys"} <= pages.keys()
-    assert {name: size for name, size in pages.items() if size >= MAX_BYTES} == {}
-
-
 LIST_PAGES = {
     *("chatbots", "versions", "conversations", "conversation", "exports", "leads", "requests"),
     *("webhooks", "webhook", "keys", "credits", "month", "members", "audit", "settings", "choose"),
@@ -102,14 +93,38 @@ def measure_costs(client: Client, paths: Mapping[str, str]) -> dict[str, PageCos
     return costs
 
 
-def test_query_counts_do_not_grow_with_rows(team: Team) -> None:
+@dataclass(frozen=True)
+class FullWorkspace:
+    """Alice's client, the URL arguments, and the costs with one row and with many in each list."""
+
+    client: Client
+    url_arguments: Mapping[str, str]
+    few: Mapping[str, PageCost]
+    many: Mapping[str, PageCost]
+
+
+@pytest.fixture(scope="module")
+def full(module_team: Team) -> FullWorkspace:
+    team = module_team
     values, alice = url_arguments(team), login(team.alice)
     found = [*page_urls(values), PageUrl("choose", "/workspaces?choose")]
     paths = {each.name: each.path for each in found if each.path.startswith(("/w/", "/workspaces"))}
     add_rows_to_every_list(team, values, 1)
     few = measure_costs(alice, paths)
     add_rows_to_every_list(team, values, ROWS - 1)
-    many = measure_costs(alice, paths)
+    return FullWorkspace(alice, values, few, measure_costs(alice, paths))
+
+
+def test_first_visit_of_every_page_is_small(full: FullWorkspace) -> None:
+    urls = page_urls(full.url_arguments)
+    sizes = {each.name: first_visit_bytes(full.client, each.path) for each in urls}
+    pages = {name: size for name, size in sizes.items() if size is not None}
+    assert {"overview", "playground", "conversations", "keys"} <= pages.keys()
+    assert {name: size for name, size in pages.items() if size >= MAX_BYTES} == {}
+
+
+def test_query_counts_do_not_grow_with_rows(full: FullWorkspace) -> None:
+    few, many = full.few, full.many
     growing = {
         name: (few[name].queries, many[name].queries)
         for name in few

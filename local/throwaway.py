@@ -17,14 +17,17 @@ from local.supervisor import Supervisor
 PREFIX = "parley-run-"
 HIDDEN_PREFIX = ".parley-run-"
 TEST_SETTINGS = "config.settings.test"
+PARALLEL_OPTIONS = ("-n", "4", "--dist", "worksteal")
+"""Many tests wait for other processes, so there are more workers than cores. Each worker gets
+neighbouring tests, so that most module fixtures are made once."""
 
 Environment = Mapping[str, str]
 
 
 def pytest_command(arguments: Sequence[str]) -> list[str]:
-    """Return the pytest command, with `-n 3` unless the arguments choose otherwise."""
+    """Return the pytest command, with PARALLEL_OPTIONS unless the arguments choose otherwise."""
     has_choice = any(a.startswith(("-n", "--numprocesses", "--dist", "--pdb")) for a in arguments)
-    return [sys.executable, "-m", "pytest", *([] if has_choice else ["-n", "3"]), *arguments]
+    return [sys.executable, "-m", "pytest", *([] if has_choice else PARALLEL_OPTIONS), *arguments]
 
 
 def run(

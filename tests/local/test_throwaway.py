@@ -92,8 +92,9 @@ def test_remove_leftovers_keeps_the_directory_of_a_running_run(workdir: Path) ->
     assert not directory.exists()
 
 
-def test_pytest_command_uses_three_processes_by_default() -> None:
-    assert throwaway.pytest_command(["-k", "chat"])[-4:] == ["-n", "3", "-k", "chat"]
+def test_pytest_command_runs_in_parallel_by_default() -> None:
+    command = throwaway.pytest_command(["-k", "chat"])
+    assert command[-6:] == ["-n", "4", "--dist", "worksteal", "-k", "chat"]
     assert throwaway.pytest_command(["-n0"])[-1:] == ["-n0"]
 
 

@@ -14,7 +14,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Message, Turn
 from tests.conftest import StartWeb
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot, make_language_model
-from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, parse_frames
+from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, make_caller, parse_frames
 
 Pair = tuple[WebProcess, WebProcess]
 
@@ -93,8 +93,9 @@ def test_last_event_id_overrides_the_after_parameter(web_pair: Pair, caller: Cal
     [("two", "", "after"), ("", "two", "Last-Event-ID"), ("2", "two", "Last-Event-ID")],
 )
 def test_invalid_event_number_is_rejected(
-    web_pair: Pair, caller: Caller, after: str, last_event_id: str, field: str
+    web_pair: Pair, live_team: Team, after: str, last_event_id: str, field: str
 ) -> None:
+    caller = make_caller(web_pair[0], live_team.workspace)
     turn_id = caller.post().json()["data"]["turnId"]
     response = httpx.get(
         f"{web_pair[1].url}/api/v1/chatbots/{chatbot_id(caller)}/turns/{turn_id}/stream",

@@ -1,6 +1,6 @@
 """Access to a workspace: from a request or a WebSocket's cookies to the member."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib import import_module
 from typing import cast
@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods
 
 from apps.accounts.models import User
 from apps.chatbots.models import Chatbot
@@ -27,16 +28,20 @@ from apps.workspaces.roles import Permission, is_allowed
 View = Callable[..., HttpResponseBase]
 
 
-def workspace_page(permission: Permission) -> Callable[[View], View]:
+def workspace_page(
+    permission: Permission, *, methods: Sequence[str] = ("GET", "HEAD")
+) -> Callable[[View], View]:
     """Make `view(request, member, …)` a page under `/w/{slug}/` for members with a permission.
 
     Anonymous visitors are redirected to log in. A user who is not a member gets 404, a member
-    whose role lacks the permission 403. A NotFound that the view raises becomes a 404 page, and a
-    malformed id in the URL is passed on as one that no row has. The layout reads
-    `request.member`.
+    whose role lacks the permission 403, another method 405. A NotFound that the view raises
+    becomes a 404 page, and a malformed id in the URL is passed on as one that no row has. The
+    layout reads `request.member`.
     """
 
     def decorate(view: View) -> View:
+        view = require_http_methods(methods)(view)
+
         @wraps(view)
         def page(request: HttpRequest, slug: str, **kwargs: str) -> HttpResponseBase:
             if not request.user.is_authenticated:
@@ -54,6 +59,11 @@ def workspace_page(permission: Permission) -> Callable[[View], View]:
         return page
 
     return decorate
+
+
+def workspace_action(permission: Permission) -> Callable[[View], View]:
+    """Make a view that only takes POST, in other respects like `workspace_page`."""
+    return workspace_page(permission, methods=("POST",))
 
 
 def get_member(user: User, **workspace: str) -> Member:

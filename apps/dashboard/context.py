@@ -88,16 +88,8 @@ class Layout:
                 yield {"title": title.format(name), "url": url, "kind": "Chatbot"}
 
     @cached_property
-    def _credits(self) -> Balance:
+    def credits(self) -> Balance:
         return balance_for(self._member.workspace_id)
-
-    @property
-    def balance(self) -> int:
-        return self._credits.balance
-
-    @property
-    def held(self) -> int:
-        return self._credits.held
 
     @cached_property
     def running_turns(self) -> int:
@@ -106,10 +98,6 @@ class Layout:
     @property
     def account_links(self) -> list[NavigationLink]:
         return [NavigationLink(title, reverse(name)) for title, name in ACCOUNT_LINKS]
-
-    @property
-    def new_workspace_url(self) -> str:
-        return reverse("new_workspace")
 
 
 def workspace_layout(request: HttpRequest) -> dict[str, Any]:

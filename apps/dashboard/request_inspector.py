@@ -81,29 +81,20 @@ def inspect_request(workspace_id: str, request_id: str) -> RequestReport | None:
 
 
 def _report_refused(workspace_id: str, refused: RefusedRequest) -> RequestReport:
-    key = _find_key(workspace_id, refused)
-    chatbot = _find_chatbot(workspace_id, refused)
+    key = ApiKey.objects.filter(workspace_id=workspace_id, id=refused.api_key_id).first()
+    chatbot = Chatbot.objects.filter(workspace_id=workspace_id, id=refused.chatbot_id).first()
     if refused.turn_id:
         turn = Turn.objects.filter(workspace_id=workspace_id, id=refused.turn_id).first()
+        outcome, tone, stages = "retry", "good", _retry_stages(key, chatbot, turn)
         summary = "Retry with the same idempotency key. The first response was returned."
-        return RequestReport(
-            *(refused.request_id, refused.refused_at, "retry", "good", summary),
-            list(_retry_stages(key, chatbot, turn)),
-            refused_request=refused,
-        )
+    else:
+        outcome, tone, stages = "refused", "bad", _refusal_stages(refused, key, chatbot)
+        summary = refused.error
     return RequestReport(
-        *(refused.request_id, refused.refused_at, "refused", "bad", refused.error),
-        list(_refusal_stages(refused, key, chatbot)),
+        *(refused.request_id, refused.refused_at, outcome, tone, summary),
+        list(stages),
         refused_request=refused,
     )
-
-
-def _find_key(workspace_id: str, refused: RefusedRequest) -> ApiKey | None:
-    return ApiKey.objects.filter(workspace_id=workspace_id, id=refused.api_key_id).first()
-
-
-def _find_chatbot(workspace_id: str, refused: RefusedRequest) -> Chatbot | None:
-    return Chatbot.objects.filter(workspace_id=workspace_id, id=refused.chatbot_id).first()
 
 
 def _turn_stages(turn: Turn) -> Iterator[StageResult]:
@@ -125,10 +116,10 @@ def _turn_stages(turn: Turn) -> Iterator[StageResult]:
 
 def _model_stage(turn: Turn) -> StageResult:
     facts = [turn.model_name]
-    if turn.first_token_at:
-        facts.append(f"first token {_ms(turn, turn.first_token_at)}")
-    if turn.settled_at:
-        facts.append(f"total {_ms(turn, turn.settled_at)}")
+    if turn.first_token_ms is not None:
+        facts.append(f"first token {turn.first_token_ms:,} ms")
+    if turn.total_ms is not None:
+        facts.append(f"total {turn.total_ms:,} ms")
     if turn.input_tokens is not None:
         facts.append(f"{turn.input_tokens:,} tokens in, {turn.output_tokens or 0:,} out")
     if turn.finish_reason:
@@ -143,8 +134,8 @@ def _model_stage(turn: Turn) -> StageResult:
 def _charge_stage(turn: Turn) -> StageResult:
     if turn.status == TurnStatus.RUNNING:
         return StageResult("Charge", "waiting", "Charged when the response ends.")
-    released = turn.credits_held - turn.credits_charged
-    text = f"{format_credits(turn.credits_charged)} charged, {released:,} released."
+    credits = format_credits(turn.credits_charged)
+    text = f"{credits} charged, {turn.credits_released:,} released."
     return StageResult("Charge", "passed", text, "credits")
 
 
@@ -190,7 +181,3 @@ def _refusal_stages(
 def _describe_limit(chatbot: Chatbot) -> str:
     requests, seconds = chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds
     return f"The limit is {requests:,} requests per {seconds:,} s."
-
-
-def _ms(turn: Turn, moment: datetime) -> str:
-    return f"{max(0, round((moment - turn.created_at).total_seconds() * 1000)):,} ms"

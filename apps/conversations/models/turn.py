@@ -1,5 +1,7 @@
 """Turns: one paid exchange, a user message in and an assistant message out."""
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -136,3 +138,19 @@ class Turn(models.Model):
     def price(self) -> Price:
         """The price agreed when the turn opened."""
         return Price(self.credits_per_reply, self.credits_per_1k_input, self.credits_per_1k_output)
+
+    @property
+    def credits_released(self) -> int:
+        """Credits that were held and not charged; 0 while the turn runs."""
+        return self.credits_held - self.credits_charged if self.settled_at else 0
+
+    @property
+    def first_token_ms(self) -> int | None:
+        return self._milliseconds_until(self.first_token_at)
+
+    @property
+    def total_ms(self) -> int | None:
+        return self._milliseconds_until(self.settled_at)
+
+    def _milliseconds_until(self, time: datetime | None) -> int | None:
+        return max(0, round((time - self.created_at).total_seconds() * 1000)) if time else None

@@ -54,7 +54,6 @@ def public(request: HttpRequest, page: str = FIRST_PAGE.slug) -> HttpResponse:
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def developers(request: HttpRequest, member: Member, page: str = FIRST_PAGE.slug) -> HttpResponse:
     """A docs page in the workspace. Examples use the chatbot `?chatbot=`."""
     workspace_slug = member.workspace.slug
@@ -135,7 +134,6 @@ def _render_parts(
 
 
 def _resolve_links(html: str, url_for: UrlFor) -> SafeString:
-    """Replace the links to docs pages by their URLs."""
     first, *rest = html.split(f'href="{LINK_PREFIX}')
     pieces = [first]
     for piece in rest:

@@ -2,6 +2,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from pydantic.alias_generators import to_snake
+
+from apps.core.errors import ValidationFailed
 
 
 class NormalizedCharField(forms.CharField):
@@ -17,3 +20,10 @@ class NormalizedCharField(forms.CharField):
             return self.normalize(text) if text else ""
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
+
+
+def add_api_errors(form: forms.Form, error: ValidationFailed) -> None:
+    """Show a service's errors for API fields at the form's fields, other errors above the form."""
+    for name, messages in error.details.items():
+        field = to_snake(name)
+        form.add_error(field if field in form.fields else None, list(messages))

@@ -41,5 +41,4 @@ class RotationForm(forms.Form):
     )
 
     def grace_period(self) -> timedelta:
-        """The chosen duration."""
         return timedelta(seconds=int(self.cleaned_data["grace"]))

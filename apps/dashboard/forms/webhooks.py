@@ -30,11 +30,6 @@ class EndpointForm(forms.Form):
         """The changes as `update_endpoint` takes them."""
         return EndpointChanges(**self.cleaned_data)
 
-    def add_field_errors(self, field: str, messages: list[str]) -> None:
-        """Show the service's errors for an API field at the form's field, or above the form."""
-        name = {"eventTypes": "event_types"}.get(field, field)
-        self.add_error(name if name in self.fields else None, messages)
-
 
 class DeliveryFilterForm(FilterForm):
     """The filter of an endpoint's deliveries."""

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import QuerySet
 
@@ -32,24 +31,6 @@ class Exchange:
         if self.user_message is None or self.user_message.metadata is None:
             return ""
         return json.dumps(self.user_message.metadata, ensure_ascii=False, indent=2)
-
-    @property
-    def released_credits(self) -> int:
-        """Credits that were held and not charged; 0 while the turn runs."""
-        return 0 if self.is_running else self.turn.credits_held - self.turn.credits_charged
-
-    @property
-    def first_token_ms(self) -> int | None:
-        return self._milliseconds(self.turn.first_token_at)
-
-    @property
-    def total_ms(self) -> int | None:
-        return self._milliseconds(self.turn.settled_at)
-
-    def _milliseconds(self, time: datetime | None) -> int | None:
-        if time is None:
-            return None
-        return max(0, round((time - self.turn.created_at).total_seconds() * 1000))
 
 
 def turns_for(conversation: Conversation) -> QuerySet[Turn]:

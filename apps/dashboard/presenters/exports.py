@@ -61,15 +61,11 @@ def describe_filters(filters: Mapping[str, Any], names: Mapping[str, str]) -> st
     if before := filters.get("before"):
         time = datetime.fromisoformat(before)
         is_midnight = (time.hour, time.minute, time.second, time.microsecond) == (0,) * 4
-        text = f"to {_format_day(time - _DAY)}" if is_midnight else f"before {_format_time(time)}"
-        parts.append(text)
+        exact = f"before {time.day} {time:%b %Y, %H:%M}"
+        parts.append(f"to {_format_day(time - _DAY)}" if is_midnight else exact)
     return ", ".join(parts)
 
 
 def _format_day(time: datetime) -> str:
     text = f"{time.day} {time:%b %Y}"
     return text if (time.hour, time.minute) == (0, 0) else f"{text}, {time:%H:%M}"
-
-
-def _format_time(time: datetime) -> str:
-    return f"{time.day} {time:%b %Y, %H:%M}"

@@ -14,10 +14,10 @@ def describe_rate_limit(*, requests: int, seconds: int) -> str:
     """The rate in the smallest unit with at least one request, and per day."""
     rate = requests / seconds
     length, unit = next(((n, unit) for n, unit in _UNITS if rate * n >= 1), _UNITS[-1])
-    per_day = f"{_format_number(rate * 86_400)} per day"
+    per_day = f"{rate * 86_400:,.0f} per day"
     if unit == "per day":
         return f"About {per_day}."
-    return f"About {_format_number(rate * length)} {unit}, or {per_day}."
+    return f"About {rate * length:,.0f} {unit}, or {per_day}."
 
 
 def max_requests_per_day(chatbot: Chatbot) -> int:
@@ -29,7 +29,3 @@ def count_turns_last_day(chatbot: Chatbot) -> int:
     """The chatbot's number of turns in the last 24 hours."""
     since = timezone.now() - timedelta(hours=24)
     return turns_since(chatbot.workspace_id, since).filter(chatbot=chatbot).count()
-
-
-def _format_number(number: float) -> str:
-    return f"{round(number):,}"

@@ -91,7 +91,6 @@ class RealtimeConsumer(SocketConsumer):
         return None
 
     def send_role(self) -> None:
-        """Send the member's role."""
         frame = dump_json({"type": "member", "role": self.role})
         self.run_in_background(partial(self.socket.send, frame), {})
 

@@ -3,7 +3,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from apps.audit.models import AuditEntry
 from apps.audit.queries import AuditFilters, filter_entries
@@ -38,7 +37,6 @@ AUDIT_LOG = FilteredList(
 
 
 @workspace_page(Permission.VIEW_AUDIT_LOG)
-@require_safe
 def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
     """The audit log, filtered."""
     form, page = AUDIT_LOG.load_page(request, member)
@@ -47,7 +45,6 @@ def audit_log(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @workspace_page(Permission.VIEW_AUDIT_LOG)
-@require_safe
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The filtered audit log as CSV."""
     return AUDIT_LOG.csv_response(request, member)

@@ -6,14 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.chatbots import services
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import chatbots_for
 from apps.conversations.queries import count_turns_by_chatbot
-from apps.dashboard.access import get_chatbot_or_404, workspace_page
+from apps.dashboard.access import get_chatbot_or_404, workspace_action, workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm, ChatbotForm, NewChatbotForm, RateLimitForm
 from apps.dashboard.presenters.rate_limit_text import (
     count_turns_last_day,
@@ -27,7 +26,6 @@ USAGE_PERIOD = timedelta(days=30)
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's chatbots with their recent turns."""
     chatbots = chatbots_for(member.workspace_id).select_related("language_model")
@@ -36,8 +34,7 @@ def chatbots(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "dashboard/chatbots.html", {"rows": rows})
 
 
-@workspace_page(Permission.EDIT_CHATBOTS)
-@require_http_methods(["GET", "HEAD", "POST"])
+@workspace_page(Permission.EDIT_CHATBOTS, methods=("GET", "HEAD", "POST"))
 def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
     """Create a chatbot and open its playground."""
     form = NewChatbotForm(request.POST or None)
@@ -52,14 +49,12 @@ def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def chatbot_page(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """A chatbot's settings, read-only without the permission to edit."""
     return _render(request, member, get_chatbot_or_404(member, chatbot_id))
 
 
-@workspace_page(Permission.EDIT_CHATBOTS)
-@require_POST
+@workspace_action(Permission.EDIT_CHATBOTS)
 def save_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Save all sections, or nothing if one is invalid."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -70,8 +65,7 @@ def save_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpR
     return _save(request, member, chatbot, form)
 
 
-@workspace_page(Permission.EDIT_CHATBOTS)
-@require_POST
+@workspace_action(Permission.EDIT_CHATBOTS)
 def save_behaviour(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Save the settings that were changed in the playground."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -84,7 +78,6 @@ def save_behaviour(request: HttpRequest, member: Member, chatbot_id: str) -> Htt
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def preview_rate_limit(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Preview a rate limit while it is typed. A fragment."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -92,8 +85,7 @@ def preview_rate_limit(request: HttpRequest, member: Member, chatbot_id: str) ->
     return render(request, "dashboard/chatbot_limit.html", _rate_limit_context(chatbot))
 
 
-@workspace_page(Permission.EDIT_CHATBOTS)
-@require_POST
+@workspace_action(Permission.EDIT_CHATBOTS)
 def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Create a chatbot with the same settings."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -106,8 +98,7 @@ def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> 
     return redirect("dashboard:chatbot", member.workspace.slug, copy.id)
 
 
-@workspace_page(Permission.DELETE_CHATBOTS)
-@require_POST
+@workspace_action(Permission.DELETE_CHATBOTS)
 def delete_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Delete the chatbot, if its name was typed."""
     chatbot = get_chatbot_or_404(member, chatbot_id)

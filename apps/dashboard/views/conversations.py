@@ -5,7 +5,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
@@ -15,7 +14,7 @@ from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation, RatingValue
 from apps.conversations.queries import conversations_for
 from apps.conversations.summaries import display_name, load_summaries, with_summary_fields
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.conversations import (
     ConversationFilterForm,
     ConversationForm,
@@ -42,7 +41,6 @@ CONVERSATIONS = FilteredList(
 )
 
 
-@require_safe
 @workspace_page(Permission.VIEW)
 def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's conversations, by their last message, newest first."""
@@ -57,7 +55,6 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "dashboard/conversations.html", context)
 
 
-@require_safe
 @workspace_page(Permission.VIEW)
 def conversation(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
     """A conversation's turns, newest page first. The newest page is updated live."""
@@ -95,8 +92,7 @@ def _render(
     return render(request, "dashboard/conversation.html", context, status=status)
 
 
-@workspace_page(Permission.EDIT_CONVERSATIONS)
-@require_POST
+@workspace_action(Permission.EDIT_CONVERSATIONS)
 def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
     """Edit a conversation's title and note."""
     thread = _get_conversation(member, conversation_id)
@@ -113,8 +109,7 @@ def edit(request: HttpRequest, member: Member, conversation_id: str) -> HttpResp
     return redirect("dashboard:conversation", member.workspace.slug, thread.id)
 
 
-@workspace_page(Permission.EDIT_CONVERSATIONS)
-@require_POST
+@workspace_action(Permission.EDIT_CONVERSATIONS)
 def rate(
     request: HttpRequest, member: Member, conversation_id: str, message_id: str
 ) -> HttpResponse:
@@ -149,8 +144,7 @@ def rate(
     return render(request, "dashboard/rated.html", context)
 
 
-@workspace_page(Permission.DELETE_CONVERSATIONS)
-@require_POST
+@workspace_action(Permission.DELETE_CONVERSATIONS)
 def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
     """Delete a conversation permanently."""
     thread = _get_conversation(member, conversation_id)
@@ -167,7 +161,6 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
     return redirect("dashboard:conversations", member.workspace.slug)
 
 
-@require_safe
 @workspace_page(Permission.VIEW)
 def turn(request: HttpRequest, member: Member, conversation_id: str, turn_id: str) -> HttpResponse:
     """One turn, as a fragment of its conversation's page."""

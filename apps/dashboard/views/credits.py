@@ -7,14 +7,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.credits import alerts, credit_requests
 from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import Account, CreditRequest
 from apps.credits.queries import credit_requests_for, ledger_entries_for, upcoming_expiries
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.credits import (
     AlertForm,
     PlanRequestForm,
@@ -48,14 +47,12 @@ STATEMENT = FilteredList(
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def credits(request: HttpRequest, member: Member) -> HttpResponse:
     """Balance, usage, requests to staff and the ledger entries."""
     return _render(request, member)
 
 
-@workspace_page(Permission.REQUEST_CREDITS)
-@require_POST
+@workspace_action(Permission.REQUEST_CREDITS)
 def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
     """Set the threshold of the low balance alert."""
     form = AlertForm(request.POST)
@@ -71,8 +68,7 @@ def set_alert(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:credits", member.workspace.slug)
 
 
-@workspace_page(Permission.REQUEST_CREDITS)
-@require_POST
+@workspace_action(Permission.REQUEST_CREDITS)
 def request_plan(request: HttpRequest, member: Member) -> HttpResponse:
     """Request another plan."""
     account = Account.objects.select_related("plan").filter(pk=member.workspace_id).first()
@@ -82,8 +78,7 @@ def request_plan(request: HttpRequest, member: Member) -> HttpResponse:
     return _send_request(request, member, credit_requests.request_plan, **form.cleaned_data)
 
 
-@workspace_page(Permission.REQUEST_CREDITS)
-@require_POST
+@workspace_action(Permission.REQUEST_CREDITS)
 def request_credits(request: HttpRequest, member: Member) -> HttpResponse:
     """Request to buy credits."""
     form = PurchaseRequestForm(request.POST)
@@ -92,8 +87,7 @@ def request_credits(request: HttpRequest, member: Member) -> HttpResponse:
     return _send_request(request, member, credit_requests.request_credits, **form.cleaned_data)
 
 
-@workspace_page(Permission.REQUEST_CREDITS)
-@require_POST
+@workspace_action(Permission.REQUEST_CREDITS)
 def withdraw(request: HttpRequest, member: Member, request_id: str) -> HttpResponse:
     """Withdraw an open request."""
     actor = user_actor(member.user, request)
@@ -152,7 +146,6 @@ def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -
     return render(request, "dashboard/credits.html", context, status=422 if invalid_forms else 200)
 
 
-@require_safe
 @workspace_page(Permission.EXPORT)
 def statement(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The filtered ledger entries as CSV."""

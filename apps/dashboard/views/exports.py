@@ -1,7 +1,6 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.conversations.errors import ExportNotReady, TooManyExports
@@ -9,7 +8,7 @@ from apps.conversations.exports.downloads import export_response
 from apps.conversations.exports.queries import exports_for, get_completed_export, get_export
 from apps.conversations.exports.services import ExportFilters, delete_export, request_export
 from apps.conversations.models.export import ExportFormat
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.conversations import ConversationFilterForm
 from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.exports import export_rows
@@ -18,7 +17,6 @@ from apps.workspaces.roles import Permission
 
 
 @workspace_page(Permission.EXPORT)
-@require_safe
 def exports(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's exports, newest first. The page reloads itself while one is written."""
     page = paginate(request, exports_for(member.workspace_id))
@@ -27,8 +25,7 @@ def exports(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "dashboard/exports.html", context)
 
 
-@workspace_page(Permission.EXPORT)
-@require_POST
+@workspace_action(Permission.EXPORT)
 def create(request: HttpRequest, member: Member) -> HttpResponse:
     """Request an export of the filtered conversations."""
     file_format = request.POST.get("format", "")
@@ -48,7 +45,6 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @workspace_page(Permission.EXPORT)
-@require_safe
 def download(request: HttpRequest, member: Member, export_id: str) -> StreamingHttpResponse:
     """Download a completed export."""
     try:
@@ -57,8 +53,7 @@ def download(request: HttpRequest, member: Member, export_id: str) -> StreamingH
         raise Http404 from None
 
 
-@workspace_page(Permission.EXPORT)
-@require_POST
+@workspace_action(Permission.EXPORT)
 def delete(request: HttpRequest, member: Member, export_id: str) -> HttpResponse:
     """Delete an export with its file. One that is being written stops."""
     export = get_export(member.workspace_id, export_id)

@@ -5,7 +5,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import ApiKey
@@ -15,7 +14,7 @@ from apps.audit.services import user_actor
 from apps.chatbots.models import Chatbot
 from apps.chatbots.queries import active_chatbots_for
 from apps.conversations.queries import usage_by_api_key
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.keys import KeyForm, RotationForm
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -24,14 +23,12 @@ USAGE_PERIOD = timedelta(days=30)
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def keys(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's API keys with their recent usage."""
     return _render(request, member, KeyForm())
 
 
-@workspace_page(Permission.MANAGE_KEYS)
-@require_POST
+@workspace_action(Permission.MANAGE_KEYS)
 @never_cache
 def create(request: HttpRequest, member: Member) -> HttpResponse:
     """Create a key. This response is the only one with its secret."""
@@ -48,8 +45,7 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
     return _render_secret(request, member, key, secret)
 
 
-@workspace_page(Permission.MANAGE_KEYS)
-@require_POST
+@workspace_action(Permission.MANAGE_KEYS)
 @never_cache
 def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """Replace a key. The old one keeps working for the chosen grace period."""
@@ -68,8 +64,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     return _render_secret(request, member, new, secret, old=key)
 
 
-@workspace_page(Permission.MANAGE_KEYS)
-@require_POST
+@workspace_action(Permission.MANAGE_KEYS)
 def revoke(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
     """Revoke a key immediately."""
     key = get_api_key(member.workspace_id, key_id)
@@ -94,7 +89,6 @@ def _render_secret(
 
 
 def _curl(origin: str, chatbot: Chatbot | None, secret: str) -> str:
-    """A curl command that sends a message with this key."""
     chatbot_id = chatbot.id if chatbot else "{chatbotId}"
     return (
         f"curl -X POST {origin}/api/v1/chatbots/{chatbot_id}/chat \\\n"

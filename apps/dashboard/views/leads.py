@@ -5,11 +5,11 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.core.errors import ValidationFailed
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
+from apps.dashboard.forms.fields import add_api_errors
 from apps.dashboard.forms.leads import STATUS_CHOICES, LeadFilterForm, LeadForm, LeadStatusForm
 from apps.dashboard.list_pages import FilteredList
 from apps.dashboard.presenters.leads import pipeline_stages, source_messages
@@ -44,7 +44,6 @@ LEADS = FilteredList(
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def leads(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's leads, newest first, below the counts of each pipeline stage."""
     form, page = LEADS.load_page(request, member)
@@ -61,22 +60,19 @@ def leads(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @workspace_page(Permission.EXPORT)
-@require_safe
 def export(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The filtered leads as CSV."""
     return LEADS.csv_response(request, member)
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def lead_page(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     """One lead, with the messages that it was captured from."""
     lead = get_lead(member.workspace_id, lead_id)
     return _render(request, member, lead, LeadForm(lead))
 
 
-@workspace_page(Permission.EDIT_LEADS)
-@require_POST
+@workspace_action(Permission.EDIT_LEADS)
 def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     """Edit a lead."""
     lead = get_lead(member.workspace_id, lead_id)
@@ -92,16 +88,14 @@ def edit(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
         except LeadEmailTaken as error:
             form.add_error("email", error.message)
         except ValidationFailed as error:
-            for name, errors in error.details.items():
-                form.add_error(name if name in form.fields else None, list(errors))
+            add_api_errors(form, error)
         else:
             messages.success(request, "Changes saved.")
             return redirect("dashboard:lead", member.workspace.slug, lead.id)
     return _render(request, member, lead, form, status=422)
 
 
-@workspace_page(Permission.EDIT_LEADS)
-@require_POST
+@workspace_action(Permission.EDIT_LEADS)
 def change_status(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     """Change a lead's status in the list."""
     form = LeadStatusForm(request.POST)
@@ -123,8 +117,7 @@ def change_status(request: HttpRequest, member: Member, lead_id: str) -> HttpRes
     return render(request, "dashboard/leads_moved.html", context)
 
 
-@workspace_page(Permission.EDIT_LEADS)
-@require_POST
+@workspace_action(Permission.EDIT_LEADS)
 def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
     """Delete a lead. Its conversation stays."""
     lead = get_lead(member.workspace_id, lead_id)

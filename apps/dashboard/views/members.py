@@ -6,10 +6,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.members import InviteForm, RoleForm
 from apps.workspaces import services
 from apps.workspaces.errors import AlreadyMember, WorkspaceError
@@ -37,14 +36,12 @@ def show_workspace_errors(view: View) -> View:
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def members(request: HttpRequest, member: Member) -> HttpResponse:
     """The members and the open invitations."""
     return _render(request, member)
 
 
-@workspace_page(Permission.MANAGE_MEMBERS)
-@require_POST
+@workspace_action(Permission.MANAGE_MEMBERS)
 def invite(request: HttpRequest, member: Member) -> HttpResponse:
     form = InviteForm(request.POST)
     if form.is_valid():
@@ -65,8 +62,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
     return _render(request, member, form)
 
 
-@workspace_page(Permission.MANAGE_MEMBERS)
-@require_POST
+@workspace_action(Permission.MANAGE_MEMBERS)
 def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) -> HttpResponse:
     invitation = get_object_or_404(open_invitations_for(member.workspace_id), pk=invitation_id)
     services.revoke_invitation(invitation=invitation, actor=user_actor(member.user, request))
@@ -74,8 +70,7 @@ def revoke_invitation(request: HttpRequest, member: Member, invitation_id: str) 
     return redirect("dashboard:members", member.workspace.slug)
 
 
-@workspace_page(Permission.MANAGE_MEMBERS)
-@require_POST
+@workspace_action(Permission.MANAGE_MEMBERS)
 @show_workspace_errors
 def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
     target = _get_member(member, member_id)
@@ -93,8 +88,7 @@ def change_role(request: HttpRequest, member: Member, member_id: str) -> HttpRes
     return redirect("dashboard:members", member.workspace.slug)
 
 
-@workspace_page(Permission.MANAGE_MEMBERS)
-@require_POST
+@workspace_action(Permission.MANAGE_MEMBERS)
 @show_workspace_errors
 def remove(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
     target = _get_member(member, member_id)
@@ -105,8 +99,7 @@ def remove(request: HttpRequest, member: Member, member_id: str) -> HttpResponse
     return redirect("dashboard:members", member.workspace.slug)
 
 
-@workspace_page(Permission.OWN)
-@require_POST
+@workspace_action(Permission.OWN)
 @show_workspace_errors
 def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpResponse:
     """Transfer the ownership. The former owner becomes an admin."""
@@ -118,8 +111,7 @@ def transfer(request: HttpRequest, member: Member, member_id: str) -> HttpRespon
     return redirect("dashboard:members", member.workspace.slug)
 
 
-@workspace_page(Permission.VIEW)
-@require_POST
+@workspace_action(Permission.VIEW)
 @show_workspace_errors
 def leave(request: HttpRequest, member: Member) -> HttpResponse:
     services.leave_workspace(

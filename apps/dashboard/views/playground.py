@@ -5,7 +5,6 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
@@ -17,7 +16,7 @@ from apps.chat.http.stream_format import encode_stream
 from apps.chatbots.models import Chatbot
 from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, ValidationFailed
-from apps.dashboard.access import clean_id, get_chatbot_or_404, workspace_page
+from apps.dashboard.access import clean_id, get_chatbot_or_404, workspace_action, workspace_page
 from apps.dashboard.forms.chatbots import BehaviourForm
 from apps.dashboard.playground import parse_form, start_playground_turn
 from apps.infrastructure.web.middleware import get_request_id
@@ -50,7 +49,6 @@ def json_errors(view: View) -> View:
 
 
 @workspace_page(Permission.CHAT)
-@require_safe
 def playground(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """Chat with the chatbot, side by side with a copy that has unsaved changes."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -62,8 +60,7 @@ def playground(request: HttpRequest, member: Member, chatbot_id: str) -> HttpRes
     return render(request, "dashboard/playground.html", context)
 
 
-@workspace_page(Permission.CHAT)
-@require_POST
+@workspace_action(Permission.CHAT)
 @json_errors
 def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseBase:
     """Send a message and stream the turn, like the chat endpoint."""
@@ -78,8 +75,7 @@ def chat(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     )
 
 
-@workspace_page(Permission.CHAT)
-@require_POST
+@workspace_action(Permission.CHAT)
 @json_errors
 def stop(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseBase:
     """Stop the turn `turnId`. Its text so far is saved and charged."""

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from apps.api_kit.refusal_log import RETENTION, refused_requests_for
 from apps.dashboard.access import workspace_page
@@ -15,7 +14,6 @@ MAX_LISTED = 50
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def requests(request: HttpRequest, member: Member) -> HttpResponse:
     """The report on the request `?id=`; without an id, the latest refused requests."""
     request_id = request.GET.get("id", "").strip()

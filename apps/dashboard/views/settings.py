@@ -2,10 +2,9 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.settings import ErasureForm, RetentionForm, WorkspaceNameForm
 from apps.workspaces import services
 from apps.workspaces.errors import NameMismatch
@@ -17,14 +16,12 @@ MAX_ERASURES = 10
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def settings(request: HttpRequest, member: Member) -> HttpResponse:
     """Name, retention, erasures and deletion of the workspace."""
     return _render(request, member)
 
 
-@workspace_page(Permission.EDIT_SETTINGS)
-@require_POST
+@workspace_action(Permission.EDIT_SETTINGS)
 def rename(request: HttpRequest, member: Member) -> HttpResponse:
     """Rename the workspace."""
     form = WorkspaceNameForm(request.POST)
@@ -37,8 +34,7 @@ def rename(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-@workspace_page(Permission.EDIT_SETTINGS)
-@require_POST
+@workspace_action(Permission.EDIT_SETTINGS)
 def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
     """Set after how many days conversations and leads are deleted."""
     form = RetentionForm(request.POST)
@@ -50,8 +46,7 @@ def set_retention(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-@workspace_page(Permission.EDIT_SETTINGS)
-@require_POST
+@workspace_action(Permission.EDIT_SETTINGS)
 def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
     """Start the erasure of an end user's data."""
     form = ErasureForm(request.POST)
@@ -67,8 +62,7 @@ def erase_user(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-@workspace_page(Permission.OWN)
-@require_POST
+@workspace_action(Permission.OWN)
 def delete(request: HttpRequest, member: Member) -> HttpResponse:
     """Schedule the workspace's deletion in 7 days, if its name was typed."""
     try:
@@ -85,8 +79,7 @@ def delete(request: HttpRequest, member: Member) -> HttpResponse:
     return redirect("dashboard:settings", member.workspace.slug)
 
 
-@workspace_page(Permission.OWN)
-@require_POST
+@workspace_action(Permission.OWN)
 def cancel_deletion(request: HttpRequest, member: Member) -> HttpResponse:
     """Cancel the scheduled deletion."""
     services.cancel_deletion(workspace=member.workspace, actor=user_actor(member.user, request))

@@ -2,13 +2,12 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.chatbots.models import ChatbotVersion
 from apps.chatbots.queries import get_version, versions_for
 from apps.chatbots.services import restore_version
-from apps.dashboard.access import clean_id, get_chatbot_or_404, workspace_page
+from apps.dashboard.access import clean_id, get_chatbot_or_404, workspace_action, workspace_page
 from apps.dashboard.list_pages import paginate
 from apps.dashboard.presenters.versions import changed_settings, setting_label
 from apps.workspaces.models import Member
@@ -19,7 +18,6 @@ MAX_COMPARABLE_VERSIONS = 50
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
     """A chatbot's versions, newest first: author, time and changed settings."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -30,7 +28,6 @@ def versions(request: HttpRequest, member: Member, chatbot_id: str) -> HttpRespo
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: str) -> HttpResponse:
     """A version compared with `?with=`, by default with the one before."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
@@ -53,8 +50,7 @@ def version(request: HttpRequest, member: Member, chatbot_id: str, version_id: s
     return render(request, "dashboard/version.html", context)
 
 
-@workspace_page(Permission.EDIT_CHATBOTS)
-@require_POST
+@workspace_action(Permission.EDIT_CHATBOTS)
 def restore(request: HttpRequest, member: Member, chatbot_id: str, version_id: str) -> HttpResponse:
     """Restore a version's settings as a new version."""
     chatbot = get_chatbot_or_404(member, chatbot_id)

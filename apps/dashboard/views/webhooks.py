@@ -1,16 +1,15 @@
 import json
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.audit.services import user_actor
 from apps.core.errors import ValidationFailed
-from apps.dashboard.access import workspace_page
+from apps.dashboard.access import workspace_action, workspace_page
+from apps.dashboard.forms.fields import add_api_errors
 from apps.dashboard.forms.webhooks import DeliveryFilterForm, EndpointForm
 from apps.dashboard.list_pages import paginate
 from apps.webhooks import services
@@ -23,7 +22,6 @@ from apps.workspaces.roles import Permission, is_allowed
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's webhook endpoints."""
     context = {
@@ -34,14 +32,12 @@ def webhooks(request: HttpRequest, member: Member) -> HttpResponse:
 
 
 @workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_safe
 def new(request: HttpRequest, member: Member) -> HttpResponse:
     """The form for a new endpoint."""
     return render(request, "dashboard/webhook_new.html", {"form": EndpointForm()})
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 @never_cache
 def create(request: HttpRequest, member: Member) -> HttpResponse:
     """Create an endpoint. This response is the only one with its secret."""
@@ -56,22 +52,20 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
         except TooManyEndpoints as error:
             form.add_error(None, error.message)
         except ValidationFailed as error:
-            _add_errors(form, error)
+            add_api_errors(form, error)
         else:
             return _render_secret(request, endpoint, secret, "Webhook endpoint created", status=201)
     return render(request, "dashboard/webhook_new.html", {"form": form}, status=422)
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def webhook(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """An endpoint and its deliveries."""
     endpoint = get_endpoint(member.workspace_id, endpoint_id)
     return _render(request, member, endpoint, EndpointForm.for_endpoint(endpoint))
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 def edit(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Edit an endpoint."""
     endpoint = get_endpoint(member.workspace_id, endpoint_id)
@@ -82,15 +76,14 @@ def edit(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
                 endpoint=endpoint, actor=user_actor(member.user, request), changes=form.changes()
             )
         except ValidationFailed as error:
-            _add_errors(form, error)
+            add_api_errors(form, error)
         else:
             messages.success(request, "Changes saved.")
             return _redirect_to(member, endpoint)
     return _render(request, member, endpoint, form, status=422)
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 def toggle(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Enable or disable an endpoint. Pending deliveries stay pending."""
     endpoint = get_endpoint(member.workspace_id, endpoint_id)
@@ -103,8 +96,7 @@ def toggle(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
     return _redirect_to(member, endpoint)
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 @never_cache
 def rotate(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Create a new secret, shown only in this response. The old one signs for another day."""
@@ -115,8 +107,7 @@ def rotate(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
     return _render_secret(request, endpoint, secret, "New signing secret")
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Send a test event and show its delivery."""
     endpoint = get_endpoint(member.workspace_id, endpoint_id)
@@ -129,8 +120,7 @@ def test(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse
     return redirect("dashboard:delivery", member.workspace.slug, delivery.id)
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpResponse:
     """Delete an endpoint with its deliveries."""
     endpoint = get_endpoint(member.workspace_id, endpoint_id)
@@ -140,25 +130,21 @@ def delete(request: HttpRequest, member: Member, endpoint_id: str) -> HttpRespon
 
 
 @workspace_page(Permission.VIEW)
-@require_safe
 def delivery_page(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
     """One delivery: the request and the response of the last attempt."""
     delivery = get_delivery(member.workspace_id, delivery_id)
-    body = json.dumps(json.loads(build_body(delivery.event)), ensure_ascii=False, indent=2)
+    headers = delivery.request_headers.items()
     context = {
         "delivery": delivery,
         "endpoint": delivery.endpoint,
-        "headers": "\n".join(
-            f"{name}: {value}" for name, value in delivery.request_headers.items()
-        ),
-        "body": body,
+        "headers": "\n".join(f"{name}: {value}" for name, value in headers),
+        "body": json.dumps(json.loads(build_body(delivery.event)), ensure_ascii=False, indent=2),
         "may_manage": is_allowed(member.role, Permission.MANAGE_WEBHOOKS),
     }
     return render(request, "dashboard/delivery.html", context)
 
 
-@workspace_page(Permission.MANAGE_WEBHOOKS)
-@require_POST
+@workspace_action(Permission.MANAGE_WEBHOOKS)
 def resend(request: HttpRequest, member: Member, delivery_id: str) -> HttpResponse:
     """Send a delivery again."""
     delivery = get_delivery(member.workspace_id, delivery_id)
@@ -194,13 +180,8 @@ def _render(
 def _render_secret(
     request: HttpRequest, endpoint: Endpoint, secret: str, title: str, *, status: int = 200
 ) -> HttpResponse:
-    context: dict[str, Any] = {"endpoint": endpoint, "secret": secret, "title": title}
+    context = {"endpoint": endpoint, "secret": secret, "title": title}
     return render(request, "dashboard/webhook_secret.html", context, status=status)
-
-
-def _add_errors(form: EndpointForm, error: ValidationFailed) -> None:
-    for field, problems in error.details.items():
-        form.add_field_errors(field, list(problems))
 
 
 def _redirect_to(member: Member, endpoint: Endpoint) -> HttpResponse:

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from apps.audit.services import user_actor
 from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
@@ -41,6 +42,7 @@ CONVERSATIONS = FilteredList(
 )
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     """The workspace's conversations, by their last message, newest first."""
@@ -55,6 +57,7 @@ def conversations(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "dashboard/conversations.html", context)
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def conversation(request: HttpRequest, member: Member, conversation_id: str) -> HttpResponse:
     """A conversation's turns, newest page first. The newest page is updated live."""
@@ -161,6 +164,7 @@ def delete(request: HttpRequest, member: Member, conversation_id: str) -> HttpRe
     return redirect("dashboard:conversations", member.workspace.slug)
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def turn(request: HttpRequest, member: Member, conversation_id: str, turn_id: str) -> HttpResponse:
     """One turn, as a fragment of its conversation's page."""

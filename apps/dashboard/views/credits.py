@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from apps.audit.services import user_actor
 from apps.credits import alerts, credit_requests
@@ -146,6 +147,7 @@ def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -
     return render(request, "dashboard/credits.html", context, status=422 if invalid_forms else 200)
 
 
+@require_safe
 @workspace_page(Permission.EXPORT)
 def statement(request: HttpRequest, member: Member) -> StreamingHttpResponse:
     """The filtered ledger entries as CSV."""

@@ -1,5 +1,6 @@
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from apps.dashboard.access import workspace_page
 from apps.reporting.monthly_statements import build_statement, months_for
@@ -9,6 +10,7 @@ from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
     """A monthly statement, to read or print."""
@@ -24,6 +26,7 @@ def month(request: HttpRequest, member: Member, month: str) -> HttpResponse:
     return render(request, "dashboard/month.html", context)
 
 
+@require_safe
 @workspace_page(Permission.EXPORT)
 def month_csv(request: HttpRequest, member: Member, month: str) -> StreamingHttpResponse:
     """Every line of the month as CSV, between its two balances."""

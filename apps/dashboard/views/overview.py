@@ -3,6 +3,7 @@ from datetime import timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from apps.credits.queries import balance_for
 from apps.dashboard.access import workspace_page
@@ -23,6 +24,7 @@ YEAR = 365
 """Days. The page gives no date for credits that last longer."""
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def overview(request: HttpRequest, member: Member) -> HttpResponse:
     """Figures of the last 24 hours, 7 days or 30 days."""
@@ -56,6 +58,7 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "dashboard/overview.html", context)
 
 
+@require_safe
 @workspace_page(Permission.VIEW)
 def live(request: HttpRequest, member: Member) -> HttpResponse:
     """The sidebar's live figures: running turns and remaining credits."""

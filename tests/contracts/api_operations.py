@@ -1,7 +1,7 @@
-"""Every operation of the API, found from its routes, and how to call each as a caller would.
+"""Every operation of the API, found from the URL routes, with its path, scopes and body.
 
-Nothing here names an operation. What a path or a body must hold is found in a world (`world.py`)
-by its name; a name that is not known there fails with a sentence that says what to add.
+Path parameters and required body fields are filled by name, from `tenant_rows.py`; a name that is
+missing there fails with a message that says what to add.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from config.api import api
 from config.urls import urlpatterns
 
 ROOT = "/api/v1/"
-EDGES_WITHOUT_A_CALLER = (UnknownPathView,)
-"""Views that answer everybody alike, because they serve nothing."""
+UNAUTHENTICATED_VIEWS = (UnknownPathView,)
+"""Views that need no API key, because they always respond with an error."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A method at an address. `body`: the JSON schema of what it takes, if it takes something."""
+    """A method of a path. `body`: the JSON schema of its body, if it has one."""
 
     method: str
     path: str
@@ -40,31 +40,33 @@ class Operation:
 
     @property
     def parameters(self) -> list[str]:
-        """The names in its path, in order."""
+        """The names of its path parameters, in order."""
         return re.findall(r"\{(\w+)\}", self.path)
 
     @property
     def is_openai(self) -> bool:
-        """Whether it speaks OpenAI's wire, whose errors have another shape."""
+        """Whether it is OpenAI-compatible: its errors have another format."""
         return self.path.startswith(f"{ROOT}openai/")
 
-    def at(self, values: Mapping[str, str]) -> str:
-        """The address with these values in its path."""
+    def url_path(self, values: Mapping[str, str]) -> str:
+        """The path with these values for its parameters."""
         return self.path.format(**values)
 
 
 def operations() -> list[Operation]:
-    """All of them, in the order of their addresses."""
-    return sorted([*_of_ninja(), *_of_drf()], key=lambda one: (one.path, one.method))
+    """All operations, sorted by path."""
+    return sorted(
+        [*_ninja_operations(), *_drf_operations()], key=lambda one: (one.path, one.method)
+    )
 
 
-def _of_ninja() -> list[Operation]:
+def _ninja_operations() -> list[Operation]:
     return [
         Operation(
             method,
             ROOT + path.lstrip("/"),
             frozenset(scope for auth in cast(Any, one.auth_callbacks) for scope in auth.scopes),
-            _body_of(one.models),
+            _body_schema(one.models),
             is_ninja=True,
         )
         for _, router in api._routers
@@ -74,20 +76,20 @@ def _of_ninja() -> list[Operation]:
     ]
 
 
-def _body_of(models: list[Any]) -> Mapping[str, Any] | None:
+def _body_schema(models: list[Any]) -> Mapping[str, Any] | None:
     for model in models:
         if model.__ninja_param_source__ == "body":
-            whole: dict[str, Any] = model.model_json_schema(by_alias=True)
-            (inner,) = whole["properties"].values()
-            return {"$defs": whole.get("$defs", {}), **inner}
+            schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+            (inner,) = schema["properties"].values()
+            return {"$defs": schema.get("$defs", {}), **inner}
     return None
 
 
-def _of_drf() -> list[Operation]:
+def _drf_operations() -> list[Operation]:
     found = []
     for pattern in chat_patterns:
         view = cast(Any, pattern.callback).view_class
-        if view in EDGES_WITHOUT_A_CALLER:
+        if view in UNAUTHENTICATED_VIEWS:
             continue
         path = ROOT + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))
         found += [
@@ -104,7 +106,7 @@ def _of_drf() -> list[Operation]:
     return found
 
 
-# A serializer has no JSON schema: what these views want at the least is written down.
+# DRF serializers have no JSON schema: these are the required fields of their views.
 TEXT = {"type": "string"}
 DRF_BODIES: Mapping[str, Mapping[str, Any]] = {
     "ChatView": {"properties": {"message": TEXT}, "required": ["message"]},
@@ -115,8 +117,8 @@ DRF_BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def addresses() -> set[str]:
-    """Every address under the API's root that Django's resolver knows."""
+def routes() -> set[str]:
+    """Every path below the API root in Django's URL resolver."""
     return {
         re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", ROOT + str(inner.pattern).lstrip("/"))
         for outer in urlpatterns

@@ -1,4 +1,4 @@
-"""A workspace with one of everything that an address or a body can name, and valid bodies."""
+"""A workspace with one row for each id in paths and bodies, and valid bodies."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from tests.factories import make_chatbot, make_language_model, make_webhook_endp
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
 SHARED_IDS = {"language_model_id"}
-"""Names of what belongs to no workspace, and so cannot be another's."""
+"""Ids of rows that belong to no workspace."""
 
 
 @dataclass(frozen=True)
 class TenantRows:
-    """The ids of one workspace's rows by their names in paths; all belong to one chatbot."""
+    """The ids of one workspace's rows by parameter name. All belong to one chatbot."""
 
     workspace: Workspace
     ids: dict[str, str] = field(default_factory=dict)
 
     def id_of(self, name: str) -> str:
-        """The id under this name. Fails where no row is made for it yet."""
+        """The id for this parameter. Fails if no row is created for it yet."""
         assert name in self.ids, (
-            f"An operation has {name!r} in its path or body. Make such a row in make_world() of"
-            " tests/contracts/tenant_rows.py, so that isolation is tested for it too."
+            f"An operation has {name!r} in its path or body. Create such a row in"
+            " make_tenant_rows() of tests/contracts/tenant_rows.py to test its isolation."
         )
         return self.ids[name]
 
 
 def make_tenant_rows(workspace: Workspace) -> TenantRows:
-    """One of everything."""
+    """Create one row of each kind."""
     chatbot = make_chatbot(workspace, rate_limit_requests=10_000)
     turn = make_running_turn(chatbot)
     complete_turn(turn)
@@ -71,11 +71,11 @@ FIELD_VALUES: Mapping[str, Any] = {
     "messages": [{"role": "user", "content": "Hello"}],
     "rating": "up",
 }
-"""Values for fields whose schema alone does not say what is valid."""
+"""Valid values of fields whose schema does not describe them completely."""
 
 
 def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> Any:
-    """The least body that is valid: the required fields, each the plainest value it may have."""
+    """A minimal valid body: the required fields with simple values."""
     if schema is None:
         return None
     whole = _resolved(schema, schema)
@@ -86,8 +86,8 @@ def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> A
 
 
 def id_name(name: str) -> str | None:
-    """The name in our words of a body's field that is an id: `chatbotId` → `chatbot_id`."""
-    if name == "model":  # what OpenAI's wire calls a chatbot
+    """The parameter name of a body field that is an id: `chatbotId` → `chatbot_id`."""
+    if name == "model":  # a chatbot, in the OpenAI-compatible API
         return "chatbot_id"
     return f"{_snake(name[:-2])}_id" if name.endswith("Id") else None
 
@@ -111,7 +111,7 @@ def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> A
         case "object":
             return {}
     raise AssertionError(
-        f"Nothing valid is known for the field {name!r} ({schema}). Add a value to WORDS in"
+        f"No valid value is known for the field {name!r} ({schema}). Add a value to FIELD_VALUES in"
         " tests/contracts/tenant_rows.py."
     )
 
@@ -127,5 +127,5 @@ def _snake(name: str) -> str:
 
 
 def chatbot_of(world: TenantRows) -> Chatbot:
-    """The world's chatbot."""
+    """The chatbot of these rows."""
     return Chatbot.objects.get(id=world.ids["chatbot_id"])

@@ -1,4 +1,4 @@
-"""The operators' commands, as they are typed: what they print, what they refuse."""
+"""Management commands: output and errors."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ TABLES = [
 ]
 
 
-def printed(*line: str) -> str:
+def run_command(*line: str) -> str:
     out = StringIO()
     call_command(*line, stdout=out)
     return out.getvalue()
 
 
-def told(*line: str) -> dict[str, Any]:
-    """The one JSON object that the command prints."""
-    text = printed(*line, "--json")
+def run_json(*line: str) -> dict[str, Any]:
+    """Run the command with `--json`; returns the object that it prints."""
+    text = run_command(*line, "--json")
     assert text.count("\n") == 1
     found = json.loads(text)
     assert isinstance(found, dict)
     return found
 
 
-def everything() -> list[list[dict[str, Any]]]:
+def snapshot() -> list[list[dict[str, Any]]]:
     return [list(model._default_manager.order_by("pk").values()) for model in TABLES]
 
 
-def test_create_workspace_makes_it_and_its_owner(db: None) -> None:
+def test_create_workspace_creates_workspace_and_owner(db: None) -> None:
     slug, email = f"acme-{new_id()}", f"Dana-{new_id()}@example.com"
-    found = told("create_workspace", slug, "--owner-email", email, "--name", "Acme Inc.")
+    found = run_json("create_workspace", slug, "--owner-email", email, "--name", "Acme Inc.")
     workspace = Workspace.objects.get(slug=slug)
     assert found == {"workspace": slug, "id": workspace.id, "owner_email": email}
     member = Member.objects.get(workspace=workspace)
@@ -67,15 +67,15 @@ def test_create_workspace_makes_it_and_its_owner(db: None) -> None:
     assert member.user.has_usable_password() is False
 
 
-def test_create_workspace_finds_an_owner_who_exists(team: Team) -> None:
+def test_create_workspace_uses_an_existing_owner(team: Team) -> None:
     slug = f"acme-{new_id()}"
-    told("create_workspace", slug, "--owner-email", team.bob.email.upper())
+    run_json("create_workspace", slug, "--owner-email", team.bob.email.upper())
     assert Member.objects.get(workspace__slug=slug).user == team.bob
 
 
-def test_add_model_prints_what_it_made_of_the_id(db: None) -> None:
+def test_add_model_prints_the_resolved_model(db: None) -> None:
     name = f"model-{new_id()}"
-    found = told(
+    found = run_json(
         *("add_model", name, "--litellm-model", "openai/llama", "--api-base", "http://host/v1/"),
         *("--api-key-env", "MY_KEY", "--credits-per-reply", "1", "--credits-per-1k-input", "2"),
         *("--credits-per-1k-output", "3"),
@@ -92,9 +92,9 @@ def test_add_model_prints_what_it_made_of_the_id(db: None) -> None:
     assert (price.per_reply, price.per_1k_input, price.per_1k_output) == (1, 2, 3)
 
 
-def test_create_chatbot_takes_every_option(team: Team) -> None:
+def test_create_chatbot_accepts_every_option(team: Team) -> None:
     model = make_language_model()
-    found = told(
+    found = run_json(
         *("create_chatbot", team.workspace.slug, "--name", "Helper", "--model", model.name),
         *("--system-prompt", "Be kind.", "--rate-limit", "7", "--rate-window", "30", "--stream"),
     )
@@ -104,21 +104,21 @@ def test_create_chatbot_takes_every_option(team: Team) -> None:
     assert (chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds) == (7, 30)
 
 
-def test_create_chatbot_needs_no_more_than_name_and_model(team: Team) -> None:
-    told("create_chatbot", team.workspace.slug, "--name", "Helper", "--model", "sandbox/echo")
+def test_create_chatbot_requires_only_name_and_model(team: Team) -> None:
+    run_json("create_chatbot", team.workspace.slug, "--name", "Helper", "--model", "sandbox/echo")
     chatbot = Chatbot.objects.get(workspace=team.workspace)
     assert (chatbot.rate_limit_requests, chatbot.stream_by_default) == (60, False)
 
 
-def test_create_chatbot_can_be_told_not_to_stream(team: Team) -> None:
+def test_create_chatbot_can_disable_streaming(team: Team) -> None:
     line = ("create_chatbot", team.workspace.slug, "--name", "B", "--model", "sandbox/echo")
-    told(*line, "--no-stream")
+    run_json(*line, "--no-stream")
     assert Chatbot.objects.get(workspace=team.workspace).stream_by_default is False
 
 
-def test_issue_key_prints_a_key_that_opens_the_workspace(team: Team) -> None:
+def test_issue_key_prints_a_valid_key(team: Team) -> None:
     expires = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    found = told(
+    found = run_json(
         *("issue_key", team.workspace.slug, "--name", "n"),
         *("--scopes", "chat, read", "--expires", expires),
     )
@@ -129,24 +129,26 @@ def test_issue_key_prints_a_key_that_opens_the_workspace(team: Team) -> None:
     assert ApiKey.objects.get(pk=found["id"]).expires_at == datetime.fromisoformat(expires)
 
 
-def test_issue_key_reads_a_time_without_a_zone_as_utc(team: Team) -> None:
-    found = told("issue_key", team.workspace.slug, "--name", "n", "--expires", "2999-01-02T03:04")
+def test_issue_key_reads_naive_times_as_utc(team: Team) -> None:
+    found = run_json(
+        "issue_key", team.workspace.slug, "--name", "n", "--expires", "2999-01-02T03:04"
+    )
     expires_at = ApiKey.objects.get(pk=found["id"]).expires_at
     assert expires_at == datetime(2999, 1, 2, 3, 4, tzinfo=UTC)
 
 
-def test_revoke_key_ends_it(team: Team) -> None:
-    key_id = told("issue_key", team.workspace.slug, "--name", "n")["id"]
-    found = told("revoke_key", key_id)
+def test_revoke_key_is_idempotent(team: Team) -> None:
+    key_id = run_json("issue_key", team.workspace.slug, "--name", "n")["id"]
+    found = run_json("revoke_key", key_id)
     revoked_at = ApiKey.objects.get(pk=key_id).revoked_at
     assert revoked_at is not None
     assert found == {"id": key_id, "revoked_at": str(revoked_at)}
-    assert told("revoke_key", key_id) == found
+    assert run_json("revoke_key", key_id) == found
 
 
 def test_grant_credits_prints_the_new_balance(team: Team) -> None:
     grant_credits(team.workspace, 5)
-    found = told("grant_credits", team.workspace.slug, "10", "--reason", "Sorry")
+    found = run_json("grant_credits", team.workspace.slug, "10", "--reason", "Sorry")
     entry = LedgerEntry.objects.get(workspace=team.workspace, reason="Sorry")
     assert found == {"workspace": team.workspace.slug, "balance": 15, "entry": entry.id}
 
@@ -154,7 +156,7 @@ def test_grant_credits_prints_the_new_balance(team: Team) -> None:
 def test_show_credits_prints_balance_held_and_ledger(team: Team) -> None:
     grant_credits(team.workspace, 5)
     hold(workspace_id=team.workspace.id, credits=2)
-    assert told("show_credits", team.workspace.slug) == {
+    assert run_json("show_credits", team.workspace.slug) == {
         "workspace": team.workspace.slug,
         "balance": 5,
         "held": 2,
@@ -162,35 +164,35 @@ def test_show_credits_prints_balance_held_and_ledger(team: Team) -> None:
     }
 
 
-def test_show_credits_of_a_new_workspace_is_nothing(team: Team) -> None:
-    found = told("show_credits", team.workspace.slug)
+def test_show_credits_of_a_new_workspace_is_0(team: Team) -> None:
+    found = run_json("show_credits", team.workspace.slug)
     assert (found["balance"], found["held"], found["ledger_sum"]) == (0, 0, 0)
 
 
-def test_sweep_turns_prints_the_turns_it_ended(team: Team) -> None:
-    told("sweep_turns")
+def test_sweep_turns_prints_the_abandoned_turns(team: Team) -> None:
+    run_json("sweep_turns")
     grant_credits(team.workspace, 5)
     turn = make_running_turn(make_chatbot(team.workspace), credits=2)
     expire_heartbeat(turn)
-    assert told("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
+    assert run_json("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
     assert balance_for(team.workspace.id) == Balance(5, 0)
 
 
-def test_erase_user_prints_what_it_erased(team: Team) -> None:
+def test_erase_user_prints_the_deleted_counts(team: Team) -> None:
     chatbot = make_chatbot(team.workspace)
     complete_turn(make_running_turn(chatbot, metadata={"userId": "u-1"}))
-    assert told("erase_user", team.workspace.slug, "u-1") == {
+    assert run_json("erase_user", team.workspace.slug, "u-1") == {
         "workspace": team.workspace.slug,
         "done": True,
         "conversations": 1,
         "leads": 0,
     }
-    assert told("erase_user", team.workspace.slug, "u-1")["conversations"] == 0
+    assert run_json("erase_user", team.workspace.slug, "u-1")["conversations"] == 0
 
 
-def test_without_json_it_prints_a_line_for_each_value(team: Team) -> None:
+def test_output_without_json_is_one_line_per_value(team: Team) -> None:
     grant_credits(team.workspace, 5)
-    assert printed("show_credits", team.workspace.slug).splitlines() == [
+    assert run_command("show_credits", team.workspace.slug).splitlines() == [
         f"workspace   {team.workspace.slug}",
         "balance     5",
         "held        0",
@@ -198,26 +200,26 @@ def test_without_json_it_prints_a_line_for_each_value(team: Team) -> None:
     ]
 
 
-MINE = "MINE"
-"""Stands for the slug of the team's workspace."""
-CHATBOT = ("create_chatbot", MINE, "--name", "B", "--model")
+OWN_SLUG = "OWN_SLUG"
+"""Replaced by the slug of the team's workspace."""
+CHATBOT = ("create_chatbot", OWN_SLUG, "--name", "B", "--model")
 LANGUAGE_MODEL = ("add_model", "new", "--litellm-model")
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    ("line", "message"),
     [
         (("issue_key", "nowhere", "--name", "n"), "There is no workspace 'nowhere'"),
         (("grant_credits", "nowhere", "1", "--reason", "x"), "There is no workspace 'nowhere'"),
         (("show_credits", "nowhere"), "There is no workspace 'nowhere'"),
         (("erase_user", "nowhere", "u"), "There is no workspace 'nowhere'"),
-        (("erase_user", MINE, ""), "A user id has 1 to 255 characters."),
+        (("erase_user", OWN_SLUG, ""), "A user id has 1 to 255 characters."),
         (
             ("create_chatbot", "nowhere", "--name", "B", "--model", "sandbox/echo"),
             "There is no workspace 'nowhere'",
         ),
         (
-            ("create_workspace", MINE, "--owner-email", "new@example.com"),
+            ("create_workspace", OWN_SLUG, "--owner-email", "new@example.com"),
             "A workspace with this slug exists.",
         ),
         (("create_workspace", "Bad Slug", "--owner-email", "new@example.com"), "A slug has 1 to"),
@@ -228,20 +230,20 @@ LANGUAGE_MODEL = ("add_model", "new", "--litellm-model")
             ("create_workspace", "new", "--owner-email", "a@example.com", "--name", "n" * 121),
             "Ensure this value has at most 120",
         ),
-        (("issue_key", MINE, "--name", "n", "--scopes", "fly"), "'fly' is not a valid choice."),
-        (("issue_key", MINE, "--name", "n", "--scopes", ""), "This field cannot be blank."),
-        (("issue_key", MINE, "--name", ""), "name: This field cannot be blank."),
+        (("issue_key", OWN_SLUG, "--name", "n", "--scopes", "fly"), "'fly' is not a valid choice."),
+        (("issue_key", OWN_SLUG, "--name", "n", "--scopes", ""), "This field cannot be blank."),
+        (("issue_key", OWN_SLUG, "--name", ""), "name: This field cannot be blank."),
         (
-            ("issue_key", MINE, "--name", "n", "--expires", "2001-01-01"),
+            ("issue_key", OWN_SLUG, "--name", "n", "--expires", "2001-01-01"),
             "The time of expiry has passed already.",
         ),
-        (("issue_key", MINE, "--name", "n", "--expires", "soon"), "--expires: invalid"),
+        (("issue_key", OWN_SLUG, "--name", "n", "--expires", "soon"), "--expires: invalid"),
         (("revoke_key", "nothing"), "There is no API key with the id 'nothing'."),
-        (("grant_credits", MINE, "0", "--reason", "x"), "Give at least 1 credit."),
-        (("grant_credits", MINE, "-5", "--reason", "x"), "Give at least 1 credit."),
-        (("grant_credits", MINE, "9" * 30, "--reason", "x"), "Move at most 1,000,000,000,000"),
-        (("grant_credits", MINE, "1.5", "--reason", "x"), "invalid int value: '1.5'"),
-        (("grant_credits", MINE, "1", "--reason", "x" * 501), "at most 500 characters"),
+        (("grant_credits", OWN_SLUG, "0", "--reason", "x"), "Give at least 1 credit."),
+        (("grant_credits", OWN_SLUG, "-5", "--reason", "x"), "Give at least 1 credit."),
+        (("grant_credits", OWN_SLUG, "9" * 30, "--reason", "x"), "Move at most 1,000,000,000,000"),
+        (("grant_credits", OWN_SLUG, "1.5", "--reason", "x"), "invalid int value: '1.5'"),
+        (("grant_credits", OWN_SLUG, "1", "--reason", "x" * 501), "at most 500 characters"),
         ((*CHATBOT, "nothing"), "There is no active language model 'nothing'"),
         ((*CHATBOT, "sandbox/echo", "--rate-limit", "0"), "greater than or equal to 1"),
         ((*CHATBOT, "sandbox/echo", "--rate-limit", "-1"), "rate_limit_requests: Ensure"),
@@ -263,12 +265,12 @@ LANGUAGE_MODEL = ("add_model", "new", "--litellm-model")
         ((*LANGUAGE_MODEL, "openai/x", "--api-base", "host/v1"), "must begin with http"),
     ],
 )
-def test_refusal_is_one_sentence_and_changes_nothing(
-    team: Team, line: tuple[str, ...], sentence: str
+def test_error_is_one_line_and_changes_nothing(
+    team: Team, line: tuple[str, ...], message: str
 ) -> None:
-    before = everything()
-    words = [team.workspace.slug if word == MINE else word for word in line]
-    with pytest.raises(CommandError, match=re.escape(sentence)) as caught:
-        printed(*words, "--json")
+    before = snapshot()
+    arguments = [team.workspace.slug if word == OWN_SLUG else word for word in line]
+    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+        run_command(*arguments, "--json")
     assert str(caught.value).count("\n") == 0
-    assert everything() == before
+    assert snapshot() == before

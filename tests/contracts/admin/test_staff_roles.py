@@ -1,6 +1,6 @@
 """Each staff group can do in the admin what docs/reference/staff-roles.md says, and no more.
 
-The walk finds pages and actions by itself: one that is new, and not in the tables, fails.
+Pages and actions are found in the admin site; a new one that is not in the tables fails.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from apps.adjustments.lines import lines_for
 from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
 from tests.adjustments.adjustment_factories import make_pending_adjustment
-from tests.contracts.test_admin import make_rows, url
-from tests.contracts.test_architecture import ROOT
+from tests.contracts.admin.admin_rows import admin_url, make_admin_rows
+from tests.contracts.app_boundaries import ROOT
 from tests.factories import make_user
 
 GROUPS = [*GROUP_PERMISSIONS, "superuser"]
@@ -36,7 +36,7 @@ Cells = dict[str, dict[str, str]]
 
 @cache
 def table(heading: str) -> Cells:
-    """A table of the page: row → group → cell."""
+    """A table of the docs page: row → group → cell."""
     page = (ROOT / "docs" / "reference" / "staff-roles.md").read_text()
     lines = page.split(f"## {heading}\n")[1].split("\n## ")[0].strip().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
@@ -45,8 +45,8 @@ def table(heading: str) -> Cells:
 
 
 @pytest.fixture(params=GROUPS)
-def hand(request: pytest.FixtureRequest, db: None) -> tuple[str, User]:
-    """One group, and somebody who is in it."""
+def actor(request: pytest.FixtureRequest, db: None) -> tuple[str, User]:
+    """A group and a user in it."""
     group: str = request.param
     user = make_user("staff", is_staff=True, is_superuser=group == "superuser")
     if group != "superuser":
@@ -59,33 +59,33 @@ def registered() -> list[type[Model]]:
 
 
 def rights(client: Client, model: type[Model]) -> str:
-    """What this browser can do with the model, by asking for each page."""
+    """The rights of this client on the model, found by requesting each page."""
     row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
-    assert row is not None, f"make_world() makes no {model.__name__} to walk over"
-    page = client.get(url(model, "change", str(row)))
+    assert row is not None, f"make_admin_rows() creates no {model.__name__}"
+    page = client.get(admin_url(model, "change", str(row)))
     found = {
-        "view": client.get(url(model, "changelist")).status_code == 200 == page.status_code,
-        "add": client.get(url(model, "add")).status_code == 200,
+        "view": client.get(admin_url(model, "changelist")).status_code == 200 == page.status_code,
+        "add": client.get(admin_url(model, "add")).status_code == 200,
         "change": page.status_code == 200 and 'name="_save"' in page.content.decode(),
-        "delete": client.get(url(model, "delete", str(row))).status_code == 200,
+        "delete": client.get(admin_url(model, "delete", str(row))).status_code == 200,
     }
     return ", ".join(right for right in RIGHTS if found[right]) or "—"
 
 
-def test_each_group_can_do_what_the_table_says_and_nothing_more(hand: tuple[str, User]) -> None:
-    group, user = hand
-    make_rows()
+def test_group_has_the_documented_rights_only(actor: tuple[str, User]) -> None:
+    group, user = actor
+    make_admin_rows()
     client = Client()
     client.force_login(user)
     models = registered()
-    told = table("Models")
-    assert sorted(told) == sorted(model._meta.label for model in models)
+    documented = table("Models")
+    assert sorted(documented) == sorted(model._meta.label for model in models)
     found = {model._meta.label: rights(client, model) for model in models}
-    assert found == {name: cells[group] for name, cells in told.items()}
+    assert found == {name: cells[group] for name, cells in documented.items()}
 
 
 def pages() -> Iterator[tuple[type[Model], URLPattern]]:
-    """Every page of a model beside Django's own five."""
+    """Every page of a model besides Django's own five."""
     for model, options in admin.site._registry.items():
         prefix = f"{model._meta.app_label}_{model._meta.model_name}_"
         for pattern in options.urls:
@@ -93,32 +93,32 @@ def pages() -> Iterator[tuple[type[Model], URLPattern]]:
                 yield model, pattern
 
 
-def opens(status: int) -> str:
-    """Whether the person got to a page, or to one that asks to mend what was sent."""
+def access(status: int) -> str:
+    """`yes` if the page was shown, possibly with form errors."""
     return "yes" if status in (200, 422) else "—"
 
 
-def test_each_page_opens_to_whom_the_table_says(hand: tuple[str, User]) -> None:
-    group, user = hand
-    make_rows()
+def test_page_is_accessible_to_the_documented_groups(actor: tuple[str, User]) -> None:
+    group, user = actor
+    make_admin_rows()
     client = Client()
     client.force_login(user)
-    found, sent = {}, {}
+    found, posted = {}, {}
     for model, pattern in pages():
         row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
         address = reverse(
             f"admin:{pattern.name}", args=[row] if "<" in str(pattern.pattern) else []
         )
-        found[str(pattern.name)] = opens(client.get(address, follow=True).status_code)
-        sent[str(pattern.name)] = opens(client.post(address, {}, follow=True).status_code)
+        found[str(pattern.name)] = access(client.get(address, follow=True).status_code)
+        posted[str(pattern.name)] = access(client.post(address, {}, follow=True).status_code)
     assert found == {name: cells[group] for name, cells in table("Pages").items()}
-    assert sent == found
+    assert posted == found
 
 
-def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -> None:
-    """Whoever may not see a page cannot send what somebody who may has filled in there."""
-    group, user = hand
-    team, _ = make_rows()
+def test_inaccessible_page_rejects_submissions(actor: tuple[str, User]) -> None:
+    """A user who may not see a page cannot submit its form either."""
+    group, user = actor
+    team, _ = make_admin_rows()
     request = make_pending_adjustment(team.workspace, 2_000_000)
     client = Client()
     client.force_login(user)
@@ -136,10 +136,10 @@ def test_a_page_that_does_not_open_does_nothing_either(hand: tuple[str, User]) -
     assert (request.status, LedgerEntry.objects.count()) == ("pending", before)
 
 
-def test_each_action_does_nothing_for_others(hand: tuple[str, User]) -> None:
-    """An action that is not offered is not run when it is sent all the same."""
-    group, user = hand
-    make_rows()
+def test_action_is_not_executed_for_other_groups(actor: tuple[str, User]) -> None:
+    """An action that is not offered is not executed when it is submitted."""
+    group, user = actor
+    make_admin_rows()
     client = Client()
     client.force_login(user)
     for name, cells in table("Actions").items():
@@ -149,12 +149,12 @@ def test_each_action_does_nothing_for_others(hand: tuple[str, User]) -> None:
         model = apps.get_model(label)
         rows = [str(pk) for pk in model._default_manager.values_list("pk", flat=True)]
         before = list(model._default_manager.order_by("pk").values())
-        client.post(url(model, "changelist"), {"action": action, "_selected_action": rows})
+        client.post(admin_url(model, "changelist"), {"action": action, "_selected_action": rows})
         assert list(model._default_manager.order_by("pk").values()) == before, name
 
 
-def test_each_action_is_offered_to_whom_the_table_says(hand: tuple[str, User]) -> None:
-    group, user = hand
+def test_action_is_offered_to_the_documented_groups(actor: tuple[str, User]) -> None:
+    group, user = actor
     request = RequestFactory().get("/")
     request.user = user
     found = {}
@@ -166,8 +166,8 @@ def test_each_action_is_offered_to_whom_the_table_says(hand: tuple[str, User]) -
     assert found == {name: cells[group] for name, cells in table("Actions").items()}
 
 
-def test_deleting_many_wants_the_right_to_delete_one(hand: tuple[str, User]) -> None:
-    group, user = hand
+def test_bulk_deletion_requires_the_delete_right(actor: tuple[str, User]) -> None:
+    group, user = actor
     request = RequestFactory().get("/")
     request.user = user
     found = {
@@ -179,13 +179,13 @@ def test_deleting_many_wants_the_right_to_delete_one(hand: tuple[str, User]) -> 
 
 
 def test_staff_without_a_group_see_nothing(db: None) -> None:
-    make_rows()
+    make_admin_rows()
     client = Client()
     client.force_login(make_user("staff", is_staff=True))
     assert {rights(client, model) for model in registered()} == {"—"}
 
 
-def test_rights_that_somebody_ticked_do_not_outlive_a_migration(
+def test_migrate_resets_the_rights_of_groups(
     db: None, django_db_blocker: Callable[[], None]
 ) -> None:
     support = Group.objects.get(name="support")

@@ -1,0 +1,296 @@
+"""Requests that cause each error code of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from apps.api_keys.services import issue_key, revoke_key
+from apps.audit.services import SYSTEM
+from apps.chat.engine.request_parsing import ParsedRequest
+from apps.chatbots.models import ChatbotVersion
+from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
+from apps.leads.fields import LeadFields
+from apps.leads.services import create_lead
+from apps.turns.sweep import sweep_turns
+from apps.webhooks.models import DisabledReason
+from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
+from tests.conversations.export_factory import make_pending_export
+from tests.factories import (
+    Team,
+    make_api_key,
+    make_chatbot,
+    make_language_model,
+    make_webhook_endpoint,
+)
+from tests.fault_injection import reject_inserts
+from tests.turns.turn_factory import expire_heartbeat, make_running_turn
+from tests.web_processes import Caller, WebProcess, make_caller
+
+
+@dataclass(frozen=True)
+class ErrorCase:
+    """How to cause one error code.
+
+    `has_limit_headers`: the chatbot or API key whose rate limit applies is known.
+    """
+
+    status: int
+    send: Callable[[WebProcess, Team], httpx.Response]
+    has_limit_headers: bool = True
+
+
+def send_empty_message(web: WebProcess, team: Team) -> httpx.Response:
+    return make_caller(web, team.workspace).post("")
+
+
+def send_without_key(web: WebProcess, team: Team) -> httpx.Response:
+    return httpx.post(make_caller(web, team.workspace).url, json={"message": "Hello"})
+
+
+def send_wrong_key(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    return Caller(web, caller.chatbot, caller.key[:-1] + "_").post()
+
+
+def send_without_credits(web: WebProcess, team: Team) -> httpx.Response:
+    return make_caller(web, team.workspace, make_language_model(credits_per_reply=1)).post()
+
+
+def send_without_scope(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    return Caller(web, caller.chatbot, make_api_key(team.workspace, ["read", "manage"])).post()
+
+
+def use_foreign_chatbot(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = make_caller(web, team.other_workspace)
+    return Caller(web, theirs.chatbot, make_api_key(team.workspace)).post()
+
+
+def use_foreign_conversation(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = make_caller(web, team.other_workspace).post().json()["data"]["conversationId"]
+    return make_caller(web, team.workspace).post(conversationId=theirs)
+
+
+def follow_foreign_turn(web: WebProcess, team: Team) -> httpx.Response:
+    turn_id = make_caller(web, team.other_workspace).post().json()["data"]["turnId"]
+    caller = make_caller(web, team.workspace)
+    return httpx.get(
+        f"{caller.url.removesuffix('/chat')}/turns/{turn_id}/stream", headers=caller.all_headers
+    )
+
+
+def rate_foreign_message(web: WebProcess, team: Team) -> httpx.Response:
+    ours, theirs = (
+        make_running_turn(make_chatbot(each)) for each in (team.workspace, team.other_workspace)
+    )
+    path = f"conversations/{ours.conversation_id}/messages/{theirs.message_id}/rating"
+    return _request(web, team, "DELETE", path)
+
+
+def rate_user_message(web: WebProcess, team: Team) -> httpx.Response:
+    question = make_running_turn(make_chatbot(team.workspace)).messages.get()
+    path = f"conversations/{question.conversation_id}/messages/{question.id}/rating"
+    return _request(web, team, "PUT", path, json={"rating": "up"})
+
+
+def get_foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
+    fields: LeadFields = {"name": "Eve", "email": "eve@example.com"}
+    theirs, _ = create_lead(
+        workspace_id=team.other_workspace.id,
+        chatbot_id=make_chatbot(team.other_workspace).id,
+        fields=fields,
+        actor=SYSTEM,
+    )
+    key = make_api_key(team.workspace, ["read"])
+    url = f"{web.url}/api/v1/leads/{theirs.id}"
+    return httpx.get(url, headers={"Authorization": f"Bearer {key}"})
+
+
+def set_taken_email(web: WebProcess, team: Team) -> httpx.Response:
+    chatbot = make_chatbot(team.workspace)
+    key = make_api_key(team.workspace, ["manage"])
+    api = httpx.Client(base_url=web.url, headers={"Authorization": f"Bearer {key}"})
+    root = f"/api/v1/chatbots/{chatbot.id}/leads"
+    with api:
+        for name in ("eve", "mallory"):
+            made = api.post(root, json={"name": name, "email": f"{name}@example.com"})
+        lead_id = made.json()["data"]["id"]
+        return api.patch(f"{root}/{lead_id}", json={"email": "eve@example.com"})
+
+
+def get_unknown_path(web: WebProcess, team: Team) -> httpx.Response:
+    return httpx.get(f"{web.url}/api/v1/nothing")
+
+
+def use_wrong_method(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    return httpx.get(caller.url, headers=caller.all_headers)
+
+
+def use_busy_conversation(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    assert not isinstance(caller.chatbot, str)
+    conversation = make_running_turn(caller.chatbot).conversation_id
+    return caller.post(conversationId=conversation)
+
+
+def reuse_idempotency_key(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    caller.headers["Idempotency-Key"] = "one"
+    assert caller.post("Hello").status_code == 200
+    return caller.post("Good bye")
+
+
+def send_large_body(web: WebProcess, team: Team) -> httpx.Response:
+    return make_caller(web, team.workspace).post("x" * 1024 * 1024)
+
+
+def send_form(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    return httpx.post(caller.url, data={"message": "Hello"}, headers=caller.all_headers)
+
+
+def exceed_rate_limit(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace, rate_limit_requests=1)
+    assert caller.post().status_code == 200
+    return caller.post()
+
+
+def _chat_with_database_fault(web: WebProcess, team: Team, sqlstate: str) -> httpx.Response:
+    """Chat while PostgreSQL rejects this workspace's messages with an error of this state."""
+    with reject_inserts("conversations_message", team.workspace, sqlstate=sqlstate):
+        return make_caller(web, team.workspace).post()
+
+
+def cause_database_error(web: WebProcess, team: Team) -> httpx.Response:
+    return _chat_with_database_fault(web, team, "P0001")
+
+
+def cause_database_shutdown(web: WebProcess, team: Team) -> httpx.Response:
+    return _chat_with_database_fault(web, team, "57P01")  # the state of PostgreSQL's shutdown error
+
+
+def retry_abandoned_turn(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace)
+    assert not isinstance(caller.chatbot, str)
+    digest = ParsedRequest("Hello").digest(caller.chatbot.id)
+    turn = make_running_turn(caller.chatbot, idempotency_key="one", request_digest=digest)
+    expire_heartbeat(turn)
+    sweep_turns()
+    caller.headers["Idempotency-Key"] = "one"
+    return caller.post("Hello")
+
+
+def _request(web: WebProcess, team: Team, method: str, path: str, **options: Any) -> httpx.Response:
+    key = make_api_key(team.workspace, ["read", "manage"])
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.request(method, f"{web.url}/api/v1/{path}", headers=headers, **options)
+
+
+def get_foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
+    theirs, _ = make_webhook_endpoint(team.other_workspace)
+    return _request(web, team, "GET", f"webhook-endpoints/{theirs.id}")
+
+
+def get_foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = send_test(endpoint=make_webhook_endpoint(team.other_workspace)[0])
+    return _request(web, team, "GET", f"webhook-deliveries/{theirs.id}")
+
+
+def get_foreign_version(web: WebProcess, team: Team) -> httpx.Response:
+    theirs = ChatbotVersion.objects.get(chatbot=make_chatbot(team.other_workspace))
+    chatbot = make_chatbot(team.workspace)
+    return _request(web, team, "GET", f"chatbots/{chatbot.id}/versions/{theirs.id}")
+
+
+def get_inactive_model(web: WebProcess, team: Team) -> httpx.Response:
+    return _request(web, team, "GET", f"language-models/{make_language_model(is_active=False).id}")
+
+
+def get_foreign_key(web: WebProcess, team: Team) -> httpx.Response:
+    theirs, _ = issue_key(workspace=team.other_workspace, name="n")
+    return _request(web, team, "GET", f"api-keys/{theirs.id}")
+
+
+def rotate_revoked_key(web: WebProcess, team: Team) -> httpx.Response:
+    key, _ = issue_key(workspace=team.workspace, name="n", scopes=["read"])
+    revoke_key(key=key)
+    return _request(web, team, "POST", f"api-keys/{key.id}/rotate", json={})
+
+
+def send_test_to_disabled_endpoint(web: WebProcess, team: Team) -> httpx.Response:
+    endpoint, _ = make_webhook_endpoint(team.workspace)
+    disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
+    return _request(web, team, "POST", f"webhook-endpoints/{endpoint.id}/test")
+
+
+def create_too_many_endpoints(web: WebProcess, team: Team) -> httpx.Response:
+    for _ in range(MAX_ENDPOINTS):
+        make_webhook_endpoint(team.workspace)
+    body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
+    return _request(web, team, "POST", "webhook-endpoints", json=body)
+
+
+def get_foreign_export(web: WebProcess, team: Team) -> httpx.Response:
+    return _request(
+        web, team, "GET", f"conversation-exports/{make_pending_export(team.other_workspace).id}"
+    )
+
+
+def download_unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
+    path = f"conversation-exports/{make_pending_export(team.workspace).id}/download"
+    return _request(web, team, "GET", path)
+
+
+def create_too_many_exports(web: WebProcess, team: Team) -> httpx.Response:
+    for _ in range(MAX_UNFINISHED_EXPORTS):
+        make_pending_export(team.workspace)
+    return _request(web, team, "POST", "conversation-exports", json={"format": "csv"})
+
+
+def use_failing_model(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
+    return lambda web, team: make_caller(web, team.workspace, f"sandbox/{model}").post()
+
+
+ERROR_CASES = {
+    "VALIDATION_ERROR": ErrorCase(400, send_empty_message),
+    "MISSING_AUTH_HEADER": ErrorCase(401, send_without_key, has_limit_headers=False),
+    "INVALID_API_KEY": ErrorCase(401, send_wrong_key, has_limit_headers=False),
+    "INSUFFICIENT_CREDITS": ErrorCase(402, send_without_credits),
+    "SCOPE_MISSING": ErrorCase(403, send_without_scope, has_limit_headers=False),
+    "CHATBOT_NOT_FOUND": ErrorCase(404, use_foreign_chatbot, has_limit_headers=False),
+    "CONVERSATION_NOT_FOUND": ErrorCase(404, use_foreign_conversation),
+    "TURN_NOT_FOUND": ErrorCase(404, follow_foreign_turn),
+    "MESSAGE_NOT_FOUND": ErrorCase(404, rate_foreign_message),
+    "LEAD_NOT_FOUND": ErrorCase(404, get_foreign_lead),
+    "CHATBOT_VERSION_NOT_FOUND": ErrorCase(404, get_foreign_version),
+    "LANGUAGE_MODEL_NOT_FOUND": ErrorCase(404, get_inactive_model),
+    "API_KEY_NOT_FOUND": ErrorCase(404, get_foreign_key),
+    "WEBHOOK_ENDPOINT_NOT_FOUND": ErrorCase(404, get_foreign_endpoint),
+    "WEBHOOK_DELIVERY_NOT_FOUND": ErrorCase(404, get_foreign_delivery),
+    "EXPORT_NOT_FOUND": ErrorCase(404, get_foreign_export),
+    "NOT_FOUND": ErrorCase(404, get_unknown_path, has_limit_headers=False),
+    "METHOD_NOT_ALLOWED": ErrorCase(405, use_wrong_method, has_limit_headers=False),
+    "CONVERSATION_BUSY": ErrorCase(409, use_busy_conversation),
+    "IDEMPOTENCY_MISMATCH": ErrorCase(409, reuse_idempotency_key),
+    "LEAD_EMAIL_TAKEN": ErrorCase(409, set_taken_email),
+    "MESSAGE_NOT_AN_ANSWER": ErrorCase(409, rate_user_message),
+    "API_KEY_ENDED": ErrorCase(409, rotate_revoked_key),
+    "WEBHOOK_ENDPOINT_DISABLED": ErrorCase(409, send_test_to_disabled_endpoint),
+    "TOO_MANY_WEBHOOK_ENDPOINTS": ErrorCase(409, create_too_many_endpoints),
+    "EXPORT_NOT_READY": ErrorCase(409, download_unfinished_export),
+    "TOO_MANY_EXPORTS": ErrorCase(409, create_too_many_exports),
+    "PAYLOAD_TOO_LARGE": ErrorCase(413, send_large_body, has_limit_headers=False),
+    "UNSUPPORTED_MEDIA_TYPE": ErrorCase(415, send_form),
+    "RATE_LIMIT_EXCEEDED": ErrorCase(429, exceed_rate_limit),
+    "INTERNAL_ERROR": ErrorCase(500, cause_database_error),
+    "MODEL_ERROR": ErrorCase(502, use_failing_model("fail-before")),
+    "MODEL_UNAVAILABLE": ErrorCase(503, use_failing_model("rate-limited")),
+    "SERVICE_UNAVAILABLE": ErrorCase(503, cause_database_shutdown),
+    "TURN_ABANDONED": ErrorCase(503, retry_abandoned_turn),
+    "MODEL_TIMEOUT": ErrorCase(504, use_failing_model("silent")),
+}

@@ -33,7 +33,7 @@ bench:
 
 fuzz:
 	@FUZZ_SECONDS="$(or $(SECONDS),600)" FUZZ_EXAMPLES="$(or $(EXAMPLES),50)" \
-	  exec "$(PYTHON)" local/bootstrap.py test tests/e2e/test_document_fuzz.py -n 0 -s $(ARGS)
+	  exec "$(PYTHON)" local/bootstrap.py test tests/e2e/clients/test_document_fuzz.py -n 0 -s $(ARGS)
 
 screenshots:
 	@exec "$(PYTHON)" local/bootstrap.py run -- python -m tests.browser.screenshots $(ARGS)

@@ -10,6 +10,7 @@ from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models import Conversation, Message, Rating, RatingValue
 from apps.conversations.queries import conversations_for, get_answer
 from apps.conversations.search import index_title
+from apps.infrastructure.postgres.rows import first_or_raise
 
 
 @transaction.atomic
@@ -90,7 +91,4 @@ def lock_conversation(workspace_id: str, conversation_id: str) -> Conversation:
     Its turns are not blocked. Raises ConversationNotFound.
     """
     rows = conversations_for(workspace_id).select_for_update(no_key=True)
-    conversation = rows.filter(id=conversation_id).first()
-    if conversation is None:
-        raise ConversationNotFound
-    return conversation
+    return first_or_raise(rows.filter(id=conversation_id), ConversationNotFound)

@@ -1,8 +1,5 @@
 """REST endpoints for conversations, messages, ratings and turns."""
 
-from datetime import datetime
-from typing import Any
-
 from django.http import HttpRequest
 from ninja import Query, Router
 
@@ -16,7 +13,7 @@ from apps.conversations import erasure, queries
 from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.filters import filter_conversations
-from apps.conversations.models import RatingValue, Turn
+from apps.conversations.models import RatingValue
 from apps.conversations.schemas import (
     ConversationFilterSchema,
     ConversationListSchema,
@@ -25,6 +22,7 @@ from apps.conversations.schemas import (
     MessageSchema,
     RateMessageSchema,
     TurnResponseSchema,
+    TurnSchema,
     UpdateConversationSchema,
 )
 from apps.conversations.summaries import get_summary, load_summaries, with_summary_fields
@@ -161,43 +159,9 @@ def clear_rating(
     auth=ApiKeyAuth(Scope.CHAT, Scope.READ),
     response=TurnResponseSchema,
 )
-def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> dict[str, Any]:
+def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> TurnResponseSchema:
     """Get the receipt of a turn: status, token usage, credits and timings."""
     turn = queries.get_turn(get_caller(request).workspace_id, turn_id, chatbot_id=chatbot_id)
-    return {"success": True, "data": _receipt(turn)}
-
-
-def _receipt(turn: Turn) -> dict[str, Any]:
     charge = charge_for_turn(turn.workspace_id, turn.id)
-    settled = turn.settled_at is not None
-    return {
-        "turnId": turn.id,
-        "conversationId": turn.conversation_id,
-        "messageId": turn.message_id,
-        "requestId": turn.request_id,
-        "status": turn.status,
-        "finishReason": turn.finish_reason or None,
-        "code": turn.error_code or None,
-        "model": turn.model_name,
-        "usage": {"inputTokens": turn.input_tokens, "outputTokens": turn.output_tokens},
-        "credits": {
-            "held": turn.credits_held,
-            "charged": turn.credits_charged,
-            "released": turn.credits_held - turn.credits_charged if settled else 0,
-            "ledgerEntryId": charge.id if charge else None,
-        },
-        "timings": {
-            "queueMs": turn.queue_ms,
-            "firstTokenMs": _milliseconds(turn, turn.first_token_at),
-            "totalMs": _milliseconds(turn, turn.settled_at),
-        },
-        "createdAt": turn.created_at.isoformat(),
-        "settledAt": turn.settled_at.isoformat() if turn.settled_at else None,
-    }
-
-
-def _milliseconds(turn: Turn, time: datetime | None) -> int | None:
-    """Return the milliseconds from the turn's creation to a time, None if it is not set."""
-    if time is None:
-        return None
-    return max(0, round((time - turn.created_at).total_seconds() * 1000))
+    ledger_entry_id = charge.id if charge else None
+    return TurnResponseSchema(data=TurnSchema.from_turn(turn, ledger_entry_id=ledger_entry_id))

@@ -55,7 +55,6 @@ def filter_conversations(
 
 
 def _search(workspace_id: str, text: str) -> list[str] | QuerySet[Passage]:
-    """Return the ids of the conversations that match the search."""
     if is_id(text):
         return _conversation_ids_for_id(workspace_id, text)
     documents = find_search_documents(workspace_id, text)

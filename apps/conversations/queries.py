@@ -15,6 +15,7 @@ from apps.conversations.errors import (
 )
 from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import request_id_time
+from apps.infrastructure.postgres.rows import first_or_raise
 
 HISTORY_STATUSES = (TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED)
 """Statuses of turns that may have an answer, which belongs to the history sent to the model."""
@@ -32,10 +33,7 @@ def get_conversation(
     conversations = conversations_for(workspace_id).filter(id=conversation_id)
     if chatbot_id is not None:
         conversations = conversations.filter(chatbot_id=chatbot_id)
-    conversation = conversations.first()
-    if conversation is None:
-        raise ConversationNotFound
-    return conversation
+    return first_or_raise(conversations, ConversationNotFound)
 
 
 def messages_in(conversation: Conversation) -> QuerySet[Message]:
@@ -68,10 +66,7 @@ def find_message(conversation: Conversation, message_id: str) -> Message | None:
 
 
 def get_answer(conversation: Conversation, message_id: str) -> Message:
-    """Return the assistant's message with this id.
-
-    Raises MessageNotFound or MessageNotAnAnswer.
-    """
+    """Return the assistant's message. Raises MessageNotFound or MessageNotAnAnswer."""
     message = find_message(conversation, message_id)
     if message is None:
         raise MessageNotFound
@@ -94,9 +89,7 @@ def messages_since(
 
 def find_running_turn(conversation: Conversation) -> Turn | None:
     """Return the running turn of a conversation, None if there is none."""
-    return Turn.objects.filter(
-        workspace_id=conversation.workspace_id, conversation=conversation, status=TurnStatus.RUNNING
-    ).first()
+    return running_turns_for(conversation.workspace_id).filter(conversation=conversation).first()
 
 
 def fetch_last_message_times(
@@ -127,19 +120,9 @@ def _count_by_workspace(turns: QuerySet[Turn], workspace_ids: Collection[str]) -
 
 
 def get_turn(workspace_id: str, turn_id: str, *, chatbot_id: str) -> Turn:
-    """Return the turn with this chatbot, in a conversation that is not deleted.
-
-    Raises TurnNotFound.
-    """
-    turn = Turn.objects.filter(
-        workspace_id=workspace_id,
-        chatbot_id=chatbot_id,
-        id=turn_id,
-        conversation__deleted_at__isnull=True,
-    ).first()
-    if turn is None:
-        raise TurnNotFound
-    return turn
+    """Return the turn, in a conversation that is not deleted. Raises TurnNotFound."""
+    turns = Turn.objects.filter(workspace_id=workspace_id, chatbot_id=chatbot_id, id=turn_id)
+    return first_or_raise(turns.filter(conversation__deleted_at__isnull=True), TurnNotFound)
 
 
 def find_turn_by_request_id(workspace_id: str, request_id: str) -> Turn | None:

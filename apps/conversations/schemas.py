@@ -25,6 +25,7 @@ from apps.conversations.models import (
     TITLE_LENGTH,
     Message,
     Rating,
+    Turn,
 )
 from apps.conversations.summaries import ConversationSummary
 from apps.core.text import single_line
@@ -141,22 +142,14 @@ class ConversationSchema(ResponseSchema):
     @classmethod
     def from_summary(cls, row: ConversationSummary) -> Self:
         conversation = row.conversation
-        return cls(
-            id=conversation.id,
-            chatbot_id=conversation.chatbot_id,
+        return cls.from_row(
+            conversation,
             title=conversation.title or None,
             note=conversation.note or None,
             preview=row.preview,
-            source=conversation.source,
             has_lead=row.has_lead,
-            last_turn=(
-                LastTurnSchema(id=row.turn.id, status=row.turn.status)  # type: ignore[arg-type]
-                if row.turn
-                else None
-            ),
+            last_turn=LastTurnSchema.from_row(row.turn) if row.turn else None,
             ratings=RatingCountsSchema(up=row.ups, down=row.downs),
-            created_at=conversation.created_at,
-            last_message_at=conversation.last_message_at,
         )
 
 
@@ -210,11 +203,8 @@ class MessageSchema(ResponseSchema):
     @classmethod
     def from_message(cls, message: Message) -> Self:
         rating = getattr(message, "rating", None)
-        return cls(
-            id=message.id,
-            turn_id=message.turn_id,
-            role=message.role,  # type: ignore[arg-type]
-            text=message.text,
+        return cls.from_row(
+            message,
             rating=RatingSchema.from_rating(rating) if rating else None,
             created_at=message.created_at.isoformat(),
         )
@@ -263,6 +253,26 @@ class TurnSchema(ResponseSchema):
     timings: TurnTimingsSchema
     created_at: DateTimeString
     settled_at: DateTimeString | None
+
+    @classmethod
+    def from_turn(cls, turn: Turn, *, ledger_entry_id: str | None) -> Self:
+        return cls.from_row(
+            turn,
+            turn_id=turn.id,
+            finish_reason=turn.finish_reason or None,
+            code=turn.error_code or None,
+            model=turn.model_name,
+            usage=TokenUsageSchema.from_row(turn),
+            credits=TurnCreditsSchema(
+                held=turn.credits_held,
+                charged=turn.credits_charged,
+                released=turn.credits_released,
+                ledger_entry_id=ledger_entry_id,
+            ),
+            timings=TurnTimingsSchema.from_row(turn),
+            created_at=turn.created_at.isoformat(),
+            settled_at=turn.settled_at.isoformat() if turn.settled_at else None,
+        )
 
 
 class TurnResponseSchema(ResponseSchema):

@@ -70,7 +70,6 @@ def build_tsquery(text: str) -> str | None:
 
 
 def _split(text: str) -> list[str]:
-    """Split a text into words without case and accents."""
     decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))
     return re.findall(r"[^\W_]+", without_accents)

@@ -8,6 +8,7 @@ from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation
 from apps.conversations.models.export import Export, ExportPart, ExportStatus
+from apps.infrastructure.postgres.rows import first_or_raise
 
 
 def exports_for(workspace_id: str) -> QuerySet[Export]:
@@ -17,10 +18,7 @@ def exports_for(workspace_id: str) -> QuerySet[Export]:
 
 def get_export(workspace_id: str, export_id: str) -> Export:
     """Return the workspace's export. Raises ExportNotFound."""
-    export = exports_for(workspace_id).filter(id=export_id).first()
-    if export is None:
-        raise ExportNotFound
-    return export
+    return first_or_raise(exports_for(workspace_id).filter(id=export_id), ExportNotFound)
 
 
 def get_completed_export(workspace_id: str, export_id: str) -> Export:

@@ -88,10 +88,8 @@ class ExportSchema(ResponseSchema):
 
     @classmethod
     def from_export(cls, export: Export) -> Self:
-        return cls(
-            id=export.id,
-            format=export.format,  # type: ignore[arg-type]
-            status=export.status,  # type: ignore[arg-type]
+        return cls.from_row(
+            export,
             filters={
                 _ALIASES.get(name, to_camel(name)): value for name, value in export.filters.items()
             },
@@ -102,9 +100,6 @@ class ExportSchema(ResponseSchema):
             ),
             bytes=export.size,
             error=export.error or None,
-            created_at=export.created_at,
-            finished_at=export.finished_at,
-            expires_at=export.expires_at,
         )
 
 

@@ -69,15 +69,14 @@ def _write(export: Export, deadline: float) -> None:
     """Write parts until the file is complete, the time is up or the claim is lost."""
     if export.attempts > MAX_ATTEMPTS:
         log.error("export_failed", export_id=export.id)
-        _update_claimed(export, **_failure(_NOT_WRITTEN))
+        _fail(export, _NOT_WRITTEN)
         return
     if export.conversations_total is None:
         _update_claimed(export, conversations_total=matching_conversations(export).count())
     while True:
         part = build_next_part(export, max_rows=settings.EXPORT_PART_ROWS)
         if export.size + len(part.body) > settings.EXPORT_MOST_BYTES:
-            message = _TOO_LARGE.format(settings.EXPORT_MOST_BYTES // 2**20)
-            _update_claimed(export, **_failure(message))
+            _fail(export, _TOO_LARGE.format(settings.EXPORT_MOST_BYTES // 2**20))
             return
         if not save_part(export, part) or part.is_last:
             return
@@ -122,10 +121,6 @@ def _update_claimed(export: Export, **fields: Any) -> bool:
     return bool(claimed.update(**fields))
 
 
-def _failure(message: str) -> dict[str, Any]:
-    return {
-        "status": ExportStatus.FAILED,
-        "error": message,
-        "finished_at": Now(),
-        "claimed_until": None,
-    }
+def _fail(export: Export, message: str) -> None:
+    ended = {"status": ExportStatus.FAILED, "finished_at": Now(), "claimed_until": None}
+    _update_claimed(export, error=message, **ended)

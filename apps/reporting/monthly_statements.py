@@ -4,7 +4,7 @@ All amounts come from the ledger: the opening balance is the sum of all earlier 
 charge was for (model, tokens, price) comes from its turn, which never changes after it settled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -75,12 +75,8 @@ class Statement:
     charges: list[StatementLine]
 
     @property
-    def moved(self) -> int:
-        return sum(movement.credits for movement in self.movements)
-
-    @property
     def closing(self) -> int:
-        return self.opening + self.moved
+        return self.opening + sum(movement.credits for movement in self.movements)
 
     @property
     def turns(self) -> int:
@@ -143,8 +139,10 @@ def entries_for_month(workspace_id: str, month: Month) -> QuerySet[LedgerEntry]:
 
 def lines_for_entries(workspace_id: str, entries: Sequence[LedgerEntry]) -> list[StatementLine]:
     """Return the entries with their turns, which one query loads."""
-    turns = _turns(workspace_id, [entry.turn_id for entry in entries if entry.turn_id])
-    return [StatementLine(entry, turns.get(entry.turn_id or "")) for entry in entries]
+    ids = [entry.turn_id for entry in entries if entry.turn_id]
+    turns = Turn.objects.filter(workspace_id=workspace_id).defer("text_so_far", "delta_lengths")
+    found = turns.in_bulk(ids)
+    return [StatementLine(entry, found.get(entry.turn_id or "")) for entry in entries]
 
 
 def lines_after(
@@ -158,11 +156,6 @@ def lines_after(
             Q(created_at__gt=after.created_at) | Q(sequence__gt=after.sequence)
         )
     return lines_for_entries(workspace_id, list(entries[:limit]))
-
-
-def _turns(workspace_id: str, ids: Sequence[str]) -> Mapping[str, Turn]:
-    turns = Turn.objects.filter(workspace_id=workspace_id, id__in=ids)
-    return {turn.id: turn for turn in turns.defer("text_so_far", "delta_lengths")}
 
 
 def _movements(entries: QuerySet[LedgerEntry]) -> list[Movement]:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from apps.api_kit.schemas import ResponseSchema
-from apps.reporting.usage.queries import GroupBy, Usage, UsageFigures, UsageGroup
+from apps.reporting.usage.queries import GroupBy, Usage
 
 
 class UsageFiguresSchema(ResponseSchema):
@@ -16,16 +16,6 @@ class UsageFiguresSchema(ResponseSchema):
     input_tokens: int
     output_tokens: int
 
-    @classmethod
-    def from_figures(cls, figures: UsageFigures, **fields: str | None) -> Self:
-        return cls(
-            turns=figures.turns,
-            credits=figures.credits,
-            input_tokens=figures.input_tokens,
-            output_tokens=figures.output_tokens,
-            **fields,
-        )
-
 
 class UsageGroupSchema(UsageFiguresSchema):
     """`group` is a date, a chatbot id, an API key id or a model name; null without an API key or if
@@ -33,10 +23,6 @@ class UsageGroupSchema(UsageFiguresSchema):
 
     group: str | None
     name: str | None
-
-    @classmethod
-    def from_group(cls, group: UsageGroup) -> Self:
-        return cls.from_figures(group.figures, group=group.group, name=group.name)
 
 
 class UsageSchema(ResponseSchema):
@@ -54,6 +40,9 @@ class UsageSchema(ResponseSchema):
             since=usage.since.isoformat(),
             until=usage.until.isoformat(),
             group_by=by,
-            total=UsageFiguresSchema.from_figures(usage.total),
-            usage=[UsageGroupSchema.from_group(group) for group in usage.groups],
+            total=UsageFiguresSchema.from_row(usage.total),
+            usage=[
+                UsageGroupSchema.from_row(each.figures, group=each.group, name=each.name)
+                for each in usage.groups
+            ],
         )

@@ -62,7 +62,6 @@ class AsyncApiView(APIView):  # type: ignore[misc]
     async def async_dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """The rendered response to a request."""
         self.request = drf_request = self.initialize_request(request, *args, **kwargs)
         self.args, self.kwargs = args, kwargs
         self.headers: dict[str, str] = {}
@@ -97,7 +96,6 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
         self._async_view_chain = _build_middleware_chain(_call_view)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
         match = _resolve_async_view(scope["path"])
         if match is None:
             await super().__call__(scope, receive, send)

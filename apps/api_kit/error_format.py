@@ -1,13 +1,11 @@
 """Return every error of the API as `{"success": false, "error": …, "code": …}`."""
 
 from collections.abc import Mapping
-from inspect import iscoroutinefunction
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from pydantic.alias_generators import to_camel
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -16,7 +14,7 @@ from apps.core import errors
 from apps.core.errors import MethodNotAllowed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.infrastructure.web.middleware import Respond, RespondAsync, is_api_request
+from apps.infrastructure.web.middleware import is_api_request, response_middleware
 
 log = get_logger(__name__)
 
@@ -72,23 +70,9 @@ def flatten_details(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     return {prefix or "body": [str(message) for message in messages]}
 
 
-@sync_and_async_middleware
-def format_method_not_allowed(get_response: Any) -> Any:
-    """Middleware that gives the API's 405 responses, which routers make, its error format."""
-    if iscoroutinefunction(get_response):
-
-        async def respond_async(request: HttpRequest) -> HttpResponseBase:
-            return _formatted(request, await cast(RespondAsync, get_response)(request))
-
-        return respond_async
-
-    def respond(request: HttpRequest) -> HttpResponseBase:
-        return _formatted(request, cast(Respond, get_response)(request))
-
-    return respond
-
-
-def _formatted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+@response_middleware
+def format_method_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Give the API's 405 responses, which routers make, its error format."""
     if not (is_api_request(request) and isinstance(response, HttpResponseNotAllowed)):
         return response
     error = MethodNotAllowed(sorted(response["Allow"].split(", ")))

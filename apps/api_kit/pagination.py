@@ -7,7 +7,7 @@ access: it only moves within the rows that the caller may see anyway.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
@@ -37,30 +37,25 @@ def paginate_newest_first(
 
     Raises ValidationFailed for a malformed cursor.
     """
-    rows = rows.order_by(f"-{order_field}", "-id")
-    if cursor is not None:
-        time, id = _decode_cursor(cursor)
-        # The first condition is where a scan of an index over (…, order_field, id) begins.
-        rows = rows.filter(Q(**{f"{order_field}__lte": time})).filter(
-            Q(**{f"{order_field}__lt": time}) | Q(id__lt=id)
-        )
-    return _page(rows, limit, order_field)
+    return _page(rows.order_by(f"-{order_field}", "-id"), cursor, limit, order_field, "lt")
 
 
 def paginate_oldest_first(
     rows: QuerySet[M], *, cursor: str | None, limit: int, order_field: str = "created_at"
 ) -> Page[M]:
     """A page of rows, oldest first. See `paginate_newest_first`."""
-    rows = rows.order_by(order_field, "id")
+    return _page(rows.order_by(order_field, "id"), cursor, limit, order_field, "gt")
+
+
+def _page(
+    rows: QuerySet[M], cursor: str | None, limit: int, order_field: str, lookup: Literal["lt", "gt"]
+) -> Page[M]:
     if cursor is not None:
         time, id = _decode_cursor(cursor)
-        rows = rows.filter(Q(**{f"{order_field}__gte": time})).filter(
-            Q(**{f"{order_field}__gt": time}) | Q(id__gt=id)
+        # The first condition is where a scan of an index over (…, order_field, id) begins.
+        rows = rows.filter(Q(**{f"{order_field}__{lookup}e": time})).filter(
+            Q(**{f"{order_field}__{lookup}": time}) | Q(**{f"id__{lookup}": id})
         )
-    return _page(rows, limit, order_field)
-
-
-def _page(rows: QuerySet[M], limit: int, order_field: str) -> Page[M]:
     found = list(rows[: limit + 1])
     page = found[:limit]
     if len(found) <= limit:

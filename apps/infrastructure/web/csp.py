@@ -8,12 +8,11 @@ Django 6.0 has this built in.
 """
 
 from collections.abc import Mapping
-from inspect import iscoroutinefunction
-from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
+
+from apps.infrastructure.web.middleware import response_middleware
 
 HEADER_NAME = "Content-Security-Policy"
 REPORT_PATH = "/csp-reports"
@@ -44,23 +43,9 @@ def _serialize(policy: Mapping[str, str]) -> str:
 DEFAULT_POLICY, ADMIN_POLICY = _serialize(_DEFAULT), _serialize(_ADMIN)
 
 
-@sync_and_async_middleware
-def content_security_policy(get_response: Any) -> Any:
+@response_middleware
+def content_security_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Add the policy to each response, unless its view has set one."""
-    if iscoroutinefunction(get_response):
-
-        async def respond_async(request: HttpRequest) -> HttpResponseBase:
-            return _with_policy(request, await get_response(request))
-
-        return respond_async
-
-    def respond(request: HttpRequest) -> HttpResponseBase:
-        return _with_policy(request, get_response(request))
-
-    return respond
-
-
-def _with_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     policy = ADMIN_POLICY if request.path.startswith("/admin/") else DEFAULT_POLICY
     response.headers.setdefault(HEADER_NAME, policy)
     return response

@@ -1,7 +1,7 @@
 """Middleware for every request: its id, its log line and security headers for the API."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from inspect import iscoroutinefunction
 from ipaddress import ip_address
 from typing import Any, cast
@@ -17,8 +17,21 @@ from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
 
-Respond = Callable[[HttpRequest], HttpResponseBase]
-RespondAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+def response_middleware(change: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]) -> Any:
+    """Make a middleware that passes each response to `change`, in threads and event loops."""
+
+    @sync_and_async_middleware
+    def middleware(get_response: Any) -> Any:
+        if iscoroutinefunction(get_response):
+
+            async def respond_async(request: HttpRequest) -> HttpResponseBase:
+                return change(request, await get_response(request))
+
+            return respond_async
+        return lambda request: change(request, get_response(request))
+
+    return middleware
 
 
 @sync_and_async_middleware
@@ -28,13 +41,13 @@ def request_id(get_response: Any) -> Any:
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:
             started_at = _begin(request)
-            return _end(request, await cast(RespondAsync, get_response)(request), started_at)
+            return _end(request, await get_response(request), started_at)
 
         return respond_async
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         started_at = _begin(request)
-        return _end(request, cast(Respond, get_response)(request), started_at)
+        return _end(request, get_response(request), started_at)
 
     return respond
 
@@ -86,5 +99,5 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def is_api_request(request: HttpRequest) -> bool:
-    """Whether this is a request to the API, so that errors are JSON."""
+    """Whether the request is for the API, so that errors are JSON."""
     return request.path.startswith("/api/")

@@ -7,17 +7,12 @@ from io import StringIO
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write the table as CSV (RFC 4180) without formulas.
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Write rows as CSV (RFC 4180) without formulas.
 
     A spreadsheet evaluates a cell that begins with = + - @ or a control character as a formula,
     whoever wrote it; an apostrophe before it makes it text. Numbers are left unchanged.
     """
-    return csv_lines([header]) + csv_lines(rows)
-
-
-def csv_lines(rows: Iterable[Sequence[object]]) -> str:
-    """Write further rows of such a table."""
     out = StringIO()
     csv.writer(out).writerows([_escape(cell) for cell in row] for row in rows)
     return out.getvalue()

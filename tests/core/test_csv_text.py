@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from apps.core.csv_text import csv_lines, to_csv
+from apps.core.csv_text import csv_lines
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ def test_formula_cell_becomes_text(cell: str) -> None:
 
 def test_other_cells_are_unchanged() -> None:
     cells = ["plain", 'a "quoted", cell', "two\nlines", "a=b", "Ünï ✓", "", "'"]
-    header, row = csv.reader(StringIO(to_csv(["one"] * 7, [cells]), newline=""))
+    header, row = csv.reader(StringIO(csv_lines([["one"] * 7, cells]), newline=""))
     assert (header, row) == (["one"] * 7, cells)
 
 
 def test_numbers_stay_numbers_and_none_is_empty() -> None:
-    assert to_csv(["n"], [[-5, 1.5, None, True]]) == "n\r\n-5,1.5,,True\r\n"
+    assert csv_lines([["n"], [-5, 1.5, None, True]]) == "n\r\n-5,1.5,,True\r\n"
 
 
 def test_csv_lines_continue_a_table() -> None:
-    assert to_csv(["n"], [[1], [2]]) == csv_lines([["n"]]) + csv_lines([[1]]) + csv_lines([[2]])
+    assert csv_lines([["n"], [1], [2]]) == csv_lines([["n"]]) + csv_lines([[1]]) + csv_lines([[2]])

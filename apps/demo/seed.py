@@ -78,20 +78,13 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
 
 
 def _verified_user(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
-    user, password = _get_or_create_user(email, password, **fields)
-    mark_email_verified(user=user)
-    return user, password
-
-
-def _get_or_create_user(email: str, password: str | None, **fields: Any) -> tuple[User, str]:
     user = User.objects.filter(email__iexact=email).first()
-    if user is not None and password and user.check_password(password):
-        return user, password
-    password = secrets.token_urlsafe(12)
-    if user is None:
-        return User.objects.create_user(email, password, **fields), password
-    user.set_password(password)
-    user.save(update_fields=["password"])
+    user = user or User.objects.create_user(email, **fields)
+    if not (password and user.check_password(password)):
+        password = secrets.token_urlsafe(12)
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    mark_email_verified(user=user)
     return user, password
 
 
@@ -129,7 +122,6 @@ def _demo_chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
 
 
 def _create_more_chatbots(workspace: Workspace) -> list[Chatbot]:
-    """Create two more chatbots, which use the sandbox's echo model."""
     echo = LanguageModel.objects.get(name="sandbox/echo")
     return [
         create_chatbot(

@@ -48,7 +48,6 @@ def seed_activity(*, workspace: Workspace, leads: Sequence[Lead], now: datetime)
 def _audit_entries(
     workspace: Workspace, leads: Sequence[Lead], people: Sequence[User], now: datetime
 ) -> Iterator[AuditEntry]:
-    """Yield the audit entries of each lead: its creation and its status change."""
     for number, lead in enumerate(leads):
         yield AuditEntry(
             workspace=workspace,
@@ -78,7 +77,6 @@ def _audit_entries(
 
 
 def _rate_answers(workspace: Workspace, people: Sequence[User]) -> None:
-    """Rate some answers, most of them good."""
     answers = Message.objects.filter(workspace=workspace, role=Role.ASSISTANT)
     rated = answers.order_by("-created_at", "-id")[3::RATING_INTERVAL]
     Rating.objects.bulk_create(

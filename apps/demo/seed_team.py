@@ -67,7 +67,6 @@ def _add_members(workspace: Workspace, owner: User, now: datetime) -> list[User]
 
 
 def _change_chatbots(chatbots: list[Chatbot], actors: Mapping[str, Actor], now: datetime) -> None:
-    """Create the versions of each chatbot."""
     changes_by_chatbot: list[tuple[int, str, dict[str, Any]]] = [
         (0, "owner", {"rate_limit_requests": 120}),
         (0, "member", {"temperature": 0.2}),

@@ -36,15 +36,11 @@ class ParleyAPI(NinjaAPI):
 
 api = ParleyAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
 api.add_decorator(wrap_operation, mode="view")
-api.add_router("", api_keys)
-api.add_router("", chatbots)
-api.add_router("", language_models)
-api.add_router("", credits)
-api.add_router("", usage)
-api.add_router("", conversations)
-api.add_router("", exports)
-api.add_router("", leads)
-api.add_router("", webhooks)
+for router in (
+    *(api_keys, chatbots, language_models, credits, usage),
+    *(conversations, exports, leads, webhooks),
+):
+    api.add_router("", router)
 
 
 @api.exception_handler(Exception)

@@ -95,36 +95,23 @@ def _build_operation(path: str, method: str, operation: Schema) -> Operation:
 def _parameters(operation: Schema) -> Iterator[Field]:
     for each in operation["parameters"]:
         text = render_inline_code(each.get("description") or each["schema"].get("description", ""))
-        yield Field(
-            each["name"],
-            each["in"],
-            describe_type(each["schema"]),
-            each.get("required", False),
-            text,
-        )
+        is_required = each.get("required", False)
+        yield Field(each["name"], each["in"], describe_type(each["schema"]), is_required, text)
 
 
 def _body_fields(schema: Schema) -> Iterator[Field]:
     schema = resolve_reference(schema)
     for name, inner in schema.get("properties", {}).items():
-        required = name in schema.get("required", [])
-        yield Field(
-            name,
-            "body",
-            describe_type(inner),
-            required,
-            render_inline_code(inner.get("description", "")),
-        )
+        is_required = name in schema.get("required", [])
+        text = render_inline_code(inner.get("description", ""))
+        yield Field(name, "body", describe_type(inner), is_required, text)
 
 
 def _build_response(status: str, response: Schema) -> Response:
     response = resolve_reference(response)
     description, media = render_inline_code(response["description"]), response.get("content", {})
     if status >= "4" or "application/json" not in media:
-        stream = media.get("text/event-stream", {})
-        return Response(
-            status, render_inline_code(response["description"]), stream.get("example", "")
-        )
+        return Response(status, description, media.get("text/event-stream", {}).get("example", ""))
     example = _to_json(build_example(media["application/json"]["schema"]))
     return Response(status, description, example)
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -19,7 +18,6 @@ from config.api import api
 from config.openapi_operations import complete_operation
 
 API_PREFIX = "/api/v1/"
-HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 _DOCUMENT_PATH: Schema = {
     "get": {
         "operationId": "getDocument",
@@ -41,14 +39,6 @@ _DESCRIPTION = """Chatbots, conversations, leads and webhooks of a workspace, fr
 
 Success is `{"success": true, "data": …}`, failure
 `{"success": false, "error": message, "code": CODE}`. Every response has `X-Request-Id`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SerializedDocument:
-    """The document's JSON and its ETag."""
-
-    body: bytes
-    etag: str
 
 
 @functools.cache
@@ -90,22 +80,22 @@ def document() -> Schema:
 
 
 @functools.cache
-def serialized_document() -> SerializedDocument:
-    """The document as JSON, with its ETag."""
+def serialized_document() -> tuple[bytes, str]:
+    """The document as JSON, and its ETag."""
     body = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
-    return SerializedDocument(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 @require_safe
 def openapi_view(request: HttpRequest) -> HttpResponse:
     """The document, or 304 if the caller's If-None-Match has its ETag."""
-    serialized = serialized_document()
+    body, etag = serialized_document()
     tags = request.headers.get("If-None-Match", "")
-    if tags.strip() == "*" or serialized.etag in re.findall(r'"[^"]*"', tags):
+    if tags.strip() == "*" or etag in re.findall(r'"[^"]*"', tags):
         response = HttpResponse(status=304)
     else:
-        response = HttpResponse(serialized.body, content_type="application/json")
-    response["ETag"], response["Cache-Control"] = serialized.etag, "public, max-age=300"
+        response = HttpResponse(body, content_type="application/json")
+    response["ETag"], response["Cache-Control"] = etag, "public, max-age=300"
     return response
 
 
@@ -116,33 +106,19 @@ def operations() -> Iterator[tuple[str, str, Schema]]:
             yield path, method, operation
 
 
-def error_codes(operation: Schema) -> dict[str, list[str]]:
-    """The codes of an operation's errors, by status."""
-    shared = document()["components"]["responses"]
-    return {
-        status: openapi.parse_codes(shared[response["$ref"].rpartition("/")[2]])
-        for status, response in operation["responses"].items()
-        if status >= "4"
-    }
-
-
 def _camel_path(path: str) -> str:
     return re.sub(r"{(\w+)}", lambda found: "{" + to_camel(found[1]) + "}", path)
 
 
 def _extract_error_responses(paths: Schema) -> dict[str, Schema]:
-    """Replace the operations' error responses by references, and return them by name.
-
-    The name is made of the response's error codes.
-    """
+    """Replace the operations' error responses by references, and return them by name."""
     shared: dict[str, Schema] = {}
     for operation in (operation for item in paths.values() for operation in item.values()):
         for status, response in operation["responses"].items():
             if status >= "4":
                 name = _response_name(response)
                 shared[name] = response
-                reference = {"$ref": f"#/components/responses/{name}"}
-                operation["responses"][status] = reference
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
     return dict(sorted(shared.items()))
 
 

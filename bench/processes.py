@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from local import ports
-from local.web import base_url, is_ready, web_command
+from local.web import answers_ok, base_url, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.2
@@ -69,7 +69,8 @@ def run_web_server(
         "DATABASE_URL": database_url or os.environ["DATABASE_URL"],
     }
     with run_process(web_command(port=port, workers=workers), log, environment) as process:
-        _wait_until(lambda: is_ready(base_url(port)), process, log)
+        ready_url = f"{base_url(port)}/readyz"
+        _wait_until(lambda: answers_ok(ready_url, timeout=5), process, log)
         yield WebServer(port, process.pid)
 
 

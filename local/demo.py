@@ -195,7 +195,6 @@ class _Demo:
             self.supervisor.wait_ready(worker)
 
     def _run_sample_chat(self, endpoint: chat_client.Endpoint) -> None:
-        """Send one JSON and one streamed chat request and print the replies."""
         console = self.console
         first, second = SAMPLE_MESSAGES
         console.print_line()

@@ -7,13 +7,12 @@ describes it to the supervisor.
 import argparse
 import signal
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from local import wheels
 from local.ports import HOST
 from local.supervisor import Program, Service
+from local.web import answers_ok
 
 PREFERRED_PORT = 8091
 NAME = "smollm2-135m"
@@ -36,17 +35,9 @@ def service(port: int) -> Service:
             command=[sys.executable, "-m", "local.model", "--port", str(port)],
             stop_seconds=5.0,
         ),
-        ready=lambda: _is_healthy(port),
+        ready=lambda: answers_ok(f"{api_base(port)}/health", timeout=2),
         restarts=3,
     )
-
-
-def _is_healthy(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api_base(port)}/health", timeout=2) as response:  # noqa: S310
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def weights_path() -> Path:

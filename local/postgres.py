@@ -52,10 +52,6 @@ class Cluster:
         return f"postgres://{USER}:{self.password}@{HOST}:{port}/{DATABASE}"
 
 
-def version() -> str:
-    return wheels.major_version(WHEEL)
-
-
 def prepare_cluster(home: Path, *, fallback: Path, password: str, durable: bool) -> Cluster:
     """Create the cluster's directory: `home`, or `fallback` if the system user cannot access it.
 
@@ -146,10 +142,11 @@ def initialise(supervisor: Supervisor, cluster: Cluster) -> None:
 
 def _check_version(cluster: Cluster) -> None:
     created_by = (cluster.data / "PG_VERSION").read_text().strip()
-    if created_by != version():
+    version = wheels.major_version(WHEEL)
+    if created_by != version:
         raise LocalError(
             f"The data in {cluster.data} was made by PostgreSQL {created_by}, and this is "
-            f"PostgreSQL {version()}. Start over with: make reset"
+            f"PostgreSQL {version}. Start over with: make reset"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import postgres, processes, valkey
+from local import postgres, processes, valkey, wheels
 from local.console import Console
 from local.errors import ChildFailed, PortTaken
 from local.supervisor import Service, Supervisor
@@ -43,7 +43,7 @@ def start_servers(supervisor: Supervisor, console: Console, config: ServerConfig
 
 
 def _start_postgres(supervisor: Supervisor, console: Console, config: ServerConfig) -> str:
-    with console.step(f"PostgreSQL {postgres.version()}", "preparing") as step:
+    with console.step(f"PostgreSQL {wheels.major_version(postgres.WHEEL)}", "preparing") as step:
         cluster = postgres.prepare_cluster(
             config.directory / "postgres",
             fallback=config.fallback_directory,
@@ -63,7 +63,7 @@ def _start_postgres(supervisor: Supervisor, console: Console, config: ServerConf
 
 
 def _start_valkey(supervisor: Supervisor, console: Console, config: ServerConfig) -> str:
-    with console.step(f"Valkey {valkey.version()}", "starting") as step:
+    with console.step(f"Valkey {wheels.major_version(valkey.WHEEL)}", "starting") as step:
         directory = config.directory / "valkey"
         directory.mkdir(mode=0o700, exist_ok=True)
         server = valkey.ValkeyConfig(directory, config.valkey_password)

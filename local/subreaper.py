@@ -25,10 +25,7 @@ def become_subreaper() -> None:
 
 
 def reap(own: Collection[int]) -> None:
-    """Wait for adopted processes that have exited.
-
-    Pids in `own` are not waited for: the code that started them does so.
-    """
+    """Wait for exited processes that were adopted. The code that started `own` waits for those."""
     if not _is_subreaper:
         return
     try:

@@ -24,10 +24,6 @@ class ValkeyConfig:
         return f"redis://:{self.password}@{HOST}:{port}/0"
 
 
-def version() -> str:
-    return wheels.major_version(WHEEL)
-
-
 def service(config: ValkeyConfig, port: int) -> Service:
     """The server as a service.
 

@@ -52,7 +52,7 @@ def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
             env={"TURN_DRAIN_SECONDS": str(DRAIN_SECONDS), **env},
             stop_seconds=DRAIN_SECONDS + 5.0,
         ),
-        ready=lambda: is_ready(base_url(port)),
+        ready=lambda: answers_ok(f"{base_url(port)}/readyz", timeout=5),
         restarts=3,
     )
 
@@ -66,10 +66,10 @@ def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, 
     )
 
 
-def is_ready(base: str) -> bool:
-    """Return True if the web server's /readyz answers 200."""
+def answers_ok(url: str, *, timeout: float) -> bool:
+    """Return True if a server answers a GET of this URL with 200 within `timeout` seconds."""
     try:
-        with urllib.request.urlopen(f"{base}/readyz", timeout=5) as response:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -67,10 +67,7 @@ def workspace_action(permission: Permission) -> Callable[[View], View]:
 
 
 def get_member(user: User, **workspace: str) -> Member:
-    """The user's membership of the workspace with this `slug` or `id`.
-
-    Raises WorkspaceNotFound, whether the workspace does not exist or the user is no member.
-    """
+    """The user's membership of the workspace with this slug or id. Raises WorkspaceNotFound."""
     lookup = {f"workspace__{name}": value for name, value in workspace.items()}
     member = memberships_for(user).select_related("user").filter(**lookup).first()
     if member is None:

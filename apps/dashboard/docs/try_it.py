@@ -55,10 +55,7 @@ def check_rate_limit(address: str | None) -> Window:
 
 
 def answer(body: bytes) -> EchoAnswer:
-    """Answer a request body of the chat endpoint.
-
-    Raises ValidationFailed, or the ValidationError of a serializer.
-    """
+    """Answer a chat request's body. Raises ValidationFailed or a serializer's ValidationError."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):

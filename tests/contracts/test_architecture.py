@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from tests.contracts.app_boundaries import ROOT
 
 MAX_LINES = 300
 VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
+PATCHES = {
+    "monkeypatch.setattr",
+    "monkeypatch.setitem",
+    "import unittest.mock",
+    "from unittest import mock",
+    "from unittest.mock import patch",
+    "from unittest.mock import Mock",
+}
 SOURCES = sorted(
     path for folder in ("apps", "config", "local") for path in (ROOT / folder).rglob("*.py")
 )
@@ -56,6 +65,16 @@ def other_commands(commands: Iterable[BaseCommand]) -> list[str]:
     return [type(each).__module__ for each in commands if not isinstance(each, OperatorCommand)]
 
 
+def patches(source: str) -> list[str]:
+    """The places where a test module replaces attributes of other code."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute | ast.Import | ast.ImportFrom)
+        and ast.unparse(node) in PATCHES
+    ]
+
+
 def test_sources_are_found() -> None:
     assert ROOT / "apps" / "core" / "errors.py" in SOURCES
     assert Path(__file__) in TESTS
@@ -78,6 +97,24 @@ def test_every_command_is_an_operator_command() -> None:
     ours = {name: str(app) for name, app in get_commands().items() if str(app).startswith("apps.")}
     assert other_commands(load_command_class(app, name) for name, app in ours.items()) == []
     assert "create_workspace" in ours
+
+
+def test_no_test_patches_code() -> None:
+    found = {str(path.relative_to(ROOT)): patches(path.read_text()) for path in TESTS}
+    assert {name: uses for name, uses in found.items() if uses} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "monkeypatch.setattr(process, 'is_stopping', True)",
+        "from unittest.mock import patch",
+        "from unittest import mock",
+    ],
+)
+def test_patch_is_found(source: str) -> None:
+    assert len(patches(source)) == 1
+    assert patches("monkeypatch.setenv('A', 'b')") == []
 
 
 @pytest.mark.parametrize(("lines", "is_found"), [(MAX_LINES, False), (MAX_LINES + 1, True)])

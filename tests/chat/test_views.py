@@ -97,11 +97,11 @@ def test_rate_limit_headers_count_down(web: WebProcess, live_team: Team) -> None
 
 def test_rejected_requests_take_no_slot_of_the_rate_limit(web: WebProcess, live_team: Team) -> None:
     caller = make_caller(web, live_team.workspace, rate_limit_requests=1)
-    stranger = Caller(web, caller.chatbot, make_api_key(live_team.other_workspace))
+    outsider = Caller(web, caller.chatbot, make_api_key(live_team.other_workspace))
     weak = Caller(web, caller.chatbot, make_api_key(live_team.workspace, ["read"]))
     statuses = [
         caller.post("").status_code,
-        stranger.post().status_code,
+        outsider.post().status_code,
         weak.post().status_code,
         Caller(web, caller.chatbot, "wrong").post().status_code,
         caller.post().status_code,

@@ -117,8 +117,8 @@ def set_taken_email(web: WebProcess, team: Team) -> httpx.Response:
     root = f"/api/v1/chatbots/{chatbot.id}/leads"
     with api:
         for name in ("eve", "mallory"):
-            made = api.post(root, json={"name": name, "email": f"{name}@example.com"})
-        lead_id = made.json()["data"]["id"]
+            created = api.post(root, json={"name": name, "email": f"{name}@example.com"})
+        lead_id = created.json()["data"]["id"]
         return api.patch(f"{root}/{lead_id}", json={"email": "eve@example.com"})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
-from apps.chatbots.models import Chatbot, ChatbotVersion
+from apps.chatbots.models import ChatbotVersion
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.webhooks.services import send_test
@@ -78,10 +78,10 @@ def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> A
     """A minimal valid body: the required fields with simple values."""
     if schema is None:
         return None
-    whole = _resolved(schema, schema)
+    body = _resolved(schema, schema)
     return {
-        name: _value(name, _resolved(whole["properties"][name], schema), schema, id_of)
-        for name in whole.get("required", [])
+        name: _value(name, _resolved(body["properties"][name], schema), schema, id_of)
+        for name in body.get("required", [])
     }
 
 
@@ -92,7 +92,7 @@ def id_name(name: str) -> str | None:
     return f"{_snake(name[:-2])}_id" if name.endswith("Id") else None
 
 
-def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> Any:
+def _value(name: str, schema: Any, root: Any, id_of: Callable[[str], str]) -> Any:
     if name in FIELD_VALUES:
         return FIELD_VALUES[name]
     if (row := id_name(name)) is not None:
@@ -107,7 +107,7 @@ def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> A
         case "boolean":
             return True
         case "array":
-            return [_value(name, _resolved(schema["items"], whole), whole, id_of)]
+            return [_value(name, _resolved(schema["items"], root), root, id_of)]
         case "object":
             return {}
     raise AssertionError(
@@ -116,16 +116,11 @@ def _value(name: str, schema: Any, whole: Any, id_of: Callable[[str], str]) -> A
     )
 
 
-def _resolved(schema: Any, whole: Mapping[str, Any]) -> Any:
+def _resolved(schema: Any, root: Mapping[str, Any]) -> Any:
     if "$ref" in schema:
-        return whole["$defs"][schema["$ref"].rpartition("/")[2]]
+        return root["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
-
-
-def chatbot_of(world: TenantRows) -> Chatbot:
-    """The chatbot of these rows."""
-    return Chatbot.objects.get(id=world.ids["chatbot_id"])

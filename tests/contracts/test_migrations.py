@@ -64,8 +64,8 @@ def empty_database(
 def test_initial_migrations_make_the_reference_schema(empty_database: BaseDatabaseWrapper) -> None:
     MigrationExecutor(empty_database).migrate(list(INITIAL.items()))
     with empty_database.cursor() as cursor:
-        made = describe_schema(cursor, INITIAL) + describe_seed_rows(cursor)
-    assert "\n".join(made).splitlines() == REFERENCE.read_text().splitlines()
+        schema = describe_schema(cursor, INITIAL) + describe_seed_rows(cursor)
+    assert "\n".join(schema).splitlines() == REFERENCE.read_text().splitlines()
 
 
 def describe() -> list[str]:

@@ -1,4 +1,4 @@
-"""A slow reference implementation of docs/reference/credits.md that shares no code with the product.
+"""A slow reference implementation of docs/reference/credits.md independent of the product.
 
 Every credit is an object of its own, and the calendar is stepped through day by day.
 """

@@ -49,8 +49,8 @@ def test_key_without_the_scope_opens_no_turn(web_pair: Pair, live_team: Team) ->
 
 def test_key_of_another_workspace_opens_no_turn(web_pair: Pair, live_team: Team) -> None:
     caller = make_caller(web_pair[0], live_team.workspace)
-    stranger = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.other_workspace))
-    assert statuses(stranger, web_pair) == [404, 404]
+    outsider = Caller(web_pair[0], caller.chatbot, make_api_key(live_team.other_workspace))
+    assert statuses(outsider, web_pair) == [404, 404]
     assert turn_statuses(live_team.workspace) == []
 
 

@@ -162,12 +162,12 @@ def test_no_page_shows_user_text_or_secrets(staff: Client) -> None:
                 admin_url(model, "change", str(row)),
                 admin_url(model, "history", str(row)),
             ]
-    shown = []
+    leaks = []
     for address in addresses:
         page = staff.get(address)
         assert page.status_code == 200, address
-        shown += [(address, word) for word in secrets if word in page.content.decode()]
-    assert shown == []
+        leaks += [(address, word) for word in secrets if word in page.content.decode()]
+    assert leaks == []
 
 
 @EACH_MODEL

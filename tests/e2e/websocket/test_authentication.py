@@ -60,11 +60,11 @@ def test_socket_without_a_valid_key_is_closed(
 
 def test_scope_and_chatbot_are_checked(caller: Caller, live_team: Team) -> None:
     reader = Caller(caller.web, caller.chatbot, make_api_key(live_team.workspace, [Scope.READ]))
-    stranger = Caller(caller.web, caller.chatbot, make_api_key(live_team.other_workspace))
+    outsider = Caller(caller.web, caller.chatbot, make_api_key(live_team.other_workspace))
     unknown = Caller(caller.web, "c-nothing", caller.key)
     nul = Caller(caller.web, "%00", caller.key)
     ends = []
-    for each in (reader, stranger, unknown, nul):
+    for each in (reader, outsider, unknown, nul):
         with open_socket(each) as socket:
             ends.append(socket.wait_closed()[:2])
     missing = (4404, "CHATBOT_NOT_FOUND")

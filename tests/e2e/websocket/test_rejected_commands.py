@@ -123,8 +123,8 @@ def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_
     other = Caller(
         caller.web, make_chatbot(live_team.other_workspace), make_api_key(live_team.other_workspace)
     )
-    for stranger in (sibling, other):
-        with open_socket(stranger) as socket:
+    for outsider in (sibling, other):
+        with open_socket(outsider) as socket:
             for command in ("turn.follow", "turn.stop"):
                 error = send_rejected(socket, command, turnId=turn_id, requestId="r")
                 assert (error["code"], error["turnId"]) == ("TURN_NOT_FOUND", turn_id)

@@ -14,7 +14,7 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLE_PERMISSIONS, Permission, is_allowed
 from apps.workspaces.services import add_member, invite
-from tests.contracts.test_architecture import ROOT
+from tests.contracts.app_boundaries import ROOT
 from tests.conversations.export_factory import make_export
 from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
 from tests.leads.lead_factory import make_lead

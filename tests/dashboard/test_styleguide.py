@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import LazySettings
 from django.test import Client
 
-from tests.contracts.test_architecture import ROOT
+from tests.contracts.app_boundaries import ROOT
 
 COMPONENTS = ROOT / "templates" / "components"
 

@@ -11,7 +11,7 @@ from django.test import Client
 from apps.dashboard.docs.examples import ExampleContext, example_names, snippets
 from apps.dashboard.docs.pages import PAGES, has_section
 from apps.dashboard.docs.rendering import render_article, sections
-from tests.contracts.test_architecture import ROOT
+from tests.contracts.app_boundaries import ROOT
 from tests.dashboard.page_client import count_queries_at_1_and_50_rows, login, page_path
 from tests.factories import Team, make_api_key, make_chatbot, make_user
 

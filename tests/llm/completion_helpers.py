@@ -9,7 +9,7 @@ from apps.llm.errors import ProviderError
 from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from tests.llm.fake_provider import FakeProvider
 
-LONG_TIMEOUTS = Timeouts(connect=2.0, first_token=10.0, between_tokens=10.0, total=20.0)
+LONG_TIMEOUTS = Timeouts(connect=30.0, first_token=60.0, between_tokens=60.0, total=90.0)
 
 
 @dataclass(slots=True)

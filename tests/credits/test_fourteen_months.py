@@ -28,6 +28,7 @@ from apps.reporting.months import Month
 from tests.credits.reference_account import ReferenceAccount, ReferencePlan
 from tests.factories import make_workspace
 
+pytestmark = pytest.mark.usefixtures("other_workspaces_are_closed")
 LAST = date(2028, 3, 31)
 LEAP_DAY = date(2028, 2, 29)
 STARTS = [date(2027, 1, 31), date(2027, 1, 30), date(2027, 1, 29), date(2027, 2, 28)]

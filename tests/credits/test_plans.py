@@ -16,14 +16,9 @@ from apps.credits.plans import change_plan, renew_account, renew_due_accounts, s
 from apps.credits.plans.months import anniversaries_until, anniversary
 from apps.credits.queries import balance_for
 from apps.credits.services import adjust, charge, grant, hold, release, reverse
-from apps.workspaces.models import Workspace
 from tests.factories import Team
 
-
-@pytest.fixture(autouse=True)
-def other_workspaces_are_closed(db: None) -> None:
-    """Renewal covers every open workspace, and other tests commit some."""
-    Workspace.objects.update(deletion_due_at=at("2026-01-01"), closed_at=at("2026-01-01"))
+pytestmark = pytest.mark.usefixtures("other_workspaces_are_closed")
 
 
 def at(text: str) -> datetime:

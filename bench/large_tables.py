@@ -129,11 +129,16 @@ def fill_tables(
     }
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
+        # The trigger that chains ledger entries may have planned its query when the table was
+        # small. That plan would sort the whole table for each new entry.
+        cursor.execute("DISCARD PLANS")
+        cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(_CREATE_ID_FUNCTION)
         cursor.execute(_CREATE_TIMES, values)
         for table, statement in _INSERTS.items():
             if table in tables:
                 cursor.execute(f"INSERT INTO {table} {statement}", values)
+        cursor.execute("SET LOCAL enable_sort = on")
         cursor.execute("SET LOCAL session_replication_role = origin")
         # In production, vacuum has moved new entries from the pending list into the index.
         cursor.execute("SELECT gin_clean_pending_list('leads_search')")

@@ -55,7 +55,8 @@ def test_conversation_runs_one_turn_at_a_time(web_pair: Pair, live_team: Team) -
 def test_rejected_turns_of_a_busy_conversation_are_free(web_pair: Pair, live_team: Team) -> None:
     model = make_language_model("sandbox/slow", credits_per_reply=2)
     caller = make_caller(web_pair[0], live_team.workspace, model, credits=10)
-    with caller.stream("one two three") as response:
+    message = " ".join(f"word{number}" for number in range(40))
+    with caller.stream(message) as response:
         lines = response.iter_lines()
         assert next(lines) == "id: 1"
         conversation = parse_conversation_id(
@@ -66,7 +67,7 @@ def test_rejected_turns_of_a_busy_conversation_are_free(web_pair: Pair, live_tea
             assert (refusal.status_code, refusal.json()["code"]) == (409, "CONVERSATION_BUSY")
         assert [line for line in lines if line][-1] == "data: [DONE]"
     assert credit_state(live_team.workspace) == (8, 0, [-2])
-    assert message_texts(live_team.workspace) == ["one two three", "Echo: one two three"]
+    assert message_texts(live_team.workspace) == [message, f"Echo: {message}"]
 
 
 def parse_conversation_id(line: str) -> str:

@@ -19,7 +19,7 @@ from django.db import connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_IDLE_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 _thread = threading.local()
 
 
@@ -39,19 +39,21 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 def _run(call: Callable[[], T]) -> T:
-    if time.monotonic() - getattr(_thread, "used_at", 0.0) > _IDLE_SECONDS:
+    # By the time of the last check: a call that did not use the database proves nothing of its
+    # connection.
+    if time.monotonic() - getattr(_thread, "checked_at", 0.0) > _CHECK_SECONDS:
         _close_dead_connections()
+        _thread.checked_at = time.monotonic()
     try:
         return call()
     finally:
-        _thread.used_at = time.monotonic()
         for connection in connections.all(initialized_only=True):
             if connection.errors_occurred:
                 connection.close()
 
 
 def _close_dead_connections() -> None:
-    """After a pause, close connections that a restart of the server may have cut."""
+    """Close connections that a restart of the server may have cut."""
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None and not connection.is_usable():
             connection.close()

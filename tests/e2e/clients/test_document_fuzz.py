@@ -17,7 +17,7 @@ from tests.conftest import StartWeb
 from tests.fuzzing import FuzzRound, run_fuzz_round, summarize
 from tests.web_processes import WebProcess
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "40"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 """One half for single requests, the other for sequences of requests."""
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 """The maximum of cases per operation and round."""

@@ -47,3 +47,15 @@ def test_deliveries_have_their_own_queue() -> None:
     assert routed["queue"].name == "webhooks"
     queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)
     assert queues == [("webhooks", "webhooks")]
+
+
+def test_worker_survives_a_broker_lost_with_unacknowledged_tasks() -> None:
+    with celery_app.connection_for_write() as connection:
+        channel = connection.channel()
+        channel.qos._delivered["an unacknowledged task"] = object()
+        transport = channel.connection
+        transport.client, original = None, transport.client  # as kombu leaves it
+        channel._pool = channel._async_pool = None
+        channel.qos.restore_unacked_once()
+        transport.client = original
+        assert channel.qos._delivered.restored

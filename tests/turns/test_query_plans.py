@@ -150,7 +150,7 @@ def test_orm_queries_of_a_turn_use_indexes(
     dead = make_running_turn(seeded_chatbot, credits=1)
     expire_heartbeat(dead)
     assert dead.id in sweep_turns()
-    assert len(plans.statements) > 20
+    assert len(plans.statements) >= 14  # of these two turns; the sweep may find others
     assert [(name, sql) for name, sql in plans.scans if name in large_tables] == []
 
 

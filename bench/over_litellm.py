@@ -1,7 +1,7 @@
 """`make bench ARGS=litellm`: what Parley adds to the CPU of a model call through litellm.
 
 One process reads the same streams of 100 tokens, 36 a second, alternately in a bare loop over
-`litellm.acompletion` and through `apps.llm.services.complete`, as a turn does. Both use the
+`litellm.acompletion` and through `apps.llm.services.Completion`, as a turn does. Both use the
 settings that Parley gives litellm. The first row is litellm with its default settings.
 
 --rounds 5    number of rounds
@@ -24,7 +24,7 @@ from typing import Any
 
 from apps.llm import services
 from apps.llm.providers import litellm as provider
-from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts
+from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts
 from bench.servers import MESSAGE, TOKENS, run_fake_model
 
 MAX_RATIO = 1.10
@@ -105,11 +105,10 @@ async def _read_through_parley(api_base: str) -> str:
     )
     pieces: list[str] = []
 
-    def on_event(event: ModelEvent) -> None:
-        if isinstance(event, TextDelta):
-            pieces.append(event.text)
+    def on_delta(delta: TextDelta) -> None:
+        pieces.append(delta.text)
 
-    await services.complete(request, on_event)
+    await services.Completion(request, on_delta).run()
     return "".join(pieces)
 
 

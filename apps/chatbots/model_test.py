@@ -8,8 +8,8 @@ from django.conf import settings
 
 from apps.chatbots.models import LanguageModel
 from apps.llm.errors import ProviderError
-from apps.llm.services import complete
-from apps.llm.types import ChatMessage, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.services import Completion
+from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts, Usage
 
 SYSTEM_PROMPT = "You are being tested. Answer in one short sentence."
 QUESTION = "Which language model are you?"
@@ -43,16 +43,15 @@ async def _run(request: ModelRequest) -> ModelTestResult:
     usage: Usage | None = None
     error = ""
 
-    def on_event(event: ModelEvent) -> None:
-        nonlocal first_token_ms, usage
-        if isinstance(event, TextDelta):
-            first_token_ms = _elapsed_ms(started) if first_token_ms is None else first_token_ms
-            deltas.append(event.text)
-        elif isinstance(event, Usage):
-            usage = event
+    def on_delta(delta: TextDelta) -> None:
+        nonlocal first_token_ms
+        first_token_ms = _elapsed_ms(started) if first_token_ms is None else first_token_ms
+        deltas.append(delta.text)
 
+    completion = Completion(request, on_delta)
     try:
-        await complete(request, on_event)
+        await completion.run()
+        usage = completion.usage
     except ProviderError as failure:
         error = f"{type(failure).__name__}: {failure}"
     return ModelTestResult("".join(deltas), error, first_token_ms, _elapsed_ms(started), usage)

@@ -4,24 +4,28 @@ import sys
 import traceback
 from collections.abc import Mapping, Set
 from importlib import import_module
-from typing import cast
+from typing import Literal, cast
 
 import structlog
 
-from apps.llm.deadlines import Deadlines
+from apps.llm.deadlines import Deadlines, TotalTimeout
 from apps.llm.errors import ProviderError, ProviderFailed
+from apps.llm.metering import UsageMeter
 from apps.llm.retries import with_retries
 from apps.llm.text_sanitizer import TextSanitizer
-from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
 from apps.llm.types import (
+    DeltaHandler,
     EventHandler,
     Finish,
+    FinishReason,
     ModelEvent,
     ModelRequest,
     Provider,
     ProviderKind,
+    ReasoningDelta,
     TextDelta,
     Usage,
+    UsageReport,
 )
 
 PROVIDERS: Mapping[ProviderKind, str] = {
@@ -34,69 +38,83 @@ PROVIDERS: Mapping[ProviderKind, str] = {
 logger = structlog.get_logger(__name__)
 
 
-async def complete(request: ModelRequest, on_event: EventHandler) -> None:
-    """Request a completion and pass its events to `on_event` as they come; returns at its end.
+class Completion:
+    """One request for a completion. Its `usage` can be read at any moment, however it ends.
 
-    The events: any number of non-empty `TextDelta`s, then one `Usage` and one `Finish`. The text is
-    valid Unicode without NUL. If the provider reports no usage, it is estimated. Transient errors
-    before the first token are retried within the time-outs of the request.
-
-    `on_event` is called in the event loop and must not block. Cancelling the task that waits here
-    closes the connection to the provider at once.
-
-    Raises: ProviderFailed, ProviderUnavailable, ProviderTimeout.
+    `finish_reason` is "" until the provider gives one or `run` returns.
     """
-    deadlines = Deadlines(request.timeouts)
-    completion = _Completion(on_event, deadlines)
-    await with_retries(
-        lambda: deadlines.enforce(_call_provider(request, completion.on_event)),
-        has_started=lambda: completion.has_started,
-        deadlines=deadlines,
-    )
-    completion.finish(request)
-
-
-class _Completion:
-    """Turns a provider's events into those that `complete` promises."""
 
     __slots__ = (
         "_deadlines",
-        "_finish",
-        "_on_event",
+        "_has_started",
+        "_meter",
+        "_on_delta",
+        "_request",
         "_sanitizer",
-        "_texts",
-        "_usage",
-        "has_started",
+        "finish_reason",
     )
 
-    def __init__(self, on_event: EventHandler, deadlines: Deadlines) -> None:
-        self.has_started = False
-        self._on_event = on_event
-        self._deadlines = deadlines
+    def __init__(self, request: ModelRequest, on_delta: DeltaHandler) -> None:
+        self.finish_reason: FinishReason | Literal[""] = ""
+        self._request = request
+        self._on_delta = on_delta
+        self._meter = UsageMeter(request)
         self._sanitizer = TextSanitizer()
-        self._texts: list[str] = []
-        self._usage: Usage | None = None
-        self._finish = Finish("stop")
+        self._has_started = False
 
-    def on_event(self, event: ModelEvent) -> None:
-        self.has_started = True
-        if isinstance(event, TextDelta):
+    @property
+    def usage(self) -> Usage:
+        """The tokens used so far: see `apps.llm.metering`."""
+        return self._meter.usage
+
+    async def run(self) -> None:
+        """Request the completion and pass its text to `on_delta` as it comes; return at its end.
+
+        The text is valid Unicode without NUL. Transient errors before the first token are retried
+        within the time-outs of the request. The total time-out ends an answer that has begun as
+        its `max_tokens` would, with the finish reason "length".
+
+        `on_delta` is called in the event loop and must not block. Cancelling the task that waits
+        here closes the connection to the provider at once.
+
+        Raises: ProviderFailed, ProviderUnavailable, ProviderTimeout.
+        """
+        self._deadlines = Deadlines(self._request.timeouts)
+        try:
+            await with_retries(
+                self._attempt, has_started=lambda: self._has_started, deadlines=self._deadlines
+            )
+        except TotalTimeout:
+            if not self._has_started:
+                raise
+            self.finish_reason = "length"
+        if text := self._sanitizer.flush():
+            self._on_delta(TextDelta(text, 0))
+        self.finish_reason = self.finish_reason or "stop"
+
+    async def _attempt(self) -> None:
+        self._meter.is_asked = True
+        try:
+            await self._deadlines.enforce(_call_provider(self._request, self._on_event))
+        except ProviderError:
+            self._meter.is_asked = self._has_started
+            raise
+
+    def _on_event(self, event: ModelEvent) -> None:
+        if type(event) is TextDelta:
+            self._has_started = True
+            self._meter.add(event)
             if text := self._sanitizer.feed(event.text):
-                self._texts.append(text)
-                self._on_event(event if text == event.text else TextDelta(text))
-        elif isinstance(event, Usage):
-            self._usage = event
-        else:
-            self._finish = event
+                self._on_delta(event if text == event.text else TextDelta(text, event.chunks))
+        elif type(event) is ReasoningDelta:
+            self._has_started = True
+            self._meter.add(event)
+        elif type(event) is UsageReport:
+            self._meter.report(event)
+        elif type(event) is Finish:
+            self.finish_reason = event.reason
         # Last, so that the time our own handler takes does not count as the model's.
         self._deadlines.on_event(event)
-
-    def finish(self, request: ModelRequest) -> None:
-        if text := self._sanitizer.flush():
-            self._texts.append(text)
-            self._on_event(TextDelta(text))
-        self._on_event(self._usage or _estimate_usage(request, "".join(self._texts)))
-        self._on_event(self._finish)
 
 
 async def _call_provider(request: ModelRequest, on_event: EventHandler) -> None:
@@ -116,10 +134,6 @@ async def _call_provider(request: ModelRequest, on_event: EventHandler) -> None:
             stack="".join(traceback.format_tb(error.__traceback__)),
         )
         raise ProviderFailed(f"the provider broke with {type(error).__name__}") from None
-
-
-def _estimate_usage(request: ModelRequest, answer: str) -> Usage:
-    return Usage(estimate_prompt_tokens(request.messages), estimate_tokens(answer))
 
 
 async def close_clients() -> None:

@@ -1,15 +1,18 @@
-"""Count tokens without a tokenizer: an estimate, and an upper bound.
+"""Count tokens without a tokenizer: an estimate, an upper bound and a lower bound.
 
 Each model has its own tokenizer, and loading it would cost more memory and time than the count is
-worth. Two rules are enough:
+worth. Three rules are enough:
 
 - The estimate: 4 bytes of UTF-8 a token. It fits English (4 letters a token), and since other
   scripts take 2 to 4 bytes a letter, it stays within about a factor of two for them too.
 - The bound: one byte of UTF-8 a token. Today's tokenizers work on bytes, or fall back to bytes
   for what they do not know, so none makes more tokens than there are bytes. Some normalise the
   text first (NFC, NFKC), which can lengthen it; the bound uses the longest form.
+- The floor: a word a token, and some characters a token where a script has no spaces between
+  words. No tokenizer makes fewer tokens of a natural text.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -23,6 +26,20 @@ TYPICAL_MESSAGE_TOKENS = 4
 
 MAX_MESSAGE_TOKENS = 16
 """The most that a known chat template adds to a message, rounded up generously."""
+
+MAX_BYTES_PER_TOKEN = 8
+"""UTF-8 bytes in a token, averaged over a text, at most."""
+
+IDEOGRAPHS_PER_TOKEN = 3
+"""Chinese, Japanese and Korean characters in a token, averaged over a text, at most."""
+
+LETTERS_PER_TOKEN = 8
+"""The same for the other scripts without spaces between words: Thai, Lao, Khmer, Burmese."""
+
+_IDEOGRAPHS = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_UNSPACED_LETTERS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
 MAX_PROMPT_OVERHEAD_TOKENS = 128
 """The most that a known chat template adds to a prompt: the default system text of some model
@@ -47,6 +64,76 @@ def max_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     return MAX_PROMPT_OVERHEAD_TOKENS + sum(
         _max_normalised_bytes(message.content) + MAX_MESSAGE_TOKENS for message in messages
     )
+
+
+def min_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
+    """The tokens that a prompt has at least: what it costs when the provider reports none."""
+    return sum(
+        max(TextFloor(each.content).words, _count_bytes(each.content) // MAX_BYTES_PER_TOKEN)
+        for each in messages
+    )
+
+
+class TextFloor:
+    """The least tokens of a text that comes in chunks: its chunks or its words, if these are more.
+
+    A chunk brings at least one token, and a word is at least one. Words are counted only when
+    somebody asks, so that a chunk costs next to nothing.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_ends_in_word",
+        "_ideographs",
+        "_letters",
+        "_pieces",
+        "_since",
+        "_words",
+    )
+
+    def __init__(self, text: str = "") -> None:
+        self._chunks = 0
+        self._pieces = [text]
+        self._words = self._ideographs = self._letters = 0
+        self._ends_in_word = False
+        self._since = (0, 0)
+
+    def add(self, text: str, chunks: int) -> None:
+        """Add a piece that came in so many chunks."""
+        self._pieces.append(text)
+        self._chunks += chunks
+
+    def restart(self) -> None:
+        """Let `tokens` begin at 0 again."""
+        self._since = (self._chunks, self.words)
+
+    @property
+    def tokens(self) -> int:
+        """The least tokens since the last restart."""
+        chunks, words = self._since
+        return max(self._chunks - chunks, self.words - words)
+
+    @property
+    def words(self) -> int:
+        """The words since the beginning. In scripts without spaces, some characters are one."""
+        text = "".join(self._pieces)
+        if text:
+            self._pieces.clear()
+            self._count(text)
+        unspaced = self._ideographs // IDEOGRAPHS_PER_TOKEN + self._letters // LETTERS_PER_TOKEN
+        return self._words + unspaced
+
+    def _count(self, text: str) -> None:
+        # A word that began in an earlier piece has been counted.
+        continues = self._ends_in_word and not text[0].isspace()
+        self._ends_in_word = not text[-1].isspace()
+        if not text.isascii():
+            text, ideographs = _IDEOGRAPHS.subn(" ", text)
+            text, letters = _UNSPACED_LETTERS.subn(" ", text)
+            self._ideographs += ideographs
+            self._letters += letters
+        words = len(text.split())
+        self._words += words - 1 if continues and words else words
 
 
 def _max_normalised_bytes(text: str) -> int:

@@ -59,41 +59,67 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the answer. From a provider, an empty one is a sign of life: the model
-    is working (reasoning, for example), and the time-outs start again."""
+    """The next piece of the answer. `chunks`: how many of the provider's chunks it joins."""
 
     text: str
+    chunks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of what the model thinks before it answers. It is counted, never shown."""
+
+    text: str
+    chunks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """The provider sent something that is neither text nor reasoning: the time-outs restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The tokens that the provider counted so far; None for a count that it did not give."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Why the model stopped. "length": it reached `max_tokens` or the end of its context.
+
+    More may follow: some providers send a reason with every chunk.
+    """
+
+    reason: FinishReason
+
+
+ModelEvent = TextDelta | ReasoningDelta | SignOfLife | UsageReport | Finish
+
+EventHandler = Callable[[ModelEvent], None]
+"""Called by a provider with each event as it comes, in the event loop. It must not block."""
+
+DeltaHandler = Callable[[TextDelta], None]
+"""Called with each non-empty piece of an answer, in the event loop. It must not block or raise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens that the provider counted, or our estimate if it counts none."""
+    """The tokens that a completion used, by the provider's report or by our measure."""
 
     input_tokens: int
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Why the model stopped. "length": it reached `max_tokens` or the end of its context."""
-
-    reason: FinishReason
-
-
-ModelEvent = TextDelta | Usage | Finish
-
-
-EventHandler = Callable[[ModelEvent], None]
-"""Called with each event as it comes, in the event loop. It must not block or raise."""
-
-
 class Provider(Protocol):
     """A kind of provider: a module with a `complete` function.
 
-    `complete` passes on the answer's text as it comes; `Usage` and `Finish` at most once each, if
-    known. It returns only after a complete answer, raises a `ProviderError` otherwise, and closes
-    its connection when it is cancelled. Retries, and time-outs other than `connect`, are handled
-    by `apps.llm.services`.
+    `complete` passes on text and reasoning as they come, and every report of usage and every
+    finish reason; the last ones count. It returns only after a complete answer, raises a
+    `ProviderError` otherwise, and closes its connection when it is cancelled. Retries, and
+    time-outs other than `connect`, are handled by `apps.llm.services`.
     """
 
     async def complete(self, request: ModelRequest, on_event: EventHandler) -> None: ...

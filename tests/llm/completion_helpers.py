@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from apps.llm import services
 from apps.llm.errors import ProviderError
-from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.types import (
+    ChatMessage,
+    Finish,
+    FinishReason,
+    ModelRequest,
+    TextDelta,
+    Timeouts,
+    Usage,
+)
 from tests.llm.fake_provider import FakeProvider
 
 LONG_TIMEOUTS = Timeouts(connect=30.0, first_token=60.0, between_tokens=60.0, total=90.0)
@@ -14,10 +23,10 @@ LONG_TIMEOUTS = Timeouts(connect=30.0, first_token=60.0, between_tokens=60.0, to
 
 @dataclass(slots=True)
 class Outcome:
-    """An answer, and the error that ended it, if any."""
+    """An answer, what it used, and the error that ended it, if any."""
 
     deltas: list[str] = field(default_factory=list)
-    usage: Usage | None = None
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
     finish: Finish | None = None
     failure: ProviderError | None = None
 
@@ -57,29 +66,23 @@ def openai_request(server: FakeProvider, **changes: object) -> ModelRequest:
 
 
 async def complete(request: ModelRequest) -> Outcome:
-    """Collect the events of a completion, up to its end or error; assert their order."""
+    """Collect the deltas of a completion, up to its end or error, and what it used."""
     outcome = Outcome()
 
-    def on_event(event: ModelEvent) -> None:
-        assert outcome.finish is None
-        if isinstance(event, TextDelta):
-            assert event.text
-            assert outcome.usage is None
-            outcome.deltas.append(event.text)
-        elif isinstance(event, Usage):
-            assert outcome.usage is None
-            outcome.usage = event
-        else:
-            assert outcome.usage is not None
-            outcome.finish = event
+    def on_delta(delta: TextDelta) -> None:
+        assert delta.text
+        outcome.deltas.append(delta.text)
 
+    completion = services.Completion(request, on_delta)
     try:
-        await services.complete(request, on_event)
+        await completion.run()
+        outcome.finish = Finish(cast(FinishReason, completion.finish_reason))
     except ProviderError as failure:
         outcome.failure = failure
+    outcome.usage = completion.usage
     return outcome
 
 
-def failing_handler(_event: ModelEvent) -> None:
-    """Raises at the first event."""
+def failing_handler(_delta: TextDelta) -> None:
+    """Raises at the first delta."""
     raise ZeroDivisionError

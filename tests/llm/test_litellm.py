@@ -178,7 +178,7 @@ async def test_failing_handler_closes_the_connection(server: FakeProvider) -> No
     server.stream(*streamed_answer(*"abc"), pace=0.05, ending="hang")
 
     with pytest.raises(ProviderFailed):
-        await services.complete(litellm_request(server), failing_handler)
+        await services.Completion(litellm_request(server), failing_handler).run()
 
     await server.wait_for_close()
 

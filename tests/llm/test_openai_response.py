@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.llm.providers.openai_response import CompletionParser
-from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.types import (
+    ChatMessage,
+    Finish,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    Timeouts,
+    UsageReport,
+)
 from tests.llm.fake_provider import streamed_answer
 
 REQUEST = ModelRequest(
@@ -52,7 +60,7 @@ def test_answer_is_the_same_however_the_stream_is_split(
     text, others = parse(split(data, positions))
 
     assert text == "".join(texts)
-    assert others == [Finish("stop"), Usage(7, len(texts))]
+    assert others == [Finish("stop"), UsageReport(7, len(texts))]
 
 
 def test_characters_split_between_pieces_are_joined() -> None:
@@ -68,7 +76,7 @@ def test_stream_can_be_fed_byte_by_byte() -> None:
     text, others = parse([bytes([byte]) for byte in data])
 
     assert text == "Hello world"
-    assert others == [Finish("stop"), Usage(7, 2)]
+    assert others == [Finish("stop"), UsageReport(7, 2)]
 
 
 def test_data_after_done_is_ignored() -> None:
@@ -77,4 +85,4 @@ def test_data_after_done_is_ignored() -> None:
 
     assert not parser.feed(b"".join(streamed_answer("Hello")) + b"data: {nonsense}\n\n")
 
-    assert events == [TextDelta("Hello"), Finish("stop"), Usage(7, 1)]
+    assert events == [TextDelta("Hello"), Finish("stop"), UsageReport(7, 1)]

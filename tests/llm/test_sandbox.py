@@ -7,7 +7,7 @@ import pytest
 from apps.llm import services
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
 from apps.llm.providers.sandbox import RETRY_AFTER_SECONDS, SANDBOX_MODELS
-from apps.llm.types import ChatMessage, Finish, ModelEvent, TextDelta, Timeouts, Usage
+from apps.llm.types import ChatMessage, Finish, TextDelta, Timeouts, Usage
 from tests.llm.completion_helpers import complete, sandbox_request
 
 
@@ -50,11 +50,10 @@ async def test_slow_pauses_between_words() -> None:
     for seconds in (0.45, 0.55, 0.65):
         asyncio.get_running_loop().call_later(seconds, lambda: counts.append(len(words)))
 
-    def on_event(event: ModelEvent) -> None:
-        if isinstance(event, TextDelta):
-            words.append(event.text)
+    def on_delta(delta: TextDelta) -> None:
+        words.append(delta.text)
 
-    await services.complete(sandbox_request("slow", "one two"), on_event)
+    await services.Completion(sandbox_request("slow", "one two"), on_delta).run()
 
     assert words == ["Echo:", " one", " two"]
     assert [count <= most for count, most in zip(counts, (0, 1, 2), strict=True)] == [True] * 3

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from apps.llm import services
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
-from apps.llm.types import Finish, ModelEvent, Timeouts, Usage
+from apps.llm.types import TextDelta, Timeouts, Usage
 from tests.llm.completion_helpers import complete, openai_request, sandbox_request
 from tests.llm.fake_provider import (
     DONE,
@@ -150,15 +150,16 @@ async def test_slow_handler_does_not_time_out(server: FakeProvider) -> None:
     server.stream(*streamed_answer("a", "b", "c"), pace=0.02)
     timeouts = Timeouts(connect=1, first_token=0.2, between_tokens=0.2, total=5)
 
-    events: list[ModelEvent] = []
+    deltas: list[str] = []
 
-    def on_event(event: ModelEvent) -> None:
+    def on_delta(delta: TextDelta) -> None:
         time.sleep(0.3)
-        events.append(event)
+        deltas.append(delta.text)
 
-    await services.complete(openai_request(server, timeouts=timeouts), on_event)
+    completion = services.Completion(openai_request(server, timeouts=timeouts), on_delta)
+    await completion.run()
 
-    assert isinstance(events[-1], Finish)
+    assert ("".join(deltas), completion.finish_reason) == ("abc", "stop")
 
 
 async def test_complete_answer_waits_briefly_for_its_usage(server: FakeProvider) -> None:

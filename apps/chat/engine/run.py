@@ -26,8 +26,7 @@ from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.infrastructure.postgres.threads import in_thread
 from apps.llm import services as llm
 from apps.llm.errors import ProviderError
-from apps.llm.tokens import estimate_prompt_tokens, estimate_tokens
-from apps.llm.types import Finish, ModelEvent, ModelRequest, TextDelta, Usage
+from apps.llm.types import ModelRequest, TextDelta
 from apps.turns.heartbeat import save_progress
 from apps.turns.settle import settle_turn
 from apps.turns.types import Receipt, Settlement
@@ -43,12 +42,10 @@ class RunningTurn:
     def __init__(self, turn: Turn, request: ModelRequest) -> None:
         self.turn = turn
         self.log = TurnLog([TurnStarted(turn.conversation_id, turn.message_id, turn.id)])
-        self._request = request
         self._deltas: list[str] = []
         self._completion: asyncio.Task[ApiError | None] | None = None
         self._stopped = False
-        self._usage = Usage(0, 0)
-        self._finish_reason = ""
+        self._model = llm.Completion(request, self._on_delta)
         self._first_token_at: datetime | None = None
 
     @property
@@ -88,15 +85,11 @@ class RunningTurn:
         except asyncio.CancelledError:
             if not self._stopped:
                 raise
-        self._finish_reason = "stopped"
-        self._usage = Usage(
-            estimate_prompt_tokens(self._request.messages), estimate_tokens(self.text)
-        )
         return None
 
     async def _complete(self) -> ApiError | None:
         try:
-            await llm.complete(self._request, self._on_event)
+            await self._model.run()
         except ProviderError as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.error_from_model_failure(failure)
@@ -108,17 +101,15 @@ class RunningTurn:
             return errors.ModelError()
         return None
 
-    def _on_event(self, event: ModelEvent) -> None:
-        match event:
-            case TextDelta():
-                if not self._deltas:
-                    self._first_token_at = timezone.now()
-                self._deltas.append(event.text)
-                self.log.append(AnswerDelta(event.text))
-            case Usage():
-                self._usage = event
-            case Finish():
-                self._finish_reason = event.reason
+    def _on_delta(self, delta: TextDelta) -> None:
+        if not self._deltas:
+            self._first_token_at = timezone.now()
+        self._deltas.append(delta.text)
+        self.log.append(AnswerDelta(delta.text))
+
+    @property
+    def _finish_reason(self) -> str:
+        return "stopped" if self._stopped else self._model.finish_reason
 
     def _settlement(self, error: ApiError | None) -> Settlement:
         return Settlement(
@@ -127,8 +118,8 @@ class RunningTurn:
             delta_lengths=[len(delta) for delta in self._deltas],
             finish_reason="error" if error else self._finish_reason,
             error_code=error.code if error else "",
-            input_tokens=self._usage.input_tokens,
-            output_tokens=self._usage.output_tokens,
+            input_tokens=self._model.usage.input_tokens,
+            output_tokens=self._model.usage.output_tokens,
             first_token_at=self._first_token_at,
         )
 
@@ -157,8 +148,8 @@ class RunningTurn:
             message_id=self.turn.message_id,
             turn_id=self.turn.id,
             finish_reason=self._finish_reason,
-            input_tokens=self._usage.input_tokens,
-            output_tokens=self._usage.output_tokens,
+            input_tokens=self._model.usage.input_tokens,
+            output_tokens=self._model.usage.output_tokens,
             charged=receipt.charged,
             balance=receipt.balance,
         )

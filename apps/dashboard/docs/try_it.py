@@ -17,11 +17,11 @@ from apps.core.errors import TooManyRequests, ValidationFailed
 from apps.core.ids import new_id
 from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 from apps.llm import services as llm
-from apps.llm.types import ChatMessage, Finish, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
+from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts
 
 MAX_MESSAGE_LENGTH = 500
 MAX_MESSAGES, WINDOW_SECONDS = 20, 60
-"""The rate limit of one IP address."""
+"""The rate limit of one address."""
 
 _TIMEOUTS = Timeouts(connect=1, first_token=1, between_tokens=1, total=1)
 
@@ -46,9 +46,9 @@ class EchoAnswer:
         return b"".join(frames) + sse.DONE
 
 
-def check_rate_limit(address: str | None) -> Window:
-    """Count a message of the IP address. Raises TooManyRequests."""
-    window = admit_sync(RateLimit(f"docs:{address or 'unknown'}", MAX_MESSAGES, WINDOW_SECONDS))
+def check_rate_limit(client: str) -> Window:
+    """Count a message of the client (`limit_subject`). Raises TooManyRequests."""
+    window = admit_sync(RateLimit(f"docs:{client}", MAX_MESSAGES, WINDOW_SECONDS))
     if not window.admitted:
         raise TooManyRequests(window.retry_after)
     return window
@@ -70,7 +70,6 @@ def answer(body: bytes) -> EchoAnswer:
 async def _complete(message: str, is_stream: bool) -> EchoAnswer:
     conversation_id, message_id, turn_id = new_id(), new_id(), new_id()
     deltas: list[AnswerDelta] = []
-    usage, reason = Usage(0, 0), "stop"
     request = ModelRequest(
         provider="sandbox",
         model="sandbox/echo",
@@ -82,21 +81,16 @@ async def _complete(message: str, is_stream: bool) -> EchoAnswer:
         timeouts=_TIMEOUTS,
     )
 
-    def on_event(event: ModelEvent) -> None:
-        nonlocal usage, reason
-        match event:
-            case TextDelta():
-                deltas.append(AnswerDelta(event.text))
-            case Usage():
-                usage = event
-            case Finish():
-                reason = event.reason
+    def on_delta(delta: TextDelta) -> None:
+        deltas.append(AnswerDelta(delta.text))
 
-    await llm.complete(request, on_event)
+    completion = llm.Completion(request, on_delta)
+    await completion.run()
+    usage = completion.usage
     ended = TurnEnded(
         "".join(delta.text for delta in deltas),
         *(conversation_id, message_id, turn_id),
-        reason,
+        completion.finish_reason,
         usage.input_tokens,
         usage.output_tokens,
         charged=0,

@@ -21,8 +21,9 @@ from apps.llm.types import (
     FinishReason,
     ModelEvent,
     ModelRequest,
+    ReasoningDelta,
     TextDelta,
-    Usage,
+    UsageReport,
 )
 
 _FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
@@ -134,12 +135,14 @@ def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
     for choice in answer.choices[:1]:
         message = getattr(choice, part)
         text = getattr(message, "content", None) or ""
-        if text or getattr(message, "reasoning_content", None):
+        if text:
             yield TextDelta(text)
+        if reasoning := getattr(message, "reasoning_content", None):
+            yield ReasoningDelta(reasoning)
         if choice.finish_reason:
             yield Finish(_FINISH_REASONS.get(choice.finish_reason, "stop"))
     if usage := getattr(answer, "usage", None):
-        yield Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+        yield UsageReport(usage.prompt_tokens, usage.completion_tokens)
 
 
 def _map_error(

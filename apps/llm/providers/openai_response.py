@@ -15,8 +15,9 @@ from apps.llm.types import (
     FinishReason,
     ModelEvent,
     ModelRequest,
+    ReasoningDelta,
     TextDelta,
-    Usage,
+    UsageReport,
 )
 
 _FINISH_REASONS: dict[str, FinishReason] = {
@@ -104,7 +105,7 @@ class CompletionParser:
                         others.append(event)
         finally:
             if has_delta:
-                self._emit(TextDelta("".join(texts)))
+                self._emit(TextDelta("".join(texts), len(texts)))
             for event in others:
                 self._emit(event)
 
@@ -166,8 +167,12 @@ def _chunk_events(request: ModelRequest, chunk: dict[str, Any], part: str) -> It
     if choices and (choice := choices[0]).get("index", 0) == 0:
         message = choice.get(part) or {}
         text = _text(message.get("content"))
-        if text or any(message.get(name) for name in _REASONING_FIELDS):
+        if text:
             yield TextDelta(text)
+        for name in _REASONING_FIELDS:
+            if reasoning := _text(message.get(name)):
+                yield ReasoningDelta(reasoning)
+                break
         if reason := choice.get("finish_reason"):
             yield _parse_finish(request, reason)
     if usage := _parse_usage(chunk.get("usage")):
@@ -189,14 +194,15 @@ def _parse_finish(request: ModelRequest, reason: object) -> Finish:
     return Finish(_FINISH_REASONS.get(str(reason), "stop"))
 
 
-def _parse_usage(report: object) -> Usage | None:
+def _parse_usage(report: object) -> UsageReport | None:
     if not isinstance(report, dict):
         return None
-    counts = (report.get("prompt_tokens"), report.get("completion_tokens"))
-    match counts:
-        case (int(prompt), int(completion)) if prompt >= 0 and completion >= 0:
-            return Usage(prompt, completion)
-    return None
+    return UsageReport(_count(report.get("prompt_tokens")), _count(report.get("completion_tokens")))
+
+
+def _count(value: object) -> int | None:
+    """A number of tokens; None for what is none. True is an int to Python."""
+    return value if type(value) is int else None
 
 
 def _raise_reported_error(request: ModelRequest, chunk: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
-from apps.llm.types import ChatMessage, EventHandler, Finish, ModelRequest, TextDelta, Usage
+from apps.llm.types import ChatMessage, EventHandler, Finish, ModelRequest, TextDelta, UsageReport
 
 SANDBOX_MODELS: Mapping[str, str] = MappingProxyType(
     {
@@ -72,14 +72,15 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
         words = words[: (len(words) + 1) // 2]
     pace = PACES.get(request.model, Pace())
     pause = pace.before_first
-    for word in words:
+    prompt_words = _count_words(request.messages)
+    for count, word in enumerate(words, 1):
         # Even without a pause, the event loop runs other tasks before every word.
         await asyncio.sleep(pause)
         on_event(TextDelta(word))
+        on_event(UsageReport(prompt_words, count))
         pause = pace.between_words
     if fails:
         raise ProviderFailed("sandbox/fail-midway failed, as it always does")
-    on_event(Usage(_count_words(request.messages), len(words)))
     on_event(Finish("stop" if len(words) == len(answer) else "length"))
 
 

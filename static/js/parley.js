@@ -71,27 +71,6 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
-// Sidebar: on small screens a button slides it over the page.
-const sidebar = document.querySelector(".sidebar");
-const sidebarButton = document.querySelector("[data-sidebar]");
-const toggleSidebar = (open) => {
-  sidebar.classList.toggle("open", open);
-  sidebarButton.setAttribute("aria-expanded", String(open));
-  if (open) sidebar.querySelector("a, summary").focus();
-};
-if (sidebar && sidebarButton) {
-  sidebarButton.addEventListener("click", () => toggleSidebar(!sidebar.classList.contains("open")));
-  document.addEventListener("click", (event) => {
-    if (!sidebar.contains(event.target) && !sidebarButton.contains(event.target)) toggleSidebar(false);
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && sidebar.classList.contains("open")) {
-      toggleSidebar(false);
-      sidebarButton.focus();
-    }
-  });
-}
-
 // Theme switch. The server reads the cookie, so pages do not flash.
 on("click", "[data-theme-switch]", () => {
   const root = document.documentElement;

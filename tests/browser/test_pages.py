@@ -175,6 +175,15 @@ def test_sidebar_opens_on_phone(open_context: OpenContext, active_team: Team) ->
     expect(page.get_by_role("heading", name="Chatbots", level=1)).to_be_visible()
 
 
+def test_sidebar_opens_without_script(open_context: OpenContext, active_team: Team) -> None:
+    page = open_context(active_team.alice, size="phone").new_page()
+    page.route("**/*.js", lambda route: route.abort())
+    page.goto(f"/w/{active_team.workspace.slug}/")
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Chatbots", exact=True).click()
+    expect(page.get_by_role("heading", name="Chatbots", level=1)).to_be_visible()
+
+
 @BOTH_SIZES
 def test_palette_opens_chatbot_by_keyboard(
     open_context: OpenContext, active_team: Team, size: str

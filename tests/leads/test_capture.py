@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db import connection, connections, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.core.errors import ValidationFailed
 from apps.leads.capture import capture_from_metadata, parse_lead_metadata, scan_new_turns, scan_turn
+from apps.leads.capture.saving import lock_conversation
+from apps.leads.capture.scanning import MAX_PER_WORKSPACE, next_turns
 from apps.leads.fields import LeadFields
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.leads.payloads import lead_payload
@@ -166,6 +171,54 @@ def test_failed_scan_does_not_block_the_next_turn(chatbot: Chatbot) -> None:
         assert scan_new_turns() == 1
     assert (saved_leads(chatbot), saved_leads(other)) == ([], [("", "ana@example.com", "")])
     assert (scan_new_turns(), saved_leads(chatbot)) == (1, [("", "ana@example.com", "")])
+
+
+def test_workspaces_take_turns(team: Team) -> None:
+    """The first message of each, then the second of each, and a share each in a batch."""
+    chatbots = [
+        make_chatbot(workspace, lead_capture="detect")
+        for workspace in (team.workspace, team.other_workspace, make_workspace())
+    ]
+    busy = [make_turn(chatbots[0], "Hello") for _ in range(MAX_PER_WORKSPACE + 2)]
+    others = [make_turn(chatbot, "Hello") for _ in range(2) for chatbot in chatbots[1:]]
+    expected = [busy[0], *others[:2], busy[1], *others[2:], *busy[2:MAX_PER_WORKSPACE]]
+    assert next_turns() == expected
+    assert scan_new_turns() == len(busy) + len(others)
+
+
+def test_run_ends_when_its_time_is_up(chatbot: Chatbot) -> None:
+    for _ in range(3):
+        make_turn(chatbot, "Hello")
+    assert [scan_new_turns(max_seconds=0) for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_conversation_of_another_worker_is_skipped(live_team: Team) -> None:
+    chatbot = make_chatbot(live_team.workspace, lead_capture="detect")
+    turn = make_turn(chatbot, "ana@example.com")
+
+    def scan() -> bool:
+        try:
+            return scan_turn(turn=turn)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        lock_conversation(turn)
+        assert other.submit(scan).result(timeout=30) is False
+    assert scan_turn(turn=turn) is True
+
+
+def test_earlier_messages_are_searched_for_a_name_once(chatbot: Chatbot) -> None:
+    def searches(text: str) -> int:
+        turn = make_turn(chatbot, text, conversation)
+        with CaptureQueriesContext(connection) as queries:
+            scan_turn(turn=turn)
+        return sum('"created_at" <' in query["sql"] for query in queries)
+
+    conversation = make_turn(chatbot, "Hello").conversation
+    assert [searches(text) for text in ("ana@example.com", "+44 20 7946 0958", "Thanks")] == [
+        *(1, 0, 0)
+    ]
 
 
 def test_lead_outlives_its_conversation(chatbot: Chatbot) -> None:

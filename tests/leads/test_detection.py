@@ -9,13 +9,17 @@ wa.me link.
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from apps.leads.detection import MAX_PER_FIELD, detect_contacts
+from apps.leads.detection import MAX_LENGTH, MAX_PER_FIELD, detect_contacts
 
 LINES = Path(__file__).with_name("contacts.jsonl").read_text().splitlines()
 MESSAGES: list[dict[str, Any]] = [json.loads(line) for line in LINES]
@@ -140,3 +144,65 @@ def test_detection_time_is_linear(piece: str) -> None:
     # Ten times the longest message: with quadratic time, the test would exceed its timeout.
     text = (piece * 320_000)[:320_000]
     assert [each.value for each in detect_contacts(text)] == []
+
+
+PIECES = [
+    *(
+        "v@x.com ",
+        "a_at_",
+        "a_at_a.b ",
+        "mail a at b.c ",
+        "a@b.",
+        "ana@example.png ",
+        "ssh a@b.co ",
+    ),
+    *("x [at] y [dot] ", "a(at)b(dot)cc", "://a@b.cc", "@", " @ ", " at ", ".", "dot", "mail "),
+    *("+1 202 555 0143 ", "+44 (0)20 ", "00 1 ", "wa.me/1", "my name is A ", "I'm A B, ", "-"),
+    *("漢字", "ä", "\u200b", " " * 40, "1.2.3.4", "a dot b underscore ", "\n"),
+]
+MAX_REGEX_CALLS = 10_000
+"""Two hundred candidates of a kind with about a dozen expressions each, in any message."""
+
+
+def count_regex_calls(text: str) -> int:
+    """How often a regular expression is applied to look for the contacts of a text."""
+    calls = 0
+
+    def count(_: object, event: str, function: Any) -> None:
+        nonlocal calls
+        if event == "c_call":
+            calls += isinstance(getattr(function, "__self__", None), re.Pattern)
+
+    earlier = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        detect_contacts(text)
+    finally:
+        sys.setprofile(earlier)
+    return calls
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_repeated_text_is_examined_boundedly(piece: str) -> None:
+    text = "mail me at v@x.com " + piece * (MAX_LENGTH // len(piece))
+    assert count_regex_calls(text) <= MAX_REGEX_CALLS
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12))
+def test_mixed_text_is_examined_boundedly(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert count_regex_calls(text * (MAX_LENGTH // len(text) + 1)) <= MAX_REGEX_CALLS
+
+
+def test_text_beyond_the_longest_message_is_not_read() -> None:
+    text = "x " * (MAX_LENGTH // 2)
+    assert detect_contacts(text + "ana@example.com") == []
+    assert len(detect_contacts(text[:-20] + " ana@example.com")) == 1
+
+
+def test_address_is_found_after_much_prose() -> None:
+    prose = "We met at noon. The shop is at 5.30 open. " * 500
+    assert detected_values(prose + "My mail is ana at example dot com", "email") == [
+        "ana@example.com"
+    ]

@@ -29,6 +29,15 @@ def lock_conversation(turn: Turn) -> None:
         )
 
 
+def try_lock_conversation(turn: Turn) -> bool:
+    """Like `lock_conversation`, but return False instead of waiting for another worker."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [turn.conversation_id]
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def get_or_create_lead(turn: Turn, fields: LeadFields) -> tuple[Lead, bool]:
     """Return the lead that the fields belong to, locked, and whether it is new.
 

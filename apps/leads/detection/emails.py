@@ -1,14 +1,16 @@
 """Find email addresses.
 
-Every `@`, or its spelled-out form, is examined with its surroundings. An address of Latin letters
-ends where Chinese or Japanese begins, because those are written without spaces.
+Every `@`, or its spelled-out form, that can be part of an address is examined with its
+surroundings. An address of Latin letters ends where Chinese or Japanese begins, because those are
+written without spaces.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from apps.leads.contact_formats import normalize_email
-from apps.leads.detection.matches import IN_URL, DetectedField
+from apps.leads.detection.matches import IN_URL, MAX_CANDIDATES, DetectedField
 
 _LATIN = "a-zA-Z0-9\u00c0-\u024f\u1e00-\u1eff"
 _AT = re.compile(r"@|\s?[\[({<]\s?at\s?[\])}>]\s?|\s@\s?|\sat\s|_at_", re.IGNORECASE)
@@ -37,6 +39,11 @@ _NOT_A_TLD = re.compile(
     re.IGNORECASE,
 )
 _CUE = re.compile(r"mail|\b(?:address|contact|reach|write|spam)\b", re.IGNORECASE)
+_ANY_DOT = re.compile(r"\.|dot", re.IGNORECASE)
+_BRACKETS = frozenset("[({<")
+# How far from an `@` its domain's first dot and a cue can be, with room to spare.
+_MAX_LABEL = 80
+_CUE_BEFORE, _CUE_AFTER = 150, 360
 _NOT_LOCAL = re.compile(
     r"(?:me|us|you|him|her|them|it|this|that|is|am|are|be|was|look|looking|meet|met|see|e-?mail"
     r"|mail|address|contact|reach|write|find|found|works?|lives?|based|here)",
@@ -48,11 +55,44 @@ _IN_COMMAND = re.compile(r"(?:\b(?:ssh|scp|sftp|rsync|git)\s|message-id:\s*<?)\S
 def find_emails(text: str) -> Iterator[DetectedField]:
     """Yield the email addresses of a text, also obfuscated ones: `ana [at] example [dot] com`."""
     end = 0
-    for at in _AT.finditer(text):
+    for at in candidates(text):
         email = _email_around(text, at)
         if email is not None and email.start >= end:
             end = email.end
             yield email
+
+
+def candidates(text: str) -> Iterator[re.Match[str]]:
+    """Yield each `@` that is worth examining, and at most MAX_CANDIDATES of each spelling.
+
+    What is cheap to see is looked at here: examining costs far more, and one message can have
+    thousands of them.
+    """
+    cues = [cue.start() for cue in _CUE.finditer(text)]
+    dots = [dot.start() for dot in _ANY_DOT.finditer(text)]
+    left = {True: MAX_CANDIDATES, False: MAX_CANDIDATES}
+    for at in _AT.finditer(text):
+        is_sign = at[0] == "@"
+        if left[is_sign] and _is_plausible(text, at, dots, cues):
+            left[is_sign] -= 1
+            yield at
+
+
+def _is_plausible(text: str, at: re.Match[str], dots: list[int], cues: list[int]) -> bool:
+    """Whether there are letters on both sides, a dot after them and, for words, a cue near."""
+    start, end = at.span()
+    if not text[start - 1 : start].strip(" \t\n[({<") or not text[end : end + 1].strip(" \t\n.@"):
+        return False
+    if not _is_any_within(dots, end, end + _MAX_LABEL):
+        return False
+    if at[0] in ("@", " @ ") or not _BRACKETS.isdisjoint(at[0]):
+        return True
+    return _is_any_within(cues, start - _CUE_BEFORE, end + _CUE_AFTER)
+
+
+def _is_any_within(positions: list[int], start: int, end: int) -> bool:
+    at = bisect_left(positions, start)
+    return at < len(positions) and positions[at] <= end
 
 
 def _email_around(text: str, at: re.Match[str]) -> DetectedField | None:
@@ -87,7 +127,7 @@ def _is_standalone(text: str, start: int, end: int) -> bool:
 
 def _is_address(text: str, at: str, local: str, start: int, end: int) -> bool:
     """Return whether a spelled-out `@` is meant as one: only near a word such as "email"."""
-    if at == "@" or re.search(r"[\[({<]", at):
+    if at == "@" or not _BRACKETS.isdisjoint(at):
         return True
     if _NOT_LOCAL.fullmatch(local):
         return False

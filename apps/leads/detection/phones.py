@@ -22,31 +22,39 @@ _OTHER_NUMBER_CUE = re.compile(
     r"|customer|student|code|pin|part|card|id)\b",
     re.IGNORECASE,
 )
+MAX_VALIDATIONS = 200
+"""How many readings of numbers are validated in one message, which is what takes time."""
 _SPACES = ("", " ", "\u00a0", "\u2007", "\u202f")
 
 
 def find_phones(text: str) -> Iterator[DetectedField]:
     """Yield the phone numbers of a text that have a country code, in E.164."""
+    left = MAX_VALIDATIONS
     for candidate in islice(_PHONE.finditer(text), MAX_CANDIDATES):
-        phone = _validated(text, candidate)
-        if phone is not None:
-            yield phone
+        for digits in _readings(text, candidate):
+            if left == 0:
+                return
+            left -= 1
+            try:
+                value = normalize_phone("+" + digits)
+            except ValueError:
+                continue
+            end = candidate.start("rest") + len(digits)
+            yield DetectedField("phone", value, candidate.start(), end)
+            break
 
 
-def _validated(text: str, candidate: re.Match[str]) -> DetectedField | None:
+def _readings(text: str, candidate: re.Match[str]) -> Iterator[str]:
+    """Yield what the number can be without its prefix, the longest first.
+
+    Other digits may follow after a space ("… 0143 9am"): take the most groups that are valid.
+    """
     start, rest = candidate.start(), candidate["rest"]
     before = text[max(0, start - 300) : start]
     if candidate["zeros"] and _OTHER_NUMBER_CUE.search(before[-30:]):
-        return None
+        return
     if candidate["plus"] and IN_URL.search(before):
-        return None
-    # Other digits may follow after a space ("… 0143 9am"): take the most groups that are valid.
+        return
     for group in reversed(list(_GROUP_END.finditer(rest))):
-        if rest[group.end() : group.end() + 1] not in _SPACES:
-            continue
-        try:
-            value = normalize_phone("+" + rest[: group.end()])
-        except ValueError:
-            continue
-        return DetectedField("phone", value, start, candidate.start("rest") + group.end())
-    return None
+        if rest[group.end() : group.end() + 1] in _SPACES:
+            yield rest[: group.end()]

@@ -4,7 +4,9 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -13,8 +15,13 @@ from apps.accounts.models import User
 from apps.infrastructure.admin import StaffAdmin
 
 # Second factors and sessions are private to users; email addresses are shown on the user's page.
-for model in (Authenticator, UserSession, EmailAddress):
+for model in (Authenticator, UserSession, EmailAddress, Group):
     admin.site.unregister(model)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, StaffAdmin):  # type: ignore[misc]
+    """The staff groups; `staff_roles` resets those that it defines."""
 
 
 class EmailAddressInline(TabularInline):  # type: ignore[misc]
@@ -28,7 +35,7 @@ class EmailAddressInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, StaffAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, StaffAdmin):  # type: ignore[type-arg,misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -20,6 +20,7 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
         "adjustments.give_goodwill",
         "api_keys.revoke_apikey",
         "conversations.read_conversation",
+        "leads.read_lead",
     ),
     "finance": (
         "accounts.view_user",
@@ -44,7 +45,7 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
         "credits.change_plan",
         "workspaces.view_workspace",
     ),
-    "auditor": ("*.view_*", "conversations.read_conversation"),
+    "auditor": ("*.view_*", "conversations.read_conversation", "leads.read_lead"),
 }
 """Group name → permissions, as `fnmatch` patterns of `app_label.codename`."""
 

@@ -1,18 +1,13 @@
 """URLs of authentication and of the user's account pages. The views are allauth's."""
 
 from allauth.account import views as account
-from allauth.account.decorators import secure_admin_login
 from allauth.mfa.base import views as second_factor
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from allauth.usersessions import views as sessions
-from django.contrib import admin
 from django.urls import path, re_path
 from django.views.generic import RedirectView
-
-# Staff log in on the same page, with the same rate limits and the same second factor.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 authentication_urls = [
     path("login", account.login, name="account_login"),

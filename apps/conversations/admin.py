@@ -1,14 +1,13 @@
 from typing import Any, cast
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
 from apps.audit.services import staff_actor
+from apps.audit.staff_access import ReasonForm
 from apps.conversations.models import (
     NOT_COMPLETED,
     Conversation,
@@ -19,7 +18,7 @@ from apps.conversations.models import (
     Turn,
 )
 from apps.conversations.models.export import Export, ExportPart
-from apps.conversations.staff_access import MIN_REASON_LENGTH, read_with_reason
+from apps.conversations.staff_access import read_with_reason
 from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin, detail_action
 
 ERROR_CODES = (
@@ -29,17 +28,6 @@ ERROR_CODES = (
     "TURN_ABANDONED",
     "INTERNAL_ERROR",
 )
-
-
-class ReasonForm(forms.Form):
-    """The reason why a member of staff reads a conversation."""
-
-    reason = forms.CharField(
-        min_length=MIN_REASON_LENGTH,
-        max_length=500,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Shown to the workspace's owner in the audit log, with your name.",
-    )
 
 
 @admin.register(Conversation)

@@ -2,11 +2,11 @@
 
 from django.db import transaction
 
-from apps.audit.services import Actor, record_change
+from apps.audit.services import Actor
+from apps.audit.staff_access import record_reading
 from apps.conversations.models import Conversation, Message
 from apps.conversations.queries import messages_in
 
-MIN_REASON_LENGTH = 10
 MAX_MESSAGES = 500
 
 
@@ -17,9 +17,6 @@ def read_with_reason(*, conversation: Conversation, actor: Actor, reason: str) -
     The reason is written to the audit log in the same transaction. Raises ValueError if it has
     fewer than 10 characters.
     """
-    reason = reason.strip()
-    if len(reason) < MIN_REASON_LENGTH:
-        raise ValueError(f"Give a reason of at least {MIN_REASON_LENGTH} characters.")
-    record_change(conversation, actor=actor, action="conversation.read", reason=reason)
+    record_reading(conversation, actor=actor, action="conversation.read", reason=reason)
     newest = messages_in(conversation).reverse()[:MAX_MESSAGES]
     return list(reversed(newest))

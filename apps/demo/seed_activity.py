@@ -55,7 +55,6 @@ def _audit_entries(
             actor_label=SYSTEM.label,
             action="lead.created",
             target_id=lead.id,
-            target_label=str(lead),
             details={"fields": ["email", "name"]},
             created_at=lead.created_at,
         )
@@ -69,7 +68,6 @@ def _audit_entries(
             actor_label=people[member].email,
             action="lead.updated",
             target_id=lead.id,
-            target_label=str(lead),
             details={"status": [LeadStatus.NEW, lead.status]},
             ip=f"203.0.113.{24 + member}",
             created_at=lead.created_at + (now - lead.created_at) / 3,

@@ -6,6 +6,8 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -14,6 +16,7 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
 
 from apps.core.ids import min_id_at
 from apps.infrastructure.postgres.id_field import IdField
@@ -24,6 +27,7 @@ MAX_RELATED_ROWS = 50
 """The most rows of a related table, such as workspaces, that one search follows."""
 MAX_WRITE_DELAY = timedelta(hours=3)
 """How much later than its `created_at` a row may be written: turns are read for leads later."""
+_FIRST_ID_AT = datetime(1970, 1, 2)  # noqa: DTZ001 - compared with a time that may have no zone
 
 
 def detail_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
@@ -46,14 +50,55 @@ def redirect_to_admin(name: str, **query: str) -> HttpResponse:
     return redirect(f"{reverse(f'admin:{name}')}?{urlencode(query)}")
 
 
+class StaffChangeList(ChangeList):  # type: ignore[misc]
+    """A list whose order can be changed only by the columns that offer it."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        if not self.sortable_by:
+            self.params.pop(ORDER_VAR, None)
+        return cast("list[Any]", super().get_ordering(request, queryset))
+
+
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]
-    """A model that staff may edit. Lists do not count their table: pages link to the next one."""
+    """A model that staff may edit. Lists do not count their table: pages link to the next one.
+
+    A page answers only about what it shows. Django would filter a list by every column of its
+    table, so that `?text__startswith=` reads a column that is excluded from all pages.
+    """
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = InfinitePaginator
     list_disable_select_all = True
     list_per_page = 50
+    view_on_site = False
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return StaffChangeList
+
+    def lookup_allowed(
+        self, lookup: str, value: object, request: HttpRequest | None = None
+    ) -> bool:
+        """Allow the parameters of the list's own filters, and no other field or relation."""
+        return lookup in self._filter_parameters(request)
+
+    def _filter_parameters(self, request: HttpRequest | None) -> frozenset[str]:
+        names: set[str] = set()
+        for each in self.get_list_filter(request):
+            if isinstance(each, type):
+                names.add(str(getattr(each, "parameter_name", "")))
+                continue
+            path, make = each if isinstance(each, tuple) else (each, admin.FieldListFilter.create)
+            field = get_fields_from_path(self.model, path)[-1]
+            created = make(field, request, {}, self.model, self, field_path=path)
+            names.update(created.expected_parameters())
+        return frozenset(names)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return the row, or None, also for an id that PostgreSQL cannot store."""
+        if "\x00" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field)
 
     def get_object_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """Return the row that a page is about. Raises Http404."""
@@ -141,5 +186,7 @@ class CreatedSinceFilter(admin.DateFieldListFilter):
         key: Any = queryset.model._meta.pk
         if since is None or not isinstance(getattr(key, "target_field", key), IdField):
             return found
-        moment = datetime.fromisoformat(str(since[0] if isinstance(since, list) else since))
+        moment: datetime = self.field.to_python(since[0] if isinstance(since, list) else since)
+        if moment.replace(tzinfo=None) < _FIRST_ID_AT:
+            return found
         return found.filter(pk__gte=min_id_at(moment - MAX_WRITE_DELAY))

@@ -54,6 +54,7 @@ class Lead(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        permissions = [("read_lead", "Can read contact details, with a reason")]
         indexes = [
             models.Index(fields=["workspace", "-created_at", "-id"], name="leads_newest"),
             models.Index(
@@ -106,6 +107,12 @@ class Lead(models.Model):
         ]
 
     def __str__(self) -> str:
+        # No contact details: logs and the staff admin show this without a reason.
+        return str(self.id)
+
+    @property
+    def label(self) -> str:
+        """What the workspace's members recognise the person by."""
         return self.name or self.email or self.phone
 
     def audit_target(self) -> tuple[str, str, str]:

@@ -29,6 +29,9 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
+STAFF_SECOND_FACTOR_REQUIRED = True
+"""Whether staff need an authenticator app or a passkey before any page of the admin."""
+
 MFA_FORMS = {
     "authenticate": "apps.accounts.second_factor_forms.AuthenticateForm",
     "reauthenticate": "apps.accounts.second_factor_forms.ReauthenticateForm",

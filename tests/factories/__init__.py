@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.totp.internal.auth import TOTP
+
 from apps.accounts.models import User
 from apps.api_keys.services import issue_key
 from apps.api_kit.callers import Scope
@@ -38,7 +40,12 @@ class Team:
 
 
 def make_user(name: str = "user", **fields: Any) -> User:
-    return User.objects.create_user(f"{name}-{new_id()}@example.com", "a-good-password", **fields)
+    """A user; one of the staff has an authenticator app, which the admin requires."""
+    email = f"{name}-{new_id()}@example.com"
+    user = User.objects.create_user(email, "a-good-password", **fields)
+    if user.is_staff:
+        TOTP.activate(user, secret="JBSWY3DPEHPK3PXP")
+    return user
 
 
 def make_workspace(owner: User | None = None) -> Workspace:

@@ -139,8 +139,10 @@ def make_admin_rows() -> tuple[Team, str]:
         lead=Lead.objects.create(
             workspace=team.workspace,
             chatbot=chatbot,
-            name="Dana",
-            email="dana@example.com",
+            name=USER_TEXT,
+            email=f"{USER_TEXT.lower()}@example.com",
+            phone="+442079460958",
+            source=USER_TEXT,
             metadata={"who": USER_TEXT},
         ),
         message=Message.objects.filter(workspace=team.workspace)[0],

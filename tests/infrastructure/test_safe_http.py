@@ -74,6 +74,9 @@ def test_no_spelling_of_loopback_connects(
         ["::1"],
         ["::ffff:127.0.0.1"],
         ["64:ff9b::7f00:1"],
+        ["8.8.8.8", "64:ff9b::a9fe:a9fe"],
+        ["2001:0:808:808::5601:2fc"],
+        ["2606:4700::5efe:10.0.0.1"],
         ["169.254.169.254"],
         ["10.0.0.1"],
         ["fe80::1%lo"],
@@ -86,6 +89,16 @@ def test_name_with_private_address_does_not_connect(
     with pytest.raises(UrlNotAllowed, match="leads to an address that is not on the public"):
         send(f"https://hooks.example.com:{receivers[0].port}/", resolve=lambda _: answers)
     assert sum(receiver.connections for receiver in receivers) == 0
+
+
+def test_name_with_translated_public_address_is_connected_to() -> None:
+    """What DNS64 returns: nothing listens there, but the address itself is allowed."""
+    with pytest.raises(RequestFailed):
+        send(
+            "https://hooks.example.com/",
+            resolve=lambda _: ["64:ff9b::808:808", "::ffff:8.8.4.4"],
+            seconds=0.2,
+        )
 
 
 def test_system_resolver_obeys_the_same_rules(receiver: Receiver) -> None:
@@ -150,12 +163,35 @@ def test_request_and_response_are_complete(receiver: Receiver) -> None:
     assert received.headers["X-A"] == "b"
 
 
-@pytest.mark.parametrize(
-    "text", ["soon", "-1", "1.5", "", "9" * 30, "Wed, 21 Oct 2065 07:28:00 GMT"]
-)
+@pytest.mark.parametrize("text", ["soon", "-1", "1.5", "", "Wed, 32 Oct 2065 07:28:00 GMT", "²"])
 def test_invalid_retry_after_is_ignored(receiver: Receiver, text: str) -> None:
     receiver.reply_to = lambda _: Reply(503, headers={"Retry-After": text})
     assert send(receiver.url, allow_private=True).retry_after is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wed, 21 Oct 2065 07:28:00 GMT",
+        "Wednesday, 21-Oct-65 07:28:00 GMT",
+        "Wed Oct 21 07:28:00 2065",
+    ],
+)
+def test_retry_after_can_be_a_date_in_each_http_format(receiver: Receiver, text: str) -> None:
+    receiver.reply_to = lambda _: Reply(503, headers={"Retry-After": text})
+    seconds = send(receiver.url, allow_private=True).retry_after
+    left = datetime(2065, 10, 21, 7, 28, tzinfo=UTC) - datetime.now(UTC)
+    assert seconds is not None
+    assert abs(seconds - left.total_seconds()) < 60
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("000120", 120), ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("9" * 30, 10**12 - 1)],
+)
+def test_retry_after_is_a_number_of_seconds(receiver: Receiver, text: str, seconds: int) -> None:
+    receiver.reply_to = lambda _: Reply(503, headers={"Retry-After": text})
+    assert send(receiver.url, allow_private=True).retry_after == seconds
 
 
 def test_long_body_is_truncated(receiver: Receiver) -> None:

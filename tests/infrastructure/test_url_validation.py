@@ -40,7 +40,7 @@ REFUSED = {
     "https://[::]/": PRIVATE,
     "https://[::ffff:127.0.0.1]/": PRIVATE,
     "https://[::ffff:7f00:1]/": PRIVATE,
-    "https://[::ffff:8.8.8.8]/": PRIVATE,
+    "https://[::ffff:10.0.0.1]/": PRIVATE,
     "https://[::127.0.0.1]/": PRIVATE,
     "https://[64:ff9b::7f00:1]/": PRIVATE,
     "https://[2002:7f00:1::]/": PRIVATE,
@@ -142,10 +142,15 @@ def test_ambiguous_addresses_are_always_refused(url: str) -> None:
         *("169.254.169.254", "172.16.0.1", "192.0.0.192", "192.0.0.9", "192.0.2.1"),
         *("192.88.99.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1"),
         *("168.63.129.16", "224.0.0.1", "224.0.1.1", "239.255.255.250", "240.0.0.1"),
-        *("255.255.255.255", "::", "::1", "::7f00:1", "::ffff:10.0.0.1", "::ffff:8.8.8.8"),
-        *("64:ff9b::808:808", "64:ff9b:1::1", "100::1", "2001::1", "2001:20::1", "2001:db8::1"),
-        *("2002:808:808::1", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1"),
+        *("255.255.255.255", "::", "::1", "::7f00:1", "::ffff:10.0.0.1", "::ffff:0:a00:1"),
+        *("64:ff9b:1::1", "100::1", "2001::1", "2001:20::1", "2001:db8::1"),
+        *("3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1"),
         *("fec0::1", "ff02::1", "ff0e::1"),
+        # a private IPv4 address inside: NAT64, local NAT64, 6to4, Teredo (client, server), ISATAP
+        *("64:ff9b::a00:1", "64:ff9b::c058:6301", "64:ff9b::a83f:8110", "64:ff9b:1::808:808"),
+        *("2002:a00:1::", "2002:a9fe:a9fe::1", "2001:0:808:808::f5ff:fffe"),
+        *("2001:0:a00:1::f7f7:f7f7", "2a00:1450::5efe:a00:1", "2a00:1450::200:5efe:7f00:1"),
+        *("fe80::5efe:808:808", "2001:db8::5efe:808:808"),
     ],
 )
 def test_is_public_refuses_address(address: str) -> None:
@@ -153,7 +158,13 @@ def test_is_public_refuses_address(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "8.8.8.8", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1"]
+    "address",
+    [
+        *("1.1.1.1", "8.8.8.8", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1"),
+        # a public IPv4 address inside: mapped, compatible, SIIT, NAT64, 6to4, Teredo, ISATAP
+        *("::ffff:8.8.8.8", "::808:808", "::ffff:0:808:808", "64:ff9b::808:808"),
+        *("2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "2a00:1450::200:5efe:808:808"),
+    ],
 )
 def test_is_public_accepts_address(address: str) -> None:
     assert is_public(ip_address(address)) is True

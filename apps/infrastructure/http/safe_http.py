@@ -8,11 +8,14 @@ followed, proxies of the environment are not used, and one deadline covers the w
 
 import asyncio
 import functools
+import math
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -36,15 +39,20 @@ MAX_BODY_BYTES = 4096
 
 _BODY_SECONDS = 2.0
 # Status and headers decide; a slow body must not keep a worker waiting.
+_MAX_DIGITS = 12
 
 
 class RequestFailed(Exception):
     """There was no complete response in time. The message may be shown to the customer."""
 
 
+class RequestTimedOut(RequestFailed):
+    """The time was up, whatever it was that took it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The status, the beginning of the body, and the seconds of Retry-After."""
+    """The status, the beginning of the body, and how many seconds Retry-After asks to wait."""
 
     status: int
     body: bytes
@@ -91,7 +99,7 @@ async def _post(
             async with _session(addresses, tls) as session:
                 return await _send_request(session, target, body, headers)
     except TimeoutError:
-        raise RequestFailed(f"No response within {seconds:g} seconds.") from None
+        raise RequestTimedOut(f"No response within {seconds:g} seconds.") from None
     except aiohttp.ClientConnectorCertificateError:
         raise RequestFailed("Invalid TLS certificate.") from None
     except aiohttp.ClientConnectorError:
@@ -121,8 +129,11 @@ async def _resolve_target(
 
 @functools.cache
 def _resolver_threads() -> ThreadPoolExecutor:
-    """Threads for DNS lookups. Those of the event loop would delay its end by a slow lookup."""
-    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-lookup")
+    """Threads for DNS lookups. Those of the event loop would delay its end by a slow lookup.
+
+    A lookup goes on after its request has timed out: there are more threads than names that hang.
+    """
+    return ThreadPoolExecutor(max_workers=128, thread_name_prefix="webhook-lookup")
 
 
 @functools.cache
@@ -212,5 +223,14 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> int | None:
+    """The seconds of Retry-After, which is a number or a date; None without one that is valid."""
     text = headers.get("Retry-After", "").strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None
+    if text.isascii() and text.isdecimal():
+        return int(text.lstrip("0")[:_MAX_DIGITS] or "0")  # more digits are for ever, too
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    if date.tzinfo is None:  # "-0000": UTC
+        date = date.replace(tzinfo=UTC)
+    return max(0, math.ceil((date - datetime.now(UTC)).total_seconds()))

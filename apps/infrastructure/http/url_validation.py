@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from urllib.parse import urlsplit
 
+from apps.infrastructure.http.embedded_ipv4 import isatap_ipv4, translated_ipv4
+
 Address = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -26,9 +28,8 @@ _NOT_PUBLIC = tuple(
             "192.0.0.0/24",  # protocol assignments; a cloud's metadata lives here
             "192.88.99.0/24",  # relays of 6to4
             "168.63.129.16/32",  # a cloud's host agent
-            "2001::/23",  # Teredo and other protocol assignments
+            "2001::/23",  # protocol assignments
             "2001:db8::/32",  # documentation
-            "2002::/16",  # 6to4: an IPv4 address inside
             "3fff::/20",  # documentation
         ),
     )
@@ -113,9 +114,19 @@ def _check_hostname(host: str) -> None:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to a host on the public internet."""
-    if address.version == 6 and address not in _GLOBAL_IPV6:
-        return False  # mapped and translated IPv4, local, multicast: whatever is_global says
+    """Whether an address belongs to a host on the public internet.
+
+    An IPv6 address that stands for an IPv4 address is public if that one is.
+    """
+    if isinstance(address, IPv6Address):
+        translated = translated_ipv4(address)
+        if translated:
+            return all(map(is_public, translated))
+        if address not in _GLOBAL_IPV6:
+            return False  # local, multicast and the like: whatever is_global says
+        host = isatap_ipv4(address)
+        if host is not None and not is_public(host):
+            return False
     if any(address in net for net in _NOT_PUBLIC if net.version == address.version):
         return False
     return address.is_global and not address.is_multicast

@@ -189,6 +189,8 @@ APPROVAL_DAYS = 7
 # Webhooks
 
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=15.0)
+WEBHOOK_WORKSPACE_CONCURRENCY = env.int("WEBHOOK_WORKSPACE_CONCURRENCY", default=5)
+"""Webhook requests of one workspace at the same time: its share of all senders' threads."""
 _BACKOFF = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 WEBHOOK_BACKOFF_SECONDS = tuple(
     env.list("WEBHOOK_BACKOFF_SECONDS", cast=float, default=list(_BACKOFF))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.http import http_date
 from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -97,16 +99,33 @@ def test_retries_follow_schedule_with_jitter(
     assert (delivery.status, delivery.attempts, delivery.next_attempt_at) == ("failed", 3, None)
 
 
+def in_seconds(seconds: float) -> str:
+    """An HTTP date, which has whole seconds."""
+    return http_date(time.time() + seconds)
+
+
 @pytest.mark.parametrize(
-    ("retry_after", "minimum"), [("500", 450), ("10", 90), ("9999999", 77_760)]
+    ("retry_after", "minimum"),
+    [("500", 500), ("9999999", 86_400), ("9" * 30, 86_400), (500, 499), (10**9, 86_400)],
 )
-def test_retry_after_extends_the_wait_up_to_a_day(
-    endpoint: Endpoint, receiver: Receiver, settings: Settings, retry_after: str, minimum: float
+def test_retry_is_never_before_retry_after_up_to_a_day(
+    endpoint: Endpoint, receiver: Receiver, settings: Settings, retry_after: Any, minimum: float
+) -> None:
+    settings.WEBHOOK_BACKOFF_SECONDS = (100,)
+    text = retry_after if isinstance(retry_after, str) else in_seconds(retry_after)
+    receiver.reply_to = lambda _: Reply(503, headers={"Retry-After": text})
+    waits = [seconds_until_retry(send_event(endpoint)) for _ in range(10)]
+    assert minimum <= min(waits)
+    assert max(waits) <= minimum * 1.1 + 2
+
+
+@pytest.mark.parametrize("retry_after", ["10", "0", in_seconds(10), in_seconds(-3600)])
+def test_short_retry_after_leaves_the_wait_as_it_is(
+    endpoint: Endpoint, receiver: Receiver, settings: Settings, retry_after: str
 ) -> None:
     settings.WEBHOOK_BACKOFF_SECONDS = (100,)
     receiver.reply_to = lambda _: Reply(429, headers={"Retry-After": retry_after})
-    waited = seconds_until_retry(send_event(endpoint))
-    assert minimum <= waited <= minimum / 0.9 * 1.1 + 2
+    assert 90 <= seconds_until_retry(send_event(endpoint)) <= 112
 
 
 def test_undecodable_response_is_stored_with_replacements(

@@ -9,7 +9,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from apps.webhooks.delivery import MAX_CONCURRENT_PER_ENDPOINT, deliver_due
+from apps.webhooks.claiming import MAX_CONCURRENT_PER_ENDPOINT
+from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint, EventType
 from apps.webhooks.services import emit, resend
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint

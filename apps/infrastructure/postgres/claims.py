@@ -1,33 +1,42 @@
 """Claim rows of a table that several workers process.
 
 Workers are not told which row to process; each takes the next one that no other worker holds.
-`lock_first` holds a row for the current transaction. `claim_statement` holds it until a time, for
-work that must not keep a transaction open: the row of a worker that died is due again by itself.
+`lock_first` holds a row for the current transaction. `claim_next` holds it until a time, for work
+that must not keep a transaction open: the row of a worker that died is due again by itself.
 """
 
+from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 M = TypeVar("M", bound=Model)
 
 
-def lock_first(rows: QuerySet[M], order_by: str) -> M | None:
+@dataclass(frozen=True, slots=True)
+class ClaimStatement:
+    """SQL that claims a row of a table and returns its id."""
+
+    table: str
+    sql: str
+
+
+def lock_first(rows: QuerySet[M], *order_by: str) -> M | None:
     """Lock and return the first row that no other transaction has locked, None if there is none."""
-    return rows.select_for_update(of=("self",), skip_locked=True).order_by(order_by).first()
+    return rows.select_for_update(of=("self",), skip_locked=True).order_by(*order_by).first()
 
 
 def claim_statement(
     *, table: str, join: str = "", active: str, group: str, due: str, order_by: str, assign: str
-) -> str:
-    """Return the SQL that claims the first due row, for `claim_next`.
+) -> ClaimStatement:
+    """Return the statement that claims the first due row, for `claim_next`.
 
     `active` is the condition for rows that are claimed now, `due` the one for rows that may be
-    claimed. Rows of a `group` column value with too many active claims are skipped; two concurrent
-    claims may exceed that number by one. `assign` sets further columns beside `claimed_until`.
+    claimed. Rows of a `group` column value with `max_per_group` active claims are skipped. `assign`
+    sets further columns beside `claimed_until`.
     """
-    return f"""
+    sql = f"""
 WITH busy AS (
   SELECT {group} FROM {table} WHERE {active}
   GROUP BY {group} HAVING count(*) >= %(max_per_group)s
@@ -42,16 +51,19 @@ SET {assign}, claimed_until = statement_timestamp() + make_interval(secs => %(se
 FROM due WHERE {table}.id = due.id
 RETURNING {table}.id
 """  # noqa: S608 - constants of the caller
+    return ClaimStatement(table, sql)
 
 
-def claim_next(statement: str, *, max_per_group: int, seconds: float, **values: str) -> str | None:
-    """Claim a row for some seconds. Return its id, None if nothing is due."""
-    parameters: dict[str, str | float] = {
-        "max_per_group": max_per_group,
-        "seconds": seconds,
-        **values,
-    }
+@transaction.atomic
+def claim_next(claim: ClaimStatement, *, seconds: float, **values: str | float) -> str | None:
+    """Claim a row for some seconds. Return its id, None if nothing is due.
+
+    Claims of a table are made one after the other, and each sees those before it: otherwise
+    workers that claim together would exceed the limits that the statement keeps.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        # A statement of its own: one that waits for a lock would not see what was committed since.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [claim.table])
+        cursor.execute(claim.sql, {"seconds": seconds, **values})
         row = cursor.fetchone()
     return None if row is None else str(row[0])

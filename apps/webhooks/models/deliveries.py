@@ -66,8 +66,8 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
-                name="webhooks_delivery_due",
+                fields=["workspace", "endpoint", "next_attempt_at"],
+                name="webhooks_delivery_waiting",
                 condition=Q(status=DeliveryStatus.PENDING),
             ),
             models.Index(

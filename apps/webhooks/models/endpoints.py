@@ -23,7 +23,9 @@ class Endpoint(models.Model):
 
     Secrets are stored encrypted, not hashed, because signing needs them. After a rotation both
     secrets sign until `previous_secret_expires_at`. `failing_since` is the time of the first
-    failure after the last success.
+    failure after the last success. No request is sent before `paused_until`, which is set after
+    several time-outs in a row. `last_claimed_at` is when a delivery to it was last claimed: by it
+    workspaces and endpoints take turns.
     """
 
     id = IdField()
@@ -44,6 +46,9 @@ class Endpoint(models.Model):
         null=True, blank=True, editable=False, help_text="When owners were notified by email."
     )
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    consecutive_timeouts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    last_claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

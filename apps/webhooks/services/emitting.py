@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from apps.core.ids import new_id
+from apps.webhooks.endpoint_health import end_pause
 from apps.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from apps.webhooks.models import Delivery, DeliveryStatus, Endpoint, Event, EventType
 from apps.webhooks.outbox import EMIT_EVENTS
@@ -60,6 +61,7 @@ def send_test(*, endpoint: Endpoint) -> Delivery:
         workspace_id=endpoint.workspace_id, event=event, endpoint=endpoint
     )
     delivery.refresh_from_db()
+    end_pause(workspace_id=delivery.workspace_id, endpoint_id=delivery.endpoint_id)
     transaction.on_commit(enqueue_deliveries)
     return delivery
 
@@ -78,5 +80,6 @@ def resend(*, delivery: Delivery) -> Delivery:
     ):
         raise DeliveryNotFound
     delivery.refresh_from_db()
+    end_pause(workspace_id=delivery.workspace_id, endpoint_id=delivery.endpoint_id)
     transaction.on_commit(enqueue_deliveries)
     return delivery

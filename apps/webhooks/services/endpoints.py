@@ -33,6 +33,9 @@ MAX_ENDPOINTS = 20
 OLD_SECRET_LIFETIME = timedelta(hours=24)
 """How long the old secret still signs after a rotation."""
 
+_HEALTHY = {"failing_since": None, "consecutive_timeouts": 0, "paused_until": None}
+# The state of an endpoint that nothing is known of yet.
+
 
 @transaction.atomic
 def create_endpoint(
@@ -81,7 +84,7 @@ def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChange
     lock_endpoint(endpoint)
     fields: dict[str, Any] = {}
     if changes.url is not None and changes.url != endpoint.url:
-        fields |= {"url": _validated_url(changes.url), "failing_since": None}
+        fields |= {"url": _validated_url(changes.url), **_HEALTHY}
     if changes.description is not None:
         fields["description"] = _validated_description(changes.description)
     if changes.event_types is not None:
@@ -92,7 +95,7 @@ def update_endpoint(*, endpoint: Endpoint, actor: Actor, changes: EndpointChange
             endpoint,
             actor=actor,
             action="webhook_endpoint.updated",
-            changed=sorted(fields.keys() - {"failing_since"}),
+            changed=sorted(fields.keys() - _HEALTHY.keys()),
         )
     if changes.enabled is True:
         _enable(endpoint, actor)
@@ -117,7 +120,7 @@ def disable_endpoint(*, endpoint: Endpoint, reason: DisabledReason, actor: Actor
 
 def _enable(endpoint: Endpoint, actor: Actor) -> None:
     disabled = _row(endpoint).filter(disabled_at__isnull=False)
-    if disabled.update(disabled_at=None, disabled_reason="", failing_since=None):
+    if disabled.update(disabled_at=None, disabled_reason="", **_HEALTHY):
         _pending_deliveries(endpoint).filter(next_attempt_at=None).update(next_attempt_at=Now())
         record_change(endpoint, actor=actor, action="webhook_endpoint.enabled")
         transaction.on_commit(enqueue_deliveries)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.chat.engine.event_payloads import dump_json, event_payload
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
+from apps.chat.ai_sdk import stream as ai_sdk
+from apps.chat.engine.event_payloads import event_payload
+from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
 from apps.chat.http import sse
+from apps.chat.openai.completion_format import ChunkEncoder
 from apps.core.errors import TooManyRequests
+from apps.core.json_text import dump_json
 
 ENDED = TurnEnded(
     response="Hi",
@@ -64,6 +69,29 @@ def test_text_with_line_breaks_is_one_data_line() -> None:
     assert [line.split(b":")[0] for line in lines] == [b"id", b"event", b"data"]
     assert b"\r" not in frame
     assert json.loads(lines[2].removeprefix(b"data: "))["delta"] == text
+
+
+LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Every character that ends a line for str.splitlines, and so for httpx and requests."""
+
+
+@pytest.mark.parametrize("character", LINE_BREAKS)
+def test_no_format_has_a_line_break_in_its_data(character: str) -> None:
+    text = f"山{character}{character}田"
+    events: list[TurnEvent] = [
+        TurnStarted("c1", "m1", "t1"),
+        AnswerDelta(text),
+        replace(ENDED, response=text),
+        TurnFailed(ModelError(text)),
+    ]
+    chunks = ChunkEncoder(model="bot", created=1)
+    encoders = [sse.encode_event, ai_sdk.encode_event, chunks.encode]
+    for encode in encoders:
+        for number, event in enumerate(events, 1):
+            frames = encode(number, event).decode()
+            assert frames.splitlines() == frames.removesuffix("\n").split("\n")
+            for line in frames.splitlines():
+                assert not line.startswith("data: ") or json.loads(line.removeprefix("data: "))
 
 
 def test_heartbeat_is_a_comment() -> None:

@@ -95,6 +95,14 @@ def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) ->
     assert (export.conversations_done, export.conversations_total) == (2, 2)
 
 
+def test_json_line_with_other_line_breaks_is_one_line(team: Team) -> None:
+    text, answer = "a\x85b\u2028c", "é\u2029\x0b\x0c\x1c\r\nd"
+    make_conversation(make_chatbot(team.workspace), text, answer)
+    export = make_export(team.workspace, "jsonl")
+    assert message_texts(export) == [text, answer]
+    assert read_file(export).count("é") == 1
+
+
 @pytest.mark.parametrize(
     ("file_format", "text"), [("csv", ",".join(COLUMNS) + "\r\n"), ("jsonl", "")]
 )

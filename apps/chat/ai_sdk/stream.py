@@ -18,8 +18,8 @@ then `data: [DONE]`. A message is always sent from its start, so the parts have 
 
 from typing import Any
 
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.core.json_text import dump_json
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 

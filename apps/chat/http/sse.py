@@ -5,8 +5,9 @@ the event's name as `type`, for readers that ignore `event:` lines. After the la
 `data: [DONE]`. Lines that begin with a colon are heartbeats, which readers skip.
 """
 
-from apps.chat.engine.event_payloads import dump_json, dump_json_string, event_payload
+from apps.chat.engine.event_payloads import event_payload
 from apps.chat.engine.events import AnswerDelta, TurnEvent
+from apps.core.json_text import dump_json, dump_json_string
 
 DONE = b"data: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"

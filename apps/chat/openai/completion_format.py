@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.chatbots.models import Chatbot
-from apps.core.errors import ApiError, ValidationFailed
+from apps.core.errors import ApiError, PaymentRequired, ValidationFailed
+from apps.core.json_text import dump_json
 from apps.infrastructure.redis.rate_limit import Window
 
 Body = dict[str, Any]

@@ -11,7 +11,6 @@ import structlog
 from apps.api_kit.callers import Caller
 from apps.chat.engine.access import Access, authenticate, reauthenticate
 from apps.chat.engine.admission import admit_and_start
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.engine.events import TurnFailed, TurnStarted
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.refused_requests import log_refused_chat
@@ -25,6 +24,7 @@ from apps.chat.websocket.key_revocation import key_poller
 from apps.conversations.models import Turn
 from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, Unauthenticated
+from apps.core.json_text import dump_json
 from apps.infrastructure.postgres.threads import in_thread
 
 MAX_TURNS = 20

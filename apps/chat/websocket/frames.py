@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from apps.chat.engine.event_payloads import dump_json, event_payload
+from apps.chat.engine.event_payloads import event_payload
 from apps.chat.engine.events import TurnEvent, TurnFailed
 from apps.core.errors import ApiError
+from apps.core.json_text import dump_json
 
 HEARTBEAT = '{"type":"heartbeat"}'
 

@@ -1,6 +1,5 @@
 """Build the parts of an export's file: one line per message, with bounded memory."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from apps.conversations.exports.queries import matching_conversations
 from apps.conversations.models import Message
 from apps.conversations.models.export import Export, ExportFormat
 from apps.core.csv_text import csv_lines
+from apps.core.json_text import dump_json
 
 COLUMNS = {
     "conversationId": "conversation_id",
@@ -116,7 +116,7 @@ def _header(export: Export) -> bytes:
 def _encode(export: Export, rows: list[dict[str, Any]]) -> bytes:
     if export.format == ExportFormat.CSV:
         return csv_lines([list(_columns(row).values()) for row in rows]).encode()
-    lines = [json.dumps(_columns(row), ensure_ascii=False) + "\n" for row in rows]
+    lines = [dump_json(_columns(row)) + "\n" for row in rows]
     return "".join(lines).encode()
 
 

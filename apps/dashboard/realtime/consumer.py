@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.chat.websocket.connection import CloseReason, SocketClosed
 from apps.chat.websocket.handshake import Handshake
 from apps.core.errors import ApiError
+from apps.core.json_text import dump_json
 from apps.dashboard.errors import NotSignedIn, TooManyConversations, WorkspaceNotFound
 from apps.dashboard.realtime import commands
 from apps.dashboard.realtime.commands import (

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from apps.chat.engine import start as engine
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.engine.events import TurnFailed
 from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.conversations.models import Conversation, Message, Role, Turn
@@ -24,6 +23,7 @@ from apps.conversations.queries import (
     newest_message,
 )
 from apps.core.errors import ServiceUnavailable, ValidationFailed
+from apps.core.json_text import dump_json
 from apps.infrastructure.postgres.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.chat.engine.event_payloads import dump_json
 from apps.chat.websocket.connection import SocketConnection
 from apps.conversations.queries import count_running_turns, count_turns_since
+from apps.core.json_text import dump_json
 from apps.credits.queries import Balance, balances_for
 from apps.infrastructure.postgres.polling import Poller
 from apps.infrastructure.postgres.threads import in_thread

@@ -13,10 +13,10 @@ with requests.get(
     timeout=60,
 ) as answer:
     answer.raise_for_status()
-    for line in answer.iter_lines(decode_unicode=True):
-        if not line.startswith("data: {"):
+    for line in answer.iter_lines():
+        if not line.startswith(b"data: {"):
             continue
-        event = json.loads(line.removeprefix("data: "))
+        event = json.loads(line.removeprefix(b"data: "))
         if event["type"] == "message.delta":
             print(event["delta"], end="", flush=True)
         if event["type"] == "error":

@@ -1,13 +1,16 @@
-"""httpx-sse and curl read the native server-sent events."""
+"""httpx-sse, curl and readers of lines read the server-sent events."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import httpx
 import pytest
+import requests
 from httpx_sse import ServerSentEvent, connect_sse
 
 from tests.factories import Team, make_api_key, make_chatbot
@@ -59,3 +62,50 @@ def test_curl_prints_the_events(web: WebProcess, live_team: Team) -> None:
     first, *_, done = output.strip().split("\n\n")
     assert first.startswith("id: 1\nevent: message.start\ndata: {")
     assert done == "data: [DONE]"
+
+
+def read_with_requests(url: str, headers: dict[str, str], body: Any) -> list[str]:
+    with requests.post(url, headers=headers, json=body, stream=True, timeout=30) as answer:
+        return [str(line) for line in answer.iter_lines(decode_unicode=True)]
+
+
+def read_with_httpx(url: str, headers: dict[str, str], body: Any) -> list[str]:
+    with httpx.stream("POST", url, headers=headers, json=body, timeout=30) as answer:
+        return list(answer.iter_lines())
+
+
+def answer_in(lines: Iterable[str]) -> str:
+    """The text of all deltas, in the frames of any of the three protocols."""
+    text = ""
+    for line in lines:
+        assert not line or line.startswith(("id: ", "event: ", "data: "))
+        if line.startswith("data: {"):
+            event = json.loads(line.removeprefix("data: "))
+            text += event.get("delta", "")
+            text += "".join(one["delta"].get("content", "") for one in event.get("choices", ()))
+    return text
+
+
+@pytest.mark.parametrize("read", [read_with_requests, read_with_httpx])
+def test_readers_of_lines_read_an_answer_with_odd_line_breaks(
+    web: WebProcess, live_team: Team, read: Callable[..., list[str]]
+) -> None:
+    chatbot = make_chatbot(live_team.workspace)
+    caller = Caller(web, chatbot, make_api_key(live_team.workspace))
+    message = "a\x85\x85b\u2028c \u2029\x0b\x0cd\x1ce\r\nf 山"
+    native = {"message": message, "stream": True}
+    headers = {**caller.all_headers, "Idempotency-Key": "same"}
+    completion = {
+        "model": chatbot.id,
+        "messages": [{"role": "user", "content": message}],
+        "stream": True,
+    }
+    answers = [
+        answer_in(read(caller.url, headers, native)),
+        answer_in(read(caller.url, headers, native)),  # replayed from PostgreSQL
+        answer_in(read(f"{caller.url}?protocol=ai-sdk", caller.all_headers, native)),
+        answer_in(
+            read(f"{web.url}/api/v1/openai/chat/completions", caller.all_headers, completion)
+        ),
+    ]
+    assert answers == [f"Echo: {message}"] * 4

@@ -116,6 +116,9 @@ def _make_body_acceptable(case: Case, body: dict[str, Any]) -> None:
     if _is_past(body.get("expiresAt")):
         body["expiresAt"] = "2999-01-01T00:00:00Z"
     if isinstance(body.get("messages"), list) and _is_valid(case):
+        for message in body["messages"]:
+            if message["role"] in ("tool", "function"):
+                message["role"] = "user"  # a result must follow its call
         _end_with_user_message(body["messages"][-1])
     if body.get("stream") is False and "ai-sdk" in _protocols(case):
         body["stream"] = True
@@ -123,9 +126,12 @@ def _make_body_acceptable(case: Case, body: dict[str, Any]) -> None:
 
 def _end_with_user_message(message: dict[str, Any]) -> None:
     """Make an OpenAI message the user's, with text: the last one must be."""
-    message["role"], content = "user", _storable(message["content"])
+    content = _storable(message.get("content") or "")
+    message.clear()
+    message["role"] = "user"
     if isinstance(content, list):
-        message["content"] = [*content, {"type": "text", "text": "Hello"}]
+        parts = [part for part in content if part.get("type") == "text"]
+        message["content"] = [*parts, {"type": "text", "text": "Hello"}]
     else:
         message["content"] = f"{content} Hello"
 

@@ -121,3 +121,40 @@ def test_unsupported_messages_are_rejected(messages: object) -> None:
     with pytest.raises(ValidationFailed) as caught:
         to_chat_body({"messages": messages})
     assert list(caught.value.details) == ["messages"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ([], "The last message has no text."),
+        ([{"type": "data-page", "data": {}}], "The last message has no text."),
+        ([{"type": "text", "text": " \n"}], "The last message has no text."),
+        (
+            [{"type": "text", "text": "Hi"}, {"type": "file", "url": "data:"}],
+            "Only parts of the type text can be read in the last message, not file.",
+        ),
+        (
+            [{"type": "reasoning", "text": "Hm"}],
+            "Only parts of the type text can be read in the last message, not reasoning.",
+        ),
+        (
+            [{"text": "Hi"}],
+            "Only parts of the type text can be read in the last message, not null.",
+        ),
+        ([{"type": "text"}], "A part of the type text must have a text."),
+    ],
+)
+def test_message_without_readable_text_says_why(parts: list[object], problem: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        to_chat_body({"messages": [{"role": "user", "parts": parts}]})
+    assert caught.value.details == {"messages": [problem]}
+
+
+def test_parts_of_earlier_messages_may_be_of_any_type() -> None:
+    answer = {
+        "role": "assistant",
+        "metadata": {"conversationId": "c1"},
+        "parts": [{"type": "step-start"}, {"type": "reasoning", "text": "Hm"}, {"type": "file"}],
+    }
+    question = {"role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    assert to_chat_body({"messages": [answer, question]})["message"] == "Hi"

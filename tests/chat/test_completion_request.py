@@ -36,7 +36,6 @@ def test_messages_before_the_last_are_the_history() -> None:
             {"role": "developer", "content": "Be brief"},
             greeting,
             {"role": "user", "content": parts},
-            {"role": "system", "content": ""},
             QUESTION,
         )
     )
@@ -44,7 +43,6 @@ def test_messages_before_the_last_are_the_history() -> None:
         ChatMessage("system", "Be brief"),
         ChatMessage("assistant", "Welcome"),
         ChatMessage("user", "one\ntwo"),
-        ChatMessage("system", ""),
     )
     assert request.fields["message"] == "Hi"
 
@@ -124,6 +122,90 @@ def test_unsupported_parameters_are_rejected_by_name(name: str, value: Any) -> N
 )
 def test_non_text_messages_are_rejected_by_position(message: Any, name: str) -> None:
     assert rejected_fields(messages=[message, QUESTION]) == [name]
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ({"content": None}, None),
+        ({}, None),
+        ({"content": ""}, None),
+        ({"content": " \n"}, None),
+        ({"content": []}, None),
+        ({"content": [{"type": "text", "text": ""}]}, None),
+        ({"content": None, "refusal": None, "tool_calls": [CALL]}, None),
+        ({"content": [], "function_call": {"name": "f", "arguments": ""}}, None),
+        ({"content": "Let me see.", "tool_calls": [CALL]}, "Let me see."),
+        ({"content": None, "refusal": "I won't."}, "I won't."),
+        ({"content": "", "refusal": "I won't."}, "I won't."),
+        ({"content": [{"type": "refusal", "refusal": "I won't."}]}, "I won't."),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]}, "a\nb"),
+        ({"content": "Hi", "refusal": None, "name": "bot", "audio": None, "annotations": []}, "Hi"),
+    ],
+)
+def test_assistant_message_is_shown_if_it_has_words(message: Any, shown: str | None) -> None:
+    request = parse_completion(body({"role": "assistant", **message}, QUESTION))
+    assert request.history == ((ChatMessage("assistant", shown),) if shown else ())
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+def test_empty_messages_are_left_out_of_the_history(role: str) -> None:
+    empty = [{"type": "text", "text": ""}]
+    messages = [{"role": role, "content": ""}, {"role": role, "content": empty}, QUESTION]
+    assert parse_completion(body(*messages)).history == ()
+
+
+def test_results_of_tools_are_left_out() -> None:
+    messages = [
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": "21 °C"},
+        {"role": "assistant", "function_call": CALL["function"]},
+        {"role": "function", "name": "f", "content": "21 °C"},
+        {"role": "assistant", "content": "It is warm."},
+    ]
+    history = parse_completion(body(*messages, QUESTION)).history
+    assert history == (ChatMessage("assistant", "It is warm."),)
+    assert rejected_fields(messages=messages[:2]) == ["messages"]
+    assert rejected_fields(messages=[messages[1], QUESTION]) == ["messages[0].role"]
+    assert rejected_fields(messages=[messages[3], QUESTION]) == ["messages[0].role"]
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "problem"),
+    [
+        (
+            {"role": "user", "content": None},
+            "content",
+            "Expected a string or a list of parts, got null.",
+        ),
+        ({"role": "user", "content": []}, "content", "Expected at least one part"),
+        ({"role": "system"}, "content", "Expected a string or a list of parts, got null."),
+        ({"role": "assistant", "content": 7}, "content", "got a number."),
+        ({"role": "assistant", "content": "Hi", "refusal": 7}, "refusal", "Expected a string"),
+        ({"role": "user", "content": "Hi", "name": 7}, "name", "Expected a string"),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},
+            "content[0]",
+            "A message can have text only, not a part of the type image_url.",
+        ),
+        (
+            {"role": "user", "content": [{"type": "refusal", "refusal": "no"}]},
+            "content[0]",
+            "A message can have text only, not a part of the type refusal.",
+        ),
+        ({"role": "tool", "content": None}, "content", "got null."),
+        ({"role": "critic", "content": "Hi"}, "role", "assistant or tool."),
+    ],
+)
+def test_what_openai_refuses_is_refused_by_position(message: Any, name: str, problem: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        parse_completion(body(message, QUESTION))
+    ((param, sentences),) = caught.value.details.items()
+    assert param == f"messages[0].{name}"
+    assert problem in sentences[0]
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"model": 7}, {"model": ""}])

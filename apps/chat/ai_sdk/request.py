@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.core.errors import ValidationFailed
+from apps.core.text import printable_name
 
 _USE_CHAT_FIELDS = {"id", "messages", "trigger", "messageId"}
 
@@ -45,13 +46,21 @@ def _question(messages: Sequence[Mapping[str, Any]]) -> str:
     parts = messages[-1].get("parts")
     if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
         raise _messages_error("The last message must have a list of parts.")
-    return "\n".join(_part_text(part) for part in parts if not _is_data(part))
+    texts = [_part_text(part) for part in parts if not _is_data(part)]
+    if not any(text.strip() for text in texts):
+        raise _messages_error("The last message has no text.")
+    return "\n".join(texts)
 
 
 def _part_text(part: Mapping[str, Any]) -> str:
-    text = part.get("text")
-    if part.get("type") != "text" or not isinstance(text, str):
-        raise _messages_error("Only parts of the type text can be read in the last message.")
+    kind, text = part.get("type"), part.get("text")
+    if kind != "text":
+        shown = printable_name(kind) if isinstance(kind, str) else "null"
+        raise _messages_error(
+            f"Only parts of the type text can be read in the last message, not {shown}."
+        )
+    if not isinstance(text, str):
+        raise _messages_error("A part of the type text must have a text.")
     return text
 
 

@@ -19,15 +19,80 @@ from apps.chatbots.errors import ChatbotNotFound
 _NULLABLE: Schema = {"type": ["string", "null"]}
 _IDS = shape(conversationId=ID_SCHEMA, turnId=ID_SCHEMA, messageId=ID_SCHEMA)
 _USAGE = shape(prompt_tokens=COUNT, completion_tokens=COUNT, total_tokens=COUNT)
-_PART: Schema = {
+
+
+def _part(kind: str) -> Schema:
+    """A part of a message's content, of this type."""
+    return {
+        "type": "object",
+        "properties": {"type": {"type": "string", "const": kind}, kind: TEXT},
+        "required": ["type", kind],
+    }
+
+
+_PARTS: Schema = {"type": "array", "minItems": 1, "items": _part("text")}
+_FUNCTION: Schema = {
     "type": "object",
-    "properties": {"type": {"type": "string", "const": "text"}, "text": TEXT},
-    "required": ["type", "text"],
+    "properties": {"name": TEXT, "arguments": TEXT},
+    "required": ["name", "arguments"],
+}
+_CALL: Schema = {
+    "type": "object",
+    "properties": {
+        "id": TEXT,
+        "type": {"type": "string", "const": "function"},
+        "function": _FUNCTION,
+    },
+    "required": ["id", "type", "function"],
 }
 
+_ERROR = shape(message=TEXT, type=TEXT, param=_NULLABLE, code=TEXT)
+# The credits of a 402, as in its body elsewhere.
+_ERROR["properties"] |= {"needed": COUNT, "available": COUNT}
 _PASSED: Schema = {"description": "Passed over: the chatbot's owner decides."}
 _NULL: Schema = {"type": "null"}
 _NONE: Schema = {"type": ["array", "null"], "items": {}, "maxItems": 0}
+_NO_CALLS = dict.fromkeys(("tool_calls", "function_call", "audio"), _NONE)
+
+
+def _said(*roles: str) -> Schema:
+    """A message that must have content: everybody's but the assistant's."""
+    return {
+        "type": "object",
+        "properties": {
+            "role": {"type": "string", "enum": list(roles)},
+            "content": {"oneOf": [TEXT, _PARTS]},
+            "name": _NULLABLE,
+            **_NO_CALLS,
+        },
+        "required": ["role", "content"],
+    }
+
+
+_MESSAGES: dict[str, Schema] = {
+    "CompletionUserMessage": _said("system", "developer", "user"),
+    "CompletionAssistantMessage": {
+        "type": "object",
+        "properties": {
+            "role": {"type": "string", "const": "assistant"},
+            "content": {
+                "oneOf": [
+                    TEXT,
+                    {"type": "array", "items": {"oneOf": [_part("text"), _part("refusal")]}},
+                    _NULL,
+                ]
+            },
+            "refusal": _NULLABLE,
+            "name": _NULLABLE,
+            "tool_calls": {"type": ["array", "null"], "items": _CALL},
+            "function_call": {"oneOf": [_FUNCTION, _NONE]},
+            "audio": _NONE,
+        },
+        "required": ["role"],
+    },
+    "CompletionToolMessage": _said("tool", "function"),
+}
+
 _ASKING_NOTHING: dict[str, Schema] = {
     "audio": _NULL,
     "function_call": {"enum": ["none", None]},
@@ -86,16 +151,11 @@ SCHEMAS: dict[str, Schema] = {
         },
     },
     "CompletionMessage": {
-        "type": "object",
-        "properties": {
-            "role": {"type": "string", "enum": ["system", "developer", "user", "assistant"]},
-            "content": {
-                "oneOf": [TEXT, {"type": "array", "minItems": 1, "items": _PART}],
-            },
-            **dict.fromkeys(("tool_calls", "function_call", "audio"), _NONE),
-        },
-        "required": ["role", "content"],
+        "description": "Messages without words, calls of tools and their results are left out of "
+        "the prompt: a chatbot has no tools.",
+        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _MESSAGES],
     },
+    **_MESSAGES,
     "Completion": shape(
         id=TEXT,
         object={"type": "string", "const": "chat.completion"},
@@ -129,9 +189,7 @@ SCHEMAS: dict[str, Schema] = {
         object={"type": "string", "const": "list"},
         data={"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
     ),
-    "OpenAIError": shape(
-        error=shape(message=TEXT, type=TEXT, param=_NULLABLE, code=TEXT),
-    ),
+    "OpenAIError": shape(error=_ERROR),
 }
 _OPENAI_LIMITS = tuple(f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset"))
 _STREAM: Schema = {

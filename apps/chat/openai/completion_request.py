@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.chat.openai.completion_messages import Body, parse_messages
 from apps.core.errors import ValidationFailed
-from apps.core.text import is_encodable, printable_name
-from apps.llm.types import ChatMessage, Role
-
-Body = Mapping[str, Any]
+from apps.core.text import printable_name
+from apps.llm.types import ChatMessage
 
 ACCEPTED_FIELDS = {"model", "messages", "stream", "stream_options", "metadata"}
 IGNORED_FIELDS = {
@@ -61,12 +60,6 @@ UNSUPPORTED_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "web_search_options": (lambda value: False, "A chatbot does not search the web."),
 }
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +84,18 @@ def parse_completion(data: Any) -> CompletionBody:
     """Parse a JSON object with a model. Raises ValidationFailed naming what is not supported."""
     given = {name: value for name, value in data.items() if value is not None}
     _reject_unsupported_fields(given)
-    messages = _messages(given.get("messages"))
+    history, question = parse_messages(given.get("messages"))
     metadata = _object(given, "metadata")
     streams = _flag(given, "stream", "stream")
     usage = _flag(_object(given, "stream_options"), "include_usage", "stream_options.include_usage")
     other_metadata = {name: value for name, value in metadata.items() if name != "conversationId"}
     fields = {
-        "message": messages[-1].content,
+        "message": question,
         "conversationId": metadata.get("conversationId"),
         "metadata": other_metadata or None,
         "stream": streams,
     }
-    return CompletionBody(fields, tuple(messages[:-1]), streams, usage)
+    return CompletionBody(fields, history, streams, usage)
 
 
 def _reject_unsupported_fields(given: Body) -> None:
@@ -113,50 +106,6 @@ def _reject_unsupported_fields(given: Body) -> None:
                 raise ValidationFailed({name: [problem]})
         elif name not in ACCEPTED_FIELDS and name not in IGNORED_FIELDS:
             raise ValidationFailed({printable_name(name): ["This parameter is not known here."]})
-
-
-def _messages(value: Any) -> list[ChatMessage]:
-    if not isinstance(value, list) or not value:
-        raise ValidationFailed({"messages": ["Send a list of messages."]})
-    messages = [_message(message, f"messages[{at}]") for at, message in enumerate(value)]
-    if messages[-1].role != "user":
-        raise ValidationFailed({"messages": ["The last message must be the user's."]})
-    return messages
-
-
-def _message(value: Any, name: str) -> ChatMessage:
-    if not isinstance(value, Mapping):
-        raise ValidationFailed({name: ["This must be an object."]})
-    role = value.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        problem = "This must be system, developer, user or assistant."
-        raise ValidationFailed({f"{name}.role": [problem]})
-    for field in ("tool_calls", "function_call", "audio"):
-        if value.get(field) not in (None, []):
-            raise ValidationFailed({f"{name}.{field}": ["A message can have text only."]})
-    return ChatMessage(_ROLES[role], _content(value.get("content"), f"{name}.content"))
-
-
-def _content(value: Any, name: str) -> str:
-    if isinstance(value, str):
-        return _text(value, name)
-    if not isinstance(value, list):
-        raise ValidationFailed({name: ["This must be text, or a list of text parts."]})
-    return "\n".join(_part(part, f"{name}[{at}]") for at, part in enumerate(value))
-
-
-def _part(value: Any, name: str) -> str:
-    text = value.get("text") if isinstance(value, Mapping) else None
-    if not isinstance(text, str) or value.get("type") != "text":
-        raise ValidationFailed({name: ["This must be a part of the type text."]})
-    return _text(text, name)
-
-
-def _text(value: str, name: str) -> str:
-    if not is_encodable(value):
-        problem = "This has half a surrogate pair in it, which no model can be shown."
-        raise ValidationFailed({name: [problem]})
-    return value
 
 
 def _object(given: Body, name: str) -> Body:

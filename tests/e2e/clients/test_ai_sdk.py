@@ -154,7 +154,7 @@ def test_finished_turn_is_replayed_with_the_same_parts(web: WebProcess, live_tea
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user", "parts": [{"type": "file", "url": "x"}]}]}, "messages"),
-        ({"messages": [{"role": "user", "parts": []}]}, "message"),
+        ({"messages": [{"role": "user", "parts": []}]}, "messages"),
         ({"message": "Hello", "stream": False}, "stream"),
         ({"message": "Hello", "temperature": 1}, "temperature"),
     ],

@@ -1,8 +1,10 @@
 """Every URL."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from apps.api_kit.unknown_address import UnknownAddressView
+from apps.chat.openai.endpoint import UnknownOpenAIAddressView
 from apps.dashboard.docs import views as docs
 from apps.dashboard.views import home
 from apps.infrastructure.web import error_pages, health
@@ -26,6 +28,10 @@ urlpatterns = [
     path("api/v1/openapi.json", openapi.openapi_view),
     path("api/v1/", include("apps.chat.urls")),
     path("api/v1/", api.urls),
+    # After all others: what clients get for the wrong address, in the format of their protocol.
+    re_path(r"^/*api/(?:.*/)?openai(?:/|$)", UnknownOpenAIAddressView.as_view()),
+    re_path(r"^(?:.*/)?chat/completions/?$", UnknownOpenAIAddressView.as_view()),
+    re_path(r"^/*api(?:/|$)", UnknownAddressView.as_view()),
 ]
 
 handler400 = "apps.infrastructure.web.error_pages.bad_request"

@@ -1,12 +1,7 @@
 from django.urls import path
 
 from apps.chat.http.views import ChatView, TurnStopView, TurnStreamView
-from apps.chat.openai.endpoint import (
-    CompletionsView,
-    ModelsView,
-    ModelView,
-    UnknownPathView,
-)
+from apps.chat.openai.endpoint import CompletionsView, ModelsView, ModelView
 
 urlpatterns = [
     path("chatbots/<str:chatbot_id>/chat", ChatView.as_view(), name="chat"),
@@ -15,5 +10,4 @@ urlpatterns = [
     path("openai/chat/completions", CompletionsView.as_view()),
     path("openai/models", ModelsView.as_view()),
     path("openai/models/<str:chatbot_id>", ModelView.as_view()),
-    path("openai/<path:rest>", UnknownPathView.as_view()),
 ]

@@ -97,7 +97,7 @@ class MethodNotAllowed(ApiError):
     message = "This address does not take that method."
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
-        super().__init__()
+        super().__init__(f"{self.message} It takes {', '.join(allowed)}." if allowed else None)
         self.allowed = allowed
 
     def headers(self) -> dict[str, str]:

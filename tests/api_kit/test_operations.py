@@ -79,6 +79,6 @@ def test_method_not_allowed_has_error_format(team: Team) -> None:
     assert (refused.status_code, refused["Allow"]) == (405, "GET, POST")
     assert refused.json() == {
         "success": False,
-        "error": "This address does not take that method.",
+        "error": "This address does not take that method. It takes GET, POST.",
         "code": "METHOD_NOT_ALLOWED",
     }

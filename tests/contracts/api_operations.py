@@ -15,14 +15,11 @@ from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
 from apps.api_kit.callers import Scope
-from apps.chat.openai.endpoint import UnknownPathView
 from apps.chat.urls import urlpatterns as chat_patterns
 from config.api import api
 from config.urls import urlpatterns
 
 ROOT = "/api/v1/"
-UNAUTHENTICATED_VIEWS = (UnknownPathView,)
-"""Views that need no API key, because they always respond with an error."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,6 @@ def _drf_operations() -> list[Operation]:
     found = []
     for pattern in chat_patterns:
         view = cast(Any, pattern.callback).view_class
-        if view in UNAUTHENTICATED_VIEWS:
-            continue
         path = ROOT + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))
         found += [
             Operation(

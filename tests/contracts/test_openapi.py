@@ -24,8 +24,8 @@ from config.api import api
 from config.openapi import API_PREFIX, document, operations, schema_name
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
-ROUTES_WITHOUT_OPERATION = {"/api/v1/", "/api/v1/openai/{rest}"}
-"""Always 404: ninja's root, and unknown paths of the OpenAI-compatible API."""
+ROUTES_WITHOUT_OPERATION = {"/api/v1/"}
+"""Always 404: ninja's root."""
 
 
 def routes() -> set[tuple[str, str]]:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api_kit import error_format
+from apps.api_kit.unknown_address import UnknownAddressView
 from apps.chat.engine.access import Access, list_accessible_chatbots
 from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.request_parsing import ParsedRequest, parse_request
@@ -24,7 +24,6 @@ from apps.chat.http.views import ChatbotView, parse_body, stream_response
 from apps.chat.openai import completion_format
 from apps.chat.openai.completion_request import CompletionBody, parse_completion, parse_model
 from apps.chatbots.errors import ChatbotNotFound
-from apps.core.errors import NotFound
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.rate_limit import Window
 
@@ -108,11 +107,11 @@ class ModelView(OpenAIView):
         return Response(completion_format.model_body(access.chatbot))
 
 
-class UnknownPathView(OpenAIView):
-    """404 in OpenAI's error format for the paths of OpenAI's API that Parley does not have."""
+class UnknownOpenAIAddressView(UnknownAddressView):
+    """As everywhere, in OpenAI's error format."""
 
-    def http_method_not_allowed(self, request: HttpRequest, *_: Any, **__: Any) -> Any:
-        raise NotFound
+    def get_exception_handler(self) -> Any:
+        return exception_handler
 
 
 def _parse_model(request: Request) -> tuple[str, Exception | None]:

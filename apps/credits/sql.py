@@ -1,38 +1,47 @@
-"""CTEs that lock, hold and charge credits inside another app's SQL statement.
+"""SQL that locks accounts, and CTEs that hold and charge credits inside another app's statement.
 
 Opening and settling turns are single statements (`apps.turns.sql`) that also move credits. The
 tables of credits are written only by this app's SQL, so those statements include these texts in
 their WITH clause, separated by commas. Each constant documents the CTEs that it expects and the
 ones that it defines. This module does not import Django, so that `bench/floor` can use it.
 
-Include `LOCK_ACCOUNTS` before any CTE that writes: accounts are locked first, in the order of
-their workspaces, so that two statements never deadlock. The check constraint of the account
-(`0 ≤ held ≤ balance`) fails the whole statement if a caller holds more than `account.free`.
+`LOCK_ACCOUNTS` is executed first, as a statement of its own: accounts are locked in the order of
+their workspaces, so that two transactions never deadlock, and what comes after it sees what the
+lock was waited for. The check constraint of the account (`0 ≤ held ≤ balance`) fails the whole
+statement if a caller holds more than `account.free`.
 """
 
 LOCK_ACCOUNTS = """\
+SELECT FROM credits_account WHERE workspace_id = ANY (string_to_array(%s, ','))
+ORDER BY workspace_id FOR NO KEY UPDATE
+"""
+"""Lock the accounts of workspaces until the transaction ends. Parameter: their ids, with commas."""
+
+ACCOUNTS = """\
 account AS MATERIALIZED (
-  SELECT workspace_id, balance, balance - held AS free FROM credits_account
+  SELECT workspace_id, balance, held, balance - held AS free FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM input)
   ORDER BY workspace_id FOR NO KEY UPDATE
 )"""
-"""Lock the accounts of the input's workspaces until the transaction ends.
+"""The accounts of the input's workspaces, which `LOCK_ACCOUNTS` has locked.
 
-Expects `input (workspace_id)`. Defines `account (workspace_id, balance, free)`; a workspace without
-an account has no row. `free` is the balance that is not held.
+Expects `input (workspace_id)`. Defines `account (workspace_id, balance, held, free)`; a workspace
+without an account has no row. `free` is the balance that is not held. An account that was created
+since the lock is locked here; what is written is computed from this row, and so is right for it.
 """
 
 HOLD_CREDITS = """\
 held_credits AS (
-  UPDATE credits_account AS account SET held = account.held + sums.credits
-  FROM (
+  UPDATE credits_account SET held = account.held + sums.credits
+  FROM account JOIN (
     SELECT workspace_id, sum(credits_held) AS credits FROM opened_turns GROUP BY workspace_id
-  ) AS sums
-  WHERE account.workspace_id = sums.workspace_id AND sums.credits > 0
+  ) AS sums USING (workspace_id)
+  WHERE credits_account.workspace_id = account.workspace_id AND sums.credits > 0
 )"""
 """Set credits aside for the turns that this statement inserted.
 
-Expects `opened_turns (workspace_id, credits_held)`. Defines `held_credits`, which has no rows.
+Expects `account` and `opened_turns (workspace_id, credits_held)`. Defines `held_credits`, which has
+no rows.
 """
 
 CHARGE_CREDITS = """\
@@ -53,23 +62,24 @@ receipt AS MATERIALIZED (
 
 Expects `input (n, id, workspace_id, entry_id)` and `settled_turns (n, id, workspace_id,
 credits_charged, balance)`, where `id` is the turn's and `balance` is its account's from
-`LOCK_ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `settled_turns` and
+`ACCOUNTS`, before any of the charges. Defines `receipt`: the columns of `settled_turns` and
 `balance_after` (numeric), the balance after that turn's charge; and `charge_entries`, which has no
 rows. Include `PAY_CHARGES` too: it changes the balance.
 """
 
 PAY_CHARGES = """\
 paid_charges AS (
-  UPDATE credits_account AS account
+  UPDATE credits_account
   SET balance = account.balance - sums.charged, held = account.held - sums.held
-  FROM (
+  FROM account JOIN (
     SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
     FROM settled_turns GROUP BY workspace_id
-  ) AS sums
-  WHERE account.workspace_id = sums.workspace_id AND (sums.charged > 0 OR sums.held > 0)
+  ) AS sums USING (workspace_id)
+  WHERE credits_account.workspace_id = account.workspace_id
+    AND (sums.charged > 0 OR sums.held > 0)
 )"""
 """Pay the charges and release the holds of the turns that this statement settled.
 
-Expects `settled_turns (workspace_id, credits_charged, credits_held)`. Defines `paid_charges`, which
-has no rows.
+Expects `account` and `settled_turns (workspace_id, credits_charged, credits_held)`. Defines
+`paid_charges`, which has no rows.
 """

@@ -18,11 +18,11 @@ from apps.credits.errors import InsufficientCredits
 from apps.credits.services import open_account
 from apps.infrastructure.concurrency.batching import Batcher
 from apps.infrastructure.concurrency.loop_local import PerLoop
-from apps.infrastructure.postgres.pool import execute
+from apps.infrastructure.postgres.pool import lock_and_write
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns import sql
 from apps.turns.events import conversation_started, enqueue_deliveries_if_any
-from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
+from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows, lock_accounts
 from apps.turns.types import NewTurn
 
 _TURN_COLUMNS = (
@@ -162,7 +162,7 @@ async def _execute(row: Row) -> str:
 
 
 async def _execute_all(rows: Sequence[Row]) -> list[str | None]:
-    results = await execute(sql.OPEN, encode_rows(rows))
+    results = await lock_and_write(lock_accounts(rows), (sql.OPEN, encode_rows(rows)))
     enqueue_deliveries_if_any(results)
     return [None if outcome == sql.RETRY else outcome for _, outcome, _ in sorted(results)]
 

@@ -9,10 +9,10 @@ from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.infrastructure.concurrency.batching import Batcher
 from apps.infrastructure.concurrency.loop_local import PerLoop
-from apps.infrastructure.postgres.pool import execute
+from apps.infrastructure.postgres.pool import lock_and_write
 from apps.turns import sql
 from apps.turns.events import enqueue_deliveries_if_any, turn_settled
-from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows
+from apps.turns.sql import MAX_CONCURRENT_STATEMENTS, Row, encode_rows, lock_accounts
 from apps.turns.types import Receipt, Settlement, price_of
 from apps.webhooks.services import enqueue_deliveries
 
@@ -32,7 +32,10 @@ async def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
 
 
 def settle_turn_blocking(*, turn: Turn, settlement: Settlement) -> Receipt:
-    """The same on Django's connection, in the current transaction. For the sweep."""
+    """The same on Django's connection, in the current transaction, which has locked the account.
+
+    For the sweep.
+    """
     with connection.cursor() as cursor:
         cursor.execute(sql.SETTLE, [encode_rows([_row(turn, settlement)])])
         results = cursor.fetchall()
@@ -67,7 +70,7 @@ def _row(turn: Turn, settlement: Settlement) -> Row:
 
 
 async def _execute_all(rows: Sequence[Row]) -> list[_Result | None]:
-    results = await execute(sql.SETTLE, encode_rows(rows))
+    results = await lock_and_write(lock_accounts(rows), (sql.SETTLE, encode_rows(rows)))
     enqueue_deliveries_if_any(results)
     receipts = {n: Receipt(charged, balance) for n, charged, balance, _ in results}
     return [receipts.get(n, _NOT_RUNNING) for n in range(len(rows))]

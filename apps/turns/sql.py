@@ -5,11 +5,11 @@ rows that name their object by `n`. Each app's tables are written by that app's 
 (`conversations.sql`, `credits.sql`, `webhooks.outbox`). This module does not import Django, so
 that `bench/floor` can run the same SQL.
 
-Locks: accounts first, in the order of their workspaces, then everything else. All rows that two
-such statements could both want belong to one workspace, whose account serialises them, so they
-never deadlock and what was read of an account stays true. Timestamps use clock_timestamp(), not
-now(), because a statement may have waited for its locks: messages and ledger entries sort in the
-order in which they were written.
+Locks: `LOCK_ACCOUNTS` comes first, as a statement of its own in the same transaction. All rows that
+two such transactions could both want belong to one workspace, whose account serialises them: they
+never deadlock, and what a statement sees of its workspaces when it begins stays true. Timestamps
+use clock_timestamp(), not now(), because the transaction may have waited for its locks: messages
+and ledger entries sort in the order in which they were written.
 
 Plans: every step is an index look-up per input row, whatever PostgreSQL believes of the tables.
 To the planner a new table looks as if any of its indexes would do, and the index of running turns
@@ -34,7 +34,13 @@ from apps.conversations.sql import (
     INSERT_USER_MESSAGES,
     TOUCH_CONVERSATIONS,
 )
-from apps.credits.sql import CHARGE_CREDITS, HOLD_CREDITS, LOCK_ACCOUNTS, PAY_CHARGES
+from apps.credits.sql import (
+    ACCOUNTS,
+    CHARGE_CREDITS,
+    HOLD_CREDITS,
+    LOCK_ACCOUNTS,
+    PAY_CHARGES,
+)
 from apps.webhooks.outbox import EMIT_EVENTS
 
 Row = dict[str, Any]
@@ -47,6 +53,11 @@ somebody else has locked must not make everybody wait."""
 def encode_rows(rows: Sequence[Row]) -> str:
     """The parameter of a statement: the rows as a JSON array, numbered by `n`."""
     return json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
+
+
+def lock_accounts(rows: Sequence[Row]) -> tuple[str, str]:
+    """The statement that locks the accounts of the rows' workspaces, with its parameter."""
+    return LOCK_ACCOUNTS, ",".join({row["workspace_id"] for row in rows})
 
 
 OPENED = "opened"
@@ -68,7 +79,7 @@ WITH input AS MATERIALIZED (
     request_digest text, request_id text, process text, queue_ms integer,
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
-), {LOCK_ACCOUNTS}, candidate AS MATERIALIZED (
+), {ACCOUNTS}, candidate AS MATERIALIZED (
   SELECT input.*, free,
     coalesce((SELECT true FROM conversations_turn AS running
               WHERE running.conversation_id = input.conversation_id
@@ -82,12 +93,11 @@ WITH input AS MATERIALIZED (
             WHERE conversation.id = input.conversation_id), false) AS is_deleted
   FROM input JOIN account USING (workspace_id)
 ), affordable AS (
-  -- A turn that does not fit by itself takes no credits from the others. A busy one may: the turn
-  -- that ran when this statement began may have been settled while it waited for the account. The
-  -- unique index of running turns decides.
+  -- A turn that does not fit by itself takes no credits from the others.
   SELECT *, sum(credits_held) OVER (PARTITION BY workspace_id ORDER BY n) AS with_earlier
   FROM candidate
-  WHERE NOT is_key_used AND NOT is_deleted AND (credits_held <= free OR credits_held = 0)
+  WHERE NOT is_key_used AND NOT is_deleted AND NOT is_busy
+    AND (credits_held <= free OR credits_held = 0)
 ), opened_turns AS (
   INSERT INTO conversations_turn (
     id, workspace_id, chatbot_id, conversation_id, api_key_id, status, message_id, model_name,
@@ -130,8 +140,8 @@ LEFT JOIN opened_turns USING (id)
     deleted     the conversation is deleted
     busy        a turn runs in the conversation
     short       the free credits do not cover the hold
-    retry       only what came before it in the same or a concurrent statement stood in its way:
-                ask again, and the next statement sees why
+    retry       only what came before it in the same statement stood in its way: ask again, and
+                the next statement sees why
 """
 
 SETTLE = f"""
@@ -142,7 +152,7 @@ WITH input AS MATERIALIZED (
     error_code text, input_tokens integer, output_tokens integer, first_token_at timestamptz,
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
-), {LOCK_ACCOUNTS}, settled_turns AS (
+), {ACCOUNTS}, settled_turns AS (
   UPDATE conversations_turn AS turn SET
     status = input.status, credits_charged = input.price, input_tokens = input.input_tokens,
     output_tokens = input.output_tokens, finish_reason = input.finish_reason,

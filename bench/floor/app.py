@@ -20,8 +20,9 @@ import redis.asyncio as redis
 from psycopg_pool import AsyncConnectionPool
 
 from apps.infrastructure.concurrency.batching import Batcher
+from apps.infrastructure.postgres.lock_and_write import LockingConnection
 from apps.infrastructure.redis.rate_limit_script import ADMIT_SCRIPT
-from apps.turns.sql import OPEN, SETTLE
+from apps.turns.sql import OPEN, SETTLE, encode_rows, lock_accounts
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -37,8 +38,13 @@ class Connections:
 
     async def open(self) -> None:
         options = {"autocommit": True, "options": "-c plan_cache_mode=force_generic_plan"}
-        self.database = AsyncConnectionPool(
-            os.environ["DATABASE_URL"], min_size=8, max_size=8, kwargs=options, open=False
+        self.database: AsyncConnectionPool[LockingConnection] = AsyncConnectionPool(
+            os.environ["DATABASE_URL"],
+            connection_class=LockingConnection,
+            min_size=8,
+            max_size=8,
+            kwargs=options,
+            open=False,
         )
         await self.database.open(wait=True)
         self.redis = redis.from_url(os.environ["REDIS_URL"])
@@ -149,10 +155,9 @@ async def _settle(turn: Message, text: str) -> int:
 
 def _execute_batch(statement: str) -> Callable[[Sequence[Message]], Awaitable[Sequence[Any]]]:
     async def execute(rows: Sequence[Message]) -> Sequence[Any]:
-        numbered = json.dumps([{"n": number, **row} for number, row in enumerate(rows)])
+        write = statement, encode_rows(rows)
         async with connections.database.connection() as connection:
-            cursor = await connection.execute(statement, [numbered], prepare=True)
-            return sorted(await cursor.fetchall())
+            return sorted(await connection.lock_and_write(lock_accounts(rows), write))
 
     return execute
 

@@ -152,7 +152,7 @@ def test_orm_queries_of_a_turn_use_indexes(
     expire_heartbeat(dead)
     assert dead.id in sweep_turns()
     # The sweep may find turns of other tests, too.
-    assert (of_one_turn, len(plans.statements) >= 14) == (7, True)
+    assert (of_one_turn, len(plans.statements) >= 14) == (8, True)
     assert [(name, sql) for name, sql in plans.scans if name in large_tables] == []
 
 
@@ -223,12 +223,13 @@ async def test_batched_statements_use_indexes(
         "most": 20,
     }
     inputs = (
-        (LOAD_HISTORY, history_input),
-        (statements.OPEN, open_input),
-        (statements.SETTLE, settle_input),
+        (LOAD_HISTORY, json.dumps([history_input])),
+        statements.lock_accounts([open_input]),
+        (statements.OPEN, json.dumps([open_input])),
+        (statements.SETTLE, json.dumps([settle_input])),
     )
-    for statement, row in inputs:
-        plan = await in_thread(plan_of, statement, json.dumps([row]), before)
+    for statement, parameter in inputs:
+        plan = await in_thread(plan_of, statement, parameter, before)
         assert set(full_scans(plan)) & large_tables == set()
     ended = Settlement(status=TurnStatus.COMPLETED, text="Hi", finish_reason="stop")
     assert (await settle_turn(turn=running, settlement=ended)).charged == 1

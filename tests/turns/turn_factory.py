@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot
@@ -14,7 +14,7 @@ from apps.core.ids import new_id
 from apps.turns import sql
 from apps.turns.open import build_row, build_turn, resolve_refusal
 from apps.turns.settle import settle_turn_blocking
-from apps.turns.sql import encode_rows
+from apps.turns.sql import encode_rows, lock_accounts
 from apps.turns.types import NewTurn, Receipt, Settlement
 
 
@@ -36,8 +36,11 @@ def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
     """Open a turn as `apps.turns.open.open_turn` does, on Django's connection."""
     turn = build_turn(new, conversation_id=new.conversation_id or new_id())
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(sql.OPEN, [encode_rows([build_row(turn, new)])])
+        row = build_row(turn, new)
+        lock, workspace_ids = lock_accounts([row])
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(lock, [workspace_ids])
+            cursor.execute(sql.OPEN, [encode_rows([row])])
             ((_, outcome, _),) = cursor.fetchall()
         if outcome == sql.OPENED:
             return turn, True

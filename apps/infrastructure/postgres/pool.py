@@ -8,11 +8,11 @@ and each is committed by itself.
 import time
 from typing import Any, LiteralString
 
-import psycopg
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
 from apps.infrastructure.concurrency.loop_local import PerLoop
+from apps.infrastructure.postgres.lock_and_write import LockingConnection, Statement
 
 MAX_CONNECTIONS = 6
 _WAIT_SECONDS = 10.0
@@ -32,7 +32,7 @@ _SETTINGS = (
 )
 
 
-class _Connection(psycopg.AsyncConnection[Any]):
+class _Connection(LockingConnection):
     used_at = 0.0
     planned_at = 0.0
     plan_seconds = 0.5  # doubled before it counts
@@ -50,6 +50,18 @@ async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any,
         try:
             cursor = await pooled.execute(statement, parameters, prepare=True)
             return await cursor.fetchall()
+        finally:
+            pooled.used_at = time.monotonic()
+
+
+async def lock_and_write(lock: Statement, write: Statement) -> list[tuple[Any, ...]]:
+    """Execute `lock`, then `write` with what has been committed meanwhile, in one transaction.
+
+    Returns the rows of `write`. Raises as `execute`.
+    """
+    async with (await _pool()).connection() as pooled:
+        try:
+            return await pooled.lock_and_write(lock, write)
         finally:
             pooled.used_at = time.monotonic()
 

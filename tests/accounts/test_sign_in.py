@@ -269,7 +269,7 @@ def test_staff_log_in_on_the_same_page() -> None:
     response = client.get("/admin/", follow=True)
     assert response.redirect_chain[-1] == ("/login?next=%2Fadmin%2F", 302)
     assert log_in(client, user.email, then="/admin/").headers["Location"] == "/admin/"
-    assert client.get("/admin/").status_code == 200
+    assert client.get("/admin/").headers["Location"] == "/account/2fa"
     member = new_browser()
     log_in(member, make_registered_user().email)
     assert member.get("/admin/", follow=True).status_code == 403

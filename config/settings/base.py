@@ -142,10 +142,19 @@ def database(url: str) -> dict[str, Any]:
     """The DATABASES entry for a PostgreSQL URL, with a bounded connection pool."""
     return {
         **env.db_url_config(url),
+        "ENGINE": "apps.infrastructure.postgres.backend",
         "CONN_MAX_AGE": 0,
         # An idle connection may have died with the server: check it before use.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": DB_THREADS + 16, "timeout": 10}},
+        "OPTIONS": {
+            "pool": {"max_size": DB_THREADS + 16, "wait_seconds": 5.0},
+            # A machine that is gone answers nothing: give up well before TCP would.
+            "connect_timeout": 2,
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+        },
     }
 
 
@@ -165,7 +174,7 @@ def redis_settings(url: str) -> dict[str, Any]:
                 "BACKEND": "apps.infrastructure.redis.cache.RedisCacheWithFallback",
                 "LOCATION": url,
                 "KEY_PREFIX": "parley:cache",
-                "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+                "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
             }
         },
         "CHANNEL_LAYERS": {

@@ -7,4 +7,7 @@ DATABASE_UNAVAILABLE = (
     *(OperationalError, InterfaceError),
     *(psycopg.OperationalError, psycopg.InterfaceError),  # from `pool`
 )
-"""PoolTimeout is one of them."""
+
+
+class DatabaseUnavailable(psycopg.OperationalError):
+    """Not tried: PostgreSQL is known to be away, or no connection or thread became free in time."""

@@ -1,21 +1,30 @@
-"""Execute SQL from async code over psycopg's connection pool.
+"""Execute SQL from async code over a pool of connections.
 
 Only for the few statements that every turn needs; everything else uses the ORM and `in_thread`.
 Each event loop has one pool for Django's database. Statements are prepared once per connection,
 and each is committed by itself.
+
+A connection is opened by whoever needs it, so a failure is theirs at once: psycopg's own pool
+connects in the background, with pauses that double, while its users wait.
 """
 
+import asyncio
 import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
-from django.db import connection
-from psycopg_pool import AsyncConnectionPool
+import psycopg
+from psycopg.pq import TransactionStatus
 
 from apps.infrastructure.concurrency.loop_local import PerLoop
-from apps.infrastructure.postgres.lock_and_write import LockingConnection, Statement
+from apps.infrastructure.postgres import circuit
+from apps.infrastructure.postgres.connections import AsyncConnection
+from apps.infrastructure.postgres.errors import DatabaseUnavailable
 
 MAX_CONNECTIONS = 6
-_WAIT_SECONDS = 10.0
+_WAIT_SECONDS = 5.0
 _IDLE_SECONDS = 1.0
 MAX_PLAN_SECONDS = 10.0
 """How long a connection keeps its query plans: a second at first, then twice as long each time, up
@@ -32,38 +41,72 @@ _SETTINGS = (
 )
 
 
-class _Connection(LockingConnection):
-    used_at = 0.0
+class _Connection(AsyncConnection):
     planned_at = 0.0
     plan_seconds = 0.5  # doubled before it counts
 
 
-Pool = AsyncConnectionPool[_Connection]
+class Pool:
+    """At most MAX_CONNECTIONS, opened when needed and used in turns."""
+
+    def __init__(self) -> None:
+        self._idle: deque[_Connection] = deque()
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[_Connection]:
+        """Lend a connection. Raises DatabaseUnavailable, or psycopg's error of connecting."""
+        await self._wait_until_free()
+        try:
+            pooled = await self._take()
+            try:
+                yield pooled
+            finally:
+                await self._put_back(pooled)
+        finally:
+            self._free.release()
+
+    async def close(self) -> None:
+        """Close the idle connections, and the others when they come back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.popleft().close()
+
+    async def _wait_until_free(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable("no connection became free") from None
+
+    async def _take(self) -> _Connection:
+        while self._idle:
+            pooled = self._idle.popleft()
+            if not pooled.age.is_over and await _is_ready(pooled):
+                return pooled
+            await pooled.close()
+        return await _Connection.connect(**connection_parameters())
+
+    async def _put_back(self, pooled: _Connection) -> None:
+        pooled.used_at = time.monotonic()
+        if self._closed or pooled.pgconn.transaction_status != TransactionStatus.IDLE:
+            await pooled.close()
+        else:
+            self._idle.append(pooled)
 
 
 async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
     """Execute one statement, commit, and return its rows.
 
-    Raises psycopg's errors, or PoolTimeout when no connection becomes free.
+    Raises psycopg's errors, or DatabaseUnavailable when it was not tried.
     """
-    async with (await _pool()).connection() as pooled:
-        try:
-            cursor = await pooled.execute(statement, parameters, prepare=True)
-            return await cursor.fetchall()
-        finally:
-            pooled.used_at = time.monotonic()
-
-
-async def lock_and_write(lock: Statement, write: Statement) -> list[tuple[Any, ...]]:
-    """Execute `lock`, then `write` with what has been committed meanwhile, in one transaction.
-
-    Returns the rows of `write`. Raises as `execute`.
-    """
-    async with (await _pool()).connection() as pooled:
-        try:
-            return await pooled.lock_and_write(lock, write)
-        finally:
-            pooled.used_at = time.monotonic()
+    async with _pools.get().connection() as pooled:
+        cursor = await pooled.execute(statement, parameters, prepare=True)
+        return await cursor.fetchall()
 
 
 async def close_pool() -> None:
@@ -72,43 +115,26 @@ async def close_pool() -> None:
         await pool.close()
 
 
-async def _pool() -> Pool:
-    pool = _pools.get()
-    if pool.closed:  # as it is when created; opening it twice concurrently is safe
-        await pool.open()
-    return pool
-
-
-def _new_pool() -> Pool:
-    return AsyncConnectionPool(
-        kwargs=connection_parameters(),
-        connection_class=_Connection,
-        min_size=1,
-        max_size=MAX_CONNECTIONS,
-        timeout=_WAIT_SECONDS,
-        check=_check,
-        open=False,
-    )
-
-
-_pools = PerLoop(_new_pool)
+_pools = PerLoop(Pool)
 
 
 def connection_parameters() -> dict[str, Any]:
     """Django's connection parameters, with our settings."""
-    parameters = connection.get_connection_params()
-    for name in ("cursor_factory", "context", "prepare_threshold", "pool"):
-        parameters.pop(name, None)
+    parameters = circuit.connection_parameters()
     options = f"{parameters.pop('options', '')} {_SETTINGS}".strip()
-    return {**parameters, "options": options, "autocommit": True}
+    return {**parameters, "options": options}
 
 
-async def _check(pooled: _Connection) -> None:
-    """Before a connection is used: discard old plans, and after a pause, check that it is alive."""
+async def _is_ready(pooled: _Connection) -> bool:
+    """Discard old plans, and after a pause, check that the connection is alive."""
     now = time.monotonic()
-    if now - pooled.planned_at > pooled.plan_seconds:
-        await pooled.execute("DISCARD PLANS")
-        pooled.planned_at = now
-        pooled.plan_seconds = min(2 * pooled.plan_seconds, MAX_PLAN_SECONDS)
-    elif now - pooled.used_at > _IDLE_SECONDS:
-        await AsyncConnectionPool.check_connection(pooled)
+    try:
+        if now - pooled.planned_at > pooled.plan_seconds:
+            await pooled.execute("DISCARD PLANS")
+            pooled.planned_at = now
+            pooled.plan_seconds = min(2 * pooled.plan_seconds, MAX_PLAN_SECONDS)
+        elif now - pooled.used_at > _IDLE_SECONDS:
+            await pooled.execute("")
+    except psycopg.Error:
+        return False
+    return True

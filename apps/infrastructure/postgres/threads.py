@@ -16,10 +16,14 @@ from typing import ParamSpec, TypeVar
 from django.conf import settings
 from django.db import connections
 
+from apps.infrastructure.postgres.errors import DatabaseUnavailable
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHECK_SECONDS = 1.0
+WAIT_SECONDS = 5.0
+"""How long a call waits for a free thread."""
 _thread = threading.local()
 
 
@@ -31,11 +35,26 @@ def _executor() -> ThreadPoolExecutor:
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that uses the ORM in a thread of the pool, and wait for its result.
 
-    Once started, the function runs to its end even if the caller is cancelled.
+    Once started, the function runs to its end even if the caller is cancelled. Raises
+    DatabaseUnavailable if no thread becomes free to start it.
     """
     call = functools.partial(_run, functools.partial(function, *args, **kwargs))
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_executor(), context.run, call)
+    started = _executor().submit(contextvars.copy_context().run, call)
+    refused = False
+
+    def refuse() -> None:
+        nonlocal refused
+        refused = started.cancel()  # True only if no thread has begun it
+
+    timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, refuse)
+    try:
+        return await asyncio.wrap_future(started)
+    except asyncio.CancelledError:
+        if refused:
+            raise DatabaseUnavailable("no thread became free") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def _run(call: Callable[[], T]) -> T:

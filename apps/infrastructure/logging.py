@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from apps.infrastructure.outage_logging import OutageFilter
+
 _KEY = re.compile(r"sk-workspace_[0-9A-Za-z]+")
 # A quoted row may have several lines: all is cut up to the next exception of the traceback.
 _ROW = re.compile(
@@ -76,7 +78,14 @@ def configure_logging(*, style: str, level: str) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"structured": formatter},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "filters": {"outages": {"()": OutageFilter}},
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "structured",
+                    "filters": ["outages"],
+                }
+            },
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "django.server": {"level": "WARNING"},

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from apps.conversations.models import Message
+from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.logging import get_logger, redact
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.turns.turn_factory import make_running_turn
@@ -118,3 +120,36 @@ def test_redact_cuts_database_details(label: str) -> None:
 def test_redact_leaves_other_text_unchanged() -> None:
     event = {"event": "a detail: of no weight", "n": 1, "f": 0.5, "b": False, "none": None}
     assert redact(None, "info", dict(event)) == event
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("connection to server failed\nIs it running?"),
+        ServiceUnavailable(),
+        RedisConnectionError("refused"),
+    ],
+)
+def test_outage_is_one_line_without_a_traceback(lines: Lines, error: Exception) -> None:
+    try:
+        raise error
+    except type(error) as caught:
+        get_logger("ours").error("request_failed", exc_info=caught)
+        get_logger("ours").exception("poll_failed")
+        logging.getLogger("django.request").error("Failed: %s", "/page", exc_info=True)
+    found = lines()
+    assert [line["level"] for line in found] == ["warning"] * 3
+    assert [line["event"].split(" (")[0] for line in found[:2]] == ["request_failed", "poll_failed"]
+    assert found[2]["event"].startswith("Failed: /page")
+    assert all("exception" not in line and "\n" not in str(line) for line in found)
+    assert all(type(error).__name__ in str(line) for line in found)
+
+
+def test_unforeseen_error_keeps_its_traceback(lines: Lines) -> None:
+    try:
+        raise ValueError("unforeseen")
+    except ValueError:
+        get_logger("ours").exception("request_failed")
+    (line,) = lines()
+    assert line["level"] == "error"
+    assert "Traceback" in line["exception"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.infrastructure import task_queue
 from config.celery import app
 
 
@@ -11,6 +12,7 @@ def run_queued_tasks(*names: str) -> list[str]:
     Tasks arrive as a worker would get them: by name, with arguments decoded from JSON.
     """
     app.loader.import_default_modules()
+    assert task_queue.flush(seconds=20)
     ran = []
     with app.connection_for_read() as connection:
         queue = connection.SimpleQueue("celery")

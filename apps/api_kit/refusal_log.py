@@ -168,6 +168,7 @@ async def _flush_later() -> None:
         _add_to_pipeline(pipe, batch)
         try:
             await pipe.execute()
+            _breaker.close()
         except REDIS_ERRORS as error:
             _pause(error)
 
@@ -178,6 +179,7 @@ def _flush_blocking() -> None:
         _add_to_pipeline(pipe, batch)
         try:
             pipe.execute()
+            _breaker.close()
         except REDIS_ERRORS as error:
             _pause(error)
 
@@ -187,7 +189,7 @@ def _drain_queue() -> list[tuple[str, str]]:
     batch = []
     while _Queue.entries:
         batch.append(_Queue.entries.popleft())
-    return [] if _breaker.is_open else batch
+    return batch if batch and _breaker.may_call() else []
 
 
 def _add_to_pipeline(pipe: Any, batch: Iterable[tuple[str, str]]) -> None:

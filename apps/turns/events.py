@@ -5,8 +5,6 @@ from typing import Any
 
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import new_id
-from apps.infrastructure.concurrency.background import start_background_task
-from apps.infrastructure.postgres.threads import in_thread
 from apps.turns.sql import Row
 from apps.turns.types import Settlement
 from apps.webhooks.models import EventType
@@ -46,7 +44,7 @@ def enqueue_deliveries_if_any(results: Sequence[Sequence[Any]]) -> None:
     Does not wait for the broker.
     """
     if any(has_deliveries for *_, has_deliveries in results):
-        start_background_task(in_thread(enqueue_deliveries))
+        enqueue_deliveries()
 
 
 def _event_columns(event: EventType, data: dict[str, Any]) -> Row:

@@ -38,10 +38,13 @@ class RedisCacheWithFallback(RedisCache):
         return self._call("delete", *args, **kwargs)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        if not breaker.is_open:
+        if breaker.may_call():
             try:
-                return getattr(super(), method)(*args, **kwargs)
+                result = getattr(super(), method)(*args, **kwargs)
             except REDIS_ERRORS as error:
                 breaker.open()
                 log.warning("cache_unavailable", reason=type(error).__name__)
+            else:
+                breaker.close()
+                return result
         return getattr(self._fallback, method)(*args, **kwargs)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.redis.circuit_breaker import REDIS_ERRORS, CircuitBreaker
 from apps.infrastructure.redis.clients import KEY_PREFIX
 
 log = get_logger(__name__)
@@ -24,6 +25,7 @@ VERSION_KEY = f"{KEY_PREFIX}changes"
 """The Redis key that holds the version: a count of the changes."""
 
 _TIMEOUT_SECONDS = 0.5
+_breaker = CircuitBreaker(seconds=1)
 
 
 class _State:
@@ -60,6 +62,8 @@ def check_version(version: int) -> None:
 
 def _invalidate() -> None:
     _State.clear_caches()
+    if not _breaker.may_call():
+        return  # what the other processes have cached expires within a second
     timeouts = {
         "socket_timeout": _TIMEOUT_SECONDS,
         "socket_connect_timeout": _TIMEOUT_SECONDS,
@@ -68,5 +72,7 @@ def _invalidate() -> None:
     try:
         with redis.Redis.from_url(settings.REDIS_URL, **timeouts) as client:
             client.incr(VERSION_KEY)
-    except (redis.RedisError, OSError) as error:
+        _breaker.close()
+    except REDIS_ERRORS as error:
+        _breaker.open()
         log.warning("cache_invalidation_failed", reason=type(error).__name__)

@@ -24,9 +24,10 @@ MAX_CONNECTIONS = 32
 # would look as if Redis were down.
 
 CONNECT_SECONDS = 1.0
-RESPONSE_SECONDS = 2.0
-POOL_WAIT_SECONDS = 5.0
+RESPONSE_SECONDS = 1.5
+POOL_WAIT_SECONDS = 1.5
 # Redis responds in a millisecond, but these time-outs also run while a burst keeps our loop busy.
+# A frozen Redis is waited for by those who called it first; a circuit breaker spares the others.
 
 
 def redis_client() -> redis.Redis:

@@ -79,10 +79,11 @@ def admit_sync(limit: RateLimit) -> Window:
     """Like `admit`, for code that runs in a thread."""
     key = _unique_key()
     result = None
-    if not _breaker.is_open:
+    if _breaker.may_call():
         script = blocking_redis_client().register_script(ADMIT_SCRIPT)
         try:
             result = _without_version(script(_keys(limit), _arguments(limit, key)))
+            _breaker.close()
         except REDIS_ERRORS as error:
             _degrade(error)
     return _window(limit, result or _local_windows.admit(limit, key))
@@ -101,10 +102,11 @@ _Result = tuple[int, int, int, int]
 
 
 async def _run_in_redis(limit: RateLimit, key: str) -> _Result | None:
-    if _breaker.is_open:
+    if not _breaker.may_call():
         return None
     try:
         values = await run_script(ADMIT_SCRIPT, _keys(limit), _arguments(limit, key))
+        _breaker.close()
         return _without_version(values)
     except REDIS_ERRORS as error:
         _degrade(error)
@@ -128,7 +130,7 @@ def _without_version(values: Sequence[int]) -> _Result:
 
 def _degrade(error: Exception) -> None:
     _breaker.open()
-    log.error("rate_limit_degraded", reason=type(error).__name__)
+    log.warning("rate_limit_degraded", reason=type(error).__name__)
 
 
 def _window(limit: RateLimit, result: _Result) -> Window:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
+from apps.core.errors import ApiError, PaymentRequired, TooManyRequests, ValidationFailed
 from apps.core.ids import ID_LENGTH
 
 Schema = dict[str, Any]
@@ -110,6 +110,11 @@ def error_schema(error: ErrorClass) -> Schema:
         }
     if issubclass(error, TooManyRequests):
         properties["retryAfter"] = {"type": "integer", "minimum": 1}
+    if issubclass(error, PaymentRequired):
+        properties |= {
+            "needed": _COUNT_SCHEMA | {"description": "Credits that the request may cost at most."},
+            "available": _COUNT_SCHEMA | {"description": "Credits that are not held."},
+        }
     return {
         "type": "object",
         "properties": properties,
@@ -125,6 +130,8 @@ def error_example(error: ErrorClass) -> Schema:
         return error({"limit": ["Input should be less than or equal to 100."]}).body()
     if issubclass(error, TooManyRequests):
         return error(60).body()
+    if issubclass(error, PaymentRequired):
+        return error(needed=1200, available=450).body()
     return {"success": False, "error": error.message, "code": error.code}
 
 

@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
 
 from apps.api_kit.callers import Caller
-from apps.core.errors import ApiError, ValidationFailed
+from apps.core.errors import ApiError, PaymentRequired, ValidationFailed
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.redis.circuit_breaker import REDIS_ERRORS, CircuitBreaker
@@ -42,7 +43,7 @@ class RefusedRequest:
 
     For a retry `code` is empty and `turn_id` names that turn. `at`: Unix seconds. `limit`,
     `remaining`, `reset`: the state of the rate limit, if it was checked. `needed`: the credits
-    that could not be reserved.
+    that could not be reserved, `available`: those that were free.
     """
 
     request_id: str
@@ -61,6 +62,7 @@ class RefusedRequest:
     reset: int | None = None
     retry_after: int | None = None
     needed: int | None = None
+    available: int | None = None
 
     @property
     def refused_at(self) -> datetime:
@@ -98,7 +100,8 @@ class RefusedRequest:
             remaining=window.remaining if window else None,
             reset=window.reset if window else None,
             retry_after=error.retry_after,
-            needed=getattr(error, "needed", None),
+            needed=error.needed if isinstance(error, PaymentRequired) else None,
+            available=error.available if isinstance(error, PaymentRequired) else None,
         )
 
 
@@ -213,7 +216,13 @@ def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list
         log.warning("refusal_log_unavailable", reason=type(error).__name__)
         return []
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
-    return [RefusedRequest(**json.loads(fields[b"note"])) for _, fields in rows]
+    return [_decode(fields[b"note"]) for _, fields in rows]
+
+
+def _decode(note: bytes) -> RefusedRequest:
+    """The entry, without fields that only a newer version knows."""
+    known = {field.name for field in dataclass_fields(RefusedRequest)}
+    return RefusedRequest(**{n: value for n, value in json.loads(note).items() if n in known})
 
 
 def find_refused_request(workspace_id: str, request_id: str) -> RefusedRequest | None:

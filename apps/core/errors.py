@@ -3,7 +3,7 @@
     ApiError                     status  code
     ├── ValidationFailed         400     VALIDATION_ERROR      with details by field
     ├── Unauthenticated          401     MISSING_AUTH_HEADER, INVALID_API_KEY
-    ├── PaymentRequired          402     INSUFFICIENT_CREDITS
+    ├── PaymentRequired          402     INSUFFICIENT_CREDITS  with needed and available
     ├── Forbidden                403     SCOPE_MISSING, ORIGIN_NOT_ALLOWED
     ├── NotFound                 404     NOT_FOUND, CHATBOT_NOT_FOUND, CONVERSATION_NOT_FOUND,
     │                                    TURN_NOT_FOUND, LEAD_NOT_FOUND,
@@ -78,7 +78,29 @@ class Unauthenticated(ApiError):
 
 
 class PaymentRequired(ApiError):
+    """`needed`: the credits that the request would hold at most; `available`: those that are free.
+    Both are in the body if they are known."""
+
     status = 402
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        needed: int | None = None,
+        available: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.needed = needed
+        self.available = available
+
+    def figures(self) -> dict[str, int]:
+        """The credits that are known, as fields of the body."""
+        known = {"needed": self.needed, "available": self.available}
+        return {name: credits for name, credits in known.items() if credits is not None}
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), **self.figures()}
 
 
 class Forbidden(ApiError):

@@ -5,8 +5,6 @@ class InsufficientCredits(PaymentRequired):
     """The free credits (balance minus held) do not cover this."""
 
     code = "INSUFFICIENT_CREDITS"
-    needed: int | None = None
-    """The credits that could not be held, if known. Not sent to the caller."""
     message = "Insufficient credits to generate AI response. Please upgrade your plan."
 
 
@@ -29,6 +27,15 @@ class RequestNotOpen(ValueError):
 
     def __init__(self) -> None:
         super().__init__("This request is not open any more.")
+
+
+class ApprovalRequired(ValueError):
+    """Somebody would move more credits of one workspace than one person may alone."""
+
+    def __init__(self, max_credits: int, hours: int) -> None:
+        super().__init__(
+            f"More than {max_credits:,} credits of one workspace in {hours} hours take two people."
+        )
 
 
 class OwnWorkspaceError(ValueError):

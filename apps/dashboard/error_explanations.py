@@ -109,7 +109,8 @@ def _explain_rate_limit(refused: RefusedRequest) -> str:
 def _explain_insufficient_credits(refused: RefusedRequest) -> str:
     text = "The available credits didn't cover the maximum cost of the response"
     if refused.needed is not None:
-        text += f" ({refused.needed:,} credits)"
+        available = "" if refused.available is None else f", {refused.available:,} available"
+        text += f" ({refused.needed:,} credits{available})"
     return f"{text}. Add credits, or lower the chatbot's max reply length."
 
 

@@ -88,10 +88,9 @@ def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
             raise ConversationNotFound
         case sql.BUSY:
             raise ConversationBusy
-        case sql.SHORT:
-            error = InsufficientCredits()
-            error.needed = new.credits
-            raise error
+        case _ if outcome.startswith(sql.SHORT):
+            available = int(outcome.removeprefix(sql.SHORT))
+            raise InsufficientCredits(needed=new.credits, available=available)
     return None
 
 

@@ -124,7 +124,7 @@ SELECT input.n, CASE
   WHEN candidate.is_key_used THEN '{KEY_USED}'
   WHEN candidate.is_deleted THEN '{DELETED}'
   WHEN candidate.is_busy THEN '{BUSY}'
-  WHEN input.credits_held > account.free THEN '{SHORT}'
+  WHEN input.credits_held > account.free THEN '{SHORT} ' || account.free
   ELSE '{RETRY}'
 END, EXISTS (SELECT FROM delivery)
 FROM input
@@ -139,7 +139,7 @@ LEFT JOIN opened_turns USING (id)
     key used    a turn has this idempotency key
     deleted     the conversation is deleted
     busy        a turn runs in the conversation
-    short       the free credits do not cover the hold
+    short N     the free credits, N, do not cover the hold
     retry       only what came before it in the same statement stood in its way: ask again, and
                 the next statement sees why
 """

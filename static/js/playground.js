@@ -103,6 +103,9 @@ class Answer {
 
 const stop = ({ turnId }) => post(root.dataset.stop, { turnId });
 const detailsOf = (body) => Object.values(body.details ?? {}).flat().join(" ");
+// How many credits were missing, in words.
+const creditsOf = ({ needed, available }) =>
+  needed === undefined ? "" : `Needs up to ${pluralize(needed, "credit")}, ${available.toLocaleString("en")} available.`;
 
 const sendMessage = async (pane, message) => {
   const userMessage = appendMessage(pane, "user-message");
@@ -120,7 +123,7 @@ const sendMessage = async (pane, message) => {
     const requestId = response.headers.get("X-Request-Id");
     if (!response.headers.get("Content-Type").startsWith("text/event-stream")) {
       const error = await response.json().catch(() => ({}));
-      answer.fail(error.error ?? "Unexpected response from the server.", [error.code, detailsOf(error)].filter(Boolean).join(" · "), requestId);
+      answer.fail(error.error ?? "Unexpected response from the server.", [creditsOf(error), error.code, detailsOf(error)].filter(Boolean).join(" · "), requestId);
       return;
     }
     for await (const event of parseEvents(response)) {

@@ -127,6 +127,19 @@ def test_error_shows_code_and_request_id(
     )
 
 
+def test_missing_credits_are_shown_in_words(
+    open_context: OpenContext, live_team: Team, chatbot: Chatbot
+) -> None:
+    dear = make_language_model(credits_per_reply=1200)
+    Chatbot.objects.filter(id=chatbot.id).update(language_model=dear)
+    page = open_playground(open_context(live_team.bob).new_page(), chatbot)
+    send_message(page, "Hello")
+    expect(page.locator(".line-answer[data-state=failed] .about")).to_contain_text(
+        "Please upgrade your plan. · Needs up to 1,200 credits, 100 available."
+        " · INSUFFICIENT_CREDITS"
+    )
+
+
 RENDER_ATTACKS = """async (attacks) => {
     const { render } = await import("/static/js/markdown.js");
     const place = document.createElement("div");

@@ -96,6 +96,18 @@ def test_errors_keep_message_and_code(error: ApiError, kind: str, param: str | N
     }
 
 
+def test_insufficient_credits_have_figures() -> None:
+    error = InsufficientCredits(needed=12, available=3)
+    assert frames.error_body(error)["error"] == {
+        "message": error.message,
+        "type": "insufficient_quota",
+        "param": None,
+        "code": error.code,
+        "needed": 12,
+        "available": 3,
+    }
+
+
 def test_rejected_fields_have_openai_names() -> None:
     details = {"message": ["It is empty."], "n": ["It is 1."]}
     error = frames.error_body(ValidationFailed(details))["error"]

@@ -41,7 +41,7 @@ SOCKET_ONLY_CODES = {
 }
 """Codes that only WebSockets send, tested in `tests/e2e/websocket/` and `tests/dashboard/`."""
 
-EXTRA_FIELDS = {400: {"details"}, 429: {"retryAfter"}}
+EXTRA_FIELDS = {400: {"details"}, 402: {"needed", "available"}, 429: {"retryAfter"}}
 EXTRA_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
@@ -134,6 +134,8 @@ def test_documented_errors_are_exact(web: WebProcess, live_team: Team) -> None:
             "success": False,
             "error": "Insufficient credits to generate AI response. Please upgrade your plan.",
             "code": "INSUFFICIENT_CREDITS",
+            "needed": 1,
+            "available": 0,
         },
     ]
 

@@ -83,10 +83,24 @@ def test_turn_continues_a_conversation(chatbot: Chatbot) -> None:
 
 
 def test_turn_without_enough_credits_saves_nothing(chatbot: Chatbot) -> None:
-    with pytest.raises(InsufficientCredits):
+    with pytest.raises(InsufficientCredits) as caught:
         open_turn_blocking(new_turn(chatbot, credits=11))
+    assert (caught.value.needed, caught.value.available) == (11, 10)
     assert row_counts(chatbot) == (0, 0, 0)
     assert balance_for(chatbot.workspace_id) == Balance(10, 0)
+
+
+def test_refusal_counts_what_running_turns_hold_as_not_available(chatbot: Chatbot) -> None:
+    make_running_turn(chatbot, credits=7)
+    with pytest.raises(InsufficientCredits) as caught:
+        open_turn_blocking(new_turn(chatbot, credits=4))
+    assert caught.value.body() == {
+        "success": False,
+        "error": InsufficientCredits.message,
+        "code": "INSUFFICIENT_CREDITS",
+        "needed": 4,
+        "available": 3,
+    }
 
 
 def test_turn_does_not_use_credits_of_another_workspace(team: Team, chatbot: Chatbot) -> None:

@@ -127,7 +127,7 @@ def _usage(ended: TurnEnded) -> Body:
 
 
 def error_body(error: ApiError) -> Body:
-    """An error in OpenAI's format, with our message and our code."""
+    """An error in OpenAI's format, with our message, our code and the figures of a 402."""
     details = error.details if isinstance(error, ValidationFailed) else {}
     details_by_param = {_PARAMS.get(name, name): sentences for name, sentences in details.items()}
     return {
@@ -136,6 +136,7 @@ def error_body(error: ApiError) -> Body:
             "type": _error_type(error),
             "param": next(iter(details_by_param), _PARAM_BY_CODE.get(error.code)),
             "code": error.code,
+            **(error.figures() if isinstance(error, PaymentRequired) else {}),
         }
     }
 

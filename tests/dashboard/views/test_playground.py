@@ -158,6 +158,7 @@ def test_insufficient_credits_are_rejected(bob: Playground, chatbot: Chatbot) ->
     dear = make_language_model("sandbox/echo", credits_per_reply=101)
     refused = bob.post("Hi", **changes(chatbot, language_model=dear.id))
     assert (refused.status_code, refused.json()["code"]) == (402, "INSUFFICIENT_CREDITS")
+    assert (refused.json()["needed"], refused.json()["available"]) == (101, 100)
     assert balance_for(chatbot.workspace_id).held == 0
 
 

@@ -155,7 +155,8 @@ def rest_no_scope(web: WebProcess, team: Team) -> httpx.Response:
     [
         (rate_limited, "Rate limit", (r"The chatbot's rate limit was reached: 1 of 1 requests "
          r"used, resets at \d\d:\d\d:\d\d UTC\. Retry-After was \d+ s\. .*")),
-        (no_credits, "Credits", r"The available credits .* \(5 credits\)\. Add credits, or .*"),
+        (no_credits, "Credits",
+         r"The available credits .* \(5 credits, 0 available\)\. Add credits, or .*"),
         (no_scope, "API key", r"This API key may not do this: it lacks the scope “chat”\. .*"),
         (revoked_key, "API key", r".*The key was revoked or has expired\. .*"),
         (foreign_chatbot, "Chatbot", r".*has no active chatbot with the ID in the URL\. .*"),

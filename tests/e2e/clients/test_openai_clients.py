@@ -217,6 +217,8 @@ def test_empty_account_has_its_own_code(web: WebProcess, live_team: Team) -> Non
     with pytest.raises(openai.APIStatusError) as caught:
         integrator.complete(model=bot.id)
     assert (caught.value.status_code, caught.value.code) == (402, "INSUFFICIENT_CREDITS")
+    assert isinstance(caught.value.body, dict)
+    assert (caught.value.body["needed"], caught.value.body["available"]) == (1000, 100)
 
 
 @pytest.mark.parametrize("streams", [False, True])

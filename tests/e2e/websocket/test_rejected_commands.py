@@ -114,7 +114,9 @@ def test_errors_match_http(web: WebProcess, live_team: Team) -> None:
         language_model=make_language_model(credits_per_reply=1)
     )
     with open_socket(poor) as socket:
-        assert socket.start_turn("a")["code"] == "INSUFFICIENT_CREDITS"
+        refusal = socket.start_turn("a")
+    assert refusal["code"] == "INSUFFICIENT_CREDITS"
+    assert (refusal["needed"], refusal["available"]) == (1, 0)
 
 
 def test_turn_of_another_chatbot_or_workspace_is_not_found(caller: Caller, live_team: Team) -> None:

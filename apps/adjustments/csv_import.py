@@ -4,7 +4,6 @@ Nothing is guessed: an ambiguous cell, an unknown column or another encoding tha
 """
 
 import csv
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ MAX_ROWS = 1000
 MAX_BYTES = 512 * 1024
 EXAMPLE_ROW = "acme,250,goodwill,Slow answers on 3 May,T-1042,2027-12-31"
 
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,13}\Z")
+_WHOLE_NUMBER = re.compile(r"([+-]?[0-9]{1,13})(?:\.0{1,2})?\Z")
+"""Spreadsheets write 250 as 250.00; three zeros could be a thousand in other countries."""
+_OPTIONAL_COLUMNS = {"reference", "expiry"}
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _OTHER_FORMATS = (
     (b"\xff\xfe", "UTF-16"),
@@ -50,7 +51,6 @@ class CsvRow:
 class CsvFile:
     """A file that could be read. Its rows may have errors."""
 
-    digest: str
     rows: Sequence[CsvRow] = ()
 
     @property
@@ -59,32 +59,42 @@ class CsvFile:
         return [row.line for row in self.rows if row.line is not None]
 
 
-def file_digest(content: bytes) -> str:
-    """Return the SHA-256 of the file, by which a second upload is recognised."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def parse_csv_file(content: bytes) -> CsvFile:
     """Return the rows of the file. Raises InvalidCsvFile."""
     numbered = _read_rows(_decode(content))
-    header = [cell.strip().lower() for cell in numbered[0][1]]
+    header = _without_empty_end([cell.lower() for cell in numbered[0][1]])
     _check_header(header)
     cells = [
-        (number, dict(zip(header, (c.strip() for c in row), strict=False)), len(row))
-        for number, row in numbered[1:]
-        if any(cell.strip() for cell in row)
+        (number, _complete(row, header))
+        for number, row in ((number, _without_empty_end(row)) for number, row in numbered[1:])
+        if row
     ]
     if not cells:
         raise InvalidCsvFile("The file has no rows.")
     if len(cells) > MAX_ROWS:
         raise InvalidCsvFile(f"The file has {len(cells):,} rows. The maximum is {MAX_ROWS:,}.")
-    workspace_ids = _workspace_ids([row.get("workspace", "") for _, row, _ in cells])
+    columns = [dict(zip(header, row, strict=False)) for _, row in cells]
+    workspace_ids = _workspace_ids([row.get("workspace", "") for row in columns])
     row_of_workspace: dict[str, int] = {}
     rows = [
-        _parse_row(number, row, width, len(header), workspace_ids, row_of_workspace)
-        for number, row, width in cells
+        _parse_row(number, row, len(texts), len(header), workspace_ids, row_of_workspace)
+        for (number, texts), row in zip(cells, columns, strict=True)
     ]
-    return CsvFile(file_digest(content), rows)
+    return CsvFile(rows)
+
+
+def _without_empty_end(cells: Sequence[str]) -> list[str]:
+    """The cells, trimmed, without the empty ones that spreadsheets add to the end of every row."""
+    trimmed = [cell.strip() for cell in cells]
+    while trimmed and not trimmed[-1]:
+        trimmed.pop()
+    return trimmed
+
+
+def _complete(row: Sequence[str], header: Sequence[str]) -> list[str]:
+    """The row with empty cells for the optional columns that its end lacks."""
+    missing = header[len(row) :]
+    return [*row, *[""] * len(missing)] if _OPTIONAL_COLUMNS.issuperset(missing) else list(row)
 
 
 def end_of_day(day: date) -> datetime:
@@ -174,7 +184,8 @@ def _parse_row(
         )
     else:
         row_of_workspace[workspace_id] = number
-    if not _WHOLE_NUMBER.match(cells["amount"]):
+    amount = _WHOLE_NUMBER.match(cells["amount"])
+    if not amount:
         errors.append("The amount must be a whole number such as 250 or -40, without separators.")
     if cells["kind"] not in Category.values:
         errors.append(f"The kind must be one of {', '.join(Category.values)}.")
@@ -185,14 +196,14 @@ def _parse_row(
             expires_at = end_of_day(date.fromisoformat(cells["expiry"]))
         except (ValueError, OverflowError):
             errors.append("The expiry must be a date such as 2027-12-31, or empty.")
-    if errors:
+    if errors or not amount:
         return CsvRow(number, cells, errors=errors)
     return CsvRow(
         number,
         cells,
         LineData(
             workspace_id=workspace_id,
-            credits=int(cells["amount"]),
+            credits=int(amount[1]),
             category=cells["kind"],
             reason=cells["reason"],
             reference=cells["reference"],

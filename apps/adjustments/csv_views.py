@@ -1,6 +1,7 @@
 """Admin page to adjust credits by a CSV file: upload, check every row, post all rows or none."""
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,13 +24,18 @@ from apps.adjustments.csv_import import (
     CsvFile,
     CsvRow,
     InvalidCsvFile,
-    file_digest,
     parse_csv_file,
 )
-from apps.adjustments.errors import AdjustmentRefused, FileAlreadyPosted, PreviewOutdated
+from apps.adjustments.errors import (
+    AdjustmentRefused,
+    FileAlreadyPosted,
+    PreviewOutdated,
+    RepeatsNotConfirmed,
+)
 from apps.adjustments.forms import UploadForm
 from apps.adjustments.preview_tokens import ConfirmedPreview, make_token
 from apps.adjustments.previews import PreviewLine, preview_adjustment
+from apps.adjustments.repeats import content_digest, find_repeats
 from apps.audit.services import staff_actor
 from apps.infrastructure.admin import StaffAdmin
 
@@ -72,8 +78,13 @@ def _dry_run(
 ) -> HttpResponseBase:
     """Show each row with its balances and errors. Raises InvalidCsvFile, FileAlreadyPosted."""
     user = signed_in_user(request)
-    services.check_file_not_posted(file_digest(content))
     csv_file = parse_csv_file(content)
+    # Files that were posted before their content was recognised have the digest of their bytes.
+    digests = [hashlib.sha256(content).hexdigest()]
+    if len(csv_file.lines) == len(csv_file.rows):
+        digests.append(content_digest(csv_file.lines))
+    services.check_file_not_posted(*digests)
+    repeats = find_repeats(csv_file.lines)
     preview = preview_adjustment(lines=csv_file.lines, user=user)
     preview_lines = {each.line.number: each for each in preview.lines}
     invalid_rows = sum(1 for row in csv_file.rows if _row_errors(row, preview_lines))
@@ -86,6 +97,8 @@ def _dry_run(
         "adjustments/dry_run",
         "Dry run",
         has_errors=bool(invalid_rows or warning),
+        repeats=repeats,
+        repeated_ids=" ".join(each.adjustment.pk for each in repeats),
         name=name,
         csv_file=csv_file,
         preview=preview,
@@ -112,9 +125,10 @@ def _confirm(
             adjustment_id=confirmed.id,
             fingerprint=confirmed.fingerprint,
             file_name=name,
-            file_digest=csv_file.digest,
+            file_digest=content_digest(csv_file.lines),
+            confirmed_repeats=request.POST.get("repeats", "").split(),
         )
-    except (PreviewOutdated, AdjustmentRefused) as error:
+    except (PreviewOutdated, AdjustmentRefused, RepeatsNotConfirmed) as error:
         warning = str(error) if isinstance(error, PreviewOutdated) else "Nothing was posted."
         return _dry_run(
             request, admin, name=name, content=content, id=confirmed.id, warning=warning

@@ -4,11 +4,15 @@ AdjustmentError
 ├── AdjustmentRefused      a rule forbids it; `preview` names the rule for each line
 ├── PreviewOutdated        allowed, but not what was shown; `preview` is the new one
 ├── FileAlreadyPosted      the same file was posted before or awaits approval
+├── RepeatsNotConfirmed    other adjustments have the same references and amounts
 └── DecisionNotAllowed     the request is closed, or this user may not decide it
 """
 
+from collections.abc import Sequence
+
 from apps.adjustments.models import Adjustment
 from apps.adjustments.previews import Preview
+from apps.adjustments.repeats import Repeat
 
 
 class AdjustmentError(Exception):
@@ -39,6 +43,13 @@ class FileAlreadyPosted(AdjustmentError):
         status = "has been awaiting approval since" if adjustment.is_pending else "was posted on"
         super().__init__(f"This file {status} {when}, uploaded by {who}. Nothing was posted again.")
         self.adjustment = adjustment
+
+
+class RepeatsNotConfirmed(AdjustmentError):
+    """Some lines were posted before, and the user did not confirm that they are meant again."""
+
+    def __init__(self, repeats: Sequence[Repeat]) -> None:
+        super().__init__(" ".join(map(str, repeats)))
 
 
 class DecisionNotAllowed(AdjustmentError):

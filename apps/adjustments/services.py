@@ -10,7 +10,7 @@ checked under these locks. `credits.services` writes the ledger entries. Request
 entries are written to the audit log in the same transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from apps.adjustments.errors import (
     DecisionNotAllowed,
     FileAlreadyPosted,
     PreviewOutdated,
+    RepeatsNotConfirmed,
 )
 from apps.adjustments.lines import LineData, lines_for
 from apps.adjustments.models import (
@@ -35,6 +36,7 @@ from apps.adjustments.models import (
 )
 from apps.adjustments.previews import Preview, preview_adjustment
 from apps.adjustments.queries import member_workspace_ids
+from apps.adjustments.repeats import find_repeats
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
 from apps.credits.services import EntryDetails, adjust, grant, lock_account, reverse
@@ -52,18 +54,21 @@ def submit(
     fingerprint: str,
     file_name: str = "",
     file_digest: str = "",
+    confirmed_repeats: Collection[str] = (),
 ) -> Adjustment:
     """Post these lines, or request approval if their sum is above the threshold.
 
     `adjustment_id` is created with the preview: submitting the same id again returns the first
-    adjustment. `fingerprint` is that of the preview the user confirmed. Raises AdjustmentRefused,
-    PreviewOutdated or FileAlreadyPosted without posting anything.
+    adjustment. `fingerprint` is that of the preview the user confirmed. The lines of a file may
+    repeat earlier adjustments only if their ids are `confirmed_repeats`. Raises AdjustmentRefused,
+    PreviewOutdated, FileAlreadyPosted or RepeatsNotConfirmed without posting anything.
     """
     _lock_accounts(lines)
     if existing := Adjustment.objects.filter(pk=adjustment_id, requested_by=user).first():
         return existing
     if file_digest:
         check_file_not_posted(file_digest)
+        _check_repeats(lines, confirmed_repeats)
     preview = _preview_again(lines, user, fingerprint)
     needs_approval = bool(preview.approval_reasons)
     approval_period = timedelta(days=settings.APPROVAL_DAYS)
@@ -132,10 +137,10 @@ def expire_requests() -> int:
     return count
 
 
-def check_file_not_posted(digest: str) -> None:
-    """Raise FileAlreadyPosted if a file with this digest was posted or awaits approval."""
+def check_file_not_posted(*digests: str) -> None:
+    """Raise FileAlreadyPosted if a file with one of these digests was posted or awaits approval."""
     same_file = Adjustment.objects.filter(
-        file_digest=digest, status__in=[*POSTED_STATUSES, Status.PENDING]
+        file_digest__in=digests, status__in=[*POSTED_STATUSES, Status.PENDING]
     )
     if existing := same_file.select_related("requested_by").first():
         raise FileAlreadyPosted(existing)
@@ -159,6 +164,13 @@ def decision_blocker(*, adjustment: Adjustment, user: User) -> str:
     if member_workspace_ids(user, list(workspace_ids)):
         return "You belong to a workspace in this adjustment. Someone else must review it."
     return ""
+
+
+def _check_repeats(lines: Sequence[LineData], confirmed: Collection[str]) -> None:
+    """Raise RepeatsNotConfirmed, under the locks of the accounts, which all postings take."""
+    new = [each for each in find_repeats(lines) if each.adjustment.pk not in confirmed]
+    if new:
+        raise RepeatsNotConfirmed(new)
 
 
 def _preview_again(lines: Sequence[LineData], user: User, fingerprint: str) -> Preview:

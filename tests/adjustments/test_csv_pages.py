@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from apps.adjustments.models import Adjustment
 from apps.credits.queries import balance_for
-from tests.adjustments.adjustment_factories import amounts
+from tests.adjustments.adjustment_factories import amounts, make_line, make_staff, submit_lines
 from tests.factories import Team, grant_credits
 
 UPLOAD = reverse("admin:adjustments_adjustment_upload")
@@ -76,3 +78,61 @@ def test_invalid_file_shows_an_error(finance: Client) -> None:
         (error,) = page.context["form"].errors["file"]
         assert (page.status_code, message in error) == (422, True)
     assert finance.post(UPLOAD, {}).status_code == 422
+
+
+def test_rows_posted_before_must_be_confirmed(finance: Client, team: Team) -> None:
+    slug, other = team.workspace.slug, team.other_workspace.slug
+    page = finance.post(
+        UPLOAD, {"file": csv_upload(f"{slug},40,goodwill,May,007,", f"{other},5,goodwill,May,,")}
+    )
+    assert page.context["repeats"] == []
+    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    (posted,) = Adjustment.objects.all()
+    again = csv_upload(f"{other},6,goodwill,May,,", f"{slug},40,goodwill,Slow in May,7,")
+    page = finance.post(UPLOAD, {"file": again})
+    warning = (
+        f"Row 3: same references and amounts as on {posted.requested_at:%d %B %Y, %H:%M} UTC"
+        f" by {posted.requested_by.email} (may.csv)."
+    )
+    assert [str(repeat) for repeat in page.context["repeats"]] == [warning]
+    assert warning in page.content.decode()
+    form = {"preview": page.context["token"], "confirm": "1"}
+    unconfirmed = finance.post(UPLOAD, form)
+    assert (unconfirmed.status_code, amounts(team)) == (422, [40])
+    assert unconfirmed.context["warning"] == "Nothing was posted."
+    finance.post(UPLOAD, {**form, "repeats": page.context["repeated_ids"]})
+    assert amounts(team) == [40, 40]
+
+
+def test_file_posted_while_it_was_previewed_must_be_confirmed(finance: Client, team: Team) -> None:
+    row = f"{team.workspace.slug},40,goodwill,May,T-1,"
+    pages = [finance.post(UPLOAD, {"file": csv_upload(row)})]
+    pages.append(finance.post(UPLOAD, {"file": csv_upload(row.replace("May", "June"))}))
+    answers = [
+        finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"}) for page in pages
+    ]
+    assert [answer.status_code for answer in answers] == [302, 422]
+    assert amounts(team) == [40]
+    assert len(answers[1].context["repeats"]) == 1
+
+
+def test_file_of_another_spelling_is_the_same_file(finance: Client, team: Team) -> None:
+    row = f"{team.workspace.slug},40,goodwill,May,T-1,"
+    page = finance.post(UPLOAD, {"file": csv_upload(row)})
+    finance.post(UPLOAD, {"preview": page.context["token"], "confirm": "1"})
+    saved = b"\xef\xbb\xbf" + f"{HEADER}{row},,\n\n".replace("40,", "40.00,").encode()
+    page = finance.post(UPLOAD, {"file": SimpleUploadedFile("may.csv", saved)})
+    (error,) = page.context["form"].errors["file"]
+    assert error.startswith("This file was posted on")
+
+
+def test_file_posted_under_the_digest_of_its_bytes_is_recognised(
+    finance: Client, team: Team
+) -> None:
+    content = f"{HEADER}{team.workspace.slug},40,goodwill,May,,\n".encode()
+    digest = hashlib.sha256(content).hexdigest()
+    line = make_line(team.other_workspace, 1)
+    submit_lines(make_staff("finance"), line, file_digest=digest, file_name="may.csv")
+    page = finance.post(UPLOAD, {"file": SimpleUploadedFile("may.csv", content)})
+    (error,) = page.context["form"].errors["file"]
+    assert error.startswith("This file was posted on")

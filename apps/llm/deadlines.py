@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 from apps.llm.errors import ProviderTimeout
 from apps.llm.movable_timeout import MovableTimeout
-from apps.llm.types import Finish, ModelEvent, ReasoningDelta, TextDelta, Timeouts
+from apps.llm.types import Finish, ModelEvent, ReasoningDelta, SignOfLife, TextDelta, Timeouts
 
 USAGE_GRACE_SECONDS = 5.0
 """How long a complete answer waits for the usage report that should follow it, or for more text
@@ -77,7 +77,10 @@ class Deadlines:
         # Some providers end the reasoning with a finish reason, too.
         is_complete = self._is_finished and self._has_text
         wait = USAGE_GRACE_SECONDS if is_complete else self._timeouts.between_tokens
-        self._timeout.reschedule(min(self._now() + wait, self._total_at))
+        deadline = min(self._now() + wait, self._total_at)
+        if kind is SignOfLife:
+            deadline = max(deadline, self._timeout.deadline)
+        self._timeout.reschedule(deadline)
 
     def _error(self, deadline: float) -> ProviderTimeout:
         timeouts = self._timeouts

@@ -1,16 +1,18 @@
-"""Map a provider's HTTP status to one of `apps.llm.errors`."""
+"""Map a provider's HTTP status, and the errors that it reports, to those of `apps.llm.errors`."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 
-from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
+from apps.llm.errors import ContentFiltered, ProviderError, ProviderFailed, ProviderUnavailable
+from apps.llm.provider_codes import ErrorMeaning, error_meaning, minimax_error_meaning
 from apps.llm.types import ModelRequest
 
 _CODE = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,8}")
-_NO_CREDIT_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+_CODE_FIELDS = ("code", "error_code", "status", "status_code", "type", "error_type", "reason")
 _BUSY_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
@@ -36,13 +38,81 @@ def error_from_status(
     if safe_code:
         answered += f" ({safe_code})"
     detail = answered + _advice(request, status)
-    if status == HTTPStatus.PAYMENT_REQUIRED or safe_code in _NO_CREDIT_CODES:
+    if status == HTTPStatus.PAYMENT_REQUIRED:
         return ProviderUnavailable(f"{answered}: its account has no credit left")
     if status in _BUSY_STATUSES:
         return ProviderUnavailable(detail, retryable=True, retry_after=retry_after)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
         return ProviderFailed(detail, retryable=True, retry_after=retry_after)
     return ProviderFailed(detail)
+
+
+def error_from_report(
+    request: ModelRequest,
+    report: Mapping[str, Any],
+    *,
+    status: int = HTTPStatus.OK,
+    retry_after: float | None = None,
+) -> ProviderError:
+    """Return the error for the JSON in which a provider reports one.
+
+    `status`: of the response. Codes, types and statuses in the report count as much as numbers.
+    Only where the status itself says that the server is at fault, it decides about retries.
+    """
+    codes = error_codes(report)
+    name = next(filter(None, map(safe_error_code, codes)), "")
+    meanings = [meaning for code in codes if (meaning := error_meaning(code))]
+    meanings += filter(None, [_minimax_meaning(report)])
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY_STATUSES:
+        meanings = [meaning for meaning in meanings if meaning != "busy"]
+    if meanings:
+        answered = "reported an error" if status == HTTPStatus.OK else f"answered {status}"
+        detail = f"{request.model}: the provider {answered} ({name or meanings[0]})"
+        return _error_from_meaning(meanings[0], detail, retry_after)
+    if status == HTTPStatus.OK:
+        status = next(filter(None, map(_http_status, codes)), status)
+    if status == HTTPStatus.OK:
+        named = f" ({name})" if name else ""
+        return ProviderFailed(f"{request.model}: the provider reported an error{named}")
+    return error_from_status(request, status, code=name, retry_after=retry_after)
+
+
+def error_codes(report: Mapping[str, Any]) -> list[object]:
+    """Return everything in an error report that may be a code, the most telling first."""
+    places = [report.get("error"), report.get("errors"), report]
+    if isinstance(places[1], list):
+        places[1] = next(iter(places[1]), None)
+    found: list[object] = []
+    for place in places:
+        if isinstance(place, dict):
+            inner = place.get("innererror") or place.get("inner_error") or place.get("metadata")
+            found += [place.get(name) for name in _CODE_FIELDS]
+            found += [inner.get("code"), inner.get("error_type")] if isinstance(inner, dict) else []
+    return [code for code in found if isinstance(code, int | str) and not isinstance(code, bool)]
+
+
+def _error_from_meaning(
+    meaning: ErrorMeaning, detail: str, retry_after: float | None
+) -> ProviderError:
+    match meaning:
+        case "busy":
+            return ProviderUnavailable(detail, retryable=True, retry_after=retry_after)
+        case "no_credit":
+            return ProviderUnavailable(f"{detail}: its account has no credit left")
+        case "content_filter":
+            return ContentFiltered(detail)
+        case "too_long":
+            return ProviderFailed(f"{detail}: the prompt is longer than the model's context")
+
+
+def _minimax_meaning(report: Mapping[str, Any]) -> ErrorMeaning | None:
+    base = report.get("base_resp")
+    return minimax_error_meaning(base.get("status_code")) if isinstance(base, dict) else None
+
+
+def _http_status(code: object) -> int | None:
+    number = int(code) if isinstance(code, str) and re.fullmatch(r"\d{3}", code) else code
+    return number if isinstance(number, int) and 400 <= number < 600 else None
 
 
 def safe_error_code(code: object) -> str:

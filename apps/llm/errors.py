@@ -2,10 +2,12 @@
 
     ProviderError
     ├── ProviderFailed       502 MODEL_ERROR        it refused the request, or broke
+    ├── ContentFiltered      ends the answer with the finish reason content_filter
     ├── ProviderUnavailable  503 MODEL_UNAVAILABLE  overloaded, rate limited, unreachable, no key
     └── ProviderTimeout      504 MODEL_TIMEOUT      too slow: first token, next token, or in total
 
-`UnknownModel`, a `ValueError`, is raised only by the catalogue, before any model is called.
+`UnknownModel` and `KeyNotAllowed`, each a `ValueError`, are raised only by the catalogue, before
+any model is called.
 """
 
 
@@ -31,12 +33,20 @@ class ProviderFailed(ProviderError):
     """The provider refused the request, or broke while answering."""
 
 
+class ContentFiltered(ProviderError):
+    """The provider refuses the prompt or the answer for what it says."""
+
+
 class ProviderUnavailable(ProviderError):
     """The provider is overloaded, rate limited or unreachable, or its key is not configured."""
 
 
 class ProviderTimeout(ProviderError):
     """The provider was too slow; `detail` says which time-out was exceeded."""
+
+
+class KeyNotAllowed(ValueError):
+    """The setting MODEL_API_KEYS does not let this key go to this address."""
 
 
 class UnknownModel(ValueError):

@@ -9,10 +9,11 @@ from typing import Literal, cast
 import structlog
 
 from apps.llm.deadlines import Deadlines, TotalTimeout
-from apps.llm.errors import ProviderError, ProviderFailed
+from apps.llm.errors import ContentFiltered, ProviderError, ProviderFailed
 from apps.llm.metering import UsageMeter
 from apps.llm.retries import with_retries
 from apps.llm.text_sanitizer import TextSanitizer
+from apps.llm.think_tags import ThinkTagFilter
 from apps.llm.types import (
     DeltaHandler,
     EventHandler,
@@ -51,6 +52,7 @@ class Completion:
         "_on_delta",
         "_request",
         "_sanitizer",
+        "_think_tags",
         "finish_reason",
     )
 
@@ -60,6 +62,7 @@ class Completion:
         self._on_delta = on_delta
         self._meter = UsageMeter(request)
         self._sanitizer = TextSanitizer()
+        self._think_tags: ThinkTagFilter | None = ThinkTagFilter()
         self._has_started = False
 
     @property
@@ -70,9 +73,9 @@ class Completion:
     async def run(self) -> None:
         """Request the completion and pass its text to `on_delta` as it comes; return at its end.
 
-        The text is valid Unicode without NUL. Transient errors before the first token are retried
-        within the time-outs of the request. The total time-out ends an answer that has begun as
-        its `max_tokens` would, with the finish reason "length".
+        The text is valid Unicode without NUL, and has no reasoning in it. Transient errors before
+        the first token are retried within the time-outs of the request. The total time-out ends an
+        answer that has begun as its `max_tokens` would, with the finish reason "length".
 
         `on_delta` is called in the event loop and must not block. Cancelling the task that waits
         here closes the connection to the provider at once.
@@ -88,8 +91,10 @@ class Completion:
             if not self._has_started:
                 raise
             self.finish_reason = "length"
-        if text := self._sanitizer.flush():
-            self._on_delta(TextDelta(text, 0))
+        except ContentFiltered as refusal:
+            logger.info("model refused", detail=refusal.detail)
+            self.finish_reason = "content_filter"
+        self._pass_on(self._sanitizer.flush(), is_last=True)
         self.finish_reason = self.finish_reason or "stop"
 
     async def _attempt(self) -> None:
@@ -104,8 +109,11 @@ class Completion:
         if type(event) is TextDelta:
             self._has_started = True
             self._meter.add(event)
-            if text := self._sanitizer.feed(event.text):
-                self._on_delta(event if text == event.text else TextDelta(text, event.chunks))
+            text = self._sanitizer.feed(event.text)
+            if text == event.text and self._think_tags is None:
+                self._on_delta(event)
+            else:
+                self._pass_on(text)
         elif type(event) is ReasoningDelta:
             self._has_started = True
             self._meter.add(event)
@@ -115,6 +123,16 @@ class Completion:
             self.finish_reason = event.reason
         # Last, so that the time our own handler takes does not count as the model's.
         self._deadlines.on_event(event)
+
+    def _pass_on(self, text: str, *, is_last: bool = False) -> None:
+        if tags := self._think_tags:
+            text = tags.feed(text)
+            if is_last:
+                text += tags.flush()
+            if tags.is_done:
+                self._think_tags = None
+        if text:
+            self._on_delta(TextDelta(text))
 
 
 async def _call_provider(request: ModelRequest, on_event: EventHandler) -> None:

@@ -1,15 +1,16 @@
 """Count tokens without a tokenizer: an estimate, an upper bound and a lower bound.
 
 Each model has its own tokenizer, and loading it would cost more memory and time than the count is
-worth. Three rules are enough:
+worth. Three rules are enough; docs/decisions/0024-one-measure-of-usage.md has the figures.
 
 - The estimate: 4 bytes of UTF-8 a token. It fits English (4 letters a token), and since other
   scripts take 2 to 4 bytes a letter, it stays within about a factor of two for them too.
 - The bound: one byte of UTF-8 a token. Today's tokenizers work on bytes, or fall back to bytes
   for what they do not know, so none makes more tokens than there are bytes. Some normalise the
-  text first (NFC, NFKC), which can lengthen it; the bound uses the longest form.
-- The floor: a word a token, and some characters a token where a script has no spaces between
-  words. No tokenizer makes fewer tokens of a natural text.
+  text first (NFC, NFKC), which can lengthen it; the bound uses the longest form. Scripts of which
+  all tokenizers know the usual characters are held to what the worst of them makes of a text.
+- The floor: a word a token, or some characters a token where there are no spaces between words.
+  No tokenizer makes fewer of a text that people or models write.
 """
 
 import re
@@ -27,8 +28,11 @@ TYPICAL_MESSAGE_TOKENS = 4
 MAX_MESSAGE_TOKENS = 16
 """The most that a known chat template adds to a message, rounded up generously."""
 
-MAX_BYTES_PER_TOKEN = 8
-"""UTF-8 bytes in a token, averaged over a text, at most."""
+MAX_PROMPT_CHARACTERS_PER_TOKEN = 16
+"""Characters in a token of a prompt, averaged over all of it, at most."""
+
+MAX_CHARACTERS_PER_TOKEN = 32
+"""The same for any text, however odd."""
 
 IDEOGRAPHS_PER_TOKEN = 3
 """Chinese, Japanese and Korean characters in a token, averaged over a text, at most."""
@@ -40,6 +44,9 @@ _IDEOGRAPHS = re.compile(
     "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _UNSPACED_LETTERS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_WELL_KNOWN = re.compile("[\x80-\u07ff\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]")
+"""Accented Latin, Greek, Cyrillic, Hebrew and Arabic, Chinese, Japanese and Korean: at most one and
+a half tokens a character, averaged over a text."""
 
 MAX_PROMPT_OVERHEAD_TOKENS = 128
 """The most that a known chat template adds to a prompt: the default system text of some model
@@ -62,14 +69,17 @@ def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
 def max_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """The most tokens that a provider can count for a prompt: what must be reserved for it."""
     return MAX_PROMPT_OVERHEAD_TOKENS + sum(
-        _max_normalised_bytes(message.content) + MAX_MESSAGE_TOKENS for message in messages
+        _max_tokens(message.content) + MAX_MESSAGE_TOKENS for message in messages
     )
 
 
 def min_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """The tokens that a prompt has at least: what it costs when the provider reports none."""
     return sum(
-        max(TextFloor(each.content).words, _count_bytes(each.content) // MAX_BYTES_PER_TOKEN)
+        max(
+            TextFloor(each.content).words,
+            len(each.content.strip()) // MAX_PROMPT_CHARACTERS_PER_TOKEN,
+        )
         for each in messages
     )
 
@@ -82,6 +92,7 @@ class TextFloor:
     """
 
     __slots__ = (
+        "_characters",
         "_chunks",
         "_ends_in_word",
         "_ideographs",
@@ -94,7 +105,7 @@ class TextFloor:
     def __init__(self, text: str = "") -> None:
         self._chunks = 0
         self._pieces = [text]
-        self._words = self._ideographs = self._letters = 0
+        self._words = self._ideographs = self._letters = self._characters = 0
         self._ends_in_word = False
         self._since = (0, 0)
 
@@ -121,7 +132,7 @@ class TextFloor:
             self._pieces.clear()
             self._count(text)
         unspaced = self._ideographs // IDEOGRAPHS_PER_TOKEN + self._letters // LETTERS_PER_TOKEN
-        return self._words + unspaced
+        return max(self._words + unspaced, self._characters // MAX_CHARACTERS_PER_TOKEN)
 
     def _count(self, text: str) -> None:
         # A word that began in an earlier piece has been counted.
@@ -132,15 +143,21 @@ class TextFloor:
             text, letters = _UNSPACED_LETTERS.subn(" ", text)
             self._ideographs += ideographs
             self._letters += letters
-        words = len(text.split())
-        self._words += words - 1 if continues and words else words
+        words = text.split()
+        self._words += len(words) - 1 if continues and words else len(words)
+        self._characters += sum(map(len, words))
 
 
-def _max_normalised_bytes(text: str) -> int:
+def _max_tokens(text: str) -> int:
     if text.isascii():
         return len(text)
     forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
-    return max(_count_bytes(form) for form in forms)
+    return max(map(_bound, forms))
+
+
+def _bound(text: str) -> int:
+    others, well_known = _WELL_KNOWN.subn("", text)
+    return _count_bytes(others) + -(-well_known * 3 // 2)
 
 
 def _count_bytes(text: str) -> int:

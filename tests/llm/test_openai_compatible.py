@@ -56,6 +56,7 @@ async def test_optional_fields_are_omitted_when_unset(server: FakeProvider) -> N
     assert server.requests[0].body.keys() == {"model", "messages", "stream", "stream_options"}
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_api_key_is_read_at_each_call(
     server: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ async def test_api_key_is_read_at_each_call(
     assert sent == ["Bearer first", "Bearer second"]
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_missing_api_key_error_names_its_variable(server: FakeProvider) -> None:
     outcome = await complete(openai_request(server, api_key_env="TEST_MODEL_KEY_UNSET"))
 

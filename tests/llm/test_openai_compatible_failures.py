@@ -72,6 +72,7 @@ async def test_detail_has_a_hint_for_the_operator(
     assert hint in failure.detail
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_detail_never_quotes_the_provider(
     server: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +92,7 @@ async def test_error_midway_keeps_the_text_before_it(server: FakeProvider) -> No
     outcome = await complete(openai_request(server))
 
     assert outcome.text == "Hello"
-    assert type(outcome.failure) is ProviderFailed
+    assert type(outcome.failure) is ProviderUnavailable
     assert outcome.failure.detail == "tiny: the provider reported an error (overloaded)"
 
 

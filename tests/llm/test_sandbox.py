@@ -76,7 +76,7 @@ async def test_fail_midway_fails_after_half_the_text() -> None:
     outcome = await complete(sandbox_request("fail-midway", "one two three"))
 
     assert (outcome.text, type(outcome.failure)) == ("Echo: one", ProviderFailed)
-    assert outcome.usage is None
+    assert outcome.usage == Usage(3, 2)
 
 
 async def test_rate_limited_fails_with_retry_after() -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from apps.llm import services
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
-from apps.llm.types import TextDelta, Timeouts, Usage
+from apps.llm.types import Finish, TextDelta, Timeouts, Usage
 from tests.llm.completion_helpers import complete, openai_request, sandbox_request
 from tests.llm.fake_provider import (
     DONE,
@@ -116,10 +116,10 @@ async def test_no_retry_after_reasoning_has_started(server: FakeProvider) -> Non
             id="between",
         ),
         pytest.param(
-            Script(pieces=(chunk("o"),) * 1000, pace=0.1),
+            Script(pieces=(b": working\n\n",) * 1000, pace=0.1),
             Timeouts(1, 5, 1, 0.35),
             "the answer was not complete after 0.35 s",
-            "o+",
+            "",
             id="total",
         ),
     ],
@@ -136,6 +136,25 @@ async def test_timeouts(
     assert re.fullmatch(text, outcome.text)
     assert len(server.requests) == 1
     await server.wait_for_close()
+
+
+async def test_total_timeout_ends_an_answer_like_its_limit(server: FakeProvider) -> None:
+    server.stream(*(chunk("o"),) * 1000, pace=0.1)
+
+    outcome = await complete(openai_request(server, timeouts=Timeouts(1, 5, 1, 0.35)))
+
+    assert (outcome.failure, outcome.finish) == (None, Finish("length"))
+    assert outcome.usage.output_tokens == len(outcome.text) > 0
+    await server.wait_for_close()
+
+
+async def test_total_timeout_while_thinking_counts_the_reasoning(server: FakeProvider) -> None:
+    server.stream(*(chunk(reasoning_content="Hm. "),) * 1000, pace=0.1)
+
+    outcome = await complete(openai_request(server, timeouts=Timeouts(1, 5, 1, 0.35)))
+
+    assert (outcome.failure, outcome.finish, outcome.text) == (None, Finish("length"), "")
+    assert outcome.usage.output_tokens > 0
 
 
 async def test_reasoning_restarts_the_timeouts(server: FakeProvider) -> None:
@@ -192,15 +211,17 @@ async def test_text_is_sanitized(server: FakeProvider) -> None:
 
 
 async def test_unexpected_error_is_logged_without_its_message(server: FakeProvider) -> None:
-    server.stream(sse_event({"choices": ["a private text"]}))
+    server.stream(*streamed_answer("a private text"))
 
-    with capture_logs() as logs:
-        outcome = await complete(openai_request(server))
+    def break_down(delta: TextDelta) -> None:
+        raise ZeroDivisionError(delta.text)
 
-    assert type(outcome.failure) is ProviderFailed
-    assert outcome.failure.__suppress_context__
+    with capture_logs() as logs, pytest.raises(ProviderFailed) as raised:
+        await services.Completion(openai_request(server), break_down).run()
+
+    assert raised.value.__suppress_context__
     (log,) = [entry for entry in logs if entry["event"] == "model provider broke"]
-    assert log["error"] == "AttributeError"
+    assert log["error"] == "ZeroDivisionError"
     assert "openai_response.py" in log["stack"]
     assert "a private text" not in str(logs)
 

@@ -1,6 +1,12 @@
-"""Parse server-sent events: bytes in, the data of complete events out. Does no I/O."""
+"""Parse server-sent events as model servers send them: bytes in, data of events out. Does no I/O.
+
+Beside the standard, a line that is a whole JSON object, or `[DONE]`, is an event by itself: some
+servers leave out the blank lines.
+"""
 
 MAX_EVENT_BYTES = 1024 * 1024
+
+DONE_WORDS = (b"[DONE]", b"DONE")
 
 
 class EventTooLong(ValueError):
@@ -10,42 +16,71 @@ class EventTooLong(ValueError):
 class SSEParser:
     """Takes a stream's bytes in pieces of any size, split anywhere.
 
-    Lines may end in LF, CR LF or CR. Several `data:` lines of one event are joined by LF;
-    comments, other fields and events without data are skipped.
+    Lines may end in LF, CR LF or CR. Other `data:` lines of one event are joined by LF; comments,
+    other fields and events without data are skipped.
     """
 
-    __slots__ = ("_pending", "_scanned", "_skip_newline")
+    __slots__ = ("_data", "_data_bytes", "_pending", "_skip_newline")
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        self._scanned = 0
+        self._data: list[bytes] = []
+        self._data_bytes = 0
         self._skip_newline = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of each event that this piece completes. Raises: EventTooLong."""
         if self._skip_newline or b"\r" in piece:
             piece = self._normalise_newlines(piece)
-        pending = self._pending
-        pending += piece
+        if self._pending:
+            # A long event in small pieces is not copied for each of them.
+            self._pending += piece
+            if b"\n" not in piece:
+                self._check_length()
+                return []
+            piece = bytes(self._pending)
+            self._pending.clear()
+        lines = piece.split(b"\n")
+        if lines[-1]:
+            self._pending += lines[-1]
+            self._check_length()
+        del lines[-1]
         events: list[bytes] = []
-        start, end = 0, pending.find(b"\n\n", self._scanned)
-        while end >= 0:
-            if data := _data(bytes(pending[start:end])):
-                events.append(data)
-            start = end + 2
-            end = pending.find(b"\n\n", start)
-        del pending[:start]
-        # Where to search on, so that a long event in small pieces is not searched repeatedly.
-        self._scanned = max(0, len(pending) - 1)
-        if len(pending) > MAX_EVENT_BYTES:
-            raise EventTooLong(f"an event is longer than {MAX_EVENT_BYTES} bytes")
+        for line in lines:
+            if line:
+                # The form of nearly every event
+                if line[:7] == b"data: {" and line[-1] == 125 and not self._data:
+                    events.append(line[6:])
+                else:
+                    self._add_line(line, events)
+            elif self._data:
+                self._end_event(events)
         return events
 
     def flush(self) -> list[bytes]:
-        """Return the last event of a server that leaves out the last blank line."""
-        data = _data(bytes(self._pending))
-        self._pending.clear()
-        return [data] if data else []
+        """Return the last event of a server that leaves out the last line break."""
+        return self.feed(b"\n\n")
+
+    def _add_line(self, line: bytes, events: list[bytes]) -> None:
+        if line[:5] != b"data:":
+            return
+        data = line[5:].removeprefix(b" ")
+        if self._data or not _is_whole(data):
+            self._data.append(data)
+            self._data_bytes += len(data)
+            self._check_length()
+        else:
+            events.append(data)
+
+    def _end_event(self, events: list[bytes]) -> None:
+        if data := b"\n".join(self._data):
+            events.append(data)
+        self._data.clear()
+        self._data_bytes = 0
+
+    def _check_length(self) -> None:
+        if len(self._pending) + self._data_bytes > MAX_EVENT_BYTES:
+            raise EventTooLong(f"an event is longer than {MAX_EVENT_BYTES} bytes")
 
     def _normalise_newlines(self, piece: bytes) -> bytes:
         """Replace CR LF and CR by LF, also where the stream is split between the two."""
@@ -57,9 +92,7 @@ class SSEParser:
         return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _data(event: bytes) -> bytes:
-    if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]  # the form of nearly every event
-    return b"\n".join(
-        line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")
-    )
+def _is_whole(data: bytes) -> bool:
+    """Whether a line of data is an event, whatever follows."""
+    word = data.strip()
+    return (word[:1] == b"{" and word[-1:] == b"}") or word in DONE_WORDS

@@ -12,20 +12,17 @@ from contextlib import closing, suppress
 from http import HTTPStatus
 from typing import Any
 
-from apps.llm.error_mapping import error_from_status, parse_retry_after
+from apps.llm.error_mapping import error_from_report, parse_retry_after
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
 from apps.llm.http.connection_pool import HttpResponse, close_idle_connections, connection_pool
+from apps.llm.http.content_decoding import UnsupportedEncoding, content_decoder
 from apps.llm.http.request_encoding import InvalidUrl
 from apps.llm.provider_keys import api_key_from_env
-from apps.llm.providers.openai_response import (
-    CompletionParser,
-    parse_error_code,
-    parse_error_object,
-)
+from apps.llm.providers.openai_chunks import parse_json
+from apps.llm.providers.openai_response import CompletionParser
 from apps.llm.types import EventHandler, ModelRequest
 
 MAX_ERROR_BYTES = 64 * 1024
-MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 TRAILING_BYTES_SECONDS = 0.1
 """How long a complete answer waits for the end of its HTTP body, to keep the connection."""
 
@@ -80,10 +77,10 @@ async def _send(request: ModelRequest) -> HttpResponse:
             error_body = await _read_at_most(response, MAX_ERROR_BYTES)
         rejected = _rejected_fields(response.status, error_body, body) - unsupported
         if not rejected:
-            raise error_from_status(
+            raise error_from_report(
                 request,
-                response.status,
-                code=parse_error_code(error_body),
+                _parse_report(error_body),
+                status=response.status,
                 retry_after=parse_retry_after(response.headers),
             )
         _unsupported_fields[server_model] = unsupported | rejected
@@ -91,7 +88,7 @@ async def _send(request: ModelRequest) -> HttpResponse:
 
 async def _post(request: ModelRequest, body: dict[str, Any]) -> HttpResponse:
     headers = _HEADERS
-    if key := api_key_from_env(request.api_key_env):
+    if key := api_key_from_env(request.api_key_env, api_base=request.api_base):
         headers = {**headers, "Authorization": f"Bearer {key}"}
     return await connection_pool().post(
         f"{request.api_base.rstrip('/')}/chat/completions",
@@ -126,7 +123,8 @@ def _rejected_fields(status: int, error_body: bytes, body: dict[str, Any]) -> fr
     """The optional fields of `body` that the server says it does not support."""
     if status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         return frozenset()
-    error = parse_error_object(error_body)
+    report = _parse_report(error_body)
+    error = report["error"] if isinstance(report.get("error"), dict) else report
     text = json.dumps([error.get(name) for name in ("param", "message", "detail", "loc")])
     names = {"stream_options"}
     if "max_completion_tokens" in text:
@@ -136,16 +134,20 @@ def _rejected_fields(status: int, error_body: bytes, body: dict[str, Any]) -> fr
     return frozenset(name for name in names if name in body and name in text)
 
 
+def _parse_report(error_body: bytes) -> dict[str, Any]:
+    report = parse_json(error_body)
+    return report if isinstance(report, dict) else {}
+
+
 async def _read(request: ModelRequest, response: HttpResponse, parser: CompletionParser) -> None:
-    if response.content_type == "application/json":
-        parser.feed_body(await _read_at_most(response, MAX_RESPONSE_BYTES))
-        return
-    if response.content_type == "text/html":
-        raise ProviderFailed(
-            f"{request.model}: {request.api_base} answered with a web page; is the api base right?"
-        )
+    decode = content_decoder(response.headers.get("Content-Encoding", ""))
     try:
-        await response.stream_to(parser.feed)
+        if decode is None:
+            await response.stream_to(parser.feed)
+        else:
+            await response.stream_to(lambda piece: parser.feed(decode(piece)))
+    except UnsupportedEncoding as error:
+        raise ProviderFailed(f"{request.model}: {error}") from None
     except OSError:
         if not parser.is_complete:
             raise
@@ -165,8 +167,12 @@ async def _read_trailing_bytes(response: HttpResponse) -> None:
 
 
 async def _read_at_most(response: HttpResponse, max_bytes: int) -> bytes:
-    """Read the body, truncated to `max_bytes`."""
+    """Read the body, decoded and truncated to `max_bytes`; b"" if it cannot be decoded."""
     body = bytearray()
-    while len(body) < max_bytes and (piece := await response.read()):
-        body += piece
+    try:
+        decode = content_decoder(response.headers.get("Content-Encoding", "")) or bytes
+        while len(body) < max_bytes and (piece := await response.read()):
+            body += decode(piece)
+    except UnsupportedEncoding:
+        return b""
     return bytes(body[:max_bytes])

@@ -21,6 +21,7 @@ from apps.chatbots.services import (
 )
 from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action
 from apps.llm.catalogue import resolve_model
+from apps.llm.errors import KeyNotAllowed
 
 
 class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -40,6 +41,8 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
                 api_base=cleaned["api_base"],
                 api_key_env=cleaned["api_key_env"],
             )
+        except KeyNotAllowed as error:
+            raise ValidationError({"api_key_env": str(error)}) from error
         except ValueError as error:
             raise ValidationError({"litellm_model": str(error)}) from error
         return cleaned

@@ -14,6 +14,7 @@ from apps.chatbots.queries import active_language_models, chatbots_for
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.catalogue import resolve_model
 from apps.workspaces.models import Workspace
+from apps.llm.errors import KeyNotAllowed
 
 
 def create_language_model(*, name: str, litellm_model: str, **fields: Any) -> LanguageModel:
@@ -29,9 +30,12 @@ def save_language_model(*, model: LanguageModel, actor: Actor = SYSTEM) -> Langu
     A trigger records a changed price with the actor's name, which is passed in the transaction's
     `parley.actor` setting.
     """
-    resolved = resolve_model(
-        model.litellm_model, api_base=model.api_base, api_key_env=model.api_key_env
-    )
+    try:
+        resolved = resolve_model(
+            model.litellm_model, api_base=model.api_base, api_key_env=model.api_key_env
+        )
+    except KeyNotAllowed as error:
+        raise ValidationError({"api_key_env": str(error)}) from None
     model.provider = resolved.provider
     model.provider_model = resolved.model
     model.api_base = resolved.api_base

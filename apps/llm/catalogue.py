@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.llm.errors import UnknownModel
+from apps.llm.provider_keys import require_key_allowed
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from apps.llm.types import ProviderKind
 
@@ -56,11 +57,18 @@ def resolve_model(litellm_id: str, *, api_base: str = "", api_key_env: str = "")
 
     Instant for sandbox models and self-hosted servers; the rest takes about 10 s. `api_key_env`
     defaults to the provider's usual variable, but only with the provider's usual address: a key is
-    never sent to another one by default.
+    never sent to another one by default, nor to one that the setting MODEL_API_KEYS does not name.
 
-    Raises: UnknownModel, with a message for whoever typed the id.
+    Raises: UnknownModel or KeyNotAllowed, with a message for whoever typed the id.
     """
-    litellm_id, api_base = litellm_id.strip(), api_base.strip().rstrip("/")
+    resolved = _resolve(litellm_id.strip(), api_base.strip().rstrip("/"), api_key_env)
+    require_key_allowed(
+        variable=resolved.api_key_env, api_base=resolved.api_base, litellm_id=litellm_id.strip()
+    )
+    return resolved
+
+
+def _resolve(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
     if api_base and not api_base.startswith(("http://", "https://")):
         raise UnknownModel(f"the api base must begin with http:// or https://, not {api_base!r}")
     prefix, _, name = litellm_id.partition("/")

@@ -9,6 +9,7 @@ from apps.infrastructure.logging import configure_logging
 from config.settings.accounts import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
 
+from config.settings.model_keys import *  # noqa: F403
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 

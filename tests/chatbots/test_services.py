@@ -25,7 +25,8 @@ def test_sandbox_model_needs_no_base_url_and_no_key(db: None) -> None:
     assert model.price == Price(2, 0, 0)
 
 
-def test_own_server_uses_the_openai_compatible_provider(db: None) -> None:
+def test_own_server_uses_the_openai_compatible_provider(db: None, settings: Any) -> None:
+    settings.MODEL_API_KEYS = {"MY_KEY": ("http://10.0.0.5:8000",)}
     model = make_own_server_model(api_base=" http://10.0.0.5:8000/v1/ ", api_key_env="MY_KEY")
     model.refresh_from_db()
     assert (model.provider, model.provider_model) == ("openai-wire", "my-model")
@@ -66,7 +67,8 @@ def test_invalid_or_reserved_key_variable_is_rejected(db: None, variable: str) -
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "K", "SECRET_KEY_2", "MY_DATABASE_URL"])
-def test_valid_key_variable_is_accepted(db: None, variable: str) -> None:
+def test_listed_key_variable_is_accepted(db: None, settings: Any, variable: str) -> None:
+    settings.MODEL_API_KEYS = {variable: ("http://10.0.0.5:8000",)}
     assert make_own_server_model(api_key_env=variable).api_key_env == variable
 
 

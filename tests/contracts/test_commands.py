@@ -73,7 +73,8 @@ def test_create_workspace_uses_an_existing_owner(team: Team) -> None:
     assert Member.objects.get(workspace__slug=slug).user == team.bob
 
 
-def test_add_model_prints_the_resolved_model(db: None) -> None:
+def test_add_model_prints_the_resolved_model(db: None, settings: Any) -> None:
+    settings.MODEL_API_KEYS = {"MY_KEY": ("http://host",)}
     name = f"model-{new_id()}"
     found = run_json(
         *("add_model", name, "--litellm-model", "openai/llama", "--api-base", "http://host/v1/"),
@@ -260,7 +261,7 @@ LANGUAGE_MODEL = ("add_model", "new", "--litellm-model")
         ),
         (
             (*LANGUAGE_MODEL, "openai/x", "--api-base", "http://h", "--api-key-env", "SECRET_KEY"),
-            "Name the environment variable",
+            "SECRET_KEY is no key for models",
         ),
         ((*LANGUAGE_MODEL, "openai/x", "--api-base", "host/v1"), "must begin with http"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from apps.llm import services
@@ -14,3 +15,10 @@ async def server() -> AsyncIterator[FakeProvider]:
     async with serve() as server:
         yield server
         await services.close_clients()
+
+
+@pytest.fixture
+def listed_keys(server: FakeProvider, settings: object) -> None:
+    """Let the keys of tests be sent to the fake provider."""
+    names = ("TEST_MODEL_KEY", "TEST_MODEL_KEY_UNSET")
+    settings.MODEL_API_KEYS = dict.fromkeys(names, (server.base_url,))  # type: ignore[attr-defined]

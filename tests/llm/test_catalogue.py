@@ -24,7 +24,8 @@ def test_unknown_sandbox_model_error_lists_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["openai", "hosted_vllm", "llamafile", "lm_studio"])
-def test_self_hosted_servers_are_resolved(prefix: str) -> None:
+def test_self_hosted_servers_are_resolved(prefix: str, settings: object) -> None:
+    settings.MODEL_API_KEYS = {"MY_KEY": (BASE,)}  # type: ignore[attr-defined]
     assert resolve_model(f"{prefix}/org/tiny", api_base=f"{BASE}/", api_key_env="MY_KEY") == (
         ResolvedModel("openai-wire", "org/tiny", BASE, "MY_KEY")
     )

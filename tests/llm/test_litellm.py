@@ -54,6 +54,7 @@ async def test_stream_gives_text_usage_and_finish(server: FakeProvider) -> None:
     assert outcome.finish == Finish("stop")
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_parameters_and_key_are_sent(
     server: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ async def test_parameters_and_key_are_sent(
     assert received.body["max_tokens"] == 100
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_missing_api_key_error_names_its_variable(server: FakeProvider) -> None:
     failure = (await complete(litellm_request(server, api_key_env="TEST_MODEL_KEY_UNSET"))).failure
 
@@ -194,6 +196,7 @@ async def test_timeout_closes_the_connection(server: FakeProvider) -> None:
     await server.wait_for_close()
 
 
+@pytest.mark.usefixtures("listed_keys")
 async def test_keys_and_messages_are_not_logged(
     server: FakeProvider,
     monkeypatch: pytest.MonkeyPatch,

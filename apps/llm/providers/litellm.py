@@ -28,9 +28,6 @@ from apps.llm.types import (
 
 _FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
-_KEY_REQUIRED = ("openai/", "custom_openai/", "hosted_vllm/", "llamafile/", "lm_studio/")
-"""litellm calls these through OpenAI's client, which cannot be created without a key."""
-
 _DUMMY_KEY = "none"
 _loaded = threading.Event()
 _CONNECTION_ERRORS = {"APIConnectionError", "RemoteProtocolError", "ConnectError"}
@@ -49,8 +46,9 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
 
     Raises: ProviderFailed, ProviderUnavailable.
     """
+    key = _key(request)
     litellm = await load()
-    arguments = _arguments(request)
+    arguments = _arguments(request, key)
     has_started = False
     try:
         answer = await litellm.acompletion(**arguments)
@@ -101,12 +99,12 @@ def _import() -> Any:
     return litellm
 
 
-def _arguments(request: ModelRequest) -> dict[str, Any]:
+def _arguments(request: ModelRequest, key: str | None) -> dict[str, Any]:
     timeouts = request.timeouts
     httpx = importlib.import_module("httpx")
     optional = {
         "api_base": request.api_base or None,
-        "api_key": _key(request),
+        "api_key": key,
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
         "user": request.user or None,
@@ -124,10 +122,13 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
 
 
 def _key(request: ModelRequest) -> str | None:
-    """The key; None lets litellm read the provider's usual variables, such as AWS's."""
-    if key := api_key_from_env(request.api_key_env):
-        return key
-    return _DUMMY_KEY if request.api_base and request.model.startswith(_KEY_REQUIRED) else None
+    """The key; None lets litellm read the provider's usual variables, such as AWS's.
+
+    That is never left to it for an address that staff entered: litellm would send the provider's
+    key there.
+    """
+    key = api_key_from_env(request.api_key_env, api_base=request.api_base, litellm_id=request.model)
+    return key or (_DUMMY_KEY if request.api_base else None)
 
 
 def _events(answer: Any, part: str) -> Iterator[ModelEvent]:

@@ -21,6 +21,7 @@ from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
+from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Workspace
 
 router = Router(tags=["API keys"], by_alias=True)
@@ -40,7 +41,12 @@ def list_api_keys(
     return SuccessSchema(data=ApiKeyListSchema(api_keys=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/api-keys", auth=MANAGE, response={201: SuccessSchema[ApiKeyWithSecretSchema]})
+@router.post(
+    "/api-keys",
+    auth=MANAGE,
+    response={201: SuccessSchema[ApiKeyWithSecretSchema]},
+    openapi_extra=raises(LimitReached),
+)
 def create_api_key(
     request: HttpRequest, body: CreateApiKeySchema
 ) -> Status[SuccessSchema[ApiKeyWithSecretSchema]]:
@@ -65,7 +71,7 @@ def get_api_key(request: HttpRequest, api_key_id: str) -> SuccessSchema[ApiKeySc
     "/api-keys/{api_key_id}/rotate",
     auth=MANAGE,
     response={201: SuccessSchema[ApiKeyWithSecretSchema]},
-    openapi_extra=raises(ApiKeyEnded),
+    openapi_extra=raises(ApiKeyEnded, LimitReached),
 )
 def rotate_api_key(
     request: HttpRequest, api_key_id: str, body: RotateApiKeySchema

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.api_keys.errors import ApiKeyEnded
@@ -19,6 +21,7 @@ from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Workspace
+from apps.workspaces.services import lock_workspace, require_fewer
 
 PREFIX = "sk-workspace_"
 _ALPHABET = string.ascii_letters + string.digits
@@ -35,7 +38,13 @@ def issue_key(
     rate_limit_per_hour: int = DEFAULT_REQUESTS_PER_HOUR,
     actor: Actor = SYSTEM,
 ) -> tuple[ApiKey, str]:
-    """Create a key. Returns it with its secret, which is not stored. Raises ValidationError."""
+    """Create a key. Returns it with its secret, which is not stored.
+
+    Raises ValidationError; LimitReached if the workspace has MAX_API_KEYS that are live; NotFound
+    if it is closed.
+    """
+    lock_workspace(workspace_id=workspace.id)
+    _require_fewer_keys(_live_keys(workspace.id))
     key, secret = _add_key(
         ApiKey(
             workspace=workspace,
@@ -54,8 +63,10 @@ def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, 
     """Replace a key, which expires after `grace`. Returns the new key and its secret.
 
     The new key has the same name, scopes, rate limit and time of expiry. Raises ApiKeyEnded if
-    the key is revoked or expired.
+    the key is revoked or expired; LimitReached if others of MAX_API_KEYS are live.
     """
+    lock_workspace(workspace_id=key.workspace_id)
+    _require_fewer_keys(_live_keys(key.workspace_id).exclude(pk=key.pk))
     locked = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
     now = timezone.now()
     if not locked.is_live(now):
@@ -75,6 +86,16 @@ def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, 
     details = {"replacedBy": new.id, "endsAt": locked.expires_at.isoformat()}
     record_change(locked, actor=actor, action="api_key.rotated", **details)
     return new, secret
+
+
+def _live_keys(workspace_id: str) -> QuerySet[ApiKey]:
+    unrevoked = ApiKey.objects.filter(workspace_id=workspace_id, revoked_at=None)
+    return unrevoked.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+
+def _require_fewer_keys(keys: QuerySet[ApiKey]) -> None:
+    text = "A workspace has at most {limit} API keys that work. Revoke one first."
+    require_fewer(keys, settings.MAX_API_KEYS, limit_text=text)
 
 
 def _add_key(key: ApiKey) -> tuple[ApiKey, str]:

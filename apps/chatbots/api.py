@@ -5,6 +5,7 @@ from ninja import Router, Status
 
 from apps.api_kit.authentication import ApiKeyAuth, get_caller
 from apps.api_kit.callers import Scope
+from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
@@ -20,6 +21,7 @@ from apps.chatbots.schemas import (
     LanguageModelSchema,
     UpdateChatbotSchema,
 )
+from apps.workspaces.errors import LimitReached
 
 router = Router(tags=["chatbots"], by_alias=True)
 catalogue = Router(tags=["language models"], by_alias=True)
@@ -39,7 +41,12 @@ def list_chatbots(
     return SuccessSchema(data=ChatbotListSchema(chatbots=rows, next_cursor=page.next_cursor))
 
 
-@router.post("/chatbots", auth=MANAGE, response={201: SuccessSchema[ChatbotSchema]})
+@router.post(
+    "/chatbots",
+    auth=MANAGE,
+    response={201: SuccessSchema[ChatbotSchema]},
+    openapi_extra=raises(LimitReached),
+)
 def create_chatbot(
     request: HttpRequest, body: CreateChatbotSchema
 ) -> Status[SuccessSchema[ChatbotSchema]]:

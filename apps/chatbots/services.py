@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -14,6 +15,7 @@ from apps.chatbots.queries import active_language_models, chatbots_for
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.catalogue import resolve_model
 from apps.workspaces.models import Workspace
+from apps.workspaces.services import lock_workspace, require_fewer
 from apps.llm.errors import KeyNotAllowed
 
 
@@ -76,14 +78,22 @@ def create_chatbot(
     actor: Actor = SYSTEM,
     **fields: Any,
 ) -> Chatbot:
-    """Create a chatbot at version 1. Raises ValidationError."""
+    """Create a chatbot at version 1. Raises as `save_new_chatbot`."""
     chatbot = Chatbot(workspace=workspace, name=name, language_model=language_model, **fields)
     return save_new_chatbot(chatbot=chatbot, actor=actor)
 
 
 @transaction.atomic
 def save_new_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
-    """Save a new chatbot at version 1. Raises ValidationError."""
+    """Save a new chatbot at version 1.
+
+    Raises ValidationError; LimitReached if the workspace has MAX_CHATBOTS; NotFound if it is
+    closed.
+    """
+    lock_workspace(workspace_id=chatbot.workspace_id)
+    text = "A workspace has at most {limit} chatbots. Delete one first."
+    chatbots = chatbots_for(chatbot.workspace_id)
+    require_fewer(chatbots, settings.MAX_CHATBOTS, limit_text=text)
     _validate_language_model(chatbot)
     chatbot.full_clean()
     chatbot.save(force_insert=True)
@@ -130,7 +140,7 @@ def update_chatbot(*, chatbot: Chatbot, actor: Actor, changes: Mapping[str, Any]
 
 
 def duplicate_chatbot(*, chatbot: Chatbot, actor: Actor) -> Chatbot:
-    """Create a copy of a chatbot. Raises ValidationError if its language model is not active."""
+    """Create a copy of a chatbot. Raises as `save_new_chatbot`: its model may not be active."""
     max_length = Chatbot._meta.get_field("name").max_length or 0
     settings = {name: getattr(chatbot, name) for name in VERSIONED_FIELDS}
     del settings["language_model_id"]
@@ -176,6 +186,9 @@ def _validate_language_model(chatbot: Chatbot) -> None:
 
 def _save_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> None:
     _build_version(chatbot, actor, changed=changed).save(force_insert=True)
+    if (oldest := chatbot.version - settings.MAX_CHATBOT_VERSIONS) > 0:
+        versions = ChatbotVersion.objects.filter(workspace_id=chatbot.workspace_id, chatbot=chatbot)
+        versions.filter(number__lte=oldest).delete()
 
 
 def _build_version(chatbot: Chatbot, actor: Actor, *, changed: Sequence[str]) -> ChatbotVersion:

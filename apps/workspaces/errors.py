@@ -1,12 +1,15 @@
 """Errors of workspaces, members and invitations.
 
-They are shown on dashboard pages only, not in the API. Each message says what to do.
+They are shown on dashboard pages only, not in the API, except LimitReached. Each message says what
+to do.
 
     WorkspaceError
     ├── LastOwner
     ├── OwnerRequired
     ├── AlreadyMember
     ├── NameMismatch
+    ├── TooManyWorkspaces
+    ├── TooManyMembers
     └── InvitationError
         ├── InvitationNotFound
         ├── InvitationExpired
@@ -16,6 +19,15 @@ They are shown on dashboard pages only, not in the API. Each message says what t
 """
 
 from typing import ClassVar
+
+from apps.core.errors import Conflict
+
+
+class LimitReached(Conflict):
+    """The workspace has as many of something as it may have."""
+
+    code = "LIMIT_REACHED"
+    message = "This workspace has reached its limit."
 
 
 class WorkspaceError(Exception):
@@ -45,6 +57,23 @@ class NameMismatch(WorkspaceError):
     """The typed confirmation is not the name of the workspace."""
 
     message = "Enter the workspace name exactly as shown."
+
+
+class TooManyWorkspaces(WorkspaceError):
+    message = "You can't create more workspaces."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You created {limit} workspaces, the most possible. Delete one first.")
+
+
+class TooManyMembers(WorkspaceError):
+    message = "This workspace can't have more members."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"This workspace has {limit} members and open invitations, the most possible. "
+            "Remove one first."
+        )
 
 
 class InvitationError(WorkspaceError):

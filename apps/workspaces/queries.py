@@ -42,11 +42,6 @@ def memberships_for(user: User) -> QuerySet[Member]:
     return members.select_related("workspace").order_by("workspace__name", "workspace_id")
 
 
-def owns_a_workspace(user: User) -> bool:
-    """Return whether the user owns an open workspace."""
-    return memberships_for(user).filter(role=Role.OWNER).exists()
-
-
 def members_for(workspace_id: str) -> QuerySet[Member]:
     """Return the workspace's members with their users, by role (owners first) and email."""
     members = Member.objects.filter(workspace_id=workspace_id).select_related("user")

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from django.conf import settings
 
+from apps.api_keys.models import ApiKey
+from apps.api_keys.queries import hash_secret
 from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
 from apps.chat.engine.request_parsing import ParsedRequest
 from apps.chatbots.models import ChatbotVersion
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
+from apps.core.ids import new_id
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
@@ -222,6 +226,15 @@ def rotate_revoked_key(web: WebProcess, team: Team) -> httpx.Response:
     return _request(web, team, "POST", f"api-keys/{key.id}/rotate", json={})
 
 
+def create_too_many_keys(web: WebProcess, team: Team) -> httpx.Response:
+    others = settings.MAX_API_KEYS - 1
+    ApiKey.objects.bulk_create(
+        ApiKey(workspace=team.workspace, name="n", scopes=["read"], digest=hash_secret(new_id()))
+        for _ in range(others)
+    )
+    return _request(web, team, "POST", "api-keys", json={"name": "n", "scopes": ["read"]})
+
+
 def send_test_to_disabled_endpoint(web: WebProcess, team: Team) -> httpx.Response:
     endpoint, _ = make_webhook_endpoint(team.workspace)
     disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
@@ -280,6 +293,7 @@ ERROR_CASES = {
     "LEAD_EMAIL_TAKEN": ErrorCase(409, set_taken_email),
     "MESSAGE_NOT_AN_ANSWER": ErrorCase(409, rate_user_message),
     "API_KEY_ENDED": ErrorCase(409, rotate_revoked_key),
+    "LIMIT_REACHED": ErrorCase(409, create_too_many_keys),
     "WEBHOOK_ENDPOINT_DISABLED": ErrorCase(409, send_test_to_disabled_endpoint),
     "TOO_MANY_WEBHOOK_ENDPOINTS": ErrorCase(409, create_too_many_endpoints),
     "EXPORT_NOT_READY": ErrorCase(409, download_unfinished_export),

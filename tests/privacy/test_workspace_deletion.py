@@ -67,6 +67,7 @@ AFTER_DELETION = {
     "Reading": "removed",
     "Statement": "kept: ledger and audit records",
     "Turn": "kept as a receipt, without text",
+    "WelcomeGrant": "kept: ledger and audit records",
 }
 """What happens to the rows of each table with a workspace. New tables must be added."""
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 from psycopg.sql import SQL, Literal
 
 from apps.api_keys.models import ApiKey
@@ -50,7 +51,13 @@ def seeded_chatbot(committed: None) -> Chatbot:
         id=json.loads(output.getvalue())["chatbot_id"]
     )
     ApiKey.objects.bulk_create(
-        ApiKey(workspace=chatbot.workspace, name=f"{n}", scopes=["chat"], digest=f"{n:064}")
+        ApiKey(
+            workspace=chatbot.workspace,
+            name=f"{n}",
+            scopes=["chat"],
+            digest=f"{n:064}",
+            revoked_at=timezone.now(),
+        )
         for n in range(2000)
     )
     with connection.cursor() as cursor:

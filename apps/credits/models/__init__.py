@@ -4,6 +4,7 @@ ledger            plan, account, ledger entry, lot
 reconciliation    the nightly check of all accounts, and its result for each
 alerts            alerts to a workspace when its balance falls
 credit_requests   a workspace's requests for a plan or credits
+welcome           who has had the credits of a first workspace
 """
 
 from apps.credits.models.alerts import Alert, AlertKind
@@ -26,6 +27,7 @@ from apps.credits.models.ledger import (
     Statement,
 )
 from apps.credits.models.reconciliation import AccountCheck, NightlyCheck
+from apps.credits.models.welcome import WelcomeGrant
 
 __all__ = [
     "CREDIT_KINDS",
@@ -46,4 +48,5 @@ __all__ = [
     "RequestKind",
     "RequestState",
     "Statement",
+    "WelcomeGrant",
 ]

@@ -13,6 +13,7 @@ from apps.credits.plans.changes import (
     change_plan,
     preview_plan_changes,
     start_plan,
+    start_plan_of_owner,
 )
 from apps.credits.plans.renewal import renew_account, renew_due_accounts
 
@@ -23,4 +24,5 @@ __all__ = [
     "renew_account",
     "renew_due_accounts",
     "start_plan",
+    "start_plan_of_owner",
 ]

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from apps.accounts.models import User
 from apps.audit.services import Actor
 from apps.credits.errors import OwnWorkspaceError, PlanUnchanged
-from apps.credits.models import Account, Plan
+from apps.credits.models import Account, Plan, WelcomeGrant
 from apps.credits.plans.months import anniversaries_until, anniversary, utc_date
 from apps.credits.plans.renewal import expiry_for, grant_month, record_plan, renew_account
 from apps.credits.services import grant, lock_account, open_account
@@ -29,6 +29,19 @@ def start_plan(*, workspace_id: str, plan: str, grant_credits: bool, now: dateti
         _start_months(account, account.plan, utc_date(now))
     account.save(update_fields=["plan", "plan_began", "next_grant_on"])
     return account
+
+
+@transaction.atomic
+def start_plan_of_owner(*, workspace_id: str, plan: str, owner: User, now: datetime) -> Account:
+    """Put a new workspace on a plan, with its credits unless its owner has had them before.
+
+    That is written down for good: a second workspace of the same person, also at the same time or
+    after the first was transferred or deleted, starts without credits.
+    """
+    _, is_first = WelcomeGrant.objects.get_or_create(
+        user=owner, defaults={"workspace_id": workspace_id}
+    )
+    return start_plan(workspace_id=workspace_id, plan=plan, grant_credits=is_first, now=now)
 
 
 @transaction.atomic

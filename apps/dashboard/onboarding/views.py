@@ -11,7 +11,7 @@ from apps.accounts.access import signed_in_user
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.forms import WorkspaceForm
 from apps.dashboard.onboarding.services import create_workspace
-from apps.workspaces.errors import InvitationError
+from apps.workspaces.errors import InvitationError, TooManyWorkspaces
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import get_invitation_by_token, memberships_for
 from apps.workspaces.services import accept_invitation
@@ -34,10 +34,14 @@ def new_workspace(request: HttpRequest) -> HttpResponse:
     form = WorkspaceForm(request.POST or None)
     if form.is_valid():
         user = signed_in_user(request)
-        workspace = create_workspace(
-            name=form.cleaned_data["name"], owner=user, actor=user_actor(user, request)
-        )
-        return redirect(workspace)
+        try:
+            workspace = create_workspace(
+                name=form.cleaned_data["name"], owner=user, actor=user_actor(user, request)
+            )
+        except TooManyWorkspaces as error:
+            form.add_error("name", str(error))
+        else:
+            return redirect(workspace)
     return render(request, "onboarding/new_workspace.html", {"form": form})
 
 

@@ -19,6 +19,7 @@ from apps.dashboard.presenters.rate_limit_text import (
     describe_rate_limit,
     max_requests_per_day,
 )
+from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -41,9 +42,13 @@ def new_chatbot(request: HttpRequest, member: Member) -> HttpResponse:
     if not form.is_valid():
         status = 422 if form.is_bound else 200
         return render(request, "dashboard/chatbot_new.html", {"form": form}, status=status)
-    chatbot = services.create_chatbot(
-        workspace=member.workspace, actor=user_actor(member.user, request), **form.cleaned_data
-    )
+    try:
+        chatbot = services.create_chatbot(
+            workspace=member.workspace, actor=user_actor(member.user, request), **form.cleaned_data
+        )
+    except LimitReached as error:
+        form.add_error("name", error.message)
+        return render(request, "dashboard/chatbot_new.html", {"form": form}, status=422)
     messages.success(request, f"{chatbot.name} created. Send a message to test it.")
     return redirect("dashboard:playground", member.workspace.slug, chatbot.id)
 
@@ -91,8 +96,9 @@ def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> 
     chatbot = get_chatbot_or_404(member, chatbot_id)
     try:
         copy = services.duplicate_chatbot(chatbot=chatbot, actor=user_actor(member.user, request))
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+    except (ValidationError, LimitReached) as error:
+        text = " ".join(error.messages) if isinstance(error, ValidationError) else error.message
+        messages.error(request, text)
         return redirect("dashboard:chatbot", member.workspace.slug, chatbot_id)
     messages.success(request, f"{copy.name} created.")
     return redirect("dashboard:chatbot", member.workspace.slug, copy.id)

@@ -16,6 +16,7 @@ from apps.chatbots.queries import active_chatbots_for
 from apps.conversations.queries import usage_by_api_key
 from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.keys import KeyForm, RotationForm
+from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
 
@@ -35,13 +36,17 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _render(request, member, form, status=422)
-    key, secret = issue_key(
-        workspace=member.workspace,
-        name=form.cleaned_data["name"],
-        scopes=form.cleaned_data["scopes"],
-        expires_at=form.expires_at(),
-        actor=user_actor(member.user, request),
-    )
+    try:
+        key, secret = issue_key(
+            workspace=member.workspace,
+            name=form.cleaned_data["name"],
+            scopes=form.cleaned_data["scopes"],
+            expires_at=form.expires_at(),
+            actor=user_actor(member.user, request),
+        )
+    except LimitReached as error:
+        form.add_error("name", error.message)
+        return _render(request, member, form, status=422)
     return _render_secret(request, member, key, secret)
 
 
@@ -57,7 +62,7 @@ def rotate(request: HttpRequest, member: Member, key_id: str) -> HttpResponse:
         new, secret = rotate_key(
             key=key, grace=form.grace_period(), actor=user_actor(member.user, request)
         )
-    except ApiKeyEnded as error:
+    except (ApiKeyEnded, LimitReached) as error:
         messages.error(request, error.message)
         return redirect("dashboard:keys", member.workspace.slug)
     key.refresh_from_db()

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -39,6 +40,14 @@ class Workspace(models.Model):
         error_messages={"unique": "A workspace with this slug exists."},
     )
     name = models.CharField(max_length=120)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="created_workspaces",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deletion_due_at = models.DateTimeField(null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -12,6 +12,7 @@ from apps.workspaces.services.deletion import (
 )
 from apps.workspaces.services.erasures import claim_erasure, finish_erasure, request_erasure
 from apps.workspaces.services.invitations import accept_invitation, invite, revoke_invitation
+from apps.workspaces.services.limits import lock_workspace, require_fewer
 from apps.workspaces.services.members import (
     add_member,
     change_role,
@@ -39,11 +40,13 @@ __all__ = [
     "finish_erasure",
     "invite",
     "leave_workspace",
+    "lock_workspace",
     "make_owner",
     "mark_erased",
     "remove_member",
     "rename_workspace",
     "request_erasure",
+    "require_fewer",
     "revoke_invitation",
     "schedule_deletion",
     "set_retention",

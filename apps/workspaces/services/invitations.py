@@ -7,12 +7,14 @@ expires, by a user who has verified the invited address.
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.queries import has_verified_email
 from apps.audit.services import Actor, record_change
+from apps.core.errors import NotFound
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
@@ -22,9 +24,11 @@ from apps.workspaces.errors import (
     InvitationNotFound,
     InvitationRevoked,
     InvitationUsed,
+    TooManyMembers,
 )
 from apps.workspaces.models import Invitation, Member, Role, Workspace
 from apps.workspaces.queries import parse_invitation_token
+from apps.workspaces.services.limits import lock_workspace
 from apps.workspaces.services.members import add_member
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -35,9 +39,9 @@ SEND_INVITATION_TASK = "apps.workspaces.tasks.send_invitation"
 def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: Actor) -> Invitation:
     """Create an invitation and email its link. It replaces an open one for the same address.
 
-    Raises ValidationError for a bad address or role, or AlreadyMember.
+    Raises ValidationError for a bad address or role, AlreadyMember or TooManyMembers.
     """
-    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
+    lock_workspace(workspace_id=workspace.pk)
     invitation = Invitation(
         workspace=workspace,
         email=email.strip().lower(),
@@ -50,6 +54,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
         raise AlreadyMember
     earlier = Invitation.objects.filter(workspace=workspace, email__iexact=invitation.email)
     earlier.filter(accepted_at=None, revoked_at=None).update(revoked_at=timezone.now())
+    _require_fewer_members(workspace)
     invitation.save()
     record_change(invitation, actor=actor, action="invitation.sent", role=invitation.role)
     send_task_on_commit(SEND_INVITATION_TASK, invitation.id)
@@ -71,10 +76,14 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     Raises a subclass of InvitationError: not found, revoked, used by another user, expired, or
     sent to an address that this user has not verified.
     """
-    unlocked = Invitation.objects.filter(
-        pk=parse_invitation_token(token), workspace__closed_at=None
-    ).select_related("workspace")
-    invitation = first_or_raise(unlocked.select_for_update(of=("self",)), InvitationNotFound)
+    unlocked = Invitation.objects.filter(pk=parse_invitation_token(token))
+    workspace_id = first_or_raise(unlocked, InvitationNotFound).workspace_id
+    try:
+        lock_workspace(workspace_id=workspace_id)
+    except NotFound:
+        raise InvitationNotFound from None
+    locked = unlocked.select_related("workspace").select_for_update(of=("self",))
+    invitation = first_or_raise(locked, InvitationNotFound)
     member = Member.objects.filter(workspace_id=invitation.workspace_id, user=user).first()
     if invitation.accepted_at is not None:
         if member is None or invitation.accepted_by_id != user.pk:
@@ -94,3 +103,11 @@ def accept_invitation(*, token: str, user: User, actor: Actor) -> Member:
     return member or add_member(
         workspace=invitation.workspace, user=user, role=Role(invitation.role)
     )
+
+
+def _require_fewer_members(workspace: Workspace) -> None:
+    """Raises TooManyMembers. An open invitation counts, so that accepting it adds none."""
+    unused = Invitation.objects.filter(workspace=workspace, accepted_at=None, revoked_at=None)
+    invited = unused.filter(expires_at__gt=timezone.now()).count()
+    if Member.objects.filter(workspace=workspace).count() + invited >= settings.MAX_MEMBERS:
+        raise TooManyMembers(settings.MAX_MEMBERS)

@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
 from apps.workspaces.errors import LastOwner, OwnerRequired
 from apps.workspaces.models import Member, Role, Workspace
+from apps.workspaces.services.limits import lock_workspace
 
 
 def add_member(*, workspace: Workspace, user: User, role: Role) -> Member:
@@ -74,8 +75,8 @@ def transfer_ownership(*, workspace: Workspace, to: Member, by: Member, actor: A
 
 
 def _lock(workspace: Workspace, *members: Member) -> None:
-    """Lock the workspace's row and refresh the members. No chat request waits for this lock."""
-    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk, closed_at=None)
+    """Lock the workspace and refresh the members. Raises NotFound if it is closed."""
+    lock_workspace(workspace_id=workspace.pk)
     for member in members:
         member.refresh_from_db(from_queryset=Member.objects.filter(workspace=workspace))
 

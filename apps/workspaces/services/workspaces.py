@@ -2,12 +2,14 @@
 
 import secrets
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
+from apps.workspaces.errors import TooManyWorkspaces
 from apps.workspaces.models import Role, Workspace
 from apps.workspaces.services.members import add_member
 
@@ -17,7 +19,7 @@ _MAX_STEM_LENGTH = 40
 @transaction.atomic
 def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
     """Create a workspace with its owner. Raises ValidationError for a bad or taken slug."""
-    workspace = Workspace(slug=slug, name=name or slug)
+    workspace = Workspace(slug=slug, name=name or slug, created_by=owner)
     workspace.full_clean()
     workspace.save()
     add_member(workspace=workspace, user=owner, role=Role.OWNER)
@@ -26,7 +28,12 @@ def create_workspace(*, slug: str, owner: User, name: str = "") -> Workspace:
 
 @transaction.atomic
 def create_workspace_from_name(*, name: str, owner: User, actor: Actor) -> Workspace:
-    """Create a workspace with a slug made from its name. Raises ValidationError."""
+    """Create a workspace with a slug made from its name.
+
+    Raises ValidationError, or TooManyWorkspaces: a person can have created
+    MAX_WORKSPACES_PER_PERSON that are open, whoever owns them now.
+    """
+    _require_fewer_workspaces(owner)
     workspace = _create_with_free_slug(name=name.strip(), owner=owner)
     record_change(workspace, actor=actor, action="workspace.created")
     return workspace
@@ -64,6 +71,14 @@ def set_retention(
         workspace.save(update_fields=list(changed))
         record_change(workspace, actor=actor, action="workspace.retention_set", **changed)
     return workspace
+
+
+def _require_fewer_workspaces(user: User) -> None:
+    """Raises TooManyWorkspaces. The person stays locked until the transaction ends."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    limit = settings.MAX_WORKSPACES_PER_PERSON
+    if Workspace.objects.filter(created_by=user, closed_at=None).count() >= limit:
+        raise TooManyWorkspaces(limit)
 
 
 def _create_with_free_slug(*, name: str, owner: User) -> Workspace:

@@ -1,0 +1,19 @@
+"""Ceilings of each workspace and person: how much of something they may have at once.
+
+They are generous. They keep one tenant, or a program gone wrong, from filling a server that all
+share, and are checked under a lock, so that concurrent requests do not pass them.
+"""
+
+import environ
+
+env = environ.Env()
+
+MAX_WORKSPACES_PER_PERSON = env.int("MAX_WORKSPACES_PER_PERSON", default=20)
+"""Open workspaces that one person has created, whoever owns them now."""
+MAX_MEMBERS = env.int("MAX_MEMBERS", default=200)
+"""Members and open invitations of a workspace."""
+MAX_API_KEYS = env.int("MAX_API_KEYS", default=100)
+"""API keys of a workspace that are neither revoked nor expired."""
+MAX_CHATBOTS = env.int("MAX_CHATBOTS", default=200)
+MAX_CHATBOT_VERSIONS = env.int("MAX_CHATBOT_VERSIONS", default=200)
+"""Versions of a chatbot that are kept: the newest."""

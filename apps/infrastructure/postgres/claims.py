@@ -55,7 +55,9 @@ RETURNING {table}.id
 
 
 @transaction.atomic
-def claim_next(claim: ClaimStatement, *, seconds: float, **values: str | float) -> str | None:
+def claim_next(
+    statement: ClaimStatement, /, *, seconds: float, **values: str | float
+) -> str | None:
     """Claim a row for some seconds. Return its id, None if nothing is due.
 
     Claims of a table are made one after the other, and each sees those before it: otherwise
@@ -63,7 +65,7 @@ def claim_next(claim: ClaimStatement, *, seconds: float, **values: str | float) 
     """
     with connection.cursor() as cursor:
         # A statement of its own: one that waits for a lock would not see what was committed since.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [claim.table])
-        cursor.execute(claim.sql, {"seconds": seconds, **values})
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [statement.table])
+        cursor.execute(statement.sql, {"seconds": seconds, **values})
         row = cursor.fetchone()
     return None if row is None else str(row[0])

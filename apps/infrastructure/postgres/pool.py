@@ -22,6 +22,7 @@ from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.postgres import circuit
 from apps.infrastructure.postgres.connections import AsyncConnection
 from apps.infrastructure.postgres.errors import DatabaseUnavailable
+from apps.infrastructure.postgres.lock_and_write import LockingConnection, Statement
 
 MAX_CONNECTIONS = 6
 _WAIT_SECONDS = 5.0
@@ -41,7 +42,7 @@ _SETTINGS = (
 )
 
 
-class _Connection(AsyncConnection):
+class _Connection(LockingConnection, AsyncConnection):
     planned_at = 0.0
     plan_seconds = 0.5  # doubled before it counts
 
@@ -107,6 +108,15 @@ async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any,
     async with _pools.get().connection() as pooled:
         cursor = await pooled.execute(statement, parameters, prepare=True)
         return await cursor.fetchall()
+
+
+async def lock_and_write(lock: Statement, write: Statement) -> list[tuple[Any, ...]]:
+    """Execute `lock`, then `write` with what has been committed meanwhile, in one transaction.
+
+    Returns the rows of `write`. Raises as `execute`.
+    """
+    async with _pools.get().connection() as pooled:
+        return await pooled.lock_and_write(lock, write)
 
 
 async def close_pool() -> None:

@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 
 from apps.api_kit.pagination import Page, paginate_newest_first
-from apps.core.csv_text import csv_lines
+from apps.core.csv_text import BYTE_ORDER_MARK, csv_lines
 from apps.infrastructure.postgres.threads import in_thread
 
 M = TypeVar("M", bound=Model)
@@ -37,10 +37,13 @@ def csv_response(
 def stream_csv(
     name: str, header: Sequence[str], batch: Callable[[C | None], Batch[C]]
 ) -> StreamingHttpResponse:
-    """Return a response that streams batches: `batch(None)`, then `batch(cursor)` until None."""
+    """Return a response that streams batches: `batch(None)`, then `batch(cursor)` until None.
+
+    These files are downloaded by people, so they begin with a byte order mark.
+    """
 
     async def lines() -> AsyncIterator[str]:
-        yield csv_lines([header])
+        yield BYTE_ORDER_MARK + csv_lines([header])
         text, cursor = await in_thread(batch, None)
         yield text
         while cursor is not None:

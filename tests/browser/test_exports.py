@@ -46,7 +46,7 @@ def test_filtered_list_is_exported_with_progress(
         row.get_by_role("link", name="Download").click()
     file = tmp_path / "export.csv"
     download.value.save_as(file)
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         assert [line["text"] for line in csv.DictReader(lines)] == ["'=1+1", "Two"]
     row.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete export", exact=True).click()

@@ -38,7 +38,7 @@ def test_audit_log_is_filtered_and_exported(
         page.get_by_role("link", name="Export CSV").click()
     file = tmp_path / "audit.csv"
     download.value.save_as(file)
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         (line,) = csv.DictReader(lines)
     assert not any(cell.startswith("=") for cell in line.values())
 

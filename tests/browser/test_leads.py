@@ -49,7 +49,7 @@ def test_lead_is_filtered_exported_and_edited(
         page.get_by_role("link", name="Export CSV").click()
     file = tmp_path / "leads.csv"
     download.value.save_as(file)
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         assert [line["email"] for line in csv.DictReader(lines)] == ["ana@example.com"]
     page.locator("tbody a").first.click()
     page.get_by_label("Phone").fill("+49 30 1234567")

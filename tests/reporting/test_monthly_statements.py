@@ -230,7 +230,9 @@ def test_csv_has_all_lines_and_adds_up(web: WebProcess, live_team: Team) -> None
         assert answer.headers["Content-Disposition"] == (
             f'attachment; filename="{live_team.workspace.slug}-{name}.csv"'
         )
-        first, *rows, last = csv.DictReader(StringIO(answer.text, newline=""))
+        first, *rows, last = csv.DictReader(
+            StringIO(answer.content.decode("utf-8-sig"), newline="")
+        )
         expected_facts = facts_in_month(facts, name)
         assert (first["kind"], first["balance after"]) == ("opening balance", str(balance))
         assert [

@@ -48,7 +48,8 @@ def create(request: HttpRequest, member: Member) -> HttpResponse:
 def download(request: HttpRequest, member: Member, export_id: str) -> StreamingHttpResponse:
     """Download a completed export."""
     try:
-        return export_response(get_completed_export(member.workspace_id, export_id))
+        export = get_completed_export(member.workspace_id, export_id)
+        return export_response(export, is_for_people=True)
     except ExportNotReady:
         raise Http404 from None
 

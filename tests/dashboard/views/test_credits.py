@@ -125,7 +125,7 @@ def test_csv_is_complete_and_has_no_formulas(web: WebProcess, live_team: Team) -
     assert answer.headers["Content-Disposition"] == (
         f'attachment; filename="{workspace.slug}-credits.csv"'
     )
-    rows = list(csv.DictReader(StringIO(answer.text, newline="")))
+    rows = list(csv.DictReader(StringIO(answer.content.decode("utf-8-sig"), newline="")))
     assert [row["credits"] for row in rows] == ["1"] * more + ["-2", "5"]
     assert len({row["id"] for row in rows}) == more + 2
     assert [row["reason"] for row in rows[-2:]] == ["mended", "'=HYPERLINK(1)"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from io import StringIO
 
 import httpx
 from django.test import Client
@@ -12,7 +14,7 @@ from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.conversations.exports.writer import write_pending_exports
 from apps.conversations.models.export import Export
 from apps.core.ids import new_id
-from tests.conversations.export_factory import make_export, make_pending_export
+from tests.conversations.export_factory import make_export, make_pending_export, read_file
 from tests.dashboard.page_client import (
     clients_by_role,
     count_queries_at_1_and_50_rows,
@@ -126,6 +128,22 @@ def test_completed_export_is_downloaded(web: WebProcess, live_team: Team) -> Non
     answer = httpx.get(address, headers=header, verify=SSL_CONTEXT)
     assert [json.loads(line)["text"] for line in answer.text.splitlines()] == ["Hello", "Hi"]
     assert answer.headers["Content-Disposition"].startswith("attachment; ")
+
+
+def test_csv_for_people_begins_with_a_byte_order_mark(web: WebProcess, live_team: Team) -> None:
+    answer = "- Jürgen\n- 山田"
+    complete_turn(make_running_turn(make_chatbot(live_team.workspace), text="Hello"), answer)
+    export = make_export(live_team.workspace, "csv")
+    session = login(live_team.bob).cookies["sessionid"].value
+    file = httpx.get(
+        f"{web.url}{page_path(live_team.workspace, f'{EXPORTS}/{export.id}/download')}",
+        headers={"Cookie": f"sessionid={session}"},
+        verify=SSL_CONTEXT,
+    )
+    assert file.content == b"\xef\xbb\xbf" + read_file(export).encode()
+    assert int(file.headers["Content-Length"]) == len(file.content)
+    rows = csv.DictReader(StringIO(file.content.decode("utf-8-sig"), newline=""))
+    assert [row["text"] for row in rows] == ["Hello", answer]
 
 
 def test_unknown_export_is_not_found(team: Team, bob: Client) -> None:

@@ -1,5 +1,7 @@
 """Adapters that customise django-allauth."""
 
+import base64
+import secrets
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -8,12 +10,14 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from apps.infrastructure.encryption import Cipher
+from apps.infrastructure.encryption import Cipher, DecryptionFailed
+from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.infrastructure.web.middleware import client_ip
 
 SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
-_SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
+SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
+log = get_logger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -35,7 +39,16 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Encrypt the secrets of authenticator apps and recovery codes in the database."""
 
     def encrypt(self, text: str) -> str:
-        return _SECOND_FACTOR_SECRETS.encrypt(text)
+        return SECOND_FACTOR_SECRETS.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _SECOND_FACTOR_SECRETS.decrypt(encrypted_text)
+        """Return the secret. In place of one that cannot be read, one that no code will match.
+
+        So that the user's other factors are still tried; `second_factor.unreadable_factors` says
+        which cannot be.
+        """
+        try:
+            return SECOND_FACTOR_SECRETS.decrypt(encrypted_text)
+        except DecryptionFailed:
+            log.warning("second_factor_unreadable")
+            return base64.b32encode(secrets.token_bytes(20)).decode()

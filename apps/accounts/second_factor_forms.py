@@ -3,17 +3,45 @@
 from typing import Any
 
 from allauth.mfa.base import forms as allauth
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django.core.exceptions import ValidationError
 
 from apps.accounts.forms import PlainLabelsMixin
+from apps.accounts.second_factor import unreadable_factors
+
+APP_UNREADABLE = (
+    "Codes of your authenticator app cannot be checked any more. Use a recovery code or a passkey, "
+    "then set the app up again."
+)
+NOTHING_READABLE = (
+    "Your authenticator app and recovery codes cannot be checked any more. Use a passkey, or ask "
+    "support to reset your two-factor authentication."
+)
 
 
-class AuthenticateForm(PlainLabelsMixin, allauth.AuthenticateForm):  # type: ignore[misc]
+class ReadableCodesMixin:
+    """Say so if a code is refused because its secret cannot be read."""
+
+    user: Any
+
+    def clean_code(self) -> str:
+        try:
+            return str(super().clean_code())  # type: ignore[misc]
+        except ValidationError as error:
+            unreadable = unreadable_factors(self.user) if error.code == "incorrect_code" else set()
+            if not unreadable:
+                raise
+            has_codes = Authenticator.Type.RECOVERY_CODES not in unreadable
+            raise ValidationError(APP_UNREADABLE if has_codes else NOTHING_READABLE) from None
+
+
+class AuthenticateForm(ReadableCodesMixin, PlainLabelsMixin, allauth.AuthenticateForm):  # type: ignore[misc]
     """Enter the code at login."""
 
 
-class ReauthenticateForm(PlainLabelsMixin, allauth.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateForm(ReadableCodesMixin, PlainLabelsMixin, allauth.ReauthenticateForm):  # type: ignore[misc]
     """Confirm the code of a signed-in user."""
 
 

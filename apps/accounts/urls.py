@@ -9,6 +9,9 @@ from allauth.usersessions import views as sessions
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
+from apps.accounts.access import readable_recovery_codes
+from apps.accounts.views import second_factor_index
+
 authentication_urls = [
     path("login", account.login, name="account_login"),
     path("login/passkey", passkeys.login_webauthn, name="mfa_login_webauthn"),
@@ -41,10 +44,14 @@ account_urls = [
     path("account/password", account.password_change, name="account_change_password"),
     path("account/password/set", account.password_set, name="account_set_password"),
     path("account/sessions", sessions.list_usersessions, name="usersessions_list"),
-    path("account/2fa", second_factor.index, name="mfa_index"),
+    path("account/2fa", second_factor_index, name="mfa_index"),
     path("account/2fa/app", totp.activate_totp, name="mfa_activate_totp"),
     path("account/2fa/app/remove", totp.deactivate_totp, name="mfa_deactivate_totp"),
-    path("account/2fa/codes", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path(
+        "account/2fa/codes",
+        readable_recovery_codes(recovery_codes.view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
     path(
         "account/2fa/codes/new",
         recovery_codes.generate_recovery_codes,
@@ -52,7 +59,7 @@ account_urls = [
     ),
     path(
         "account/2fa/codes/download",
-        recovery_codes.download_recovery_codes,
+        readable_recovery_codes(recovery_codes.download_recovery_codes),
         name="mfa_download_recovery_codes",
     ),
     path("account/passkeys", passkeys.list_webauthn, name="mfa_list_webauthn"),

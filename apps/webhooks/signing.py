@@ -39,6 +39,11 @@ def decrypt_secret(encrypted: str) -> str:
         raise SecretNotDecryptable from error
 
 
+def reseal_secret(encrypted: str) -> str:
+    """The stored secret, encrypted with the current SECRET_KEY. Raises DecryptionFailed."""
+    return _CIPHER.reseal(encrypted)
+
+
 def build_body(event: Event) -> bytes:
     """The body of an event: the same bytes at every attempt."""
     timestamp = event.created_at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,5 +1,12 @@
 """Authentication by email and password or passkey, with an optional second factor."""
 
+import environ
+
+env = environ.Env()
+
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+"""Earlier values of SECRET_KEY: what they signed or encrypted can still be read."""
+
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "workspaces"

@@ -27,6 +27,20 @@ class ModelTimeout(GatewayTimeout):
     message = "The language model took too long to answer. Nothing was charged."
 
 
+class ReplyLimitReached(ApiError):
+    """The model thought until its limit was reached, and had not begun to answer.
+
+    A limit of ours cut it, so what it read and thought is charged. Not a 5xx: clients repeat those.
+    """
+
+    status = 422
+    code = "REPLY_LIMIT_REACHED"
+    message = (
+        "The reply limit was reached while the model was thinking, before it began to answer. "
+        "Raise the chatbot's limit, or ask for less. The tokens it used were charged."
+    )
+
+
 class TurnAbandoned(ServiceUnavailable):
     """The process that ran the turn died, or lost the database for too long."""
 
@@ -60,6 +74,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
         ModelError,
         ModelUnavailable,
         ModelTimeout,
+        ReplyLimitReached,
         TurnAbandoned,
         ServiceUnavailable,
         InternalError,
@@ -77,6 +92,17 @@ def error_from_model_failure(failure: llm.ProviderError) -> ApiError:
             if failure.retry_after:
                 error.retry_after = max(1, round(failure.retry_after))
             return error
+        case _:
+            return ModelError()
+
+
+def error_from_empty_answer(finish_reason: str) -> ApiError | None:
+    """The error of a completion without text; None if it is an answer all the same."""
+    match finish_reason:
+        case "content_filter":
+            return None
+        case "length":
+            return ReplyLimitReached()
         case _:
             return ModelError()
 

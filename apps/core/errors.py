@@ -15,6 +15,7 @@
     │                                    WEBHOOK_ENDPOINT_DISABLED, TOO_MANY_WEBHOOK_ENDPOINTS
     ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE
+    ├── ReplyLimitReached        422     REPLY_LIMIT_REACHED
     ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   with retryAfter in the body
     ├── InternalError            500     INTERNAL_ERROR
     ├── BadGateway               502     MODEL_ERROR

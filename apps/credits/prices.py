@@ -11,10 +11,13 @@ class Price:
     per_1k_input: int = 0
     per_1k_output: int = 0
 
-    def credits_for(self, *, input_tokens: int, output_tokens: int) -> int:
-        """Return a reply's price. Input and output tokens are added up, then rounded up once."""
+    def credits_for(self, *, input_tokens: int, output_tokens: int, has_reply: bool = True) -> int:
+        """Return the price of a reply, or of the tokens alone if there was none.
+
+        Input and output tokens are added up, then rounded up once.
+        """
         thousandths = input_tokens * self.per_1k_input + output_tokens * self.per_1k_output
-        return self.per_reply + -(-thousandths // 1000)
+        return (self.per_reply if has_reply else 0) + -(-thousandths // 1000)
 
     def __str__(self) -> str:
         """Return, for example, "2 per reply, 1 per 1,000 input tokens"."""

@@ -68,6 +68,7 @@ _EXPLANATIONS: Mapping[str, str] = {
     "MODEL_ERROR": "the model failed",
     "MODEL_UNAVAILABLE": "the model was overloaded or unreachable",
     "MODEL_TIMEOUT": "the model timed out",
+    "REPLY_LIMIT_REACHED": "the model used up the reply limit while thinking",
     "TURN_ABANDONED": "the server stopped during the response",
 }
 

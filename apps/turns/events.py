@@ -20,7 +20,7 @@ def conversation_started(turn: Turn) -> Row:
 
 def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Row:
     """The event columns of a settled turn: answered or failed. An empty answer has none."""
-    if settlement.status not in CHARGEABLE:
+    if settlement.status not in CHARGEABLE or settlement.error_code:
         data = {"code": settlement.error_code}
         return _event_columns(EventType.TURN_FAILED, _ids(turn) | data)
     if not settlement.text:

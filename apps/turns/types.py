@@ -55,10 +55,17 @@ class Receipt:
 
 
 def price_of(turn: Turn, settlement: Settlement) -> int:
-    """Credits that the turn costs: never more than its hold; failed and empty turns are free."""
-    if settlement.status not in (TurnStatus.COMPLETED, TurnStatus.STOPPED) or not settlement.text:
+    """Credits that the turn costs, never more than its hold.
+
+    Tokens are charged as they were used, the fee for a reply only if there is text. What the
+    provider failed is free, and so is what our own process lost before any of it was saved.
+    """
+    text, status = settlement.text, settlement.status
+    if status == TurnStatus.FAILED or (status == TurnStatus.ABANDONED and not text):
         return 0
     price = turn.price.credits_for(
-        input_tokens=settlement.input_tokens or 0, output_tokens=settlement.output_tokens or 0
+        input_tokens=settlement.input_tokens or 0,
+        output_tokens=settlement.output_tokens or 0,
+        has_reply=bool(text),
     )
     return min(price, turn.credits_held)

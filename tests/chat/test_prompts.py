@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.chat.engine.prompts import (
     LEAD_CAPTURE_INSTRUCTION,
@@ -9,6 +13,7 @@ from apps.chat.engine.prompts import (
     max_cost,
 )
 from apps.chatbots.models import Chatbot, LanguageModel
+from apps.core.errors import ValidationFailed
 from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage, Timeouts
 
@@ -71,8 +76,46 @@ def test_system_prompt_counts_against_the_context() -> None:
     assert messages == (system, *HISTORY[2:], QUESTION)
 
 
-def test_question_is_sent_even_if_it_does_not_fit() -> None:
+def test_question_is_sent_even_if_it_leaves_no_room_for_the_reply() -> None:
     assert build_prompt(make_bot(0), HISTORY, "third") == (QUESTION,)
+
+
+@pytest.mark.parametrize(
+    ("system_prompt", "history", "text"),
+    [
+        pytest.param("", [], "x" * 4000, id="question"),
+        pytest.param("x" * 4000, [], "third", id="system-prompt"),
+        pytest.param("", [ChatMessage("system", "語" * 2000)], "third", id="system-message"),
+        pytest.param(
+            "", [ChatMessage("system", "x" * 400) for _ in range(10)], "third", id="many-messages"
+        ),
+        pytest.param("x" * 2000, [ChatMessage("system", "x" * 1000)], "x" * 1000, id="together"),
+    ],
+)
+def test_prompt_that_cannot_be_cut_to_the_context_is_refused(
+    system_prompt: str, history: list[ChatMessage], text: str
+) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        build_prompt(make_bot(800, system_prompt=system_prompt), history, text)
+    (problem,) = refused.value.details["message"]
+    assert "language model can read 900." in problem
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text())),
+    st.text(),
+    st.integers(0, 50),
+)
+def test_every_prompt_fits_the_context_or_is_refused(
+    history: list[tuple[Any, str]], text: str, max_prompt: int
+) -> None:
+    chatbot = make_bot(max_prompt)
+    messages = [ChatMessage(role, content) for role, content in history]
+    try:
+        prompt = build_prompt(chatbot, messages, text)
+    except ValidationFailed:
+        return
+    assert estimate_prompt_tokens(prompt) <= chatbot.language_model.context_tokens
 
 
 def test_exchanges_before_a_cut_one_are_cut_too() -> None:
@@ -88,6 +131,12 @@ def test_max_cost_is_the_price_of_the_longest_reply() -> None:
 def test_max_cost_counts_every_byte_of_the_prompt() -> None:
     chatbot = make_bot(credits_per_reply=0, credits_per_1k_input=1000, credits_per_1k_output=0)
     assert max_cost(chatbot, [QUESTION]) == max_prompt_tokens([QUESTION])
+
+
+def test_max_cost_counts_a_chinese_character_as_one_and_a_half_tokens() -> None:
+    chatbot = make_bot(credits_per_reply=0, credits_per_1k_input=1000, credits_per_1k_output=0)
+    ours = max_cost(chatbot, [ChatMessage("user", "语言模型" * 100)])
+    assert ours == max_cost(chatbot, [ChatMessage("user", "x" * 600)])
 
 
 def test_max_cost_is_limited_by_the_context_size() -> None:

@@ -269,6 +269,10 @@ def use_failing_model(model: str) -> Callable[[WebProcess, Team], httpx.Response
     return lambda web, team: make_caller(web, team.workspace, f"sandbox/{model}").post()
 
 
+def think_too_long(web: WebProcess, team: Team) -> httpx.Response:
+    return make_caller(web, team.workspace, "sandbox/thinks", max_reply_tokens=1).post()
+
+
 ERROR_CASES = {
     "VALIDATION_ERROR": ErrorCase(400, send_empty_message),
     "MISSING_AUTH_HEADER": ErrorCase(401, send_without_key, has_limit_headers=False),
@@ -307,4 +311,5 @@ ERROR_CASES = {
     "SERVICE_UNAVAILABLE": ErrorCase(503, cause_database_shutdown),
     "TURN_ABANDONED": ErrorCase(503, retry_abandoned_turn),
     "MODEL_TIMEOUT": ErrorCase(504, use_failing_model("silent")),
+    "REPLY_LIMIT_REACHED": ErrorCase(422, think_too_long),
 }

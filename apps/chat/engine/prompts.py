@@ -6,6 +6,7 @@ from typing import cast
 from django.conf import settings
 
 from apps.chatbots.models import Chatbot, LeadCapture
+from apps.core.errors import ValidationFailed
 from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
@@ -23,16 +24,28 @@ def build_prompt(
     other messages, the question.
 
     The other messages are cut, oldest exchange first, so that prompt and reply fit the model's
-    context by our estimate of their tokens.
+    context by our estimate of their tokens. Raises ValidationFailed if the rest alone does not fit
+    into it: a model that reads it would cost more than can be held.
     """
     instructions = _instructions(chatbot)
     own = [ChatMessage("system", instructions)] if instructions else []
     system = [*own, *(message for message in history if message.role == "system")]
     earlier = [message for message in history if message.role != "system"]
     question = ChatMessage("user", text)
-    available_tokens = chatbot.language_model.context_tokens - chatbot.max_reply_tokens
-    available_tokens -= estimate_prompt_tokens([*system, question])
+    needed_tokens = estimate_prompt_tokens([*system, question])
+    context_tokens = chatbot.language_model.context_tokens
+    if needed_tokens > context_tokens:
+        raise _too_long(needed_tokens, context_tokens)
+    available_tokens = context_tokens - chatbot.max_reply_tokens - needed_tokens
     return (*system, *_newest_exchanges_within(earlier, available_tokens), question)
+
+
+def _too_long(needed_tokens: int, context_tokens: int) -> ValidationFailed:
+    problem = (
+        f"With the instructions before it, this is about {needed_tokens:,} tokens long. The "
+        f"chatbot's language model can read {context_tokens:,}."
+    )
+    return ValidationFailed({"message": [problem]})
 
 
 def _instructions(chatbot: Chatbot) -> str:
@@ -57,8 +70,8 @@ def _newest_exchanges_within(
 
 
 def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
-    """The credits to hold: the price if every byte of the prompt were a token and the reply had
-    its maximum length."""
+    """The credits to hold: the price of the most tokens that the prompt can be, and of a reply of
+    maximum length."""
     model = chatbot.language_model
     return model.price.credits_for(
         input_tokens=min(max_prompt_tokens(messages), model.context_tokens),

@@ -12,7 +12,13 @@ from apps.api_kit.error_format import as_api_error
 from apps.api_kit.refusal_log import RefusedRequest, log_refusal, log_refused_request
 from apps.chat.engine.access import Access
 
-TURN_ERROR_CODES = {"MODEL_ERROR", "MODEL_UNAVAILABLE", "MODEL_TIMEOUT", "TURN_ABANDONED"}
+TURN_ERROR_CODES = {
+    "MODEL_ERROR",
+    "MODEL_UNAVAILABLE",
+    "MODEL_TIMEOUT",
+    "REPLY_LIMIT_REACHED",
+    "TURN_ABANDONED",
+}
 """Errors of a turn that was opened: its row records them."""
 
 

@@ -1,10 +1,10 @@
 """Scripted models for integrators and tests: every outcome without an account at a provider.
 
-The text of `echo`, `slow`, `fail-midway` is `Echo: ` and the last user message without white space
-at its end. It comes word by word; each delta is a word with the white space before it (`Echo:`,
-` hello`, ` world`). A token is a word: usage counts the words of all messages and of the answer so
-far, and `max_tokens` words end the answer with the finish reason "length". Temperature and system
-prompt have no effect.
+The text of `echo`, `slow`, `thinks`, `fail-midway` is `Echo: ` and the last user message without
+white space at its end. It comes word by word; each delta is a word with the white space before it
+(`Echo:`, ` hello`, ` world`). A token is a word: usage counts the words of all messages and of what
+came so far, reasoning included, and `max_tokens` words end the answer with the finish reason
+"length". Temperature and system prompt have no effect.
 """
 
 import asyncio
@@ -14,13 +14,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
-from apps.llm.types import ChatMessage, EventHandler, Finish, ModelRequest, TextDelta, UsageReport
+from apps.llm.types import (
+    ChatMessage,
+    EventHandler,
+    Finish,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    UsageReport,
+)
 
 SANDBOX_MODELS: Mapping[str, str] = MappingProxyType(
     {
         "sandbox/echo": "Repeats the last message, word by word, at once.",
         "sandbox/slow": "Repeats the last message: the first word after 0.5 s, then 10 a second.",
         "sandbox/long": "Counts from 1 to 200, 50 numbers a second, whatever it is asked.",
+        "sandbox/thinks": "Thinks the last message over, word by word, then repeats it.",
         "sandbox/fail-before": "Fails before the first word.",
         "sandbox/fail-midway": "Repeats the first half of the last message, then fails.",
         "sandbox/rate-limited": "Refuses every request and asks to try again in 10 s.",
@@ -65,33 +74,36 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
         case model if model not in SANDBOX_MODELS:
             raise ProviderFailed(f"there is no sandbox model {model!r}")
 
-    answer = _answer_words(request)
-    words = answer[: request.max_tokens]
+    deltas = _deltas(request)
+    delivered = deltas[: request.max_tokens]
     fails = request.model == "sandbox/fail-midway"
     if fails:
-        words = words[: (len(words) + 1) // 2]
+        delivered = delivered[: (len(delivered) + 1) // 2]
     pace = PACES.get(request.model, Pace())
     pause = pace.before_first
     prompt_words = _count_words(request.messages)
-    for count, word in enumerate(words, 1):
+    for count, delta in enumerate(delivered, 1):
         # Even without a pause, the event loop runs other tasks before every word.
         await asyncio.sleep(pause)
-        on_event(TextDelta(word))
+        on_event(delta)
         on_event(UsageReport(prompt_words, count))
         pause = pace.between_words
     if fails:
         raise ProviderFailed("sandbox/fail-midway failed, as it always does")
-    on_event(Finish("stop" if len(words) == len(answer) else "length"))
+    on_event(Finish("stop" if len(delivered) == len(deltas) else "length"))
 
 
-def _answer_words(request: ModelRequest) -> list[str]:
-    """The words of the complete answer, each with the white space before it."""
+def _deltas(request: ModelRequest) -> list[TextDelta | ReasoningDelta]:
+    """The complete reasoning and answer, a word a delta, each with the white space before it."""
     if request.model == "sandbox/long":
         text = " ".join(str(number) for number in range(1, LONG_WORDS + 1))
-    else:
-        user_messages = (each.content for each in request.messages[::-1] if each.role == "user")
-        text = f"Echo: {next(user_messages, '')}"
-    return _WORD.findall(text)
+        return [TextDelta(word) for word in _WORD.findall(text)]
+    user_messages = (each.content for each in request.messages[::-1] if each.role == "user")
+    question = next(user_messages, "")
+    answer = [TextDelta(word) for word in _WORD.findall(f"Echo: {question}")]
+    if request.model != "sandbox/thinks":
+        return [*answer]
+    return [*(ReasoningDelta(word) for word in _WORD.findall(f"Hm: {question}")), *answer]
 
 
 def _count_words(messages: Iterable[ChatMessage]) -> int:

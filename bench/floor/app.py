@@ -74,7 +74,8 @@ async def application(
     if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
         raise PermissionError
     await connections.admit(
-        [f"floor:{CALLER['chatbot_id']}", "changes"], [10_000, 1000, secrets.token_hex(8)]
+        [f"floor:{CALLER['chatbot_id']}", "changes", "floor"],
+        [10_000, 1000, secrets.token_hex(8), 1_000_000, 60_000],
     )
     turn = await _open(request["message"])
     await (_respond_stream if request["stream"] else _respond_json)(turn, request, send)

@@ -17,3 +17,6 @@ MAX_API_KEYS = env.int("MAX_API_KEYS", default=100)
 MAX_CHATBOTS = env.int("MAX_CHATBOTS", default=200)
 MAX_CHATBOT_VERSIONS = env.int("MAX_CHATBOT_VERSIONS", default=200)
 """Versions of a chatbot that are kept: the newest."""
+
+MAX_TURNS_PER_MINUTE = env.int("MAX_TURNS_PER_MINUTE", default=6000)
+"""Turns that a workspace may start in any minute, with all its chatbots."""

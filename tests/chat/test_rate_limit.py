@@ -7,9 +7,12 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from django.test import override_settings
 
-from apps.chat.engine.chatbot_rate_limit import admit, peek
+from apps.chat.engine.chatbot_rate_limit import admit, peek, refusal
 from apps.chatbots.models import Chatbot
+from apps.core.errors import TooManyRequests
+from apps.core.ids import new_id
 from apps.infrastructure.redis.clients import KEY_PREFIX, close_redis, redis_client
 from apps.infrastructure.redis.rate_limit import Window
 
@@ -20,9 +23,13 @@ async def _connection() -> AsyncIterator[None]:
     await close_redis()
 
 
-def make_bot(limit: int, window: int = 100) -> Chatbot:
-    """An unsaved chatbot with a new window: only its id and its limits are read."""
-    return Chatbot(rate_limit_requests=limit, rate_limit_window_seconds=window)
+def make_bot(limit: int, window: int = 100, workspace_id: str = "") -> Chatbot:
+    """An unsaved chatbot with new windows: only its ids and its limits are read."""
+    return Chatbot(
+        workspace_id=workspace_id or new_id(),
+        rate_limit_requests=limit,
+        rate_limit_window_seconds=window,
+    )
 
 
 def admissions(*windows: Window) -> list[tuple[bool, int]]:
@@ -37,6 +44,23 @@ async def test_window_admits_exactly_its_limit() -> None:
 
 async def test_chatbots_have_separate_windows() -> None:
     assert admissions(await admit(make_bot(1)), await admit(make_bot(1))) == [(True, 0), (True, 0)]
+
+
+async def test_chatbots_of_a_workspace_share_its_limit() -> None:
+    workspace_id = new_id()
+    first, second = (make_bot(30, workspace_id=workspace_id) for _ in range(2))
+    with override_settings(MAX_TURNS_PER_MINUTE=4):
+        windows = await asyncio.gather(*(admit(bot) for bot in (first, second) for _ in range(10)))
+        refused = refusal(await admit(second))
+    assert sum(window.admitted for window in windows) == 4
+    assert refused.message.startswith("This workspace has started 4 turns in a minute, its limit")
+    assert 59 <= (refused.retry_after or 0) <= 60
+
+
+async def test_refusal_of_a_full_chatbot_is_the_usual_one() -> None:
+    chatbot = make_bot(1)
+    await admit(chatbot)
+    assert refusal(await admit(chatbot)).message == TooManyRequests(1).message
 
 
 async def test_concurrent_requests_are_admitted_up_to_the_limit() -> None:

@@ -7,7 +7,6 @@ from apps.chat.engine.access import Access
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.request_parsing import ParsedRequest
 from apps.chat.engine.start import start_turn
-from apps.core.errors import TooManyRequests
 from apps.infrastructure.redis.cache_invalidation import is_stale
 from apps.infrastructure.redis.rate_limit import Window
 
@@ -22,8 +21,8 @@ async def admit_and_start(
     on_rate_limit: Callable[[Window], object] = lambda window: None,
     reauthenticate: Reauthenticate | None = None,
 ) -> tuple[TurnLog, Access]:
-    """Take a slot in the chatbot's rate limit and open the turn, or find the one that the
-    idempotency key opened.
+    """Take a slot in the rate limits of the chatbot and its workspace and open the turn, or find
+    the one that the idempotency key opened.
 
     `on_rate_limit` gets the state of the limit, also when the request is refused.
     `reauthenticate` is called if `access` came from a cache that is out of date by now.
@@ -36,5 +35,5 @@ async def admit_and_start(
     if reauthenticate is not None and is_stale(access.cache_version):
         access = await reauthenticate()
     if not window.admitted:
-        raise TooManyRequests(window.retry_after)
+        raise chatbot_rate_limit.refusal(window)
     return await start_turn(access, request, request_id=request_id), access

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from apps.core.ids import random_bits
 from apps.infrastructure.logging import get_logger
@@ -19,6 +20,8 @@ from apps.infrastructure.redis.cache_invalidation import VERSION_KEY, check_vers
 from apps.infrastructure.redis.circuit_breaker import REDIS_ERRORS, CircuitBreaker
 from apps.infrastructure.redis.clients import KEY_PREFIX, blocking_redis_client, run_script
 from apps.infrastructure.redis.rate_limit_script import ADMIT_SCRIPT
+
+_Value = TypeVar("_Value")
 
 log = get_logger(__name__)
 
@@ -28,11 +31,16 @@ _breaker = CircuitBreaker(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """`requests` in any `seconds`, counted for one `subject`: the id of whatever is limited."""
+    """`requests` in any `seconds`, counted for one `subject`: the id of whatever is limited.
+
+    A request that is admitted counts for `ceiling` too, and must be within both. A ceiling counts
+    in whole windows from its first request on: it costs less, for a limit that is rarely met.
+    """
 
     subject: str
     requests: int
     seconds: int
+    ceiling: "RateLimit | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class Window:
     """The state of a limit, and whether the request was admitted.
 
     `reset`: the Unix second at which the oldest request that counts stops counting.
-    `retry_after`: whole seconds, at least 1, until a refused request may pass.
+    `retry_after`: whole seconds, at least 1, until a refused request may pass. `is_at_ceiling`:
+    the ceiling refused it.
     """
 
     limit: int
@@ -48,6 +57,7 @@ class Window:
     reset: int
     retry_after: int
     admitted: bool
+    is_at_ceiling: bool = False
 
     def headers(self) -> dict[str, str]:
         """The X-RateLimit headers."""
@@ -97,8 +107,9 @@ async def _run(limit: RateLimit, key: str) -> Window:
     return _window(limit, await _run_in_redis(limit, key) or _local_windows.admit(limit, key))
 
 
-_Result = tuple[int, int, int, int]
-"""Admitted (0 or 1), requests that count, when a position frees (Unix ms), in how many ms."""
+_Result = tuple[int, int, int, int, int]
+"""Admitted (0 or 1), requests that count, when a position frees (Unix ms), in how many ms the
+request may pass, whether the ceiling refused it (0 or 1)."""
 
 
 async def _run_in_redis(limit: RateLimit, key: str) -> _Result | None:
@@ -114,18 +125,21 @@ async def _run_in_redis(limit: RateLimit, key: str) -> _Result | None:
 
 
 def _keys(limit: RateLimit) -> list[str]:
-    return [f"{KEY_PREFIX}rate:{limit.subject}", VERSION_KEY]
+    keys = [f"{KEY_PREFIX}rate:{limit.subject}", VERSION_KEY]
+    return [*keys, f"{KEY_PREFIX}ceiling:{limit.ceiling.subject}"] if limit.ceiling else keys
 
 
 def _arguments(limit: RateLimit, key: str) -> list[str | int]:
-    return [limit.requests, limit.seconds * 1000, key]
+    arguments = [limit.requests, limit.seconds * 1000, key]
+    ceiling = limit.ceiling
+    return [*arguments, ceiling.requests, ceiling.seconds * 1000] if ceiling else arguments
 
 
 def _without_version(values: Sequence[int]) -> _Result:
     """The script's result, once the cache version that comes with it has been checked."""
-    admitted, count, free_at, wait, version = values
+    admitted, count, free_at, wait, version, is_at_ceiling = values
     check_version(version)
-    return admitted, count, free_at, wait
+    return admitted, count, free_at, wait, is_at_ceiling
 
 
 def _degrade(error: Exception) -> None:
@@ -134,13 +148,14 @@ def _degrade(error: Exception) -> None:
 
 
 def _window(limit: RateLimit, result: _Result) -> Window:
-    admitted, count, free_at, wait = result
+    admitted, count, free_at, wait, is_at_ceiling = result
     return Window(
         limit=limit.requests,
         remaining=max(0, limit.requests - count),
         reset=math.ceil(free_at / 1000),
         retry_after=max(1, math.ceil(wait / 1000)),
         admitted=bool(admitted),
+        is_at_ceiling=bool(is_at_ceiling),
     )
 
 
@@ -149,25 +164,50 @@ class _LocalWindows:
 
     def __init__(self) -> None:
         self._windows: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
+        self._counters: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def admit(self, limit: RateLimit, key: str) -> _Result:
         now, window = time.time_ns() // 1_000_000, limit.seconds * 1000
-        admitted_at = self._windows.setdefault(limit.subject, OrderedDict())
-        self._windows.move_to_end(limit.subject)
-        if len(self._windows) > _MAX_LOCAL_SUBJECTS:
-            self._windows.popitem(last=False)
+        admitted_at = _recent(self._windows, limit.subject, OrderedDict())
         while admitted_at and next(iter(admitted_at.values())) <= now - window:
             admitted_at.popitem(last=False)
-        admitted = 1
+        is_full, ceiling_wait = len(admitted_at) >= limit.requests, 0
+        refused = False
         if key and key not in admitted_at:
-            if len(admitted_at) < limit.requests:
+            ceiling_wait = self._wait_at(limit.ceiling, now)
+            refused = is_full or ceiling_wait > 0
+            if not refused:
                 admitted_at[key] = now
-            else:
-                admitted = 0
+                self._count(limit.ceiling, now)
         times = list(admitted_at.values())
-        position = 0 if admitted else len(times) - limit.requests
+        position = max(0, len(times) - limit.requests) if refused else 0
         free_at = (times[position] if times else now) + window
-        return admitted, len(times), free_at, free_at - now
+        wait = free_at - now if is_full or not refused else 0
+        return not refused, len(times), free_at, max(wait, ceiling_wait), ceiling_wait > 0
+
+    def _wait_at(self, ceiling: RateLimit | None, now: int) -> int:
+        """Milliseconds until the ceiling admits another request; 0 if it does now."""
+        if ceiling is None:
+            return 0
+        count, ends_at = self._counters.get(ceiling.subject, (0, 0))
+        return max(0, ends_at - now) if count >= ceiling.requests else 0
+
+    def _count(self, ceiling: RateLimit | None, now: int) -> None:
+        if ceiling is None:
+            return
+        count, ends_at = _recent(self._counters, ceiling.subject, (0, 0))
+        if ends_at <= now:
+            count, ends_at = 0, now + ceiling.seconds * 1000
+        self._counters[ceiling.subject] = count + 1, ends_at
+
+
+def _recent(values: OrderedDict[str, _Value], subject: str, default: _Value) -> _Value:
+    """The subject's value, which becomes the newest of at most _MAX_LOCAL_SUBJECTS."""
+    value = values.setdefault(subject, default)
+    values.move_to_end(subject)
+    if len(values) > _MAX_LOCAL_SUBJECTS:
+        values.popitem(last=False)
+    return value
 
 
 _local_windows = _LocalWindows()

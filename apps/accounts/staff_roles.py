@@ -20,7 +20,6 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
         "adjustments.give_goodwill",
         "api_keys.revoke_apikey",
         "conversations.read_conversation",
-        "leads.read_lead",
     ),
     "finance": (
         "accounts.view_user",
@@ -45,7 +44,7 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
         "credits.change_plan",
         "workspaces.view_workspace",
     ),
-    "auditor": ("*.view_*", "conversations.read_conversation", "leads.read_lead"),
+    "auditor": ("*.view_*", "conversations.read_conversation"),
 }
 """Group name → permissions, as `fnmatch` patterns of `app_label.codename`."""
 

@@ -39,7 +39,8 @@ class LeadAdmin(ReadOnlyAdmin):
         )
 
     def has_read_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return request.user.has_perm("leads.read_lead")
+        # The permission to read what people said; contact details were part of it.
+        return request.user.has_perm("conversations.read_conversation")
 
 
 @admin.register(CapturedField)

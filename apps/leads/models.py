@@ -54,7 +54,6 @@ class Lead(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        permissions = [("read_lead", "Can read contact details, with a reason")]
         indexes = [
             models.Index(fields=["workspace", "-created_at", "-id"], name="leads_newest"),
             models.Index(

@@ -16,16 +16,13 @@ from apps.adjustments.lines import LineData
 from apps.adjustments.models import ADJUST_PERMISSION, GOODWILL_PERMISSION
 from apps.adjustments.queries import (
     GOODWILL_DAYS,
-    credits_posted_recently,
     goodwill_given,
     member_workspace_ids,
 )
 from apps.credits.models import MAX_CREDITS, Category, LedgerEntry
 from apps.credits.queries import Balance, balances_for
+from apps.credits.two_person_rule import WINDOW_HOURS, credits_moved_alone
 from apps.workspaces.models import Workspace
-
-SPLIT_WINDOW_HOURS = 24
-"""Adjustments that one person posts to one workspace within this time count as one sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,7 @@ def _entries_to_reverse(lines: Sequence[LineData]) -> dict[str, tuple[LedgerEntr
 
 
 def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
-    """Return why a second person must approve: a sum above the threshold, whole or split up."""
+    """Return why a second person must approve: `credits.two_person_rule`, and a file's total."""
     threshold = int(settings.APPROVAL_ABOVE)
     sums = Counter({line.workspace_id: abs(line.credits) for line in lines})
     reasons = []
@@ -176,12 +173,10 @@ def _approval_reasons(lines: Sequence[LineData], user: User) -> list[str]:
         reasons.append(f"Moves more than {threshold:,} credits in one workspace.")
     elif any(
         credits + sums[workspace_id] > threshold
-        for workspace_id, credits in credits_posted_recently(
-            user, sums, hours=SPLIT_WINDOW_HOURS
-        ).items()
+        for workspace_id, credits in credits_moved_alone(user, sums).items()
     ):
         reasons.append(
-            f"Together with your postings of the last {SPLIT_WINDOW_HOURS} hours,"
+            f"Together with what you moved in the last {WINDOW_HOURS} hours,"
             f" moves more than {threshold:,} credits in one workspace."
         )
     if len(lines) > 1 and sums.total() > threshold:

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
-from django.db.models.functions import Abs
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -45,17 +44,3 @@ def goodwill_left(workspace_id: str) -> int:
     """Return how many goodwill credits support may still give to the workspace."""
     given = goodwill_given([workspace_id]).get(workspace_id, 0)
     return max(0, int(settings.GOODWILL_LIMIT) - given)
-
-
-def credits_posted_recently(
-    user: User, workspace_ids: Collection[str], *, hours: int
-) -> dict[str, int]:
-    """Return how many credits, added or deducted, the user posted to each workspace."""
-    since = timezone.now() - timedelta(hours=hours)
-    lines = AdjustmentLine.objects.filter(
-        workspace_id__in=workspace_ids,
-        adjustment__requested_by=user,
-        adjustment__requested_at__gte=since,
-        adjustment__status=Status.POSTED,
-    )
-    return dict(lines.values_list("workspace_id").annotate(sum=Sum(Abs("credits"))))

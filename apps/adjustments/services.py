@@ -241,6 +241,7 @@ def _post_entries(adjustment: Adjustment, actor: Actor) -> None:
 
 def _create_entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
     user, ip = adjustment.requested_by, adjustment.requested_from
+    approved_by = adjustment.decided_by if adjustment.status == Status.APPROVED else None
     if line.reverses_id:
         return reverse(
             workspace_id=line.workspace_id,
@@ -248,6 +249,7 @@ def _create_entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
             reason=line.reason,
             reference=line.reference,
             created_by=user,
+            approved_by=approved_by,
             from_ip=ip,
         )
     details: EntryDetails = {
@@ -255,6 +257,7 @@ def _create_entry(adjustment: Adjustment, line: AdjustmentLine) -> LedgerEntry:
         "reference": line.reference,
         "expires_at": line.expires_at,
         "created_by": user,
+        "approved_by": approved_by,
         "from_ip": ip,
     }
     workspace_id, credits, reason = line.workspace_id, line.credits, line.reason

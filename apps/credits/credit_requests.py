@@ -4,19 +4,26 @@
     withdraw_request                by the workspace, while it is open
     accept_request                  by staff: changes the plan or grants the credits
     decline_request                 by staff, with an answer
+    change_plan_as_staff            by staff, without a request unless it takes two people
 
-The account is locked before the request. Accepting acts in the same transaction.
+The account is locked before the request. Accepting acts in the same transaction. What moves more
+credits than one person may (`two_person_rule`) is accepted twice: the first acceptance is noted on
+the request, which stays open for somebody else.
 """
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record
-from apps.credits.errors import OwnWorkspaceError, RequestAlreadyOpen, RequestNotOpen
+from apps.credits.errors import (
+    ApprovalRequired,
+    OwnWorkspaceError,
+    RequestAlreadyOpen,
+    RequestNotOpen,
+)
 from apps.credits.models import (
     MAX_CREDITS,
     Category,
@@ -64,18 +71,52 @@ def withdraw_request(*, workspace_id: str, request_id: str, actor: Actor) -> Cre
 def accept_request(
     *, workspace_id: str, request_id: str, answer: str, user: User, actor: Actor, now: datetime
 ) -> CreditRequest:
-    """Accept a request: change the plan or grant the credits.
+    """Accept a request: change the plan or grant the credits. Return it, open if it takes another.
 
-    Credits that staff already posted with the request's id as reference are not granted again: more
-    credits than one person may grant are posted that way, by two. Raises RequestNotOpen,
-    OwnWorkspaceError, and ValueError if the change is not possible.
+    Credits that staff already posted with the request's id as reference are not granted again.
+    Raises RequestNotOpen, OwnWorkspaceError, ApprovalRequired for the second acceptance of one
+    person, and ValueError if the change is not possible.
     """
-    request = _close(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, user)
-    if request.plan is not None:
-        change_plan(workspace_id=workspace_id, plan=request.plan, actor=actor, now=now, user=user)
-    elif not _is_already_granted(request):
-        _grant_credits(request, user, actor)
-    return request
+    request = _lock_open(workspace_id, request_id, user)
+    first = _other_acceptor(request, user)
+    author, second = (first, user) if first else (user, None)
+    try:
+        with transaction.atomic():
+            _carry_out(request, author, second, actor, now)
+    except ApprovalRequired:
+        if request.first_accepted_by == user:
+            raise
+        request.first_accepted_by = user
+        request.save(update_fields=["first_accepted_by"])
+        _record(request, actor, "accepted_first")
+        return request
+    request.first_accepted_by = first
+    request.save(update_fields=["first_accepted_by"])
+    return _close(workspace_id, request_id, RequestState.ACCEPTED, actor, answer, user)
+
+
+@transaction.atomic
+def change_plan_as_staff(
+    *, workspace_id: str, plan: Plan, user: User, actor: Actor, now: datetime, reason: str
+) -> CreditRequest | None:
+    """Change the plan, or return the request that a second person has to accept.
+
+    Raises RequestAlreadyOpen and what `change_plan` raises.
+    """
+    try:
+        with transaction.atomic():
+            change_plan(
+                workspace_id=workspace_id,
+                plan=plan,
+                actor=actor,
+                now=now,
+                user=user,
+                reason=reason,
+            )
+    except ApprovalRequired:
+        request = CreditRequest(kind=RequestKind.PLAN, plan=plan, first_accepted_by=user)
+        return _create(request, workspace_id, reason, user, actor)
+    return None
 
 
 @transaction.atomic
@@ -96,23 +137,54 @@ def _is_already_granted(request: CreditRequest) -> bool:
     return entries.filter(reference=request.id, amount=request.credits or 0).exists()
 
 
-def _grant_credits(request: CreditRequest, user: User, actor: Actor) -> None:
-    credits = request.credits or 0
-    if credits > settings.APPROVAL_ABOVE:
-        raise ValueError(
-            f"More than {settings.APPROVAL_ABOVE:,} credits take two people. Adjust the account by "
-            f"{credits:,} as a purchase, with {request.id} as the reference, then accept."
+def _carry_out(
+    request: CreditRequest, author: User, second: User | None, actor: Actor, now: datetime
+) -> None:
+    """Change the plan or grant the credits. Raises ApprovalRequired without a second person."""
+    workspace_id = request.workspace_id
+    if request.plan is not None:
+        change_plan(
+            workspace_id=workspace_id,
+            plan=request.plan,
+            actor=actor,
+            now=now,
+            user=author,
+            approved_by=second,
         )
-    grant(
-        workspace_id=request.workspace_id,
-        credits=credits,
-        reason="Credits bought",
-        kind=EntryKind.PURCHASE,
-        category=Category.PURCHASE,
-        reference=request.id,
-        created_by=user,
-        from_ip=actor.ip,
-    )
+    elif not _is_already_granted(request):
+        grant(
+            workspace_id=workspace_id,
+            credits=request.credits or 0,
+            reason="Credits bought",
+            kind=EntryKind.PURCHASE,
+            category=Category.PURCHASE,
+            reference=request.id,
+            created_by=author,
+            approved_by=second,
+            from_ip=actor.ip,
+        )
+
+
+def _lock_open(workspace_id: str, request_id: str, user: User) -> CreditRequest:
+    """Lock the account and the request. Raises RequestNotOpen, OwnWorkspaceError."""
+    if is_member(user, workspace_id):
+        raise OwnWorkspaceError
+    lock_account(workspace_id=workspace_id)
+    rows = CreditRequest.objects.select_for_update(no_key=True, of=("self",))
+    rows = rows.select_related("plan", "first_accepted_by")
+    matching = rows.filter(workspace_id=workspace_id, id=request_id, state=RequestState.OPEN)
+    request = matching.first()
+    if request is None:
+        raise RequestNotOpen
+    return request
+
+
+def _other_acceptor(request: CreditRequest, user: User) -> User | None:
+    """Return who accepted first, unless it is this user or they may not decide any more."""
+    first = request.first_accepted_by
+    if first is None or first == user or not (first.is_active and first.is_staff):
+        return None
+    return None if is_member(first, request.workspace_id) else first
 
 
 @transaction.atomic

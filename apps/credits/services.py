@@ -26,10 +26,12 @@ from apps.credits.models import (
     MAX_CREDITS,
     Account,
     Category,
+    EntryApproval,
     EntryKind,
     LedgerEntry,
 )
 from apps.credits.queries import Balance
+from apps.credits.two_person_rule import require_one_person_may_move
 
 _UPDATE_ACCOUNT = """
 UPDATE credits_account SET balance = balance + %(balance)s, held = held + %(held)s
@@ -40,12 +42,17 @@ RETURNING balance, held
 
 
 class EntryDetails(TypedDict, total=False):
-    """Optional columns of a ledger entry. Added credits that are unused at `expires_at` expire."""
+    """Optional columns of a ledger entry. Added credits that are unused at `expires_at` expire.
+
+    `created_by` is the member of staff who moves the credits, `approved_by` the second one. Without
+    a second one, every function here raises ApprovalRequired above what one person may move.
+    """
 
     category: str
     reference: str
     expires_at: datetime | None
     created_by: User | None
+    approved_by: User | None
     from_ip: str | None
 
 
@@ -98,6 +105,7 @@ def reverse(
     reason: str,
     reference: str = "",
     created_by: User | None = None,
+    approved_by: User | None = None,
     from_ip: str | None = None,
 ) -> LedgerEntry:
     """Reverse an entry by one of the opposite amount; the reversal of a charge is a refund.
@@ -124,6 +132,7 @@ def reverse(
         turn_id=entry.turn_id,
         reverses=entry,
         created_by=created_by,
+        approved_by=approved_by,
         from_ip=from_ip,
     )
 
@@ -199,9 +208,14 @@ def _post_entry(
     *,
     held: int = 0,
     period: date | None = None,
+    created_by: User | None = None,
+    approved_by: User | None = None,
     **columns: Any,
 ) -> LedgerEntry:
     reversed_entry: LedgerEntry | None = columns.get("reverses")
+    if created_by is not None and approved_by is None:
+        lock_account(workspace_id=workspace_id)
+        require_one_person_may_move(user=created_by, workspace_id=workspace_id, credits=amount)
     if amount > 0 or reversed_entry:
         allocate_usage(lock_account(workspace_id=workspace_id))
     after = _update_account(workspace_id, balance=amount, held=held)
@@ -210,8 +224,11 @@ def _post_entry(
         kind=kind,
         amount=amount,
         balance_after=after.balance,
+        created_by=created_by,
         **columns,
     )
+    if approved_by is not None:
+        EntryApproval.objects.create(entry=entry, approved_by=approved_by)
     if amount > 0:
         create_lot(entry, period=period)
     elif reversed_entry:

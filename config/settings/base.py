@@ -193,7 +193,7 @@ def redis_settings(url: str) -> dict[str, Any]:
 GOODWILL_LIMIT = env.int("GOODWILL_LIMIT", default=500)
 """Goodwill credits that the group support may give to one workspace in 30 days."""
 APPROVAL_ABOVE = env.int("APPROVAL_ABOVE", default=10_000)
-"""Adjustments of more credits than this need approval by a second person."""
+"""Credits that one member of staff may move in a workspace in 24 hours without a second person."""
 APPROVAL_DAYS = 7
 """How long an adjustment waits for approval."""
 

@@ -12,8 +12,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.accounts.access import signed_in_user
 from apps.audit.services import staff_actor
+from apps.credits.credit_requests import change_plan_as_staff
 from apps.credits.models import Account, Plan
-from apps.credits.plans import available_plans, change_plan, preview_plan_changes
+from apps.credits.plans import available_plans, preview_plan_changes
 from apps.infrastructure.admin import (
     ReadOnlyAdmin,
     StaffAdmin,
@@ -66,7 +67,7 @@ class AccountAdmin(ReadOnlyAdmin):
         if form.is_valid():
             user = signed_in_user(request)
             try:
-                change_plan(
+                requested = change_plan_as_staff(
                     workspace_id=account.workspace_id,
                     actor=staff_actor(user, request),
                     now=timezone.now(),
@@ -76,6 +77,9 @@ class AccountAdmin(ReadOnlyAdmin):
             except ValueError as error:
                 form.add_error(None, str(error))
             else:
+                if requested:
+                    messages.warning(request, "Not changed yet. A second person must accept this.")
+                    return redirect("admin:credits_creditrequest_change", requested.pk)
                 messages.success(request, f"Plan of {account.workspace} changed.")
                 return redirect("admin:credits_account_change", account.pk)
         return self.render_page(

@@ -6,7 +6,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from apps.credits.models import AccountCheck, EntryKind, LedgerEntry, Lot, NightlyCheck
+from apps.credits.models import (
+    AccountCheck,
+    EntryApproval,
+    EntryKind,
+    LedgerEntry,
+    Lot,
+    NightlyCheck,
+)
 from apps.infrastructure.admin import (
     CreatedSinceFilter,
     ReadOnlyAdmin,
@@ -33,6 +40,16 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     def has_reverse_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("adjustments.adjust_credits")
+
+
+@admin.register(EntryApproval)
+class EntryApprovalAdmin(ReadOnlyAdmin):
+    """The second people for ledger entries."""
+
+    list_display = ["entry_id", "approved_by", "created_at"]
+    list_select_related = ["approved_by"]
+    list_filter = ["created_at"]
+    search_fields = ["entry_id", "approved_by__email__iexact"]
 
 
 @admin.register(Lot)

@@ -49,7 +49,10 @@ class CreditRequestAdmin(ReadOnlyAdmin):
             except ValueError as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, f"Request {decided.state}.")
+                if decided.state == RequestState.OPEN:
+                    messages.warning(request, "Not accepted yet. A second person must accept it.")
+                else:
+                    messages.success(request, f"Request {decided.state}.")
                 return redirect("admin:credits_creditrequest_change", credit_request.pk)
         accounts = Account.objects.select_related("plan")
         return self.render_page(

@@ -2,12 +2,14 @@
 
 ledger            plan, account, ledger entry, lot
 reconciliation    the nightly check of all accounts, and its result for each
+approvals         the second person for a ledger entry of staff
 alerts            alerts to a workspace when its balance falls
 credit_requests   a workspace's requests for a plan or credits
 welcome           who has had the credits of a first workspace
 """
 
 from apps.credits.models.alerts import Alert, AlertKind
+from apps.credits.models.approvals import EntryApproval
 from apps.credits.models.credit_requests import (
     DECIDED_STATES,
     CreditRequest,
@@ -40,6 +42,7 @@ __all__ = [
     "AlertKind",
     "Category",
     "CreditRequest",
+    "EntryApproval",
     "EntryKind",
     "LedgerEntry",
     "Lot",

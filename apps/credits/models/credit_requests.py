@@ -1,6 +1,6 @@
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.credits.models.ledger import MAX_CREDITS, Plan
@@ -49,6 +49,14 @@ class CreditRequest(models.Model):
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    first_accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who accepted first, of the two people that so many credits take.",
+    )
     answer = models.CharField(max_length=500, blank=True, help_text="Shown to the workspace.")
 
     class Meta:
@@ -84,6 +92,12 @@ class CreditRequest(models.Model):
                 condition=Q(state__in=DECIDED_STATES, decided_by__isnull=False)
                 | Q(decided_by__isnull=True, answer=""),
                 name="credits_request_is_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(first_accepted_by__isnull=True)
+                | ~Q(state=RequestState.ACCEPTED)
+                | ~Q(first_accepted_by=F("decided_by")),
+                name="credits_request_is_accepted_by_two",
             ),
         ]
 

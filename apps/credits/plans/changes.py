@@ -52,13 +52,15 @@ def change_plan(
     actor: Actor,
     now: datetime,
     user: User | None = None,
+    approved_by: User | None = None,
     reason: str = "",
 ) -> Account:
     """Move the workspace to another plan by the rules of docs/reference/credits.md.
 
-    Naming its current plan cancels a scheduled change. `user` is the member of staff who does it.
-    Raises PlanUnchanged if there is nothing to cancel, OwnWorkspaceError, and ValueError for a plan
-    that is not offered.
+    Naming its current plan cancels a scheduled change. `user` is the member of staff who does it,
+    `approved_by` a second one. Raises PlanUnchanged if there is nothing to cancel,
+    OwnWorkspaceError, ApprovalRequired if `user` may not grant that many credits alone, and
+    ValueError for a plan that is not offered.
     """
     if user is not None and is_member(user, workspace_id):
         raise OwnWorkspaceError
@@ -71,7 +73,7 @@ def change_plan(
     today = utc_date(now)
     if account.plan is None or account.plan_began is None:
         record_plan(account, actor, "plan.changed", plan, **details)
-        _start_months(account, plan, today, user)
+        _start_months(account, plan, today, user, approved_by)
     elif plan == account.plan:
         if account.next_plan is None:
             raise PlanUnchanged
@@ -79,7 +81,7 @@ def change_plan(
         account.next_plan = None
     elif plan.monthly_credits > account.plan.monthly_credits:
         record_plan(account, actor, "plan.changed", plan, **details)
-        _grant_difference(account, plan, today, user)
+        _grant_difference(account, plan, today, user, approved_by)
         account.plan, account.next_plan = plan, None
     else:
         record_plan(
@@ -133,14 +135,24 @@ def _describe_change(account: Account, plan: Plan, today: date) -> str:
 
 
 def _start_months(
-    account: Account, plan: Plan, today: date, created_by: User | None = None
+    account: Account,
+    plan: Plan,
+    today: date,
+    created_by: User | None = None,
+    approved_by: User | None = None,
 ) -> None:
     account.plan, account.next_plan = plan, None
     account.plan_began, account.next_grant_on = today, anniversary(today, 1)
-    grant_month(account, today, today, created_by)
+    grant_month(account, today, today, created_by, approved_by)
 
 
-def _grant_difference(account: Account, plan: Plan, today: date, created_by: User | None) -> None:
+def _grant_difference(
+    account: Account,
+    plan: Plan,
+    today: date,
+    created_by: User | None,
+    approved_by: User | None,
+) -> None:
     credits = prorated_credits(account, plan, today)
     left, total = days_left_in_month(account, today)
     if credits:
@@ -149,5 +161,6 @@ def _grant_difference(account: Account, plan: Plan, today: date, created_by: Use
             credits=credits,
             reason=f"Upgrade from {account.plan} to {plan.name}: {left} of {total} days",
             created_by=created_by,
+            approved_by=approved_by,
             expires_at=expiry_for(account, plan, today),
         )

@@ -47,7 +47,11 @@ def renew_due_accounts(*, now: datetime) -> int:
 
 
 def grant_month(
-    account: Account, period: date, today: date, created_by: User | None = None
+    account: Account,
+    period: date,
+    today: date,
+    created_by: User | None = None,
+    approved_by: User | None = None,
 ) -> list[LedgerEntry]:
     """Grant the monthly credits, if any, of the plan's month that starts on `period`."""
     plan = account.plan
@@ -58,6 +62,7 @@ def grant_month(
         credits=plan.monthly_credits,
         reason=f"{plan.name} plan, month from {period:%-d %B %Y}",
         created_by=created_by,
+        approved_by=approved_by,
         expires_at=expiry_for(account, plan, today),
         period=period,
     )

@@ -30,6 +30,7 @@ from apps.credits.models import (
     AccountCheck,
     Alert,
     CreditRequest,
+    EntryApproval,
     LedgerEntry,
     Lot,
     NightlyCheck,
@@ -42,7 +43,12 @@ from apps.webhooks.models import Delivery, Endpoint, Event, EventType
 from apps.webhooks.services import emit
 from apps.workspaces.models import Erasure, Invitation, Member, Role
 from apps.workspaces.services import invite, request_erasure
-from tests.adjustments.adjustment_factories import make_pending_adjustment, make_posted_adjustment
+from tests.adjustments.adjustment_factories import (
+    approve_as,
+    make_pending_adjustment,
+    make_posted_adjustment,
+    make_staff,
+)
 from tests.conversations.export_factory import make_export
 from tests.factories import (
     UNREACHABLE_URL,
@@ -72,6 +78,7 @@ HISTORY_MODELS = [
     CreditRequest,
     Delivery,
     Endpoint,
+    EntryApproval,
     Erasure,
     Event,
     Export,
@@ -101,6 +108,7 @@ def make_admin_rows() -> tuple[Team, str]:
     team = make_team()
     grant_credits(team.workspace, 10)
     make_posted_adjustment(team.workspace, 5)
+    approve_as(make_pending_adjustment(team.workspace, 1_000_000), make_staff("finance"))
     make_pending_adjustment(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
     Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)

@@ -22,11 +22,13 @@ some servers count only what they did not find in their cache."""
 
 
 class UsageMeter:
-    """Counts one call of a model. `is_asked`: the request was sent to the model."""
+    """Counts one call of a model. `is_asked`: the request was sent to the model.
+
+    Whatever takes the whole prompt or text is done only when the answer depends on it.
+    """
 
     __slots__ = (
         "_input_reported",
-        "_max_input",
         "_min_input",
         "_output_reported",
         "_reasoning",
@@ -38,8 +40,7 @@ class UsageMeter:
     def __init__(self, request: ModelRequest) -> None:
         self.is_asked = False
         self._request = request
-        self._min_input = min_prompt_tokens(request.messages)
-        self._max_input = max_prompt_tokens(request.messages)
+        self._min_input: int | None = None
         self._input_reported: int | None = None
         self._output_reported = 0
         self._text = TextFloor()
@@ -52,11 +53,15 @@ class UsageMeter:
 
     def report(self, report: UsageReport) -> None:
         """Take what the provider counted, where it can be true, for all that came before."""
-        reported = _plausible(report.input_tokens, self._min_input)
-        if reported is not None:
-            self._input_reported = reported
-        reported = _plausible(report.output_tokens, self._text.words)
-        if reported is not None:
+        reported = report.input_tokens
+        if reported is not None and reported != self._input_reported and _is_count(reported):
+            self._report_input(reported)
+        reported = report.output_tokens
+        if (
+            reported is not None
+            and _is_count(reported)
+            and reported * IMPLAUSIBLE_FACTOR >= self._text.words
+        ):
             self._output_reported = reported
             self._text.restart()
             self._reasoning.restart()
@@ -66,18 +71,24 @@ class UsageMeter:
         """What was used so far, within what the request allows."""
         if not self.is_asked:
             return Usage(0, 0)
-        reported = self._input_reported
-        input_tokens = self._min_input if reported is None else min(reported, self._max_input)
-        return Usage(input_tokens, self._output_tokens())
+        reported, limit = self._input_reported, self._request.max_tokens
+        input_tokens = self._least_input() if reported is None else reported
+        output_tokens = self._output_reported + self._text.tokens + self._reasoning.tokens
+        return Usage(input_tokens, output_tokens if limit is None else min(output_tokens, limit))
 
-    def _output_tokens(self) -> int:
-        counted = self._output_reported + self._text.tokens + self._reasoning.tokens
-        limit = self._request.max_tokens
-        return counted if limit is None else min(counted, limit)
+    def _report_input(self, reported: int) -> None:
+        messages = self._request.messages
+        characters = sum([len(message.content) for message in messages])
+        if reported > characters:
+            self._input_reported = min(reported, max_prompt_tokens(messages))
+        elif (most := reported * IMPLAUSIBLE_FACTOR) >= characters or most >= self._least_input():
+            self._input_reported = reported
+
+    def _least_input(self) -> int:
+        if self._min_input is None:
+            self._min_input = min_prompt_tokens(self._request.messages)
+        return self._min_input
 
 
-def _plausible(reported: int | None, least: int) -> int | None:
-    """The reported number, or None if it cannot be true of a text of at least `least` tokens."""
-    if reported is None or not 0 < reported <= MAX_TOKENS:
-        return None
-    return reported if reported * IMPLAUSIBLE_FACTOR >= least else None
+def _is_count(reported: int) -> bool:
+    return 0 < reported <= MAX_TOKENS

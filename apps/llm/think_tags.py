@@ -18,6 +18,8 @@ _TAGS = {
 }
 """Opening and closing tags, in lower case."""
 
+_FIRST_CHARACTERS = tuple({tag[0] for tag in _TAGS})
+_NO_TAGS = re.compile("")
 _MAX_TAG_LENGTH = max(map(len, (*_TAGS, *_TAGS.values())))
 
 
@@ -45,7 +47,7 @@ class ThinkTagFilter:
         self._pending = ""
         self._has_thought = False
         self._close = ""
-        self._tags = re.compile("")
+        self._tags = _NO_TAGS
         self._is_thinking = False
         self._depth = 0
         self._answer: list[str] | None = None
@@ -74,19 +76,24 @@ class ThinkTagFilter:
     def _begins_reasoning(self) -> bool:
         """Whether an opening tag comes next; sets `is_done` if there is certainly none."""
         start = self._pending.lstrip()
-        lower = start[:_MAX_TAG_LENGTH].lower()
-        for tag, close in _TAGS.items():
-            if lower.startswith(tag):
-                self._pending = start[len(tag) :]
-                self._close, self._depth, self._answer = close, 1, None
-                either = f"{re.escape(tag)}|{re.escape(close)}"
-                self._tags = re.compile(either, re.IGNORECASE)
-                self._is_thinking = True
-                return True
-        self.is_done = not any(tag.startswith(lower) for tag in _TAGS)
+        may_begin = not start or start.startswith(_FIRST_CHARACTERS)
+        if may_begin:
+            lower = start[:_MAX_TAG_LENGTH].lower()
+            for tag, close in _TAGS.items():
+                if lower.startswith(tag):
+                    self._open(tag, close)
+                    self._pending = start[len(tag) :]
+                    return True
+            may_begin = any(tag.startswith(lower) for tag in _TAGS)
+        self.is_done = not may_begin
         if self.is_done and self._has_thought:
             self._pending = start
         return False
+
+    def _open(self, tag: str, close: str) -> None:
+        self._is_thinking = True
+        self._close, self._depth, self._answer = close, 1, None
+        self._tags = re.compile(f"{re.escape(tag)}|{re.escape(close)}", re.IGNORECASE)
 
     def _skip_reasoning(self) -> bool:
         """Drop reasoning up to its end; return whether that has come."""

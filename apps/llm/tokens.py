@@ -104,7 +104,7 @@ class TextFloor:
 
     def __init__(self, text: str = "") -> None:
         self._chunks = 0
-        self._pieces = [text]
+        self._pieces = [text] if text else []
         self._words = self._ideographs = self._letters = self._characters = 0
         self._ends_in_word = False
         self._since = (0, 0)
@@ -127,14 +127,15 @@ class TextFloor:
     @property
     def words(self) -> int:
         """The words since the beginning. In scripts without spaces, some characters are one."""
-        text = "".join(self._pieces)
-        if text:
+        if self._pieces:
+            self._count("".join(self._pieces))
             self._pieces.clear()
-            self._count(text)
         unspaced = self._ideographs // IDEOGRAPHS_PER_TOKEN + self._letters // LETTERS_PER_TOKEN
         return max(self._words + unspaced, self._characters // MAX_CHARACTERS_PER_TOKEN)
 
     def _count(self, text: str) -> None:
+        if not text:
+            return
         # A word that began in an earlier piece has been counted.
         continues = self._ends_in_word and not text[0].isspace()
         self._ends_in_word = not text[-1].isspace()

@@ -129,6 +129,7 @@ class Stream:
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
     size = draw(st.sampled_from([1, 12]))
+    kinds: st.SearchStrategy[type[TextDelta | ReasoningDelta]]
     kinds = st.sampled_from([TextDelta, ReasoningDelta])
     chunk = st.tuples(kinds, st.lists(TOKENS, min_size=1, max_size=size))
     reports = ["none", "end", "every chunk", "zeros last", "impossible"]

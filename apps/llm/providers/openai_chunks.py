@@ -53,7 +53,9 @@ def text_only(chunk: Chunk) -> str | None:
         (choice,) = chunk["choices"]
         delta = choice["delta"]
         text = delta["content"]
-        if choice.get("finish_reason") or len(delta) > 2:
+        if choice.get("finish_reason"):
+            return None
+        if len(delta) > 1 and (delta.get("reasoning_content") or delta.get("reasoning")):
             return None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

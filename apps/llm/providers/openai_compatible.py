@@ -140,8 +140,8 @@ def _parse_report(error_body: bytes) -> dict[str, Any]:
 
 
 async def _read(request: ModelRequest, response: HttpResponse, parser: CompletionParser) -> None:
-    decode = content_decoder(response.headers.get("Content-Encoding", ""))
     try:
+        decode = content_decoder(response.headers.get("Content-Encoding", ""))
         if decode is None:
             await response.stream_to(parser.feed)
         else:

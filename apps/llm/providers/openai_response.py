@@ -37,6 +37,8 @@ MAX_JSON_ATTEMPTS = 100
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _BRACE = ord("{")
 _GZIP = b"\x1f\x8b"
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = (_BYTE_ORDER_MARK, _GZIP, *_UTF_16_MARKS)
 _SIGN_OF_LIFE = SignOfLife()
 _SEPARATORS = re.compile(r"(?:\s|,|data:)*")
 _DONE = re.compile(r"\[DONE\]|DONE")
@@ -116,7 +118,7 @@ class CompletionParser:
 
     def _detect_format(self, head: bytes) -> bytes:
         """Keep the first bytes until they show the format; return what is to be parsed then."""
-        if _BYTE_ORDER_MARK.startswith(head):
+        if any(len(head) < len(mark) and mark.startswith(head) for mark in _MARKS):
             self._head = head
             return b""
         body = head.removeprefix(_BYTE_ORDER_MARK)
@@ -132,7 +134,7 @@ class CompletionParser:
             )
         if start[:2] == _GZIP:
             raise ProviderFailed(f"{self._request.model}: the provider sent compressed bytes")
-        if start[0] in b"{[" or start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if start[0] in b"{[" or start[:2] in _UTF_16_MARKS:
             self._body = bytearray()
             return start
         return body
@@ -153,7 +155,8 @@ class CompletionParser:
     def _take_json(self, body: bytearray) -> None:
         """Handle the JSON values at the beginning of the body, and remove them."""
         values, rest = _leading_values(body)
-        body[:] = rest.encode("utf-8", "surrogatepass")
+        if values:
+            body[:] = rest.encode("utf-8", "surrogatepass")
         self._handle(values)
 
     def _handle(self, payloads: Iterable[bytes]) -> None:

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.infrastructure.web.middleware import client_ip
+from apps.infrastructure.web.client_address import client_ip, limit_subject
 
 SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
 SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from apps.accounts.models import User
 from apps.api_kit.authentication import get_caller
 from apps.audit.models import ActorKind, AuditEntry
-from apps.infrastructure.web.middleware import client_ip, get_request_id
+from apps.infrastructure.web.client_address import client_ip
+from apps.infrastructure.web.middleware import get_request_id
 
 
 @dataclass(frozen=True, slots=True)

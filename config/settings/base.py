@@ -9,7 +9,7 @@ from apps.infrastructure.logging import configure_logging
 from config.settings.accounts import *  # noqa: F403
 from config.settings.ceilings import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
-
+from config.settings.edge import *  # noqa: F403
 from config.settings.model_keys import *  # noqa: F403
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -84,7 +84,6 @@ API_MIDDLEWARE = [
     "apps.infrastructure.web.middleware.request_id",
     "apps.api_kit.error_format.format_method_not_allowed",
 ]
-API_MAX_BODY_BYTES = 1024 * 1024
 APPEND_SLASH = False
 CSRF_FAILURE_VIEW = "apps.infrastructure.web.error_pages.csrf_failure"
 
@@ -121,9 +120,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-"""How many of our proxies are in front of a process: their X-Forwarded-For is trusted."""
 
 # Email, sent by the Celery workers
 

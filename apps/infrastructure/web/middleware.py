@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from ipaddress import ip_address
 from typing import Any, cast
 
 import structlog
@@ -80,22 +79,6 @@ def _end(request: HttpRequest, response: HttpResponseBase, started_at: float) ->
 def get_request_id(request: HttpRequest) -> str:
     """Return the id of this request."""
     return cast(str, getattr(request, "request_id", ""))
-
-
-def client_ip(request: HttpRequest) -> str | None:
-    """Return the IP address of the client; None if it is not known.
-
-    Each of our own proxies (TRUSTED_PROXIES, a count) appends the address that it was called from
-    to X-Forwarded-For, so whatever the client itself wrote is further left and not used.
-    """
-    address = request.META.get("REMOTE_ADDR", "")
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    if settings.TRUSTED_PROXIES and forwarded:
-        address = forwarded.split(",")[-settings.TRUSTED_PROXIES :][0]
-    try:
-        return str(ip_address(address.strip()))
-    except ValueError:
-        return None
 
 
 def is_api_request(request: HttpRequest) -> bool:

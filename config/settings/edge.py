@@ -1,0 +1,63 @@
+"""Limits on what anybody may send or hold open, before it is known who they are."""
+
+import environ
+
+env = environ.Env()
+
+# Requests
+
+API_MAX_BODY_BYTES = 1024 * 1024
+FORM_MAX_BODY_BYTES = 1024 * 1024
+"""Bodies of the pages of workspaces and of the admin, with prompts and CSV files."""
+PAGE_MAX_BODY_BYTES = 64 * 1024
+"""Bodies sent to any other address."""
+MAX_URL_BYTES = 8 * 1024
+
+BODY_FIRST_SECONDS = env.float("BODY_FIRST_SECONDS", default=10.0)
+"""How long a request may take to send the first byte of its body."""
+BODY_MIN_BYTES_PER_SECOND = 1000
+"""The pace, on average, at which a body must arrive after that."""
+BODY_MAX_SECONDS = env.float("BODY_MAX_SECONDS", default=60.0)
+BODY_SLOW_AFTER_SECONDS = env.float("BODY_SLOW_AFTER_SECONDS", default=2.0)
+"""A body that is not complete by then counts for the two limits below."""
+MAX_SLOW_BODIES_PER_CLIENT = env.int("MAX_SLOW_BODIES_PER_CLIENT", default=32)
+MAX_SLOW_BODIES = env.int("MAX_SLOW_BODIES", default=512)
+MAX_UNFINISHED_BODY_BYTES = 64 * 1024 * 1024
+"""All bodies together that a web process holds while it waits for the rest of them."""
+
+REQUEST_THREADS = env.int("REQUEST_THREADS", default=64)
+"""Requests outside the chat endpoints that a web process serves at once."""
+REQUEST_THREADS_PER_CLIENT = env.int("REQUEST_THREADS_PER_CLIENT", default=32)
+REQUEST_WAIT_SECONDS = 10.0
+"""How long a request waits for one of these threads before it is refused."""
+MAX_WAITING_REQUESTS_PER_CLIENT = 256
+
+SEND_SECONDS = env.float("SEND_SECONDS", default=30.0)
+"""A client that takes nothing of what is sent to it for this long is disconnected."""
+
+# WebSockets, in each web process
+
+MAX_SOCKETS = env.int("MAX_SOCKETS", default=10_000)
+MAX_SOCKETS_PER_CLIENT = env.int("MAX_SOCKETS_PER_CLIENT", default=2_000)
+MAX_SOCKETS_PER_KEY = env.int("MAX_SOCKETS_PER_KEY", default=1_000)
+"""Sockets of one API key, or of one signed-in person."""
+MAX_OPENING_SOCKETS_PER_CLIENT = env.int("MAX_OPENING_SOCKETS_PER_CLIENT", default=256)
+"""Sockets of one client that are not authenticated yet."""
+SOCKET_AUTHENTICATION_SECONDS = 10.0
+MAX_UNFINISHED_MESSAGE_BYTES = 64 * 1024 * 1024
+"""All unfinished messages together that a web process holds."""
+
+# Addresses of clients
+
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+"""How many of our proxies are in front of a process: what they say of the client is trusted."""
+TRUSTED_PROXY_HEADER = env.str("TRUSTED_PROXY_HEADER", default="")
+"""The header in which they say it; by default X-Forwarded-For or, without it, Forwarded."""
+
+# Passwords
+
+PASSWORD_HASHES_AT_ONCE = env.int("PASSWORD_HASHES_AT_ONCE", default=4)
+"""Passwords that a web process hashes at once: each takes 100 MB for a moment."""
+PASSWORD_HASH_WAIT_SECONDS = 5.0
+LOGIN_DELAY_SECONDS = 1.0
+"""What an attempt to log in takes longer when there were many for the same account."""

@@ -1,4 +1,7 @@
-"""The ASGI application: HTTP by Django, WebSockets by Channels, and the lifespan."""
+"""The ASGI application: HTTP by Django, WebSockets by Channels, and the lifespan.
+
+Whatever anybody sends passes a guard first, whichever application it is for.
+"""
 
 import os
 
@@ -15,14 +18,18 @@ from apps.api_kit.async_api import ApiASGIHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
 from apps.dashboard.realtime.routing import realtime_urlpatterns  # noqa: E402
-from apps.infrastructure.web.asgi import limit_body_size, route_by_prefix  # noqa: E402
+from apps.infrastructure.web.asgi import route_by_prefix  # noqa: E402
+from apps.infrastructure.web.health import serve_health  # noqa: E402
+from apps.infrastructure.web.request_guard import guard_requests  # noqa: E402
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "lifespan": lifespan,
-        "http": route_by_prefix(
-            "/api/", limit_body_size(ApiASGIHandler()), otherwise=ThreadPoolASGIHandler()
+        "http": serve_health(
+            otherwise=guard_requests(
+                route_by_prefix("/api/", ApiASGIHandler(), otherwise=ThreadPoolASGIHandler())
+            )
         ),
         "websocket": URLRouter([*realtime_urlpatterns, *websocket_urlpatterns]),
     }

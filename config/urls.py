@@ -7,14 +7,12 @@ from apps.api_kit.unknown_address import UnknownAddressView
 from apps.chat.openai.endpoint import UnknownOpenAIAddressView
 from apps.dashboard.docs import views as docs
 from apps.dashboard.views import home
-from apps.infrastructure.web import error_pages, health
+from apps.infrastructure.web import error_pages
 from config import api_reference, openapi
 from config.api import api
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
     path("", include("apps.accounts.urls")),
     path("", include("apps.dashboard.onboarding.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),

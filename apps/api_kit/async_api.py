@@ -30,6 +30,10 @@ from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler
 
 
 class IgnoreAcceptHeader(BaseContentNegotiation):
+log = get_logger(__name__)
+
+_MAX_CACHED_PATH_LENGTH = 250
+
     """Let the request body choose between JSON and SSE, whatever the Accept header says."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
@@ -178,3 +182,13 @@ async def _read_body(receive: Receive) -> bytes | None:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    # Anybody can send any path. Those of our views are short.
+    if len(path) > _MAX_CACHED_PATH_LENGTH:
+        return _resolve(path)
+    return _resolve_cached(path)
+
+
+def _resolve(path: str) -> ResolverMatch | None:
+_resolve_cached = functools.lru_cache(maxsize=4096)(_resolve)
+
+

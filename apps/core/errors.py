@@ -9,11 +9,13 @@
     │                                    TURN_NOT_FOUND, LEAD_NOT_FOUND,
     │                                    WEBHOOK_ENDPOINT_NOT_FOUND, WEBHOOK_DELIVERY_NOT_FOUND
     ├── MethodNotAllowed         405     METHOD_NOT_ALLOWED
+    ├── RequestTimeout           408     REQUEST_TIMEOUT
     ├── SlowReader               408     SLOW_READER           WebSockets only
     ├── Conflict                 409     CONVERSATION_BUSY, IDEMPOTENCY_MISMATCH, TOO_MANY_TURNS,
     │                                    LEAD_EMAIL_TAKEN, API_KEY_ENDED,
     │                                    WEBHOOK_ENDPOINT_DISABLED, TOO_MANY_WEBHOOK_ENDPOINTS
     ├── PayloadTooLarge          413     PAYLOAD_TOO_LARGE
+    ├── UrlTooLong               414     URL_TOO_LONG
     ├── UnsupportedMediaType     415     UNSUPPORTED_MEDIA_TYPE
     ├── ReplyLimitReached        422     REPLY_LIMIT_REACHED
     ├── TooManyRequests          429     RATE_LIMIT_EXCEEDED   with retryAfter in the body
@@ -136,10 +138,22 @@ class IdempotencyMismatch(Conflict):
     message = "This Idempotency-Key was used with another request. Use a new key."
 
 
+class RequestTimeout(ApiError):
+    status = 408
+    code = "REQUEST_TIMEOUT"
+    message = "The request body arrived too slowly."
+
+
 class PayloadTooLarge(ApiError):
     status = 413
     code = "PAYLOAD_TOO_LARGE"
     message = "The request body is too large."
+
+
+class UrlTooLong(ApiError):
+    status = 414
+    code = "URL_TOO_LONG"
+    message = "This address is too long."
 
 
 class UnsupportedMediaType(ApiError):

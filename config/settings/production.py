@@ -30,15 +30,22 @@ def require_env(name: str) -> str:
     return value
 
 
+def require_hosts(text: str) -> list[str]:
+    """Return the host names. Raises ImproperlyConfigured for one that matches every host."""
+    hosts = [host.strip() for host in text.split(",")]
+    if any(host in ("*", ".", "") for host in hosts):
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name this server's hosts, not *.")
+    return hosts
+
+
 DEBUG = False
 SECRET_KEY = require_strong(env.str("SECRET_KEY", default=""))
-ALLOWED_HOSTS = [host.strip() for host in require_env("ALLOWED_HOSTS").split(",")]
+ALLOWED_HOSTS = require_hosts(require_env("ALLOWED_HOSTS"))
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 DATABASES = {"default": database(require_env("DATABASE_URL"))}
 globals().update(redis_settings(require_env("REDIS_URL")))
 
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -50,7 +57,7 @@ if env.bool("TRUST_PROXY_TLS", default=True):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
 
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"https://{ALLOWED_HOSTS[0]}").rstrip("/")
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"https://{ALLOWED_HOSTS[0].lstrip('.')}").rstrip("/")
 DEFAULT_FROM_EMAIL = env.str(
     "DEFAULT_FROM_EMAIL", default=f"Parley <parley@{ALLOWED_HOSTS[0].lstrip('.')}>"
 )

@@ -24,6 +24,7 @@ if "PYTEST_XDIST_WORKER" in env.ENVIRON:
     REDIS = REDIS._replace(path=f"/{WORKER + 1}")
 globals().update(redis_settings(REDIS.geturl()))
 
+BODY_FIRST_SECONDS = env.float("BODY_FIRST_SECONDS", default=3.0)
 MAX_TURNS_PER_MINUTE = env.int("MAX_TURNS_PER_MINUTE", default=1_000_000)
 MODEL_FIRST_TOKEN_TIMEOUT = 3.0
 TURN_HEARTBEAT_SECONDS = 0.5

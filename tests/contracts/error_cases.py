@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from typing import Any
 
 import httpx
@@ -151,6 +153,22 @@ def reuse_idempotency_key(web: WebProcess, team: Team) -> httpx.Response:
 
 def send_large_body(web: WebProcess, team: Team) -> httpx.Response:
     return make_caller(web, team.workspace).post("x" * 1024 * 1024)
+
+
+def send_body_slowly(web: WebProcess, team: Team) -> httpx.Response:
+    path = make_caller(web, team.workspace).url.removeprefix(web.url)
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+        connection.sendall(head.encode() + b"1")
+        response = HTTPResponse(connection)
+        response.begin()
+        return httpx.Response(
+            response.status, headers=response.getheaders(), content=response.read()
+        )
+
+
+def request_long_url(web: WebProcess, team: Team) -> httpx.Response:
+    return httpx.post(f"{make_caller(web, team.workspace).url}?q={'x' * 9000}", json={})
 
 
 def send_form(web: WebProcess, team: Team) -> httpx.Response:
@@ -302,6 +320,8 @@ ERROR_CASES = {
     "TOO_MANY_WEBHOOK_ENDPOINTS": ErrorCase(409, create_too_many_endpoints),
     "EXPORT_NOT_READY": ErrorCase(409, download_unfinished_export),
     "TOO_MANY_EXPORTS": ErrorCase(409, create_too_many_exports),
+    "REQUEST_TIMEOUT": ErrorCase(408, send_body_slowly, has_limit_headers=False),
+    "URL_TOO_LONG": ErrorCase(414, request_long_url, has_limit_headers=False),
     "PAYLOAD_TOO_LARGE": ErrorCase(413, send_large_body, has_limit_headers=False),
     "UNSUPPORTED_MEDIA_TYPE": ErrorCase(415, send_form),
     "RATE_LIMIT_EXCEEDED": ErrorCase(429, exceed_rate_limit),

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -9,49 +13,83 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest
-from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from apps.infrastructure.redis.clients import close_redis
 from apps.infrastructure.web import error_pages
+from apps.infrastructure.web.asgi import Receive, Scope, Send
+from apps.infrastructure.web.health import Readiness, serve_health
+from tests.infrastructure.test_asgi import http_scope, run_application, status_and_body
 from tests.web_processes import free_port
 
 READY = {"database": "ok", "migrations": "ok", "redis": "ok"}
 
 
+@dataclass
+class Health:
+    """The health checks as the server calls them."""
+
+    status: int
+    body: Any
+    headers: Mapping[bytes, bytes]
+
+
+async def nothing_else(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("health checks are not passed on")
+
+
+async def get(path: str, host: bytes = b"testserver") -> Health:
+    application = serve_health(otherwise=nothing_else)
+    scope = http_scope(path)
+    sent = await run_application(application, {**scope, "headers": [(b"host", host)]}, [])
+    status, body = status_and_body(sent)
+    return Health(status, json.loads(body), dict(sent[0]["headers"]))
+
+
 @pytest_asyncio.fixture
-async def caller(committed: None) -> AsyncIterator[AsyncClient]:
-    yield AsyncClient()
+async def loop(committed: None) -> AsyncIterator[None]:
+    yield
     await close_redis()
 
 
-async def test_healthz_needs_no_redis(caller: AsyncClient) -> None:
+async def test_healthz_needs_no_redis() -> None:
     with override_settings(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0"):
-        response = await caller.get("/healthz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+        health = await get("/healthz")
+    assert (health.status, health.body) == (200, {"status": "ok"})
+    assert re.fullmatch(rb"req_[0-9a-f]{24}", health.headers[b"x-request-id"])
 
 
-async def test_readyz_is_ok(caller: AsyncClient) -> None:
-    response = await caller.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok", "checks": READY})
+async def test_readyz_is_ok(loop: None) -> None:
+    health = await get("/readyz")
+    assert (health.status, health.body) == (200, {"status": "ok", "checks": READY})
 
 
-async def test_readyz_reports_redis_unavailable(caller: AsyncClient) -> None:
+@pytest.mark.parametrize("host", [b"10.1.2.3:8000", b"localhost:8000", b"", b"\xff", b"a b"])
+async def test_health_is_checked_by_any_host_over_http(loop: None, host: bytes) -> None:
+    with override_settings(ALLOWED_HOSTS=["parley.example"], SECURE_SSL_REDIRECT=True):
+        statuses = [(await get(path, host)).status for path in ("/healthz", "/readyz")]
+    assert statuses == [200, 200]
+
+
+async def test_concurrent_readiness_checks_share_their_results(loop: None) -> None:
+    readiness = Readiness()
+    results = await asyncio.gather(*(readiness.check() for _ in range(50)))
+    assert results == [READY] * 50
+    assert readiness.runs == 1
+
+
+async def test_readyz_reports_redis_unavailable(loop: None) -> None:
     with override_settings(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0"):
-        response = await caller.get("/readyz")
-    assert (response.status_code, response.json()) == (
+        health = await get("/readyz")
+    assert (health.status, health.body) == (
         503,
         {"status": "unavailable", "checks": {**READY, "redis": "unavailable"}},
     )
 
 
-async def test_readyz_reports_outstanding_migrations(
-    caller: AsyncClient, outstanding: None
-) -> None:
-    response = await caller.get("/readyz")
-    assert (response.status_code, response.json()["checks"]) == (
-        503,
-        {**READY, "migrations": "outstanding"},
-    )
+async def test_readyz_reports_outstanding_migrations(loop: None, outstanding: None) -> None:
+    health = await get("/readyz")
+    assert (health.status, health.body["checks"]) == (503, {**READY, "migrations": "outstanding"})
 
 
 @pytest.fixture
@@ -64,7 +102,7 @@ def outstanding(committed: None) -> Iterator[None]:
     recorder.record_applied(app, name)
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/nothing", "/api/v1/nothing"])
+@pytest.mark.parametrize("path", ["/", "/login", "/nothing", "/api/v1/nothing"])
 def test_every_response_has_a_unique_request_id(path: str) -> None:
     client = Client(headers={"x-request-id": "mine"})
     ids = {client.get(path).headers["X-Request-Id"] for _ in range(3)}

@@ -1,12 +1,10 @@
-"""ASGI wrappers between the server and Django."""
+"""ASGI types, routing by path, and responses without Django."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from django.conf import settings
-
-from apps.core.errors import PayloadTooLarge
+from apps.core.errors import ApiError
 from apps.core.ids import new_request_id
 from apps.infrastructure.logging import get_logger
 
@@ -30,52 +28,42 @@ def route_by_prefix(
     return route
 
 
-def limit_body_size(application: Application) -> Application:
-    """Respond 413 to a body over API_MAX_BODY_BYTES before it fills memory or disk."""
-
-    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        max_bytes = settings.API_MAX_BODY_BYTES
-        if _content_length(scope) > max_bytes:
-            await _send_too_large(scope, send)
-            return
-        received = 0
-        is_refused = False
-
-        async def receive_counted() -> Mapping[str, Any]:
-            nonlocal received, is_refused
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > max_bytes and not is_refused:
-                is_refused = True
-                await _send_too_large(scope, send)
-            return {"type": "http.disconnect"} if is_refused else message
-
-        await application(scope, receive_counted, send)
-
-    return limited
+async def send_error(scope: Scope, send: Send, error: ApiError) -> None:
+    """Respond with an error, as JSON in the API and as text elsewhere, and close the connection."""
+    is_api = scope["path"].startswith("/api/")
+    body = json.dumps(error.body()) if is_api else f"{error.message}\n"
+    content_type = "application/json" if is_api else "text/plain; charset=utf-8"
+    headers = {**error.headers(), "Connection": "close"}
+    await send_response(scope, send, error.status, body.encode(), content_type, headers)
 
 
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
-
-
-async def _send_too_large(scope: Scope, send: Send) -> None:
-    error, request_id = PayloadTooLarge(), new_request_id()
-    body = json.dumps(error.body()).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"connection", b"close"),
-        (b"x-request-id", request_id.encode()),
-    ]
+async def send_response(
+    scope: Scope,
+    send: Send,
+    status: int,
+    body: bytes,
+    content_type: str,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Send and log a response that Django has no part in. Works for refused WebSockets, too."""
+    request_id = new_request_id()
+    all_headers = {
+        "Content-Type": content_type,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-Id": request_id,
+        **(headers or {}),
+    }
     log.info(
         "request",
         request_id=request_id,
-        method=scope["method"],
+        method=scope.get("method", "WebSocket"),
         path=scope["path"],
-        status=error.status,
+        status=status,
     )
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    prefix = "websocket." if scope["type"] == "websocket" else ""
+    encoded = [(n.lower().encode(), v.encode("latin-1")) for n, v in all_headers.items()]
+    start = {"type": f"{prefix}http.response.start", "status": status, "headers": encoded}
+    await send(start)
+    await send({"type": f"{prefix}http.response.body", "body": body})

@@ -11,6 +11,7 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
 
@@ -25,15 +26,16 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.infrastructure.logging import get_logger
 from apps.infrastructure.web.asgi import Receive, Scope, Send
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler
 
-
-class IgnoreAcceptHeader(BaseContentNegotiation):
 log = get_logger(__name__)
 
 _MAX_CACHED_PATH_LENGTH = 250
 
+
+class IgnoreAcceptHeader(BaseContentNegotiation):
     """Let the request body choose between JSON and SSE, whatever the Accept header says."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
@@ -119,14 +121,34 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
             await self.send_response(response, send)
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How many messages of a stream the server has taken, and whether one waits to be taken."""
+
+    sent: int = 0
+    is_sending: bool = False
+
+
 async def _stream_until_disconnect(
     response: EventStreamResponse, receive: Receive, send: Send
 ) -> None:
-    """Send a stream to its end, or until the client disconnects."""
-    sending = asyncio.create_task(_send_chunks(response, send))
+    """Send a stream to its end, or until the client disconnects or takes nothing any more."""
+    progress = _Progress()
+    sending = asyncio.create_task(_send_chunks(response, send, progress))
     disconnect = asyncio.create_task(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait((sending, disconnect), return_when=asyncio.FIRST_COMPLETED)
+        stuck_at = None
+        while not (progress.is_sending and progress.sent == stuck_at):
+            stuck_at = progress.sent if progress.is_sending else None
+            done, _ = await asyncio.wait(
+                (sending, disconnect),
+                timeout=settings.SEND_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if done:
+                break
+        else:
+            log.info("slow_reader", sent=progress.sent)
     finally:
         sending.cancel()
         disconnect.cancel()
@@ -135,12 +157,15 @@ async def _stream_until_disconnect(
         raise results[0]
 
 
-async def _send_chunks(response: EventStreamResponse, send: Send) -> None:
+async def _send_chunks(response: EventStreamResponse, send: Send, progress: _Progress) -> None:
     headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     async with aclosing(response.chunks) as chunks:
         async for chunk in chunks:
+            progress.is_sending = True
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            progress.is_sending = False
+            progress.sent += 1
     await send({"type": "http.response.body"})
 
 
@@ -156,15 +181,24 @@ async def _call_view(request: HttpRequest) -> HttpResponseBase:
     return cast(HttpResponseBase, await match.func(request, *match.args, **match.kwargs))
 
 
-@functools.lru_cache(maxsize=4096)
 def _resolve_async_view(path: str) -> ResolverMatch | None:
     """Resolve a path; None unless its view is an AsyncApiView."""
+    # Anybody can send any path. Those of our views are short.
+    if len(path) > _MAX_CACHED_PATH_LENGTH:
+        return _resolve(path)
+    return _resolve_cached(path)
+
+
+def _resolve(path: str) -> ResolverMatch | None:
     try:
         match = get_resolver(settings.ROOT_URLCONF).resolve(path)
     except Resolver404:
         return None
     view = getattr(match.func, "cls", None)
     return match if isinstance(view, type) and issubclass(view, AsyncApiView) else None
+
+
+_resolve_cached = functools.lru_cache(maxsize=4096)(_resolve)
 
 
 async def _read_body(receive: Receive) -> bytes | None:
@@ -182,13 +216,3 @@ async def _read_body(receive: Receive) -> bytes | None:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    # Anybody can send any path. Those of our views are short.
-    if len(path) > _MAX_CACHED_PATH_LENGTH:
-        return _resolve(path)
-    return _resolve_cached(path)
-
-
-def _resolve(path: str) -> ResolverMatch | None:
-_resolve_cached = functools.lru_cache(maxsize=4096)(_resolve)
-
-

@@ -19,18 +19,20 @@ from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
 from apps.dashboard.realtime.routing import realtime_urlpatterns  # noqa: E402
 from apps.infrastructure.web.asgi import route_by_prefix  # noqa: E402
+from apps.infrastructure.web.connection_watch import watch_connections  # noqa: E402
 from apps.infrastructure.web.health import serve_health  # noqa: E402
 from apps.infrastructure.web.request_guard import guard_requests  # noqa: E402
+from apps.infrastructure.web.socket_guard import guard_sockets  # noqa: E402
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "lifespan": lifespan,
+        "lifespan": watch_connections(lifespan),
         "http": serve_health(
             otherwise=guard_requests(
                 route_by_prefix("/api/", ApiASGIHandler(), otherwise=ThreadPoolASGIHandler())
             )
         ),
-        "websocket": URLRouter([*realtime_urlpatterns, *websocket_urlpatterns]),
+        "websocket": guard_sockets(URLRouter([*realtime_urlpatterns, *websocket_urlpatterns])),
     }
 )

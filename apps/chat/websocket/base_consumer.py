@@ -4,7 +4,9 @@ A client sends commands and gets frames. Each command runs in a task of its own,
 not wait for another.
 """
 
+import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,10 +32,12 @@ from apps.core.ids import new_request_id
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.process import process
 from apps.infrastructure.web.asgi import Receive, Scope, Send
+from apps.infrastructure.web.socket_guard import SocketSlot
 
 log = get_logger(__name__)
 
-_CLOSE_CODES = {401: 4401, 403: 4403, 404: 4404, 503: 1012}
+_CLOSE_CODES = {401: 4401, 403: 4403, 404: 4404, 429: 4429, 503: 1012}
+_MESSAGE_TOO_LARGE = CloseReason(1009, "Message too large", PayloadTooLarge())
 
 FrameContext = dict[str, Any]
 """The fields that the frames of one command have beside their event's: requestId, turnId, …"""
@@ -74,6 +78,8 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
         self.code = 1006
         opened_at = time.perf_counter()
         open_sockets.add(self.socket)
+        self.slot: SocketSlot = scope["slot"]
+        self.slot.messages.on_too_long = partial(self.socket.request_close, _MESSAGE_TOO_LARGE)
         try:
             await super().__call__(scope, self.socket.receive, send)
         finally:
@@ -95,9 +101,12 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             if process.is_stopping:
                 raise ServiceUnavailable
-            await self.authenticate(handshake)
+            async with asyncio.timeout(settings.SOCKET_AUTHENTICATION_SECONDS):
+                await self.authenticate(handshake)
+            self.slot.opened()
         except Exception as exception:
-            error = to_api_error(exception)
+            is_late = isinstance(exception, TimeoutError)
+            error = to_api_error(ServiceUnavailable() if is_late else exception)
             code = _CLOSE_CODES.get(error.status, 1011)
             self.socket.request_close(CloseReason(code, error.code, error))
 
@@ -110,8 +119,7 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
         text, data = message.get("text"), message.get("bytes")
         size = max(len(text or ""), len(data or b""), len((text or "").encode()))
         if size > settings.API_MAX_BODY_BYTES:
-            reason = CloseReason(1009, "Message too large", PayloadTooLarge())
-            self.socket.request_close(reason)
+            self.socket.request_close(_MESSAGE_TOO_LARGE)
             return
         context: FrameContext = {}
         try:

@@ -48,6 +48,7 @@ class ChatConsumer(SocketConsumer):
         self.caller = access.caller
         structlog.contextvars.bind_contextvars(workspace_id=access.workspace_id)
         if self.caller:
+            self.slot.identify(self.caller.api_key_id)
             key_poller.subscribe(self.caller.api_key_id, self.on_key_status)
 
     def on_close(self) -> None:

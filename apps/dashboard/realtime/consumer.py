@@ -64,6 +64,7 @@ class RealtimeConsumer(SocketConsumer):
         self.session, self.role = await in_thread(
             open_session, handshake.cookies, self.workspace_id
         )
+        self.slot.identify(self.session.user_id)
         structlog.contextvars.bind_contextvars(workspace_id=self.workspace_id)
         membership_poller.subscribe(self.session, self.on_membership_status)
         self.send_role()

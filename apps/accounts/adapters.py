@@ -10,6 +10,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from apps.accounts.login_attempts import slow_down
 from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit
@@ -26,6 +27,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_client_ip(self, request: HttpRequest) -> str:
         # Requests without a known address share one rate limit.
         return client_ip(request) or "0.0.0.0"  # noqa: S104
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        super().pre_authenticate(request, **credentials)
+        slow_down(str(credentials.get("email", "")))
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # By account and address: strangers who guess at an account lock out themselves alone.
+        key = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key}:{limit_subject(client_ip(request))}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         message: EmailMultiAlternatives = self.render_mail(

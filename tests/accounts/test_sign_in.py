@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
+from apps.accounts.login_attempts import FREE_ATTEMPTS, slow_down
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.audit.queries import entries_for
@@ -148,14 +149,28 @@ def test_login_redirects_only_within_the_site() -> None:
         )
 
 
-def test_login_is_rate_limited_per_account() -> None:
-    user = make_registered_user()
+def test_login_is_rate_limited_per_account_and_address() -> None:
+    user, stranger = make_registered_user(), new_browser()
     for _ in range(5):
-        assert (
-            "too many" not in str(form_errors(log_in(new_browser(), user.email, "guess"))).lower()
-        )
-    refused = form_errors(log_in(new_browser(), user.email, PASSWORD))
+        assert "too many" not in str(form_errors(log_in(stranger, user.email, "guess"))).lower()
+    refused = form_errors(log_in(stranger, user.email, PASSWORD))
     assert refused == {"__all__": ["Too many failed login attempts. Try again later."]}
+    neighbour = new_browser(address_beside(stranger))
+    assert form_errors(log_in(neighbour, user.email)).keys() == {"__all__"}
+
+
+def test_strangers_slow_down_but_do_not_lock_an_account() -> None:
+    user = make_registered_user()
+    for _ in range(FREE_ATTEMPTS):
+        log_in(new_browser(), user.email, "guess")
+    with override_settings(LOGIN_DELAY_SECONDS=0):
+        assert log_in(new_browser(), user.email).status_code == 302
+        assert (slow_down(user.email.upper()), slow_down(new_email())) == (True, False)
+
+
+def address_beside(browser: Client) -> str:
+    """Another address of the browser's network."""
+    return str(browser.defaults["REMOTE_ADDR"]).replace("::1", "::2")
 
 
 def test_login_is_rate_limited_per_ip_address() -> None:

@@ -37,9 +37,10 @@ def test_cache_operations(db: None) -> None:
 def test_sign_in_without_redis_still_limits_attempts(db: None) -> None:
     user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=user)
+    browser = new_browser()
     for _ in range(5):
-        log_in(new_browser(), user.email, "guess")
-    assert form_errors(log_in(new_browser(), user.email)).keys() == {"__all__"}
+        log_in(browser, user.email, "guess")
+    assert form_errors(log_in(browser, user.email)).keys() == {"__all__"}
     other = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
     mark_email_verified(user=other)
     assert log_in(new_browser(), other.email).headers["Location"] == "/workspaces"

@@ -1,23 +1,41 @@
 """Error pages, as HTML or JSON, and the endpoint for CSP reports."""
 
+import re
+import sys
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from apps.core import errors
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.infrastructure.web.middleware import get_request_id, is_api_request
 
 log = get_logger(__name__)
+_QUERY = re.compile(r"\?[^\s\"']+")
+"""The query of a reported address, which may have a secret or what somebody searched for."""
 
 
 @csrf_exempt
 @require_POST
 def csp_report(request: HttpRequest) -> HttpResponse:
     """Log a browser's report of a Content-Security-Policy violation: our bug or an attack."""
-    log.warning("csp_report", report=request.body[:2000].decode(errors="replace"))
+    report = request.body[:2000].decode(errors="replace")
+    log.warning("csp_report", report=_QUERY.sub("?***", report))
     return HttpResponse(status=204)
+
+
+class ErrorPagesMiddleware(MiddlewareMixin):
+    """Show a page for an ApiError that a view of a page raises, such as ServiceUnavailable."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, DATABASE_UNAVAILABLE):
+            log.warning("page_unavailable", reason=type(exception).__name__)
+            return _error(request, errors.ServiceUnavailable())
+        return _error(request, exception) if isinstance(exception, errors.ApiError) else None
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -42,7 +60,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a view raised an exception, which Django has logged."""
+    """500: an exception that Django has logged; 503 if it is the database's."""
+    if isinstance(sys.exc_info()[1], DATABASE_UNAVAILABLE):
+        return _error(request, errors.ServiceUnavailable())
     return _error(request, errors.InternalError())
 
 
@@ -55,4 +75,7 @@ def _error(request: HttpRequest, error: errors.ApiError) -> HttpResponse:
         # After a fault of ours, the page's frame might fail too.
         "is_framed": error.status < 500 and hasattr(request, "member"),
     }
-    return render(request, "core/error.html", context, status=error.status)
+    response = render(request, "core/error.html", context, status=error.status)
+    for name, value in error.headers().items():
+        response[name] = value
+    return response

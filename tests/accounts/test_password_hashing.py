@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth.hashers import check_password, make_password
+from django.test import override_settings
+
+from apps.accounts import password_hashing
+from apps.accounts.password_hashing import BoundedArgon2PasswordHasher
+from apps.core.errors import ServiceUnavailable
+from tests.accounts.browser_session import log_in, new_browser, sign_up
+from tests.accounts.test_sign_in import new_email
+
+HASHER = "apps.accounts.password_hashing.BoundedArgon2PasswordHasher"
+
+
+class CountingHasher(BoundedArgon2PasswordHasher):
+    """Notes how many hashes run at once."""
+
+    memory_cost = 64
+    running = most = 0
+    lock = threading.Lock()
+    both = threading.Barrier(2)
+
+    def params(self):  # type: ignore[no-untyped-def]
+        cls = type(self)
+        with cls.lock:
+            cls.running += 1
+            cls.most = max(cls.most, cls.running)
+        cls.both.wait(timeout=20)  # two do run at once
+        with cls.lock:
+            cls.running -= 1
+        return super().params()
+
+
+@pytest.fixture(autouse=True)
+def two_at_once() -> Iterator[None]:
+    with override_settings(
+        PASSWORD_HASHERS=[HASHER], PASSWORD_HASHES_AT_ONCE=2, PASSWORD_HASH_WAIT_SECONDS=20
+    ):
+        password_hashing._turns.cache_clear()
+        yield
+        password_hashing._turns.cache_clear()
+
+
+def test_passwords_are_argon2() -> None:
+    encoded = make_password("secret")
+    assert encoded.startswith("argon2$argon2id$")
+    assert (check_password("secret", encoded), check_password("other", encoded)) == (True, False)
+
+
+def test_at_most_so_many_are_hashed_at_once() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: CountingHasher().encode("secret", "saltsaltsalt"), range(8)))
+    assert CountingHasher.most == 2
+
+
+@override_settings(PASSWORD_HASH_WAIT_SECONDS=0)
+def test_hash_that_would_wait_too_long_is_refused(db: None) -> None:
+    turns = password_hashing._turns()
+    turns.acquire()
+    turns.acquire()
+    with pytest.raises(ServiceUnavailable):
+        make_password("secret")
+    for response in (log_in(new_browser(), new_email()), sign_up(new_browser(), new_email())):
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert "Many people are logging in at the moment" in response.content.decode()
+    turns.release()
+    turns.release()
+    assert log_in(new_browser(), new_email()).status_code == 200

@@ -36,7 +36,10 @@ def test_key_in_a_subprotocol_is_not_echoed_or_logged(caller: Caller) -> None:
     [
         ({}, None, 4401, "MISSING_AUTH_HEADER"),
         ({}, ["parley.v1"], 4401, "MISSING_AUTH_HEADER"),
-        ({"Origin": "http://localhost:8000"}, None, 4401, "MISSING_AUTH_HEADER"),
+        ({"Origin": "http://127.0.0.1:{port}"}, None, 4401, "MISSING_AUTH_HEADER"),
+        ({"Origin": "http://127.0.0.1:1"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
+        ({"Origin": "https://127.0.0.1:{port}"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
+        ({"Origin": "http://localhost:{port}"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
         ({"Origin": "https://elsewhere.example"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
         ({"Origin": "null"}, None, 4403, "ORIGIN_NOT_ALLOWED"),
         ({"Origin": "https://["}, None, 4403, "ORIGIN_NOT_ALLOWED"),
@@ -52,6 +55,8 @@ def test_socket_without_a_valid_key_is_closed(
     close: int,
     code: str,
 ) -> None:
+    port = str(caller.web.port)
+    headers = {name: value.replace("{port}", port) for name, value in headers.items()}
     with open_socket(caller, headers=headers, subprotocols=subprotocols) as socket:
         close_code, reason, frames = socket.wait_closed()
     assert (close_code, reason) == (close, code)

@@ -1,8 +1,9 @@
 """Structured logs: one event per line, with request, workspace and turn ids.
 
-Logs never contain an API key or a message's text. Nothing logs them on purpose; as a safeguard,
-`redact` masks whatever looks like a key, and cuts the details that PostgreSQL adds to an error,
-because they quote the row.
+Logs never contain an API key, a link that resets a password or joins a workspace, or a message's
+text. Nothing logs them on purpose; as a safeguard, `redact` masks whatever looks like one, and cuts
+the details that PostgreSQL adds to an error, because they quote the row. Whatever callers send is
+cut, too: one line cannot fill the disk.
 """
 
 import logging
@@ -20,16 +21,41 @@ _ROW = re.compile(
     r"^(DETAIL|CONTEXT|QUERY|STATEMENT|HINT): .*?(?=\n\n(?:The above|During handling of)|\Z)",
     re.MULTILINE | re.DOTALL,
 )
+_SECRET_PATH = re.compile(
+    r"((?:/|%2F)(?:password(?:/|%2F)reset|verify-email|invitations)(?:/|%2F))"
+    r"(?!(?:sent|done)(?:[\s\"'<>?/]|\Z))[^\s\"'<>]+",
+    re.IGNORECASE,
+)
+"""Addresses that end in a secret: it resets a password, verifies an address or joins a workspace. A
+test finds addresses of the URL conf that belong here."""
+
+
+MAX_TEXT_LENGTH = 1000
+_MAX_LENGTHS = {"event": 4000, "exception": 50_000}
 
 
 def redact(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Mask keys and quoted rows in all text of an event."""
-    return {name: _clean(value) for name, value in event.items()}
+    """Mask keys and quoted rows in all text of an event, and cut what is long."""
+    return {
+        name: _cut(_clean(value), _MAX_LENGTHS.get(name, MAX_TEXT_LENGTH))
+        for name, value in event.items()
+    }
+
+
+def _cut(value: object, length: int) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= length else f"{value[:length]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {name: _cut(inner, length) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_cut(inner, length) for inner in value]
+    return value
 
 
 def _clean(value: object) -> object:
     if isinstance(value, str):
-        return _ROW.sub(r"\1: (left out)", _KEY.sub("sk-workspace_***", value))
+        value = _ROW.sub(r"\1: (left out)", _KEY.sub("sk-workspace_***", value))
+        return mask_secret_paths(value) if "/" in value or "%2" in value else value
     if isinstance(value, dict):
         return {name: _clean(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -37,6 +63,16 @@ def _clean(value: object) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return _clean(str(value))
+
+
+def mask_secret_paths(text: str) -> str:
+    """Replace the secrets in addresses by ***, also in quoted and encoded ones."""
+    return _SECRET_PATH.sub(r"\1***", text)
+
+
+def has_secret_path(path: str) -> bool:
+    """Whether a path ends in a secret."""
+    return _SECRET_PATH.match(path) is not None
 
 
 def configure_logging(*, style: str, level: str) -> None:

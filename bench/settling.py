@@ -127,6 +127,7 @@ def opened_turns(ids: dict[str, str], turns: int) -> Iterator[dict[str, object]]
             "request_id": "req_1",
             "process": "",
             "queue_ms": 0,
+            "max_running": 1_000_000,
         }
 
 

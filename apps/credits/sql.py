@@ -19,26 +19,30 @@ ORDER BY workspace_id FOR NO KEY UPDATE
 
 ACCOUNTS = """\
 account AS MATERIALIZED (
-  SELECT workspace_id, balance, held, balance - held AS free FROM credits_account
+  SELECT workspace_id, balance, held, balance - held AS free, running_turns
+  FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM input)
   ORDER BY workspace_id FOR NO KEY UPDATE
 )"""
 """The accounts of the input's workspaces, which `LOCK_ACCOUNTS` has locked.
 
-Expects `input (workspace_id)`. Defines `account (workspace_id, balance, held, free)`; a workspace
-without an account has no row. `free` is the balance that is not held. An account that was created
-since the lock is locked here; what is written is computed from this row, and so is right for it.
+Expects `input (workspace_id)`. Defines `account (workspace_id, balance, held, free,
+running_turns)`; a workspace without an account has no row. `free` is the balance that is not held.
+An account that was created since the lock is locked here; what is written is computed from this
+row, and so is right for it.
 """
 
 HOLD_CREDITS = """\
 held_credits AS (
-  UPDATE credits_account SET held = account.held + sums.credits
+  UPDATE credits_account
+  SET held = account.held + sums.credits, running_turns = account.running_turns + sums.turns
   FROM account JOIN (
-    SELECT workspace_id, sum(credits_held) AS credits FROM opened_turns GROUP BY workspace_id
+    SELECT workspace_id, sum(credits_held) AS credits, count(*) AS turns
+    FROM opened_turns GROUP BY workspace_id
   ) AS sums USING (workspace_id)
-  WHERE credits_account.workspace_id = account.workspace_id AND sums.credits > 0
+  WHERE credits_account.workspace_id = account.workspace_id
 )"""
-"""Set credits aside for the turns that this statement inserted.
+"""Set credits aside for the turns that this statement inserted, and count them as running.
 
 Expects `account` and `opened_turns (workspace_id, credits_held)`. Defines `held_credits`, which has
 no rows.
@@ -70,15 +74,18 @@ rows. Include `PAY_CHARGES` too: it changes the balance.
 PAY_CHARGES = """\
 paid_charges AS (
   UPDATE credits_account
-  SET balance = account.balance - sums.charged, held = account.held - sums.held
+  SET balance = account.balance - sums.charged, held = account.held - sums.held,
+    running_turns = greatest(account.running_turns - sums.turns, 0)
   FROM account JOIN (
-    SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held
+    SELECT workspace_id, sum(credits_charged) AS charged, sum(credits_held) AS held,
+      count(*) AS turns
     FROM settled_turns GROUP BY workspace_id
   ) AS sums USING (workspace_id)
   WHERE credits_account.workspace_id = account.workspace_id
-    AND (sums.charged > 0 OR sums.held > 0)
 )"""
 """Pay the charges and release the holds of the turns that this statement settled.
+
+They do not count as running any more.
 
 Expects `account` and `settled_turns (workspace_id, credits_charged, credits_held)`. Defines
 `paid_charges`, which has no rows.

@@ -12,7 +12,7 @@ from apps.api_keys.errors import InvalidApiKey
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import API_SOURCE, SOURCE_LENGTH, Turn
-from apps.core.errors import ApiError, IdempotencyMismatch
+from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests
 from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.services import open_account
@@ -51,13 +51,16 @@ _ERROR_BY_FOREIGN_KEY: dict[str, type[ApiError]] = {
 }
 """What was deleted since the request was authenticated, by the foreign key that misses it."""
 
+_FULL = "This workspace runs {:,} turns at once, its limit. Try again when one has ended."
+
 
 async def open_turn(new: NewTurn) -> tuple[Turn, bool]:
     """Open a turn, or find the one that this idempotency key opened before.
 
     Returns the turn and whether it is new. Raises InsufficientCredits, ConversationBusy,
-    ConversationNotFound, IdempotencyMismatch, or the error of what was deleted since the request
-    was authenticated; nothing is changed then.
+    ConversationNotFound, IdempotencyMismatch, TooManyRequests if the workspace runs as many turns
+    as it may, or the error of what was deleted since the request was authenticated; nothing is
+    changed then.
     """
     turn = build_turn(new, conversation_id=new.conversation_id or new_id())
     row = build_row(turn, new)
@@ -88,6 +91,8 @@ def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
             raise ConversationNotFound
         case sql.BUSY:
             raise ConversationBusy
+        case sql.FULL:
+            raise TooManyRequests(1, _FULL.format(settings.MAX_RUNNING_TURNS))
         case _ if outcome.startswith(sql.SHORT):
             available = int(outcome.removeprefix(sql.SHORT))
             raise InsufficientCredits(needed=new.credits, available=available)
@@ -131,6 +136,7 @@ def build_row(turn: Turn, new: NewTurn) -> Row:
         "user_message_id": new_id(),
         "text": new.text,
         "metadata": new.metadata,
+        "max_running": settings.MAX_RUNNING_TURNS,
     }
     return row | conversation_started(turn) if begins else row
 

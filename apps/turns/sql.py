@@ -65,6 +65,7 @@ NO_ACCOUNT = "no account"
 KEY_USED = "key used"
 DELETED = "deleted"
 BUSY = "busy"
+FULL = "full"
 SHORT = "short"
 RETRY = "retry"
 
@@ -76,11 +77,11 @@ WITH input AS MATERIALIZED (
     metadata jsonb,
     model_name text, credits_per_reply integer, credits_per_1k_input integer,
     credits_per_1k_output integer, credits_held bigint, idempotency_key text,
-    request_digest text, request_id text, process text, queue_ms integer,
+    request_digest text, request_id text, process text, queue_ms integer, max_running integer,
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
 ), {ACCOUNTS}, candidate AS MATERIALIZED (
-  SELECT input.*, free,
+  SELECT input.*, free, running_turns,
     coalesce((SELECT true FROM conversations_turn AS running
               WHERE running.conversation_id = input.conversation_id
                 AND running.status = 'running' LIMIT 1), false) AS is_busy,
@@ -94,10 +95,12 @@ WITH input AS MATERIALIZED (
   FROM input JOIN account USING (workspace_id)
 ), affordable AS (
   -- A turn that does not fit by itself takes no credits from the others.
-  SELECT *, sum(credits_held) OVER (PARTITION BY workspace_id ORDER BY n) AS with_earlier
+  SELECT *, sum(credits_held) OVER earlier AS with_earlier,
+    running_turns + count(*) OVER earlier AS running
   FROM candidate
   WHERE NOT is_key_used AND NOT is_deleted AND NOT is_busy
     AND (credits_held <= free OR credits_held = 0)
+  WINDOW earlier AS (PARTITION BY workspace_id ORDER BY n)
 ), opened_turns AS (
   INSERT INTO conversations_turn (
     id, workspace_id, chatbot_id, conversation_id, api_key_id, status, message_id, model_name,
@@ -109,7 +112,7 @@ WITH input AS MATERIALIZED (
     credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
     0, '', '', process, '', '{{}}',
     idempotency_key, request_digest, request_id, queue_ms, clock_timestamp(), clock_timestamp()
-  FROM affordable WHERE with_earlier <= free OR credits_held = 0
+  FROM affordable WHERE (with_earlier <= free OR credits_held = 0) AND running <= max_running
   ORDER BY n
   ON CONFLICT DO NOTHING
   RETURNING id, workspace_id, credits_held
@@ -124,6 +127,7 @@ SELECT input.n, CASE
   WHEN candidate.is_key_used THEN '{KEY_USED}'
   WHEN candidate.is_deleted THEN '{DELETED}'
   WHEN candidate.is_busy THEN '{BUSY}'
+  WHEN account.running_turns >= input.max_running THEN '{FULL}'
   WHEN input.credits_held > account.free THEN '{SHORT} ' || account.free
   ELSE '{RETRY}'
 END, EXISTS (SELECT FROM delivery)
@@ -139,6 +143,7 @@ LEFT JOIN opened_turns USING (id)
     key used    a turn has this idempotency key
     deleted     the conversation is deleted
     busy        a turn runs in the conversation
+    full        as many turns run in the workspace as may
     short N     the free credits, N, do not cover the hold
     retry       only what came before it in the same statement stood in its way: ask again, and
                 the next statement sees why

@@ -131,6 +131,7 @@ async def _open(message: str) -> Message:
         "request_id": f"req_{secrets.token_hex(12)}",
         "process": "",
         "queue_ms": 0,
+        "max_running": 1_000_000,
     }
     await connections.opening.execute(turn)
     return turn

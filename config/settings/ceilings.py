@@ -20,3 +20,5 @@ MAX_CHATBOT_VERSIONS = env.int("MAX_CHATBOT_VERSIONS", default=200)
 
 MAX_TURNS_PER_MINUTE = env.int("MAX_TURNS_PER_MINUTE", default=6000)
 """Turns that a workspace may start in any minute, with all its chatbots."""
+MAX_RUNNING_TURNS = env.int("MAX_RUNNING_TURNS", default=500)
+"""Turns of a workspace that run at the same time."""

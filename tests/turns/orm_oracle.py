@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from apps.conversations.models import (
 from apps.conversations.queries import conversations_for
 from apps.core.errors import IdempotencyMismatch
 from apps.credits.errors import InsufficientCredits
+from apps.credits.models import Account
 from apps.credits.queries import balance_for
 from apps.credits.services import charge, hold, lock_account, release
 from apps.turns.events import conversation_started, turn_settled
@@ -96,6 +98,7 @@ def _insert(new: NewTurn) -> Turn:
             if new.conversation_id is None:
                 _emit(turn, conversation_started(turn))
             hold(workspace_id=new.workspace_id, credits=new.credits)
+            _count_running(new.workspace_id, 1)
             return turn
     except IntegrityError as error:
         match _constraint(error):
@@ -159,6 +162,7 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
             text=settlement.text,
         )
     _emit(turn, turn_settled(turn, settlement, charged=price))
+    _count_running(turn.workspace_id, -1)
     if price:
         entry = charge(
             workspace_id=turn.workspace_id, held=turn.credits_held, credits=price, turn_id=turn.id
@@ -166,6 +170,11 @@ def settle_turn(*, turn: Turn, settlement: Settlement) -> Receipt:
         return Receipt(price, entry.balance_after if entry else 0)
     release(workspace_id=turn.workspace_id, credits=turn.credits_held)
     return Receipt(0, balance_for(turn.workspace_id).balance)
+
+
+def _count_running(workspace_id: str, turns: int) -> None:
+    account = Account.objects.filter(pk=workspace_id)
+    account.update(running_turns=F("running_turns") + turns)
 
 
 def _emit(turn: Turn, event: Row) -> None:

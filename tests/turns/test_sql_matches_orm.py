@@ -21,8 +21,7 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.core.errors import ApiError
-from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_for
+from apps.credits.models import Account, LedgerEntry
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
@@ -253,7 +252,7 @@ def rows(run: ScenarioRun) -> dict[str, Any]:
             )
             for one in LedgerEntry.objects.filter(**of_workspace).order_by("created_at")
         ],
-        "account": balance_for(run.chatbot.workspace_id),
+        "account": Account.objects.values("balance", "held", "running_turns").get(**of_workspace),
     }
 
 

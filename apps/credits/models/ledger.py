@@ -46,7 +46,9 @@ class Plan(models.Model):
 
 
 class Account(models.Model):
-    """A workspace's credits. `balance` is the sum of its ledger; `held` is the part on hold.
+    """A workspace's credits. `balance` is the sum of its ledger; `held` is the part on hold, by
+    the `running_turns`, which may be fewer than run in fact for as long as one of an earlier
+    release does.
 
     The plan's credits are granted on the monthly anniversaries of `plan_began`; `next_grant_on` is
     the next one. Both are empty if there are no monthly credits. `next_plan` replaces the plan on
@@ -62,6 +64,7 @@ class Account(models.Model):
     )
     balance = models.BigIntegerField(db_default=0, editable=False)
     held = models.BigIntegerField(db_default=0, editable=False)
+    running_turns = models.PositiveIntegerField(db_default=0, editable=False)
     low_balance_threshold = models.BigIntegerField(
         null=True,
         blank=True,

@@ -130,7 +130,7 @@ def _keys(limit: RateLimit) -> list[str]:
 
 
 def _arguments(limit: RateLimit, key: str) -> list[str | int]:
-    arguments = [limit.requests, limit.seconds * 1000, key]
+    arguments: list[str | int] = [limit.requests, limit.seconds * 1000, key]
     ceiling = limit.ceiling
     return [*arguments, ceiling.requests, ceiling.seconds * 1000] if ceiling else arguments
 

@@ -3,9 +3,11 @@
 import base64
 import secrets
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -38,11 +40,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"{key}:{limit_subject(client_ip(request))}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        links = {name: _public_url(url) for name, url in context.items() if name.endswith("_url")}
         message: EmailMultiAlternatives = self.render_mail(
-            template_prefix, email, {"email": email, **context}
+            template_prefix, email, {"email": email, **context, **links}
         )
         html = render_to_string("emails/plain.html", {"text": message.body})
         send_task_on_commit(SEND_EMAIL_TASK, email, message.subject, message.body, html)
+
+
+def _public_url(url: str) -> str:
+    """The same page at PUBLIC_URL: allauth takes the host that whoever sent the request named."""
+    return settings.PUBLIC_URL + urlunsplit(("", "", *urlsplit(url)[2:]))
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]

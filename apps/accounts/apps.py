@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
 
@@ -11,9 +12,11 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from allauth.mfa.signals import authenticator_added
 
+        from apps.accounts.checks import check_deployment
         from apps.accounts.second_factor import end_other_sessions
         from apps.accounts.staff_roles import sync_group_permissions
 
+        register(check_deployment, deploy=True)
         # Connected after django.contrib.auth's own receiver, which creates the permissions.
         post_migrate.connect(sync_group_permissions, dispatch_uid="staff roles")
         authenticator_added.connect(end_other_sessions, dispatch_uid="end other sessions")

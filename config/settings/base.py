@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.infrastructure.web.csp.content_security_policy",
+    "apps.infrastructure.web.private_pages.private_pages",
     "apps.infrastructure.web.error_pages.ErrorPagesMiddleware",
 ]
 

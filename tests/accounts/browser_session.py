@@ -6,6 +6,7 @@ import re
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 
@@ -52,7 +53,7 @@ def emailed_link() -> str:
     run_queued_tasks(SEND_EMAIL_TASK)
     (message,) = mail.outbox
     mail.outbox.clear()
-    (link,) = re.findall(r"http://testserver(/\S+)", str(message.body))
+    (link,) = re.findall(rf"{re.escape(settings.PUBLIC_URL)}(/\S+)", str(message.body))
     return str(link)
 
 

@@ -26,6 +26,7 @@ BAD = {
     "Django's secret": {**GOOD, "SECRET_KEY": "django-insecure-" + SECRET},
     "local secret": {**GOOD, "SECRET_KEY": "local-only-" + SECRET},
     "no hosts": {**GOOD, "ALLOWED_HOSTS": ""},
+    "any host": {**GOOD, "ALLOWED_HOSTS": "parley.example, *"},
     "no database": {**GOOD, "DATABASE_URL": ""},
     "no redis": {**GOOD, "REDIS_URL": ""},
 }
@@ -86,6 +87,7 @@ def test_production_starts_with_valid_environment(found: dict[str, object]) -> N
     ("case", "message"),
     [
         ("no secret", "SECRET_KEY is missing or weak"),
+        ("any host", "ALLOWED_HOSTS must name this server's hosts"),
         ("short secret", "SECRET_KEY is missing or weak"),
         ("repetitive secret", "SECRET_KEY is missing or weak"),
         ("Django's secret", "SECRET_KEY is missing or weak"),

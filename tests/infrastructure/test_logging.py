@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from io import StringIO
-from typing import Any
 
 import pytest
 import structlog
@@ -15,28 +12,11 @@ from apps.conversations.models import Message
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.logging import get_logger, redact
 from tests.factories import Team, make_api_key, make_chatbot
+from tests.infrastructure.conftest import Lines
 from tests.turns.turn_factory import make_running_turn
 
 KEY = "sk-workspace_" + "aB3" * 17
 MASKED = "sk-workspace_***"
-Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """The lines that our own handler writes, parsed from JSON."""
-    (handler,) = [
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler)
-        and isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
-    ]
-    written = StringIO()
-    before = handler.setStream(written)
-    structlog.contextvars.clear_contextvars()
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    structlog.contextvars.clear_contextvars()
-    handler.setStream(before or handler.stream)
 
 
 def test_event_is_one_json_line_with_its_fields(lines: Lines) -> None:

@@ -3,8 +3,11 @@
 PostgreSQL refuses NUL in text, and half a surrogate pair, which JSON can carry, is no UTF-8.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 NOT_STORABLE = "This has a NUL or half a surrogate pair in it, which cannot be kept."
 
@@ -34,6 +37,11 @@ def require_storable(text: str) -> str:
     if "\0" in text or not is_encodable(text):
         raise ValueError(NOT_STORABLE)
     return text
+
+
+def replace_unstorable(text: str) -> str:
+    """The text with U+FFFD for each character that PostgreSQL cannot store."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def is_encodable(text: str) -> bool:

@@ -62,7 +62,11 @@ async def open_turn(new: NewTurn) -> tuple[Turn, bool]:
     as it may, or the error of what was deleted since the request was authenticated; nothing is
     changed then.
     """
-    turn = build_turn(new, conversation_id=new.conversation_id or new_id())
+    return await write_turn(build_turn(new), new)
+
+
+async def write_turn(turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
+    """The same for a turn that `build_turn` made of it."""
     row = build_row(turn, new)
     while (outcome := await _execute(row)) != sql.OPENED:
         if outcome == sql.NO_ACCOUNT or new.idempotency_key is not None:
@@ -99,13 +103,13 @@ def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
     return None
 
 
-def build_turn(new: NewTurn, *, conversation_id: str) -> Turn:
-    """The turn as it opens, not saved."""
+def build_turn(new: NewTurn, *, conversation_id: str | None = None) -> Turn:
+    """The turn as it opens, not saved. By default in the conversation of `new`, or a new one."""
     model = new.chatbot.language_model
     return Turn(
         workspace_id=new.workspace_id,
         chatbot_id=new.chatbot.id,
-        conversation_id=conversation_id,
+        conversation_id=conversation_id or new.conversation_id or new_id(),
         api_key_id=new.api_key_id,
         model_name=model.name,
         credits_per_reply=model.credits_per_reply,

@@ -31,6 +31,7 @@ TURN_HEARTBEAT_SECONDS = 0.5
 TURN_ABANDONED_AFTER_SECONDS = 2.0
 STREAM_START_SECONDS = 1.0
 STREAM_HEARTBEAT_SECONDS = 0.5
+CELERY_BEAT_SCHEDULE["sweep-turns"]["schedule"] = 0.5
 CELERY_BEAT_SCHEDULE["scan-turns-for-leads"]["schedule"] = 0.5
 
 # Webhook receivers listen on loopback; tests of what is refused set this to False.

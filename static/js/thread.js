@@ -58,7 +58,7 @@ const handleFrame = (frame) => {
   } else if (frame.type === "message.delta") {
     partialTexts.set(turnId, (partialTexts.get(turnId) ?? "") + frame.delta);
     showPartialText(turnId);
-  } else if (frame.type === "message.end" || (frame.type === "error" && frame.id && frame.code !== "SERVICE_UNAVAILABLE")) {
+  } else if (frame.type === "message.end" || (frame.type === "error" && turnId && frame.code !== "SERVICE_UNAVAILABLE")) {
     partialTexts.delete(turnId);
     loadTurn(turnId);
   }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.chat.engine.events import AnswerDelta, LastEvent, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.engine.log import WAKE_BATCH_SIZE, WAKE_PAUSE_SECONDS, TurnLog
 from apps.chat.errors import ModelError
 from tests.chat.test_sse import ENDED
@@ -129,7 +129,7 @@ async def test_outcome_waits_for_the_end() -> None:
     await run_pending_tasks()
     assert [task.done() for task in waiting] == [False, False, False]
     log.append(ENDED)
-    outcomes: list[TurnEnded | TurnFailed] = await asyncio.gather(*waiting)
+    outcomes: list[LastEvent] = list(await asyncio.gather(*waiting))
     assert outcomes == [ENDED] * 3
 
 

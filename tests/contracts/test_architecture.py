@@ -39,6 +39,7 @@ SHARED_MODELS = {
     "NightlyCheck",
     "Adjustment",
     "SearchProgress",
+    "TurnSweep",
 }
 """Models whose rows belong to no workspace: users, workspaces themselves, what staff offer to all
 workspaces, adjustments of several workspaces, and the progress of the search index."""

@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Literal
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import issue_key
 from apps.chat.engine.access import authenticate
-from apps.chat.engine.replay import replay_events
+from apps.chat.engine.replay import replay
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn, TurnStatus
 from apps.conversations.queries import get_conversation, get_turn
@@ -28,7 +28,7 @@ from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import connection_parameters
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns import sql as statements
-from apps.turns.heartbeat import save_progress
+from apps.turns.heartbeat import Progress, save_progress
 from apps.turns.history import LOAD_HISTORY
 from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
@@ -150,10 +150,10 @@ def test_orm_queries_of_a_turn_use_indexes(
     seeded_chatbot: Chatbot, large_tables: set[str], plans: PlanRecorder
 ) -> None:
     turn = make_running_turn(seeded_chatbot, credits=1, idempotency_key=f"key-{new_id()}")
-    assert save_progress({turn.id: ["so ", "far"]}) == {turn.id}
+    assert save_progress({turn.id: Progress(["so ", "far"])}) == {turn.id}
     read = get_turn(seeded_chatbot.workspace_id, turn.id, chatbot_id=seeded_chatbot.id)
     assert complete_turn(read, "Hi").charged == 1
-    replay_events(get_turn(seeded_chatbot.workspace_id, turn.id, chatbot_id=seeded_chatbot.id))
+    replay(get_turn(seeded_chatbot.workspace_id, turn.id, chatbot_id=seeded_chatbot.id))
     of_one_turn = len(plans.statements)
     dead = make_running_turn(seeded_chatbot, credits=1)
     expire_heartbeat(dead)

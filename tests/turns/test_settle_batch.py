@@ -16,7 +16,7 @@ from apps.conversations.models import Turn, TurnStatus
 from apps.credits.queries import Balance, balance_for, ledger_sum
 from apps.infrastructure.postgres.pool import close_pool
 from apps.infrastructure.postgres.threads import in_thread
-from apps.turns.heartbeat import save_progress
+from apps.turns.heartbeat import Progress, save_progress
 from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
@@ -86,7 +86,7 @@ def test_concurrent_processes_and_sweep_never_deadlock(committed: None) -> None:
             for _ in range(6):
                 turn, _ = await open_turn(new_turn(rng.choice(chatbots), credits=2))
                 if rng.random() < 0.3:
-                    await in_thread(save_progress, {turn.id: ["So", " far"]})
+                    await in_thread(save_progress, {turn.id: Progress(["So", " far"])})
                     await in_thread(expire_heartbeat, turn)
                 try:
                     await settle_turn(turn=turn, settlement=Settlement(TurnStatus.COMPLETED, "Hi"))

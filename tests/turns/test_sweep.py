@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models.functions import Now
 from django.test import override_settings
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TurnNotRunning
-from apps.conversations.models import Message, Turn
+from apps.conversations.models import Message, Turn, TurnSweep
 from apps.conversations.queries import get_answer_text
 from apps.credits.queries import Balance, balance_for, ledger_sum
-from apps.turns.heartbeat import save_progress
+from apps.turns.heartbeat import Progress, save_progress
 from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
+from tests.fault_injection import reject_inserts
 from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn
 
 
@@ -31,17 +34,67 @@ def chatbot(team: Team) -> Chatbot:
 
 def test_sweep_abandons_a_dead_turn_and_keeps_its_text(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
-    save_progress({turn.id: ["As far as it"]})
+    save_progress({turn.id: Progress(["As far as it"])})
     expire_heartbeat(turn)
     assert [swept for swept in sweep_turns() if swept == turn.id] == [turn.id]
     turn.refresh_from_db()
     assert (turn.status, turn.error_code, turn.credits_charged) == (
         "abandoned",
         "TURN_ABANDONED",
-        0,
+        3,
     )
     assert (get_answer_text(turn), turn.text_so_far) == ("As far as it", "")
-    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
+    assert balance_for(chatbot.workspace_id) == Balance(7, 0)
+
+
+def test_abandoned_turn_is_charged_for_the_saved_usage(team: Team) -> None:
+    grant_credits(team.workspace, 10)
+    model = make_language_model(credits_per_1k_input=1000, credits_per_1k_output=1000)
+    with_text, without_text = (
+        make_running_turn(make_chatbot(team.workspace, model), credits=5) for _ in range(2)
+    )
+    save_progress(
+        {
+            with_text.id: Progress(["Half", " an"], input_tokens=1, output_tokens=2),
+            without_text.id: Progress([], input_tokens=1, output_tokens=2),
+        }
+    )
+    for turn in (with_text, without_text):
+        expire_heartbeat(turn)
+    sweep_turns()
+    rows = Turn.objects.filter(workspace=team.workspace)
+    found = rows.values_list("id", "credits_charged", "input_tokens", "output_tokens")
+    assert {id: rest for id, *rest in found} == {
+        with_text.id: [3, 1, 2],
+        without_text.id: [0, 1, 2],
+    }
+    assert balance_for(team.workspace.id) == Balance(7, 0)
+
+
+def test_silence_counts_only_while_the_sweep_could_write(chatbot: Chatbot) -> None:
+    """PostgreSQL was away for longer than a turn may be silent: its process has time to write."""
+    turn = make_running_turn(chatbot, credits=3)
+    expire_heartbeat(turn)
+    TurnSweep.objects.update(passed_at=Now() - timedelta(seconds=20))
+    assert sweep_turns() == []
+    assert sweep_turns() == []
+    save_progress({turn.id: Progress(["Still here"])})
+    TurnSweep.objects.update(uninterrupted_since=Now() - timedelta(seconds=10))
+    assert sweep_turns() == []
+    expire_heartbeat(turn)
+    assert sweep_turns() == [turn.id]
+
+
+def test_turn_that_cannot_be_settled_does_not_stop_the_sweep(live_team: Team) -> None:
+    broken = make_running_turn(paid_chatbot(live_team), credits=3)
+    fine = make_running_turn(make_chatbot(live_team.other_workspace))
+    save_progress({broken.id: Progress(["Partial"])})
+    for turn in (broken, fine):
+        expire_heartbeat(turn)
+    with reject_inserts("conversations_message", live_team.workspace):
+        swept = sweep_turns()
+    assert (broken.id in swept, fine.id in swept) == (False, True)
+    assert broken.id in sweep_turns()
 
 
 def test_sweep_of_a_turn_without_text_saves_no_answer(chatbot: Chatbot) -> None:
@@ -55,7 +108,7 @@ def test_sweep_of_a_turn_without_text_saves_no_answer(chatbot: Chatbot) -> None:
 def test_sweep_skips_turns_with_a_heartbeat(chatbot: Chatbot) -> None:
     turn = make_running_turn(chatbot, credits=3)
     expire_heartbeat(turn)
-    save_progress({turn.id: ["Still here"]})
+    save_progress({turn.id: Progress(["Still here"])})
     sweep_turns()
     turn.refresh_from_db()
     assert (turn.status, turn.text_so_far) == ("running", "Still here")
@@ -108,7 +161,7 @@ def test_task_returns_the_number_of_swept_turns(chatbot: Chatbot) -> None:
 def test_concurrent_sweeps_settle_each_turn_once(live_team: Team) -> None:
     chatbot = paid_chatbot(live_team)
     turns = [make_running_turn(chatbot, credits=1) for _ in range(8)]
-    save_progress({turn.id: ["Partial"] for turn in turns})
+    save_progress({turn.id: Progress(["Partial"]) for turn in turns})
     for turn in turns:
         expire_heartbeat(turn)
     barrier = Barrier(4)
@@ -124,8 +177,8 @@ def test_concurrent_sweeps_settle_each_turn_once(live_team: Team) -> None:
         swept = [turn_id for found in pool.map(sweep, range(4)) for turn_id in found]
     mine = {turn.id for turn in turns}
     assert sorted(turn_id for turn_id in swept if turn_id in mine) == sorted(mine)
-    assert balance_for(chatbot.workspace_id) == Balance(10, 0)
-    assert ledger_sum(chatbot.workspace_id) == 10
+    assert balance_for(chatbot.workspace_id) == Balance(2, 0)
+    assert ledger_sum(chatbot.workspace_id) == 2
     texts = Message.objects.filter(workspace=chatbot.workspace_id, role="assistant")
     assert list(texts.values_list("text", flat=True)) == ["Partial"] * 8
 

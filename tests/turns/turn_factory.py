@@ -9,8 +9,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Conversation, Turn, TurnStatus
-from apps.core.ids import new_id
+from apps.conversations.models import Conversation, Turn, TurnStatus, TurnSweep
 from apps.turns import sql
 from apps.turns.open import build_row, build_turn, resolve_refusal
 from apps.turns.settle import settle_turn_blocking
@@ -34,7 +33,11 @@ def new_turn(chatbot: Chatbot, **fields: Any) -> NewTurn:
 
 def open_turn_blocking(new: NewTurn) -> tuple[Turn, bool]:
     """Open a turn as `apps.turns.open.open_turn` does, on Django's connection."""
-    turn = build_turn(new, conversation_id=new.conversation_id or new_id())
+    return write_turn_blocking(build_turn(new), new)
+
+
+def write_turn_blocking(turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
+    """The same for a turn that `build_turn` made."""
     while True:
         row = build_row(turn, new)
         lock, workspace_ids = lock_accounts([row])
@@ -80,5 +83,9 @@ def fail_turn(turn: Turn, text: str = "", error_code: str = "MODEL_ERROR") -> Re
 
 
 def expire_heartbeat(turn: Turn, seconds: int = 3600) -> None:
-    """Date the turn's last heartbeat back, as if its process had died then."""
+    """Date the turn's last heartbeat back, as if its process had died then and the sweep had run
+    ever since."""
+    long_ago = Now() - timedelta(days=1)
+    times = {"uninterrupted_since": long_ago, "passed_at": Now()}
+    TurnSweep.objects.update_or_create(id=1, defaults=times)
     Turn.objects.filter(pk=turn.pk).update(heartbeat_at=Now() - timedelta(seconds=seconds))

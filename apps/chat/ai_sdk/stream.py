@@ -18,7 +18,14 @@ then `data: [DONE]`. A message is always sent from its start, so the parts have 
 
 from typing import Any
 
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.chat.engine.events import (
+    AnswerDelta,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
 from apps.core.json_text import dump_json
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
@@ -47,7 +54,7 @@ def parts(number: int, event: TurnEvent) -> list[Part]:
             return [*begin, {"type": "text-delta", "id": _TEXT, "delta": event.text}]
         case TurnEnded():
             return [*end, *_end_parts(event)]
-        case TurnFailed():
+        case TurnFailed() | TurnInterrupted():
             code = {"errorCode": event.error.code}
             return [
                 *end,

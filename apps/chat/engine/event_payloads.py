@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.chat.engine.events import (
+    AnswerDelta,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
 
 
 def event_payload(event: TurnEvent) -> dict[str, Any]:
@@ -19,5 +26,5 @@ def event_payload(event: TurnEvent) -> dict[str, Any]:
             }
         case TurnEnded():
             return {"type": "message.end", "success": True, "data": event.data()}
-        case TurnFailed():
+        case TurnFailed() | TurnInterrupted():
             return {"type": "error", **event.error.body()}

@@ -1,4 +1,8 @@
-"""The events of a turn, in order: started, text, then ended or failed."""
+"""The events of a turn, in order: started, text, then ended or failed.
+
+Numbers belong to the turn: only what its own log says, and its record can repeat, has one. What
+somebody else has to say to a follower is an interruption, which has none.
+"""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -53,12 +57,25 @@ class TurnEnded:
 
 @dataclass(frozen=True, slots=True)
 class TurnFailed:
-    """There will be no more text, and nothing was charged."""
+    """There will be no more text: the turn has settled with this error."""
 
     error: ApiError
 
 
-TurnEvent = TurnStarted | AnswerDelta | TurnEnded | TurnFailed
+@dataclass(frozen=True, slots=True)
+class TurnInterrupted:
+    """A follower is told no more, for this reason; the turn itself may go on, or have settled.
+
+    It has no number, so whoever follows again after the last number misses nothing.
+    """
+
+    error: ApiError
+
+
+NumberedEvent = TurnStarted | AnswerDelta | TurnEnded | TurnFailed
+TurnEvent = NumberedEvent | TurnInterrupted
+LastEvent = TurnEnded | TurnFailed | TurnInterrupted
+"""What a follower is told last."""
 
 _TYPE_BY_KIND: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
     "started": TurnStarted,
@@ -68,14 +85,14 @@ _TYPE_BY_KIND: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
 _KIND_BY_TYPE = {event_type: kind for kind, event_type in _TYPE_BY_KIND.items()}
 
 
-def encode_event(event: TurnEvent) -> list[Any]:
+def encode_event(event: NumberedEvent) -> list[Any]:
     """The event as a list of plain values, to be sent to another process."""
     if isinstance(event, TurnFailed):
         return ["failed", event.error.code, event.error.retry_after]
     return [_KIND_BY_TYPE[type(event)], *astuple(event)]
 
 
-def decode_event(values: Sequence[Any]) -> TurnEvent:
+def decode_event(values: Sequence[Any]) -> NumberedEvent:
     """The event that `encode_event` made these values of."""
     kind, *fields = values
     if kind == "failed":

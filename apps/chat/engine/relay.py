@@ -10,20 +10,22 @@ nothing, and a thousand followers in one process cost it as much as one.
     RemoteLog ── follow(turn, after) ────────────▶ its channel
               ◀──────────── events(turn, first) ── one message for what came together
               ◀──────────── events(turn, first) ── an empty one after KEEPALIVE_SECONDS
+              ◀──────────── interrupted(turn) ──── the runner's own followers were interrupted
               ── stop(turn) ─────────────────────▶
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from apps.chat.engine.events import encode_event
+from apps.chat.engine.events import TurnEvent, TurnInterrupted, encode_event
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.remote_log import RemoteLog
+from apps.chat.engine.remote_log import ReadRecord, RemoteLog, read_record_in_thread
 from apps.conversations.models import Turn
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.concurrency.background import start_background_task
@@ -41,11 +43,22 @@ REDIS_UNAVAILABLE = (RedisError, OSError, TimeoutError)
 class Relay:
     """This process's channel: the remote logs that it keeps, and the turns that it sends."""
 
-    def __init__(self, find_log: Callable[[str], TurnLog | None], stop: Callable[[str], None]):
+    def __init__(
+        self,
+        find_log: Callable[[str], TurnLog | None],
+        stop: Callable[[str], None],
+        *,
+        get_layer: Callable[[], Any] = get_channel_layer,
+        read: ReadRecord = read_record_in_thread,
+    ) -> None:
         self.name = f"process.{secrets.token_hex(8)}"
         self._find_log = find_log
         self._stop = stop
+        self._get_layer = get_layer
+        self._read = read
+        self._is_stopping = False
         self._remote_logs: dict[str, RemoteLog] = {}
+        self._copying: set[asyncio.Task[None]] = set()
         self._senders: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._listener: asyncio.Task[None] | None = None
 
@@ -54,20 +67,38 @@ class Relay:
         if self._listener is None or self._listener.done():
             self._listener = start_background_task(self._listen())
 
+    def stop_following(self) -> None:
+        """Interrupt the followers of other processes' turns: this process stops, and they can go
+        on in another one. No more are accepted."""
+        self._is_stopping = True
+        for remote in self._remote_logs.values():
+            remote.give_up(ServiceUnavailable())
+        for task in self._copying:
+            task.cancel()
+
     async def close(self) -> None:
-        """Stop listening and sending."""
-        tasks = [*self._senders.values(), *([self._listener] if self._listener else [])]
+        """Stop following, listening and sending."""
+        self.stop_following()
+        listener = [self._listener] if self._listener else []
+        tasks = [*self._copying, *self._senders.values(), *listener]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def follow_remote(self, turn: Turn) -> TurnLog:
-        """The log of a turn that another process runs. Raises ServiceUnavailable without Redis."""
+        """The log of a turn that another process runs.
+
+        Raises ServiceUnavailable without Redis, or while this process stops.
+        """
+        if self._is_stopping:
+            raise ServiceUnavailable
         remote = self._remote_logs.get(turn.id)
         if remote is None:
             self.listen()
-            remote = self._remote_logs[turn.id] = RemoteLog(turn)
-            start_background_task(self._fill(remote))
+            remote = self._remote_logs[turn.id] = RemoteLog(turn, self._read)
+            task = start_background_task(self._fill(remote))
+            self._copying.add(task)
+            task.add_done_callback(self._copying.discard)
         await remote.wait_until_ready()
         return remote.log
 
@@ -96,20 +127,19 @@ class Relay:
             await self._send(to, {"type": "gone", "turn": turn_id})
             return
         async for events in turn_log.follow(after=after, idle_seconds=KEEPALIVE_SECONDS):
-            encoded = [encode_event(event) for event in events]
-            message = {"type": "events", "turn": turn_id, "first": after + 1, "events": encoded}
-            await self._send(to, message)
+            await self._send(to, {"turn": turn_id, **_events_message(events, after=after)})
             after += len(events)
 
     async def _listen(self) -> None:
-        layer = get_channel_layer()
+        layer = self._get_layer()
         while True:
             try:
                 self._on_message(await layer.receive(self.name))
             except REDIS_UNAVAILABLE as error:
                 # The layer believes that it has subscribed, though it has not: start it anew.
                 log.warning("relay_unavailable", reason=type(error).__name__)
-                await layer.flush()
+                with suppress(*REDIS_UNAVAILABLE):
+                    await layer.flush()
                 await asyncio.sleep(1)
             except Exception:
                 # Perhaps a message from another version: go on with the next.
@@ -123,7 +153,7 @@ class Relay:
                 self._start_sending(turn_id, message["to"], message["after"])
             case "stop":
                 self._stop(turn_id)
-            case "events" | "gone":
+            case "events" | "gone" | "interrupted":
                 if remote := self._remote_logs.get(turn_id):
                     remote.on_message(message)
 
@@ -143,6 +173,13 @@ class Relay:
     async def _send(self, to: str, message: dict[str, Any]) -> None:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await get_channel_layer().send(to, message)
+                await self._get_layer().send(to, message)
         except REDIS_UNAVAILABLE as error:
             raise ServiceUnavailable from error
+
+
+def _events_message(events: Sequence[TurnEvent], *, after: int) -> dict[str, Any]:
+    if events and isinstance(events[0], TurnInterrupted):  # always alone
+        return {"type": "interrupted", "code": events[0].error.code}
+    encoded = [encode_event(event) for event in events if not isinstance(event, TurnInterrupted)]
+    return {"type": "events", "first": after + 1, "events": encoded}

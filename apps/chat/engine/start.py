@@ -12,22 +12,19 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from apps.chat.engine.access import Access
-from apps.chat.engine.events import TurnEnded, TurnFailed
+from apps.chat.engine.events import LastEvent, TurnEnded, TurnFailed, TurnInterrupted
 from apps.chat.engine.lead_capture import capture_lead
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.prompts import build_model_request, build_prompt, max_cost
 from apps.chat.engine.refused_requests import log_retry
-from apps.chat.engine.replay import replay_events
 from apps.chat.engine.request_parsing import ParsedRequest
-from apps.chat.engine.run import relay, running_turns
-from apps.conversations.models import Turn, TurnStatus
+from apps.chat.engine.run import relay, running_turns, turn_process
+from apps.conversations.models import Turn
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.concurrency.background import start_background_task
-from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.process import process
 from apps.llm.types import ChatMessage, ModelRequest
 from apps.turns.history import HistoryMessage, load_history
-from apps.turns.open import open_turn
 from apps.turns.types import NewTurn
 
 
@@ -63,7 +60,8 @@ async def _open(
     """The turn, and the request to the model if the turn is new."""
     chatbot = access.chatbot
     messages = build_prompt(chatbot, await _load_history(access, request), request.message)
-    turn, is_new = await open_turn(
+    model_request = build_model_request(chatbot, messages)  # before the turn: it may raise
+    turn, is_new = await turn_process.open(
         NewTurn(
             workspace_id=access.workspace_id,
             chatbot=chatbot,
@@ -79,7 +77,7 @@ async def _open(
             queue_ms=round((time.monotonic() - received_at) * 1000),
         )
     )
-    return turn, build_model_request(chatbot, messages) if is_new else None
+    return turn, model_request if is_new else None
 
 
 async def _load_history(access: Access, request: ParsedRequest) -> Sequence[ChatMessage]:
@@ -98,32 +96,34 @@ async def _load_history(access: Access, request: ParsedRequest) -> Sequence[Chat
 
 
 async def follow_turn(turn: Turn) -> TurnLog:
-    """The log of a turn, wherever it runs or ran.
+    """As `TurnProcess.follow`, in this process."""
+    return await turn_process.follow(turn)
 
-    Raises ServiceUnavailable if another process runs it and Redis is down.
+
+async def stop_turn(turn: Turn, *, api_key_id: str | None = None) -> TurnEnded:
+    """Stop a turn, wherever it runs, and return its end. An ended turn is not changed.
+
+    Raises the error with which it failed, or with which waiting for its end was interrupted.
     """
-    if log := running_turns.log_of(turn.id):
-        return log
-    if turn.status == TurnStatus.RUNNING:
-        return await relay.follow_remote(turn)
-    return TurnLog(await in_thread(replay_events, turn))
+    return ended_or_raise(await turn_process.stop(turn, api_key_id=api_key_id))
 
 
-async def stop_turn(turn: Turn) -> TurnEnded | TurnFailed:
-    """Stop a turn, wherever it runs, and return how it ended. An ended turn is not changed.
+async def wait_for_end(log: TurnLog, *, api_key_id: str | None = None) -> TurnEnded:
+    """The turn's end. Raises the error with which it failed, or with which the wait was
+    interrupted."""
+    return ended_or_raise(await log.outcome(api_key_id=api_key_id))
 
-    Raises ServiceUnavailable as `follow_turn` does.
-    """
-    if running_turns.log_of(turn.id):
-        running_turns.stop(turn.id)
-    elif turn.status == TurnStatus.RUNNING:
-        await relay.stop(turn)
-    return await (await follow_turn(turn)).outcome()
+
+def ended_or_raise(last: LastEvent) -> TurnEnded:
+    """The end of a turn that has an answer. Raises the error that it ended with otherwise."""
+    if isinstance(last, TurnEnded):
+        return last
+    raise last.error
 
 
 async def raise_early_failure(log: TurnLog) -> None:
     """Wait for the first text, for STREAM_START_SECONDS at most. Raises the error of a turn that
     failed before it, so that a stream which never began is answered as plain HTTP."""
     first = await log.first_event(timeout=settings.STREAM_START_SECONDS)
-    if isinstance(first, TurnFailed):
+    if isinstance(first, TurnFailed | TurnInterrupted):
         raise first.error

@@ -1,20 +1,27 @@
 """Stream formats: how a turn's events are written to an HTTP stream."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from apps.chat.ai_sdk import stream as ai_sdk
-from apps.chat.engine.events import TurnEvent
+from apps.chat.engine.events import TurnEvent, TurnInterrupted
 from apps.chat.engine.log import TurnLog
 from apps.chat.http import sse
-from apps.core.errors import ValidationFailed
+from apps.core.errors import InternalError, ValidationFailed
+from apps.infrastructure.logging import get_logger
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """`encode` turns the event of a number into bytes; `headers` identify the format."""
+    """`encode` turns an event into bytes; `headers` identify the format.
+
+    Its number counts the events of the turn from 1; that of an interruption means nothing.
+    """
 
     encode: Callable[[int, TurnEvent], bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,17 +39,30 @@ def get_stream_format(name: str) -> StreamFormat:
 
 
 async def encode_stream(
-    log: TurnLog, stream_format: StreamFormat = PARLEY, *, after: int = 0
+    log: TurnLog,
+    stream_format: StreamFormat = PARLEY,
+    *,
+    after: int = 0,
+    api_key_id: str | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The log's events after number `after` as server-sent events, to the end of the turn.
+    """The log's events after number `after` as server-sent events, to the end of the turn, or of
+    the follower's API key.
 
     Events that came together are one chunk; a heartbeat fills STREAM_HEARTBEAT_SECONDS of silence.
     """
     number = after
-    async for events in log.follow(after=after, idle_seconds=settings.STREAM_HEARTBEAT_SECONDS):
-        frames = []
-        for event in events:
-            number += 1
-            frames.append(stream_format.encode(number, event))
-        yield b"".join(frames) or sse.HEARTBEAT
+    following = log.follow(
+        after=after, idle_seconds=settings.STREAM_HEARTBEAT_SECONDS, api_key_id=api_key_id
+    )
+    async with aclosing(following):
+        try:
+            async for events in following:
+                frames = []
+                for event in events:
+                    number += 1
+                    frames.append(stream_format.encode(number, event))
+                yield b"".join(frames) or sse.HEARTBEAT
+        except Exception:
+            logger.exception("stream_failed")
+            yield stream_format.encode(number + 1, TurnInterrupted(InternalError()))
     yield sse.DONE

@@ -14,11 +14,15 @@ from apps.chat.engine import chatbot_rate_limit
 from apps.chat.engine.access import Access
 from apps.chat.engine.admission import admit_and_start
 from apps.chat.engine.auth_cache import authenticate_cached
-from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.refused_requests import log_refused_chat
 from apps.chat.engine.request_parsing import ParsedRequest, parse_request
-from apps.chat.engine.start import follow_turn, raise_early_failure, stop_turn
+from apps.chat.engine.start import (
+    follow_turn,
+    raise_early_failure,
+    stop_turn,
+    wait_for_end,
+)
 from apps.chat.http import sse
 from apps.chat.http.stream_format import (
     AI_SDK,
@@ -96,13 +100,16 @@ class ChatbotView(AsyncApiView):
 class TurnView(ChatbotView):
     """Base of the endpoints of a turn. They take no slot in the chatbot's rate limit."""
 
-    async def get_turn(self, request: Request, chatbot_id: str, turn_id: str) -> Turn:
-        """The caller's turn. Raises TurnNotFound."""
+    async def get_turn(
+        self, request: Request, chatbot_id: str, turn_id: str
+    ) -> tuple[Turn, Access]:
+        """The caller's turn, and its access. Raises TurnNotFound."""
         access = await self.authenticate(request, chatbot_id)
         await self.show_limit(request, access)
         if is_stale(access.cache_version):
             access = await self.authenticate(request, chatbot_id)
-        return await in_thread(get_turn, access.workspace_id, turn_id, chatbot_id=access.chatbot.id)
+        turn = await in_thread(get_turn, access.workspace_id, turn_id, chatbot_id=access.chatbot.id)
+        return turn, access
 
 
 class ChatView(ChatbotView):
@@ -116,9 +123,10 @@ class ChatView(ChatbotView):
         log, access = await self.admit_and_start(request, access, parsed)
         streams = access.chatbot.stream_by_default if parsed.stream is None else parsed.stream
         if not streams:
-            return await json_response(request, log)
+            ended = await wait_for_end(log, api_key_id=access.api_key_id)
+            return success_response(request, ended.data())
         await raise_early_failure(log)
-        return stream_response(request, log, stream_format)
+        return stream_response(request, log, access, stream_format)
 
     async def _parse(self, request: Request, access: Access) -> tuple[ParsedRequest, StreamFormat]:
         """The request and its stream format. A refusal shows the rate limit, but takes no slot."""
@@ -140,11 +148,12 @@ class TurnStreamView(TurnView):
     http_method_names = ["get"]
 
     async def get(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
-        turn = await self.get_turn(request, chatbot_id, turn_id)
+        turn, access = await self.get_turn(request, chatbot_id, turn_id)
         stream_format, after = _stream_format(request), _last_event_id(request)
         if stream_format is AI_SDK and after:
             raise ValidationFailed({"after": ["In this protocol a turn is told from its start."]})
-        return stream_response(request, await follow_turn(turn), stream_format, after=after)
+        log = await follow_turn(turn)
+        return stream_response(request, log, access, stream_format, after=after)
 
 
 class TurnStopView(TurnView):
@@ -153,11 +162,9 @@ class TurnStopView(TurnView):
     http_method_names = ["post"]
 
     async def post(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
-        turn = await self.get_turn(request, chatbot_id, turn_id)
-        outcome = await stop_turn(turn)
-        if isinstance(outcome, TurnFailed):
-            raise outcome.error
-        return success_response(request, outcome.data())
+        turn, access = await self.get_turn(request, chatbot_id, turn_id)
+        ended = await stop_turn(turn, api_key_id=access.api_key_id)
+        return success_response(request, ended.data())
 
 
 def parse_body(request: Request) -> Any:
@@ -173,21 +180,18 @@ def success_response(request: Request, data: Any) -> Response:
     return Response({"success": True, "data": data}, headers=request.answer_headers)  # type: ignore[attr-defined]
 
 
-async def json_response(request: Request, log: TurnLog) -> Response:
-    """The whole answer as one JSON object. Raises the error with which the turn failed."""
-    outcome = await log.outcome()
-    if isinstance(outcome, TurnFailed):
-        raise outcome.error
-    return success_response(request, outcome.data())
-
-
 def stream_response(
-    request: Request, log: TurnLog, stream_format: StreamFormat = PARLEY, *, after: int = 0
+    request: Request,
+    log: TurnLog,
+    access: Access,
+    stream_format: StreamFormat = PARLEY,
+    *,
+    after: int = 0,
 ) -> EventStreamResponse:
-    """The log's events after number `after`, as server-sent events."""
+    """The log's events after number `after`, as server-sent events, while the key is valid."""
     limit_headers: dict[str, str] = request.answer_headers  # type: ignore[attr-defined]
     return EventStreamResponse(
-        encode_stream(log, stream_format, after=after),
+        encode_stream(log, stream_format, after=after, api_key_id=access.api_key_id),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **stream_format.headers, **limit_headers},
     )

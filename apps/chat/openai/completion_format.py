@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
+from apps.chat.engine.events import (
+    AnswerDelta,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError, PaymentRequired, ValidationFailed
 from apps.core.json_text import dump_json
@@ -98,7 +105,7 @@ class ChunkEncoder:
                 last = self._chunk({}, finish_reason(event))
                 usage = {**self._common_fields, "choices": [], **_usage(event)}
                 return [last, usage] if self.include_usage else [last]
-            case TurnFailed():
+            case TurnFailed() | TurnInterrupted():
                 return [error_body(event.error)]
 
     def _chunk(self, delta: Body, reason: str | None = None) -> Body:

@@ -16,9 +16,8 @@ from rest_framework.response import Response
 from apps.api_kit import error_format
 from apps.api_kit.unknown_address import UnknownAddressView
 from apps.chat.engine.access import Access, list_accessible_chatbots
-from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.request_parsing import ParsedRequest, parse_request
-from apps.chat.engine.start import raise_early_failure
+from apps.chat.engine.start import raise_early_failure, wait_for_end
 from apps.chat.http.stream_format import StreamFormat
 from apps.chat.http.views import ChatbotView, parse_body, stream_response
 from apps.chat.openai import completion_format
@@ -62,12 +61,10 @@ class CompletionsView(OpenAIView):
         if body.streams:
             encoder = completion_format.ChunkEncoder(access.chatbot.id, created, body.include_usage)
             await raise_early_failure(log)
-            return stream_response(request, log, StreamFormat(encoder.encode))
-        outcome = await log.outcome()
-        if isinstance(outcome, TurnFailed):
-            raise outcome.error
+            return stream_response(request, log, access, StreamFormat(encoder.encode))
+        ended = await wait_for_end(log, api_key_id=access.api_key_id)
         completion = completion_format.format_completion(
-            outcome, model=access.chatbot.id, created=created
+            ended, model=access.chatbot.id, created=created
         )
         return Response(completion, headers=request.answer_headers)  # type: ignore[attr-defined]
 

@@ -15,6 +15,7 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.api_kit.error_format import as_api_error
+from apps.chat.engine.events import TurnInterrupted
 from apps.chat.engine.log import TurnLog
 from apps.chat.websocket.commands import parse_message, parse_request_id
 from apps.chat.websocket.connection import (
@@ -158,7 +159,8 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
         idle_seconds = settings.STREAM_HEARTBEAT_SECONDS
         async for events in turn_log.follow(after=number, idle_seconds=idle_seconds):
             for event in events:
-                number += 1
+                if not isinstance(event, TurnInterrupted):
+                    number += 1
                 started_at = time.monotonic()
                 await self.socket.send(socket_frame(number, event, context))
                 context.pop("rateLimit", None)

@@ -11,7 +11,8 @@ import structlog
 from apps.api_kit.callers import Caller
 from apps.chat.engine.access import Access, authenticate, reauthenticate
 from apps.chat.engine.admission import admit_and_start
-from apps.chat.engine.events import TurnFailed, TurnStarted
+from apps.chat.engine.events import TurnStarted
+from apps.chat.engine.key_revocation import key_poller
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.refused_requests import log_refused_chat
 from apps.chat.engine.start import follow_turn, stop_turn
@@ -20,7 +21,6 @@ from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.chat.websocket.commands import ChatSend, Command, TurnFollow, TurnStop, parse_command
 from apps.chat.websocket.connection import CloseReason
 from apps.chat.websocket.handshake import Handshake
-from apps.chat.websocket.key_revocation import key_poller
 from apps.conversations.models import Turn
 from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, Unauthenticated
@@ -97,10 +97,8 @@ class ChatConsumer(SocketConsumer):
 
     async def stop(self, command: TurnStop, context: FrameContext) -> None:
         """Stop a turn, and send how it ended, whoever ended it."""
-        outcome = await stop_turn(await self.get_turn(command.turn_id))
-        if isinstance(outcome, TurnFailed):
-            raise outcome.error
-        payload = {"type": "turn.ended", **context, "success": True, "data": outcome.data()}
+        ended = await stop_turn(await self.get_turn(command.turn_id))
+        payload = {"type": "turn.ended", **context, "success": True, "data": ended.data()}
         await self.socket.send(dump_json(payload))
 
     async def send_turn_once(

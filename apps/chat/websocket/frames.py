@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.chat.engine.event_payloads import event_payload
-from apps.chat.engine.events import TurnEvent, TurnFailed
+from apps.chat.engine.events import TurnEvent, TurnFailed, TurnInterrupted
 from apps.core.errors import ApiError
 from apps.core.json_text import dump_json
 
@@ -13,7 +13,12 @@ HEARTBEAT = '{"type":"heartbeat"}'
 
 
 def socket_frame(number: int, event: TurnEvent, context: Mapping[str, Any]) -> str:
-    """One event as a text message. `context`: further fields, such as the turn's id."""
+    """One event as a text message. `context`: further fields, such as the turn's id.
+
+    An interruption has no number.
+    """
+    if isinstance(event, TurnInterrupted):
+        return error_frame(event.error, context)
     if isinstance(event, TurnFailed):
         return error_frame(event.error, {"id": number, **context})
     return dump_json({"id": number, **context, **event_payload(event)})

@@ -11,7 +11,7 @@ from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.models.message import Message, Role
 from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
 from apps.conversations.models.search import Passage, SearchProgress
-from apps.conversations.models.turn import NOT_COMPLETED, Turn, TurnStatus
+from apps.conversations.models.turn import NOT_COMPLETED, Turn, TurnStatus, TurnSweep
 
 __all__ = [
     "API_SOURCE",
@@ -31,4 +31,5 @@ __all__ = [
     "SearchProgress",
     "Turn",
     "TurnStatus",
+    "TurnSweep",
 ]

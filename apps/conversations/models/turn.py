@@ -126,7 +126,7 @@ class Turn(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(credits_charged=0)
-                | Q(status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED]),
+                | Q(status__in=[TurnStatus.COMPLETED, TurnStatus.STOPPED, TurnStatus.ABANDONED]),
                 name="conversations_turn_charged_only_for_an_answer",
             ),
         ]
@@ -154,3 +154,20 @@ class Turn(models.Model):
 
     def _milliseconds_until(self, time: datetime | None) -> int | None:
         return max(0, round((time - self.created_at).total_seconds() * 1000)) if time else None
+
+
+class TurnSweep(models.Model):
+    """The passes of the sweep, in one row: the last one, and the first without a gap before it.
+
+    A pass writes the row, so a gap is a time in which no heartbeat could be written either.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    passed_at = models.DateTimeField(db_default=Now(), editable=False)
+    uninterrupted_since = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="conversations_one_sweep")]
+
+    def __str__(self) -> str:
+        return f"passed at {self.passed_at}"

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from apps.chat.engine import start as engine
-from apps.chat.engine.events import TurnFailed
 from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.conversations.queries import (
@@ -124,10 +123,8 @@ async def stream_turn(consumer: SocketConsumer, turn: Turn, context: FrameContex
             log = None
         if log is not None:
             number = await consumer.send_events(log, context, number)
-            last = log.events[number - 1]
-            # A copy that lost its process ends with ServiceUnavailable; a turn never does.
-            if not (isinstance(last, TurnFailed) and type(last.error) is ServiceUnavailable):
+            # The outage of what the turn is followed through passes; no other end does.
+            if log.interruption is None or type(log.interruption.error) is not ServiceUnavailable:
                 return
-            number -= 1
         await asyncio.sleep(RETRY_SECONDS)
         await in_thread(turn.refresh_from_db)

@@ -9,7 +9,6 @@ from rest_framework.exceptions import ValidationError
 
 from apps.api_kit.error_format import as_api_error
 from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
-from apps.chat.engine.events import TurnFailed
 from apps.chat.engine.start import stop_turn
 from apps.chat.http import sse
 from apps.chat.http.stream_format import encode_stream
@@ -82,10 +81,8 @@ def stop(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponseB
     chatbot = get_chatbot_or_404(member, chatbot_id)
     turn_id = clean_id(request.POST.get("turnId", ""))
     turn = get_turn(member.workspace_id, turn_id, chatbot_id=chatbot.id)
-    outcome = async_to_sync(stop_turn)(turn)
-    if isinstance(outcome, TurnFailed):
-        raise outcome.error
-    return JsonResponse({"success": True, "data": outcome.data()})
+    ended = async_to_sync(stop_turn)(turn)
+    return JsonResponse({"success": True, "data": ended.data()})
 
 
 def _with_changes(request: HttpRequest, chatbot: Chatbot) -> Chatbot:

@@ -12,6 +12,7 @@ from apps.api_keys.api import router as api_keys
 from apps.api_kit.authentication import Replay
 from apps.api_kit.error_format import as_api_error
 from apps.api_kit.operations import log_refused_operation, wrap_operation
+from apps.api_kit.parsers import NinjaJsonParser
 from apps.api_kit.schemas import error_details
 from apps.chatbots.api import catalogue as language_models
 from apps.chatbots.api import router as chatbots
@@ -34,7 +35,14 @@ class ParleyAPI(NinjaAPI):
         return operation.view_func.__name__
 
 
-api = ParleyAPI(title="Parley", version="1", docs_url=None, openapi_url=None, urls_namespace="api")
+api = ParleyAPI(
+    title="Parley",
+    version="1",
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="api",
+    parser=NinjaJsonParser(),
+)
 api.add_decorator(wrap_operation, mode="view")
 for router in (
     *(api_keys, chatbots, language_models, credits, usage),
@@ -56,8 +64,9 @@ def handle_exception(request: HttpRequest, exception: Exception) -> HttpResponse
             )
         case ValidationError():
             error: ApiError = ValidationFailed(_validation_details(exception))
-        case HttpError():
-            error = ValidationFailed(message="The body is not valid JSON.")
+        case HttpError():  # of the parser
+            cause = exception.__cause__
+            error = cause if isinstance(cause, ValidationFailed) else ValidationFailed()
         case _:
             error = as_api_error(exception)
     if isinstance(error, InternalError) or error.status >= 500:

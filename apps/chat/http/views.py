@@ -132,7 +132,7 @@ class ChatView(ChatbotView):
         """The request and its stream format. A refusal shows the rate limit, but takes no slot."""
         try:
             stream_format = _stream_format(request)
-            body = parse_body(request)
+            body: Any = request.data
             if stream_format is AI_SDK:
                 body = to_chat_body(body)
             key = request.headers.get("Idempotency-Key")

@@ -19,7 +19,7 @@ from apps.chat.engine.access import Access, list_accessible_chatbots
 from apps.chat.engine.request_parsing import ParsedRequest, parse_request
 from apps.chat.engine.start import raise_early_failure, wait_for_end
 from apps.chat.http.stream_format import StreamFormat
-from apps.chat.http.views import ChatbotView, parse_body, stream_response
+from apps.chat.http.views import ChatbotView, stream_response
 from apps.chat.openai import completion_format
 from apps.chat.openai.completion_request import CompletionBody, parse_completion, parse_model
 from apps.chatbots.errors import ChatbotNotFound
@@ -74,7 +74,7 @@ class CompletionsView(OpenAIView):
         """The body and the chat request in it. A refusal shows the rate limit, but takes no
         slot."""
         try:
-            body = parse_completion(parse_body(request))
+            body = parse_completion(request.data)
             key = request.headers.get("Idempotency-Key")
             parsed = parse_request(body.fields, key, key_name="Idempotency-Key")
             return body, replace(parsed, history=body.history)
@@ -115,6 +115,6 @@ def _parse_model(request: Request) -> tuple[str, Exception | None]:
     """The chatbot that the body names; or "" and why it names none. The caller is authenticated
     before that is reported."""
     try:
-        return parse_model(parse_body(request)), None
+        return parse_model(request.data), None
     except Exception as problem:
         return "", problem

@@ -1,6 +1,5 @@
 """Parse the commands of a WebSocket: JSON objects with a `type`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from rest_framework import serializers
 from apps.api_kit.serializers import StrictCharField, StrictSerializer, validate
 from apps.chat.engine.request_parsing import ChatSerializer, ParsedRequest, parse_request
 from apps.core.errors import ValidationFailed
+from apps.core.json_parsing import parse_json
 from apps.core.text import is_encodable
 
 MAX_REQUEST_ID_LENGTH = 64
@@ -45,10 +45,7 @@ def parse_message(text: str | None) -> dict[str, Any]:
     """The JSON object in a message; None is a binary one. Raises ValidationFailed."""
     if text is None:
         raise ValidationFailed(message="Send text messages: binary ones are not read.")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValidationFailed(message="The message is not valid JSON.") from None
+    message = parse_json(text, name="message")
     if not isinstance(message, dict):
         raise ValidationFailed(message="The message is not a JSON object.")
     return message

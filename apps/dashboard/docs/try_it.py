@@ -4,7 +4,6 @@ No turn is opened: nothing is written, and no key or credits are needed. The res
 the functions of the chat endpoint, so it looks the same.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from apps.chat.engine.request_parsing import parse_request
 from apps.chat.http import sse
 from apps.core.errors import TooManyRequests, ValidationFailed
 from apps.core.ids import new_id
+from apps.core.json_parsing import parse_json
 from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 from apps.llm import services as llm
 from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts
@@ -56,11 +56,7 @@ def check_rate_limit(client: str) -> Window:
 
 def answer(body: bytes) -> EchoAnswer:
     """Answer a chat request's body. Raises ValidationFailed or a serializer's ValidationError."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValidationFailed(message="The body is not valid JSON.") from None
-    parsed = parse_request(data, None, key_name="Idempotency-Key")
+    parsed = parse_request(parse_json(body), None, key_name="Idempotency-Key")
     if len(parsed.message) > MAX_MESSAGE_LENGTH:
         problem = f"Here the message may have at most {MAX_MESSAGE_LENGTH} characters."
         raise ValidationFailed({"message": [problem]})

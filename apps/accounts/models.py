@@ -4,6 +4,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 
 
@@ -34,7 +35,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = IdField()
     email = models.EmailField(max_length=254, unique=True)
-    name = models.CharField(max_length=120, blank=True)
+    name = NameField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Can sign in to this admin.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -5,11 +5,12 @@ from typing import Any
 from allauth.mfa.base import forms as allauth
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django.core.exceptions import ValidationError
 
 from apps.accounts.forms import PlainLabelsMixin
 from apps.accounts.second_factor import unreadable_factors
+from apps.infrastructure.names import validate_name
 
 APP_UNREADABLE = (
     "Codes of your authenticator app cannot be checked any more. Use a recovery code or a passkey, "
@@ -61,3 +62,19 @@ class AddPasskeyForm(PlainLabelsMixin, AddWebAuthnForm):  # type: ignore[misc]
         passwordless = self.fields["passwordless"]
         passwordless.label = "Log in without a password"
         passwordless.help_text = "Your device asks for your fingerprint, face or PIN instead."
+
+    def clean_name(self) -> str:
+        # The browser has created the passkey already: it is not lost for its name.
+        try:
+            validate_name(self.cleaned_data["name"])
+        except ValidationError:
+            self.cleaned_data["name"] = ""
+        return str(super().clean_name())
+
+
+class EditPasskeyForm(PlainLabelsMixin, EditWebAuthnForm):  # type: ignore[misc]
+    """Rename a passkey."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].validators.append(validate_name)

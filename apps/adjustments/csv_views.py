@@ -37,6 +37,7 @@ from apps.adjustments.preview_tokens import ConfirmedPreview, make_token
 from apps.adjustments.previews import PreviewLine, preview_adjustment
 from apps.adjustments.repeats import content_digest, find_repeats
 from apps.audit.services import staff_actor
+from apps.core.text import legible_file_name
 from apps.infrastructure.admin import StaffAdmin
 
 
@@ -51,7 +52,8 @@ def upload(
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            return _dry_run(request, admin, name=file.name, content=file.read())
+            name = legible_file_name(file.name, default="file.csv")
+            return _dry_run(request, admin, name=name, content=file.read())
         except (InvalidCsvFile, FileAlreadyPosted) as error:
             form.add_error("file", str(error))
     return admin.render_page(

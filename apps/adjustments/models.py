@@ -4,6 +4,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.credits.models import Category, LedgerEntry
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -51,7 +52,7 @@ class Adjustment(models.Model):
     decided_from = models.GenericIPAddressField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.CharField(max_length=500, blank=True)
-    file_name = models.CharField(max_length=200, blank=True)
+    file_name = NameField(max_length=200, blank=True)
     file_digest = models.CharField(
         max_length=64, blank=True, help_text="SHA-256 of the uploaded file."
     )

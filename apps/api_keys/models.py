@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from apps.api_kit.callers import Scope
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -21,7 +22,7 @@ class ApiKey(models.Model):
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     scopes = ArrayField(models.CharField(max_length=6, choices=Scope))
     digest = models.CharField(max_length=64, unique=True, editable=False, db_collation="C")
     shown_prefix = models.CharField(max_length=20, editable=False)

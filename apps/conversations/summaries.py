@@ -76,6 +76,6 @@ def get_summary(conversation: Conversation) -> ConversationSummary:
 def display_name(conversation: Conversation) -> str:
     """Return the title, or else the start of the first message, or else the id."""
     if conversation.title:
-        return conversation.title
+        return str(conversation.title)
     first = messages_in(conversation).first()
     return (first.text[:PREVIEW_LENGTH] if first else "") or conversation.id

@@ -11,12 +11,37 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 NOT_STORABLE = "This has a NUL or half a surrogate pair in it, which cannot be kept."
 
-SINGLE_LINE_PATTERN = r"^[^{0}]*[^\s{0}][^{0}]*$".format(r"\u0000-\u001f\u007f-\u009f")
-"""A regular expression for what `single_line` accepts, apart from the length."""
+_NUL = r"\u0000"
+_DIRECTION_CONTROLS = r"\u202a-\u202e\u2066-\u2069"
+"""They order the text around them: `\u202egnp.exe` is shown as `exe.png`."""
+_NOT_ON_A_LINE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029" + _DIRECTION_CONTROLS
+_INVISIBLE = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2065"
+    r"\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+)
+"""What is shown as nothing, although much of it counts as a letter or a symbol."""
+
+
+def _pattern(excluded: str) -> str:
+    """A regular expression for text without these characters, one of which can be seen."""
+    return rf"[^{excluded}]*[^\s{_INVISIBLE}{excluded}][^{excluded}]*"
+
+
+SINGLE_LINE_PATTERN = f"^{_pattern(_NOT_ON_A_LINE)}$"
+"""What `single_line` accepts, apart from the length, and from text of combining characters."""
+LEGIBLE_PATTERN = f"^({_pattern(_NUL + _DIRECTION_CONTROLS)})?$"
+"""The same for `require_legible`, without NUL."""
+
+_DIRECTION_CONTROL = re.compile(f"[{_DIRECTION_CONTROLS}]")
+_INVISIBLE_CHARACTER = re.compile(rf"[\s{_INVISIBLE}\U0001bca0-\U0001bca3\U000e0000-\U000e0fff]")
+_COMBINING_OR_CONTROL = ("M", "C")
+
+CHANGES_DIRECTION = "This has a character that changes the direction of text."
+NOT_VISIBLE = "This has no character that can be seen."
 
 
 def single_line(max_length: int) -> Callable[[str], str]:
-    """A validator for one line of 1 to `max_length` characters without control characters.
+    """A validator for one line of 1 to `max_length` characters that people can read.
 
     It returns the text trimmed and normalised (NFC). Raises ValueError.
     """
@@ -25,11 +50,45 @@ def single_line(max_length: int) -> Callable[[str], str]:
         original, text = text, unicodedata.normalize("NFC", text).strip()
         if not text or max(len(original), len(text)) > max_length:
             raise ValueError(f"This must have 1 to {max_length} characters.")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
             raise ValueError("This has a control character or half a surrogate pair in it.")
-        return text
+        return require_legible(text)
 
     return validate
+
+
+def require_legible(text: str) -> str:
+    """Return the text if it is empty, or can be seen and leaves the text around it as it is.
+
+    Raises ValueError.
+    """
+    if _DIRECTION_CONTROL.search(text):
+        raise ValueError(CHANGES_DIRECTION)
+    if text and not is_visible(text):
+        raise ValueError(NOT_VISIBLE)
+    return text
+
+
+def is_visible(text: str) -> bool:
+    """Whether a character of the text can be seen by itself: a letter, a number, a sign, an emoji.
+
+    Unassigned and private characters are, as boxes.
+    """
+    return any(
+        unicodedata.category(character)[0] not in _COMBINING_OR_CONTROL
+        or unicodedata.category(character) in ("Cn", "Co")
+        for character in _INVISIBLE_CHARACTER.sub("", text)
+    )
+
+
+def legible_file_name(name: str, *, default: str) -> str:
+    """The name of a file that somebody uploaded, without what would hide or reverse it."""
+    shown = "".join(
+        character
+        for character in unicodedata.normalize("NFC", name)
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    ).strip()
+    return shown if is_visible(shown) else default
 
 
 def require_storable(text: str) -> str:

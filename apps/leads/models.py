@@ -5,6 +5,7 @@ from django.db.models.functions import Now, Upper
 
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Conversation, Message, Turn
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -44,10 +45,10 @@ class Lead(models.Model):
         db_constraint=False,
         help_text="Where the lead first came from.",
     )
-    name = models.CharField(max_length=200, blank=True)
+    name = NameField(max_length=200, blank=True)
     email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001
     phone = models.CharField(max_length=16, blank=True, help_text="E.164 format: +442079460958.")
-    source = models.CharField(max_length=60)
+    source = NameField(max_length=60)
     status = models.CharField(max_length=9, choices=LeadStatus, default=LeadStatus.NEW)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -14,6 +14,7 @@ from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import API_SOURCE, SOURCE_LENGTH, Turn
 from apps.core.errors import ApiError, IdempotencyMismatch, TooManyRequests
 from apps.core.ids import new_id
+from apps.core.text import is_visible
 from apps.credits.errors import InsufficientCredits
 from apps.credits.services import open_account
 from apps.infrastructure.concurrency.batching import Batcher
@@ -128,7 +129,7 @@ def conversation_source(metadata: Mapping[str, Any] | None) -> str:
     """The conversation's source: `metadata.source` of its first message, or `api`."""
     given = (metadata or {}).get("source")
     source = given.strip()[:SOURCE_LENGTH].rstrip() if isinstance(given, str) else ""
-    return source if source and source.isprintable() else API_SOURCE
+    return source if source.isprintable() and is_visible(source) else API_SOURCE
 
 
 def build_row(turn: Turn, new: NewTurn) -> Row:

@@ -3,15 +3,21 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from apps.api_kit.schemas import RequestSchema, ResponseSchema, StorableText
+from apps.api_kit.schemas import RequestSchema, ResponseSchema
+from apps.core.text import LEGIBLE_PATTERN, require_legible, require_storable
 from apps.webhooks.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EventType
 from apps.webhooks.signing import build_body
 
 _URL = {"format": "webhook-url", "minLength": 8, "examples": ["https://hooks.example.com/parley"]}
 Url = Annotated[str, Field(max_length=2000, json_schema_extra=_URL)]
-Description = Annotated[StorableText, Field(max_length=200)]
+Description = Annotated[
+    str,
+    Field(max_length=200, json_schema_extra={"pattern": LEGIBLE_PATTERN}),
+    AfterValidator(require_storable),
+    AfterValidator(require_legible),
+]
 SubscribableEventType = Literal[
     "lead.created",
     "lead.updated",

@@ -44,6 +44,7 @@ MFA_FORMS = {
     "reauthenticate": "apps.accounts.second_factor_forms.ReauthenticateForm",
     "activate_totp": "apps.accounts.second_factor_forms.SetUpAppForm",
     "add_webauthn": "apps.accounts.second_factor_forms.AddPasskeyForm",
+    "edit_webauthn": "apps.accounts.second_factor_forms.EditPasskeyForm",
 }
 MFA_ADAPTER = "apps.accounts.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]

@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.chatbots.models.language_models import LanguageModel
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -28,7 +29,7 @@ class Chatbot(models.Model):
 
     id = IdField()
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="chatbots")
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     language_model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT)
     system_prompt = models.TextField(
         max_length=MAX_PROMPT_LENGTH, default=DEFAULT_PROMPT, blank=True

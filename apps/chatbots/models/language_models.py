@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from apps.credits.prices import Price
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 
 RESERVED_VARIABLES = "SECRET_KEY|DATABASE_URL|REDIS_URL"
@@ -24,13 +25,13 @@ class LanguageModel(models.Model):
     """
 
     id = IdField()
-    name = models.CharField(
+    name = NameField(
         max_length=120,
         unique=True,
         help_text="Public name.",
         error_messages={"unique": "A language model with this name exists."},
     )
-    description = models.CharField(max_length=500, blank=True)
+    description = NameField(max_length=500, blank=True)
     litellm_model = models.CharField(max_length=200, help_text="LiteLLM model ID.")
     provider = models.CharField(max_length=20, editable=False)
     provider_model = models.CharField(max_length=200, editable=False)

@@ -6,6 +6,7 @@ from django.db.models.functions import Length, Now
 from django.db.models.lookups import LessThanOrEqual
 
 from apps.chatbots.models import Chatbot
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -39,9 +40,9 @@ class Conversation(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    title = models.CharField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
+    title = NameField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
     note = models.TextField(blank=True, default="", db_default="")
-    source = models.CharField(max_length=SOURCE_LENGTH, default=API_SOURCE, db_default=API_SOURCE)
+    source = NameField(max_length=SOURCE_LENGTH, default=API_SOURCE, db_default=API_SOURCE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_message_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

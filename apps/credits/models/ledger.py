@@ -4,6 +4,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.core.ids import ID_LENGTH
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -16,7 +17,7 @@ class Plan(models.Model):
 
     id = IdField()
     slug = models.SlugField(max_length=48, unique=True)
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     monthly_credits = models.PositiveBigIntegerField(default=0)
     credits_last_months = models.PositiveSmallIntegerField(
         null=True,

@@ -4,6 +4,7 @@ from django import forms
 from django.utils import timezone
 
 from apps.api_kit.callers import Scope
+from apps.infrastructure.names import validate_name
 
 GRACE_PERIODS = {
     "0": "Immediately",
@@ -17,7 +18,11 @@ EXPIRY_DAYS = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In 1
 class KeyForm(forms.Form):
     """A new API key: name, scopes and expiry."""
 
-    name = forms.CharField(max_length=120, help_text="Where you use it, such as Website or CI.")
+    name = forms.CharField(
+        max_length=120,
+        validators=[validate_name],
+        help_text="Where you use it, such as Website or CI.",
+    )
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         initial=[Scope.CHAT],

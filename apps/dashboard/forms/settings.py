@@ -1,12 +1,17 @@
 from django import forms
 
+from apps.infrastructure.names import validate_name
 from apps.workspaces.models import MAX_RETENTION_DAYS, Erasure, Workspace
 
 
 class WorkspaceNameForm(forms.Form):
     """The workspace's name."""
 
-    name = forms.CharField(max_length=120, help_text="The workspace URL doesn't change.")
+    name = forms.CharField(
+        max_length=120,
+        validators=[validate_name],
+        help_text="The workspace URL doesn't change.",
+    )
 
 
 def _days_field(label: str, help_text: str) -> forms.IntegerField:

@@ -1,6 +1,7 @@
 from django import forms
 
 from apps.dashboard.forms.filters import FilterForm
+from apps.infrastructure.names import validate_name
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, DeliveryStatus, Endpoint
 from apps.webhooks.services import EndpointChanges
 
@@ -14,7 +15,9 @@ class EndpointForm(forms.Form):
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
         help_text="A public HTTPS URL that returns 2xx within a few seconds.",
     )
-    description = forms.CharField(required=False, max_length=200, label="Description")
+    description = forms.CharField(
+        required=False, max_length=200, validators=[validate_name], label="Description"
+    )
     event_types = forms.MultipleChoiceField(
         label="Events",
         choices=[(name, name) for name in SUBSCRIBABLE_EVENT_TYPES],

@@ -13,6 +13,7 @@ from apps.accounts.forms import PlainLabelsMixin
 from apps.accounts.models import User
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.services import create_workspace
+from apps.infrastructure.names import validate_name
 
 INVITATIONS_PATH = "/invitations/"
 
@@ -25,6 +26,7 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
     workspace_name = forms.CharField(
         max_length=120,
+        validators=[validate_name],
         label="Workspace name",
         help_text="Your company or product. You can rename it later.",
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
@@ -64,6 +66,7 @@ class WorkspaceForm(forms.Form):
 
     name = forms.CharField(
         max_length=120,
+        validators=[validate_name],
         label="Name",
         help_text="Your company or product. You can rename it later.",
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.webhooks.models.events import SUBSCRIBABLE_EVENT_TYPES, EventType
 from apps.workspaces.models import Workspace
@@ -33,7 +34,7 @@ class Endpoint(models.Model):
         Workspace, on_delete=models.PROTECT, related_name="webhook_endpoints"
     )
     url = models.CharField(max_length=2000)
-    description = models.CharField(max_length=200, blank=True)
+    description = NameField(max_length=200, blank=True)
     event_types = ArrayField(models.CharField(max_length=30, choices=EventType))
     sealed_secret = models.TextField(editable=False)
     sealed_previous_secret = models.TextField(blank=True, editable=False)

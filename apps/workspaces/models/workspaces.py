@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 
 validate_slug = RegexValidator(
@@ -39,7 +40,7 @@ class Workspace(models.Model):
         validators=[validate_slug],
         error_messages={"unique": "A workspace with this slug exists."},
     )
-    name = models.CharField(max_length=120)
+    name = NameField(max_length=120)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

@@ -45,7 +45,9 @@ class TurnAbandoned(ServiceUnavailable):
     """The process that ran the turn died, or lost the database for too long."""
 
     code = "TURN_ABANDONED"
-    message = "The reply was cut short by a fault on our side. Nothing was charged."
+    message = (
+        "The reply was cut short by a fault on our side. Only what was saved of it is charged."
+    )
 
 
 class OriginNotAllowed(Forbidden):

@@ -69,6 +69,7 @@ def start_draining() -> None:
     """Handle SIGTERM."""
     if not process.is_stopping:
         process.is_stopping = True
+        relay.stop_following()
         open_sockets.close_idle()
         start_background_task(drain_then_stop_server())
 

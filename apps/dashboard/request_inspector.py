@@ -54,7 +54,7 @@ _SUMMARIES = {
     TurnStatus.COMPLETED: "Response completed.",
     TurnStatus.STOPPED: "Response stopped.",
     TurnStatus.FAILED: "Response failed. Nothing was charged.",
-    TurnStatus.ABANDONED: "Response interrupted by a server stop. Nothing was charged.",
+    TurnStatus.ABANDONED: "Response interrupted by a server stop. Only the saved text is charged.",
 }
 
 

@@ -7,16 +7,14 @@ looked up; if PostgreSQL stays away, the turn is undone once it is back.
 
 import asyncio
 
-import psycopg
 from django.db import transaction
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.errors import ServiceUnavailable
 from apps.credits.services import lock_account
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE, DatabaseUnavailable
 from apps.turns.database import TurnDatabase
 from apps.turns.open import build_turn
 from apps.turns.settle import settle_turn_blocking
@@ -33,7 +31,6 @@ _MAX_PAUSE_SECONDS = 1.0
 _SECOND_LOOK_SECONDS = 5.0
 """A statement that lost its client may still be waiting for a lock when it is looked for."""
 
-_NOT_SENT = (PoolTimeout, PoolClosed, TooManyRequests, psycopg.errors.ConnectionTimeout)
 _LOST_CLASSES = {"08", "57"}
 _QUERY_CANCELED = "57014"
 
@@ -58,7 +55,7 @@ async def open_or_find(database: TurnDatabase, new: NewTurn) -> tuple[Turn, bool
 
 def may_be_committed(error: Exception) -> bool:
     """Whether the statement may have had its effect. Not if it was never sent, or failed."""
-    if isinstance(error, _NOT_SENT):
+    if isinstance(error, DatabaseUnavailable):
         return False
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate is None:

@@ -95,6 +95,7 @@ class Batcher(Generic[Item, Result]):
     async def _execute(self, batch: Sequence[_Pending[Item, Result]]) -> None:
         try:
             results = await self._execute_batch([pending.item for pending in batch])
+            pairs = list(zip(batch, results, strict=True))
         except Exception as error:
             if len(batch) == 1 or _is_database_unavailable(error):
                 _fail(batch, error)
@@ -103,7 +104,7 @@ class Batcher(Generic[Item, Result]):
             await self._execute(batch[:middle])
             await self._execute(batch[middle:])
         else:
-            for pending, result in zip(batch, results, strict=True):
+            for pending, result in pairs:
                 if not pending.result.done():
                     pending.result.set_result(result)
 

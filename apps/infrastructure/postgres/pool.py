@@ -57,7 +57,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[_Connection]:
-        """Lend a connection. Raises DatabaseUnavailable, or psycopg's error of connecting."""
+        """Lend a connection. Raises DatabaseUnavailable."""
         await self._wait_until_free()
         try:
             pooled = await self._take()
@@ -90,7 +90,10 @@ class Pool:
             if not pooled.age.is_over and await _is_ready(pooled):
                 return pooled
             await pooled.close()
-        return await _Connection.connect(**connection_parameters())
+        try:
+            return await _Connection.connect(**connection_parameters())
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable("no connection was opened") from error
 
     async def _put_back(self, pooled: _Connection) -> None:
         pooled.used_at = time.monotonic()

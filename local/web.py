@@ -10,6 +10,8 @@ from local.ports import HOST
 from local.supervisor import Program, Service
 
 PREFERRED_PORT = 8000
+CRITICAL_QUEUE, OTHER_QUEUES = "critical", "celery,emails,webhooks"
+ALL_QUEUES = f"{CRITICAL_QUEUE},{OTHER_QUEUES}"
 DRAIN_SECONDS = 10
 """How long a stopping web process waits for running turns; production waits longer."""
 
@@ -35,7 +37,7 @@ def worker_command(schedule: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "--app", "config", "worker", "--loglevel", "INFO"),
         *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "8"),
-        *("--queues", "celery,webhooks", "--without-gossip", "--without-mingle"),
+        *("--queues", ALL_QUEUES, "--without-gossip", "--without-mingle"),
     ]
 
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
+from apps.workspaces.models import Letter
 from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess, start_web
 
@@ -33,6 +34,13 @@ def django_db_setup(
         databases = setup_databases(0, False, aliases={"default"})  # type: ignore[arg-type]
         yield
         teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture
+def no_other_letters(request: pytest.FixtureRequest) -> None:
+    """Delete letters that committed tests have left: workers send those of all workspaces."""
+    request.getfixturevalue("committed" if "committed" in request.fixturenames else "db")
+    Letter.objects.all().delete()
 
 
 @pytest.fixture

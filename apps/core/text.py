@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
+_LINKING = re.compile(r"[@:/\\]|(?<=\S)[.\u3002\u2024](?=\S)")
+_MAX_NAME_IN_EMAIL = 60
+
 NOT_STORABLE = "This has a NUL or half a surrogate pair in it, which cannot be kept."
 
 _NUL = r"\u0000"
@@ -101,6 +104,23 @@ def require_storable(text: str) -> str:
 def replace_unstorable(text: str) -> str:
     """The text with U+FFFD for each character that PostgreSQL cannot store."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def name_in_email(name: str) -> str:
+    """A name that somebody chose, as one short line that no mail program turns into a link.
+
+    Emails go to people who do not know its author. What links are made of is left out, between
+    letters: `evil.example/x` becomes `evil example x`.
+    """
+    text = unicodedata.normalize("NFKC", name)
+    visible = "".join(
+        " " if character.isspace() or unicodedata.category(character) == "Cc" else character
+        for character in text
+        if unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn")
+    )
+    words = _LINKING.sub(" ", visible).split()
+    short = " ".join(words)[:_MAX_NAME_IN_EMAIL].strip()
+    return short or "(no name)"
 
 
 def is_encodable(text: str) -> bool:

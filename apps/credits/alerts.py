@@ -11,12 +11,14 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from apps.audit.services import Actor, record
-from apps.credits.emails import send_email
+from apps.credits.letter_texts import recipients
 from apps.credits.models import MAX_CREDITS, Account, Alert, AlertKind
 from apps.credits.services import lock_account
 from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
+from apps.workspaces.models import LetterKind
+from apps.workspaces.services import queue_letters
 
 # Skips accounts that a turn has locked until the next check: waiting for many could deadlock.
 _ARM_ALERTS = """
@@ -97,10 +99,10 @@ def _create_alert(account: Account, kind: AlertKind, event: EventType) -> None:
 
 
 def send_alert_emails(*, now: datetime) -> int:
-    """Email the alerts that were not emailed yet; return how many.
+    """Write letters about the alerts that were not emailed yet; return how many alerts.
 
-    Each alert is sent in its own transaction with its row locked: it is marked as sent only if the
-    mail server accepted it, and two workers never both send it.
+    Each alert has its own transaction and is marked in it, so that two workers never both write
+    them.
     """
     sent = 0
     while _send_next_email(now):
@@ -110,12 +112,15 @@ def send_alert_emails(*, now: datetime) -> int:
 
 @transaction.atomic
 def _send_next_email(now: datetime) -> bool:
-    waiting = Alert.objects.filter(mailed_at=None).select_related("workspace")
-    alert = lock_first(waiting, "created_at")
+    alert = lock_first(Alert.objects.filter(mailed_at=None), "created_at")
     if alert is None:
         return False
-    if alert.workspace.closed_at is None:
-        send_email("alert", workspace=alert.workspace, alert=alert)
+    queue_letters(
+        workspace_id=alert.workspace_id,
+        kind=LetterKind.CREDIT_ALERT,
+        subject_id=alert.id,
+        recipients=recipients(alert.workspace_id),
+    )
     alert.mailed_at = now
     alert.save(update_fields=["mailed_at"])
     return True

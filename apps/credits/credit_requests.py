@@ -24,6 +24,7 @@ from apps.credits.errors import (
     RequestAlreadyOpen,
     RequestNotOpen,
 )
+from apps.credits.letter_texts import recipients
 from apps.credits.models import (
     MAX_CREDITS,
     Category,
@@ -36,10 +37,9 @@ from apps.credits.models import (
 )
 from apps.credits.plans import change_plan
 from apps.credits.services import grant, lock_account
-from apps.infrastructure.task_queue import send_task_on_commit
+from apps.workspaces.models import LetterKind
 from apps.workspaces.queries import is_member
-
-SEND_DECISION_TASK = "apps.credits.tasks.send_decision"
+from apps.workspaces.services import queue_letters
 
 
 def request_plan(
@@ -222,7 +222,12 @@ def _close(
     request = matching.select_related("plan").get()
     _record(request, actor, state.value, **({"answer": answer} if answer else {}))
     if decided_by is not None:
-        send_task_on_commit(SEND_DECISION_TASK, request.id)
+        queue_letters(
+            workspace_id=workspace_id,
+            kind=LetterKind.CREDIT_DECISION,
+            subject_id=request.id,
+            recipients=recipients(workspace_id),
+        )
     return request
 
 

@@ -1,20 +1,24 @@
 """Email the owners of a workspace when one of its endpoints was disabled automatically."""
 
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
 
+from apps.core.text import name_in_email
 from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import DisabledReason, Endpoint
+from apps.workspaces.letters import LetterText
+from apps.workspaces.models import Letter, LetterKind
 from apps.workspaces.queries import owners_for
+from apps.workspaces.services import queue_letters
+
+_AUTOMATIC = (DisabledReason.GONE, DisabledReason.FAILING)
 
 
 def email_owners() -> int:
-    """Email the owners of each endpoint that was disabled. Returns the number of endpoints.
+    """Write letters to the owners of each endpoint that was disabled. Return how many endpoints.
 
-    Each endpoint has its own transaction, which locks its row while the emails are sent: it is
-    marked only if the mail server accepted them, and two workers never send them both.
+    Each endpoint has its own transaction and is marked in it, so that two workers never both
+    write them.
     """
     emailed = 0
     while _email_next_owners():
@@ -24,15 +28,31 @@ def email_owners() -> int:
 
 @transaction.atomic
 def _email_next_owners() -> bool:
-    disabled = Endpoint.objects.filter(
-        disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING], owners_told_at=None
-    )
+    disabled = Endpoint.objects.filter(disabled_reason__in=_AUTOMATIC, owners_told_at=None)
     endpoint = lock_first(disabled, "disabled_at")
     if endpoint is None:
         return False
-    context = {"endpoint": endpoint, "reason": DisabledReason(endpoint.disabled_reason).label}
-    text = render_to_string("webhooks/endpoint_disabled.txt", context)
-    for owner in owners_for(endpoint.workspace_id):
-        EmailMessage("A webhook endpoint was disabled", text, to=[owner.email]).send()
+    queue_letters(
+        workspace_id=endpoint.workspace_id,
+        kind=LetterKind.ENDPOINT_DISABLED,
+        subject_id=endpoint.id,
+        recipients=[owner.email for owner in owners_for(endpoint.workspace_id)],
+    )
     Endpoint.objects.filter(id=endpoint.id).update(owners_told_at=Now())
     return True
+
+
+def disabled_text(letter: Letter) -> LetterText | None:
+    """An endpoint was disabled, unless it has been enabled again or deleted."""
+    endpoints = Endpoint.objects.filter(
+        workspace_id=letter.workspace_id, id=letter.subject_id, disabled_reason__in=_AUTOMATIC
+    )
+    endpoint = endpoints.first()
+    if endpoint is None:
+        return None
+    context = {
+        "endpoint": endpoint,
+        "workspace_name": name_in_email(letter.workspace.name),
+        "reason": DisabledReason(endpoint.disabled_reason).label,
+    }
+    return LetterText("webhooks/email/endpoint_disabled", context)

@@ -7,6 +7,7 @@ to do.
     ├── LastOwner
     ├── OwnerRequired
     ├── AlreadyMember
+    ├── TooManyInvitations
     ├── NameMismatch
     ├── TooManyWorkspaces
     ├── TooManyMembers
@@ -51,6 +52,15 @@ class OwnerRequired(WorkspaceError):
 
 class AlreadyMember(WorkspaceError):
     message = "This person is already a member."
+
+
+class TooManyInvitations(WorkspaceError):
+    """From this workspace, by this person or to this address: it does not say which."""
+
+    message = "You can't send more invitations right now."
+
+    def __init__(self, again: str) -> None:
+        super().__init__(f"Too many invitations were sent. Try again {again}.")
 
 
 class NameMismatch(WorkspaceError):

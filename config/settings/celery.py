@@ -1,4 +1,15 @@
-"""Celery: how tasks are sent, and the schedule of Celery beat."""
+"""Celery: how tasks are sent, the queue of each, and the schedule of Celery beat.
+
+Each queue has workers of its own (Procfile), so that what waits in one delays none of the others:
+
+    critical    what every customer depends on: short statements in our own database. Nothing here
+                waits for somebody else's server, reads what people wrote or grows with one customer
+    webhooks    requests to customers' servers, which can be slow
+    emails      conversations with the mail server
+    celery      everything else: in turn by workspace, in short runs
+"""
+
+from typing import Any
 
 import environ
 
@@ -18,9 +29,42 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_step": 0.0,
     "interval_max": 0.0,
 }
-# Webhook receivers can be slow: their own workers keep them from delaying other tasks.
-CELERY_TASK_ROUTES = {"apps.webhooks.tasks.deliver_due": {"queue": "webhooks"}}
-CELERY_BEAT_SCHEDULE = {
+TASK_QUEUES: dict[str, tuple[str, ...]] = {
+    "critical": (
+        "apps.adjustments.tasks.expire_requests",
+        "apps.credits.tasks.renew_accounts",
+        "apps.credits.tasks.send_balance_alerts",
+        "apps.turns.tasks.sweep_turns",
+        "apps.webhooks.tasks.email_owners",
+    ),
+    "webhooks": ("apps.webhooks.tasks.deliver_due",),
+    "emails": (
+        "apps.accounts.tasks.send_email",
+        "apps.workspaces.tasks.send_letters",
+    ),
+    "celery": (
+        "apps.accounts.tasks.clear_sessions",
+        "apps.api_keys.tasks.delete_expired_responses",
+        "apps.conversations.tasks.delete_expired_exports",
+        "apps.conversations.tasks.erase_deleted_conversations",
+        "apps.conversations.tasks.index_new_messages",
+        "apps.conversations.tasks.write_exports",
+        "apps.leads.tasks.scan_new_turns",
+        "apps.privacy.tasks.delete_due_workspaces",
+        "apps.privacy.tasks.delete_expired_data",
+        "apps.privacy.tasks.erase_end_users",
+        "apps.reporting.tasks.check_all_accounts",
+        "apps.webhooks.tasks.prune_webhooks",
+        "apps.workspaces.tasks.delete_old_letters",
+    ),
+}
+"""The tasks of each queue."""
+CELERY_TASK_ROUTES = {
+    task: {"queue": queue} for queue, tasks in TASK_QUEUES.items() for task in tasks
+}
+# Runs that no worker has taken: one run does the work of all. Longer than clocks can differ.
+_EXPIRES = {"expires": 300}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-turns": {"task": "apps.turns.tasks.sweep_turns", "schedule": 5.0},
     "index-messages": {
         "task": "apps.conversations.tasks.index_new_messages",
@@ -50,17 +94,19 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-webhooks": {
         "task": "apps.webhooks.tasks.deliver_due",
         "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
-        "options": {"expires": 300},
     },
+    "send-letters": {"task": "apps.workspaces.tasks.send_letters", "schedule": 5.0},
+    "prune-letters": {"task": "apps.workspaces.tasks.delete_old_letters", "schedule": 3600.0},
     "email-webhook-owners": {"task": "apps.webhooks.tasks.email_owners", "schedule": 60.0},
     "prune-webhooks": {"task": "apps.webhooks.tasks.prune_webhooks", "schedule": 3600.0},
     "write-exports": {
         "task": "apps.conversations.tasks.write_exports",
         "schedule": 5.0,
-        "options": {"expires": 60},
     },
     "prune-exports": {
         "task": "apps.conversations.tasks.delete_expired_exports",
         "schedule": 3600.0,
     },
 }
+for _entry in CELERY_BEAT_SCHEDULE.values():
+    _entry["options"] = _EXPIRES

@@ -9,7 +9,7 @@ from django.core import mail
 from playwright.sync_api import Page, expect
 
 from apps.workspaces.models import Workspace
-from apps.workspaces.services.invitations import SEND_INVITATION_TASK
+from apps.workspaces.services import SEND_LETTERS_TASK
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team
@@ -43,7 +43,7 @@ def test_invited_user_joins_and_switches_workspace(
     )
     page.get_by_role("button", name="Send invitation").click()
     expect(page.get_by_role("cell", name=charlie.email, exact=True)).to_be_visible()
-    run_queued_tasks(SEND_INVITATION_TASK)
+    run_queued_tasks(SEND_LETTERS_TASK)
     (link,) = re.findall(r"http\S+(/invitations/\S+)", str(mail.outbox[-1].body))
 
     page = open_context(charlie, size=size).new_page()

@@ -32,6 +32,8 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.webhooks.tasks.deliver_due",
         "apps.webhooks.tasks.prune_webhooks",
         "apps.webhooks.tasks.email_owners",
+        "apps.workspaces.tasks.delete_old_letters",
+        "apps.workspaces.tasks.send_letters",
     }
     assert scheduled - set(celery_app.tasks) == set()
 

@@ -23,7 +23,9 @@ from apps.credits.plans.months import utc_date
 from apps.credits.services import charge, grant, hold
 from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.services import send_test
-from apps.workspaces.models import Workspace
+from apps.workspaces.letters import KEPT_DAYS
+from apps.workspaces.models import Letter, LetterKind, Workspace
+from apps.workspaces.services import queue_letters
 from tests.adjustments.adjustment_factories import make_pending_adjustment as adjustment
 from tests.contracts import conversation_task_cases as conversations
 from tests.contracts.task_case import (
@@ -32,6 +34,7 @@ from tests.contracts.task_case import (
     count_audit_entries,
     count_emails,
     count_events,
+    count_letters,
 )
 from tests.factories import (
     Team,
@@ -102,7 +105,7 @@ def low_balances(_: Team) -> Case:
             (
                 count_events(team.workspace, "credits.low"),
                 count_events(team.workspace, "credits.exhausted"),
-                count_emails(team.alice.email),
+                count_letters(team.alice.email),
             )
             for team in teams
         ]
@@ -151,7 +154,38 @@ def disabled_endpoints(_: Team) -> Case:
     Endpoint.objects.filter(workspace__in=[team.workspace for team in teams]).update(
         disabled_at=timezone.now(), disabled_reason="gone"
     )
+    return lambda: [count_letters(team.alice.email) for team in teams], [1] * ITEM_COUNT
+
+
+def due_letters(_: Team) -> Case:
+    teams = [make_team() for _ in range(ITEM_COUNT)]
+    now = timezone.now()
+    for team in teams:
+        workspace = team.workspace
+        Workspace.objects.filter(pk=workspace.pk).update(deletion_due_at=now + timedelta(days=7))
+        queue_letters(
+            workspace_id=workspace.id,
+            kind=LetterKind.DELETION,
+            subject_id=workspace.id,
+            recipients=[team.alice.email],
+        )
     return lambda: [count_emails(team.alice.email) for team in teams], [1] * ITEM_COUNT
+
+
+def old_letters(team: Team) -> Case:
+    workspace_id = team.workspace.id
+    queue_letters(
+        workspace_id=workspace_id,
+        kind=LetterKind.DELETION,
+        subject_id=workspace_id,
+        recipients=[f"{number}@example.com" for number in range(ITEM_COUNT)],
+    )
+    letters = Letter.objects.filter(workspace_id=workspace_id)
+    letters.update(
+        created_at=timezone.now() - timedelta(days=KEPT_DAYS + 1),
+        next_attempt_at=timezone.now() + timedelta(days=1),
+    )
+    return letters.count, 0
 
 
 def old_deliveries(team: Team) -> Case:
@@ -203,6 +237,8 @@ TASK_CASES: dict[str, Callable[[Team], Case]] = {
     "clear-sessions": expired_sessions,
     "scan-turns-for-leads": conversations.messages_with_contacts,
     "deliver-webhooks": due_deliveries,
+    "send-letters": due_letters,
+    "prune-letters": old_letters,
     "email-webhook-owners": disabled_endpoints,
     "prune-webhooks": old_deliveries,
     "write-exports": conversations.requested_exports,

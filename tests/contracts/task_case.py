@@ -9,7 +9,7 @@ from django.core import mail
 
 from apps.audit.models import AuditEntry
 from apps.webhooks.models import Event
-from apps.workspaces.models import Workspace
+from apps.workspaces.models import Letter, Workspace
 
 ITEM_COUNT = 12
 """Items of work per task: enough for two workers to compete for some of them."""
@@ -28,3 +28,7 @@ def count_audit_entries(workspace: Workspace, action: str) -> int:
 
 def count_emails(address: str) -> int:
     return sum(message.to == [address] for message in mail.outbox)
+
+
+def count_letters(address: str) -> int:
+    return Letter.objects.filter(recipient=address).count()

@@ -24,8 +24,11 @@ from apps.credits.errors import RequestAlreadyOpen, RequestNotOpen
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
 from apps.credits.plans import start_plan
 from apps.credits.services import adjust
-from apps.credits.tasks import send_decision
+from apps.workspaces.letters import send_letters
+from apps.workspaces.services import SEND_LETTERS_TASK
 from tests.factories import Team, make_user
+
+pytestmark = pytest.mark.usefixtures("no_other_letters")
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -186,10 +189,9 @@ def test_inactive_plan_cannot_be_requested(team: Team) -> None:
 
 def test_owners_are_emailed_the_decision(team: Team, finance: User) -> None:
     request = make_credits_request(team, 1500)
-    send_decision(request.id)
-    assert mail.outbox == []
+    assert (send_letters(seconds=5), mail.outbox) == (0, [])
     accept(request, finance, "Thank you\r\nBcc: x@example.com")
-    send_decision(request.id)
+    assert send_letters(seconds=5) == 1
     (message,) = mail.outbox
     assert (message.to, message.subject) == (
         [team.alice.email],
@@ -204,7 +206,5 @@ def test_decision_is_emailed_after_commit(live_team: Team) -> None:
     run_queued_tasks()
     assert connection.in_atomic_block is False
     accept(make_credits_request(live_team), make_user("finance", is_staff=True))
-    assert run_queued_tasks("apps.credits.tasks.send_decision") == [
-        "apps.credits.tasks.send_decision"
-    ]
+    assert SEND_LETTERS_TASK in run_queued_tasks(SEND_LETTERS_TASK)
     assert [message.to for message in mail.outbox] == [[live_team.alice.email]]

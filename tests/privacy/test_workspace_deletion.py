@@ -57,6 +57,7 @@ AFTER_DELETION = {
     "ExportPart": "removed",
     "IdempotentAnswer": "removed",
     "Invitation": "removed",
+    "Letter": "removed",
     "Lead": "removed",
     "LedgerEntry": "kept: ledger and audit records",
     "Lot": "kept: ledger and audit records",

@@ -14,13 +14,14 @@ from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Endpoint
 from apps.webhooks.owner_emails import email_owners
 from apps.webhooks.services import EndpointChanges, update_endpoint
+from apps.workspaces.letters import send_letters
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.factories import Team, make_user, make_webhook_endpoint
 from tests.webhook_receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import make_due, send_event
 
-pytestmark = pytest.mark.usefixtures("no_other_deliveries")
+pytestmark = pytest.mark.usefixtures("no_other_deliveries", "no_other_letters")
 
 
 def test_410_disables_endpoint(endpoint: Endpoint, receiver: Receiver) -> None:
@@ -69,6 +70,7 @@ def test_owners_are_emailed_once(team: Team, receiver: Receiver) -> None:
     endpoint, secret = make_webhook_endpoint(team.workspace, url=f"{receiver.url}?token=hush")
     send_event(endpoint)
     assert [email_owners(), email_owners()] == [1, 0]
+    assert send_letters(seconds=5) == 2
     assert sorted(message.to for message in mail.outbox) == sorted(
         [[team.alice.email], [second.email]]
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.audit.queries import entries_for
 from apps.workspaces.errors import NameMismatch
+from apps.workspaces.letters import send_letters
 from apps.workspaces.models import Invitation, Role, Workspace
 from apps.workspaces.queries import memberships_for, workspaces_to_close
 from apps.workspaces.services import (
@@ -20,9 +21,10 @@ from apps.workspaces.services import (
     invite,
     schedule_deletion,
 )
-from apps.workspaces.tasks import send_deletion_notices
 from tests.factories import Team
 from tests.workspaces.members import actor_for, add_new_member, get_member, roles_by_email
+
+pytestmark = pytest.mark.usefixtures("no_other_letters")
 
 
 def schedule(team: Team, name: str | None = None) -> Workspace:
@@ -106,8 +108,9 @@ def test_closed_workspace_stays_closed(team: Team) -> None:
 def test_owners_get_an_email_with_a_link_to_cancel(team: Team) -> None:
     other = add_new_member(team.workspace, Role.OWNER)
     schedule(team)
-    send_deletion_notices(team.workspace.id)
-    assert [sent.to for sent in mail.outbox] == sorted([[team.alice.email], [other.user.email]])
+    send_letters(seconds=5)
+    recipients = sorted([[team.alice.email], [other.user.email]])
+    assert sorted(sent.to for sent in mail.outbox) == recipients
     link = f"http://127.0.0.1:8000/w/{team.workspace.slug}/settings"
     assert [sent.body.count(link) for sent in mail.outbox] == [1, 1]
 
@@ -117,7 +120,7 @@ def test_cancelled_deletion_sends_no_email(team: Team) -> None:
     cancel_deletion(
         workspace=team.workspace, actor=actor_for(get_member(team.workspace, team.alice))
     )
-    send_deletion_notices(team.workspace.id)
+    send_letters(seconds=5)
     assert mail.outbox == []
 
 

@@ -54,7 +54,7 @@ def invite(request: HttpRequest, member: Member) -> HttpResponse:
                 by=member,
                 actor=user_actor(member.user, request),
             )
-        except (AlreadyMember, TooManyMembers) as error:
+        except WorkspaceError as error:
             form.add_error("email", str(error))
         else:
             messages.success(request, f"Invitation sent to {email}.")

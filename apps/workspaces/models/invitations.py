@@ -40,6 +40,7 @@ class Invitation(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        indexes = [models.Index(fields=["created_at"], name="workspaces_invitations_recent")]
         constraints = [
             models.UniqueConstraint(
                 F("workspace"),

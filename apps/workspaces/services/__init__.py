@@ -12,6 +12,7 @@ from apps.workspaces.services.deletion import (
 )
 from apps.workspaces.services.erasures import claim_erasure, finish_erasure, request_erasure
 from apps.workspaces.services.invitations import accept_invitation, invite, revoke_invitation
+from apps.workspaces.services.letters import SEND_LETTERS_TASK, queue_letters
 from apps.workspaces.services.limits import lock_workspace, require_fewer
 from apps.workspaces.services.members import (
     add_member,
@@ -29,6 +30,7 @@ from apps.workspaces.services.workspaces import (
 )
 
 __all__ = [
+    "SEND_LETTERS_TASK",
     "accept_invitation",
     "add_member",
     "cancel_deletion",
@@ -43,6 +45,7 @@ __all__ = [
     "lock_workspace",
     "make_owner",
     "mark_erased",
+    "queue_letters",
     "remove_member",
     "rename_workspace",
     "request_erasure",

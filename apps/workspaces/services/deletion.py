@@ -12,13 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record, record_change
-from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import NameMismatch
-from apps.workspaces.models import Erasure, Invitation, Member, Workspace
+from apps.workspaces.models import Erasure, Invitation, Letter, LetterKind, Member, Workspace
+from apps.workspaces.queries import owners_for
+from apps.workspaces.services.letters import queue_letters
 
 NOTICE_PERIOD = timedelta(days=7)
 CLOSED_NAME = "Deleted workspace"
-SEND_NOTICES_TASK = "apps.workspaces.tasks.send_deletion_notices"
 
 
 @transaction.atomic
@@ -32,7 +32,12 @@ def schedule_deletion(*, workspace: Workspace, typed_name: str, actor: Actor) ->
         record_change(
             workspace, actor=actor, action="workspace.deletion_scheduled", due=due.isoformat()
         )
-        send_task_on_commit(SEND_NOTICES_TASK, workspace.id)
+        queue_letters(
+            workspace_id=workspace.pk,
+            kind=LetterKind.DELETION,
+            subject_id=workspace.pk,
+            recipients=[owner.email for owner in owners_for(workspace.pk)],
+        )
     workspace.refresh_from_db()
     return workspace
 
@@ -53,7 +58,7 @@ def close_workspace(*, workspace_id: str, now: datetime) -> bool:
     due = Workspace.objects.filter(pk=workspace_id, closed_at=None, deletion_due_at__lte=now)
     if not due.update(closed_at=now, name=CLOSED_NAME, slug=workspace_id):
         return False
-    for model in (Member, Invitation, Erasure):
+    for model in (Member, Invitation, Letter, Erasure):
         model._default_manager.filter(workspace_id=workspace_id).delete()
     record(
         workspace_id=workspace_id,

@@ -16,7 +16,6 @@ from apps.accounts.queries import has_verified_email
 from apps.audit.services import Actor, record_change
 from apps.core.errors import NotFound
 from apps.infrastructure.postgres.rows import first_or_raise
-from apps.infrastructure.task_queue import send_task_on_commit
 from apps.workspaces.errors import (
     AlreadyMember,
     InvitationEmailMismatch,
@@ -26,20 +25,21 @@ from apps.workspaces.errors import (
     InvitationUsed,
     TooManyMembers,
 )
-from apps.workspaces.models import Invitation, Member, Role, Workspace
+from apps.workspaces.models import Invitation, LetterKind, Member, Role, Workspace
 from apps.workspaces.queries import parse_invitation_token
+from apps.workspaces.services.invitation_limits import require_invitations_left
+from apps.workspaces.services.letters import queue_letters
 from apps.workspaces.services.limits import lock_workspace
 from apps.workspaces.services.members import add_member
 
 INVITATION_LIFETIME = timedelta(days=7)
-SEND_INVITATION_TASK = "apps.workspaces.tasks.send_invitation"
 
 
 @transaction.atomic
 def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: Actor) -> Invitation:
     """Create an invitation and email its link. It replaces an open one for the same address.
 
-    Raises ValidationError for a bad address or role, AlreadyMember or TooManyMembers.
+    Raises ValidationError for a bad address or role, AlreadyMember, TooManyInvitations or TooManyMembers.
     """
     lock_workspace(workspace_id=workspace.pk)
     invitation = Invitation(
@@ -52,12 +52,18 @@ def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: A
     invitation.clean_fields()
     if Member.objects.filter(workspace=workspace, user__email__iexact=invitation.email).exists():
         raise AlreadyMember
+    require_invitations_left(workspace=workspace, user=by.user, email=invitation.email)
     earlier = Invitation.objects.filter(workspace=workspace, email__iexact=invitation.email)
     earlier.filter(accepted_at=None, revoked_at=None).update(revoked_at=timezone.now())
     _require_fewer_members(workspace)
     invitation.save()
     record_change(invitation, actor=actor, action="invitation.sent", role=invitation.role)
-    send_task_on_commit(SEND_INVITATION_TASK, invitation.id)
+    queue_letters(
+        workspace_id=workspace.pk,
+        kind=LetterKind.INVITATION,
+        subject_id=invitation.id,
+        recipients=[invitation.email],
+    )
     return invitation
 
 

@@ -167,14 +167,6 @@ class TurnStopView(TurnView):
         return success_response(request, ended.data())
 
 
-def parse_body(request: Request) -> Any:
-    """The JSON of the body. Raises ParseError, UnsupportedMediaType or ValidationFailed."""
-    try:
-        return request.data
-    except RecursionError:
-        raise ValidationFailed(message="The body is nested too deep.") from None
-
-
 def success_response(request: Request, data: Any) -> Response:
     """The data in the success envelope, with the rate-limit headers."""
     return Response({"success": True, "data": data}, headers=request.answer_headers)  # type: ignore[attr-defined]

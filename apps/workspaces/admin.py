@@ -7,8 +7,14 @@ from django.http.response import HttpResponseBase
 
 from apps.accounts.access import signed_in_user
 from apps.audit.services import staff_actor
-from apps.infrastructure.admin import ReadOnlyAdmin, StaffAdmin, detail_action, redirect_to_admin
-from apps.workspaces.models import Erasure, Invitation, Member, Workspace
+from apps.infrastructure.admin import (
+    CreatedSinceFilter,
+    ReadOnlyAdmin,
+    StaffAdmin,
+    detail_action,
+    redirect_to_admin,
+)
+from apps.workspaces.models import Erasure, Invitation, Letter, Member, Workspace
 from apps.workspaces.services import make_owner
 
 
@@ -67,3 +73,14 @@ class ErasureAdmin(ReadOnlyAdmin):
     list_filter = ["created_at", "done_at"]
     search_fields = ["workspace__slug", "=id"]
     exclude = ["user_id"]
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin):
+    """Emails to members and invited people: whether each was sent."""
+
+    list_display = ["created_at", "workspace", "kind", "recipient", "status", "attempts", "error"]
+    list_select_related = ["workspace"]
+    list_filter = [("created_at", CreatedSinceFilter)]
+    search_fields = ["id", "workspace__slug"]
+    workspace_ordering = ("-last_attempt_at",)

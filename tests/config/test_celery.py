@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from config import celery_app
+from local.web import ALL_QUEUES, CRITICAL_QUEUE, OTHER_QUEUES
 
 PROCFILE = (Path(__file__).resolve().parents[2] / "Procfile").read_text()
 
@@ -44,11 +45,30 @@ def test_celery_app_reads_settings() -> None:
     assert celery_app.conf.task_acks_late is True
 
 
-def test_deliveries_have_their_own_queue() -> None:
-    routed = celery_app.amqp.router.route({}, "apps.webhooks.tasks.deliver_due")
-    assert routed["queue"].name == "webhooks"
+def test_every_task_has_a_queue() -> None:
+    celery_app.loader.import_default_modules()
+    ours = {name for name in celery_app.tasks if name.startswith("apps.")}
+    named = [name for names in settings.TASK_QUEUES.values() for name in names]
+    assert (set(named), len(named)) == (ours, len(ours))
+    for queue, names in settings.TASK_QUEUES.items():
+        assert {celery_app.amqp.router.route({}, name)["queue"].name for name in names} == {queue}
+
+
+def test_every_queue_has_a_process_of_its_own() -> None:
     queues = re.findall(r"^(\w+): celery .* worker .*--queues (\S+)", PROCFILE, re.MULTILINE)
-    assert queues == [("webhooks", "webhooks")]
+    assert sorted(queue for _, queue in queues) == sorted(settings.TASK_QUEUES)
+    assert set(ALL_QUEUES.split(",")) == set(settings.TASK_QUEUES)
+    assert {CRITICAL_QUEUE} == set(settings.TASK_QUEUES) - set(OTHER_QUEUES.split(","))
+
+
+def test_critical_queue_has_no_work_that_grows_with_a_customer() -> None:
+    assert settings.TASK_QUEUES["critical"] == (
+        "apps.adjustments.tasks.expire_requests",
+        "apps.credits.tasks.renew_accounts",
+        "apps.credits.tasks.send_balance_alerts",
+        "apps.turns.tasks.sweep_turns",
+        "apps.webhooks.tasks.email_owners",
+    )
 
 
 def test_worker_survives_a_broker_lost_with_unacknowledged_tasks() -> None:

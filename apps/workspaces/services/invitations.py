@@ -39,7 +39,8 @@ INVITATION_LIFETIME = timedelta(days=7)
 def invite(*, workspace: Workspace, email: str, role: Role, by: Member, actor: Actor) -> Invitation:
     """Create an invitation and email its link. It replaces an open one for the same address.
 
-    Raises ValidationError for a bad address or role, AlreadyMember, TooManyInvitations or TooManyMembers.
+    Raises ValidationError for a bad address or role, AlreadyMember, TooManyInvitations or
+    TooManyMembers.
     """
     lock_workspace(workspace_id=workspace.pk)
     invitation = Invitation(

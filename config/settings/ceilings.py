@@ -22,3 +22,5 @@ MAX_TURNS_PER_MINUTE = env.int("MAX_TURNS_PER_MINUTE", default=6000)
 """Turns that a workspace may start in any minute, with all its chatbots."""
 MAX_RUNNING_TURNS = env.int("MAX_RUNNING_TURNS", default=500)
 """Turns of a workspace that run at the same time."""
+MAX_EXPORTED_BYTES = env.int("MAX_EXPORTED_BYTES", default=10 * 2**30)
+"""All files of a workspace's exports together."""

@@ -242,6 +242,19 @@ def test_export_fails_when_file_is_too_large(team: Team, settings: Settings) -> 
     )
 
 
+def test_bytes_of_all_exports_are_limited(team: Team, settings: Settings) -> None:
+    make_conversation(make_chatbot(team.workspace), "x" * 2**20)
+    settings.MAX_EXPORTED_BYTES = 3 * 2**20
+    first, second, third = (make_export(team.workspace) for _ in range(3))
+    assert (first.status, second.status, third.status) == ("completed", "completed", "failed")
+    assert third.error == "This workspace keeps 3 MiB of exports. Delete one, then ask again."
+    assert (third.size, ExportPart.objects.filter(export=third).count()) == (0, 0)
+    settings.MAX_EXPORTED_BYTES = 2**20
+    with pytest.raises(TooManyExports, match="keeps 1 MiB of exports"):
+        make_pending_export(team.workspace)
+    make_pending_export(team.other_workspace)
+
+
 def test_concurrent_exports_per_workspace_are_limited(team: Team) -> None:
     own = [make_pending_export(team.workspace) for _ in range(3)]
     other = make_pending_export(team.other_workspace)

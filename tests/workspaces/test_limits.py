@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.audit.services import user_actor
+from apps.audit.services import SYSTEM, user_actor
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.dashboard.onboarding.services import create_workspace
@@ -22,11 +23,13 @@ from apps.workspaces.services import (
     add_member,
     close_workspace,
     invite,
+    request_erasure,
     schedule_deletion,
     transfer_ownership,
 )
 from tests.concurrent_sessions import after, at_once
-from tests.factories import Team, make_user
+from tests.conversations.export_factory import make_pending_export
+from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
 
 
 def make_workspace_of(owner: User) -> Workspace:
@@ -122,3 +125,28 @@ def test_nobody_is_invited_while_the_workspace_closes(live_team: Team) -> None:
     )
     assert isinstance(outcome, NotFound)
     assert not Invitation.objects.filter(workspace=live_team.workspace).exists()
+
+
+def make_webhook(team: Team) -> object:
+    return make_webhook_endpoint(team.workspace)
+
+
+def make_erasure(team: Team) -> object:
+    return request_erasure(workspace=team.workspace, user_id="u", actor=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        make_webhook,
+        make_erasure,
+        lambda team: make_pending_export(team.workspace),
+        lambda team: make_chatbot(team.workspace),
+    ],
+    ids=["webhook endpoint", "erasure", "export", "chatbot"],
+)
+def test_nothing_is_created_while_the_workspace_closes(
+    live_team: Team, create: Callable[[Team], object]
+) -> None:
+    outcome = after(lambda: close(live_team.workspace), lambda: create(live_team))
+    assert isinstance(outcome, NotFound)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from apps.conversations.errors import ExportNotFound, ExportNotReady
 from apps.conversations.filters import filter_conversations
@@ -14,6 +14,11 @@ from apps.infrastructure.postgres.rows import first_or_raise
 def exports_for(workspace_id: str) -> QuerySet[Export]:
     """Return the workspace's exports."""
     return Export.objects.filter(workspace_id=workspace_id)
+
+
+def exported_bytes(workspace_id: str) -> int:
+    """Return the size of all files of the workspace's exports, also of those being written."""
+    return int(exports_for(workspace_id).aggregate(sum=Sum("size"))["sum"] or 0)
 
 
 def get_export(workspace_id: str, export_id: str) -> Export:

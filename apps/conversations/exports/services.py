@@ -12,11 +12,11 @@ from apps.audit.services import Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
 from apps.chatbots.models import Chatbot
 from apps.conversations.errors import TooManyExports
-from apps.conversations.exports.queries import exports_for
+from apps.conversations.exports.queries import exported_bytes, exports_for
 from apps.conversations.filters import RatedFilter
 from apps.conversations.models.export import UNFINISHED_STATUSES, Export
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.workspaces.models import Workspace
+from apps.workspaces.services import lock_workspace
 
 WRITE_EXPORTS = "apps.conversations.tasks.write_exports"
 MAX_UNFINISHED_EXPORTS = 3
@@ -52,9 +52,9 @@ def request_export(
 ) -> Export:
     """Create an export of the workspace's conversations as of now, which a worker writes.
 
-    Raises ChatbotNotFound or TooManyExports.
+    Raises ChatbotNotFound or TooManyExports, and NotFound if the workspace is closed.
     """
-    Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+    lock_workspace(workspace_id=workspace_id)
     if filters.chatbot_id is not None:
         chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=filters.chatbot_id)
         if not chatbots.exists():
@@ -66,6 +66,11 @@ def request_export(
         )
     if exports.count() >= MAX_EXPORTS:
         raise TooManyExports(f"Delete an export first: this workspace keeps {MAX_EXPORTS}.")
+    if exported_bytes(workspace_id) >= settings.MAX_EXPORTED_BYTES:
+        mebibytes = settings.MAX_EXPORTED_BYTES // 2**20
+        raise TooManyExports(
+            f"Delete an export first: this workspace keeps {mebibytes:,} MiB of exports."
+        )
     export = Export.objects.create(
         workspace_id=workspace_id,
         format=file_format,

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from apps.conversations.exports.parts import Part, build_next_part
-from apps.conversations.exports.queries import matching_conversations
+from apps.conversations.exports.queries import exported_bytes, matching_conversations
 from apps.conversations.models.export import Export, ExportPart, ExportStatus
 from apps.core.ids import new_id
 from apps.infrastructure.logging import get_logger
@@ -29,6 +29,7 @@ MAX_ATTEMPTS = 5
 
 _NOT_WRITTEN = "The file could not be written. Ask for it again, or for fewer days."
 _TOO_LARGE = "The file would be larger than {} MiB. Ask for fewer days at a time."
+_TOO_MANY_BYTES = "This workspace keeps {:,} MiB of exports. Delete one, then ask again."
 
 # The export that has waited longest since its last claim, so that long exports do not hold up
 # short ones.
@@ -78,12 +79,21 @@ def _write(export: Export, deadline: float) -> None:
         if export.size + len(part.body) > settings.EXPORT_MOST_BYTES:
             _fail(export, _TOO_LARGE.format(settings.EXPORT_MOST_BYTES // 2**20))
             return
+        if not _has_room(export, part):
+            _fail(export, _TOO_MANY_BYTES.format(settings.MAX_EXPORTED_BYTES // 2**20))
+            return
         if not save_part(export, part) or part.is_last:
             return
         if time.monotonic() >= deadline:
             _update_claimed(export, claimed_until=None)
             return
         export.refresh_from_db()
+
+
+def _has_room(export: Export, part: Part) -> bool:
+    """Whether the workspace may keep the part. Its other exports may grow by a part meanwhile."""
+    stored = exported_bytes(export.workspace_id)
+    return bool(stored + len(part.body) <= settings.MAX_EXPORTED_BYTES)
 
 
 @transaction.atomic
@@ -121,6 +131,9 @@ def _update_claimed(export: Export, **fields: Any) -> bool:
     return bool(claimed.update(**fields))
 
 
+@transaction.atomic
 def _fail(export: Export, message: str) -> None:
+    """End the export, without the parts, which nobody could download."""
     ended = {"status": ExportStatus.FAILED, "finished_at": Now(), "claimed_until": None}
-    _update_claimed(export, error=message, **ended)
+    if _update_claimed(export, error=message, size=0, **ended):
+        ExportPart.objects.filter(workspace_id=export.workspace_id, export=export).delete()

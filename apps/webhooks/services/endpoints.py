@@ -25,7 +25,7 @@ from apps.webhooks.models import (
 )
 from apps.webhooks.services.task_triggers import enqueue_deliveries, enqueue_owner_emails
 from apps.webhooks.signing import encrypt_secret, new_secret
-from apps.workspaces.models import Workspace
+from apps.workspaces.services import lock_workspace
 
 MAX_ENDPOINTS = 20
 """Endpoints of a workspace, and so deliveries of an event, at most."""
@@ -48,9 +48,9 @@ def create_endpoint(
 ) -> tuple[Endpoint, str]:
     """Create an endpoint. Returns it with its secret, which is not shown again.
 
-    Raises ValidationFailed or TooManyEndpoints.
+    Raises ValidationFailed or TooManyEndpoints, and NotFound if the workspace is closed.
     """
-    Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+    lock_workspace(workspace_id=workspace_id)
     if Endpoint.objects.filter(workspace_id=workspace_id).count() >= MAX_ENDPOINTS:
         raise TooManyEndpoints(MAX_ENDPOINTS)
     secret = new_secret()

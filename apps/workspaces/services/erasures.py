@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
 from apps.infrastructure.postgres.claims import lock_first
 from apps.workspaces.models import Erasure, Workspace
+from apps.workspaces.services.limits import lock_workspace
 from apps.workspaces.signals import erasure_requested
 
 CLAIM_DURATION = timedelta(minutes=10)
@@ -30,10 +31,11 @@ def request_erasure(
     """Request the erasure of an end user's data, by `metadata.userId`. Raises ValueError.
 
     `claimed_at` is set by a caller that erases the data itself. Otherwise `erasure_requested` is
-    sent after the commit, so that a worker does it.
+    sent after the commit, so that a worker does it. Raises NotFound if the workspace is closed.
     """
     if not 1 <= len(user_id) <= Erasure.MAX_USER_ID_LENGTH:
         raise ValueError(f"A user id has 1 to {Erasure.MAX_USER_ID_LENGTH} characters.")
+    lock_workspace(workspace_id=workspace.pk)
     claimed_until = claimed_at + CLAIM_DURATION if claimed_at else None
     erasure = Erasure.objects.create(
         workspace=workspace, user_id=user_id, asked_by=by, claimed_until=claimed_until

@@ -180,19 +180,27 @@ class _Demo:
         return {name: str(value) for name, value in seeded.items()}
 
     def _start_parley(self, port: int, workers: int, env: Mapping[str, str]) -> None:
-        """Start web server and worker in parallel and wait for both."""
+        """Start web server, worker and scheduler in parallel and wait until they are ready."""
         env = {**env, "PUBLIC_URL": web.base_url(port)}
-        worker = self.supervisor.launch(
-            web.worker_service(
-                self.directory / "worker-schedule", lambda: self.supervisor.output("worker"), env
-            )
-        )
+        # What every workspace depends on has a process that no receiver of webhooks keeps busy.
+        celery_workers = [
+            self._launch_worker("worker", web.OTHER_QUEUES, env),
+            self._launch_worker("critical", web.CRITICAL_QUEUE, env),
+        ]
+        self.supervisor.launch(web.beat_service(self.directory / "beat-schedule", env))
         server = self.supervisor.launch(web.web_service(port, workers, env))
         count = "1 process" if workers == 1 else f"{workers} processes"
         with self.console.step("Web", f"{ports.HOST}:{port}, {count}"):
             self.supervisor.wait_ready(server)
         with self.console.step("Worker"):
-            self.supervisor.wait_ready(worker)
+            for worker in celery_workers:
+                self.supervisor.wait_ready(worker)
+
+    def _launch_worker(self, name: str, queues: str, env: Mapping[str, str]) -> Child:
+        service = web.worker_service(
+            lambda: self.supervisor.output(name), env, name=name, queues=queues
+        )
+        return self.supervisor.launch(service)
 
     def _run_sample_chat(self, endpoint: chat_client.Endpoint) -> None:
         console = self.console

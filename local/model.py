@@ -36,7 +36,7 @@ def service(port: int) -> Service:
             stop_seconds=5.0,
         ),
         ready=lambda: answers_ok(f"{api_base(port)}/health", timeout=2),
-        restarts=3,
+        restart=True,
     )
 
 

@@ -168,6 +168,7 @@ def service(cluster: Cluster, port: int) -> Service:
             stop_seconds=30.0,
         ),
         ready=lambda: _accepts_login(cluster, port),
+        restart=True,
     )
 
 

@@ -21,6 +21,8 @@ from local.server_user import SystemUser
 
 WATCH_INTERVAL_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0
+RESTART_PAUSE_SECONDS = 0.5
+MAX_RESTART_PAUSE_SECONDS = 10.0
 TAIL_LINES = 15
 START_MARK = "--- started "
 PORT_IN_USE_MESSAGES = ("address already in use", "couldn't bind")
@@ -42,12 +44,16 @@ class Program:
 
 @dataclass(frozen=True)
 class Service:
-    """A program that keeps running, restarted at most `restarts` times a minute when it exits."""
+    """A program that keeps running.
+
+    `restart`: started again whenever it exits, at once the first time, later after pauses that
+    grow with the exits of the last minute.
+    """
 
     program: Program
     ready: Callable[[], bool]
     start_seconds: float = 60.0
-    restarts: int = 0
+    restart: bool = False
 
 
 @dataclass
@@ -58,6 +64,18 @@ class Child:
     process: subprocess.Popen[bytes]
     service: Service | None = None
     exit_times: deque[float] = field(default_factory=deque)
+    restart_at: float | None = None  # once it has exited
+
+    def note_exit(self) -> None:
+        """Decide when to start the program again, if it has exited since the last look."""
+        if self.restart_at is not None:
+            return
+        now = time.monotonic()
+        while self.exit_times and now - self.exit_times[0] > RESTART_WINDOW_SECONDS:
+            self.exit_times.popleft()
+        pause = RESTART_PAUSE_SECONDS * (2 ** len(self.exit_times) - 1)
+        self.restart_at = now + min(pause, MAX_RESTART_PAUSE_SECONDS)
+        self.exit_times.append(now)
 
 
 class Supervisor:
@@ -118,7 +136,10 @@ class Supervisor:
         return text
 
     def watch(self, on_restart: Callable[[str], None]) -> None:
-        """Restart dead services until a signal (StopRequested) or a child is lost (ChildFailed)."""
+        """Restart dead services until a signal (StopRequested).
+
+        Raises ChildFailed when a service exits that is not to be restarted.
+        """
         while True:
             for name in self.restart_dead():
                 on_restart(name)
@@ -126,11 +147,12 @@ class Supervisor:
             time.sleep(WATCH_INTERVAL_SECONDS)
 
     def restart_dead(self) -> list[str]:
-        """Restart dead services and return their names. Raises ChildFailed at the restart limit."""
+        """Restart the dead services whose pause is over, and return their names.
+
+        Raises ChildFailed for one that is not to be restarted.
+        """
         dead = [child for child in self.children if child.process.poll() is not None]
-        for child in dead:
-            self._restart(child)
-        return [child.program.name for child in dead]
+        return [child.program.name for child in dead if self._restart_if_due(child)]
 
     def stop(self) -> None:
         """Stop every child, last started first. A second Ctrl-C kills the remaining ones."""
@@ -195,19 +217,19 @@ class Supervisor:
             with contextlib.suppress(BrokenPipeError), pipe:
                 pipe.write(child.program.stdin)
 
-    def _restart(self, child: Child) -> None:
-        now = time.monotonic()
-        while child.exit_times and now - child.exit_times[0] > RESTART_WINDOW_SECONDS:
-            child.exit_times.popleft()
-        child.exit_times.append(now)
+    def _restart_if_due(self, child: Child) -> bool:
         processes.kill_group(child.process.pid)
-        allowed = child.service.restarts if child.service else 0
-        if len(child.exit_times) > allowed:
+        if child.service is None or not child.service.restart:
             self._remove(child)
             raise self._build_error(child.program.name, _describe_exit(child.process))
+        child.note_exit()
+        if child.restart_at is None or time.monotonic() < child.restart_at:
+            return False
         with self.interrupts.postponed():
             child.process = self._popen(child.program)
+            child.restart_at = None
         self._write_stdin(child)
+        return True
 
     def _stop_child(self, child: Child) -> None:
         """Stop a child, with SIGKILL after `stop_seconds`, and kill its process group."""

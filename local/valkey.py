@@ -46,6 +46,7 @@ def service(config: ValkeyConfig, port: int) -> Service:
             stdin="".join(f"{key} {value}\n" for key, value in settings.items()).encode(),
         ),
         ready=lambda: _accepts_password(config, port),
+        restart=True,
     )
 
 

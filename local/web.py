@@ -10,6 +10,7 @@ from local.ports import HOST
 from local.supervisor import Program, Service
 
 PREFERRED_PORT = 8000
+CELERY = (sys.executable, "-m", "celery", "--app", "config")
 CRITICAL_QUEUE, OTHER_QUEUES = "critical", "celery,emails,webhooks"
 ALL_QUEUES = f"{CRITICAL_QUEUE},{OTHER_QUEUES}"
 DRAIN_SECONDS = 10
@@ -32,13 +33,18 @@ def web_command(port: int, workers: int) -> list[str]:
     ]
 
 
-def worker_command(schedule: Path) -> list[str]:
-    """The Celery worker with the beat scheduler, whose state is in the file `schedule`."""
+def worker_command(name: str = "worker", queues: str = ALL_QUEUES) -> list[str]:
+    """A Celery worker of these queues, with a `name` that no other has."""
     return [
-        *(sys.executable, "-m", "celery", "--app", "config", "worker", "--loglevel", "INFO"),
-        *("--beat", "--schedule", str(schedule), "--pool", "threads", "--concurrency", "8"),
-        *("--queues", ALL_QUEUES, "--without-gossip", "--without-mingle"),
+        *(*CELERY, "worker", "--loglevel", "INFO", "--pool", "threads", "--concurrency", "12"),
+        *("--hostname", f"{name}@%h", "--queues", queues),
+        *("--without-gossip", "--without-mingle"),
     ]
+
+
+def beat_command(schedule: Path) -> list[str]:
+    """The scheduler of the periodic tasks, whose state is in the file `schedule`."""
+    return [*CELERY, "beat", "--loglevel", "WARNING", "--schedule", str(schedule)]
 
 
 def manage_command(*arguments: str) -> list[str]:
@@ -55,16 +61,31 @@ def web_service(port: int, workers: int, env: Mapping[str, str]) -> Service:
             stop_seconds=DRAIN_SECONDS + 5.0,
         ),
         ready=lambda: answers_ok(f"{base_url(port)}/readyz", timeout=5),
-        restarts=3,
+        restart=True,
     )
 
 
-def worker_service(schedule: Path, output: Callable[[], str], env: Mapping[str, str]) -> Service:
-    """The worker as a service, ready when its `output()` says so."""
+def worker_service(
+    output: Callable[[], str],
+    env: Mapping[str, str],
+    *,
+    name: str = "worker",
+    queues: str = ALL_QUEUES,
+) -> Service:
+    """A worker as a service, ready when its `output()` says so."""
     return Service(
-        Program(name="worker", command=worker_command(schedule), env=env),
+        Program(name=name, command=worker_command(name, queues), env=env),
         ready=lambda: " ready." in output(),
-        restarts=3,
+        restart=True,
+    )
+
+
+def beat_service(schedule: Path, env: Mapping[str, str]) -> Service:
+    """The scheduler as a service."""
+    return Service(
+        Program(name="beat", command=beat_command(schedule), env=env),
+        ready=lambda: True,
+        restart=True,
     )
 
 

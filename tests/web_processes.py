@@ -90,7 +90,7 @@ def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[
     """Start a Celery worker with beat on the test database, and stop it afterwards."""
     with (folder / "worker.log").open("ab") as output:
         process = subprocess.Popen(
-            worker_command(folder / "schedule"),
+            [*worker_command(), "--beat", "--schedule", str(folder / "schedule")],
             cwd=ROOT,
             env=_environment(environment),
             stdout=output,

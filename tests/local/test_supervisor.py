@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from local.errors import ChildFailed, PortTaken
+from local.interrupts import StopRequested
 from local.processes import wait_until
 from local.supervisor import Program, Service, Supervisor
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def service(*command: str, name: str = "service", restarts: int = 0) -> Service:
-    return Service(Program(name, command), ready=lambda: True, restarts=restarts)
+def service(*command: str, name: str = "service", restart: bool = False) -> Service:
+    return Service(Program(name, command), ready=lambda: True, restart=restart)
 
 
 def script(code: str) -> tuple[str, ...]:
@@ -63,12 +65,41 @@ def test_watch_raises_for_a_child_that_exits(supervisor: Supervisor) -> None:
     assert [child.program.name for child in supervisor.children] == ["other"]
 
 
-def test_watch_restarts_a_child_up_to_its_limit(supervisor: Supervisor) -> None:
+def test_watch_restarts_each_killed_child(supervisor: Supervisor) -> None:
+    names = ["first", "second"]
+    children = [supervisor.launch(service(*SLEEP, name=name, restart=True)) for name in names]
+    before = supervisor.pids()
     restarted: list[str] = []
-    supervisor.start(service(*script("exit(3)"), name="weak", restarts=2))
-    with pytest.raises(ChildFailed, match="weak"):
-        supervisor.watch(on_restart=restarted.append)
-    assert restarted == ["weak", "weak"]
+
+    def stop_at_the_last(name: str) -> None:
+        restarted.append(name)
+        if len(restarted) == len(names):
+            raise StopRequested(signal.SIGTERM)
+
+    for child in children:
+        child.process.kill()
+        child.process.wait()
+    with pytest.raises(StopRequested):
+        supervisor.watch(on_restart=stop_at_the_last)
+    assert restarted == names
+    assert [child.process.poll() for child in children] == [None, None]
+    assert set(before) & set(supervisor.pids()) == set()
+
+
+def test_child_that_keeps_exiting_is_restarted_after_growing_pauses(
+    supervisor: Supervisor,
+) -> None:
+    child = supervisor.launch(service(*script("exit(3)"), restart=True))
+    pauses = []
+    for _ in range(8):
+        child.process.wait()
+        now = time.monotonic()
+        child.note_exit()
+        assert child.restart_at is not None
+        pauses.append(round(child.restart_at - now, 1))
+        child.restart_at = 0.0  # the pause is over
+        assert supervisor.restart_dead() == ["service"]
+    assert pauses == [0.0, 0.5, 1.5, 3.5, 7.5, 10.0, 10.0, 10.0]
 
 
 def test_stop_kills_processes_started_by_a_child(supervisor: Supervisor, tmp_path: Path) -> None:

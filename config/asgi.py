@@ -23,14 +23,17 @@ from apps.infrastructure.web.connection_watch import watch_connections  # noqa: 
 from apps.infrastructure.web.health import serve_health  # noqa: E402
 from apps.infrastructure.web.request_guard import guard_requests  # noqa: E402
 from apps.infrastructure.web.socket_guard import guard_sockets  # noqa: E402
+from apps.infrastructure.web.stopping import close_connections_when_stopping  # noqa: E402
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "lifespan": watch_connections(lifespan),
-        "http": serve_health(
-            otherwise=guard_requests(
-                route_by_prefix("/api/", ApiASGIHandler(), otherwise=ThreadPoolASGIHandler())
+        "http": close_connections_when_stopping(
+            serve_health(
+                otherwise=guard_requests(
+                    route_by_prefix("/api/", ApiASGIHandler(), otherwise=ThreadPoolASGIHandler())
+                )
             )
         ),
         "websocket": guard_sockets(URLRouter([*realtime_urlpatterns, *websocket_urlpatterns])),

@@ -24,12 +24,9 @@ def base_url(port: int) -> str:
 def web_command(port: int, workers: int) -> list[str]:
     """The web server, with `workers` processes behind one port."""
     return [
-        *(sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1"),
-        *("--runtime-mode", "mt", "--loop", "uvloop", "--no-access-log"),
+        *(sys.executable, "-m", "config.server"),
         *("--host", HOST, "--port", str(port), "--workers", str(workers)),
-        *("--backlog", "2048", "--backpressure", "1024"),
-        *("--respawn-failed-workers", "--workers-kill-timeout", str(DRAIN_SECONDS + 2)),
-        "config.asgi:application",
+        *("--kill-timeout", str(DRAIN_SECONDS + 2)),
     ]
 
 

@@ -1,9 +1,9 @@
 """Start-up and shutdown of a web process.
 
-By default the server closes its listening socket at SIGTERM, and callers meet refused connections.
-Instead the process handles the signal itself: it answers new chats with 503 and Retry-After,
-reports it on /readyz, lets its turns end, closes its WebSockets, and only then passes the stop on
-to the server, as SIGINT.
+The process handles SIGTERM itself: it lets go of the listening socket, so that new connections are
+served by other processes, lets its turns end, closes its WebSockets, and only then passes the stop
+on to the server, as SIGINT. If the whole server stops there are no others: it goes on accepting,
+answers new chats with 503 and Retry-After, and reports it on /readyz.
 """
 
 import asyncio
@@ -23,9 +23,17 @@ from apps.infrastructure.postgres.pool import close_pool
 from apps.infrastructure.postgres.threads import close_thread_pool, in_thread
 from apps.infrastructure.process import process
 from apps.infrastructure.redis.clients import close_redis
+from apps.infrastructure.task_queue import flush as flush_tasks
+from apps.infrastructure.web import handover
 from apps.llm import services as llm
 
 log = get_logger(__name__)
+
+HANDOVER_SECONDS = 1.0
+"""Whoever was accepted last has sent its request after so long."""
+REFUSE_AFTER_SECONDS = 10.0
+"""Until then turns are started on connections that a stopping process still has."""
+FLUSH_SECONDS = 2.0
 
 Message = dict[str, Any]
 
@@ -56,6 +64,7 @@ async def on_startup() -> None:
     except Exception as error:
         log.warning("preload_failed", reason=type(error).__name__)
     tune_gc()
+    handover.tell_ready()
 
 
 def tune_gc() -> None:
@@ -69,12 +78,20 @@ def start_draining() -> None:
     """Handle SIGTERM."""
     if not process.is_stopping:
         process.is_stopping = True
+        process.refuses_turns = not handover.let_go()
+        asyncio.get_running_loop().call_later(REFUSE_AFTER_SECONDS, refuse_turns)
         relay.stop_following()
         open_sockets.close_idle()
         start_background_task(drain_then_stop_server())
 
 
+def refuse_turns() -> None:
+    process.refuses_turns = True
+
+
 async def drain_then_stop_server() -> None:
+    if not process.refuses_turns:
+        await asyncio.sleep(HANDOVER_SECONDS)
     await running_turns.drain()
     await open_sockets.close()
     os.kill(os.getpid(), signal.SIGINT)
@@ -82,7 +99,7 @@ async def drain_then_stop_server() -> None:
 
 async def on_shutdown() -> None:
     """After the server's last response: wait for turns whose callers have left, then clean up."""
-    process.is_stopping = True
+    process.is_stopping = process.refuses_turns = True
     await running_turns.drain()
     await relay.close()
     await llm.close_clients()
@@ -90,3 +107,4 @@ async def on_shutdown() -> None:
     await close_redis()
     await close_pool()
     close_thread_pool()
+    await asyncio.to_thread(flush_tasks, seconds=FLUSH_SECONDS)

@@ -32,10 +32,10 @@ async def start_turn(access: Access, request: ParsedRequest, *, request_id: str)
     """Open the turn and run it, or find the one that its idempotency key opened.
 
     Raises ConversationNotFound, InsufficientCredits, ConversationBusy, IdempotencyMismatch, or
-    ServiceUnavailable when the process is stopping. Once it returns, the turn goes on even if the
+    ServiceUnavailable when the process refuses turns. Once it returns, the turn goes on even if the
     caller disconnects.
     """
-    if process.is_stopping:
+    if process.refuses_turns:
         raise ServiceUnavailable
     # Shielded, so that a turn which was opened is also run if the caller disconnects meanwhile.
     step = _start(access, request, request_id, received_at=time.monotonic())

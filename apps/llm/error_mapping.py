@@ -56,20 +56,17 @@ def error_from_report(
 ) -> ProviderError:
     """Return the error for the JSON in which a provider reports one.
 
-    `status`: of the response. Codes, types and statuses in the report count as much as numbers.
-    Only where the status itself says that the server is at fault, it decides about retries.
+    `status`: of the response. Codes, types and statuses in the report say more than it does.
     """
     codes = error_codes(report)
     name = next(filter(None, map(safe_error_code, codes)), "")
     meanings = [meaning for code in codes if (meaning := error_meaning(code))]
     meanings += filter(None, [_minimax_meaning(report)])
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY_STATUSES:
-        meanings = [meaning for meaning in meanings if meaning != "busy"]
     if meanings:
         answered = "reported an error" if status == HTTPStatus.OK else f"answered {status}"
         detail = f"{request.model}: the provider {answered} ({name or meanings[0]})"
         return _error_from_meaning(meanings[0], detail, retry_after)
-    if status == HTTPStatus.OK:
+    if status in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
         status = next(filter(None, map(_http_status, codes)), status)
     if status == HTTPStatus.OK:
         named = f" ({name})" if name else ""
@@ -79,9 +76,8 @@ def error_from_report(
 
 def error_codes(report: Mapping[str, Any]) -> list[object]:
     """Return everything in an error report that may be a code, the most telling first."""
-    places = [report.get("error"), report.get("errors"), report]
-    if isinstance(places[1], list):
-        places[1] = next(iter(places[1]), None)
+    errors = report.get("errors")
+    places = [report.get("error"), *(errors if isinstance(errors, list) else [errors]), report]
     found: list[object] = []
     for place in places:
         if isinstance(place, dict):

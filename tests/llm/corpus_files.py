@@ -8,7 +8,7 @@ A file begins with headers and an empty line; the rest is the response's body.
     cut           "unknowable" where a part of it cannot be told from the whole
     status, content-type, encoding, newlines
                   of the response: 200, text/event-stream, none, as in the file
-    litellm       "yes" where litellm's reader must make the same of it
+    litellm       "no" where litellm reads something else, loses something or counts by itself
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.llm.errors import ProviderUnavailable
+from tests.llm.completion_helpers import Outcome
 from tests.llm.fake_provider import Script
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -48,6 +50,23 @@ class RecordedStream:
         if encoding and "unlabelled" not in encoding:
             headers["Content-Encoding"] = encoding
         return Script((body,), int(self.headers.get("status", 200)), headers)
+
+
+def outcome_of(found: Outcome, requests: int) -> dict[str, Any]:
+    """An outcome in the words of `expect`."""
+    if found.failure is not None:
+        is_busy = isinstance(found.failure, ProviderUnavailable)
+        outcome: dict[str, Any] = {
+            "text": found.text,
+            "error": "unavailable" if is_busy else "failed",
+        }
+    else:
+        outcome = {
+            "text": found.text,
+            "finish": found.finish.reason if found.finish else "",
+            "usage": [found.usage.input_tokens, found.usage.output_tokens],
+        }
+    return outcome | ({"requests": requests} if requests > 1 else {})
 
 
 def read_stream(name: str) -> RecordedStream:

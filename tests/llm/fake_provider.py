@@ -174,7 +174,7 @@ async def serve(port: int = 0) -> AsyncIterator[FakeProvider]:
     """Run a fake provider on 127.0.0.1; port 0 uses a free one."""
     server = FakeProvider()
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.handle)
+    app.router.add_post("/{path:.*}", server.handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:

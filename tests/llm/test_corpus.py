@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from apps.llm import services
-from apps.llm.errors import ContentFiltered, ProviderError, ProviderUnavailable
+from apps.llm.errors import ContentFiltered, ProviderError
 from apps.llm.metering import UsageMeter
 from apps.llm.providers.openai_response import CompletionParser
 from apps.llm.think_tags import ThinkTagFilter
@@ -27,8 +27,8 @@ from apps.llm.types import (
     Timeouts,
     UsageReport,
 )
-from tests.llm.completion_helpers import complete, openai_request
-from tests.llm.corpus_files import STREAMS, RecordedStream
+from tests.llm.completion_helpers import Outcome, complete, openai_request
+from tests.llm.corpus_files import STREAMS, RecordedStream, outcome_of
 from tests.llm.fake_provider import serve
 
 REQUEST = ModelRequest(
@@ -45,18 +45,10 @@ IN_BODIES = [each for each in STREAMS if not {"status", "encoding"} & each.heade
 CUT = [each for each in IN_BODIES if each.headers.get("cut") != "unknowable"]
 
 
-def outcome_of(failure: ProviderError | None, text: str, **answer: Any) -> dict[str, Any]:
-    """An outcome as the files describe it."""
-    if failure is None:
-        return {"text": text, **answer}
-    is_busy = isinstance(failure, ProviderUnavailable)
-    return {"text": text, "error": "unavailable" if is_busy else "failed"}
-
-
 def parse(pieces: Iterable[bytes], *, is_cut: bool = False) -> dict[str, Any]:
     """Read a body without a socket. `is_cut`: the connection is lost at its end."""
-    raw, answer = [""], {"finish": "stop"}
-    meter, failure = UsageMeter(REQUEST), None
+    raw, found = [""], Outcome(finish=Finish("stop"))
+    meter = UsageMeter(REQUEST)
     meter.is_asked = True
 
     def on_event(event: ModelEvent) -> None:
@@ -66,24 +58,23 @@ def parse(pieces: Iterable[bytes], *, is_cut: bool = False) -> dict[str, Any]:
         elif isinstance(event, UsageReport):
             meter.report(event)
         elif isinstance(event, Finish):
-            answer["finish"] = event.reason
+            found.finish = event
 
     parser = CompletionParser(REQUEST, on_event)
     try:
         if all(parser.feed(piece) for piece in pieces) and not (is_cut and parser.is_complete):
             parser.finish()
     except ContentFiltered:
-        answer["finish"] = "content_filter"
+        found.finish = Finish("content_filter")
         meter.is_asked = any(raw)
     except ProviderError as error:
-        failure = error
+        found.failure = error
     tags = ThinkTagFilter()
     # As `services.Completion` does; a half character is no text either.
     whole = "".join(raw).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = tags.feed(whole) + ("" if failure else tags.flush())
-    usage = meter.usage
-    counts = [usage.input_tokens, usage.output_tokens]
-    return outcome_of(failure, text, finish=answer["finish"], usage=counts)
+    found.deltas = [tags.feed(whole), "" if found.failure else tags.flush()]
+    found.usage = meter.usage
+    return outcome_of(found, requests=1)
 
 
 def expected_of(stream: RecordedStream) -> dict[str, Any]:
@@ -102,14 +93,7 @@ async def request_stream(stream: RecordedStream) -> tuple[str, dict[str, Any]]:
     async with serve() as server:
         server.play(stream.script)
         found = await complete(openai_request(server))
-        outcome = outcome_of(
-            found.failure,
-            found.text,
-            finish=found.finish.reason if found.finish else "",
-            usage=[found.usage.input_tokens, found.usage.output_tokens],
-        )
-        requests = len(server.requests)
-        return stream.name, outcome | ({"requests": requests} if requests > 1 else {})
+        return stream.name, outcome_of(found, len(server.requests))
 
 
 @pytest.mark.parametrize("stream", IN_BODIES, ids=lambda stream: stream.name)

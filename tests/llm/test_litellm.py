@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,9 @@ from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.providers import litellm as provider
 from apps.llm.types import Finish, ModelRequest, Timeouts, Usage
 from tests.llm.completion_helpers import complete, failing_handler, openai_request
+from tests.llm.corpus_files import STREAMS, outcome_of
 from tests.llm.fake_provider import FakeProvider, Script, chunk, json_script, serve, streamed_answer
+from tests.llm.native_streams import ANTHROPIC, GEMINI
 
 # As in a web process, litellm has one event loop and is closed with it: it caches clients by the id
 # of their loop, which a later loop may share.
@@ -42,7 +44,7 @@ async def server() -> AsyncIterator[FakeProvider]:
 
 
 def litellm_request(server: FakeProvider, **changes: object) -> ModelRequest:
-    return openai_request(server, provider="litellm", model="openai/tiny", **changes)
+    return openai_request(server, provider="litellm", **{"model": "openai/tiny", **changes})
 
 
 async def test_stream_gives_text_usage_and_finish(server: FakeProvider) -> None:
@@ -52,6 +54,41 @@ async def test_stream_gives_text_usage_and_finish(server: FakeProvider) -> None:
     assert outcome.text == "Hello world"
     assert outcome.usage == Usage(7, 2)
     assert outcome.finish == Finish("stop")
+
+
+async def test_streams_of_the_corpus() -> None:
+    """All at once, because those that are retried take a second."""
+    streams = [each for each in STREAMS if each.headers.get("litellm") != "no"]
+    scripts = {each.name: each.script for each in streams}
+    expected = {each.name: dict(each.expected) for each in streams}
+
+    assert await request_all(scripts, "openai/tiny") == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "streams"),
+    [("anthropic/claude-sonnet-4-5", ANTHROPIC), ("gemini/gemini-2.0-flash", GEMINI)],
+)
+async def test_streams_in_the_format_of_the_provider(
+    model: str, streams: dict[str, tuple[bytes, dict[str, Any]]]
+) -> None:
+    scripts = {name: Script((body,)) for name, (body, _) in streams.items()}
+    expected = {name: outcome for name, (_, outcome) in streams.items()}
+
+    assert await request_all(scripts, model) == expected
+
+
+async def request_all(scripts: Mapping[str, Script], model: str) -> dict[str, dict[str, Any]]:
+    """The outcome of each response."""
+
+    async def request(name: str, script: Script) -> tuple[str, dict[str, Any]]:
+        async with serve() as server:
+            server.play(script)
+            base = server.base_url if model.startswith("openai/") else server.base_url[:-3]
+            found = await complete(litellm_request(server, model=model, api_base=base))
+            return name, outcome_of(found, len(server.requests))
+
+    return dict(await asyncio.gather(*(request(*item) for item in scripts.items())))
 
 
 @pytest.mark.usefixtures("listed_keys")

@@ -9,24 +9,32 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from apps.llm.error_mapping import error_from_status, parse_retry_after, safe_error_code
+from apps.llm.error_mapping import error_codes, error_from_report, parse_retry_after
 from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
+from apps.llm.provider_codes import finish_meaning
 from apps.llm.provider_keys import api_key_from_env
+from apps.llm.providers.openai_chunks import count, finish_events, split_content
 from apps.llm.types import (
     EventHandler,
-    Finish,
-    FinishReason,
     ModelEvent,
     ModelRequest,
     ReasoningDelta,
+    SignOfLife,
     TextDelta,
     UsageReport,
 )
 
-_FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
+_LITELLM_WORDS = ("internal_server_error",)
+"""Codes of litellm's own, which say no more than its status."""
+
+_CODES_BY_ERROR = {
+    "ContentPolicyViolationError": "content_filter",
+    "ContextWindowExceededError": "context_length_exceeded",
+}
+_INCOMPLETE = ("unfinished", "failed", "busy")
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore")
 _DUMMY_KEY = "none"
 _loaded = threading.Event()
@@ -41,34 +49,41 @@ async def load() -> Any:
 async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     """Call any model that litellm knows; `request.model` is its litellm id.
 
-    If the provider cannot stream, the answer is one delta. litellm does not distinguish a short
-    answer from one whose connection was closed cleanly before its end.
+    If the provider cannot stream, the answer is one delta. A stream without a finish reason was
+    cut: litellm does not tell, and for Gemini that cannot be seen.
 
-    Raises: ProviderFailed, ProviderUnavailable.
+    Raises: ProviderFailed, ProviderUnavailable, ContentFiltered.
     """
-    key = _key(request)
     litellm = await load()
-    arguments = _arguments(request, key)
+    arguments = _arguments(request, _key(request))
     has_started = False
+    stream: Any = None
     try:
         answer = await litellm.acompletion(**arguments)
         if not request.supports_streaming:
-            for event in _events(answer, "message"):
+            for event in _events(request, answer, "message"):
                 on_event(event)
             return
+        stream = answer
         try:
-            async for chunk in answer:
-                for event in _events(chunk, "delta"):
-                    has_started = True
+            async for chunk in stream:
+                for event in _events(request, chunk, "delta"):
+                    has_started = has_started or type(event) in (TextDelta, ReasoningDelta)
                     on_event(event)
         finally:
-            await answer.aclose()
+            await stream.aclose()
+    except ProviderError:
+        raise
     except Exception as error:
         mapped = _map_error(request, error, has_started=has_started)
         if mapped is None:
             raise
-        # litellm's own text quotes what the provider said, so the chain is cut here.
-        raise mapped from None
+        # What follows a complete answer cannot spoil it.
+        if stream is None or finish_meaning(_finish_reason(stream)) in _INCOMPLETE:
+            # litellm's own text quotes what the provider said, so the chain is cut here.
+            raise mapped from None
+    for event in _last_events(request, stream):
+        on_event(event)
 
 
 async def aclose() -> None:
@@ -131,19 +146,31 @@ def _key(request: ModelRequest) -> str | None:
     return key or (_DUMMY_KEY if request.api_base else None)
 
 
-def _events(answer: Any, part: str) -> Iterator[ModelEvent]:
+def _events(request: ModelRequest, answer: Any, part: str) -> Iterator[ModelEvent]:
     """The events of a chunk or of a whole answer, whose text is in `part` of a choice."""
+    yield SignOfLife()
     for choice in answer.choices[:1]:
         message = getattr(choice, part)
-        text = getattr(message, "content", None) or ""
-        if text:
-            yield TextDelta(text)
-        if reasoning := getattr(message, "reasoning_content", None):
+        text, thought = split_content(getattr(message, "content", None))
+        if reasoning := thought or getattr(message, "reasoning_content", None):
             yield ReasoningDelta(reasoning)
-        if choice.finish_reason:
-            yield Finish(_FINISH_REASONS.get(choice.finish_reason, "stop"))
+        if text:
+            yield TextDelta(text, 0 if reasoning else 1)
+        yield from finish_events(request, choice.finish_reason)
     if usage := getattr(answer, "usage", None):
-        yield UsageReport(usage.prompt_tokens, usage.completion_tokens)
+        yield UsageReport(count(usage.prompt_tokens), count(usage.completion_tokens))
+
+
+def _finish_reason(stream: Any) -> object:
+    """The finish reason as the provider gave it: litellm ends with "stop" whatever happened."""
+    return stream.received_finish_reason or stream.intermittent_finish_reason
+
+
+def _last_events(request: ModelRequest, stream: Any) -> Iterator[ModelEvent]:
+    reason = _finish_reason(stream)
+    if finish_meaning(reason) == "unfinished":
+        raise ProviderFailed(f"{request.model}: the answer was cut before its end", retryable=True)
+    yield from finish_events(request, reason)
 
 
 def _map_error(
@@ -161,13 +188,26 @@ def _map_error(
         return ProviderUnavailable(
             f"{request.model}: no connection to the provider", retryable=True
         )
-    codes = (safe_error_code(getattr(cause, "code", None)) for cause in causes)
-    code = next(filter(None, codes), None)
-    if type(error).__name__ == "ContextWindowExceededError":
-        code = "context_length_exceeded"
     headers = getattr(error, "litellm_response_headers", None) or {}
     titled = {name.title(): value for name, value in headers.items()}
-    return error_from_status(request, status, code=code, retry_after=parse_retry_after(titled))
+    return error_from_report(
+        request,
+        {"errors": [{"code": code} for code in _codes(causes)]},
+        status=status,
+        retry_after=parse_retry_after(titled),
+    )
+
+
+def _codes(causes: Iterable[BaseException]) -> Iterator[object]:
+    """Everything in litellm's errors that may be a code of the provider."""
+    for cause in causes:
+        if word := _CODES_BY_ERROR.get(type(cause).__name__):
+            yield word
+        # Anthropic's "Overloaded" is the whole message.
+        found = (getattr(cause, name, None) for name in ("code", "type", "message"))
+        yield from (code for code in found if code not in _LITELLM_WORDS)
+        if isinstance(body := getattr(cause, "body", None), dict):
+            yield from error_codes(body)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

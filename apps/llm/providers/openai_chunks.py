@@ -106,7 +106,7 @@ def _choice_events(request: ModelRequest, choice: dict[str, Any]) -> Iterator[Mo
         message = choice.get("message")
     if not isinstance(message, dict):
         message = {"content": message if isinstance(message, str) else choice.get("text")}
-    text, reasoning = _split_content(message.get("content"))
+    text, reasoning = split_content(message.get("content"))
     text = text or _plain_text(message.get("refusal"))
     for name in _REASONING_FIELDS:
         if reasoning:
@@ -119,11 +119,11 @@ def _choice_events(request: ModelRequest, choice: dict[str, Any]) -> Iterator[Mo
     for report in (choice, message):
         if report.get("error"):
             raise error_from_report(request, report)
-    if reason := choice.get("finish_reason"):
-        yield from _finish(request, reason)
+    yield from finish_events(request, choice.get("finish_reason"))
 
 
-def _finish(request: ModelRequest, reason: object) -> Iterator[Finish]:
+def finish_events(request: ModelRequest, reason: object) -> Iterator[Finish]:
+    """The event of a finish reason, if it is one. Raises: ProviderError for a failure's."""
     match finish_meaning(reason):
         case "unfinished":
             return
@@ -138,8 +138,8 @@ def _finish(request: ModelRequest, reason: object) -> Iterator[Finish]:
             yield Finish(meaning)
 
 
-def _split_content(content: object) -> tuple[str, str]:
-    """The text and the reasoning of a content: a string, null, or a list of typed parts."""
+def split_content(content: object) -> tuple[str, str]:
+    """Return the text and the reasoning of a content: a string, null, or a list of typed parts."""
     if isinstance(content, str):
         return content, ""
     texts: list[str] = []
@@ -165,8 +165,8 @@ def _plain_text(content: object) -> str:
 def _parse_usage(report: object) -> UsageReport | None:
     if not isinstance(report, dict):
         return None
-    prompt = _count(report.get("prompt_tokens"))
-    completion = _count(report.get("completion_tokens"))
+    prompt = count(report.get("prompt_tokens"))
+    completion = count(report.get("completion_tokens"))
     if prompt is not None and completion is not None:
         completion += _reasoning_beside(report, prompt, completion)
     return UsageReport(prompt, completion)
@@ -175,13 +175,13 @@ def _parse_usage(report: object) -> UsageReport | None:
 def _reasoning_beside(report: dict[str, Any], prompt: int, completion: int) -> int:
     """The tokens of reasoning that some providers count in the total alone."""
     details = report.get("completion_tokens_details")
-    reasoning = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
-    total = _count(report.get("total_tokens"))
+    reasoning = count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    total = count(report.get("total_tokens"))
     return reasoning if reasoning and total == prompt + completion + reasoning else 0
 
 
-def _count(value: object) -> int | None:
-    """A number of tokens; None for what is none. To Python, True is an int."""
+def count(value: object) -> int | None:
+    """Return a number of tokens; None for what is none. To Python, True is an int."""
     return value if type(value) is int else None
 
 

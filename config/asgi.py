@@ -8,6 +8,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+os.environ.setdefault("DB_STATEMENT_SECONDS", "30")
 
 # Django must be set up before anything that touches models is imported.
 django.setup(set_prefix=False)

@@ -138,7 +138,16 @@ DB_THREADS = env.int("DB_THREADS", default=8)
 """Threads, and so connections, of a web process for the chat engine's ORM calls."""
 
 
-def database(url: str) -> dict[str, Any]:
+DB_STATEMENT_SECONDS = env.int("DB_STATEMENT_SECONDS", default=0)
+"""After how long PostgreSQL cancels a statement; 0 for never. Web processes set it to 30: workers
+and commands have statements that take longer."""
+DB_IDLE_TRANSACTION_SECONDS = env.int("DB_IDLE_TRANSACTION_SECONDS", default=60)
+"""After how long PostgreSQL ends a session that does nothing in a transaction, with its locks."""
+
+
+def database(
+    url: str, *, idle_transaction_seconds: int = DB_IDLE_TRANSACTION_SECONDS
+) -> dict[str, Any]:
     """The DATABASES entry for a PostgreSQL URL, with a bounded connection pool."""
     return {
         **env.db_url_config(url),
@@ -154,6 +163,8 @@ def database(url: str) -> dict[str, Any]:
             "keepalives_idle": 10,
             "keepalives_interval": 3,
             "keepalives_count": 3,
+            "options": f"-c statement_timeout={DB_STATEMENT_SECONDS}s"
+            f" -c idle_in_transaction_session_timeout={idle_transaction_seconds}s",
         },
     }
 

@@ -15,7 +15,10 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 DATABASES = {
-    "default": database(env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"))
+    "default": database(
+        env.str("DATABASE_URL", default="postgres://parley@127.0.0.1:5532/parley"),
+        idle_transaction_seconds=600,  # a test's transaction may be idle while other tests run
+    )
 }
 # Each process of a parallel run uses its own Redis database, from 1 on.
 WORKER = int(env.str("PYTEST_XDIST_WORKER", default="gw0").removeprefix("gw"))

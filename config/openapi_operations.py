@@ -33,19 +33,21 @@ from apps.core.errors import (
     InternalError,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
     ServiceUnavailable,
     TooManyRequests,
     UnsupportedMediaType,
+    UrlTooLong,
     ValidationFailed,
 )
 from apps.leads.errors import LeadNotFound
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 
 _COMMON_ERRORS = (
-    *(MissingAuthHeader, InvalidApiKey, ScopeMissing),
+    *(MissingAuthHeader, InvalidApiKey, ScopeMissing, UrlTooLong),
     *(TooManyRequests, InternalError, ServiceUnavailable),
 )
-_BODY_ERRORS = (ValidationFailed, PayloadTooLarge, UnsupportedMediaType)
+_BODY_ERRORS = (ValidationFailed, RequestTimeout, PayloadTooLarge, UnsupportedMediaType)
 NOT_FOUND_BY_PARAMETER: dict[str, type[ApiError]] = {
     "api_key_id": ApiKeyNotFound,
     "chatbot_id": ChatbotNotFound,

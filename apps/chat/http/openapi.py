@@ -25,9 +25,11 @@ from apps.core.errors import (
     IdempotencyMismatch,
     InternalError,
     PayloadTooLarge,
+    RequestTimeout,
     ServiceUnavailable,
     TooManyRequests,
     UnsupportedMediaType,
+    UrlTooLong,
     ValidationFailed,
 )
 from apps.credits.errors import InsufficientCredits
@@ -36,6 +38,7 @@ KEY: tuple[ErrorClass, ...] = (
     MissingAuthHeader,
     InvalidApiKey,
     ScopeMissing,
+    UrlTooLong,
     InternalError,
     ServiceUnavailable,
 )
@@ -47,6 +50,7 @@ TURN: tuple[ErrorClass, ...] = (
     ConversationNotFound,
     ConversationBusy,
     IdempotencyMismatch,
+    RequestTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,
     TooManyRequests,

@@ -29,13 +29,16 @@ const POLICY = {
   RETURN_DOM_FRAGMENT: true,
 };
 
-// Replaces the element's content by the rendered text.
-export const render = (element, text) => {
+// The rendered text.
+export const markdownFragment = (text) => {
   const fragment = purifier.sanitize(parser.parse(text), POLICY);
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
   }
   for (const block of fragment.querySelectorAll("pre")) block.tabIndex = 0; // scrollable by keyboard
-  element.replaceChildren(fragment);
+  return fragment;
 };
+
+// Replaces the element's content by the rendered text.
+export const render = (element, text) => element.replaceChildren(markdownFragment(text));

@@ -1,5 +1,7 @@
 // The command palette (Ctrl+K or ⌘K). Filters the options in the page.
 
+import { isComposing } from "./keys.js";
+
 const palette = document.querySelector("#palette");
 if (palette) {
   const input = palette.querySelector("input");
@@ -47,6 +49,7 @@ if (palette) {
   for (const button of document.querySelectorAll("[data-palette]")) button.addEventListener("click", open);
   input.addEventListener("input", filterOptions);
   input.addEventListener("keydown", (event) => {
+    if (isComposing(event)) return;
     const visible = visibleOptions();
     const index = visible.indexOf(selected);
     if (event.key === "ArrowDown") select(visible[Math.min(index + 1, visible.length - 1)]);

@@ -1,7 +1,8 @@
 // The playground: sends each message to the saved chatbot and, if the form has changes, also to the
 // chatbot with these changes. Each has its own conversation.
 
-import { render } from "./markdown.js";
+import { isComposing } from "./keys.js";
+import { StreamedMarkdown } from "./streamed_markdown.js";
 
 const root = document.querySelector("[data-playground]");
 const composer = root.querySelector("[data-composer]");
@@ -62,6 +63,7 @@ class Answer {
   constructor(pane) {
     this.pane = pane;
     this.element = appendMessage(pane, "answer");
+    this.markdown = new StreamedMarkdown(this.element.querySelector(".text"));
     this.text = "";
     this.startedAt = performance.now();
     this.firstTokenMs = null;
@@ -70,17 +72,25 @@ class Answer {
   add(delta) {
     this.firstTokenMs ??= performance.now() - this.startedAt;
     this.text += delta;
+    this.markdown.add(delta);
     this.pendingFrame ||= requestAnimationFrame(() => this.draw());
   }
   draw() {
+    const hasMore = this.markdown.draw();
+    scrollToEnd(this.pane);
+    this.pendingFrame = hasMore ? requestAnimationFrame(() => this.draw()) : 0;
+  }
+  async drawRest() {
     cancelAnimationFrame(this.pendingFrame);
-    this.pendingFrame = 0;
-    render(this.element.querySelector(".text"), this.text);
+    await this.markdown.end();
     scrollToEnd(this.pane);
   }
-  end({ response, usage, credits, finishReason }) {
-    this.text = response;
-    this.draw();
+  async end({ response, usage, credits, finishReason }) {
+    if (response !== this.text) {
+      this.markdown.clear();
+      this.markdown.add(response);
+    }
+    await this.drawRest();
     const facts = [
       pluralize(credits.charged, "credit"),
       ...(usage.inputTokens === null ? [] : [`${usage.inputTokens} + ${usage.outputTokens} tokens`]),
@@ -91,8 +101,8 @@ class Answer {
     this.element.querySelector(".about").textContent = facts.join(" · ");
     this.element.dataset.state = "done";
   }
-  fail(message, code, requestId) {
-    this.draw();
+  async fail(message, code, requestId) {
+    await this.drawRest();
     const facts = [message, code, requestId && `request ${requestId}`].filter(Boolean);
     const about = this.element.querySelector(".about");
     about.textContent = facts.join(" · ");
@@ -123,7 +133,7 @@ const sendMessage = async (pane, message) => {
     const requestId = response.headers.get("X-Request-Id");
     if (!response.headers.get("Content-Type").startsWith("text/event-stream")) {
       const error = await response.json().catch(() => ({}));
-      answer.fail(error.error ?? "Unexpected response from the server.", [creditsOf(error), error.code, detailsOf(error)].filter(Boolean).join(" · "), requestId);
+      await answer.fail(error.error ?? "Unexpected response from the server.", [creditsOf(error), error.code, detailsOf(error)].filter(Boolean).join(" · "), requestId);
       return;
     }
     for await (const event of parseEvents(response)) {
@@ -132,12 +142,12 @@ const sendMessage = async (pane, message) => {
         pane.turnId = event.turnId;
         if (stopButton.disabled) stop(pane);
       } else if (event.type === "message.delta") answer.add(event.delta);
-      else if (event.type === "message.end") answer.end(event.data);
-      else if (event.type === "error") answer.fail(event.error, event.code, requestId);
+      else if (event.type === "message.end") await answer.end(event.data);
+      else if (event.type === "error") await answer.fail(event.error, event.code, requestId);
     }
-    if (!answer.element.dataset.state) answer.fail("Connection lost. The response will appear in the conversation.");
+    if (!answer.element.dataset.state) await answer.fail("Connection lost. The response will appear in the conversation.");
   } catch {
-    answer.fail("Can't reach the server. Try again.");
+    await answer.fail("Can't reach the server. Try again.");
   } finally {
     pane.turnId = "";
     scrollToEnd(pane);
@@ -161,7 +171,7 @@ composer.addEventListener("submit", async (event) => {
   input.focus();
 });
 input.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.key === "Enter" && !event.shiftKey && !isComposing(event)) {
     event.preventDefault();
     composer.requestSubmit();
   }

@@ -1,6 +1,8 @@
 // Updates a conversation live over the dashboard's WebSocket (docs/reference/live-updates.md). Turns are rendered by the
 // server; the text of a running turn is updated here.
 
+import { StreamedText } from "./streamed_text.js";
+
 const thread = document.querySelector("[data-thread]");
 const statusText = document.querySelector("[data-live]");
 const statusDot = document.querySelector("[data-live-dot]");
@@ -10,16 +12,31 @@ const MAX_RETRY_MS = 15000;
 let after = thread.dataset.after || null;
 let retryMs = 500;
 let rendering = Promise.resolve();
-const partialTexts = new Map(); // by the id of each running turn
+const partialTexts = new Map(); // by the id of each running turn: its text, and where it is shown
 
 const setStatus = (text, isLive) => {
   statusText.textContent = text;
   statusDot.classList.toggle("dot-good", isLive);
 };
 
+// A turn may be loaded anew while its text arrives: then the text begins again in the new element.
 const showPartialText = (turnId) => {
+  const partial = partialTexts.get(turnId);
   const answer = document.querySelector(`#turn-${CSS.escape(turnId)} [data-answer]`);
-  if (answer && partialTexts.has(turnId)) answer.textContent = partialTexts.get(turnId);
+  if (!partial || !answer) return;
+  if (partial.streamed?.element !== answer) {
+    partial.streamed = new StreamedText(answer, partial.text);
+  } else partial.streamed.add(partial.text.slice(partial.shownLength));
+  partial.shownLength = partial.text.length;
+};
+const addPartialText = (turnId, delta) => {
+  if (!partialTexts.has(turnId)) partialTexts.set(turnId, { text: "", frame: 0 });
+  const partial = partialTexts.get(turnId);
+  partial.text += delta;
+  partial.frame ||= requestAnimationFrame(() => {
+    partial.frame = 0;
+    showPartialText(turnId);
+  });
 };
 
 // Loads turns one after another, so that an older version never replaces a newer one.
@@ -53,11 +70,10 @@ const handleFrame = (frame) => {
     after = frame.message.id;
     loadTurn(turnId);
   } else if (frame.type === "message.start") {
-    partialTexts.set(turnId, "");
+    partialTexts.set(turnId, { text: "", frame: 0 });
     if (!document.getElementById(`turn-${turnId}`)) loadTurn(turnId);
   } else if (frame.type === "message.delta") {
-    partialTexts.set(turnId, (partialTexts.get(turnId) ?? "") + frame.delta);
-    showPartialText(turnId);
+    addPartialText(turnId, frame.delta);
   } else if (frame.type === "message.end" || (frame.type === "error" && turnId && frame.code !== "SERVICE_UNAVAILABLE")) {
     partialTexts.delete(turnId);
     loadTurn(turnId);

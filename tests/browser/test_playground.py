@@ -140,6 +140,26 @@ def test_missing_credits_are_shown_in_words(
     )
 
 
+def test_enter_that_ends_a_composition_sends_nothing(
+    open_context: OpenContext, chatbot: Chatbot, live_team: Team
+) -> None:
+    page = open_playground(open_context(live_team.bob).new_page(), chatbot)
+    message = page.get_by_label("Message")
+    message.fill("にほんご")
+    for event in ({"isComposing": True, "keyCode": 13}, {"isComposing": False, "keyCode": 229}):
+        message.dispatch_event("keydown", {"key": "Enter", "bubbles": True, **event})
+    expect(message).to_have_value("にほんご")
+    assert page.locator(".line-user").count() == 0
+    page.keyboard.press("Control+k")
+    palette = page.locator("#palette input")
+    palette.fill("Leads")
+    palette.dispatch_event("keydown", {"key": "Enter", "bubbles": True, "keyCode": 229})
+    assert page.url.endswith("/playground")
+    page.keyboard.press("Escape")
+    message.press("Enter")
+    expect(page.locator(".line-user .text")).to_have_text("にほんご")
+
+
 RENDER_ATTACKS = """async (attacks) => {
     const { render } = await import("/static/js/markdown.js");
     const place = document.createElement("div");

@@ -1,8 +1,8 @@
 """Web processes, PostgreSQL, Redis and a model in one event loop, and the faults between them.
 
 The processes are the product's `TurnProcess`. PostgreSQL is the real one, by the product's
-statements on the test's own connection; what fails is the way to it. There is one clock, the loop's:
-PostgreSQL's functions are hidden by some of the same names that tell its time.
+statements on the test's own connection; what fails is the way to it. There is one clock, the
+loop's: PostgreSQL's functions are hidden by some of the same names that tell its time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.turns.virtual_loop import VirtualLoop
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TICK_SECONDS = 1.0
+TICK_SECONDS = 2.5
 SWEEP_SECONDS = 5.0
 
 _VIRTUAL_CLOCK = """
@@ -81,7 +81,11 @@ class Model:
 
 
 class World:
-    """What the processes share. `cuts`: how many answers of statements are still to be lost."""
+    """What the processes share.
+
+    `cuts`: how many answers of statements are still to be lost; `cut_is_outage`: and PostgreSQL
+    goes away with them.
+    """
 
     def __init__(self) -> None:
         self.loop = VirtualLoop()
@@ -91,6 +95,7 @@ class World:
         self.is_database_away = False
         self.is_redis_away = False
         self.cuts = 0
+        self.cut_is_outage = False
         self.channels: dict[str, asyncio.Queue[str | None]] = {}
         self._slept = 0.0
 
@@ -196,6 +201,7 @@ class Process(TurnDatabase):
         result = self._world.loop.call_outside(lambda: function(*args, **kwargs))
         if self._world.cuts:
             self._world.cuts -= 1
+            self._world.is_database_away = self._world.cut_is_outage
             raise OperationalError("PostgreSQL did it, and the answer was lost")
         await asyncio.sleep(0)
         return result

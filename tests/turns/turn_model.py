@@ -1,0 +1,369 @@
+"""A model of a turn's states: what people and faults do to it, and what must be true then.
+
+The rules open turns, let the language model speak, follow, resume, stop and sweep, while processes
+are killed, PostgreSQL and Redis go and come back, and answers of statements are lost after their
+commit. Hypothesis calls them in random order; a test may call them in its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django.db import transaction
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from apps.chat.engine.events import (
+    AnswerDelta,
+    NumberedEvent,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+)
+from apps.chat.engine.log import TurnLog
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.queries import get_answer_text
+from apps.core.errors import ApiError
+from apps.credits.models import LedgerEntry
+from apps.credits.queries import balance_for, ledger_sum
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.llm.types import ModelRequest
+from tests.turns.faulty_world import Model, Process, World
+from tests.turns.turn_factory import new_turn
+
+HOLD = 5
+
+executed: Counter[str] = Counter()
+"""How often each rule was executed, over all examples."""
+
+some = st.integers(min_value=0, max_value=9)
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a turn. `last`: the event without a number, or the last with one."""
+
+    process: Process
+    after: int = 0
+    events: list[NumberedEvent] = field(default_factory=list)
+    interruption: TurnInterrupted | None = None
+    error: BaseException | None = None
+    is_over: bool = False
+    checked: TurnEvent | None = None
+
+    async def read(self, log: TurnLog) -> None:
+        async for events in log.follow(after=self.after, idle_seconds=15.0):
+            for event in events:
+                if self.process.is_dead:
+                    return
+                if isinstance(event, TurnInterrupted):
+                    self.interruption = event
+                else:
+                    self.events.append(event)
+        self.is_over = True
+
+    @property
+    def number(self) -> int:
+        """The number of the last event that it has."""
+        return self.after + len(self.events)
+
+    @property
+    def waits(self) -> bool:
+        return not (self.is_over or self.error or self.process.is_dead)
+
+
+@dataclass
+class Story:
+    """One turn: who runs it, what its model said, and who reads it."""
+
+    turn: Turn
+    process: Process
+    model: Model
+    readers: list[Reader] = field(default_factory=list)
+
+
+@dataclass
+class Opening:
+    """A request for a turn, and what became of it."""
+
+    process: Process
+    key: str | None
+    turn_id: str = ""
+    error: BaseException | None = None
+
+    @property
+    def waits(self) -> bool:
+        return not (self.turn_id or self.error or self.process.is_dead)
+
+
+class TurnModel(RuleBasedStateMachine):
+    chatbot: Chatbot
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.savepoint = transaction.savepoint()
+        self.world = World()
+        self.all_processes: list[Process] = []
+        self.processes = [self.start_process(), self.start_process()]
+        self.stories: dict[str, Story] = {}
+        self.openings: list[Opening] = []
+        self.pass_time(0.1)
+
+    def start_process(self) -> Process:
+        self.all_processes.append(self.world.loop.call(lambda: Process(self.world)))
+        return self.all_processes[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+        assert self.world.loop.failures == []
+
+    def start(self, coroutine: Any) -> None:
+        self.world.loop.create_task(coroutine)
+        self.pass_time(0.05)
+
+    def story(self, number: int) -> Story:
+        return list(self.stories.values())[-1 - number % len(self.stories)]
+
+    # What people do
+
+    @initialize()
+    def first(self) -> None:
+        self.open(0, None)
+
+    @rule(where=some, key=st.sampled_from([None, None, "one", "two"]))
+    def open(self, where: int, key: str | None) -> None:
+        executed["open"] += 1
+        opening = Opening(self.processes[where % 2], key)
+        self.openings.append(opening)
+        self.start(self._open(opening))
+
+    async def _open(self, opening: Opening) -> None:
+        process = opening.process
+        new = new_turn(
+            self.chatbot,
+            credits=HOLD,
+            process=process.turns.relay.name,
+            idempotency_key=opening.key,
+            request_digest=opening.key or "",
+        )
+        try:
+            turn, is_new = await process.turns.open(new)
+        except (ApiError, *DATABASE_UNAVAILABLE) as error:
+            opening.error = error
+            return
+        opening.turn_id = turn.id
+        if is_new:
+            process.turns.running_turns.start(turn, cast(ModelRequest, None))
+            self.stories[turn.id] = Story(turn, process, process.models[-1])
+        if turn.id in self.stories:
+            await self._follow(self.stories[turn.id], Reader(process), turn)
+
+    @precondition(lambda self: self.stories)
+    @rule(which=some, where=some, after=st.integers(min_value=0, max_value=30))
+    def follow(self, which: int, where: int, after: int) -> None:
+        """Follow a turn after a number that was told before: 0 to the last one."""
+        executed["follow"] += 1
+        story = self.story(which)
+        told = max((reader.number for reader in story.readers), default=0)
+        reader = Reader(self.processes[where % 2], after=min(after, told))
+        self.start(self._find_and_follow(story, reader))
+
+    async def _find_and_follow(self, story: Story, reader: Reader) -> None:
+        story.readers.append(reader)
+        try:
+            turn = await reader.process.run(Turn.objects.get, id=story.turn.id)
+            await self._follow(story, reader, turn)
+        except DATABASE_UNAVAILABLE as error:
+            reader.error = error
+
+    async def _follow(self, story: Story, reader: Reader, turn: Turn) -> None:
+        if reader not in story.readers:
+            story.readers.append(reader)
+        try:
+            await reader.read(await reader.process.turns.follow(turn))
+        except ApiError as error:
+            reader.error = error
+
+    @precondition(lambda self: self.stories)
+    @rule(which=some, words=st.integers(min_value=1, max_value=4))
+    def another_delta(self, which: int, words: int) -> None:
+        """The most frequent thing, so it is there twice."""
+        self.delta(which, words)
+
+    @precondition(lambda self: self.stories)
+    @rule(which=some, words=st.integers(min_value=1, max_value=4))
+    def delta(self, which: int, words: int) -> None:
+        executed["delta"] += 1
+        story = self.story(which)
+        for _ in range(words):
+            self.world.loop.call(lambda: story.model.say(f" {len(story.model.said)}"))
+        self.pass_time(0.05)
+
+    @precondition(lambda self: self.stories)
+    @rule(which=some, fails=st.booleans())
+    def end(self, which: int, fails: bool) -> None:
+        """The model ends its answer: the turn is settled."""
+        executed["settle"] += 1
+        self.story(which).model.end(fails=fails)
+        self.pass_time(0.2)
+
+    @precondition(lambda self: self.stories)
+    @rule(which=some)
+    def stop(self, which: int) -> None:
+        executed["stop"] += 1
+        story = self.story(which)
+        self.world.loop.call(lambda: story.process.turns.running_turns.stop(story.turn.id))
+        self.pass_time(0.2)
+
+    # What happens to them
+
+    @rule(seconds=st.sampled_from([0.3, 1.0, 5.0, 6.0, 20.0]))
+    def wait(self, seconds: float) -> None:
+        """Heartbeats and sweeps go on meanwhile."""
+        executed["heartbeat"] += 1
+        self.pass_time(seconds)
+
+    @rule(where=some)
+    def kill(self, where: int) -> None:
+        executed["kill"] += 1
+        self.processes[where % 2].kill()
+        self.processes[where % 2] = self.start_process()
+        self.pass_time(0.05)
+
+    @rule(is_outage=st.booleans())
+    def cut(self, is_outage: bool) -> None:
+        """The answer of the next statement will be lost, perhaps because PostgreSQL goes away."""
+        executed["cut"] += 1
+        self.world.cuts, self.world.cut_is_outage = 1, is_outage
+
+    @rule()
+    def sweep(self) -> None:
+        executed["sweep"] += 1
+        self.world.sweep()
+
+    @rule(part=st.sampled_from(["database", "redis"]))
+    def outage(self, part: str) -> None:
+        executed[f"{part} away"] += 1
+        if part == "database":
+            self.world.is_database_away = True
+        elif not self.world.is_redis_away:
+            self.world.lose_redis()
+        self.pass_time(0.05)
+
+    @rule()
+    def come_back(self) -> None:
+        executed["back"] += 1
+        self.world.is_database_away = self.world.is_redis_away = False
+        self.pass_time(0.05)
+
+    # What must be true
+
+    @invariant()
+    def every_follower_is_told_the_truth(self) -> None:
+        for story in self.stories.values():
+            for reader in story.readers:
+                self._check_events(story, reader)
+                last = reader.interruption or (reader.events[-1] if reader.events else None)
+                if last is not reader.checked:  # a settled turn's row never changes
+                    self._check_end(story, last, Turn.objects.get(id=story.turn.id))
+                    reader.checked = last
+
+    def _check_events(self, story: Story, reader: Reader) -> None:
+        """One number, one event: those that the model said, in order and without a gap."""
+        for number, event in enumerate(reader.events, reader.after + 1):
+            if number == 1:
+                assert isinstance(event, TurnStarted)
+            elif isinstance(event, AnswerDelta):
+                assert event.text == story.model.said[number - 2]
+            else:
+                assert number == len(story.model.said) + 2
+                assert event is reader.events[-1]
+
+    def _check_end(self, story: Story, last: TurnEvent | None, row: Turn) -> None:
+        match last:
+            case TurnEnded() as ended:
+                assert row.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED)
+                assert ended.response == "".join(story.model.said) == get_answer_text(row)
+                assert ended.charged == row.credits_charged == charged_for(row)
+            case TurnFailed() as failed:
+                assert (row.status, row.error_code) == (TurnStatus.FAILED, failed.error.code)
+                assert charged_for(row) == 0
+            case TurnInterrupted() as interrupted if interrupted.error.code == "TURN_ABANDONED":
+                assert story.process.is_dead
+                assert row.status in (TurnStatus.RUNNING, TurnStatus.ABANDONED)
+
+    @invariant()
+    def accounts_add_up(self) -> None:
+        workspace_id = self.chatbot.workspace_id
+        account = balance_for(workspace_id)
+        running = Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
+        assert account.held == sum(running.values_list("credits_held", flat=True))
+        assert account.balance == ledger_sum(workspace_id)
+
+    # How it ends
+
+    def teardown(self) -> None:
+        try:
+            self._come_back_and_finish()
+        finally:
+            self.world.loop.end()
+            transaction.savepoint_rollback(self.savepoint)
+
+    def _come_back_and_finish(self) -> None:
+        """Everything is back: each follower was told an end, and a new one is told the rest."""
+        self.world.is_database_away = self.world.is_redis_away = False
+        self.world.cuts = 0
+        for story in self.stories.values():
+            story.model.end()
+        self.pass_time(60.0)
+        assert [o for o in self.openings if o.waits] == []
+        for story in self.stories.values():
+            assert [reader for reader in story.readers if reader.waits] == []
+            for earlier in list(story.readers):
+                self._resume(story, earlier)
+        self.every_follower_is_told_the_truth()
+        self.accounts_add_up()
+        self._check_rows()
+
+    def _resume(self, story: Story, earlier: Reader) -> None:
+        """Whoever follows again after the last number, has the whole record in the end."""
+        reader = Reader(self.processes[0], after=earlier.number)
+        self.start(self._find_and_follow(story, reader))
+        assert reader.is_over
+        row = Turn.objects.get(id=story.turn.id)
+        if row.status == TurnStatus.ABANDONED:
+            assert reader.interruption
+            assert reader.interruption.error.code == "TURN_ABANDONED"
+        else:
+            assert reader.interruption is None
+            assert reader.number == len(story.model.said) + 2
+
+    def _check_rows(self) -> None:
+        """No turn runs on, none is abandoned whose process lives, and a key opens anew if its turn
+        was never told."""
+        rows = Turn.objects.filter(workspace_id=self.chatbot.workspace_id)
+        for row in rows:
+            assert row.status != TurnStatus.RUNNING
+            story = self.stories.get(row.id)
+            runner = next(p for p in self.all_processes if p.turns.relay.name == row.process)
+            if row.status == TurnStatus.ABANDONED:
+                assert runner.is_dead
+            elif story is None:
+                assert (row.status, row.idempotency_key) == (TurnStatus.FAILED, None)
+
+
+def charged_for(turn: Turn) -> int:
+    """What the ledger says."""
+    charges = LedgerEntry.objects.filter(turn_id=turn.id, kind="charge")
+    return -sum(charges.values_list("amount", flat=True))

@@ -21,7 +21,6 @@ from bench.load import Target
 from bench.processes import free_port, run_process, run_web_server, wait_until_listening
 from bench.targets import FLOOR
 from bench.tenants import Tenant, create_tenant
-from local.web import web_command
 
 TOKENS, TOKENS_PER_SECOND = 100, 36.0
 MESSAGE = "Hello, how can you help me?"
@@ -118,8 +117,13 @@ def run_floor(bench: BenchTenant, api_base: str, directory: Path) -> Iterator[Se
         },
     }
     port, log = free_port(), directory / "floor.log"
-    command = web_command(port=port, workers=1)
-    command[-1] = "bench.floor.app:application"
+    # The server and threads of `config/server.py`, without what it adds to granian.
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1"),
+        *("--runtime-mode", "mt", "--loop", "uvloop", "--no-access-log", "--workers", "1"),
+        *("--backlog", "2048", "--backpressure", "8192"),
+        *("--host", "127.0.0.1", "--port", str(port), "bench.floor.app:application"),
+    ]
     environment = {
         **os.environ,
         "FLOOR_CALLER": json.dumps(caller),

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
+import httpx
 from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
 from apps.api_keys.services import revoke_key
-from tests.e2e.database_state import post_concurrently, turn_statuses
+from apps.conversations.models import Turn
+from tests.e2e.database_state import post_concurrently, turn_statuses, wait_until
 from tests.factories import Team, make_api_key
-from tests.web_processes import Caller, WebProcess, make_caller
+from tests.web_processes import (
+    SSL_CONTEXT,
+    Caller,
+    Frame,
+    WebProcess,
+    make_caller,
+    parse_frames,
+)
 
 Pair = tuple[WebProcess, WebProcess]
+WORDS = " ".join(f"word{number}" for number in range(60))
 
 
 def statuses(caller: Caller, webs: Pair) -> list[int]:
@@ -65,11 +77,38 @@ def test_last_use_is_saved_once_for_many_requests(web: WebProcess, live_team: Te
     assert times[1] == times[2]
 
 
-def test_running_stream_of_a_revoked_key_completes(web: WebProcess, live_team: Team) -> None:
-    caller = make_caller(web, live_team.workspace, "sandbox/slow")
-    with caller.stream("one two three four") as response:
-        lines = response.iter_lines()
-        assert next(lines) == "id: 1"
+def test_revoked_key_is_told_no_more(web_pair: Pair, live_team: Team) -> None:
+    """Streams of every format, followers and JSON callers. Their turns go on."""
+    caller = make_caller(web_pair[0], live_team.workspace, "sandbox/slow")
+    assert not isinstance(caller.chatbot, str)
+    url, openai = caller.url, f"{web_pair[0].url}/api/v1/openai/v1/chat/completions"
+    messages = [{"role": "user", "content": WORDS}]
+    completion = {"model": caller.chatbot.id, "stream": True, "messages": messages}
+
+    def read(url: str, method: str = "POST", **body: Any) -> str:
+        options: dict[str, Any] = {"headers": caller.all_headers, "timeout": 30}
+        return httpx.request(method, url, json=body or None, verify=SSL_CONTEXT, **options).text
+
+    with ThreadPoolExecutor(5) as pool:
+        calls = [
+            pool.submit(read, url, message=WORDS, stream=True),
+            pool.submit(read, f"{url}?protocol=ai-sdk", message=WORDS, stream=True),
+            pool.submit(read, openai, **completion),
+            pool.submit(read, url, message=WORDS),
+        ]
+        wait_until(lambda: turn_statuses(live_team.workspace) == ["running"] * 4)
+        turn_id = Turn.objects.filter(workspace=live_team.workspace).latest("created_at").id
+        stream = f"{url.removesuffix('/chat')}/turns/{turn_id}/stream"
+        calls.append(pool.submit(read, stream.replace(web_pair[0].url, web_pair[1].url), "GET"))
+        time.sleep(0.5)  # the follower is there, too
         revoke_key(key=ApiKey.objects.get(workspace=live_team.workspace))
-        assert [line for line in lines if line][-1] == "data: [DONE]"
-    assert turn_statuses(live_team.workspace) == ["completed"]
+        sse, ai_sdk, chunks, json_body, followed = [call.result() for call in calls]
+    assert turn_statuses(live_team.workspace) == ["running"] * 4
+    for frames in (parse_frames(sse), parse_frames(followed)):
+        last, done = frames[-2:]
+        assert isinstance(last, Frame)
+        assert (last.id, last.event, last.data["code"]) == (None, "error", "INVALID_API_KEY")
+        assert done == "[DONE]"
+    for text in (ai_sdk, chunks, json_body):
+        assert "INVALID_API_KEY" in text
+    wait_until(lambda: turn_statuses(live_team.workspace) == ["completed"] * 4)

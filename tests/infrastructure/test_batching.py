@@ -137,3 +137,13 @@ async def test_statements_run_in_turn_unless_slow(table: FakeTable) -> None:
     table.released.set()
     assert [*await first, await later] == ["SLOW", "A", "B"]
     assert table.statements == [["slow", "a"], ["b"]]
+
+
+async def test_results_that_do_not_match_fail_the_items() -> None:
+    """Nobody waits for a result that will not come."""
+
+    async def forget_the_last(rows: Sequence[str]) -> list[str | None]:
+        return [row.upper() for row in rows[:-1]]
+
+    batcher: Batcher[str, str] = Batcher(forget_the_last)
+    assert await outcomes(batcher, "a", "b") == ["ValueError", "ValueError"]

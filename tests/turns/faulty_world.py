@@ -165,12 +165,19 @@ class Process(TurnDatabase):
     def __init__(self, world: World) -> None:
         self._world = world
         self.is_dead = False
+        self.is_cut_off = False
+        """It alone cannot reach PostgreSQL."""
+        self.was_cut_off = False
         self.models: list[Model] = []
         layer = Layer(world, self)
         self.turns = TurnProcess(
             database=self, get_layer=lambda: layer, start_completion=self._start_completion
         )
         self.turns.relay.listen()
+
+    def cut_off(self) -> None:
+        """Cut its way to PostgreSQL."""
+        self.is_cut_off = self.was_cut_off = True
 
     def kill(self) -> None:
         """End it as kill -9 would: nothing leaves it, and nothing reaches it."""
@@ -196,7 +203,7 @@ class Process(TurnDatabase):
         await asyncio.sleep(0)
         if self.is_dead:
             await asyncio.get_running_loop().create_future()
-        if self._world.is_database_away:
+        if self._world.is_database_away or self.is_cut_off:
             raise OperationalError("PostgreSQL is away")
         result = self._world.loop.call_outside(lambda: function(*args, **kwargs))
         if self._world.cuts:

@@ -159,6 +159,21 @@ def test_living_turns_survive_a_long_outage(model: TurnModel) -> None:
     assert isinstance(reader.events[-1], TurnEnded)
 
 
+def test_turn_that_was_swept_alive_ends(model: TurnModel) -> None:
+    """Its process alone had lost PostgreSQL: once it is back, it stops the model and tells the
+    record."""
+    model.open(0, None)
+    model.delta(0, 2)
+    model.partition(0)
+    model.wait(AWAY)
+    model.come_back()
+    model.wait(6.0)
+    (reader,) = model.story(0).readers
+    assert reader.interruption
+    assert reader.interruption.error.code == "TURN_ABANDONED"
+    assert model.story(0).model.is_over
+
+
 def test_outage_while_settling_is_waited_for(model: TurnModel) -> None:
     """Callers are told to come again after some seconds; the end is told once it is known."""
     model.open(0, None)

@@ -261,10 +261,17 @@ class TurnModel(RuleBasedStateMachine):
             self.world.lose_redis()
         self.pass_time(0.05)
 
+    @rule(where=some)
+    def partition(self, where: int) -> None:
+        executed["partition"] += 1
+        self.processes[where % 2].cut_off()
+
     @rule()
     def come_back(self) -> None:
         executed["back"] += 1
         self.world.is_database_away = self.world.is_redis_away = False
+        for process in self.processes:
+            process.is_cut_off = False
         self.pass_time(0.05)
 
     # What must be true
@@ -300,7 +307,7 @@ class TurnModel(RuleBasedStateMachine):
                 assert (row.status, row.error_code) == (TurnStatus.FAILED, failed.error.code)
                 assert charged_for(row) == 0
             case TurnInterrupted() as interrupted if interrupted.error.code == "TURN_ABANDONED":
-                assert story.process.is_dead
+                assert story.process.is_dead or story.process.was_cut_off
                 assert row.status in (TurnStatus.RUNNING, TurnStatus.ABANDONED)
 
     @invariant()
@@ -322,7 +329,7 @@ class TurnModel(RuleBasedStateMachine):
 
     def _come_back_and_finish(self) -> None:
         """Everything is back: each follower was told an end, and a new one is told the rest."""
-        self.world.is_database_away = self.world.is_redis_away = False
+        self.come_back()
         self.world.cuts = 0
         for story in self.stories.values():
             story.model.end()
@@ -358,7 +365,7 @@ class TurnModel(RuleBasedStateMachine):
             story = self.stories.get(row.id)
             runner = next(p for p in self.all_processes if p.turns.relay.name == row.process)
             if row.status == TurnStatus.ABANDONED:
-                assert runner.is_dead
+                assert runner.is_dead or runner.was_cut_off
             elif story is None:
                 assert (row.status, row.idempotency_key) == (TurnStatus.FAILED, None)
 

@@ -13,7 +13,9 @@ search document outlives its conversation. Neither blocks turns.
 
 import json
 import re
+import time
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -30,6 +32,10 @@ from apps.conversations.models import (
     TurnStatus,
 )
 from apps.core.ids import min_id_at
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+
+log = get_logger(__name__)
 
 MAX_WORD_LENGTH = 64
 MAX_WORDS = 20_000
@@ -40,9 +46,15 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 _UNSPACED_LENGTH = 8
 
 _BATCH_SIZE = 500
-_MAX_BATCHES = 20
+_WINDOW_SIZE = 5000
+# Of so many messages a batch is chosen.
+_MAX_SECONDS = 4.0
+# Below the interval of the schedule, so that runs do not pile up.
 _MAX_COMMIT_DELAY = timedelta(minutes=2)
 """The longest time between creating an id and committing its row, clock differences included."""
+
+_Key = tuple[str, str, str]
+"""The ids of a message, its conversation and its workspace."""
 
 
 def extract_words(text: str) -> set[str]:
@@ -92,15 +104,19 @@ def find_search_documents(workspace_id: str, text: str) -> QuerySet[Passage]:
     )
 
 
-def index_new_messages() -> int:
-    """Index messages without a search document. Return how many. Safe to run concurrently."""
+def index_new_messages(*, max_seconds: float = _MAX_SECONDS) -> int:
+    """Index messages without a search document. Return how many. Safe to run concurrently.
+
+    Workspaces take turns: a batch has the oldest message of each, then the second of each, and so
+    on, so that one workspace's many or long messages do not delay the others'.
+    """
+    deadline = time.monotonic() + max_seconds
     indexed = 0
-    for _ in range(_MAX_BATCHES):
+    while True:
         count = _index_batch()
         indexed += count
-        if count < _BATCH_SIZE:
-            break
-    return indexed
+        if count < _BATCH_SIZE or time.monotonic() >= deadline:
+            return indexed
 
 
 @transaction.atomic
@@ -113,14 +129,33 @@ def _index_batch() -> int:
     unindexed = Message.objects.filter(
         ~Exists(Passage.objects.filter(id=OuterRef("pk"))), id__gt=progress.read_to
     )
-    keys = list(unindexed.order_by("id").values_list("id", "conversation_id")[:_BATCH_SIZE])
-    _index_messages(keys)
-    # Messages up to `read_to` are not looked at again, so it must not pass an uncommitted message.
-    is_last_batch = len(keys) < _BATCH_SIZE
-    read_to = committed_before if is_last_batch else min(keys[-1][0], committed_before)
+    columns = ("id", "conversation_id", "workspace_id")
+    found = list(unindexed.order_by("id").values_list(*columns)[:_WINDOW_SIZE])
+    batch, rest = take_in_turn(found, _BATCH_SIZE)
+    _index_messages(batch)
+    # Messages up to `read_to` are not looked at again, so it must pass neither a message that is
+    # left nor one that is not committed yet.
+    read_to = committed_before
+    if rest:
+        oldest_left = min(id for id, _, _ in rest)
+        read_to = min(read_to, max((id for id, _, _ in found if id < oldest_left), default=""))
+    elif len(found) == _WINDOW_SIZE:
+        read_to = min(read_to, found[-1][0])
     if read_to > progress.read_to:
         SearchProgress.objects.filter(id=1).update(read_to=read_to)
-    return len(keys)
+    return len(batch)
+
+
+def take_in_turn(found: Sequence[_Key], size: int) -> tuple[list[_Key], list[_Key]]:
+    """Divide messages into a batch, with the next of each workspace in turn, and the rest."""
+    places: Counter[str] = Counter()
+    placed = []
+    for key in found:
+        placed.append((places[key[2]], key))
+        places[key[2]] += 1
+    placed.sort()
+    keys = [key for _, key in placed]
+    return keys[:size], keys[size:]
 
 
 def _committed_before() -> str:
@@ -148,15 +183,33 @@ ON CONFLICT (id) DO UPDATE SET words = excluded.words
 """
 
 
-def _index_messages(keys: Sequence[tuple[str, str]]) -> None:
-    """Write the search documents of messages, given as (message id, conversation id)."""
+def _index_messages(keys: Sequence[_Key]) -> None:
+    """Write the search documents of messages.
+
+    If they cannot be written together, each is by itself: one that PostgreSQL refuses is logged and
+    passed over.
+    """
+    try:
+        with transaction.atomic():
+            _write_documents(keys)
+    except DATABASE_UNAVAILABLE:
+        raise
+    except Exception:
+        if len(keys) == 1:
+            log.exception("message_not_indexed", message_id=keys[0][0])
+            return
+        for key in keys:
+            _index_messages([key])
+
+
+def _write_documents(keys: Sequence[_Key]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            _LOCK_CONVERSATIONS, [list({conversation_id for _, conversation_id in keys})]
+            _LOCK_CONVERSATIONS, [list({conversation_id for _, conversation_id, _ in keys})]
         )
         locked_ids = [id for (id,) in cursor.fetchall()]
         messages = Message.objects.filter(
-            id__in=[id for id, _ in keys], conversation_id__in=locked_ids
+            id__in=[id for id, _, _ in keys], conversation_id__in=locked_ids
         )
         rows = [
             {

@@ -14,6 +14,7 @@ from apps.audit.services import Actor, record
 from apps.credits.letter_texts import recipients
 from apps.credits.models import MAX_CREDITS, Account, Alert, AlertKind
 from apps.credits.services import lock_account
+from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
@@ -66,7 +67,7 @@ def check_balances() -> int:
         | Q(exhausted_alert_armed=True, balance=0)
     ).order_by("workspace_id")
     ids = list(below.values_list("workspace_id", flat=True))
-    created = sum(_check_account(workspace_id) for workspace_id in ids)
+    created = sum_each(ids, _check_account, event="balance_not_checked")
     with connection.cursor() as cursor:
         cursor.execute(_ARM_ALERTS)
     return created

@@ -5,12 +5,14 @@ Safe to interrupt, and to run in two workers at once. Receipts of turns and the 
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from apps.audit.services import SYSTEM, record
 from apps.conversations.erasure import delete_conversation
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.queries import conversations_for
+from apps.infrastructure.isolation import sum_each
 from apps.leads.erasure import erase_unchanged_since
 from apps.workspaces.models import Workspace
 
@@ -20,11 +22,16 @@ BATCH_SIZE = 200
 def delete_expired_data(*, now: datetime) -> int:
     """Delete a batch of expired data of each workspace, the oldest first. Return how many rows.
 
-    Batches are small so that one workspace does not delay the others; the task runs often.
+    Batches are small so that one workspace does not delay the others, and its failure is its own;
+    the task runs often.
     """
     has_retention = Q(keep_conversations_days__isnull=False) | Q(keep_leads_days__isnull=False)
     workspaces = Workspace.objects.filter(has_retention, closed_at=None).order_by("id")
-    return sum(_delete_expired_in(workspace, now) for workspace in workspaces.iterator())
+    return sum_each(
+        workspaces.iterator(),
+        lambda workspace: _delete_expired_in(workspace, now),
+        event="expired_data_not_deleted",
+    )
 
 
 def _delete_expired_in(workspace: Workspace, now: datetime) -> int:
@@ -36,16 +43,22 @@ def _delete_expired_in(workspace: Workspace, now: datetime) -> int:
         conversations = sum(_delete(workspace.id, conversation_id) for conversation_id in ids)
     if workspace.keep_leads_days is not None:
         oldest = now - timedelta(days=workspace.keep_leads_days)
-        leads = erase_unchanged_since(workspace.id, oldest)
+        leads = _delete_leads(workspace.id, oldest)
+    return conversations + leads
+
+
+@transaction.atomic
+def _delete_leads(workspace_id: str, oldest: datetime) -> int:
+    leads = erase_unchanged_since(workspace_id, oldest)
     if leads:
         # Each deleted conversation has an audit entry of its own.
         record(
-            workspace_id=workspace.id,
+            workspace_id=workspace_id,
             actor=SYSTEM,
             action="lead.forgotten",
             details={"leads": leads},
         )
-    return conversations + leads
+    return leads
 
 
 def _delete(workspace_id: str, conversation_id: str) -> bool:

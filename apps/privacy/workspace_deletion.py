@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.api_keys import erasure as api_keys
 from apps.chatbots import erasure as chatbots
 from apps.conversations import erasure as conversations
+from apps.infrastructure.isolation import sum_each
 from apps.leads import erasure as leads
 from apps.webhooks import erasure as webhooks
 from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase
@@ -20,21 +21,36 @@ from apps.workspaces.services import close_workspace, mark_erased
 def delete_due_workspaces(*, now: datetime) -> list[str]:
     """Close workspaces that are due and erase closed ones. Return the ids of the erased ones.
 
-    Every step can be repeated, so that the next run continues an interrupted one.
+    Every step can be repeated, so that the next run continues an interrupted one. A failure is
+    logged and does not stop the other workspaces.
     """
-    for workspace_id in workspaces_to_close(now).values_list("id", flat=True):
-        close_due_workspace(workspace_id=workspace_id, now=now)
-    ids = list(workspaces_to_erase().values_list("id", flat=True))
-    return [
-        workspace_id for workspace_id in ids if erase_closed_workspace(workspace_id=workspace_id)
-    ]
+    sum_each(
+        list(workspaces_to_close(now).values_list("id", flat=True)),
+        lambda workspace_id: close_due_workspace(workspace_id=workspace_id, now=now),
+        event="workspace_not_closed",
+    )
+    erased: list[str] = []
+
+    def erase(workspace_id: str) -> bool:
+        is_erased = erase_closed_workspace(workspace_id=workspace_id)
+        erased.extend([workspace_id] * is_erased)
+        return is_erased
+
+    to_erase = list(workspaces_to_erase().values_list("id", flat=True))
+    sum_each(to_erase, erase, event="workspace_not_erased")
+    return erased
 
 
 @transaction.atomic
-def close_due_workspace(*, workspace_id: str, now: datetime) -> None:
-    """Close a workspace that is due: revoke the access of its members and API keys."""
-    if close_workspace(workspace_id=workspace_id, now=now):
-        api_keys.revoke_all(workspace_id)
+def close_due_workspace(*, workspace_id: str, now: datetime) -> bool:
+    """Close a workspace that is due: revoke the access of its members and API keys.
+
+    Returns False if it is not due or closed already.
+    """
+    if not close_workspace(workspace_id=workspace_id, now=now):
+        return False
+    api_keys.revoke_all(workspace_id)
+    return True
 
 
 def erase_closed_workspace(*, workspace_id: str) -> bool:

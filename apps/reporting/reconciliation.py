@@ -21,6 +21,7 @@ from django.db.models import Exists, OuterRef
 from apps.credits.ledger_chain import Fault, verify_chain
 from apps.credits.models import Account, AccountCheck, NightlyCheck
 from apps.credits.queries import chain_checkpoints, failed_account_checks
+from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
@@ -89,10 +90,15 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
     night = _claim(now)
     if night is None:
         return None
-    for workspace_id in _unchecked_workspace_ids(night):
+
+    def check(workspace_id: str) -> int:
         check_account(night=night, workspace_id=workspace_id)
         night.claimed_until = datetime.now(now.tzinfo) + CLAIM_DURATION
         night.save(update_fields=["claimed_until"])
+        return 1
+
+    # An account that cannot be checked is logged, is missing in the count, and stops no other.
+    sum_each(_unchecked_workspace_ids(night), check, event="account_not_checked")
     night.accounts = night.checks.count()
     night.faults = failed_account_checks(night).count()
     night.digest = _digest(night)

@@ -225,8 +225,8 @@ WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 # Exports of conversations
 
 EXPORT_KEPT_DAYS = 7
-EXPORT_CLAIM_SECONDS = env.float("EXPORT_CLAIM_SECONDS", default=60.0)
-"""How long a worker may take for a part before another worker continues the export."""
+EXPORT_CLAIM_SECONDS = env.float("EXPORT_CLAIM_SECONDS", default=15.0)
+"""How long an export waits for another worker after its own has died."""
 EXPORT_PART_ROWS = env.int("EXPORT_PART_ROWS", default=2000)
 EXPORT_MOST_BYTES = env.int("EXPORT_MOST_BYTES", default=2 * 2**30)
 

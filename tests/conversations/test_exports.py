@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from datetime import timedelta
 from io import StringIO
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -31,8 +33,10 @@ from apps.conversations.exports.services import (
 from apps.conversations.exports.writer import MAX_ATTEMPTS, write_pending_exports
 from apps.conversations.models import Conversation
 from apps.conversations.models.export import Export, ExportPart
+from apps.infrastructure.postgres.claims import renewed
 from tests.conversations.export_factory import make_export, make_pending_export, read_file
-from tests.factories import Team, make_chatbot
+from tests.factories import Team, make_chatbot, make_workspace
+from tests.fault_injection import reject_inserts
 from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
@@ -259,7 +263,42 @@ def test_concurrent_exports_per_workspace_are_limited(team: Team) -> None:
     own = [make_pending_export(team.workspace) for _ in range(3)]
     other = make_pending_export(team.other_workspace)
     claimed = [writer.claim_next_export() for _ in range(4)]
-    assert [export and export.id for export in claimed] == [own[0].id, own[1].id, other.id, None]
+    assert [export and export.id for export in claimed] == [own[0].id, other.id, own[1].id, None]
+
+
+def test_workspaces_take_turns(team: Team) -> None:
+    """One worker writes a part of each workspace's exports in turn, not of each export."""
+    own = [make_pending_export(team.workspace) for _ in range(3)]
+    others = [make_pending_export(make_workspace()) for _ in range(2)]
+    served = []
+    for _ in range(6):
+        claimed = writer.claim_next_export()
+        assert claimed is not None
+        served.append(claimed.workspace_id)
+        Export.objects.filter(pk=claimed.pk).update(claimed_until=None)
+    workspaces = {team.workspace.id, *(each.workspace_id for each in others)}
+    assert set(served[:3]) == set(served[3:]) == workspaces
+    assert Export.objects.filter(pk__in=[each.pk for each in own], attempts=1).count() == 2
+
+
+def test_failing_export_stops_no_other(team: Team) -> None:
+    make_conversation(make_chatbot(team.workspace), "One", "")
+    failing = make_pending_export(team.workspace)
+    other = make_pending_export(team.other_workspace)
+    with reject_inserts("conversations_exportpart", team.workspace):
+        write_pending_exports(max_seconds=60)
+    failing.refresh_from_db()
+    other.refresh_from_db()
+    assert (failing.status, failing.attempts, other.status) == ("running", 1, "completed")
+
+
+def test_claim_is_renewed_while_work_goes_on() -> None:
+    renewals: Queue[int] = Queue()
+    with renewed(lambda: renewals.put(1), seconds=0.03):
+        assert [renewals.get(timeout=30) for _ in range(3)] == [1, 1, 1]
+    while not renewals.empty():
+        renewals.get()
+    assert [thread for thread in threading.enumerate() if thread.name == "claim"] == []
 
 
 def test_pending_and_stored_exports_are_limited(team: Team) -> None:

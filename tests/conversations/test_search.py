@@ -19,9 +19,11 @@ from apps.conversations.search import (
     extract_words,
     index_new_messages,
     reindex_after,
+    take_in_turn,
 )
 from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
+from tests.fault_injection import reject_inserts
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
 
@@ -135,6 +137,24 @@ def test_late_rows_are_reindexed(chatbot: Chatbot) -> None:
     assert index_new_messages() == 0
     reindex_after(message_id=min_id_at(timezone.now() - timedelta(days=1)))
     assert (index_new_messages(), search(chatbot, "late")) == (2, {turn.conversation_id})
+
+
+def test_batch_takes_workspaces_in_turn() -> None:
+    busy = [(f"{number:02}", "c", "busy") for number in range(8)]
+    others = [("90", "d", "first"), ("91", "e", "second"), ("92", "d", "first")]
+    batch, rest = take_in_turn([*busy, *others], 6)
+    assert [id for id, _, _ in batch] == ["00", "90", "91", "01", "92", "02"]
+    assert rest == busy[3:]
+
+
+def test_message_that_cannot_be_indexed_stops_no_other(team: Team, chatbot: Chatbot) -> None:
+    other = make_chatbot(team.other_workspace)
+    for each in (chatbot, other):
+        complete_turn(make_running_turn(each, text="Hello"))
+    with reject_inserts("conversations_passage", team.workspace):
+        index_new_messages()
+    documents = Passage.objects.filter(workspace__in=[team.workspace, team.other_workspace])
+    assert set(documents.values_list("workspace", flat=True)) == {team.other_workspace.id}
 
 
 def test_deleted_conversation_has_no_search_documents(chatbot: Chatbot) -> None:

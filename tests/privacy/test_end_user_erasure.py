@@ -15,7 +15,7 @@ from apps.leads.models import Lead
 from apps.privacy.end_user_erasure import erase_end_users
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure
-from apps.workspaces.services import request_erasure
+from apps.workspaces.services import claim_erasure, request_erasure
 from tests.dashboard.page_client import login, page_path, table_cells
 from tests.factories import Team, grant_credits, make_chatbot, make_webhook_endpoint
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
@@ -108,3 +108,11 @@ def test_settings_page_requests_and_lists_erasures(team: Team, chatbot: Chatbot)
     assert table_cells(page) == [["just now", team.alice.email, "Erased", "1", "0"]]
     assert "u-1" not in page
     assert alice.post(url, {"user_id": ""}).status_code == 422
+
+
+def test_erasures_of_workspaces_take_turns(team: Team) -> None:
+    for number in range(3):
+        request_erasure(workspace=team.workspace, user_id=f"{number}", actor=SYSTEM)
+    request_erasure(workspace=team.other_workspace, user_id="other", actor=SYSTEM)
+    claims = [claim_erasure(now=timezone.now()) for _ in range(4)]
+    assert [claim and claim.user_id for claim in claims] == ["0", "other", "1", "2"]

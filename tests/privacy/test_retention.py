@@ -19,6 +19,7 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.services import set_retention
 from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team, make_chatbot
+from tests.fault_injection import reject_inserts
 from tests.leads.lead_factory import make_lead
 from tests.privacy.end_user_turns import conversation_ids, make_turn
 from tests.turns.turn_factory import complete_turn, make_running_turn
@@ -85,6 +86,20 @@ def test_lead_is_deleted_after_retention(team: Team, chatbot: Chatbot) -> None:
     assert set(left.values_list("name", flat=True)) == {"changed", "young", "foreign"}
     (entry,) = AuditEntry.objects.filter(workspace=team.workspace, action="lead.forgotten")
     assert entry.details == {"leads": 1}
+
+
+def test_failing_workspace_stops_no_other(team: Team, chatbot: Chatbot) -> None:
+    other = make_chatbot(team.other_workspace)
+    for each in (chatbot, other):
+        make_lead(each)
+    old = timezone.now() - timedelta(days=3)
+    Lead.objects.filter(chatbot__in=[chatbot, other]).update(created_at=old, updated_at=old)
+    Workspace.objects.filter(pk__in=[chatbot.workspace_id, other.workspace_id]).update(
+        keep_leads_days=1
+    )
+    with reject_inserts("audit_auditentry", team.workspace):
+        delete_expired_data(now=timezone.now())
+    assert not Lead.objects.filter(chatbot=other).exists()
 
 
 def test_retention_change_is_audited_and_validated(team: Team) -> None:

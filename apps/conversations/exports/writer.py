@@ -1,7 +1,9 @@
 """Write the files of exports, part after part, in background workers.
 
-A worker claims a pending export for some seconds and renews the claim with each part. The claim of
-a worker that died expires, and another worker continues after the last committed part.
+A worker claims a pending export for some seconds and renews the claim while it writes. The claim of
+a worker that died expires, and another worker continues after the last committed part. Workspaces
+take turns: next is the one with the fewest exports being written, of those the one served longest
+ago.
 """
 
 import time
@@ -18,7 +20,8 @@ from apps.conversations.exports.queries import exported_bytes, matching_conversa
 from apps.conversations.models.export import Export, ExportPart, ExportStatus
 from apps.core.ids import new_id
 from apps.infrastructure.logging import get_logger
-from apps.infrastructure.postgres.claims import claim_next, claim_statement
+from apps.infrastructure.postgres.claims import claim_next, claim_statement, renewed
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 
 log = get_logger(__name__)
 
@@ -31,15 +34,22 @@ _NOT_WRITTEN = "The file could not be written. Ask for it again, or for fewer da
 _TOO_LARGE = "The file would be larger than {} MiB. Ask for fewer days at a time."
 _TOO_MANY_BYTES = "This workspace keeps {:,} MiB of exports. Delete one, then ask again."
 
-# The export that has waited longest since its last claim, so that long exports do not hold up
-# short ones.
+_ACTIVE = "status = 'running' AND claimed_until > statement_timestamp()"
+# Of a workspace, the export that has waited longest since its last claim, so that long exports do
+# not hold up short ones.
 _CLAIM = claim_statement(
     table="conversations_export",
-    active="status = 'running' AND claimed_until > statement_timestamp()",
+    join=f"""
+      JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE {_ACTIVE}) AS running, max(claimed_at) AS served_at
+        FROM conversations_export AS other
+        WHERE other.workspace_id = conversations_export.workspace_id
+      ) AS share ON true""",  # noqa: S608 - a constant of ours
+    active=_ACTIVE,
     group="workspace_id",
     due="status IN ('pending', 'running')"
     " AND coalesce(claimed_until <= statement_timestamp(), true)",
-    order_by="coalesce(claimed_at, created_at), id",
+    order_by="share.running, share.served_at NULLS FIRST, coalesce(claimed_at, created_at), id",
     assign="status = 'running', claim = %(claim)s, attempts = attempts + 1,"
     " claimed_at = statement_timestamp()",
 )
@@ -49,7 +59,7 @@ def write_pending_exports(*, max_seconds: float) -> bool:
     """Write pending exports until there is none or the time is up. Return whether some are left."""
     deadline = time.monotonic() + max_seconds
     while (export := claim_next_export()) is not None:
-        _write(export, deadline)
+        _try_to_write(export, deadline)
         if time.monotonic() >= deadline:
             return True
     return False
@@ -66,27 +76,48 @@ def claim_next_export() -> Export | None:
     return None if export_id is None else Export.objects.filter(id=export_id).first()
 
 
-def _write(export: Export, deadline: float) -> None:
-    """Write parts until the file is complete, the time is up or the claim is lost."""
+def _try_to_write(export: Export, deadline: float) -> None:
+    """Write parts. A failure ends this attempt, and nothing else: the claim expires."""
+    try:
+        with renewed(lambda: _renew_claim(export), seconds=settings.EXPORT_CLAIM_SECONDS):
+            is_paused = _write(export, deadline)
+    except DATABASE_UNAVAILABLE:
+        raise
+    except Exception:
+        log.exception("export_attempt_failed", export_id=export.id)
+        return
+    if is_paused:
+        _update_claimed(export, claimed_until=None)
+
+
+def _renew_claim(export: Export) -> None:
+    seconds = timedelta(seconds=settings.EXPORT_CLAIM_SECONDS)
+    _update_claimed(export, claimed_until=Now() + seconds)
+
+
+def _write(export: Export, deadline: float) -> bool:
+    """Write parts until the file is complete, the time is up or the claim is lost.
+
+    Returns whether there are more to write and the claim is still ours.
+    """
     if export.attempts > MAX_ATTEMPTS:
         log.error("export_failed", export_id=export.id)
         _fail(export, _NOT_WRITTEN)
-        return
+        return False
     if export.conversations_total is None:
         _update_claimed(export, conversations_total=matching_conversations(export).count())
     while True:
         part = build_next_part(export, max_rows=settings.EXPORT_PART_ROWS)
         if export.size + len(part.body) > settings.EXPORT_MOST_BYTES:
             _fail(export, _TOO_LARGE.format(settings.EXPORT_MOST_BYTES // 2**20))
-            return
+            return False
         if not _has_room(export, part):
             _fail(export, _TOO_MANY_BYTES.format(settings.MAX_EXPORTED_BYTES // 2**20))
-            return
+            return False
         if not save_part(export, part) or part.is_last:
-            return
+            return False
         if time.monotonic() >= deadline:
-            _update_claimed(export, claimed_until=None)
-            return
+            return True
         export.refresh_from_db()
 
 

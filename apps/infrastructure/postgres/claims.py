@@ -5,11 +5,19 @@ Workers are not told which row to process; each takes the next one that no other
 that must not keep a transaction open: the row of a worker that died is due again by itself.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models import Model, QuerySet
+
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+
+log = get_logger(__name__)
 
 M = TypeVar("M", bound=Model)
 
@@ -69,3 +77,31 @@ def claim_next(
         cursor.execute(statement.sql, {"seconds": seconds, **values})
         row = cursor.fetchone()
     return None if row is None else str(row[0])
+
+
+@contextmanager
+def renewed(renew: Callable[[], object], *, seconds: float) -> Iterator[None]:
+    """Call `renew` three times in the duration of a claim, in a thread, while the work goes on.
+
+    So a claim can be short, and the row of a worker that died is due again soon, although the work
+    may take long.
+    """
+    ended = Event()
+
+    def keep_claimed() -> None:
+        try:
+            while not ended.wait(seconds / 3):
+                try:
+                    renew()
+                except DATABASE_UNAVAILABLE as error:
+                    log.warning("claim_not_renewed", reason=type(error).__name__)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=keep_claimed, name="claim", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -6,7 +6,8 @@ The user id is personal data: it is never logged, and it is cleared when the era
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
@@ -47,12 +48,19 @@ def request_erasure(
 
 
 def claim_erasure(*, now: datetime) -> Erasure | None:
-    """Claim the oldest erasure that is unclaimed or whose claim has expired, or return None."""
+    """Claim an erasure that is unclaimed or whose claim has expired, or return None.
+
+    Workspaces take turns: next is the oldest of the one with the fewest claimed or done lately.
+    """
     unclaimed = Erasure.objects.filter(done_at=None, workspace__closed_at=None).filter(
         Q(claimed_until=None) | Q(claimed_until__lt=now)
     )
+    lately = Q(claimed_until__gte=now) | Q(done_at__gte=now - CLAIM_DURATION)
+    served = Erasure.objects.filter(lately, workspace=OuterRef("workspace")).values("workspace")
+    count = Coalesce(Subquery(served.annotate(count=Count("pk")).values("count")), 0)
     with transaction.atomic():
-        erasure = lock_first(unclaimed.select_related("workspace"), "created_at")
+        waiting = unclaimed.select_related("workspace").annotate(served=count)
+        erasure = lock_first(waiting, "served", "created_at")
         if erasure is not None:
             Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
     return erasure

@@ -134,6 +134,90 @@ def test_doubtful_name_is_not_detected(text: str) -> None:
     assert detected_values(text, "name") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("john@gmail.com.Thanks", "john@gmail.com"),
+        ("JOHN@GMAIL.COM.THANKS", "john@gmail.com"),
+        ("write to john@gmail.com.thanks", "john@gmail.com"),
+        ("john@gmail.comThanks", "john@gmail.com"),
+        ("sales@acme.io.We are open", "sales@acme.io"),
+        ("sales@acme.io.we are open", "sales@acme.io"),
+        ("ana@acme.agency.We are open", "ana@acme.agency"),
+        ("ana@example.co.uk.Please call", "ana@example.co.uk"),
+        ("ana@example.com.br.Obrigado", "ana@example.com.br"),
+        ("ana@gmx.de.Danke", "ana@gmx.de"),
+        ("ana@example.fr.Merci beaucoup", "ana@example.fr"),
+        ("ana@example.es.Mañana", "ana@example.es"),
+        ("ana@example.com.Über", "ana@example.com"),
+        ("ana@example.ru.Спасибо", "ana@example.ru"),
+        ("ana@example.com.I am Ana", "ana@example.com"),
+        ("ana@example.com.I.am.out", "ana@example.com"),
+        ("ana@sub.example.com.Thanks.Bye", "ana@sub.example.com"),
+        ("ana@example.org.tomorrow works", "ana@example.org"),
+        ("ana\uff20example.com", "ana@example.com"),
+        ("ana\ufe6bexample.com", "ana@example.com"),
+        ("ａｎａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "ana@example.com"),
+        ("ana@example。com", "ana@example.com"),
+        ("メールはana@example.com。よろしく", "ana@example.com"),
+    ],
+)
+def test_email_ends_where_a_reader_ends_it(text: str, email: str) -> None:
+    assert detected_values(text, "email") == [email]
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("ana@example.com.au", "ana@example.co.uk", "ana@mail.acme.com", "ana@it.company.com"),
+        *("ana@mail.us.acme.com", "ana@example.co.in", "ana@uni.ac.at", "ana@dev.io", "ana@us.com"),
+        *("ana@one.two.example.museum", "ana@acme.photography"),
+    ],
+)
+def test_domain_of_several_labels_is_whole(email: str) -> None:
+    for text in (email, f"It is {email}.", f"({email})", f"{email}, thanks", email.title()):
+        assert detected_values(text, "email") == [email]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("MY NAME IS ANA LIMA AND I NEED HELP", "ANA LIMA"),
+        ("ME LLAMO ANA Y NECESITO AYUDA", "ANA"),
+        ("my name is “Ana Lima”", "Ana Lima"),
+        ("je m'appelle «Anne-Marie»", "Anne-Marie"),
+        ('mein Name ist "Jürgen"', "Jürgen"),
+        ("My name is Dr. Ana Lima, hi", "Ana Lima"),
+        ("mein Name ist Frau Weber", "Weber"),
+        ("My name is Anthony Head", "Anthony Head"),
+        ("my name is Sunday Okafor", "Sunday Okafor"),
+        ("my name is Ben", "Ben"),
+        ("Call me Ishmael", "Ishmael"),
+    ],
+)
+def test_name_is_read_as_a_person_would(text: str, name: str) -> None:
+    assert detected_values(text, "name") == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Call me ASAP at +44 20 7946 0958", "Call me Back", "call me Monday", "CALL ME NOW"),
+        *("my name is NOT important, ana@example.com", "My name is Not Ana", "my name is SECRET"),
+        *("Don't call me Ana Lima", "Please never call me Bob", "do not call me Robert"),
+        *("mein Name ist NICHT wichtig", "me llamo NO te importa", "je m'appelle Pas"),
+        *("I'm Customer Support, hello", "I am Sales Manager at Acme.", "my name is \u3164"),
+    ],
+)
+def test_emphasis_negation_or_role_is_not_a_name(text: str) -> None:
+    assert detected_values(text, "name") == []
+
+
+def test_phone_beside_emphasis_or_in_full_width_is_detected() -> None:
+    for text in ("Call me ASAP at +44 20 7946 0958.Thanks", "＋４４ ２０ ７９４６ ０９５８"):
+        assert detected_values(text, "phone") == ["+442079460958"]
+
+
 def test_number_of_emails_is_limited() -> None:
     text = " ".join(f"person{number}@example.com" for number in range(100))
     assert len(detected_values(text, "email")) == MAX_PER_FIELD

@@ -12,7 +12,7 @@ around it.
 from itertools import islice
 
 from apps.leads.detection.emails import find_emails
-from apps.leads.detection.matches import DetectedField
+from apps.leads.detection.matches import DetectedField, to_ascii_forms
 from apps.leads.detection.names import find_names
 from apps.leads.detection.phones import find_phones
 
@@ -27,7 +27,7 @@ MAX_PER_FIELD = 10
 
 def detect_contacts(text: str) -> list[DetectedField]:
     """Return the emails, then the phone numbers, then the first name, each in text order."""
-    text = text[:MAX_LENGTH]
+    text = to_ascii_forms(text[:MAX_LENGTH])
     return [
         *islice(find_emails(text), MAX_PER_FIELD),
         *islice(find_phones(text), MAX_PER_FIELD),
@@ -37,4 +37,4 @@ def detect_contacts(text: str) -> list[DetectedField]:
 
 def detect_name(text: str) -> DetectedField | None:
     """Return the first name of a text."""
-    return next(find_names(text[:MAX_LENGTH]), None)
+    return next(find_names(to_ascii_forms(text[:MAX_LENGTH])), None)

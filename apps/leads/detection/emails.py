@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from apps.leads.contact_formats import normalize_email
+from apps.leads.detection.domains import domain_length
 from apps.leads.detection.matches import IN_URL, MAX_CANDIDATES, DetectedField
 
 _LATIN = "a-zA-Z0-9\u00c0-\u024f\u1e00-\u1eff"
@@ -27,7 +28,7 @@ _DOT = r"(?:\.| \. |\s?[\[({<]\s?dot\s?[\])}>]\s?|\sdot\s)"
 def _domain(letters: str) -> re.Pattern[str]:
     label = f"[{letters}](?:[{letters}-]{{0,61}}[{letters}])?"
     last = rf"(?:xn--[a-z0-9-]+|[{letters}]{{2,63}})"
-    ends = rf"(?![{letters}_@]|-[{letters}]|\.[{letters}_])"
+    ends = rf"(?![{letters}_@]|-[{letters}]|\.(?:[_\d]|[{letters}][{letters}_]))"
     return re.compile(rf"{label}(?:{_DOT}{label})*{_DOT}{last}{ends}", re.IGNORECASE)
 
 
@@ -102,10 +103,11 @@ def _email_around(text: str, at: re.Match[str]) -> DetectedField | None:
     domain = _DOMAIN_LATIN.match(after) or _DOMAIN_OTHER.match(after)
     if local is None or domain is None:
         return None
-    start, end = at.start() - len(local[0]), at.end() + domain.end()
+    ends_at = domain_length(domain[0]) if "." in domain[0] else domain.end()
+    start, end = at.start() - len(local[0]), at.end() + ends_at
     if not _is_standalone(text, start, end) or not _is_address(text, at[0], local[0], start, end):
         return None
-    host = re.sub(_DOT, ".", domain[0], flags=re.IGNORECASE)
+    host = re.sub(_DOT, ".", domain[0][:ends_at], flags=re.IGNORECASE)
     if _NOT_A_TLD.fullmatch(host.rpartition(".")[2]):
         return None
     mailbox = local[0].lower()

@@ -3,7 +3,7 @@
 PARLEY_PYTHON ?= python3
 PYTHON ?= $(PARLEY_PYTHON)
 
-.PHONY: help demo test check bench fuzz screenshots reset clean
+.PHONY: help demo test check bench fuzz chaos screenshots reset clean
 
 help:
 	@printf '%s\n' \
@@ -13,7 +13,8 @@ help:
 	  'make check   lint, types, import contracts, migrations, deployment settings' \
 	  'make bench   the benchmarks beside LiteLLM and the floor; ARGS="--quick", ARGS=litellm' \
 	  'make fuzz    the API fuzzed by its document, for long; SECONDS=600 EXAMPLES=50' \
-	  'make screenshots   a picture of each page in docs/screenshots/; needs Chromium' \
+	  'make chaos   servers broken under load by seeded schedules; SECONDS=600 SEED=1' \
+  'make screenshots   a picture of each page in docs/screenshots/; needs Chromium' \
 	  'make reset   remove the data of the demo' \
 	  'make clean   remove the virtual environment and caches' \
 	  '' \
@@ -34,6 +35,10 @@ bench:
 fuzz:
 	@FUZZ_SECONDS="$(or $(SECONDS),600)" FUZZ_EXAMPLES="$(or $(EXAMPLES),50)" \
 	  exec "$(PYTHON)" local/bootstrap.py test tests/e2e/clients/test_document_fuzz.py -n 0 -s $(ARGS)
+
+chaos:
+	@exec "$(PYTHON)" local/bootstrap.py run -- python -m tests.chaos --seconds "$(or $(SECONDS),600)" \
+	  --seed "$(or $(SEED),1)" $(ARGS)
 
 screenshots:
 	@exec "$(PYTHON)" local/bootstrap.py run -- python -m tests.browser.screenshots $(ARGS)

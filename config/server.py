@@ -102,7 +102,7 @@ class Server(MPServer):
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         def spawn(index: int) -> None:
-            worker = self._spawn_worker(index, spawn_target, target_loader)
+            worker: Worker = self._spawn_worker(index, spawn_target, target_loader)
             worker.start()
             self.wrks[index] = worker
 
@@ -117,7 +117,8 @@ class Server(MPServer):
 
     def _on_message(self, what: str, pid: int, spawn: Callable[[int], None]) -> None:
         self._was_ready = True
-        for index, worker in enumerate(self.wrks):
+        workers: list[Worker] = self.wrks
+        for index, worker in enumerate(workers):
             if worker._id() != pid:
                 continue
             if what == "S":  # told to stop by somebody else

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,10 @@ def web_pids(web: WebProcess) -> set[int]:
     """The processes that serve requests, without their parent and without zombies."""
     children = psutil.Process(web.process.pid).children()
     return {each.pid for each in children if each.status() != psutil.STATUS_ZOMBIE}
+
+
+def has_ended(web: WebProcess, pid: int) -> bool:
+    return pid not in web_pids(web)
 
 
 def replace_by(web: WebProcess, signum: signal.Signals, pid: int) -> int:
@@ -68,8 +73,8 @@ def test_processes_replace_each_other(committed: None, live_team: Team, tmp_path
         callers = [pool.submit(ask_until, stopped, caller) for _ in range(CALLERS)]
         try:
             for pid in web_pids(web):
-                wait_until_all_started(web, lambda pid=pid: replace_by(web, signal.SIGTERM, pid))
-                wait_until(lambda pid=pid: pid not in web_pids(web))
+                wait_until_all_started(web, partial(replace_by, web, signal.SIGTERM, pid))
+                wait_until(partial(has_ended, web, pid))
         finally:
             stopped.set()
         outcomes = sum((each.result() for each in callers), Counter())

@@ -4,10 +4,12 @@ A socket carries several turns at once. A turn goes on if its socket closes.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from apps.api_keys.errors import InvalidApiKey
 from apps.api_kit.callers import Caller
 from apps.chat.engine.access import Access, authenticate, reauthenticate
 from apps.chat.engine.admission import admit_and_start
@@ -28,7 +30,7 @@ from apps.core.json_text import dump_json
 from apps.infrastructure.postgres.threads import in_thread
 
 MAX_TURNS = 20
-KEY_REVOKED = CloseReason(4401, "API key revoked")
+KEY_REVOKED = CloseReason(4401, "API key revoked", InvalidApiKey())
 
 
 class ChatConsumer(SocketConsumer):
@@ -61,7 +63,9 @@ class ChatConsumer(SocketConsumer):
             self.socket.request_close(KEY_REVOKED)
 
     def close_reason_after(self, error: ApiError) -> CloseReason | None:
-        return KEY_REVOKED if isinstance(error, Unauthenticated) else None
+        # The error has been sent already.
+        is_final = isinstance(error, Unauthenticated)
+        return replace(KEY_REVOKED, error=None) if is_final else None
 
     # Commands
 

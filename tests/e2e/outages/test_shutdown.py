@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 from tests.conftest import StartWeb
 from tests.e2e.database_state import credit_state, turn_statuses, wait_until
 from tests.factories import Team, make_language_model
-from tests.web_processes import SSL_CONTEXT, Caller, WebProcess, make_caller
+from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, make_caller, parse_frames
 
 WORDS = " ".join(f"word{number}" for number in range(20))
 
@@ -52,3 +53,29 @@ def test_stopping_process_completes_streams_and_rejects_turns(
     assert web.process.wait(timeout=30) == 0
     assert turn_statuses(live_team.workspace) == ["completed"] * 4
     assert credit_state(live_team.workspace) == (6, 0, [-1] * 4)
+
+
+def test_stopping_process_interrupts_followers_of_other_processes(
+    own_web: StartWeb, web: WebProcess, live_team: Team
+) -> None:
+    """They go on in another process, after the last number that they have."""
+    stopping = own_web()
+    caller = make_caller(web, live_team.workspace, "sandbox/slow")
+    words = " ".join(f"word{number}" for number in range(80))
+    with caller.stream(words) as response:
+        lines = response.iter_lines()
+        start = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
+        url = f"{caller.at(stopping).url.removesuffix('/chat')}/turns/{start['turnId']}/stream"
+        with httpx.stream(
+            "GET", url, headers=caller.all_headers, timeout=30, verify=SSL_CONTEXT
+        ) as following:
+            told = following.iter_lines()
+            assert next(told) == "id: 1"
+            stopping.terminate()
+            text = "id: 1\n" + "\n".join(told)
+        assert stopping.process.wait(timeout=30) == 0
+        assert turn_statuses(live_team.workspace) == ["running"]
+    *_, last, done = parse_frames(text)
+    assert isinstance(last, Frame)
+    assert (last.id, last.event, last.data["code"]) == (None, "error", "SERVICE_UNAVAILABLE")
+    assert done == "[DONE]"

@@ -55,6 +55,7 @@ def test_socket_closes_when_its_key_ends_but_turn_continues(caller: Caller, chan
         close, reason, frames = socket.wait_closed()
         assert (close, reason) == (4401, "API key revoked")
         assert "message.end" not in {frame["type"] for frame in frames}  # the turn still runs
+        assert (frames[-1]["type"], frames[-1]["code"]) == ("error", "INVALID_API_KEY")
         assert bystander.start_turn("still here")["type"] == "message.start"
     assert wait_until_settled(turn_id).status == TurnStatus.COMPLETED
 

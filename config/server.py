@@ -28,6 +28,7 @@ from granian.log import logger
 from granian.server.mp import MPServer
 
 from apps.infrastructure.web import handover
+from apps.infrastructure.web.connections import detect_dead_peers
 
 BACKLOG = 2048
 MAX_CONNECTIONS = 8192
@@ -86,6 +87,7 @@ class Server(MPServer):
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        detect_dead_peers(listener)
         listener.bind((self.bind_addr, self.bind_port))
         listener.listen(self.backlog)
         holder: Any = SocketHolder  # its stub is of another platform

@@ -25,9 +25,10 @@ MAX_SLOW_BODIES = env.int("MAX_SLOW_BODIES", default=512)
 MAX_UNFINISHED_BODY_BYTES = 64 * 1024 * 1024
 """All bodies together that a web process holds while it waits for the rest of them."""
 
-REQUEST_THREADS = env.int("REQUEST_THREADS", default=64)
-"""Requests outside the chat endpoints that a web process serves at once."""
-REQUEST_THREADS_PER_CLIENT = env.int("REQUEST_THREADS_PER_CLIENT", default=32)
+REQUEST_THREADS = env.int("REQUEST_THREADS", default=32)
+"""Requests outside the chat endpoints that a web process serves at once: about as many as it has
+connections to the database, so that requests wait here, in turn by client, and not there."""
+REQUEST_THREADS_PER_CLIENT = env.int("REQUEST_THREADS_PER_CLIENT", default=16)
 REQUEST_WAIT_SECONDS = 10.0
 """How long a request waits for one of these threads before it is refused."""
 MAX_WAITING_REQUESTS_PER_CLIENT = 256

@@ -14,6 +14,7 @@ from apps.infrastructure.web.connections import (
     Connection,
     ConnectionTable,
     Traffic,
+    detect_dead_peers,
     read_traffic,
     reset,
 )
@@ -87,6 +88,16 @@ def test_reset_ends_a_connection_and_no_other(pair: Pair) -> None:
     with suppress(ConnectionResetError):
         assert client.recv(1) == b""
     assert read_traffic(connection) is None
+
+
+def test_dead_peers_of_accepted_connections_are_detected() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        detect_dead_peers(listener)
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
 # Slow readers

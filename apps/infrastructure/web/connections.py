@@ -18,6 +18,9 @@ _OFFSET = 120  # of these two in the kernel's struct tcp_info
 _INFO_BYTES = _OFFSET + _BYTES_ACKED_AND_RECEIVED.size
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Ask after a minute of silence, every 15 s, and give up after the fourth question."""
+
 Peer = tuple[str, int]
 """Address and port of the other end."""
 
@@ -112,6 +115,17 @@ def read_traffic(connection: Connection) -> Traffic | None:
             pending = struct.unpack("i", fcntl.ioctl(copy, termios.TIOCOUTQ, bytes(4)))[0]
             return Traffic(received, acknowledged, pending)
     return None
+
+
+def detect_dead_peers(listener: socket.socket) -> None:
+    """Have the kernel end the connections of this listener whose other end no longer answers.
+
+    Idle WebSockets would otherwise be open, and count, for ever.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def reset(connection: Connection) -> None:

@@ -19,8 +19,8 @@ from collections.abc import Iterable
 
 from apps.llm.types import ChatMessage
 
-BYTES_PER_TOKEN = 4
-"""UTF-8 bytes in an average token of English."""
+ENGLISH_LETTERS_PER_TOKEN = 4
+"""Characters, or bytes of UTF-8, in an average token of English."""
 
 TYPICAL_MESSAGE_TOKENS = 4
 """What a chat template usually adds to a message: begin, role, line break, end."""
@@ -55,7 +55,7 @@ families (up to about 70 tokens), begin-of-text, and the opening of the answer."
 
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text; 0 only for an empty one."""
-    return -(-_count_bytes(text) // BYTES_PER_TOKEN)
+    return -(-_count_bytes(text) // ENGLISH_LETTERS_PER_TOKEN)
 
 
 def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:

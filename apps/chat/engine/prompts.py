@@ -7,7 +7,12 @@ from django.conf import settings
 
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.core.errors import ValidationFailed
-from apps.llm.tokens import estimate_prompt_tokens, max_prompt_tokens
+from apps.llm.tokens import (
+    ENGLISH_LETTERS_PER_TOKEN,
+    estimate_prompt_tokens,
+    max_prompt_tokens,
+    min_prompt_tokens,
+)
 from apps.llm.types import ChatMessage, ModelRequest, ProviderKind, Timeouts
 
 LEAD_CAPTURE_INSTRUCTION = (
@@ -24,28 +29,34 @@ def build_prompt(
     other messages, the question.
 
     The other messages are cut, oldest exchange first, so that prompt and reply fit the model's
-    context by our estimate of their tokens. Raises ValidationFailed if the rest alone does not fit
-    into it: a model that reads it would cost more than can be held.
+    context by our estimate of their tokens. Raises ValidationFailed if the rest is longer than the
+    context: no more than that is held.
     """
     instructions = _instructions(chatbot)
     own = [ChatMessage("system", instructions)] if instructions else []
     system = [*own, *(message for message in history if message.role == "system")]
     earlier = [message for message in history if message.role != "system"]
     question = ChatMessage("user", text)
-    needed_tokens = estimate_prompt_tokens([*system, question])
     context_tokens = chatbot.language_model.context_tokens
-    if needed_tokens > context_tokens:
-        raise _too_long(needed_tokens, context_tokens)
-    available_tokens = context_tokens - chatbot.max_reply_tokens - needed_tokens
+    _require_within(context_tokens, [*system, question])
+    available_tokens = context_tokens - chatbot.max_reply_tokens
+    available_tokens -= estimate_prompt_tokens([*system, question])
     return (*system, *_newest_exchanges_within(earlier, available_tokens), question)
 
 
-def _too_long(needed_tokens: int, context_tokens: int) -> ValidationFailed:
-    problem = (
-        f"With the instructions before it, this is about {needed_tokens:,} tokens long. The "
-        f"chatbot's language model can read {context_tokens:,}."
-    )
-    return ValidationFailed({"message": [problem]})
+def _require_within(context_tokens: int, messages: Sequence[ChatMessage]) -> None:
+    """Raise ValidationFailed if the messages are surely longer than the context, or would be if
+    they were English."""
+    characters = sum(len(message.content) for message in messages)
+    if characters <= context_tokens:
+        return
+    needed_tokens = max(min_prompt_tokens(messages), characters // ENGLISH_LETTERS_PER_TOKEN)
+    if needed_tokens > context_tokens:
+        problem = (
+            f"With the instructions before it, this is about {needed_tokens:,} tokens long. The "
+            f"chatbot's language model can read {context_tokens:,}."
+        )
+        raise ValidationFailed({"message": [problem]})
 
 
 def _instructions(chatbot: Chatbot) -> str:

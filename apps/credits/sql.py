@@ -19,7 +19,7 @@ ORDER BY workspace_id FOR NO KEY UPDATE
 
 ACCOUNTS = """\
 account AS MATERIALIZED (
-  SELECT workspace_id, balance, held, balance - held AS free, running_turns
+  SELECT workspace_id, balance, held, balance - held AS free, running_turns, plan_id
   FROM credits_account
   WHERE workspace_id IN (SELECT workspace_id FROM input)
   ORDER BY workspace_id FOR NO KEY UPDATE
@@ -27,10 +27,16 @@ account AS MATERIALIZED (
 """The accounts of the input's workspaces, which `LOCK_ACCOUNTS` has locked.
 
 Expects `input (workspace_id)`. Defines `account (workspace_id, balance, held, free,
-running_turns)`; a workspace without an account has no row. `free` is the balance that is not held.
-An account that was created since the lock is locked here; what is written is computed from this
-row, and so is right for it.
+running_turns, plan_id)`; a workspace without an account has no row. `free` is the balance that is
+not held. An account that was created since the lock is locked here; what is written is computed
+from this row, and so is right for it.
 """
+
+MAX_RUNNING_TURNS = """\
+coalesce(
+      (SELECT max_running_turns FROM credits_plan WHERE credits_plan.id = plan_id), max_running)"""
+"""How many turns a workspace may run at once: by its plan, or else the `max_running` of the input.
+An expression over `account` and `input (max_running)`."""
 
 HOLD_CREDITS = """\
 held_credits AS (

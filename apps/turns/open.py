@@ -96,8 +96,8 @@ def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
             raise ConversationNotFound
         case sql.BUSY:
             raise ConversationBusy
-        case sql.FULL:
-            raise TooManyRequests(1, _FULL.format(settings.MAX_RUNNING_TURNS))
+        case _ if outcome.startswith(sql.FULL):
+            raise TooManyRequests(1, _FULL.format(int(outcome.removeprefix(sql.FULL))))
         case _ if outcome.startswith(sql.SHORT):
             available = int(outcome.removeprefix(sql.SHORT))
             raise InsufficientCredits(needed=new.credits, available=available)

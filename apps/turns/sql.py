@@ -39,6 +39,7 @@ from apps.credits.sql import (
     CHARGE_CREDITS,
     HOLD_CREDITS,
     LOCK_ACCOUNTS,
+    MAX_RUNNING_TURNS,
     PAY_CHARGES,
 )
 from apps.webhooks.outbox import EMIT_EVENTS
@@ -81,7 +82,7 @@ WITH input AS MATERIALIZED (
     event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
 ), {ACCOUNTS}, candidate AS MATERIALIZED (
-  SELECT input.*, free, running_turns,
+  SELECT input.*, free, running_turns, {MAX_RUNNING_TURNS} AS max_turns,
     coalesce((SELECT true FROM conversations_turn AS running
               WHERE running.conversation_id = input.conversation_id
                 AND running.status = 'running' LIMIT 1), false) AS is_busy,
@@ -112,7 +113,7 @@ WITH input AS MATERIALIZED (
     credits_per_reply, credits_per_1k_input, credits_per_1k_output, credits_held,
     0, '', '', process, '', '{{}}',
     idempotency_key, request_digest, request_id, queue_ms, clock_timestamp(), clock_timestamp()
-  FROM affordable WHERE (with_earlier <= free OR credits_held = 0) AND running <= max_running
+  FROM affordable WHERE (with_earlier <= free OR credits_held = 0) AND running <= max_turns
   ORDER BY n
   ON CONFLICT DO NOTHING
   RETURNING id, workspace_id, credits_held
@@ -127,7 +128,7 @@ SELECT input.n, CASE
   WHEN candidate.is_key_used THEN '{KEY_USED}'
   WHEN candidate.is_deleted THEN '{DELETED}'
   WHEN candidate.is_busy THEN '{BUSY}'
-  WHEN account.running_turns >= input.max_running THEN '{FULL}'
+  WHEN candidate.running_turns >= candidate.max_turns THEN '{FULL} ' || candidate.max_turns
   WHEN input.credits_held > account.free THEN '{SHORT} ' || account.free
   ELSE '{RETRY}'
 END, EXISTS (SELECT FROM delivery)
@@ -143,7 +144,7 @@ LEFT JOIN opened_turns USING (id)
     key used    a turn has this idempotency key
     deleted     the conversation is deleted
     busy        a turn runs in the conversation
-    full        as many turns run in the workspace as may
+    full N      as many turns run in the workspace as may, N
     short N     the free credits, N, do not cover the hold
     retry       only what came before it in the same statement stood in its way: ask again, and
                 the next statement sees why

@@ -8,7 +8,7 @@ from django.test import override_settings
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.errors import TooManyRequests
-from apps.credits.models import Account
+from apps.credits.models import Account, Plan
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
@@ -64,6 +64,25 @@ async def test_refusal_names_the_limit(funded_chatbot: Chatbot) -> None:
     assert refused.value.retry_after == 1
     _, is_new = await open_turn(new_turn(funded_chatbot, idempotency_key="k"))
     assert not is_new
+
+
+@override_settings(MAX_RUNNING_TURNS=3)
+async def test_plan_sets_its_own_limit(funded_chatbot: Chatbot) -> None:
+    def set_limit(turns: int | None) -> None:
+        plan, _ = Plan.objects.update_or_create(
+            slug=funded_chatbot.workspace_id, defaults={"max_running_turns": turns}
+        )
+        Account.objects.filter(pk=funded_chatbot.workspace_id).update(plan=plan)
+
+    await in_thread(set_limit, 2)
+    opening = [open_turn(new_turn(funded_chatbot)) for _ in range(4)]
+    assert (await outcomes(*opening)).count("done") == 2
+    with pytest.raises(TooManyRequests, match="runs 2 turns at once"):
+        await open_turn(new_turn(funded_chatbot))
+    await in_thread(set_limit, None)
+    assert await outcomes(open_turn(new_turn(funded_chatbot))) == ["done"]
+    with pytest.raises(TooManyRequests, match="runs 3 turns at once"):
+        await open_turn(new_turn(funded_chatbot))
 
 
 @override_settings(MAX_RUNNING_TURNS=1)

@@ -37,7 +37,14 @@ class PlanChangeForm(forms.Form):
 
 @admin.register(Plan)
 class PlanAdmin(StaffAdmin):
-    list_display = ["name", "slug", "monthly_credits", "credits_last_months", "is_active"]
+    list_display = [
+        "name",
+        "slug",
+        "monthly_credits",
+        "credits_last_months",
+        "max_running_turns",
+        "is_active",
+    ]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
     readonly_fields = ["id"]

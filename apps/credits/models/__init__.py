@@ -1,6 +1,7 @@
 """The tables of credits.
 
-ledger            plan, account, ledger entry, lot
+ledger            account, ledger entry, lot
+plans             plans
 reconciliation    the nightly check of all accounts, and its result for each
 approvals         the second person for a ledger entry of staff
 alerts            alerts to a workspace when its balance falls
@@ -19,15 +20,14 @@ from apps.credits.models.credit_requests import (
 from apps.credits.models.ledger import (
     CREDIT_KINDS,
     DEBIT_KINDS,
-    MAX_CREDITS,
     Account,
     Category,
     EntryKind,
     LedgerEntry,
     Lot,
-    Plan,
     Statement,
 )
+from apps.credits.models.plans import MAX_CREDITS, Plan
 from apps.credits.models.reconciliation import AccountCheck, NightlyCheck
 from apps.credits.models.welcome import WelcomeGrant
 

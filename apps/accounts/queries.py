@@ -13,6 +13,12 @@ def get_staff_user(email: str) -> User:
     return user
 
 
+def verified_emails(user: User) -> list[str]:
+    """Return the addresses that the user has verified, in lower case."""
+    verified = EmailAddress.objects.filter(user=user, verified=True)
+    return [email.lower() for email in verified.values_list("email", flat=True)]
+
+
 def has_verified_email(user: User, email: str) -> bool:
     """Return whether the user has verified this address, in any case."""
     verified = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True)

@@ -7,6 +7,7 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from apps.accounts.models import User
+from apps.accounts.queries import verified_emails
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.workspaces.errors import InvitationNotFound
 from apps.workspaces.models import Erasure, Invitation, Member, Role, Workspace
@@ -52,6 +53,13 @@ def open_invitations_for(workspace_id: str) -> QuerySet[Invitation]:
     """Return invitations neither accepted nor revoked, expired ones included, newest first."""
     unused = Invitation.objects.filter(workspace_id=workspace_id, accepted_at=None, revoked_at=None)
     return unused.select_related("invited_by").order_by("-created_at", "-id")
+
+
+def invitations_to(user: User, ids: Collection[str], *, now: datetime) -> list[Invitation]:
+    """Return those of the invitations that are open and sent to a verified address of the user."""
+    found = Invitation.objects.filter(pk__in=ids, workspace__closed_at=None)
+    addresses = verified_emails(user)
+    return [each for each in found if each.is_open(now) and each.email.lower() in addresses]
 
 
 def invitation_token(invitation: Invitation) -> str:

@@ -11,6 +11,7 @@ from config.settings.ceilings import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
 from config.settings.edge import *  # noqa: F403
 from config.settings.model_keys import *  # noqa: F403
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 

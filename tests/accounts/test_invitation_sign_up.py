@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 
@@ -109,6 +111,80 @@ def test_invitation_link_is_rejected_for_another_account(live_team: Team) -> Non
     answer = client.post(link)
     assert (answer.status_code, role_of(live_team, eve)) == (410, None)
     assert "for another email address" in answer.content.decode()
+
+
+@pytest.mark.parametrize("logs_out_by_the_link", [True, False])
+def test_invitation_opened_in_another_session_is_returned_to(
+    live_team: Team, logs_out_by_the_link: bool
+) -> None:
+    dana = f"dana-{new_id()}@example.com"
+    make_signed_in_user(dana)
+    _, client = make_signed_in_user(f"eve-{new_id()}@example.com")
+    _, link = make_invitation(live_team, dana)
+    page = client.get(link).content.decode()
+    logout = f"/logout?next={quote(link)}"
+    assert f'href="{logout}"' in page
+    if logs_out_by_the_link:
+        assert f'name="next" value="{link}"' in client.get(logout).content.decode()
+        assert client.post("/logout", {"next": link}).headers["Location"] == link
+        assert f'href="/login?next={quote(link)}"' in client.get(link).content.decode()
+    else:
+        client.post("/logout")
+    log_in(client, dana)
+    assert client.get("/workspaces").headers["Location"] == link
+    assert client.get(link).content.decode().count(">Join</button>") == 1
+    client.get("/workspaces", follow=True)  # once only
+    assert client.get("/workspaces").status_code == 200
+
+
+def test_two_invitations_in_one_browser_are_each_for_its_own_address(live_team: Team) -> None:
+    dana, eve = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
+    (_, first), (_, second) = make_invitation(live_team, dana), make_invitation(live_team, eve)
+    client = new_browser()
+    client.get(first)
+    client.get(second)
+    form = client.get(f"/signup?next={first}").context["form"]
+    assert form.fields["email"].initial == dana
+    assert sign_up(client, dana, None, next=first).headers["Location"] == first
+    client.post(first)
+    assert (role_of(live_team, dana), role_of(live_team, eve)) == ("member", None)
+    client.post("/logout")
+    assert sign_up(client, eve, None, next=second).headers["Location"] == second
+    client.post(second)
+    assert role_of(live_team, eve) == "member"
+    assert User.objects.filter(email__in=[dana, eve]).count() == 2
+
+
+def test_each_person_returns_to_their_own_invitation(live_team: Team) -> None:
+    dana, eve = f"dana-{new_id()}@example.com", f"eve-{new_id()}@example.com"
+    for email in (dana, eve):
+        make_signed_in_user(email)
+    (_, first), (_, second) = make_invitation(live_team, dana), make_invitation(live_team, eve)
+    client = new_browser()
+    client.get(first)
+    client.get(second)
+    for email, link in ((dana, first), (eve, second)):
+        log_in(client, email)
+        assert client.get("/workspaces").headers["Location"] == link
+        client.post(link)
+        client.post("/logout")
+
+
+def test_ended_or_forged_invitation_is_not_returned_to(live_team: Team) -> None:
+    dana = f"dana-{new_id()}@example.com"
+    make_signed_in_user(dana)
+    invitation, link = make_invitation(live_team, dana)
+    foreign, _ = make_invitation(live_team, f"eve-{new_id()}@example.com")
+    client = new_browser()
+    client.get(link)
+    revoke_invitation(
+        invitation=invitation, actor=actor_for(get_member(live_team.workspace, live_team.bob))
+    )
+    log_in(client, dana)
+    assert client.get("/workspaces").status_code == 200
+    for forged in (foreign.pk, "x", f"{new_id()}.{foreign.pk}", "." * 5000):
+        client.cookies["invitations"] = forged
+        assert client.get("/workspaces").status_code == 200
 
 
 def test_revoked_and_invalid_links_show_an_error(live_team: Team) -> None:

@@ -1,6 +1,7 @@
 """Forms to sign up and to create a workspace."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import SignupForm
@@ -8,12 +9,15 @@ from allauth.core import context
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from apps.accounts.forms import PlainLabelsMixin
 from apps.accounts.models import User
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.services import create_workspace
 from apps.infrastructure.names import validate_name
+from apps.workspaces.errors import InvitationError
+from apps.workspaces.queries import get_invitation_by_token
 
 INVITATIONS_PATH = "/invitations/"
 
@@ -35,6 +39,7 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # From the address: another invitation may have been opened in this browser since.
         self.invited_email = _invited_email(context.request)
         if self.invited_email:
             email = self.fields["email"]
@@ -43,9 +48,12 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
     @transaction.atomic
     def save(self, request: HttpRequest) -> User:
-        if not self.invited_email:
-            # The address verified by an earlier invitation link is not this account's.
-            get_adapter(request).unstash_verified_email(request)
+        adapter = get_adapter(request)
+        if self.invited_email:
+            # Its link was sent to this address.
+            adapter.stash_verified_email(request, self.invited_email)
+        else:
+            adapter.unstash_verified_email(request)
         user: User = super().save(request)
         if name := self.cleaned_data.get("workspace_name"):
             create_workspace(name=name, owner=user, actor=user_actor(user, request))
@@ -53,12 +61,15 @@ class SignUpForm(PlainLabelsMixin, SignupForm):  # type: ignore[misc]
 
 
 def _invited_email(request: HttpRequest) -> str | None:
-    """The email address of the invitation that the user is following."""
+    """The email address of the open invitation that the user is following."""
     next_url = request.POST.get("next") or request.GET.get("next") or ""
     if not next_url.startswith(INVITATIONS_PATH):
         return None
-    email: str | None = request.session.get("account_verified_email")
-    return email
+    try:
+        invitation = get_invitation_by_token(unquote(next_url.removeprefix(INVITATIONS_PATH)))
+    except InvitationError:
+        return None
+    return invitation.email if invitation.is_open(timezone.now()) else None
 
 
 class WorkspaceForm(forms.Form):

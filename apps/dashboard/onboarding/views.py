@@ -1,27 +1,35 @@
-from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.access import signed_in_user
+from apps.accounts.models import User
+from apps.accounts.queries import has_verified_email
 from apps.audit.services import user_actor
 from apps.dashboard.onboarding.forms import WorkspaceForm
+from apps.dashboard.onboarding.opened_invitations import forget, opened_invitation_to, remember
 from apps.dashboard.onboarding.services import create_workspace
 from apps.workspaces.errors import InvitationError, TooManyWorkspaces
-from apps.workspaces.models import Invitation
-from apps.workspaces.queries import get_invitation_by_token, memberships_for
+from apps.workspaces.queries import (
+    get_invitation_by_token,
+    invitation_token,
+    memberships_for,
+)
 from apps.workspaces.services import accept_invitation
 
 
 @require_safe
 @login_required
 def workspaces(request: HttpRequest) -> HttpResponse:
-    """The page after signing in: redirect to the only workspace, or offer a choice."""
-    memberships = list(memberships_for(signed_in_user(request)))
+    """The page after signing in: redirect to an invitation that was opened before, or to the only
+    workspace, or offer a choice."""
+    user = signed_in_user(request)
+    if opened := opened_invitation_to(request, user):
+        return redirect("accept_invitation", invitation_token(opened))
+    memberships = list(memberships_for(user))
     if len(memberships) == 1 and "choose" not in request.GET:
         return redirect(memberships[0].workspace)
     return render(request, "onboarding/workspaces.html", {"memberships": memberships})
@@ -55,9 +63,13 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             return _accept(request, token)
     except InvitationError as error:
         return render(request, "onboarding/refused.html", {"error": error}, status=410)
-    if not request.user.is_authenticated:
-        _stash_verified_email(request, found)
-    return render(request, "onboarding/invitation.html", {"invitation": found})
+    response = render(request, "onboarding/invitation.html", {"invitation": found})
+    user = request.user
+    if isinstance(user, User) and has_verified_email(user, found.email):
+        forget(request, response, found)
+    else:
+        remember(request, response, found)
+    return response
 
 
 def _accept(request: HttpRequest, token: str) -> HttpResponse:
@@ -65,9 +77,3 @@ def _accept(request: HttpRequest, token: str) -> HttpResponse:
     member = accept_invitation(token=token, user=user, actor=user_actor(user, request))
     messages.success(request, f"You joined {member.workspace.name} as {member.role}.")
     return redirect(member.workspace)
-
-
-def _stash_verified_email(request: HttpRequest, invitation: Invitation) -> None:
-    """Remember the invited address as verified: the link was sent to it."""
-    if invitation.is_open(timezone.now()):
-        get_adapter(request).stash_verified_email(request, invitation.email)

@@ -11,7 +11,7 @@ from apps.audit.services import user_actor
 from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.members import InviteForm, RoleForm
 from apps.workspaces import services
-from apps.workspaces.errors import AlreadyMember, TooManyMembers, WorkspaceError
+from apps.workspaces.errors import WorkspaceError
 from apps.workspaces.models import Member, Role
 from apps.workspaces.queries import members_for, open_invitations_for
 from apps.workspaces.roles import Permission, is_allowed

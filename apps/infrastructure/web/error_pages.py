@@ -3,9 +3,13 @@
 import re
 import sys
 
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.shortcuts import redirect, render
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -49,9 +53,28 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403: a form without its token, from another site or from before signing in."""
+    """403: a form without its token, from another site or from before signing in.
+
+    Signing in changes the token, so a sign-in form in a second tab comes late: who is signed in by
+    then is taken to where the form leads, and others see the form again.
+    """
+    match = request.resolver_match
+    if match and match.view_name in settings.SIGN_IN_FORMS and reason != REASON_NO_CSRF_COOKIE:
+        if request.user.is_authenticated:
+            return redirect(_next_url(request) or settings.LOGIN_REDIRECT_URL)
+        messages.warning(request, "This form was out of date. Fill it in again.")
+        return redirect(request.get_full_path())
     message = "This form is out of date. Go back, reload the page and send it again."
     return _error(request, errors.Forbidden(message))
+
+
+def _next_url(request: HttpRequest) -> str:
+    """Where the form leads, if that is on this site."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(
+        url, {request.get_host()}, require_https=request.is_secure()
+    )
+    return url if is_ours else ""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

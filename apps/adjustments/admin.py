@@ -16,6 +16,7 @@ from apps.adjustments.models import (
     AdjustmentLine,
     Status,
 )
+from apps.core.dates import usable_to
 from apps.infrastructure.admin import ReadOnlyAdmin, detail_action, list_action
 
 
@@ -23,13 +24,17 @@ class LineInline(TabularInline):  # type: ignore[misc]
     """The lines of an adjustment, read-only."""
 
     model = AdjustmentLine
-    fields = ["workspace", "credits", "category", "reason", "reference", "expires_at", "entry"]
+    fields = ["workspace", "credits", "category", "reason", "reference", "usable_to", "entry"]
     readonly_fields = fields
     ordering = ["number"]
     per_page = 50
     extra = 0
     can_delete = False
     show_change_link = False
+
+    @admin.display(description="Usable to")
+    def usable_to(self, line: AdjustmentLine) -> str:
+        return usable_to(line.expires_at) if line.expires_at else "—"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdjustmentLine]:
         lines: QuerySet[AdjustmentLine] = super().get_queryset(request)
@@ -101,3 +106,9 @@ class AdjustmentLineAdmin(ReadOnlyAdmin):
     list_select_related = ["adjustment", "workspace"]
     list_filter = ["category"]
     search_fields = ["id", "adjustment_id", "workspace__slug"]
+    readonly_fields = ["usable_to"]
+    exclude = ["expires_at"]
+
+    @admin.display(description="Usable to")
+    def usable_to(self, line: AdjustmentLine) -> str:
+        return usable_to(line.expires_at) if line.expires_at else "—"

@@ -7,12 +7,12 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 from django.db.models import Q
 
 from apps.adjustments.lines import LineData
+from apps.core.dates import FIRST_YEAR, LAST_YEAR, DayOutOfBounds, end_of_day, parse_day
 from apps.core.ids import is_id
 from apps.credits.models import Category
 from apps.workspaces.models import Workspace
@@ -95,11 +95,6 @@ def _complete(row: Sequence[str], header: Sequence[str]) -> list[str]:
     """The row with empty cells for the optional columns that its end lacks."""
     missing = header[len(row) :]
     return [*row, *[""] * len(missing)] if _OPTIONAL_COLUMNS.issuperset(missing) else list(row)
-
-
-def end_of_day(day: date) -> datetime:
-    """Return when credits expire that can be used through this day (UTC)."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def _decode(content: bytes) -> str:
@@ -193,8 +188,10 @@ def _parse_row(
     expires_at = None
     if cells["expiry"]:
         try:
-            expires_at = end_of_day(date.fromisoformat(cells["expiry"]))
-        except (ValueError, OverflowError):
+            expires_at = end_of_day(parse_day(cells["expiry"]))
+        except DayOutOfBounds:
+            errors.append(f"The expiry must be between {FIRST_YEAR} and {LAST_YEAR}, or empty.")
+        except ValueError:
             errors.append("The expiry must be a date such as 2027-12-31, or empty.")
     if errors or not amount:
         return CsvRow(number, cells, errors=errors)

@@ -14,20 +14,22 @@ from unfold.widgets import (
 )
 
 from apps.accounts.models import User
-from apps.adjustments.csv_import import MAX_BYTES, end_of_day
+from apps.adjustments.csv_import import MAX_BYTES
 from apps.adjustments.lines import LineData
 from apps.adjustments.models import ADJUST_PERMISSION
+from apps.core.dates import end_of_day
 from apps.credits.models import MAX_CREDITS, Category, LedgerEntry
+from apps.infrastructure.web.day_field import DayField
 from apps.workspaces.models import Workspace
 
 GIVE, TAKE = "give", "take"
 DIRECTIONS = [(GIVE, "Add credits"), (TAKE, "Deduct credits")]
 
 
-def date_field(**options: Any) -> forms.DateField:
+def date_field(**options: Any) -> DayField:
     """Return an optional date field with the browser's date picker."""
     widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
-    return forms.DateField(required=False, widget=widget, **options)
+    return DayField(required=False, widget=widget, **options)
 
 
 class AdjustForm(forms.Form):

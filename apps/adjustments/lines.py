@@ -1,9 +1,10 @@
 """The lines of an adjustment as plain data: from the form, a CSV file or the database."""
 
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from apps.adjustments.models import Adjustment
+from apps.core.dates import last_usable_day, usable_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class LineData:
     @property
     def last_day(self) -> date | None:
         """The last day (UTC) on which the credits can be used."""
-        return (self.expires_at - timedelta(microseconds=1)).date() if self.expires_at else None
+        return last_usable_day(self.expires_at) if self.expires_at else None
+
+    @property
+    def usable_to(self) -> str:
+        """Until when the credits can be used, in words."""
+        return usable_to(self.expires_at) if self.expires_at else "no end"
 
 
 def lines_for(adjustment: Adjustment) -> list[LineData]:

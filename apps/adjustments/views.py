@@ -26,6 +26,7 @@ from apps.adjustments.preview_tokens import ConfirmedPreview, line_content, make
 from apps.adjustments.previews import Preview, preview_adjustment
 from apps.adjustments.queries import GOODWILL_DAYS, goodwill_left
 from apps.audit.services import staff_actor
+from apps.core.dates import usable_to
 from apps.credits.models import LedgerEntry
 from apps.infrastructure.admin import StaffAdmin
 from apps.workspaces.models import Workspace
@@ -201,7 +202,7 @@ def _preview_table(preview: Preview) -> dict[str, Any]:
     rows = []
     for each in preview.lines:
         line = each.line
-        until = f"until {line.last_day}" if line.last_day else ""
+        until = f"usable to {usable_to(line.expires_at)}" if line.expires_at else ""
         rows.append(
             [
                 each.workspace.slug,

@@ -1,14 +1,16 @@
 """Base classes and helpers of the staff admin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ORDER_VAR
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import DateField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -18,6 +20,7 @@ from unfold.decorators import action
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
+from apps.core.dates import check_day
 from apps.core.ids import min_id_at
 from apps.infrastructure.postgres.id_field import IdField
 
@@ -27,7 +30,7 @@ MAX_RELATED_ROWS = 50
 """The most rows of a related table, such as workspaces, that one search follows."""
 MAX_WRITE_DELAY = timedelta(hours=3)
 """How much later than its `created_at` a row may be written: turns are read for leads later."""
-_FIRST_ID_AT = datetime(1970, 1, 2)  # noqa: DTZ001 - compared with a time that may have no zone
+_FIRST_ID_AT = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 def detail_action(*, description: str, permission: str, icon: str) -> Callable[[F], F]:
@@ -174,19 +177,45 @@ def _search_filter(model: type[Model], lookup: str, term: str) -> dict[str, Any]
     return {f"{name}__in": list(related.values_list("pk", flat=True)[:MAX_RELATED_ROWS])}
 
 
-class CreatedSinceFilter(admin.DateFieldListFilter):
+class BoundedDateFilter(admin.DateFieldListFilter):
+    """Django's filter of days, for moments that PostgreSQL and Python can compute with.
+
+    Others are refused like text that is no day: the list is shown without the filter.
+    """
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        given: dict[str, Any] = self.used_parameters
+        for name in {self.lookup_kwarg_since, self.lookup_kwarg_until} & given.keys():
+            given[name] = [self._bounded(each) for each in given[name]]
+        return cast("QuerySet[Any]", super().queryset(request, queryset))
+
+    def _bounded(self, value: Any) -> Any:
+        try:
+            day = self.field.to_python(value)
+            if isinstance(day, datetime):
+                day = day.replace(tzinfo=day.tzinfo or UTC).astimezone(UTC)
+            check_day(day)
+        except (ValueError, OverflowError, ValidationError) as error:
+            raise IncorrectLookupParameters(error) from None
+        return day
+
+
+admin.FieldListFilter.register(
+    lambda field: isinstance(field, DateField), BoundedDateFilter, take_priority=True
+)
+
+
+class CreatedSinceFilter(BoundedDateFilter):
     """Rows of the last days, by a range of ids, which are ordered by time.
 
     Rows that were written up to MAX_WRITE_DELAY later are found, too.
     """
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        found = cast("QuerySet[Any]", super().queryset(request, queryset))
-        since = self.used_parameters.get(self.lookup_kwarg_since)
+        found = super().queryset(request, queryset)
+        since: Any = self.used_parameters.get(self.lookup_kwarg_since)
         key: Any = queryset.model._meta.pk
-        if since is None or not isinstance(getattr(key, "target_field", key), IdField):
+        if not since or not isinstance(getattr(key, "target_field", key), IdField):
             return found
-        moment: datetime = self.field.to_python(since[0] if isinstance(since, list) else since)
-        if moment.replace(tzinfo=None) < _FIRST_ID_AT:
-            return found
-        return found.filter(pk__gte=min_id_at(moment - MAX_WRITE_DELAY))
+        first = max(since[0], _FIRST_ID_AT)
+        return found.filter(pk__gte=min_id_at(first - MAX_WRITE_DELAY))

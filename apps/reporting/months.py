@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from apps.core.dates import FIRST_YEAR, LAST_YEAR
+
 _FORMAT = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 
 
@@ -17,7 +19,7 @@ class Month:
     @classmethod
     def parse(cls, text: str) -> "Month":
         """Return the month of a text like 2026-11. Raises ValueError."""
-        if not _FORMAT.match(text) or text < "1970":
+        if not _FORMAT.match(text) or not FIRST_YEAR <= int(text[:4]) <= LAST_YEAR:
             raise ValueError("Name a month like 2026-11.")
         return cls(int(text[:4]), int(text[5:]))
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.http import StreamingHttpResponse
 
 from apps.core.csv_text import csv_lines
+from apps.core.dates import usable_to_iso
 from apps.credits.models import LedgerEntry
 from apps.reporting.csv_download import CSV_BATCH_SIZE, Batch, stream_csv
 from apps.reporting.monthly_statements import StatementLine, balance_before, lines_after
@@ -28,7 +29,7 @@ COLUMNS = (
     "category",
     "reason",
     "reference",
-    "expires",
+    "usable to (UTC)",
     "undoes",
     "entry",
     "hash",
@@ -95,7 +96,7 @@ def _line_cells(line: StatementLine) -> tuple[object, ...]:
         entry.category,
         entry.reason,
         entry.reference,
-        entry.expires_at.isoformat() if entry.expires_at else "",
+        usable_to_iso(entry.expires_at) if entry.expires_at else "",
         entry.reverses_id,
         entry.id,
         entry.hash,

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from apps.core.dates import usable_to
 from apps.credits.models import (
     AccountCheck,
     EntryApproval,
@@ -31,12 +32,17 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_help_text = "Entry or turn ID, workspace slug or reference"
     search_conditions = {"turn_id": {"kind": EntryKind.CHARGE}}
     workspace_ordering = ("-created_at", "-pk")
-    readonly_fields = ["id", "sequence", "hash", "created_at"]
+    readonly_fields = ["id", "sequence", "hash", "created_at", "usable_to"]
+    exclude = ["expires_at"]
     actions_detail = ["reverse"]
 
     @detail_action(description="Reverse this entry", permission="reverse", icon="undo")
     def reverse(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect_to_admin("adjustments_adjustment_adjust", reverses=object_id)
+
+    @admin.display(description="Usable to")
+    def usable_to(self, entry: LedgerEntry) -> str:
+        return usable_to(entry.expires_at) if entry.expires_at else "—"
 
     def has_reverse_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("adjustments.adjust_credits")
@@ -54,10 +60,16 @@ class EntryApprovalAdmin(ReadOnlyAdmin):
 
 @admin.register(Lot)
 class LotAdmin(ReadOnlyAdmin):
-    list_display = ["workspace", "given", "remaining", "expires_at", "period"]
+    list_display = ["workspace", "given", "remaining", "usable_to", "period"]
     list_select_related = ["workspace"]
     list_filter = ["expires_at"]
     search_fields = ["workspace__slug", "entry_id"]
+    readonly_fields = ["usable_to"]
+    exclude = ["expires_at"]
+
+    @admin.display(description="Usable to", ordering="expires_at")
+    def usable_to(self, lot: Lot) -> str:
+        return usable_to(lot.expires_at) if lot.expires_at else "—"
 
 
 @admin.register(NightlyCheck)

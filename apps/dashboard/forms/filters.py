@@ -1,10 +1,12 @@
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, cast
 
 from django import forms
 
 from apps.chatbots.queries import chatbots_for
+from apps.core.dates import end_of_day
+from apps.infrastructure.web.day_field import DayField
 
 
 class FilterForm(forms.Form):
@@ -34,17 +36,11 @@ class FilterForm(forms.Form):
         return {name: value for name, value in cleaned.items() if value not in (None, "")}
 
 
-def _day_field(label: str) -> forms.DateField:
-    return forms.DateField(
-        required=False, label=label, widget=forms.DateInput(attrs={"type": "date"})
-    )
-
-
 class DateRangeFilterForm(FilterForm):
     """A filter by days in UTC, of which the first and the last are included."""
 
-    since = _day_field("From")
-    until = _day_field("To")
+    since = DayField(required=False, label="From")
+    until = DayField(required=False, label="To")
 
     def filters(self) -> dict[str, Any]:
         """Like FilterForm's, with the days as datetimes `since` and `before`."""
@@ -52,6 +48,6 @@ class DateRangeFilterForm(FilterForm):
         until: date | None = found.pop("until", None)
         if "since" in found:
             found["since"] = datetime.combine(found["since"], time(), UTC)
-        if until and until < date.max:
-            found["before"] = datetime.combine(until + timedelta(days=1), time(), UTC)
+        if until:
+            found["before"] = end_of_day(until)
         return found

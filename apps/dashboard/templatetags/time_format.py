@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from django import template
 from django.utils import timezone
 
+from apps.core import dates
+
 register = template.Library()
+register.filter("usable_to", dates.usable_to)
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

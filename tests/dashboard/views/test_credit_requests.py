@@ -146,8 +146,8 @@ def test_page_shows_next_grant_and_expiring_credits(team: Team) -> None:
     hold(workspace_id=workspace, credits=20)
     charge(workspace_id=workspace, held=20, credits=20, turn_id=new_id())
     page = visible_text(credits_page(team))
-    assert "Expiring next 50 on 3 February 2099 if unused" in page
-    assert "then 4,900 on 31 March 2099" in page
+    assert "Expiring next 50 usable to 2 Feb 2099 (UTC)" in page
+    assert "then 4,900, usable to 30 Mar 2099 (UTC)" in page
     change_plan(
         workspace_id=workspace,
         plan=Plan.objects.get(slug="free"),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.chat.engine import start as engine
+from apps.chat.engine.events import TurnInterrupted
 from apps.chat.websocket.base_consumer import FrameContext, SocketConsumer
 from apps.conversations.models import Conversation, Message, Role, Turn
 from apps.conversations.queries import (
@@ -112,6 +113,11 @@ def message_created_frame(message: Message, context: Mapping[str, Any]) -> dict[
     return {"type": "message.created", **context, "turnId": message.turn_id, "message": fields}
 
 
+def _will_pass(interruption: TurnInterrupted | None) -> bool:
+    """Whether it is an outage of what the turn is followed through."""
+    return interruption is not None and type(interruption.error) is ServiceUnavailable
+
+
 async def stream_turn(consumer: SocketConsumer, turn: Turn, context: FrameContext) -> None:
     """Send a turn's events to its end. While Redis is down, a turn of another process waits."""
     context = {**context, "turnId": turn.id}
@@ -123,8 +129,7 @@ async def stream_turn(consumer: SocketConsumer, turn: Turn, context: FrameContex
             log = None
         if log is not None:
             number = await consumer.send_events(log, context, number)
-            # The outage of what the turn is followed through passes; no other end does.
-            if log.interruption is None or type(log.interruption.error) is not ServiceUnavailable:
+            if number >= len(log.events) and not _will_pass(log.interruption):
                 return
         await asyncio.sleep(RETRY_SECONDS)
         await in_thread(turn.refresh_from_db)

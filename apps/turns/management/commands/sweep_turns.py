@@ -5,7 +5,10 @@ from apps.turns.sweep import sweep_turns
 
 
 class Command(OperatorCommand):
-    help = "Settle the turns whose process died: text kept, hold released."
+    help = (
+        "Settle the turns whose process died: text kept and charged, the rest of the hold released."
+        " Silence counts while sweeps run every few seconds: alone, one settles nothing."
+    )
 
     def run(self, **_: Any) -> dict[str, Any]:
         turns = sweep_turns()

@@ -54,7 +54,8 @@ def streamed_answer(*texts: str, finish: str = "stop") -> tuple[bytes, ...]:
 class Script:
     """What the server does with one request.
 
-    `delay`: seconds until the status. `pace`: seconds before each piece of the body.
+    `delay`: seconds until the status. `pace`: seconds before each piece of the body; `pauses`:
+    further seconds before a piece, by its number.
     `ending`: "end" ends the body cleanly; "cut" closes the connection without an end; "hang" keeps
     it open and silent; "refuse" resets the connection and sends no status.
     """
@@ -66,6 +67,7 @@ class Script:
     )
     delay: float = 0.0
     pace: float = 0.0
+    pauses: Mapping[int, float] = field(default_factory=dict)
     ending: Literal["end", "cut", "hang", "refuse"] = "end"
 
 
@@ -149,8 +151,8 @@ class FakeProvider:
             _drop(request)
             return response
         await response.prepare(request)
-        for piece in script.pieces:
-            await asyncio.sleep(script.pace)
+        for number, piece in enumerate(script.pieces):
+            await asyncio.sleep(script.pace + script.pauses.get(number, 0.0))
             await response.write(piece)
             self.pieces_sent += 1
         if script.ending == "hang":

@@ -23,6 +23,7 @@ from tests.llm.fake_provider import (
     Script,
     chunk,
     json_script,
+    serve,
     sse_event,
     streamed_answer,
 )
@@ -157,12 +158,48 @@ async def test_total_timeout_while_thinking_counts_the_reasoning(server: FakePro
     assert outcome.usage.output_tokens > 0
 
 
-async def test_reasoning_restarts_the_timeouts(server: FakeProvider) -> None:
-    thoughts = (chunk(reasoning_content="Hm."),) * 16
-    server.stream(*thoughts, *streamed_answer("Hello"), pace=0.05)
+SIGNS_OF_LIFE = {
+    "reasoning": chunk(reasoning_content="Hm."),
+    "thinking": chunk(content=[{"type": "thinking", "thinking": "Hm."}]),
+    "details": chunk(reasoning_details=[{"type": "reasoning.text"}]),
+    "empty delta": chunk(),
+    "role": chunk("", role="assistant"),
+    "no choices": sse_event({"choices": []}),
+    "comment": b": working\n\n",
+    "ping": b'event: ping\ndata: {"type": "ping"}\n\n',
+}
+
+
+async def test_any_sign_of_life_restarts_the_timeouts() -> None:
     timeouts = Timeouts(connect=1, first_token=0.6, between_tokens=0.6, total=5)
 
+    async def answer_after(sign: bytes) -> str:
+        async with serve() as server:
+            server.stream(*(sign,) * 16, *streamed_answer("Hello"), pace=0.05)
+            return (await complete(openai_request(server, timeouts=timeouts))).text
+
+    answers = await asyncio.gather(*map(answer_after, SIGNS_OF_LIFE.values()))
+    await services.close_clients()
+
+    assert dict(zip(SIGNS_OF_LIFE, answers, strict=True)) == dict.fromkeys(SIGNS_OF_LIFE, "Hello")
+
+
+async def test_sign_of_life_does_not_shorten_the_wait_for_the_first_token(
+    server: FakeProvider,
+) -> None:
+    server.stream(b": working\n\n", b"".join(streamed_answer("Hello")), pauses={1: 0.5})
+    timeouts = Timeouts(connect=1, first_token=5, between_tokens=0.2, total=9)
+
     assert (await complete(openai_request(server, timeouts=timeouts))).text == "Hello"
+
+
+async def test_finish_reason_of_the_reasoning_does_not_end_the_answer(server: FakeProvider) -> None:
+    thoughts = chunk(reasoning_content="Hm.", finish="stop")
+    server.stream(thoughts, b"".join(streamed_answer("Hello")), pauses={1: 2.2})
+
+    outcome = await complete(openai_request(server))
+
+    assert (outcome.text, outcome.finish) == ("Hello", Finish("stop"))
 
 
 async def test_slow_handler_does_not_time_out(server: FakeProvider) -> None:

@@ -50,7 +50,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 def _public_url(url: str) -> str:
     """The same page at PUBLIC_URL: allauth takes the host that whoever sent the request named."""
-    return settings.PUBLIC_URL + urlunsplit(("", "", *urlsplit(url)[2:]))
+    return f"{settings.PUBLIC_URL}{urlunsplit(('', '', *urlsplit(url)[2:]))}"
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]

@@ -28,7 +28,8 @@ def public(committed: None, settings: Any) -> str:
 def links() -> set[str]:
     """The addresses in all emails, without the secret."""
     run_queued_tasks(SEND_EMAIL_TASK)
-    found = {link for message in mail.outbox for link in re.findall(r"https?://\S+", message.body)}
+    texts = [str(message.body) for message in mail.outbox]
+    found = {link for text in texts for link in re.findall(r"https?://\S+", text)}
     mail.outbox.clear()
     return {"/".join(link.split("/")[:5]) for link in found}
 

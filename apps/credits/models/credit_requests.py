@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from apps.credits.models.ledger import MAX_CREDITS, Plan
+from apps.credits.models.plans import MAX_CREDITS, Plan
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 

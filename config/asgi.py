@@ -19,11 +19,11 @@ from apps.api_kit.async_api import ApiASGIHandler  # noqa: E402
 from apps.chat.lifespan import lifespan  # noqa: E402
 from apps.chat.websocket.routing import websocket_urlpatterns  # noqa: E402
 from apps.dashboard.realtime.routing import realtime_urlpatterns  # noqa: E402
+from apps.infrastructure.limits.connection_watch import watch_connections  # noqa: E402
+from apps.infrastructure.limits.request_guard import guard_requests  # noqa: E402
+from apps.infrastructure.limits.socket_guard import guard_sockets  # noqa: E402
 from apps.infrastructure.web.asgi import route_by_prefix  # noqa: E402
-from apps.infrastructure.web.connection_watch import watch_connections  # noqa: E402
 from apps.infrastructure.web.health import serve_health  # noqa: E402
-from apps.infrastructure.web.request_guard import guard_requests  # noqa: E402
-from apps.infrastructure.web.socket_guard import guard_sockets  # noqa: E402
 from apps.infrastructure.web.stopping import close_connections_when_stopping  # noqa: E402
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler  # noqa: E402
 

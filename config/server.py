@@ -27,8 +27,8 @@ from granian.http import HTTP1Settings
 from granian.log import logger
 from granian.server.mp import MPServer
 
+from apps.infrastructure.limits.connections import detect_dead_peers
 from apps.infrastructure.web import handover
-from apps.infrastructure.web.connections import detect_dead_peers
 
 BACKLOG = 2048
 MAX_CONNECTIONS = 8192

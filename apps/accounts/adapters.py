@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from apps.accounts.login_attempts import slow_down
+from apps.accounts.passwords.attempts import slow_down
 from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.task_queue import send_task_on_commit

@@ -114,7 +114,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-PASSWORD_HASHERS = ["apps.accounts.password_hashing.BoundedArgon2PasswordHasher"]
+PASSWORD_HASHERS = ["apps.accounts.passwords.hashing.BoundedArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -8,13 +8,13 @@ import pytest
 from django.contrib.auth.hashers import check_password, make_password
 from django.test import override_settings
 
-from apps.accounts import password_hashing
-from apps.accounts.password_hashing import BoundedArgon2PasswordHasher
+from apps.accounts.passwords import hashing
+from apps.accounts.passwords.hashing import BoundedArgon2PasswordHasher
 from apps.core.errors import ServiceUnavailable
 from tests.accounts.browser_session import log_in, new_browser, sign_up
 from tests.accounts.test_sign_in import new_email
 
-HASHER = "apps.accounts.password_hashing.BoundedArgon2PasswordHasher"
+HASHER = "apps.accounts.passwords.hashing.BoundedArgon2PasswordHasher"
 
 
 class CountingHasher(BoundedArgon2PasswordHasher):
@@ -41,9 +41,9 @@ def two_at_once() -> Iterator[None]:
     with override_settings(
         PASSWORD_HASHERS=[HASHER], PASSWORD_HASHES_AT_ONCE=2, PASSWORD_HASH_WAIT_SECONDS=20
     ):
-        password_hashing._turns.cache_clear()
+        hashing._turns.cache_clear()
         yield
-        password_hashing._turns.cache_clear()
+        hashing._turns.cache_clear()
 
 
 def test_passwords_are_argon2() -> None:
@@ -60,7 +60,7 @@ def test_at_most_so_many_are_hashed_at_once() -> None:
 
 @override_settings(PASSWORD_HASH_WAIT_SECONDS=0)
 def test_hash_that_would_wait_too_long_is_refused(db: None) -> None:
-    turns = password_hashing._turns()
+    turns = hashing._turns()
     turns.acquire()
     turns.acquire()
     with pytest.raises(ServiceUnavailable):

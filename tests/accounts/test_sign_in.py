@@ -7,8 +7,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from apps.accounts.login_attempts import FREE_ATTEMPTS, slow_down
 from apps.accounts.models import User
+from apps.accounts.passwords.attempts import FREE_ATTEMPTS, slow_down
 from apps.accounts.services import mark_email_verified
 from apps.audit.queries import entries_for
 from apps.core.ids import new_id

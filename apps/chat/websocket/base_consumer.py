@@ -30,10 +30,10 @@ from apps.chat.websocket.frames import HEARTBEAT, error_frame, socket_frame
 from apps.chat.websocket.handshake import Handshake, parse_handshake
 from apps.core.errors import ApiError, PayloadTooLarge, ServiceUnavailable
 from apps.core.ids import new_request_id
+from apps.infrastructure.limits.socket_guard import SocketSlot
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.process import process
 from apps.infrastructure.web.asgi import Receive, Scope, Send
-from apps.infrastructure.web.socket_guard import SocketSlot
 
 log = get_logger(__name__)
 

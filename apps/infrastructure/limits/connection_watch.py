@@ -10,9 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.infrastructure.logging import get_logger
-from apps.infrastructure.web.asgi import Receive, Scope, Send
-from apps.infrastructure.web.connections import (
+from apps.infrastructure.limits.connections import (
     Connection,
     ConnectionTable,
     Peer,
@@ -20,6 +18,8 @@ from apps.infrastructure.web.connections import (
     read_traffic,
     reset,
 )
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.web.asgi import Receive, Scope, Send
 
 log = get_logger(__name__)
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 from django.test import override_settings
 
-from apps.infrastructure.web.connection_watch import IncomingMessages, SlowReaders, too_long
-from apps.infrastructure.web.connections import (
+from apps.infrastructure.limits.connection_watch import IncomingMessages, SlowReaders, too_long
+from apps.infrastructure.limits.connections import (
     Connection,
     ConnectionTable,
     Traffic,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from apps.infrastructure.limits.request_guard import guard_requests
 from apps.infrastructure.web.asgi import Receive, Scope, Send
-from apps.infrastructure.web.request_guard import guard_requests
 from tests.infrastructure.test_asgi import (
     Message,
     body_messages,

@@ -7,10 +7,10 @@ from django.conf import settings
 
 from apps.core.errors import ApiError, ServiceUnavailable, TooManyRequests, UrlTooLong
 from apps.infrastructure.concurrency.counting import CountByKey
+from apps.infrastructure.limits.connection_watch import IncomingMessages, unfinished
+from apps.infrastructure.limits.request_guard import is_url_too_long
 from apps.infrastructure.web.asgi import Application, Receive, Scope, Send, send_error
 from apps.infrastructure.web.client_address import scope_client
-from apps.infrastructure.web.connection_watch import IncomingMessages, unfinished
-from apps.infrastructure.web.request_guard import is_url_too_long
 
 RETRY_SECONDS = 30
 _OF_CLIENT = "Your address has too many open WebSockets. Close some before you open others."

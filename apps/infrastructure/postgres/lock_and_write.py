@@ -39,9 +39,11 @@ class LockingConnection(psycopg.AsyncConnection[Any]):
 
         Raises psycopg's error of the first that fails; nothing is written then.
         """
-        prepared = [(await self._prepare(text), value) for text, value in (lock, write)]
+        for text, _ in (lock, write):
+            if text not in self._names:
+                await self.wait(self._prepare(text))
         try:
-            results = await self.wait(self._execute_prepared(prepared))
+            results = await self.wait(self._execute(lock, write))
         except BaseException:
             self.pgconn.finish()  # lost or cancelled: what remains to be read is unknown
             raise
@@ -53,19 +55,20 @@ class LockingConnection(psycopg.AsyncConnection[Any]):
         rows.set_pgresult(written)
         return rows.load_rows(0, written.ntuples, tuple)
 
-    async def _prepare(self, text: str) -> bytes:
-        """The name under which this connection has prepared the statement."""
-        name = self._names.get(text)
-        if name is None:
-            name = f"lock_and_write_{len(self._names)}".encode()
-            await self.execute(b"PREPARE %s AS %s" % (name, text.replace("%s", "$1").encode()))
-            self._names[text] = name
-        return name
+    def _prepare(self, text: str) -> PQGen[None]:
+        """Prepare a statement, by the protocol: a pooler does not see what SQL prepares."""
+        name = f"lock_and_write_{len(self._names)}".encode()
+        self.pgconn.send_prepare(name, text.replace("%s", "$1").encode())
+        yield from send(self.pgconn)
+        for result in (yield from fetch_many(self.pgconn)):
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result)
+        self._names[text] = name
 
-    def _execute_prepared(self, statements: list[tuple[bytes, str]]) -> PQGen[list[PGresult]]:
+    def _execute(self, *statements: Statement) -> PQGen[list[PGresult]]:
         self.pgconn.enter_pipeline_mode()
-        for name, parameter in statements:
-            self.pgconn.send_query_prepared(name, [parameter.encode()])
+        for text, parameter in statements:
+            self.pgconn.send_query_prepared(self._names[text], [parameter.encode()])
         self.pgconn.pipeline_sync()
         yield from send(self.pgconn)
         results: list[PGresult] = []

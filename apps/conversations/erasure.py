@@ -14,7 +14,8 @@ with its dates, because turns refer to it: see decision 0016 in docs/decisions/.
 from collections.abc import Iterator
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db.models import Window
+from django.db.models.functions import Now, RowNumber
 
 from apps.audit.services import Actor, record_change
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
@@ -30,6 +31,7 @@ from apps.conversations.queries import conversations_for, find_running_turn, run
 from apps.conversations.search import delete_search_documents
 from apps.conversations.signals import conversation_erased
 from apps.credits.services import lock_account
+from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.webhooks.erasure import erase_responses
 
@@ -88,13 +90,22 @@ def erase_conversation(*, workspace_id: str, conversation_id: str) -> None:
 
 
 def erase_deleted_conversations() -> int:
-    """Erase a batch of the conversations that are deleted but not erased. Return how many."""
+    """Erase a batch of the conversations that are deleted but not erased. Return how many.
+
+    The batch has the oldest of each workspace, then the second of each, and so on. A failure is
+    logged and stops no other.
+    """
+    place = Window(RowNumber(), partition_by="workspace_id", order_by="deleted_at")
     rows = Conversation.objects.filter(deleted_at__isnull=False, erased_at__isnull=True)
-    ids = rows.order_by("deleted_at").values_list("workspace_id", "id")
-    batch = list(ids[:_CONVERSATION_BATCH_SIZE])
-    for workspace_id, conversation_id in batch:
-        erase_conversation(workspace_id=workspace_id, conversation_id=conversation_id)
-    return len(batch)
+    in_turn = rows.annotate(place=place).order_by("place", "deleted_at")
+
+    def erase(conversation: Conversation) -> int:
+        erase_conversation(workspace_id=conversation.workspace_id, conversation_id=conversation.id)
+        return 1
+
+    return sum_each(
+        list(in_turn[:_CONVERSATION_BATCH_SIZE]), erase, event="conversation_not_erased"
+    )
 
 
 # Reads all messages of the workspace in batches, by the index over workspace and id: an index of

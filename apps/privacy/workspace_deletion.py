@@ -36,7 +36,8 @@ def delete_due_workspaces(*, now: datetime) -> list[str]:
         erased.extend([workspace_id] * is_erased)
         return is_erased
 
-    to_erase = list(workspaces_to_erase().values_list("id", flat=True))
+    # In a random order: one that takes longer than a task may must not stop the same ones always.
+    to_erase = list(workspaces_to_erase().order_by("?").values_list("id", flat=True))
     sum_each(to_erase, erase, event="workspace_not_erased")
     return erased
 

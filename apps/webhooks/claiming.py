@@ -3,7 +3,8 @@
 Next is the workspace with the fewest running requests, of those the one served longest ago; within
 it the same of its endpoints; and of that endpoint the delivery that is due longest. A workspace has
 at most WEBHOOK_WORKSPACE_CONCURRENCY requests at the same time and an endpoint
-MAX_CONCURRENT_PER_ENDPOINT, or one if its last request timed out.
+MAX_CONCURRENT_PER_ENDPOINT. Endpoints whose last request timed out get one at a time, and all of
+them together only one workspace's share, so that many hanging ones leave threads to the others.
 
 A claim looks at one delivery of each endpoint, whatever number waits: it skips through an index
 over workspace, endpoint and time.
@@ -25,6 +26,10 @@ WITH RECURSIVE running AS MATERIALIZED (
   WHERE claimed_until > statement_timestamp() GROUP BY workspace_id, endpoint_id
 ), share AS MATERIALIZED (
   SELECT workspace_id, sum(requests) AS requests FROM running GROUP BY workspace_id
+), hanging AS MATERIALIZED (
+  SELECT coalesce(sum(requests), 0) AS requests
+  FROM running JOIN webhooks_endpoint ON webhooks_endpoint.id = endpoint_id
+  WHERE consecutive_timeouts > 0
 ), waiting (workspace_id, endpoint_id, next_attempt_at) AS (
   (SELECT workspace_id, endpoint_id, next_attempt_at FROM webhooks_delivery
    WHERE status = 'pending'
@@ -48,8 +53,10 @@ WITH RECURSIVE running AS MATERIALIZED (
     AND endpoint.disabled_at IS NULL
     AND coalesce(endpoint.paused_until <= statement_timestamp(), true)
     AND coalesce(share.requests, 0) < %(max_per_workspace)s
-    AND coalesce(running.requests, 0)
-      < CASE WHEN endpoint.consecutive_timeouts > 0 THEN 1 ELSE %(max_per_endpoint)s END
+    AND CASE WHEN endpoint.consecutive_timeouts > 0
+      THEN running.requests IS NULL
+        AND (SELECT requests FROM hanging) < %(max_per_workspace)s
+      ELSE coalesce(running.requests, 0) < %(max_per_endpoint)s END
   ORDER BY coalesce(share.requests, 0),
     (SELECT max(last_claimed_at) FROM webhooks_endpoint AS any_endpoint
      WHERE any_endpoint.workspace_id = waiting.workspace_id) NULLS FIRST,

@@ -187,6 +187,19 @@ def test_endpoint_that_timed_out_gets_one_request_at_a_time() -> None:
     assert claimed_endpoints(2) == [endpoint.id, None]
 
 
+def test_endpoints_that_timed_out_have_one_share_of_all_workspaces(settings: Settings) -> None:
+    settings.WEBHOOK_WORKSPACE_CONCURRENCY = 2
+    hanging = [make_webhook_endpoint(make_workspace())[0] for _ in range(4)]
+    for endpoint in hanging:
+        make_deliveries(endpoint, 1, minutes_ago=60)
+    Endpoint.objects.update(consecutive_timeouts=1)
+    quick, _ = make_webhook_endpoint(make_workspace())
+    make_deliveries(quick, 1)
+    claimed = claimed_endpoints(4)
+    assert (claimed[3], quick.id in claimed) == (None, True)
+    assert len({each.id for each in hanging} & set(claimed)) == 2
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_any_response_ends_the_pauses(hanging: Delivery, receiver: Receiver, status: int) -> None:
     for _ in range(MAX_TIMEOUTS):

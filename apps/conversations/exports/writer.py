@@ -25,8 +25,8 @@ from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 
 log = get_logger(__name__)
 
-MAX_CONCURRENT_EXPORTS = 2
-"""Exports of one workspace that are written at the same time."""
+MAX_CONCURRENT_EXPORTS = 1
+"""Exports of one workspace that are written at the same time: the others' need a worker, too."""
 MAX_ATTEMPTS = 5
 """Claims without a written part after which an export fails."""
 

@@ -16,6 +16,7 @@ from apps.conversations.models import (
     Rating,
     SearchProgress,
     Turn,
+    TurnSweep,
 )
 from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.staff_access import read_with_reason
@@ -155,3 +156,10 @@ class SearchProgressAdmin(ReadOnlyAdmin):
     list_display = ["id", "read_to"]
     list_filter = ["read_to"]
     search_fields = ["=read_to"]
+
+
+@admin.register(TurnSweep)
+class TurnSweepAdmin(ReadOnlyAdmin):
+    list_display = ["id", "passed_at", "uninterrupted_since"]
+    list_filter = ["passed_at"]
+    search_fields = ["=id"]

@@ -147,8 +147,11 @@ class ReadOnlyAdmin(StaffAdmin):
             return queryset, False
         for lookup in self.search_fields:
             conditions = self.search_conditions.get(lookup, {})
-            search = _search_filter(self.model, lookup.lstrip("="), term)
-            found = queryset.filter(**conditions, **search)
+            try:
+                search = _search_filter(self.model, lookup.lstrip("="), term)
+                found = queryset.filter(**conditions, **search)
+            except (ValueError, ValidationError):
+                continue  # no value of this column
             if lookup.startswith("workspace__"):
                 found = found.order_by(*self.workspace_ordering)
             # In the list's own order, so that the same index serves both queries.

@@ -13,9 +13,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from apps.accounts.access import signed_in_user
 from apps.audit.services import staff_actor
 from apps.credits.credit_requests import change_plan_as_staff
-from apps.credits.models import Account, Plan
+from apps.credits.models import Account, Plan, WelcomeGrant
 from apps.credits.plans import available_plans, preview_plan_changes
 from apps.infrastructure.admin import (
+    CreatedSinceFilter,
     ReadOnlyAdmin,
     StaffAdmin,
     detail_action,
@@ -102,3 +103,13 @@ class AccountAdmin(ReadOnlyAdmin):
 
     def has_move_to_plan_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("credits.move_account_to_plan")
+
+
+@admin.register(WelcomeGrant)
+class WelcomeGrantAdmin(ReadOnlyAdmin):
+    """Who has had the credits of a first workspace."""
+
+    list_display = ["user", "workspace", "created_at"]
+    list_select_related = ["user", "workspace"]
+    list_filter = [("created_at", CreatedSinceFilter)]
+    search_fields = ["user__email__iexact", "workspace__slug"]

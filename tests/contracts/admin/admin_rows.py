@@ -20,6 +20,7 @@ from apps.conversations.models import (
     Rating,
     SearchProgress,
     Turn,
+    TurnSweep,
 )
 from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.search import index_new_messages
@@ -36,6 +37,7 @@ from apps.credits.models import (
     NightlyCheck,
     Plan,
     Statement,
+    WelcomeGrant,
 )
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
@@ -98,6 +100,8 @@ HISTORY_MODELS = [
     SearchProgress,
     Statement,
     Turn,
+    TurnSweep,
+    WelcomeGrant,
 ]
 TOKEN = "Secret-in-the-customers-url"
 USER_TEXT, ANSWER, UNFINISHED = "Text-of-the-user", "Text-of-the-answer", "Text-of-a-running-turn"
@@ -111,6 +115,8 @@ def make_admin_rows() -> tuple[Team, str]:
     approve_as(make_pending_adjustment(team.workspace, 1_000_000), make_staff("finance"))
     make_pending_adjustment(team.workspace, 1_000_000)
     Plan.objects.create(slug=new_id(), name="Plan", monthly_credits=10)
+    WelcomeGrant.objects.get_or_create(user=team.alice, defaults={"workspace": team.workspace})
+    TurnSweep.objects.get_or_create(pk=1)
     Alert.objects.create(workspace=team.workspace, kind="exhausted", balance=0)
     request_credits(
         workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=SYSTEM

@@ -16,7 +16,7 @@ from tests.e2e.webhook_events import (
 from tests.factories import Team, make_webhook_endpoint
 from tests.valkey_server import ValkeyServer, start_valkey
 from tests.web_processes import start_worker
-from tests.webhook_receiver import Receiver
+from tests.webhook_receiver import Receiver, Reply
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,16 @@ def test_events_are_delivered_after_a_broker_restart(broker: ValkeyServer, live_
         broker.start()
         wait_until(lambda: all_delivered(live_team.workspace), seconds=30)
     assert_all_received(live_team.workspace, receiver, secret)
+
+
+def test_hanging_endpoints_delay_no_other_workspace(broker: ValkeyServer, live_team: Team) -> None:
+    """The other's event is delivered before most that wait for longer were tried."""
+    with Receiver(lambda _: Reply(delay=10)) as hanging, Receiver() as quick:
+        for _ in range(4):
+            make_webhook_endpoint(live_team.workspace, url=hanging.url)
+        emit_events(live_team.workspace, 20)
+        wait_until(lambda: hanging.connections)
+        make_webhook_endpoint(live_team.other_workspace, url=quick.url)
+        emit_events(live_team.other_workspace, 1)
+        wait_until(lambda: quick.received)
+        assert hanging.connections < 40

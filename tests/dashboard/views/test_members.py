@@ -8,6 +8,7 @@ from apps.accounts.models import User
 from apps.core.ids import new_id
 from apps.workspaces.models import Invitation, Member, Role
 from apps.workspaces.queries import open_invitations_for
+from apps.workspaces.services.invitation_limits import TO_MAILBOX
 from tests.dashboard.page_client import (
     clients_by_role,
     count_queries_at_1_and_50_rows,
@@ -58,6 +59,17 @@ def test_invalid_invitation_gets_form_errors(team: Team, form: dict[str, str], w
     assert response.status_code == 422
     assert response.context["form"].errors.keys() == {wrong}
     assert Invitation.objects.filter(workspace=team.workspace).count() == 0
+
+
+def test_too_many_invitations_get_a_form_error(team: Team) -> None:
+    alice, form = login(team.alice), {"email": "dana@example.com", "role": "viewer"}
+    for _ in range(TO_MAILBOX[0].count):
+        assert alice.post(page_path(team.workspace, "members/invite"), form).status_code == 302
+    response = alice.post(page_path(team.workspace, "members/invite"), form)
+    assert response.status_code == 422
+    assert response.context["form"].errors == {
+        "email": ["Too many invitations were sent. Try again in an hour."]
+    }
 
 
 def test_member_cannot_be_invited(team: Team) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,10 +15,12 @@ from redis import Redis
 from tests.chat_sockets import make_paying_caller, open_socket
 from tests.conftest import StartWeb
 from tests.e2e.database_state import post_concurrently, turn_statuses, wait_until
-from tests.factories import Team, make_chatbot
+from tests.e2e.webhook_events import all_delivered, emit_events
+from tests.factories import Team, make_chatbot, make_webhook_endpoint
 from tests.turns.turn_factory import expire_heartbeat, make_running_turn
 from tests.valkey_server import ValkeyServer, start_valkey
 from tests.web_processes import SSL_CONTEXT, WebProcess, start_worker
+from tests.webhook_receiver import Receiver, Reply
 
 UNAVAILABLE = (503, "SERVICE_UNAVAILABLE")
 
@@ -92,3 +95,27 @@ def test_worker_continues_after_redis_restarts(
         expire_heartbeat(make_running_turn(make_chatbot(live_team.workspace)))
         redis.start()
         wait_until(lambda: turn_statuses(live_team.workspace) == ["abandoned"], seconds=60)
+
+
+def has_connections(receiver: Receiver, count: int) -> bool:
+    return receiver.connections >= count
+
+
+def test_worker_survives_redis_killed_under_unacknowledged_tasks(
+    live_team: Team, redis: ValkeyServer, tmp_path: Path
+) -> None:
+    """The tasks end, and are acknowledged, after the connection that they came over is gone."""
+    workspace = live_team.workspace
+    with (
+        Receiver(lambda _: Reply(delay=2)) as receiver,
+        start_worker(tmp_path, REDIS_URL=redis.url, WEBHOOK_TIMEOUT_SECONDS=10) as worker,
+    ):
+        make_webhook_endpoint(workspace, url=receiver.url)
+        for count in (1, 2):
+            emit_events(workspace, 1)
+            wait_until(partial(has_connections, receiver, count), seconds=60)
+            redis.stop()
+            redis.start()
+            wait_until(lambda: all_delivered(workspace), seconds=60)
+        assert worker.poll() is None
+    assert "Unrecoverable" not in (tmp_path / "worker.log").read_text()

@@ -20,8 +20,12 @@ from apps.core.errors import (
     UrlTooLong,
 )
 from apps.infrastructure.concurrency.counting import CountByKey
+from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.web.asgi import Application, Receive, Scope, Send, send_error
 from apps.infrastructure.web.client_address import scope_client
+
+LOOK_SECONDS = 0.1
+"""How often bodies that take longer are judged."""
 
 _METHODS_WITHOUT_BODY = ("GET", "HEAD")
 _FORM_PREFIXES = ("/w/", "/admin/")
@@ -30,7 +34,7 @@ _TOO_MANY = "Your address is still sending many other requests. Please wait a mo
 
 def guard_requests(application: Application) -> Application:
     """Pass on requests with the whole body at hand; refuse those that are too long or too slow."""
-    bodies = ArrivingBodies()
+    bodies = PerLoop(ArrivingBodies)
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if is_url_too_long(scope):
@@ -38,7 +42,7 @@ def guard_requests(application: Application) -> Application:
         elif not _has_body(scope):
             await application(scope, receive, send)
         else:
-            body = await bodies.read(scope, receive)
+            body = await bodies.get().read(scope, receive)
             if isinstance(body, ApiError):
                 await send_error(scope, send, body)
             elif body is not None:
@@ -53,26 +57,36 @@ def is_url_too_long(scope: Scope) -> bool:
     return len(path) + len(scope["query_string"]) > int(settings.MAX_URL_BYTES)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Arrival:
     """A body on its way. `refusal`: why the process gave up waiting for it."""
 
     scope: Scope
-    timer: asyncio.Timeout
-    refusal: ApiError
+    task: asyncio.Task[Any]
+    started_at: float
+    size: int = 0
     slow_client: str | None = None
+    refusal: ApiError | None = None
+
+    def give_up(self, refusal: ApiError) -> None:
+        self.refusal = refusal
+        self.task.cancel()
 
 
 class ArrivingBodies:
-    """The bodies that this process waits for.
+    """The bodies that this process waits for. For one event loop.
 
-    Most arrive with their headers. Those that take longer than BODY_SLOW_AFTER_SECONDS are counted
+    Most arrive with their headers, so there is one timer for all of them: two for each would cost
+    more than the rest of the guard. Those that take longer than BODY_SLOW_AFTER_SECONDS are counted
     by client, and refused beyond a number of them.
     """
 
     def __init__(self) -> None:
+        self._arrivals: dict[_Arrival, None] = {}  # in their order
         self._slow = CountByKey()
         self._unfinished_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def read(self, scope: Scope, receive: Receive) -> bytes | ApiError | None:
         """Return the whole body, or why it is refused; None if the client disconnects before.
@@ -83,48 +97,66 @@ class ArrivingBodies:
         max_bytes = _max_body_bytes(scope["path"])
         if _content_length(scope) > max_bytes:
             return PayloadTooLarge()
-        loop = asyncio.get_running_loop()
-        started_at = loop.time()
-        timer = asyncio.timeout_at(started_at + settings.BODY_FIRST_SECONDS)
-        arrival = _Arrival(scope, timer, RequestTimeout())
-        slow = loop.call_later(settings.BODY_SLOW_AFTER_SECONDS, self._on_slow, arrival)
-        chunks: list[bytes] = []
-        size = 0
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the server runs each request in a task
+        arrival = _Arrival(scope, task, self._loop.time())
+        self._arrivals[arrival] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
         try:
-            async with timer:
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    chunks.append(message.get("body", b""))
-                    size += len(chunks[-1])
-                    self._unfinished_bytes += len(chunks[-1])
-                    if size > max_bytes:
-                        return PayloadTooLarge()
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
-                    if self._unfinished_bytes > settings.MAX_UNFINISHED_BODY_BYTES:
-                        return ServiceUnavailable()
-                    timer.reschedule(started_at + _allowed_seconds(size))
-        except TimeoutError:
+            return await self._receive_all(arrival, receive, max_bytes)
+        except asyncio.CancelledError:
+            if arrival.refusal is None or task.uncancel():
+                raise  # cancelled by somebody else
             return arrival.refusal
         finally:
-            slow.cancel()
-            self._unfinished_bytes -= size
+            del self._arrivals[arrival]
+            self._unfinished_bytes -= arrival.size
             if arrival.slow_client is not None:
                 self._slow.remove(arrival.slow_client)
 
-    def _on_slow(self, arrival: _Arrival) -> None:
+    async def _receive_all(
+        self, arrival: _Arrival, receive: Receive, max_bytes: int
+    ) -> bytes | ApiError | None:
+        chunks: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunks.append(message.get("body", b""))
+            arrival.size += len(chunks[-1])
+            self._unfinished_bytes += len(chunks[-1])
+            if arrival.size > max_bytes:
+                return PayloadTooLarge()
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+            if self._unfinished_bytes > settings.MAX_UNFINISHED_BODY_BYTES:
+                return ServiceUnavailable()
+
+    def _look(self) -> None:
+        """Judge the bodies that are still arriving, and look again while there are any."""
+        self._timer = None
+        now = self._loop.time()
+        for arrival in self._arrivals:
+            seconds = now - arrival.started_at
+            if arrival.refusal is not None:
+                continue
+            if seconds > _allowed_seconds(arrival.size):
+                arrival.give_up(RequestTimeout())
+            elif seconds > settings.BODY_SLOW_AFTER_SECONDS and arrival.slow_client is None:
+                self._count_slow(arrival)
+        if self._arrivals:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _count_slow(self, arrival: _Arrival) -> None:
         client = scope_client(arrival.scope)
         if self._slow[client] >= settings.MAX_SLOW_BODIES_PER_CLIENT:
-            arrival.refusal = TooManyRequests(1, _TOO_MANY)
+            arrival.give_up(TooManyRequests(1, _TOO_MANY))
         elif self._slow.total >= settings.MAX_SLOW_BODIES:
-            arrival.refusal = ServiceUnavailable()
+            arrival.give_up(ServiceUnavailable())
         else:
             self._slow.add(client)
             arrival.slow_client = client
-            return
-        arrival.timer.reschedule(asyncio.get_running_loop().time())
 
 
 def _max_body_bytes(path: str) -> int:

@@ -7,18 +7,20 @@ when Django starts: apps below it need not import it.
 
 from typing import Protocol, cast
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from apps.api_kit.callers import Caller, Scope
 from apps.api_kit.operations import IdempotencyClaim, state_of
 from apps.core.errors import TooManyRequests, UnsupportedMediaType, ValidationFailed
-from apps.infrastructure.redis.rate_limit import RateLimit, admit_sync
+from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
 
 HOUR_SECONDS = 3600
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
 _RATE_LIMITED = "This API key has used its requests of the last hour. Please wait before the next."
+_AT_CEILING = "The keys of this workspace have used their {:,} requests of an hour. Please wait."
 
 
 class ApiKeyBackend(Protocol):
@@ -72,10 +74,9 @@ class ApiKeyAuth(AuthBase):
         (backend,) = _backends
         state = state_of(request)
         caller = state.caller = backend.authenticate(request)
-        limit = RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR_SECONDS)
-        state.window = admit_sync(limit)
+        state.window = admit_sync(_limit(caller))
         if not state.window.admitted:
-            raise TooManyRequests(state.window.retry_after, _RATE_LIMITED)
+            raise _refusal(state.window)
         caller.require(*self.scopes)
         if request.body and request.content_type != "application/json":
             raise UnsupportedMediaType
@@ -84,6 +85,20 @@ class ApiKeyAuth(AuthBase):
             state.begin_transaction()
             state.claim = backend.claim_idempotency_key(request, caller=caller, key=key)
         return caller
+
+
+def _limit(caller: Caller) -> RateLimit:
+    """The hourly requests of the key, and of its workspace, which can have many keys."""
+    requests = settings.MAX_API_REQUESTS_PER_HOUR
+    workspace = RateLimit(f"api:{caller.workspace_id}", requests, HOUR_SECONDS)
+    return RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR_SECONDS, workspace)
+
+
+def _refusal(window: Window) -> TooManyRequests:
+    message = _RATE_LIMITED
+    if window.is_at_ceiling:
+        message = _AT_CEILING.format(settings.MAX_API_REQUESTS_PER_HOUR)
+    return TooManyRequests(window.retry_after, message)
 
 
 def _parse_idempotency_key(request: HttpRequest) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import override_settings
 
 from apps.api_keys.models import ApiKey
 from tests.api_kit.rest_client import Api, Response
@@ -47,6 +48,20 @@ def test_rate_limited_response_has_retry_after(team: Team) -> None:
 def test_keys_have_separate_rate_limits(team: Team) -> None:
     first, second = Api(team.workspace, "read"), Api(team.workspace, "read")
     assert [rate_limit(api.send("GET", "/credits"))[2] for api in (first, second)] == ["999", "999"]
+
+
+@override_settings(MAX_API_REQUESTS_PER_HOUR=3)
+def test_new_keys_give_a_workspace_no_further_requests(team: Team) -> None:
+    responses = [Api(team.workspace, "read").send("GET", "/credits") for _ in range(4)]
+    assert [rate_limit(response) for response in responses] == [
+        *[(200, "1000", "999")] * 3,
+        (429, "1000", "1000"),
+    ]
+    refused = responses[-1].json()
+    message = "The keys of this workspace have used their 3 requests of an hour. Please wait."
+    assert (refused["error"], refused["code"]) == (message, "RATE_LIMIT_EXCEEDED")
+    assert 3590 <= refused["retryAfter"] <= 3600
+    assert rate_limit(Api(team.other_workspace, "read").send("GET", "/credits"))[0] == 200
 
 
 def test_unknown_caller_gets_no_rate_limit_headers(team: Team) -> None:

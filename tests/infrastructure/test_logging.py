@@ -132,3 +132,12 @@ def test_unforeseen_error_keeps_its_traceback(lines: Lines) -> None:
     (line,) = lines()
     assert line["level"] == "error"
     assert "Traceback" in line["exception"]
+
+
+def test_long_values_are_cut(lines: Lines) -> None:
+    agent = {"headers": ["x" * 60_000]}
+    get_logger("parley.test").info("request", path="/" + "y" * 60_000, client=agent)
+    (line,) = lines()
+    assert line["path"].startswith("/yyy")
+    assert line["path"].endswith("… (60001 characters)")
+    assert len(line["client"]["headers"][0]) < 1100

@@ -13,7 +13,7 @@ from django.conf import settings
 from apps.infrastructure.redis.rate_limit import RateLimit, admit_sync
 
 FREE_ATTEMPTS, WINDOW_SECONDS = 20, 300
-MAX_DELAYED = 8
+MAX_DELAYED = 4
 """Attempts of a process that are delayed at once, as each holds a thread meanwhile."""
 
 _delayed = threading.Semaphore(MAX_DELAYED)

@@ -5,7 +5,9 @@ whatever the client itself wrote is further left and not used. What cannot be re
 leaves the address of the connection, so that no two connections share a limit for that reason.
 """
 
+import math
 import re
+import time
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
@@ -13,15 +15,28 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.infrastructure.logging import get_logger
+
+log = get_logger(__name__)
+
 UNKNOWN = "unknown"
 """The client of a connection without an address, such as a Unix socket."""
 
 IPV6_PREFIX = 64
 """One customer of a network provider has at least that many addresses."""
 
+WARNING_SECONDS = 60.0
+
 _DEFAULT_HEADERS = ("x-forwarded-for", "forwarded")
 _FORWARDED_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*("[^"]*"|[^;]*)""", re.IGNORECASE)
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\w*)?|(?P<v4>[0-9.]+):\w*")
+
+
+class _Warned:
+    at = -math.inf
+
+
+_warned = _Warned()
 
 
 def client_ip(request: HttpRequest) -> str | None:
@@ -85,8 +100,18 @@ def _forwarded_address(headers: Mapping[str, str]) -> str | None:
     for name in _header_names():
         if value := headers.get(name, "").strip():
             hops = list(_hops(name, value))
-            return parse_address(hops[-settings.TRUSTED_PROXIES :][0])
+            hop = hops[-settings.TRUSTED_PROXIES :][0]
+            if (address := parse_address(hop)) is None:
+                _warn_of_unreadable(name, hop)
+            return address
     return None
+
+
+def _warn_of_unreadable(name: str, hop: str) -> None:
+    """Tell operators, once a minute, that limits count all clients of a proxy as one."""
+    if time.monotonic() - _warned.at > WARNING_SECONDS:
+        _warned.at = time.monotonic()
+        log.warning("client_address_unreadable", header=name, value=hop[:100])
 
 
 def _hops(name: str, value: str) -> Iterable[str]:

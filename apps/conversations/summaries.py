@@ -13,6 +13,7 @@ from apps.conversations.filters import (
 )
 from apps.conversations.models import Conversation, Rating, Turn
 from apps.conversations.queries import conversations_for, messages_in
+from apps.core.text import is_visible, without_direction_controls
 
 PREVIEW_LENGTH = 160
 """Characters of the first message that a list shows."""
@@ -32,7 +33,7 @@ class ConversationSummary:
     @property
     def title(self) -> str:
         """The title, or else the preview, or else the id."""
-        return self.conversation.title or self.preview or self.conversation.id
+        return self.conversation.title or _shown(self.preview) or self.conversation.id
 
 
 def with_summary_fields(conversations: QuerySet[Conversation]) -> QuerySet[Conversation]:
@@ -78,4 +79,9 @@ def display_name(conversation: Conversation) -> str:
     if conversation.title:
         return str(conversation.title)
     first = messages_in(conversation).first()
-    return (first.text[:PREVIEW_LENGTH] if first else "") or conversation.id
+    return _shown(first.text[:PREVIEW_LENGTH] if first else "") or conversation.id
+
+
+def _shown(preview: str) -> str:
+    """A visitor's text as it stands for a conversation's title; empty if nothing can be seen."""
+    return without_direction_controls(preview) if is_visible(preview) else ""

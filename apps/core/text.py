@@ -84,6 +84,11 @@ def is_visible(text: str) -> bool:
     )
 
 
+def without_direction_controls(text: str) -> str:
+    """The text of somebody else, to be shown beside other text without reordering it."""
+    return _DIRECTION_CONTROL.sub("", text)
+
+
 def legible_file_name(name: str, *, default: str) -> str:
     """The name of a file that somebody uploaded, without what would hide or reverse it."""
     shown = "".join(

@@ -37,6 +37,16 @@ def test_list_shows_title_chatbot_source_and_status(
     ]
 
 
+def test_first_message_that_is_blank_or_reversed_is_a_legible_title(
+    team: Team, bob: Client, chatbot: Chatbot
+) -> None:
+    make_running_turn(chatbot, text="\u202eInvoice")
+    blank = make_running_turn(chatbot, text="\u3164")
+    assert listed_titles(bob, team) == [blank.conversation_id, "Invoice"]
+    page = bob.get(f"{url_of(team)}/{blank.conversation_id}").content.decode()
+    assert f"<h1>{blank.conversation_id}</h1>" in page
+
+
 def test_list_is_filtered_by_chatbot_status_and_id(
     team: Team, bob: Client, chatbot: Chatbot
 ) -> None:

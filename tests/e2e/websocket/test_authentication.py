@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from apps.api_kit.callers import Scope
+from apps.core.errors import NotFound
 from tests.chat_sockets import open_socket
 from tests.factories import Team, make_api_key
 from tests.web_processes import Caller, WebProcess, make_caller
@@ -76,10 +79,24 @@ def test_scope_and_chatbot_are_checked(caller: Caller, live_team: Team) -> None:
     assert ends == [(4403, "SCOPE_MISSING"), missing, missing, missing]
 
 
-def test_unknown_path_is_rejected(web: WebProcess) -> None:
+@pytest.mark.parametrize(
+    ("path", "chatbot"),
+    [
+        ("/ws/v1/nothing", "{chatbotId}"),
+        ("/api/v1/chatbots/c0mwsqprccacpzc2j774bqrdc/chat", "c0mwsqprccacpzc2j774bqrdc"),
+        ("/ws/v1/chatbots/c0mwsqprccacpzc2j774bqrdc/chat/", "c0mwsqprccacpzc2j774bqrdc"),
+    ],
+)
+def test_unknown_path_is_rejected(web: WebProcess, path: str, chatbot: str) -> None:
     with (
         pytest.raises(InvalidStatus) as refusal,
-        connect(f"ws://127.0.0.1:{web.port}/ws/v1/nothing"),
+        connect(f"ws://127.0.0.1:{web.port}{path}"),
     ):
         pass
-    assert refusal.value.response.status_code == 403
+    response = refusal.value.response
+    assert response.status_code == 404
+    assert json.loads(response.body or b"") == {
+        "success": False,
+        "error": f"{NotFound.message} Did you mean /ws/v1/chatbots/{chatbot}/chat?",
+        "code": "NOT_FOUND",
+    }

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,12 +16,27 @@ from django.template.loader import render_to_string
 from apps.accounts.passwords.attempts import slow_down
 from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.redis.rate_limit import RateLimit, admit_sync
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.infrastructure.web.client_address import client_ip, limit_subject
 
 SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
 SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
 log = get_logger(__name__)
+
+_ON_ANYBODYS_REQUEST = {
+    f"account/email/{name}"
+    for name in (
+        "account_already_exists",
+        "email_confirmation",
+        "email_confirmation_signup",
+        "password_reset_key",
+        "unknown_account",
+    )
+}
+# Others say what happened to an account, and are always sent.
+_MOST = ((6, 3600), (20, 86_400))
+# Emails to one mailbox, and in how many seconds.
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -40,12 +56,23 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"{key}:{limit_subject(client_ip(request))}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        if template_prefix in _ON_ANYBODYS_REQUEST and not _may_send_to(email):
+            log.warning("email_limited", template=template_prefix)
+            return
         links = {name: _public_url(url) for name, url in context.items() if name.endswith("_url")}
         message: EmailMultiAlternatives = self.render_mail(
             template_prefix, email, {"email": email, **context, **links}
         )
         html = render_to_string("emails/plain.html", {"text": message.body})
         send_task_on_commit(SEND_EMAIL_TASK, email, message.subject, message.body, html)
+
+
+def _may_send_to(email: str) -> bool:
+    """Count an email to this mailbox. False if there were too many: whoever asks is not told."""
+    local, _, domain = email.strip().lower().rpartition("@")
+    mailbox = sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()
+    limits = [RateLimit(f"email:{seconds}:{mailbox}", most, seconds) for most, seconds in _MOST]
+    return all(admit_sync(limit).admitted for limit in limits)
 
 
 def _public_url(url: str) -> str:

@@ -186,8 +186,12 @@ def redis_settings(url: str) -> dict[str, Any]:
             "default": {
                 "BACKEND": "apps.infrastructure.redis.cache.RedisCacheWithFallback",
                 "LOCATION": url,
-                "KEY_PREFIX": "parley:cache",
-                "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+                "KEY_PREFIX": "parley:cache:json",
+                "OPTIONS": {
+                    "serializer": "apps.infrastructure.redis.cache.JsonSerializer",
+                    "socket_connect_timeout": 1,
+                    "socket_timeout": 1,
+                },
             }
         },
         "CHANNEL_LAYERS": {

@@ -11,7 +11,7 @@ DEBUG = False
 SHOW_STYLEGUIDE = True
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-" + "parley" * 8)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_BACKEND = "apps.infrastructure.mail_files.PrivateFileBackend"
 EMAIL_FILE_PATH = BASE_DIR / ".local" / "mail"
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # no email is sent on a development machine
 STAFF_SECOND_FACTOR_REQUIRED = env.bool("STAFF_SECOND_FACTOR_REQUIRED", default=False)

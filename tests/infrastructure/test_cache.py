@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.core.ids import new_id
 from apps.infrastructure.redis.cache import breaker
+from apps.infrastructure.redis.clients import blocking_redis_client
 from tests.accounts.browser_session import PASSWORD, form_errors, log_in, new_browser
 from tests.web_processes import free_port
 
@@ -31,6 +34,19 @@ def test_cache_operations(db: None) -> None:
     cache.set(key, [3])
     assert cache.get(key) == [3]
     assert (cache.delete(key), cache.get(key, "none")) == (True, "none")
+
+
+def test_values_are_stored_as_json_and_never_unpickled(db: None) -> None:
+    key = new_id()
+    value = {"a": [1, 2.5, "é", None, True]}
+    cache.set(key, value)
+    stored = f"parley:cache:json:1:{key}"
+    redis = blocking_redis_client()
+    assert json.loads(redis.get(stored)) == value  # type: ignore[arg-type]
+    redis.set(stored, pickle.dumps([1]))
+    assert cache.get(key, "none") == "none"
+    with pytest.raises(TypeError):
+        cache.set(key, object())
 
 
 @pytest.mark.usefixtures("without_redis")

@@ -80,10 +80,15 @@ def error_codes(report: Mapping[str, Any]) -> list[object]:
     places = [report.get("error"), *(errors if isinstance(errors, list) else [errors]), report]
     found: list[object] = []
     for place in places:
+        if isinstance(place, str):
+            found.append(place)
         if isinstance(place, dict):
-            inner = place.get("innererror") or place.get("inner_error") or place.get("metadata")
             found += [place.get(name) for name in _CODE_FIELDS]
-            found += [inner.get("code"), inner.get("error_type")] if isinstance(inner, dict) else []
+            inner = [place.get(name) for name in ("innererror", "inner_error", "metadata")]
+            for each in inner:
+                if isinstance(each, dict):
+                    found += [each.get("code"), each.get("error_type")]
+                    found += ["moderation"] if "flagged_input" in each else []  # OpenRouter
     return [code for code in found if isinstance(code, int | str) and not isinstance(code, bool)]
 
 

@@ -96,6 +96,8 @@ _MINIMAX_CODES: Mapping[ErrorMeaning, str] = {
 def finish_meaning(reason: object) -> FinishMeaning:
     """Return what a finish reason means; what is no reason means "unfinished"."""
     word = _normalise(reason)
+    # Gemini has FINISH_REASON_SAFETY, and "content_filter: OTHER" behind OpenAI's API.
+    word = word.removeprefix("finish_reason_").partition(":")[0]
     return _FINISH_MEANINGS.get(word, "stop") if word else "unfinished"
 
 

@@ -7,7 +7,8 @@ A file begins with headers and an empty line; the rest is the response's body.
                   `requests` that are sent, if it is not 1
     cut           "unknowable" where a part of it cannot be told from the whole
     status, content-type, encoding, newlines
-                  of the response: 200, text/event-stream, none, as in the file
+                  of the response: 200, text/event-stream, none, as in the file. An encoding may be
+                  "unlabelled" or "untrue"
     litellm       "no" where litellm reads something else, loses something or counts by itself
 """
 
@@ -41,13 +42,16 @@ class RecordedStream:
     @property
     def script(self) -> Script:
         """The response for the fake provider."""
-        body, encoding = self.body, self.headers.get("encoding", "")
+        body = self.body
+        encoding, _, lie = self.headers.get("encoding", "").partition(", ")
         headers = {"Content-Type": self.headers.get("content-type", "text/event-stream")}
-        if encoding.startswith("gzip"):
+        if encoding == "gzip" and lie != "untrue":
             body = gzip.compress(body)
         if encoding == "deflate":
             body = zlib.compress(body)
-        if encoding and "unlabelled" not in encoding:
+        if encoding == "br":
+            body = b"\x0b\x02\x80" + body  # as Brotli begins
+        if encoding and lie != "unlabelled":
             headers["Content-Encoding"] = encoding
         return Script((body,), int(self.headers.get("status", 200)), headers)
 

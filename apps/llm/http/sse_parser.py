@@ -6,7 +6,7 @@ servers leave out the blank lines.
 
 MAX_EVENT_BYTES = 1024 * 1024
 
-DONE_WORDS = (b"[DONE]", b"DONE")
+_DONE_WORDS = (b"[DONE]", b"DONE")
 
 
 class EventTooLong(ValueError):
@@ -92,7 +92,12 @@ class SSEParser:
         return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def is_done(data: bytes) -> bool:
+    """Whether data is the word that ends a stream, in any of its spellings."""
+    return data.strip(b'" \t').upper() in _DONE_WORDS
+
+
 def _is_whole(data: bytes) -> bool:
     """Whether a line of data is an event, whatever follows."""
     word = data.strip()
-    return (word[:1] == b"{" and word[-1:] == b"}") or word in DONE_WORDS
+    return (word[:1] == b"{" and word[-1:] == b"}") or is_done(word)

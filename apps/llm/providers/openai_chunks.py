@@ -23,6 +23,7 @@ _REASONING_FIELDS = (
 )
 _REASONING_PARTS = ("thinking", "reasoning", "redacted_thinking")
 _ERROR_FIELDS = ("errors", "detail", "details", "message", "code", "error_code", "error_msg")
+_NOTHING = (b"null", b"[]", b'""')
 _PINGS = ("ping", "heartbeat", "keepalive", "keep_alive", "keep-alive")
 
 
@@ -30,6 +31,8 @@ def parse_chunk(request: ModelRequest, payload: bytes) -> Chunk:
     """Parse the data of an event. Raises: ProviderFailed."""
     chunk = parse_json(payload)
     if not isinstance(chunk, dict):
+        if payload.strip() in _NOTHING:
+            return {}
         raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
     return chunk
 
@@ -41,7 +44,7 @@ def parse_json(payload: bytes) -> object:
         parsed = orjson.loads(payload)
     except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
         try:
-            parsed = json.loads(payload.decode("utf-8", "replace"))
+            parsed = json.loads(payload.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return None
     return parsed[0] if isinstance(parsed, list) and parsed else parsed

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from apps.llm.errors import ProviderError, ProviderFailed
-from apps.llm.http.sse_parser import DONE_WORDS, EventTooLong, SSEParser
+from apps.llm.http.sse_parser import EventTooLong, SSEParser, is_done
 from apps.llm.providers.openai_chunks import (
     Chunk,
     chunk_events,
     is_whole_answer,
     parse_chunk,
+    parse_json,
     text_only,
 )
 from apps.llm.types import (
@@ -41,7 +42,7 @@ _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MARKS = (_BYTE_ORDER_MARK, _GZIP, *_UTF_16_MARKS)
 _SIGN_OF_LIFE = SignOfLife()
 _SEPARATORS = re.compile(r"(?:\s|,|data:)*")
-_DONE = re.compile(r"\[DONE\]|DONE")
+_DONE = re.compile(r"\[DONE\]|DONE", re.IGNORECASE)
 _decoder = json.JSONDecoder()
 
 
@@ -99,6 +100,8 @@ class CompletionParser:
         try:
             payloads = self._sse.feed(piece)
         except EventTooLong as error:
+            if self.is_complete:
+                return False
             raise ProviderFailed(f"{self._request.model}: {error}") from None
         self._handle(payloads)
         return not self._is_done
@@ -110,7 +113,8 @@ class CompletionParser:
         if self._body is not None:
             self._take_json(self._body)
         else:
-            self._handle(self._sse.flush())
+            # What is cut in its middle is no event.
+            self._handle(data for data in self._sse.flush() if is_done(data) or parse_json(data))
         if not (self._has_finished or self.is_complete):
             raise ProviderFailed(
                 f"{self._request.model}: the answer was cut before its end", retryable=True
@@ -124,7 +128,7 @@ class CompletionParser:
         body = head.removeprefix(_BYTE_ORDER_MARK)
         start = body.lstrip()
         if not start:
-            self._head = head
+            self._head = b""
             return b""
         self._head = None
         if start[:1] == b"<":
@@ -163,7 +167,7 @@ class CompletionParser:
         texts: list[str] = []
         try:
             for payload in payloads:
-                if payload[0] != _BRACE and payload.strip() in DONE_WORDS:
+                if payload[0] != _BRACE and is_done(payload):
                     self._is_done = True
                     break
                 try:

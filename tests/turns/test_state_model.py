@@ -42,6 +42,7 @@ def model(world: None) -> Iterator[TurnModel]:
     model.teardown()
 
 
+@pytest.mark.timeout(120 + STEPS)
 def test_random_faults() -> None:
     while executed.total() < STEPS:
         run_state_machine_as_test(

@@ -105,9 +105,9 @@ def test_sweep_settles_the_turn_of_a_killed_process(
     assert (settled.status, settled.error_code) == ("abandoned", "TURN_ABANDONED")
     assert Message.objects.get(id=turn.message_id).text == turn.text_so_far
     assert f"Echo: {LONG}".startswith(turn.text_so_far)
-    assert credit_state(live_team.workspace) == (10, 0, [])
-    assert again.post("Hello?", conversationId=turn.conversation_id).status_code == 200
     assert credit_state(live_team.workspace) == (8, 0, [-2])
+    assert again.post("Hello?", conversationId=turn.conversation_id).status_code == 200
+    assert credit_state(live_team.workspace) == (6, 0, [-2, -2])
     assert turn.id not in sweep()
 
 
@@ -116,7 +116,7 @@ def test_worker_settles_the_turn_of_a_killed_process(
 ) -> None:
     with start_worker(tmp_path), killed_midway(own_web(), live_team) as (_, turn):
         wait_until(lambda: turn_statuses(live_team.workspace) == ["abandoned"], seconds=60)
-    assert credit_state(live_team.workspace) == (10, 0, [])
+    assert credit_state(live_team.workspace) == (8, 0, [-2])
     assert message_texts(live_team.workspace) == [LONG, turn.text_so_far]
     log = (tmp_path / "worker.log").read_text()
     assert [turn.id in line for line in log.splitlines() if "turn_abandoned" in line] == [True]

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from django.core.mail import mail_admins
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef
 
+from apps.accounts.adapters import SEND_EMAIL_TASK
 from apps.credits.ledger_chain import Fault, verify_chain
 from apps.credits.models import Account, AccountCheck, NightlyCheck
 from apps.credits.queries import chain_checkpoints, failed_account_checks
 from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.task_queue import send_task_on_commit
 
 log = get_logger(__name__)
 
@@ -180,4 +182,6 @@ def _digest(night: NightlyCheck) -> str:
 def _email_admins(night: NightlyCheck) -> None:
     lines = [f"{check.workspace}: {check.fault}" for check in failed_account_checks(night)[:50]]
     text = "\n".join(lines) + "\n\nAll of them are in the admin: Credits, Account checks."
-    mail_admins(f"{night.faults:,} accounts failed reconciliation", text)
+    subject = f"{night.faults:,} accounts failed reconciliation"
+    for _, address in settings.ADMINS:  # a task each: what one server refuses ends no other's
+        send_task_on_commit(SEND_EMAIL_TASK, address, subject, text, "")

@@ -10,9 +10,10 @@ from threading import Barrier
 import pytest
 from django.core import mail
 from django.db import DatabaseError, connections, transaction
-from django.test import override_settings
+from django.test import TestCase, override_settings
 from django.utils import timezone
 
+from apps.accounts.adapters import SEND_EMAIL_TASK
 from apps.conversations.models import Turn
 from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.queries import failed_account_checks, latest_nightly_check
@@ -20,6 +21,7 @@ from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
 from tests.credits.ledger_tampering import execute_without_triggers, rewrite_hashes
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
+from tests.task_runner import run_queued_tasks
 from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 
 
@@ -141,21 +143,24 @@ def test_interrupted_run_continues_after_claim_expires(team: Team) -> None:
     assert (again.pk, again.checks.filter(workspace=team.workspace).count()) == (night.pk, 1)
 
 
-@override_settings(ADMINS=[("", "books@example.com")])
-def test_faults_are_emailed_to_admins(team: Team) -> None:
+@override_settings(ADMINS=[("", "books@example.com"), ("", "ops@example.com")])
+def test_faults_are_emailed_to_each_admin(team: Team) -> None:
     make_activity(team)
+    run_queued_tasks()
     execute_without_triggers(
         "UPDATE credits_account SET held = 5 WHERE workspace_id = %s", team.workspace.id
     )
-    night = check_all_accounts(now=random_day())
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        night = check_all_accounts(now=random_day())
     assert night is not None
+    assert run_queued_tasks(SEND_EMAIL_TASK) == [SEND_EMAIL_TASK] * 2
     assert [
         check.workspace
         for check in failed_account_checks(night)
         if check.workspace == team.workspace
     ] == [team.workspace]
-    (message,) = mail.outbox
-    assert message.to == ["books@example.com"]
+    message, other = mail.outbox
+    assert (message.to, other.to) == (["books@example.com"], ["ops@example.com"])
     line = f"{team.workspace}: 5 credits are held, running turns hold 4."
     assert message.body.splitlines().count(line) == 1
 

@@ -91,12 +91,12 @@ def _limit(caller: Caller) -> RateLimit:
     """The hourly requests of the key, and of its workspace, which can have many keys."""
     requests = settings.MAX_API_REQUESTS_PER_HOUR
     workspace = RateLimit(f"api:{caller.workspace_id}", requests, HOUR_SECONDS)
-    return RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR_SECONDS, workspace)
+    return RateLimit(caller.api_key_id, caller.rate_limit_per_hour, HOUR_SECONDS, (workspace,))
 
 
 def _refusal(window: Window) -> TooManyRequests:
     message = _RATE_LIMITED
-    if window.is_at_ceiling:
+    if window.at_ceiling:
         message = _AT_CEILING.format(settings.MAX_API_REQUESTS_PER_HOUR)
     return TooManyRequests(window.retry_after, message)
 

@@ -74,8 +74,8 @@ async def application(
     if hashlib.sha256(secret).hexdigest() != KEY_DIGEST:
         raise PermissionError
     await connections.admit(
-        [f"floor:{CALLER['chatbot_id']}", "changes", "floor"],
-        [10_000, 1000, secrets.token_hex(8), 1_000_000, 60_000],
+        [f"floor:{CALLER['chatbot_id']}", "changes", "floor:turns", "floor:characters"],
+        [10_000, 1000, secrets.token_hex(8), 10**6, 60_000, 1, 10**12, 3_600_000, 100],
     )
     turn = await _open(request["message"])
     await (_respond_stream if request["stream"] else _respond_json)(turn, request, send)

@@ -20,6 +20,8 @@ MAX_CHATBOT_VERSIONS = env.int("MAX_CHATBOT_VERSIONS", default=200)
 
 MAX_TURNS_PER_MINUTE = env.int("MAX_TURNS_PER_MINUTE", default=6000)
 """Turns that a workspace may start in any minute, with all its chatbots."""
+MAX_CHAT_CHARACTERS_PER_HOUR = env.int("MAX_CHAT_CHARACTERS_PER_HOUR", default=200_000_000)
+"""Characters of the messages that a workspace's chatbots get in an hour; they are stored."""
 MAX_API_REQUESTS_PER_HOUR = env.int("MAX_API_REQUESTS_PER_HOUR", default=30_000)
 """REST requests of a workspace in an hour, with all its API keys. Chats are not among them."""
 MAX_RUNNING_TURNS = env.int("MAX_RUNNING_TURNS", default=500)

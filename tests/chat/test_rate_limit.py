@@ -57,6 +57,17 @@ async def test_chatbots_of_a_workspace_share_its_limit() -> None:
     assert 59 <= (refused.retry_after or 0) <= 60
 
 
+async def test_messages_of_a_workspace_are_limited_by_length() -> None:
+    workspace_id = new_id()
+    with override_settings(MAX_CHAT_CHARACTERS_PER_HOUR=1000):
+        windows = [
+            await admit(make_bot(9, workspace_id=workspace_id), characters=400) for _ in range(4)
+        ]
+        message = refusal(windows[-1]).message
+    assert [window.admitted for window in windows] == [True, True, True, False]
+    assert message == "This workspace has sent 1,000 characters in an hour, its limit. Please wait."
+
+
 async def test_refusal_of_a_full_chatbot_is_the_usual_one() -> None:
     chatbot = make_bot(1)
     await admit(chatbot)

@@ -73,7 +73,7 @@ async def test_script_admits_like_the_local_window() -> None:
 
 async def test_ceiling_is_shared_and_refuses_alike() -> None:
     ceiling, windows = RateLimit(new_id(), 3, 100), _LocalWindows()
-    limits = [RateLimit(new_id(), 2, 100, ceiling) for _ in range(2)]
+    limits = [RateLimit(new_id(), 2, 100, (ceiling,)) for _ in range(2)]
     requests = [(0, "a"), (0, "b"), (0, "c"), (0, "a"), (1, "d"), (1, "e"), (1, ""), (0, "f")]
     in_redis = [await _run_in_redis(limits[number], key) for number, key in requests]
     local = [windows.admit(limits[number], key) for number, key in requests]
@@ -92,7 +92,7 @@ async def test_wait_is_for_the_later_of_window_and_ceiling(
     seconds: int, ceiling_seconds: int
 ) -> None:
     windows = _LocalWindows()
-    limit = RateLimit(new_id(), 1, seconds, RateLimit(new_id(), 1, ceiling_seconds))
+    limit = RateLimit(new_id(), 1, seconds, (RateLimit(new_id(), 1, ceiling_seconds),))
     in_redis = [await _run_in_redis(limit, key) for key in ("a", "b")][1]
     for refused in (in_redis, [windows.admit(limit, key) for key in ("a", "b")][1]):
         assert refused is not None
@@ -100,9 +100,22 @@ async def test_wait_is_for_the_later_of_window_and_ceiling(
     await close_redis()
 
 
+async def test_ceilings_add_up_costs_and_say_which_refused() -> None:
+    windows, first, second = _LocalWindows(), new_id(), new_id()
+    results = []
+    for cost in (4, 5, 1, 1, 1):
+        ceilings = (RateLimit(first, 4, 100), RateLimit(second, 10, 1000, cost=cost))
+        limit, key = RateLimit(new_id(), 9, 100, ceilings), new_id()
+        results.append((await _run_in_redis(limit, key), windows.admit(limit, key)))
+    found = [[(each[0], each[4]) for each in pair if each] for pair in results]
+    assert found == [[(1, 0)] * 2, [(1, 0)] * 2, [(1, 0)] * 2, [(0, 2)] * 2, [(0, 2)] * 2]
+    assert all(990_000 < each[3] <= 1_000_000 for each in results[-1] if each)
+    await close_redis()
+
+
 async def test_ceiling_counts_anew_after_its_window() -> None:
     windows = _LocalWindows()
-    limit = RateLimit(new_id(), 9, 100, RateLimit(new_id(), 1, 1))
+    limit = RateLimit(new_id(), 9, 100, (RateLimit(new_id(), 1, 1),))
     admitted = []
     for key in ("a", "b", "c"):
         result = await _run_in_redis(limit, key)

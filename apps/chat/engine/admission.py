@@ -30,7 +30,11 @@ async def admit_and_start(
     Returns the turn's log and the access that was used. Raises TooManyRequests, and whatever
     `reauthenticate` and `start_turn` raise.
     """
-    window = await chatbot_rate_limit.admit(access.chatbot, idempotency_key=request.idempotency_key)
+    window = await chatbot_rate_limit.admit(
+        access.chatbot,
+        characters=len(request.message),
+        idempotency_key=request.idempotency_key,
+    )
     on_rate_limit(window)
     if reauthenticate is not None and is_stale(access.cache_version):
         access = await reauthenticate()

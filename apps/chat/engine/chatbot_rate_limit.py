@@ -1,4 +1,4 @@
-"""The rate limit of a chatbot, over all its callers, and of its workspace, over all its chatbots.
+"""The rate limit of a chatbot, over all its callers, and what its workspace may start and send.
 
 A request with an idempotency key counts under that key: its retries within the window take no
 further slot.
@@ -13,14 +13,27 @@ from apps.core.errors import TooManyRequests
 from apps.infrastructure.redis import rate_limit
 from apps.infrastructure.redis.rate_limit import RateLimit, Window
 
+_AT_CEILING = {
+    1: "This workspace has started {:,} turns in a minute, its limit. Please wait.",
+    2: "This workspace has sent {:,} characters in an hour, its limit. Please wait.",
+}
 
-async def admit(chatbot: Chatbot, *, idempotency_key: str | None = None) -> Window:
-    """Take a slot in the chatbot's window, if one is free and its workspace may start a turn.
 
-    Returns the chatbot's window. One call of Redis decides both.
+async def admit(
+    chatbot: Chatbot, *, characters: int = 1, idempotency_key: str | None = None
+) -> Window:
+    """Take a slot in the chatbot's window, if one is free and its workspace may go on.
+
+    `characters`: the length of the message, which will be stored. Returns the chatbot's window.
+    One call of Redis decides all of it.
     """
-    workspace = RateLimit(f"turns:{chatbot.workspace_id}", settings.MAX_TURNS_PER_MINUTE, 60)
-    limit = _limit(chatbot, ceiling=workspace)
+    workspace_id = chatbot.workspace_id
+    turns, length = settings.MAX_TURNS_PER_MINUTE, settings.MAX_CHAT_CHARACTERS_PER_HOUR
+    limit = _limit(
+        chatbot,
+        RateLimit(f"turns:{workspace_id}", turns, 60),
+        RateLimit(f"characters:{workspace_id}", length, 3600, cost=characters),
+    )
     return await rate_limit.admit(limit, request_key=_request_key(idempotency_key))
 
 
@@ -31,15 +44,16 @@ async def peek(chatbot: Chatbot) -> Window:
 
 def refusal(window: Window) -> TooManyRequests:
     """The error for a request that `admit` refused."""
-    if not window.is_at_ceiling:
+    if not window.at_ceiling:
         return TooManyRequests(window.retry_after)
-    message = f"This workspace has started {settings.MAX_TURNS_PER_MINUTE:,} turns in a minute, "
-    return TooManyRequests(window.retry_after, message + "its limit. Please wait.")
+    limits = {1: settings.MAX_TURNS_PER_MINUTE, 2: settings.MAX_CHAT_CHARACTERS_PER_HOUR}
+    message = _AT_CEILING[window.at_ceiling].format(limits[window.at_ceiling])
+    return TooManyRequests(window.retry_after, message)
 
 
-def _limit(chatbot: Chatbot, ceiling: RateLimit | None = None) -> RateLimit:
+def _limit(chatbot: Chatbot, *ceilings: RateLimit) -> RateLimit:
     return RateLimit(
-        chatbot.id, chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds, ceiling
+        chatbot.id, chatbot.rate_limit_requests, chatbot.rate_limit_window_seconds, ceilings
     )
 
 

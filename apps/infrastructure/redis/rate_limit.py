@@ -33,14 +33,16 @@ _breaker = CircuitBreaker(seconds=1)
 class RateLimit:
     """`requests` in any `seconds`, counted for one `subject`: the id of whatever is limited.
 
-    A request that is admitted counts for `ceiling` too, and must be within both. A ceiling counts
-    in whole windows from its first request on: it costs less, for a limit that is rarely met.
+    A request that is admitted counts for the `ceilings` too, and must be within all of them. A
+    ceiling counts in whole windows from its first request on, which costs less, for a limit that
+    is rarely met. A request adds its `cost`, and the last one may pass it.
     """
 
     subject: str
     requests: int
     seconds: int
-    ceiling: "RateLimit | None" = None
+    ceilings: "tuple[RateLimit, ...]" = ()
+    cost: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ class Window:
     """The state of a limit, and whether the request was admitted.
 
     `reset`: the Unix second at which the oldest request that counts stops counting.
-    `retry_after`: whole seconds, at least 1, until a refused request may pass. `is_at_ceiling`:
-    the ceiling refused it.
+    `retry_after`: whole seconds, at least 1, until a refused request may pass. `at_ceiling`:
+    which of the ceilings refused it, from 1 on; 0 if none.
     """
 
     limit: int
@@ -57,7 +59,7 @@ class Window:
     reset: int
     retry_after: int
     admitted: bool
-    is_at_ceiling: bool = False
+    at_ceiling: int = 0
 
     def headers(self) -> dict[str, str]:
         """The X-RateLimit headers."""
@@ -109,7 +111,7 @@ async def _run(limit: RateLimit, key: str) -> Window:
 
 _Result = tuple[int, int, int, int, int]
 """Admitted (0 or 1), requests that count, when a position frees (Unix ms), in how many ms the
-request may pass, whether the ceiling refused it (0 or 1)."""
+request may pass, which ceiling refused it (from 1 on)."""
 
 
 async def _run_in_redis(limit: RateLimit, key: str) -> _Result | None:
@@ -126,20 +128,21 @@ async def _run_in_redis(limit: RateLimit, key: str) -> _Result | None:
 
 def _keys(limit: RateLimit) -> list[str]:
     keys = [f"{KEY_PREFIX}rate:{limit.subject}", VERSION_KEY]
-    return [*keys, f"{KEY_PREFIX}ceiling:{limit.ceiling.subject}"] if limit.ceiling else keys
+    return [*keys, *(f"{KEY_PREFIX}ceiling:{each.subject}" for each in limit.ceilings)]
 
 
 def _arguments(limit: RateLimit, key: str) -> list[str | int]:
     arguments: list[str | int] = [limit.requests, limit.seconds * 1000, key]
-    ceiling = limit.ceiling
-    return [*arguments, ceiling.requests, ceiling.seconds * 1000] if ceiling else arguments
+    for each in limit.ceilings:
+        arguments += (each.requests, each.seconds * 1000, each.cost)
+    return arguments
 
 
 def _without_version(values: Sequence[int]) -> _Result:
     """The script's result, once the cache version that comes with it has been checked."""
-    admitted, count, free_at, wait, version, is_at_ceiling = values
+    admitted, count, free_at, wait, version, at_ceiling = values
     check_version(version)
-    return admitted, count, free_at, wait, is_at_ceiling
+    return admitted, count, free_at, wait, at_ceiling
 
 
 def _degrade(error: Exception) -> None:
@@ -148,14 +151,14 @@ def _degrade(error: Exception) -> None:
 
 
 def _window(limit: RateLimit, result: _Result) -> Window:
-    admitted, count, free_at, wait, is_at_ceiling = result
+    admitted, count, free_at, wait, at_ceiling = result
     return Window(
         limit=limit.requests,
         remaining=max(0, limit.requests - count),
         reset=math.ceil(free_at / 1000),
         retry_after=max(1, math.ceil(wait / 1000)),
         admitted=bool(admitted),
-        is_at_ceiling=bool(is_at_ceiling),
+        at_ceiling=at_ceiling,
     )
 
 
@@ -171,34 +174,34 @@ class _LocalWindows:
         admitted_at = _recent(self._windows, limit.subject, OrderedDict())
         while admitted_at and next(iter(admitted_at.values())) <= now - window:
             admitted_at.popitem(last=False)
-        is_full, ceiling_wait = len(admitted_at) >= limit.requests, 0
-        refused = False
+        is_full, refused, at_ceiling = len(admitted_at) >= limit.requests, False, 0
+        waits: list[int] = []
         if key and key not in admitted_at:
-            ceiling_wait = self._wait_at(limit.ceiling, now)
-            refused = is_full or ceiling_wait > 0
+            waits = [self._wait_at(each, now) for each in limit.ceilings]
+            at_ceiling = max((n for n, wait in enumerate(waits, 1) if wait), default=0)
+            refused = is_full or at_ceiling > 0
             if not refused:
                 admitted_at[key] = now
-                self._count(limit.ceiling, now)
+                for each in limit.ceilings:
+                    self._count(each, now)
         times = list(admitted_at.values())
         position = max(0, len(times) - limit.requests) if refused else 0
         free_at = (times[position] if times else now) + window
         wait = free_at - now if is_full or not refused else 0
-        return not refused, len(times), free_at, max(wait, ceiling_wait), ceiling_wait > 0
+        if at_ceiling:
+            wait = max(wait, waits[at_ceiling - 1])
+        return not refused, len(times), free_at, wait, at_ceiling
 
-    def _wait_at(self, ceiling: RateLimit | None, now: int) -> int:
-        """Milliseconds until the ceiling admits another request; 0 if it does now."""
-        if ceiling is None:
-            return 0
+    def _wait_at(self, ceiling: RateLimit, now: int) -> int:
+        """Milliseconds until the ceiling admits the request; 0 if it does now."""
         count, ends_at = self._counters.get(ceiling.subject, (0, 0))
         return max(0, ends_at - now) if count >= ceiling.requests else 0
 
-    def _count(self, ceiling: RateLimit | None, now: int) -> None:
-        if ceiling is None:
-            return
+    def _count(self, ceiling: RateLimit, now: int) -> None:
         count, ends_at = _recent(self._counters, ceiling.subject, (0, 0))
         if ends_at <= now:
             count, ends_at = 0, now + ceiling.seconds * 1000
-        self._counters[ceiling.subject] = count + 1, ends_at
+        self._counters[ceiling.subject] = count + ceiling.cost, ends_at
 
 
 def _recent(values: OrderedDict[str, _Value], subject: str, default: _Value) -> _Value:

@@ -97,7 +97,13 @@ def explain(code: str, refused: RefusedRequest | None = None) -> str:
             return " ".join(filter(None, (_end_sentence(refused.error), _EXPLANATIONS.get(code))))
 
 
+_OF_WORKSPACE = ("This workspace", "The keys of this workspace")
+"""How the errors begin that are about a limit of the server, which the workspace cannot raise."""
+
+
 def _explain_rate_limit(refused: RefusedRequest) -> str:
+    if refused.error.startswith(_OF_WORKSPACE):
+        return f"{refused.error} Ask us if you need more."
     limit = "chatbot's rate limit" if refused.chatbot_id else "API key's hourly limit"
     text = f"The {limit} was reached"
     if refused.limit is not None:

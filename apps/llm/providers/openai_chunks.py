@@ -72,19 +72,17 @@ def chunk_events(request: ModelRequest, chunk: Chunk) -> Iterator[ModelEvent]:
 
     What has no choices and no usage is an error report, unless it is plainly something else.
     """
-    if chunk.get("error"):
-        raise error_from_report(request, chunk)
-    choices = chunk.get("choices")
-    usage = _parse_usage(chunk.get("usage"))
-    if isinstance(choices, list) and choices:
+    choice: object = None
+    if isinstance(choices := chunk.get("choices"), list) and choices:
         choice = _our_choice(choices)
         if not isinstance(choice, dict):
             raise ProviderFailed(f"{request.model}: the provider sent what is no choice")
-        yield from _choice_events(request, choice)
-    elif usage is None and not _is_harmless(chunk):
-        raise error_from_report(request, chunk)
+        yield from _choice_events(request, choice, chunk)
+    usage = _parse_usage(chunk.get("usage")) or _nested_usage(choice, chunk.get("x_groq"))
     if usage:
         yield usage
+    if chunk.get("error") or not (choice or usage or _is_harmless(chunk)):
+        raise error_from_report(request, chunk)
 
 
 def is_whole_answer(chunk: Chunk) -> bool:
@@ -103,7 +101,9 @@ def _our_choice(choices: list[Any]) -> object:
     return next(of_index_0, choices[0])
 
 
-def _choice_events(request: ModelRequest, choice: dict[str, Any]) -> Iterator[ModelEvent]:
+def _choice_events(
+    request: ModelRequest, choice: dict[str, Any], chunk: Chunk
+) -> Iterator[ModelEvent]:
     message = choice.get("delta")
     if message is None:
         message = choice.get("message")
@@ -119,7 +119,7 @@ def _choice_events(request: ModelRequest, choice: dict[str, Any]) -> Iterator[Mo
         yield ReasoningDelta(reasoning)
     if text:
         yield TextDelta(text, 0 if reasoning else 1)
-    for report in (choice, message):
+    for report in (chunk, choice, message):
         if report.get("error"):
             raise error_from_report(request, report)
     yield from finish_events(request, choice.get("finish_reason"))
@@ -168,11 +168,17 @@ def _plain_text(content: object) -> str:
 def _parse_usage(report: object) -> UsageReport | None:
     if not isinstance(report, dict):
         return None
-    prompt = count(report.get("prompt_tokens"))
-    completion = count(report.get("completion_tokens"))
+    prompt = count(report.get("prompt_tokens", report.get("input_tokens")))
+    completion = count(report.get("completion_tokens", report.get("output_tokens")))
     if prompt is not None and completion is not None:
         completion += _reasoning_beside(report, prompt, completion)
     return UsageReport(prompt, completion)
+
+
+def _nested_usage(*places: object) -> UsageReport | None:
+    """The usage in a choice (Moonshot), or in a field of the provider's own (Groq)."""
+    reports = (_parse_usage(place.get("usage")) for place in places if isinstance(place, dict))
+    return next(filter(None, reports), None)
 
 
 def _reasoning_beside(report: dict[str, Any], prompt: int, completion: int) -> int:

@@ -7,9 +7,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.adjustments.lines import LineData
@@ -22,6 +22,7 @@ from apps.adjustments.queries import (
 from apps.credits.models import MAX_CREDITS, Category, LedgerEntry
 from apps.credits.queries import Balance, balances_for
 from apps.credits.two_person_rule import WINDOW_HOURS, credits_moved_alone
+from apps.infrastructure.postgres.clock import database_now
 from apps.workspaces.models import Workspace
 
 
@@ -70,13 +71,14 @@ def preview_adjustment(*, lines: Sequence[LineData], user: User) -> Preview:
     own_ids = member_workspace_ids(user, ids)
     entries = _entries_to_reverse(lines)
     goodwill = {} if user.has_perm(ADJUST_PERMISSION) else goodwill_given(ids)
+    now = database_now()
     preview_lines = []
     for line in lines:
         balance = balances.get(line.workspace_id, Balance(0, 0))
         workspace = workspaces[line.workspace_id]
         errors = [
             *_workspace_errors(workspace, own_ids),
-            *_value_errors(line),
+            *_value_errors(line, now),
             *_permission_errors(line, user, goodwill.get(line.workspace_id, 0)),
             *_balance_errors(line, balance),
             *_reversal_errors(line, entries),
@@ -96,7 +98,7 @@ def _workspace_errors(workspace: Workspace, own_ids: Collection[str]) -> list[st
     return errors
 
 
-def _value_errors(line: LineData) -> list[str]:
+def _value_errors(line: LineData, now: datetime) -> list[str]:
     errors = []
     if line.credits == 0 or abs(line.credits) > MAX_CREDITS:
         errors.append(f"Enter 1 to {MAX_CREDITS:,} credits.")
@@ -106,7 +108,7 @@ def _value_errors(line: LineData) -> list[str]:
         errors.append("Only corrections can deduct credits.")
     if line.credits < 0 and line.expires_at:
         errors.append("Deducted credits can't have an expiry.")
-    if line.expires_at and line.expires_at <= timezone.now():
+    if line.expires_at and line.expires_at <= now:
         errors.append("The expiry is in the past.")
     return errors
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.adjustments.models import POSTED_STATUSES, Adjustment, AdjustmentLine, Status
@@ -18,7 +18,7 @@ GOODWILL_DAYS = 30
 
 def pending_adjustments() -> QuerySet[Adjustment]:
     """Return the adjustments that await approval, earliest deadline first."""
-    pending = Adjustment.objects.filter(status=Status.PENDING, lapses_at__gt=timezone.now())
+    pending = Adjustment.objects.filter(status=Status.PENDING, lapses_at__gt=Now())
     return pending.select_related("requested_by").order_by("lapses_at")
 
 
@@ -30,7 +30,7 @@ def member_workspace_ids(user: User, workspace_ids: Collection[str]) -> set[str]
 
 def goodwill_given(workspace_ids: Collection[str]) -> dict[str, int]:
     """Return the goodwill credits that each workspace was given in the last GOODWILL_DAYS."""
-    since = timezone.now() - timedelta(days=GOODWILL_DAYS)
+    since = Now() - timedelta(days=GOODWILL_DAYS)
     lines = AdjustmentLine.objects.filter(
         workspace_id__in=workspace_ids,
         category=Category.GOODWILL,

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.adjustments.errors import (
@@ -40,6 +40,7 @@ from apps.adjustments.repeats import find_repeats
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
 from apps.credits.services import EntryDetails, adjust, grant, lock_account, reverse
+from apps.infrastructure.postgres.clock import database_now
 
 EXPIRY_BATCH_SIZE = 1000
 
@@ -77,7 +78,7 @@ def submit(
         status=Status.PENDING if needs_approval else Status.POSTED,
         requested_by=user,
         requested_from=actor.ip,
-        lapses_at=timezone.now() + approval_period if needs_approval else None,
+        lapses_at=database_now() + approval_period if needs_approval else None,
         file_name=file_name[:200],
         file_digest=file_digest,
     )
@@ -123,7 +124,7 @@ def decline(*, adjustment_id: str, user: User, actor: Actor, reason: str) -> Adj
 def expire_requests() -> int:
     """Expire pending adjustments after their deadline; return how many. Two runs share the work."""
     count = 0
-    overdue = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=timezone.now())
+    overdue = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=Now())
     for adjustment_id in overdue.values_list("pk", flat=True)[:EXPIRY_BATCH_SIZE]:
         with transaction.atomic():
             rows = overdue.select_for_update(skip_locked=True, no_key=True)
@@ -154,7 +155,7 @@ def decision_blocker(*, adjustment: Adjustment, user: User) -> str:
         return f"{adjustment.decided_by.email} {verb} this on {when}."
     if adjustment.lapses_at is None:
         return "This was posted without approval."
-    if not adjustment.is_pending or adjustment.lapses_at <= timezone.now():
+    if not adjustment.is_pending or adjustment.lapses_at <= database_now():
         return f"This expired on {adjustment.lapses_at:%d %B %Y, %H:%M} UTC. Request it again."
     if adjustment.requested_by_id == user.pk:
         return "You requested this. Someone else must review it."
@@ -217,7 +218,7 @@ def _save_decision(
     adjustment.status = status
     adjustment.decided_by = decided_by
     adjustment.decided_from = actor.ip
-    adjustment.decided_at = timezone.now()
+    adjustment.decided_at = database_now()
     adjustment.decision_reason = reason[:500]
     adjustment.save()
 

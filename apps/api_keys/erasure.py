@@ -1,6 +1,6 @@
 """Revoke and anonymise the API keys of a deleted workspace."""
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from apps.api_keys.models import ApiKey, IdempotentAnswer
 
@@ -8,7 +8,7 @@ from apps.api_keys.models import ApiKey, IdempotentAnswer
 def revoke_all(workspace_id: str) -> None:
     """Revoke every key of the workspace."""
     live = ApiKey.objects.filter(workspace_id=workspace_id, revoked_at=None)
-    live.update(revoked_at=timezone.now())
+    live.update(revoked_at=Now())
 
 
 def erase_workspace(workspace_id: str) -> None:

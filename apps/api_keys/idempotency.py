@@ -8,12 +8,12 @@ refused request rolls back, so it may be sent again under its key.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 
 from apps.api_keys.models import IdempotentAnswer
 from apps.api_kit.authentication import Replay
@@ -31,7 +31,7 @@ VALUES (%(workspace)s, %(api_key)s, %(key)s, %(digest)s, '')
 ON CONFLICT (workspace_id, idempotency_key) DO UPDATE
 SET api_key_id = excluded.api_key_id, request_digest = excluded.request_digest,
     status = NULL, sealed_body = '', created_at = excluded.created_at
-WHERE existing.created_at < %(since)s
+WHERE existing.created_at < statement_timestamp() - make_interval(hours => %(hours)s)
 RETURNING id
 """
 
@@ -65,7 +65,7 @@ def claim_key(*, caller: Caller, secret: str, key: str, request: HttpRequest) ->
                 "api_key": caller.api_key_id,
                 "key": key,
                 "digest": digest,
-                "since": _oldest_valid(),
+                "hours": settings.IDEMPOTENCY_KEY_HOURS,
             },
         )
         row = cursor.fetchone()
@@ -80,11 +80,8 @@ def claim_key(*, caller: Caller, secret: str, key: str, request: HttpRequest) ->
 
 def delete_expired_responses() -> int:
     """Delete responses older than IDEMPOTENCY_KEY_HOURS. Returns how many there were."""
-    return IdempotentAnswer.objects.filter(created_at__lt=_oldest_valid()).delete()[0]
-
-
-def _oldest_valid() -> datetime:
-    return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS)
+    oldest_valid = Now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS)
+    return IdempotentAnswer.objects.filter(created_at__lt=oldest_valid).delete()[0]
 
 
 def _request_digest(caller: Caller, request: HttpRequest) -> str:

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from apps.api_keys.errors import ApiKeyNotFound, InvalidApiKey, MissingAuthHeader
 from apps.api_keys.models import ApiKey
@@ -54,15 +55,13 @@ def get_api_key(workspace_id: str, api_key_id: str) -> ApiKey:
 
 def find_inactive_keys(api_key_ids: Collection[str]) -> set[str]:
     """The ids of those keys that are revoked, expired or deleted."""
-    live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(
-        expires_at__lte=timezone.now()
-    )
+    live = ApiKey.objects.filter(id__in=api_key_ids, revoked_at=None).exclude(expires_at__lte=Now())
     return set(api_key_ids) - set(live.values_list("id", flat=True))
 
 
 def _caller(keys: QuerySet[ApiKey]) -> Caller:
-    key = first_or_raise(keys, InvalidApiKey)
-    if not key.is_live(timezone.now()):
+    key: Any = first_or_raise(keys.annotate(database_now=Now()), InvalidApiKey)
+    if not key.is_live(key.database_now):
         ended = InvalidApiKey()
         ended.caller = (key.workspace_id, key.id)
         raise ended

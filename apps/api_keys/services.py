@@ -10,13 +10,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from apps.api_keys.errors import ApiKeyEnded
 from apps.api_keys.models import DEFAULT_REQUESTS_PER_HOUR, ApiKey
 from apps.api_keys.queries import hash_secret
 from apps.api_kit.callers import LAST_USED_INTERVAL, Scope
 from apps.audit.services import SYSTEM, Actor, record_change
+from apps.infrastructure.postgres.clock import database_now
 from apps.infrastructure.redis.cache_invalidation import invalidate_on_commit
 from apps.webhooks.models import EventType
 from apps.webhooks.services import emit
@@ -68,7 +69,7 @@ def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, 
     lock_workspace(workspace_id=key.workspace_id)
     _require_fewer_keys(_live_keys(key.workspace_id).exclude(pk=key.pk))
     locked = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
-    now = timezone.now()
+    now = database_now()
     if not locked.is_live(now):
         raise ApiKeyEnded
     new, secret = _add_key(
@@ -90,7 +91,7 @@ def rotate_key(*, key: ApiKey, grace: timedelta, actor: Actor) -> tuple[ApiKey, 
 
 def _live_keys(workspace_id: str) -> QuerySet[ApiKey]:
     unrevoked = ApiKey.objects.filter(workspace_id=workspace_id, revoked_at=None)
-    return unrevoked.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    return unrevoked.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
 def _require_fewer_keys(keys: QuerySet[ApiKey]) -> None:
@@ -100,7 +101,7 @@ def _require_fewer_keys(keys: QuerySet[ApiKey]) -> None:
 
 def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
     expires_at = key.expires_at
-    if expires_at is not None and expires_at <= timezone.now():
+    if expires_at is not None and expires_at <= database_now():
         raise ValidationError({"expires_at": "The time of expiry has passed already."})
     secret = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     key.digest = hash_secret(secret)
@@ -120,7 +121,7 @@ def _add_key(key: ApiKey) -> tuple[ApiKey, str]:
 def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
     """Revoke a key now. Revoking it again changes nothing."""
     live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
-    ended = live.update(revoked_at=timezone.now())
+    ended = live.update(revoked_at=Now())
     invalidate_on_commit()
     key.refresh_from_db()
     if ended:
@@ -139,7 +140,6 @@ def _event_data(key: ApiKey) -> dict[str, Any]:
 
 def update_last_used(*, api_key_id: str) -> None:
     """Set “last used” to now, at most once a minute over all processes."""
-    now = timezone.now()
     used = ApiKey.objects.filter(pk=api_key_id)
-    stale = used.filter(last_used_at=None) | used.filter(last_used_at__lt=now - LAST_USED_INTERVAL)
-    stale.update(last_used_at=now)
+    outdated = used.filter(last_used_at__lt=Now() - LAST_USED_INTERVAL)
+    (used.filter(last_used_at=None) | outdated).update(last_used_at=Now())

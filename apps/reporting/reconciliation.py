@@ -17,6 +17,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
 
 from apps.accounts.adapters import SEND_EMAIL_TASK
 from apps.credits.ledger_chain import Fault, verify_chain
@@ -24,6 +25,7 @@ from apps.credits.models import Account, AccountCheck, NightlyCheck
 from apps.credits.queries import chain_checkpoints, failed_account_checks
 from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.clock import database_now
 from apps.infrastructure.task_queue import send_task_on_commit
 
 log = get_logger(__name__)
@@ -95,8 +97,7 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
 
     def check(workspace_id: str) -> int:
         check_account(night=night, workspace_id=workspace_id)
-        night.claimed_until = datetime.now(now.tzinfo) + CLAIM_DURATION
-        night.save(update_fields=["claimed_until"])
+        NightlyCheck.objects.filter(pk=night.pk).update(claimed_until=Now() + CLAIM_DURATION)
         return 1
 
     # An account that cannot be checked is logged, is missing in the count, and stops no other.
@@ -106,7 +107,7 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
     night.digest = _digest(night)
     if night.faults:
         _email_admins(night)
-    night.finished_at = datetime.now(now.tzinfo)
+    night.finished_at = database_now()
     night.save(update_fields=["accounts", "faults", "digest", "finished_at"])
     log.info(
         "books_checked",
@@ -145,14 +146,14 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
 
 
 def _claim(now: datetime) -> NightlyCheck | None:
-    new = NightlyCheck(day=now.date(), claimed_until=now + CLAIM_DURATION)
+    new = NightlyCheck(day=now.date(), claimed_until=database_now() + CLAIM_DURATION)
     NightlyCheck.objects.bulk_create([new], ignore_conflicts=True)
     if night := NightlyCheck.objects.filter(pk=new.pk).first():
         return night
     abandoned = NightlyCheck.objects.filter(
-        day=now.date(), finished_at=None, claimed_until__lt=datetime.now(now.tzinfo)
+        day=now.date(), finished_at=None, claimed_until__lt=Now()
     )
-    if abandoned.update(claimed_until=datetime.now(now.tzinfo) + CLAIM_DURATION):
+    if abandoned.update(claimed_until=Now() + CLAIM_DURATION):
         return NightlyCheck.objects.get(day=now.date())
     return None
 

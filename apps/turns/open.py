@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models.functions import Now
 from psycopg.errors import ForeignKeyViolation
 
 from apps.api_keys.errors import InvalidApiKey
@@ -150,10 +150,10 @@ def _find_turn_by_key(new: NewTurn) -> Turn | None:
     """The turn of this idempotency key; an expired one gives its key up. Raises
     IdempotencyMismatch if another request has the key."""
     turns = Turn.objects.filter(workspace_id=new.workspace_id, idempotency_key=new.idempotency_key)
-    turn = turns.first()
+    turn = turns.annotate(database_now=Now()).first()
     if turn is None:
         return None
-    if turn.created_at < timezone.now() - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS):
+    if turn.created_at < turn.database_now - timedelta(hours=settings.IDEMPOTENCY_KEY_HOURS):
         turns.filter(id=turn.id).update(idempotency_key=None)
         return None
     if turn.request_digest != new.request_digest:

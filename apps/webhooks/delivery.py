@@ -22,7 +22,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from apps.infrastructure.http import safe_http
 from apps.infrastructure.http.safe_http import (
@@ -34,6 +33,7 @@ from apps.infrastructure.http.safe_http import (
 )
 from apps.infrastructure.http.url_validation import UrlNotAllowed
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.clock import database_now
 from apps.webhooks.claiming import claim_delivery
 from apps.webhooks.endpoint_health import record_failure, record_success
 from apps.webhooks.errors import SecretNotDecryptable
@@ -74,7 +74,7 @@ def _active_secrets(endpoint: Endpoint) -> Sequence[str]:
     """The secrets that sign now, newest first."""
     secrets = [decrypt_secret(endpoint.sealed_secret)]
     expires_at = endpoint.previous_secret_expires_at
-    if expires_at is not None and timezone.now() < expires_at:
+    if expires_at is not None and database_now() < expires_at:
         secrets.append(decrypt_secret(endpoint.sealed_previous_secret))
     return secrets
 

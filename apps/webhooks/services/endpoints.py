@@ -9,11 +9,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from apps.audit.services import SYSTEM, Actor, record_change
 from apps.core.errors import ValidationFailed
 from apps.infrastructure.http.url_validation import UrlNotAllowed, parse_target
+from apps.infrastructure.postgres.clock import database_now
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.webhooks.errors import EndpointNotFound, TooManyEndpoints
 from apps.webhooks.models import (
@@ -146,7 +146,7 @@ def rotate_secret(*, endpoint: Endpoint, actor: Actor) -> tuple[Endpoint, str]:
     locked = lock_endpoint(endpoint)
     secret = new_secret()
     locked.sealed_previous_secret = locked.sealed_secret
-    locked.previous_secret_expires_at = timezone.now() + OLD_SECRET_LIFETIME
+    locked.previous_secret_expires_at = database_now() + OLD_SECRET_LIFETIME
     locked.sealed_secret = encrypt_secret(secret)
     locked.save(
         update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_expires_at"]

@@ -1,8 +1,8 @@
-"""Log an outage in one line.
+"""Log an outage, or a request that is refused by design, in one line.
 
 While PostgreSQL, Redis or a model is away, requests are refused and tasks run again later, as is
-documented. That is a warning, not an error with a traceback for each of them, whoever logs it: our
-code, Django or Celery.
+documented; Django refuses hosts and bytes that no request of ours has. That is a warning, not an
+error with a traceback for each of them, whoever logs it: our code, Django or Celery.
 """
 
 import logging
@@ -43,6 +43,7 @@ def _exception(exc_info: Any) -> BaseException | None:
 
 def _is_expected(exception: BaseException) -> bool:
     # Django must be set up before these are imported; logging is configured earlier.
+    from django.core.exceptions import SuspiciousOperation
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
@@ -51,4 +52,4 @@ def _is_expected(exception: BaseException) -> bool:
     if isinstance(exception, ApiError):
         return exception.status > 500
     outages = (*DATABASE_UNAVAILABLE, RedisError, OperationalError, ConnectionError, TimeoutError)
-    return isinstance(exception, outages)
+    return isinstance(exception, (*outages, SuspiciousOperation))

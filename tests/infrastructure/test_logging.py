@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import structlog
+from django.core.exceptions import DisallowedHost
 from django.db import IntegrityError, OperationalError, transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -107,6 +108,7 @@ def test_redact_leaves_other_text_unchanged() -> None:
         OperationalError("connection to server failed\nIs it running?"),
         ServiceUnavailable(),
         RedisConnectionError("refused"),
+        DisallowedHost("Invalid HTTP_HOST header"),
     ],
 )
 def test_outage_is_one_line_without_a_traceback(lines: Lines, error: Exception) -> None:
@@ -115,7 +117,7 @@ def test_outage_is_one_line_without_a_traceback(lines: Lines, error: Exception) 
     except type(error) as caught:
         get_logger("ours").error("request_failed", exc_info=caught)
         get_logger("ours").exception("poll_failed")
-        logging.getLogger("django.request").error("Failed: %s", "/page", exc_info=True)
+        logging.getLogger("django.request").exception("Failed: %s", "/page")
     found = lines()
     assert [line["level"] for line in found] == ["warning"] * 3
     assert [line["event"].split(" (")[0] for line in found[:2]] == ["request_failed", "poll_failed"]

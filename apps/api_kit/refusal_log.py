@@ -210,9 +210,13 @@ def _pause(error: Exception) -> None:
 def refused_requests_for(workspace_id: str, *, limit: int = MAX_ENTRIES) -> list[RefusedRequest]:
     """The workspace's entries of the last week, newest first; none while Redis is unavailable."""
     oldest = int((time.time() - RETENTION.total_seconds()) * 1000)
+    if not _breaker.may_call():
+        return []
     try:
         found = blocking_redis_client().xrevrange(_key(workspace_id), min=str(oldest), count=limit)
+        _breaker.close()
     except REDIS_ERRORS as error:
+        _breaker.open()
         log.warning("refusal_log_unavailable", reason=type(error).__name__)
         return []
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from redis import Redis, RedisError
 
+from local.processes import wait_until
 from local.server_user import UNPRIVILEGED
 from tests.local.conftest import (
     SECONDS,
@@ -50,6 +53,29 @@ def test_data_survives_a_killed_and_a_stopped_run(workdir: Path, spawn: Spawn) -
         assert connection.execute("SELECT answer FROM saved").fetchone() == (42,)
     second.terminate()
     second.wait(timeout=SECONDS)
+
+
+def test_killed_servers_are_started_again(workdir: Path, spawn: Spawn) -> None:
+    run = spawn(FAKE_SERVER, str(workdir / "state"))
+    report = read_report(run)
+    with psycopg.connect(report["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE saved AS SELECT 42 AS answer")
+    for pid in report["pids"]:
+        os.kill(pid, signal.SIGKILL)
+    assert_gone(report["pids"])
+
+    def is_back() -> bool:
+        try:
+            with psycopg.connect(report["DATABASE_URL"], connect_timeout=2) as connection:
+                found = connection.execute("SELECT answer FROM saved").fetchone()
+            with Redis.from_url(report["REDIS_URL"]) as client:
+                return found == (42,) and bool(client.ping())
+        except (psycopg.OperationalError, RedisError):
+            return False
+
+    assert wait_until(is_back, SECONDS)
+    run.terminate()
+    run.wait(timeout=SECONDS)
 
 
 def test_next_run_stops_a_server_without_a_record(workdir: Path, spawn: Spawn) -> None:

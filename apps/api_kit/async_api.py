@@ -26,6 +26,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.infrastructure.concurrency.counting import CountByKey
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.web.asgi import Receive, Scope, Send
 from apps.infrastructure.web.thread_pool import ThreadPoolASGIHandler
@@ -49,12 +50,20 @@ class IgnoreAcceptHeader(BaseContentNegotiation):
         return renderer, renderer.media_type
 
 
-class EventStreamResponse(StreamingHttpResponse):
-    """A stream whose chunks are sent one by one, as soon as each is available."""
+open_streams = CountByKey()
+"""The streams of this process, by whom they are for."""
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], **options: Any) -> None:
+
+class EventStreamResponse(StreamingHttpResponse):
+    """A stream whose chunks are sent one by one, as soon as each is available.
+
+    `reader`: whom it is counted for among `open_streams`.
+    """
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], *, reader: str, **options: Any) -> None:
         super().__init__(chunks, **options)
         self.chunks = chunks
+        self.reader = reader
 
 
 class AsyncApiView(APIView):  # type: ignore[misc]
@@ -116,7 +125,11 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
         request.resolver_match = match
         response = await self._async_view_chain(request)
         if isinstance(response, EventStreamResponse):
-            await _stream_until_disconnect(response, receive, send)
+            open_streams.add(response.reader)
+            try:
+                await _stream_until_disconnect(response, receive, send)
+            finally:
+                open_streams.remove(response.reader)
         else:
             await self.send_response(response, send)
 

@@ -36,7 +36,7 @@ MAX_WAITING_REQUESTS_PER_CLIENT = 256
 SEND_SECONDS = env.float("SEND_SECONDS", default=30.0)
 """A client that takes nothing of what is sent to it for this long is disconnected."""
 
-# WebSockets, in each web process
+# WebSockets and streams, in each web process
 
 MAX_SOCKETS = env.int("MAX_SOCKETS", default=10_000)
 MAX_SOCKETS_PER_CLIENT = env.int("MAX_SOCKETS_PER_CLIENT", default=2_000)
@@ -47,6 +47,9 @@ MAX_OPENING_SOCKETS_PER_CLIENT = env.int("MAX_OPENING_SOCKETS_PER_CLIENT", defau
 SOCKET_AUTHENTICATION_SECONDS = 10.0
 MAX_UNFINISHED_MESSAGE_BYTES = 64 * 1024 * 1024
 """All unfinished messages together that a web process holds."""
+
+MAX_STREAMS_PER_KEY = env.int("MAX_STREAMS_PER_KEY", default=1_000)
+"""Streams of one API key; beyond it no turn can be followed. Turns have limits of their own."""
 
 # Addresses of clients
 

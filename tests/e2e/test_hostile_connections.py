@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def flooded(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "BODY_SLOW_AFTER_SECONDS": 1.0,
         "MAX_SLOW_BODIES_PER_CLIENT": 5,
         "MAX_SOCKETS_PER_KEY": 5,
+        "MAX_STREAMS_PER_KEY": 5,
         "SEND_SECONDS": 1.0,
     }
     with start_web(tmp_path_factory.mktemp("flooded"), **limits) as web:
@@ -167,6 +169,25 @@ def wait_for_log(web: WebProcess, event: str, count: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(web.log.read_text()[-3000:])
+
+
+def test_followed_streams_of_a_key_are_limited(flooded: WebProcess, live_team: Team) -> None:
+    caller = make_caller(flooded, live_team.workspace, "sandbox/slow", rate_limit_requests=1000)
+    with ExitStack() as stack:
+        first = stack.enter_context(caller.stream(" ".join(["word"] * 200)))
+        lines = first.iter_lines()  # closes the stream when it is dropped
+        start = next(line for line in lines if "turnId" in line)
+        turn = json.loads(start.removeprefix("data: "))["turnId"]
+        url = f"{caller.url.removesuffix('/chat')}/turns/{turn}/stream"
+        follow = partial(httpx.stream, "GET", url, timeout=20, verify=SSL_CONTEXT)
+        for _ in range(4):
+            followed = stack.enter_context(follow(headers=caller.all_headers))
+            assert followed.status_code == 200
+        refused = httpx.get(url, headers=caller.all_headers, timeout=20, verify=SSL_CONTEXT)
+        assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+        other = {"Authorization": f"Bearer {make_api_key_like(caller)}"}
+        assert stack.enter_context(follow(headers=other)).status_code == 200
+        assert caller.post("Hello").status_code == 200
 
 
 # WebSockets

@@ -151,7 +151,9 @@ def _stream() -> Schema:
         "parameters": [*PATH, *PROTOCOLS, *AFTER],
         "responses": {
             "200": answer(None, STREAMED),
-            **errors([ValidationFailed, ChatbotNotFound, TurnNotFound, TurnAbandoned]),
+            **errors(
+                [ValidationFailed, ChatbotNotFound, TurnNotFound, TooManyRequests, TurnAbandoned]
+            ),
         },
     }
 

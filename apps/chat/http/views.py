@@ -3,12 +3,13 @@
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api_kit.async_api import AsyncApiView, EventStreamResponse
+from apps.api_kit.async_api import AsyncApiView, EventStreamResponse, open_streams
 from apps.chat.ai_sdk.request import to_chat_body
 from apps.chat.engine import chatbot_rate_limit
 from apps.chat.engine.access import Access
@@ -33,11 +34,14 @@ from apps.chat.http.stream_format import (
 )
 from apps.conversations.models import Turn
 from apps.conversations.queries import get_turn
-from apps.core.errors import MethodNotAllowed, ValidationFailed
+from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.cache_invalidation import is_stale
 from apps.infrastructure.redis.rate_limit import Window
 from apps.infrastructure.web.middleware import get_request_id
+
+RETRY_SECONDS = 30
+_TOO_MANY_STREAMS = "This API key has too many open streams. Close some before you open others."
 
 
 class ChatbotView(AsyncApiView):
@@ -149,6 +153,8 @@ class TurnStreamView(TurnView):
 
     async def get(self, request: Request, chatbot_id: str, turn_id: str) -> HttpResponseBase:
         turn, access = await self.get_turn(request, chatbot_id, turn_id)
+        if open_streams[_reader(access)] >= settings.MAX_STREAMS_PER_KEY:
+            raise TooManyRequests(RETRY_SECONDS, _TOO_MANY_STREAMS)
         stream_format, after = _stream_format(request), _last_event_id(request)
         if stream_format is AI_SDK and after:
             raise ValidationFailed({"after": ["In this protocol a turn is told from its start."]})
@@ -184,9 +190,14 @@ def stream_response(
     limit_headers: dict[str, str] = request.answer_headers  # type: ignore[attr-defined]
     return EventStreamResponse(
         encode_stream(log, stream_format, after=after, api_key_id=access.api_key_id),
+        reader=_reader(access),
         content_type="text/event-stream; charset=utf-8",
         headers={**sse.HEADERS, **stream_format.headers, **limit_headers},
     )
+
+
+def _reader(access: Access) -> str:
+    return access.api_key_id or access.workspace_id
 
 
 def _stream_format(request: Request) -> StreamFormat:

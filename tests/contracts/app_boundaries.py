@@ -27,7 +27,7 @@ MANAGER_METHODS = {
 }
 RELATION_LOADERS = {"Count", "Prefetch", "prefetch_related", "select_related"}
 WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|COPY)\s+([a-z_]+)\b")
-ALSO_WRITTEN_BY = {"conversations_turn": {"turns"}}
+ALSO_WRITTEN_BY = {"conversations_turn": {"turns"}, "conversations_turnsweep": {"turns"}}
 """`turns` has no tables of its own: the table of turns is next to the conversations and messages
 that it references, and only `turns` opens, updates and settles turns."""
 

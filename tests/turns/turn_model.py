@@ -331,6 +331,7 @@ class TurnModel(RuleBasedStateMachine):
         """Everything is back: each follower was told an end, and a new one is told the rest."""
         self.come_back()
         self.world.cuts = 0
+        self.pass_time(3.0)  # for turns whose opening was lost
         for story in self.stories.values():
             story.model.end()
         self.pass_time(60.0)

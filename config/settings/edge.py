@@ -33,8 +33,9 @@ REQUEST_WAIT_SECONDS = 10.0
 """How long a request waits for one of these threads before it is refused."""
 MAX_WAITING_REQUESTS_PER_CLIENT = 256
 
-SEND_SECONDS = env.float("SEND_SECONDS", default=30.0)
-"""A client that takes nothing of what is sent to it for this long is disconnected."""
+SEND_SECONDS = env.float("SEND_SECONDS", default=60.0)
+"""A client that takes too little of what is sent to it for this long is disconnected. A phone in a
+tunnel comes back."""
 
 # WebSockets and streams, in each web process
 

@@ -141,10 +141,10 @@ class ArrivingBodies:
             seconds = now - arrival.started_at
             if arrival.refusal is not None:
                 continue
-            if seconds > _allowed_seconds(arrival.size):
-                arrival.give_up(RequestTimeout())
-            elif seconds > settings.BODY_SLOW_AFTER_SECONDS and arrival.slow_client is None:
+            if seconds > settings.BODY_SLOW_AFTER_SECONDS and arrival.slow_client is None:
                 self._count_slow(arrival)
+            elif seconds > _allowed_seconds(arrival.size):
+                arrival.give_up(RequestTimeout())
         if self._arrivals:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 

@@ -17,7 +17,13 @@ from apps.api_kit.openapi import (
     header_refs,
 )
 from apps.chat.engine.request_parsing import ChatSerializer
-from apps.chat.errors import ModelError, ModelTimeout, ModelUnavailable, TurnAbandoned
+from apps.chat.errors import (
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    ReplyLimitReached,
+    TurnAbandoned,
+)
 from apps.chat.http.openapi_schemas import FRAMES, SCHEMAS, STREAMED
 from apps.chatbots.errors import ChatbotNotFound
 from apps.conversations.errors import ConversationBusy, ConversationNotFound, TurnNotFound
@@ -42,7 +48,13 @@ KEY: tuple[ErrorClass, ...] = (
     InternalError,
     ServiceUnavailable,
 )
-MODEL: tuple[ErrorClass, ...] = (ModelError, ModelUnavailable, ModelTimeout, TurnAbandoned)
+MODEL: tuple[ErrorClass, ...] = (
+    ReplyLimitReached,
+    ModelError,
+    ModelUnavailable,
+    ModelTimeout,
+    TurnAbandoned,
+)
 TURN: tuple[ErrorClass, ...] = (
     ValidationFailed,
     InsufficientCredits,

@@ -24,6 +24,8 @@ from apps.infrastructure.web.asgi import Receive, Scope, Send
 log = get_logger(__name__)
 
 MAX_OPEN_FILES = 65_536
+MIN_OPEN_FILES = 16_384
+"""Enough for the connections that the server accepts and those of our own."""
 SLOW_READER_SECONDS = 2.0
 """How often slow readers are looked for."""
 MIN_BYTES_PER_SECOND = 1000
@@ -56,6 +58,8 @@ def raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < MIN_OPEN_FILES:
+        log.warning("few_open_files", limit=wanted, needed=MIN_OPEN_FILES)
 
 
 # Slow readers

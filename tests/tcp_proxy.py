@@ -26,6 +26,8 @@ class TcpProxy:
         self.url = parts._replace(netloc=f"{credentials}@127.0.0.1:{port}").geturl()
         self.attempts = 0
         self._is_away = False
+        self._lost_request: bytes | None = None
+        self._losing: set[socket.socket] = set()
         self._flows = threading.Event()
         self._flows.set()
         self._sockets: set[socket.socket] = set()
@@ -39,6 +41,11 @@ class TcpProxy:
             for each in self._sockets:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
+
+    def lose_answer(self, request: bytes) -> None:
+        """Forward the next request that contains this, and cut its connection when the answer
+        comes: the server has done it, and the client does not know."""
+        self._lost_request = request
 
     def freeze(self) -> None:
         """Accept connections, and forward nothing."""
@@ -80,6 +87,11 @@ class TcpProxy:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while received := source.recv(65536):
+                if self._lost_request and self._lost_request in received:
+                    self._lost_request = None
+                    self._losing.add(target)
+                if source in self._losing:
+                    break
                 self._flows.wait()
                 target.sendall(received)
         for each in (source, target):

@@ -67,3 +67,20 @@ def test_refusals_do_not_wait_for_the_database(
     log = caller.web.log.read_text()
     assert log.count('"event": "database_unavailable"') == 1
     assert "Traceback" not in log.rpartition('"event": "database_unavailable"')[2]
+
+
+def test_answers_that_are_lost_after_the_commit_are_looked_up(
+    caller: Caller, live_team: Team, proxy: TcpProxy
+) -> None:
+    """Of the statement that opens a turn, then of the one that settles it."""
+    assert caller.post().json()["data"]["credits"] == {"charged": 1, "balance": 999}
+    for balance, request in ((998, b'"begins"'), (997, b'"delta_lengths"')):
+        proxy.lose_answer(request)
+        data = caller.post().json()["data"]
+        assert data["credits"] == {"charged": 1, "balance": balance}
+    assert credit_state(live_team.workspace) == (997, 0, [-1] * 3)
+    log = caller.web.log.read_text()
+    assert [log.count(f'"event": "{event}"') for event in ("opening_lost", "settle_retry")] == [
+        1,
+        1,
+    ]

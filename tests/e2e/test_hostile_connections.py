@@ -187,7 +187,10 @@ def test_followed_streams_of_a_key_are_limited(flooded: WebProcess, live_team: T
         assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMIT_EXCEEDED")
         other = {"Authorization": f"Bearer {make_api_key_like(caller)}"}
         assert stack.enter_context(follow(headers=other)).status_code == 200
-        assert caller.post("Hello").status_code == 200
+        stopped = httpx.post(
+            url.replace("/stream", "/stop"), headers=other, timeout=20, verify=SSL_CONTEXT
+        )
+        assert stopped.status_code == 200
 
 
 # WebSockets

@@ -58,6 +58,8 @@ const curl = (body) => {
   ].join("\n");
 };
 
+const PAUSE_MS = 200;
+
 // A streamed answer. Its text is rendered at most once per animation frame.
 class Answer {
   constructor(pane) {
@@ -79,9 +81,12 @@ class Answer {
     const hasMore = this.markdown.draw();
     scrollToEnd(this.pane);
     this.pendingFrame = hasMore ? requestAnimationFrame(() => this.draw()) : 0;
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => this.markdown.drawLastBlock(), PAUSE_MS);
   }
   async drawRest() {
     cancelAnimationFrame(this.pendingFrame);
+    clearTimeout(this.pause);
     await this.markdown.end();
     scrollToEnd(this.pane);
   }

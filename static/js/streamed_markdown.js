@@ -2,9 +2,9 @@
 
 import { markdownFragment } from "./markdown.js";
 
-const MAX_LIVE_LENGTH = 4000; // an unfinished block up to this length is rendered with every frame
-const MAX_BLOCK_LENGTH = 16000; // a longer one is divided
-const GROWTH = 1.25; // between the two it is rendered when it has grown so much
+const MAX_LIVE_LENGTH = 1500; // an unfinished block up to this length is rendered with every frame
+const MAX_BLOCK_LENGTH = 6000; // a longer one is divided
+const GROWTH = 1.5; // between the two it is rendered when it has grown so much, or in a pause
 const MIN_LINE_LENGTH = 12; // an unfinished line of this length is no list item that begins
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
@@ -30,8 +30,18 @@ const lastBlock = (text) => {
   return { start, fence };
 };
 
-// Where a block that is too long is divided: at a line, else at a word.
-const divide = (text) => text.lastIndexOf("\n", MAX_BLOCK_LENGTH) + 1 || text.lastIndexOf(" ", MAX_BLOCK_LENGTH) + 1 || MAX_BLOCK_LENGTH;
+const MAX_REPEATED_LENGTH = 500;
+const TABLE_HEAD = /^[^\n]*\|[^\n]*\n[ |:]*-[-|: ]*\n/;
+const LAST_LINE = /[^]*\n(?=\S)/; // not in the middle of a list item
+
+// How a block that is too long is divided: its first part, at a line, else at a word; and what the
+// second begins with, to be a code block or a table like the first.
+const divide = (text, fence) => {
+  const repeated = fence ? `${fence}\n` : (TABLE_HEAD.exec(text)?.[0] ?? "");
+  const begin = repeated.length <= MAX_REPEATED_LENGTH ? repeated : "";
+  const ends = [fence ? text.lastIndexOf("\n") + 1 : (LAST_LINE.exec(text)?.[0].length ?? 0), text.lastIndexOf(" ") + 1];
+  return { begin, first: ends.find((end) => end > begin.length) ?? text.length };
+};
 
 // Finished blocks are rendered once, the last one again and again.
 export class StreamedMarkdown {
@@ -56,22 +66,29 @@ export class StreamedMarkdown {
     const { start, fence } = lastBlock(part);
     const isTooLong = this.tail.length > MAX_BLOCK_LENGTH;
     if (start) this.finish(start);
-    else if (isTooLong) this.finish(divide(part), fence);
+    else if (isTooLong) {
+      const { first, begin } = divide(part, fence);
+      this.finish(first, begin);
+    }
     if (isTooLong) return true;
     const isDue = this.tail.length <= MAX_LIVE_LENGTH || this.tail.length >= this.renderedLength * GROWTH;
     if (!isDue) this.appendPlain();
     else if (this.tail.length !== this.renderedLength) this.renderTail();
     return false;
   }
+  // Renders the last block, if its end is shown as plain text.
+  drawLastBlock() {
+    if (this.plain) this.renderTail();
+  }
   // Shows all that is left and renders the last block.
   async end() {
     while (this.draw()) await new Promise((resolve) => setTimeout(resolve));
-    if (this.plain) this.renderTail();
+    this.drawLastBlock();
   }
-  // Renders the beginning of the tail for good.
-  finish(length, fence = "") {
+  // Renders the beginning of the tail for good. The rest begins with `begin`.
+  finish(length, begin = "") {
     const text = this.tail.slice(0, length);
-    this.tail = (fence ? `${fence}\n` : "") + this.tail.slice(length);
+    this.tail = begin + this.tail.slice(length);
     this.replaceTail(markdownFragment(text));
     this.tailNodes = [];
     this.renderedLength = 0;

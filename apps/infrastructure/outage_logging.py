@@ -43,13 +43,15 @@ def _exception(exc_info: Any) -> BaseException | None:
 
 def _is_expected(exception: BaseException) -> bool:
     # Django must be set up before these are imported; logging is configured earlier.
+    import psycopg
+    from django import db
     from django.core.exceptions import SuspiciousOperation
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
-    from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-
     if isinstance(exception, ApiError):
         return exception.status > 500
-    outages = (*DATABASE_UNAVAILABLE, RedisError, OperationalError, ConnectionError, TimeoutError)
+    of_postgres = (db.OperationalError, db.InterfaceError, psycopg.OperationalError)
+    of_redis = (RedisError, OperationalError)
+    outages = (*of_postgres, psycopg.InterfaceError, *of_redis, ConnectionError, TimeoutError)
     return isinstance(exception, (*outages, SuspiciousOperation))

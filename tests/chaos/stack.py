@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -79,15 +79,16 @@ class Stack:
     def freeze(self, target: str) -> None:
         """Stop the process, and those that it has started, without ending anything."""
         for process in self._processes(target):
-            for each in [process, *process.children(recursive=True)]:
-                self._frozen.append(each)
-                each.suspend()
+            with suppress(psutil.NoSuchProcess):
+                for each in [process, *process.children(recursive=True)]:
+                    self._frozen.append(each)
+                    each.suspend()
 
     def thaw(self) -> None:
         """Let everything that was frozen go on."""
         frozen, self._frozen = self._frozen, []
         for each in frozen:
-            if each.is_running():
+            with suppress(psutil.NoSuchProcess):
                 each.resume()
 
     def wait_until_ready(self) -> None:
@@ -106,9 +107,10 @@ class Stack:
         """The processes of a target; of a web server its web process, not the parent."""
         with self._lock:
             for child in self._supervisor.children:
-                if child.program.name == target and child.process.poll() is None:
-                    process = psutil.Process(child.process.pid)
-                    return process.children() if target in WEB_NAMES else [process]
+                if child.program.name == target:
+                    with suppress(psutil.NoSuchProcess):
+                        process = psutil.Process(child.process.pid)
+                        return process.children() if target in WEB_NAMES else [process]
         return []
 
     def _watch(self) -> None:

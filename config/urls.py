@@ -29,7 +29,8 @@ urlpatterns = [
     # After all others: what clients get for the wrong address, in the format of their protocol.
     re_path(r"^/*api/(?:.*/)?openai(?:/|$)", UnknownOpenAIAddressView.as_view()),
     re_path(r"^(?:.*/)?chat/completions/?$", UnknownOpenAIAddressView.as_view()),
-    re_path(r"^/*api(?:/|$)", UnknownAddressView.as_view()),
+    re_path(r"^/*(?:v1/models|openai)(?:/|$)", UnknownOpenAIAddressView.as_view()),
+    re_path(r"^/*(?:api|v1)(?:/|$)", UnknownAddressView.as_view()),
 ]
 
 handler400 = "apps.infrastructure.web.error_pages.bad_request"

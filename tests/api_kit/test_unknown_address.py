@@ -87,11 +87,16 @@ def test_unknown_address_names_the_right_one_in_the_protocols_format(web: WebPro
         assert answer.status_code == 404
         assert answer.json()["error"]["message"] == meant
         assert answer.headers["X-Request-Id"].startswith("req_")
+    for path in ("/v1/models", "/openai/models", "/api/openai/models/"):
+        error = httpx.get(web.url + path).json()["error"]
+        assert error["message"] == f"{NOTHING} Did you mean /api/v1/openai/models?"
     for path, problem in {
         "/api/v1/lead": f"{NOTHING} Did you mean /api/v1/leads?",
         "/api/v1/leads/": f"{NOTHING} Did you mean /api/v1/leads?",
         "/api/v1/nothing": NOTHING,
         "/api": f"{NOTHING} Did you mean /api/v1/openapi.json?",
+        "/v1/leads": f"{NOTHING} Did you mean /api/v1/leads?",
+        f"/v1/chatbots/{ID}/chat": f"{NOTHING} Did you mean /api/v1/chatbots/{ID}/chat?",
         f"//api/v1/leads/{ID}": f"{NOTHING} Did you mean /api/v1/leads/{ID}?",
     }.items():
         for method in ("GET", "POST", "DELETE", "OPTIONS"):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 from apps.demo.seed import seed_demo
 from tests.accounts.browser_session import is_signed_in, log_in, new_browser
 
 
-def test_printed_credentials_log_in(db: None) -> None:
+def test_printed_credentials_log_in(db: None, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR_REQUIRED = False  # as on the machine of a demo
     output = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     owner, staff = new_browser(), new_browser()
     log_in(owner, output["owner_email"], output["owner_password"])

@@ -8,14 +8,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from apps.infrastructure.web.error_pages import bad_request
+from apps.infrastructure.web.middleware import is_api_request
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RefuseControlCharacters(MiddlewareMixin):
-    """404 for a path with a control character, 400 for NUL in a query or where no form checked."""
+    """404 for a page's path with a control character, 400 for NUL in a query or a raw field."""
 
     def process_request(self, request: HttpRequest) -> None:
+        if is_api_request(request):
+            return  # the API says in its own words what is wrong with an id or a parameter
         if _CONTROL.search(request.path_info):
             raise Http404
         if "%00" in request.META.get("QUERY_STRING", ""):

@@ -99,13 +99,15 @@ class TextFloor:
         "_letters",
         "_pieces",
         "_since",
+        "_spaced_words",
         "_words",
     )
 
     def __init__(self, text: str = "") -> None:
         self._chunks = 0
         self._pieces = [text] if text else []
-        self._words = self._ideographs = self._letters = self._characters = 0
+        self._words = self._spaced_words = self._characters = 0
+        self._ideographs = self._letters = 0
         self._ends_in_word = False
         self._since = (0, 0)
 
@@ -131,21 +133,27 @@ class TextFloor:
             self._count("".join(self._pieces))
             self._pieces.clear()
         unspaced = self._ideographs // IDEOGRAPHS_PER_TOKEN + self._letters // LETTERS_PER_TOKEN
-        return max(self._words + unspaced, self._characters // MAX_CHARACTERS_PER_TOKEN)
+        return max(
+            self._words,
+            self._spaced_words + unspaced,
+            self._characters // MAX_CHARACTERS_PER_TOKEN,
+        )
 
     def _count(self, text: str) -> None:
         if not text:
             return
         # A word that began in an earlier piece has been counted.
-        continues = self._ends_in_word and not text[0].isspace()
+        counted = 1 if self._ends_in_word and not text[0].isspace() else 0
         self._ends_in_word = not text[-1].isspace()
+        words = spaced_words = text.split()
         if not text.isascii():
             text, ideographs = _IDEOGRAPHS.subn(" ", text)
             text, letters = _UNSPACED_LETTERS.subn(" ", text)
             self._ideographs += ideographs
             self._letters += letters
-        words = text.split()
-        self._words += len(words) - 1 if continues and words else len(words)
+            spaced_words = text.split()
+        self._words += len(words) - counted
+        self._spaced_words += max(0, len(spaced_words) - counted)
         self._characters += sum(map(len, words))
 
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from apps.conversations.models import Turn
 from apps.infrastructure.postgres.threads import in_thread
+from tests.conftest import StartWeb
 from tests.e2e.database_state import credit_state, message_texts
 from tests.factories import Team, make_language_model
 from tests.llm.corpus_files import read_stream
@@ -159,6 +160,19 @@ async def wait_for_text(client: httpx.AsyncClient, url: str) -> None:
         async for line in response.aiter_lines():
             if '"message.delta"' in line:
                 return
+
+
+def test_answer_that_the_total_timeout_cuts_is_charged(own_web: StartWeb, live_team: Team) -> None:
+    web = own_web(MODEL_TOTAL_TIMEOUT=1)
+    model = make_language_model("sandbox/long", credits_per_1k_output=1000)
+    caller = make_caller(web, live_team.workspace, model, credits=CREDITS)
+
+    data = caller.post().json()["data"]
+
+    words = len(data["response"].split())
+    assert (data["finishReason"], data["credits"]["charged"]) == ("length", words)
+    assert 0 < words < 200
+    assert credit_state(live_team.workspace) == (CREDITS - words, 0, [-words])
 
 
 async def test_prompt_longer_than_the_context_is_refused(

@@ -56,6 +56,7 @@ def test_nothing_is_used_until_the_model_is_asked() -> None:
         pytest.param([TextDelta("five words in one chunk")] * 3, 13, id="coalesced"),
         pytest.param([TextDelta("语言模型" * 300)], 400, id="chinese-in-one-chunk"),
         pytest.param([TextDelta("สวัสดี" * 400)], 300, id="thai-in-one-chunk"),
+        pytest.param([TextDelta("語 word 語 x")], 4, id="words-of-one-character"),
         pytest.param([TextDelta("x" * 3200)], 100, id="no-words-in-one-chunk"),
         pytest.param([TextDelta(" \n ")], 1, id="white-space"),
     ],

@@ -192,6 +192,12 @@ def open_account(*, workspace_id: str) -> Account:
     return Account.objects.get_or_create(workspace_id=workspace_id)[0]
 
 
+def set_running_turns(*, account: Account, turns: int) -> None:
+    """Correct the number of running turns of a locked account."""
+    account.running_turns = turns
+    account.save(update_fields=["running_turns"])
+
+
 def lock_account(*, workspace_id: str) -> Account:
     """Lock the account: no turn of the workspace opens or settles until the transaction ends.
 

@@ -6,7 +6,8 @@
     hash chain     is valid and contains every hash that earlier nights stored
 
 The figures of an account are read with one statement, so they are consistent while turns settle.
-The chain is read in short queries. No account is locked, and memory is bounded.
+The chain is read in short queries. No account is locked, and memory is bounded. Only the number of
+running turns, which is no money, is corrected if it is wrong.
 """
 
 from collections.abc import Iterator
@@ -15,14 +16,16 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from apps.accounts.adapters import SEND_EMAIL_TASK
+from apps.conversations.models import Turn, TurnStatus
 from apps.credits.ledger_chain import Fault, verify_chain
 from apps.credits.models import Account, AccountCheck, NightlyCheck
 from apps.credits.queries import chain_checkpoints, failed_account_checks
+from apps.credits.services import lock_account, set_running_turns
 from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.clock import database_now
@@ -141,8 +144,19 @@ def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
         fault_row_id=next((fault.row_id for fault in faults if fault.row_id), ""),
     )
     AccountCheck.objects.bulk_create([check], ignore_conflicts=True)
+    _correct_running_turns(workspace_id)
     if faults:
         log.error("ledgers_differ", workspace_id=workspace_id, fault=check.fault)
+
+
+def _correct_running_turns(workspace_id: str) -> None:
+    """Count the running turns again if the account has another number."""
+    running = Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
+    counted = Account.objects.filter(workspace_id=workspace_id)
+    if counted.exclude(running_turns=running.count()).exists():
+        with transaction.atomic():
+            account = lock_account(workspace_id=workspace_id)
+            set_running_turns(account=account, turns=running.count())
 
 
 def _claim(now: datetime) -> NightlyCheck | None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.accounts.adapters import SEND_EMAIL_TASK
 from apps.conversations.models import Turn
-from apps.credits.models import AccountCheck, LedgerEntry, NightlyCheck
+from apps.credits.models import Account, AccountCheck, LedgerEntry, NightlyCheck
 from apps.credits.queries import failed_account_checks, latest_nightly_check
 from apps.credits.services import adjust
 from apps.reporting.reconciliation import check_account, check_all_accounts
@@ -60,6 +60,15 @@ def test_consistent_account_has_no_faults(team: Team) -> None:
     assert (check.balance, check.ledger_sum, check.held, check.running_holds) == (90, 90, 4, 4)
     assert (check.charges, check.turns_charged) == (3, 3)
     assert (check.entries, check.last_hash, check.fault) == (3, last.hash, "")
+
+
+def test_wrong_number_of_running_turns_is_corrected(team: Team) -> None:
+    make_running_turn(make_chatbot(team.workspace))
+    account = Account.objects.filter(pk=team.workspace.id)
+    for wrong in (0, 7):
+        account.update(running_turns=wrong)
+        assert run_check(team).fault == ""
+        assert account.get().running_turns == 1
 
 
 def test_tampered_entry_is_reported(team: Team) -> None:

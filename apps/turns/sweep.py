@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 from apps.conversations.models import Turn, TurnStatus
 from apps.credits.services import lock_account
@@ -49,6 +51,16 @@ def sweep_turns() -> list[str]:
     ]
 
 
+def abandon_if_silent(turn: Turn) -> bool:
+    """Abandon a turn by the rule of the sweep, for a follower whose sweep may be late. Returns
+    whether it has settled."""
+    longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
+    if not _silent_turns(Now() - longest).filter(id=turn.id).exists():
+        return False
+    silent_since = _pass()
+    return silent_since is not None and _try(turn.workspace_id, turn.id, silent_since)
+
+
 def _pass() -> datetime | None:
     """Write down this pass. Returns the time since which a silent turn must have been silent; None
     if the passes were interrupted since."""
@@ -61,7 +73,7 @@ def _pass() -> datetime | None:
     return silent_since if uninterrupted_since <= silent_since else None
 
 
-def _silent_turns(silent_since: datetime) -> QuerySet[Turn]:
+def _silent_turns(silent_since: datetime | CombinedExpression) -> QuerySet[Turn]:
     return Turn.objects.filter(status=TurnStatus.RUNNING, heartbeat_at__lt=silent_since)
 
 

@@ -308,7 +308,7 @@ class TurnModel(RuleBasedStateMachine):
                 assert charged_for(row) == 0
             case TurnInterrupted() as interrupted if interrupted.error.code == "TURN_ABANDONED":
                 assert story.process.is_dead or story.process.was_cut_off
-                assert row.status in (TurnStatus.RUNNING, TurnStatus.ABANDONED)
+                assert row.status == TurnStatus.ABANDONED
 
     @invariant()
     def accounts_add_up(self) -> None:

@@ -2,10 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-
-from django.conf import settings
-from django.db.models.functions import Now
 
 from apps.chat import errors
 from apps.chat.engine.events import (
@@ -19,6 +15,7 @@ from apps.chat.engine.events import (
 from apps.conversations.models import Turn, TurnStatus
 from apps.conversations.queries import get_answer_text
 from apps.credits.queries import balance_after_turn
+from apps.turns.sweep import abandon_if_silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +23,9 @@ class Record:
     """What PostgreSQL knows of a turn.
 
     `events`: those of a settled turn, in the order of their numbers; none while it runs.
-    `interruption`: what followers are told after them if the turn was abandoned, or will be because
-    its process must be dead. That process may have told more than it saved: the next number may
-    belong to a piece of text that is lost, so this end has none.
+    `interruption`: what followers are told after them if the turn was abandoned. Its process may
+    have told more than it saved: the next number may belong to a piece of text that is lost, so
+    this end has none.
     """
 
     events: Sequence[NumberedEvent] = ()
@@ -36,26 +33,24 @@ class Record:
 
 
 def read_record(turn: Turn) -> Record:
-    """The turn's record as it is now. Raises Turn.DoesNotExist."""
-    row = Turn.objects.get(workspace_id=turn.workspace_id, id=turn.id)
-    if row.status != TurnStatus.RUNNING:
-        return replay(row)
-    if _is_heartbeat_overdue(row):
-        return _abandoned(row, row.text_so_far)
-    return Record()
+    """The turn's record as it is now. A turn whose process is dead is abandoned first.
+
+    Raises Turn.DoesNotExist.
+    """
+    rows = Turn.objects.filter(workspace_id=turn.workspace_id, id=turn.id)
+    row = rows.get()
+    if row.status == TurnStatus.RUNNING and abandon_if_silent(row):
+        row = rows.get()
+    return Record() if row.status == TurnStatus.RUNNING else replay(row)
 
 
 def replay(turn: Turn) -> Record:
     """The record of a settled turn."""
     text = get_answer_text(turn)
     if turn.status == TurnStatus.ABANDONED:
-        return _abandoned(turn, text)
+        return Record(_told_events(turn, text), TurnInterrupted(errors.TurnAbandoned()))
     failed = TurnFailed(errors.error_from_code(turn.error_code)) if turn.error_code else None
     return Record([*_told_events(turn, text), failed or _ended(turn, text)])
-
-
-def _abandoned(turn: Turn, saved_text: str) -> Record:
-    return Record(_told_events(turn, saved_text), TurnInterrupted(errors.TurnAbandoned()))
 
 
 def _told_events(turn: Turn, text: str) -> list[NumberedEvent]:
@@ -63,12 +58,6 @@ def _told_events(turn: Turn, text: str) -> list[NumberedEvent]:
         TurnStarted(turn.conversation_id, turn.message_id, turn.id),
         *(AnswerDelta(piece) for piece in _split(text, turn.delta_lengths)),
     ]
-
-
-def _is_heartbeat_overdue(turn: Turn) -> bool:
-    """Whether the last heartbeat is so old, by PostgreSQL's clock, that the process is dead."""
-    longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
-    return Turn.objects.filter(id=turn.id, heartbeat_at__lt=Now() - longest).exists()
 
 
 def _split(text: str, lengths: Sequence[int]) -> list[str]:

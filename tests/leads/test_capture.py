@@ -183,7 +183,7 @@ def test_workspaces_take_turns(team: Team) -> None:
     others = [make_turn(chatbot, "Hello") for _ in range(2) for chatbot in chatbots[1:]]
     expected = [busy[0], *others[:2], busy[1], *others[2:], *busy[2:MAX_PER_WORKSPACE]]
     assert next_turns() == expected
-    assert scan_new_turns() == len(busy) + len(others)
+    assert scan_new_turns(max_seconds=60) == len(busy) + len(others)
 
 
 def test_run_ends_when_its_time_is_up(chatbot: Chatbot) -> None:

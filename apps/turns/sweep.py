@@ -36,13 +36,14 @@ RETURNING passed_at, uninterrupted_since
 """
 
 
-def sweep_turns() -> list[str]:
+def sweep_turns(*, now: bool = False) -> list[str]:
     """Settle turns without a heartbeat as abandoned: text kept and charged, the rest of the hold
     released. Returns their ids.
 
+    `now`: count silence before this pass, too, for an operator who knows that there was no outage.
     Safe to run twice at once: a turn that another sweep has locked is skipped.
     """
-    silent_since = _pass()
+    silent_since = _pass(is_trusted=now)
     if silent_since is None:
         return []
     silent = _silent_turns(silent_since).values_list("workspace_id", "id")[:SWEEP_BATCH_SIZE]
@@ -61,16 +62,16 @@ def abandon_if_silent(turn: Turn) -> bool:
     return silent_since is not None and _try(turn.workspace_id, turn.id, silent_since)
 
 
-def _pass() -> datetime | None:
+def _pass(*, is_trusted: bool = False) -> datetime | None:
     """Write down this pass. Returns the time since which a silent turn must have been silent; None
-    if the passes were interrupted since."""
+    if the passes were interrupted since, unless `is_trusted`."""
     longest_gap = max(settings.TURN_ABANDONED_AFTER_SECONDS / 2, 1.5 * settings.TURN_SWEEP_SECONDS)
     with connection.cursor() as cursor:
         cursor.execute(_WRITE_SWEEP, [longest_gap])
         passed_at, uninterrupted_since = cursor.fetchone()
     # Counted from this pass, not from now: PostgreSQL may stand still in the middle of it.
     silent_since: datetime = passed_at - timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
-    return silent_since if uninterrupted_since <= silent_since else None
+    return silent_since if is_trusted or uninterrupted_since <= silent_since else None
 
 
 def _silent_turns(silent_since: datetime | CombinedExpression) -> QuerySet[Turn]:

@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import authenticate_key
 from apps.chatbots.models import Chatbot, LanguageModel
-from apps.conversations.models import Conversation, Turn
+from apps.conversations.models import Conversation, Turn, TurnSweep
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry
 from apps.credits.queries import Balance, balance_for
@@ -171,11 +171,12 @@ def test_show_credits_of_a_new_workspace_is_0(team: Team) -> None:
 
 
 def test_sweep_turns_prints_the_abandoned_turns(team: Team) -> None:
-    run_json("sweep_turns")
     grant_credits(team.workspace, 5)
     turn = make_running_turn(make_chatbot(team.workspace), credits=2)
     expire_heartbeat(turn)
-    assert run_json("sweep_turns") == {"abandoned": 1, "turns": [turn.id]}
+    TurnSweep.objects.all().delete()
+    assert run_json("sweep_turns") == {"abandoned": 0, "turns": []}
+    assert run_json("sweep_turns", "--now") == {"abandoned": 1, "turns": [turn.id]}
     assert balance_for(team.workspace.id) == Balance(5, 0)
 
 

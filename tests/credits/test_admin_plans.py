@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -124,3 +125,41 @@ def test_decline_requires_an_answer(team: Team, desk: Client) -> None:
     request.refresh_from_db()
     assert (request.state, request.answer) == ("declined", "Not before the invoice is paid.")
     assert LedgerEntry.objects.filter(workspace=team.workspace).count() == 0
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = make_user("operator", is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+    return login(user)
+
+
+def plan_form(plan: Plan, **fields: Any) -> dict[str, Any]:
+    return {"name": plan.name, "monthly_credits": plan.monthly_credits, "is_active": "on", **fields}
+
+
+def test_plan_is_not_raised_without_limit(operator: Client, growth: Plan) -> None:
+    address = reverse("admin:credits_plan_change", args=[growth.pk])
+    limit = settings.APPROVAL_ABOVE
+    page = operator.post(address, plan_form(growth, monthly_credits=limit + 1))
+    assert list(page.context["adminform"].form.errors) == ["monthly_credits"]
+    assert operator.post(address, plan_form(growth, monthly_credits=limit)).status_code == 302
+    form = plan_form(growth, monthly_credits=5, slug="free")
+    assert operator.post(address, form).status_code == 302
+    slug = growth.slug
+    growth.refresh_from_db()
+    assert (growth.monthly_credits, growth.slug) == (5, slug)
+    entries = AuditEntry.objects.filter(action="plan.edited", target_id=growth.pk)
+    assert [each.details for each in entries.order_by("created_at")] == [
+        {"monthly_credits": [1000, limit]},
+        {"monthly_credits": [limit, 5]},
+    ]
+
+
+def test_new_plan_may_be_large_and_is_recorded(operator: Client) -> None:
+    slug = new_id()
+    form = {"name": "Huge", "slug": slug, "monthly_credits": 10**6, "is_active": "on"}
+    assert operator.post(reverse("admin:credits_plan_add"), form).status_code == 302
+    plan = Plan.objects.get(slug=slug)
+    (entry,) = AuditEntry.objects.filter(action="plan.created", target_id=plan.pk)
+    assert (entry.actor_kind, entry.workspace_id) == ("staff", None)

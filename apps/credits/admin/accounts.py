@@ -14,7 +14,12 @@ from apps.accounts.access import signed_in_user
 from apps.audit.services import staff_actor
 from apps.credits.credit_requests import change_plan_as_staff
 from apps.credits.models import Account, Plan, WelcomeGrant
-from apps.credits.plans import available_plans, preview_plan_changes
+from apps.credits.plans import (
+    available_plans,
+    preview_plan_changes,
+    require_plan_allowed,
+    save_plan,
+)
 from apps.infrastructure.admin import (
     CreatedSinceFilter,
     ReadOnlyAdmin,
@@ -36,8 +41,27 @@ class PlanChangeForm(forms.Form):
     )
 
 
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A plan, whose credits one person does not raise without limit."""
+
+    class Meta:
+        model = Plan
+        fields = "__all__"  # noqa: DJ007 — staff edit every field that is editable
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "monthly_credits" in cleaned:
+            self.instance.monthly_credits = cleaned["monthly_credits"]
+            try:
+                require_plan_allowed(self.instance)
+            except ValueError as error:
+                self.add_error("monthly_credits", str(error))
+        return cleaned
+
+
 @admin.register(Plan)
 class PlanAdmin(StaffAdmin):
+    form = PlanForm
     list_display = [
         "name",
         "slug",
@@ -49,6 +73,13 @@ class PlanAdmin(StaffAdmin):
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
     readonly_fields = ["id"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> list[str]:
+        """Keep the slug of an existing plan: new workspaces start on one by its slug."""
+        return ["id"] if obj is None else ["id", "slug"]
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        save_plan(plan=obj, actor=staff_actor(signed_in_user(request), request))
 
 
 @admin.register(Account)

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
@@ -102,3 +103,7 @@ class Endpoint(models.Model):
     @property
     def is_enabled(self) -> bool:
         return self.disabled_at is None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_until is not None and timezone.now() < self.paused_until

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.webhooks.delivery import deliver_due
@@ -170,3 +173,15 @@ def test_query_count_is_constant(team: Team, alice: Client, endpoint: Endpoint) 
 
     address = page_path(team.workspace, f"webhooks/{endpoint.id}")
     assert count_queries_at_1_and_50_rows(alice, address, more) == (9, 9)
+
+
+def test_paused_endpoint_says_when_it_continues(
+    team: Team, alice: Client, endpoint: Endpoint
+) -> None:
+    page = page_path(team.workspace, f"webhooks/{endpoint.id}")
+    until = timezone.now() + timedelta(minutes=30)
+    Endpoint.objects.update(failing_since=timezone.now(), paused_until=until)
+    text = visible_text(alice.get(page).content.decode())
+    assert f"the next one is sent at {until.astimezone(UTC):%H:%M} UTC" in text
+    Endpoint.objects.update(paused_until=timezone.now())
+    assert "Requests timed out" not in visible_text(alice.get(page).content.decode())

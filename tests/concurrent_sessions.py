@@ -28,7 +28,7 @@ def at_once(work: Callable[[int], Any], *, sessions: int = 12) -> Counter[str]:
         barrier.wait(timeout=60)
         try:
             work(number)
-        except Exception as error:  # noqa: BLE001 - counted
+        except Exception as error:
             return type(error).__name__
         else:
             return "done"
@@ -48,7 +48,7 @@ def after(step: Callable[[], Any], waiting: Callable[[], Any]) -> Any:
     def run() -> Any:
         try:
             return waiting()
-        except Exception as error:  # noqa: BLE001 - returned
+        except Exception as error:
             return error
         finally:
             connections.close_all()

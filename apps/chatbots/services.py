@@ -14,9 +14,9 @@ from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
 from apps.chatbots.queries import active_language_models, chatbots_for
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.catalogue import resolve_model
+from apps.llm.errors import KeyNotAllowed
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import lock_workspace, require_fewer
-from apps.llm.errors import KeyNotAllowed
 
 
 def create_language_model(*, name: str, litellm_model: str, **fields: Any) -> LanguageModel:

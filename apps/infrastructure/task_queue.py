@@ -7,6 +7,7 @@ again by a person, so one that is lost with its process is only late.
 """
 
 import atexit
+import contextlib
 import os
 import queue
 import random
@@ -99,12 +100,15 @@ class _Publisher:
     def _run(self) -> None:
         connection = None
         while True:
-            task = self._tasks.get()
+            task, failures = self._tasks.get(), 0
             # Whoever asks for it from here on may have work that this one does not see.
             self._pending.discard(task.name)
             while connection is None or not _send(task, connection):
                 if connection is not None:
-                    connection.collapse()
+                    _close(connection)
+                    failures += 1
+                    if failures == 1:
+                        log.warning("task_delayed", task=task.name)
                     time.sleep(random.uniform(*_RETRY_SECONDS))  # noqa: S311
                 connection = _connect()
             self._tasks.task_done()
@@ -113,6 +117,12 @@ class _Publisher:
 def _connect() -> Any:
     timeouts = {"socket_connect_timeout": _SOCKET_SECONDS, "socket_timeout": _SOCKET_SECONDS}
     return current_app.connection_for_write(transport_options=timeouts)
+
+
+def _close(connection: Any) -> None:
+    """Close a connection that has failed; it may fail once more."""
+    with contextlib.suppress(*_BROKER_ERRORS):
+        connection.release()
 
 
 def _send(task: _Task, connection: Any) -> bool:
@@ -129,8 +139,7 @@ def _send(task: _Task, connection: Any) -> bool:
             retry=False,
             ignore_result=True,
         )
-    except _BROKER_ERRORS as error:
-        log.warning("task_delayed", task=task.name, reason=type(error).__name__)
+    except _BROKER_ERRORS:
         return False
     except Exception:
         log.exception("task_not_sent", task=task.name)

@@ -119,3 +119,20 @@ def test_worker_survives_redis_killed_under_unacknowledged_tasks(
             wait_until(lambda: all_delivered(workspace), seconds=60)
         assert worker.poll() is None
     assert "Unrecoverable" not in (tmp_path / "worker.log").read_text()
+
+
+def test_tasks_sent_while_redis_is_away_are_sent_on_its_return(
+    own_web: StartWeb, live_team: Team, redis: ValkeyServer
+) -> None:
+    """No worker and no schedule runs: only the web process could have sent the task."""
+    caller = make_paying_caller(own_web(REDIS_URL=redis.url), live_team, "sandbox/echo")
+    make_webhook_endpoint(live_team.workspace)
+    redis.stop()
+    assert [caller.post().status_code for _ in range(3)] == [200] * 3
+    redis.start()
+
+    def is_queued() -> bool:
+        with Redis.from_url(redis.url) as client:
+            return client.llen("webhooks") >= 1
+
+    wait_until(is_queued)

@@ -24,12 +24,14 @@ class Repeat:
     def __str__(self) -> str:
         rows = ", ".join(map(str, self.rows[:10])) + (" and more" if len(self.rows) > 10 else "")
         noun = "Row" if len(self.rows) == 1 else "Rows"
+        return f"{noun} {rows}: same references and amounts as {self.earlier}."
+
+    @property
+    def earlier(self) -> str:
+        """When the same was requested, by whom and in which file: "on 3 May 2027, …"."""
         source = f" ({self.adjustment.file_name})" if self.adjustment.file_name else ""
-        return (
-            f"{noun} {rows}: same references and amounts as on"
-            f" {self.adjustment.requested_at:%d %B %Y, %H:%M} UTC"
-            f" by {self.adjustment.requested_by.email}{source}."
-        )
+        when = f"{self.adjustment.requested_at:%d %B %Y, %H:%M} UTC"
+        return f"on {when} by {self.adjustment.requested_by.email}{source}"
 
 
 def content_digest(lines: Sequence[LineData]) -> str:

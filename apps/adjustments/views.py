@@ -25,6 +25,7 @@ from apps.adjustments.models import ADJUST_PERMISSION, Adjustment
 from apps.adjustments.preview_tokens import ConfirmedPreview, line_content, make_token
 from apps.adjustments.previews import Preview, preview_adjustment
 from apps.adjustments.queries import GOODWILL_DAYS, goodwill_left
+from apps.adjustments.repeats import find_repeats
 from apps.audit.services import staff_actor
 from apps.core.dates import usable_to
 from apps.credits.models import LedgerEntry
@@ -127,6 +128,7 @@ def _show_preview(
         has_errors=bool(warning),
         preview=preview,
         preview_line=preview.lines[0],
+        repeats=find_repeats([preview.lines[0].line]),
         token=token,
         warning=warning,
     )

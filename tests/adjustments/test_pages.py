@@ -57,6 +57,14 @@ def test_adjustment_is_previewed_and_posted_once(finance: Client, team: Team) ->
     assert f"{entry.expires_at:%Y-%m-%d %H:%M}" == "2031-02-04 00:00"
 
 
+def test_preview_says_if_the_same_was_posted_before(finance: Client, team: Team) -> None:
+    for reference, repeats in (("T-1", 0), ("T-1", 1), ("T-2", 0), (" t-1", 2)):
+        shown = finance.post(ADJUST, form_data(team, reference=reference))
+        assert shown.content.decode().count("Same reference and amount as on") == repeats
+        finance.post(ADJUST, {"preview": shown.context["token"], "confirm": "1"})
+    assert amounts(team) == [5, 5, 5, 5]
+
+
 def test_changed_balance_shows_the_preview_again(finance: Client, team: Team) -> None:
     token = finance.post(ADJUST, form_data(team)).context["token"]
     grant_credits(team.workspace, 3)

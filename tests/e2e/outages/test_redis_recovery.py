@@ -133,6 +133,6 @@ def test_tasks_sent_while_redis_is_away_are_sent_on_its_return(
 
     def is_queued() -> bool:
         with Redis.from_url(redis.url) as client:
-            return client.llen("webhooks") >= 1
+            return bool(client.llen("webhooks"))
 
     wait_until(is_queued)

@@ -46,8 +46,8 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 _UNSPACED_LENGTH = 8
 
 _BATCH_SIZE = 500
-_WINDOW_SIZE = 5000
-# Of so many messages a batch is chosen.
+_WINDOW_SIZE = 50_000
+# Of so many messages a batch is chosen: only their ids are read.
 _MAX_SECONDS = 4.0
 # Below the interval of the schedule, so that runs do not pile up.
 _MAX_COMMIT_DELAY = timedelta(minutes=2)

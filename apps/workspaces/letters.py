@@ -34,20 +34,20 @@ MAX_CONCURRENT = 2
 RETRY_SECONDS = (10, 60, 300, 1800, 7200, 21_600)
 KEPT_DAYS = 30
 
-_RUNNING = "claimed_until > statement_timestamp()"
+_OF_THE_WORKSPACE = (
+    "FROM workspaces_letter AS other WHERE other.workspace_id = workspaces_letter.workspace_id"
+)
 _CLAIM = claim_statement(
     table="workspaces_letter",
-    active=_RUNNING,
+    active="status = 'pending' AND claimed_until > statement_timestamp()",
     group="workspace_id",
     due="status = 'pending' AND next_attempt_at <= statement_timestamp()",
-    join=f"""
-      JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE {_RUNNING}) AS running,
-          max(last_attempt_at) AS last_attempt_at
-        FROM workspaces_letter AS other
-        WHERE other.workspace_id = workspaces_letter.workspace_id
-      ) AS served ON true""",  # noqa: S608 - a constant of ours
-    order_by="served.running, served.last_attempt_at NULLS FIRST, next_attempt_at, created_at, id",
+    # Next is the workspace with the fewest running, of those the one served longest ago.
+    order_by=f"""
+      (SELECT count(*) {_OF_THE_WORKSPACE}
+       AND other.status = 'pending' AND other.claimed_until > statement_timestamp()),
+      (SELECT max(last_attempt_at) {_OF_THE_WORKSPACE}) NULLS FIRST,
+      next_attempt_at, created_at, id""",
     assign="attempts = attempts + 1, last_attempt_at = statement_timestamp(),"
     " next_attempt_at = statement_timestamp() + make_interval(secs => %(seconds)s)",
 )

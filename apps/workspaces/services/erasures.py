@@ -6,8 +6,7 @@ The user id is personal data: it is never logged, and it is cleared when the era
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, Q, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
@@ -55,15 +54,24 @@ def claim_erasure(*, now: datetime) -> Erasure | None:
     unclaimed = Erasure.objects.filter(done_at=None, workspace__closed_at=None).filter(
         Q(claimed_until=None) | Q(claimed_until__lt=now)
     )
+    for workspace_id in _workspaces_in_turn(unclaimed, now):
+        with transaction.atomic():
+            of_workspace = unclaimed.filter(workspace=workspace_id).select_related("workspace")
+            erasure = lock_first(of_workspace, "created_at")
+            if erasure is not None:
+                Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
+                return erasure
+    return None
+
+
+def _workspaces_in_turn(unclaimed: QuerySet[Erasure], now: datetime) -> list[str]:
+    """Return the workspaces of these erasures, the one served least in the last minutes first."""
+    waiting = unclaimed.values_list("workspace").annotate(oldest=Min("created_at"))
     lately = Q(claimed_until__gte=now) | Q(done_at__gte=now - CLAIM_DURATION)
-    served = Erasure.objects.filter(lately, workspace=OuterRef("workspace")).values("workspace")
-    count = Coalesce(Subquery(served.annotate(count=Count("pk")).values("count")), 0)
-    with transaction.atomic():
-        waiting = unclaimed.select_related("workspace").annotate(served=count)
-        erasure = lock_first(waiting, "served", "created_at")
-        if erasure is not None:
-            Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
-    return erasure
+    counts = Erasure.objects.filter(lately).values_list("workspace").annotate(count=Count("pk"))
+    served = dict(counts)
+    in_turn = sorted((served.get(id, 0), oldest, id) for id, oldest in waiting)
+    return [workspace_id for _, _, workspace_id in in_turn]
 
 
 @transaction.atomic

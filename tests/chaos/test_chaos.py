@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.web_processes import ROOT
 
 SEED = 7
 SCHEDULES = 4
 
 
+@pytest.mark.timeout(600)  # a busy machine takes long to start everything
 def test_schedules_violate_nothing() -> None:
     command = [sys.executable, "-m", "tests.chaos", "--logs"]
     run = subprocess.run(

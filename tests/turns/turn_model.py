@@ -329,8 +329,8 @@ class TurnModel(RuleBasedStateMachine):
 
     def _come_back_and_finish(self) -> None:
         """Everything is back: each follower was told an end, and a new one is told the rest."""
-        self.come_back()
         self.world.cuts = 0
+        self.come_back()
         self.pass_time(3.0)  # for turns whose opening was lost
         for story in self.stories.values():
             story.model.end()

@@ -23,7 +23,7 @@ from django.template.loader import render_to_string
 from apps.audit.services import SYSTEM, record
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.mail import EmailNotSent, EmailRefused, send_email
-from apps.infrastructure.postgres.claims import claim_next, claim_statement
+from apps.infrastructure.postgres.claims import ClaimStatement, claim_next
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.workspaces.models import Letter, LetterKind, LetterStatus
 
@@ -34,22 +34,50 @@ MAX_CONCURRENT = 2
 RETRY_SECONDS = (10, 60, 300, 1800, 7200, 21_600)
 KEPT_DAYS = 30
 
-_OF_THE_WORKSPACE = (
-    "FROM workspaces_letter AS other WHERE other.workspace_id = workspaces_letter.workspace_id"
+# Next is the workspace with the fewest running, of those the one served longest ago. One letter of
+# each workspace is looked at, whatever number waits, by skipping through an index.
+_CLAIM = ClaimStatement(
+    "workspaces_letter",
+    """
+WITH RECURSIVE running AS MATERIALIZED (
+  SELECT workspace_id, count(*) AS letters FROM workspaces_letter
+  WHERE status = 'pending' AND claimed_until > statement_timestamp() GROUP BY workspace_id
+), waiting (workspace_id, next_attempt_at) AS (
+  (SELECT workspace_id, next_attempt_at FROM workspaces_letter
+   WHERE status = 'pending' ORDER BY workspace_id, next_attempt_at LIMIT 1)
+  UNION ALL
+  SELECT following.* FROM waiting CROSS JOIN LATERAL (
+    SELECT letter.workspace_id, letter.next_attempt_at FROM workspaces_letter AS letter
+    WHERE letter.status = 'pending' AND letter.workspace_id > waiting.workspace_id
+    ORDER BY letter.workspace_id, letter.next_attempt_at LIMIT 1
+  ) AS following
+), next_workspace AS MATERIALIZED (
+  SELECT waiting.workspace_id
+  FROM waiting LEFT JOIN running ON running.workspace_id = waiting.workspace_id
+  WHERE next_attempt_at <= statement_timestamp()
+    AND coalesce(letters, 0) < %(max_per_workspace)s
+  ORDER BY coalesce(letters, 0),
+    (SELECT max(last_attempt_at) FROM workspaces_letter AS any_letter
+     WHERE any_letter.workspace_id = waiting.workspace_id) NULLS FIRST,
+    next_attempt_at
+  LIMIT 1
+), due AS MATERIALIZED (
+  SELECT first.id FROM next_workspace CROSS JOIN LATERAL (
+    SELECT letter.id FROM workspaces_letter AS letter
+    WHERE letter.status = 'pending' AND letter.next_attempt_at <= statement_timestamp()
+      AND letter.workspace_id = next_workspace.workspace_id
+    ORDER BY letter.next_attempt_at LIMIT 1
+    FOR UPDATE SKIP LOCKED
+  ) AS first
 )
-_CLAIM = claim_statement(
-    table="workspaces_letter",
-    active="status = 'pending' AND claimed_until > statement_timestamp()",
-    group="workspace_id",
-    due="status = 'pending' AND next_attempt_at <= statement_timestamp()",
-    # Next is the workspace with the fewest running, of those the one served longest ago.
-    order_by=f"""
-      (SELECT count(*) {_OF_THE_WORKSPACE}
-       AND other.status = 'pending' AND other.claimed_until > statement_timestamp()),
-      (SELECT max(last_attempt_at) {_OF_THE_WORKSPACE}) NULLS FIRST,
-      next_attempt_at, created_at, id""",
-    assign="attempts = attempts + 1, last_attempt_at = statement_timestamp(),"
-    " next_attempt_at = statement_timestamp() + make_interval(secs => %(seconds)s)",
+UPDATE workspaces_letter SET
+  attempts = attempts + 1,
+  last_attempt_at = statement_timestamp(),
+  next_attempt_at = statement_timestamp() + make_interval(secs => %(seconds)s),
+  claimed_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+FROM due WHERE workspaces_letter.id = due.id
+RETURNING workspaces_letter.id
+""",
 )
 
 
@@ -86,7 +114,9 @@ def send_letters(*, seconds: float) -> int:
 
 def claim_letter() -> Letter | None:
     """Claim the next letter for longer than sending it may take."""
-    letter_id = claim_next(_CLAIM, max_per_group=MAX_CONCURRENT, seconds=4 * settings.EMAIL_TIMEOUT)
+    letter_id = claim_next(
+        _CLAIM, max_per_workspace=MAX_CONCURRENT, seconds=4 * settings.EMAIL_TIMEOUT
+    )
     if letter_id is None:
         return None
     return Letter.objects.select_related("workspace").filter(id=letter_id).first()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -185,3 +188,27 @@ def test_old_letters_are_deleted(team: Team) -> None:
     Letter.objects.filter(recipient="a@example.com").update(created_at=old)
     assert delete_old_letters() == 1
     assert list(outcomes(team.workspace)) == ["b@example.com"]
+
+
+def test_claim_reads_one_letter_a_workspace(team: Team) -> None:
+    """A workspace with its share running, and many waiting, costs a claim nothing."""
+    queue(team.workspace, *(f"{number}@example.com" for number in range(1000)))
+    assert [claim_letter() is None for _ in range(3)] == [False, False, True]
+    queue(team.other_workspace, "other@example.com")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE workspaces_letter")
+    with CaptureQueriesContext(connection) as queries:
+        claim = claim_letter()
+    assert claim is not None
+    assert claim.workspace_id == team.other_workspace.id
+    (statement,) = [each["sql"] for each in queries if "WITH RECURSIVE" in each["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
+        ((plan,),) = cursor.fetchone()
+    assert max(loops(plan["Plan"])) <= 10
+
+
+def loops(plan: dict[str, Any]) -> list[int]:
+    """How often each node of a plan runs."""
+    children = [count for child in plan.get("Plans", []) for count in loops(child)]
+    return [int(plan["Actual Loops"]), *children]

@@ -234,7 +234,9 @@ def _post_entry(
         **columns,
     )
     if approved_by is not None:
-        EntryApproval.objects.create(entry=entry, approved_by=approved_by)
+        EntryApproval.objects.create(
+            entry=entry, workspace_id=workspace_id, approved_by=approved_by
+        )
     if amount > 0:
         create_lot(entry, period=period)
     elif reversed_entry:

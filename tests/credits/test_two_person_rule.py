@@ -242,14 +242,22 @@ def test_command_names_two_people_above_the_limit(team: Team, ann: User, ben: Us
     assert balance(team.workspace) == 2 * LIMIT + 1
 
 
+def approve_entry(entry: LedgerEntry, user: User, workspace: Workspace | None = None) -> None:
+    EntryApproval.objects.create(
+        entry=entry, workspace=workspace or entry.workspace, approved_by=user
+    )
+
+
 def test_postgres_refuses_an_approval_by_the_author_or_a_member(team: Team, ann: User) -> None:
     entry = grant(workspace_id=team.workspace.id, credits=1, reason="x", created_by=ann)
     for person in (ann, team.bob):
         with pytest.raises(DatabaseError, match="second person"), transaction.atomic():
-            EntryApproval.objects.create(entry=entry, approved_by=person)
+            approve_entry(entry, person)
     charge_like = grant(workspace_id=team.workspace.id, credits=1, reason="x")
     with pytest.raises(DatabaseError, match="second person"), transaction.atomic():
-        EntryApproval.objects.create(entry=charge_like, approved_by=ann)
+        approve_entry(charge_like, ann)
+    with pytest.raises(DatabaseError, match="second person"), transaction.atomic():
+        approve_entry(entry, make_staff("finance"), team.other_workspace)
 
 
 def test_postgres_keeps_approvals(team: Team) -> None:

@@ -59,6 +59,7 @@ AFTER_DELETION = {
     "Invitation": "removed",
     "Letter": "removed",
     "Lead": "removed",
+    "EntryApproval": "kept: ledger and audit records",
     "LedgerEntry": "kept: ledger and audit records",
     "Lot": "kept: ledger and audit records",
     "Member": "removed",

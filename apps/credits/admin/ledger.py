@@ -52,8 +52,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 class EntryApprovalAdmin(ReadOnlyAdmin):
     """The second people for ledger entries."""
 
-    list_display = ["entry_id", "approved_by", "created_at"]
-    list_select_related = ["approved_by"]
+    list_display = ["entry_id", "workspace", "approved_by", "created_at"]
+    list_select_related = ["workspace", "approved_by"]
     list_filter = ["created_at"]
     search_fields = ["entry_id", "approved_by__email__iexact"]
 

@@ -34,6 +34,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="workspaces.workspace",
+                    ),
+                ),
+                (
                     "approved_by",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,

@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from apps.credits.models.ledger import LedgerEntry
+from apps.workspaces.models import Workspace
 
 
 class EntryApproval(models.Model):
@@ -13,6 +14,9 @@ class EntryApproval(models.Model):
 
     entry = models.OneToOneField(
         LedgerEntry, on_delete=models.PROTECT, primary_key=True, related_name="approval"
+    )
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"

@@ -6,7 +6,8 @@ CREATE FUNCTION credits_check_approval() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (
     SELECT FROM credits_ledgerentry AS entry
-    WHERE entry.id = NEW.entry_id AND entry.created_by_id <> NEW.approved_by_id
+    WHERE entry.id = NEW.entry_id AND entry.workspace_id = NEW.workspace_id
+      AND entry.created_by_id <> NEW.approved_by_id
       AND NOT EXISTS (
         SELECT FROM workspaces_member AS member
         WHERE member.user_id = NEW.approved_by_id AND member.workspace_id = entry.workspace_id))

@@ -21,7 +21,6 @@ from contextlib import suppress
 from typing import Any
 
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
 from apps.chat.engine.events import TurnEvent, TurnInterrupted, encode_event
 from apps.chat.engine.log import TurnLog
@@ -30,14 +29,13 @@ from apps.conversations.models import Turn
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.redis.circuit_breaker import REDIS_ERRORS
 
 log = get_logger(__name__)
 
 KEEPALIVE_SECONDS = 2.0
 """After so long without an event the runner sends an empty message."""
 _SEND_SECONDS = 1.0
-
-REDIS_UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
 class Relay:
@@ -135,10 +133,10 @@ class Relay:
         while True:
             try:
                 self._on_message(await layer.receive(self.name))
-            except REDIS_UNAVAILABLE as error:
+            except REDIS_ERRORS as error:
                 # The layer believes that it has subscribed, though it has not: start it anew.
                 log.warning("relay_unavailable", reason=type(error).__name__)
-                with suppress(*REDIS_UNAVAILABLE):
+                with suppress(*REDIS_ERRORS):
                     await layer.flush()
                 await asyncio.sleep(1)
             except Exception:
@@ -174,7 +172,7 @@ class Relay:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 await self._get_layer().send(to, message)
-        except REDIS_UNAVAILABLE as error:
+        except REDIS_ERRORS as error:
             raise ServiceUnavailable from error
 
 

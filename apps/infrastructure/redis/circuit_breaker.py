@@ -5,8 +5,9 @@ import time
 
 from redis.exceptions import RedisError
 
-REDIS_ERRORS = (RedisError, OSError)
-"""What a command raises while Redis is down or does not respond in time."""
+REDIS_ERRORS = (RedisError, OSError, RuntimeError)
+"""What a command raises while Redis is down or does not respond in time. RuntimeError comes from
+uvloop, through redis-py, when a connection is closed in the middle of a command."""
 
 
 class CircuitBreaker:

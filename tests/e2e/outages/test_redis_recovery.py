@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from django.conf import settings
 from redis import Redis
 
 from tests.chat_sockets import make_paying_caller, open_socket
@@ -131,8 +133,11 @@ def test_tasks_sent_while_redis_is_away_are_sent_on_its_return(
     assert [caller.post().status_code for _ in range(3)] == [200] * 3
     redis.start()
 
+    # As the processes of each pytest worker do, use the Redis database of its number.
+    url = urlsplit(redis.url)._replace(path=urlsplit(settings.REDIS_URL).path).geturl()
+
     def is_queued() -> bool:
-        with Redis.from_url(redis.url) as client:
+        with Redis.from_url(url) as client:
             return bool(client.llen("webhooks"))
 
     wait_until(is_queued)

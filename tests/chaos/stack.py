@@ -32,6 +32,7 @@ class Stack:
         self.web_ports = dict.fromkeys(WEB_NAMES, 0)
         self._supervisor = supervisor
         self._lock = threading.Lock()  # the supervisor is not for several threads
+        self._freezing = threading.Lock()
         self._frozen: list[psutil.Process] = []
         self._stopped = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
@@ -79,17 +80,19 @@ class Stack:
     def freeze(self, target: str) -> None:
         """Stop the process, and those that it has started, without ending anything."""
         for process in self._processes(target):
-            with suppress(psutil.NoSuchProcess):
+            # Whoever thaws meanwhile must not come between the two.
+            with self._freezing, suppress(psutil.NoSuchProcess):
                 for each in [process, *process.children(recursive=True)]:
                     self._frozen.append(each)
                     each.suspend()
 
     def thaw(self) -> None:
         """Let everything that was frozen go on."""
-        frozen, self._frozen = self._frozen, []
-        for each in frozen:
-            with suppress(psutil.NoSuchProcess):
-                each.resume()
+        with self._freezing:
+            frozen, self._frozen = self._frozen, []
+            for each in frozen:
+                with suppress(psutil.NoSuchProcess):
+                    each.resume()
 
     def wait_until_ready(self) -> None:
         """Wait until both web servers say that all that they need is there."""

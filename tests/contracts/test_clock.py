@@ -17,6 +17,7 @@ USES = {
     "apps/chat/engine/access.py": "whether “last used” is worth a query, to the minute",
     "apps/infrastructure/http/safe_http.py": "another server's Retry-After",
     "apps/llm/error_mapping.py": "another server's Retry-After",
+    "apps/webhooks/models/endpoints.py": "whether a page says that an endpoint is paused",
     "apps/privacy/": "which days are kept",
     "apps/reporting/": "which day or month it is",
     "apps/dashboard/": "how long ago something was, for people",

@@ -24,7 +24,6 @@ USES = {
     "apps/staff/": "how long ago something was, for people",
     "apps/demo/": "made-up times",
     "apps/conversations/seeding.py": "made-up times",
-    "apps/webhooks/models/endpoints.py": "whether its page says that it is paused, for people",
     "apps/workspaces/": "deadlines of days: invitations and deletion",
 }
 """Files, or folders, that read the process's clock, and what for."""

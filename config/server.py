@@ -49,6 +49,11 @@ Worker = Any
 
 def load_application(parent: int) -> Callable[..., Any]:
     """Import the application, in a web process."""
+    # Until the application handles these signals they end the process: the parent's handlers,
+    # which it has inherited, would ignore them.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # is meant for the parent
     if sys.platform == "linux":
         # Without the parent nothing would replace or stop this process.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -69,6 +69,7 @@ def test_processes_replace_each_other(committed: None, live_team: Team, tmp_path
         caller = make_caller(
             web, live_team.workspace, model, credits=100_000, rate_limit_requests=10_000
         )
+        wait_until(lambda: started_count(web) == 2, seconds=60)
         stopped = threading.Event()
         callers = [pool.submit(ask_until, stopped, caller) for _ in range(CALLERS)]
         try:

@@ -139,7 +139,6 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 DB_THREADS = env.int("DB_THREADS", default=8)
 """Threads, and so connections, of a web process for the chat engine's ORM calls."""
 
-
 DB_STATEMENT_SECONDS = env.int("DB_STATEMENT_SECONDS", default=0)
 """After how long PostgreSQL cancels a statement; 0 for never. Web processes set it to 30: workers
 and commands have statements that take longer."""

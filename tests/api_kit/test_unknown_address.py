@@ -10,11 +10,10 @@ from django.test import Client
 
 from apps.api_kit.unknown_address import nearest_address
 from apps.core.errors import NotFound
-from apps.core.ids import new_id
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.web_processes import WebProcess
 
-ID = new_id()
+ID = "c0mx0hjvpwv71nbd5adjsyty2"
 NOTHING = NotFound.message
 
 

@@ -218,18 +218,12 @@ class Caller:
                     else:
                         await response.aread()
                         self._told_by(response)
-                if reader.may_be_abandoned and await self._is_abandoned(turn_id):
-                    reader.on_abandoned()
         for violation in reader.violations:
             self._violation(f"turn {turn_id}: {violation}")
         if reader.end is None:
             self._violation(f"turn {turn_id}: no end was told after number {reader.last_id}")
         else:
             self._record.ends.append(reader.told())
-
-    async def _is_abandoned(self, turn_id: str) -> bool:
-        response = await self._client.get(self._turn_url(turn_id))
-        return response.status_code == 200 and response.json()["data"]["status"] == "abandoned"
 
     async def _attempts(self) -> AsyncIterator[None]:
         deadline = time.monotonic() + GIVE_UP_SECONDS

@@ -27,8 +27,6 @@ class StreamReader:
         self.turn_id: str | None = None
         self.end: Frame | None = None
         self.violations: list[str] = []
-        self.may_be_abandoned = False
-        self._interruption: Frame | None = None
         self._text = ""
 
     async def read(self, response: httpx.Response, *, until: int | None) -> None:
@@ -46,10 +44,6 @@ class StreamReader:
             if until is not None and count >= until:
                 return
 
-    def on_abandoned(self) -> None:
-        """The turn's receipt says so: the interruption was the end."""
-        self.end = self._interruption
-
     def told(self) -> Told:
         assert self.end is not None
         assert self.turn_id is not None
@@ -60,10 +54,9 @@ class StreamReader:
 
     def _take(self, frame: Frame) -> None:
         if frame.id is None:
-            # An interruption: the turn may go on. That of a process that died does not, but one
-            # that was only cut off for long is told of in the same words.
-            self.may_be_abandoned = frame.data.get("code") == "TURN_ABANDONED"
-            self._interruption = frame
+            # An interruption: the turn may go on, unless it was abandoned.
+            if frame.data.get("code") == "TURN_ABANDONED":
+                self.end = frame
             return
         if frame.id != self.last_id + 1:
             self.violations.append(f"number {frame.id} came after {self.last_id}")

@@ -107,7 +107,7 @@ def change_status(request: HttpRequest, member: Member, lead_id: str) -> HttpRes
         fields={"status": form.cleaned_data["status"]},
         actor=user_actor(member.user, request),
     )
-    messages.success(request, f"{lead} is now {lead.get_status_display().lower()}.")
+    messages.success(request, f"{lead.label} is now {lead.get_status_display().lower()}.")
     if "HX-Request" not in request.headers:
         return redirect("dashboard:leads", member.workspace.slug)
     context = {
@@ -126,7 +126,7 @@ def delete(request: HttpRequest, member: Member, lead_id: str) -> HttpResponse:
         lead_id=lead.id,
         actor=user_actor(member.user, request),
     )
-    messages.success(request, f"{lead} deleted.")
+    messages.success(request, f"{lead.label} deleted.")
     return redirect("dashboard:leads", member.workspace.slug)
 
 

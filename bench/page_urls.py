@@ -15,7 +15,8 @@ from django.utils import timezone
 from apps.workspaces.models import Workspace
 
 EXCLUDED_PREFIXES = ("admin/", "api/", "healthz", "readyz", "csp-reports")
-"""URLs that are not pages for the members of a workspace."""
+"""URLs that are not pages for the members of a workspace. Nor are those of a regular expression,
+which catch mistyped addresses of the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def _walk(
         parameters = names | pattern.pattern.converters.keys()
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern, route, parameters, values)
-        elif "(?P" not in route and (parameters <= values.keys() or "slug" in parameters):
+        elif "^" not in route and (parameters <= values.keys() or "slug" in parameters):
             with suppress(MissingRowError):
                 yield PageUrl(pattern.name or route, "/" + _filled(pattern, prefix, values))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
@@ -25,6 +26,15 @@ from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
 from tests.fault_injection import reject_inserts
 from tests.turns.turn_factory import complete_turn, make_running_turn
+
+
+@pytest.fixture(autouse=True)
+def no_other_messages(db: None) -> None:
+    """Remove messages that committed tests have left, until the rollback: all are indexed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("TRUNCATE conversations_message CASCADE")
+        cursor.execute("SET LOCAL session_replication_role = origin")
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
+
+from django.db.models.functions import Now
 
 from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
@@ -18,7 +21,7 @@ from apps.credits.models import CreditRequest
 from apps.webhooks.errors import TooManyEndpoints
 from apps.webhooks.models import Endpoint, EventType
 from apps.webhooks.services import send_test
-from apps.workspaces.models import Role
+from apps.workspaces.models import Invitation, Role
 from apps.workspaces.services import invite, request_erasure
 from tests.factories import (
     Team,
@@ -88,6 +91,8 @@ def _add_one_of_each(team: Team, chatbot: Chatbot) -> None:
         by=member,
         actor=actor,
     )
+    # Only 30 invitations an hour may be sent.
+    Invitation.objects.filter(workspace=workspace).update(created_at=Now() - timedelta(days=2))
     request_erasure(workspace=workspace, user_id=number, actor=actor, by=member.user)
     # Only one credit request can be open.
     last = CreditRequest.objects.get(workspace=workspace, state="open")

@@ -9,6 +9,7 @@ from apps.infrastructure.logging import configure_logging
 from config.settings.accounts import *  # noqa: F403
 from config.settings.ceilings import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
+from config.settings.celery import CELERY_BEAT_SCHEDULE
 from config.settings.edge import *  # noqa: F403
 from config.settings.model_keys import *  # noqa: F403
 

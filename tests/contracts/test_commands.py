@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.api_keys.models import ApiKey
@@ -172,6 +173,7 @@ def test_show_credits_of_a_new_workspace_is_0(team: Team) -> None:
 
 def test_sweep_turns_prints_the_abandoned_turns(team: Team) -> None:
     grant_credits(team.workspace, 5)
+    Turn.objects.filter(status="running").update(heartbeat_at=Now())  # left by committed tests
     turn = make_running_turn(make_chatbot(team.workspace), credits=2)
     expire_heartbeat(turn)
     TurnSweep.objects.all().delete()

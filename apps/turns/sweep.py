@@ -56,7 +56,8 @@ def abandon_if_silent(turn: Turn) -> bool:
     """Abandon a turn by the rule of the sweep, for a follower whose sweep may be late. Returns
     whether it has settled."""
     longest = timedelta(seconds=settings.TURN_ABANDONED_AFTER_SECONDS)
-    if not _silent_turns(Now() - longest).filter(id=turn.id).exists():
+    silent = _silent_turns(Now() - longest)
+    if not silent.filter(workspace_id=turn.workspace_id, id=turn.id).exists():
         return False
     silent_since = _pass()
     return silent_since is not None and _try(turn.workspace_id, turn.id, silent_since)
@@ -92,7 +93,7 @@ def _try(workspace_id: str, turn_id: str, silent_since: datetime) -> bool:
 @transaction.atomic
 def _abandon(workspace_id: str, turn_id: str, silent_since: datetime) -> bool:
     lock_account(workspace_id=workspace_id)
-    turns = _silent_turns(silent_since).filter(id=turn_id)
+    turns = _silent_turns(silent_since).filter(workspace_id=workspace_id, id=turn_id)
     turn = turns.select_for_update(skip_locked=True).first()
     if turn is None:
         return False

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -87,6 +88,15 @@ def test_forms_refuse_illegible_names(text: str) -> None:
         except ValidationError:
             continue
         raise AssertionError(name)
+
+
+@pytest.mark.parametrize("text", ILLEGIBLE)
+def test_passkeys_are_not_renamed_illegibly(text: str) -> None:
+    passkey = Authenticator(type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"})
+    field = EditPasskeyForm(instance=passkey).fields["name"]
+    assert field.clean("Phone") == "Phone"
+    with pytest.raises(ValidationError):
+        field.clean(text)
 
 
 @pytest.mark.parametrize("text", ILLEGIBLE)

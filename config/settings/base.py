@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "apps.llm",
     "apps.adjustments",
     "apps.chatbots",
+    "apps.knowledge",
     "apps.conversations",
     "apps.turns",
     "apps.leads",

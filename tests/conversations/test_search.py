@@ -15,13 +15,7 @@ from apps.conversations.annotations import edit_conversation
 from apps.conversations.erasure import delete_conversation
 from apps.conversations.filters import filter_conversations
 from apps.conversations.models import Conversation, Message, Passage, SearchProgress, Turn
-from apps.conversations.search import (
-    build_tsquery,
-    extract_words,
-    index_new_messages,
-    reindex_after,
-    take_in_turn,
-)
+from apps.conversations.search import index_new_messages, reindex_after, take_in_turn
 from apps.core.ids import min_id_at
 from tests.factories import Team, make_chatbot
 from tests.fault_injection import reject_inserts
@@ -60,38 +54,6 @@ def set_title(conversation: Conversation, title: str) -> None:
         title=title,
         actor=SYSTEM,
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Where's my  ORDER, order?", {"where", "s", "my", "order"}),
-        ("ana@example.com", {"ana", "example", "com"}),
-        ("Crème brûlée à Zürich", {"creme", "brulee", "a", "zurich"}),
-        ("STRASSE straße", {"strasse"}),
-        ("№ 4711-b_2", {"no", "4711", "b", "2"}),
-        ("何時ですか", {"何時てすか", "時てすか", "てすか", "すか", "か"}),
-        ("… 😀 \0", set()),
-        ("x" * 70, {"x" * 64}),
-    ],
-)
-def test_extract_words(text: str, words: set[str]) -> None:
-    assert extract_words(text) == words
-
-
-@pytest.mark.parametrize(
-    ("typed", "query"),
-    [
-        ("refund", "'refund':*"),
-        ("My Order's my", "'my' & 'order':* & 's'"),
-        ("' | !(x:* <-> \\", "'x'"),
-        ("時で", "'時て':*"),
-        ("…", None),
-        ("", None),
-    ],
-)
-def test_build_tsquery(typed: str, query: str | None) -> None:
-    assert build_tsquery(typed) == query
 
 
 def test_all_words_must_be_in_one_message_or_title(team: Team, chatbot: Chatbot) -> None:

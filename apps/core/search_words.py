@@ -1,0 +1,47 @@
+"""The words by which texts are found, in every script.
+
+A word is a run of letters and digits without case and accents. In scripts without spaces between
+words, a word begins at each letter. There is no stemming, because the language is unknown; search
+words of three or more letters match as prefixes.
+"""
+
+import re
+import unicodedata
+
+MAX_WORD_LENGTH = 64
+MAX_WORDS = 20_000
+"""Distinct words indexed per message. More would not fit into a tsvector."""
+MIN_PREFIX_LENGTH = 3
+# Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+_UNSPACED_LENGTH = 8
+
+
+def extract_words(text: str) -> set[str]:
+    """Return the words by which a text is found."""
+    words: set[str] = set()
+    for word in _split(text):
+        if _UNSPACED.search(word):
+            words.update(word[start : start + _UNSPACED_LENGTH] for start in range(len(word)))
+        else:
+            words.add(word[:MAX_WORD_LENGTH])
+        if len(words) >= MAX_WORDS:
+            break
+    return words
+
+
+def build_tsquery(text: str) -> str | None:
+    """Return a tsquery that requires every word of a search text, None if it has no words."""
+    terms = []
+    for word in dict.fromkeys(_split(text)):
+        is_unspaced = _UNSPACED.search(word) is not None
+        term = word[: _UNSPACED_LENGTH if is_unspaced else MAX_WORD_LENGTH]
+        is_prefix = is_unspaced or len(word) >= MIN_PREFIX_LENGTH
+        terms.append(f"'{term}':*" if is_prefix else f"'{term}'")
+    return " & ".join(terms) or None
+
+
+def _split(text: str) -> list[str]:
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
+    without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return re.findall(r"[^\W_]+", without_accents)

@@ -1,0 +1,39 @@
+"""The words by which texts are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.core.search_words import build_tsquery, extract_words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Where's my  ORDER, order?", {"where", "s", "my", "order"}),
+        ("ana@example.com", {"ana", "example", "com"}),
+        ("Crème brûlée à Zürich", {"creme", "brulee", "a", "zurich"}),
+        ("STRASSE straße", {"strasse"}),
+        ("№ 4711-b_2", {"no", "4711", "b", "2"}),
+        ("何時ですか", {"何時てすか", "時てすか", "てすか", "すか", "か"}),
+        ("… 😀 \0", set()),
+        ("x" * 70, {"x" * 64}),
+    ],
+)
+def test_extract_words(text: str, words: set[str]) -> None:
+    assert extract_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("typed", "query"),
+    [
+        ("refund", "'refund':*"),
+        ("My Order's my", "'my' & 'order':* & 's'"),
+        ("' | !(x:* <-> \\", "'x'"),
+        ("時で", "'時て':*"),
+        ("…", None),
+        ("", None),
+    ],
+)
+def test_build_tsquery(typed: str, query: str | None) -> None:
+    assert build_tsquery(typed) == query

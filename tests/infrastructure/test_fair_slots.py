@@ -53,3 +53,16 @@ async def test_cancelled_request_gives_its_slot_to_the_next() -> None:
     assert [task.cancelled() for task in waiting] == [True, True, False]
     slots.release("d")
     await slots.acquire("a")
+
+
+async def test_slot_skips_a_request_that_is_being_cancelled() -> None:
+    slots = FairSlots(1, per_client=1, max_waiting=10, wait_seconds=60)
+    await slots.acquire("a")
+    waiting = [asyncio.create_task(slots.acquire(client)) for client in ("b", "c")]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    slots.release("a")  # before b has noticed
+    await asyncio.wait(waiting, timeout=20)
+    assert [task.cancelled() for task in waiting] == [True, False]
+    slots.release("c")
+    await slots.acquire("b")

@@ -59,9 +59,12 @@ class FairSlots:
 
     def _admit_next(self) -> None:
         for client, queue in list(self._waiting.items()):
-            if not self._has_room(client):
+            # A request that was cancelled, or waited too long, has not noticed yet.
+            turn = next((turn for turn in queue if not turn.done()), None)
+            if turn is None or not self._has_room(client):
                 continue
-            queue.popleft().set_result(None)
+            queue.remove(turn)
+            turn.set_result(None)
             self._used.add(client)
             # The client's next request waits behind those of all others.
             self._waiting.move_to_end(client)

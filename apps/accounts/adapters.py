@@ -18,7 +18,7 @@ from apps.infrastructure.encryption import Cipher, DecryptionFailed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.redis.rate_limit import RateLimit, admit_sync
 from apps.infrastructure.task_queue import send_task_on_commit
-from apps.infrastructure.web.client_address import client_ip, limit_subject
+from apps.infrastructure.web.client_address import client_ip, request_client
 
 SEND_EMAIL_TASK = "apps.accounts.tasks.send_email"
 SECOND_FACTOR_SECRETS = Cipher("apps.accounts.second-factor")
@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # By account and address: strangers who guess at an account lock out themselves alone.
         key = super()._get_login_attempts_cache_key(request, **credentials)
-        return f"{key}:{limit_subject(client_ip(request))}"
+        return f"{key}:{request_client(request)}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         if template_prefix in _ON_ANYBODYS_REQUEST and not _may_send_to(email):

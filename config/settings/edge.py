@@ -52,6 +52,9 @@ MAX_UNFINISHED_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_STREAMS_PER_KEY = env.int("MAX_STREAMS_PER_KEY", default=1_000)
 """Streams of one API key; beyond it no turn can be followed. Turns have limits of their own."""
 
+MAX_WRONG_KEYS_PER_MINUTE = env.int("MAX_WRONG_KEYS_PER_MINUTE", default=300)
+"""Requests of one client with API keys that do not work, in each web process."""
+
 # Addresses of clients
 
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)

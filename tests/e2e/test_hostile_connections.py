@@ -44,6 +44,8 @@ def flooded(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "MAX_SLOW_BODIES_PER_CLIENT": 5,
         "MAX_SOCKETS_PER_KEY": 5,
         "MAX_STREAMS_PER_KEY": 5,
+        "MAX_WRONG_KEYS_PER_MINUTE": 10,
+        "TRUSTED_PROXIES": 1,
         "SEND_SECONDS": 1.0,
     }
     with start_web(tmp_path_factory.mktemp("flooded"), **limits) as web:
@@ -290,3 +292,20 @@ def test_long_urls_of_sockets_are_refused(caller: Caller) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(f"{chat_url(caller)}?q={'x' * 9000}"):
         pass
     assert refused.value.response.status_code == 414
+
+
+def test_wrong_keys_are_limited_for_a_client_over_every_transport(caller: Caller) -> None:
+    hostile = {"X-Forwarded-For": "2001:db8::1"}
+    wrong = Caller(caller.web, caller.chatbot, "sk-workspace_wrong", hostile)
+    assert Caller(caller.web, caller.chatbot, caller.key, hostile).post().status_code == 200
+    assert Counter(wrong.post().status_code for _ in range(12)) == {401: 10, 429: 2}
+    neighbour = {**wrong.all_headers, "X-Forwarded-For": "2001:db8::2"}  # in the same network
+    for path in ("api-keys", "openai/models"):
+        refused = httpx.get(
+            f"{caller.web.url}/api/v1/{path}", headers=neighbour, verify=SSL_CONTEXT
+        )
+        assert (refused.status_code, 1 <= int(refused.headers["Retry-After"]) <= 60) == (429, True)
+    with open_socket(wrong) as refused_socket:
+        assert refused_socket.wait_closed()[0] == 4429
+    assert Caller(caller.web, caller.chatbot, caller.key, hostile).post().status_code == 200
+    assert_answers_others(caller)

@@ -7,10 +7,12 @@ Refusals are not cached.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from django.db.models.signals import post_delete, post_save
 
+from apps.api_keys.attempts import limit_attempts
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import hash_secret, parse_bearer_token
 from apps.chat.engine.access import Access, authenticate
@@ -36,13 +38,18 @@ class _Lookup:
 _lookups: dict[tuple[str, str], _Lookup] = {}
 
 
-async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Access:
-    """As `access.authenticate`, from the cache while it is fresh. Do not change the result."""
+async def authenticate_cached(
+    authorization: str | None, chatbot_id: str, *, client: Callable[[], str]
+) -> Access:
+    """As `access.authenticate`, from the cache while it is fresh. Do not change the result.
+
+    `client` tells whom a look-up is counted for. Raises as `limit_attempts`, too.
+    """
     key = (hash_secret(parse_bearer_token(authorization)), chatbot_id)
     lookup = _lookups.get(key)
     if lookup is None or time.monotonic() - lookup.started_at > MAX_AGE_SECONDS:
         # A background task: others wait for it too, and this request may be cancelled.
-        task = start_background_task(_authenticate(authorization, chatbot_id))
+        task = start_background_task(_authenticate(authorization, chatbot_id, client()))
         lookup = _lookups[key] = _Lookup(time.monotonic(), task)
         if len(_lookups) > MAX_LOOKUPS:
             _lookups.pop(next(iter(_lookups)), None)
@@ -54,9 +61,10 @@ async def authenticate_cached(authorization: str | None, chatbot_id: str) -> Acc
         raise
 
 
-async def _authenticate(authorization: str | None, chatbot_id: str) -> Access:
+async def _authenticate(authorization: str | None, chatbot_id: str, client: str) -> Access:
     version = current_version()
-    access = await in_thread(authenticate, authorization, chatbot_id)
+    with limit_attempts(client, authorization):
+        access = await in_thread(authenticate, authorization, chatbot_id)
     return replace(access, cache_version=version)
 
 

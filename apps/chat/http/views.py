@@ -38,6 +38,7 @@ from apps.core.errors import MethodNotAllowed, TooManyRequests, ValidationFailed
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.cache_invalidation import is_stale
 from apps.infrastructure.redis.rate_limit import Window
+from apps.infrastructure.web.client_address import request_client
 from apps.infrastructure.web.middleware import get_request_id
 
 RETRY_SECONDS = 30
@@ -54,7 +55,9 @@ class ChatbotView(AsyncApiView):
         """The caller and the chatbot of the request. Raises as `access.authenticate` does."""
         self.access = None
         authorization = request.headers.get("Authorization")
-        self.access = await authenticate_cached(authorization, chatbot_id)
+        self.access = await authenticate_cached(
+            authorization, chatbot_id, client=lambda: request_client(request._request)
+        )
         structlog.contextvars.bind_contextvars(workspace_id=self.access.workspace_id)
         return self.access
 

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api_keys.attempts import limit_attempts
 from apps.api_kit import error_format
 from apps.api_kit.unknown_address import UnknownAddressView
 from apps.chat.engine.access import Access, list_accessible_chatbots
@@ -25,6 +26,7 @@ from apps.chat.openai.completion_request import CompletionBody, parse_completion
 from apps.chatbots.errors import ChatbotNotFound
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.rate_limit import Window
+from apps.infrastructure.web.client_address import request_client
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
@@ -90,7 +92,8 @@ class ModelsView(OpenAIView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         authorization = request.headers.get("Authorization")
-        chatbots = await in_thread(list_accessible_chatbots, authorization)
+        with limit_attempts(request_client(request._request), authorization):
+            chatbots = await in_thread(list_accessible_chatbots, authorization)
         return Response(completion_format.models_body(chatbots))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from apps.api_keys.attempts import limit_attempts
 from apps.api_keys.errors import InvalidApiKey
 from apps.api_kit.callers import Caller
 from apps.chat.engine.access import Access, authenticate, reauthenticate
@@ -28,6 +29,7 @@ from apps.conversations.queries import get_turn
 from apps.core.errors import ApiError, Unauthenticated
 from apps.core.json_text import dump_json
 from apps.infrastructure.postgres.threads import in_thread
+from apps.infrastructure.web.client_address import scope_client
 
 MAX_TURNS = 20
 KEY_REVOKED = CloseReason(4401, "API key revoked", InvalidApiKey())
@@ -46,7 +48,8 @@ class ChatConsumer(SocketConsumer):
         """With a key, any origin may connect: no browser adds a key by itself."""
         if handshake.authorization is None:
             handshake.require_own_origin()
-        access = await in_thread(authenticate, handshake.authorization, self.chatbot_id)
+        with limit_attempts(scope_client(self.scope), handshake.authorization):
+            access = await in_thread(authenticate, handshake.authorization, self.chatbot_id)
         self.caller = access.caller
         structlog.contextvars.bind_contextvars(workspace_id=access.workspace_id)
         if self.caller:

@@ -19,7 +19,7 @@ from apps.dashboard.docs.examples import ExampleContext, Snippet, snippets
 from apps.dashboard.docs.pages import FIRST_PAGE, GROUPS, DocsPage, find_page
 from apps.dashboard.docs.rendering import LINK_PREFIX, render_article
 from apps.dashboard.docs.try_it import answer, check_rate_limit
-from apps.infrastructure.web.client_address import client_ip, limit_subject
+from apps.infrastructure.web.client_address import request_client
 from apps.workspaces.models import Member
 from apps.workspaces.queries import memberships_for
 from apps.workspaces.roles import Permission
@@ -73,7 +73,7 @@ def developers(request: HttpRequest, member: Member, page: str = FIRST_PAGE.slug
 def try_it(request: HttpRequest) -> HttpResponse:
     """Answer a message with the echo model, in the format of the chat endpoint."""
     try:
-        window = check_rate_limit(limit_subject(client_ip(request)))
+        window = check_rate_limit(request_client(request))
         echo = answer(request.body)
     except (ApiError, ValidationError) as exception:
         error = as_api_error(exception)

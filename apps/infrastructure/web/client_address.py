@@ -45,6 +45,11 @@ def client_ip(request: HttpRequest) -> str | None:
     return _client_address(request.META.get("REMOTE_ADDR", ""), headers)
 
 
+def request_client(request: HttpRequest) -> str:
+    """Return whom the limits of a request count: see `limit_subject`."""
+    return limit_subject(client_ip(request))
+
+
 def scope_client(scope: Mapping[str, Any]) -> str:
     """Return whom the limits of a connection count: see `limit_subject`."""
     names = _header_names()

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from apps.core.errors import PayloadTooLarge
 from apps.infrastructure.web.asgi import (
     Application,
     Receive,
     Scope,
     Send,
     route_by_prefix,
+    send_error,
 )
 
 Message = Mapping[str, Any]
@@ -119,3 +121,20 @@ async def test_api_response_headers() -> None:
     assert headers[b"x-content-type-options"] == b"nosniff"
     assert headers[b"cache-control"] == b"no-store"
     assert [name for name in (b"set-cookie", b"x-frame-options") if name in headers] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/api/v1/openai/chat/completions", lambda body: body["error"]["code"]),
+        ("/api/v1/openai", lambda body: body["error"]["code"]),
+        ("/api/v1/openaichat", lambda body: body["code"]),
+        ("/api/v1/chatbots/c/chat", lambda body: body["code"]),
+    ],
+)
+async def test_error_before_any_view_has_the_protocols_format(path: str, code: Any) -> None:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_error(scope, send, PayloadTooLarge())
+
+    start, body = await run_application(refuse, http_scope(path), body_messages(b""))
+    assert (start["status"], code(json.loads(body["body"]))) == (413, "PAYLOAD_TOO_LARGE")

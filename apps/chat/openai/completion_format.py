@@ -26,6 +26,9 @@ from apps.infrastructure.redis.rate_limit import Window
 
 Body = dict[str, Any]
 
+PATHS = r"^/api/(?:.*/)?openai(?:/|$)"
+"""The paths of this protocol, and those that are taken for them."""
+
 _TYPES = {
     401: "authentication_error",
     402: "insufficient_quota",

@@ -1,6 +1,7 @@
 """ASGI types, routing by path, and responses without Django."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -28,10 +29,30 @@ def route_by_prefix(
     return route
 
 
+ErrorFormat = Callable[[ApiError], Any]
+"""Error → the JSON object of its response."""
+
+_error_formats: list[tuple[re.Pattern[str], ErrorFormat]] = []
+
+
+def register_error_format(paths: str, error_format: ErrorFormat) -> None:
+    """Send errors of these paths, a regular expression, in the format of another protocol.
+
+    Called by the app of the protocol when Django starts.
+    """
+    _error_formats.append((re.compile(paths), error_format))
+
+
+def _error_body(path: str, error: ApiError) -> Any:
+    formats = (each for paths, each in _error_formats if paths.search(path))
+    error_format = next(formats, None)
+    return error_format(error) if error_format else error.body()
+
+
 async def send_error(scope: Scope, send: Send, error: ApiError) -> None:
     """Respond with an error, as JSON in the API and as text elsewhere, and close the connection."""
     is_api = scope["path"].startswith("/api/")
-    body = json.dumps(error.body()) if is_api else f"{error.message}\n"
+    body = json.dumps(_error_body(scope["path"], error)) if is_api else f"{error.message}\n"
     content_type = "application/json" if is_api else "text/plain; charset=utf-8"
     headers = {**error.headers(), "Connection": "close"}
     await send_response(scope, send, error.status, body.encode(), content_type, headers)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 from django.contrib.auth.hashers import check_password, make_password
@@ -17,10 +17,13 @@ from tests.accounts.test_sign_in import new_email
 HASHER = "apps.accounts.passwords.hashing.BoundedArgon2PasswordHasher"
 
 
-class CountingHasher(BoundedArgon2PasswordHasher):
+class CheapHasher(BoundedArgon2PasswordHasher):
+    memory_cost = 64
+
+
+class CountingHasher(CheapHasher):
     """Notes how many hashes run at once."""
 
-    memory_cost = 64
     running = most = 0
     lock = threading.Lock()
     both = threading.Barrier(2)
@@ -42,8 +45,10 @@ def two_at_once() -> Iterator[None]:
         PASSWORD_HASHERS=[HASHER], PASSWORD_HASHES_AT_ONCE=2, PASSWORD_HASH_WAIT_SECONDS=20
     ):
         hashing._turns.cache_clear()
+        hashing._places.cache_clear()
         yield
         hashing._turns.cache_clear()
+        hashing._places.cache_clear()
 
 
 def test_passwords_are_argon2() -> None:
@@ -56,6 +61,20 @@ def test_at_most_so_many_are_hashed_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: CountingHasher().encode("secret", "saltsaltsalt"), range(8)))
     assert CountingHasher.most == 2
+
+
+def test_hashes_beyond_those_that_may_wait_are_refused_at_once() -> None:
+    cheap, turns = CheapHasher(), hashing._turns()
+    turns.acquire()
+    turns.acquire()
+    with ThreadPoolExecutor(9) as threads:
+        # Nobody gets a turn before the one that is refused.
+        hashes = [threads.submit(cheap.encode, "secret", "saltsaltsalt") for _ in range(9)]
+        first = next(as_completed(hashes, timeout=15))
+        turns.release()
+        turns.release()
+        assert isinstance(first.exception(), ServiceUnavailable)
+        assert sum(each.exception() is None for each in hashes) == 8
 
 
 @override_settings(PASSWORD_HASH_WAIT_SECONDS=0)

@@ -5,6 +5,7 @@ memory of ours and nothing else: no thread, no file, no database connection.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,21 @@ class ArrivingBodies:
             if not message.get("more_body", False):
                 return b"".join(chunks)
             if self._unfinished_bytes > settings.MAX_UNFINISHED_BODY_BYTES:
-                return ServiceUnavailable()
+                largest = self._largest()
+                if largest is arrival:
+                    return ServiceUnavailable()
+                largest.give_up(ServiceUnavailable())
+                self._unfinished_bytes -= largest.size
+                largest.size = 0
+
+    def _largest(self) -> _Arrival:
+        """The largest body of the client that sends most: others are not refused for its sake."""
+        bytes_of: Counter[str] = Counter()
+        for arrival in self._arrivals:
+            bytes_of[scope_client(arrival.scope)] += arrival.size
+        [(client, _)] = bytes_of.most_common(1)
+        of_client = (each for each in self._arrivals if scope_client(each.scope) == client)
+        return max(of_client, key=lambda arrival: arrival.size)
 
     def _look(self) -> None:
         """Judge the bodies that are still arriving, and look again while there are any."""

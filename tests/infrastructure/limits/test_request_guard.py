@@ -180,3 +180,24 @@ async def test_slow_bodies_are_limited_by_client_and_together() -> None:
 async def test_unfinished_bodies_are_limited_together() -> None:
     assert (await send_forever(b"x" * 10, 0))[0] == 503
     assert await respond(http_scope(), body_messages(b"x" * 50, b"x" * 60)) == (200, b"1 110")
+
+
+@override_settings(MAX_UNFINISHED_BODY_BYTES=100)
+async def test_client_that_sends_most_gives_way_to_others() -> None:
+    guarded = guard_requests(count_body)
+
+    def start(client: str, *bodies: bytes, is_finished: bool) -> asyncio.Task[list[Message]]:
+        messages = body_messages(*bodies, *([] if is_finished else [b""]))
+        scope = {**http_scope("/api/"), "client": (client, 1)}
+        return asyncio.create_task(
+            run_application(guarded, scope, messages if is_finished else messages[:-1])
+        )
+
+    hostile = [start("192.0.2.1", b"x" * size, is_finished=False) for size in (10, 40, 20)]
+    await asyncio.sleep(0)
+    modest = start("192.0.2.2", b"x" * 35, b"x", is_finished=True)
+    assert status_and_body(await modest) == (200, b"1 36")
+    assert status_and_body(await hostile[1])[0] == 503
+    for task in hostile:
+        task.cancel()
+    assert [task.done() for task in hostile] == [False, True, False]

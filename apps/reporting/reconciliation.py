@@ -124,7 +124,7 @@ def check_all_accounts(*, now: datetime) -> NightlyCheck | None:
 
 def check_account(*, night: NightlyCheck, workspace_id: str) -> None:
     """Check one account and store the result."""
-    figures = _read_figures(workspace_id)
+    figures = read_figures(workspace_id)
     tip, chain_fault = verify_chain(
         workspace_id, last=figures.entries, checkpoints=chain_checkpoints(workspace_id)
     )
@@ -181,7 +181,8 @@ def _unchecked_workspace_ids(night: NightlyCheck) -> Iterator[str]:
         last = batch[-1]
 
 
-def _read_figures(workspace_id: str) -> AccountFigures:
+def read_figures(workspace_id: str) -> AccountFigures:
+    """The figures of a workspace's account, of one moment."""
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, {"workspace": workspace_id})
         return AccountFigures(*cursor.fetchone())

@@ -9,7 +9,9 @@ meet depends on the machine.
 
 stack        the servers, and what can be done to them
 schedules    which faults, when
-callers      the load, and the record of what it was told
-stream_reader   one turn's stream, over several connections
+callers      the load: ten callers, each with a `session`
+http_calls, socket_calls, completion_calls   what they do, over which transport
+turn_reader, chat_socket   one turn over several connections, several turns over one socket
+record       what the callers were told
 invariants   what must be true afterwards
 """

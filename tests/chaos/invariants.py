@@ -9,10 +9,9 @@ from apps.conversations.models import Message, Turn, TurnStatus
 from apps.credits.ledger_chain import verify_chain
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
-from apps.reporting.reconciliation import _read_figures
+from apps.reporting.reconciliation import read_figures
 from apps.webhooks.models import Delivery, Event
-from tests.chaos.callers import Record
-from tests.chaos.stream_reader import Told
+from tests.chaos.record import Record, Told
 from tests.webhook_receiver import Receiver
 
 
@@ -67,7 +66,7 @@ def _account_faults(workspace_id: str) -> Iterator[str]:
     held = balance_for(workspace_id).held
     if held:
         yield f"{held} credits are still held"
-    for fault in _read_figures(workspace_id).faults():
+    for fault in read_figures(workspace_id).faults():
         yield str(fault)
     _, broken = verify_chain(workspace_id)
     if broken is not None:

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import connections
 
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from tests.chaos.callers import Target, describe, run_callers
+from tests.chaos.callers import run_callers
 from tests.chaos.invariants import find_violations, is_at_rest
+from tests.chaos.record import Target
 from tests.chaos.schedules import LOAD_SECONDS, Fault, inject, make_schedule
 from tests.chaos.stack import Stack
 from tests.factories import (
@@ -44,7 +45,7 @@ async def run_schedule(stack: Stack, rng: random.Random) -> tuple[list[Fault], s
 
         record = await run_callers(target, rng, LOAD_SECONDS, break_things)
         violations = await _in_thread(lambda: _check(workspace_id, record, receiver))
-    return faults, describe(record), violations
+    return faults, str(record), violations
 
 
 def _make_target(stack: Stack, receiver: Receiver) -> tuple[str, Target]:

@@ -8,7 +8,6 @@ commit. Hypothesis calls them in random order; a test may call them in its own.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from django.db import transaction
@@ -21,26 +20,15 @@ from hypothesis.stateful import (
     rule,
 )
 
-from apps.chat.engine.events import (
-    AnswerDelta,
-    NumberedEvent,
-    TurnEnded,
-    TurnEvent,
-    TurnFailed,
-    TurnInterrupted,
-    TurnStarted,
-)
-from apps.chat.engine.log import TurnLog
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn, TurnStatus
-from apps.conversations.queries import get_answer_text
 from apps.core.errors import ApiError
-from apps.credits.models import LedgerEntry
-from apps.credits.queries import balance_for, ledger_sum
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.llm.types import ModelRequest
-from tests.turns.faulty_world import Model, Process, World
+from tests.turns.faulty_world import Process, World
 from tests.turns.turn_factory import new_turn
+from tests.turns.turn_stories import Opening, Reader, Story
+from tests.turns.turn_truths import check_account, check_end, check_events
 
 HOLD = 5
 
@@ -48,63 +36,6 @@ executed: Counter[str] = Counter()
 """How often each rule was executed, over all examples."""
 
 some = st.integers(min_value=0, max_value=9)
-
-
-@dataclass
-class Reader:
-    """Somebody who follows a turn. `last`: the event without a number, or the last with one."""
-
-    process: Process
-    after: int = 0
-    events: list[NumberedEvent] = field(default_factory=list)
-    interruption: TurnInterrupted | None = None
-    error: BaseException | None = None
-    is_over: bool = False
-    checked: TurnEvent | None = None
-
-    async def read(self, log: TurnLog) -> None:
-        async for events in log.follow(after=self.after, idle_seconds=15.0):
-            for event in events:
-                if self.process.is_dead:
-                    return
-                if isinstance(event, TurnInterrupted):
-                    self.interruption = event
-                else:
-                    self.events.append(event)
-        self.is_over = True
-
-    @property
-    def number(self) -> int:
-        """The number of the last event that it has."""
-        return self.after + len(self.events)
-
-    @property
-    def waits(self) -> bool:
-        return not (self.is_over or self.error or self.process.is_dead)
-
-
-@dataclass
-class Story:
-    """One turn: who runs it, what its model said, and who reads it."""
-
-    turn: Turn
-    process: Process
-    model: Model
-    readers: list[Reader] = field(default_factory=list)
-
-
-@dataclass
-class Opening:
-    """A request for a turn, and what became of it."""
-
-    process: Process
-    key: str | None
-    turn_id: str = ""
-    error: BaseException | None = None
-
-    @property
-    def waits(self) -> bool:
-        return not (self.turn_id or self.error or self.process.is_dead)
 
 
 class TurnModel(RuleBasedStateMachine):
@@ -280,43 +211,15 @@ class TurnModel(RuleBasedStateMachine):
     def every_follower_is_told_the_truth(self) -> None:
         for story in self.stories.values():
             for reader in story.readers:
-                self._check_events(story, reader)
+                check_events(story, reader)
                 last = reader.interruption or (reader.events[-1] if reader.events else None)
                 if last is not reader.checked:  # a settled turn's row never changes
-                    self._check_end(story, last, Turn.objects.get(id=story.turn.id))
+                    check_end(story, last, Turn.objects.get(id=story.turn.id))
                     reader.checked = last
-
-    def _check_events(self, story: Story, reader: Reader) -> None:
-        """One number, one event: those that the model said, in order and without a gap."""
-        for number, event in enumerate(reader.events, reader.after + 1):
-            if number == 1:
-                assert isinstance(event, TurnStarted)
-            elif isinstance(event, AnswerDelta):
-                assert event.text == story.model.said[number - 2]
-            else:
-                assert number == len(story.model.said) + 2
-                assert event is reader.events[-1]
-
-    def _check_end(self, story: Story, last: TurnEvent | None, row: Turn) -> None:
-        match last:
-            case TurnEnded() as ended:
-                assert row.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED)
-                assert ended.response == "".join(story.model.said) == get_answer_text(row)
-                assert ended.charged == row.credits_charged == charged_for(row)
-            case TurnFailed() as failed:
-                assert (row.status, row.error_code) == (TurnStatus.FAILED, failed.error.code)
-                assert charged_for(row) == 0
-            case TurnInterrupted() as interrupted if interrupted.error.code == "TURN_ABANDONED":
-                assert story.process.is_dead or story.process.was_cut_off
-                assert row.status == TurnStatus.ABANDONED
 
     @invariant()
     def accounts_add_up(self) -> None:
-        workspace_id = self.chatbot.workspace_id
-        account = balance_for(workspace_id)
-        running = Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
-        assert account.held == sum(running.values_list("credits_held", flat=True))
-        assert account.balance == ledger_sum(workspace_id)
+        check_account(self.chatbot.workspace_id)
 
     # How it ends
 
@@ -369,9 +272,3 @@ class TurnModel(RuleBasedStateMachine):
                 assert runner.is_dead or runner.was_cut_off
             elif story is None:
                 assert (row.status, row.idempotency_key) == (TurnStatus.FAILED, None)
-
-
-def charged_for(turn: Turn) -> int:
-    """What the ledger says."""
-    charges = LedgerEntry.objects.filter(turn_id=turn.id, kind="charge")
-    return -sum(charges.values_list("amount", flat=True))

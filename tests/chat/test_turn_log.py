@@ -8,6 +8,8 @@ import pytest
 from apps.chat.engine.events import AnswerDelta, LastEvent, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.engine.log import WAKE_BATCH_SIZE, WAKE_PAUSE_SECONDS, TurnLog
 from apps.chat.errors import ModelError
+from apps.chat.http import sse
+from apps.chat.http.stream_format import encode_stream
 from tests.chat.test_sse import ENDED
 
 START = TurnStarted("c1", "m1", "t1")
@@ -71,6 +73,22 @@ async def test_follow_keeps_events_while_the_reader_is_busy() -> None:
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 async def test_follow_starts_after_the_given_number(after: int) -> None:
     assert await read_all(TurnLog([START, A, ENDED]), after=after) == [START, A, ENDED][after:]
+
+
+async def test_number_beyond_the_end_gets_the_last_event() -> None:
+    ended = TurnLog([START, A, ENDED])
+    assert await read_all(ended, after=4) == [ENDED]
+    frames = [frame async for frame in encode_stream(ended, after=10**6)]
+    assert frames == [sse.encode_event(3, ENDED), sse.DONE]
+
+
+async def test_number_beyond_the_events_so_far_gets_the_end() -> None:
+    log = TurnLog([START])
+    reader = asyncio.create_task(read_all(log, after=9))
+    await run_pending_tasks()
+    for event in (A, ENDED):
+        log.append(event)
+    assert await reader == [ENDED]
 
 
 async def test_follow_ends_with_a_failure() -> None:

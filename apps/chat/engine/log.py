@@ -191,8 +191,8 @@ class TurnLog:
         """Yield the events after number `after` to the end; those that came together, at once.
 
         Yields an empty sequence whenever `idle_seconds` have passed without an event. An
-        interruption is yielded alone, and is the last. `api_key_id`: the follower's key, whose end
-        interrupts it.
+        interruption is yielded alone, and is the last. Who names a number that the turn does not
+        reach is told its last event. `api_key_id`: the follower's key, whose end interrupts it.
         """
         waiter = _Waiter(idle_seconds)
         self._waiters[waiter] = None
@@ -206,7 +206,7 @@ class TurnLog:
                         after += len(new)
                         yield new
                     elif last := self.last_event:
-                        if isinstance(last, TurnInterrupted):
+                        if isinstance(last, TurnInterrupted) or after > len(self.events):
                             yield (last,)
                         return
                     elif not await waiter.wait():

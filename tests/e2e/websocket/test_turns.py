@@ -126,6 +126,16 @@ def test_stop_of_a_finished_turn_returns_its_result(caller: Caller) -> None:
         assert socket.receive()["data"] == data
 
 
+def test_follow_beyond_the_end_gets_the_last_event(caller: Caller) -> None:
+    with open_socket(caller) as socket:
+        socket.send("chat.send", message="Hello")
+        end = socket.receive_turn()[-1]
+        socket.send("turn.follow", turnId=end["turnId"], after=999)
+        again = socket.receive()
+    again.pop("xRequestId")
+    assert again == end
+
+
 def test_second_follow_replaces_the_first(web: WebProcess, live_team: Team) -> None:
     caller = make_paying_caller(web, live_team, "sandbox/long")
     with open_socket(caller) as socket:

@@ -38,7 +38,7 @@ RETURNING passed_at, uninterrupted_since
 
 def sweep_turns(*, now: bool = False) -> list[str]:
     """Settle turns without a heartbeat as abandoned: text kept and charged, the rest of the hold
-    released. Returns their ids.
+    released; without text, the idempotency key, too. Returns their ids.
 
     `now`: count silence before this pass, too, for an operator who knows that there was no outage.
     Safe to run twice at once: a turn that another sweep has locked is skipped.
@@ -108,4 +108,7 @@ def _abandon(workspace_id: str, turn_id: str, silent_since: datetime) -> bool:
         output_tokens=turn.output_tokens,
     )
     settle_turn_blocking(turn=turn, settlement=settlement)
+    if not has_text:
+        # Nothing is kept or charged that a retry could be told again: it opens a new turn.
+        Turn.objects.filter(workspace_id=workspace_id, id=turn_id).update(idempotency_key=None)
     return True

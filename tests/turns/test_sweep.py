@@ -19,7 +19,13 @@ from apps.turns.sweep import sweep_turns
 from apps.turns.tasks import sweep_turns as sweep_task
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.fault_injection import reject_inserts
-from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn
+from tests.turns.turn_factory import (
+    complete_turn,
+    expire_heartbeat,
+    make_running_turn,
+    new_turn,
+    open_turn_blocking,
+)
 
 
 def paid_chatbot(team: Team) -> Chatbot:
@@ -69,6 +75,17 @@ def test_abandoned_turn_is_charged_for_the_saved_usage(team: Team) -> None:
         without_text.id: [0, 1, 2],
     }
     assert balance_for(team.workspace.id) == Balance(7, 0)
+
+
+def test_key_of_a_turn_that_left_nothing_opens_a_new_one(chatbot: Chatbot) -> None:
+    told, untold = (make_running_turn(chatbot, credits=3, idempotency_key=key) for key in "ab")
+    save_progress({told.id: Progress(["Half"])})
+    for turn in (told, untold):
+        expire_heartbeat(turn)
+    sweep_turns()
+    assert open_turn_blocking(new_turn(chatbot, idempotency_key="a")) == (told, False)
+    again, is_new = open_turn_blocking(new_turn(chatbot, idempotency_key="b"))
+    assert (is_new, again != untold) == (True, True)
 
 
 def test_silence_counts_only_while_the_sweep_could_write(chatbot: Chatbot) -> None:

@@ -70,7 +70,7 @@ async def write_turn(turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
     """The same for a turn that `build_turn` made of it."""
     row = build_row(turn, new)
     while (outcome := await _execute(row)) != sql.OPENED:
-        if outcome == sql.NO_ACCOUNT or new.idempotency_key is not None:
+        if outcome in (sql.NO_ACCOUNT, sql.KEY_USED):  # they ask PostgreSQL
             earlier = await in_thread(resolve_refusal, outcome, new)
         else:
             earlier = resolve_refusal(outcome, new)
@@ -82,16 +82,13 @@ async def write_turn(turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
 def resolve_refusal(outcome: str, new: NewTurn) -> Turn | None:
     """The earlier turn of the idempotency key; None if opening is to be tried again.
 
-    `outcome`: what `sql.OPEN` returned instead of `opened`. Raises the error that it means. The
-    first of several requests with one key may be what the others were refused for (its hold, its
-    running turn) before they could see it, so its turn is looked up whatever the refusal.
+    `outcome`: what `sql.OPEN` returned instead of `opened`. Raises the error that it means.
     """
-    if outcome == sql.NO_ACCOUNT:
-        open_account(workspace_id=new.workspace_id)
-        return None
-    if new.idempotency_key is not None and (earlier := _find_turn_by_key(new)):
-        return earlier
     match outcome:
+        case sql.NO_ACCOUNT:
+            open_account(workspace_id=new.workspace_id)
+        case sql.KEY_USED:
+            return _find_turn_by_key(new)
         case sql.DELETED:
             raise ConversationNotFound
         case sql.BUSY:

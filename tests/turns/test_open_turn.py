@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
+from pytest_django import DjangoAssertNumQueries
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.models import Chatbot
@@ -14,6 +15,8 @@ from apps.core.ids import is_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.prices import Price
 from apps.credits.queries import Balance, balance_for
+from apps.turns.open import resolve_refusal
+from apps.turns.sql import SHORT
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.turn_factory import complete_turn, make_running_turn, new_turn, open_turn_blocking
 
@@ -136,6 +139,14 @@ def test_retry_with_a_key_returns_the_first_turn(chatbot: Chatbot) -> None:
 def test_retry_without_credits_returns_the_first_turn(chatbot: Chatbot) -> None:
     first = make_running_turn(chatbot, credits=10, idempotency_key="k")
     assert open_turn_blocking(new_turn(chatbot, credits=10, idempotency_key="k")) == (first, False)
+
+
+def test_refusal_of_a_new_key_asks_nothing_more(
+    chatbot: Chatbot, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    request = new_turn(chatbot, credits=3, idempotency_key="k")
+    with django_assert_num_queries(0), pytest.raises(InsufficientCredits):
+        resolve_refusal(f"{SHORT} 2", request)
 
 
 def test_other_request_with_the_same_key_is_refused(chatbot: Chatbot) -> None:

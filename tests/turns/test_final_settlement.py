@@ -69,6 +69,15 @@ class HugeModel(Model):
         return Usage(10**12, 10**12)
 
 
+async def test_stop_before_the_model_is_asked(funded_chatbot: Chatbot) -> None:
+    """Another process sees a committed turn before its own has begun to run it."""
+    process, _ = make_process(Model)
+    turn = await open_paid_turn(funded_chatbot)
+    last = await process.stop(process.running_turns.start(turn, NO_REQUEST).turn)
+    assert isinstance(last, TurnEnded)
+    assert (last.finish_reason, last.response) == ("stopped", "")
+
+
 async def test_huge_usage_report_loses_no_answer(funded_chatbot: Chatbot) -> None:
     process, models = make_process(HugeModel)
     turn = await open_paid_turn(funded_chatbot)

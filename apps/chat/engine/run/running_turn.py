@@ -75,7 +75,9 @@ class RunningTurn:
 
     def stop(self) -> None:
         """Cancel the request to the model; what was delivered becomes the answer."""
-        if self._completion is not None and not self._completion.done():
+        if self._completion is None:  # the task has not begun
+            self._stopped = True
+        elif not self._completion.done():
             self._stopped = True
             self._completion.cancel()
 
@@ -100,6 +102,8 @@ class RunningTurn:
 
     async def _complete_or_stop(self) -> ApiError | None:
         self._completion = asyncio.get_running_loop().create_task(self._complete())
+        if self._stopped:
+            self._completion.cancel()
         try:
             error = await self._completion
             self._stopped = False

@@ -24,7 +24,7 @@ from channels.layers import get_channel_layer
 
 from apps.chat.engine.events import TurnEvent, TurnInterrupted, encode_event
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.remote_log import ReadRecord, RemoteLog, read_record_in_thread
+from apps.chat.engine.remote_log import ReadRecord, RemoteLog, read_in_thread
 from apps.conversations.models import Turn
 from apps.core.errors import ServiceUnavailable
 from apps.infrastructure.concurrency.background import start_background_task
@@ -47,7 +47,7 @@ class Relay:
         stop: Callable[[str], None],
         *,
         get_layer: Callable[[], Any] = get_channel_layer,
-        read: ReadRecord = read_record_in_thread,
+        read: ReadRecord = read_in_thread,
     ) -> None:
         self.name = f"process.{secrets.token_hex(8)}"
         self._find_log = find_log

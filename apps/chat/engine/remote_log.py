@@ -16,7 +16,7 @@ from typing import Any
 
 from apps.chat.engine.events import decode_event
 from apps.chat.engine.log import TurnLog
-from apps.chat.engine.replay import Record, read_record
+from apps.chat.engine.replay import Record, abandon_if_silent_and_read
 from apps.chat.errors import error_from_code
 from apps.conversations.models import Turn
 from apps.core.errors import ApiError, InternalError, ServiceUnavailable
@@ -36,15 +36,15 @@ RequestEvents = Callable[[], Awaitable[None]]
 ReadRecord = Callable[[Turn], Awaitable[Record]]
 
 
-async def read_record_in_thread(turn: Turn) -> Record:
-    """As `read_record`. Raises DATABASE_UNAVAILABLE."""
-    return await in_thread(read_record, turn)
+async def read_in_thread(turn: Turn) -> Record:
+    """As `abandon_if_silent_and_read`. Raises DATABASE_UNAVAILABLE."""
+    return await in_thread(abandon_if_silent_and_read, turn)
 
 
 class RemoteLog:
     """A copy of another process's turn log."""
 
-    def __init__(self, turn: Turn, read: ReadRecord = read_record_in_thread) -> None:
+    def __init__(self, turn: Turn, read: ReadRecord = read_in_thread) -> None:
         self.turn = turn
         self.log = TurnLog()
         self._read = read

@@ -32,8 +32,8 @@ class Record:
     interruption: TurnInterrupted | None = None
 
 
-def read_record(turn: Turn) -> Record:
-    """The turn's record as it is now. A turn whose process is dead is abandoned first.
+def abandon_if_silent_and_read(turn: Turn) -> Record:
+    """Abandon the turn if its process is dead, by the rule of the sweep; return its record.
 
     Raises Turn.DoesNotExist.
     """

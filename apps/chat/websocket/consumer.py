@@ -125,7 +125,7 @@ class ChatConsumer(SocketConsumer):
         try:
             await self.send_events(turn_log, context, after)
         finally:
-            if self.followed_turns[turn_id] is this_task:
+            if self.followed_turns.get(turn_id) is this_task:
                 del self.followed_turns[turn_id]
 
     async def send_error(self, exception: Exception, context: FrameContext) -> None:

@@ -8,7 +8,7 @@ from channels.layers import get_channel_layer
 from apps.chat.engine.events import LastEvent
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.relay import Relay
-from apps.chat.engine.replay import read_record, replay
+from apps.chat.engine.replay import abandon_if_silent_and_read, replay
 from apps.chat.engine.run.running_turn import StartCompletion
 from apps.chat.engine.run.running_turns import RunningTurns
 from apps.conversations.models import Turn, TurnStatus
@@ -34,7 +34,7 @@ class TurnProcess:
             self.running_turns.log_of,
             self.running_turns.stop,
             get_layer=get_layer,
-            read=lambda turn: self._database.run(read_record, turn),
+            read=lambda turn: self._database.run(abandon_if_silent_and_read, turn),
         )
 
     async def open(self, new: NewTurn) -> tuple[Turn, bool]:

@@ -34,6 +34,7 @@ from apps.infrastructure.http.safe_http import (
 from apps.infrastructure.http.url_validation import UrlNotAllowed
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.clock import database_now
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.webhooks.claiming import claim_delivery
 from apps.webhooks.endpoint_health import record_failure, record_success
 from apps.webhooks.errors import SecretNotDecryptable
@@ -102,6 +103,11 @@ def _send(delivery: Delivery, resolve: Resolver) -> None:
     except SecretNotDecryptable:
         log.error("webhook_secret_unreadable", endpoint_id=delivery.endpoint_id)
         result["error"] = "The signing secret cannot be read. Rotate it."
+    except DATABASE_UNAVAILABLE:
+        raise
+    except Exception:  # a fault of ours, which must not stop other deliveries
+        log.exception("webhook_not_sent", delivery_id=delivery.id)
+        result["error"] = "The request could not be made."
     if response is not None:
         text = response.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         result |= {"response_status": response.status, "response_body": text}

@@ -19,6 +19,7 @@ from apps.webhooks.delivery import deliver_due
 from apps.webhooks.models import Delivery, Endpoint, Event
 from apps.webhooks.pruning import prune
 from apps.webhooks.services import resend, rotate_secret, send_test
+from apps.webhooks.signing import encrypt_secret
 from tests.factories import UNREACHABLE_URL, Team, make_webhook_endpoint
 from tests.webhook_receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import make_due, seconds_until_retry, send_event
@@ -60,6 +61,21 @@ def test_failed_connection_is_retried(team: Team) -> None:
     delivery = send_event(make_webhook_endpoint(team.workspace, url=UNREACHABLE_URL)[0])
     assert (delivery.status, delivery.error) == ("pending", "Connection failed.")
     assert (delivery.response_status, delivery.response_body) == (None, "")
+
+
+def test_delivery_that_cannot_be_made_stops_no_other(team: Team, receiver: Receiver) -> None:
+    broken, _ = make_webhook_endpoint(team.workspace, url=receiver.url)
+    sealed = encrypt_secret("whsec_abc")  # which is no base64
+    Endpoint.objects.filter(id=broken.id).update(sealed_secret=sealed)
+    poison = send_event(broken, times=0)
+    endpoint, _ = make_webhook_endpoint(team.other_workspace, url=receiver.url)
+    other = send_event(endpoint, times=0)
+    assert deliver_due(seconds=20) == 2
+    for delivery in (poison, other):
+        delivery.refresh_from_db()
+    assert other.status == "delivered"
+    assert (poison.status, poison.attempts) == ("pending", 1)
+    assert (poison.error, poison.claimed_until) == ("The request could not be made.", None)
 
 
 def test_retry_has_same_id_and_body_and_new_signature(team: Team, receiver: Receiver) -> None:

@@ -15,9 +15,10 @@ from apps.leads.models import Lead
 from apps.privacy.end_user_erasure import erase_end_users
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure
-from apps.workspaces.services import claim_erasure, request_erasure
+from apps.workspaces.services import claim_erasure, finish_erasure, request_erasure
 from tests.dashboard.page_client import login, page_path, table_cells
 from tests.factories import Team, grant_credits, make_chatbot, make_webhook_endpoint
+from tests.fault_injection import reject_deletes
 from tests.leads.lead_factory import make_lead, make_scanned_conversation
 from tests.privacy.end_user_turns import conversation_ids, make_turn
 from tests.privacy.test_workspace_deletion import tables_containing
@@ -114,5 +115,39 @@ def test_erasures_of_workspaces_take_turns(team: Team) -> None:
     for number in range(3):
         request_erasure(workspace=team.workspace, user_id=f"{number}", actor=SYSTEM)
     request_erasure(workspace=team.other_workspace, user_id="other", actor=SYSTEM)
-    claims = [claim_erasure(now=timezone.now()) for _ in range(4)]
-    assert [claim and claim.user_id for claim in claims] == ["0", "other", "1", "2"]
+    now = timezone.now()
+    claims = [claim_erasure(now=now) for _ in range(3)]
+    assert [claim and claim.user_id for claim in claims] == ["0", "other", None]
+    for claimed in claims[:2]:
+        assert claimed is not None
+        finish_erasure(erasure=claimed, actor=SYSTEM, now=now)
+    request_erasure(workspace=team.other_workspace, user_id="late", actor=SYSTEM)
+    claims = [claim_erasure(now=now) for _ in range(3)]
+    assert [claim and claim.user_id for claim in claims] == ["1", "late", None]
+
+
+def test_interrupted_erasure_leaves_no_leads_behind(live_team: Team) -> None:
+    team = live_team
+    make_webhook_endpoint(team.workspace)
+    chatbot = make_chatbot(team.workspace, lead_capture="detect")
+    conversation = make_scanned_conversation(chatbot, "I am Ana Lima, ana@example.com")
+    Message.objects.filter(conversation=conversation).update(metadata={"userId": "u-1"})
+    request_user_erasure(team, "u-1")
+    now = timezone.now()
+    with reject_deletes("webhooks_event", team.workspace):
+        assert erase_end_users(now=now) == 0
+    assert erase_end_users(now=now + timedelta(minutes=11)) == 1
+    assert Lead.objects.filter(workspace=team.workspace).count() == 0
+    assert tables_containing("ana@example.com", team.workspace) == []
+
+
+def test_long_erasure_is_continued_at_its_next_turn(team: Team, chatbot: Chatbot) -> None:
+    for _ in range(3):
+        make_turn(chatbot, "u-1")
+    erasure = request_user_erasure(team, "u-1")
+    now = timezone.now()
+    assert erase_end_users(now=now, max_seconds=0, batch_size=2) == 0
+    assert len(conversation_ids(team.workspace)) == 1
+    assert erase_end_users(now=now, max_seconds=0, batch_size=2) == 1
+    erasure.refresh_from_db()
+    assert (erasure.conversations, conversation_ids(team.workspace)) == (3, set())

@@ -10,7 +10,13 @@ from apps.workspaces.services.deletion import (
     mark_erased,
     schedule_deletion,
 )
-from apps.workspaces.services.erasures import claim_erasure, finish_erasure, request_erasure
+from apps.workspaces.services.erasures import (
+    claim_erasure,
+    finish_erasure,
+    record_progress,
+    release_erasure,
+    request_erasure,
+)
 from apps.workspaces.services.invitations import accept_invitation, invite, revoke_invitation
 from apps.workspaces.services.letters import SEND_LETTERS_TASK, queue_letters
 from apps.workspaces.services.limits import lock_workspace, require_fewer
@@ -46,6 +52,8 @@ __all__ = [
     "make_owner",
     "mark_erased",
     "queue_letters",
+    "record_progress",
+    "release_erasure",
     "remove_member",
     "rename_workspace",
     "request_erasure",

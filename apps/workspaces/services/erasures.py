@@ -5,8 +5,8 @@ The user id is personal data: it is never logged, and it is cleared when the era
 
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Count, F, Min, QuerySet
 
 from apps.accounts.models import User
 from apps.audit.services import Actor, record_change
@@ -46,42 +46,55 @@ def request_erasure(
     return erasure
 
 
+@transaction.atomic
 def claim_erasure(*, now: datetime) -> Erasure | None:
     """Claim an erasure that is unclaimed or whose claim has expired, or return None.
 
-    Workspaces take turns: next is the oldest of the one with the fewest claimed or done lately.
+    Workspaces take turns: next is the oldest of the one with the fewest done lately. One of a
+    workspace is carried out at a time, so that others have workers left.
     """
-    unclaimed = Erasure.objects.filter(done_at=None, workspace__closed_at=None).filter(
-        Q(claimed_until=None) | Q(claimed_until__lt=now)
-    )
+    with connection.cursor() as cursor:  # so that each claim sees those before it
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('erasures', 3))")
+    waiting = Erasure.objects.filter(done_at=None, workspace__closed_at=None)
+    busy = waiting.filter(claimed_until__gte=now).values("workspace")
+    unclaimed = waiting.exclude(workspace__in=busy)
     for workspace_id in _workspaces_in_turn(unclaimed, now):
-        with transaction.atomic():
-            of_workspace = unclaimed.filter(workspace=workspace_id).select_related("workspace")
-            erasure = lock_first(of_workspace, "created_at")
-            if erasure is not None:
-                Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
-                return erasure
+        of_workspace = unclaimed.filter(workspace=workspace_id).select_related("workspace")
+        erasure = lock_first(of_workspace, "created_at")
+        if erasure is not None:
+            Erasure.objects.filter(pk=erasure.pk).update(claimed_until=now + CLAIM_DURATION)
+            return erasure
     return None
+
+
+def record_progress(*, erasure: Erasure, conversations: int, leads: int) -> None:
+    """Add what was erased to the erasure's counts."""
+    counts = {"conversations": F("conversations") + conversations, "leads": F("leads") + leads}
+    Erasure.objects.filter(pk=erasure.pk).update(**counts)
+
+
+def release_erasure(*, erasure: Erasure) -> None:
+    """End the claim of an erasure that is not complete: it waits for its next turn."""
+    Erasure.objects.filter(pk=erasure.pk, done_at=None).update(claimed_until=None)
 
 
 def _workspaces_in_turn(unclaimed: QuerySet[Erasure], now: datetime) -> list[str]:
     """Return the workspaces of these erasures, the one served least in the last minutes first."""
     waiting = unclaimed.values_list("workspace").annotate(oldest=Min("created_at"))
-    lately = Q(claimed_until__gte=now) | Q(done_at__gte=now - CLAIM_DURATION)
-    counts = Erasure.objects.filter(lately).values_list("workspace").annotate(count=Count("pk"))
+    done = Erasure.objects.filter(done_at__gte=now - CLAIM_DURATION)
+    counts = done.values_list("workspace").annotate(count=Count("pk"))
     served = dict(counts)
     in_turn = sorted((served.get(id, 0), oldest, id) for id, oldest in waiting)
     return [workspace_id for _, _, workspace_id in in_turn]
 
 
 @transaction.atomic
-def finish_erasure(
-    *, erasure: Erasure, conversations: int, leads: int, actor: Actor, now: datetime
-) -> bool:
+def finish_erasure(*, erasure: Erasure, actor: Actor, now: datetime) -> bool:
     """Mark the erasure as done and clear its user id. Return False if it was done already."""
     pending = Erasure.objects.filter(pk=erasure.pk, done_at=None)
-    counts = {"conversations": conversations, "leads": leads}
-    if not pending.update(done_at=now, user_id="", claimed_until=None, **counts):
+    if not pending.update(done_at=now, user_id="", claimed_until=None):
         return False
+    erasure.refresh_from_db()
+    counts = {"conversations": erasure.conversations, "leads": erasure.leads}
     record_change(erasure, actor=actor, action="end_user.erased", **counts)
     return True

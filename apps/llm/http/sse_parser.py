@@ -1,12 +1,20 @@
 """Parse server-sent events as model servers send them: bytes in, data of events out. Does no I/O.
 
 Beside the standard, a line that is a whole JSON object, or `[DONE]`, is an event by itself: some
-servers leave out the blank lines.
+servers leave out the blank lines, and gateways write errors without `data:`. Field names may have
+spaces, capitals or a byte order mark around them, or come twice.
 """
+
+import re
 
 MAX_EVENT_BYTES = 1024 * 1024
 
 _DONE_WORDS = (b"[DONE]", b"DONE")
+_DATA = re.compile(rb"(?:(?:\xef\xbb\xbf|[ \t])*(?:data|error)[ \t]*:)+ ?", re.IGNORECASE)
+"""`data:`, and what llama.cpp writes before an error's JSON. Twice, where a proxy adds its own."""
+_ERROR_EVENT = re.compile(rb"[ \t]*event[ \t]*:[ \t]*error[ \t]*", re.IGNORECASE)
+_ERROR_MARK = b" "
+"""The data of an `event: error` that has none of its own. It is no JSON."""
 
 
 class EventTooLong(ValueError):
@@ -17,7 +25,7 @@ class SSEParser:
     """Takes a stream's bytes in pieces of any size, split anywhere.
 
     Lines may end in LF, CR LF or CR. Other `data:` lines of one event are joined by LF; comments,
-    other fields and events without data are skipped.
+    other fields and events without data are skipped, except `event: error`.
     """
 
     __slots__ = ("_data", "_data_bytes", "_pending", "_skip_newline")
@@ -62,9 +70,16 @@ class SSEParser:
         return self.feed(b"\n\n")
 
     def _add_line(self, line: bytes, events: list[bytes]) -> None:
-        if line[:5] != b"data:":
+        if field := _DATA.match(line):
+            data = line[field.end() :]
+        elif _is_whole(line):
+            data = line
+        else:
+            if not self._data and _ERROR_EVENT.fullmatch(line):
+                self._data.append(_ERROR_MARK)
             return
-        data = line[5:].removeprefix(b" ")
+        if data and self._data == [_ERROR_MARK]:
+            self._data.clear()
         if self._data or not _is_whole(data):
             self._data.append(data)
             self._data_bytes += len(data)

@@ -1,6 +1,7 @@
 """Understand a chunk of an OpenAI-compatible server: a JSON object to model events. Does no I/O."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ _REASONING_FIELDS = (
 _REASONING_PARTS = ("thinking", "reasoning", "redacted_thinking")
 _ERROR_FIELDS = ("errors", "detail", "details", "message", "code", "error_code", "error_msg")
 _NOTHING = (b"null", b"[]", b'""')
+_MAX_DIGITS = 1000
 _PINGS = ("ping", "heartbeat", "keepalive", "keep_alive", "keep-alive")
 
 
@@ -44,10 +46,15 @@ def parse_json(payload: bytes) -> object:
         parsed = orjson.loads(payload)
     except ValueError:  # perhaps only half a surrogate pair, or a number that JSON does not know
         try:
-            parsed = json.loads(payload.decode("utf-8-sig", "replace"))
+            parsed = json.loads(payload.decode("utf-8-sig", "replace"), parse_int=_parse_int)
         except (ValueError, RecursionError):
             return None
     return parsed[0] if isinstance(parsed, list) and parsed else parsed
+
+
+def _parse_int(digits: str) -> float:
+    """An integer, or infinity for one that Python refuses to read. Neither is then a count."""
+    return int(digits) if len(digits) < _MAX_DIGITS else math.inf
 
 
 def text_only(chunk: Chunk) -> str | None:
@@ -73,8 +80,8 @@ def chunk_events(request: ModelRequest, chunk: Chunk) -> Iterator[ModelEvent]:
     What has no choices and no usage is an error report, unless it is plainly something else.
     """
     choice: object = None
-    if isinstance(choices := chunk.get("choices"), list) and choices:
-        choice = _our_choice(choices)
+    if isinstance(choices := chunk.get("choices"), list) and any(choices):
+        choice = _our_choice([each for each in choices if each is not None])
         if not isinstance(choice, dict):
             raise ProviderFailed(f"{request.model}: the provider sent what is no choice")
         yield from _choice_events(request, choice, chunk)
@@ -202,4 +209,4 @@ def _is_harmless(chunk: Chunk) -> bool:
         base = chunk.get("base_resp")
         code = base.get("status_code") if isinstance(base, dict) else 0
         return not code and not any(chunk.get(name) for name in _ERROR_FIELDS)
-    return not chunk or chunk.get("type") in _PINGS
+    return not chunk or any(chunk.get(name) in _PINGS for name in ("type", "object", "event"))

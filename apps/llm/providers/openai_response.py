@@ -57,8 +57,10 @@ class CompletionParser:
 
     __slots__ = (
         "_body",
+        "_comes_whole",
         "_has_finished",
         "_has_resumed",
+        "_has_text",
         "_head",
         "_is_done",
         "_json_attempts",
@@ -76,8 +78,10 @@ class CompletionParser:
         self._body: bytearray | None = None
         self._json_attempts = 0
         self._is_done = False
+        self._comes_whole = False
         self._has_finished = False
         self._has_resumed = False
+        self._has_text = False
         self.has_started = False
 
     @property
@@ -175,7 +179,7 @@ class CompletionParser:
                     if text := text_only(chunk):
                         texts.append(text)
                     else:
-                        self._handle_events(self._events(chunk), texts)
+                        self._handle_events(self._events(chunk, bool(texts)), texts)
                 except ProviderError:
                     # What follows a complete answer cannot spoil it.
                     if texts or not self.is_complete:
@@ -195,11 +199,20 @@ class CompletionParser:
                 self._emit_text(texts)
             self._emit(event)
 
-    def _events(self, chunk: Chunk) -> Iterator[ModelEvent]:
-        yield from chunk_events(self._request, chunk)
-        if is_whole_answer(chunk):
-            self._has_finished = True
-            self._is_done = self._body is not None
+    def _events(self, chunk: Chunk, follows_text: bool) -> Iterator[ModelEvent]:
+        """The events of a chunk. `follows_text`: of text that is not passed on yet."""
+        if not is_whole_answer(chunk):
+            yield from chunk_events(self._request, chunk)
+            return
+        # MiniMax ends its deltas with all of them once more.
+        is_repeated = (self._has_text or follows_text) and not self._comes_whole
+        for event in chunk_events(self._request, chunk):
+            if is_repeated and isinstance(event, TextDelta | ReasoningDelta):
+                continue
+            self._comes_whole = self._comes_whole or isinstance(event, TextDelta)
+            yield event
+        self._has_finished = True
+        self._is_done = self._body is not None
 
     def _emit_text(self, texts: list[str]) -> None:
         delta = TextDelta("".join(texts), len(texts))
@@ -210,6 +223,7 @@ class CompletionParser:
         kind = type(event)
         if kind is TextDelta or kind is ReasoningDelta:
             self.has_started = True
+            self._has_text = self._has_text or kind is TextDelta
             if self._has_finished:
                 self._has_finished, self._has_resumed = False, True
         elif kind is Finish:
@@ -234,4 +248,6 @@ def _leading_values(body: bytearray) -> tuple[list[bytes], str]:
             value, end = _decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             return values, text[end:]
-        values.append(json.dumps(value).encode())
+        # A list: Gemini's errors, or the chunks of a server that streams nothing.
+        each_value = value if isinstance(value, list) and value else [value]
+        values += [json.dumps(each).encode() for each in each_value]

@@ -21,8 +21,8 @@ from apps.core.ids import new_id
 from apps.credits.services import grant
 from apps.webhooks.models import SUBSCRIBABLE_EVENT_TYPES, Endpoint
 from apps.webhooks.services import create_endpoint
-from apps.workspaces.models import Role, Workspace
-from apps.workspaces.services import add_member, create_workspace
+from apps.workspaces.models import Member, Role, Workspace
+from apps.workspaces.services import create_workspace
 
 UNREACHABLE_URL = "http://127.0.0.1:9/hook"
 """A URL on loopback that no process listens on."""
@@ -53,10 +53,31 @@ def make_workspace(owner: User | None = None) -> Workspace:
 
 
 def make_team() -> Team:
-    alice, bob, charlie = make_user("alice"), make_user("bob"), make_user("charlie")
-    workspace = make_workspace(alice)
-    add_member(workspace=workspace, user=bob, role=Role.MEMBER)
-    return Team(workspace, alice, bob, charlie, make_workspace(charlie))
+    """Alice, Bob, Charlie and their workspaces, by three statements.
+
+    Two thousand tests begin with a team. The services would run seventy statements, most of them
+    checks of what is well-formed here by construction.
+    """
+    alice, bob, charlie = users = [_new_user(name) for name in ("alice", "bob", "charlie")]
+    User.objects.bulk_create(users)
+    workspace, other_workspace = Workspace.objects.bulk_create(
+        Workspace(slug=slug, name=slug, created_by=owner)
+        for slug, owner in ((f"w-{new_id()}", alice), (f"w-{new_id()}", charlie))
+    )
+    Member.objects.bulk_create(
+        [
+            Member(workspace=workspace, user=alice, role=Role.OWNER),
+            Member(workspace=workspace, user=bob, role=Role.MEMBER),
+            Member(workspace=other_workspace, user=charlie, role=Role.OWNER),
+        ]
+    )
+    return Team(workspace, alice, bob, charlie, other_workspace)
+
+
+def _new_user(name: str) -> User:
+    user = User(email=f"{name}-{new_id()}@example.com")
+    user.set_password("a-good-password")
+    return user
 
 
 def delete_webhook_endpoints(team: Team) -> None:

@@ -6,6 +6,7 @@ from threading import Barrier
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 
 from apps.accounts.models import User
 from apps.audit.queries import entries_for
@@ -28,6 +29,31 @@ def test_created_workspace_has_its_owner(team: Team) -> None:
     workspace = create_workspace(slug=slug, owner=team.charlie, name="New")
     assert (workspace.slug, workspace.name) == (slug, "New")
     assert roles_by_email(workspace) == {team.charlie.email: "owner"}
+
+
+def test_team_of_the_tests_is_as_the_services_create_it(team: Team) -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    workspace = create_workspace(slug=f"w-{new_id()}", owner=alice)
+    add_member(workspace=workspace, user=bob, role=Role.MEMBER)
+    for made, expected in [
+        (team.workspace, workspace),
+        (team.alice, alice),
+        (team.bob, bob),
+        (team.workspace.members.get(user=team.bob), workspace.members.get(user=bob)),
+    ]:
+        made.refresh_from_db()
+        made.full_clean()
+        assert _columns_in_common(made) == _columns_in_common(expected)
+    assert roles_by_email(team.workspace) == {team.alice.email: "owner", team.bob.email: "member"}
+    assert roles_by_email(team.other_workspace) == {team.charlie.email: "owner"}
+    assert team.alice.check_password("a-good-password")
+
+
+def _columns_in_common(row: Model) -> dict[str, object]:
+    """Return the values that two rows of a model have in common: none that must be unique."""
+    unique = {"id", "slug", "name", "email", "password", "created_at"}
+    fields = [field for field in row._meta.concrete_fields if not field.is_relation]
+    return {f.name: getattr(row, f.attname) for f in fields if f.name not in unique}
 
 
 def test_workspace_name_defaults_to_the_slug(team: Team) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.apps import apps
 from django.db import models
 from django.urls import reverse
@@ -188,9 +190,37 @@ def make_admin_rows() -> tuple[Team, str]:
     return team, secret
 
 
+@dataclass(frozen=True)
+class AdminRows:
+    """A team with a row of every model, and the secret of its API key."""
+
+    team: Team
+    secret: str
+    keys: dict[type[models.Model], list[str]]
+    """The primary keys of the rows, the oldest first."""
+
+    def first(self, model: type[models.Model]) -> str:
+        return self.keys[model][0]
+
+
+def make_known_rows() -> AdminRows:
+    """Make the rows; other tests' rows, which may be many, are not among the keys.
+
+    A model of which there is one row for all workspaces has that row.
+    """
+    before = {model: set(_keys(model)) for model in OUR_MODELS}
+    team, secret = make_admin_rows()
+    after = {model: _keys(model) for model in OUR_MODELS}
+    keys = {
+        model: [key for key in found if key not in before[model]] or found
+        for model, found in after.items()
+    }
+    return AdminRows(team, secret, keys)
+
+
+def _keys(model: type[models.Model]) -> list[str]:
+    return [str(key) for key in model._default_manager.order_by("pk").values_list("pk", flat=True)]
+
+
 def admin_url(model: type[models.Model], page: str, *arguments: str) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
-
-
-def first_pk(model: type[models.Model]) -> str:
-    return str(model._default_manager.order_by("pk").values_list("pk", flat=True)[0])

@@ -23,7 +23,7 @@ from apps.adjustments.lines import lines_for
 from apps.adjustments.previews import preview_adjustment
 from apps.credits.models import LedgerEntry
 from tests.adjustments.adjustment_factories import make_pending_adjustment
-from tests.contracts.admin.admin_rows import admin_url, make_admin_rows
+from tests.contracts.admin.admin_rows import AdminRows, admin_url
 from tests.contracts.app_boundaries import ROOT
 from tests.factories import make_user
 
@@ -58,29 +58,36 @@ def registered() -> list[type[Model]]:
     return sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
-def rights(client: Client, model: type[Model]) -> str:
-    """The rights of this client on the model, found by requesting each page."""
+def a_row(rows: AdminRows, model: type[Model]) -> str | None:
+    """The key of a row of the model, one of ours or of a library; None if there is none."""
+    if model in rows.keys:
+        return rows.first(model)
     row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
+    return None if row is None else str(row)
+
+
+def rights(client: Client, rows: AdminRows, model: type[Model]) -> str:
+    """The rights of this client on the model, found by requesting each page."""
+    row = a_row(rows, model)
     assert row is not None, f"make_admin_rows() creates no {model.__name__}"
-    page = client.get(admin_url(model, "change", str(row)))
+    page = client.get(admin_url(model, "change", row))
     found = {
         "view": client.get(admin_url(model, "changelist")).status_code == 200 == page.status_code,
         "add": client.get(admin_url(model, "add")).status_code == 200,
         "change": page.status_code == 200 and 'name="_save"' in page.content.decode(),
-        "delete": client.get(admin_url(model, "delete", str(row))).status_code == 200,
+        "delete": client.get(admin_url(model, "delete", row)).status_code == 200,
     }
     return ", ".join(right for right in RIGHTS if found[right]) or "—"
 
 
-def test_group_has_the_documented_rights_only(actor: tuple[str, User]) -> None:
+def test_group_has_the_documented_rights_only(actor: tuple[str, User], rows: AdminRows) -> None:
     group, user = actor
-    make_admin_rows()
     client = Client()
     client.force_login(user)
     models = registered()
     documented = table("Models")
     assert sorted(documented) == sorted(model._meta.label for model in models)
-    found = {model._meta.label: rights(client, model) for model in models}
+    found = {model._meta.label: rights(client, rows, model) for model in models}
     assert found == {name: cells[group] for name, cells in documented.items()}
 
 
@@ -98,28 +105,26 @@ def access(status: int) -> str:
     return "yes" if status in (200, 422) else "—"
 
 
-def test_page_is_accessible_to_the_documented_groups(actor: tuple[str, User]) -> None:
+def test_page_is_accessible_to_the_documented_groups(
+    actor: tuple[str, User], rows: AdminRows
+) -> None:
     group, user = actor
-    make_admin_rows()
     client = Client()
     client.force_login(user)
     found, posted = {}, {}
     for model, pattern in pages():
-        row = model._default_manager.order_by("pk").values_list("pk", flat=True).first()
-        address = reverse(
-            f"admin:{pattern.name}", args=[row] if "<" in str(pattern.pattern) else []
-        )
+        arguments = [a_row(rows, model)] if "<" in str(pattern.pattern) else []
+        address = reverse(f"admin:{pattern.name}", args=arguments)
         found[str(pattern.name)] = access(client.get(address, follow=True).status_code)
         posted[str(pattern.name)] = access(client.post(address, {}, follow=True).status_code)
     assert found == {name: cells[group] for name, cells in table("Pages").items()}
     assert posted == found
 
 
-def test_inaccessible_page_rejects_submissions(actor: tuple[str, User]) -> None:
+def test_inaccessible_page_rejects_submissions(actor: tuple[str, User], rows: AdminRows) -> None:
     """A user who may not see a page cannot submit its form either."""
     group, user = actor
-    team, _ = make_admin_rows()
-    request = make_pending_adjustment(team.workspace, 2_000_000)
+    request = make_pending_adjustment(rows.team.workspace, 2_000_000)
     client = Client()
     client.force_login(user)
     before = LedgerEntry.objects.count()
@@ -136,10 +141,9 @@ def test_inaccessible_page_rejects_submissions(actor: tuple[str, User]) -> None:
     assert (request.status, LedgerEntry.objects.count()) == ("pending", before)
 
 
-def test_action_is_not_executed_for_other_groups(actor: tuple[str, User]) -> None:
+def test_action_is_not_executed_for_other_groups(actor: tuple[str, User], rows: AdminRows) -> None:
     """An action that is not offered is not executed when it is submitted."""
     group, user = actor
-    make_admin_rows()
     client = Client()
     client.force_login(user)
     for name, cells in table("Actions").items():
@@ -147,9 +151,9 @@ def test_action_is_not_executed_for_other_groups(actor: tuple[str, User]) -> Non
             continue
         label, action = name.split(": ")
         model = apps.get_model(label)
-        rows = [str(pk) for pk in model._default_manager.values_list("pk", flat=True)]
+        selected = {"action": action, "_selected_action": rows.keys[model]}
         before = list(model._default_manager.order_by("pk").values())
-        client.post(admin_url(model, "changelist"), {"action": action, "_selected_action": rows})
+        client.post(admin_url(model, "changelist"), selected)
         assert list(model._default_manager.order_by("pk").values()) == before, name
 
 
@@ -178,11 +182,10 @@ def test_bulk_deletion_requires_the_delete_right(actor: tuple[str, User]) -> Non
     assert found == {name for name, cells in table("Models").items() if "delete" in cells[group]}
 
 
-def test_staff_without_a_group_see_nothing(db: None) -> None:
-    make_admin_rows()
+def test_staff_without_a_group_see_nothing(rows: AdminRows) -> None:
     client = Client()
     client.force_login(make_user("staff", is_staff=True))
-    assert {rights(client, model) for model in registered()} == {"—"}
+    assert {rights(client, rows, model) for model in registered()} == {"—"}
 
 
 def test_migrate_resets_the_rights_of_groups(

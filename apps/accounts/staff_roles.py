@@ -35,6 +35,9 @@ GROUP_PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "operator": (
         "chatbots.view_*",
+        "chatbots.add_embeddingmodel",
+        "chatbots.change_embeddingmodel",
+        "chatbots.test_embeddingmodel",
         "chatbots.add_languagemodel",
         "chatbots.change_languagemodel",
         "chatbots.test_languagemodel",

@@ -1,3 +1,4 @@
+import copy
 from typing import Any, cast
 
 from django import forms
@@ -11,10 +12,19 @@ from django.utils.html import format_html_join
 from apps.accounts.models import User
 from apps.audit.services import staff_actor
 from apps.chatbots.model_test import QUESTION, run_model_test
-from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel, PriceChange
+from apps.chatbots.models import (
+    Chatbot,
+    ChatbotVersion,
+    EmbeddingModel,
+    LanguageModel,
+    PriceChange,
+)
 from apps.chatbots.services import (
+    EMBEDDING_SPACE_FIELDS,
     VERSIONED_FIELDS,
     delete_chatbot,
+    prepare_embedding_model,
+    save_embedding_model,
     save_language_model,
     save_new_chatbot,
     update_chatbot,
@@ -99,6 +109,72 @@ class LanguageModelAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         save_language_model(model=obj, actor=staff_actor(cast(User, request.user), request))
+
+
+class EmbeddingModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Form that rejects what the catalogue's service does, beside its field."""
+
+    class Meta:
+        model = EmbeddingModel
+        fields = "__all__"  # noqa: DJ007 — staff edit every field that is editable
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in {"query_prefix", "passage_prefix"} & self.fields.keys():
+            cast(forms.CharField, self.fields[name]).strip = False
+        if "dimensions" in self.fields:
+            self.fields["dimensions"].required = False  # known for many models
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        candidate = copy.copy(self.instance)
+        for name, value in cleaned.items():
+            setattr(candidate, name, value)
+        try:
+            prepare_embedding_model(candidate)
+        except ValidationError as error:
+            raise error from None
+        except ValueError as error:
+            raise ValidationError({"litellm_model": str(error)}) from error
+        return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # The service moves the default from one row to another.
+        return {*super()._get_validation_exclusions(), "is_default"}
+
+
+@admin.register(EmbeddingModel)
+class EmbeddingModelAdmin(StaffAdmin):
+    form = EmbeddingModelForm
+    list_display = ["name", "litellm_model", "provider", "dimensions", "is_default", "is_active"]
+    list_filter = ["provider", "is_active"]
+    search_fields = ["name", "litellm_model"]
+    readonly_fields = ["id", "provider", "provider_model", "created_at"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: EmbeddingModel | None = None
+    ) -> list[str]:
+        """Make what stored vectors depend on read-only."""
+        fixed = [*self.readonly_fields]
+        return fixed if obj is None else [*EMBEDDING_SPACE_FIELDS, *fixed]
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: EmbeddingModel | None = None
+    ) -> bool:
+        """Refuse to delete the default."""
+        if obj is not None and obj.is_default:
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
+    def has_test_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("chatbots.test_embeddingmodel")
+
+    def save_model(
+        self, request: HttpRequest, obj: EmbeddingModel, form: Any, change: bool
+    ) -> None:
+        save_embedding_model(model=obj)
 
 
 @admin.register(Chatbot)

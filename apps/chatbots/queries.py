@@ -1,4 +1,4 @@
-"""Queries for chatbots and language models."""
+"""Queries for chatbots and the catalogue of models."""
 
 from typing import cast
 
@@ -9,7 +9,7 @@ from apps.chatbots.errors import (
     ChatbotVersionNotFound,
     LanguageModelNotFound,
 )
-from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, EmbeddingModel, LanguageModel
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.types import ProviderKind
 
@@ -74,3 +74,23 @@ def providers_in_use() -> set[ProviderKind]:
     """Return the provider kinds of all active language models."""
     kinds = active_language_models().values_list("provider", flat=True)
     return cast("set[ProviderKind]", set(kinds.distinct()))
+
+
+def active_embedding_models() -> QuerySet[EmbeddingModel]:
+    """Return the embedding models that a knowledge base can be given."""
+    return EmbeddingModel.objects.filter(is_active=True)
+
+
+def get_embedding_model_by_name(name: str) -> EmbeddingModel:
+    """Return the active embedding model with this public name. Raises ValueError."""
+    model = active_embedding_models().filter(name=name).first()
+    if model is None:
+        raise ValueError(
+            f"There is no active embedding model {name!r}. Add it with add_embedding_model."
+        )
+    return model
+
+
+def default_embedding_model() -> EmbeddingModel | None:
+    """Return the model of new knowledge bases."""
+    return active_embedding_models().filter(is_default=True).first()

@@ -1,4 +1,4 @@
-"""Changes to chatbots and language models."""
+"""Changes to chatbots and the catalogue of models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from apps.audit.services import SYSTEM, Actor, record_change
 from apps.chatbots.errors import ChatbotNotFound
-from apps.chatbots.models import Chatbot, ChatbotVersion, LanguageModel
+from apps.chatbots.models import Chatbot, ChatbotVersion, EmbeddingModel, LanguageModel
 from apps.chatbots.queries import active_language_models, chatbots_for
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.llm.catalogue import resolve_model
@@ -53,6 +53,84 @@ def save_language_model(*, model: LanguageModel, actor: Actor = SYSTEM) -> Langu
         cursor.execute(set_actor, [""])
     return model
 
+
+def create_embedding_model(
+    *, name: str, litellm_model: str, dimensions: int | None = None, **fields: Any
+) -> EmbeddingModel:
+    """Create an embedding model.
+
+    `dimensions`: None for what the sandbox or litellm knows. The first model that is not one of the
+    sandbox becomes the default. Raises as `save_embedding_model`.
+    """
+    fields |= {"dimensions": dimensions}
+    model = EmbeddingModel(name=name, litellm_model=litellm_model, **fields)
+    is_sandbox = litellm_model.startswith("sandbox/")
+    if not is_sandbox and not EmbeddingModel.objects.exclude(provider="sandbox").exists():
+        model.is_default = model.is_active
+    return save_embedding_model(model=model)
+
+
+def save_embedding_model(*, model: EmbeddingModel) -> EmbeddingModel:
+    """Resolve the model's provider, validate and save it; a new default replaces the old one.
+
+    Raises as `prepare_embedding_model`.
+    """
+    prepare_embedding_model(model)
+    with transaction.atomic():
+        if model.is_default:
+            others = EmbeddingModel.objects.filter(is_default=True).exclude(id=model.id)
+            others.update(is_default=False)
+        model.full_clean()
+        model.save()
+    return model
+
+
+def prepare_embedding_model(model: EmbeddingModel) -> None:
+    """Resolve the model's provider, and validate what depends on other rows or the stored one.
+
+    Raises ValidationError, also if the default would be given up without a successor or a field
+    that stored vectors depend on is changed; ValueError for an unknown model id.
+    """
+    try:
+        resolved = resolve_model(
+            model.litellm_model,
+            api_base=model.api_base,
+            api_key_env=model.api_key_env,
+            purpose="embeddings",
+        )
+    except KeyNotAllowed as error:
+        raise ValidationError({"api_key_env": str(error)}) from None
+    model.provider = resolved.provider
+    model.provider_model = resolved.model
+    model.api_base = resolved.api_base
+    model.api_key_env = resolved.api_key_env
+    if model.dimensions is None:
+        model.dimensions = resolved.dimensions
+    if model.dimensions is None:
+        raise ValidationError({"dimensions": "Give the number of dimensions of its vectors."})
+    if resolved.context_tokens:
+        model.max_input_tokens = min(model.max_input_tokens, resolved.context_tokens)
+    if model.is_default and not model.is_active:
+        raise ValidationError({"is_active": "Make another model the default first."})
+    if stored := EmbeddingModel.objects.filter(id=model.id).first():
+        _validate_embedding_change(stored, model)
+
+
+def _validate_embedding_change(stored: EmbeddingModel, model: EmbeddingModel) -> None:
+    text = "Stored vectors depend on this. Add another embedding model instead."
+    errors = {
+        name: text
+        for name in EMBEDDING_SPACE_FIELDS
+        if getattr(stored, name) != getattr(model, name)
+    }
+    if stored.is_default and not model.is_default:
+        errors["is_default"] = "Make another model the default instead."
+    if errors:
+        raise ValidationError(errors)
+
+
+EMBEDDING_SPACE_FIELDS = ("litellm_model", "dimensions", "passage_prefix")
+"""What the vectors of an embedding model depend on; a trigger refuses to change it, too."""
 
 VERSIONED_FIELDS = (
     "name",

@@ -11,11 +11,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from apps.llm.embeddings.sandbox import SANDBOX_DIMENSIONS, SANDBOX_EMBEDDING_MODELS
 from apps.llm.errors import UnknownModel
 from apps.llm.provider_keys import require_key_allowed
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 from apps.llm.types import ProviderKind
+
+Purpose = Literal["chat", "embeddings"]
 
 LOOKUP_SECONDS = 60.0
 
@@ -40,7 +44,8 @@ _PASSED_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 class ResolvedModel:
     """How to call a model (fields of a `ModelRequest`), and its limits.
 
-    `context_tokens` (prompt and answer) and `max_output_tokens` are None when unknown.
+    `context_tokens` (prompt and answer, or one text to embed), `max_output_tokens` and
+    `dimensions` (of an embedding model's vectors) are None when unknown.
     """
 
     provider: ProviderKind
@@ -50,10 +55,13 @@ class ResolvedModel:
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     supports_streaming: bool = True
+    dimensions: int | None = None
 
 
-def resolve_model(litellm_id: str, *, api_base: str = "", api_key_env: str = "") -> ResolvedModel:
-    """Resolve how to call a model.
+def resolve_model(
+    litellm_id: str, *, api_base: str = "", api_key_env: str = "", purpose: Purpose = "chat"
+) -> ResolvedModel:
+    """Resolve how to call a model, for chat or for embeddings.
 
     Instant for sandbox models and self-hosted servers; the rest takes about 10 s. `api_key_env`
     defaults to the provider's usual variable, but only with the provider's usual address: a key is
@@ -61,35 +69,47 @@ def resolve_model(litellm_id: str, *, api_base: str = "", api_key_env: str = "")
 
     Raises: UnknownModel or KeyNotAllowed, with a message for whoever typed the id.
     """
-    resolved = _resolve(litellm_id.strip(), api_base.strip().rstrip("/"), api_key_env)
+    resolved = _resolve(litellm_id.strip(), api_base.strip().rstrip("/"), api_key_env, purpose)
     require_key_allowed(
         variable=resolved.api_key_env, api_base=resolved.api_base, litellm_id=litellm_id.strip()
     )
     return resolved
 
 
-def _resolve(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
+def _resolve(litellm_id: str, api_base: str, api_key_env: str, purpose: Purpose) -> ResolvedModel:
     if api_base and not api_base.startswith(("http://", "https://")):
         raise UnknownModel(f"the api base must begin with http:// or https://, not {api_base!r}")
     prefix, _, name = litellm_id.partition("/")
     if prefix == "sandbox":
-        return _resolve_sandbox(litellm_id)
+        return _resolve_sandbox(litellm_id, purpose)
     if prefix in SELF_HOSTED_PREFIXES and name and api_base:
         return ResolvedModel("openai-wire", name, api_base, api_key_env)
     if prefix in SELF_HOSTED_PREFIXES and name and prefix != "openai":
         raise UnknownModel(f"{litellm_id} is a server of your own: give its address as api base")
-    return _resolve_with_litellm(litellm_id, api_base, api_key_env)
+    return _resolve_with_litellm(litellm_id, api_base, api_key_env, purpose)
 
 
-def _resolve_sandbox(litellm_id: str) -> ResolvedModel:
-    if litellm_id not in SANDBOX_MODELS:
-        names = ", ".join(SANDBOX_MODELS)
-        raise UnknownModel(f"there is no sandbox model {litellm_id!r}; there are {names}")
-    return ResolvedModel("sandbox", litellm_id)
+def _resolve_sandbox(litellm_id: str, purpose: Purpose) -> ResolvedModel:
+    models = SANDBOX_MODELS if purpose == "chat" else SANDBOX_EMBEDDING_MODELS
+    if litellm_id not in models:
+        names = ", ".join(models)
+        raise UnknownModel(
+            f"there is no sandbox model {litellm_id!r} for {purpose}; there are {names}"
+        )
+    if purpose == "chat":
+        return ResolvedModel("sandbox", litellm_id)
+    return ResolvedModel("sandbox", litellm_id, dimensions=SANDBOX_DIMENSIONS)
 
 
-def _resolve_with_litellm(litellm_id: str, api_base: str, api_key_env: str) -> ResolvedModel:
-    question = {"id": litellm_id, "api_base": api_base, "api_key_env": api_key_env}
+def _resolve_with_litellm(
+    litellm_id: str, api_base: str, api_key_env: str, purpose: Purpose
+) -> ResolvedModel:
+    question = {
+        "id": litellm_id,
+        "api_base": api_base,
+        "api_key_env": api_key_env,
+        "purpose": purpose,
+    }
     try:
         process = subprocess.run(
             [sys.executable, "-m", "apps.llm.catalogue_lookup"],

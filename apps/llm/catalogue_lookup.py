@@ -34,6 +34,10 @@ OPENAI_COMPATIBLE_BASES = {
 client. The other providers that litellm calls compatible need requests rewritten or another way to
 authenticate, and are called through litellm."""
 
+MODES = {"chat": ("chat", "completion", "responses"), "embeddings": ("embedding",)}
+"""litellm's modes of the models that serve a purpose; the first is assumed where none is known,
+and OpenAI's API has it."""
+
 
 def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
     """Return what litellm knows about `question["id"]`, as the fields of a `ResolvedModel`."""
@@ -44,15 +48,16 @@ def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
     except litellm.exceptions.BadRequestError:
         return {"unknown": _unknown(litellm_id)}
     info = _info(litellm, litellm_id)
-    mode = info.get("mode") or "chat"
-    if mode not in ("chat", "completion", "responses"):
-        return {"unknown": f"{litellm_id} is a model for {mode}, not for chat"}
+    purpose = question.get("purpose", "chat")
+    mode = info.get("mode") or MODES[purpose][0]
+    if mode not in MODES[purpose]:
+        return {"unknown": f"{litellm_id} is a model for {mode}, not for {purpose}"}
     streams = info.get("supports_native_streaming") is not False
     variable = _variable(litellm, litellm_id)
     base = default_base or OPENAI_COMPATIBLE_BASES.get(provider)
     is_compatible = (
         provider in OPENAI_COMPATIBLE_BASES
-        and mode == "chat"
+        and mode == MODES[purpose][0]
         and streams
         and _has_full_name(provider, name)
     )
@@ -66,6 +71,7 @@ def lookup_model(litellm: Any, question: dict[str, str]) -> dict[str, Any]:
         "context_tokens": info.get("max_input_tokens"),
         "max_output_tokens": info.get("max_output_tokens"),
         "supports_streaming": streams,
+        "dimensions": info.get("output_vector_size"),
     }
 
 

@@ -54,6 +54,9 @@ SEED_ROWS = {
     "chatbots_languagemodel": """
         SELECT 'model ' || (to_jsonb(row) - 'id' - 'created_at')::text
         FROM chatbots_languagemodel AS row WHERE name LIKE 'sandbox/%'""",
+    "chatbots_embeddingmodel": """
+        SELECT 'embedding model ' || (to_jsonb(row) - 'id' - 'created_at')::text
+        FROM chatbots_embeddingmodel AS row WHERE name LIKE 'sandbox/%'""",
     "chatbots_pricechange": """
         SELECT 'price ' || (to_jsonb(row) - 'id' - 'created_at' - 'language_model_id')::text
         FROM chatbots_pricechange AS row WHERE model_name LIKE 'sandbox/%'""",

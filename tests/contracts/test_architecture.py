@@ -35,6 +35,7 @@ SHARED_MODELS = {
     "Workspace",
     "Plan",
     "LanguageModel",
+    "EmbeddingModel",
     "PriceChange",
     "NightlyCheck",
     "Adjustment",

@@ -4,6 +4,7 @@ from apps.chatbots.models.chatbots import (
     Chatbot,
     LeadCapture,
 )
+from apps.chatbots.models.embedding_models import EmbeddingModel
 from apps.chatbots.models.language_models import (
     LanguageModel,
     PriceChange,
@@ -16,6 +17,7 @@ __all__ = [
     "MAX_PROMPT_LENGTH",
     "Chatbot",
     "ChatbotVersion",
+    "EmbeddingModel",
     "LanguageModel",
     "LeadCapture",
     "PriceChange",

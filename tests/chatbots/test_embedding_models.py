@@ -1,0 +1,125 @@
+"""The catalogue of embedding models: seeded rows, the default, and what never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from apps.chatbots.models import EmbeddingModel
+from apps.chatbots.queries import default_embedding_model, get_embedding_model_by_name
+from apps.chatbots.services import save_embedding_model
+from apps.llm.embeddings.sandbox import SANDBOX_DIMENSIONS, SANDBOX_EMBEDDING_MODELS
+from tests.factories.embedding_models import make_embedding_model
+
+SERVER = {"litellm_model": "openai/e5", "api_base": "http://host:8000/v1", "dimensions": 384}
+
+
+def test_migrations_create_the_sandbox_models(db: None) -> None:
+    rows = EmbeddingModel.objects.filter(name__startswith="sandbox/")
+    assert dict(rows.values_list("name", "description")) == dict(SANDBOX_EMBEDDING_MODELS)
+    for model in rows:
+        assert (model.litellm_model, model.provider, model.provider_model, model.dimensions) == (
+            model.name,
+            "sandbox",
+            model.name,
+            SANDBOX_DIMENSIONS,
+        )
+
+
+def test_sandbox_is_the_default_until_there_is_another(db: None) -> None:
+    assert default_embedding_model() == EmbeddingModel.objects.get(name="sandbox/embed")
+    make_embedding_model()
+    assert default_embedding_model() == EmbeddingModel.objects.get(name="sandbox/embed")
+    first = make_embedding_model(**SERVER)
+    make_embedding_model(**SERVER)
+    assert default_embedding_model() == first
+
+
+def test_new_default_replaces_the_old_one(db: None) -> None:
+    first, second = make_embedding_model(**SERVER), make_embedding_model(**SERVER)
+    second.is_default = True
+    save_embedding_model(model=second)
+    assert list(EmbeddingModel.objects.filter(is_default=True)) == [second]
+    first.refresh_from_db()
+    assert first.is_default is False
+
+
+@pytest.mark.parametrize("changes", [{"is_default": False}, {"is_active": False}])
+def test_default_is_not_given_up(db: None, changes: dict[str, Any]) -> None:
+    model = make_embedding_model(**SERVER)
+    for name, value in changes.items():
+        setattr(model, name, value)
+    with pytest.raises(ValidationError) as raised:
+        save_embedding_model(model=model)
+    assert list(raised.value.message_dict) == list(changes)
+    assert default_embedding_model() == model
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("dimensions", 512), ("litellm_model", "openai/other"), ("passage_prefix", "passage: ")],
+)
+def test_what_vectors_depend_on_never_changes(db: None, field: str, value: object) -> None:
+    model = make_embedding_model(**SERVER)
+    with (
+        pytest.raises(IntegrityError, match="keeps its model id, dimensions and passage prefix"),
+        transaction.atomic(),
+    ):
+        EmbeddingModel.objects.filter(pk=model.pk).update(**{field: value})
+    setattr(model, field, value)
+    with pytest.raises(ValidationError) as raised:
+        save_embedding_model(model=model)
+    assert list(raised.value.message_dict) == [field]
+
+
+def test_other_fields_can_change(db: None) -> None:
+    model = make_embedding_model(**SERVER)
+    model.api_base, model.query_prefix, model.credits_per_1k_tokens = "http://b/v1", "query: ", 3
+    save_embedding_model(model=model)
+    model.refresh_from_db()
+    assert (model.api_base, model.query_prefix, model.credits_per_1k_tokens) == (
+        "http://b/v1",
+        "query: ",
+        3,
+    )
+
+
+def test_dimensions_are_required_where_they_are_unknown(db: None) -> None:
+    with pytest.raises(ValidationError) as raised:
+        make_embedding_model("openai/e5", api_base="http://host:8000/v1")
+    assert list(raised.value.message_dict) == ["dimensions"]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("chatbots_embedding_max_input_in_range", {"max_input_tokens": 31}),
+        ("chatbots_embedding_batch_size_in_range", {"batch_size": 0}),
+        ("chatbots_embedding_batch_size_in_range", {"batch_size": 2049}),
+        ("chatbots_default_embedding_model_is_active", {"is_default": True, "is_active": False}),
+        ("chatbots_one_default_embedding_model", {"is_default": True}),
+    ],
+)
+def test_database_rejects_invalid_rows(db: None, constraint: str, fields: dict[str, Any]) -> None:
+    model = make_embedding_model()
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        EmbeddingModel.objects.filter(pk=model.pk).update(**fields)
+
+
+@pytest.mark.parametrize("dimensions", [0, 4001])
+def test_database_rejects_dimensions_that_cannot_be_indexed(db: None, dimensions: int) -> None:
+    model = make_embedding_model()
+    model.pk = None
+    model.name, model.dimensions = "another", dimensions
+    constraint = "chatbots_embedding_dimensions_in_range"
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        model.save(force_insert=True)
+
+
+def test_name_of_an_inactive_model_is_not_found(db: None) -> None:
+    model = make_embedding_model(is_active=False)
+    with pytest.raises(ValueError, match="There is no active embedding model"):
+        get_embedding_model_by_name(model.name)

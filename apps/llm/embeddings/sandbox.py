@@ -59,7 +59,7 @@ async def embed(request: EmbeddingRequest) -> Embeddings:
     return Embeddings(vectors, sum(max(1, len(text.split())) for text in request.texts))
 
 
-def place_text(text: str) -> array[float]:
+def place_text(text: str) -> "array[float]":
     """Return the vector of a text: each feature adds to one of its numbers, or takes from it."""
     numbers = array("f", bytes(SANDBOX_DIMENSIONS * 4))
     for feature, weight in Counter(_features(text)).items():

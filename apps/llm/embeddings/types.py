@@ -34,7 +34,7 @@ class Embeddings:
     `input_tokens`: by the provider's count, or an estimate if it gave none that can be true.
     """
 
-    vectors: list[array[float]]
+    vectors: "list[array[float]]"
     input_tokens: int
 
 

@@ -41,7 +41,7 @@ def build_embeddings(
     return Embeddings(vectors, _input_tokens(request, reported_tokens))
 
 
-def unit_vector(request: EmbeddingRequest, numbers: Sequence[float]) -> array[float]:
+def unit_vector(request: EmbeddingRequest, numbers: Sequence[float]) -> "array[float]":
     """Scale numbers to length 1. Raises ProviderFailed, OtherDimensions."""
     if len(numbers) != request.dimensions:
         raise OtherDimensions(request, len(numbers))
@@ -65,13 +65,13 @@ def _in_order(request: EmbeddingRequest, items: Sequence[object]) -> list[dict[s
     indexes = [item.get("index") for item in found]
     if any(index is None for index in indexes) or len(found) == 1:
         return found
-    by_index = {index: item for index, item in zip(indexes, found, strict=True)}
+    by_index = dict(zip(indexes, found, strict=True))
     if by_index.keys() != set(range(len(found))):
         raise ProviderFailed(f"{request.model}: the provider numbered its vectors wrongly")
     return [by_index[index] for index in range(len(found))]
 
 
-def _vector(request: EmbeddingRequest, item: dict[str, Any]) -> array[float]:
+def _vector(request: EmbeddingRequest, item: dict[str, Any]) -> "array[float]":
     embedding = item.get("embedding")
     if isinstance(embedding, str):
         return unit_vector(request, _decode(request, embedding))
@@ -82,7 +82,7 @@ def _vector(request: EmbeddingRequest, item: dict[str, Any]) -> array[float]:
     raise ProviderFailed(f"{request.model}: the provider returned what is no vector")
 
 
-def _decode(request: EmbeddingRequest, text: str) -> array[float]:
+def _decode(request: EmbeddingRequest, text: str) -> "array[float]":
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

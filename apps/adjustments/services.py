@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
@@ -40,6 +41,7 @@ from apps.adjustments.repeats import find_repeats
 from apps.audit.services import SYSTEM, Actor, record
 from apps.credits.models import Category, EntryKind, LedgerEntry
 from apps.credits.services import EntryDetails, adjust, grant, lock_account, reverse
+from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.postgres.clock import database_now
 
 EXPIRY_BATCH_SIZE = 1000
@@ -123,19 +125,24 @@ def decline(*, adjustment_id: str, user: User, actor: Actor, reason: str) -> Adj
 
 def expire_requests() -> int:
     """Expire pending adjustments after their deadline; return how many. Two runs share the work."""
-    count = 0
-    overdue = Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=Now())
-    for adjustment_id in overdue.values_list("pk", flat=True)[:EXPIRY_BATCH_SIZE]:
-        with transaction.atomic():
-            rows = overdue.select_for_update(skip_locked=True, no_key=True)
-            adjustment = rows.filter(pk=adjustment_id).first()
-            if adjustment is None:
-                continue
-            adjustment.status = Status.EXPIRED
-            adjustment.save(update_fields=["status"])
-            _record_in_audit_log(adjustment, lines_for(adjustment), SYSTEM, "expired", {})
-            count += 1
-    return count
+    ids = list(_overdue().values_list("pk", flat=True)[:EXPIRY_BATCH_SIZE])
+    return sum_each(ids, _expire, event="adjustment_not_expired")
+
+
+def _overdue() -> QuerySet[Adjustment]:
+    return Adjustment.objects.filter(status=Status.PENDING, lapses_at__lte=Now())
+
+
+@transaction.atomic
+def _expire(adjustment_id: str) -> bool:
+    rows = _overdue().select_for_update(skip_locked=True, no_key=True)
+    adjustment = rows.filter(pk=adjustment_id).first()
+    if adjustment is None:
+        return False
+    adjustment.status = Status.EXPIRED
+    adjustment.save(update_fields=["status"])
+    _record_in_audit_log(adjustment, lines_for(adjustment), SYSTEM, "expired", {})
+    return True
 
 
 def check_file_not_posted(*digests: str) -> None:

@@ -4,7 +4,10 @@ from django.utils import timezone
 from apps.reporting import reconciliation
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task(time_limit=3600)  # type: ignore[untyped-decorator]
 def check_all_accounts() -> bool:
-    """Check today's ledgers; False if that is done already or running elsewhere."""
+    """Check today's ledgers; False unless this run finished that.
+
+    It has more time than other tasks: one account's ledger may be long.
+    """
     return reconciliation.check_all_accounts(now=timezone.now()) is not None

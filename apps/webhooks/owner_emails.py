@@ -1,9 +1,11 @@
 """Email the owners of a workspace when one of its endpoints was disabled automatically."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.core.text import name_in_email
+from apps.infrastructure.isolation import sum_each
 from apps.infrastructure.postgres.claims import lock_first
 from apps.webhooks.models import DisabledReason, Endpoint
 from apps.workspaces.letters import LetterText
@@ -11,6 +13,7 @@ from apps.workspaces.models import Letter, LetterKind
 from apps.workspaces.queries import owners_for
 from apps.workspaces.services import queue_letters
 
+BATCH_SIZE = 500
 _AUTOMATIC = (DisabledReason.GONE, DisabledReason.FAILING)
 
 
@@ -18,18 +21,19 @@ def email_owners() -> int:
     """Write letters to the owners of each endpoint that was disabled. Return how many endpoints.
 
     Each endpoint has its own transaction and is marked in it, so that two workers never both
-    write them.
+    write them, and a failure stops no other.
     """
-    emailed = 0
-    while _email_next_owners():
-        emailed += 1
-    return emailed
+    ids = _disabled().order_by("disabled_at").values_list("id", flat=True)
+    return sum_each(list(ids[:BATCH_SIZE]), _email_owners_of, event="endpoint_owners_not_emailed")
+
+
+def _disabled() -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(disabled_reason__in=_AUTOMATIC, owners_told_at=None)
 
 
 @transaction.atomic
-def _email_next_owners() -> bool:
-    disabled = Endpoint.objects.filter(disabled_reason__in=_AUTOMATIC, owners_told_at=None)
-    endpoint = lock_first(disabled, "disabled_at")
+def _email_owners_of(endpoint_id: str) -> bool:
+    endpoint = lock_first(_disabled().filter(id=endpoint_id))
     if endpoint is None:
         return False
     queue_letters(

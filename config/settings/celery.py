@@ -86,8 +86,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apps.adjustments.tasks.expire_requests",
         "schedule": 600.0,
     },
-    # Runs once a day, checked twice an hour, so that it catches up after an outage.
-    "reconcile-ledgers": {"task": "apps.reporting.tasks.check_all_accounts", "schedule": 1800.0},
+    # Done once a day, in as many runs as it takes. Catches up after an outage.
+    "reconcile-ledgers": {"task": "apps.reporting.tasks.check_all_accounts", "schedule": 300.0},
     "send-balance-alerts": {"task": "apps.credits.tasks.send_balance_alerts", "schedule": 5.0},
     "delete-workspaces": {"task": "apps.privacy.tasks.delete_due_workspaces", "schedule": 600.0},
     "delete-expired": {"task": "apps.privacy.tasks.delete_expired_data", "schedule": 600.0},

@@ -152,6 +152,15 @@ def test_interrupted_run_continues_after_claim_expires(team: Team) -> None:
     assert (again.pk, again.checks.filter(workspace=team.workspace).count()) == (night.pk, 1)
 
 
+def test_run_whose_time_is_up_is_continued_by_the_next(team: Team) -> None:
+    make_activity(team)
+    day = random_day()
+    assert check_all_accounts(now=day, max_seconds=0) is None
+    night = check_all_accounts(now=day)
+    assert night is not None
+    assert night.checks.filter(workspace=team.workspace).count() == 1
+
+
 @override_settings(ADMINS=[("", "books@example.com"), ("", "ops@example.com")])
 def test_faults_are_emailed_to_each_admin(team: Team) -> None:
     make_activity(team)

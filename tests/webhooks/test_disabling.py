@@ -11,13 +11,14 @@ from django.db.models import F
 from apps.audit.queries import entries_for
 from apps.audit.services import SYSTEM
 from apps.webhooks.delivery import deliver_due
-from apps.webhooks.models import Endpoint
+from apps.webhooks.models import DisabledReason, Endpoint
 from apps.webhooks.owner_emails import email_owners
-from apps.webhooks.services import EndpointChanges, update_endpoint
+from apps.webhooks.services import EndpointChanges, disable_endpoint, update_endpoint
 from apps.workspaces.letters import send_letters
-from apps.workspaces.models import Role
+from apps.workspaces.models import Letter, LetterKind, Role
 from apps.workspaces.services import add_member
 from tests.factories import Team, make_user, make_webhook_endpoint
+from tests.fault_injection import reject_inserts
 from tests.webhook_receiver import Receiver, Reply
 from tests.webhooks.delivery_helpers import make_due, send_event
 
@@ -77,6 +78,19 @@ def test_owners_are_emailed_once(team: Team, receiver: Receiver) -> None:
     text = str(mail.outbox[0].body)
     assert "The endpoint returned 410 Gone" in text
     assert [hidden for hidden in ("hush", secret, "{{", "{%") if hidden in text] == []
+
+
+def test_failure_stops_no_other_emails_to_owners(live_team: Team) -> None:
+    workspaces = [live_team.workspace, live_team.other_workspace]
+    for workspace in workspaces:
+        endpoint, _ = make_webhook_endpoint(workspace)
+        disable_endpoint(endpoint=endpoint, reason=DisabledReason.GONE)
+    letters = Letter.objects.filter(kind=LetterKind.ENDPOINT_DISABLED)
+    with reject_inserts("workspaces_letter", workspaces[0]):
+        email_owners()
+    assert [letters.filter(workspace=each).count() > 0 for each in workspaces] == [False, True]
+    email_owners()
+    assert letters.filter(workspace=workspaces[0]).count() > 0
 
 
 def test_owners_are_not_emailed_when_they_disabled_it(team: Team, endpoint: Endpoint) -> None:

@@ -15,7 +15,7 @@ USES = {
     "apps/credits/tasks.py": "which day it is, for plans",
     "apps/api_keys/authentication.py": "whether “last used” is worth a query, to the minute",
     "apps/chat/engine/access.py": "whether “last used” is worth a query, to the minute",
-    "apps/infrastructure/http/safe_http.py": "another server's Retry-After",
+    "apps/infrastructure/http/retry_after.py": "another server's Retry-After",
     "apps/llm/error_mapping.py": "another server's Retry-After",
     "apps/webhooks/models/endpoints.py": "whether a page says that an endpoint is paused",
     "apps/privacy/": "which days are kept",

@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 _IN_LAST_BITS = tuple(
     map(IPv6Network, ("::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
 )
+_SPELLINGS = tuple(map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
@@ -33,6 +34,15 @@ def translated_ipv4(address: IPv6Address) -> list[IPv4Address]:
     if address in _TEREDO:
         return [_ipv4(bits >> 64), _ipv4(~bits)]
     return []
+
+
+def same_ipv4_host(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 host that an IPv6 address is another spelling of, for its peers.
+
+    Translators in front of a network without IPv4 write all IPv4 addresses in this way.
+    """
+    is_another = any(address in network for network in _SPELLINGS)
+    return _ipv4(int(address)) if is_another else None
 
 
 def isatap_ipv4(address: IPv6Address) -> IPv4Address | None:

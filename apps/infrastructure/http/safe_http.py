@@ -1,53 +1,62 @@
-"""Send a POST to a customer's URL without giving access to our network (SSRF).
+"""Send requests to customers' URLs without giving access to our network (SSRF).
 
 The URL is parsed strictly by `url_validation`. Its host name is resolved once, every address must
 be public, and the connection goes to one of those addresses, with the name kept for TLS and the
-Host header; a second lookup, which could return another address, never happens. Redirects are not
-followed, proxies of the environment are not used, and one deadline covers the whole request.
+Host header (`pinned_session`). Redirects are not followed, proxies of the environment are not used,
+and one deadline covers the whole request.
 """
 
 import asyncio
-import functools
-import math
-import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
-from typing import Any
+from typing import TypeVar
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
-from apps.infrastructure.http.url_validation import (
-    Address,
-    Target,
-    UrlNotAllowed,
-    is_public,
-    parse_target,
+from apps.infrastructure.http.pinned_session import (
+    Resolver,
+    pinned_session,
+    resolve_host,
+    resolve_target,
+    url_of,
 )
+from apps.infrastructure.http.request_errors import (
+    ConnectionFailed,
+    RequestFailed,
+    RequestTimedOut,
+    TlsFailed,
+)
+from apps.infrastructure.http.response_bodies import (
+    ACCEPTED_ENCODINGS,
+    PACE_SECONDS,
+    read_within_limits,
+)
+from apps.infrastructure.http.retry_after import parse_retry_after
+from apps.infrastructure.http.url_validation import Target, parse_target
 
-Resolver = Callable[[str], Sequence[str]]
-"""Host name → its IP addresses as text. Raises OSError."""
+__all__ = [
+    "MAX_BODY_BYTES",
+    "GetLimits",
+    "GetResponse",
+    "HttpResponse",
+    "RequestFailed",
+    "RequestTimedOut",
+    "Resolver",
+    "get",
+    "post",
+    "resolve_host",
+]
+
+_Response = TypeVar("_Response")
+_Request = Callable[[aiohttp.ClientSession], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 
 MAX_BODY_BYTES = 4096
-"""How much of a response body is read before the connection is closed."""
+"""How much of the response to a POST is read before the connection is closed."""
 
 _BODY_SECONDS = 2.0
 # Status and headers decide; a slow body must not keep a worker waiting.
-_MAX_DIGITS = 12
-
-
-class RequestFailed(Exception):
-    """There was no complete response in time. The message may be shown to the customer."""
-
-
-class RequestTimedOut(RequestFailed):
-    """The time was up, whatever it was that took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +68,41 @@ class HttpResponse:
     retry_after: int | None
 
 
-def resolve_host(name: str) -> Sequence[str]:
-    """The addresses that the system's resolver returns. Raises OSError."""
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+@dataclass(frozen=True, slots=True)
+class GetResponse:
+    """A response with its whole body, decompressed.
+
+    `headers`: lower-case name → all values, in order. `retry_after`: seconds.
+    """
+
+    status: int
+    headers: Mapping[str, tuple[str, ...]]
+    body: bytes
+    retry_after: int | None
+
+    def header(self, name: str) -> str:
+        """The first value of a header, "" without one."""
+        values = self.headers.get(name.lower())
+        return values[0] if values else ""
+
+
+@dataclass(frozen=True, slots=True)
+class GetLimits:
+    """`seconds` covers everything from the DNS lookup to the last byte.
+
+    `max_bytes`: of the body as sent, and decompressed. A larger one is a failure, or is cut if
+    `is_cut`. `min_bytes_per_second`: of the body, on average, seen every `pace_seconds`.
+    """
+
+    seconds: float
+    max_bytes: int
+    is_cut: bool = False
+    min_bytes_per_second: int = 100
+    pace_seconds: float = PACE_SECONDS
+
+
+WantsBody = Callable[[GetResponse], bool]
+"""Whether to read the body of a response, of which only status and headers are known yet."""
 
 
 def post(
@@ -81,133 +121,102 @@ def post(
     in a thread without an event loop.
     """
     target = parse_target(url, allow_private=allow_private)
-    return asyncio.run(_post(target, body, headers, seconds, allow_private, resolve, tls))
+
+    async def receive(response: aiohttp.ClientResponse) -> HttpResponse:
+        read = await _read_beginning(response)
+        return HttpResponse(response.status, read, parse_retry_after(response.headers))
+
+    def request(
+        session: aiohttp.ClientSession,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return session.post(url_of(target), data=body, headers=headers, allow_redirects=False)
+
+    return asyncio.run(
+        _send(
+            target, request, receive, seconds, allow_private=allow_private, resolve=resolve, tls=tls
+        )
+    )
 
 
-async def _post(
-    target: Target,
-    body: bytes,
+def get(
+    url: str,
+    *,
     headers: Mapping[str, str],
+    limits: GetLimits,
+    allow_private: bool,
+    wants_body: WantsBody = lambda _: True,
+    resolve: Resolver = resolve_host,
+    tls: ssl.SSLContext | None = None,
+) -> GetResponse:
+    """GET a page of any site, http or https. Raises UrlNotAllowed or RequestFailed.
+
+    The body is b"" unless `wants_body`. Must be called in a thread without an event loop.
+    """
+    target = parse_target(url, allow_private=allow_private, allow_http=True)
+
+    async def receive(response: aiohttp.ClientResponse) -> GetResponse:
+        names = dict.fromkeys(name.lower() for name in response.headers)
+        found = {name: tuple(response.headers.getall(name)) for name in names}
+        retry_after = parse_retry_after(response.headers)
+        head = GetResponse(response.status, found, b"", retry_after)
+        if not wants_body(head):
+            return head
+        body = await read_within_limits(
+            response,
+            max_bytes=limits.max_bytes,
+            is_cut=limits.is_cut,
+            min_bytes_per_second=limits.min_bytes_per_second,
+            pace_seconds=limits.pace_seconds,
+        )
+        return GetResponse(response.status, found, body, retry_after)
+
+    def request(
+        session: aiohttp.ClientSession,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        sent = {"Accept-Encoding": ACCEPTED_ENCODINGS, **headers}
+        return session.get(url_of(target), headers=sent, allow_redirects=False)
+
+    return asyncio.run(
+        _send(
+            target,
+            request,
+            receive,
+            limits.seconds,
+            allow_private=allow_private,
+            resolve=resolve,
+            tls=tls,
+        )
+    )
+
+
+async def _send(
+    target: Target,
+    request: _Request,
+    receive: Callable[[aiohttp.ClientResponse], Awaitable[_Response]],
     seconds: float,
+    *,
     allow_private: bool,
     resolve: Resolver,
     tls: ssl.SSLContext | None,
-) -> HttpResponse:
+) -> _Response:
     try:
         async with asyncio.timeout(seconds):
-            addresses = await _resolve_target(target, resolve, allow_private=allow_private)
-            async with _session(addresses, tls) as session:
-                return await _send_request(session, target, body, headers)
+            addresses = await resolve_target(target, resolve, allow_private=allow_private)
+            async with pinned_session(addresses, tls) as session, request(session) as response:
+                return await receive(response)
     except TimeoutError:
         raise RequestTimedOut(f"No response within {seconds:g} seconds.") from None
     except aiohttp.ClientConnectorCertificateError:
-        raise RequestFailed("Invalid TLS certificate.") from None
+        raise TlsFailed("Invalid TLS certificate.") from None
+    except aiohttp.ClientConnectorSSLError:
+        raise TlsFailed("Connection failed.") from None
     except aiohttp.ClientConnectorError:
-        raise RequestFailed("Connection failed.") from None
+        raise ConnectionFailed("Connection failed.") from None
     except (aiohttp.ClientError, OSError, ValueError):
         raise RequestFailed("The connection closed early, or the response was not HTTP.") from None
 
 
-async def _resolve_target(
-    target: Target, resolve: Resolver, *, allow_private: bool
-) -> Sequence[Address]:
-    """The target's addresses, resolved once. Raises UrlNotAllowed or RequestFailed."""
-    if target.address is not None:
-        return [target.address]
-    loop = asyncio.get_running_loop()
-    try:
-        texts = await loop.run_in_executor(_resolver_threads(), resolve, target.host)
-        addresses = [ip_address(text) for text in texts]
-    except (OSError, ValueError):
-        raise RequestFailed("DNS lookup failed.") from None
-    if not addresses:
-        raise RequestFailed("DNS lookup failed.")
-    if not allow_private and not all(map(is_public, addresses)):
-        raise UrlNotAllowed("The name leads to an address that is not on the public internet.")
-    return addresses
-
-
-@functools.cache
-def _resolver_threads() -> ThreadPoolExecutor:
-    """Threads for DNS lookups. Those of the event loop would delay its end by a slow lookup.
-
-    A lookup goes on after its request has timed out: there are more threads than names that hang.
-    """
-    return ThreadPoolExecutor(max_workers=128, thread_name_prefix="webhook-lookup")
-
-
-@functools.cache
-def _default_tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def _session(addresses: Sequence[Address], tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        resolver=_FixedResolver(addresses),
-        socket_factory=functools.partial(_create_socket, frozenset(map(str, addresses))),
-        ssl=tls or _default_tls(),
-        use_dns_cache=False,
-        force_close=True,
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-    )
-
-
-class _FixedResolver(AbstractResolver):
-    """Resolves every name to the addresses that were checked."""
-
-    def __init__(self, addresses: Sequence[Address]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-def _create_socket(allowed: frozenset[str], info: tuple[Any, ...]) -> socket.socket:
-    """Create a socket, but only for an allowed address: a last check below aiohttp."""
-    family, kind, protocol, _, address = info
-    if address[0] not in allowed:
-        raise OSError("This address was not checked.")
-    return socket.socket(family=family, type=kind, proto=protocol)
-
-
-async def _send_request(
-    session: aiohttp.ClientSession, target: Target, body: bytes, headers: Mapping[str, str]
-) -> HttpResponse:
-    url = URL.build(
-        scheme=target.scheme,
-        host=target.host,
-        port=target.port,
-        path=target.path,
-        query_string=target.query,
-        encoded=True,
-    )
-    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-        return HttpResponse(
-            response.status, await _read_body(response), _parse_retry_after(response.headers)
-        )
-
-
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     """The first bytes of the body, or what has arrived by its end, an error or the time limit."""
     read = bytearray()
     try:
@@ -220,17 +229,3 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     except (TimeoutError, aiohttp.ClientError, OSError):
         pass
     return bytes(read)
-
-
-def _parse_retry_after(headers: Mapping[str, str]) -> int | None:
-    """The seconds of Retry-After, which is a number or a date; None without one that is valid."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdecimal():
-        return int(text.lstrip("0")[:_MAX_DIGITS] or "0")  # more digits are for ever, too
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    if date.tzinfo is None:  # "-0000": UTC
-        date = date.replace(tzinfo=UTC)
-    return max(0, math.ceil((date - datetime.now(UTC)).total_seconds()))

@@ -40,6 +40,10 @@ class UrlNotAllowed(Exception):
     """Requests to this URL are not allowed. The message may be shown to the customer."""
 
 
+class AddressNotPublic(UrlNotAllowed):
+    """The URL leads to an address that is not on the public internet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The parsed URL of a request. `address` is set if the host is an IP address."""
@@ -52,8 +56,11 @@ class Target:
     address: Address | None
 
 
-def parse_target(url: str, *, allow_private: bool) -> Target:
-    """Parse and check a URL. Raises UrlNotAllowed."""
+def parse_target(url: str, *, allow_private: bool, allow_http: bool = False) -> Target:
+    """Parse and check a URL. Raises UrlNotAllowed.
+
+    `allow_http`: plain http may be used, for what is public anyway.
+    """
     if not _PRINTABLE_ASCII.fullmatch(url) or "\\" in url:
         raise UrlNotAllowed("Give the address in plain ASCII; write other names as xn--….")
     try:
@@ -76,20 +83,21 @@ def parse_target(url: str, *, allow_private: bool) -> Target:
     normalized = host if address is None else str(address)
     target = Target(parts.scheme, normalized, port, parts.path or "/", parts.query, address)
     if not allow_private:
-        _check_public(target)
+        _check_public(target, allow_http=allow_http)
     return target
 
 
-def _check_public(target: Target) -> None:
-    if target.scheme == "http":
+def _check_public(target: Target, *, allow_http: bool) -> None:
+    if target.scheme == "http" and not allow_http:
         raise UrlNotAllowed("Use https: what is sent is your customers' data.")
-    if target.port != 443 and target.port < 1024:
-        raise UrlNotAllowed("Use port 443, or one from 1024 on.")
+    usual = 443 if target.scheme == "https" else 80
+    if target.port != usual and target.port < 1024:
+        raise UrlNotAllowed(f"Use port {usual}, or one from 1024 on.")
     if target.address is None:
         if "." not in target.host:
             raise UrlNotAllowed("Give a full name, such as hooks.example.com.")
     elif not is_public(target.address):
-        raise UrlNotAllowed("This address is not on the public internet.")
+        raise AddressNotPublic("This address is not on the public internet.")
 
 
 def _parse_ip_address(host: str, in_brackets: bool) -> Address | None:

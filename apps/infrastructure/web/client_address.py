@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.infrastructure.http.embedded_ipv4 import same_ipv4_host
 from apps.infrastructure.logging import get_logger
 
 log = get_logger(__name__)
@@ -29,7 +30,11 @@ WARNING_SECONDS = 60.0
 
 _DEFAULT_HEADERS = ("x-forwarded-for", "forwarded")
 _FORWARDED_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*("[^"]*"|[^;]*)""", re.IGNORECASE)
-_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\w*)?|(?P<v4>[0-9.]+):\w*")
+_WITH_PORT = re.compile(
+    r"\[(?P<v6>[^\]]*)\](?::\w*)?|(?P<v4>[0-9.]+):\w*"
+    r"|(?P<whole_v6>[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}):\d+",  # it cannot be shortened
+    re.IGNORECASE,
+)
 
 
 class _Warned:
@@ -79,13 +84,13 @@ def parse_address(text: str) -> str | None:
     """
     text = text.strip().strip('"').strip()
     if match := _WITH_PORT.fullmatch(text):
-        text = match["v6"] or match["v4"] or ""
+        text = match["v6"] or match["v4"] or match["whole_v6"] or ""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
+    if isinstance(address, IPv6Address) and (host := same_ipv4_host(address)):
+        return str(host)
     return str(address)
 
 

@@ -31,7 +31,7 @@ from tests.webhook_receiver import Receiver
 
 MODELS = ("sandbox/echo", "sandbox/slow", "sandbox/long")
 CREDITS = 10_000_000
-REST_SECONDS = 60.0
+REST_SECONDS = 180.0
 
 
 async def run_schedule(stack: Stack, rng: random.Random) -> tuple[list[Fault], str, list[str]]:

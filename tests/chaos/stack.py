@@ -21,7 +21,7 @@ from local.throwaway import throwaway_servers
 
 WEB_NAMES = ("web-one", "web-two")
 SETTINGS = "tests.chaos.settings"
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 
 
 class Stack:

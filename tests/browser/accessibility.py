@@ -39,6 +39,11 @@ def assert_accessible(page: Page, part: str = "html") -> None:
     problems += _problems(page, part, other)
     page.emulate_media(color_scheme=before)
     assert problems == [], "\n".join(problems)
+    assert_fits_screen(page)
+
+
+def assert_fits_screen(page: Page) -> None:
+    """Assert that the page scrolls up and down alone."""
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, f"{page.url} is {overflow} px wider than the screen"
 

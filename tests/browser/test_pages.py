@@ -19,8 +19,10 @@ from apps.core.ids import new_request_id
 from apps.leads.models import Lead
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import send_test
-from tests.browser.accessibility import assert_accessible
+from apps.workspaces.models import Workspace
+from tests.browser.accessibility import assert_accessible, assert_fits_screen
 from tests.browser.conftest import BOTH_SIZES, OpenContext
+from tests.dashboard.page_client import page_path
 from tests.factories import (
     Team,
     grant_credits,
@@ -245,3 +247,23 @@ def test_theme_choice_is_remembered(open_context: OpenContext, active_team: Team
     page.goto(f"/w/{active_team.workspace.slug}/chatbots")
     assert 'data-theme="dark"' in page.request.get(page.url).text()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_names_of_one_long_word_fit_a_phone(open_context: OpenContext, live_team: Team) -> None:
+    word = "W" * 120
+    workspace = live_team.workspace
+    Workspace.objects.filter(id=workspace.id).update(name=word)
+    grant_credits(workspace, 10)
+    chatbot = make_chatbot(workspace, name=word)
+    make_chatbot(workspace)
+    turn = make_running_turn(chatbot, credits=1, text=word * 2)
+    Turn.objects.filter(id=turn.id).update(model_name=word)
+    conversation = {"workspace_id": workspace.id, "conversation_id": turn.conversation_id}
+    edit_conversation(**conversation, title=word, note=word, actor=user_actor(live_team.bob))
+    make_lead(chatbot, name=word, email=f"{'w' * 60}@{'w' * 60}.example.com")
+    page = open_context(live_team.alice, size="phone").new_page()
+    base = page_path(workspace, "")
+    paths = ["", f"conversations/{turn.conversation_id}", "developers", f"chatbots/{chatbot.id}"]
+    for path in [*(base + path for path in [*paths, "leads", "settings"]), "/docs"]:
+        page.goto(path)
+        assert_fits_screen(page)

@@ -12,6 +12,7 @@ from apps.api_keys import erasure as api_keys
 from apps.chatbots import erasure as chatbots
 from apps.conversations import erasure as conversations
 from apps.infrastructure.isolation import sum_each
+from apps.knowledge import erasure as knowledge
 from apps.leads import erasure as leads
 from apps.webhooks import erasure as webhooks
 from apps.workspaces.queries import workspaces_to_close, workspaces_to_erase
@@ -59,6 +60,7 @@ def erase_closed_workspace(*, workspace_id: str) -> bool:
     if not conversations.erase_workspace(workspace_id):
         return False
     leads.erase_workspace(workspace_id)
+    knowledge.erase_workspace(workspace_id)
     chatbots.erase_workspace(workspace_id)
     api_keys.erase_workspace(workspace_id)
     webhooks.erase_workspace(workspace_id)

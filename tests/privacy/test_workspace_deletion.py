@@ -32,6 +32,7 @@ from tests.factories import (
     make_language_model,
     make_webhook_endpoint,
 )
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.workspaces.members import get_member
 
@@ -46,17 +47,24 @@ AFTER_DELETION = {
     "AuditEntry": "kept: ledger and audit records",
     "CapturedField": "removed",
     "Chatbot": "switched off, name and prompt erased: turns refer to it",
+    "ChatbotKnowledgeBase": "removed",
     "ChatbotVersion": "removed",
+    "Chunk": "removed",
+    "ChunkOverride": "removed",
+    "ChunkVector": "removed",
     "Conversation": "kept without title, note and source",
     "CreditRequest": "kept: ledger and audit records",
     "Delivery": "removed",
+    "Document": "removed",
     "Endpoint": "removed",
     "Erasure": "removed",
     "Event": "removed",
     "Export": "removed",
     "ExportPart": "removed",
+    "Generation": "removed",
     "IdempotentAnswer": "removed",
     "Invitation": "removed",
+    "KnowledgeBase": "removed",
     "Letter": "removed",
     "Lead": "removed",
     "EntryApproval": "kept: ledger and audit records",
@@ -67,6 +75,8 @@ AFTER_DELETION = {
     "Passage": "removed",
     "Rating": "removed",
     "Reading": "removed",
+    "Source": "removed",
+    "SourceFile": "removed",
     "Statement": "kept: ledger and audit records",
     "Turn": "kept as a receipt, without text",
     "WelcomeGrant": "kept: ledger and audit records",
@@ -110,6 +120,7 @@ def fill_workspace(team: Team) -> tuple[Turn, str]:
         fields=LeadFields(name=SECRET, email="dana@example.com", source=SECRET),
         actor=SYSTEM,
     )
+    make_knowledge(chatbot, text=SECRET)
     return turn, make_api_key(team.workspace)
 
 
@@ -146,13 +157,19 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team) -> None:
     assert tables_containing(SECRET, team.workspace) == [
         "Chatbot",
         "ChatbotVersion",
+        "Chunk",
+        "ChunkOverride",
         "Conversation",
+        "Document",
         "Endpoint",
         "Event",
+        "KnowledgeBase",
         "Lead",
         "Message",
         "Passage",
         "Rating",
+        "Source",
+        "SourceFile",
         "Turn",
     ]
     assert delete_due_workspaces(now=make_due(team)) == [team.workspace.id]

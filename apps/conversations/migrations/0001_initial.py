@@ -7,11 +7,11 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
-from django.contrib.postgres.operations import BtreeGinExtension
 from django.db import migrations, models
 
 import apps.core.ids
 import apps.infrastructure.postgres.id_field
+from apps.infrastructure.postgres.extensions import SharedExtension
 from apps.infrastructure.postgres.sql_files import RunSQLFile
 
 
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        BtreeGinExtension(),
+        SharedExtension("btree_gin"),
         migrations.CreateModel(
             name="Export",
             fields=[

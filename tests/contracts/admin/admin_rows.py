@@ -41,6 +41,17 @@ from apps.credits.models import (
     Statement,
     WelcomeGrant,
 )
+from apps.knowledge.models import (
+    ChatbotKnowledgeBase,
+    Chunk,
+    ChunkOverride,
+    ChunkVector,
+    Document,
+    Generation,
+    KnowledgeBase,
+    Source,
+    SourceFile,
+)
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
 from apps.webhooks.models import Delivery, Endpoint, Event, EventType
@@ -62,6 +73,7 @@ from tests.factories import (
     make_team,
     make_webhook_endpoint,
 )
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
 OUR_MODELS = sorted(
@@ -77,18 +89,25 @@ HISTORY_MODELS = [
     ApiKey,
     AuditEntry,
     CapturedField,
+    ChatbotKnowledgeBase,
     ChatbotVersion,
+    Chunk,
+    ChunkOverride,
+    ChunkVector,
     Conversation,
     CreditRequest,
     Delivery,
+    Document,
     Endpoint,
     EntryApproval,
     Erasure,
     Event,
     Export,
     ExportPart,
+    Generation,
     IdempotentAnswer,
     Invitation,
+    KnowledgeBase,
     Lead,
     LedgerEntry,
     Lot,
@@ -100,6 +119,8 @@ HISTORY_MODELS = [
     Rating,
     Reading,
     SearchProgress,
+    Source,
+    SourceFile,
     Statement,
     Turn,
     TurnSweep,
@@ -183,6 +204,7 @@ def make_admin_rows() -> tuple[Team, str]:
         workspace=team.workspace, turn=Turn.objects.filter(workspace=team.workspace)[0]
     )
     make_webhook_endpoint(team.workspace, url=f"{UNREACHABLE_URL}?token={TOKEN}")
+    make_knowledge(chatbot, text=USER_TEXT)
     event = EventType.LEAD_CREATED
     emit(workspace_id=team.workspace.id, event=event, data={"name": USER_TEXT})
     answered = {"response_body": USER_TEXT, "request_headers": {"X-Said": USER_TEXT}}

@@ -24,10 +24,13 @@ from tests.turns.turn_factory import complete_turn, make_running_turn
 
 @pytest.fixture(autouse=True)
 def no_other_messages(db: None) -> None:
-    """Remove messages that committed tests have left, until the rollback: all are indexed."""
+    """Remove messages and turns that committed tests have left, until the rollback.
+
+    All messages are indexed, and progress ends at the oldest turn that is running.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("TRUNCATE conversations_message CASCADE")
+        cursor.execute("TRUNCATE conversations_message, conversations_turn CASCADE")
         cursor.execute("SET LOCAL session_replication_role = origin")
 
 

@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 
 from apps.accounts.models import User
 from apps.audit.services import staff_actor
-from apps.chatbots.model_test import QUESTION, run_model_test
+from apps.chatbots.model_test import QUESTION, SENTENCE, run_embedding_test, run_model_test
 from apps.chatbots.models import (
     Chatbot,
     ChatbotVersion,
@@ -152,6 +152,20 @@ class EmbeddingModelAdmin(StaffAdmin):
     list_filter = ["provider", "is_active"]
     search_fields = ["name", "litellm_model"]
     readonly_fields = ["id", "provider", "provider_model", "created_at"]
+    actions_detail = ["test"]
+
+    @detail_action(description="Test this model", permission="test", icon="play_arrow")
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        model = self.get_object_or_404(request, object_id)
+        # A test costs money, so following a link must not run it.
+        result = run_embedding_test(model) if request.method == "POST" else None
+        return self.render_page(
+            request,
+            "chatbots/test_embedding_model",
+            f"Test {model.name}",
+            sentence=SENTENCE,
+            result=result,
+        )
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: EmbeddingModel | None = None

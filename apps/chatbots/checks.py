@@ -1,4 +1,4 @@
-"""Checks of the catalogue of language models, run by `check --database default` and `migrate`."""
+"""Checks of the catalogue of models, run by `check --database default` and `migrate`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core import checks
 from django.db import connections
 
-from apps.chatbots.models import LanguageModel
+from apps.chatbots.models import EmbeddingModel, LanguageModel
 from apps.llm.errors import KeyNotAllowed
 from apps.llm.provider_keys import require_key_allowed
 
@@ -15,12 +15,18 @@ def check_model_keys(databases: Sequence[str] | None = None, **_: Any) -> list[c
     """Warn of each active model whose key may not be sent to its address: its turns fail."""
     if not databases or "default" not in databases:
         return []
-    if LanguageModel._meta.db_table not in connections["default"].introspection.table_names():
-        return []
+    tables = connections["default"].introspection.table_names()
     found: list[checks.CheckMessage] = []
-    for model in LanguageModel.objects.filter(is_active=True).only(
-        "name", "litellm_model", "api_base", "api_key_env"
-    ):
+    for kind in (LanguageModel, EmbeddingModel):
+        if kind._meta.db_table in tables:
+            found += _refused_keys(kind)
+    return found
+
+
+def _refused_keys(kind: type[LanguageModel | EmbeddingModel]) -> list[checks.CheckMessage]:
+    found: list[checks.CheckMessage] = []
+    rows = kind._default_manager.filter(is_active=True)
+    for model in rows.only("name", "litellm_model", "api_base", "api_key_env"):
         try:
             require_key_allowed(
                 variable=model.api_key_env,
@@ -28,7 +34,6 @@ def check_model_keys(databases: Sequence[str] | None = None, **_: Any) -> list[c
                 litellm_id=model.litellm_model,
             )
         except KeyNotAllowed as error:
-            found.append(
-                checks.Warning(f"{model.name} cannot answer: {error}.", id="chatbots.W001")
-            )
+            text = f"{model.name} cannot answer: {error}."
+            found.append(checks.Warning(text, id="chatbots.W001"))
     return found

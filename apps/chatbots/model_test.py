@@ -1,18 +1,22 @@
-"""Test a language model with one short request and measure the response."""
+"""Test a model of the catalogue with one short request and measure the response."""
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
-from apps.chatbots.models import LanguageModel
+from apps.chatbots.models import EmbeddingModel, LanguageModel
+from apps.llm.embeddings.services import embed
+from apps.llm.embeddings.types import EmbeddingRequest, Embeddings
 from apps.llm.errors import ProviderError
 from apps.llm.services import Completion
 from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts, Usage
 
 SYSTEM_PROMPT = "You are being tested. Answer in one short sentence."
 QUESTION = "Which language model are you?"
+SENTENCE = "Which languages do you understand?"
 MAX_TOKENS = 64
 TIMEOUT_SECONDS = 30.0
 
@@ -26,6 +30,38 @@ class ModelTestResult:
     first_token_ms: int | None
     total_ms: int
     usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingTestResult:
+    """The result. `error` is empty if the model answered; `dimensions` and `input_tokens` are 0
+    otherwise."""
+
+    error: str
+    total_ms: int
+    dimensions: int = 0
+    input_tokens: int = 0
+
+
+def run_embedding_test(model: EmbeddingModel) -> EmbeddingTestResult:
+    """Have the model embed one sentence, within 30 seconds. No workspace is charged."""
+    request = EmbeddingRequest(
+        provider=model.provider,  # type: ignore[arg-type]
+        model=model.provider_model,
+        texts=(model.query_prefix + SENTENCE,),
+        api_base=model.api_base,
+        api_key_env=model.api_key_env,
+        timeout_seconds=TIMEOUT_SECONDS,
+        dimensions=model.dimensions,
+    )
+    started = time.perf_counter()
+    try:
+        embeddings = cast(Embeddings, async_to_sync(embed)(request))
+    except ProviderError as failure:
+        return EmbeddingTestResult(f"{type(failure).__name__}: {failure}", _elapsed_ms(started))
+    return EmbeddingTestResult(
+        "", _elapsed_ms(started), len(embeddings.vectors[0]), embeddings.input_tokens
+    )
 
 
 def run_model_test(model: LanguageModel) -> ModelTestResult:

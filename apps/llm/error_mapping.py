@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from apps.llm.errors import ContentFiltered, ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.provider_codes import ErrorMeaning, error_meaning, minimax_error_meaning
-from apps.llm.types import ModelRequest
 
 _CODE = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,8}")
 _CODE_FIELDS = ("code", "error_code", "status", "status_code", "type", "error_type", "reason")
@@ -25,8 +24,21 @@ _BUSY_STATUSES = {
 }
 
 
+class Request(Protocol):
+    """A request to a model, for a completion or for embeddings."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def api_base(self) -> str: ...
+
+    @property
+    def api_key_env(self) -> str: ...
+
+
 def error_from_status(
-    request: ModelRequest, status: int, *, code: object = None, retry_after: float | None = None
+    request: Request, status: int, *, code: object = None, retry_after: float | None = None
 ) -> ProviderError:
     """Return the error for a status.
 
@@ -48,7 +60,7 @@ def error_from_status(
 
 
 def error_from_report(
-    request: ModelRequest,
+    request: Request,
     report: Mapping[str, Any],
     *,
     status: int = HTTPStatus.OK,
@@ -121,7 +133,7 @@ def safe_error_code(code: object) -> str:
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
-def _advice(request: ModelRequest, status: int) -> str:
+def _advice(request: Request, status: int) -> str:
     """A hint for the operator, if the catalogue entry or the environment is the likely cause."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         if request.api_key_env:

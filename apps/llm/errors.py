@@ -2,6 +2,7 @@
 
     ProviderError
     ├── ProviderFailed       502 MODEL_ERROR        it refused the request, or broke
+    │   └── InputRefused     for what it was sent; only of embedding models
     ├── ContentFiltered      ends the answer with the finish reason content_filter
     ├── ProviderUnavailable  503 MODEL_UNAVAILABLE  overloaded, rate limited, unreachable, no key
     └── ProviderTimeout      504 MODEL_TIMEOUT      too slow: first token, next token, or in total
@@ -31,6 +32,17 @@ class ProviderError(Exception):
 
 class ProviderFailed(ProviderError):
     """The provider refused the request, or broke while answering."""
+
+
+class InputRefused(ProviderFailed):
+    """The provider refused the texts to embed: too many at once, one too long, or another reason.
+
+    Only fewer or shorter texts show which. `says_too_long`: its message speaks of a length.
+    """
+
+    def __init__(self, detail: str, *, says_too_long: bool = False) -> None:
+        super().__init__(detail)
+        self.says_too_long = says_too_long
 
 
 class ContentFiltered(ProviderError):

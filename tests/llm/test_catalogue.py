@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from apps.llm.catalogue import ResolvedModel, resolve_model
+from apps.llm.embeddings.sandbox import SANDBOX_DIMENSIONS, SANDBOX_EMBEDDING_MODELS
 from apps.llm.errors import UnknownModel
 from apps.llm.providers.sandbox import SANDBOX_MODELS
 
@@ -59,3 +60,33 @@ def test_other_models_are_resolved_by_litellm() -> None:
     )
     with pytest.raises(UnknownModel, match=r"no model 'nonsense'.*openai/"):
         unknown.result()
+
+
+@pytest.mark.parametrize("name", SANDBOX_EMBEDDING_MODELS)
+def test_sandbox_embedding_models_are_resolved(name: str) -> None:
+    resolved = ResolvedModel("sandbox", name, dimensions=SANDBOX_DIMENSIONS)
+    assert resolve_model(name, purpose="embeddings") == resolved
+    with pytest.raises(UnknownModel, match="no sandbox model"):
+        resolve_model(name)
+
+
+def test_embedding_models_are_resolved_by_litellm() -> None:
+    with ThreadPoolExecutor() as pool:
+        known, native, chat = (
+            pool.submit(resolve_model, name, purpose="embeddings")
+            for name in ("text-embedding-3-small", "cohere/embed-english-v3.0", "gpt-4o-mini")
+        )
+
+    assert known.result() == ResolvedModel(
+        "openai-wire",
+        "text-embedding-3-small",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        context_tokens=8191,
+        dimensions=1536,
+    )
+    assert native.result().provider == "litellm"
+    with pytest.raises(UnknownModel, match="gpt-4o-mini is a model for chat, not for embeddings"):
+        chat.result()
+    with pytest.raises(UnknownModel, match="is a model for embedding, not for chat"):
+        resolve_model("text-embedding-3-small")

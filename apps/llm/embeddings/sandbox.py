@@ -32,7 +32,8 @@ SANDBOX_DIMENSIONS = 256
 SLOW_SECONDS = 2.0
 RETRY_AFTER_SECONDS = 10.0
 PART_WEIGHT = 0.5
-"""Of three letters, or two ideographs, beside a whole word."""
+"""Of three letters beside their whole word."""
+FIRST_IDEOGRAPH = "\u2e80"
 
 _WORD = re.compile(r"\w+")
 
@@ -62,11 +63,10 @@ async def embed(request: EmbeddingRequest) -> Embeddings:
 def place_text(text: str) -> "array[float]":
     """Return the vector of a text: each feature adds to one of its numbers, or takes from it."""
     numbers = array("f", bytes(SANDBOX_DIMENSIONS * 4))
-    for feature, weight in Counter(_features(text)).items():
-        name, share = feature
+    for (name, weight), count in Counter(_features(text)).items():
         digest = zlib.crc32(name.encode("utf-8", "surrogatepass"))
         sign = 1 if digest & 1 << 16 else -1
-        numbers[digest % SANDBOX_DIMENSIONS] += sign * share * (1 + math.log(weight))
+        numbers[digest % SANDBOX_DIMENSIONS] += sign * weight * (1 + math.log(count))
     if not any(numbers):
         numbers[zlib.crc32(text.encode("utf-8", "surrogatepass")) % SANDBOX_DIMENSIONS] = 1.0
     return numbers
@@ -75,8 +75,10 @@ def place_text(text: str) -> "array[float]":
 def _features(text: str) -> Iterator[tuple[str, float]]:
     """The words of a text and their parts, each with its weight; longer words say more."""
     for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
-        yield word, min(len(word), 8) / 4
-        size = 2 if word > "\u2e80" else 3
-        padded = word if size == 2 else f"^{word}$"
+        size, weight, padded = 3, PART_WEIGHT, f"^{word}$"
+        if word > FIRST_IDEOGRAPH:  # no spaces between words
+            size, weight, padded = min(2, len(word)), 1.0, word
+        else:
+            yield word, min(len(word), 8) / 4
         for start in range(len(padded) - size + 1):
-            yield padded[start : start + size], PART_WEIGHT
+            yield padded[start : start + size], weight

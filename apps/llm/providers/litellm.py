@@ -12,7 +12,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from apps.llm.error_mapping import error_codes, error_from_report, parse_retry_after
+from apps.llm.error_mapping import (
+    Request,
+    error_codes,
+    error_from_report,
+    parse_retry_after,
+)
 from apps.llm.errors import ProviderError, ProviderFailed, ProviderUnavailable
 from apps.llm.provider_codes import finish_meaning
 from apps.llm.provider_keys import api_key_from_env
@@ -55,7 +60,7 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     Raises: ProviderFailed, ProviderUnavailable, ContentFiltered.
     """
     litellm = await load()
-    arguments = _arguments(request, _key(request))
+    arguments = _arguments(request, key_for(request))
     has_started = False
     stream: Any = None
     try:
@@ -75,7 +80,7 @@ async def complete(request: ModelRequest, on_event: EventHandler) -> None:
     except ProviderError:
         raise
     except Exception as error:
-        mapped = _map_error(request, error, has_started=has_started)
+        mapped = map_error(request, error, has_started=has_started)
         if mapped is None:
             raise
         # What follows a complete answer cannot spoil it.
@@ -136,7 +141,7 @@ def _arguments(request: ModelRequest, key: str | None) -> dict[str, Any]:
     }
 
 
-def _key(request: ModelRequest) -> str | None:
+def key_for(request: Request) -> str | None:
     """The key; None lets litellm read the provider's usual variables, such as AWS's.
 
     That is never left to it for an address that staff entered: litellm would send the provider's
@@ -173,9 +178,7 @@ def _last_events(request: ModelRequest, stream: Any) -> Iterator[ModelEvent]:
     yield from finish_events(request, reason)
 
 
-def _map_error(
-    request: ModelRequest, error: Exception, *, has_started: bool
-) -> ProviderError | None:
+def map_error(request: Request, error: Exception, *, has_started: bool) -> ProviderError | None:
     """Map litellm's error; None for errors that are not litellm's."""
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):

@@ -14,6 +14,7 @@ from typing import Any
 
 from apps.llm.error_mapping import error_from_report, parse_retry_after
 from apps.llm.errors import ProviderFailed, ProviderUnavailable
+from apps.llm.http.body import read_at_most
 from apps.llm.http.connection_pool import HttpResponse, close_idle_connections, connection_pool
 from apps.llm.http.content_decoding import UnsupportedEncoding, content_decoder
 from apps.llm.http.request_encoding import InvalidUrl
@@ -74,7 +75,7 @@ async def _send(request: ModelRequest) -> HttpResponse:
         if response.status == HTTPStatus.OK:
             return response
         with closing(response):
-            error_body = await _read_at_most(response, MAX_ERROR_BYTES)
+            error_body = await read_at_most(response, MAX_ERROR_BYTES)
         rejected = _rejected_fields(response.status, error_body, body) - unsupported
         if not rejected:
             raise error_from_report(
@@ -164,15 +165,3 @@ async def _read_trailing_bytes(response: HttpResponse) -> None:
         async with asyncio.timeout(TRAILING_BYTES_SECONDS):
             while await response.read():
                 pass
-
-
-async def _read_at_most(response: HttpResponse, max_bytes: int) -> bytes:
-    """Read the body, decoded and truncated to `max_bytes`; b"" if it cannot be decoded."""
-    body = bytearray()
-    try:
-        decode = content_decoder(response.headers.get("Content-Encoding", "")) or bytes
-        while len(body) < max_bytes and (piece := await response.read()):
-            body += decode(piece)
-    except UnsupportedEncoding:
-        return b""
-    return bytes(body[:max_bytes])

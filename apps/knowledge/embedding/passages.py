@@ -1,0 +1,218 @@
+"""Embed passages in a worker: in batches, with retries, for as long as a deadline allows.
+
+What a server does not take is found out and remembered by the process: a batch that it refuses, or
+does not finish in time, is halved; a text that is too long is cut and named. While a provider asks
+to wait, no other thread of the process calls it for the same model.
+"""
+
+import asyncio
+import os
+import random
+import threading
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from apps.chatbots.models import EmbeddingModel
+from apps.knowledge.embedding.request import Input, build_request, fit_input
+from apps.llm.embeddings.services import embed
+from apps.llm.embeddings.types import Embeddings
+from apps.llm.errors import InputRefused, ProviderError, ProviderTimeout
+
+BATCH_TOKENS = 8_000
+"""The most estimated tokens in one request: some ten seconds of a small model on one core."""
+
+REQUEST_SECONDS = 120.0
+"""The most that one batch may take."""
+
+DEADLINE_SECONDS = 600.0
+"""The most that a call may take, pauses included."""
+
+MAX_RETRIES = 6
+FIRST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 30.0
+"""Without a Retry-After, the pauses of one batch add up to about half a minute."""
+
+MAX_CUTS = 4
+"""How often a text that a server calls too long is halved."""
+
+CONCURRENT_BATCHES = 2
+"""Of one model and process. More would only wait at the provider, or be refused by it."""
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPassages:
+    """The vectors, in the order of the passages, and the tokens to charge.
+
+    `cut`: the positions of the passages of which only the beginning was embedded.
+    """
+
+    vectors: "list[array[float]]"
+    input_tokens: int
+    cut: tuple[int, ...]
+
+
+def embed_passages(
+    model: EmbeddingModel, texts: Sequence[str], *, deadline_seconds: float = DEADLINE_SECONDS
+) -> EmbeddedPassages:
+    """Embed passages, from any thread; blocks until the end or the deadline.
+
+    Raises: ValueError for a text without words; the `ProviderError` of the last try, whose
+    `detail` is for staff.
+    """
+    inputs = [fit_input(model, model.passage_prefix, text) for text in texts]
+    run = _Run(model, time.monotonic() + deadline_seconds)
+    return asyncio.run_coroutine_threadsafe(run.embed(inputs), _worker_loop.get()).result()
+
+
+@dataclass(slots=True)
+class _ModelState:
+    """What the process knows of a model: used by its worker loop alone."""
+
+    batch_size: int
+    free_at: float = 0.0
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_BATCHES))
+
+
+_states: dict[str, _ModelState] = {}
+
+
+class _Run:
+    """One call of `embed_passages`."""
+
+    def __init__(self, model: EmbeddingModel, deadline: float) -> None:
+        self._model = model
+        self._deadline = deadline
+        self._tokens = 0
+        self._cut: list[int] = []
+        self._state = _states.setdefault(model.id, _ModelState(model.batch_size))
+
+    async def embed(self, inputs: Sequence[Input]) -> EmbeddedPassages:
+        state = self._state
+        state.batch_size = min(state.batch_size, self._model.batch_size)
+        vectors: list[array[float]] = []
+        self._cut = [position for position, each in enumerate(inputs) if each.is_cut]
+        while len(vectors) < len(inputs):
+            batch = next(_batches(inputs[len(vectors) :], state.batch_size))
+            vectors += await self._embed_batch(batch, len(vectors))
+        return EmbeddedPassages(vectors, self._tokens, tuple(sorted(set(self._cut))))
+
+    async def _embed_batch(self, batch: Sequence[Input], position: int) -> "list[array[float]]":
+        try:
+            embeddings = await self._call(batch)
+        except (InputRefused, ProviderTimeout) as error:
+            if len(batch) == 1:
+                return [await self._embed_shortened(batch[0], position, error)]
+            half = len(batch) // 2
+            logger.info("embedding batch halved", texts=len(batch), detail=error.detail)
+            vectors = await self._embed_batch(batch[:half], position)
+            vectors += await self._embed_batch(batch[half:], position + half)
+            # Only now is it certain that the number was the reason.
+            self._state.batch_size = min(self._state.batch_size, max(half, 1))
+            return vectors
+        self._tokens += embeddings.input_tokens
+        return embeddings.vectors
+
+    async def _embed_shortened(
+        self, each: Input, position: int, error: ProviderError
+    ) -> "array[float]":
+        for _ in range(MAX_CUTS):
+            if not (isinstance(error, InputRefused) and error.says_too_long):
+                break
+            each = each.shortened()
+            try:
+                embeddings = await self._call([each])
+            except InputRefused as refusal:
+                error = refusal
+            else:
+                self._cut.append(position)
+                self._tokens += embeddings.input_tokens
+                return embeddings.vectors[0]
+        raise error
+
+    async def _call(self, batch: Sequence[Input]) -> Embeddings:
+        """Call the provider, again after errors that may pass, until the deadline."""
+        state = self._state
+        failures = 0
+        while True:
+            async with state.slots:
+                # Somebody else may be told to wait meanwhile.
+                while (pause := state.free_at - time.monotonic()) > 0:
+                    await asyncio.sleep(min(pause, max(0.0, self._remaining())))
+                    self._check_deadline()
+                self._check_deadline()
+                seconds = min(REQUEST_SECONDS, self._remaining())
+                try:
+                    return await embed(build_request(self._model, batch, seconds))
+                except ProviderError as error:
+                    failures += 1
+                    is_worth_halving = isinstance(error, ProviderTimeout) and len(batch) > 1
+                    if is_worth_halving or not error.retryable:
+                        raise
+                    pause = _pause(error, failures)
+                    if pause is None or pause >= self._remaining():
+                        raise
+                    if error.retry_after is not None:
+                        state.free_at = max(state.free_at, time.monotonic() + pause)
+                    detail = error.detail
+            logger.info("embedding retried", failures=failures, seconds=pause, detail=detail)
+            await asyncio.sleep(pause)
+
+    def _remaining(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _check_deadline(self) -> None:
+        if self._remaining() <= 0:
+            raise ProviderTimeout(f"{self._model.provider_model}: not finished by the deadline")
+
+
+def _batches(inputs: Sequence[Input], batch_size: int) -> Iterator[list[Input]]:
+    batch: list[Input] = []
+    tokens = 0
+    for each in inputs:
+        if batch and (len(batch) >= batch_size or tokens + each.tokens > BATCH_TOKENS):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(each)
+        tokens += each.tokens
+    if batch:
+        yield batch
+
+
+def _pause(error: ProviderError, failures: int) -> float | None:
+    """Seconds to wait before the next try; None to give up."""
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+    if error.retry_after is not None:
+        return error.retry_after + 0.2 * jitter
+    if failures > MAX_RETRIES:
+        return None
+    pause: float = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), MAX_PAUSE_SECONDS)
+    return pause * jitter
+
+
+class _WorkerLoop:
+    """An event loop in a thread of its own, so that connections outlive a call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop of this process."""
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                _states.clear()
+                threading.Thread(
+                    target=self._loop.run_forever, name="embedding", daemon=True
+                ).start()
+            return self._loop
+
+
+_worker_loop = _WorkerLoop()

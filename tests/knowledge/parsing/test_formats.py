@@ -55,7 +55,7 @@ def test_pptx_keeps_slides_tables_and_notes() -> None:
 
 
 def test_xlsx_rows_carry_the_names_of_columns() -> None:
-    sheets = {
+    sheets: dict[str, list[list[object]]] = {
         "Prices": [["Price list", ""], ["Plan", "Price"], ["Basic", 9], ["Pro", 19.5]],
         "Contacts": [["Name", "City"], ["Ana", "Lisbon"]],
         "Margins": [["Plan", "Margin"], ["Basic", 0.4]],

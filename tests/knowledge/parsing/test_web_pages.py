@@ -81,6 +81,22 @@ def test_hidden_text_is_left_out() -> None:
     ]
 
 
+def test_closed_sections_are_read() -> None:
+    document = page(
+        "<h1>Questions</h1><h2><button aria-expanded=false aria-controls=a1>Who?</button></h2>"
+        "<div id=a1 hidden><p>We are a shop in Lisbon.</p></div>"
+        "<button aria-controls=a2>How?</button>"
+        "<div id=a2 style='display:none'>By bicycle, in one day.</div><button>Buy now</button>"
+    )
+    assert document.blocks == (
+        Block(HEADING, "Questions", 1),
+        Block(HEADING, "Who?", 2),
+        Block(PARAGRAPH, "We are a shop in Lisbon."),
+        Block(PARAGRAPH, "How?"),
+        Block(PARAGRAPH, "By bicycle, in one day."),
+    )
+
+
 def test_page_without_text_says_why() -> None:
     with pytest.raises(ParsingFailed, match="JavaScript") as failure:
         parse_by_type(b"<!doctype html><html><body><div id=root></div><script>x()</script>")

@@ -15,79 +15,24 @@ from apps.knowledge.parsing.types import Block, BlockKind, ParsingFailed
 TOO_DEEP = "The page nests its elements more than 2,000 deep. No browser shows such a page."
 
 SILENT_TAGS = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "svg",
-        "math",
-        "iframe",
-        "object",
-        "embed",
-        "canvas",
-        "select",
-        "textarea",
-        "button",
-        "audio",
-        "video",
-        "head",
-        "title",
-    ]
+    {
+        *("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "embed"),
+        *("canvas", "select", "textarea", "audio", "video", "head", "title"),
+    }
 )
 """Elements whose text is not shown, or is no text of the document."""
 
 _BLOCK_TAGS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
+    {
+        *("address", "article", "aside", "blockquote", "body", "button", "caption", "center"),
+        *("dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure"),
+        *("footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li"),
+        *("main", "menu", "nav", "ol", "option", "p", "pre", "section", "summary", "table"),
+        *("tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
+    }
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_NOT_IN_DATA_TABLES = ["table", "h1", "h2", "h3", "h4", "h5", "h6", "form", "pre"]
+_NOT_IN_DATA_TABLES = ("table", "h1", "h2", "h3", "h4", "h5", "h6", "form", "pre")
 _MAX_CELL_CHARACTERS = 1000
 _MAX_COLUMNS = 200
 _MAX_SPAN = 100
@@ -135,7 +80,7 @@ def markup_blocks(tree: html.HtmlElement) -> Iterator[Block]:
             continue
         if tag in _BLOCK_TAGS:
             yield from _flush(pieces, *open_kinds[-1])
-        if tag in SILENT_TAGS or not isinstance(tag, str) or _is_data_table(element):
+        if _is_silent(element) or _is_data_table(element):
             if tag == "table":
                 yield from _table(element)
             walk.skip_subtree()
@@ -156,16 +101,26 @@ def text_of(element: etree._Element) -> str:
 def _texts(element: etree._Element) -> Iterator[str]:
     """The texts of an element; those that a block or a line break separates are apart."""
     inline: list[str] = []
-    for event, each in etree.iterwalk(element, events=("start", "end")):
+    walk = etree.iterwalk(element, events=("start", "end"))
+    for event, each in walk:
         if each.tag in _BLOCK_TAGS or each.tag == "br":
             yield "".join(inline)
             inline.clear()
         if each is element and event == "end":
             break
-        is_silent = each.tag in SILENT_TAGS
-        text = each.tail if event == "end" else "" if is_silent else each.text
-        inline.append(text or "")
+        if event == "start" and _is_silent(each):
+            walk.skip_subtree()
+            continue
+        inline.append((each.tail if event == "end" else each.text) or "")
     yield "".join(inline)
+
+
+def _is_silent(element: etree._Element) -> bool:
+    """Whether an element has no text of the document. A button that opens a section names it."""
+    if element.tag != "button":
+        return element.tag in SILENT_TAGS or not isinstance(element.tag, str)
+    is_opening = element.get("aria-expanded") or element.get("aria-controls")
+    return not is_opening and next(element.iterancestors(*_HEADINGS), None) is None
 
 
 def _kind_of(tag: object) -> tuple[BlockKind, int] | None:

@@ -75,9 +75,10 @@ def _shapes(shapes: Any) -> Iterator[Any]:
     """The shapes from top to bottom, groups opened. Files keep them in the order of drawing."""
     waiting = [iter(sorted(shapes, key=_position))]
     for _ in range(_MAX_SHAPES):
+        shape = None
         while waiting and (shape := next(waiting[-1], None)) is None:
             waiting.pop()
-        if not waiting:
+        if shape is None:
             return
         if hasattr(shape, "shapes"):
             waiting.append(iter(sorted(shape.shapes, key=_position)))

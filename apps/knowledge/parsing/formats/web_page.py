@@ -18,11 +18,15 @@ NO_TEXT = (
 )
 TOO_LARGE = "The page is larger than {size} MiB. Split it, or upload its text as a file."
 
-_BOILERPLATE = ["nav", "aside", "footer", "dialog"]
+_BOILERPLATE = ("nav", "aside", "footer", "dialog")
 _BOILERPLATE_ROLES = frozenset(
-    ["navigation", "banner", "contentinfo", "search", "complementary", "dialog"]
+    {
+        *("navigation", "banner", "contentinfo", "search", "complementary", "dialog"),
+    }
 )
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_OPENING_ATTRIBUTES = ("aria-controls", "data-target", "data-bs-target")
+_PANEL_CLASS = re.compile(r"accordion|collaps|toggle|faq|answer|panel|tab-?content", re.IGNORECASE)
 _TITLE_SEPARATOR = re.compile(r"\s+[|–—·»:-]\s+")
 _CELL_ENDS = re.compile(r"; | \| |: ")
 _MIN_CELL_CHARACTERS = 3
@@ -126,12 +130,34 @@ def _without_boilerplate(tree: html.HtmlElement) -> html.HtmlElement:
 
 
 def _remove_hidden(tree: html.HtmlElement) -> None:
-    """Remove what a browser does not show: visitors cannot see it, so models should not."""
+    """Remove what a browser does not show, but for sections that a click opens.
+
+    What visitors cannot see, models should not.
+    """
+    opened = {
+        name.lstrip("#")
+        for element in tree.iter()
+        for attribute in _OPENING_ATTRIBUTES
+        for name in (element.get(attribute) or "").split()
+    }
     for element in list(tree.iter()):
-        is_hidden = element.get("hidden") is not None or element.get("aria-hidden") == "true"
-        is_hidden = is_hidden or bool(_HIDDEN_STYLE.search(element.get("style") or ""))
-        if is_hidden and element.getparent() is not None and element.tag != "body":
+        can_go = element.getparent() is not None and element.tag != "body"
+        if can_go and _is_hidden(element) and not _is_panel(element, opened):
             element.drop_tree()
+
+
+def _is_hidden(element: html.HtmlElement) -> bool:
+    return (
+        element.get("hidden") is not None
+        or element.get("aria-hidden") == "true"
+        or _HIDDEN_STYLE.search(element.get("style") or "") is not None
+    )
+
+
+def _is_panel(element: html.HtmlElement, opened: set[str]) -> bool:
+    """Whether this is the hidden part of an accordion or of tabs."""
+    is_named = element.get("id") in opened or element.get("role") == "tabpanel"
+    return is_named or _PANEL_CLASS.search(element.get("class") or "") is not None
 
 
 def _length(blocks: list[Block]) -> int:

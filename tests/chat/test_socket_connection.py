@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from channels.exceptions import StopConsumer
 
 from apps.chat.engine.events import AnswerDelta
 from apps.chat.engine.log import TurnLog
 from apps.chat.websocket.connection import (
     MAX_WAITING_EVENTS,
+    RESTARTING,
     SEND_SECONDS,
     TOO_SLOW,
     BackpressureMonitor,
     CloseReason,
     SocketClosed,
     SocketConnection,
+    open_sockets,
 )
+from apps.chat.websocket.consumer import ChatConsumer
+from apps.infrastructure.limits.socket_guard import SocketLimits
 
 
 def make_log(events: int) -> TurnLog:
@@ -73,6 +79,7 @@ class Client:
 async def test_socket_closes_once_after_receive_has_ended() -> None:
     client = Client()
     socket = SocketConnection(client.receive, client.send)
+    await socket.accept()
     receiving = asyncio.create_task(socket.receive())
     await asyncio.sleep(0)
     socket.request_close(CloseReason(4401, "API key revoked"))
@@ -82,7 +89,9 @@ async def test_socket_closes_once_after_receive_has_ended() -> None:
         await socket.send("{}")
     assert socket.close_reason is not None
     await socket.close(socket.close_reason)
-    assert client.sent == [{"type": "websocket.close", "code": 4401, "reason": "API key revoked"}]
+    assert client.sent[1:] == [
+        {"type": "websocket.close", "code": 4401, "reason": "API key revoked"}
+    ]
 
 
 async def test_closing_cancels_the_sockets_tasks() -> None:
@@ -101,3 +110,33 @@ async def test_closing_cancels_the_sockets_tasks() -> None:
     await socket.close(TOO_SLOW)
     assert ended.is_set()
     assert [message["type"] for message in client.sent] == ["websocket.send", "websocket.close"]
+
+
+async def test_socket_is_accepted_before_a_stopping_process_closes_it() -> None:
+    """A close without that would be a 403, which clients take for a refused key."""
+    connecting = Connecting()
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": "/ws/v1/chatbots/c1/chat",
+        "url_route": {"kwargs": {"chatbot_id": "c1"}},
+        "client": ("127.0.0.1", 1),
+        "headers": [],
+    }
+    scope["slot"] = SocketLimits().open(scope)
+    with suppress(StopConsumer):
+        await ChatConsumer()(scope, connecting.receive, connecting.send)
+    assert [message["type"] for message in connecting.sent] == [
+        "websocket.accept",
+        "websocket.close",
+    ]
+    assert connecting.sent[-1]["code"] == RESTARTING.code
+
+
+class Connecting(Client):
+    """A client that connects at the moment at which the process begins to stop."""
+
+    async def receive(self) -> Mapping[str, Any]:
+        if self.sent:
+            return await super().receive()
+        open_sockets.close_idle()
+        return {"type": "websocket.connect"}

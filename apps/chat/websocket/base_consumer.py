@@ -98,7 +98,7 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
     async def websocket_connect(self, _message: dict[str, Any]) -> None:
         """Accept first, then authenticate: a browser can only read a close code after that."""
         handshake = parse_handshake(self.scope)
-        await self.base_send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
+        await self.socket.accept(handshake.subprotocol)
         try:
             if process.is_stopping:
                 raise ServiceUnavailable

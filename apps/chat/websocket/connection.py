@@ -60,6 +60,7 @@ class SocketConnection:
         self._close_reason: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lasting_tasks: set[asyncio.Task[None]] = set()
+        self._is_accepted = False
         self.sent_at = time.monotonic()
 
     @property
@@ -100,6 +101,11 @@ class SocketConnection:
         if not self._tasks:
             self.request_close(RESTARTING)
 
+    async def accept(self, subprotocol: str | None = None) -> None:
+        """Answer the handshake."""
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        self._is_accepted = True
+
     async def send(self, text: str) -> None:
         """Send one message. Raises SocketClosed if the client has left or reads too slowly."""
         if self._close_reason.done():
@@ -118,7 +124,10 @@ class SocketConnection:
         """The client's next message, or `socket.close.requested`.
 
         The server can close only while nobody waits for a message, so the wait is given up first.
+        A socket that is not accepted yet is not closed: the client would get a 403.
         """
+        if not self._is_accepted:
+            return await self._receive()
         message: asyncio.Future[Any] = asyncio.ensure_future(self._receive())
         either: set[asyncio.Future[Any]] = {message, self._close_reason}
         try:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import chat_client, model, ports, postgres, processes, services, state, web
+from local import chat_client, ports, postgres, processes, services, state, web
 from local.console import Console
-from local.errors import AlreadyRunning, LocalError, PortTaken
+from local.errors import AlreadyRunning, LocalError
 from local.interrupts import Interrupts, StopRequested
+from local.model_servers import ModelAddresses, ModelServers
 from local.supervisor import Child, Program, Supervisor
 
 SETTINGS = "config.settings.local"
@@ -113,12 +114,11 @@ class _Demo:
         port = _choose_web_port(options)
         url = web.base_url(port)
         env = self._start_servers()
-        api_base = os.environ.get("PARLEY_MODEL_API_BASE")
-        loading = None if api_base else self._launch_model_server()
+        models = ModelServers(self.supervisor, self.console)
+        models.launch()
         refuse_replaced_migrations(env["DATABASE_URL"])
         self._run_manage_command("Database tables", env, "migrate", "--no-input")
-        model_base = api_base or self._wait_for_model(loading)
-        seeded = self._seed(env, url, model_base)
+        seeded = self._seed(env, url, models.wait())
         self._start_parley(port, options.workers, env)
         endpoint = chat_client.Endpoint(url, seeded["chatbot_id"], seeded["api_key"])
         try:
@@ -145,35 +145,18 @@ class _Demo:
         state.write_services_env(self.directory, addresses)
         return {**os.environ, **addresses, "DJANGO_SETTINGS_MODULE": SETTINGS}
 
-    def _launch_model_server(self) -> tuple[Child, int]:
-        """Start loading the model; it loads while the database is migrated."""
-        port = next(ports.free_ports(model.PREFERRED_PORT))
-        return self.supervisor.launch(model.service(port)), port
-
-    def _wait_for_model(self, loading: tuple[Child, int] | None) -> str:
-        assert loading is not None  # noqa: S101
-        child, port = loading
-        with self.console.step("Language model", "loading") as step:
-            try:
-                self.supervisor.wait_ready(child)
-            except PortTaken:
-                port = services.start_on_free_port(
-                    self.supervisor, ports.free_ports(port + 1), model.service
-                )
-            step.detail = f"{ports.HOST}:{port}"
-        return model.api_base(port)
-
     def _run_manage_command(self, title: str, env: Mapping[str, str], *arguments: str) -> str:
         with self.console.step(title):
             return self.supervisor.run(
                 Program(arguments[0], command=web.manage_command(*arguments), env=env)
             )
 
-    def _seed(self, env: Mapping[str, str], url: str, model_base: str) -> dict[str, str]:
+    def _seed(self, env: Mapping[str, str], url: str, models: ModelAddresses) -> dict[str, str]:
         """Create or update the demo's workspace. Key and passwords of the last run stay valid."""
         path = self.directory / "demo.json"
         previous = ["--previous", str(path)] if path.exists() else []
-        arguments = ["--json", "--base-url", url, "--model-api-base", model_base, *previous]
+        arguments = ["--json", "--base-url", url, "--model-api-base", models.language]
+        arguments += ["--embedding-api-base", models.embedding, *previous]
         output = self._run_manage_command("Demo workspace", env, "seed_demo", *arguments)
         seeded: dict[str, Any] = json.loads(output)
         state.write_private(path, json.dumps(seeded, indent=2) + "\n")

@@ -13,11 +13,13 @@ from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.api_kit.callers import Scope
 from apps.audit.services import SYSTEM
-from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.models import Chatbot, EmbeddingModel, LanguageModel
 from apps.chatbots.queries import chatbots_for
 from apps.chatbots.services import (
     create_chatbot,
+    create_embedding_model,
     create_language_model,
+    save_embedding_model,
     save_language_model,
     update_chatbot,
 )
@@ -37,6 +39,7 @@ OWNER = "owner@demo.example"
 STAFF = "staff@demo.example"
 CREDITS = 10_000
 MODEL = "SmolLM2 135M"
+EMBEDDING_MODEL = "multilingual-e5-small"
 PROMPT = (
     "You are the assistant of Parley, a platform for chatbots. "
     "Answer in one or two short, friendly sentences."
@@ -44,7 +47,9 @@ PROMPT = (
 
 
 @transaction.atomic
-def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -> dict[str, Any]:
+def seed_demo(
+    *, base_url: str, model_api_base: str, previous: dict[str, Any], embedding_api_base: str = ""
+) -> dict[str, Any]:
     """Create or repair the demo workspace. Return its URL and credentials.
 
     `previous` is the result of the last run: its passwords and API key are kept if still valid.
@@ -55,6 +60,8 @@ def seed_demo(*, base_url: str, model_api_base: str, previous: dict[str, Any]) -
     )
     workspace = Workspace.objects.filter(slug=SLUG).first()
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
+    if embedding_api_base:
+        seed_embedding_model(embedding_api_base)
     chatbot = _demo_chatbot(workspace, _language_model(model_api_base))
     if not Turn.objects.filter(workspace=workspace).exists():
         now, chatbots = timezone.now(), [chatbot, *_create_more_chatbots(workspace)]
@@ -104,6 +111,26 @@ def _language_model(api_base: str) -> LanguageModel:
         )
     model.api_base = api_base
     return save_language_model(model=model)
+
+
+def seed_embedding_model(api_base: str) -> EmbeddingModel:
+    """Make the model at a local server the default, or note its new address."""
+    model = EmbeddingModel.objects.filter(name=EMBEDDING_MODEL).first()
+    if model is None:
+        return create_embedding_model(
+            name=EMBEDDING_MODEL,
+            litellm_model="openai/multilingual-e5-small",
+            api_base=api_base,
+            dimensions=384,
+            max_input_tokens=512,
+            query_prefix="query: ",
+            passage_prefix="passage: ",
+            batch_size=16,
+            is_default=True,
+            description="A small model of a hundred languages that runs on this machine.",
+        )
+    model.api_base = api_base
+    return save_embedding_model(model=model)
 
 
 def _demo_chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:

@@ -19,6 +19,12 @@ class Command(OperatorCommand):
             help="an OpenAI-compatible server; without one, the sandbox echo model is used",
         )
         parser.add_argument(
+            "--embedding-api-base",
+            default="",
+            metavar="URL",
+            help="a server of multilingual-e5-small; without one, the sandbox's model is used",
+        )
+        parser.add_argument(
             "--previous",
             type=Path,
             metavar="FILE",
@@ -26,7 +32,18 @@ class Command(OperatorCommand):
         )
 
     def run(
-        self, *, base_url: str, model_api_base: str, previous: Path | None, **_: Any
+        self,
+        *,
+        base_url: str,
+        model_api_base: str,
+        embedding_api_base: str,
+        previous: Path | None,
+        **_: Any,
     ) -> dict[str, Any]:
         earlier = json.loads(previous.read_text()) if previous and previous.is_file() else {}
-        return seed_demo(base_url=base_url, model_api_base=model_api_base, previous=earlier)
+        return seed_demo(
+            base_url=base_url,
+            model_api_base=model_api_base,
+            embedding_api_base=embedding_api_base,
+            previous=earlier,
+        )

@@ -229,6 +229,19 @@ WEBHOOK_KEPT_DAYS = 30
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 """Whether webhooks may be sent to private addresses and over plain HTTP, for development."""
 
+# Fetching of pages for knowledge bases
+
+FETCH_TIMEOUT_SECONDS = env.float("FETCH_TIMEOUT_SECONDS", default=30.0)
+"""For a page or file, from the DNS lookup to its last byte."""
+FETCH_MAX_BYTES = 20 * 1024 * 1024
+"""Of a page or file, as sent and decompressed."""
+FETCH_INTERVAL_SECONDS = env.float("FETCH_INTERVAL_SECONDS", default=0.5)
+"""The least time between two requests to one host, by all processes together."""
+FETCH_ROBOTS_SECONDS = env.float("FETCH_ROBOTS_SECONDS", default=3600.0)
+"""How long a site's robots.txt is remembered."""
+FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=[])
+"""Names of hosts whose pages may be fetched from private addresses, for intranets; * for all."""
+
 # Exports of conversations
 
 EXPORT_KEPT_DAYS = 7

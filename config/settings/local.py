@@ -24,3 +24,4 @@ DATABASES = {
 }
 globals().update(redis_settings(env.str("REDIS_URL", default="redis://127.0.0.1:6479/0")))
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=True)
+FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=["*"])

@@ -43,3 +43,9 @@ CELERY_BEAT_SCHEDULE["scan-turns-for-leads"]["schedule"] = 0.5
 WEBHOOK_ALLOW_PRIVATE = True
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=1.0)
 WEBHOOK_BACKOFF_SECONDS = (0.2,) * 100
+
+# Sites under test are on loopback, on ports that may have been another's a moment ago.
+FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=["*"])
+FETCH_TIMEOUT_SECONDS = env.float("FETCH_TIMEOUT_SECONDS", default=5.0)
+FETCH_INTERVAL_SECONDS = 0.0
+FETCH_ROBOTS_SECONDS = 1.0

@@ -1,0 +1,1 @@
+"""Fetch web pages, sitemaps and whole sites, politely. No models, no database."""

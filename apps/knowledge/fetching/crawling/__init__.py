@@ -1,0 +1,1 @@
+"""Crawl a site: which addresses belong to it, in which order, and what came of each."""

@@ -67,8 +67,8 @@ _HTML_TAG = re.compile(
 _MARKDOWN_SIGNS = (
     re.compile(r"^#{1,6} \S", re.MULTILINE),
     re.compile(r"^(?:```|~~~)", re.MULTILINE),
-    re.compile(r"\[[^\]\n]+\]\((?:https?://|/|#|\.)[^)\s]*\)"),
-    re.compile(r"^\|?[ :-]*-{3,}[ :-]*\|[ :|-]*$", re.MULTILINE),
+    re.compile(r"\[[^\[\]\n]+\]\((?:https?://|/|#|\.)[^)\s]*\)"),
+    re.compile(r"^\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+[ \t:|-]*$", re.MULTILINE),
     re.compile(r"(?<!\w)\*\*\S[^*\n]*\*\*"),
     re.compile(r"^[-*+] \S.*\n[-*+] \S", re.MULTILINE),
 )

@@ -55,5 +55,11 @@ def test_long_text_is_split_between_graphemes(text: str, size: int, pieces: list
     assert list(split_long(text, size)) == pieces
 
 
+@pytest.mark.parametrize("row", [".", ".'", "...'\"", "。", "a。", ". "])
+def test_rows_of_signs_are_split(row: str) -> None:
+    text = row * 100_000
+    assert "".join(split_sentences(text)) == text
+
+
 def test_grapheme_without_end_is_split() -> None:
     assert all(len(piece.encode()) <= 200 for piece in split_long("a" + "\u0301" * 5000, 200))

@@ -80,6 +80,12 @@ def test_what_cannot_be_read_is_named(data: bytes, code: str, sentence: str) -> 
     assert failure.value.code == code
 
 
+@pytest.mark.parametrize("sign", ["-", "[", "*", "|-", "<", "a,", "# "])
+def test_rows_of_signs_are_text(sign: str) -> None:
+    document = parse_by_type((sign * 60_000).encode())
+    assert sum(len(block.text) for block in document.blocks) > 0
+
+
 def test_unknown_type_lists_what_is_supported() -> None:
     with pytest.raises(ParsingFailed, match="PDF, DOCX, PPTX, XLSX, XLS, ODS, HTML, Markdown, CSV"):
         parse_by_type(b"\x7fELF" + bytes(100))

@@ -54,6 +54,12 @@ def test_page_gives_canonical_url_and_links() -> None:
     )
 
 
+def test_page_without_body_tag_is_read() -> None:
+    text = "<!doctype html><title>T</title><main><h1>One</h1><p>Two words.</p></main><p>Three."
+    document = parse_by_type(text.encode())
+    assert [block.text for block in document.blocks] == ["One", "Two words.", "Three."]
+
+
 def test_short_page_is_not_lost() -> None:
     document = page("<div>Closed on Mondays.</div>")
     assert [block.text for block in document.blocks] == ["Closed on Mondays."]

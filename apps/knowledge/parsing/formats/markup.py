@@ -31,6 +31,7 @@ _BLOCK_TAGS = frozenset(
         *("tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
     }
 )
+_HEAD_TAGS = frozenset(("title", "meta", "link", "base", "script", "style", "noscript", "template"))
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOT_IN_DATA_TABLES = ("table", "h1", "h2", "h3", "h4", "h5", "h6", "form", "pre")
 _MAX_CELL_CHARACTERS = 1000
@@ -60,6 +61,7 @@ def parse_html(text: str) -> html.HtmlElement | None:
         raise ParsingFailed("damaged", TOO_DEEP)
     if tree is None:
         return None
+    _move_out_of_head(tree)
     _flatten(tree)
     return tree
 
@@ -192,6 +194,22 @@ def _span(cell: etree._Element, name: str) -> int:
     value = cell.get(name, "1").strip()
     is_number = value.isascii() and value.isdigit() and len(value) < 4
     return min(max(int(value), 1), _MAX_SPAN) if is_number else 1
+
+
+def _move_out_of_head(tree: html.HtmlElement) -> None:
+    """Move what the parser took for a part of <head> into <body>.
+
+    It knows no HTML 5: <main> does not end the head of a page that leaves out <body>.
+    """
+    head = tree.find("head")
+    moved = [] if head is None else [each for each in head if each.tag not in _HEAD_TAGS]
+    if not moved:
+        return
+    body = tree.find("body")
+    if body is None:
+        body = etree.SubElement(tree, "body")
+    for element in reversed(moved):
+        body.insert(0, element)
 
 
 def _flatten(tree: html.HtmlElement) -> None:

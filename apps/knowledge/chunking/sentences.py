@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import regex
 
 _END = re.compile(
-    # A space must follow these. (Only the first of a row is looked at: a million dots take no time.)
+    # A space must follow these. Only the first of a row is tried: a million dots take no time.
     r"""(?P<spaced>(?<![.!?…])[.!?…]++["'”’»›)\]]*\s+)"""
     # None need follow those.
     r"""|[。．｡！？؟۔।॥។៕።։]+["'”’»）」』】\]]*\s*"""

@@ -20,6 +20,17 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DISABLED_FEATURES = [
+    # Pages for the suggestions below the address bar, which nobody sees: for each window, which
+    # a test's page is, they took five times the processor time of everything else.
+    *("WebUIOmniboxPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxAimPopup"),
+    "SpareRendererForSitePerProcess",
+    # Those of Playwright, which Chromium ignores if it is given a second list.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+]
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -29,6 +40,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 ]
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 BOTH_SIZES = pytest.mark.parametrize("size", SIZES)

@@ -36,6 +36,8 @@ def open_playground(page: Page, chatbot: Chatbot) -> Page:
 
 
 def send_message(page: Page, message: str) -> None:
+    """Send it, once the previous answer's stream has ended: until then there is no such button."""
+    expect(page.locator("[data-send]")).to_be_visible()
     page.get_by_label("Message").fill(message)
     page.get_by_label("Message").press("Enter")
 

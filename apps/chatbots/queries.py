@@ -71,9 +71,10 @@ def get_language_model_by_name(name: str) -> LanguageModel:
 
 
 def providers_in_use() -> set[ProviderKind]:
-    """Return the provider kinds of all active language models."""
-    kinds = active_language_models().values_list("provider", flat=True)
-    return cast("set[ProviderKind]", set(kinds.distinct()))
+    """Return the provider kinds of all active language and embedding models."""
+    kinds = active_language_models().order_by().values_list("provider", flat=True)
+    others = active_embedding_models().order_by().values_list("provider", flat=True)
+    return cast("set[ProviderKind]", set(kinds.union(others)))
 
 
 def active_embedding_models() -> QuerySet[EmbeddingModel]:

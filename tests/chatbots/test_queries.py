@@ -4,10 +4,11 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from apps.chatbots.errors import ChatbotNotFound
-from apps.chatbots.models import LanguageModel
+from apps.chatbots.models import EmbeddingModel, LanguageModel
 from apps.chatbots.queries import get_active_chatbot, get_language_model_by_name, providers_in_use
 from apps.core.ids import new_id
 from tests.factories import Team, make_chatbot, make_language_model
+from tests.factories.embedding_models import make_embedding_model
 
 
 @pytest.mark.parametrize("others", [0, 2])
@@ -62,9 +63,12 @@ def test_get_language_model_by_name_rejects_inactive_models(db: None) -> None:
 
 def test_providers_in_use_counts_active_models_only(db: None) -> None:
     LanguageModel.objects.update(is_active=False)
+    EmbeddingModel.objects.update(is_default=False, is_active=False)
     assert providers_in_use() == set()
     make_language_model("sandbox/echo")
     make_language_model("openai/x", api_base="http://host/v1", is_active=False)
     assert providers_in_use() == {"sandbox"}
     make_language_model("openai/x", api_base="http://host/v1")
     assert providers_in_use() == {"sandbox", "openai-wire"}
+    make_embedding_model("cohere/embed-english-v3.0", dimensions=1024)
+    assert providers_in_use() == {"sandbox", "openai-wire", "litellm"}

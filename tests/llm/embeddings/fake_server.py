@@ -95,7 +95,8 @@ def serve_embeddings() -> Iterator[FakeEmbeddingServer]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            request = ReceivedRequest(self.path, body, dict(self.headers), time.monotonic())
+            headers = {name.title(): value for name, value in self.headers.items()}
+            request = ReceivedRequest(self.path, body, headers, time.monotonic())
             fake.requests.append(request)
             fake.clients.add(self.client_address)
             reply = fake.reply_to(body)

@@ -84,6 +84,12 @@ class Completion:
         """
         self._deadlines = Deadlines(self._request.timeouts)
         try:
+            await self._run()
+        finally:
+            del self._on_delta  # whoever it belongs to may hold this: a cycle
+
+    async def _run(self) -> None:
+        try:
             await with_retries(
                 self._attempt, has_started=lambda: self._has_started, deadlines=self._deadlines
             )

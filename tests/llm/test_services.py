@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -261,6 +262,23 @@ async def test_unexpected_error_is_logged_without_its_message(server: FakeProvid
     assert log["error"] == "ZeroDivisionError"
     assert "openai_response.py" in log["stack"]
     assert "a private text" not in str(logs)
+
+
+async def test_ended_completion_lets_go_of_its_handler() -> None:
+    """Whoever holds the completion is freed at once, not by the next garbage collection."""
+
+    class Holder:
+        def __init__(self) -> None:
+            self.completion = services.Completion(sandbox_request("echo", "Hi"), self.on_delta)
+
+        def on_delta(self, delta: TextDelta) -> None: ...
+
+    holder = Holder()
+    await holder.completion.run()
+    freed = weakref.ref(holder)
+    del holder
+
+    assert freed() is None
 
 
 async def test_cancellation_is_raised() -> None:

@@ -92,9 +92,10 @@ class AsyncApiView(APIView):  # type: ignore[misc]
         except Exception as error:
             response = self.handle_exception(error)
         response = self.finalize_response(drf_request, response, *args, **kwargs)
-        return cast(
-            HttpResponseBase, response.render() if isinstance(response, Response) else response
-        )
+        if isinstance(response, Response):
+            response.render()
+        drf_request.parser_context = {}  # refers to this view and the request itself: a cycle
+        return cast(HttpResponseBase, response)
 
 
 class ApiASGIHandler(ThreadPoolASGIHandler):
@@ -115,23 +116,31 @@ class ApiASGIHandler(ThreadPoolASGIHandler):
         if match is None:
             await super().__call__(scope, receive, send)
             return
-        body = await _read_body(receive)
-        if body is None:
-            return
-        request, error_response = self.create_request(scope, BytesIO(body))
-        if request is None:
-            await self.send_response(cast(HttpResponseBase, error_response), send)
-            return
-        request.resolver_match = match
-        response = await self._async_view_chain(request)
+        response = await self._respond(match, scope, receive)
         if isinstance(response, EventStreamResponse):
             open_streams.add(response.reader)
             try:
                 await _stream_until_disconnect(response, receive, send)
             finally:
                 open_streams.remove(response.reader)
-        else:
+        elif response is not None:
             await self.send_response(response, send)
+
+    async def _respond(
+        self, match: ResolverMatch, scope: Scope, receive: Receive
+    ) -> HttpResponseBase | None:
+        """The response; None if the client disconnects before its request is complete.
+
+        Nothing keeps the request and its body: they are freed before a stream begins.
+        """
+        body = await _read_body(receive)
+        if body is None:
+            return None
+        request, error_response = self.create_request(scope, BytesIO(body))
+        if request is None:
+            return cast(HttpResponseBase, error_response)
+        request.resolver_match = match
+        return cast(HttpResponseBase, await self._async_view_chain(request))
 
 
 @dataclass(slots=True)

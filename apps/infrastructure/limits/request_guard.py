@@ -6,7 +6,7 @@ memory of ours and nothing else: no thread, no file, no database connection.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,8 @@ def guard_requests(application: Application) -> Application:
             if isinstance(body, ApiError):
                 await send_error(scope, send, body)
             elif body is not None:
-                await application(scope, _receive_again(body, receive), send)
+                receive, body = _receive_again(body, receive), None  # from now on the application's
+                await application(scope, receive, send)
 
     return guarded
 
@@ -202,14 +203,18 @@ def _content_length(scope: Scope) -> int:
 
 
 def _receive_again(body: bytes, receive: Receive) -> Receive:
-    message: Mapping[str, Any] = {"type": "http.request", "body": body, "more_body": False}
-    is_read = False
+    """Let an application receive the body. It is not kept: the request may last long."""
+    unread: bytes | None = body
 
-    async def receive_body() -> Mapping[str, Any]:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        is_read = True
-        return message
+    def receive_body() -> Awaitable[Mapping[str, Any]]:
+        nonlocal unread
+        if unread is None:
+            return receive()
+        message, unread = {"type": "http.request", "body": unread, "more_body": False}, None
+        return _return(message)
 
     return receive_body
+
+
+async def _return(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return message

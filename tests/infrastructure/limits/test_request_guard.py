@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -109,6 +110,19 @@ async def test_long_address_is_rejected(query: bytes) -> None:
 async def test_get_with_a_body_is_limited_too() -> None:
     scope = {**http_scope("/", (b"transfer-encoding", b"chunked")), "method": "GET"}
     assert (await respond(scope, body_messages(b"1" * 11)))[0] == 413
+
+
+async def test_body_is_kept_by_the_application_alone() -> None:
+    references: list[int] = []
+
+    async def count_references(scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        references.append(sys.getrefcount(body))
+
+    guarded = guard_requests(count_references)
+    await run_application(guarded, http_scope("/api/v1/x"), body_messages(b"12", b"34"))
+
+    assert references == [2]  # `body`, and the argument of `getrefcount`
 
 
 async def test_client_that_leaves_meets_no_application() -> None:

@@ -182,6 +182,42 @@ def test_pdf_drops_headers_footers_and_page_numbers() -> None:
     assert [block.page for block in blocks] == [1, 1, 2, 3, 4, 5]
 
 
+def test_pdf_header_with_number_need_not_be_on_all_pages() -> None:
+    pages = [
+        [
+            Line(f"Chapter {1 + number // 4}: Things {number}", 800, size=9),
+            Line(f"Sentence {number} of a page that is otherwise empty.", 700),
+            Line("ii" if number == 1 else str(number), 40, size=9),
+        ]
+        for number in range(1, 9)
+    ]
+    texts = [block.text for block in parse_by_type(make_pdf(pages)).blocks]
+    assert [text for text in texts if not text.startswith("Sentence")] == [
+        "Chapter 1: Things 1",
+        "Chapter 2: Things 4",
+        "Chapter 3: Things 8",
+    ]
+
+
+def test_pdf_list_item_goes_on_after_its_small_bullet() -> None:
+    page = [
+        Line("•", 700, 72, size=8),
+        Line("Applications must be able to extend the list in any way", 700, 84),
+        Line("when they are installed.", 686.8, 84),
+        Line("Contents . . . . . . . . . 5", 600, size=20),
+    ]
+    blocks = parse_by_type(make_pdf([page])).blocks
+    assert blocks == (
+        Block(
+            ITEM,
+            "• Applications must be able to extend the list in any way when they are installed.",
+            0,
+            1,
+        ),
+        Block(ITEM, "Contents … 5", 0, 1),
+    )
+
+
 def test_pdf_paragraph_goes_on_over_pages() -> None:
     pages = [[Line("The sentence that begins here", 60)], [Line("ends on the next page.", 760)]]
     blocks = parse_by_type(make_pdf(pages)).blocks

@@ -60,6 +60,14 @@ def test_page_without_body_tag_is_read() -> None:
     assert [block.text for block in document.blocks] == ["One", "Two words.", "Three."]
 
 
+def test_name_of_the_site_above_the_heading_is_left_out() -> None:
+    text = "The first sentence of a page about returns of goods that were bought by mistake."
+    for head in ("<title>Returns | Acme</title>", "<title>Acme - Returns</title>"):
+        document = page(f"<div><h1>Acme</h1></div><main><h1>Returns</h1><p>{text}</p></main>", head)
+        assert document.title == "Returns"
+        assert [block.text for block in document.blocks] == ["Returns", text]
+
+
 def test_short_page_is_not_lost() -> None:
     document = page("<div>Closed on Mondays.</div>")
     assert [block.text for block in document.blocks] == ["Closed on Mondays."]

@@ -16,9 +16,13 @@ from apps.knowledge.parsing.types import Block, BlockKind
 
 _LIST_ITEM = re.compile(r"(?:[-–•‣▪●○·*]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
 _NUMBERS = re.compile(r"\d+")
+_ROMAN_NUMBER = re.compile("[ivxlc]{1,7}")
+_NUMBER_AT_AN_END = re.compile(r"^\d{1,4}\b|(?:\b\d{1,4} ?(?:/|of|von|de|sur|di) ?)?\b\d{1,4}$")
 _WORDS = re.compile(r"[\w-]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _UNSPACED = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u0e00-\u0eff]")
+_LEADER = re.compile(r"(?:\s?[.·_…]){5,}\s*")
+"""Dots between an entry and its page."""
 _SENTENCE_END = re.compile("[.!?:;。！？؟۔।…][\"'”’»)\\]」』]*$")
 
 _HEADING_SIZE = 1.15
@@ -61,6 +65,8 @@ def layout_blocks(lines: list[PdfLine]) -> list[Block]:
 
 
 def _kind(line: PdfLine, levels: dict[float, int], *, is_row: bool) -> tuple[BlockKind, int]:
+    if _LEADER.search(line.text):
+        return BlockKind.LIST_ITEM, 0  # of a table of contents, also in large letters
     is_short = len(line.text) <= _MAX_HEADING_CHARACTERS
     if line.size in levels and is_short and _LETTER.search(line.text):
         return BlockKind.HEADING, levels[line.size]
@@ -111,7 +117,7 @@ def _block(group: _Group, words: Counter[str]) -> Block | None:
     if group.kind == BlockKind.TABLE_ROW:
         text = " | ".join(first.cells)
     else:
-        text = clean_line(_joined(group.lines, words))
+        text = clean_line(_LEADER.sub(" … ", _joined(group.lines, words)))
     return Block(group.kind, text, group.level, first.page) if text else None
 
 
@@ -200,13 +206,18 @@ def _without_running_lines(lines: list[PdfLine], levels: dict[float, int]) -> li
         for at in dict.fromkeys([*page[:_EDGE_LINES], *page[-_EDGE_LINES:]])
         if lines[at].size not in levels  # `Chapter 1` is no page number
     ]
+    outermost = {at for page in pages.values() for at in (page[0], page[-1])}
     counts = Counter(_shape(lines[at]) for at in edges)
     seen: set[str] = set()
     dropped: set[int] = set()
     for at in edges:
-        shape = _shape(lines[at])
-        if counts[shape] * 2 > len(pages):
-            if shape in seen or _is_page_number(lines[at].text):
+        text, shape = lines[at].text, _shape(lines[at])
+        is_number = _is_page_number(text)
+        if at in outermost and (_ROMAN_NUMBER.fullmatch(text) or text.isdecimal()):
+            dropped.add(at)
+        # A header with the page's number need not be on all pages: chapters have their own.
+        elif counts[shape] * 2 > len(pages) or (shape.endswith("#") and counts[shape] > 2):
+            if shape in seen or is_number:
                 dropped.add(at)
             seen.add(shape)
     return [line for at, line in enumerate(lines) if at not in dropped]
@@ -214,10 +225,12 @@ def _without_running_lines(lines: list[PdfLine], levels: dict[float, int]) -> li
 
 def _shape(line: PdfLine) -> str:
     """What headers or footers of different pages have in common."""
-    text = _NUMBERS.sub("#", line.text) if _is_page_number(line.text) else line.text
-    return f"{round(line.y)} {text}"
+    text, count = _NUMBER_AT_AN_END.subn("", line.text)
+    return f"{round(line.y)} {text}{'#' if count else ''}"
 
 
 def _is_page_number(text: str) -> bool:
-    """`7`, `Page 7`, `7 / 12`, `Seite 7 von 12`."""
+    """`7`, `xii`, `Page 7`, `7 / 12`, `Seite 7 von 12`."""
+    if _ROMAN_NUMBER.fullmatch(text):
+        return True
     return bool(_NUMBERS.search(text)) and len(_LETTER.findall(text)) <= _MAX_LETTERS_BESIDE_NUMBER

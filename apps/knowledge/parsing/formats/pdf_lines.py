@@ -77,7 +77,7 @@ def _line(
         end -= 1
     if start == end:
         return None
-    size = _size(page, start)
+    size = _line_size(page, codes, start, end)
     cells = tuple(
         cell
         for first, last in _cell_ranges(page, codes, start, end, size)
@@ -136,6 +136,14 @@ def _box(page: pypdfium2.PdfTextPage, at: int) -> _Box:
 def _base_line(page: pypdfium2.PdfTextPage, at: int, box: _Box) -> float:
     x, y = c_double(), c_double()
     return y.value if raw.FPDFText_GetCharOrigin(page, at, byref(x), byref(y)) else box.bottom
+
+
+def _line_size(page: pypdfium2.PdfTextPage, codes: list[int], start: int, end: int) -> float:
+    """The size of most of a line: its bullet or footnote sign can have another."""
+    middle = (start + end) // 2
+    while codes[middle] in _SPACES:
+        middle += 1
+    return sorted(_size(page, at) for at in (start, middle, end - 1))[1]
 
 
 def _size(page: pypdfium2.PdfTextPage, at: int) -> float:

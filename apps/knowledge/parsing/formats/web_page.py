@@ -48,7 +48,7 @@ def parse_web_page(text: str, *, url: str = "") -> ParsedDocument:
     base = _base_url(tree, url)
     title, canonical, links = _title(tree), _canonical(tree, base), _links(tree, base)
     _remove_hidden(tree)
-    blocks = _main_blocks(tree, url)
+    blocks = _without_site_name(_main_blocks(tree, url), title)
     if not blocks:
         raise ParsingFailed("no_text", NO_TEXT)
     return ParsedDocument(
@@ -83,6 +83,13 @@ def _main_blocks(tree: html.HtmlElement, url: str) -> list[Block]:
         end += 1
     content = blocks[start:end]
     return content if _length(content) >= _length(blocks) * _MIN_SHARE else blocks
+
+
+def _without_site_name(blocks: list[Block], title: str) -> list[Block]:
+    """Leave out a heading directly above the one that is the page's title."""
+    first = blocks[:2]
+    is_above = len(first) > 1 and all(block.kind == BlockKind.HEADING for block in first)
+    return blocks[1:] if is_above and first[0].text != title == first[1].text else blocks
 
 
 def _extracted_texts(tree: html.HtmlElement, url: str) -> set[str]:
@@ -167,9 +174,10 @@ def _length(blocks: list[Block]) -> int:
 def _title(tree: html.HtmlElement) -> str:
     """The title without the name of the site, if a heading of the page says what is left."""
     title = next((text_of_title(each) for each in tree.iter("title")), "")
-    headings = {text_of(each) for each in tree.iter("h1")}
     parts = _TITLE_SEPARATOR.split(title)
-    return next((part for part in parts if part in headings), title)
+    # The last of them: the name of the site can be a heading, too, above that of the page.
+    headings = [text for each in tree.iter("h1") if (text := text_of(each)) in parts]
+    return headings[-1] if headings else title
 
 
 def text_of_title(element: etree._Element) -> str:

@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core import mail
 from django.test import Client
 
+from apps.accounts.models import User
+from apps.accounts.services import mark_email_verified
+from apps.core.ids import new_id
 from tests.task_runner import run_queued_tasks
 
 PASSWORD = "Zq8-h3Xv_7Kd"
@@ -66,3 +69,17 @@ def form_errors(response: Any) -> dict[str, list[str]]:
     """The errors of the form on the page, by field."""
     errors = response.context["form"].errors
     return {field: list(map(str, messages)) for field, messages in errors.items()}
+
+
+def new_email() -> str:
+    return f"dana-{new_id()}@example.com"
+
+
+def make_registered_user(
+    *, email: str | None = None, is_verified: bool = True, **fields: bool
+) -> User:
+    """A user who signed up earlier."""
+    user = User.objects.create_user(email or new_email(), PASSWORD, **fields)
+    if is_verified:
+        mark_email_verified(user=user)
+    return user

@@ -22,16 +22,9 @@ from tests.accounts.browser_session import (
     sign_up,
 )
 from tests.factories import Team
-from tests.task_runner import run_queued_tasks
 from tests.workspaces.members import actor_for, get_member
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
-
-
-@pytest.fixture
-def empty_queue(committed: None) -> None:
-    """Drop the tasks that earlier tests left in the queue."""
-    run_queued_tasks()
 
 
 def make_invitation(team: Team, email: str, role: Role = Role.MEMBER) -> tuple[Invitation, str]:

@@ -11,8 +11,7 @@ from django.test import override_settings
 from apps.accounts.passwords import hashing
 from apps.accounts.passwords.hashing import BoundedArgon2PasswordHasher
 from apps.core.errors import ServiceUnavailable
-from tests.accounts.browser_session import log_in, new_browser, sign_up
-from tests.accounts.test_sign_in import new_email
+from tests.accounts.browser_session import log_in, new_browser, new_email, sign_up
 
 HASHER = "apps.accounts.passwords.hashing.BoundedArgon2PasswordHasher"
 

@@ -26,15 +26,8 @@ from tests.accounts.browser_session import (
     new_browser,
     sent_emails,
 )
-from tests.task_runner import run_queued_tasks
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
-
-
-@pytest.fixture
-def empty_queue(committed: None) -> None:
-    """Drop the tasks that earlier tests left in the queue."""
-    run_queued_tasks()
 
 
 def totp_code(secret: str) -> str:

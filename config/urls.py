@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.dashboard.onboarding.urls")),
     path("w/<slug:slug>/", include("apps.dashboard.urls")),
+    path("bot", home.bot, name="bot"),
     path("styleguide", home.styleguide),
     path("csp-reports", error_pages.csp_report),
     path("docs", docs.public, name="docs"),

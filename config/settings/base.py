@@ -241,6 +241,8 @@ FETCH_ROBOTS_SECONDS = env.float("FETCH_ROBOTS_SECONDS", default=3600.0)
 """How long a site's robots.txt is remembered."""
 FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=[])
 """Names of hosts whose pages may be fetched from private addresses, for intranets; * for all."""
+FETCH_CONTACT = env.str("FETCH_CONTACT", default="")
+"""Where owners of sites can write about our robot; the sender of emails by default."""
 
 # Exports of conversations
 

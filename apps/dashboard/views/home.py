@@ -1,4 +1,5 @@
 from datetime import timedelta
+from email.utils import parseaddr
 
 from django import forms
 from django.conf import settings
@@ -6,6 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+
+from apps.knowledge.fetching.types import ROBOTS_TOKEN, fetch_options
 
 CURL = """curl -X POST {origin}/api/v1/chatbots/{{chatbotId}}/chat \\
   -H "Authorization: Bearer sk-workspace_…" \\
@@ -17,6 +20,20 @@ def home(request: HttpRequest) -> HttpResponse:
     """The public home page."""
     origin = request.build_absolute_uri("/")[:-1]
     return render(request, "dashboard/home.html", {"curl": CURL.format(origin=origin)})
+
+
+@require_safe
+def bot(request: HttpRequest) -> HttpResponse:
+    """What the robot does that fetches pages, for those whose pages it fetches."""
+    options = fetch_options(visitor="")
+    context = {
+        "token": ROBOTS_TOKEN,
+        "user_agent": options.user_agent,
+        "interval": f"{options.interval_seconds:g}",
+        "max_crawl_delay": f"{options.max_crawl_delay_seconds:g}",
+        "contact": settings.FETCH_CONTACT or parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
+    }
+    return render(request, "dashboard/bot.html", context)
 
 
 @require_safe

@@ -10,9 +10,20 @@ import pytest
 
 from apps.knowledge.fetching.errors import FetchFailed
 from apps.knowledge.fetching.pages import fetch_page
+from apps.knowledge.fetching.robots import robots_of
 from apps.knowledge.fetching.types import Validators
 from tests.knowledge.fetching.conftest import OpenSite, options
-from tests.knowledge.site import Page, Site, closed_port, endless, html, page, redirect, text
+from tests.knowledge.site import (
+    Page,
+    Site,
+    closed_port,
+    dripping,
+    endless,
+    html,
+    page,
+    redirect,
+    text,
+)
 
 PDF = Page(b"%PDF-1.7", content_type="application/pdf")
 
@@ -175,9 +186,9 @@ def test_server_without_tls_is_told(site: Site) -> None:
     assert (found.code, found.is_temporary) == ("tls", False)
 
 
-def test_silent_server_is_told(site: Site) -> None:
-    site.pages["/robots.txt"] = text("")
-    site.pages["/"] = Page(pieces=lambda stopped: iter([b"x"][: stopped.wait(5)]))
+def test_slow_server_is_told(site: Site) -> None:
+    robots_of(site.url, options())  # it is remembered: only the page has half a second
+    site.pages["/"] = Page(pieces=dripping)
     found = failure(site.url, seconds=0.5)
     assert (found.code, found.is_temporary) == ("timed_out", True)
     assert "did not answer completely within 0.5 seconds" in str(found)

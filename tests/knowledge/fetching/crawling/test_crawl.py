@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from apps.knowledge.fetching.crawling.crawl import crawl
 from apps.knowledge.fetching.crawling.frontier import start_crawl
 from apps.knowledge.fetching.crawling.outcomes import PageFetched
+from apps.knowledge.fetching.host_turns import turn_at
 from apps.knowledge.fetching.types import CrawlRules
+from apps.knowledge.fetching.urls import host_of
 from tests.knowledge.fetching.conftest import OpenSite, options
 from tests.knowledge.fetching.crawling.crawls import run_crawl
 from tests.knowledge.site import Page, Site, page, redirect, sitemap, text
@@ -256,7 +260,13 @@ def test_page_without_links_says_so(open_site: OpenSite) -> None:
 
 def test_crawl_waits_for_its_turn_and_loses_nothing(open_site: OpenSite) -> None:
     site = open_site({"/": page("/a", title="Home"), "/a": page(title="A")})
-    impatient = options(interval_seconds=0.02, patience_seconds=0.0)
-    crawled = run_crawl(site, fetch_options=impatient)
-    assert crawled.fetched == ["/", "/a"]
-    assert crawled.waits
+    frontier = start_crawl(site.url)
+    another, impatient = options(visitor="another"), options(patience_seconds=0.0)
+    with (
+        ThreadPoolExecutor(1) as worker,
+        turn_at(host_of(frontier.start), another, interval_seconds=0.0),
+    ):
+        steps = crawl(frontier, rules=RULES, options=impatient)
+        (step,) = worker.submit(list, steps).result()
+    assert (step.wait_seconds > 0, step.outcomes, step.ended) == (True, (), None)
+    assert run_crawl(site, frontier=frontier).fetched == ["/", "/a"]

@@ -1,11 +1,14 @@
 """The child process: parse one document under limits.
 
-    python -m apps.knowledge.parsing.child '{"parent": …, "filename": …}' <document >result
+    python -m apps.knowledge.parsing.child <input >result
+
+The input is a line of JSON with the options of `parse`, then the document's bytes.
 
 It knows nothing of Django and imports only what the document's type needs.
 """
 
 import json
+import logging
 import os
 import sys
 from typing import Any
@@ -23,16 +26,13 @@ DAMAGED = "The document is damaged and cannot be read. Save it again and upload 
 TOO_MUCH_TEXT = "The document has too much text. Split it."
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Read the document from standard input and write the result to standard output."""
-    options = json.loads(arguments[0])
-    confine(
-        options["parent"],
-        memory_bytes=options["memory_bytes"],
-        cpu_seconds=options["cpu_seconds"],
-    )
-    with open(0, "rb", buffering=0, closefd=False) as document:
-        data = document.read()
+    logging.disable()  # what libraries have to say about a document is no event of ours
+    with open(0, "rb", closefd=False) as source:
+        options = json.loads(source.readline())
+        _confine(options)
+        data = source.read()
     result = _result(data, options)
     try:
         _write(result)
@@ -42,6 +42,14 @@ def main(arguments: list[str]) -> None:
         _write(encode_failure(ParsingFailed("too_large", TOO_MUCH_TEXT)))
     sys.stderr.flush()
     os._exit(0)  # without taking apart what a damaged document may have left
+
+
+def _confine(options: dict[str, Any]) -> None:
+    confine(
+        options["parent"],
+        memory_bytes=options["memory_bytes"],
+        cpu_seconds=options["cpu_seconds"],
+    )
 
 
 def _result(data: bytes, options: dict[str, Any]) -> bytes:
@@ -80,4 +88,4 @@ def _write(result: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

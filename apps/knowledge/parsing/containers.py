@@ -13,9 +13,11 @@ ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _DOCUMENT_TYPE = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_HAS_PASSWORD = 0x1
 _BLOCK_BYTES = 1024 * 1024
 _OVERLAP_BYTES = 64
 
+ENCRYPTED = "The file is protected by a password. Remove the password and upload it again."
 DAMAGED_ARCHIVE = "The file is damaged: it cannot be unpacked. Save it again and upload the copy."
 ZIP_BOMB = (
     "The file would grow to more than {size:,} MiB when it is unpacked. Remove images and unused "
@@ -33,12 +35,6 @@ def zip_names(data: bytes) -> set[str]:
         return {info.filename for info in _members(archive)}
 
 
-def is_encrypted_zip(data: bytes) -> bool:
-    """Whether a member has a password."""
-    with _open(data) as archive:
-        return any(info.flag_bits & 0x1 for info in archive.infolist())
-
-
 def check_zip(data: bytes) -> None:
     """Raise ParsingFailed if unpacking would take too much, or if XML declares entities.
 
@@ -47,6 +43,8 @@ def check_zip(data: bytes) -> None:
     """
     with _open(data) as archive:
         members = _members(archive)
+        if any(info.flag_bits & _HAS_PASSWORD for info in members):
+            raise ParsingFailed("encrypted", ENCRYPTED)
         _check_size(sum(info.file_size for info in members), len(data))
         total = 0
         for info in members:

@@ -28,7 +28,6 @@ class MediaType(StrEnum):
 
 
 SUPPORTED = "Supported are PDF, DOCX, PPTX, XLSX, XLS, ODS, HTML, Markdown, CSV and plain text."
-ENCRYPTED = "The file is protected by a password. Remove the password and upload it again."
 
 _MAX_CHECKED = 65_536
 _OFFICE_MEMBERS = (
@@ -80,7 +79,7 @@ _MIN_FIELDS = 3
 
 def detect_binary(data: bytes) -> MediaType | None:
     """The type of a binary file; None for text. Raises ParsingFailed for what cannot be read."""
-    if b"%PDF-" in data[:1024]:
+    if _is_pdf(data):
         return MediaType.PDF
     if data.startswith(containers.ZIP_MAGIC):
         return _zip_type(data)
@@ -141,6 +140,12 @@ def unknown_type(what: str) -> ParsingFailed:
     return ParsingFailed("unknown_type", f"{what}. {SUPPORTED}")
 
 
+def _is_pdf(data: bytes) -> bool:
+    """Whether this is a PDF, perhaps with something before it. A text can mention the sign."""
+    at = data.find(b"%PDF-", 0, 1024)
+    return at >= 0 and (not data[:at].strip(b"\xef\xbb\xbf\r\n\t \0") or b"endobj" in data)
+
+
 def _first_rows(text: str, delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
     # The last line may be cut off.
@@ -193,7 +198,7 @@ def _zip_type(data: bytes) -> MediaType:
 def _ole_type(data: bytes) -> MediaType:
     streams = containers.ole_streams(data)
     if "EncryptedPackage" in streams:
-        raise ParsingFailed("encrypted", ENCRYPTED)
+        raise ParsingFailed("encrypted", containers.ENCRYPTED)
     for stream, name, better in _OLD_FORMATS:
         if stream in streams:
             raise unknown_type(f"This is {name}. Save it as {better} and upload that")

@@ -74,13 +74,14 @@ def parse(
         tempfile.TemporaryFile() as result,
         tempfile.TemporaryFile() as errors,
     ):
+        document.write(json.dumps(options).encode() + b"\n")
         document.write(data)
         document.seek(0)
-        code = _run(options, document, result, errors, wall_seconds)
+        code = _run(document, result, errors, wall_seconds)
         errors.seek(0)
         message = errors.read(_MAX_LOGGED_BYTES).decode(errors="replace").strip()
         if message or code:
-            _log.warning("document_not_parsed", exit_code=code, stderr=message)
+            _log.warning("parser_failed", exit_code=code, stderr=message)
         if code:
             raise _failure_of(code)
         result.seek(0)
@@ -88,7 +89,6 @@ def parse(
 
 
 def _run(
-    options: dict[str, object],
     document: IO[bytes],
     result: IO[bytes],
     errors: IO[bytes],
@@ -96,17 +96,8 @@ def _run(
 ) -> int:
     """Run the child to its end and return its exit code, negative for a signal."""
     process = subprocess.Popen(
-        # Unbuffered and without the variables PYTHON…; the folder of the code is its path.
-        [
-            sys.executable,
-            "-E",
-            "-s",
-            "-X",
-            "utf8",
-            "-m",
-            f"{__package__}.child",
-            json.dumps(options),
-        ],
+        # Without the variables PYTHON… and the user's packages; the folder of the code is its path.
+        [sys.executable, "-E", "-s", "-X", "utf8", "-W", "ignore", "-m", f"{__package__}.child"],
         stdin=document,
         stdout=result,
         stderr=errors,

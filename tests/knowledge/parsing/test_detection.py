@@ -38,6 +38,8 @@ def ole(stream: str) -> bytes:
         (b"a,b,c\n1,2,3\n4,5,6\n", MediaType.CSV),
         (b"a\tb\n1\t2\n4\t5\n", MediaType.CSV),
         (PROSE, MediaType.TEXT),
+        (b"Files that begin with %PDF-1.7 are PDFs", MediaType.TEXT),
+        (b"\r\nHTTP garbage\r\n" + make_pdf([[Line("Text of a PDF")]]), MediaType.PDF),
         (b"1 < 2 and 3 > 2", MediaType.TEXT),
     ],
 )

@@ -87,6 +87,21 @@ def test_csv_finds_its_delimiter(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (",Basic,Pro\nPrice,9,19\n", ["Price; Basic: 9; Pro: 19"]),
+        ("Region,2023,2024\nEurope,5,6\n", ["Region: Europe; 2023: 5; 2024: 6"]),
+        ("Phone,123\nFax,124\n", ["Phone | 123", "Fax | 124"]),
+        ("Name,Name\nAna,Bob\n", ["Name | Name", "Ana | Bob"]),
+        ("Name,City\n", ["Name | City"]),
+    ],
+)
+def test_header_of_a_table_is_recognised(text: str, rows: list[str]) -> None:
+    document = parse_by_type(text.encode(), filename="table.csv")
+    assert [block.text for block in document.blocks] == rows
+
+
 def test_csv_of_one_column_is_text() -> None:
     document = parse_by_type(b"Apples\nPears\n", filename="fruit.csv")
     assert [block.text for block in document.blocks] == ["Apples", "Pears"]

@@ -50,10 +50,16 @@ def with_false_size(data: bytes, size: int) -> bytes:
     return data[:at] + struct.pack("<I", size) + data[at + 4 :]
 
 
-@pytest.mark.parametrize("name", ["word/document.xml", "ppt/presentation.xml"])
+@pytest.mark.parametrize("name", ["word/document.xml", "ppt/presentation.xml", "xl/workbook.xml"])
 def test_zip_bomb_is_not_unpacked(name: str) -> None:
     code, sentence = failure_of(with_false_size(zip_bomb(1, name), 2**31))
     assert (code, "200 MiB" in sentence) == ("too_large", True)
+
+
+def test_zip_with_password_is_refused() -> None:
+    data = make_zip({"xl/workbook.xml": "x"})
+    at = data.index(b"PK\x01\x02") + 8
+    assert failure_of(data[:at] + b"\x01" + data[at + 1 :])[0] == "encrypted"
 
 
 def test_zip_of_high_ratio_is_refused() -> None:

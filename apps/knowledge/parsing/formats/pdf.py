@@ -4,7 +4,8 @@ import pypdfium2
 from pypdfium2 import raw
 
 from apps.knowledge.parsing import limits
-from apps.knowledge.parsing.detection import ENCRYPTED, MediaType
+from apps.knowledge.parsing.containers import ENCRYPTED
+from apps.knowledge.parsing.detection import MediaType
 from apps.knowledge.parsing.formats.pdf_layout import layout_blocks
 from apps.knowledge.parsing.formats.pdf_lines import PdfLine, page_lines
 from apps.knowledge.parsing.text_cleaning import clean_line

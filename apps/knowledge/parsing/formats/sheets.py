@@ -7,7 +7,8 @@ from io import BytesIO, StringIO
 from typing import Any
 
 from apps.knowledge.parsing import limits
-from apps.knowledge.parsing.detection import ENCRYPTED, MediaType, csv_delimiter
+from apps.knowledge.parsing.containers import ENCRYPTED, check_zip
+from apps.knowledge.parsing.detection import MediaType, csv_delimiter
 from apps.knowledge.parsing.formats.tables import is_header, row_text
 from apps.knowledge.parsing.text_cleaning import clean_line
 from apps.knowledge.parsing.types import Block, BlockKind, ParsedDocument, ParsingFailed
@@ -29,7 +30,7 @@ _DIGITS = 15
 
 
 def parse_csv(text: str) -> ParsedDocument:
-    """The first row has the names of the columns, unless it has a number or an empty cell."""
+    """The first row has the names of the columns, unless it has a number or an empty cell there."""
     delimiter = csv_delimiter(text[:65_536], is_said=True) or ","
     csv.field_size_limit(limits.MAX_TEXT_CHARACTERS)
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
@@ -43,6 +44,8 @@ def parse_spreadsheet(data: bytes, media_type: MediaType) -> ParsedDocument:
     """Visible sheets in order; each one's name is a heading if there are several."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
+    if media_type != MediaType.XLS:
+        check_zip(data)
     try:
         book = CalamineWorkbook.from_filelike(BytesIO(data))
         names = [

@@ -10,6 +10,8 @@ MAX_HEADER_CHARACTERS = 120
 """A first row with a longer cell is no header: repeated in each row, it would drown the values."""
 
 _MIN_GUESSED_COLUMNS = 3
+_YEAR = re.compile(r"(?:19|20|21)\d\d(?:-\d\d){0,2}")
+"""Years, months and days, which columns are often named after."""
 _NUMBER = re.compile(r"[^\w]*\d[\d\s.,:/%-]*[^\w]*")
 
 
@@ -51,10 +53,17 @@ def row_text(header: Sequence[str], row: Sequence[str]) -> str:
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether the cells could be names of columns: all filled, different, and not numbers."""
+    """Whether the cells could be names of columns: filled, different, and not numbers but years.
+
+    The first one can be empty, above names of rows.
+    """
+    names = row if row and row[0] else row[1:]
+    values = [name for name in names if _NUMBER.fullmatch(name)]
     return (
-        all(row)
-        and len(set(row)) == len(row)
-        and not any(_NUMBER.fullmatch(cell) for cell in row)
-        and all(len(cell) <= MAX_HEADER_CHARACTERS for cell in row)
+        len(names) > 0
+        and all(names)
+        and len(set(names)) == len(names)
+        and all(_YEAR.fullmatch(value) for value in values)
+        and (len(values) < len(names) or len(names) < len(row))
+        and all(len(name) <= MAX_HEADER_CHARACTERS for name in names)
     )

@@ -60,14 +60,21 @@ def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
 
 
 @pytest.fixture(scope="module")
-def module_team(committed: None) -> Iterator[Team]:
-    """Alice, Bob and Charlie in a transaction that is rolled back after the module.
+def module_transaction(committed: None) -> Iterator[None]:
+    """A transaction that is rolled back after the module.
 
-    For rows that take long to create and that several tests read.
+    For rows that take long to create and that several tests read. A test that also uses `db` may
+    change them: its own changes are rolled back after it.
     """
     with transaction.atomic():
-        yield make_team()
+        yield
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def module_team(module_transaction: None) -> Team:
+    """Alice, Bob and Charlie in a transaction that is rolled back after the module."""
+    return make_team()
 
 
 @pytest.fixture

@@ -20,10 +20,16 @@ from apps.leads.models import Lead
 from apps.workspaces.models import Workspace
 
 
-@pytest.fixture
-def demo(db: None) -> Workspace:
+@pytest.fixture(scope="module")
+def seeded(module_transaction: None) -> Workspace:
     output = seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
     return Workspace.objects.get(slug=output["workspace"])
+
+
+@pytest.fixture
+def demo(seeded: Workspace, db: None) -> Workspace:
+    """The seeded workspace. What the test changes is rolled back after it."""
+    return seeded
 
 
 def test_history_spans_a_month(demo: Workspace) -> None:

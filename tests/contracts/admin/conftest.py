@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from django.db import transaction
 
 from tests.contracts.admin.admin_rows import AdminRows, make_known_rows
 
 
 @pytest.fixture(scope="module")
-def module_rows(committed: None) -> Iterator[AdminRows]:
+def module_rows(module_transaction: None) -> AdminRows:
     """A row of every model, in a transaction that is rolled back after the module."""
-    with transaction.atomic():
-        yield make_known_rows()
-        transaction.set_rollback(True)
+    return make_known_rows()
 
 
 @pytest.fixture

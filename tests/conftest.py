@@ -86,20 +86,19 @@ def live_team(committed: None) -> Iterator[Team]:
 
 
 @pytest.fixture(scope="session")
+def web(committed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    """A web process on a real socket and the test database. Shared by all tests: do not stop it."""
+    with start_web(tmp_path_factory.mktemp("web")) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
 def web_pair(
-    committed: None, tmp_path_factory: pytest.TempPathFactory
+    web: WebProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[WebProcess, WebProcess]]:
-    """Two web processes on the test database. Shared by all tests: do not stop them."""
-    with ExitStack() as stack:
-        folder = tmp_path_factory.mktemp("web")
-        first, second = (stack.enter_context(start_web(folder)) for _ in range(2))
-        yield first, second
-
-
-@pytest.fixture
-def web(web_pair: tuple[WebProcess, WebProcess]) -> WebProcess:
-    """A web process on a real socket. Shared: do not stop it."""
-    return web_pair[0]
+    """The same web process and another one. Shared: do not stop them."""
+    with start_web(tmp_path_factory.mktemp("web")) as another:
+        yield web, another
 
 
 @pytest.fixture

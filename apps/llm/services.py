@@ -108,7 +108,8 @@ class Completion:
         try:
             await self._deadlines.enforce(_call_provider(self._request, self._on_event))
         except ProviderError:
-            self._meter.is_asked = self._has_started
+            if not self._has_started:  # whatever it reported, nothing of it was delivered
+                self._meter = UsageMeter(self._request)
             raise
 
     def _on_event(self, event: ModelEvent) -> None:

@@ -27,6 +27,7 @@ from tests.llm.fake_provider import (
     serve,
     sse_event,
     streamed_answer,
+    usage,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,22 @@ async def test_transient_failures_are_retried_twice(server: FakeProvider) -> Non
 
     assert outcome.text == "Hello world"
     assert len(server.requests) == 3
+
+
+async def test_failed_attempt_leaves_no_usage(server: FakeProvider) -> None:
+    overloaded = sse_event({"error": {"type": "overloaded_error"}})
+    server.play(
+        Script((usage(500, 400), overloaded)),
+        Script((chunk("Hello"), chunk(" world"), DONE)),
+    )
+
+    outcome = await complete(openai_request(server))
+
+    assert (outcome.text, outcome.usage, outcome.finish) == (
+        "Hello world",
+        Usage(4, 2),
+        Finish("stop"),
+    )
 
 
 async def test_third_failure_is_raised(server: FakeProvider) -> None:

@@ -2,14 +2,13 @@
 
 import time
 from dataclasses import dataclass
-from typing import cast
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from apps.chatbots.models import EmbeddingModel, LanguageModel
 from apps.llm.embeddings.services import embed
-from apps.llm.embeddings.types import EmbeddingRequest, Embeddings
+from apps.llm.embeddings.types import EmbeddingRequest
 from apps.llm.errors import ProviderError
 from apps.llm.services import Completion
 from apps.llm.types import ChatMessage, ModelRequest, TextDelta, Timeouts, Usage
@@ -56,7 +55,7 @@ def run_embedding_test(model: EmbeddingModel) -> EmbeddingTestResult:
     )
     started = time.perf_counter()
     try:
-        embeddings = cast(Embeddings, async_to_sync(embed)(request))
+        embeddings = async_to_sync(embed)(request)
     except ProviderError as failure:
         return EmbeddingTestResult(f"{type(failure).__name__}: {failure}", _elapsed_ms(started))
     return EmbeddingTestResult(

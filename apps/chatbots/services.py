@@ -1,7 +1,7 @@
 """Changes to chatbots and the catalogue of models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -104,10 +104,10 @@ def prepare_embedding_model(model: EmbeddingModel) -> None:
     model.provider_model = resolved.model
     model.api_base = resolved.api_base
     model.api_key_env = resolved.api_key_env
-    if model.dimensions is None:
-        model.dimensions = resolved.dimensions
-    if model.dimensions is None:
+    dimensions = cast("int | None", model.dimensions) or resolved.dimensions
+    if dimensions is None:
         raise ValidationError({"dimensions": "Give the number of dimensions of its vectors."})
+    model.dimensions = dimensions
     if resolved.context_tokens:
         model.max_input_tokens = min(model.max_input_tokens, resolved.context_tokens)
     if model.is_default and not model.is_active:

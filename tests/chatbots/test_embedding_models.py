@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from apps.chatbots.models import EmbeddingModel
@@ -14,7 +18,11 @@ from apps.chatbots.services import save_embedding_model
 from apps.llm.embeddings.sandbox import SANDBOX_DIMENSIONS, SANDBOX_EMBEDDING_MODELS
 from tests.factories.embedding_models import make_embedding_model
 
-SERVER = {"litellm_model": "openai/e5", "api_base": "http://host:8000/v1", "dimensions": 384}
+SERVER: dict[str, Any] = {
+    "litellm_model": "openai/e5",
+    "api_base": "http://host:8000/v1",
+    "dimensions": 384,
+}
 
 
 def test_migrations_create_the_sandbox_models(db: None) -> None:
@@ -123,3 +131,51 @@ def test_name_of_an_inactive_model_is_not_found(db: None) -> None:
     model = make_embedding_model(is_active=False)
     with pytest.raises(ValueError, match="There is no active embedding model"):
         get_embedding_model_by_name(model.name)
+
+
+def run_command(*line: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("add_embedding_model", *line, "--json", stdout=out)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
+
+
+def test_command_adds_a_model_with_every_option(db: None, settings: Any) -> None:
+    settings.MODEL_API_KEYS = {"MY_KEY": ("http://host",)}
+    found = run_command(
+        *("E5", "--litellm-model", "openai/e5", "--api-base", "http://host/v1/"),
+        *("--api-key-env", "MY_KEY", "--dimensions", "384", "--max-input-tokens", "500"),
+        *("--query-prefix", "query: ", "--passage-prefix", "passage: ", "--batch-size", "8"),
+        *("--credits-per-1k-tokens", "2", "--default"),
+    )
+    model = EmbeddingModel.objects.get(name="E5")
+    assert found == {
+        "model": "E5",
+        "id": model.id,
+        "provider": "openai-wire",
+        "api_base": "http://host/v1",
+        "api_key_env": "MY_KEY",
+        "dimensions": 384,
+        "is_default": True,
+    }
+    assert (model.query_prefix, model.passage_prefix) == ("query: ", "passage: ")
+    assert (model.max_input_tokens, model.batch_size, model.credits_per_1k_tokens) == (500, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("x", "--litellm-model", "sandbox/nothing"), "there is no sandbox model"),
+        (("x", "--litellm-model", "sandbox/echo"), "there is no sandbox model"),
+        (("sandbox/embed", "--litellm-model", "sandbox/embed"), "with this name exists"),
+        (("x", "--litellm-model", "sandbox/embed", "--dimensions", "4001"), "less than or equal"),
+        (("x", "--litellm-model", "openai/x", "--api-base", "http://h"), "number of dimensions"),
+        (("x", "--litellm-model", "openai/x", "--api-base", "host"), "must begin with http"),
+    ],
+)
+def test_command_refuses_in_one_line(db: None, line: tuple[str, ...], message: str) -> None:
+    before = EmbeddingModel.objects.count()
+    with pytest.raises(CommandError, match=re.escape(message)) as raised:
+        run_command(*line)
+    assert "\n" not in str(raised.value)
+    assert EmbeddingModel.objects.count() == before

@@ -13,6 +13,7 @@ from apps.llm.embeddings.types import EmbeddingRequest, Embeddings
 from apps.llm.errors import InputRefused
 from apps.llm.services import close_clients
 from local.embedding_model import DIMENSIONS, MAX_TEXTS, Server, api_base, build_server
+from local.ports import HOST
 from local.web import answers_ok
 
 
@@ -60,6 +61,10 @@ async def ask(server: Server, *texts: str) -> Embeddings:
         await close_clients()
 
 
+def connect_to(server: Server) -> socket.socket:
+    return socket.create_connection((HOST, server.server_port))
+
+
 async def test_texts_lose_their_prefix_and_become_vectors(server: Server, engine: Letters) -> None:
     found = await ask(server, "query: Hi", "passage: Hello", "Hey you", "passage: nul \x00")
     assert engine.texts == ["Hi", "Hello", "Hey you", "nul \ufffd"]
@@ -70,7 +75,7 @@ async def test_texts_lose_their_prefix_and_become_vectors(server: Server, engine
 
 async def test_question_waits_for_no_passages(server: Server, engine: Letters) -> None:
     engine.passage_may_end.clear()
-    with socket.create_connection(server.server_address) as caller:
+    with connect_to(server) as caller:
         body = b'{"input": ["passage: a", "passage: b"]}'
         head = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         caller.sendall(head.encode() + body)
@@ -87,7 +92,7 @@ async def test_too_many_texts_are_refused(server: Server, engine: Letters) -> No
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b"{}", b'{"input": [1]}', b'{"input": []}'])
 def test_invalid_body_is_refused(server: Server, engine: Letters, body: bytes) -> None:
-    with socket.create_connection(server.server_address) as caller:
+    with connect_to(server) as caller:
         head = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         caller.sendall(head.encode() + body)
         assert caller.recv(12) == b"HTTP/1.1 400"

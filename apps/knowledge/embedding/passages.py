@@ -141,34 +141,34 @@ class _Run:
         failures = 0
         while True:
             async with state.slots:
-                # Somebody else may be told to wait meanwhile.
-                while (pause := state.free_at - time.monotonic()) > 0:
-                    await asyncio.sleep(min(pause, max(0.0, self._remaining())))
-                    self._check_deadline()
-                self._check_deadline()
+                await self._wait_until_free()
                 seconds = min(REQUEST_SECONDS, self._remaining())
                 try:
                     return await embed(build_request(self._model, batch, seconds))
                 except ProviderError as error:
                     failures += 1
+                    wait = _pause(error, failures)
                     is_worth_halving = isinstance(error, ProviderTimeout) and len(batch) > 1
-                    if is_worth_halving or not error.retryable:
-                        raise
-                    pause = _pause(error, failures)
-                    if pause is None or pause >= self._remaining():
+                    if wait is None or wait >= self._remaining() or is_worth_halving:
                         raise
                     if error.retry_after is not None:
-                        state.free_at = max(state.free_at, time.monotonic() + pause)
+                        state.free_at = max(state.free_at, time.monotonic() + wait)
                     detail = error.detail
-            logger.info("embedding retried", failures=failures, seconds=pause, detail=detail)
-            await asyncio.sleep(pause)
+            logger.info("embedding retried", failures=failures, seconds=wait, detail=detail)
+            await asyncio.sleep(wait)
+
+    async def _wait_until_free(self) -> None:
+        """Wait while the provider is left alone. Raises ProviderTimeout at the deadline."""
+        while True:
+            remaining, wait = self._remaining(), self._state.free_at - time.monotonic()
+            if remaining <= 0:
+                raise ProviderTimeout(f"{self._model.provider_model}: not finished by the deadline")
+            if wait <= 0:
+                return
+            await asyncio.sleep(min(wait, remaining))  # somebody else may be told to wait now
 
     def _remaining(self) -> float:
         return self._deadline - time.monotonic()
-
-    def _check_deadline(self) -> None:
-        if self._remaining() <= 0:
-            raise ProviderTimeout(f"{self._model.provider_model}: not finished by the deadline")
 
 
 def _batches(inputs: Sequence[Input], batch_size: int) -> Iterator[list[Input]]:
@@ -186,6 +186,8 @@ def _batches(inputs: Sequence[Input], batch_size: int) -> Iterator[list[Input]]:
 
 def _pause(error: ProviderError, failures: int) -> float | None:
     """Seconds to wait before the next try; None to give up."""
+    if not error.retryable:
+        return None
     jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
     if error.retry_after is not None:
         return error.retry_after + 0.2 * jitter

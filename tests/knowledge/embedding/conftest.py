@@ -25,7 +25,7 @@ def model(server: FakeEmbeddingServer) -> EmbeddingModel:
     return EmbeddingModel(
         id=new_id(),
         provider="openai-wire",
-        provider_model="tiny",
+        provider_model=server.model,
         api_base=server.base_url,
         dimensions=DIMENSIONS,
         max_input_tokens=100,

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from apps.core.ids import new_id
+
 DIMENSIONS = 4
 
 
@@ -66,11 +68,13 @@ def answer_body(data: list[object], **usage: object) -> dict[str, object]:
 class FakeEmbeddingServer:
     """The running server. Queued replies come first, then `answer` answers.
 
-    `clients`: the addresses of the connections that were made to it.
+    `clients`: the addresses of the connections that were made to it. `model`: a name that no other
+    server has, because a port may be used again, and what a server accepts is remembered.
     """
 
     def __init__(self) -> None:
         self.base_url = ""
+        self.model = f"tiny-{new_id()}"
         self.requests: list[ReceivedRequest] = []
         self.answer: Answer = vectors
         self.clients: set[tuple[str, int]] = set()

@@ -35,7 +35,7 @@ GOOD = [1.0, 0.0, 0.0, 0.0]
 def request_to(server: FakeEmbeddingServer, *texts: str, **changes: Any) -> EmbeddingRequest:
     request = EmbeddingRequest(
         provider="openai-wire",
-        model="tiny",
+        model=server.model,
         texts=texts or ("one", "three"),
         api_base=server.base_url,
         api_key_env="",
@@ -70,7 +70,7 @@ async def test_texts_become_unit_vectors_in_their_order(server: FakeEmbeddingSer
     (request,) = server.requests
     assert (request.path, request.body) == (
         "/v1/embeddings",
-        {"model": "tiny", "input": ["one", "three"], "encoding_format": "base64"},
+        {"model": server.model, "input": ["one", "three"], "encoding_format": "base64"},
     )
     assert "Authorization" not in request.headers
 
@@ -93,7 +93,7 @@ async def test_key_is_sent_to_its_server_alone(
 async def test_answer_is_sorted_by_its_indexes(server: FakeEmbeddingServer) -> None:
     body = answer_body([vector_of("three"), vector_of("one")])
     body["data"] = [
-        {**item, "index": index}  # type: ignore[dict-item]
+        {**item, "index": index}
         for item, index in zip(body["data"], (1, 0), strict=True)  # type: ignore[call-overload]
     ]
     server.queue(Reply(body))
@@ -149,7 +149,8 @@ async def test_other_dimensions_are_refused_with_both_numbers(
 ) -> None:
     server.answer = lambda body: vectors(body, found)
     error = await failure_of(server)
-    assert error.detail == f"tiny: its vectors have {found} dimensions, and the catalogue says 4"
+    dimensions = f"its vectors have {found} dimensions, and the catalogue says 4"
+    assert error.detail == f"{server.model}: {dimensions}"
 
 
 @pytest.mark.parametrize(

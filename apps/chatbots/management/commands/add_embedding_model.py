@@ -47,8 +47,6 @@ class Command(OperatorCommand):
     def run(
         self, *, name: str, litellm_model: str, default: bool, **options: Any
     ) -> dict[str, Any]:
-        names = ("api_base", "api_key_env", "dimensions", "max_input_tokens", "query_prefix")
-        names += ("passage_prefix", "batch_size", "credits_per_1k_tokens")
         model = create_embedding_model(
             name=name,
             litellm_model=litellm_model,

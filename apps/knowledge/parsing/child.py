@@ -25,9 +25,13 @@ OUT_OF_MEMORY = (
 DAMAGED = "The document is damaged and cannot be read. Save it again and upload the copy."
 TOO_MUCH_TEXT = "The document has too much text. Split it."
 
+_MAX_RECURSION = 10_000
+"""Libraries walk trees recursively: 60 tables inside one another need more than the usual 1,000."""
+
 
 def main() -> None:
     """Read the document from standard input and write the result to standard output."""
+    sys.setrecursionlimit(_MAX_RECURSION)
     logging.disable()  # what libraries have to say about a document is no event of ours
     with open(0, "rb", closefd=False) as source:
         options = json.loads(source.readline())

@@ -19,9 +19,11 @@ import pytest
 from apps.knowledge.parsing import limits
 from apps.knowledge.parsing.parse import PASSED_VARIABLES, parse
 from apps.knowledge.parsing.types import Block, BlockKind, ParsingFailed
-from tests.knowledge.parsing.office_files import make_xlsx, make_zip
+from tests.knowledge.parsing.office_files import make_docx, make_xlsx, make_zip, word_paragraph
 
-SLOW_PAGE = b"<!doctype html><body>" + b"<p>word <b>and</b> word</p>" * 150_000
+LARGE_PAGE = b"<!doctype html><body>" + b"<p>word <b>and</b> word</p>" * 150_000
+SLOW_PAGE = b"<!doctype html><p " + b" ".join(b"a%d=1" % at for at in range(400_000)) + b">text"
+"""A page that takes minutes: its parser compares each attribute with all before it."""
 DEADLINE_SECONDS = 60
 
 
@@ -72,12 +74,23 @@ def test_failure_comes_back_with_its_sentence() -> None:
     assert failure.value.code == "unknown_type"
 
 
+@pytest.mark.parametrize(("depth", "is_read"), [(60, True), (5_000, False)])
+def test_nested_tables_are_harmless(depth: int, is_read: bool) -> None:
+    cell = "<w:tbl><w:tr><w:tc>{}</w:tc></w:tr></w:tbl>"
+    before, after = cell.split("{}")
+    data = make_docx(before * depth + word_paragraph("Text") + after * depth)
+    if is_read:
+        assert [block.text for block in parse(data).blocks] == ["Text"]
+    else:
+        assert code_of(data) == "damaged"
+
+
 def test_crash_of_a_parser_is_a_failure() -> None:
     assert code_of(stray_cell_sheet()) == "out_of_memory"
 
 
 def test_memory_is_limited() -> None:
-    assert code_of(SLOW_PAGE, memory_bytes=100 * limits.MEBIBYTE) == "out_of_memory"
+    assert code_of(LARGE_PAGE, memory_bytes=100 * limits.MEBIBYTE) == "out_of_memory"
 
 
 def test_cpu_time_is_limited() -> None:

@@ -17,6 +17,7 @@ from apps.infrastructure.http.request_errors import (
     RequestFailed,
     RequestTimedOut,
 )
+from apps.infrastructure.http.response_bodies import Inflater
 from apps.infrastructure.http.safe_http import GetLimits, GetResponse, get
 from apps.infrastructure.http.url_validation import AddressNotPublic, UrlNotAllowed
 from tests.knowledge.site import Page, Site, closed_port, dripping, endless, redirect
@@ -92,6 +93,11 @@ def test_large_body_is_a_failure_or_is_cut(site: Site, page: Page) -> None:
         fetch(f"{site.url}/")
     limits = GetLimits(seconds=5.0, max_bytes=1000, is_cut=True)
     assert len(fetch(f"{site.url}/", limits=limits).body) == 1000
+
+
+def test_bomb_in_a_later_member_does_not_grow() -> None:
+    bomb = gzip.compress(b"x" * 11) + gzip.compress(b"\0" * 50_000_000)
+    assert Inflater("gzip", max_bytes=10).feed(bomb) == b"x" * 11
 
 
 def test_slow_body_is_a_failure(site: Site) -> None:

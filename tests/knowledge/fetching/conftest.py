@@ -20,7 +20,7 @@ class NamedSite(Site):
 
     def __init__(self, *args: Any, **given: Any) -> None:
         super().__init__(*args, **given)
-        self.name = f"site-{random_bits():x}.example"
+        self.name = f"site-{random_bits():x}.sites.example"
 
     @property
     def url(self) -> str:

@@ -28,10 +28,10 @@ def visitor(name: str) -> FetchOptions:
     return options(visitor=name, patience_seconds=0.0)
 
 
-def wait_of(host: str, name: str) -> float:
+def wait_of(host: str, name: str, interval: float = LONG) -> float:
     """How long a visitor is told to wait; 0 if it had a turn, which is over."""
     try:
-        with turn_at(host, visitor(name), interval_seconds=LONG):
+        with turn_at(host, visitor(name), interval_seconds=interval):
             return 0.0
     except HostBusy as busy:
         return busy.wait_seconds
@@ -57,7 +57,7 @@ def test_hosts_do_not_wait_for_each_other(host: str) -> None:
 
 def test_one_request_at_a_time(host: str) -> None:
     with ThreadPoolExecutor(1) as another, turn_at(host, visitor("a"), interval_seconds=0.0):
-        assert another.submit(wait_of, host, "b").result() > 0
+        assert another.submit(wait_of, host, "b", interval=0.0).result() > 0
     assert wait_of(host, "b") == 0
 
 

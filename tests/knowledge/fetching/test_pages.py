@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.knowledge.site import (
     redirect,
     text,
 )
+from tests.tls_certificates import write_certificate
 
 PDF = Page(b"%PDF-1.7", content_type="application/pdf")
 
@@ -210,6 +213,29 @@ def test_redirect_to_another_host_is_judged_by_its_robots(open_site: OpenSite) -
     assert fetch_page(f"{site.url}/a", options=options()).url == f"{other.url}/"
     assert failure(f"{site.url}/b").code == "robots"
     assert other.requests == ["/robots.txt", "/"]
+
+
+def test_redirect_within_the_host_is_judged_too(site: Site) -> None:
+    site.pages |= {"/robots.txt": text("User-agent: *\nDisallow: /b"), "/a": redirect("/b")}
+    assert failure(f"{site.url}/a").code == "robots"
+    assert site.requests == ["/robots.txt", "/a"]
+
+
+def test_redirect_from_https_to_http_is_refused(open_site: OpenSite, tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path / "both.pem", "*.sites.example")
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    plain = open_site({"/": page()})
+    site = open_site({"/a": redirect("/b"), "/b": page(), "/c": redirect(plain.url)}, tls=serving)
+    fetched = fetch_page(f"{site.url}/a", options=options(tls=trusting))
+    assert fetched.url == f"{site.url}/b"
+    found = failure(f"{site.url}/c", tls=trusting)
+    assert (found.code, found.is_temporary) == ("insecure_redirect", False)
+    assert plain.connections == 0
+    plain.pages["/"] = redirect(f"{site.url}/b")
+    assert fetch_page(plain.url, options=options(tls=trusting)).url == f"{site.url}/b"
+    assert failure(f"{site.url}/b").code == "tls"  # nobody vouches for the certificate
 
 
 def test_five_redirects_are_followed(site: Site) -> None:

@@ -11,26 +11,19 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import (
-    TOTP,
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
+from allauth.mfa.totp.internal.auth import TOTP
 from django.core.management import call_command
 from django.test import Client
 
 from apps.accounts.models import User
 from apps.accounts.second_factor import unreadable_factors
 from apps.accounts.second_factor_forms import APP_UNREADABLE, NOTHING_READABLE
-from apps.accounts.services import mark_email_verified
-from apps.core.ids import new_id
 from apps.infrastructure.encryption import RESEAL_BATCH_SIZE
 from apps.webhooks.models import Endpoint
 from apps.webhooks.signing import decrypt_secret, encrypt_secret
 from config.settings import accounts
+from tests.accounts.authenticator_app import app_code, make_verified_user
 from tests.accounts.browser_session import (
-    PASSWORD,
     confirm_password,
     form_errors,
     is_signed_in,
@@ -57,15 +50,9 @@ def change_key(settings: Any, key: str = NEW, *fallbacks: str) -> None:
 
 def make_protected_user() -> tuple[User, str]:
     """A user with an authenticator app and a recovery code, which is returned."""
-    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
-    mark_email_verified(user=user)
+    user = make_verified_user()
     TOTP.activate(user, secret=SECRET)
     return user, RecoveryCodes.activate(user).get_unused_codes()[0]
-
-
-def app_code() -> str:
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return str(format_hotp_value(hotp_value(SECRET, counter)))
 
 
 def log_in_with(user: User, code: str) -> tuple[Client, Any]:
@@ -88,7 +75,7 @@ def test_fallbacks_are_read_from_the_environment() -> None:
 def test_codes_work_under_a_fallback(rotation: Any) -> None:
     user, recovery_code = make_protected_user()
     change_key(rotation, NEW, OTHER, OLD)
-    for code in (app_code(), recovery_code):
+    for code in (app_code(SECRET), recovery_code):
         assert is_signed_in(log_in_with(user, code)[0])
 
 
@@ -106,7 +93,7 @@ def test_resealed_secrets_need_no_fallback(rotation: Any) -> None:
     endpoint.refresh_from_db()
     assert decrypt_secret(endpoint.sealed_secret) == secret
     assert decrypt_secret(endpoint.sealed_previous_secret) == "whsec_old"
-    for code in (app_code(), recovery_code):
+    for code in (app_code(SECRET), recovery_code):
         assert is_signed_in(log_in_with(user, code)[0])
 
 
@@ -126,7 +113,7 @@ def test_unreadable_app_is_said_and_a_recovery_code_works(rotation: Any) -> None
     change_key(rotation, NEW)
     RecoveryCodes.activate(user).instance.delete()
     recovery_code = RecoveryCodes.activate(user).get_unused_codes()[0]
-    _, refused = log_in_with(user, app_code())
+    _, refused = log_in_with(user, app_code(SECRET))
     assert (refused.status_code, form_errors(refused)) == (200, {"code": [APP_UNREADABLE]})
     assert is_signed_in(log_in_with(user, recovery_code)[0])
 
@@ -135,7 +122,7 @@ def test_nothing_readable_is_said_and_counted(rotation: Any) -> None:
     user, recovery_code = make_protected_user()
     endpoint, _ = make_webhook_endpoint(make_team().workspace)
     change_key(rotation, OTHER)
-    for code in (app_code(), recovery_code):
+    for code in (app_code(SECRET), recovery_code):
         _, refused = log_in_with(user, code)
         assert form_errors(refused) == {"code": [NOTHING_READABLE]}
     found = reseal()

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import (
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
 from django.test import Client
 
 from apps.accounts.adapters import SecondFactorAdapter
 from apps.accounts.models import User
-from apps.accounts.services import mark_email_verified
-from apps.core.ids import new_id
+from tests.accounts.authenticator_app import app_code, make_verified_user
 from tests.accounts.browser_session import (
-    PASSWORD,
     confirm_password,
     form_errors,
     is_signed_in,
@@ -30,23 +21,14 @@ from tests.accounts.browser_session import (
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
-def totp_code(secret: str) -> str:
-    """The authenticator app's current code, at least three seconds before it expires."""
-    if (seconds_left := 30 - time.time() % 30) < 3:
-        time.sleep(seconds_left)
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return str(format_hotp_value(hotp_value(secret, counter)))
-
-
 def make_protected_user() -> tuple[User, Client, str]:
     """A user with an authenticator app, a signed-in client, and the app's secret."""
-    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
-    mark_email_verified(user=user)
+    user = make_verified_user()
     client = new_browser()
     log_in(client, user.email)
     confirm_password(client)
     secret = client.get("/account/2fa/app").context["form"].secret
-    response = client.post("/account/2fa/app", {"code": totp_code(secret)})
+    response = client.post("/account/2fa/app", {"code": app_code(secret)})
     assert response.headers["Location"] == "/account/2fa/codes"
     return user, client, secret
 
@@ -64,8 +46,7 @@ def test_app_setup_shows_recovery_codes_and_sends_an_email() -> None:
 
 
 def test_app_setup_rejects_a_wrong_code() -> None:
-    user = User.objects.create_user(f"dana-{new_id()}@example.com", PASSWORD)
-    mark_email_verified(user=user)
+    user = make_verified_user()
     client = new_browser()
     log_in(client, user.email)
     confirm_password(client)
@@ -96,7 +77,7 @@ def test_recovery_code_works_once() -> None:
 
 def test_app_code_works_once() -> None:
     user, _, secret = make_protected_user()
-    code, signed_in = totp_code(secret), []
+    code, signed_in = app_code(secret), []
     for _ in range(2):
         browser = new_browser()
         log_in(browser, user.email)

@@ -5,11 +5,6 @@ from __future__ import annotations
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import (
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -19,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
 from apps.audit.models import AuditEntry
 from apps.core.ids import new_id
+from tests.accounts.authenticator_app import app_code
 from tests.accounts.browser_session import (
     PASSWORD,
     confirm_password,
@@ -60,7 +56,7 @@ def statuses(client: Client) -> set[int]:
 def set_up_app(client: Client) -> None:
     confirm_password(client)
     secret = client.get("/account/2fa/app").context["form"].secret
-    code = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    code = app_code(secret)
     assert client.post("/account/2fa/app", {"code": code}).status_code == 302
 
 

@@ -33,6 +33,18 @@ on("input", "[data-must-equal]", (input) => {
   input.form.querySelector("[type=submit]").disabled = !same;
 });
 
+// Forms are sent once: a second click, before the next page is there, would create a second of what
+// the form creates. After a while the form can be sent again: its response may be a file or be lost.
+const beingSent = new Set();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (beingSent.has(form)) return event.preventDefault();
+  beingSent.add(form);
+  setTimeout(() => beingSent.delete(form), 10_000);
+});
+addEventListener("pageshow", () => beingSent.clear()); // the page is back from the browser's cache
+
 // Toasts disappear after 8 seconds, except errors. htmx can add more.
 on("click", ".toast [data-dismiss]", (button) => button.closest(".toast").remove());
 const hideLater = (toast) => {

@@ -267,3 +267,24 @@ def test_names_of_one_long_word_fit_a_phone(open_context: OpenContext, live_team
     for path in [*(base + path for path in [*paths, "leads", "settings"]), "/docs"]:
         page.goto(path)
         assert_fits_screen(page)
+
+
+def test_form_is_sent_once(open_context: OpenContext, live_team: Team) -> None:
+    page = open_context(live_team.alice).new_page()
+    page.goto(page_path(live_team.workspace, "keys"))
+    was_stopped = page.evaluate(
+        """() => {
+          const form = document.querySelector("#new form");
+          const stopped = [];
+          addEventListener("submit", (event) => {
+            stopped.push(event.defaultPrevented);
+            event.preventDefault(); // the test stays on the page
+          });
+          form.requestSubmit();
+          form.requestSubmit();
+          dispatchEvent(new Event("pageshow"));
+          form.requestSubmit();
+          return stopped;
+        }"""
+    )
+    assert was_stopped == [False, True, False]

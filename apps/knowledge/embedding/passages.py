@@ -6,9 +6,7 @@ to wait, no other thread of the process calls it for the same model.
 """
 
 import asyncio
-import os
 import random
-import threading
 import time
 from array import array
 from collections.abc import Iterator, Sequence
@@ -17,7 +15,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from apps.chatbots.models import EmbeddingModel
+from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.knowledge.embedding.request import Input, build_request, fit_input
+from apps.knowledge.embedding.thread_loop import run_in_thread_loop
 from apps.llm.embeddings.services import embed
 from apps.llm.embeddings.types import Embeddings
 from apps.llm.errors import InputRefused, ProviderError, ProviderTimeout
@@ -67,19 +67,19 @@ def embed_passages(
     """
     inputs = [fit_input(model, model.passage_prefix, text) for text in texts]
     run = _Run(model, time.monotonic() + deadline_seconds)
-    return asyncio.run_coroutine_threadsafe(run.embed(inputs), _worker_loop.get()).result()
+    return run_in_thread_loop(run.embed(inputs))
 
 
 @dataclass(slots=True)
 class _ModelState:
-    """What the process knows of a model: used by its worker loop alone."""
+    """What the process knows of a model; used in its loop for threads alone."""
 
     batch_size: int
     free_at: float = 0.0
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_BATCHES))
 
 
-_states: dict[str, _ModelState] = {}
+_states: PerLoop[dict[str, _ModelState]] = PerLoop(dict)
 
 
 class _Run:
@@ -90,11 +90,11 @@ class _Run:
         self._deadline = deadline
         self._tokens = 0
         self._cut: list[int] = []
-        self._state = _states.setdefault(model.id, _ModelState(model.batch_size))
 
     async def embed(self, inputs: Sequence[Input]) -> EmbeddedPassages:
-        state = self._state
-        state.batch_size = min(state.batch_size, self._model.batch_size)
+        size = self._model.batch_size
+        self._state = state = _states.get().setdefault(self._model.id, _ModelState(size))
+        state.batch_size = min(state.batch_size, size)
         vectors: list[array[float]] = []
         self._cut = [position for position, each in enumerate(inputs) if each.is_cut]
         while len(vectors) < len(inputs):
@@ -195,26 +195,3 @@ def _pause(error: ProviderError, failures: int) -> float | None:
         return None
     pause: float = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), MAX_PAUSE_SECONDS)
     return pause * jitter
-
-
-class _WorkerLoop:
-    """An event loop in a thread of its own, so that connections outlive a call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
-
-    def get(self) -> asyncio.AbstractEventLoop:
-        """Return the running loop of this process."""
-        with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
-                _states.clear()
-                threading.Thread(
-                    target=self._loop.run_forever, name="embedding", daemon=True
-                ).start()
-            return self._loop
-
-
-_worker_loop = _WorkerLoop()

@@ -11,6 +11,7 @@ from apps.chatbots.models import EmbeddingModel
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.knowledge.embedding.request import Input, build_request, fit_input
+from apps.knowledge.embedding.thread_loop import run_in_thread_loop
 from apps.llm.embeddings.services import embed
 from apps.llm.embeddings.types import Embeddings
 from apps.llm.errors import InputRefused, ProviderError
@@ -79,6 +80,13 @@ async def embed_query(
         cache.add(key, task)
     embeddings = await asyncio.shield(task)
     return EmbeddedQuery(embeddings.vectors[0], embeddings.input_tokens if is_new else 0)
+
+
+def embed_query_in_thread(
+    model: EmbeddingModel, text: str, *, timeout_seconds: float = QUERY_SECONDS
+) -> EmbeddedQuery:
+    """`embed_query` for a thread without an event loop; blocks it."""
+    return run_in_thread_loop(embed_query(model, text, timeout_seconds=timeout_seconds))
 
 
 async def _embed(model: EmbeddingModel, question: Input, timeout_seconds: float) -> Embeddings:

@@ -10,7 +10,7 @@ import pytest
 
 from apps.chatbots.models import EmbeddingModel
 from apps.core.ids import new_id
-from apps.knowledge.embedding import embed_query
+from apps.knowledge.embedding import embed_query, embed_query_in_thread
 from apps.llm.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable
 from tests.llm.embeddings.fake_server import FakeEmbeddingServer, Reply, vectors
 
@@ -117,3 +117,11 @@ async def test_question_without_words_is_refused(
     with pytest.raises(ValueError, match="without words"):
         await embed_query(model, "  ")
     assert server.requests == []
+
+
+def test_question_in_a_thread_is_remembered_and_keeps_its_connection(
+    server: FakeEmbeddingServer, model: EmbeddingModel
+) -> None:
+    found = [embed_query_in_thread(model, text) for text in ("Hello?", "Hello?", "Bye?")]
+    assert [each.input_tokens for each in found] == [1, 0, 1]
+    assert (len(server.requests), len(server.clients)) == (2, 1)

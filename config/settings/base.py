@@ -11,6 +11,7 @@ from config.settings.ceilings import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
 from config.settings.celery import CELERY_BEAT_SCHEDULE
 from config.settings.edge import *  # noqa: F403
+from config.settings.knowledge import *  # noqa: F403
 from config.settings.model_keys import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -228,21 +229,6 @@ WEBHOOK_FAILING_DAYS = 3
 WEBHOOK_KEPT_DAYS = 30
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 """Whether webhooks may be sent to private addresses and over plain HTTP, for development."""
-
-# Fetching of pages for knowledge bases
-
-FETCH_TIMEOUT_SECONDS = env.float("FETCH_TIMEOUT_SECONDS", default=30.0)
-"""For a page or file, from the DNS lookup to its last byte."""
-FETCH_MAX_BYTES = 20 * 1024 * 1024
-"""Of a page or file, as sent and decompressed."""
-FETCH_INTERVAL_SECONDS = env.float("FETCH_INTERVAL_SECONDS", default=0.5)
-"""The least time between two requests to one host, by all processes together."""
-FETCH_ROBOTS_SECONDS = env.float("FETCH_ROBOTS_SECONDS", default=3600.0)
-"""How long a site's robots.txt is remembered."""
-FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=[])
-"""Names of hosts whose pages may be fetched from private addresses, for intranets; * for all."""
-FETCH_CONTACT = env.str("FETCH_CONTACT", default="")
-"""Where owners of sites can write about our robot; the sender of emails by default."""
 
 # Exports of conversations
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import cast
+from typing import Any, NoReturn, cast
 
 import pytest
+from channels.layers import get_channel_layer
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from apps.chat.engine.events import TurnEnded, TurnInterrupted
 from apps.chat.engine.run.process import TurnProcess
@@ -59,6 +62,24 @@ async def test_text_that_cannot_be_stored_is_cleaned(funded_chatbot: Chatbot) ->
     await in_thread(turn.refresh_from_db)
     assert await in_thread(get_answer_text, turn) == used.text == "a\ufffdb\ufffdc"
     assert (turn.delta_lengths, receipt.charged) == ([2, 3], 1)
+
+
+async def test_turn_that_has_just_ended_here_needs_no_redis(funded_chatbot: Chatbot) -> None:
+    """It was read while it ran, and has settled before it is followed or stopped."""
+    process, models = make_process(Model, get_layer=unavailable_layer)
+    turn, _ = await open_turn(new_turn(funded_chatbot, credits=5, process=process.relay.name))
+    running = process.running_turns.start(turn, NO_REQUEST)
+    await asyncio.sleep(0)
+    models[0].say("Hi")
+    models[0].end()
+    last = await running.log.outcome()
+    await process.running_turns.drain()
+    await asyncio.sleep(0)
+    assert await (await process.follow(turn)).outcome() == await process.stop(turn) == last
+
+
+def unavailable_layer() -> NoReturn:
+    raise RedisConnectionError
 
 
 class HugeModel(Model):
@@ -131,11 +152,13 @@ def saved_text(turn: Turn) -> str:
     return Turn.objects.get(id=turn.id).text_so_far
 
 
-def make_process(model: type[Model]) -> tuple[TurnProcess, list[Model]]:
+def make_process(
+    model: type[Model], *, get_layer: Callable[[], Any] = get_channel_layer
+) -> tuple[TurnProcess, list[Model]]:
     models: list[Model] = []
 
     def start(request: ModelRequest, on_delta: DeltaHandler) -> Model:
         models.append(model(request, on_delta))
         return models[-1]
 
-    return TurnProcess(start_completion=start), models
+    return TurnProcess(start_completion=start, get_layer=get_layer), models

@@ -8,7 +8,7 @@ from channels.layers import get_channel_layer
 from apps.chat.engine.events import LastEvent
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.relay import Relay
-from apps.chat.engine.replay import abandon_if_silent_and_read, replay
+from apps.chat.engine.replay import Record, abandon_if_silent_and_read, replay
 from apps.chat.engine.run.running_turn import StartCompletion
 from apps.chat.engine.run.running_turns import RunningTurns
 from apps.conversations.models import Turn, TurnStatus
@@ -48,9 +48,8 @@ class TurnProcess:
         """
         if log := self.running_turns.log_of(turn.id):
             return log
-        if turn.status == TurnStatus.RUNNING:
-            return await self.relay.follow_remote(turn)
-        record = await self._database.run(replay, turn)
+        if (record := await self._read_if_ended(turn)) is None:
+            return self.running_turns.log_of(turn.id) or await self.relay.follow_remote(turn)
         return TurnLog(record.events, record.interruption)
 
     async def stop(self, turn: Turn, *, api_key_id: str | None = None) -> LastEvent:
@@ -60,6 +59,18 @@ class TurnProcess:
         """
         if self.running_turns.log_of(turn.id):
             self.running_turns.stop(turn.id)
-        elif turn.status == TurnStatus.RUNNING:
+        elif turn.status == TurnStatus.RUNNING and await self._read_if_ended(turn) is None:
             await self.relay.stop(turn)
         return await (await self.follow(turn)).outcome(api_key_id=api_key_id)
+
+    async def _read_if_ended(self, turn: Turn) -> Record | None:
+        """The record of a turn that has ended; None if it may run, here or elsewhere.
+
+        A turn of this process may have ended since it was read: Redis is not needed for that.
+        """
+        if turn.status != TurnStatus.RUNNING:
+            return await self._database.run(replay, turn)
+        if turn.process != self.relay.name:
+            return None
+        record = await self._database.run(abandon_if_silent_and_read, turn)
+        return record if record.events else None

@@ -31,12 +31,18 @@ _PINGS = ("ping", "heartbeat", "keepalive", "keep_alive", "keep-alive")
 
 def parse_chunk(request: ModelRequest, payload: bytes) -> Chunk:
     """Parse the data of an event. Raises: ProviderFailed."""
-    chunk = parse_json(payload)
-    if not isinstance(chunk, dict):
-        if payload.strip() in _NOTHING:
-            return {}
-        raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
-    return chunk
+    try:
+        chunk = orjson.loads(payload)
+        if type(chunk) is dict:  # nearly every chunk
+            return chunk
+    except ValueError:
+        pass  # `parse_json` understands more
+    unusual = parse_json(payload)
+    if isinstance(unusual, dict):
+        return unusual
+    if payload.strip() in _NOTHING:
+        return {}
+    raise ProviderFailed(f"{request.model}: the provider sent what is no JSON object")
 
 
 def parse_json(payload: bytes) -> object:

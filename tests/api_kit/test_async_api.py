@@ -11,7 +11,7 @@ from apps.api_kit.async_api import AsyncApiView, EventStreamResponse
 
 
 async def no_chunks() -> AsyncGenerator[bytes, None]:
-    for chunk in ():
+    for chunk in list[bytes]():
         yield chunk
 
 

@@ -53,6 +53,7 @@ def test_response_is_complete(site: Site) -> None:
         ("deflate", zlib.compress(b"x" * 50_000, wbits=-15)),
         ("identity", b"x" * 50_000),
     ],
+    ids=["gzip", "two members of gzip", "zlib", "deflate", "identity"],
 )
 def test_body_is_decompressed(site: Site, encoding: str, encoded: bytes) -> None:
     site.pages["/"] = Page(encoded, headers={"Content-Encoding": encoding})

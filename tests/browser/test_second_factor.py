@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.accounts.services import mark_email_verified
+from tests.accounts.authenticator_app import app_code
 from tests.accounts.browser_session import SEND_EMAIL_TASK
-from tests.accounts.test_second_factor import totp_code
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import BOTH_SIZES, OpenContext
 from tests.factories import Team
@@ -66,7 +66,7 @@ def test_authenticator_app_and_recovery_codes(
     page.get_by_role("link", name="Set up").click()
     confirm_password(page)
     expect_page(page, "Set up an authenticator app")
-    page.get_by_label("code").fill(totp_code(page.locator("p > code").inner_text()))
+    page.get_by_label("code").fill(app_code(page.locator("p > code").inner_text()))
     page.get_by_role("button", name="Enable").click()
     expect_page(page, "Recovery codes")
     first, second, *_ = page.locator("pre").inner_text().split()

@@ -94,9 +94,7 @@ class AccountFigures:
             yield Fault(message, self.differing_turn)
 
 
-def check_all_accounts(
-    *, now: datetime, max_seconds: float = MAX_SECONDS
-) -> NightlyCheck | None:
+def check_all_accounts(*, now: datetime, max_seconds: float = MAX_SECONDS) -> NightlyCheck | None:
     """Check all accounts, once per UTC day. Return None unless this run has finished that.
 
     The next run continues after `max_seconds`, or after an interruption when the claim expires.

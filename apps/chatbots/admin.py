@@ -174,13 +174,11 @@ class EmbeddingModelAdmin(StaffAdmin):
         fixed = [*self.readonly_fields]
         return fixed if obj is None else [*EMBEDDING_SPACE_FIELDS, *fixed]
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: EmbeddingModel | None = None
-    ) -> bool:
-        """Refuse to delete the default."""
-        if obj is not None and obj.is_default:
-            return False
-        return bool(super().has_delete_permission(request, obj))
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Protect the default: new knowledge bases need one."""
+        *found, protected = super().get_deleted_objects(objs, request)
+        text = "{} is the default. Make another model the default first."
+        return *found, [*protected, *(text.format(each.name) for each in objs if each.is_default)]
 
     def has_test_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm("chatbots.test_embeddingmodel")

@@ -11,11 +11,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 
 from apps.chatbots.models import EmbeddingModel
 from apps.chatbots.queries import default_embedding_model, get_embedding_model_by_name
 from apps.chatbots.services import save_embedding_model
 from apps.llm.embeddings.sandbox import SANDBOX_DIMENSIONS, SANDBOX_EMBEDDING_MODELS
+from tests.factories import make_user
 from tests.factories.embedding_models import make_embedding_model
 
 SERVER: dict[str, Any] = {
@@ -179,3 +182,20 @@ def test_command_refuses_in_one_line(db: None, line: tuple[str, ...], message: s
         run_command(*line)
     assert "\n" not in str(raised.value)
     assert EmbeddingModel.objects.count() == before
+
+
+def test_admin_deletes_no_default(db: None) -> None:
+    client = Client()
+    client.force_login(make_user("staff", is_staff=True, is_superuser=True))
+    default, other = EmbeddingModel.objects.get(is_default=True), make_embedding_model()
+    for model, status in ((default, 200), (other, 302)):
+        address = reverse("admin:chatbots_embeddingmodel_delete", args=[model.id])
+        assert client.post(address, {"post": "yes"}).status_code == status
+    everything = {
+        "action": "delete_selected",
+        "post": "yes",
+        "_selected_action": list(EmbeddingModel.objects.values_list("id", flat=True)),
+    }
+    client.post(reverse("admin:chatbots_embeddingmodel_changelist"), everything)
+    assert EmbeddingModel.objects.filter(id=default.id).count() == 1
+    assert EmbeddingModel.objects.filter(id=other.id).count() == 0

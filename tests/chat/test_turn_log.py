@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from django.test import override_settings
 
 from apps.chat.engine.events import AnswerDelta, LastEvent, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.engine.log import WAKE_BATCH_SIZE, WAKE_PAUSE_SECONDS, TurnLog
@@ -89,6 +90,18 @@ async def test_number_beyond_the_events_so_far_gets_the_end() -> None:
     for event in (A, ENDED):
         log.append(event)
     assert await reader == [ENDED]
+
+
+async def test_numbers_go_on_after_a_wait_of_a_copy_that_is_still_filled() -> None:
+    copy = TurnLog()
+    with override_settings(STREAM_HEARTBEAT_SECONDS=0.01):
+        stream = encode_stream(copy, after=2)
+        heartbeat = await anext(stream)
+        for event in (START, A, B, ENDED):
+            copy.append(event)
+        frames = [heartbeat, *[frame async for frame in stream]]
+    told = sse.encode_event(3, B) + sse.encode_event(4, ENDED)
+    assert [frame for frame in frames if frame != sse.HEARTBEAT] == [told, sse.DONE]
 
 
 async def test_follow_ends_with_a_failure() -> None:

@@ -214,3 +214,13 @@ class TurnLog:
         finally:
             del self._waiters[waiter]
             waiter.cancel()
+
+    def number_before(self, events: Sequence[TurnEvent], after: int) -> int:
+        """The number before the first of these events, which `follow` has yielded after `after`.
+
+        Another than `after` if they are the last event, told to who named a later number. An empty
+        sequence does not say so: a copy may not have come that far yet.
+        """
+        if events and not isinstance(events[-1], TurnInterrupted):
+            return min(after, len(self.events) - len(events))
+        return after

@@ -57,8 +57,7 @@ async def encode_stream(
     async with aclosing(following):
         try:
             async for events in following:
-                if number > len(log.events):  # the last event, told to who named a later number
-                    number = len(log.events) - 1
+                number = log.number_before(events, number)
                 frames = []
                 for event in events:
                     number += 1

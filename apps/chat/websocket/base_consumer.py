@@ -158,8 +158,7 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]
         context, backpressure = dict(context), BackpressureMonitor(turn_log)
         idle_seconds = settings.STREAM_HEARTBEAT_SECONDS
         async for events in turn_log.follow(after=number, idle_seconds=idle_seconds):
-            if number > len(turn_log.events):  # the last event, told to who named a later number
-                number = len(turn_log.events) - 1
+            number = turn_log.number_before(events, number)
             for event in events:
                 if not isinstance(event, TurnInterrupted):
                     number += 1

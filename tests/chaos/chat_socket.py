@@ -138,11 +138,9 @@ class ChatSocket:
             self._stops.remove(request_id)
             if frame.event == "turn.ended":
                 self._session.tell(told_answer(frame.data["data"]))
-            elif frame.data["code"] == "TURN_ABANDONED":
-                turn_id = frame.data["turnId"]
-                self._session.tell(Told(turn_id, None, None, code="TURN_ABANDONED"))
-            else:
-                self._check_refusal(frame)
+            elif frame.data["code"] not in INTERRUPTIONS:  # the turn failed, or was abandoned
+                turn_id, code = frame.data["turnId"], frame.data["code"]
+                self._session.tell(Told(turn_id, None, None, code=code))
         elif request_id:
             self._session.violation(f"{frame.data} came after the end of its request")
         elif frame.event != "heartbeat":

@@ -40,6 +40,7 @@ from apps.core.errors import (
     UrlTooLong,
     ValidationFailed,
 )
+from apps.knowledge.errors import KnowledgeBaseNotFound, SourceNotFound
 from apps.leads.errors import LeadNotFound
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 
@@ -56,6 +57,8 @@ NOT_FOUND_BY_PARAMETER: dict[str, type[ApiError]] = {
     "endpoint_id": EndpointNotFound,
     "export_id": ExportNotFound,
     "language_model_id": LanguageModelNotFound,
+    "knowledge_base_id": KnowledgeBaseNotFound,
+    "source_id": SourceNotFound,
     "lead_id": LeadNotFound,
     "message_id": MessageNotFound,
     "turn_id": TurnNotFound,

@@ -11,7 +11,7 @@ from local.supervisor import Program, Service
 
 PREFERRED_PORT = 8000
 CELERY = (sys.executable, "-m", "celery", "--app", "config")
-CRITICAL_QUEUE, OTHER_QUEUES = "critical", "celery,emails,webhooks"
+CRITICAL_QUEUE, OTHER_QUEUES = "critical", "celery,emails,knowledge,webhooks"
 ALL_QUEUES = f"{CRITICAL_QUEUE},{OTHER_QUEUES}"
 DRAIN_SECONDS = 10
 """How long a stopping web process waits for running turns; production waits longer."""

@@ -26,6 +26,7 @@ KEY_ID = os.environ["FUZZ_KEY_ID"]
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAMES = ("name", "title", "description", "source", "search")
+_CATALOGUE_IDS = ("languageModelId", "embeddingModelId")
 _BODY_IDS = ("chatbotId", "conversationId", "model")
 
 _count = itertools.count()
@@ -120,8 +121,9 @@ def _use_existing_ids(case: Case) -> None:
 
 
 def _make_body_acceptable(case: Case, body: dict[str, Any]) -> None:
-    if _is_id(body.get("languageModelId")):
-        body["languageModelId"] = IDS["languageModelId"]
+    for name in _CATALOGUE_IDS:  # others of the catalogue fail, as sandbox models do
+        if _is_id(body.get(name)):
+            body[name] = IDS[name]
     if "metadata" in body:
         body["metadata"] = _storable(body["metadata"])
     if _is_past(body.get("expiresAt")):

@@ -20,8 +20,8 @@ _UNSPACED_LENGTH = 8
 def extract_words(text: str) -> set[str]:
     """Return the words by which a text is found."""
     words: set[str] = set()
-    for word in _split(text):
-        if _UNSPACED.search(word):
+    for word in split_words(text):
+        if is_unspaced(word):
             words.update(word[start : start + _UNSPACED_LENGTH] for start in range(len(word)))
         else:
             words.add(word[:MAX_WORD_LENGTH])
@@ -33,15 +33,21 @@ def extract_words(text: str) -> set[str]:
 def build_tsquery(text: str) -> str | None:
     """Return a tsquery that requires every word of a search text, None if it has no words."""
     terms = []
-    for word in dict.fromkeys(_split(text)):
-        is_unspaced = _UNSPACED.search(word) is not None
-        term = word[: _UNSPACED_LENGTH if is_unspaced else MAX_WORD_LENGTH]
-        is_prefix = is_unspaced or len(word) >= MIN_PREFIX_LENGTH
+    for word in dict.fromkeys(split_words(text)):
+        unspaced = is_unspaced(word)
+        term = word[: _UNSPACED_LENGTH if unspaced else MAX_WORD_LENGTH]
+        is_prefix = unspaced or len(word) >= MIN_PREFIX_LENGTH
         terms.append(f"'{term}':*" if is_prefix else f"'{term}'")
     return " & ".join(terms) or None
 
 
-def _split(text: str) -> list[str]:
+def is_unspaced(word: str) -> bool:
+    """Whether a word has letters of a script without spaces between words."""
+    return _UNSPACED.search(word) is not None
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text in order, without case and accents."""
     decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     without_accents = "".join(char for char in decomposed if not unicodedata.combining(char))
     return re.findall(r"[^\W_]+", without_accents)

@@ -28,3 +28,9 @@ MAX_RUNNING_TURNS = env.int("MAX_RUNNING_TURNS", default=500)
 """Turns of a workspace that run at the same time."""
 MAX_EXPORTED_BYTES = env.int("MAX_EXPORTED_BYTES", default=10 * 2**30)
 """All files of a workspace's exports together."""
+MAX_KNOWLEDGE_BASES = env.int("MAX_KNOWLEDGE_BASES", default=50)
+"""Knowledge bases of a workspace."""
+MAX_SOURCES = env.int("MAX_SOURCES", default=10_000)
+"""Sources of a workspace's knowledge bases."""
+MAX_KNOWLEDGE_BYTES = env.int("MAX_KNOWLEDGE_BYTES", default=2 * 2**30)
+"""All files together that a workspace has uploaded to its knowledge bases."""

@@ -6,6 +6,7 @@ Each queue has workers of its own (Procfile), so that what waits in one delays n
                 waits for somebody else's server, reads what people wrote or grows with one customer
     webhooks    requests to customers' servers, which can be slow
     emails      conversations with the mail server
+    knowledge   sources of knowledge bases: fetched, parsed and embedded, each for up to minutes
     celery      everything else: in turn by workspace, in short runs
 """
 
@@ -45,6 +46,10 @@ TASK_QUEUES: dict[str, tuple[str, ...]] = {
         "apps.accounts.tasks.send_email",
         "apps.workspaces.tasks.send_letters",
     ),
+    "knowledge": (
+        "apps.knowledge.tasks.change_embedding_models",
+        "apps.knowledge.tasks.index_sources",
+    ),
     "celery": (
         "apps.accounts.tasks.clear_sessions",
         "apps.api_keys.tasks.delete_expired_responses",
@@ -52,6 +57,7 @@ TASK_QUEUES: dict[str, tuple[str, ...]] = {
         "apps.conversations.tasks.erase_deleted_conversations",
         "apps.conversations.tasks.index_new_messages",
         "apps.conversations.tasks.write_exports",
+        "apps.knowledge.tasks.erase_discarded",
         "apps.leads.tasks.scan_new_turns",
         "apps.privacy.tasks.delete_due_workspaces",
         "apps.privacy.tasks.delete_expired_data",
@@ -105,6 +111,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "write-exports": {
         "task": "apps.conversations.tasks.write_exports",
         "schedule": 5.0,
+    },
+    "index-sources": {"task": "apps.knowledge.tasks.index_sources", "schedule": 5.0},
+    "change-embedding-models": {
+        "task": "apps.knowledge.tasks.change_embedding_models",
+        "schedule": 10.0,
+    },
+    "erase-discarded-knowledge": {
+        "task": "apps.knowledge.tasks.erase_discarded",
+        "schedule": 60.0,
     },
     "prune-exports": {
         "task": "apps.conversations.tasks.delete_expired_exports",

@@ -16,3 +16,6 @@ FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=[])
 """Names of hosts whose pages may be fetched from private addresses, for intranets; * for all."""
 FETCH_CONTACT = env.str("FETCH_CONTACT", default="")
 """Where owners of sites can write about our robot; the sender of emails by default."""
+
+KNOWLEDGE_CLAIM_SECONDS = env.float("KNOWLEDGE_CLAIM_SECONDS", default=30.0)
+"""How soon another worker continues the indexing of a source after its own has died."""

@@ -18,12 +18,14 @@ from apps.audit.services import SYSTEM
 from apps.chat.engine.request_parsing import ParsedRequest
 from apps.chatbots.models import ChatbotVersion
 from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
+from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
 from apps.webhooks.models import DisabledReason
 from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
+from tests.contracts import knowledge_error_cases as knowledge
 from tests.conversations.export_factory import make_pending_export
 from tests.factories import (
     Team,
@@ -201,6 +203,7 @@ def retry_abandoned_turn(web: WebProcess, team: Team) -> httpx.Response:
     assert not isinstance(caller.chatbot, str)
     digest = ParsedRequest("Hello").digest(caller.chatbot.id)
     turn = make_running_turn(caller.chatbot, idempotency_key="one", request_digest=digest)
+    Turn.objects.filter(id=turn.id).update(text_so_far="Half an ans")  # else the key is free again
     expire_heartbeat(turn)
     sweep_turns()
     caller.headers["Idempotency-Key"] = "one"
@@ -301,6 +304,9 @@ ERROR_CASES = {
     "CONVERSATION_NOT_FOUND": ErrorCase(404, use_foreign_conversation),
     "TURN_NOT_FOUND": ErrorCase(404, follow_foreign_turn),
     "MESSAGE_NOT_FOUND": ErrorCase(404, rate_foreign_message),
+    "KNOWLEDGE_BASE_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_base),
+    "SOURCE_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_source),
+    "EMBEDDING_MODEL_NOT_FOUND": ErrorCase(404, knowledge.use_unknown_embedding_model),
     "LEAD_NOT_FOUND": ErrorCase(404, get_foreign_lead),
     "CHATBOT_VERSION_NOT_FOUND": ErrorCase(404, get_foreign_version),
     "LANGUAGE_MODEL_NOT_FOUND": ErrorCase(404, get_inactive_model),
@@ -327,6 +333,7 @@ ERROR_CASES = {
     "RATE_LIMIT_EXCEEDED": ErrorCase(429, exceed_rate_limit),
     "INTERNAL_ERROR": ErrorCase(500, cause_database_error),
     "MODEL_ERROR": ErrorCase(502, use_failing_model("fail-before")),
+    "EMBEDDING_UNAVAILABLE": ErrorCase(503, knowledge.search_with_failing_model),
     "MODEL_UNAVAILABLE": ErrorCase(503, use_failing_model("rate-limited")),
     "SERVICE_UNAVAILABLE": ErrorCase(503, cause_database_shutdown),
     "TURN_ABANDONED": ErrorCase(503, retry_abandoned_turn),

@@ -28,6 +28,7 @@ from apps.workspaces.models import Letter, LetterKind, Workspace
 from apps.workspaces.services import queue_letters
 from tests.adjustments.adjustment_factories import make_pending_adjustment as adjustment
 from tests.contracts import conversation_task_cases as conversations
+from tests.contracts import knowledge_task_cases as knowledge
 from tests.contracts.task_case import (
     ITEM_COUNT,
     Case,
@@ -243,6 +244,9 @@ TASK_CASES: dict[str, Callable[[Team], Case]] = {
     "prune-webhooks": old_deliveries,
     "write-exports": conversations.requested_exports,
     "prune-exports": conversations.old_exports,
+    "index-sources": knowledge.sources_to_index,
+    "change-embedding-models": knowledge.embedding_models_to_change,
+    "erase-discarded-knowledge": knowledge.generations_to_erase,
 }
 RECEIVERS: list[Receiver] = []
 """The receiver of the running test, last."""

@@ -15,9 +15,10 @@ from apps.webhooks.services import send_test
 from apps.workspaces.models import Workspace
 from tests.conversations.export_factory import make_export
 from tests.factories import make_chatbot, make_language_model, make_webhook_endpoint
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
-SHARED_IDS = {"language_model_id"}
+SHARED_IDS = {"embedding_model_id", "language_model_id"}
 """Ids of rows that belong to no workspace."""
 
 
@@ -49,7 +50,11 @@ def make_tenant_rows(workspace: Workspace) -> TenantRows:
         actor=SYSTEM,
     )
     endpoint, _ = make_webhook_endpoint(workspace)
+    source = make_knowledge(chatbot, text="Boots")
     ids = {
+        "knowledge_base_id": source.knowledge_base_id,
+        "source_id": source.id,
+        "embedding_model_id": source.knowledge_base.embedding_model_id,
         "chatbot_id": chatbot.id,
         "version_id": ChatbotVersion.objects.get(chatbot=chatbot).id,
         "language_model_id": make_language_model().id,
@@ -79,6 +84,8 @@ def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> A
     if schema is None:
         return None
     body = _resolved(schema, schema)
+    if "oneOf" in body:  # a body of several types: the first of them
+        body = _resolved(body["oneOf"][0], schema)
     return {
         name: _value(name, _resolved(body["properties"][name], schema), schema, id_of)
         for name in body.get("required", [])
@@ -97,6 +104,8 @@ def _value(name: str, schema: Any, root: Any, id_of: Callable[[str], str]) -> An
         return FIELD_VALUES[name]
     if (row := id_name(name)) is not None:
         return id_of(row)
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):

@@ -9,8 +9,8 @@ from django.contrib.postgres.search import SearchVector
 from django.db.models import Value
 from django.utils import timezone
 
-from apps.chatbots.models import Chatbot, EmbeddingModel
-from apps.core.ids import new_id
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot
 from apps.knowledge.models import (
     ChatbotKnowledgeBase,
     Chunk,
@@ -22,33 +22,18 @@ from apps.knowledge.models import (
     Source,
     SourceFile,
 )
+from apps.knowledge.services.bases import create_knowledge_base
 from apps.workspaces.models import Workspace
 
 
-def make_embedding_model(**fields: Any) -> EmbeddingModel:
-    """A sandbox model, unless other fields are given."""
-    defaults = {
-        "name": f"Embedding model {new_id()}",
-        "litellm_model": "sandbox/embed",
-        "provider": "sandbox",
-        "provider_model": "sandbox/embed",
-        "dimensions": 64,
-    }
-    return EmbeddingModel.objects.create(**defaults | fields)
-
-
-def make_knowledge_base(workspace: Workspace, **fields: Any) -> KnowledgeBase:
-    fields.setdefault("embedding_model", None)
-    model = fields.pop("embedding_model") or make_embedding_model()
-    return KnowledgeBase.objects.create(
-        workspace=workspace, embedding_model=model, **{"name": "Shop"} | fields
-    )
+def make_knowledge_base(workspace: Workspace, name: str = "Shop", **fields: Any) -> KnowledgeBase:
+    return create_knowledge_base(workspace_id=workspace.id, name=name, actor=SYSTEM, **fields)
 
 
 def make_knowledge(chatbot: Chatbot, *, text: str) -> Source:
     """A source of one chunk in a knowledge base of the chatbot, with rows in every table."""
     workspace = chatbot.workspace
-    base = make_knowledge_base(workspace, name=text)
+    base = make_knowledge_base(workspace)
     ChatbotKnowledgeBase.objects.create(workspace=workspace, chatbot=chatbot, knowledge_base=base)
     source = Source.objects.create(
         workspace=workspace, knowledge_base=base, type="file", title=text, due_at=None

@@ -163,7 +163,6 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team) -> None:
         "Document",
         "Endpoint",
         "Event",
-        "KnowledgeBase",
         "Lead",
         "Message",
         "Passage",

@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('id', apps.infrastructure.postgres.id_field.IdField(serialize=False)),
                 ('name', models.CharField(max_length=120)),
                 ('embedding_error', models.CharField(blank=True, db_default='', editable=False, help_text='Why changing the embedding model does not go on.', max_length=500)),
+                ("unused_embedding_models", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=25), blank=True, default=list, editable=False, help_text="Ids of models whose vectors are to be erased.", size=None)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('embedding_model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='chatbots.embeddingmodel')),

@@ -1,9 +1,11 @@
 """Knowledge bases, and the chatbots that they are attached to."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot, EmbeddingModel
+from apps.core.ids import ID_LENGTH
 from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
@@ -37,6 +39,13 @@ class KnowledgeBase(models.Model):
         db_default="",
         editable=False,
         help_text="Why changing the embedding model does not go on.",
+    )
+    unused_embedding_models = ArrayField(
+        models.CharField(max_length=ID_LENGTH),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="Ids of models whose vectors are to be erased.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -156,7 +156,8 @@ class Source(models.Model):
         return str(self.id)
 
     def audit_target(self) -> tuple[str, str, str]:
-        return self.workspace_id, self.id, self.title
+        # The title may be a person's question or the name of a file, and the audit log stays.
+        return self.workspace_id, self.id, self.get_type_display()
 
 
 class SourceFile(models.Model):

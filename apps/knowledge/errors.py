@@ -1,0 +1,41 @@
+from apps.core.errors import NotFound, ServiceUnavailable
+
+
+class KnowledgeBaseNotFound(NotFound):
+    """Absent, deleted or of another workspace: not distinguished."""
+
+    code = "KNOWLEDGE_BASE_NOT_FOUND"
+    message = "Knowledge base not found or access denied"
+
+
+class SourceNotFound(NotFound):
+    """Absent, deleted or of another workspace: not distinguished."""
+
+    code = "SOURCE_NOT_FOUND"
+    message = "Source not found or access denied"
+
+
+class EmbeddingModelNotFound(NotFound):
+    """The embedding model does not exist or is not active."""
+
+    code = "EMBEDDING_MODEL_NOT_FOUND"
+    message = "Embedding model not found"
+
+
+class EmbeddingUnavailable(ServiceUnavailable):
+    """The embedding model did not embed the question."""
+
+    code = "EMBEDDING_UNAVAILABLE"
+    message = "The knowledge base's embedding model does not answer. Try again shortly."
+
+
+class IndexingFailed(Exception):
+    """A source cannot be indexed. The message is a sentence for its owner."""
+
+
+class IndexingDelayed(Exception):
+    """A source cannot be indexed now. The message says why; `seconds` is when to try again."""
+
+    def __init__(self, reason: str, *, seconds: float) -> None:
+        super().__init__(reason)
+        self.seconds = seconds

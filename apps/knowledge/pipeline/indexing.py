@@ -1,0 +1,155 @@
+"""The steps of indexing one source."""
+
+import time
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.chatbots.models import EmbeddingModel
+from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.knowledge.errors import IndexingDelayed, IndexingFailed
+from apps.knowledge.models import (
+    Chunk,
+    Generation,
+    KnowledgeBase,
+    RefreshInterval,
+    Source,
+    SourceStatus,
+)
+from apps.knowledge.pipeline.claiming import (
+    ClaimLost,
+    claim_renewed,
+    claim_source,
+    lock_claimed,
+    update_claimed,
+)
+from apps.knowledge.pipeline.reading import read_documents
+from apps.knowledge.pipeline.swapping import REFRESH_INTERVALS, embedding_model_ids, make_live
+from apps.knowledge.pipeline.vectors import copy_live_vectors, embed_next
+from apps.knowledge.services.sources import discard_unfinished
+from apps.llm.errors import ProviderError
+
+log = get_logger(__name__)
+
+MAX_ATTEMPTS = 5
+"""Attempts without progress after which the indexing of a source fails."""
+_RETRY_SECONDS = (5.0, 15.0, 60.0, 300.0)
+
+_CRASHED = "Reading this source ended in an error on our side, several times."
+
+
+class Paused(Exception):
+    """The time is up; another run goes on."""
+
+
+def index_sources(*, max_seconds: float) -> bool:
+    """Index due sources until there is none or the time is up. Return whether some are left."""
+    deadline = time.monotonic() + max_seconds
+    while (source := claim_source()) is not None:
+        index_source(source, deadline=deadline)
+        if time.monotonic() >= deadline:
+            return True
+    return False
+
+
+def index_source(source: Source, *, deadline: float) -> None:
+    """Index a claimed source, or go on where another run ended. A failure is the source's own."""
+    try:
+        with claim_renewed(source):
+            _index(source, deadline)
+    except ClaimLost:
+        log.info("indexing_superseded", source_id=source.id)
+    except Paused:
+        _try_again(source, seconds=0.0, attempts=0)
+    except IndexingFailed as failure:
+        _fail(source, str(failure))
+    except IndexingDelayed as delay:
+        _retry(source, str(delay), seconds=delay.seconds)
+    except ProviderError as failure:
+        log.warning("embedding_failed", source_id=source.id, detail=failure.detail)
+        _retry(source, "The embedding model does not answer.", seconds=0.0)
+    except DATABASE_UNAVAILABLE:
+        raise
+    except Exception:
+        log.exception("indexing_crashed", source_id=source.id)
+        _retry(source, _CRASHED, seconds=0.0)
+
+
+def _index(source: Source, deadline: float) -> None:
+    generation = _open_generation(source)
+    if not generation.is_read:
+        read_documents(source, generation)
+        Generation.objects.filter(workspace_id=source.workspace_id, id=generation.id).update(
+            is_read=True
+        )
+    while True:
+        _embed(source, generation, deadline)
+        if make_live(source, generation):
+            return
+
+
+@transaction.atomic
+def _open_generation(source: Source) -> Generation:
+    """The generation that is being built, or a new one. Raises ClaimLost."""
+    lock_claimed(source)
+    generation, _ = Generation.objects.get_or_create(
+        workspace_id=source.workspace_id, source=source, finished_at=None
+    )
+    return generation
+
+
+def _embed(source: Source, generation: Generation, deadline: float) -> None:
+    base = KnowledgeBase.objects.get(workspace_id=source.workspace_id, id=source.knowledge_base_id)
+    chunks = Chunk.objects.filter(workspace_id=source.workspace_id, generation=generation)
+    total = chunks.count()
+    update_claimed(source, status=SourceStatus.EMBEDDING, progress_done=0, progress_total=total)
+    for model in EmbeddingModel.objects.filter(id__in=embedding_model_ids(base)):
+        copy_live_vectors(source, generation, model.id)
+        done = 0
+        while embedded := embed_next(source, generation, model):
+            done += embedded
+            update_claimed(source, progress_done=min(done, total), attempts=0)
+            if time.monotonic() >= deadline:
+                raise Paused
+
+
+def _retry(source: Source, reason: str, *, seconds: float) -> None:
+    if source.attempts >= MAX_ATTEMPTS:
+        _fail(source, reason)
+        return
+    delay = _RETRY_SECONDS[min(source.attempts, len(_RETRY_SECONDS)) - 1]
+    _try_again(source, seconds=max(seconds, delay), attempts=source.attempts)
+
+
+def _try_again(source: Source, *, seconds: float, attempts: int) -> None:
+    try:
+        update_claimed(
+            source,
+            due_at=Now() + timedelta(seconds=seconds),
+            claimed_until=None,
+            attempts=attempts,
+        )
+    except ClaimLost:
+        log.info("indexing_superseded", source_id=source.id)
+
+
+@transaction.atomic
+def _fail(source: Source, reason: str) -> None:
+    """End the indexing with a reason. What is live stays so; the next refresh tries again."""
+    try:
+        locked = lock_claimed(source)
+    except ClaimLost:
+        return
+    discard_unfinished(locked)
+    interval = REFRESH_INTERVALS.get(RefreshInterval(locked.refresh_every))
+    update_claimed(
+        source,
+        status=SourceStatus.FAILED,
+        status_reason=reason[:500],
+        due_at=None if interval is None else Now() + interval,
+        claimed_until=None,
+        attempts=0,
+    )
+    log.info("source_failed", source_id=source.id, reason=reason)

@@ -1,0 +1,72 @@
+"""Swap generations: the new one takes the live one's place."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Sum
+from django.db.models.functions import Now
+
+from apps.knowledge.models import (
+    Chunk,
+    ChunkVector,
+    Document,
+    Generation,
+    KnowledgeBase,
+    RefreshInterval,
+    Source,
+    SourceStatus,
+)
+from apps.knowledge.pipeline.claiming import lock_claimed
+
+REFRESH_INTERVALS = {
+    RefreshInterval.DAILY: timedelta(days=1),
+    RefreshInterval.WEEKLY: timedelta(days=7),
+}
+
+
+@transaction.atomic
+def make_live(source: Source, generation: Generation) -> bool:
+    """Make a generation the live one. Return False if chunks of it lack vectors of the base's
+    embedding models, which may have changed meanwhile. Raises ClaimLost."""
+    locked = lock_claimed(source)
+    # A change of the embedding model waits for this lock, and then sees the generation as live.
+    base = KnowledgeBase.objects.select_for_update(no_key=True).get(
+        workspace_id=source.workspace_id, id=source.knowledge_base_id
+    )
+    if any(lacks_vectors(generation, model_id) for model_id in embedding_model_ids(base)):
+        return False
+    Generation.objects.filter(workspace_id=source.workspace_id, id=generation.id).update(
+        finished_at=Now()
+    )
+    chunks = Chunk.objects.filter(workspace_id=source.workspace_id, generation=generation)
+    totals = chunks.aggregate(chunks=Count("pk"), tokens=Sum("tokens"))
+    documents = Document.objects.filter(workspace_id=source.workspace_id, generation=generation)
+    interval = REFRESH_INTERVALS.get(RefreshInterval(locked.refresh_every))
+    Source.objects.filter(workspace_id=source.workspace_id, id=source.id).update(
+        live_generation_id=generation.id,
+        chunks=totals["chunks"],
+        tokens=totals["tokens"] or 0,
+        bytes=documents.aggregate(bytes=Sum("bytes"))["bytes"] or 0,
+        status=SourceStatus.READY,
+        status_reason="",
+        attempts=0,
+        claim="",
+        claimed_until=None,
+        refreshed_at=Now(),
+        due_at=None if interval is None else Now() + interval,
+    )
+    return True
+
+
+def embedding_model_ids(base: KnowledgeBase) -> list[str]:
+    """The embedding models whose vectors the chunks of a base have to have."""
+    ids = (base.embedding_model_id, base.next_embedding_model_id)
+    return [model_id for model_id in ids if model_id is not None]
+
+
+def lacks_vectors(generation: Generation, embedding_model_id: str) -> bool:
+    vectors = ChunkVector.objects.filter(
+        chunk=OuterRef("pk"), embedding_model_id=embedding_model_id
+    )
+    chunks = Chunk.objects.filter(workspace_id=generation.workspace_id, generation=generation)
+    return chunks.filter(~Exists(vectors)).exists()

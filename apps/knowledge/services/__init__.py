@@ -1,0 +1,1 @@
+"""Changes to knowledge bases, their sources and chunks."""

@@ -1,0 +1,271 @@
+"""Changes to the sources of a knowledge base."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from apps.audit.services import Actor, record_change
+from apps.core.ids import new_id
+from apps.core.text import legible_file_name
+from apps.infrastructure.postgres.rows import first_or_raise
+from apps.infrastructure.task_queue import send_task_on_commit
+from apps.knowledge.errors import SourceNotFound
+from apps.knowledge.models import (
+    Generation,
+    KnowledgeBase,
+    Source,
+    SourceFile,
+    SourceStatus,
+    SourceType,
+)
+from apps.knowledge.models.sources import INDEXING_STATUSES
+from apps.knowledge.services.bases import lock_knowledge_base
+from apps.workspaces.errors import LimitReached
+from apps.workspaces.services import lock_workspace, require_fewer
+
+INDEX_SOURCES = "apps.knowledge.tasks.index_sources"
+MAX_TEXT_LENGTH = 1_000_000
+"""Characters of a text, or of an answer."""
+MAX_QUESTIONS = 50
+MAX_QUESTION_LENGTH = 1000
+MAX_FILE_BYTES = 20 * 2**20
+
+_TOO_MANY_SOURCES = "A workspace has at most {limit:,} sources. Delete one first."
+_TOO_MANY_BYTES = "A workspace keeps at most {:,} MiB of files. Delete a source first."
+
+
+def add_text(*, base: KnowledgeBase, title: str, text: str, actor: Actor) -> Source:
+    """Add a pasted text. Raises as `_add`."""
+    _require_length("text", text, MAX_TEXT_LENGTH)
+    return _add(base, actor, type=SourceType.TEXT, title=title, text=text)
+
+
+def add_question_and_answer(
+    *, base: KnowledgeBase, questions: Sequence[str], answer: str, actor: Actor
+) -> Source:
+    """Add an answer to one or more questions. Raises as `_add`."""
+    _require_questions(questions)
+    _require_length("answer", answer, MAX_TEXT_LENGTH)
+    return _add(
+        base,
+        actor,
+        type=SourceType.QNA,
+        title=legible_file_name(questions[0][:300], default="Question"),
+        text=answer,
+        questions=list(questions),
+    )
+
+
+def add_web_source(
+    *,
+    base: KnowledgeBase,
+    source_type: SourceType,
+    url: str,
+    title: str = "",
+    rules: dict[str, Any] | None = None,
+    refresh_every: str = "never",
+    actor: Actor,
+) -> Source:
+    """Add a web page, a sitemap or a website. `url` is a valid address. Raises as `_add`."""
+    return _add(
+        base,
+        actor,
+        type=source_type,
+        title=title or url[:300],
+        url=url,
+        rules=rules or {},
+        refresh_every=refresh_every,
+    )
+
+
+@transaction.atomic
+def add_file(
+    *, base: KnowledgeBase, name: str, content_type: str, body: bytes, actor: Actor
+) -> Source:
+    """Add an uploaded file. What type it has is decided by its content, when it is read.
+
+    Raises as `_add`, and LimitReached if the workspace's files have MAX_KNOWLEDGE_BYTES.
+    """
+    if not body:
+        raise ValidationError({"file": "The file is empty."})
+    if len(body) > MAX_FILE_BYTES:
+        limit = MAX_FILE_BYTES // 2**20
+        raise ValidationError({"file": f"The file is larger than {limit} MiB."})
+    name = legible_file_name(name[-300:], default="File")
+    lock_workspace(workspace_id=base.workspace_id)
+    stored = SourceFile.objects.filter(workspace_id=base.workspace_id)
+    total = stored.aggregate(total=Sum("size"))["total"] or 0
+    if total + len(body) > settings.MAX_KNOWLEDGE_BYTES:
+        raise LimitReached(_TOO_MANY_BYTES.format(settings.MAX_KNOWLEDGE_BYTES // 2**20))
+    source = _add(base, actor, type=SourceType.FILE, title=name)
+    SourceFile.objects.create(
+        source=source,
+        workspace_id=base.workspace_id,
+        name=name,
+        content_type=content_type[:200],
+        size=len(body),
+        body=body,
+    )
+    return source
+
+
+@transaction.atomic
+def _add(base: KnowledgeBase, actor: Actor, **fields: Any) -> Source:
+    """Create a source, which a worker indexes.
+
+    Raises ValidationError; LimitReached if the workspace has MAX_SOURCES;
+    KnowledgeBaseNotFound if the base was deleted meanwhile; NotFound if the workspace is closed.
+    """
+    lock_workspace(workspace_id=base.workspace_id)
+    base = lock_knowledge_base(base)
+    sources = Source.objects.filter(workspace_id=base.workspace_id, deleted_at=None)
+    require_fewer(sources, settings.MAX_SOURCES, limit_text=_TOO_MANY_SOURCES)
+    source = Source(workspace_id=base.workspace_id, knowledge_base=base, **fields)
+    source.full_clean()
+    source.save(force_insert=True)
+    source.refresh_from_db()
+    record_change(source, actor=actor, action="source.added", type=source.type)
+    send_task_on_commit(INDEX_SOURCES)
+    return source
+
+
+@transaction.atomic
+def update_source(*, source: Source, actor: Actor, changes: dict[str, Any]) -> Source:
+    """Change `title`, `text`, `questions`, `url`, `rules` or `refresh_every`, and index it again if
+    what is read has changed.
+
+    Raises ValidationError, or SourceNotFound if it was deleted meanwhile.
+    """
+    source = lock_source(source)
+    changed = [name for name, value in changes.items() if value != getattr(source, name)]
+    if not changed:
+        return source
+    for name in changed:
+        setattr(source, name, changes[name])
+    if source.type == SourceType.QNA:
+        _require_questions(source.questions)
+    _require_length("text", source.text, MAX_TEXT_LENGTH)
+    source.full_clean()
+    source.save(update_fields=changed)
+    if set(changed) != {"refresh_every"}:
+        _index_again(source)
+    record_change(source, actor=actor, action="source.updated", changed=changed)
+    return source
+
+
+@transaction.atomic
+def reindex_source(*, source: Source, actor: Actor) -> Source:
+    """Fetch and index a source again. What is live is found until the new generation is ready.
+
+    Raises SourceNotFound if it was deleted meanwhile.
+    """
+    source = lock_source(source)
+    _index_again(source)
+    record_change(source, actor=actor, action="source.reindexed")
+    return source
+
+
+@transaction.atomic
+def reindex_knowledge_base(*, base: KnowledgeBase, actor: Actor) -> int:
+    """Fetch and index all sources of a knowledge base again. Return how many."""
+    base = lock_knowledge_base(base)
+    sources = Source.objects.filter(
+        workspace_id=base.workspace_id, knowledge_base=base, deleted_at=None
+    )
+    unfinished = Generation.objects.filter(
+        workspace_id=base.workspace_id, source__in=sources, finished_at=None
+    )
+    count = sources.update(**_again())
+    unfinished.update(finished_at=Now())
+    record_change(base, actor=actor, action="knowledge_base.reindexed", sources=count)
+    send_task_on_commit(INDEX_SOURCES)
+    return count
+
+
+@transaction.atomic
+def cancel_indexing(*, source: Source, actor: Actor) -> Source:
+    """End the indexing of a source. What is live stays so. Nothing happens if it is not indexed.
+
+    Raises SourceNotFound if it was deleted meanwhile.
+    """
+    source = lock_source(source)
+    if source.status not in INDEXING_STATUSES:
+        return source
+    discard_unfinished(source)
+    is_live = source.live_generation_id is not None
+    source.status = SourceStatus.READY if is_live else SourceStatus.FAILED
+    source.status_reason = "Indexing was canceled."
+    source.claim = ""
+    source.claimed_until = None
+    source.due_at = None
+    source.save(update_fields=["status", "status_reason", "claim", "claimed_until", "due_at"])
+    record_change(source, actor=actor, action="source.canceled")
+    return source
+
+
+@transaction.atomic
+def delete_source(*, source: Source, actor: Actor) -> None:
+    """Delete a source. It is found no more at once, and its rows are erased soon."""
+    source = lock_source(source)
+    discard_unfinished(source)
+    source.deleted_at = Now()
+    source.live_generation_id = None
+    source.due_at = None
+    source.claim = ""
+    source.save(update_fields=["deleted_at", "live_generation_id", "due_at", "claim"])
+    record_change(source, actor=actor, action="source.deleted")
+
+
+def lock_source(source: Source) -> Source:
+    """Raises SourceNotFound if it was deleted meanwhile."""
+    sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id, deleted_at=None)
+    return first_or_raise(sources.select_for_update(no_key=True), SourceNotFound)
+
+
+def discard_unfinished(source: Source) -> None:
+    """End the generation that is being built, which is erased soon. The caller locks the source."""
+    unfinished = Generation.objects.filter(
+        workspace_id=source.workspace_id, source=source, finished_at=None
+    )
+    unfinished.update(finished_at=Now())
+
+
+def _index_again(source: Source) -> None:
+    discard_unfinished(source)
+    sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id)
+    sources.update(**_again())
+    source.refresh_from_db()
+    send_task_on_commit(INDEX_SOURCES)
+
+
+def _again() -> dict[str, Any]:
+    """The columns of a source that is to be indexed again. A worker that has it loses its claim."""
+    return {
+        "status": SourceStatus.PENDING,
+        "status_reason": "",
+        "progress_done": 0,
+        "progress_total": None,
+        "attempts": 0,
+        "claim": new_id(),
+        "claimed_until": None,
+        "due_at": Now(),
+    }
+
+
+def _require_questions(questions: Sequence[str]) -> None:
+    if not 1 <= len(questions) <= MAX_QUESTIONS:
+        raise ValidationError({"questions": f"Give 1 to {MAX_QUESTIONS} questions."})
+    for question in questions:
+        _require_length("questions", question, MAX_QUESTION_LENGTH)
+
+
+def _require_length(field: str, text: str, limit: int) -> None:
+    if not text.strip():
+        raise ValidationError({field: "Give a text."})
+    if len(text) > limit:
+        raise ValidationError({field: f"Give at most {limit:,} characters."})

@@ -25,9 +25,17 @@ _INVISIBLE = (
 """What is shown as nothing, although much of it counts as a letter or a symbol."""
 
 
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+"""Some are white space to Python, but not to ECMA-262, by which the API documents its patterns."""
+
+
 def _pattern(excluded: str) -> str:
     """A regular expression for text without these characters, one of which can be seen."""
-    return rf"[^{excluded}]*[^\s{_INVISIBLE}{excluded}][^{excluded}]*"
+    return rf"[^{excluded}]*[^\s{_INVISIBLE}{_CONTROLS}{excluded}][^{excluded}]*"
+
+
+NOT_BLANK_PATTERN = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+"""Text without NUL that is more than white space, in ECMA-262 as in Python."""
 
 
 SINGLE_LINE_PATTERN = f"^{_pattern(_NOT_ON_A_LINE)}$"

@@ -168,3 +168,17 @@ def test_schema_names_are_unique() -> None:
     own = api.get_openapi_schema()["components"]["schemas"]
     names = [schema_name(name) for name in [*own, *chat.schemas()]]
     assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_streams_are_documented_without_a_type() -> None:
+    """A reader takes the schema of a stream for that of one of its events, which is no string."""
+    streams = [
+        response["content"]["text/event-stream"]["schema"]
+        for path in document()["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for response in operation.get("responses", {}).values()
+        if "text/event-stream" in response.get("content", {})
+    ]
+    assert len(streams) > 1
+    assert [schema for schema in streams if "type" in schema] == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apps.core.text import (
     LEGIBLE_PATTERN,
+    NOT_BLANK_PATTERN,
     SINGLE_LINE_PATTERN,
     is_visible,
     legible_file_name,
@@ -93,3 +94,13 @@ def test_documented_patterns_accept_what_is_accepted(text: str) -> None:
 )
 def test_file_name_is_shown_as_it_is_read(name: str, shown: str) -> None:
     assert legible_file_name(name, default="file.csv") == shown
+
+
+@pytest.mark.parametrize("pattern", [NOT_BLANK_PATTERN, SINGLE_LINE_PATTERN])
+def test_documented_pattern_refuses_white_space(pattern: str) -> None:
+    """As ECMA-262 reads it: its white space is not Python's."""
+    spaces = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+    documented = re.compile(pattern.replace(r"\s", spaces))
+    blank = [chr(code) for code in range(0x10000) if not chr(code).strip()]
+    assert [character for character in blank if documented.search(character)] == []
+    assert documented.search("a")

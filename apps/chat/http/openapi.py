@@ -38,6 +38,7 @@ from apps.core.errors import (
     UrlTooLong,
     ValidationFailed,
 )
+from apps.core.text import NOT_BLANK_PATTERN
 from apps.credits.errors import InsufficientCredits
 
 KEY: tuple[ErrorClass, ...] = (
@@ -126,8 +127,7 @@ def _field(field: serializers.Field[Any, Any, Any, Any]) -> Schema:
             schema = {"type": "boolean"}
         case serializers.CharField():
             schema = {"type": "string", "minLength": 1, "maxLength": field.max_length}
-            # No NUL; and more than white space.
-            schema["pattern"] = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+            schema["pattern"] = NOT_BLANK_PATTERN
         case _:
             schema = {"type": "object", "description": "At most 16 KiB and 32 levels."}
     if field.allow_null:

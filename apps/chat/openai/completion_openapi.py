@@ -194,7 +194,6 @@ SCHEMAS: dict[str, Schema] = {
 _OPENAI_LIMITS = tuple(f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset"))
 _STREAM: Schema = {
     "schema": {
-        "type": "string",
         "description": "Server-sent `chat.completion.chunk` objects, then `data: [DONE]`.",
     }
 }

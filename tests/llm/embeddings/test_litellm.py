@@ -11,6 +11,12 @@ from apps.llm.errors import InputRefused, ProviderError, ProviderFailed, Provide
 from tests.llm.embeddings.fake_server import FakeEmbeddingServer, Reply, answer_body, vector_of
 from tests.llm.embeddings.test_openai_compatible import assert_places, request_to
 
+# An error instead of litellm's own warnings would leave it half imported, for all later tests.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm"),
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
+]
+
 
 def litellm_request(server: FakeEmbeddingServer, *texts: str) -> Any:
     return request_to(server, *texts, provider="litellm", model="openai/tiny")

@@ -55,7 +55,13 @@ def index_sources(*, max_seconds: float) -> bool:
 
 
 def index_source(source: Source, *, deadline: float) -> None:
-    """Index a claimed source, or go on where another run ended. A failure is the source's own."""
+    """Index a claimed source, or go on where another run ended. A failure is the source's own.
+
+    One whose runs end without a word, as those of killed workers do, fails after MAX_ATTEMPTS.
+    """
+    if source.attempts > MAX_ATTEMPTS:
+        _fail(source, _CRASHED)
+        return
     try:
         with claim_renewed(source):
             _index(source, deadline)

@@ -13,6 +13,8 @@ from apps.knowledge.pipeline.claiming import lock_claimed
 
 CHUNKS_PER_STEP = 64
 """Chunks that are embedded between two commits."""
+STEP_SECONDS = 120.0
+"""The most that a step may take, within the time limit of a task."""
 
 # A passage that the live generation has, too, keeps its vector: the texts are compared, because an
 # edited chunk has the digest of the original.
@@ -79,7 +81,7 @@ def embed_chunks(model: EmbeddingModel, chunks: Sequence[Chunk]) -> list[ChunkVe
         embedded_text(make_chunk(chunk.position, tuple(chunk.heading_path), chunk.text, chunk.page))
         for chunk in chunks
     ]
-    embeddings = embed_passages(model, texts)
+    embeddings = embed_passages(model, texts, deadline_seconds=STEP_SECONDS)
     return [
         ChunkVector(
             workspace_id=chunk.workspace_id,

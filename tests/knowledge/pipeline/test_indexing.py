@@ -171,6 +171,17 @@ def test_source_of_a_dead_worker_is_due_when_its_claim_ends(base: KnowledgeBase)
     assert index(source).status == SourceStatus.READY
 
 
+def test_source_that_kills_its_workers_fails(base: KnowledgeBase) -> None:
+    source = index(add_text(base, "We ship on Mondays."))
+    services.update_source(source=source, actor=SYSTEM, changes={"text": "We ship daily."})
+    for _ in range(MAX_ATTEMPTS):
+        assert claim_source() is not None
+        Source.objects.filter(id=source.id).update(claimed_until=timezone.now())
+    index(source)
+    assert (source.status, source.attempts, source.due_at) == ("failed", 0, None)
+    assert live_texts(source) == ["We ship on Mondays."]
+
+
 CHANGES: dict[str, Callable[[Source], Any]] = {
     "canceled": lambda source: services.cancel_indexing(source=source, actor=SYSTEM),
     "deleted": lambda source: services.delete_source(source=source, actor=SYSTEM),

@@ -244,6 +244,14 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['workspace', 'due_at'], name='knowledge_source_due'),
         ),
         migrations.AddIndex(
+            model_name="source",
+            index=models.Index(condition=models.Q(("claimed_at__isnull", False)), fields=["workspace", "claimed_at"], name="knowledge_source_served"),
+        ),
+        migrations.AddIndex(
+            model_name="source",
+            index=models.Index(condition=models.Q(("claimed_until__isnull", False)), fields=["claimed_until"], name="knowledge_source_claimed"),
+        ),
+        migrations.AddIndex(
             model_name='source',
             index=models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['deleted_at'], name='knowledge_source_deleted'),
         ),

@@ -63,8 +63,8 @@ class Source(models.Model):
     """A file, page, site, text or Q&A pair of a knowledge base.
 
     Indexing builds a generation of chunks beside the live one and then swaps them. `due_at` is when
-    a worker may take the source (null: nothing is to be done), and `claim` identifies the worker
-    that has it; whoever changes what is to be done changes the claim, too.
+    a worker may take the source (null: nothing is to be done; the end of the claim while a worker
+    has it). `claim` identifies that worker; whoever changes what is to be done changes it, too.
 
     `text` is a text, or the answer to `questions`. `rules` are a crawl's limits and patterns, as
     `fetching.CrawlRules`. `chunks`, `tokens` and `bytes` are those of the live generation.
@@ -122,6 +122,16 @@ class Source(models.Model):
                 fields=["workspace", "due_at"],
                 name="knowledge_source_due",
                 condition=Q(due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["workspace", "claimed_at"],
+                name="knowledge_source_served",
+                condition=Q(claimed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["claimed_until"],
+                name="knowledge_source_claimed",
+                condition=Q(claimed_until__isnull=False),
             ),
             models.Index(
                 fields=["deleted_at"],

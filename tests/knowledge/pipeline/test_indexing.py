@@ -23,7 +23,7 @@ from apps.knowledge.models import (
     Source,
     SourceStatus,
 )
-from apps.knowledge.pipeline.claiming import claim_source
+from apps.knowledge.pipeline.claiming import CLAIM_SOURCE, claim_source
 from apps.knowledge.pipeline.erasing import erase_discarded
 from apps.knowledge.pipeline.indexing import MAX_ATTEMPTS, index_source, index_sources
 from apps.knowledge.queries import live_chunks
@@ -167,7 +167,7 @@ def test_source_of_a_dead_worker_is_due_when_its_claim_ends(base: KnowledgeBase)
     source = add_text(base, "We ship on Mondays.")
     dead = claim_source()
     assert (dead is not None, claim_source()) == (True, None)
-    Source.objects.filter(id=source.id).update(claimed_until=timezone.now())
+    make_due(source)  # as when the claim ends
     assert index(source).status == SourceStatus.READY
 
 
@@ -176,7 +176,7 @@ def test_source_that_kills_its_workers_fails(base: KnowledgeBase) -> None:
     services.update_source(source=source, actor=SYSTEM, changes={"text": "We ship daily."})
     for _ in range(MAX_ATTEMPTS):
         assert claim_source() is not None
-        Source.objects.filter(id=source.id).update(claimed_until=timezone.now())
+        make_due(source)
     index(source)
     assert (source.status, source.attempts, source.due_at) == ("failed", 0, None)
     assert live_texts(source) == ["We ship on Mondays."]
@@ -255,6 +255,26 @@ def test_workspaces_take_turns(team: Team, base: KnowledgeBase) -> None:
     claimed = [claim_source() for _ in range(4)]
     ids = [source.id for source in claimed if source is not None]
     assert ids == [crowded[0].id, single.id, crowded[1].id]
+
+
+def test_claim_reads_few_rows_of_a_workspace_with_many_due(base: KnowledgeBase) -> None:
+    Source.objects.bulk_create(
+        [
+            Source(workspace_id=base.workspace_id, knowledge_base=base, type="text", title="Many")
+            for _ in range(3000)
+        ]
+    )
+    single = add_text(make_knowledge_base(make_team().workspace), "The only one.")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE knowledge_source")
+        values = {"max_per_workspace": 2, "seconds": 30, "claim": "c"}
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM_SOURCE.sql}", values)
+        ((plan,),) = cursor.fetchall()
+    touched = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+    assert touched < 2000, plan  # not some blocks for each of the 3,000
+    second = claim_source()
+    assert second is not None
+    assert second.id == single.id
 
 
 def test_sources_wait_for_their_pause_after_a_failure(base: KnowledgeBase) -> None:

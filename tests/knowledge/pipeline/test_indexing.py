@@ -267,7 +267,7 @@ def test_claim_reads_few_rows_of_a_workspace_with_many_due(base: KnowledgeBase) 
     single = add_text(make_knowledge_base(make_team().workspace), "The only one.")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE knowledge_source")
-        values = {"max_per_workspace": 2, "seconds": 30, "claim": "c"}
+        values: dict[str, str | int] = {"max_per_workspace": 2, "seconds": 30, "claim": "c"}
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM_SOURCE.sql}", values)
         ((plan,),) = cursor.fetchall()
     touched = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]

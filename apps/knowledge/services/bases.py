@@ -65,7 +65,8 @@ def update_knowledge_base(
 def _change_embedding_model(base: KnowledgeBase, model: EmbeddingModel, actor: Actor) -> None:
     is_present = base.embedding_model_id == model.id
     following = None if is_present else model
-    if base.next_embedding_model_id == (following.id if following else None):
+    is_same = base.next_embedding_model_id == (following.id if following else None)
+    if is_same and not base.embedding_error:  # a change that failed is tried again
         return
     unused = {*base.unused_embedding_models, base.next_embedding_model_id}
     base.next_embedding_model = following

@@ -64,6 +64,18 @@ def test_failing_model_leaves_the_old_one(base: KnowledgeBase) -> None:
     assert base.embedding_error == "The embedding model does not answer."
 
 
+def test_failed_change_goes_on_when_it_is_asked_for_again(base: KnowledgeBase) -> None:
+    new = make_embedding_model("sandbox/embed-fail")
+    change_to(base, new)
+    change_embedding_models(max_seconds=60)
+    EmbeddingModel.objects.filter(id=new.id).update(provider_model="sandbox/embed")
+    assert change_embedding_models(max_seconds=60) == 0
+    assert change_to(base, new).embedding_error == ""
+    assert change_embedding_models(max_seconds=60) == 2
+    base.refresh_from_db()
+    assert base.embedding_model_id == new.id
+
+
 def test_present_model_ends_a_change(base: KnowledgeBase) -> None:
     old, failing = base.embedding_model, make_embedding_model("sandbox/embed-fail")
     change_to(base, failing)

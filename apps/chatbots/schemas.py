@@ -14,7 +14,9 @@ from apps.api_kit.schemas import (
     single_line_field,
 )
 from apps.chatbots.models import (
+    DEFAULT_NOT_FOUND_REPLY,
     DEFAULT_PROMPT,
+    MAX_NOT_FOUND_REPLY_LENGTH,
     MAX_PROMPT_LENGTH,
     ChatbotVersion,
     LanguageModel,
@@ -36,6 +38,20 @@ LanguageModelId = Annotated[
     ),
 ]
 LeadCaptureMode = Literal["off", "detect", "ask"]
+KnowledgeModeName = Annotated[
+    Literal["off", "on", "only"],
+    Field(
+        description="How the attached knowledge bases are used: not at all, beside what the model "
+        "knows, or as the only thing to answer from. Without any it has no effect."
+    ),
+]
+KnowledgePassages = Annotated[int, Field(ge=1, le=20), ACCEPT_WHOLE_FLOAT]
+KnowledgeTokens = Annotated[int, Field(ge=100, le=8000), ACCEPT_WHOLE_FLOAT]
+NotFoundReply = Annotated[
+    str,
+    AfterValidator(single_line(MAX_NOT_FOUND_REPLY_LENGTH)),
+    single_line_field(MAX_NOT_FOUND_REPLY_LENGTH),
+]
 
 
 class CreateChatbotSchema(RequestSchema):
@@ -51,6 +67,10 @@ class CreateChatbotSchema(RequestSchema):
     rate_limit_window_seconds: WindowSeconds = 60
     stream_by_default: bool = False
     lead_capture: LeadCaptureMode = "off"
+    knowledge_mode: KnowledgeModeName = "on"
+    knowledge_passages: KnowledgePassages = 5
+    knowledge_tokens: KnowledgeTokens = 1500
+    knowledge_not_found_reply: NotFoundReply = DEFAULT_NOT_FOUND_REPLY
     is_active: bool = True
 
 
@@ -68,6 +88,10 @@ class UpdateChatbotSchema(RequestSchema):
     rate_limit_window_seconds: WindowSeconds = Field(default_factory=int)
     stream_by_default: bool = Field(default_factory=bool)
     lead_capture: LeadCaptureMode = Field(default_factory=lambda: "off")
+    knowledge_mode: KnowledgeModeName = Field(default_factory=lambda: "on")
+    knowledge_passages: KnowledgePassages = Field(default_factory=int)
+    knowledge_tokens: KnowledgeTokens = Field(default_factory=int)
+    knowledge_not_found_reply: NotFoundReply = Field(default_factory=str)
     is_active: bool = Field(default_factory=bool)
 
 
@@ -84,6 +108,10 @@ class ChatbotSettingsSchema(ResponseSchema):
     rate_limit_window_seconds: int
     stream_by_default: bool
     lead_capture: LeadCaptureMode
+    knowledge_mode: Literal["off", "on", "only"] = "on"
+    knowledge_passages: int = 5
+    knowledge_tokens: int = 1500
+    knowledge_not_found_reply: str = DEFAULT_NOT_FOUND_REPLY
     is_active: bool
 
 
@@ -124,7 +152,10 @@ class ChatbotVersionSchema(ResponseSchema):
             version,
             changed=[fields[name].alias or name for name in version.changed],
             changed_by=VersionAuthorSchema(kind=version.actor_kind, label=version.actor_label),  # type: ignore[arg-type]
-            settings=ChatbotSettingsSchema(**{name: version.snapshot[name] for name in fields}),
+            settings=ChatbotSettingsSchema(
+                # A version that is older than a setting shows its default.
+                **{name: version.snapshot[name] for name in fields if name in version.snapshot}
+            ),
         )
 
 

@@ -143,6 +143,10 @@ VERSIONED_FIELDS = (
     "rate_limit_window_seconds",
     "stream_by_default",
     "lead_capture",
+    "knowledge_mode",
+    "knowledge_passages",
+    "knowledge_tokens",
+    "knowledge_not_found_reply",
     "is_active",
 )
 """The fields of a chatbot that can be changed and that its versions store."""

@@ -10,6 +10,7 @@ from apps.audit.services import staff_actor
 from apps.audit.staff_access import ReasonForm
 from apps.conversations.models import (
     NOT_COMPLETED,
+    Citation,
     Conversation,
     Message,
     Passage,
@@ -138,6 +139,17 @@ class RatingAdmin(ReadOnlyAdmin):
     list_filter = ["value", "actor_kind", "created_at"]
     search_fields = ["=message__id", "=conversation__id", "workspace__slug"]
     exclude = ["comment"]
+
+
+@admin.register(Citation)
+class CitationAdmin(ReadOnlyAdmin):
+    """Passages that models were shown, without their texts and titles."""
+
+    list_display = ["turn_id", "workspace", "number", "source_id", "score"]
+    list_select_related = ["workspace"]
+    list_filter = ["number"]
+    search_fields = ["=turn__id", "=source_id", "workspace__slug"]
+    exclude = ["title", "url", "text"]
 
 
 @admin.register(Passage)

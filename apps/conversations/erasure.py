@@ -6,9 +6,9 @@ A conversation is deleted permanently in two steps:
     erase_conversation            removes its content; can be repeated
     erase_deleted_conversations   erases what was hidden but not yet erased
 
-Messages, ratings, citations of leads, titles, notes, idempotency keys and the text in webhook
-events are removed. Turns stay as receipts without text, and so does the row of the conversation
-with its dates, because turns refer to it: see decision 0016 in docs/decisions/.
+Messages, citations, ratings, what leads cite, titles, notes, idempotency keys and the text in
+webhook events are removed. Turns stay as receipts without text, and so does the row of the
+conversation with its dates, because turns refer to it: see decision 0016 in docs/decisions/.
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from apps.audit.services import Actor, record_change
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import (
     API_SOURCE,
+    Citation,
     Conversation,
     Export,
     Message,
@@ -74,6 +75,8 @@ def erase_conversation(*, workspace_id: str, conversation_id: str) -> None:
     messages = Message.objects.filter(workspace_id=workspace_id, conversation=conversation)
     while ids := list(messages.values_list("id", flat=True)[:_MESSAGE_BATCH_SIZE]):
         messages.filter(id__in=ids).delete()
+    citations = Citation.objects.filter(workspace_id=workspace_id)
+    citations.filter(turn__conversation=conversation).delete()
     erase_responses(
         workspace_id=workspace_id,
         conversation_id=conversation_id,
@@ -148,6 +151,8 @@ def erase_workspace(workspace_id: str) -> bool:
         messages = Message.objects.filter(conversation_id__in=ids)
         messages.exclude(text="", metadata=None).update(text="", metadata=None)
         Rating.objects.filter(conversation_id__in=ids).delete()
+        citations = Citation.objects.filter(workspace_id=workspace_id)
+        citations.filter(turn__conversation_id__in=ids).delete()
         conversations = Conversation.objects.filter(id__in=ids)
         conversations.exclude(title="", note="", source=API_SOURCE).update(
             title="", note="", source=API_SOURCE

@@ -17,6 +17,7 @@ from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import CapturedField, Lead
 from apps.webhooks.models import Delivery, Event
 from apps.webhooks.services import resend
+from tests.conversations.citation_factory import make_citation
 from tests.factories import (
     Team,
     grant_credits,
@@ -43,6 +44,7 @@ def make_turn_with_secret(chatbot: Chatbot) -> Turn:
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
     turn = make_running_turn(chatbot, credits=1, **fields)
     complete_turn(turn, SECRET)
+    make_citation(turn, title=SECRET, text=SECRET)
     ids = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
     edit_conversation(**ids, title=SECRET, note=SECRET, actor=SYSTEM)
     rate_answer(
@@ -70,6 +72,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team, chatbot: Chatbot) ->
     before = Turn.objects.filter(id=turn.id).values().get()
     entries = list(LedgerEntry.objects.filter(workspace=team.workspace).values())
     assert tables_containing(SECRET, team.workspace) == [
+        "Citation",
         "Conversation",
         "Delivery",
         "Event",
@@ -133,6 +136,7 @@ def test_foreign_conversation_is_not_found(team: Team, chatbot: Chatbot) -> None
             workspace_id=team.other_workspace.id, conversation_id=turn.conversation_id, actor=SYSTEM
         )
     assert tables_containing(SECRET, team.workspace) == [
+        "Citation",
         "Conversation",
         "Message",
         "Passage",
@@ -158,6 +162,7 @@ def test_interrupted_deletion_is_finished(team: Team, chatbot: Chatbot) -> None:
     Conversation.objects.filter(id=interrupted.conversation_id).update(
         deleted_at=timezone.now(), title="", note="", source="api"
     )
-    assert tables_containing(SECRET, team.workspace) == ["Message", "Passage", "Rating", "Turn"]
+    remaining = ["Citation", "Message", "Passage", "Rating", "Turn"]
+    assert tables_containing(SECRET, team.workspace) == remaining
     assert (erase_deleted_conversations(), erase_deleted_conversations()) == (1, 0)
     assert tables_containing(SECRET, team.workspace) == []

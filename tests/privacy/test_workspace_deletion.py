@@ -22,6 +22,7 @@ from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.privacy.workspace_deletion import delete_due_workspaces
 from apps.workspaces.models import Workspace
+from tests.conversations.citation_factory import make_citation
 from tests.conversations.export_factory import make_export
 from tests.factories import (
     UNREACHABLE_URL,
@@ -52,6 +53,7 @@ AFTER_DELETION = {
     "Chunk": "removed",
     "ChunkOverride": "removed",
     "ChunkVector": "removed",
+    "Citation": "removed",
     "Conversation": "kept without title, note and source",
     "CreditRequest": "kept: ledger and audit records",
     "Delivery": "removed",
@@ -92,10 +94,12 @@ def fill_workspace(team: Team) -> tuple[Turn, str]:
     """Fill the workspace with text that contains SECRET. Return a turn and an API key's secret."""
     grant_credits(team.workspace, 10)
     model = make_language_model(credits_per_reply=1)
-    chatbot = make_chatbot(team.workspace, model, system_prompt=SECRET)
+    texts = {"system_prompt": SECRET, "knowledge_not_found_reply": SECRET}
+    chatbot = make_chatbot(team.workspace, model, **texts)
     fields = {"text": SECRET, "metadata": {"who": SECRET}, "idempotency_key": SECRET}
     turn = make_running_turn(chatbot, credits=1, **fields)
     complete_turn(turn, SECRET)
+    make_citation(turn, text=SECRET)
     make_export(team.workspace)
     edit_conversation(
         workspace_id=team.workspace.id,
@@ -159,6 +163,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team) -> None:
         "ChatbotVersion",
         "Chunk",
         "ChunkOverride",
+        "Citation",
         "Conversation",
         "Document",
         "Endpoint",

@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.chat.engine.events import (
     AnswerDelta,
+    SourcesFound,
     TurnEnded,
     TurnEvent,
     TurnFailed,
@@ -23,6 +24,12 @@ def event_payload(event: TurnEvent) -> dict[str, Any]:
                 "conversationId": event.conversation_id,
                 "messageId": event.message_id,
                 "turnId": event.turn_id,
+            }
+        case SourcesFound():
+            return {
+                "type": "message.sources",
+                "knowledge": event.knowledge,
+                "sources": [source.data() for source in event.sources],
             }
         case TurnEnded():
             return {"type": "message.end", "success": True, "data": event.data()}

@@ -1,4 +1,5 @@
-"""The events of a turn, in order: started, text, then ended or failed.
+"""The events of a turn, in order: started, its sources if it uses knowledge, text, then ended or
+failed.
 
 Numbers belong to the turn: only what its own log says, and its record can repeat, has one. What
 somebody else has to say to a follower is an interruption, which has none.
@@ -9,6 +10,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from apps.chat.errors import error_from_code
+from apps.conversations.citations import cited_numbers
 from apps.core.errors import ApiError
 
 
@@ -22,6 +24,39 @@ class TurnStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSource:
+    """A passage that the model was shown, under its number from 1. `url` and `page` may be empty:
+    "" and None."""
+
+    number: int
+    source_id: str
+    title: str
+    url: str
+    page: int | None
+    quote: str
+
+    def data(self) -> dict[str, Any]:
+        """The source as an object."""
+        return {
+            "number": self.number,
+            "sourceId": self.source_id,
+            "title": self.title,
+            "url": self.url or None,
+            "page": self.page,
+            "quote": self.quote,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """What came of the search for passages (`conversations.models.Knowledge`), and the passages.
+    The second event of every turn that uses knowledge and gets so far."""
+
+    knowledge: str
+    sources: tuple[AnswerSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerDelta:
     """The next piece of the answer."""
 
@@ -30,7 +65,7 @@ class AnswerDelta:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The answer is committed and charged."""
+    """The answer is committed and charged. `knowledge`: "" in a turn that did not use any."""
 
     response: str
     conversation_id: str
@@ -41,10 +76,12 @@ class TurnEnded:
     output_tokens: int
     charged: int
     balance: int
+    knowledge: str = ""
+    sources: tuple[AnswerSource, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """The `data` object of the JSON response and of the last frame of a stream."""
-        return {
+        data = {
             "response": self.response,
             "conversationId": self.conversation_id,
             "messageId": self.message_id,
@@ -53,6 +90,13 @@ class TurnEnded:
             "usage": {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens},
             "credits": {"charged": self.charged, "balance": self.balance},
         }
+        if self.knowledge:
+            cited = cited_numbers(self.response)
+            data["knowledge"] = self.knowledge
+            data["sources"] = [
+                {**source.data(), "cited": source.number in cited} for source in self.sources
+            ]
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +116,19 @@ class TurnInterrupted:
     error: ApiError
 
 
-NumberedEvent = TurnStarted | AnswerDelta | TurnEnded | TurnFailed
+NumberedEvent = TurnStarted | SourcesFound | AnswerDelta | TurnEnded | TurnFailed
 TurnEvent = NumberedEvent | TurnInterrupted
 LastEvent = TurnEnded | TurnFailed | TurnInterrupted
 """What a follower is told last."""
 
-_TYPE_BY_KIND: dict[str, type[TurnStarted | AnswerDelta | TurnEnded]] = {
+_TYPE_BY_KIND: dict[str, type[TurnStarted | SourcesFound | AnswerDelta | TurnEnded]] = {
     "started": TurnStarted,
+    "sources": SourcesFound,
     "delta": AnswerDelta,
     "ended": TurnEnded,
 }
+_KINDS_WITH_SOURCES = ("sources", "ended")
+"""Kinds whose last field is a tuple of sources."""
 _KIND_BY_TYPE = {event_type: kind for kind, event_type in _TYPE_BY_KIND.items()}
 
 
@@ -100,4 +147,7 @@ def decode_event(values: Sequence[Any]) -> NumberedEvent:
         error = error_from_code(code)
         error.retry_after = retry_after
         return TurnFailed(error)
+    if kind in _KINDS_WITH_SOURCES:
+        *fields, sources = fields
+        fields.append(tuple(AnswerSource(*source) for source in sources))
     return _TYPE_BY_KIND[kind](*fields)

@@ -1,7 +1,10 @@
 from apps.chatbots.models.chatbots import (
+    DEFAULT_NOT_FOUND_REPLY,
     DEFAULT_PROMPT,
+    MAX_NOT_FOUND_REPLY_LENGTH,
     MAX_PROMPT_LENGTH,
     Chatbot,
+    KnowledgeMode,
     LeadCapture,
 )
 from apps.chatbots.models.embedding_models import EmbeddingModel
@@ -13,11 +16,14 @@ from apps.chatbots.models.language_models import (
 from apps.chatbots.models.versions import ChatbotVersion
 
 __all__ = [
+    "DEFAULT_NOT_FOUND_REPLY",
     "DEFAULT_PROMPT",
+    "MAX_NOT_FOUND_REPLY_LENGTH",
     "MAX_PROMPT_LENGTH",
     "Chatbot",
     "ChatbotVersion",
     "EmbeddingModel",
+    "KnowledgeMode",
     "LanguageModel",
     "LeadCapture",
     "PriceChange",

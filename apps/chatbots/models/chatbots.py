@@ -10,6 +10,8 @@ from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
 MAX_PROMPT_LENGTH = 32_000
+MAX_NOT_FOUND_REPLY_LENGTH = 1000
+DEFAULT_NOT_FOUND_REPLY = "I could not find an answer to that in our documents."
 DEFAULT_PROMPT = "You are a helpful assistant. Answer briefly and truthfully."
 
 
@@ -19,6 +21,14 @@ class LeadCapture(models.TextChoices):
     OFF = "off", "Off"
     DETECT = "detect", "Detect: find contact details in messages"
     ASK = "ask", "Ask: detect, and have the chatbot ask for contact details"
+
+
+class KnowledgeMode(models.TextChoices):
+    """How a chatbot uses the knowledge bases that are attached to it."""
+
+    OFF = "off", "Off"
+    ON = "on", "On: answer from knowledge, and otherwise from what the model knows"
+    ONLY = "only", "Only: answer from knowledge, and otherwise with a fixed reply"
 
 
 class Chatbot(models.Model):
@@ -53,6 +63,31 @@ class Chatbot(models.Model):
     )
     stream_by_default = models.BooleanField(default=False)
     lead_capture = models.CharField(max_length=6, choices=LeadCapture, default=LeadCapture.OFF)
+    knowledge_mode = models.CharField(
+        max_length=4,
+        choices=KnowledgeMode,
+        default=KnowledgeMode.ON,
+        db_default=KnowledgeMode.ON,
+        help_text="Without attached knowledge bases it has no effect.",
+    )
+    knowledge_passages = models.PositiveSmallIntegerField(
+        default=5,
+        db_default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="Number of passages shown to the model for one question, at most.",
+    )
+    knowledge_tokens = models.PositiveSmallIntegerField(
+        default=1500,
+        db_default=1500,
+        validators=[MinValueValidator(100), MaxValueValidator(8000)],
+        help_text="Tokens of all passages for one question, at most.",
+    )
+    knowledge_not_found_reply = NameField(
+        max_length=MAX_NOT_FOUND_REPLY_LENGTH,
+        default=DEFAULT_NOT_FOUND_REPLY,
+        db_default=DEFAULT_NOT_FOUND_REPLY,
+        help_text="The answer in mode “only” when nothing is found.",
+    )
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -77,6 +112,12 @@ class Chatbot(models.Model):
             models.CheckConstraint(
                 condition=Q(lead_capture__in=LeadCapture.values),
                 name="chatbots_lead_capture_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(knowledge_mode__in=KnowledgeMode.values)
+                & Q(knowledge_passages__range=(1, 20))
+                & Q(knowledge_tokens__range=(100, 8000)),
+                name="chatbots_knowledge_in_range",
             ),
             models.CheckConstraint(
                 condition=Q(rate_limit_requests__range=(1, 10_000))

@@ -1,5 +1,6 @@
 """The models of conversations, one concept per module."""
 
+from apps.conversations.models.citation import Citation, quote
 from apps.conversations.models.conversation import (
     API_SOURCE,
     NOTE_LENGTH,
@@ -11,7 +12,7 @@ from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.models.message import Message, Role
 from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
 from apps.conversations.models.search import Passage, SearchProgress
-from apps.conversations.models.turn import NOT_COMPLETED, Turn, TurnStatus, TurnSweep
+from apps.conversations.models.turn import NOT_COMPLETED, Knowledge, Turn, TurnStatus, TurnSweep
 
 __all__ = [
     "API_SOURCE",
@@ -20,9 +21,11 @@ __all__ = [
     "NOT_COMPLETED",
     "SOURCE_LENGTH",
     "TITLE_LENGTH",
+    "Citation",
     "Conversation",
     "Export",
     "ExportPart",
+    "Knowledge",
     "Message",
     "Passage",
     "Rating",
@@ -32,4 +35,5 @@ __all__ = [
     "Turn",
     "TurnStatus",
     "TurnSweep",
+    "quote",
 ]

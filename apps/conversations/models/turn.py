@@ -29,13 +29,22 @@ class TurnStatus(models.TextChoices):
 NOT_COMPLETED = (TurnStatus.STOPPED, TurnStatus.FAILED, TurnStatus.ABANDONED)
 
 
+class Knowledge(models.TextChoices):
+    """What came of the search for passages in a turn. A turn without knowledge has none."""
+
+    FOUND = "found"
+    NOTHING_FOUND = "nothing_found"
+    UNAVAILABLE = "unavailable"
+
+
 class Turn(models.Model):
     """One paid exchange: a user message in, an assistant message out.
 
     The price is the one at the time it opened. `text_so_far` is what the last heartbeat saved; it
     is empty once the turn has settled, because the message holds the text then. `process` is the
     channel of the process that runs it. `delta_lengths` are the lengths, in characters, of the
-    pieces in which the text was streamed, so that the same frames can be replayed.
+    pieces in which the text was streamed, so that the same frames can be replayed. `knowledge` is
+    written before the model is asked, together with the turn's citations.
     """
 
     id = IdField()
@@ -69,6 +78,10 @@ class Turn(models.Model):
     request_id = models.CharField(max_length=40)
     queue_ms = models.PositiveIntegerField(
         default=0, help_text="Milliseconds from request arrival to turn start."
+    )
+    knowledge = models.CharField(max_length=13, choices=Knowledge, blank=True, db_default="")
+    retrieval_ms = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Milliseconds that the search for passages took."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     heartbeat_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -114,6 +127,10 @@ class Turn(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=TurnStatus.values), name="conversations_turn_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(knowledge__in=["", *Knowledge.values]),
+                name="conversations_turn_knowledge_known",
             ),
             models.CheckConstraint(
                 condition=Q(status=TurnStatus.RUNNING, settled_at__isnull=True)

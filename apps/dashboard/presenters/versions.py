@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from apps.chatbots.models import ChatbotVersion, LeadCapture
+from apps.chatbots.models import Chatbot, ChatbotVersion, KnowledgeMode, LeadCapture
 from apps.chatbots.services import VERSIONED_FIELDS
 from apps.dashboard.forms.chatbots import ChatbotForm
 
@@ -51,7 +51,10 @@ def setting_label(setting: str) -> str:
     """The setting's label in the chatbot form, longer where that needs its section."""
     if setting in RATE_LIMIT_LABELS:
         return RATE_LIMIT_LABELS[setting]
-    return str(ChatbotForm.base_fields[setting.removesuffix("_id")].label)
+    field = ChatbotForm.base_fields.get(setting.removesuffix("_id"))
+    if field is None:  # a setting of another page
+        return str(Chatbot._meta.get_field(setting).verbose_name).capitalize()  # type: ignore[union-attr]
+    return str(field.label)
 
 
 def changed_settings(older: ChatbotVersion, newer: ChatbotVersion) -> list[SettingChange]:
@@ -71,6 +74,8 @@ def _format_value(name: str, version: ChatbotVersion) -> str:
             return str(version.snapshot.get("language_model") or value)
         case "lead_capture", str() if value in LeadCapture.values:
             return str(LeadCapture(value).label)
+        case "knowledge_mode", str() if value in KnowledgeMode.values:
+            return str(KnowledgeMode(value).label)
         case _, bool():
             return "yes" if value else "no"
         case _, int():

@@ -16,6 +16,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM, record
 from apps.chatbots.models import ChatbotVersion, PriceChange
 from apps.conversations.models import (
+    Citation,
     Conversation,
     Message,
     Passage,
@@ -64,6 +65,7 @@ from tests.adjustments.adjustment_factories import (
     make_posted_adjustment,
     make_staff,
 )
+from tests.conversations.citation_factory import make_citation
 from tests.conversations.export_factory import make_export
 from tests.factories import (
     UNREACHABLE_URL,
@@ -94,6 +96,7 @@ HISTORY_MODELS = [
     Chunk,
     ChunkOverride,
     ChunkVector,
+    Citation,
     Conversation,
     CreditRequest,
     Delivery,
@@ -188,6 +191,9 @@ def make_admin_rows() -> tuple[Team, str]:
     )
     index_new_messages()
     answer = Message.objects.get(workspace=team.workspace, role="assistant")
+    make_citation(
+        answer.turn, title=USER_TEXT, url=f"https://example.com/{USER_TEXT}", text=USER_TEXT
+    )
     Rating.objects.create(
         workspace=team.workspace,
         conversation_id=answer.conversation_id,

@@ -1,0 +1,30 @@
+"""Citations of turns: reading them, and which of them an answer cites."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from apps.conversations.models import Citation, Turn
+
+_MARK = re.compile(r"\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
+
+
+def cited_numbers(answer: str) -> frozenset[int]:
+    """The numbers that an answer cites, as `[1]` or `[1, 3]`."""
+    return frozenset(
+        int(number) for mark in _MARK.findall(answer) for number in re.findall(r"\d+", mark)
+    )
+
+
+def citations_of(turns: Iterable[Turn]) -> Mapping[str, list[Citation]]:
+    """The citations of turns of one workspace, in their order, by the turn's id.
+
+    Makes no query if no turn has any.
+    """
+    found: dict[str, list[Citation]] = defaultdict(list)
+    cited = {turn.id: turn.workspace_id for turn in turns if turn.knowledge}
+    if cited:
+        rows = Citation.objects.filter(workspace_id__in=set(cited.values()), turn_id__in=cited)
+        for citation in rows.order_by("turn_id", "number"):
+            found[citation.turn_id].append(citation)
+    return found

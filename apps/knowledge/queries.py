@@ -11,7 +11,7 @@ from apps.knowledge.errors import (
     KnowledgeBaseNotFound,
     SourceNotFound,
 )
-from apps.knowledge.models import Chunk, KnowledgeBase, Source
+from apps.knowledge.models import Chunk, Document, Generation, KnowledgeBase, Source
 
 
 def knowledge_bases_for(workspace_id: str) -> QuerySet[KnowledgeBase]:
@@ -64,6 +64,20 @@ def live_chunks(source: Source) -> QuerySet[Chunk]:
         workspace_id=source.workspace_id, generation_id=source.live_generation_id
     )
     return chunks.select_related("document").order_by("document__position", "position")
+
+
+def documents_of(source: Source) -> QuerySet[Document]:
+    """The files, texts or pages of what searches find of a source, in order; before there is
+    anything to find, those of the generation that is being built."""
+    documents = Document.objects.filter(workspace_id=source.workspace_id)
+    if source.live_generation_id is None:
+        being_built = Generation.objects.filter(
+            workspace_id=source.workspace_id, source=source, finished_at=None
+        )
+        documents = documents.filter(generation__in=being_built)
+    else:
+        documents = documents.filter(generation_id=source.live_generation_id)
+    return documents.order_by("position")
 
 
 def find_embedding_model(embedding_model_id: str) -> EmbeddingModel:

@@ -15,8 +15,10 @@ class Generation(models.Model):
 
     It is being built until `finished_at`, then it is the source's live generation, until the next
     one takes its place and it is erased. A finished generation that is not live is discarded.
-    `frontier` is where a crawl goes on (`fetching.Frontier`), so that any worker can continue it;
-    `is_read` says that all its documents are stored.
+    `is_read` says that all its documents are stored. Until then `frontier` is where a crawl goes on
+    (`fetching.Frontier`), so that any worker can continue it. `start_url` is the address that its
+    pages were read from, and `note` what their owner has to know of them, such as how many could
+    not be read.
     """
 
     id = IdField()
@@ -28,6 +30,8 @@ class Generation(models.Model):
     )
     frontier = models.JSONField(null=True, blank=True)
     is_read = models.BooleanField(default=False)
+    start_url = models.CharField(max_length=MAX_URL_LENGTH, blank=True, default="", db_default="")
+    note = models.CharField(max_length=MAX_REASON_LENGTH, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -57,7 +61,9 @@ class Document(models.Model):
     """A file, text or page of a generation. A crawl has one for each address that it looked at.
 
     `etag` and `last_modified` are as the site sent them, for the next conditional request;
-    `digest` is the SHA-256 of the content, by which unchanged and repeated pages are known.
+    `digest` is the SHA-256 of the content, by which unchanged and repeated pages are known. `depth`
+    is how many links a page is away from the first one. A document that is ready has a `reason` if
+    it is an earlier generation's, kept because its page could not be fetched.
     """
 
     id = IdField()
@@ -80,6 +86,7 @@ class Document(models.Model):
     last_modified = models.CharField(max_length=100, blank=True)
     digest = models.CharField(max_length=64, blank=True)
     bytes = models.PositiveIntegerField(default=0)
+    depth = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -21,7 +21,7 @@ from apps.conversations.exports.api import router as exports
 from apps.core.errors import ApiError, InternalError, ValidationFailed
 from apps.credits.api import router as credits
 from apps.infrastructure.logging import get_logger
-from apps.knowledge.api import router as knowledge
+from apps.knowledge.api import routers as knowledge
 from apps.leads.api import router as leads
 from apps.reporting.usage.api import router as usage
 from apps.webhooks.api import router as webhooks
@@ -47,7 +47,8 @@ api = ParleyAPI(
 api.add_decorator(wrap_operation, mode="view")
 for router in (
     *(api_keys, chatbots, language_models, credits, usage),
-    *(knowledge, conversations, exports, leads, webhooks),
+    *knowledge,
+    *(conversations, exports, leads, webhooks),
 ):
     api.add_router("", router)
 

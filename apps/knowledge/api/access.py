@@ -1,0 +1,27 @@
+"""From a request to the knowledge base or source that it names, or a 404."""
+
+from django.http import HttpRequest
+from ninja import Router
+
+from apps.api_kit.authentication import ApiKeyAuth, get_caller
+from apps.api_kit.callers import Scope
+from apps.knowledge import queries
+from apps.knowledge.models import KnowledgeBase, Source
+
+READ = ApiKeyAuth(Scope.READ)
+MANAGE = ApiKeyAuth(Scope.MANAGE)
+
+
+def new_router() -> Router:
+    """A router of knowledge bases' operations."""
+    return Router(tags=["knowledge"], by_alias=True)
+
+
+def find_base(request: HttpRequest, knowledge_base_id: str) -> KnowledgeBase:
+    """A knowledge base of the caller's workspace. Raises KnowledgeBaseNotFound."""
+    return queries.find_knowledge_base(get_caller(request).workspace_id, knowledge_base_id)
+
+
+def find_source(request: HttpRequest, source_id: str) -> Source:
+    """A source of the caller's workspace. Raises SourceNotFound."""
+    return queries.find_source(get_caller(request).workspace_id, source_id)

@@ -1,0 +1,1 @@
+"""Request and response schemas of knowledge bases, their sources and chunks."""

@@ -103,13 +103,15 @@ class Pool:
             self._idle.append(pooled)
 
 
-async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Execute one statement, commit, and return its rows.
+async def execute(
+    statement: LiteralString, *parameters: Any, **named: Any
+) -> list[tuple[Any, ...]]:
+    """Execute one statement, with parameters by position or by name, commit, and return its rows.
 
     Raises psycopg's errors, or DatabaseUnavailable when it was not tried.
     """
     async with _pools.get().connection() as pooled:
-        cursor = await pooled.execute(statement, parameters, prepare=True)
+        cursor = await pooled.execute(statement, named or parameters, prepare=True)
         return await cursor.fetchall()
 
 

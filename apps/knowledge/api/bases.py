@@ -133,10 +133,10 @@ def search_knowledge_base(
     """Search a knowledge base as a chatbot does, and see what is found and how. It is free."""
     base = find_base(request, knowledge_base_id)
     try:
-        passages = search([base], body.query, max_passages=body.limit, max_tokens=SEARCH_TOKENS)
+        found = search([base], body.query, max_passages=body.limit, max_tokens=SEARCH_TOKENS)
     except ProviderError as failure:
         raise EmbeddingUnavailable from failure
-    results = [SearchResultSchema.from_passage(passage) for passage in passages]
+    results = [SearchResultSchema.from_passage(passage) for passage in found.passages]
     return SuccessSchema(data=SearchResultListSchema(results=results))
 
 

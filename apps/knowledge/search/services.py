@@ -1,62 +1,142 @@
 """Search the knowledge bases of a workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
 
-from apps.knowledge.embedding import embed_query_in_thread
+from apps.chatbots.models import EmbeddingModel
+from apps.infrastructure.postgres.pool import execute
+from apps.knowledge.embedding import embed_query, embed_query_in_thread
 from apps.knowledge.models import KnowledgeBase
+from apps.knowledge.search.relevance import probably_answers
 from apps.knowledge.search.results import MatchedBy, Passage, select_passages
-from apps.knowledge.search.statement import build_search
-from apps.knowledge.search.terms import search_terms
+from apps.knowledge.search.statement import Candidate, build_search
+from apps.knowledge.search.terms import Term, needs_context, search_terms
 
 MAX_QUESTION_LENGTH = 2000
 """Characters of a question that are searched: its end, where people say what they want."""
+MAX_CONTEXT_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The passages that were found, best first.
+
+    `is_found`: whether they probably answer the question. If not, they are only the least unlike.
+    """
+
+    passages: list[Passage] = field(default_factory=list)
+    is_found: bool = False
 
 
 def search(
-    bases: Sequence[KnowledgeBase], question: str, *, max_passages: int, max_tokens: int
-) -> list[Passage]:
-    """The passages of these knowledge bases, all of one workspace, that answer a question best.
+    bases: Sequence[KnowledgeBase],
+    question: str,
+    *,
+    context: str = "",
+    max_passages: int,
+    max_tokens: int,
+) -> SearchResult:
+    """Search these knowledge bases, all of one workspace, for the answer to a question.
 
+    `context`: the message before it, which is searched with a question that says little alone.
     Raises ProviderError if the embedding model does not answer. Must be called in a thread.
     """
-    question = question[-MAX_QUESTION_LENGTH:].strip()
-    if not bases or not question:
-        return []
-    models = {base.embedding_model_id: base.embedding_model for base in bases}
-    sql, values = build_search(
-        workspace_id=bases[0].workspace_id,
-        knowledge_base_ids=[base.id for base in bases],
-        vectors={
-            model.id: embed_query_in_thread(model, question).vector for model in models.values()
-        },
-        terms=search_terms(question),
-    )
+    query = _Query.build(bases, question, context)
+    if query is None:
+        return SearchResult()
+    vectors = {model.id: embed_query_in_thread(model, query.text).vector for model in query.models}
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        found = [_passage(row) for row in cursor.fetchall()]
-    return select_passages(found, max_passages=max_passages, max_tokens=max_tokens)
+        cursor.execute(*query.statement(vectors))
+        rows = cursor.fetchall()
+    return query.result(rows, max_passages=max_passages, max_tokens=max_tokens)
 
 
-def _passage(row: Sequence[Any]) -> Passage:
-    (id, source_id, document_id, position, heading_path, text, page, tokens) = row[:8]
-    (digest, title, url, score, vector_rank, word_rank, _distance) = row[8:]
-    sides: tuple[tuple[MatchedBy, Any], ...] = (("words", word_rank), ("vectors", vector_rank))
+async def search_in_turn(
+    bases: Sequence[KnowledgeBase],
+    question: str,
+    *,
+    context: str = "",
+    max_passages: int,
+    max_tokens: int,
+) -> SearchResult:
+    """`search` in an event loop, without a thread. The bases must have their embedding models.
+
+    Raises ProviderError, psycopg's errors, and DatabaseUnavailable.
+    """
+    query = _Query.build(bases, question, context)
+    if query is None:
+        return SearchResult()
+    vectors = {model.id: (await embed_query(model, query.text)).vector for model in query.models}
+    statement, values = query.statement(vectors)
+    rows = await execute(statement, **values)
+    return query.result(rows, max_passages=max_passages, max_tokens=max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is searched: the text that is embedded, and the terms."""
+
+    bases: Sequence[KnowledgeBase]
+    text: str
+    terms: list[Term]
+
+    @classmethod
+    def build(cls, bases: Sequence[KnowledgeBase], question: str, context: str) -> "_Query | None":
+        """None if there is nothing to search or to search in."""
+        question = question[-MAX_QUESTION_LENGTH:].strip()
+        if not bases or not question:
+            return None
+        context = context[-MAX_CONTEXT_LENGTH:].strip() if needs_context(question) else ""
+        text = f"{context}\n{question}" if context else question
+        return cls(bases, text, search_terms(question, context))
+
+    @property
+    def models(self) -> list[EmbeddingModel]:
+        """The embedding models of the bases, each once."""
+        return list({base.embedding_model_id: base.embedding_model for base in self.bases}.values())
+
+    def statement(self, vectors: Mapping[str, Sequence[float]]) -> tuple[str, dict[str, Any]]:
+        """The SQL and its parameters."""
+        return build_search(
+            workspace_id=self.bases[0].workspace_id,
+            knowledge_base_ids=[base.id for base in self.bases],
+            vectors=vectors,
+            terms=self.terms,
+        )
+
+    def result(
+        self, rows: Iterable[Sequence[Any]], *, max_passages: int, max_tokens: int
+    ) -> SearchResult:
+        """What the statement's rows say."""
+        candidates = [Candidate(*row) for row in rows]
+        passages = select_passages(
+            map(_passage, candidates), max_passages=max_passages, max_tokens=max_tokens
+        )
+        is_found = bool(passages) and probably_answers(self.terms, candidates)
+        return SearchResult(passages, is_found)
+
+
+def _passage(found: Candidate) -> Passage:
+    sides: tuple[tuple[MatchedBy, int | None], ...] = (
+        ("words", found.word_rank),
+        ("vectors", found.vector_rank),
+    )
     return Passage(
-        chunk_ids=(id,),
-        source_id=source_id,
-        document_id=document_id,
-        position=position,
-        last_position=position,
-        title=title,
-        heading_path=tuple(heading_path),
-        url=url,
-        page=page,
-        text=text,
-        tokens=tokens,
-        digest=digest,
-        score=float(score),
+        chunk_ids=(found.id,),
+        source_id=found.source_id,
+        document_id=found.document_id,
+        position=found.position,
+        last_position=found.position,
+        title=found.title,
+        heading_path=tuple(found.heading_path),
+        url=found.url,
+        page=found.page,
+        text=found.text,
+        tokens=found.tokens,
+        digest=found.digest,
+        score=float(found.score),
         matched_by=tuple(side for side, rank in sides if rank is not None),
     )

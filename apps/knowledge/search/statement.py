@@ -10,7 +10,7 @@ saturation does. Both lists are cut to CANDIDATES and fused by reciprocal rank, 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from apps.knowledge.search.terms import Term
 
@@ -38,14 +38,16 @@ WITH base AS MATERIALIZED (
     AND chunk.is_enabled
   LIMIT %(max_matches)s
 ), term AS MATERIALIZED (
-  SELECT query::tsquery, weight FROM unnest(%(terms)s::text[], %(weights)s::float8[])
-    AS term (query, weight)
+  SELECT query::tsquery, weight, number
+  FROM unnest(%(terms)s::text[], %(weights)s::float8[]) WITH ORDINALITY
+    AS term (query, weight, number)
 ), hit AS MATERIALIZED (
   SELECT matching.id, term.query, term.weight, ts_rank(matching.words, term.query)
     / (1 - %(b)s + %(b)s * matching.length / avg(matching.length) OVER ()) AS frequency
   FROM matching JOIN term ON matching.words @@ term.query
 ), rarity AS MATERIALIZED (
-  SELECT query, ln(1 + greatest(total.chunks - count(*), 0.5) / (count(*) + 0.5)) AS weight
+  SELECT query, count(*) AS matches,
+    ln(1 + greatest(total.chunks - count(*), 0.5) / (count(*) + 0.5)) AS weight
   FROM hit CROSS JOIN (SELECT sum(chunks) AS chunks FROM live) AS total
   GROUP BY query, total.chunks
 ), by_words AS (
@@ -61,7 +63,10 @@ WITH base AS MATERIALIZED (
 )
 SELECT chunk.id, live.source_id, chunk.document_id, chunk.position, chunk.heading_path, chunk.text,
   chunk.page, chunk.tokens, chunk.digest, document.title, document.url, fused.score,
-  fused.vector_rank, fused.word_rank, fused.distance
+  fused.vector_rank, fused.word_rank, fused.distance,
+  (SELECT sum(chunks)::bigint FROM live) AS chunks_in_all,
+  (SELECT array_agg(coalesce(rarity.matches, 0) ORDER BY term.number)
+    FROM term LEFT JOIN rarity USING (query)) AS matches
 FROM fused
 JOIN knowledge_chunk AS chunk USING (id)
 JOIN live ON live.generation_id = chunk.generation_id
@@ -82,6 +87,32 @@ _NEAREST = """
   ) AS nearest
 """
 _NO_NEIGHBOURS = "SELECT ''::text AS id, 0::float8 AS distance, 0::bigint AS rank WHERE false"
+
+
+class Candidate(NamedTuple):
+    """A row of the result, the best first.
+
+    `vector_rank`, `word_rank`: from 1, None where that side did not find it. The last two are the
+    same in all rows: how many chunks were searched, and how many of them have each term.
+    """
+
+    id: str
+    source_id: str
+    document_id: str
+    position: int
+    heading_path: list[str]
+    text: str
+    page: int | None
+    tokens: int
+    digest: str
+    title: str
+    url: str
+    score: float
+    vector_rank: int | None
+    word_rank: int | None
+    distance: float | None
+    chunks_in_all: int
+    matches: list[int] | None
 
 
 def build_search(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from apps.audit.services import SYSTEM
+from apps.infrastructure.postgres.pool import close_pool
 from apps.knowledge.models import Chunk, KnowledgeBase, Source
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.pipeline.model_changes import change_embedding_models
 from apps.knowledge.search.results import Passage
-from apps.knowledge.search.services import search
+from apps.knowledge.search.services import SearchResult, search, search_in_turn
 from apps.knowledge.services import sources as services
 from apps.knowledge.services.bases import delete_knowledge_base, update_knowledge_base
 from tests.factories import Team
@@ -40,7 +43,7 @@ def base(team: Team) -> KnowledgeBase:
 
 def find(base: KnowledgeBase, question: str, max_tokens: int = 1000) -> list[Passage]:
     base.refresh_from_db()
-    return search([base], question, max_passages=5, max_tokens=max_tokens)
+    return search([base], question, max_passages=5, max_tokens=max_tokens).passages
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,8 @@ def test_other_bases_are_not_searched(team: Team, base: KnowledgeBase) -> None:
 
 def test_base_of_another_workspace_is_not_found(team: Team, base: KnowledgeBase) -> None:
     theirs = make_knowledge_base(team.other_workspace)
-    assert search([theirs, base], "ship", max_passages=5, max_tokens=1000) == []
+    result = search([theirs, base], "ship", max_passages=5, max_tokens=1000)
+    assert result == SearchResult([], is_found=False)
 
 
 def test_deleted_and_disabled_are_not_found(base: KnowledgeBase) -> None:
@@ -117,7 +121,47 @@ def test_bases_with_different_models_are_searched_together(team: Team, base: Kno
     services.add_text(base=other, title="Hours", text="We open at nine.", actor=SYSTEM)
     index_sources(max_seconds=60)
     found = search([base, other], "When do you open?", max_passages=5, max_tokens=1000)
-    assert found[0].title == "Hours"
+    assert found.passages[0].title == "Hours"
+
+
+@pytest.mark.parametrize("question", ["When do you ship?", "Welche Größe haben Wanderschuhe?"])
+def test_answered_question_is_found(base: KnowledgeBase, question: str) -> None:
+    assert search([base], question, max_passages=5, max_tokens=1000).is_found
+
+
+@pytest.mark.parametrize("question", ["Thank you!", "Who painted the ceiling of the chapel?"])
+def test_other_words_are_not_found(base: KnowledgeBase, question: str) -> None:
+    result = search([base], question, max_passages=5, max_tokens=1000)
+    assert result.passages
+    assert not result.is_found
+
+
+def test_short_question_is_searched_with_what_was_said_before(base: KnowledgeBase) -> None:
+    def first(context: str) -> str:
+        result = search([base], "And how long?", context=context, max_passages=1, max_tokens=1000)
+        return result.passages[0].title
+
+    assert first("Can I return my boots if worn outside?") == "Returns"
+    assert first("Do you ship with a tracking number?") == "Shipping"
+
+
+def test_turn_finds_what_a_thread_finds(live_team: Team) -> None:
+    base = make_knowledge_base(live_team.workspace)
+    for title, text in TEXTS.items():
+        services.add_text(base=base, title=title, text=text, actor=SYSTEM)
+    index_sources(max_seconds=60)
+
+    async def find_in_turn() -> SearchResult:
+        try:
+            return await search_in_turn(
+                [base], "When do you ship?", max_passages=5, max_tokens=1000
+            )
+        finally:
+            await close_pool()
+
+    found = asyncio.run(find_in_turn())
+    assert found == search([base], "When do you ship?", max_passages=5, max_tokens=1000)
+    assert (found.passages[0].title, found.is_found) == ("Shipping", True)
 
 
 def test_budget_is_kept(base: KnowledgeBase) -> None:

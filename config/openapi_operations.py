@@ -40,7 +40,7 @@ from apps.core.errors import (
     UrlTooLong,
     ValidationFailed,
 )
-from apps.knowledge.errors import KnowledgeBaseNotFound, SourceNotFound
+from apps.knowledge.errors import ChunkNotFound, KnowledgeBaseNotFound, SourceNotFound
 from apps.leads.errors import LeadNotFound
 from apps.webhooks.errors import DeliveryNotFound, EndpointNotFound
 
@@ -52,6 +52,7 @@ _BODY_ERRORS = (ValidationFailed, RequestTimeout, PayloadTooLarge, UnsupportedMe
 NOT_FOUND_BY_PARAMETER: dict[str, type[ApiError]] = {
     "api_key_id": ApiKeyNotFound,
     "chatbot_id": ChatbotNotFound,
+    "chunk_id": ChunkNotFound,
     "conversation_id": ConversationNotFound,
     "delivery_id": DeliveryNotFound,
     "endpoint_id": EndpointNotFound,

@@ -15,6 +15,13 @@ class SourceNotFound(NotFound):
     message = "Source not found or access denied"
 
 
+class ChunkNotFound(NotFound):
+    """Absent, of a deleted source, found no more or of another workspace: not distinguished."""
+
+    code = "CHUNK_NOT_FOUND"
+    message = "Chunk not found or access denied"
+
+
 class EmbeddingModelNotFound(NotFound):
     """The embedding model does not exist or is not active."""
 

@@ -1,17 +1,28 @@
 """Reads of knowledge bases, sources and chunks. Deleted ones are never found."""
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
+from collections.abc import Collection
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from apps.chatbots.models import EmbeddingModel
+from apps.chatbots.models import Chatbot, EmbeddingModel
 from apps.chatbots.queries import active_embedding_models
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.knowledge.errors import (
+    ChunkNotFound,
     EmbeddingModelNotFound,
     KnowledgeBaseNotFound,
     SourceNotFound,
 )
-from apps.knowledge.models import Chunk, Document, Generation, KnowledgeBase, Source
+from apps.knowledge.models import (
+    ChatbotKnowledgeBase,
+    Chunk,
+    Document,
+    Generation,
+    KnowledgeBase,
+    Source,
+)
 
 
 def knowledge_bases_for(workspace_id: str) -> QuerySet[KnowledgeBase]:
@@ -58,6 +69,12 @@ def find_source(workspace_id: str, source_id: str) -> Source:
     return first_or_raise(sources.select_related("knowledge_base"), SourceNotFound)
 
 
+def existing_source_ids(workspace_id: str, source_ids: Collection[str]) -> set[str]:
+    """Those of the ids that sources of the workspace have."""
+    sources = Source.objects.filter(workspace_id=workspace_id, id__in=source_ids, deleted_at=None)
+    return set(sources.values_list("id", flat=True))
+
+
 def live_chunks(source: Source) -> QuerySet[Chunk]:
     """The chunks of a source that searches find, in their order."""
     chunks = Chunk.objects.filter(
@@ -66,17 +83,29 @@ def live_chunks(source: Source) -> QuerySet[Chunk]:
     return chunks.select_related("document").order_by("document__position", "position")
 
 
+def find_chunk(workspace_id: str, chunk_id: str) -> Chunk:
+    """A chunk that searches find, or would if it were enabled. Raises ChunkNotFound."""
+    chunks = Chunk.objects.filter(
+        workspace_id=workspace_id,
+        id=chunk_id,
+        generation__source__live_generation_id=F("generation_id"),
+        generation__source__deleted_at=None,
+    )
+    return first_or_raise(
+        chunks.select_related("document", "generation__source").defer("words"), ChunkNotFound
+    )
+
+
 def documents_of(source: Source) -> QuerySet[Document]:
-    """The files, texts or pages of what searches find of a source, in order; before there is
-    anything to find, those of the generation that is being built."""
-    documents = Document.objects.filter(workspace_id=source.workspace_id)
-    if source.live_generation_id is None:
-        being_built = Generation.objects.filter(
-            workspace_id=source.workspace_id, source=source, finished_at=None
-        )
-        documents = documents.filter(generation__in=being_built)
-    else:
-        documents = documents.filter(generation_id=source.live_generation_id)
+    """The file, text or pages of a source with what came of each, in their order.
+
+    As searches find them, or as they were read last while nothing is found.
+    """
+    generations = Generation.objects.filter(workspace_id=source.workspace_id, source=source)
+    if source.live_generation_id is not None:
+        generations = generations.filter(id=source.live_generation_id)
+    newest = generations.order_by("-created_at", "-id").values("id")[:1]
+    documents = Document.objects.filter(workspace_id=source.workspace_id, generation__in=newest)
     return documents.order_by("position")
 
 
@@ -85,3 +114,31 @@ def find_embedding_model(embedding_model_id: str) -> EmbeddingModel:
     return first_or_raise(
         active_embedding_models().filter(id=embedding_model_id), EmbeddingModelNotFound
     )
+
+
+def with_knowledge_base_ids(chatbots: QuerySet[Chatbot]) -> QuerySet[Chatbot]:
+    """Annotate `knowledge_base_ids`: the ids of the bases that are attached to each chatbot."""
+    attached = ChatbotKnowledgeBase.objects.filter(
+        workspace_id=OuterRef("workspace_id"), chatbot_id=OuterRef("pk")
+    )
+    return chatbots.annotate(knowledge_base_ids=ArraySubquery(attached.values("knowledge_base_id")))
+
+
+def attached_knowledge_bases(chatbot: Chatbot) -> tuple[KnowledgeBase, ...]:
+    """The knowledge bases of a chatbot that `with_knowledge_base_ids` has annotated, oldest first.
+
+    Makes no query if there are none.
+    """
+    ids: list[str] = chatbot.knowledge_base_ids  # type: ignore[attr-defined]
+    if not ids:
+        return ()
+    return tuple(knowledge_bases_for(chatbot.workspace_id).filter(id__in=ids).order_by("id"))
+
+
+def knowledge_bases_of(chatbot: Chatbot) -> QuerySet[KnowledgeBase]:
+    """The knowledge bases that are attached to a chatbot, by name."""
+    attached = ChatbotKnowledgeBase.objects.filter(
+        workspace_id=chatbot.workspace_id, chatbot_id=chatbot.id
+    )
+    bases = knowledge_bases_for(chatbot.workspace_id)
+    return bases.filter(id__in=attached.values("knowledge_base_id")).order_by("name", "id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from apps.core.ids import new_id
+from apps.knowledge.queries import live_chunks
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge, make_knowledge_base
@@ -19,6 +20,11 @@ def get_foreign_base(web: WebProcess, team: Team) -> httpx.Response:
 def get_foreign_source(web: WebProcess, team: Team) -> httpx.Response:
     source = make_knowledge(make_chatbot(team.other_workspace), text="Theirs")
     return _request(web, team, "GET", f"sources/{source.id}")
+
+
+def get_foreign_chunk(web: WebProcess, team: Team) -> httpx.Response:
+    source = make_knowledge(make_chatbot(team.other_workspace), text="Theirs")
+    return _request(web, team, "GET", f"chunks/{live_chunks(source).get().id}")
 
 
 def use_unknown_embedding_model(web: WebProcess, team: Team) -> httpx.Response:

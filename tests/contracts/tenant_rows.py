@@ -9,6 +9,7 @@ from typing import Any
 from apps.api_keys.services import issue_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import ChatbotVersion
+from apps.knowledge.queries import live_chunks
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.webhooks.services import send_test
@@ -54,6 +55,7 @@ def make_tenant_rows(workspace: Workspace) -> TenantRows:
     ids = {
         "knowledge_base_id": source.knowledge_base_id,
         "source_id": source.id,
+        "chunk_id": live_chunks(source).get().id,
         "embedding_model_id": source.knowledge_base.embedding_model_id,
         "chatbot_id": chatbot.id,
         "version_id": ChatbotVersion.objects.get(chatbot=chatbot).id,

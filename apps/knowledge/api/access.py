@@ -1,7 +1,9 @@
 """From a request to the knowledge base or source that it names, or a 404."""
 
+from typing import Annotated
+
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 
 from apps.api_kit.authentication import ApiKeyAuth, get_caller
 from apps.api_kit.callers import Scope
@@ -10,6 +12,7 @@ from apps.knowledge.models import KnowledgeBase, Source
 
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
+PageOffset = Annotated[int, Query(ge=0, le=1_000_000, description="How many rows to leave out.")]
 
 
 def new_router() -> Router:

@@ -18,6 +18,7 @@ from apps.knowledge.schemas.bases import (
     EmbeddingModelSchema,
     KnowledgeBaseListSchema,
     KnowledgeBaseSchema,
+    ReindexedSchema,
     UpdateKnowledgeBaseSchema,
 )
 from apps.knowledge.schemas.search import (
@@ -27,6 +28,7 @@ from apps.knowledge.schemas.search import (
 )
 from apps.knowledge.search.services import search
 from apps.knowledge.services import bases as services
+from apps.knowledge.services.sources import reindex_knowledge_base as reindex_sources
 from apps.llm.errors import ProviderError
 from apps.workspaces.errors import LimitReached
 
@@ -119,6 +121,20 @@ def delete_knowledge_base(
         base=find_base(request, knowledge_base_id), actor=caller_actor(request)
     )
     return SuccessSchema(data=DeletedSchema(id=knowledge_base_id))
+
+
+@router.post(
+    "/knowledge-bases/{knowledge_base_id}/reindex",
+    auth=MANAGE,
+    response={202: SuccessSchema[ReindexedSchema]},
+)
+def reindex_knowledge_base(
+    request: HttpRequest, knowledge_base_id: str
+) -> Status[SuccessSchema[ReindexedSchema]]:
+    """Fetch and index all sources again. They are found as they are until that is done."""
+    base = find_base(request, knowledge_base_id)
+    count = reindex_sources(base=base, actor=caller_actor(request))
+    return Status(202, SuccessSchema(data=ReindexedSchema(id=base.id, sources=count)))
 
 
 @router.post(

@@ -1,16 +1,28 @@
 """REST endpoints of sources."""
 
+from typing import Annotated
+
 from django.http import HttpRequest
-from ninja import Status
+from ninja import Query, Status
 
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
 from apps.knowledge import queries
-from apps.knowledge.api.access import MANAGE, READ, find_base, find_source, new_router
+from apps.knowledge.api.access import (
+    MANAGE,
+    READ,
+    PageOffset,
+    find_base,
+    find_source,
+    new_router,
+)
+from apps.knowledge.models import DocumentStatus
 from apps.knowledge.schemas.sources import (
     CreateSource,
+    DocumentListSchema,
+    DocumentSchema,
     QuestionSourceSchema,
     SourceListSchema,
     SourceSchema,
@@ -19,6 +31,10 @@ from apps.knowledge.services import sources as services
 from apps.workspaces.errors import LimitReached
 
 router = new_router()
+
+StatusFilter = Annotated[
+    DocumentStatus | None, Query(description="Only documents with this status.")
+]
 
 
 @router.get(
@@ -90,3 +106,19 @@ def cancel_source(request: HttpRequest, source_id: str) -> SuccessSchema[SourceS
     source = find_source(request, source_id)
     source = services.cancel_indexing(source=source, actor=caller_actor(request))
     return SuccessSchema(data=SourceSchema.from_source(source))
+
+
+@router.get("/sources/{source_id}/documents", auth=READ, response=SuccessSchema[DocumentListSchema])
+def list_documents(
+    request: HttpRequest,
+    source_id: str,
+    limit: PageLimit = 50,
+    offset: PageOffset = 0,
+    status: StatusFilter = None,
+) -> SuccessSchema[DocumentListSchema]:
+    """The pages of a site, or the one file or text of a source, and what came of each."""
+    documents = queries.documents_of(find_source(request, source_id))
+    if status is not None:
+        documents = documents.filter(status=status)
+    rows = [DocumentSchema.from_document(each) for each in documents[offset : offset + limit]]
+    return SuccessSchema(data=DocumentListSchema(documents=rows, total=documents.count()))

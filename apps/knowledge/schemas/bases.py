@@ -45,12 +45,16 @@ class EmbeddingModelListSchema(ResponseSchema):
 
 
 class KnowledgeBaseSchema(ResponseSchema):
-    """A knowledge base. `nextEmbeddingModel` is not null while the model is being changed."""
+    """A knowledge base. `nextEmbeddingModel` is not null while the model is being changed.
+
+    `embeddingError` says why that does not go on: ask for the same model to try again.
+    """
 
     id: str
     name: str
     embedding_model: str
     next_embedding_model: str | None
+    embedding_error: str | None
     sources: int
     chunks: int
     created_at: datetime
@@ -64,6 +68,7 @@ class KnowledgeBaseSchema(ResponseSchema):
             base,
             embedding_model=base.embedding_model.name,
             next_embedding_model=following.name if following else None,
+            embedding_error=base.embedding_error or None,
             sources=counts["source_count"],
             chunks=counts["chunk_count"],
         )
@@ -72,3 +77,10 @@ class KnowledgeBaseSchema(ResponseSchema):
 class KnowledgeBaseListSchema(ResponseSchema):
     knowledge_bases: list[KnowledgeBaseSchema]
     next_cursor: str | None
+
+
+class ReindexedSchema(ResponseSchema):
+    """The knowledge base, and how many of its sources are indexed again."""
+
+    id: str
+    sources: int

@@ -22,6 +22,7 @@ class ChunkSchema(ResponseSchema):
 
     @classmethod
     def from_chunk(cls, chunk: Chunk, source_id: str) -> Self:
+        """Return the schema of a chunk with its document."""
         return cls.from_row(
             chunk,
             source_id=source_id,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator
 
 from apps.api_kit.schemas import RequestSchema, ResponseSchema
-from apps.knowledge.models import Source
+from apps.knowledge.models import Document, Source
 from apps.knowledge.schemas.fields import Questions, Text, Title
 
 
@@ -70,3 +70,26 @@ class SourceSchema(ResponseSchema):
 class SourceListSchema(ResponseSchema):
     sources: list[SourceSchema]
     next_cursor: str | None
+
+
+class DocumentSchema(ResponseSchema):
+    """A file, text or page of a source. `reason` says why one without passages has none."""
+
+    id: str
+    title: str
+    url: str | None
+    status: Literal["ready", "skipped", "failed"]
+    reason: str | None
+    bytes: int
+    created_at: datetime
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls.from_row(document, url=document.url or None, reason=document.reason or None)
+
+
+class DocumentListSchema(ResponseSchema):
+    """Documents in the order of the source. `total`: of those that were asked for."""
+
+    documents: list[DocumentSchema]
+    total: int

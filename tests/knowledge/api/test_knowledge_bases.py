@@ -7,37 +7,14 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditEntry
-from apps.knowledge.models import Source
+from apps.knowledge.models import Document, Source
 from apps.knowledge.pipeline.indexing import index_sources
+from apps.knowledge.pipeline.model_changes import change_embedding_models
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, make_chatbot
 from tests.factories.embedding_models import make_embedding_model
+from tests.knowledge.api.api_helpers import add, add_text
 from tests.knowledge.knowledge_factory import make_knowledge
-
-
-@pytest.fixture(autouse=True)
-def no_other_sources(db: None) -> None:
-    Source.objects.update(due_at=None)
-
-
-@pytest.fixture
-def api(team: Team) -> Api:
-    return Api(team.workspace)
-
-
-@pytest.fixture
-def base(api: Api) -> dict[str, Any]:
-    created: dict[str, Any] = api("POST", "/knowledge-bases", {"name": "Shop"}, status=201)
-    return created
-
-
-def add(api: Api, base: dict[str, Any], **body: Any) -> dict[str, Any]:
-    source: dict[str, Any] = api("POST", f"/knowledge-bases/{base['id']}/sources", body, status=202)
-    return source
-
-
-def add_text(api: Api, base: dict[str, Any], text: str) -> dict[str, Any]:
-    return add(api, base, type="text", title="Shipping", text=text)
 
 
 def test_knowledge_base_is_created_changed_and_deleted(api: Api, base: dict[str, Any]) -> None:
@@ -46,6 +23,7 @@ def test_knowledge_base_is_created_changed_and_deleted(api: Api, base: dict[str,
         "name": "Shop",
         "embeddingModel": "sandbox/embed",
         "nextEmbeddingModel": None,
+        "embeddingError": None,
         "sources": 0,
         "chunks": 0,
     }
@@ -118,6 +96,60 @@ def test_source_is_canceled_indexed_again_and_deleted(api: Api, base: dict[str, 
     assert api("GET", path, status=404)["code"] == "SOURCE_NOT_FOUND"
 
 
+def test_documents_say_what_came_of_them(api: Api, base: dict[str, Any]) -> None:
+    source = add_text(api, base, "We ship on Mondays.")
+    path = f"/sources/{source['id']}/documents"
+    assert api("GET", path) == {"documents": [], "total": 0}
+    index_sources(max_seconds=60)
+    generation_id = Source.objects.get(id=source["id"]).live_generation_id
+    Document.objects.create(
+        workspace_id=Source.objects.get(id=source["id"]).workspace_id,
+        generation_id=generation_id,
+        position=1,
+        url="https://shop.example/admin",
+        status="skipped",
+        reason="The site's robots.txt forbids it.",
+    )
+    listed = api("GET", path)
+    assert [(each["title"], each["url"], each["status"]) for each in listed["documents"]] == [
+        ("Shipping", None, "ready"),
+        ("", "https://shop.example/admin", "skipped"),
+    ]
+    assert listed["total"] == 2
+    skipped = api("GET", f"{path}?status=skipped")
+    assert [each["reason"] for each in skipped["documents"]] == [
+        "The site's robots.txt forbids it."
+    ]
+    assert (skipped["total"], api("GET", f"{path}?status=lost", status=400)["code"]) == (
+        1,
+        "VALIDATION_ERROR",
+    )
+
+
+def test_all_sources_of_a_base_are_indexed_again(api: Api, base: dict[str, Any]) -> None:
+    ids = [add_text(api, base, f"Text {number}.")["id"] for number in range(2)]
+    index_sources(max_seconds=60)
+    path = f"/knowledge-bases/{base['id']}"
+    assert api("POST", f"{path}/reindex", status=202) == {"id": base["id"], "sources": 2}
+    assert [api("GET", f"/sources/{id}")["status"] for id in ids] == ["pending"] * 2
+    index_sources(max_seconds=60)
+    assert [api("GET", f"/sources/{id}")["status"] for id in ids] == ["ready"] * 2
+
+
+def test_failed_change_of_the_embedding_model_says_why(api: Api, base: dict[str, Any]) -> None:
+    add_text(api, base, "We ship on Mondays.")
+    index_sources(max_seconds=60)
+    path = f"/knowledge-bases/{base['id']}"
+    model = make_embedding_model("sandbox/embed-fail")
+    api("PATCH", path, {"embeddingModelId": model.id})
+    change_embedding_models(max_seconds=5)
+    changed = api("GET", path)
+    assert (changed["nextEmbeddingModel"], changed["embeddingError"]) == (
+        model.name,
+        "The embedding model does not answer.",
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -148,7 +180,8 @@ def test_foreign_rows_are_absent(api: Api, team: Team) -> None:
     for path in (foreign, f"{foreign}/sources"):
         assert api("GET", path, status=404)["code"] == "KNOWLEDGE_BASE_NOT_FOUND"
     assert api("POST", f"{foreign}/search", {"query": "x"}, status=404)
-    for path in (f"/sources/{theirs.id}", f"/sources/{theirs.id}/chunks"):
+    source = f"/sources/{theirs.id}"
+    for path in (source, f"{source}/chunks", f"{source}/documents"):
         assert api("GET", path, status=404)["code"] == "SOURCE_NOT_FOUND"
 
 

@@ -15,19 +15,42 @@ MIN_PREFIX_LENGTH = 3
 # Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _UNSPACED_LENGTH = 8
+MAX_OCCURRENCES = 8
+"""Of one word. More hardly change the rank of a text."""
+_POSITIONS = {
+    count: ",".join(map(str, range(1, count + 1))) for count in range(1, MAX_OCCURRENCES + 1)
+}
 
 
 def extract_words(text: str) -> set[str]:
     """Return the words by which a text is found."""
-    words: set[str] = set()
+    return set(count_words(text))
+
+
+def count_words(text: str) -> dict[str, int]:
+    """Return the words by which a text is found, and how often it has each."""
+    words: dict[str, int] = {}
     for word in split_words(text):
         if is_unspaced(word):
-            words.update(word[start : start + _UNSPACED_LENGTH] for start in range(len(word)))
+            found = [word[start : start + _UNSPACED_LENGTH] for start in range(len(word))]
         else:
-            words.add(word[:MAX_WORD_LENGTH])
+            found = [word[:MAX_WORD_LENGTH]]
+        for each in found:
+            words[each] = words.get(each, 0) + 1
         if len(words) >= MAX_WORDS:
             break
     return words
+
+
+def build_tsvector(text: str) -> str:
+    """Return the words of a text as a tsvector that says how often it has each.
+
+    A word has as many positions as occurrences, numbered from 1, up to MAX_OCCURRENCES.
+    """
+    return " ".join(
+        f"'{word}':{_POSITIONS[min(count, MAX_OCCURRENCES)]}"
+        for word, count in count_words(text).items()
+    )
 
 
 def build_tsquery(text: str) -> str | None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from apps.core.search_words import build_tsquery, extract_words
+from apps.core.search_words import (
+    MAX_OCCURRENCES,
+    build_tsquery,
+    build_tsvector,
+    count_words,
+    extract_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +43,13 @@ def test_extract_words(text: str, words: set[str]) -> None:
 )
 def test_build_tsquery(typed: str, query: str | None) -> None:
     assert build_tsquery(typed) == query
+
+
+def test_count_words() -> None:
+    assert count_words("Boots, BOOTS and böots 靴靴") == {"boots": 3, "and": 1, "靴靴": 1, "靴": 1}
+
+
+def test_build_tsvector_has_a_position_for_each_occurrence() -> None:
+    assert build_tsvector("one two One") == "'one':1,2 'two':1"
+    most = ",".join(str(n) for n in range(1, MAX_OCCURRENCES + 1))
+    assert build_tsvector("x " * 99) == f"'x':{most}"

@@ -27,6 +27,14 @@ class ModelTimeout(GatewayTimeout):
     message = "The language model took too long to answer. Nothing was charged."
 
 
+class KnowledgeUnavailable(ServiceUnavailable):
+    code = "KNOWLEDGE_UNAVAILABLE"
+    message = (
+        "The chatbot answers only from its knowledge, which cannot be searched at the moment. "
+        "Nothing was charged."
+    )
+
+
 class ReplyLimitReached(ApiError):
     """The model thought until its limit was reached, and had not begun to answer.
 
@@ -76,6 +84,7 @@ _BY_CODE: dict[str, type[ApiError]] = {
         ModelError,
         ModelUnavailable,
         ModelTimeout,
+        KnowledgeUnavailable,
         ReplyLimitReached,
         TurnAbandoned,
         ServiceUnavailable,

@@ -19,8 +19,13 @@ def get_active_chatbot(workspace_id: str, chatbot_id: str) -> Chatbot:
 
     Runs the same single query whether the chatbot is absent, inactive or another workspace's.
     """
+    return first_or_raise(active_chatbot(workspace_id, chatbot_id), ChatbotNotFound)
+
+
+def active_chatbot(workspace_id: str, chatbot_id: str) -> QuerySet[Chatbot]:
+    """Return the query of `get_active_chatbot`: one chatbot or none."""
     chatbots = Chatbot.objects.filter(workspace_id=workspace_id, id=chatbot_id, is_active=True)
-    return first_or_raise(chatbots.select_related("language_model"), ChatbotNotFound)
+    return chatbots.select_related("language_model")
 
 
 def chatbots_for(workspace_id: str) -> QuerySet[Chatbot]:

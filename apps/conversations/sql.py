@@ -6,6 +6,7 @@ the statements of `apps.turns.sql`. They read these CTEs of the statement around
     input            one row per turn, as passed by the caller
     opened_turns     the turns that this statement inserted (`id`)
     settled_turns    the turns that this statement settled (`id`)
+    searched_turns   the turns of which this statement writes what a search found
 
 Timestamps use clock_timestamp(), not now(): the statement may have waited for row locks, and
 messages must sort in the order in which they were written. This module does not import Django, so
@@ -58,3 +59,20 @@ inserted_answers AS (
 """Insert the assistant's message of every settled turn that has text.
 
 Reads from input: id, message_id, workspace_id, conversation_id, text."""
+
+INSERT_CITATIONS = """\
+inserted_citations AS (
+  INSERT INTO conversations_citation (
+    id, workspace_id, turn_id, number, source_id, chunk_id, digest, title, url, page, text, score,
+    matched_by)
+  SELECT passage.id, searched.workspace_id, searched.id, passage.number, passage.source_id,
+    passage.chunk_id, passage.digest, passage.title, passage.url, passage.page, passage.text,
+    passage.score, passage.matched_by
+  FROM searched_turns AS searched CROSS JOIN json_to_recordset(searched.passages) AS passage (
+    id text, number smallint, source_id text, chunk_id text, digest text, title text, url text,
+    page integer, text text, score float8, matched_by text[])
+  ON CONFLICT DO NOTHING
+)"""
+"""Insert the passages of every turn that was searched for, once.
+
+Reads searched_turns: id, workspace_id, passages (a JSON array)."""

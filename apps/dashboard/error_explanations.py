@@ -68,6 +68,7 @@ _EXPLANATIONS: Mapping[str, str] = {
         "An error on our side. Nothing was charged. Contact support with the request ID."
     ),
     "MODEL_ERROR": "the model failed",
+    "KNOWLEDGE_UNAVAILABLE": "the knowledge of the chatbot could not be searched",
     "MODEL_UNAVAILABLE": "the model was overloaded or unreachable",
     "MODEL_TIMEOUT": "the model timed out",
     "REPLY_LIMIT_REACHED": "the model used up the reply limit while thinking",

@@ -78,7 +78,7 @@ class UsageMeter:
 
     def _report_input(self, reported: int) -> None:
         messages = self._request.messages
-        characters = sum([len(message.content) for message in messages])
+        characters = sum([len(message.text) for message in messages])
         if reported > characters:
             self._input_reported = min(reported, max_prompt_tokens(messages))
         elif (most := reported * IMPLAUSIBLE_FACTOR) >= characters or most >= self._least_input():

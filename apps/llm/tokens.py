@@ -63,13 +63,13 @@ def estimate_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
 
     Used to fit a history into a model's context, and to bill a provider that reports no usage.
     """
-    return sum(estimate_tokens(message.content) + TYPICAL_MESSAGE_TOKENS for message in messages)
+    return sum(estimate_tokens(message.text) + TYPICAL_MESSAGE_TOKENS for message in messages)
 
 
 def max_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """The most tokens that a provider can count for a prompt: what must be reserved for it."""
     return MAX_PROMPT_OVERHEAD_TOKENS + sum(
-        _max_tokens(message.content) + MAX_MESSAGE_TOKENS for message in messages
+        _max_tokens(message.text) + MAX_MESSAGE_TOKENS for message in messages
     )
 
 
@@ -77,8 +77,8 @@ def min_prompt_tokens(messages: Iterable[ChatMessage]) -> int:
     """The tokens that a prompt has at least: what it costs when the provider reports none."""
     return sum(
         max(
-            TextFloor(each.content).words,
-            len(each.content.strip()) // MAX_PROMPT_CHARACTERS_PER_TOKEN,
+            TextFloor(each.text).words,
+            len(each.text.strip()) // MAX_PROMPT_CHARACTERS_PER_TOKEN,
         )
         for each in messages
     )

@@ -11,10 +11,17 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a prompt."""
+    """One message of a prompt. `context`: what the model is shown before the content, such as
+    passages that belong to a question."""
 
     role: Role
     content: str
+    context: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole message as it is sent."""
+        return self.context + self.content if self.context else self.content
 
 
 @dataclass(frozen=True, slots=True)

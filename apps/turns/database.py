@@ -5,6 +5,7 @@ from typing import ParamSpec, TypeVar
 
 from apps.conversations.models import Turn
 from apps.infrastructure.postgres.threads import in_thread
+from apps.turns.citations import Retrieved, save_passages
 from apps.turns.open import write_turn
 from apps.turns.settle import settle_turn
 from apps.turns.types import NewTurn, Receipt, Settlement
@@ -19,6 +20,10 @@ class TurnDatabase:
     async def open(self, turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
         """As `write_turn`."""
         return await write_turn(turn, new)
+
+    async def save_passages(self, turn: Turn, retrieved: Retrieved) -> None:
+        """As `citations.save_passages`."""
+        await save_passages(turn, retrieved)
 
     async def settle(self, *, turn: Turn, settlement: Settlement) -> Receipt:
         """As `settle_turn`."""

@@ -13,10 +13,11 @@ UPDATE conversations_turn AS turn
 SET heartbeat_at = statement_timestamp(),
     text_so_far = progress.text,
     delta_lengths = translate(progress.lengths, '[]', '{}')::integer[],
+    knowledge = progress.knowledge,
     input_tokens = least(progress.input_tokens, 2147483647)::integer,
     output_tokens = least(progress.output_tokens, 2147483647)::integer
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[])
-  AS progress (id, text, lengths, input_tokens, output_tokens)
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::text[])
+  AS progress (id, text, lengths, input_tokens, output_tokens, knowledge)
 WHERE turn.id = progress.id AND turn.id IN (
   -- Skips turns that are being settled: waiting for their locks could deadlock.
   SELECT id FROM conversations_turn WHERE id = ANY(%s) AND status = 'running'
@@ -31,11 +32,13 @@ class Progress:
     """A running turn's answer so far, in the pieces in which it was sent, and its usage so far.
 
     Both are kept if its process dies: the text becomes the answer, the usage its price.
+    `knowledge`: as in `Settlement`.
     """
 
     deltas: Sequence[str]
     input_tokens: int = 0
     output_tokens: int = 0
+    knowledge: str = ""
 
     def cleaned(self) -> "Progress":
         """The same without characters that PostgreSQL cannot store."""
@@ -54,7 +57,8 @@ def save_progress(progress: Mapping[str, Progress]) -> set[str]:
     lengths = ["{" + ",".join(str(len(d)) for d in turn.deltas) + "}" for turn in turns]
     usage = [turn.input_tokens for turn in turns], [turn.output_tokens for turn in turns]
     with connection.cursor() as cursor:
-        cursor.execute(_SAVE_PROGRESS, [ids, texts, lengths, *usage, ids])
+        knowledge = [turn.knowledge for turn in turns]
+        cursor.execute(_SAVE_PROGRESS, [ids, texts, lengths, *usage, knowledge, ids])
         return {row[0] for row in cursor.fetchall()}
 
 

@@ -65,6 +65,7 @@ def _row(turn: Turn, settlement: Settlement) -> Row:
         "input_tokens": settlement.input_tokens,
         "output_tokens": settlement.output_tokens,
         "first_token_at": first_token_at.isoformat() if first_token_at else None,
+        "knowledge": settlement.knowledge,
         **turn_settled(turn, settlement, charged=price),
     }
 

@@ -156,13 +156,14 @@ WITH input AS MATERIALIZED (
     n integer, workspace_id text, conversation_id text, id text, message_id text, entry_id text,
     status text, price bigint, text text, delta_lengths integer[], finish_reason text,
     error_code text, input_tokens integer, output_tokens integer, first_token_at timestamptz,
-    event_id text, event_type text, event_data jsonb)
+    knowledge text, event_id text, event_type text, event_data jsonb)
   WHERE n BETWEEN 0 AND 10000
 ), {ACCOUNTS}, settled_turns AS (
   UPDATE conversations_turn AS turn SET
     status = input.status, credits_charged = input.price, input_tokens = input.input_tokens,
     output_tokens = input.output_tokens, finish_reason = input.finish_reason,
     error_code = input.error_code, first_token_at = input.first_token_at, text_so_far = '',
+    knowledge = coalesce(input.knowledge, ''),
     delta_lengths = input.delta_lengths, settled_at = clock_timestamp()
   FROM input LEFT JOIN account USING (workspace_id)
   WHERE turn.id = input.id AND turn.workspace_id IS NOT DISTINCT FROM input.workspace_id

@@ -106,6 +106,7 @@ def _abandon(workspace_id: str, turn_id: str, silent_since: datetime) -> bool:
         error_code="TURN_ABANDONED",
         input_tokens=turn.input_tokens,
         output_tokens=turn.output_tokens,
+        knowledge=turn.knowledge,
     )
     settle_turn_blocking(turn=turn, settlement=settlement)
     if not has_text:

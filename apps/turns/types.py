@@ -34,7 +34,11 @@ class NewTurn:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a turn ends. `delta_lengths`: the lengths of the pieces in which the text was sent."""
+    """How a turn ends. `delta_lengths`: the lengths of the pieces in which the text was sent.
+
+    `knowledge`: what followers were told of the search for passages, a value of `Knowledge` or "".
+    `is_free`: the text is a fixed reply, for which no model was asked.
+    """
 
     status: TurnStatus
     text: str = ""
@@ -44,6 +48,8 @@ class Settlement:
     input_tokens: int | None = None
     output_tokens: int | None = None
     first_token_at: datetime | None = None
+    knowledge: str = ""
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ def price_of(turn: Turn, settlement: Settlement) -> int:
     provider failed is free, and so is what our own process lost before any of it was saved.
     """
     text, status = settlement.text, settlement.status
+    if settlement.is_free:
+        return 0
     if status == TurnStatus.FAILED or (status == TurnStatus.ABANDONED and not text):
         return 0
     price = turn.price.credits_for(

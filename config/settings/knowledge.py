@@ -17,5 +17,7 @@ FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=[])
 FETCH_CONTACT = env.str("FETCH_CONTACT", default="")
 """Where owners of sites can write about our robot; the sender of emails by default."""
 
+KNOWLEDGE_RETRIEVAL_SECONDS = env.float("KNOWLEDGE_RETRIEVAL_SECONDS", default=3.0)
+"""How long a turn searches for passages before it goes on without."""
 KNOWLEDGE_CLAIM_SECONDS = env.float("KNOWLEDGE_CLAIM_SECONDS", default=30.0)
 """How soon another worker continues the indexing of a source after its own has died."""

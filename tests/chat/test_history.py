@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from apps.chatbots.models import LanguageModel
 from tests.factories import Team, make_language_model
-from tests.llm.fake_provider import FakeProvider, json_script, serve, streamed_answer
+from tests.llm.fake_provider import FakeProvider, json_script, streamed_answer
 from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 from tests.web_processes import WebProcess, make_caller
-
-
-@pytest.fixture
-def upstream() -> Iterator[FakeProvider]:
-    """A fake model server in its own thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = serve()
-    try:
-        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-        exit_server = server.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(exit_server, loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def model_at(upstream: FakeProvider, **fields: Any) -> LanguageModel:

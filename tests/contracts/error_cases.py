@@ -335,6 +335,7 @@ ERROR_CASES = {
     "INTERNAL_ERROR": ErrorCase(500, cause_database_error),
     "MODEL_ERROR": ErrorCase(502, use_failing_model("fail-before")),
     "EMBEDDING_UNAVAILABLE": ErrorCase(503, knowledge.search_with_failing_model),
+    "KNOWLEDGE_UNAVAILABLE": ErrorCase(503, knowledge.answer_from_failing_model),
     "MODEL_UNAVAILABLE": ErrorCase(503, use_failing_model("rate-limited")),
     "SERVICE_UNAVAILABLE": ErrorCase(503, cause_database_shutdown),
     "TURN_ABANDONED": ErrorCase(503, retry_abandoned_turn),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import httpx
 
+from apps.audit.services import SYSTEM
+from apps.chatbots.models import Chatbot
 from apps.core.ids import new_id
 from apps.knowledge.queries import live_chunks
+from apps.knowledge.services.attachments import set_chatbot_knowledge_bases
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge, make_knowledge_base
-from tests.web_processes import WebProcess
+from tests.web_processes import WebProcess, make_caller
 
 
 def get_foreign_base(web: WebProcess, team: Team) -> httpx.Response:
@@ -36,6 +39,15 @@ def search_with_failing_model(web: WebProcess, team: Team) -> httpx.Response:
     model = make_embedding_model("sandbox/embed-fail")
     base = make_knowledge_base(team.workspace, embedding_model=model)
     return _request(web, team, "POST", f"knowledge-bases/{base.id}/search", {"query": "boots"})
+
+
+def answer_from_failing_model(web: WebProcess, team: Team) -> httpx.Response:
+    caller = make_caller(web, team.workspace, knowledge_mode="only")
+    assert isinstance(caller.chatbot, Chatbot)
+    model = make_embedding_model("sandbox/embed-fail")
+    base = make_knowledge_base(team.workspace, embedding_model=model)
+    set_chatbot_knowledge_bases(chatbot=caller.chatbot, base_ids=[base.id], actor=SYSTEM)
+    return caller.post()
 
 
 def _request(

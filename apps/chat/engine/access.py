@@ -8,15 +8,20 @@ from apps.api_keys.queries import authenticate_key, caller_for_key, parse_bearer
 from apps.api_keys.services import update_last_used
 from apps.api_kit.callers import Caller, Scope
 from apps.chatbots.errors import ChatbotNotFound
-from apps.chatbots.models import Chatbot
-from apps.chatbots.queries import active_chatbots_for, get_active_chatbot
+from apps.chatbots.models import Chatbot, KnowledgeMode
+from apps.chatbots.queries import active_chatbot, active_chatbots_for
 from apps.core.errors import ApiError
 from apps.core.ids import is_id
+from apps.infrastructure.postgres.rows import first_or_raise
+from apps.knowledge.models import KnowledgeBase
+from apps.knowledge.queries import attached_knowledge_bases, with_knowledge_base_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """A chatbot, and the API key that may talk to it; without a key, a member in the playground.
+
+    `knowledge_bases`: those attached to the chatbot, with their embedding models.
 
     `cache_version`: the version of `infrastructure.redis.cache_invalidation` at which it was
     looked up; None if it did not come from the auth cache.
@@ -25,6 +30,12 @@ class Access:
     chatbot: Chatbot
     caller: Caller | None
     cache_version: int | None = None
+    knowledge_bases: tuple[KnowledgeBase, ...] = ()
+
+    @property
+    def uses_knowledge(self) -> bool:
+        """Whether the chatbot answers from knowledge bases."""
+        return bool(self.knowledge_bases) and self.chatbot.knowledge_mode != KnowledgeMode.OFF
 
     @property
     def workspace_id(self) -> str:
@@ -72,7 +83,9 @@ def _access(caller: Caller, chatbot_id: str) -> Access:
         _require_chat_scope(caller)
         if not is_id(chatbot_id):  # a NUL in it would make PostgreSQL fail instead of find nothing
             raise ChatbotNotFound
-        return Access(get_active_chatbot(caller.workspace_id, chatbot_id), caller)
+        chatbots = with_knowledge_base_ids(active_chatbot(caller.workspace_id, chatbot_id))
+        chatbot = first_or_raise(chatbots, ChatbotNotFound)
+        return Access(chatbot, caller, knowledge_bases=attached_knowledge_bases(chatbot))
     except ApiError as error:
         error.caller = (caller.workspace_id, caller.api_key_id)
         raise

@@ -16,7 +16,7 @@ from apps.api_keys.attempts import limit_attempts
 from apps.api_keys.models import ApiKey
 from apps.api_keys.queries import hash_secret, parse_bearer_token
 from apps.chat.engine.access import Access, authenticate
-from apps.chatbots.models import Chatbot, LanguageModel
+from apps.chatbots.models import Chatbot, EmbeddingModel, LanguageModel
 from apps.infrastructure.concurrency.background import start_background_task
 from apps.infrastructure.postgres.threads import in_thread
 from apps.infrastructure.redis.cache_invalidation import (
@@ -25,6 +25,7 @@ from apps.infrastructure.redis.cache_invalidation import (
     invalidate_on_commit,
     on_invalidate,
 )
+from apps.knowledge.models import KnowledgeBase
 
 MAX_LOOKUPS = 10_000
 
@@ -71,7 +72,7 @@ async def _authenticate(authorization: str | None, chatbot_id: str, client: str)
 def clear_on_changes() -> None:
     """Clear the cache, here and in other processes, when a row that it depends on is saved."""
     on_invalidate(_lookups.clear)
-    for model in (ApiKey, Chatbot, LanguageModel):
+    for model in (ApiKey, Chatbot, LanguageModel, KnowledgeBase, EmbeddingModel):
         post_save.connect(_invalidate, sender=model, dispatch_uid="auth_cache")
         post_delete.connect(_invalidate, sender=model, dispatch_uid="auth_cache")
 

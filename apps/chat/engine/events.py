@@ -81,7 +81,7 @@ class TurnEnded:
 
     def data(self) -> dict[str, Any]:
         """The `data` object of the JSON response and of the last frame of a stream."""
-        data = {
+        data: dict[str, Any] = {
             "response": self.response,
             "conversationId": self.conversation_id,
             "messageId": self.message_id,

@@ -7,11 +7,13 @@ number and is appended once the truth is stored, or an interruption, which has n
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from itertools import islice
 
 from apps.chat.engine.events import (
     LastEvent,
     NumberedEvent,
+    SourcesFound,
     TurnEnded,
     TurnEvent,
     TurnFailed,
@@ -170,16 +172,18 @@ class TurnLog:
             self._outcomes.discard(outcome)
 
     async def first_event(self, *, timeout: float) -> TurnEvent | None:
-        """The event after `TurnStarted`; None if it takes longer than `timeout` seconds.
+        """The first text or the end; None if it takes longer than `timeout` seconds.
 
         The log of a turn that failed before it started has one event, which is returned then.
         """
-        follower = self.follow(after=1, idle_seconds=timeout)
-        try:
-            events = await anext(follower, self.events[-1:])
-        finally:
-            await follower.aclose()
-        return events[0] if events else None
+        async with aclosing(self.follow(after=1, idle_seconds=timeout)) as follower:
+            async for events in follower:
+                for event in events:
+                    if not isinstance(event, SourcesFound):
+                        return event
+                if not events:
+                    return None
+        return self.events[-1] if self.events else None
 
     async def follow(
         self,

@@ -23,14 +23,14 @@ LEAD_CAPTURE_INSTRUCTION = (
 
 
 def build_prompt(
-    chatbot: Chatbot, history: Sequence[ChatMessage], text: str
+    chatbot: Chatbot, history: Sequence[ChatMessage], text: str, *, reserved_tokens: int = 0
 ) -> tuple[ChatMessage, ...]:
     """The messages for the model: the chatbot's system prompt, the history's system messages, its
     other messages, the question.
 
     The other messages are cut, oldest exchange first, so that prompt and reply fit the model's
-    context by our estimate of their tokens. Raises ValidationFailed if the rest is longer than the
-    context: no more than that is held.
+    context by our estimate of their tokens, with `reserved_tokens` left for passages. Raises
+    ValidationFailed if the rest is longer than the context: no more than that is held.
     """
     instructions = _instructions(chatbot)
     own = [ChatMessage("system", instructions)] if instructions else []
@@ -39,7 +39,7 @@ def build_prompt(
     question = ChatMessage("user", text)
     context_tokens = chatbot.language_model.context_tokens
     _require_within(context_tokens, [*system, question])
-    available_tokens = context_tokens - chatbot.max_reply_tokens
+    available_tokens = context_tokens - chatbot.max_reply_tokens - reserved_tokens
     available_tokens -= estimate_prompt_tokens([*system, question])
     return (*system, *_newest_exchanges_within(earlier, available_tokens), question)
 
@@ -80,12 +80,12 @@ def _newest_exchanges_within(
     return earlier[first:]
 
 
-def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage]) -> int:
-    """The credits to hold: the price of the most tokens that the prompt can be, and of a reply of
-    maximum length."""
+def max_cost(chatbot: Chatbot, messages: Sequence[ChatMessage], *, reserved_tokens: int = 0) -> int:
+    """The credits to hold: the price of the most tokens that the prompt can be, with
+    `reserved_tokens` for passages, and of a reply of maximum length."""
     model = chatbot.language_model
     return model.price.credits_for(
-        input_tokens=min(max_prompt_tokens(messages), model.context_tokens),
+        input_tokens=min(max_prompt_tokens(messages) + reserved_tokens, model.context_tokens),
         output_tokens=chatbot.max_reply_tokens,
     )
 

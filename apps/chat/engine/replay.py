@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from apps.chat import errors
 from apps.chat.engine.events import (
     AnswerDelta,
+    AnswerSource,
     NumberedEvent,
+    SourcesFound,
     TurnEnded,
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
 )
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.citations import citations_of
+from apps.conversations.models import Knowledge, Turn, TurnStatus
 from apps.conversations.queries import get_answer_text
 from apps.credits.queries import balance_after_turn
 from apps.turns.sweep import abandon_if_silent
@@ -46,16 +49,28 @@ def abandon_if_silent_and_read(turn: Turn) -> Record:
 
 def replay(turn: Turn) -> Record:
     """The record of a settled turn."""
-    text = get_answer_text(turn)
+    text, sources = get_answer_text(turn), _sources(turn)
+    told = _told_events(turn, text, sources)
     if turn.status == TurnStatus.ABANDONED:
-        return Record(_told_events(turn, text), TurnInterrupted(errors.TurnAbandoned()))
+        return Record(told, TurnInterrupted(errors.TurnAbandoned()))
     failed = TurnFailed(errors.error_from_code(turn.error_code)) if turn.error_code else None
-    return Record([*_told_events(turn, text), failed or _ended(turn, text)])
+    return Record([*told, failed or _ended(turn, text, sources)])
 
 
-def _told_events(turn: Turn, text: str) -> list[NumberedEvent]:
+def _sources(turn: Turn) -> tuple[AnswerSource, ...]:
+    """The passages that followers were told of. Makes no query for a turn without knowledge."""
+    if turn.knowledge != Knowledge.FOUND:
+        return ()
+    return tuple(
+        AnswerSource(each.number, each.source_id, each.title, each.url, each.page, each.quote)
+        for each in citations_of([turn])[turn.id]
+    )
+
+
+def _told_events(turn: Turn, text: str, sources: tuple[AnswerSource, ...]) -> list[NumberedEvent]:
     return [
         TurnStarted(turn.conversation_id, turn.message_id, turn.id),
+        *([SourcesFound(turn.knowledge, sources)] if turn.knowledge else ()),
         *(AnswerDelta(piece) for piece in _split(text, turn.delta_lengths)),
     ]
 
@@ -68,7 +83,7 @@ def _split(text: str, lengths: Sequence[int]) -> list[str]:
     return [*pieces, text[start:]] if start < len(text) else pieces
 
 
-def _ended(turn: Turn, text: str) -> TurnEnded:
+def _ended(turn: Turn, text: str, sources: tuple[AnswerSource, ...]) -> TurnEnded:
     return TurnEnded(
         response=text,
         conversation_id=turn.conversation_id,
@@ -79,4 +94,6 @@ def _ended(turn: Turn, text: str) -> TurnEnded:
         output_tokens=turn.output_tokens or 0,
         charged=turn.credits_charged,
         balance=balance_after_turn(turn.workspace_id, turn.id),
+        knowledge=turn.knowledge,
+        sources=sources,
     )

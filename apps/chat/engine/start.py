@@ -13,6 +13,11 @@ from django.conf import settings
 
 from apps.chat.engine.access import Access
 from apps.chat.engine.events import LastEvent, TurnEnded, TurnFailed, TurnInterrupted
+from apps.chat.engine.knowledge.passages import (
+    estimate_knowledge_tokens,
+    max_knowledge_tokens,
+)
+from apps.chat.engine.knowledge.retrieval import Retrieval, plan_retrieval
 from apps.chat.engine.lead_capture import capture_lead
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.prompts import build_model_request, build_prompt, max_cost
@@ -45,9 +50,11 @@ async def start_turn(access: Access, request: ParsedRequest, *, request_id: str)
 async def _start(
     access: Access, request: ParsedRequest, request_id: str, *, received_at: float
 ) -> TurnLog:
-    turn, model_request = await _open(access, request, request_id, received_at=received_at)
+    turn, model_request, retrieval = await _open(
+        access, request, request_id, received_at=received_at
+    )
     if model_request is not None:
-        log = running_turns.start(turn, model_request).log
+        log = running_turns.start(turn, model_request, retrieval).log
         await capture_lead(turn, request.metadata)
         return log
     log_retry(access, request_id=request_id, turn_id=turn.id)
@@ -56,10 +63,16 @@ async def _start(
 
 async def _open(
     access: Access, request: ParsedRequest, request_id: str, *, received_at: float
-) -> tuple[Turn, ModelRequest | None]:
-    """The turn, and the request to the model if the turn is new."""
+) -> tuple[Turn, ModelRequest | None, Retrieval | None]:
+    """The turn, the request to the model if the turn is new, and the turn's search for passages."""
     chatbot = access.chatbot
-    messages = build_prompt(chatbot, await _load_history(access, request), request.message)
+    uses_knowledge = access.uses_knowledge
+    messages = build_prompt(
+        chatbot,
+        await _load_history(access, request),
+        request.message,
+        reserved_tokens=estimate_knowledge_tokens(chatbot) if uses_knowledge else 0,
+    )
     model_request = build_model_request(chatbot, messages)  # before the turn: it may raise
     turn, is_new = await turn_process.open(
         NewTurn(
@@ -67,7 +80,11 @@ async def _open(
             chatbot=chatbot,
             conversation_id=request.conversation_id,
             text=request.message,
-            credits=max_cost(chatbot, messages),
+            credits=max_cost(
+                chatbot,
+                messages,
+                reserved_tokens=max_knowledge_tokens(chatbot) if uses_knowledge else 0,
+            ),
             request_id=request_id,
             request_digest=request.digest(chatbot.id),
             idempotency_key=request.idempotency_key,
@@ -77,7 +94,8 @@ async def _open(
             queue_ms=round((time.monotonic() - received_at) * 1000),
         )
     )
-    return turn, model_request if is_new else None
+    retrieval = plan_retrieval(access, messages) if uses_knowledge else None
+    return turn, model_request if is_new else None, retrieval
 
 
 async def _load_history(access: Access, request: ParsedRequest) -> Sequence[ChatMessage]:

@@ -1,6 +1,6 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddConstraintNotValid
+from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
 from django.db import migrations, models
 
 import apps.infrastructure.postgres.id_field
@@ -8,6 +8,7 @@ from apps.infrastructure.postgres.sql_files import RunSQLFile
 
 
 class Migration(migrations.Migration):
+    atomic = False  # the scan that validates must not hold the lock of the statements before it
     dependencies = [
         ("api_keys", "0001_initial"),
         ("chatbots", "0006_add_knowledge"),
@@ -103,4 +104,5 @@ class Migration(migrations.Migration):
             ),
         ),
         RunSQLFile(__file__, "citation_same_workspace"),
+        ValidateConstraint(model_name="turn", name="conversations_turn_knowledge_known"),
     ]

@@ -132,7 +132,7 @@ def _arguments(request: ModelRequest, key: str | None) -> dict[str, Any]:
     }
     return {
         "model": request.model,
-        "messages": [{"role": each.role, "content": each.content} for each in request.messages],
+        "messages": [{"role": each.role, "content": each.text} for each in request.messages],
         "stream": request.supports_streaming,
         "timeout": httpx.Timeout(timeouts.total, connect=timeouts.connect),
         "num_retries": 0,

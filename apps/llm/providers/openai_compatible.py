@@ -110,7 +110,7 @@ def _body(request: ModelRequest, unsupported: Set[str]) -> dict[str, Any]:
     }
     return {
         "model": request.model,
-        "messages": [{"role": each.role, "content": each.content} for each in request.messages],
+        "messages": [{"role": each.role, "content": each.text} for each in request.messages],
         "stream": request.supports_streaming,
         **{
             name: value

@@ -1,7 +1,8 @@
 """Scripted models for integrators and tests: every outcome without an account at a provider.
 
 The text of `echo`, `slow`, `thinks`, `fail-midway` is `Echo: ` and the last user message without
-white space at its end. It comes word by word; each delta is a word with the white space before it
+white space at its end, and without the passages that came with it; `cite` adds the numbers of these
+as `[1]`. It comes word by word; each delta is a word with the white space before it
 (`Echo:`, ` hello`, ` world`). A token is a word: usage counts the words of all messages and of what
 came so far, reasoning included, and `max_tokens` words end the answer with the finish reason
 "length". Temperature and system prompt have no effect.
@@ -30,6 +31,7 @@ SANDBOX_MODELS: Mapping[str, str] = MappingProxyType(
         "sandbox/slow": "Repeats the last message: the first word after 0.5 s, then 10 a second.",
         "sandbox/long": "Counts from 1 to 200, 50 numbers a second, whatever it is asked.",
         "sandbox/thinks": "Thinks the last message over, word by word, then repeats it.",
+        "sandbox/cite": "Repeats the last message and cites every passage that it was shown.",
         "sandbox/fail-before": "Fails before the first word.",
         "sandbox/fail-midway": "Repeats the first half of the last message, then fails.",
         "sandbox/rate-limited": "Refuses every request and asks to try again in 10 s.",
@@ -42,6 +44,7 @@ RETRY_AFTER_SECONDS = 10.0
 LONG_WORDS = 200
 
 _WORD = re.compile(r"\s*\S+")
+_PASSAGE_NUMBER = re.compile(r"^\[\d+\](?= )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,17 @@ def _deltas(request: ModelRequest) -> list[TextDelta | ReasoningDelta]:
     if request.model == "sandbox/long":
         text = " ".join(str(number) for number in range(1, LONG_WORDS + 1))
         return [TextDelta(word) for word in _WORD.findall(text)]
-    user_messages = (each.content for each in request.messages[::-1] if each.role == "user")
-    question = next(user_messages, "")
-    answer = [TextDelta(word) for word in _WORD.findall(f"Echo: {question}")]
+    user_messages = (each for each in request.messages[::-1] if each.role == "user")
+    message = next(user_messages, ChatMessage("user", ""))
+    question = message.content
+    text = f"Echo: {question}"
+    if request.model == "sandbox/cite":
+        text = " ".join([text.rstrip(), *_PASSAGE_NUMBER.findall(message.context)])
+    answer = [TextDelta(word) for word in _WORD.findall(text)]
     if request.model != "sandbox/thinks":
         return [*answer]
     return [*(ReasoningDelta(word) for word in _WORD.findall(f"Hm: {question}")), *answer]
 
 
 def _count_words(messages: Iterable[ChatMessage]) -> int:
-    return sum(len(message.content.split()) for message in messages)
+    return sum(len(message.text.split()) for message in messages)

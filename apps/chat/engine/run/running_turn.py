@@ -1,21 +1,32 @@
-"""One running turn: ask the model, settle the turn, then append its last event."""
+"""One running turn: search for passages, ask the model, settle the turn, then append its last
+event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from django.utils import timezone
 
 from apps.chat import errors
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
+from apps.chat.engine.events import (
+    AnswerDelta,
+    SourcesFound,
+    TurnEnded,
+    TurnFailed,
+    TurnStarted,
+)
+from apps.chat.engine.knowledge.retrieval import Retrieval, answer_sources
 from apps.chat.engine.log import TurnLog
+from apps.chat.errors import KnowledgeUnavailable
 from apps.conversations.errors import TurnNotRunning
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.models import Knowledge, Turn, TurnStatus
 from apps.core.errors import ApiError, InternalError, ServiceUnavailable
 from apps.infrastructure.logging import get_logger
 from apps.llm.errors import ProviderError
 from apps.llm.types import DeltaHandler, ModelRequest, TextDelta, Usage
+from apps.turns.citations import Retrieved
 from apps.turns.database import TurnDatabase
 from apps.turns.final_settlement import settle_for_good
 from apps.turns.heartbeat import Progress
@@ -25,6 +36,10 @@ log = get_logger(__name__)
 
 SETTLE_PATIENCE_SECONDS = 10.0
 """How long callers wait for a turn that cannot be settled, before they are told to come again."""
+
+
+SAVE_SECONDS = 2.0
+"""How long the passages that were found may take to be stored."""
 
 
 class Completing(Protocol):
@@ -51,6 +66,7 @@ class RunningTurn:
         request: ModelRequest,
         database: TurnDatabase,
         start_completion: StartCompletion,
+        retrieval: Retrieval | None = None,
     ) -> None:
         self.turn = turn
         self.log = TurnLog([TurnStarted(turn.conversation_id, turn.message_id, turn.id)])
@@ -59,7 +75,13 @@ class RunningTurn:
         self._deltas: list[str] = []
         self._completion: asyncio.Task[ApiError | None] | None = None
         self._stopped = False
-        self._model = start_completion(request, self._on_delta)
+        self._request = request
+        self._start_completion = start_completion
+        self._retrieval = retrieval
+        self._told: SourcesFound | None = None
+        self._is_fixed_reply = False
+        # Without a search, the model can be asked at once.
+        self._model = None if retrieval else start_completion(request, self._on_delta)
         self._first_token_at: datetime | None = None
 
     @property
@@ -70,8 +92,18 @@ class RunningTurn:
     @property
     def progress(self) -> Progress:
         """The answer and its usage so far, to be saved."""
-        usage = self._model.usage
-        return Progress(list(self._deltas), usage.input_tokens, usage.output_tokens)
+        usage = self._usage
+        return Progress(
+            list(self._deltas), usage.input_tokens, usage.output_tokens, self._knowledge
+        )
+
+    @property
+    def _usage(self) -> Usage:
+        return self._model.usage if self._model else Usage(0, 0)
+
+    @property
+    def _knowledge(self) -> str:
+        return self._told.knowledge if self._told else ""
 
     def stop(self) -> None:
         """Cancel the request to the model; what was delivered becomes the answer."""
@@ -115,7 +147,12 @@ class RunningTurn:
 
     async def _complete(self) -> ApiError | None:
         try:
-            await self._model.run()
+            if self._retrieval is not None:
+                await self._retrieve(self._retrieval)
+            if self._model is not None:
+                await self._model.run()
+        except KnowledgeUnavailable as unavailable:
+            return unavailable
         except ProviderError as failure:
             log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
             return errors.error_from_model_failure(failure)
@@ -124,8 +161,30 @@ class RunningTurn:
             return InternalError()
         if self._deltas:
             return None
-        log.warning("model_failed", kind="empty", finish_reason=self._model.finish_reason)
-        return errors.error_from_empty_answer(self._model.finish_reason)
+        log.warning("model_failed", kind="empty", finish_reason=self._finish_reason)
+        return errors.error_from_empty_answer(self._finish_reason)
+
+    async def _retrieve(self, retrieval: Retrieval) -> None:
+        """Search for passages, tell of them, and prepare the request to the model or the fixed
+        reply. Raises KnowledgeUnavailable if there can be no answer without them."""
+        retrieved = await retrieval.run()
+        try:
+            async with asyncio.timeout(SAVE_SECONDS):
+                await self._database.save_passages(self.turn, retrieved)
+        except Exception as error:
+            # Only what is stored is shown: the model is asked without passages.
+            log.warning("passages_not_saved", reason=type(error).__name__)
+            retrieved = Retrieved(Knowledge.UNAVAILABLE, retrieved.milliseconds)
+        self._told = SourcesFound(retrieved.knowledge, answer_sources(retrieved))
+        self.log.append(self._told)
+        if retrieval.is_required and retrieved.knowledge == Knowledge.UNAVAILABLE:
+            raise KnowledgeUnavailable
+        if retrieval.is_required and retrieved.knowledge == Knowledge.NOTHING_FOUND:
+            self._is_fixed_reply = True
+            self._on_delta(TextDelta(retrieval.not_found_reply))
+            return
+        request = replace(self._request, messages=retrieval.prompt(retrieved))
+        self._model = self._start_completion(request, self._on_delta)
 
     def _on_delta(self, delta: TextDelta) -> None:
         if not self._deltas:
@@ -134,7 +193,7 @@ class RunningTurn:
         self.log.append(AnswerDelta(delta.text))
 
     def _settlement(self, error: ApiError | None) -> Settlement:
-        usage = self._model.usage
+        usage = self._usage
         status = self._status(error)
         return Settlement(
             status=status,
@@ -145,11 +204,15 @@ class RunningTurn:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             first_token_at=self._first_token_at,
+            knowledge=self._knowledge,
+            is_free=self._is_fixed_reply,
         )
 
     @property
     def _finish_reason(self) -> str:
-        return "stopped" if self._stopped else self._model.finish_reason
+        if self._stopped:
+            return "stopped"
+        return self._model.finish_reason if self._model else "stop"
 
     def _status(self, error: ApiError | None) -> TurnStatus:
         if error and not isinstance(error, errors.ReplyLimitReached):
@@ -186,4 +249,6 @@ class RunningTurn:
             output_tokens=stored.output_tokens or 0,
             charged=receipt.charged,
             balance=receipt.balance,
+            knowledge=stored.knowledge,
+            sources=self._told.sources if self._told else (),
         )

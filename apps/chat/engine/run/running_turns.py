@@ -11,6 +11,7 @@ from collections.abc import Mapping, Set
 import structlog
 from django.conf import settings
 
+from apps.chat.engine.knowledge.retrieval import Retrieval
 from apps.chat.engine.log import TurnLog
 from apps.chat.engine.run.running_turn import RunningTurn, StartCompletion
 from apps.conversations.models import Turn
@@ -49,9 +50,11 @@ class RunningTurns:
         if running := self._turns.get(turn_id):
             running.stop()
 
-    def start(self, turn: Turn, request: ModelRequest) -> RunningTurn:
-        """Run an opened turn in a task of its own."""
-        running = RunningTurn(turn, request, self._database, self._start_completion)
+    def start(
+        self, turn: Turn, request: ModelRequest, retrieval: Retrieval | None = None
+    ) -> RunningTurn:
+        """Run an opened turn in a task of its own. `retrieval`: its search for passages."""
+        running = RunningTurn(turn, request, self._database, self._start_completion, retrieval)
         self._turns[turn.id] = running
         context = contextvars.Context()
         context.run(

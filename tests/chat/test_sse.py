@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.chat.ai_sdk import stream as ai_sdk
+from apps.chat.ai_sdk.stream import PartEncoder
 from apps.chat.engine.event_payloads import event_payload
 from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from apps.chat.errors import ModelError
@@ -85,7 +85,7 @@ def test_no_format_has_a_line_break_in_its_data(character: str) -> None:
         TurnFailed(ModelError(text)),
     ]
     chunks = ChunkEncoder(model="bot", created=1)
-    encoders = [sse.encode_event, ai_sdk.encode_event, chunks.encode]
+    encoders = [sse.encode_event, PartEncoder().encode, chunks.encode]
     for encode in encoders:
         for number, event in enumerate(events, 1):
             frames = encode(number, event).decode()

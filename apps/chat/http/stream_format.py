@@ -16,19 +16,24 @@ from apps.infrastructure.logging import get_logger
 logger = get_logger(__name__)
 
 
+Encode = Callable[[int, TurnEvent], bytes]
+"""Turn an event into bytes. Its number counts the events of the turn from 1; that of an
+interruption means nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """`encode` turns an event into bytes; `headers` identify the format.
+    """`make_encoder` is called once for each stream: an encoder may remember what it has sent.
 
-    Its number counts the events of the turn from 1; that of an interruption means nothing.
+    `headers` identify the format.
     """
 
-    encode: Callable[[int, TurnEvent], bytes]
+    make_encoder: Callable[[], Encode]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-PARLEY = StreamFormat(sse.encode_event)
-AI_SDK = StreamFormat(ai_sdk.encode_event, ai_sdk.HEADERS)
+PARLEY = StreamFormat(lambda: sse.encode_event)
+AI_SDK = StreamFormat(lambda: ai_sdk.PartEncoder().encode, ai_sdk.HEADERS)
 
 
 def get_stream_format(name: str) -> StreamFormat:
@@ -50,6 +55,7 @@ async def encode_stream(
 
     Events that came together are one chunk; a heartbeat fills STREAM_HEARTBEAT_SECONDS of silence.
     """
+    encode = stream_format.make_encoder()
     number = after
     following = log.follow(
         after=after, idle_seconds=settings.STREAM_HEARTBEAT_SECONDS, api_key_id=api_key_id
@@ -61,9 +67,9 @@ async def encode_stream(
                 frames = []
                 for event in events:
                     number += 1
-                    frames.append(stream_format.encode(number, event))
+                    frames.append(encode(number, event))
                 yield b"".join(frames) or sse.HEARTBEAT
         except Exception:
             logger.exception("stream_failed")
-            yield stream_format.encode(number + 1, TurnInterrupted(InternalError()))
+            yield encode(number + 1, TurnInterrupted(InternalError()))
     yield sse.DONE

@@ -63,7 +63,7 @@ class CompletionsView(OpenAIView):
         if body.streams:
             encoder = completion_format.ChunkEncoder(access.chatbot.id, created, body.include_usage)
             await raise_early_failure(log)
-            return stream_response(request, log, access, StreamFormat(encoder.encode))
+            return stream_response(request, log, access, StreamFormat(lambda: encoder.encode))
         ended = await wait_for_end(log, api_key_id=access.api_key_id)
         completion = completion_format.format_completion(
             ended, model=access.chatbot.id, created=created

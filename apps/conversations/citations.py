@@ -3,17 +3,33 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from apps.conversations.models import Citation, Turn
 
 _MARK = re.compile(r"\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
 
 
+@dataclass(frozen=True, slots=True)
+class CitationMark:
+    """A mark in an answer, `[1]` or `[1, 3]`, from the character `start` to before `end`."""
+
+    numbers: tuple[int, ...]
+    start: int
+    end: int
+
+
+def citation_marks(answer: str) -> list[CitationMark]:
+    """The marks of an answer, in its order."""
+    return [
+        CitationMark(tuple(dict.fromkeys(map(int, re.findall(r"\d+", mark[1])))), *mark.span())
+        for mark in _MARK.finditer(answer)
+    ]
+
+
 def cited_numbers(answer: str) -> frozenset[int]:
-    """The numbers that an answer cites, as `[1]` or `[1, 3]`."""
-    return frozenset(
-        int(number) for mark in _MARK.findall(answer) for number in re.findall(r"\d+", mark)
-    )
+    """The numbers that an answer cites."""
+    return frozenset(number for mark in citation_marks(answer) for number in mark.numbers)
 
 
 def citations_of(turns: Iterable[Turn]) -> Mapping[str, list[Citation]]:

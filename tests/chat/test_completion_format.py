@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from apps.chat.engine.events import AnswerDelta, TurnEnded, TurnFailed, TurnStarted
+from apps.chat.engine.events import (
+    AnswerDelta,
+    SourcesFound,
+    TurnEnded,
+    TurnFailed,
+    TurnStarted,
+)
 from apps.chat.errors import ModelError
 from apps.chat.openai import completion_format as frames
 from apps.chatbots.errors import ChatbotNotFound
@@ -10,6 +18,7 @@ from apps.conversations.errors import ConversationBusy
 from apps.core.errors import ApiError, TooManyRequests, ValidationFailed
 from apps.credits.errors import InsufficientCredits
 from apps.infrastructure.redis.rate_limit import Window
+from tests.chat.answer_sources import FILE, PAGE
 
 STARTED = TurnStarted("conversation", "message", "turn")
 IDS = {"conversationId": "conversation", "turnId": "turn", "messageId": "message"}
@@ -39,6 +48,62 @@ def test_completion_has_answer_usage_and_credits() -> None:
         **USAGE_AND_CREDITS,
         "metadata": IDS,
     }
+
+
+CITING = "😀 Yes [1], within 30 days [2][1, 2]; see [3]."
+
+
+def ended_with_sources(response: str = CITING) -> TurnEnded:
+    return replace(ended(), response=response, knowledge="found", sources=(PAGE, FILE))
+
+
+def test_citations_of_pages_are_annotations() -> None:
+    completion = frames.format_completion(ended_with_sources(), model="bot", created=1000)
+    annotations = completion["choices"][0]["message"]["annotations"]
+    assert [each["type"] for each in annotations] == ["url_citation"] * 2
+    citations = [each["url_citation"] for each in annotations]
+    assert [CITING[each["start_index"] : each["end_index"]] for each in citations] == [
+        "[1]",
+        "[1, 2]",
+    ]
+    page = {"title": "Returns", "url": "https://acme.example/returns"}
+    assert citations[0] == {"start_index": 6, "end_index": 9, **page}
+    assert citations[1].items() >= page.items()
+
+
+def test_completion_has_the_sources_of_its_answer() -> None:
+    completion = frames.format_completion(ended_with_sources("Yes [2]."), model="bot", created=1000)
+    assert completion["knowledge"] == "found"
+    assert completion["sources"] == [
+        {**PAGE.data(), "cited": False},
+        {**FILE.data(), "cited": True},
+    ]
+    assert completion["choices"][0]["message"]["annotations"] == []
+
+
+def test_stream_has_sources_before_text_and_annotations_after_it() -> None:
+    chunks = frames.ChunkEncoder("bot", 1000)
+    found = SourcesFound("found", (PAGE, FILE))
+    events = (STARTED, found, AnswerDelta("Yes [1]."), ended_with_sources("Yes [1]."))
+    _, first, text, annotated, last = [body for event in events for body in chunks.bodies(event)]
+    assert (first["knowledge"], first["sources"]) == ("found", [PAGE.data(), FILE.data()])
+    assert first["choices"][0]["delta"] == {}
+    assert text["choices"][0]["delta"] == {"content": "Yes [1]."}
+    (annotation,) = annotated["choices"][0]["delta"]["annotations"]
+    assert annotation["url_citation"] == {
+        "start_index": 4,
+        "end_index": 7,
+        "title": "Returns",
+        "url": "https://acme.example/returns",
+    }
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in (annotated, last)]
+    assert (reasons, last["choices"][0]["delta"]) == ([None, "stop"], {})
+
+
+@pytest.mark.parametrize("response", ["Yes.", "Yes [2]."])
+def test_stream_without_cited_pages_has_no_annotations(response: str) -> None:
+    (last,) = frames.ChunkEncoder("bot", 1000).bodies(ended_with_sources(response))
+    assert last["choices"][0]["delta"] == {}
 
 
 @pytest.mark.parametrize(

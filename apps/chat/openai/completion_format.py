@@ -3,7 +3,7 @@
 The shapes are those that the `openai` packages read: `chat.completion`, `chat.completion.chunk`,
 `model` and `{"error": {message, type, param, code}}`. Our own fields are added beside them:
 `metadata` with the ids of the stored conversation, turn and message, `credits` wherever `usage`
-is, and our codes in errors.
+is, `knowledge` and `sources` if the turn uses knowledge, and our codes in errors.
 """
 
 import math
@@ -13,12 +13,14 @@ from typing import Any
 
 from apps.chat.engine.events import (
     AnswerDelta,
+    SourcesFound,
     TurnEnded,
     TurnEvent,
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
 )
+from apps.chat.openai.annotations import url_citations
 from apps.chatbots.models import Chatbot
 from apps.core.errors import ApiError, PaymentRequired, ValidationFailed
 from apps.core.json_text import dump_json
@@ -46,6 +48,8 @@ _PARAM_BY_CODE = {
 def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
     """The whole answer as a `chat.completion`. `created`: Unix seconds."""
     message = {"role": "assistant", "content": ended.response, "refusal": None}
+    if ended.knowledge:
+        message["annotations"] = url_citations(ended)
     return {
         "id": completion_id(ended.turn_id),
         "object": "chat.completion",
@@ -60,6 +64,7 @@ def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
             }
         ],
         **_usage(ended),
+        **_knowledge(ended),
         "metadata": _ids(ended),
     }
 
@@ -104,12 +109,21 @@ class ChunkEncoder:
                 return [{**self._chunk(role), "metadata": _ids(event)}]
             case AnswerDelta():
                 return [self._chunk({"content": event.text})]
+            case SourcesFound():
+                sources = [source.data() for source in event.sources]
+                return [{**self._chunk({}), "knowledge": event.knowledge, "sources": sources}]
             case TurnEnded():
-                last = self._chunk({}, finish_reason(event))
-                usage = {**self._common_fields, "choices": [], **_usage(event)}
-                return [last, usage] if self.include_usage else [last]
+                return self._end(event)
             case TurnFailed() | TurnInterrupted():
                 return [error_body(event.error)]
+
+    def _end(self, ended: TurnEnded) -> list[Body]:
+        chunks = [self._chunk({}, finish_reason(ended))]
+        if annotations := url_citations(ended) if ended.sources else []:
+            chunks.insert(0, self._chunk({"annotations": annotations}))
+        if self.include_usage:
+            chunks.append({**self._common_fields, "choices": [], **_usage(ended)})
+        return chunks
 
     def _chunk(self, delta: Body, reason: str | None = None) -> Body:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
@@ -134,6 +148,14 @@ def _usage(ended: TurnEnded) -> Body:
         },
         "credits": {"charged": ended.charged, "balance": ended.balance},
     }
+
+
+def _knowledge(ended: TurnEnded) -> Body:
+    """What came of the search for passages, and the passages; nothing in a turn without it."""
+    if not ended.knowledge:
+        return {}
+    data = ended.data()
+    return {"knowledge": data["knowledge"], "sources": data["sources"]}
 
 
 def error_body(error: ApiError) -> Body:
